@@ -1,0 +1,64 @@
+"""The command line: one command per file, loaded when it is called.
+
+A command parses, calls, prints and sets the exit code; everything else lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from capnet import __version__
+from capnet.errors import CapnetError, Exit
+
+COMMANDS = ("analyze", "packet", "scenario", "lab")
+
+
+class _OneFilePerCommand(click.Group):
+    """Finds the command NAME as `command` in `capnet.cli.NAME`, so that no command pays for another."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"capnet.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=_OneFilePerCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="capnet")
+def cli() -> None:
+    """See what a container network does to a packet.
+
+    \b
+    capnet analyze saved.pcapng                  explain a capture, offline
+    capnet scenario overlay --lab                build an overlay network, send, capture, explain
+    capnet packet saved.pcapng 41                one frame, layer by layer
+    """
+
+
+def main() -> None:
+    """Entry point of the console script: errors a person can fix are one line, never a traceback."""
+    try:
+        result = cli.main(standalone_mode=False)
+        code = result if isinstance(result, int) else Exit.OK
+    except CapnetError as error:
+        click.echo(f"capnet: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = Exit.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("capnet: interrupted", err=True)
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = Exit.OK
+    sys.exit(int(code))
