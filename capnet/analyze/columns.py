@@ -1,0 +1,121 @@
+"""What one pass over a capture leaves behind: the columns of its tables.
+
+Each table is an int64 array of shape (n, WIDTH) with one row per distinct key, in order of first sight. The
+KEY columns come first. Memory grows with flows, stations and tunnels, never with packets; only OBSERVATION
+rows are per packet, and those are a bounded sample. Fields mean what they mean in `wire.frames`.
+
+FOLD says how two rows of the same key become one (when parts of a capture were read apart): `sum`, `min`,
+`max`, `or`, and `first`, which keeps the value of the row that was seen first (the smaller FIRST).
+"""
+
+from __future__ import annotations
+
+# -- flows: one 5-tuple, one direction, at one point, in one tunnel ------------------------------------
+FLOW_POINT = 0
+FLOW_VIA = 1  # kind of tunnel the flow runs in (frames.TUNNEL_), 0 = none
+FLOW_VIA_VNI = 2
+FLOW_DEPTH = 3
+FLOW_PROTO = 4  # IP protocol number
+FLOW_SRC_HI = 5
+FLOW_SRC_LO = 6
+FLOW_DST_HI = 7
+FLOW_DST_LO = 8
+FLOW_SPORT = 9  # ICMP echo: the identifier, in both; no ports (later fragments, other protocols): -1
+FLOW_DPORT = 10
+FLOW_KIND = 11  # ICMP and ICMPv6: type * 256 + code; else -1
+FLOW_KEY = 12
+
+FLOW_FIRST = 12  # ns
+FLOW_LAST = 13  # ns
+FLOW_PACKETS = 14
+FLOW_BYTES = 15  # whole frames, on the wire, from this row's own link layer on
+FLOW_PAYLOAD = 16  # transport payload bytes by the headers
+FLOW_FIRST_FRAME = 17  # frame number of the first packet
+FLOW_LAST_FRAME = 18
+FLOW_SMAC = 19  # of the first packet, ABSENT without Ethernet
+FLOW_DMAC = 20
+FLOW_TTL = 21  # of the first packet
+FLOW_TTL_MIN = 22
+FLOW_TTL_MAX = 23
+FLOW_TCP_FLAGS = 24  # all flags ever set
+FLOW_RETRANSMISSIONS = 25  # TCP segments with data that end at or below what was already sent
+FLOW_NEXT_SEQ = 26  # TCP: highest sequence number + length seen, 32 bits
+FLOW_SYN_TIME = 27  # ns of the last SYN without ACK, ABSENT if none
+FLOW_SYNACK_TIME = 28  # ns of the first SYN with ACK, ABSENT if none
+FLOW_LARGEST_IP = 29  # largest IP packet, bytes (above the MTU: segmentation offload)
+FLOW_FRAGMENTS = 30
+FLOW_VLAN = 31  # outermost VLAN id of the first packet, -1 = untagged
+FLOW_FIRST_SEQ = 32  # raw TCP sequence number of the first packet
+FLOW_SYNS = 33  # SYNs without ACK
+FLOW_WIDTH = 34
+FLOW_FOLD = (
+    ["first", "max", "sum", "sum", "sum", "first", "last"]
+    + ["first"] * 3
+    + ["min", "max", "or", "sum", "max", "max", "minpos", "max", "sum", "first", "first", "sum"]
+)
+
+# -- stations: one MAC speaking for one IP at one point -------------------------------------------------
+STATION_POINT = 0
+STATION_VIA = 1
+STATION_VIA_VNI = 2
+STATION_MAC = 3
+STATION_IP_HI = 4  # 0, 0: the MAC was seen without an IP address
+STATION_IP_LO = 5
+STATION_HOW = 6  # 0 source of IP packets, 1 sender in ARP, 2 destination of IP packets
+STATION_KEY = 7
+
+STATION_FIRST = 7
+STATION_LAST = 8
+STATION_PACKETS = 9
+STATION_FIRST_FRAME = 10
+STATION_TTL_MIN = 11  # of IP packets it sent (or got); 0 for ARP
+STATION_TTL_MAX = 12
+STATION_WIDTH = 13
+
+# -- ARP: who asked for whom, who answered ----------------------------------------------------------------
+ARP_POINT = 0
+ARP_VIA = 1
+ARP_VIA_VNI = 2
+ARP_OPERATION = 3  # 1 request, 2 reply
+ARP_SENDER_MAC = 4
+ARP_SENDER_LO = 5  # IPv4 as LO half
+ARP_TARGET_LO = 6
+ARP_KEY = 7
+
+ARP_FIRST = 7
+ARP_LAST = 8
+ARP_PACKETS = 9
+ARP_FIRST_FRAME = 10
+ARP_ETH_SOURCE = 11  # Ethernet source of the first one
+ARP_WIDTH = 12
+
+# -- tunnels: one VNI between two VTEPs, one direction, at one point ---------------------------------------
+TUNNEL_POINT = 0
+TUNNEL_KIND = 1  # frames.TUNNEL_
+TUNNEL_VNI = 2  # -1 where the kind has none
+TUNNEL_SRC_HI = 3
+TUNNEL_SRC_LO = 4
+TUNNEL_DST_HI = 5
+TUNNEL_DST_LO = 6
+TUNNEL_DPORT = 7  # -1 where the kind has none
+TUNNEL_KEY = 8
+
+TUNNEL_FIRST = 8
+TUNNEL_LAST = 9
+TUNNEL_FRAMES = 10
+TUNNEL_BYTES = 11  # whole outer frames on the wire
+TUNNEL_INNER_BYTES = 12  # whole inner frames
+TUNNEL_FIRST_FRAME = 13
+TUNNEL_LARGEST_INNER_IP = 14
+TUNNEL_SOURCE_PORTS = 15  # how many different outer source ports
+TUNNEL_WIDTH = 16
+
+# -- observations: one packet at one point, chosen by its digest ---------------------------------------------
+OBS_DIGEST = 0
+OBS_TIME = 1
+OBS_FLOW = 2  # row in the flow table (which knows point, addresses and tunnel)
+OBS_FRAME = 3
+OBS_TTL = 4
+OBS_LENGTH = 5  # IP length (ARP: frame length)
+OBS_SEQ = 6  # order of arrival in the whole input, breaks ties of time
+OBS_WIDTH = 7

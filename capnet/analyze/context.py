@@ -1,0 +1,44 @@
+"""What an analyzer concludes from: the tables of one pass, the points, and who owns what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from capnet.analyze.columns import FLOW_POINT
+from capnet.analyze.facts import Evidence, Nat, Path, Point, Proxy, Station, Tunnel
+from capnet.topology import Topology
+
+
+@dataclass
+class Context:
+    """Read-only for analyzers, but for the facts: the engine adds each analyzer's result for those that follow.
+
+    All arrays are int64, shape (n, *_WIDTH) of `analyze.columns`.
+    """
+
+    points: list[Point]
+    topology: Topology | None
+    flows: np.ndarray
+    stations: np.ndarray
+    arps: np.ndarray
+    tunnels: np.ndarray
+    observations: np.ndarray
+    sample_share: float = 1.0  # share of digests observed; 1.0 = every packet was compared
+    names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
+
+    station_facts: list[Station] = field(default_factory=list)
+    tunnel_facts: list[Tunnel] = field(default_factory=list)
+    path_facts: list[Path] = field(default_factory=list)
+    nat_facts: list[Nat] = field(default_factory=list)
+    proxy_facts: list[Proxy] = field(default_factory=list)
+
+    def evidence(self, point: int, frame: int) -> Evidence:
+        """Evidence for a frame number at a point index."""
+        place = self.points[point]
+        return Evidence(place.name, place.file, int(frame))
+
+    def flow_evidence(self, row: int, frame: int) -> Evidence:
+        """Evidence for a frame of the flow in row `row` of the flow table."""
+        return self.evidence(int(self.flows[row, FLOW_POINT]), frame)
