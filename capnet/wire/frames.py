@@ -83,13 +83,15 @@ DIGEST = 50  # 62-bit hash of what survives NAT, routing and encapsulation (deco
 
 WIDTH = 51
 
-NAMES: tuple[str, ...] = (
-    "frame time point linktype caplen wirelen depth outer start layers reason detail "
-    "smac dmac ethertype vlan vlan2 pkttype "
-    "src_hi src_lo dst_hi dst_lo ttl ip_id ip_length tos ip_flags frag_offset proto arp_op arp_sha arp_tha "
-    "sport dport seq ack tcp_flags window tsval tsecr icmp_type icmp_code icmp_id icmp_seq payload payload_at "
-    "tunnel vni via via_vni digest"
-).split()  # type: ignore[assignment]
+NAMES = tuple(
+    """
+    frame time point linktype caplen wirelen depth outer start layers reason detail
+    smac dmac ethertype vlan vlan2 pkttype
+    src_hi src_lo dst_hi dst_lo ttl ip_id ip_length tos ip_flags frag_offset proto arp_op arp_sha arp_tha
+    sport dport seq ack tcp_flags window tsval tsecr icmp_type icmp_code icmp_id icmp_seq payload payload_at
+    tunnel vni via via_vni digest
+    """.split()
+)
 COLUMN = {name: i for i, name in enumerate(NAMES)}
 
 # -- LAYERS -----------------------------------------------------------------------------------------
@@ -191,3 +193,13 @@ class Block:
         """Row by row as dictionaries: for looking and for tests, never on the hot path."""
         for row in self.rows:
             yield dict(zip(NAMES, map(int, row), strict=True))
+
+
+# What a row holds before it is decoded: ABSENT, but 0 in bit sets, counters and addresses.
+_BLANK = np.full(WIDTH, ABSENT, dtype=np.int64)
+_BLANK[[LAYERS, REASON, DETAIL, SRC_HI, SRC_LO, DST_HI, DST_LO, TUNNEL, VIA, DIGEST]] = 0
+
+
+def blank(flat: np.ndarray, rows: int) -> None:
+    """Make the first `rows` rows of a flat array ready for the decoder."""
+    flat[: rows * WIDTH].reshape(rows, WIDTH)[:] = _BLANK

@@ -1,0 +1,356 @@
+"""A capture, read once from front to back: walker → decoder → blocks of rows.
+
+    with open_capture(Path("overlay.pcapng")) as capture:
+        for block in capture.blocks():
+            block["ttl"]                 # int64 array, one value per row
+
+Damage does not raise: reading stops there, and `capture.problems` says what was wrong at which offset.
+Only a file that is no capture at all is an error (UnreadableInput).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from capnet.errors import UnreadableInput
+from capnet.wire import pcap, pcapng
+from capnet.wire import records as rec
+from capnet.wire.decode import decode
+from capnet.wire.frames import WIDTH, Block, blank
+from capnet.wire.kernel import Machine, has_cache
+from capnet.wire.source import Source, open_source
+
+RECORDS = 4096  # per walk
+ROWS = 4096  # per block
+
+# Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
+INTERPRET_BELOW_CACHED = 1 << 20
+INTERPRET_BELOW_UNCACHED = 6 << 20
+
+
+@dataclass
+class Damage:
+    """What was wrong, at which offset of the (uncompressed) file."""
+
+    name: str
+    offset: int
+    says: str
+
+
+@dataclass
+class Interface:
+    """Where frames came from: the pcap file itself, or one interface description block."""
+
+    linktype: int
+    snaplen: int
+    name: str | None = None
+    description: str | None = None
+    mac: str | None = None
+    dropped: int | None = None
+    packets: int = 0
+    bytes: int = 0  # on the wire
+    first: int | None = None  # ns
+    last: int | None = None
+
+
+class Record(NamedTuple):
+    """One captured frame as it lies in the file; `data` is only valid until the next one is asked for."""
+
+    number: int
+    interface: int
+    time: int  # ns since 1970 UTC; -1 if the file has none
+    caplen: int
+    wirelen: int
+    data: memoryview
+
+
+class Capture:
+    """See the module. Attributes fill as the file is read: look at them when `blocks()` has ended."""
+
+    def __init__(self, source: Source, compiled: bool | None, vxlan_port: int) -> None:
+        self._source = source
+        self._vxlan_port = vxlan_port
+        self.problems: list[Damage] = []
+        self.interfaces: list[Interface] = []
+        self.names = pcapng.Names()
+        self.packets = 0
+        self._table = np.zeros(0, dtype=np.int64)  # interfaces, as the walker reads them
+        self._section = 0  # first interface of the current section
+        self._big = False
+        self._records = np.zeros(RECORDS * rec.WIDTH, dtype=np.int64)
+        self._out = np.zeros(3, dtype=np.int64)
+        self.machine = Machine(self._choose(compiled))
+        self._open()
+
+    # -- opening -----------------------------------------------------------------------------
+    def _choose(self, compiled: bool | None) -> bool:
+        if compiled is not None:
+            return compiled
+        limit = INTERPRET_BELOW_CACHED if has_cache() else INTERPRET_BELOW_UNCACHED
+        if self._source.size is not None and self._source.compression is None:
+            return self._source.size >= limit
+        while self._source.end < limit and self._source.more(limit):
+            pass
+        return self._source.end >= limit
+
+    def _open(self) -> None:
+        source = self._source
+        self._have(24)
+        head = bytes(source.buffer[source.pos : min(source.end, source.pos + 24)])
+        if not head:
+            raise UnreadableInput(f"{source.name}: the file is empty" + (f" ({source.error})" if source.error else ""))
+        try:
+            if pcap.is_pcap(head):
+                self.format = "pcap"
+                self._pcap = pcap.parse_header(head)
+                source.pos += pcap.HEADER
+                self.interfaces.append(Interface(self._pcap.linktype, self._pcap.snaplen))
+            elif pcapng.is_pcapng(head):
+                self.format = "pcapng"
+                if not self._section_header():
+                    raise ValueError("its section header block is damaged")
+            else:
+                raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzipped)")
+        except ValueError as error:
+            raise UnreadableInput(f"{source.name}: {error}") from error
+
+    def _have(self, count: int) -> bool:
+        """Make `count` bytes available at `pos`; False if the file ends before."""
+        source = self._source
+        while source.end - source.pos < count:
+            if not source.more(max(count, pcapng.MAX_BLOCK)):
+                return False
+        return True
+
+    # -- reading -----------------------------------------------------------------------------
+    def blocks(self) -> Iterator[Block]:
+        """Decode everything that is left. A block and its arrays are valid until the next one is asked for."""
+        flat = np.empty(ROWS * WIDTH, dtype=np.int64)
+        record_at = np.zeros(ROWS, dtype=np.int64)
+        view = self.machine.view
+        hot = self.machine.run(decode)
+        out = np.zeros(2, dtype=np.int64)
+        blank(flat, ROWS)
+        for count in self._walks():
+            first = 0
+            buffer = self._indexable()
+            number = self.packets - count + 1
+            while first < count:
+                hot(
+                    buffer, view(self._records), first, count, number, self._vxlan_port,
+                    view(flat), ROWS, view(record_at), view(out),
+                )  # fmt: skip
+                first, rows = int(out[0]), int(out[1])
+                yield Block(flat, rows, memoryview(self._source.buffer), record_at)
+                blank(flat, rows)
+
+    def records(self) -> Iterator[Record]:
+        """All frames that are left, undecoded, one by one: for copying captures, not for analysis."""
+        for count in self._walks():
+            table = self._records[: count * rec.WIDTH].reshape(count, rec.WIDTH)
+            raw = memoryview(self._source.buffer)
+            for i in range(count):
+                at, caplen, wirelen, time, point, _ = (int(value) for value in table[i])
+                yield Record(self.packets - count + 1 + i, point, time, caplen, wirelen, raw[at : at + caplen])
+
+    def _indexable(self) -> Any:
+        """The buffer in the form that kernels index fastest."""
+        if self.machine.compiled:
+            return np.frombuffer(self._source.buffer, dtype=np.uint8)
+        return self._source.buffer
+
+    def _walks(self) -> Iterator[int]:
+        """Fill `_records` again and again; each time the number of records in it."""
+        source = self._source
+        while True:
+            status = self._walk()
+            count = int(self._out[0])
+            end = int(self._out[1])
+            if count:
+                self.packets += count
+                self._count(count)
+                yield count
+            source.pos = end
+            if status == rec.MORE:
+                if not source.more(pcapng.MAX_BLOCK + 64):
+                    self._end()
+                    return
+            elif status == rec.OTHER:
+                if not self._other():
+                    return
+            elif status == rec.DAMAGE:
+                self._damage("damaged-file", "what begins here cannot be a record; nothing behind it was read")
+                return
+
+    def _walk(self) -> int:
+        source, view = self._source, self.machine.view
+        buffer = self._indexable()
+        if self.format == "pcap":
+            head = self._pcap
+            self.machine.run(pcap.walk)(
+                buffer, source.pos, source.end, int(head.big), head.unit, head.record_header, head.linktype,
+                view(self._records), RECORDS, view(self._out),
+            )  # fmt: skip
+        else:
+            self.machine.run(pcapng.walk)(
+                buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
+                len(self.interfaces), view(self._records), RECORDS, view(self._out),
+            )  # fmt: skip
+        return int(self._out[2])
+
+    def _count(self, count: int) -> None:
+        table = self._records[: count * rec.WIDTH].reshape(count, rec.WIDTH)
+        points, times, lengths = table[:, rec.POINT], table[:, rec.TIME], table[:, rec.WIRELEN]
+        packets = np.bincount(points)
+        for index in np.flatnonzero(packets):
+            interface = self.interfaces[index]
+            if len(self.interfaces) == 1:
+                mine, size = times, int(lengths.sum())
+            else:
+                here = points == index
+                mine, size = times[here], int(lengths[here].sum())
+            interface.packets += int(packets[index])
+            interface.bytes += size
+            first, last = int(mine.min()), int(mine.max())
+            if last >= 0:
+                if first < 0:
+                    first = int(mine[mine >= 0].min())
+                interface.first = first if interface.first is None else min(first, interface.first)
+                interface.last = last if interface.last is None else max(last, interface.last)
+
+    # -- pcapng blocks that are no packets -----------------------------------------------------
+    def _other(self) -> bool:
+        """Take in the block at `pos`; False if reading must stop."""
+        source = self._source
+        big = self._big
+        if pcapng.is_pcapng(bytes(source.buffer[source.pos : source.pos + 4])):
+            self._have(28)
+            return self._section_header()
+        if not self._have(12):
+            self._end()
+            return False
+        order = "big" if big else "little"
+        at = source.pos
+        kind = int.from_bytes(source.buffer[at : at + 4], order)
+        length = int.from_bytes(source.buffer[at + 4 : at + 8], order)
+        block = self._take(length, order)
+        if block is None:
+            return False
+        try:
+            if kind == pcapng.INTERFACE_DESCRIPTION:
+                self._add_interface(pcapng.parse_interface(block, big))
+            elif kind == pcapng.INTERFACE_STATISTICS:
+                index, dropped = pcapng.parse_statistics(block, big)
+                if self._section + index < len(self.interfaces) and dropped is not None:
+                    self.interfaces[self._section + index].dropped = dropped
+            elif kind == pcapng.NAME_RESOLUTION:
+                pcapng.parse_names(block, big, self.names)
+        except ValueError as error:
+            self._damage("damaged-file", f"{error}; nothing behind it was read")
+            return False
+        source.pos += length
+        return True
+
+    def _take(self, length: int, order: Any) -> bytes | None:
+        """The whole block of `length` bytes at `pos`, or None (and a problem) if it is not one."""
+        source = self._source
+        if length < 12 or length & 3 or length > pcapng.MAX_BLOCK:
+            self._damage("damaged-file", f"a block of {length} bytes; nothing behind it was read")
+            return None
+        if not self._have(length):
+            self._end()
+            return None
+        block = bytes(source.buffer[source.pos : source.pos + length])
+        if int.from_bytes(block[-4:], order) != length:
+            self._damage("damaged-file", "a block whose two lengths differ; nothing behind it was read")
+            return None
+        return block
+
+    def _section_header(self) -> bool:
+        source = self._source
+        if not self._have(28):
+            self._end()
+            return False
+        head = bytes(source.buffer[source.pos : source.pos + 28])
+        try:
+            big = pcapng.section_order(head)
+        except ValueError as error:
+            self._damage("damaged-file", str(error))
+            return False
+        major, minor = pcapng.section_version(head, big)
+        if major != 1 or minor not in (0, 2):
+            self._damage("unknown-version", f"a section of pcapng version {major}.{minor} (1.0 is known)")
+            return False
+        length = int.from_bytes(head[4:8], "big" if big else "little")
+        if self._take(length, "big" if big else "little") is None:
+            return False
+        self._big = big
+        self._section = len(self.interfaces)
+        source.pos += length
+        return True
+
+    def _add_interface(self, found: pcapng.InterfaceBlock) -> None:
+        index = len(self.interfaces)
+        self.interfaces.append(Interface(found.linktype, found.snaplen, found.name, found.description, found.mac))
+        row = [found.linktype, found.snaplen, found.resolution, found.offset, index]
+        self._table = np.concatenate([self._table, np.array(row, dtype=np.int64)])
+
+    # -- the end, and what was wrong -------------------------------------------------------------
+    def _end(self) -> None:
+        source = self._source
+        left = source.end - source.pos
+        if source.error:
+            self._damage("broken-compression", f"the compressed stream is damaged: {source.error}")
+        elif left:
+            self._damage("truncated-file", f"the file ends {left} bytes into a record")
+
+    def _damage(self, name: str, says: str) -> None:
+        self.problems.append(Damage(name, self._source.offset, says))
+
+    # -- about the input ---------------------------------------------------------------------------
+    @property
+    def file(self) -> str:
+        return self._source.name
+
+    @property
+    def compression(self) -> str | None:
+        return self._source.compression
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk; for a stream, bytes read so far."""
+        return self._source.read if self._source.size is None else self._source.size
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def open_capture(
+    where: Path | str | BinaryIO,
+    *,
+    name: str | None = None,
+    compiled: bool | None = None,
+    vxlan_port: int = 0,
+) -> Capture:
+    """Open a pcap or pcapng file (plain or gzip), or a binary stream of one.
+
+    `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
+    `vxlan_port`: a UDP port that always is VXLAN, besides 4789. Raises UnreadableInput.
+    """
+    source = open_source(Path(where) if isinstance(where, str) else where, name)
+    try:
+        return Capture(source, compiled, vxlan_port)
+    except BaseException:
+        source.close()
+        raise

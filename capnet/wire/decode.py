@@ -1,0 +1,278 @@
+"""The one pass: records → rows, layer by layer, inside tunnels too.
+
+Every offset is compared with the captured end before it is read, here and in each protocol's function: lengths in
+headers are claims. The captured end shrinks inward (a packet cannot reach beyond its carrier, nor beyond its own
+length: what follows is Ethernet padding), the wire length likewise, from the headers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.wire.arp import arp
+from capnet.wire.cooked import null, raw_ip, sll, sll2
+from capnet.wire.ethernet import ethernet
+from capnet.wire.frames import (
+    ACK,
+    ARP_OP,
+    ARP_SHA,
+    CAPLEN,
+    DEPTH,
+    DETAIL,
+    DIGEST,
+    DPORT,
+    DST_LO,
+    ETHERTYPE,
+    FRAG_OFFSET,
+    FRAME,
+    ICMP_CODE,
+    ICMP_SEQ,
+    ICMP_TYPE,
+    IP_FLAGS,
+    IP_ID,
+    IP_LENGTH,
+    LAYER_ARP,
+    LAYER_FRAGMENT,
+    LAYER_ICMP,
+    LAYER_ICMPV6,
+    LAYER_IP,
+    LAYER_TCP,
+    LAYER_TUNNEL,
+    LAYER_UDP,
+    LAYERS,
+    LINKTYPE,
+    MAX_DEPTH,
+    OUTER,
+    PAYLOAD,
+    PAYLOAD_AT,
+    POINT,
+    PROTO,
+    REASON,
+    REASON_DEPTH,
+    REASON_ETHERTYPE,
+    REASON_LINKTYPE,
+    REASON_PROTO,
+    SEQ,
+    SRC_LO,
+    START,
+    TCP_FLAGS,
+    TIME,
+    TSVAL,
+    TUNNEL,
+    TUNNEL_VXLAN,
+    VIA,
+    VIA_VNI,
+    VNI,
+    WIDTH,
+    WIRELEN,
+)
+from capnet.wire.icmp import icmp
+from capnet.wire.ipv4 import ipv4
+from capnet.wire.ipv6 import ipv6
+from capnet.wire.kernel import inline, kernel
+from capnet.wire.octets import be24, be32, mix, u8
+from capnet.wire.records import AT as RECORD_AT
+from capnet.wire.records import CAPLEN as RECORD_CAPLEN
+from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
+from capnet.wire.records import POINT as RECORD_POINT
+from capnet.wire.records import TIME as RECORD_TIME
+from capnet.wire.records import WIDTH as RECORD_WIDTH
+from capnet.wire.records import WIRELEN as RECORD_WIRELEN
+from capnet.wire.tcp import tcp
+from capnet.wire.udp import udp
+from capnet.wire.vxlan import HEADER as VXLAN_HEADER
+from capnet.wire.vxlan import is_vxlan
+
+# How much of a UDP, ICMP or unknown payload goes into the digest. TCP needs none: its sequence numbers tell more.
+SAMPLE = 32
+ROWS_PER_RECORD = MAX_DEPTH + 1
+
+LINKTYPE_ETHERNET = 1
+
+
+@kernel
+def decode(
+    buf: Any,
+    records: Any,
+    first: int,
+    count: int,
+    frame: int,
+    vxlan_port: int,
+    rows: Any,
+    room: int,
+    record_at: Any,
+    out: Any,
+) -> None:
+    """Decode records `first` to `count` into rows that hold ABSENT everywhere (see `frames.blank`).
+
+    `frame`: number of record 0 in its file. Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
+    `out` = next record, number of rows.
+    """
+    n = 0
+    i = first
+    while i < count and n + ROWS_PER_RECORD <= room:
+        q = i * RECORD_WIDTH
+        at = records[q + RECORD_AT]
+        captured = records[q + RECORD_CAPLEN]
+        wire = records[q + RECORD_WIRELEN]
+        linktype = records[q + RECORD_LINKTYPE]
+        base = at
+        outermost = n
+        for depth in range(ROWS_PER_RECORD):
+            r = n * WIDTH
+            record_at[n] = base
+            rows[r + FRAME] = frame + i
+            rows[r + TIME] = records[q + RECORD_TIME]
+            rows[r + POINT] = records[q + RECORD_POINT]
+            rows[r + LINKTYPE] = linktype
+            rows[r + CAPLEN] = captured
+            rows[r + WIRELEN] = wire
+            rows[r + DEPTH] = depth
+            rows[r + START] = at - base
+            if depth > 0:
+                rows[r + OUTER] = n - 1
+                rows[r + VIA] = rows[r - WIDTH + TUNNEL]
+                rows[r + VIA_VNI] = rows[r - WIDTH + VNI]
+            inside = decode_row(buf, at, at + captured, wire, vxlan_port, rows, r)
+            n += 1
+            if rows[r + PAYLOAD_AT] >= 0:
+                rows[r + PAYLOAD_AT] -= base
+            if inside < 0:
+                break
+            if depth == MAX_DEPTH:
+                rows[r + REASON] = REASON_DEPTH
+                break
+            # The inner frame ends where the carrier's payload does, in the capture and on the wire.
+            payload_end = base + rows[r + PAYLOAD_AT] + rows[r + PAYLOAD]
+            captured = max(min(at + captured, payload_end) - inside, 0)
+            wire = max(payload_end - inside, 0)
+            at = inside
+            linktype = LINKTYPE_ETHERNET
+        # A carrier is the same packet wherever its innermost frame is: it takes the digest from inside.
+        for k in range(n - 2, outermost - 1, -1):
+            inner = rows[(k + 1) * WIDTH + DIGEST]
+            rows[k * WIDTH + DIGEST] = mix(inner, rows[k * WIDTH + VNI]) if inner else 0
+        i += 1
+    out[0] = i
+    out[1] = n
+
+
+@inline
+def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: Any, r: int) -> int:
+    """Decode one frame into row `r`; the offset of a frame inside it, or -1."""
+    linktype = rows[r + LINKTYPE]
+    begin = at
+    if linktype == LINKTYPE_ETHERNET:
+        at = ethernet(buf, at, end, rows, r)
+    elif linktype == 113:
+        at = sll(buf, at, end, rows, r)
+    elif linktype == 276:
+        at = sll2(buf, at, end, rows, r)
+    elif linktype == 101 or linktype == 12 or linktype == 14 or linktype == 228 or linktype == 229:
+        at = raw_ip(buf, at, end, rows, r)
+    elif linktype == 0 or linktype == 108:
+        at = null(buf, at, end, rows, r)
+    else:
+        rows[r + REASON] = REASON_LINKTYPE
+        rows[r + DETAIL] = linktype
+        return -1
+    if at < 0:
+        return -1
+
+    kind = rows[r + ETHERTYPE]
+    network = at
+    if kind == 0x0800:
+        at = ipv4(buf, at, end, wire - (at - begin), rows, r)
+    elif kind == 0x86DD:
+        at = ipv6(buf, at, end, wire - (at - begin), rows, r)
+    elif kind == 0x0806:
+        arp(buf, at, end, rows, r)
+        if rows[r + LAYERS] & LAYER_ARP:
+            rows[r + DIGEST] = arp_digest(rows, r)
+        return -1
+    else:
+        rows[r + REASON] = REASON_ETHERTYPE
+        rows[r + DETAIL] = kind
+        return -1
+    if at < 0:
+        return -1
+
+    end = min(end, network + rows[r + IP_LENGTH])
+    left = max(rows[r + IP_LENGTH] - (at - network), 0)
+    return transport(buf, at, end, left, vxlan_port, rows, r)
+
+
+@inline
+def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any, r: int) -> int:
+    """Decode what IP carries; the offset of a frame inside it, or -1. `left`: its length on the wire."""
+    proto = rows[r + PROTO]
+    inside = -1
+    if rows[r + FRAG_OFFSET] > 0:
+        rows[r + PAYLOAD] = left
+        rows[r + PAYLOAD_AT] = at
+    elif proto == 6:
+        tcp(buf, at, end, left, rows, r)
+    elif proto == 17:
+        payload = udp(buf, at, end, left, rows, r)
+        if payload >= 0 and is_vxlan(buf, payload, end, rows[r + DPORT], vxlan_port):
+            rows[r + LAYERS] |= LAYER_TUNNEL
+            rows[r + TUNNEL] = TUNNEL_VXLAN
+            rows[r + VNI] = be24(buf, payload + 4)
+            inside = payload + VXLAN_HEADER
+    elif proto == 1:
+        icmp(buf, at, end, left, LAYER_ICMP, rows, r)
+    elif proto == 58:
+        icmp(buf, at, end, left, LAYER_ICMPV6, rows, r)
+    else:
+        rows[r + REASON] = REASON_PROTO
+        rows[r + DETAIL] = proto
+        rows[r + PAYLOAD] = left
+        rows[r + PAYLOAD_AT] = at
+    if inside < 0:
+        rows[r + DIGEST] = ip_digest(buf, end, rows, r)
+    return inside
+
+
+@inline
+def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
+    """Hash of what survives NAT, routing and encapsulation; 0 when too little of the packet was captured.
+
+    Addresses, ports, TTL, checksums and ICMP identifiers may be rewritten on the way and stay out. The IPv4
+    identification survives all of it, and tells a repeated payload from a repeated packet.
+    """
+    state = mix(rows[r + PROTO] + 1, rows[r + IP_ID] + 1)
+    layers = rows[r + LAYERS]
+    if layers & LAYER_FRAGMENT:
+        state = mix(state, rows[r + FRAG_OFFSET] * 2 + (rows[r + IP_FLAGS] & 1))
+        state = mix(state, rows[r + IP_LENGTH])
+    if layers & LAYER_TCP:
+        if rows[r + TCP_FLAGS] < 0 or rows[r + PAYLOAD] < 0:
+            return 0
+        state = mix(state, (rows[r + SEQ] << 30) ^ rows[r + ACK])
+        state = mix(state, (rows[r + TCP_FLAGS] << 32) + rows[r + PAYLOAD])
+        return mix(state, rows[r + TSVAL]) | 1
+    payload_at = rows[r + PAYLOAD_AT]
+    if payload_at < 0:
+        return 0
+    length = rows[r + PAYLOAD]
+    state = mix(state, length)
+    if layers & (LAYER_ICMP | LAYER_ICMPV6):
+        state = mix(state, (rows[r + ICMP_TYPE] << 40) ^ (rows[r + ICMP_CODE] << 32) ^ (rows[r + ICMP_SEQ] & 0xFFFF))
+    sample = min(length, SAMPLE)
+    if payload_at + sample > end:
+        return 0
+    k = 0
+    while k + 4 <= sample:
+        state = mix(state, be32(buf, payload_at + k))
+        k += 4
+    while k < sample:
+        state = mix(state, u8(buf, payload_at + k) + k)
+        k += 1
+    return mix(state, layers & (LAYER_UDP | LAYER_IP)) | 1
+
+
+@inline
+def arp_digest(rows: Any, r: int) -> int:
+    """ARP crosses bridges unchanged."""
+    state = mix(rows[r + ARP_OP], rows[r + ARP_SHA])
+    return mix(mix(state, rows[r + SRC_LO]), rows[r + DST_LO]) | 1

@@ -1,0 +1,85 @@
+"""Reading numbers out of bytes, and hashing numbers, in arithmetic that kernels can share.
+
+None of these checks bounds: callers compare with the captured end first. Every result fits a signed 64-bit
+integer, interpreted and compiled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.wire.kernel import inline
+
+HALF = (1 << 31) - 1
+_LOW = 0x5BD1E995  # odd multipliers below 2**31: products of two halves stay below 2**62
+_HIGH = 0x2C1B3C6D
+
+
+# Sums and products, not shifts: compiled, a shifted byte would be unsigned, and unsigned mixed with signed becomes a
+# floating-point number there.
+
+
+@inline
+def u8(buf: Any, at: int) -> int:
+    return buf[at] + 0
+
+
+@inline
+def be16(buf: Any, at: int) -> int:
+    return buf[at] * 256 + buf[at + 1]
+
+
+@inline
+def be24(buf: Any, at: int) -> int:
+    return buf[at] * 65536 + buf[at + 1] * 256 + buf[at + 2]
+
+
+@inline
+def be32(buf: Any, at: int) -> int:
+    return buf[at] * 16777216 + buf[at + 1] * 65536 + buf[at + 2] * 256 + buf[at + 3]
+
+
+@inline
+def be48(buf: Any, at: int) -> int:
+    return (be16(buf, at) << 32) | be32(buf, at + 2)
+
+
+@inline
+def be64(buf: Any, at: int) -> int:
+    """Two's complement: the top bit is the sign, so that the value fits."""
+    high = be32(buf, at)
+    return ((high - ((high & 0x80000000) << 1)) << 32) | be32(buf, at + 4)
+
+
+@inline
+def le32(buf: Any, at: int) -> int:
+    return buf[at] + buf[at + 1] * 256 + buf[at + 2] * 65536 + buf[at + 3] * 16777216
+
+
+@inline
+def u32(buf: Any, at: int, big: int) -> int:
+    """32 bits in the file's byte order."""
+    if big:
+        return be32(buf, at)
+    return le32(buf, at)
+
+
+@inline
+def u16(buf: Any, at: int, big: int) -> int:
+    """16 bits in the file's byte order."""
+    if big:
+        return be16(buf, at)
+    return buf[at] + buf[at + 1] * 256
+
+
+@inline
+def mix(state: int, value: int) -> int:
+    """One step of a 62-bit hash: the state after taking in a 64-bit value.
+
+    Two 31-bit halves are multiplied apart, so no product overflows: compilers may assume that signed arithmetic
+    does not, and Python's never does.
+    """
+    state = (state ^ value ^ ((value >> 62) & 3)) & 0x3FFFFFFFFFFFFFFF
+    state = ((state & HALF) * _LOW) ^ ((state >> 31) * _HIGH)
+    state = state ^ (state >> 29)
+    return state ^ ((state << 17) & 0x3FFFFFFFFFFFFFFF)

@@ -1,0 +1,317 @@
+"""pcapng files: blocks.
+
+    +---------------------------------------------------------------+
+    |                          block type                           |
+    |                      block total length                       |
+    |                 body, padded to a multiple of 4               |
+    |                      block total length                       |
+    +---------------------------------------------------------------+
+
+draft-ietf-opsawg-pcapng. Packets are walked by a kernel; all other blocks are rare and parsed here in plain Python.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from capnet.wire.kernel import inline, kernel
+from capnet.wire.octets import u16, u32
+from capnet.wire.records import (
+    AT,
+    CAPLEN,
+    DAMAGE,
+    FULL,
+    LINKTYPE,
+    MAX_CAPLEN,
+    MAX_SECONDS,
+    MORE,
+    OTHER,
+    POINT,
+    TIME,
+    WIDTH,
+    WIRELEN,
+)
+
+SECTION_HEADER = 0x0A0D0D0A
+INTERFACE_DESCRIPTION = 1
+OBSOLETE_PACKET = 2
+SIMPLE_PACKET = 3
+NAME_RESOLUTION = 4
+INTERFACE_STATISTICS = 5
+ENHANCED_PACKET = 6
+
+# A longer block is damage: the same bound as Wireshark's (16 MiB), so that no length in a file makes us allocate.
+MAX_BLOCK = 16 << 20
+
+# Timestamps beyond 2**63 units are clamped; so are offsets beyond some 35,000 years.
+HALF_RANGE = 0x7FFFFFFF
+MAX_OFFSET = 1 << 40
+
+# Columns of the interface table that the walking kernel reads.
+IF_LINKTYPE = 0
+IF_SNAPLEN = 1
+IF_RESOLUTION = 2  # k: units of 10**-k s; 128 + k: units of 2**-k s
+IF_OFFSET = 3  # s to add
+IF_POINT = 4
+IF_WIDTH = 5
+
+
+@dataclass
+class InterfaceBlock:
+    """An interface description block, and what its statistics block adds."""
+
+    linktype: int
+    snaplen: int
+    name: str | None = None
+    description: str | None = None
+    mac: str | None = None
+    filter: str | None = None
+    resolution: int = 6
+    offset: int = 0
+    dropped: int | None = None
+
+
+@dataclass
+class Names:
+    """Name resolution: address (IPv4, IPv6 or MAC text) → names, in the order of the file."""
+
+    of: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, address: str, names: list[str]) -> None:
+        known = self.of.setdefault(address, [])
+        known.extend(name for name in names if name not in known)
+
+
+def is_pcapng(head: bytes) -> bool:
+    return head[:4] == b"\x0a\x0d\x0d\x0a"
+
+
+def section_order(block: bytes) -> bool:
+    """Byte order (True = big) of a section header block. ValueError if its magic is neither."""
+    magic = block[8:12]
+    if magic == b"\x1a\x2b\x3c\x4d":
+        return True
+    if magic == b"\x4d\x3c\x2b\x1a":
+        return False
+    raise ValueError(f"section header block with byte-order magic {magic.hex()}")
+
+
+def section_version(block: bytes, big: bool) -> tuple[int, int]:
+    """(major, minor) of a section header block; 1.0 is the one in use."""
+    major, minor = struct.unpack_from(">HH" if big else "<HH", block, 12)
+    return major, minor
+
+
+def options(body: bytes, big: bool) -> Iterator[tuple[int, bytes]]:
+    """(code, value) of an option list; a list that is cut or lies about its lengths just ends."""
+    at = 0
+    form = ">HH" if big else "<HH"
+    while at + 4 <= len(body):
+        code, length = struct.unpack_from(form, body, at)
+        if code == 0 or at + 4 + length > len(body):
+            return
+        yield code, bytes(body[at + 4 : at + 4 + length])
+        at += 4 + (length + 3 & ~3)
+
+
+def parse_interface(block: bytes, big: bool) -> InterfaceBlock:
+    """An interface description block. ValueError if it is too short."""
+    if len(block) < 20:
+        raise ValueError("interface description block shorter than 20 bytes")
+    linktype, _, snaplen = struct.unpack_from(">HHI" if big else "<HHI", block, 8)
+    found = InterfaceBlock(linktype, snaplen)
+    for code, value in options(block[16:-4], big):
+        if code == 2:
+            found.name = text(value)
+        elif code == 3:
+            found.description = text(value)
+        elif code == 6 and len(value) == 6:
+            found.mac = ":".join(f"{byte:02x}" for byte in value)
+        elif code == 9 and len(value) == 1:
+            found.resolution = value[0]
+        elif code == 11 and value:
+            found.filter = text(value[1:])
+        elif code == 14 and len(value) == 8:
+            offset = int.from_bytes(value, "big" if big else "little", signed=True)
+            found.offset = max(-MAX_OFFSET, min(MAX_OFFSET, offset))
+    return found
+
+
+def parse_statistics(block: bytes, big: bool) -> tuple[int, int | None]:
+    """(interface id, dropped packets or None) of an interface statistics block."""
+    if len(block) < 24:
+        raise ValueError("interface statistics block shorter than 24 bytes")
+    (interface,) = struct.unpack_from(">I" if big else "<I", block, 8)
+    dropped: int | None = None
+    for code, value in options(block[20:-4], big):
+        # isb_ifdrop and isb_osdrop: dropped by the interface, dropped by the operating system
+        if code in (5, 7) and len(value) == 8:
+            dropped = (dropped or 0) + int.from_bytes(value, "big" if big else "little")
+    return interface, dropped
+
+
+def parse_names(block: bytes, big: bool, into: Names) -> None:
+    """The records of a name resolution block: IPv4 (1), IPv6 (2), EUI-48 (3)."""
+    at, end = 8, len(block) - 4
+    form = ">HH" if big else "<HH"
+    sizes = {1: 4, 2: 16, 3: 6}
+    while at + 4 <= end:
+        kind, length = struct.unpack_from(form, block, at)
+        value = bytes(block[at + 4 : at + 4 + length])
+        at += 4 + (length + 3 & ~3)
+        if kind == 0 or at > end:
+            return
+        size = sizes.get(kind)
+        if size is None or len(value) <= size:
+            continue
+        raw, names = value[:size], [text(name) for name in value[size:].split(b"\0") if name]
+        if kind == 1:
+            into.add(str(IPv4Address(raw)), names)
+        elif kind == 2:
+            into.add(str(IPv6Address(raw)), names)
+        else:
+            into.add(":".join(f"{byte:02x}" for byte in raw), names)
+
+
+def text(value: bytes) -> str:
+    """An option's UTF-8 string; what is not UTF-8 stays visible as replacement characters."""
+    return value.split(b"\0", 1)[0].decode("utf-8", "replace")
+
+
+@inline
+def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
+    """A pcapng timestamp → ns since 1970, clamped where 64 bits end.
+
+    if_tsresol: 10**-k, or 2**-k when its top bit is set; if_tsoffset: seconds to add.
+    """
+    if high > HALF_RANGE:
+        high = HALF_RANGE
+    if resolution & 128:
+        k = resolution & 127
+        if k == 0:
+            seconds = low
+            fraction = 0
+        elif k <= 32:
+            seconds = ((high << (32 - k)) | (low >> k)) if k < 32 else high
+            fraction = ((low & ((1 << k) - 1)) * 1_000_000_000) >> k
+        elif k < 64:
+            seconds = high >> (k - 32)
+            kept = ((high & ((1 << (k - 32)) - 1)) << (64 - k)) | (low >> (k - 32))
+            fraction = (kept * 1_000_000_000) >> 32
+        else:
+            seconds = 0
+            fraction = 0
+    else:
+        units = (high << 32) | low
+        if resolution == 9:
+            seconds = units // 1_000_000_000
+            fraction = units - seconds * 1_000_000_000
+        elif resolution <= 9:
+            per_second = 1
+            for _ in range(resolution):
+                per_second *= 10
+            seconds = units // per_second
+            fraction = (units - seconds * per_second) * (1_000_000_000 // per_second)
+        else:
+            for _ in range(min(resolution, 29) - 9):
+                units //= 10
+            seconds = units // 1_000_000_000
+            fraction = units - seconds * 1_000_000_000
+    if seconds > MAX_SECONDS:
+        seconds = MAX_SECONDS
+    seconds += offset
+    if seconds > MAX_SECONDS:
+        seconds = MAX_SECONDS
+    elif seconds < 0:
+        seconds = 0
+    return seconds * 1_000_000_000 + fraction
+
+
+@kernel
+def walk(
+    buf: Any,
+    pos: int,
+    end: int,
+    big: int,
+    interfaces: Any,
+    base: int,
+    count: int,
+    records: Any,
+    room: int,
+    out: Any,
+) -> None:
+    """Index the packets of `buf[pos:end]` up to the next block that is no packet.
+
+    `interfaces` holds all interfaces of the file, those of this section are `base` to `count`. `out` = number of
+    records, position after them, how it ended.
+    """
+    n = 0
+    status = MORE
+    while True:
+        if n == room:
+            status = FULL
+            break
+        if pos + 12 > end:
+            break
+        kind = u32(buf, pos, big)
+        if kind != ENHANCED_PACKET and kind != SIMPLE_PACKET and kind != OBSOLETE_PACKET:
+            status = OTHER
+            break
+        length = u32(buf, pos + 4, big)
+        if length < 16 or length & 3 or length > MAX_BLOCK:
+            status = DAMAGE
+            break
+        if pos + length > end:
+            break
+        if u32(buf, pos + length - 4, big) != length:
+            status = DAMAGE
+            break
+        time = -1
+        if kind == SIMPLE_PACKET:
+            interface = base
+            if interface >= count:
+                status = DAMAGE
+                break
+            wirelen = u32(buf, pos + 8, big)
+            caplen = min(wirelen, length - 16)
+            snaplen = interfaces[interface * IF_WIDTH + IF_SNAPLEN]
+            if snaplen > 0:
+                caplen = min(caplen, snaplen)
+            at = pos + 12
+        else:
+            if length < 32:
+                status = DAMAGE
+                break
+            if kind == ENHANCED_PACKET:
+                interface = base + u32(buf, pos + 8, big)
+            else:
+                interface = base + u16(buf, pos + 8, big)
+            caplen = u32(buf, pos + 20, big)
+            wirelen = u32(buf, pos + 24, big)
+            if interface >= count or caplen > length - 32 or caplen > MAX_CAPLEN:
+                status = DAMAGE
+                break
+            f = interface * IF_WIDTH
+            time = nanoseconds(
+                u32(buf, pos + 12, big),
+                u32(buf, pos + 16, big),
+                interfaces[f + IF_RESOLUTION],
+                interfaces[f + IF_OFFSET],
+            )
+            at = pos + 28
+        r = n * WIDTH
+        records[r + AT] = at
+        records[r + CAPLEN] = caplen
+        records[r + WIRELEN] = wirelen
+        records[r + TIME] = time
+        records[r + POINT] = interfaces[interface * IF_WIDTH + IF_POINT]
+        records[r + LINKTYPE] = interfaces[interface * IF_WIDTH + IF_LINKTYPE]
+        n += 1
+        pos += length
+    out[0] = n
+    out[1] = pos
+    out[2] = status
