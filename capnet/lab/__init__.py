@@ -1,0 +1,162 @@
+"""Two real Docker hosts, A and B, made of network namespaces on this one machine.
+
+    with lab.running(print) as hosts_of:
+        docker.DockerClient(base_url=hosts_of.hosts["A"].docker_url)
+
+Every function works on the lab of the folder in CAPNET_LAB_DIR, else of /run/capnet-lab. They need root.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from capnet.errors import CapnetError
+from capnet.lab import daemon, image, needs, network, plan, record, undo
+from capnet.lab.plan import Lab, LabHost
+
+__all__ = ["HostStatus", "Lab", "LabHost", "down", "running", "status", "up"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class HostStatus:
+    """What `capnet lab status` says about one host; the last three are None when its daemon is down."""
+
+    host: LabHost
+    version: str | None
+    running_containers: int | None = None
+    swarm: str | None = None
+
+
+def up(progress: Progress) -> Lab:
+    """Makes the lab and returns it when both daemons answer; one that runs is returned as it is.
+
+    `progress` gets one line per step. What is left of a lab that is not whole is removed first. When
+    anything fails, or Ctrl-C interrupts, everything made so far is undone before the error goes on.
+    """
+    return _up(progress)[0]
+
+
+def down(progress: Progress) -> bool:
+    """Removes the lab, or whatever is left of one; False when there was nothing."""
+    lab = plan.chosen()
+    needs.root()
+    if not lab.folder.exists():
+        return False
+    with record.locked(lab.folder, progress), _undisturbed():
+        made = record.read(lab.folder)
+        undo.everything(lab, made or record.Record(lab.folder))
+        return made is not None
+
+
+@contextmanager
+def running(progress: Progress) -> Iterator[Lab]:
+    """The running lab; where there is none, one that is made here and removed at the end."""
+    lab, made_here = _up(progress)
+    try:
+        yield lab
+    finally:
+        if made_here:
+            progress("removing the lab")
+            down(progress)
+
+
+def status() -> list[HostStatus] | None:
+    """What each host does; None where there is no lab at all."""
+    import docker
+
+    lab = plan.chosen()
+    needs.root()
+    if record.read(lab.folder) is None:
+        return None
+    found = []
+    for host in lab.hosts.values():
+        version = daemon.answers(host)
+        if version is None:
+            found.append(HostStatus(host, None))
+            continue
+        client = docker.DockerClient(base_url=host.docker_url, timeout=30)
+        try:
+            info = client.info()
+        finally:
+            client.close()
+        swarm = info["Swarm"]["LocalNodeState"]
+        if swarm == "active":
+            swarm = "manager" if info["Swarm"]["ControlAvailable"] else "worker"
+        found.append(HostStatus(host, version, info["ContainersRunning"], swarm))
+    return found
+
+
+def current() -> Lab:
+    """The running lab; an error that says how to start it when there is none."""
+    lab = plan.chosen()
+    needs.root()
+    made = record.read(lab.folder)
+    if made is None or not _is_whole(lab, made):
+        raise CapnetError("the lab is down; start it: capnet lab up")
+    return lab
+
+
+def _up(progress: Progress) -> tuple[Lab, bool]:
+    """The lab, and whether it was made by this call."""
+    lab = plan.chosen()
+    needs.check()
+    record.read(lab.folder)  # refuses a folder that is somebody else's before it is locked
+    while True:
+        with record.locked(lab.folder, progress) as lock:
+            made = record.read(lab.folder)
+            if made is None:
+                _make(lab, lock, progress)
+                return lab, True
+            if _is_whole(lab, made):
+                progress("the lab is already up")
+                return lab, False
+            progress("the lab is not whole: removing what is left of it, then making it anew")
+            with _undisturbed():
+                undo.everything(lab, made)
+
+
+def _make(lab: Lab, lock: int, progress: Progress) -> None:
+    made = record.Record(lab.folder)
+    try:
+        progress(f"network {plan.GATEWAY}/{plan.PREFIX_LENGTH}: a bridge, hosts A and B on it, no route out")
+        network.make(lab, made, lock)
+        progress("starting a Docker daemon on each host")
+        pids = {host.name: daemon.start(host, made, lock) for host in lab.hosts.values()}
+        busybox = needs.static_busybox()
+        assert busybox is not None  # needs.check() has seen it
+        archive = image.root_file_system(busybox)
+        for host in lab.hosts.values():
+            version = daemon.wait(host, pids[host.name])
+            progress(f"host {host.name} {host.address}: Docker {version} at {host.docker_url}")
+            image.load(host, archive)
+        progress(f"image {plan.IMAGE} on both, made from {busybox} (no registry is asked)")
+        made.is_ready()
+    except BaseException:
+        progress("undoing what was made so far")
+        with _undisturbed():
+            undo.everything(lab, made)
+        raise
+
+
+def _is_whole(lab: Lab, made: record.Record) -> bool:
+    return made.ready and all(daemon.is_alive(host) for host in lab.hosts.values())
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignores Ctrl-C and SIGTERM: a removal that has begun is finished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

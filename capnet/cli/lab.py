@@ -1,0 +1,105 @@
+"""`capnet lab`: two real Docker hosts on this one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NoReturn
+
+import click
+
+from capnet.errors import Exit
+
+_HOST = click.argument("host", type=click.Choice(["A", "B"], case_sensitive=False))
+
+
+@click.group("lab", short_help="Two real Docker hosts on this one machine.")
+def command() -> None:
+    """Two real Docker hosts, A and B, on this one machine.
+
+    \b
+                 gateway 192.168.111.1 (no route out)
+        ens33 ────────────┴──────────── ens33
+        A 192.168.111.128               B 192.168.111.129
+
+    Each has network, mount and UTS namespaces of its own, and a Docker daemon with nothing of the
+    machine's own Docker in sight. Needs root. The state is kept in /run/capnet-lab, or in the folder
+    that CAPNET_LAB_DIR names.
+    """
+
+
+@command.command("up")
+def up() -> None:
+    """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
+    from capnet import lab
+
+    # SIGTERM is to undo what was made so far, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    lab.up(_progress)
+
+
+@command.command("down")
+def down() -> None:
+    """Remove the lab, also what a killed daemon or a killed `up` left."""
+    from capnet import lab
+
+    _progress("removed" if lab.down(_progress) else "there is no lab")
+
+
+@command.command("status")
+def status() -> int:
+    """Show what each host does. Exit code 0: both daemons are up, 1: not."""
+    from tabulate import tabulate
+
+    from capnet import lab
+
+    hosts = lab.status()
+    if hosts is None:
+        click.echo("the lab is down")
+        return Exit.FINDING
+    rows = [
+        [
+            one.host.name,
+            one.host.address,
+            f"up, {one.version}" if one.version else "down",
+            one.running_containers,
+            one.swarm,
+            one.host.docker_url,
+        ]
+        for one in hosts
+    ]
+    headers = ["host", "address", "Docker", "containers", "swarm", "DOCKER_HOST"]
+    click.echo(tabulate(rows, headers=headers, missingval="–"))
+    if all(one.version for one in hosts):
+        return Exit.OK
+    click.echo("the lab is not whole; `capnet lab up` repairs it", err=True)
+    return Exit.FINDING
+
+
+@command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@_HOST
+@click.argument("words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(host: str, words: tuple[str, ...]) -> None:
+    """Run a command inside a host; its exit code is ours.
+
+    DOCKER_HOST is set to the host's daemon: `capnet lab exec A docker ps` asks A.
+    """
+    _enter(host, list(words))
+
+
+@command.command("shell")
+@_HOST
+def shell(host: str) -> None:
+    """Open a shell ($SHELL) inside a host."""
+    _enter(host, [os.environ.get("SHELL") or "/bin/sh"])
+
+
+def _enter(name: str, words: list[str]) -> NoReturn:
+    from capnet import lab
+    from capnet.lab import inside
+
+    inside.replace_this_process(lab.current().hosts[name.upper()], words)
+
+
+def _progress(line: str) -> None:
+    click.echo(f"lab: {line}", err=True)

@@ -1,0 +1,141 @@
+"""One dockerd per host, in the host's namespaces and with nothing of the machine's own Docker in sight."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from capnet.errors import EnvironmentLacks
+from capnet.lab import needs, processes
+from capnet.lab.plan import GATEWAY, LabHost
+from capnet.lab.record import Kind, Record
+
+_DEADLINE = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
+_LOCK = 9  # the descriptor of the lab's lock in the script below
+
+_ETC_DOCKER = Path("/etc/docker")
+
+# Runs in the host's network namespace and in fresh mount and UTS namespaces, and becomes dockerd.
+# /run is the host's own: the machine's docker.sock, containerd.sock (dockerd would use it), network
+# namespace files and D-Bus (dockerd would talk to firewalld) are out of reach, and containerd's sockets
+# in /run/containerd stay in the host's folder. /etc/docker too: older daemons write key.json there.
+# Not `ip netns exec`: it mounts a new /sys without the cgroup hierarchies ("Devices cgroup isn't mounted").
+_BECOME_DOCKERD = f"""
+set -eu
+name=$1 lab=$2 host=$3
+shift 3
+echo "$name" >/proc/sys/kernel/hostname
+case $lab in /run/*) mkdir -p "$host$lab"; mount --bind "$lab" "$host$lab";; esac
+mount --rbind "$host/run" /run
+mount --bind "$host/etc-docker" {_ETC_DOCKER}
+exec "$@" {_LOCK}>&-
+"""
+
+
+def start(host: LabHost, record: Record, lock: int) -> int:
+    """Starts the host's dockerd in a session of its own and returns its pid; `wait` until it answers."""
+    for folder in ("run", "etc-docker", "exec", "data"):
+        (host.folder / folder).mkdir(parents=True, exist_ok=True)
+    configuration = host.folder / "daemon.json"
+    configuration.write_text("{}\n")
+    if not _ETC_DOCKER.exists():
+        record.will_make(Kind.FOLDER, str(_ETC_DOCKER))
+        _ETC_DOCKER.mkdir()
+    record.will_make(Kind.CGROUP, host.cgroup)
+    record.will_make(Kind.DAEMON, host.name)
+    dockerd = [
+        "dockerd",
+        f"--host={host.docker_url}",
+        f"--group={os.getgid()}",
+        f"--config-file={configuration}",
+        f"--data-root={host.folder / 'data'}",
+        f"--exec-root={host.exec_root}",
+        f"--pidfile={host.folder / 'dockerd.pid'}",
+        f"--storage-driver={_storage_driver(host.folder)}",
+        "--exec-opt=native.cgroupdriver=cgroupfs",  # systemd's driver would make units on the machine
+        f"--cgroup-parent=/{host.cgroup}",
+        f"--dns={GATEWAY}",  # nothing listens there: a name is refused at once, and asked nowhere else
+    ]
+    command = [
+        *("nsenter", f"--net={host.netns}", "--"),
+        *("unshare", "--mount", "--uts", "--"),
+        *("sh", "-c", _BECOME_DOCKERD, "sh", host.name, str(record.folder), str(host.folder)),
+        *dockerd,
+    ]
+    # Not subprocess: the daemon outlives us on purpose.
+    return os.posix_spawnp(
+        "nsenter",
+        command,
+        {key: value for key, value in needs.environment().items() if not key.startswith("DOCKER_")},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(host.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+            (os.POSIX_SPAWN_DUP2, lock, _LOCK),
+        ],
+        setsid=True,
+    )
+
+
+def wait(host: LabHost, pid: int) -> str:
+    """Waits until the daemon answers and returns its version."""
+    deadline = time.monotonic() + _DEADLINE
+    while True:
+        if version := answers(host):
+            return version
+        if os.waitpid(pid, os.WNOHANG) != (0, 0):
+            raise EnvironmentLacks(f"dockerd of host {host.name} ended at once: {_last_words(host)}")
+        if time.monotonic() > deadline:
+            raise EnvironmentLacks(
+                f"dockerd of host {host.name} does not answer after {_DEADLINE:.0f} s: {_last_words(host)}"
+            )
+        time.sleep(0.1)
+
+
+def answers(host: LabHost) -> str | None:
+    """The version of the host's daemon if there is one that answers."""
+    import docker
+    from docker.errors import DockerException
+
+    if not host.socket.exists():
+        return None
+    try:
+        client = docker.DockerClient(base_url=host.docker_url, timeout=30)
+        try:
+            return str(client.version()["Version"])
+        finally:
+            client.close()
+    except (DockerException, OSError):
+        return None
+
+
+def is_alive(host: LabHost) -> bool:
+    """Whether the host's dockerd runs (it may be busy) in the namespace that carries the host's name."""
+    pid = processes.listener(host)
+    try:
+        return pid is not None and host.netns.samefile(f"/proc/{pid}/ns/net")
+    except OSError:
+        return False
+
+
+def _storage_driver(folder: Path) -> str:
+    """overlay2 where overlayfs can have its upper folder on this file system, else vfs."""
+    probe = folder / "probe"
+    for part in ("lower", "upper", "work", "merged"):
+        (probe / part).mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={probe}/lower,upperdir={probe}/upper,workdir={probe}/work"
+    mount = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{probe}/merged"]
+    done = subprocess.run(mount, env=needs.environment(), capture_output=True, check=False)
+    return "overlay2" if done.returncode == 0 else "vfs"
+
+
+def _last_words(host: LabHost) -> str:
+    """The end of the daemon's log on one line, without control characters."""
+    try:
+        lines = host.log.read_text(errors="replace").splitlines()[-3:]
+    except OSError:
+        return "no log"
+    text = " | ".join(lines) or "its log is empty"
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,105 @@
+"""The record of everything a lab made, written before each thing is made.
+
+Whatever a `kill -9` leaves behind is therefore named in `lab.json`, and `capnet lab down` can remove it.
+The folder itself is also the lock: whoever changes the lab holds flock(2) on it, and so do the short-lived
+commands it starts (they inherit the descriptor). Who gets the lock knows that no straggler of a killed
+`up` is still making something.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from capnet.errors import UsageError
+
+RECORD = "lab.json"
+_UNFINISHED = "lab.json.new"
+_MADE_BY = "capnet lab"
+
+
+class Kind(StrEnum):
+    MOUNT = "mount onto itself"
+    NAMESPACE = "network namespace"
+    FOLDER = "folder"
+    CGROUP = "cgroup"
+    DAEMON = "docker daemon"
+
+
+class Thing(NamedTuple):
+    """One thing outside the lab's folder that must be undone."""
+
+    kind: Kind
+    name: str
+
+
+class Record:
+    """The things made so far, oldest first, and whether the lab was ever complete."""
+
+    def __init__(self, folder: Path, made: list[Thing] | None = None, ready: bool = False) -> None:
+        self.folder = folder
+        self.made = made or []
+        self.ready = ready
+
+    def will_make(self, kind: Kind, name: str) -> None:
+        self.made.append(Thing(kind, name))
+        self._write()
+
+    def is_ready(self) -> None:
+        self.ready = True
+        self._write()
+
+    def _write(self) -> None:
+        text = json.dumps({"made_by": _MADE_BY, "ready": self.ready, "made": self.made}, indent=1)
+        unfinished = self.folder / _UNFINISHED
+        unfinished.write_text(text)
+        unfinished.rename(self.folder / RECORD)
+
+
+def read(folder: Path) -> Record | None:
+    """The record in `folder`; None where there is no lab. A folder that is not a lab's is an error."""
+    try:
+        content = json.loads((folder / RECORD).read_text())
+        if content["made_by"] != _MADE_BY:
+            raise KeyError("made_by")
+        things = [Thing(Kind(kind), name) for kind, name in content["made"]]
+        return Record(folder, things, bool(content["ready"]))
+    except (FileNotFoundError, NotADirectoryError):
+        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {_UNFINISHED}):
+            raise UsageError(f"{folder} is there but is not a lab's folder; choose another") from None
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder / RECORD} is not a lab's record ({error!r}); look at it by hand") from None
+
+
+@contextmanager
+def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
+    """Holds the lab's lock, making the folder if there is none; yields the descriptor to hand to children."""
+    while True:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                progress(f"waiting for another capnet lab command that works in {folder}")
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_still(folder, descriptor):  # the other one removed the folder: start over
+                continue
+            yield descriptor
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(folder: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,73 @@
+"""Removes what a lab made, newest first, as its record says. Each step does nothing where nothing is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from capnet.errors import CapnetError
+from capnet.lab import processes
+from capnet.lab.plan import NETNS_FOLDER, Lab
+from capnet.lab.record import RECORD, Kind, Record, Thing
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def everything(lab: Lab, record: Record) -> None:
+    """Undoes the record, empties the folder and removes it; the record goes last."""
+    for thing in reversed(record.made):
+        _undo(lab, thing)
+    for point in _mounts_below(lab.folder):
+        _unmount(point)
+    if left := _mounts_below(lab.folder):
+        raise CapnetError(f"{left[0]} cannot be unmounted; the lab's folder stays")
+    for path in lab.folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != RECORD:
+            path.unlink()
+    (lab.folder / RECORD).unlink(missing_ok=True)
+    lab.folder.rmdir()
+
+
+def _undo(lab: Lab, thing: Thing) -> None:
+    match thing.kind:
+        case Kind.DAEMON:
+            processes.end(lab.hosts[thing.name])
+        case Kind.CGROUP:
+            _remove_cgroup(thing.name)
+        case Kind.NAMESPACE:
+            _unmount(NETNS_FOLDER / thing.name)
+            (NETNS_FOLDER / thing.name).unlink(missing_ok=True)
+        case Kind.MOUNT:
+            if not any(Path(thing.name).iterdir()):  # nobody has made something in it since
+                _unmount(Path(thing.name))
+        case Kind.FOLDER:
+            with suppress(OSError):  # somebody else put something there: leave it
+                Path(thing.name).rmdir()
+
+
+def _remove_cgroup(name: str) -> None:
+    """Removes the cgroup and its children in the one hierarchy of version 2, or in each of version 1."""
+    hierarchies = [_CGROUPS, *(path for path in _CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())]
+    for hierarchy in hierarchies:
+        for folder, _, _ in os.walk(hierarchy / name, topdown=False):
+            Path(folder).rmdir()
+
+
+def _unmount(point: Path) -> None:
+    """Detaches the mount at `point`, if there is one."""
+    subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+
+
+def _mounts_below(folder: Path) -> list[Path]:
+    """Mount points below the folder, innermost first. A lab has none in our mount namespace, normally."""
+    points = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        name = line.split()[4].encode("latin-1", "backslashreplace").decode("unicode_escape")
+        if Path(name).is_relative_to(folder):
+            points.append(Path(name))
+    return points[::-1]
