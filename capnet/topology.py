@@ -139,6 +139,17 @@ class Topology:
     def network_of_vni(self, vni: int) -> Network | None:
         return next((network for network in self.networks if network.vni == vni), None)
 
+    def joined(self, other: Topology) -> Topology:
+        """Both as one: what was recorded apart belongs to one capture."""
+        return Topology(
+            scenario=self.scenario or other.scenario,
+            recorded={**other.recorded, **self.recorded},
+            hosts=self.hosts + other.hosts,
+            networks=self.networks + other.networks,
+            containers=self.containers + other.containers,
+            points=self.points + other.points,
+        )
+
     # -- on disk -----------------------------------------------------------------------------
     def to_json(self) -> str:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"

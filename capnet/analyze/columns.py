@@ -3,9 +3,6 @@
 Each table is an int64 array of shape (n, WIDTH) with one row per distinct key, in order of first sight. The
 KEY columns come first. Memory grows with flows, stations and tunnels, never with packets; only OBSERVATION
 rows are per packet, and those are a bounded sample. Fields mean what they mean in `wire.frames`.
-
-FOLD says how two rows of the same key become one (when parts of a capture were read apart): `sum`, `min`,
-`max`, `or`, and `first`, which keeps the value of the row that was seen first (the smaller FIRST).
 """
 
 from __future__ import annotations
@@ -47,12 +44,8 @@ FLOW_FRAGMENTS = 30
 FLOW_VLAN = 31  # outermost VLAN id of the first packet, -1 = untagged
 FLOW_FIRST_SEQ = 32  # raw TCP sequence number of the first packet
 FLOW_SYNS = 33  # SYNs without ACK
-FLOW_WIDTH = 34
-FLOW_FOLD = (
-    ["first", "max", "sum", "sum", "sum", "first", "last"]
-    + ["first"] * 3
-    + ["min", "max", "or", "sum", "max", "max", "minpos", "max", "sum", "first", "first", "sum"]
-)
+FLOW_STRAYS = 34  # packets whose MACs were not those of the first packet (each is in the station table itself)
+FLOW_WIDTH = 35
 
 # -- stations: one MAC speaking for one IP at one point -------------------------------------------------
 STATION_POINT = 0
@@ -89,7 +82,22 @@ ARP_FIRST_FRAME = 10
 ARP_ETH_SOURCE = 11  # Ethernet source of the first one
 ARP_WIDTH = 12
 
-# -- tunnels: one VNI between two VTEPs, one direction, at one point ---------------------------------------
+# -- carriers: one VNI inside one outer flow, as the pass counts them ----------------------------------------
+CARRIER_FLOW = 0  # row in the flow table of the outer packets
+CARRIER_KIND = 1  # frames.TUNNEL_
+CARRIER_VNI = 2  # -1 where the kind has none
+CARRIER_KEY = 3
+
+CARRIER_FIRST = 3
+CARRIER_LAST = 4
+CARRIER_FRAMES = 5
+CARRIER_BYTES = 6  # whole outer frames on the wire
+CARRIER_INNER_BYTES = 7  # whole inner frames
+CARRIER_FIRST_FRAME = 8
+CARRIER_LARGEST_INNER_IP = 9
+CARRIER_WIDTH = 10
+
+# -- tunnels: one VNI between two VTEPs, one direction, at one point: carriers summed up ----------------------
 TUNNEL_POINT = 0
 TUNNEL_KIND = 1  # frames.TUNNEL_
 TUNNEL_VNI = 2  # -1 where the kind has none

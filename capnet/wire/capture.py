@@ -91,7 +91,7 @@ class Capture:
     def _choose(self, compiled: bool | None) -> bool:
         if compiled is not None:
             return compiled
-        limit = INTERPRET_BELOW_CACHED if has_cache() else INTERPRET_BELOW_UNCACHED
+        limit = _limit()
         if self._source.size is not None and self._source.compression is None:
             return self._source.size >= limit
         while self._source.end < limit and self._source.more(limit):
@@ -334,6 +334,25 @@ class Capture:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _limit() -> int:
+    return INTERPRET_BELOW_CACHED if has_cache() else INTERPRET_BELOW_UNCACHED
+
+
+def worth_compiling(paths: list[Path]) -> bool:
+    """Whether files of this size in all are read faster compiled, loading or running the compiler included.
+
+    Compressed files count several times: what they hold decides.
+    """
+    total = 0
+    for path in paths:
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue  # opening it will say so
+        total += size * 6 if path.suffix == ".gz" else size
+    return total >= _limit()
 
 
 def open_capture(

@@ -1,0 +1,34 @@
+"""Coverage: how many frames were decoded to the end, and why the others were not. Nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from capnet.analyze.facts import Coverage
+from capnet.analyze.rows import proto_name
+from capnet.wire import frames
+from capnet.wire.linktypes import linktype_name
+
+
+def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
+    """`undecoded`: (frames.REASON_, detail) → frames, at most one reason a frame."""
+    reasons: Counter[str] = Counter()
+    for (reason, detail), count in undecoded.items():
+        reasons[_words(reason, detail)] += count
+    return Coverage(packets, packets - sum(reasons.values()), dict(sorted(reasons.items())))
+
+
+def _words(reason: int, detail: int) -> str:
+    if reason == frames.REASON_CUT:
+        return "cut inside a header"
+    if reason == frames.REASON_LINKTYPE:
+        return f"link type {linktype_name(detail)}"
+    if reason == frames.REASON_ETHERTYPE:
+        return f"ethertype 0x{detail:04x}"
+    if reason == frames.REASON_PROTO:
+        return f"IP protocol {detail} ({proto_name(detail)})"
+    if reason == frames.REASON_DEPTH:
+        return f"more than {frames.MAX_DEPTH} tunnels inside each other"
+    if reason == frames.REASON_LLC:
+        return "802.3 with LLC"
+    return "malformed header"

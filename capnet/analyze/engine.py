@@ -1,0 +1,195 @@
+"""One analysis: sources → one pass over each → conclusions → report.
+
+    report = analyze([Source(Path("bridge.pcapng"))])
+
+Several sources are one capture with several points. A topology file beside a source is used when it is there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from capnet.analyze import findings, flows, macs, models, nat, paths, proxies, stations, tunnels
+from capnet.analyze.context import Context
+from capnet.analyze.coverage import coverage
+from capnet.analyze.facts import Input, Point, Problem, Report
+from capnet.analyze.ledger import BUDGET, Ledger
+from capnet.topology import Topology, role_from_name, topology_path
+from capnet.wire.capture import Capture, open_capture, worth_compiling
+from capnet.wire.kernel import Machine
+from capnet.wire.linktypes import linktype_name
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to analyze: a file, or standard input (`path` None), and the name of its point if given."""
+
+    path: Path | None
+    point_name: str | None = None
+
+    @property
+    def label(self) -> str:
+        return "-" if self.path is None else str(self.path)
+
+
+def analyze(
+    sources: Iterable[Source | Path | str],
+    topology: Topology | None = None,
+    *,
+    vxlan_port: int = 0,
+    compiled: bool | None = None,
+    budget: int = BUDGET,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Analyze captures and say what they show.
+
+    `topology`: who owns what; None = look beside each source. `vxlan_port`: a UDP port that always is VXLAN,
+    besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following packets.
+    `progress` is called with the number of packets read so far, after each block. Raises UnreadableInput.
+    """
+    wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
+    if compiled is None and all(source.path for source in wanted):
+        compiled = worth_compiling([source.path for source in wanted if source.path])
+    reading = _Reading(budget)
+    for source in wanted:
+        stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
+        with open_capture(stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port) as capture:
+            compiled = capture.machine.compiled  # one pass, one machine
+            reading.read(source, capture, progress)
+    if topology is None:
+        topology = _beside(wanted)
+    return _conclude(reading, topology)
+
+
+class _Reading:
+    """What reading all sources leaves: points, inputs, names and the ledger."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.ledger: Ledger | None = None
+        self.points: list[Point] = []
+        self.inputs: list[Input] = []
+        self.names: dict[str, list[str]] = {}
+        self.packets = 0
+
+    def read(self, source: Source, capture: Capture, progress: Callable[[int], None] | None) -> None:
+        if self.ledger is None:
+            self.ledger = Ledger(capture.machine, self.budget)
+        base = len(self.points)
+        for block in capture.blocks():
+            self.ledger.see(block, base)
+            if progress:
+                progress(self.packets + capture.packets)
+        self.packets += capture.packets
+        for address, names in capture.names.of.items():
+            self.names.setdefault(address, []).extend(names)
+        self._add_points(source, capture)
+        spans = [(i.first, i.last) for i in capture.interfaces if i.first is not None and i.last is not None]
+        self.inputs.append(
+            Input(
+                file=source.label,
+                format=capture.format,
+                compression=capture.compression,
+                bytes=capture.size,
+                packets=capture.packets,
+                first=min((first for first, _ in spans), default=None),
+                last=max((last for _, last in spans), default=None),
+                problems=[Problem(each.name, each.offset, each.says) for each in capture.problems],
+            )
+        )
+
+    def _add_points(self, source: Source, capture: Capture) -> None:
+        taken = {point.name for point in self.points}
+        stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
+        for index, interface in enumerate(capture.interfaces):
+            if source.point_name and len(capture.interfaces) == 1:
+                name = source.point_name
+            elif interface.name and not source.point_name and interface.name not in taken:
+                name = interface.name
+            elif interface.name:
+                name = f"{stem}/{interface.name}"
+            else:
+                name = stem if len(capture.interfaces) == 1 else f"{stem}/if{index}"
+            unique, copy = name, 2
+            while unique in taken:
+                unique, copy = f"{name}#{copy}", copy + 1
+            taken.add(unique)
+            self.points.append(
+                Point(
+                    name=unique,
+                    file=source.label,
+                    interface=index,
+                    linktype=linktype_name(interface.linktype),
+                    packets=interface.packets,
+                    bytes=interface.bytes,
+                    dropped=interface.dropped,
+                    role="unknown",
+                    first=interface.first,
+                    last=interface.last,
+                )
+            )
+
+
+def _beside(sources: list[Source]) -> Topology | None:
+    """The topologies that lie beside the sources, as one; None if there is none."""
+    found = None
+    for source in sources:
+        if source.path is None:
+            continue
+        path = topology_path(source.path)
+        if path.is_file():
+            more = Topology.load(path)
+            found = more if found is None else found.joined(more)
+    return found
+
+
+def _conclude(reading: _Reading, topology: Topology | None) -> Report:
+    """Ask each analyzer in turn; later ones see what earlier ones found."""
+    ledger = reading.ledger or Ledger(Machine(compiled=False))
+    for point in reading.points:
+        known = topology.point(point.name) if topology else None
+        point.role = known.role if known else role_from_name(point.name)
+    names = {address: found[0] for address, found in sorted(reading.names.items()) if len(set(found)) == 1}
+    if topology:
+        names.update(topology.names())
+    context = Context(
+        points=reading.points,
+        topology=topology,
+        flows=ledger.flows,
+        stations=ledger.stations,
+        arps=ledger.arps,
+        tunnels=ledger.tunnels,
+        observations=ledger.observations,
+        sample_share=ledger.sample_share,
+        names=names,
+    )
+    context.station_facts = stations.conclude(context)
+    context.tunnel_facts = tunnels.conclude(context)
+    context.path_facts = paths.conclude(context)
+    context.nat_facts = nat.conclude(context)
+    context.proxy_facts = proxies.conclude(context)
+    mac_facts = macs.conclude(context)
+    return Report(
+        inputs=reading.inputs,
+        points=reading.points,
+        models=models.conclude(context),
+        stations=context.station_facts,
+        macs=mac_facts,
+        nat=context.nat_facts,
+        proxies=context.proxy_facts,
+        tunnels=context.tunnel_facts,
+        paths=context.path_facts,
+        flows=flows.conclude(context),
+        findings=findings.conclude(context),
+        coverage=coverage(reading.packets, ledger.undecoded),
+        names=names,
+        correlation={
+            "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
+            "share": ledger.sample_share,
+            "observations": len(ledger.observations),
+        },
+    )

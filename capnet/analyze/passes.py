@@ -1,0 +1,391 @@
+"""The reducers: what a pass does with each block of rows. Kernels only; `ledger.py` owns the tables they fill.
+
+Each takes rows `0..n`, `base` (index of the capture's first point among all points), and a table's index, mask,
+rows and scratch key; each returns the new number of rows of its table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.analyze.columns import (
+    ARP_ETH_SOURCE,
+    ARP_FIRST,
+    ARP_FIRST_FRAME,
+    ARP_KEY,
+    ARP_LAST,
+    ARP_OPERATION,
+    ARP_PACKETS,
+    ARP_POINT,
+    ARP_SENDER_LO,
+    ARP_SENDER_MAC,
+    ARP_TARGET_LO,
+    ARP_VIA,
+    ARP_VIA_VNI,
+    ARP_WIDTH,
+    CARRIER_BYTES,
+    CARRIER_FIRST,
+    CARRIER_FIRST_FRAME,
+    CARRIER_FLOW,
+    CARRIER_FRAMES,
+    CARRIER_INNER_BYTES,
+    CARRIER_KEY,
+    CARRIER_KIND,
+    CARRIER_LARGEST_INNER_IP,
+    CARRIER_LAST,
+    CARRIER_VNI,
+    CARRIER_WIDTH,
+    FLOW_BYTES,
+    FLOW_DEPTH,
+    FLOW_DMAC,
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
+    FLOW_FIRST,
+    FLOW_FIRST_FRAME,
+    FLOW_FIRST_SEQ,
+    FLOW_FRAGMENTS,
+    FLOW_KEY,
+    FLOW_KIND,
+    FLOW_LARGEST_IP,
+    FLOW_LAST,
+    FLOW_LAST_FRAME,
+    FLOW_NEXT_SEQ,
+    FLOW_PACKETS,
+    FLOW_PAYLOAD,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_RETRANSMISSIONS,
+    FLOW_SMAC,
+    FLOW_SPORT,
+    FLOW_SRC_HI,
+    FLOW_SRC_LO,
+    FLOW_STRAYS,
+    FLOW_SYN_TIME,
+    FLOW_SYNACK_TIME,
+    FLOW_SYNS,
+    FLOW_TCP_FLAGS,
+    FLOW_TTL,
+    FLOW_TTL_MAX,
+    FLOW_TTL_MIN,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
+    FLOW_VLAN,
+    FLOW_WIDTH,
+    OBS_DIGEST,
+    OBS_FLOW,
+    OBS_FRAME,
+    OBS_LENGTH,
+    OBS_SEQ,
+    OBS_TIME,
+    OBS_TTL,
+    OBS_WIDTH,
+    STATION_FIRST,
+    STATION_FIRST_FRAME,
+    STATION_HOW,
+    STATION_IP_HI,
+    STATION_IP_LO,
+    STATION_KEY,
+    STATION_LAST,
+    STATION_MAC,
+    STATION_PACKETS,
+    STATION_POINT,
+    STATION_TTL_MAX,
+    STATION_TTL_MIN,
+    STATION_VIA,
+    STATION_VIA_VNI,
+    STATION_WIDTH,
+)
+from capnet.analyze.tables import insert, lookup
+from capnet.wire.frames import (
+    ABSENT,
+    ARP_OP,
+    ARP_SHA,
+    DEPTH,
+    DIGEST,
+    DMAC,
+    DPORT,
+    DST_HI,
+    DST_LO,
+    FRAME,
+    ICMP_CODE,
+    ICMP_ID,
+    ICMP_TYPE,
+    IP_LENGTH,
+    LAYER_ARP,
+    LAYER_FRAGMENT,
+    LAYER_ICMP,
+    LAYER_ICMPV6,
+    LAYER_IP,
+    LAYER_TCP,
+    LAYERS,
+    PAYLOAD,
+    POINT,
+    PROTO,
+    SEQ,
+    SMAC,
+    SPORT,
+    SRC_HI,
+    SRC_LO,
+    TCP_FLAGS,
+    TIME,
+    TTL,
+    TUNNEL,
+    VIA,
+    VIA_VNI,
+    VLAN,
+    VNI,
+    WIDTH,
+    WIRELEN,
+)
+from capnet.wire.kernel import inline, kernel
+
+SYN = 2
+FIN = 1
+SYN_ACK = 18
+
+
+@kernel
+def see_flows(
+    rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, count: int, flow_of: Any
+) -> int:
+    """Count every IP packet in its flow; `flow_of[i]` = flow row of row i, -1 for what is not IP."""
+    for i in range(n):
+        r = i * WIDTH
+        layers = rows[r + LAYERS]
+        if layers & LAYER_IP == 0:
+            flow_of[i] = -1
+            continue
+        key[FLOW_POINT] = rows[r + POINT] + base
+        key[FLOW_VIA] = rows[r + VIA]
+        key[FLOW_VIA_VNI] = rows[r + VIA_VNI]
+        key[FLOW_DEPTH] = rows[r + DEPTH]
+        key[FLOW_PROTO] = rows[r + PROTO]
+        key[FLOW_SRC_HI] = rows[r + SRC_HI]
+        key[FLOW_SRC_LO] = rows[r + SRC_LO]
+        key[FLOW_DST_HI] = rows[r + DST_HI]
+        key[FLOW_DST_LO] = rows[r + DST_LO]
+        if layers & (LAYER_ICMP | LAYER_ICMPV6):
+            key[FLOW_SPORT] = rows[r + ICMP_ID]
+            key[FLOW_DPORT] = rows[r + ICMP_ID]
+            key[FLOW_KIND] = rows[r + ICMP_TYPE] * 256 + rows[r + ICMP_CODE]
+        else:
+            key[FLOW_SPORT] = rows[r + SPORT]
+            key[FLOW_DPORT] = rows[r + DPORT]
+            key[FLOW_KIND] = ABSENT
+        row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
+        if row < 0:
+            row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, key, count)
+            count += 1
+            begin_flow(rows, r, flows, row * FLOW_WIDTH)
+        flow_of[i] = row
+        count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
+    return count
+
+
+@inline
+def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
+    """What the first packet of a flow says; `f` is the offset of the flow's row."""
+    flows[f + FLOW_FIRST] = rows[r + TIME]
+    flows[f + FLOW_LAST] = rows[r + TIME]
+    flows[f + FLOW_FIRST_FRAME] = rows[r + FRAME]
+    flows[f + FLOW_SMAC] = rows[r + SMAC]
+    flows[f + FLOW_DMAC] = rows[r + DMAC]
+    flows[f + FLOW_TTL] = rows[r + TTL]
+    flows[f + FLOW_TTL_MIN] = rows[r + TTL]
+    flows[f + FLOW_TTL_MAX] = rows[r + TTL]
+    flows[f + FLOW_SYN_TIME] = ABSENT
+    flows[f + FLOW_SYNACK_TIME] = ABSENT
+    flows[f + FLOW_VLAN] = rows[r + VLAN]
+    flows[f + FLOW_FIRST_SEQ] = rows[r + SEQ]
+    flows[f + FLOW_NEXT_SEQ] = ABSENT
+
+
+@inline
+def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
+    """Add row `r` to the flow at offset `f`."""
+    flows[f + FLOW_PACKETS] += 1
+    flows[f + FLOW_BYTES] += rows[r + WIRELEN]
+    flows[f + FLOW_LAST] = max(flows[f + FLOW_LAST], rows[r + TIME])
+    flows[f + FLOW_LAST_FRAME] = rows[r + FRAME]
+    payload = max(rows[r + PAYLOAD], 0)
+    flows[f + FLOW_PAYLOAD] += payload
+    ttl = rows[r + TTL]
+    flows[f + FLOW_TTL_MIN] = min(flows[f + FLOW_TTL_MIN], ttl)
+    flows[f + FLOW_TTL_MAX] = max(flows[f + FLOW_TTL_MAX], ttl)
+    flows[f + FLOW_LARGEST_IP] = max(flows[f + FLOW_LARGEST_IP], rows[r + IP_LENGTH])
+    if layers & LAYER_FRAGMENT:
+        flows[f + FLOW_FRAGMENTS] += 1
+    if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
+        flows[f + FLOW_STRAYS] += 1
+    if layers & LAYER_TCP and rows[r + TCP_FLAGS] >= 0:
+        count_segment(rows, r, payload, flows, f)
+
+
+@inline
+def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
+    """Sequence numbers (RFC 9293 section 3.4: modulo 2**32) and handshake times."""
+    flags = rows[r + TCP_FLAGS]
+    flows[f + FLOW_TCP_FLAGS] |= flags
+    if flags & SYN_ACK == SYN:
+        flows[f + FLOW_SYN_TIME] = rows[r + TIME]
+        flows[f + FLOW_SYNS] += 1
+    elif flags & SYN_ACK == SYN_ACK and flows[f + FLOW_SYNACK_TIME] < 0:
+        flows[f + FLOW_SYNACK_TIME] = rows[r + TIME]
+    length = payload
+    if flags & (SYN | FIN):
+        length += 1
+    following = (rows[r + SEQ] + length) & 0xFFFFFFFF
+    expected = flows[f + FLOW_NEXT_SEQ]
+    if expected < 0:
+        flows[f + FLOW_NEXT_SEQ] = following
+        return
+    ahead = (following - expected) & 0xFFFFFFFF
+    if 0 < ahead < 0x80000000:
+        flows[f + FLOW_NEXT_SEQ] = following
+    elif length > 0 and not (payload <= 1 and ahead == 0 and flags & (SYN | FIN) == 0):
+        # A keep-alive repeats the last byte at most (RFC 9293 section 3.8.4); all else was sent before.
+        flows[f + FLOW_RETRANSMISSIONS] += 1
+
+
+@kernel
+def see_stations(
+    rows: Any, n: int, base: int, index: Any, mask: int, stations: Any, key: Any, count: int, flow_of: Any, flows: Any
+) -> int:
+    """Count MAC and IP pairs that the flow table does not tell: strays of a flow, and frames without IP.
+
+    The others are summed up from flows when the pass is over, which saves two look-ups a packet.
+    """
+    for i in range(n):
+        r = i * WIDTH
+        if rows[r + SMAC] < 0 or rows[r + LAYERS] & LAYER_ARP:
+            continue
+        if flow_of[i] < 0:
+            count = count_station(rows, r, base, rows[r + SMAC], 0, 0, 0, index, mask, stations, key, count)
+            continue
+        f = flow_of[i] * FLOW_WIDTH
+        if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
+            count = count_station(
+                rows, r, base, rows[r + SMAC], rows[r + SRC_HI], rows[r + SRC_LO], 0, index, mask, stations, key, count
+            )
+            if rows[r + DMAC] >= 0:
+                count = count_station(
+                    rows,
+                    r,
+                    base,
+                    rows[r + DMAC],
+                    rows[r + DST_HI],
+                    rows[r + DST_LO],
+                    2,
+                    index,
+                    mask,
+                    stations,
+                    key,
+                    count,
+                )
+    return count
+
+
+@inline
+def count_station(
+    rows: Any, r: int, base: int, mac: int, hi: int, lo: int, how: int,
+    index: Any, mask: int, stations: Any, key: Any, count: int,
+) -> int:  # fmt: skip
+    key[STATION_POINT] = rows[r + POINT] + base
+    key[STATION_VIA] = rows[r + VIA]
+    key[STATION_VIA_VNI] = rows[r + VIA_VNI]
+    key[STATION_MAC] = mac
+    key[STATION_IP_HI] = hi
+    key[STATION_IP_LO] = lo
+    key[STATION_HOW] = how
+    row = lookup(index, mask, stations, STATION_WIDTH, STATION_KEY, key)
+    if row < 0:
+        row = insert(index, row, stations, STATION_WIDTH, STATION_KEY, key, count)
+        count += 1
+        s = row * STATION_WIDTH
+        stations[s + STATION_FIRST] = rows[r + TIME]
+        stations[s + STATION_FIRST_FRAME] = rows[r + FRAME]
+        stations[s + STATION_TTL_MIN] = max(rows[r + TTL], 0)
+        stations[s + STATION_TTL_MAX] = max(rows[r + TTL], 0)
+    s = row * STATION_WIDTH
+    stations[s + STATION_LAST] = rows[r + TIME]
+    stations[s + STATION_PACKETS] += 1
+    stations[s + STATION_TTL_MIN] = min(stations[s + STATION_TTL_MIN], max(rows[r + TTL], 0))
+    stations[s + STATION_TTL_MAX] = max(stations[s + STATION_TTL_MAX], rows[r + TTL])
+    return count
+
+
+@kernel
+def see_arps(rows: Any, n: int, base: int, index: Any, mask: int, arps: Any, key: Any, count: int) -> int:
+    """Count who asked for whom and who answered."""
+    for i in range(n):
+        r = i * WIDTH
+        if rows[r + LAYERS] & LAYER_ARP == 0:
+            continue
+        key[ARP_POINT] = rows[r + POINT] + base
+        key[ARP_VIA] = rows[r + VIA]
+        key[ARP_VIA_VNI] = rows[r + VIA_VNI]
+        key[ARP_OPERATION] = rows[r + ARP_OP]
+        key[ARP_SENDER_MAC] = rows[r + ARP_SHA]
+        key[ARP_SENDER_LO] = rows[r + SRC_LO]
+        key[ARP_TARGET_LO] = rows[r + DST_LO]
+        row = lookup(index, mask, arps, ARP_WIDTH, ARP_KEY, key)
+        if row < 0:
+            row = insert(index, row, arps, ARP_WIDTH, ARP_KEY, key, count)
+            count += 1
+            arps[row * ARP_WIDTH + ARP_FIRST] = rows[r + TIME]
+            arps[row * ARP_WIDTH + ARP_FIRST_FRAME] = rows[r + FRAME]
+            arps[row * ARP_WIDTH + ARP_ETH_SOURCE] = rows[r + SMAC]
+        arps[row * ARP_WIDTH + ARP_LAST] = rows[r + TIME]
+        arps[row * ARP_WIDTH + ARP_PACKETS] += 1
+    return count
+
+
+@kernel
+def see_carriers(rows: Any, n: int, index: Any, mask: int, carriers: Any, key: Any, count: int, flow_of: Any) -> int:
+    """Count what each outer flow carries, by VNI."""
+    for i in range(n - 1):
+        r = i * WIDTH
+        if rows[r + TUNNEL] == 0 or flow_of[i] < 0:
+            continue
+        inner = r + WIDTH
+        key[CARRIER_FLOW] = flow_of[i]
+        key[CARRIER_KIND] = rows[r + TUNNEL]
+        key[CARRIER_VNI] = rows[r + VNI]
+        row = lookup(index, mask, carriers, CARRIER_WIDTH, CARRIER_KEY, key)
+        if row < 0:
+            row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, count)
+            count += 1
+            carriers[row * CARRIER_WIDTH + CARRIER_FIRST] = rows[r + TIME]
+            carriers[row * CARRIER_WIDTH + CARRIER_FIRST_FRAME] = rows[r + FRAME]
+        c = row * CARRIER_WIDTH
+        carriers[c + CARRIER_LAST] = rows[r + TIME]
+        carriers[c + CARRIER_FRAMES] += 1
+        carriers[c + CARRIER_BYTES] += rows[r + WIRELEN]
+        carriers[c + CARRIER_INNER_BYTES] += rows[inner + WIRELEN]
+        carriers[c + CARRIER_LARGEST_INNER_IP] = max(carriers[c + CARRIER_LARGEST_INNER_IP], rows[inner + IP_LENGTH])
+    return count
+
+
+@kernel
+def observe(rows: Any, n: int, flow_of: Any, observations: Any, count: int, sample: int, seen: int) -> int:
+    """Append the packets whose digest is chosen: those with no bit in common with `sample`.
+
+    The same digests are chosen at every point, whatever else passes there (trajectory sampling; hash-based selection,
+    RFC 5475 section 6.2). `seen`: rows before this block.
+    """
+    for i in range(n):
+        r = i * WIDTH
+        digest = rows[r + DIGEST]
+        if digest == 0 or flow_of[i] < 0 or (digest >> 8) & sample:
+            continue
+        o = count * OBS_WIDTH
+        observations[o + OBS_DIGEST] = digest
+        observations[o + OBS_TIME] = rows[r + TIME]
+        observations[o + OBS_FLOW] = flow_of[i]
+        observations[o + OBS_FRAME] = rows[r + FRAME]
+        observations[o + OBS_TTL] = rows[r + TTL]
+        observations[o + OBS_LENGTH] = rows[r + IP_LENGTH]
+        observations[o + OBS_SEQ] = seen + i
+        count += 1
+    return count

@@ -1,0 +1,97 @@
+"""The tables of one pass: hash tables that kernels fill, a block of rows at a time.
+
+A table is a flat int64 array of rows (key columns first) and an open-addressing index of row numbers. Space for a
+whole block of new keys is made before a kernel runs, so that kernels never have to stop and ask.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from capnet.wire.kernel import Machine, inline, kernel
+from capnet.wire.octets import mix
+
+
+class Table:
+    """`count` rows of `width` numbers; the first `keys` of them tell rows apart."""
+
+    def __init__(self, machine: Machine, width: int, keys: int) -> None:
+        self.machine = machine
+        self.width = width
+        self.keys = keys
+        self.count = 0
+        self.flat = np.zeros(64 * width, dtype=np.int64)
+        self.index = np.zeros(128, dtype=np.int64)
+        self.key = np.zeros(keys, dtype=np.int64)  # scratch
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The filled part, shape (count, width)."""
+        return self.flat[: self.count * self.width].reshape(self.count, self.width)
+
+    def reserve(self, more: int) -> None:
+        """Make room for `more` new rows."""
+        need = self.count + more
+        if need * self.width <= len(self.flat):
+            return
+        capacity = max(need, 2 * (len(self.flat) // self.width))
+        grown = np.zeros(capacity * self.width, dtype=np.int64)
+        grown[: self.count * self.width] = self.flat[: self.count * self.width]
+        self.flat = grown
+        slots = 128
+        while slots < 2 * capacity:
+            slots *= 2
+        if slots != len(self.index):
+            self.index = np.zeros(slots, dtype=np.int64)
+            view = self.machine.view
+            self.machine.run(reindex)(view(self.index), slots - 1, view(self.flat), self.width, self.keys, self.count)
+
+    def arguments(self) -> tuple[Any, int, Any, Any]:
+        """What a kernel needs to look keys up and add rows: index, mask, rows, scratch key."""
+        view = self.machine.view
+        return view(self.index), len(self.index) - 1, view(self.flat), view(self.key)
+
+
+@inline
+def key_hash(table: Any, at: int, keys: int) -> int:
+    state = 0x2F0B4C47
+    for k in range(keys):
+        state = mix(state, table[at + k])
+    return state
+
+
+@inline
+def lookup(index: Any, mask: int, table: Any, width: int, keys: int, key: Any) -> int:
+    """Row of `key`, or -1 - slot where its row number belongs."""
+    slot = key_hash(key, 0, keys) & mask
+    while index[slot] != 0:
+        at = (index[slot] - 1) * width
+        k = 0
+        while k < keys and table[at + k] == key[k]:
+            k += 1
+        if k == keys:
+            return index[slot] - 1
+        slot = (slot + 1) & mask
+    return -1 - slot
+
+
+@inline
+def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any, count: int) -> int:
+    """Add the key that `lookup` did not find as row `count`; returns that row."""
+    index[-1 - missing] = count + 1
+    at = count * width
+    for k in range(keys):
+        table[at + k] = key[k]
+    return count
+
+
+@kernel
+def reindex(index: Any, mask: int, table: Any, width: int, keys: int, count: int) -> None:
+    """Fill an empty index with the rows of a table."""
+    for row in range(count):
+        slot = key_hash(table, row * width, keys) & mask
+        while index[slot] != 0:
+            slot = (slot + 1) & mask
+        index[slot] = row + 1

@@ -1,0 +1,178 @@
+"""pcapng blocks as bytes (draft-ietf-opsawg-pcapng), little endian, timestamps in nanoseconds.
+
+Pure: values in, bytes out; whoever calls decides where the bytes go. A file is one section header, one
+interface block per point, then packets, names and statistics:
+
+    data = section(userappl="capnet") + interface("A/ens33") + packet(0, time_ns, frame) + ...
+
+Every block is
+
+     0                   1                   2                   3
+     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+    +---------------------------------------------------------------+
+    |                          block type                           |
+    +---------------------------------------------------------------+
+    |           block total length (all of it, multiple of 4)       |
+    +---------------------------------------------------------------+
+    |         body, then options: code 16, length 16, value, pad    |
+    +---------------------------------------------------------------+
+    |                    block total length again                   |
+    +---------------------------------------------------------------+
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+SECTION_HEADER = 0x0A0D0D0A
+INTERFACE_DESCRIPTION = 1
+NAME_RESOLUTION = 4
+INTERFACE_STATISTICS = 5
+ENHANCED_PACKET = 6
+
+LINKTYPE_ETHERNET = 1
+INBOUND, OUTBOUND = 1, 2  # epb_flags, bits 0-1
+
+_NANOSECONDS = 9  # if_tsresol: 10^-9 s
+_RECORD_END, _RECORD_IPV4, _RECORD_IPV6, _RECORD_EUI48 = range(4)
+
+
+def section(*, hardware: str = "", os: str = "", userappl: str = "", comment: str = "") -> bytes:
+    """Section Header Block (section 4.1). The section's length is left unspecified (-1)."""
+    body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+    return _block(SECTION_HEADER, body, _text(1, comment), _text(2, hardware), _text(3, os), _text(4, userappl))
+
+
+def interface(
+    name: str,
+    *,
+    description: str = "",
+    mac: str | None = None,
+    capture_filter: str = "",
+    os: str = "",
+    linktype: int = LINKTYPE_ETHERNET,
+    snaplen: int = 262144,
+) -> bytes:
+    """Interface Description Block (section 4.2). The first one written is interface 0.
+
+    `mac` as `02:42:ac:11:00:02`. `capture_filter` in the syntax of pcap-filter(7).
+    """
+    return _block(
+        INTERFACE_DESCRIPTION,
+        struct.pack("<HHI", linktype, 0, snaplen),
+        _text(2, name),
+        _text(3, description),
+        _option(6, _mac(mac)) if mac else b"",
+        _option(9, bytes([_NANOSECONDS])),
+        _option(11, b"\0" + capture_filter.encode()) if capture_filter else b"",  # 0 = libpcap text
+        _text(12, os),
+    )
+
+
+def packet(
+    interface_id: int,
+    time_ns: int,
+    data: bytes | memoryview,
+    *,
+    wire_length: int | None = None,
+    direction: int | None = None,
+    packet_id: int | None = None,
+    comment: str = "",
+) -> bytes:
+    """Enhanced Packet Block (section 4.3).
+
+    `wire_length` in bytes when the frame was longer than what was kept; `direction` is INBOUND or OUTBOUND;
+    `packet_id` is the same 64-bit number wherever the same packet was seen.
+    """
+    head = struct.pack(
+        "<IIIII",
+        interface_id,
+        time_ns >> 32,
+        time_ns & 0xFFFFFFFF,
+        len(data),
+        len(data) if wire_length is None else wire_length,
+    )
+    return _block(
+        ENHANCED_PACKET,
+        head + _padded(bytes(data)),
+        _text(1, comment),
+        _option(2, struct.pack("<I", direction)) if direction is not None else b"",
+        _option(5, struct.pack("<Q", packet_id)) if packet_id is not None else b"",
+    )
+
+
+def names(addresses: Iterable[tuple[str, str]], macs: Iterable[tuple[str, str]] = ()) -> bytes:
+    """Name Resolution Block (section 4.5): (address, name) pairs, IPv4 or IPv6, and (MAC, name) pairs."""
+    records = []
+    for address, name in addresses:
+        packed = ip_address(address).packed
+        records.append(_record(_RECORD_IPV4 if len(packed) == 4 else _RECORD_IPV6, packed, name))
+    for mac, name in macs:
+        records.append(_record(_RECORD_EUI48, _mac(mac), name))
+    return _block(NAME_RESOLUTION, b"".join(records) + struct.pack("<HH", _RECORD_END, 0))
+
+
+def statistics(
+    interface_id: int,
+    time_ns: int,
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+    received: int | None = None,
+    interface_dropped: int | None = None,
+    kernel_dropped: int | None = None,
+) -> bytes:
+    """Interface Statistics Block (section 4.6), written at `time_ns`.
+
+    `received` counts packets that passed the capture filter, `kernel_dropped` those of them that were lost
+    for want of buffer space, `interface_dropped` those that the interface itself lost.
+    """
+    return _block(
+        INTERFACE_STATISTICS,
+        struct.pack("<I", interface_id) + _timestamp(time_ns),
+        _option(2, _timestamp(start_ns)) if start_ns is not None else b"",
+        _option(3, _timestamp(end_ns)) if end_ns is not None else b"",
+        _counter(4, received),
+        _counter(5, interface_dropped),
+        _counter(7, kernel_dropped),
+    )
+
+
+# -- parts --------------------------------------------------------------------------------------
+def _block(kind: int, body: bytes, *options: bytes) -> bytes:
+    given = b"".join(options)
+    if given:
+        given += struct.pack("<HH", 0, 0)  # opt_endofopt
+    length = 12 + len(body) + len(given)
+    return struct.pack("<II", kind, length) + body + given + struct.pack("<I", length)
+
+
+def _option(code: int, value: bytes) -> bytes:
+    return struct.pack("<HH", code, len(value)) + _padded(value)
+
+
+def _text(code: int, value: str) -> bytes:
+    return _option(code, value.encode()) if value else b""
+
+
+def _counter(code: int, value: int | None) -> bytes:
+    return _option(code, struct.pack("<Q", value)) if value is not None else b""
+
+
+def _timestamp(time_ns: int) -> bytes:
+    return struct.pack("<II", time_ns >> 32, time_ns & 0xFFFFFFFF)
+
+
+def _record(kind: int, address: bytes, name: str) -> bytes:
+    value = address + name.encode() + b"\0"
+    return struct.pack("<HH", kind, len(value)) + _padded(value)
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _padded(value: bytes) -> bytes:
+    return value + bytes(-len(value) % 4)
