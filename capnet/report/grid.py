@@ -1,0 +1,51 @@
+"""Tables that never leave the page: tabulate draws, this decides how wide each column may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from capnet.report.text import columns, fill
+
+GAP = 2  # columns between columns
+INDENT = "  "
+_NARROWEST = 6
+
+
+def grid(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, align: str = "", wrap: str = ""
+) -> list[str]:
+    """Lines of a table of at most `width` terminal columns; none if there are no rows.
+
+    A cell may have several lines. `align` has a letter per column, `r` for numbers. When the table is too wide, the
+    widest of the columns marked `w` in `wrap` gives way, a column at a time: its text is broken at spaces. A column
+    whose cells are all empty is left out, and so is a heading of nothing but empty cells.
+    """
+    if not rows:
+        return []
+    used = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    headers, rows = [headers[i] for i in used], [[row[i] for i in used] for row in rows]
+    align = "".join(align[i] if i < len(align) else "l" for i in used)
+    wraps = [i < len(wrap) and wrap[i] == "w" for i in used]
+
+    lined = [headers, *rows] if any(headers) else rows
+    widths = [max(columns(line) for row in lined for line in row[i].split("\n")) for i in range(len(used))]
+    room = width - len(INDENT) - GAP * (len(used) - 1)
+    while sum(widths) > room:
+        candidates = [i for i in range(len(used)) if wraps[i] and widths[i] > _NARROWEST] or [
+            i for i in range(len(used)) if widths[i] > _NARROWEST
+        ]
+        widths[max(candidates, key=lambda i: widths[i])] -= 1
+    # The heading is drawn as a row like any other: tabulate gives real headings two columns of padding each.
+    drawn = tabulate(
+        [["\n".join(_wrapped(cell, widths[i])) for i, cell in enumerate(row)] for row in lined],
+        tablefmt="plain",
+        colalign=["right" if letter == "r" else "left" for letter in align],
+        disable_numparse=True,
+    )
+    return [(INDENT + line).rstrip() for line in drawn.splitlines()]
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    return [piece for line in cell.split("\n") for piece in fill(line, width)]

@@ -1,0 +1,89 @@
+"""Paths as lines: a point, an arrow with what happened on the way, the next point; below it the delay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from capnet.report.document import Document
+from capnet.report.text import columns, count, duration, fill, fit, number
+from capnet.report.words import Words
+
+_POINT_WIDTH = 40
+
+
+def same_route(paths: Sequence[Document]) -> list[list[Document]]:
+    """Paths in groups that took the same points with the same changes and ended alike, busiest group first."""
+    groups: dict[tuple[object, ...], list[Document]] = {}
+    for path in paths:
+        route = tuple((hop["point"], tuple(hop["change"]), _tunnel(hop)) for hop in path["hops"])
+        groups.setdefault((route, path["ends"]), []).append(path)
+    return sorted(groups.values(), key=lambda group: -sum(map(packets, group)))
+
+
+def packets(path: Document) -> int:
+    """What the busiest hop counted."""
+    return max((hop["packets"] for hop in path["hops"]), default=0)
+
+
+def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
+    """One group of `same_route`: its flows, then the route."""
+    flows = [f"{path['proto']} {words.flow(path['flow'])}" for path in group[:3]]
+    if len(group) > len(flows):
+        flows.append(f"{number(len(group) - len(flows))} more")
+    total = count(sum(map(packets, group)), "packet")
+    head = f"{' · '.join(flows)}: {total}, {_ending(group[0]['ends'])}"
+    return [*fill(head, width, "  "), *_route(group, width)]
+
+
+def _route(group: Sequence[Document], width: int) -> list[str]:
+    hops = group[0]["hops"]
+    drawn: list[str] = []
+    above, below = "    " + fit(hops[0]["point"], _POINT_WIDTH), ""
+    for index, (before, hop) in enumerate(pairwise(hops), start=1):
+        arrow, point = _arrow(before, hop), fit(hop["point"], _POINT_WIDTH)
+        if columns(above) + 1 + columns(arrow) + 1 + columns(point) > width:
+            drawn += [above, below]
+            above, below = "     ", ""
+        note = _note([path["hops"][index] for path in group])
+        if note:
+            start = max(columns(above) + 1, columns(below) + 2 if below else 0)
+            below += " " * (start - columns(below)) + note
+        above += f" {arrow} {point}"
+    return [fit(line.rstrip(), width) for line in (*drawn, above, below) if line.strip()]
+
+
+def _arrow(before: Document, hop: Document) -> str:
+    changes = [_change(change, before, hop) for change in hop["change"]]
+    return f"── {' · '.join(changes)} ──▶" if changes else "──▶"
+
+
+def _change(change: str, before: Document, hop: Document) -> str:
+    tunnel = hop["tunnel"] if change == "encapsulated" else before["tunnel"] if change == "decapsulated" else None
+    return f"{change} {_tunnel({'tunnel': tunnel})}" if tunnel else change
+
+
+def _tunnel(hop: Document) -> str:
+    tunnel = hop["tunnel"]
+    if not tunnel:
+        return ""
+    return tunnel["kind"] if tunnel["vni"] is None else f"{tunnel['kind']} {tunnel['vni']}"
+
+
+def _note(hops: Sequence[Document]) -> str:
+    """`+31 µs`, `+31 µs to +52 µs` (medians of the flows), `3 lost`."""
+    medians = sorted(hop["delta_us"]["median"] for hop in hops if hop["delta_us"])
+    shown = list(dict.fromkeys(_signed(each) for each in medians[:1] + medians[-1:]))
+    lost = sum(hop["lost"] or 0 for hop in hops)
+    return ", ".join([*([" to ".join(shown)] if shown else []), *([f"{number(lost)} lost"] if lost else [])])
+
+
+def _signed(microseconds: float) -> str:
+    shown = duration(microseconds)
+    return shown if shown.startswith("−") else "+" + shown
+
+
+def _ending(ends: str) -> str:
+    if ends.startswith("lost-after "):
+        return "lost after " + ends.removeprefix("lost-after ")
+    return "delivered" if ends == "delivered" else "end not seen"

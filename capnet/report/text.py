@@ -1,0 +1,131 @@
+"""Numbers, times and lengths of text as a person reads them. Widths are terminal columns, not characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from wcwidth import wcswidth, wcwidth
+
+MINUS = "−"
+
+
+def columns(text: str) -> int:
+    """Terminal columns that `text` takes: two for a wide CJK character, none for a combining one."""
+    return len(text) if text.isascii() else max(wcswidth(text), 0)
+
+
+def fit(text: str, width: int) -> str:
+    """`text`, cut with … when it takes more than `width` columns."""
+    if columns(text) <= width:
+        return text
+    kept, used = [], 1
+    for char in text:
+        used += max(wcwidth(char), 0)
+        if used > width:
+            break
+        kept.append(char)
+    return "".join(kept) + "…"
+
+
+def fill(text: str, width: int, indent: str = "", hanging: str | None = None) -> list[str]:
+    """Lines of at most `width` columns, broken at spaces; a word longer than a line is cut with …"""
+    rest = indent if hanging is None else hanging
+    lines: list[str] = []
+    line, empty = indent, True
+    for word in text.split(" "):
+        if not empty and columns(line) + 1 + columns(word) > width:
+            lines.append(line)
+            line, empty = rest, True
+        line = fit(line + word if empty else f"{line} {word}", width)
+        empty = False
+    return [*lines, line]
+
+
+def number(value: int) -> str:
+    """1234567 → `1,234,567`; −1 with a true minus sign."""
+    return f"{value:,}".replace("-", MINUS)
+
+
+def count(value: int, noun: str, plural: str | None = None) -> str:
+    """`1 packet`, `2 packets`, `1,234 packets`."""
+    return f"{number(value)} {noun if value == 1 else plural or noun + 's'}"
+
+
+def size(value: int) -> str:
+    """Bytes in powers of ten, three figures: `812 B`, `1.23 MB`."""
+    if value < 1000:
+        return f"{value} B"
+    scaled = float(value)
+    for unit in ("kB", "MB", "GB", "TB"):
+        scaled /= 1000
+        if scaled < 999.5 or unit == "TB":
+            break
+    return f"{_three_figures(scaled)} {unit}"
+
+
+def duration(microseconds: float) -> str:
+    """Three figures: `0.4 µs`, `31 µs`, `1.23 ms`, `4.2 s`, `3 min 20 s`."""
+    value = abs(microseconds)
+    sign = MINUS if microseconds < 0 and round(value, 1) else ""
+    if value < 9.95:
+        return f"{sign}{round(value, 1):g} µs"
+    if value < 999.5:
+        return f"{sign}{value:.0f} µs"
+    if value < 999_500:
+        return f"{sign}{_three_figures(value / 1e3)} ms"
+    seconds = value / 1e6
+    if seconds < 99.5:
+        return f"{sign}{_three_figures(seconds)} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min {seconds:.0f} s"
+
+
+def moment(iso: str) -> str:
+    """`2026-11-23T22:14:03.000000001Z` → `2026-11-23 22:14:03 UTC`."""
+    return iso[:19].replace("T", " ") + " UTC"
+
+
+def span(first: str, last: str) -> float:
+    """Microseconds between two ISO times of the document."""
+    seconds = (datetime.fromisoformat(last[:19]) - datetime.fromisoformat(first[:19])).total_seconds()
+    return seconds * 1e6 + (int(last[20:29]) - int(first[20:29])) / 1e3
+
+
+def percent(share: float) -> str:
+    """One decimal below ten: `4.2 %`, `37 %`."""
+    return f"{share:.1f} %" if abs(share) < 9.95 else f"{share:.0f} %"
+
+
+def listing(words: Sequence[str], most: int = 4) -> str:
+    """`a`, `a and b`, `a, b and c`, `a, b, c and 9 more`."""
+    if len(words) > most:
+        words = [*words[: most - 1], f"{len(words) - most + 1} more"]
+    if len(words) < 2:
+        return "".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def spelled(value: int) -> str:
+    """Small counts as words, capitalised: `Two`, `12`."""
+    words = (
+        "No",
+        "One",
+        "Two",
+        "Three",
+        "Four",
+        "Five",
+        "Six",
+        "Seven",
+        "Eight",
+        "Nine",
+        "Ten",
+        "Eleven",
+        "Twelve",
+    )
+    return words[value] if value < len(words) else number(value)
+
+
+def _three_figures(value: float) -> str:
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"

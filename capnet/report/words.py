@@ -1,0 +1,75 @@
+"""How a report speaks of addresses, flows and frames: names where there are names, short forms where they are clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from capnet.report.document import Document
+from capnet.report.text import fit, listing
+
+ARROW = " → "
+
+
+class Words:
+    """`names` maps an address to the name a person uses for it."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = {address: fit(name, 24) for address, name in names.items()}
+        self._introduced: set[str] = set()
+
+    def address(self, address: str) -> str:
+        """`web`, or the address itself where it has no name."""
+        return self.names.get(address, address)
+
+    def introduce(self, *addresses: str, most: int = 4) -> str:
+        """`web (172.17.0.2) and 172.17.0.9`: names with their addresses, for the first mention."""
+        people: dict[str, list[str]] = {}
+        for address in addresses:
+            people.setdefault(self.address(address), []).append(address)
+        texts = []
+        for name, owned in people.items():
+            texts.append(name if [name] == owned else f"{name} ({', '.join(owned)})")
+            if len(texts) <= most:
+                self._introduced.update(owned)
+        return listing(texts, most)
+
+    def endpoint(self, address: str, port: int | None, after: str = "") -> str:
+        """`web:80`, `192.168.111.129:7000`, `[fd00::2]:80`; `…129:7000` right after an address of the same /24."""
+        name = self.names.get(address)
+        shown = name or (_tail(address, after) if after and after not in self.names else address)
+        if port is None:
+            return shown
+        return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
+
+    def flow(self, side: Document) -> str:
+        """`bbox:5555 → 192.168.111.129:7000`; of ICMP `web id 4242 → 192.168.111.129`."""
+        source = self.endpoint(side["src"], side["sport"])
+        if side.get("id") is not None:
+            source += f" id {side['id']}"
+        return source + ARROW + self.endpoint(side["dst"], side["dport"], after=side["src"])
+
+    def legend(self, used: Iterable[str]) -> list[str]:
+        """`web 172.17.0.2` for every name whose address is among `used` and was not introduced yet, by name."""
+        addresses: dict[str, list[str]] = {}
+        for address in dict.fromkeys(used):
+            if address in self.names and address not in self._introduced:
+                addresses.setdefault(self.names[address], []).append(address)
+        return [f"{name} {', '.join(addresses[name])}" for name in sorted(addresses)]
+
+
+def frame(evidence: Document) -> str:
+    return f"{evidence['point']} #{evidence['frame']}"
+
+
+def seen_at(evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
+    """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
+    earliest: dict[str, Document] = {}
+    for each in evidence:
+        earliest.setdefault(each["point"], each)
+    return [frame(earliest[point]) if point in earliest else point for point in dict.fromkeys(points)]
+
+
+def _tail(address: str, after: str) -> str:
+    """`…129` for 192.168.111.129 after 192.168.111.128; IPv6 and other networks stay whole."""
+    head, dot, last = address.rpartition(".")
+    return f"…{last}" if dot and head == after.rpartition(".")[0] else address

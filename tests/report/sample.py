@@ -1,0 +1,380 @@
+"""Reports made by hand: every section filled, with numbers a reader can check by eye."""
+
+from __future__ import annotations
+
+from capnet.analyze.facts import (
+    Coverage,
+    Delay,
+    Evidence,
+    Finding,
+    Flow,
+    FlowKey,
+    Flows,
+    Hop,
+    Input,
+    MacVerdict,
+    Model,
+    Nat,
+    Path,
+    Point,
+    Problem,
+    Proxy,
+    Report,
+    Side,
+    Station,
+    Tunnel,
+    TunnelRef,
+)
+
+START = 1_795_472_043_000_000_001  # 2026-11-23 22:14:03.000000001 UTC
+SECOND = 1_000_000_000
+A, B, GATEWAY = "192.168.111.128", "192.168.111.129", "172.17.0.1"
+WEB, BBOX = "172.17.0.2", "172.17.0.3"
+WEB_MAC, BBOX_MAC, BRIDGE_MAC = "02:42:ac:11:00:02", "02:42:ac:11:00:03", "02:42:5e:00:00:01"
+
+
+def at(point: str, *frames: int, file: str = "pcaps/bridge.pcapng") -> list[Evidence]:
+    return [Evidence(point, file, frame) for frame in frames]
+
+
+def exactly(microseconds: float) -> Delay:
+    return Delay(microseconds, microseconds, microseconds, microseconds)
+
+
+def hop(
+    point: str,
+    ends: tuple[str, int | None, str, int | None],
+    *change: str,
+    delta: float | None = None,
+    lost: int | None = None,
+    tunnel: TunnelRef | None = None,
+    packets: int = 11,
+    id: int | None = None,
+) -> Hop:
+    src, sport, dst, dport = ends
+    delay = None if delta is None else Delay(delta / 2, delta, delta * 2, delta * 3)
+    return Hop(
+        point, src, sport, dst, dport, BRIDGE_MAC, WEB_MAC, 63, tunnel, list(change), packets, 1200, delay, lost, id
+    )
+
+
+def flow(
+    point: str, proto: str, ends: tuple[str, int | None, str, int | None], packets: int, size: int, **more
+) -> Flow:
+    src, sport, dst, dport = ends
+    values = {"depth": 0, "first": START, "last": START + SECOND, "retransmissions": 0, "rtt_us": None, **more}
+    return Flow(point, proto, src, sport, dst, dport, packets=packets, bytes=size, **values)
+
+
+def empty() -> Report:
+    """What an empty capture gives."""
+    return Report(
+        inputs=[Input("empty.pcap", "pcap", None, 24, 0, None, None)],
+        points=[Point("empty", "empty.pcap", 0, "EN10MB", 0, 0, None, "unknown")],
+        models=[],
+        stations=[],
+        macs=[],
+        nat=[],
+        proxies=[],
+        tunnels=[],
+        paths=[],
+        flows=Flows(0, []),
+        findings=[],
+        coverage=Coverage(0, 0, {}),
+    )
+
+
+def bridge() -> Report:
+    """Two containers on docker0: out by masquerade (tcp and icmp), in through -p 8080:80."""
+    out, snat = (BBOX, 5555, B, 7000), (A, 5555, B, 7000)
+    door, inside = (B, 51514, A, 8080), (B, 51514, WEB, 80)
+    report = empty()
+    report.inputs = [Input("pcaps/bridge.pcapng", "pcapng", None, 131_072, 812, START, START + 42 * SECOND // 10)]
+    report.points = [
+        Point(name, "pcaps/bridge.pcapng", index, "EN10MB", packets, packets * 140, 0, role, START, START + SECOND)
+        for index, (name, packets, role) in enumerate(
+            [
+                ("A/web/eth0", 130, "container"),
+                ("A/bbox/eth0", 130, "container"),
+                ("A/veth3f2a9c1", 130, "veth"),
+                ("A/docker0", 222, "bridge"),
+                ("A/ens33", 100, "parent"),
+                ("B/ens33", 100, "parent"),
+            ]
+        )
+    ]
+    report.models = [
+        Model("bridge", 0.95, ["docker0 bridges two containers", "both leave by masquerade"], at("A/docker0", 41))
+    ]
+    report.stations = [
+        Station(WEB_MAC, [WEB], ["web"], ["A/docker0", "A/veth3f2a9c1", "A/web/eth0"], 260, "container"),
+        Station(BBOX_MAC, [BBOX], ["bbox"], ["A/bbox/eth0", "A/docker0"], 240, "container"),
+        Station(BRIDGE_MAC, [GATEWAY, B], [], ["A/docker0"], 120, "router"),
+        Station("33:33:00:00:00:02", [], [], ["A/docker0"], 3, "multicast"),
+    ]
+    report.macs = [
+        MacVerdict(
+            "distinct",
+            [WEB_MAC, BBOX_MAC],
+            [WEB, BBOX],
+            "A/docker0",
+            "each container has a MAC of its own",
+            at("A/docker0", 1, 2),
+        ),
+        MacVerdict(
+            "router",
+            [BRIDGE_MAC],
+            [GATEWAY, B],
+            "A/docker0",
+            "docker0 speaks for addresses of other networks",
+            at("A/docker0", 9),
+        ),
+    ]
+    report.nat = [
+        Nat(
+            "dnat",
+            "tcp",
+            Side(*door, "A/ens33"),
+            Side(*inside, "A/docker0"),
+            False,
+            -1,
+            11,
+            1400,
+            True,
+            Delay(40, 52, 80, 90),
+            "same-packet",
+            1.0,
+            at("A/ens33", 3) + at("A/docker0", 2),
+        ),
+        Nat(
+            "snat",
+            "icmp",
+            Side(WEB, None, B, None, "A/docker0", 4242),
+            Side(A, None, B, None, "A/ens33", 51554),
+            True,
+            -1,
+            10,
+            980,
+            True,
+            exactly(28),
+            "same-packet",
+            1.0,
+            at("A/docker0", 77) + at("A/ens33", 40),
+        ),
+        Nat(
+            "snat",
+            "tcp",
+            Side(*out, "A/docker0"),
+            Side(*snat, "A/ens33"),
+            False,
+            -1,
+            24,
+            9_876,
+            True,
+            Delay(20.1234567, 31, 60, 61),
+            "same-packet",
+            1.0,
+            at("A/docker0", 41) + at("A/ens33", 12),
+        ),
+    ]
+    report.proxies = [
+        Proxy(
+            "tcp",
+            FlowKey(A, 40000, A, 8080),
+            FlowKey(GATEWAY, 40002, WEB, 80),
+            "same payload, other sequence numbers",
+            at("A/docker0", 300),
+        ),
+    ]
+    report.paths = [
+        Path(
+            "tcp",
+            FlowKey(*door),
+            [
+                hop("B/ens33", door),
+                hop("A/ens33", door, "wire", delta=38, lost=0),
+                hop("A/docker0", inside, "dnat", "routed", delta=52, lost=0),
+                hop("A/veth3f2a9c1", inside, "bridged", delta=4, lost=0),
+                hop("A/web/eth0", inside, delta=2, lost=0),
+            ],
+            "delivered",
+            at("B/ens33", 1),
+        ),
+        Path(
+            "tcp",
+            FlowKey(*out),
+            [
+                hop("A/docker0", out, packets=24),
+                hop("A/ens33", snat, "snat", "routed", delta=31, lost=0, packets=24),
+            ],
+            "delivered",
+            at("A/docker0", 41),
+        ),
+        Path(
+            "icmp",
+            FlowKey(WEB, None, B, None),
+            [
+                hop("A/docker0", (WEB, None, B, None), packets=10, id=4242),
+                hop("A/ens33", (A, None, B, None), "snat", "routed", delta=28, lost=0, packets=10, id=51554),
+            ],
+            "delivered",
+            at("A/docker0", 77),
+        ),
+    ]
+    report.flows = Flows(
+        37,
+        [
+            flow("A/docker0", "tcp", (BBOX, 40100, WEB, 80), 60, 45_000, rtt_us=120.5),
+            flow("A/bbox/eth0", "tcp", (BBOX, 40100, WEB, 80), 60, 45_000, rtt_us=118.25),
+            flow("A/ens33", "tcp", snat, 24, 9_876, retransmissions=2),
+            flow("A/docker0", "icmp", (WEB, None, B, None), 10, 980, id=4242),
+        ],
+    )
+    report.findings = [
+        Finding(
+            "checksum-offload",
+            "info",
+            "780 packets carry unfilled TCP/UDP checksums, as they do on virtual links.",
+            None,
+            {"packets": 780},
+            at("A/docker0", 1, 2),
+        ),
+        Finding(
+            "source-port-collision",
+            "warning",
+            "Two containers used ICMP id 4242 towards 192.168.111.129; one was rewritten.",
+            "Nothing, unless the peer depends on the id.",
+            {"id": 4242},
+            at("A/docker0", 77) + at("A/ens33", 40),
+        ),
+    ]
+    report.coverage = Coverage(812, 809, {"ethertype 0x88cc": 3})
+    report.names = {WEB: "web", BBOX: "bbox", "172.17.0.9": "never-seen"}
+    report.correlation = {"sampled": 1.0}
+    return report
+
+
+def overlay() -> Report:
+    """Two hosts, one container each, VXLAN between them; three bulk packets lost on the wire."""
+    web, bbox, file = "10.0.1.2", "10.0.1.4", "overlay.pcapng"
+    vxlan = TunnelRef("vxlan", 4097)
+    bulk = (web, 41000, bbox, 5201)
+    report = empty()
+    report.inputs = [
+        Input(
+            file,
+            "pcapng",
+            None,
+            250_000,
+            1_234_567,
+            START,
+            START + 200 * SECOND,
+            [Problem("truncated-file", 249_990, "the last record is cut")],
+        ),
+    ]
+    report.points = [
+        Point("A/ens33", file, 0, "EN10MB", 617_000, 812_000_000, 12, "underlay"),
+        Point("B/ens33", file, 1, "EN10MB", 617_567, 812_000_000, 0, "underlay"),
+    ]
+    report.models = [Model("overlay", 0.99, ["VXLAN with VNI 4097 between two hosts"], at("A/ens33", 7, file=file))]
+    report.stations = [
+        Station("02:42:0a:00:01:02", [web], ["web"], ["A/ens33"], 600_000, "container"),
+        Station("02:42:0a:00:01:04", [bbox], ["bbox"], ["B/ens33"], 600_000, "container"),
+    ]
+    report.tunnels = [
+        Tunnel(
+            "vxlan",
+            4097,
+            [A, B],
+            4789,
+            point,
+            frames,
+            frames * 1300,
+            frames * 1250,
+            4.0,
+            17,
+            ["02:42:0a:00:01:02", "02:42:0a:00:01:04"],
+            [web, bbox],
+            1450,
+            False,
+            False,
+            "vxlanA",
+            at(point, frame, file=file),
+        )
+        for point, frames, frame in (("A/ens33", 600_003, 7), ("B/ens33", 600_000, 9))
+    ]
+    report.paths = [
+        Path(
+            "tcp",
+            FlowKey(*bulk),
+            [
+                hop("A/web/eth0", bulk, packets=600_003),
+                hop("A/overlay:vxlanA/vxlan0", bulk, "bridged", delta=5.5, lost=0, packets=600_003),
+                hop("A/ens33", bulk, "encapsulated", delta=19, lost=0, tunnel=vxlan, packets=600_003),
+                hop("B/ens33", bulk, "wire", delta=1500, lost=3, tunnel=vxlan, packets=600_000),
+                hop("B/overlay:vxlanA/vxlan0", bulk, "decapsulated", delta=22, lost=0, packets=600_000),
+                hop("B/bbox/eth0", bulk, "bridged", delta=4, lost=0, packets=600_000),
+            ],
+            "delivered",
+            at("A/ens33", 7, file=file),
+        ),
+        Path(
+            "tcp",
+            FlowKey(bbox, 41001, web, 81),
+            [
+                hop("B/bbox/eth0", (bbox, 41001, web, 81), packets=3),
+                hop("B/ens33", (bbox, 41001, web, 81), "encapsulated", delta=30, lost=3, tunnel=vxlan, packets=0),
+            ],
+            "lost-after B/bbox/eth0",
+            at("B/bbox/eth0", 99, file=file),
+        ),
+    ]
+    report.flows = Flows(
+        2, [flow("A/ens33", "tcp", bulk, 600_003, 780_000_000, depth=1, vni=4097, rtt_us=1600.0, retransmissions=3)]
+    )
+    report.findings = [
+        Finding(
+            "mtu-blackhole",
+            "error",
+            "Packets above 1450 bytes do not arrive at bbox.",
+            "Set the MTU of the overlay to 1400.",
+            {"mtu": 1450},
+            at("A/ens33", 17, 19, file=file),
+        ),
+    ]
+    report.coverage = Coverage(1_234_567, 1_234_567, {})
+    report.names = {web: "web", bbox: "bbox", A: "A", B: "B"}
+    return report
+
+
+HOSTILE = "we\x1b[31mb\u202egnp\n\t\x7f\x9b\u200b"
+
+
+def hostile() -> Report:
+    """Everything that a capture can name is named by someone who wants to own the terminal."""
+    report = bridge()
+    report.inputs[0].file = f"a b/{HOSTILE}.pcapng"
+    report.inputs[0].problems = [Problem("truncated-file", 12, HOSTILE)]
+    report.names = {WEB: HOSTILE, BBOX: "界" * 60, A: "x" * 300}
+    report.points[0].name = HOSTILE
+    report.points[1].name = "p" * 300
+    report.points[2].linktype = HOSTILE
+    report.stations[0].names = [HOSTILE]
+    report.stations[0].points = [HOSTILE]
+    report.models[0].because = [HOSTILE]
+    report.macs[0].because = HOSTILE
+    report.proxies[0].because = HOSTILE
+    report.findings[0].says = HOSTILE
+    report.findings[0].fix = HOSTILE
+    report.findings[0].facts = {HOSTILE: HOSTILE}
+    report.coverage.undecoded = {HOSTILE: 3}
+    report.correlation = {HOSTILE: [HOSTILE]}
+    for row in report.nat:
+        row.before.point = HOSTILE
+        row.evidence = at(HOSTILE, 1, file=f"a b/{HOSTILE}.pcapng")
+    for path in report.paths:
+        path.hops[0].point = HOSTILE
+        path.ends = f"lost-after {HOSTILE}"
+    report.tunnels = overlay().tunnels
+    report.tunnels[0].network = HOSTILE
+    return report

@@ -1,0 +1,186 @@
+"""The JSON contract: what the document says, in which order, and that the schema would notice if it did not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from dataclasses import fields
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from capnet.analyze import facts
+from capnet.report import json as json_format
+from capnet.report.document import SECTIONS, document, iso_time, short_names
+from tests.report import sample
+
+SCHEMA = json.loads((Path(json_format.__file__).parent / "schema.json").read_text(encoding="utf-8"))
+CHECK = jsonschema.Draft202012Validator(SCHEMA)
+REPORTS = [sample.empty, sample.bridge, sample.overlay, sample.hostile]
+
+
+@pytest.mark.parametrize("make", REPORTS)
+def test_every_report_keeps_the_contract(make):
+    CHECK.validate(json.loads(json_format.render(document(make()))))
+
+
+def test_schema_itself_is_sound():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_schema_knows_every_field_of_the_facts():
+    """A field added to a fact must be added to the schema, and a key of the schema must come from a fact."""
+    definitions = SCHEMA["$defs"] | {
+        "coverage": SCHEMA["properties"]["coverage"],
+        "flows": SCHEMA["properties"]["flows"],
+    }
+    pairs = {
+        "input": facts.Input, "point": facts.Point, "model": facts.Model, "station": facts.Station,
+        "macVerdict": facts.MacVerdict, "nat": facts.Nat, "side": facts.Side, "proxy": facts.Proxy,
+        "tunnel": facts.Tunnel, "path": facts.Path, "hop": facts.Hop, "flow": facts.Flow, "finding": facts.Finding,
+        "coverage": facts.Coverage, "flows": facts.Flows,
+    }  # fmt: skip
+    for key, fact in pairs.items():
+        assert set(definitions[key]["properties"]) == {each.name for each in fields(fact)}, key
+
+
+def test_times_durations_and_ids_are_what_the_contract_says():
+    found = document(sample.bridge())
+    assert found["inputs"][0]["first"] == "2026-11-23T22:14:03.000000001Z"
+    assert found["inputs"][0]["last"] == "2026-11-23T22:14:07.200000001Z"
+    tcp, dnat, icmp = found["nat"]
+    assert (tcp["kind"], dnat["kind"], icmp["proto"]) == ("snat", "dnat", "icmp")
+    assert icmp["before"] == {
+        "src": "172.17.0.2", "sport": None, "dst": "192.168.111.129", "dport": None, "point": "A/docker0", "id": 4242
+    }  # fmt: skip
+    assert icmp["after"]["id"] == 51554
+    assert "id" not in tcp["before"]
+    assert tcp["latency_us"] == {"min": 20.123, "median": 31, "p99": 60, "max": 61}
+    assert dnat["evidence"] == [
+        {"point": "A/ens33", "file": "pcaps/bridge.pcapng", "frame": 3},
+        {"point": "A/docker0", "file": "pcaps/bridge.pcapng", "frame": 2},
+    ]
+    icmp_path = next(each for each in found["paths"] if each["proto"] == "icmp")
+    assert icmp_path["flow"]["id"] == 4242
+    assert [each["id"] for each in icmp_path["hops"]] == [4242, 51554]
+
+
+def test_evidence_is_at_most_ten_frames_and_none_twice():
+    report = sample.bridge()
+    report.nat[0].evidence = sample.at("A/ens33", *range(1, 40)) * 2
+    report.nat = report.nat[:1]
+    assert [each["frame"] for each in document(report)["nat"][0]["evidence"]] == list(range(1, 11))
+
+
+def test_order_does_not_depend_on_the_order_of_the_facts():
+    expected = json_format.render(document(sample.bridge()))
+    shuffled = sample.bridge()
+    for seed in range(5):
+        for section in ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "findings"):
+            random.Random(seed).shuffle(getattr(shuffled, section))
+        random.Random(seed).shuffle(shuffled.flows.top)
+        shuffled.names = dict(reversed(shuffled.names.items()))
+        assert json_format.render(document(shuffled)) == expected
+
+
+def test_only_keeps_the_head_and_the_chosen_sections():
+    found = document(sample.bridge(), only=["nat"])
+    assert {"schema", "made_by", "inputs", "points", "coverage", "nat"} <= set(found)
+    assert not set(SECTIONS) - {"nat"} & set(found)
+    CHECK.validate(found)
+
+
+def test_no_absolute_path_reaches_the_report():
+    report = sample.bridge()
+    report.inputs[0].file = report.points[0].file = "/home/someone/captures/bridge.pcapng"
+    report.nat[0].evidence = sample.at("A/ens33", 3, file="/home/someone/captures/bridge.pcapng")
+    text = json_format.render(document(report))
+    assert "someone" not in text
+    assert '"file": "bridge.pcapng"' in text
+
+
+def test_files_of_one_name_stay_apart():
+    assert short_names(["/x/a/cap.pcap", "/x/b/cap.pcap", "rel/cap.pcap", "-"]) == {
+        "/x/a/cap.pcap": "a/cap.pcap",
+        "/x/b/cap.pcap": "b/cap.pcap",
+        "rel/cap.pcap": "rel/cap.pcap",
+        "-": "-",
+    }
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000000000Z"),
+        (1_000_000_001, "1970-01-01T00:00:01.000000001Z"),
+        (2**63 - 1, "2262-04-11T23:47:16.854775807Z"),
+    ],
+)
+def test_times(nanoseconds, text):
+    assert iso_time(nanoseconds) == text
+
+
+def test_numpy_scalars_are_numbers():
+    numpy = pytest.importorskip("numpy")
+    report = sample.bridge()
+    report.nat[0].packets = numpy.int64(11)
+    report.nat[0].reply_seen = numpy.bool_(True)
+    report.nat[0].confidence = numpy.float64("nan")
+    row = next(each for each in document(report)["nat"] if each["kind"] == "dnat")
+    assert (type(row["packets"]), type(row["reply_seen"]), row["confidence"]) == (int, bool, None)
+
+
+def _set(path: str, value: object):
+    """A change to the document: `nat.0.kind`; with `...` as value the key is removed."""
+
+    def change(found: dict) -> None:
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        place = found
+        for part in parents:
+            place = place[part]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+
+    return pytest.param(change, id=f"{path}={value!r}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _set("schema", "capnet.report/2"),
+        _set("coverage", ...),
+        _set("nat.0.kind", "masquerade"),
+        _set("nat.0.packets", "24"),
+        _set("nat.0.packets", -1),
+        _set("nat.0.ttl", -1),
+        _set("nat.0.before.sport", None),
+        _set("nat.0.before.sport", 65536),
+        _set("nat.0.before.src", "web"),
+        _set("nat.0.before.id", 1),
+        _set("nat.2.before.id", ...),
+        _set("nat.2.before.sport", 80),
+        _set("nat.0.latency_us.median", ...),
+        _set("nat.0.evidence.0.frame", 0),
+        _set("nat.0.evidence.0.file", "/etc/x.pcap"),
+        _set("points.0.role", "nic"),
+        _set("inputs.0.first", "2026-11-23 22:14:03"),
+        _set("inputs.0.compression", "bzip2"),
+        _set("findings.0.level", "fatal"),
+        _set("findings.0.name", "MTU blackhole"),
+        _set("stations.0.mac", "02-42-ac-11-00-02"),
+        _set("paths.0.ends", "gone"),
+        _set("paths.0.hops.1.ttl", 256),
+        _set("flows.top.0.first", None),
+        _set("models.0.confidence", 1.1),
+        _set("coverage.undecoded", []),
+        _set("extra", 1),
+    ],
+)
+def test_the_schema_notices(damage):
+    found = copy.deepcopy(document(sample.bridge()))
+    damage(found)
+    assert not CHECK.is_valid(found)
