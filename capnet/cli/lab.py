@@ -48,7 +48,7 @@ def down() -> None:
 
 @command.command("status")
 def status() -> int:
-    """Show what each host does. Exit code 0: both daemons are up, 1: not."""
+    """Show what each host does. Exit code 0: the lab is up, 1: it is down or not whole."""
     from tabulate import tabulate
 
     from capnet import lab
@@ -70,7 +70,7 @@ def status() -> int:
     ]
     headers = ["host", "address", "Docker", "containers", "swarm", "DOCKER_HOST"]
     click.echo(tabulate(rows, headers=headers, missingval="–"))
-    if all(one.version for one in hosts):
+    if lab.is_up():
         return Exit.OK
     click.echo("the lab is not whole; `capnet lab up` repairs it", err=True)
     return Exit.FINDING

@@ -1,7 +1,7 @@
 """Two real Docker hosts, A and B, made of network namespaces on this one machine.
 
-    with lab.running(print) as hosts_of:
-        docker.DockerClient(base_url=hosts_of.hosts["A"].docker_url)
+    with lab.running(print) as the_lab:
+        docker.DockerClient(base_url=the_lab.hosts["A"].docker_url)
 
 Every function works on the lab of the folder in CAPNET_LAB_DIR, else of /run/capnet-lab. They need root.
 """
@@ -18,7 +18,7 @@ from capnet.errors import CapnetError
 from capnet.lab import daemon, image, needs, network, plan, record, undo
 from capnet.lab.plan import Lab, LabHost
 
-__all__ = ["HostStatus", "Lab", "LabHost", "down", "running", "status", "up"]
+__all__ = ["HostStatus", "Lab", "LabHost", "current", "down", "is_up", "running", "status", "up"]
 
 Progress = Callable[[str], None]
 
@@ -95,11 +95,17 @@ def status() -> list[HostStatus] | None:
 def current() -> Lab:
     """The running lab; an error that says how to start it when there is none."""
     lab = plan.chosen()
+    if is_up():
+        return lab
+    raise CapnetError("the lab is down or not whole; start or repair it: capnet lab up")
+
+
+def is_up() -> bool:
+    """Whether the lab was made completely and both its daemons run."""
+    lab = plan.chosen()
     needs.root()
     made = record.read(lab.folder)
-    if made is None or not _is_whole(lab, made):
-        raise CapnetError("the lab is down; start it: capnet lab up")
-    return lab
+    return made is not None and _is_whole(lab, made)
 
 
 def _up(progress: Progress) -> tuple[Lab, bool]:
@@ -138,8 +144,8 @@ def _make(lab: Lab, lock: int, progress: Progress) -> None:
         progress(f"image {plan.IMAGE} on both, made from {busybox} (no registry is asked)")
         made.is_ready()
     except BaseException:
-        progress("undoing what was made so far")
         with _undisturbed():
+            progress("undoing what was made so far")
             undo.everything(lab, made)
         raise
 

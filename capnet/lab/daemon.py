@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
-from capnet.lab import needs, processes
+from capnet.lab import commands, needs, processes
 from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
 
@@ -53,7 +54,7 @@ def start(host: LabHost, record: Record, lock: int) -> int:
         f"--data-root={host.folder / 'data'}",
         f"--exec-root={host.exec_root}",
         f"--pidfile={host.folder / 'dockerd.pid'}",
-        f"--storage-driver={_storage_driver(host.folder)}",
+        f"--storage-driver={_storage_driver(host.folder, lock)}",
         "--exec-opt=native.cgroupdriver=cgroupfs",  # systemd's driver would make units on the machine
         f"--cgroup-parent=/{host.cgroup}",
         f"--dns={GATEWAY}",  # nothing listens there: a name is refused at once, and asked nowhere else
@@ -64,12 +65,13 @@ def start(host: LabHost, record: Record, lock: int) -> int:
         *("sh", "-c", _BECOME_DOCKERD, "sh", host.name, str(record.folder), str(host.folder)),
         *dockerd,
     ]
-    # Not subprocess: the daemon outlives us on purpose.
+    # Not subprocess, because the daemon outlives us on purpose; so what it must not inherit is closed here.
     return os.posix_spawnp(
         "nsenter",
         command,
         {key: value for key, value in needs.environment().items() if not key.startswith("DOCKER_")},
         file_actions=[
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(host.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -120,14 +122,26 @@ def is_alive(host: LabHost) -> bool:
         return False
 
 
-def _storage_driver(folder: Path) -> str:
+def _inheritable() -> list[int]:
+    """Descriptors beside the standard three that a new program would get."""
+    descriptors = (int(path.name) for path in Path("/proc/self/fd").iterdir())
+    found = []
+    for descriptor in descriptors:
+        with suppress(OSError):  # the listing's own descriptor is closed by now
+            if descriptor > 2 and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
+
+
+def _storage_driver(folder: Path, lock: int) -> str:
     """overlay2 where overlayfs can have its upper folder on this file system, else vfs."""
     probe = folder / "probe"
     for part in ("lower", "upper", "work", "merged"):
         (probe / part).mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={probe}/lower,upperdir={probe}/upper,workdir={probe}/work"
     mount = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{probe}/merged"]
-    done = subprocess.run(mount, env=needs.environment(), capture_output=True, check=False)
+    done = commands.attempt(mount, lock)
+    shutil.rmtree(probe)
     return "overlay2" if done.returncode == 0 else "vfs"
 
 

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
@@ -45,7 +46,7 @@ def check() -> None:
     if os.geteuid() != 0:
         missing.append("root (use sudo)")
     elif "ip" not in packages and "unshare" not in packages:
-        missing += _missing_in_kernel(packages.keys())
+        missing += _missing_in_kernel(packages)
     if not missing:
         return
     advice = f"; apt-get install {' '.join(sorted(set(packages.values())))}" if packages else ""
@@ -75,14 +76,10 @@ def static_busybox() -> Path | None:
     return None
 
 
-def _missing_in_kernel(absent_programs: object) -> list[str]:
+def _missing_in_kernel(absent_programs: Collection[str]) -> list[str]:
     if not _works("true"):
         return ["the right to make namespaces (inside a container: docker run --privileged)"]
-    asked = {
-        question: advice
-        for question, advice in _KERNEL.items()
-        if question.split()[0] not in absent_programs  # type: ignore[operator]
-    }
+    asked = {question: advice for question, advice in _KERNEL.items() if question.split()[0] not in absent_programs}
     return [advice for question, advice in asked.items() if not _works(question)]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from capnet.errors import CapnetError
-from capnet.lab import needs
+from capnet.lab import commands
 from capnet.lab.plan import GATEWAY, NETNS_FOLDER, PREFIX_LENGTH, UPLINK, Lab, mac
 from capnet.lab.record import Kind, Record
 
@@ -59,26 +57,11 @@ def _namespace(name: str, record: Record, lock: int) -> None:
             f"if nothing uses it, remove it: ip netns delete {name}"
         )
     record.will_make(Kind.NAMESPACE, name)
-    _run(["ip", "netns", "add", name], lock)
+    commands.run(["ip", "netns", "add", name], lock)
     # Hosts forward for their containers. The router forwards too, so that what has no route here is
     # refused at once (ICMP network unreachable) instead of vanishing.
-    _run(["nsenter", f"--net={NETNS_FOLDER / name}", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], lock)
+    commands.run(["nsenter", f"--net={NETNS_FOLDER / name}", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], lock)
 
 
-def _configure(namespace: str, commands: list[str], lock: int) -> None:
-    _run(["ip", "-netns", namespace, "-batch", "-"], lock, "\n".join(commands) + "\n")
-
-
-def _run(command: list[str], lock: int, text: str = "") -> None:
-    """Runs a short command that holds the lab's lock while it lives (see `record`)."""
-    done = subprocess.run(
-        command,
-        input=text,
-        text=True,
-        capture_output=True,
-        env=needs.environment(),
-        pass_fds=(lock,),
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CapnetError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+def _configure(namespace: str, lines: list[str], lock: int) -> None:
+    commands.run(["ip", "-netns", namespace, "-batch", "-"], lock, "\n".join(lines) + "\n")

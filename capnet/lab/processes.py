@@ -13,6 +13,7 @@ from capnet.errors import CapnetError, UsageError
 from capnet.lab.plan import LabHost
 
 _PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
+_MOMENT = 0.5  # seconds that the killed get to be gone before we look again
 _DEADLINE = 30.0  # seconds after which we give up and say so
 _DAEMONS = ("dockerd", "containerd", "containerd-shim")
 
@@ -28,42 +29,55 @@ def listener(host: LabHost) -> int | None:
 def of_host(host: LabHost) -> tuple[set[int], set[int]]:
     """The pids of (the containers' processes, everything else) of the host.
 
-    A process belongs to the host when it is in its network namespace (dockerd, containerd, shims, proxies,
-    shells), when its cgroup lies below the host's (processes of containers), or when it is one of Docker's
-    daemons working in the host's folder (if somebody removed the namespace's name under a living dockerd).
+    A process belongs to the host when it is in its network or mount namespace (dockerd, containerd, shims,
+    proxies, shells), when its cgroup lies below the host's (processes of containers), or when it is one of
+    Docker's daemons working in the host's folder (they alone tell when the namespace lost its name).
     """
-    named = {pid for pid in _all() if _names_exec_root(pid, host)}
-    networks = {_network_of(pid) for pid in named} | {_identity(host.netns)}
-    networks -= {None, _network_of(1)}
-    contained = {pid for pid in _all() if _in_cgroup(pid, host.cgroup)}
-    around = {pid for pid in _all() if _network_of(pid) in networks}
+    pids = _all()
+    named = {pid for pid in pids if _names_exec_root(pid, host)}
+    spaces = {_identity(host.netns)}.union(*(_namespaces(pid) for pid in named)) - _namespaces(1) - {None}
+    contained = {pid for pid in pids if _in_cgroup(pid, host.cgroup)}
+    around = {pid for pid in pids if _namespaces(pid) & spaces}
     return contained, (named | around) - contained
 
 
-def end(host: LabHost) -> None:
-    """Ends everything that runs in the host: containers at once, daemons with a chance to clean up."""
+def end(hosts: list[LabHost]) -> None:
+    """Ends everything that runs in the hosts: dockerd with a chance to clean up, then all the rest."""
     deadline = time.monotonic() + _DEADLINE
-    patience = time.monotonic() + _PATIENCE
+    polite = True
     while True:
-        contained, others = of_host(host)
-        if not contained and not others:
+        contained, others = _of_all(hosts)
+        everything = contained | others
+        if not everything:
             return
-        if os.getpid() in others | contained:
-            raise UsageError(f"this shell is inside lab host {host.name}; leave it first")
+        if os.getpid() in everything:
+            raise UsageError("this shell is inside the lab; leave it first")
         if time.monotonic() > deadline:
-            pids = " ".join(map(str, sorted(contained | others)))
-            raise CapnetError(f"processes of lab host {host.name} do not end: {pids}")
-        polite = time.monotonic() < patience
-        # Containers are pid 1 of their own: most ignore SIGTERM, and their contents are not to be kept.
-        _signal(contained, signal.SIGKILL)
-        _signal(others, signal.SIGTERM if polite else signal.SIGKILL, wait=patience - time.monotonic())
-        for pid in contained | others:
+            raise CapnetError(f"processes of the lab do not end: {' '.join(map(str, sorted(everything)))}")
+        if polite:
+            # Containers are not asked: their first processes ignore SIGTERM, and dockerd waits for them.
+            _signal(contained, signal.SIGKILL, _MOMENT)
+            daemons = {pid for host in hosts if (pid := listener(host)) is not None}
+            _signal(daemons, signal.SIGTERM, _PATIENCE)
+            polite = False
+        else:
+            _signal(everything, signal.SIGKILL, _MOMENT)
+        for pid in everything:
             with suppress(ChildProcessError):  # a daemon started by this very process leaves no zombie
                 os.waitpid(pid, os.WNOHANG)
 
 
-def _signal(pids: set[int], number: signal.Signals, wait: float = 0.0) -> None:
-    """Signals each process and waits until all are gone, at most `wait` seconds (at least a moment)."""
+def _of_all(hosts: list[LabHost]) -> tuple[set[int], set[int]]:
+    contained, others = set[int](), set[int]()
+    for host in hosts:
+        inner, outer = of_host(host)
+        contained |= inner
+        others |= outer
+    return contained, others
+
+
+def _signal(pids: set[int], number: signal.Signals, wait: float) -> None:
+    """Signals each process and waits until all are gone, at most `wait` seconds."""
     with ExitStack() as stack:
         ends = select.poll()
         waiting = set()
@@ -76,7 +90,7 @@ def _signal(pids: set[int], number: signal.Signals, wait: float = 0.0) -> None:
                 continue
             ends.register(descriptor, select.POLLIN)
             waiting.add(descriptor)
-        until = time.monotonic() + max(wait, 0.5)
+        until = time.monotonic() + wait
         while waiting and (left := until - time.monotonic()) > 0:
             for descriptor, _ in ends.poll(left * 1000):
                 ends.unregister(descriptor)
@@ -84,7 +98,14 @@ def _signal(pids: set[int], number: signal.Signals, wait: float = 0.0) -> None:
 
 
 def _all() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    """Every process but the zombies, which nobody can end (proc_pid_stat(5): the state follows `(name)`)."""
+    pids = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                if (folder / "stat").read_bytes().rpartition(b") ")[2][:1] != b"Z":
+                    pids.append(int(folder.name))
+    return pids
 
 
 def _identity(path: Path | str) -> tuple[int, int] | None:
@@ -96,8 +117,8 @@ def _identity(path: Path | str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _network_of(pid: int) -> tuple[int, int] | None:
-    return _identity(f"/proc/{pid}/ns/net")
+def _namespaces(pid: int) -> set[tuple[int, int] | None]:
+    return {_identity(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt")}
 
 
 def _argv(pid: int) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +16,14 @@ from capnet.lab.plan import NETNS_FOLDER, Lab
 from capnet.lab.record import RECORD, Kind, Record, Thing
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_DEADLINE = 10.0  # seconds
 
 
 def everything(lab: Lab, record: Record) -> None:
     """Undoes the record, empties the folder and removes it; the record goes last."""
+    processes.end([lab.hosts[thing.name] for thing in record.made if thing.kind is Kind.DAEMON])
     for thing in reversed(record.made):
-        _undo(lab, thing)
+        _undo(thing)
     for point in _mounts_below(lab.folder):
         _unmount(point)
     if left := _mounts_below(lab.folder):
@@ -33,17 +37,15 @@ def everything(lab: Lab, record: Record) -> None:
     lab.folder.rmdir()
 
 
-def _undo(lab: Lab, thing: Thing) -> None:
+def _undo(thing: Thing) -> None:
     match thing.kind:
-        case Kind.DAEMON:
-            processes.end(lab.hosts[thing.name])
         case Kind.CGROUP:
             _remove_cgroup(thing.name)
         case Kind.NAMESPACE:
             _unmount(NETNS_FOLDER / thing.name)
             (NETNS_FOLDER / thing.name).unlink(missing_ok=True)
         case Kind.MOUNT:
-            if not any(Path(thing.name).iterdir()):  # nobody has made something in it since
+            if not _has_entries(Path(thing.name)):  # nobody has made something in it since
                 _unmount(Path(thing.name))
         case Kind.FOLDER:
             with suppress(OSError):  # somebody else put something there: leave it
@@ -53,9 +55,29 @@ def _undo(lab: Lab, thing: Thing) -> None:
 def _remove_cgroup(name: str) -> None:
     """Removes the cgroup and its children in the one hierarchy of version 2, or in each of version 1."""
     hierarchies = [_CGROUPS, *(path for path in _CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())]
+    deadline = time.monotonic() + _DEADLINE
     for hierarchy in hierarchies:
         for folder, _, _ in os.walk(hierarchy / name, topdown=False):
-            Path(folder).rmdir()
+            while not _is_gone(Path(folder)):  # the kernel takes a moment to let go of ended processes
+                if time.monotonic() > deadline:
+                    raise CapnetError(f"cgroup {folder} cannot be removed: something still runs in it")
+                time.sleep(0.02)
+
+
+def _is_gone(cgroup: Path) -> bool:
+    try:
+        cgroup.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
+def _has_entries(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _unmount(point: Path) -> None:
