@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from capnet.analyze.columns import FLOW_POINT
 from capnet.analyze.facts import Evidence, Nat, Path, Point, Proxy, Station, Tunnel
 from capnet.topology import Topology
+
+if TYPE_CHECKING:
+    from capnet.analyze.identity import Links
 
 
 @dataclass
@@ -28,6 +32,7 @@ class Context:
     sample_share: float = 1.0  # share of digests observed; 1.0 = every packet was compared
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
 
+    links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
     station_facts: list[Station] = field(default_factory=list)
     tunnel_facts: list[Tunnel] = field(default_factory=list)
     path_facts: list[Path] = field(default_factory=list)

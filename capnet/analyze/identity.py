@@ -1,0 +1,392 @@
+"""What makes two rows the same packet: the only place that decides it.
+
+A packet seen at several points has the same digest everywhere (`wire.decode`: IP identification, sequence numbers,
+payload; nothing that NAT, routing or encapsulation rewrites). Equal digests alone are not proof, because payloads
+repeat. So each observation looks for its predecessor, the hop before, among the observations of its digest:
+
+* the two flows must be able to be one: same protocol and ICMP type, not two directions of one conversation, not
+  two VNIs, the TTL not higher than before, and at least one end kept, unless TCP's sequence numbers speak for it;
+* the candidate that kept most wins, then the one nearest in time; a packet has one hop after it at most.
+
+Packets then vote for links between flows, and a link stands when it is the best one both ways. A digest that
+occurs more than once at one place is ambiguous: it still votes, but it is counted and lowers confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from capnet.analyze.columns import (
+    FLOW_DEPTH,
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
+    FLOW_KIND,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SMAC,
+    FLOW_SPORT,
+    FLOW_SRC_HI,
+    FLOW_SRC_LO,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
+    OBS_DIGEST,
+    OBS_FLOW,
+    OBS_FRAME,
+    OBS_SEQ,
+    OBS_TIME,
+    OBS_TTL,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Delay
+from capnet.analyze.rows import TCP, WITH_ID, host_of
+from capnet.wire.frames import MAPPED
+
+# How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
+# repetitions of one payload. Bounds the work on captures full of identical packets.
+LOOKBACK = 32
+
+# How much two flows have in common, strongest first. 0: they cannot be the same.
+SAME_ADDRESSES = 4  # forwarded, wrapped or unwrapped
+ROUTED_NAT = 3  # one end kept, TTL lower: what a router's NAT leaves
+BRIDGED_NAT = 2  # one end kept, TTL equal: NAT on a bridge
+BOTH_REWRITTEN = 1  # neither end kept
+
+
+@dataclass(frozen=True)
+class Links:
+    """Consecutive hops: one entry per link from a flow row to the flow row of the next hop.
+
+    All arrays have one entry per link but `after` and `before`, which have one per flow: index of the link that leads
+    on from it, or to it, -1 if none. Times are ns.
+    """
+
+    source: np.ndarray  # flow row of the hop before
+    target: np.ndarray  # flow row of this hop
+    matched: np.ndarray  # packets seen at both
+    ambiguous: np.ndarray  # of those, packets whose digest occurred more than once at one of the places
+    missing: np.ndarray  # packets of the hop before that are not here, though this point was listening
+    observed: np.ndarray  # packets of the hop before that were compared
+    ttl_delta: np.ndarray  # median, negative when routed
+    delays: np.ndarray  # (n, 4): min, median, 99th percentile, max
+    frames: np.ndarray  # (n, 2): frame numbers of the first packet seen at both
+    after: np.ndarray
+    before: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def delay(self, link: int) -> Delay:
+        """Time from hop to hop, in microseconds."""
+        low, median, p99, high = (float(value) / 1000 for value in self.delays[link])
+        return Delay(low, median, p99, high)
+
+    def confidence(self, link: int, tcp: bool) -> float:
+        """How sure it is that this link joins the same packets, 0 to 1.
+
+        One TCP packet is proof enough (64 bits of sequence numbers); other payloads convince by repetition.
+        """
+        matched = int(self.matched[link])
+        base = 0.99 if tcp else 1 - 0.3 / (1 + matched)
+        return round(base * (1 - 0.5 * int(self.ambiguous[link]) / max(matched, 1)), 3)
+
+    def chains(self) -> Iterator[list[int]]:
+        """Paths as lists of link indexes, first hop first. Every link is in exactly one."""
+        for link in range(len(self)):
+            if self.before[self.source[link]] >= 0:
+                continue
+            chain = [link]
+            while (onward := int(self.after[self.target[chain[-1]]])) >= 0:
+                chain.append(onward)
+            yield chain
+
+
+def links(context: Context) -> Links:
+    """The links of this capture; computed once per context."""
+    if context.links is None:
+        context.links = _links(context)
+    return context.links
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Packets that one point recorded twice in one flow, one entry per flow row that has any."""
+
+    flow: np.ndarray
+    count: np.ndarray
+    frames: np.ndarray  # (n, 2): the first such packet and its copy
+    ttl_delta: np.ndarray  # of that pair
+
+
+def duplicates(context: Context, within_ns: int = 1_000_000) -> Duplicates:
+    """Equal digests in one flow within `within_ns`: copies made by the capture, not sent twice by a host.
+
+    A host that sends again does so with a new IP identification, or after a timeout far above a millisecond.
+    """
+    seen = context.observations
+    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
+    same = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
+    copy = np.flatnonzero(same & (seen[1:, OBS_TIME] - seen[:-1, OBS_TIME] <= within_ns)) + 1
+    copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
+    flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
+    copy = copy[first]
+    frames = np.stack([seen[copy - 1, OBS_FRAME], seen[copy, OBS_FRAME]], axis=1)
+    return Duplicates(flow, count, frames, seen[copy, OBS_TTL] - seen[copy - 1, OBS_TTL])
+
+
+def _links(context: Context) -> Links:
+    flows = context.flows
+    seen = context.observations
+    seen = seen[seen[:, OBS_FLOW] >= 0]
+    tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
+    seen = seen[np.lexsort((seen[:, OBS_SEQ], tie, seen[:, OBS_TIME], seen[:, OBS_DIGEST]))]
+    repeated = _repeated(context, seen)
+    before = _predecessors(context, seen)
+
+    # Votes: one per packet that was found at two hops.
+    late = np.flatnonzero(before >= 0)
+    early = before[late]
+    votes = np.stack([seen[early, OBS_FLOW], seen[late, OBS_FLOW]], axis=1)
+    pairs, vote_of, count = _unique_pairs(votes, len(flows))
+    kept = _best_both_ways(pairs, count, len(flows))
+    link_of_pair = np.full(len(pairs), -1)
+    link_of_pair[kept] = np.arange(len(kept))
+    voted = link_of_pair[vote_of]
+    early, late, voted = early[voted >= 0], late[voted >= 0], voted[voted >= 0]
+    source, target = pairs[kept, 0], pairs[kept, 1]
+
+    after_flow = np.full(len(flows), -1)
+    after_flow[source] = np.arange(len(kept))
+    before_flow = np.full(len(flows), -1)
+    before_flow[target] = np.arange(len(kept))
+
+    delays = seen[late, OBS_TIME] - seen[early, OBS_TIME]
+    by_delay = np.lexsort((delays, voted))
+    starts = np.searchsorted(voted[by_delay], np.arange(len(kept)))
+    ends = np.searchsorted(voted[by_delay], np.arange(len(kept)), side="right")
+    size = ends - starts
+    spread = np.zeros((len(kept), 4), dtype=np.int64)
+    for column, share in enumerate((0.0, 0.5, 0.99, 1.0)):
+        at = starts + np.maximum(np.ceil(share * size).astype(np.int64) - 1, 0)
+        spread[:, column] = delays[by_delay[at]] if len(kept) else 0
+
+    ttl_delta = seen[late, OBS_TTL] - seen[early, OBS_TTL]
+    by_ttl = np.lexsort((ttl_delta, voted))
+    by_time = np.lexsort((seen[early, OBS_TIME], voted))
+    middle = starts + (size - 1) // 2
+    first = by_time[starts] if len(kept) else starts
+    frames = np.stack([seen[early[first], OBS_FRAME], seen[late[first], OBS_FRAME]], axis=1)
+
+    matched, ambiguous, missing, observed = _coverage(context, seen, after_flow, target, spread[:, 3], repeated)
+    return Links(
+        source, target, matched, ambiguous, missing, observed,
+        ttl_delta[by_ttl[middle]] if len(kept) else middle, spread, frames, after_flow, before_flow,
+    )  # fmt: skip
+
+
+def _predecessors(context: Context, seen: np.ndarray) -> np.ndarray:
+    """Per observation (sorted by digest and time): index of its packet at the hop before, or -1."""
+    digest, time, ttl, flow = (seen[:, column] for column in (OBS_DIGEST, OBS_TIME, OBS_TTL, OBS_FLOW))
+    rank, of = _rank(digest, flow)
+    clock = _clocks(context)[flow]
+
+    best = np.full(len(seen), -1)
+    best_score = np.zeros(len(seen), dtype=np.int64)
+    best_gap = np.full(len(seen), np.iinfo(np.int64).max)
+
+    def offer(earlier: np.ndarray, later: np.ndarray) -> None:
+        strength = _strength(context.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
+        # Where both flows repeat a packet equally often, the k-th belongs to the k-th.
+        in_step = (of[earlier] != of[later]) | (rank[earlier] == rank[later])
+        score = np.where(in_step, strength, 0)
+        # Signed: also under a clock that runs behind, the last place before this one is the one it came from.
+        gap = time[later] - time[earlier]
+        better = (score > best_score[later]) | ((score == best_score[later]) & (gap < best_gap[later]))
+        better &= score > 0
+        later, earlier = later[better], earlier[better]
+        best[later], best_score[later], best_gap[later] = earlier, score[better], gap[better]
+
+    active = np.arange(len(seen))
+    for step in range(1, LOOKBACK + 1):
+        active = active[active >= step]
+        active = active[digest[active] == digest[active - step]]
+        if not len(active):
+            break
+        falling = ttl[active] <= ttl[active - step]
+        offer(active[falling] - step, active[falling])
+        # A TTL that rises with time: two clocks that disagree. Under one clock that cannot be.
+        rising = active[~falling]
+        rising = rising[clock[rising] != clock[rising - step]]
+        offer(rising, rising - step)
+
+    # One hop after each: of several that chose the same predecessor, the best keeps it.
+    chosen = np.flatnonzero(best >= 0)
+    order = chosen[np.lexsort((best_gap[chosen], -best_score[chosen], best[chosen]))]
+    loser = np.flatnonzero(best[order[1:]] == best[order[:-1]]) + 1
+    best[order[loser]] = -1
+    return best
+
+
+def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.ndarray) -> np.ndarray:
+    """What flows `a` (hop before) and `b` (hop after) have in common: one of the constants above, or 0."""
+    one, two = flows[a], flows[b]
+
+    def same(*columns: int) -> np.ndarray:
+        return np.logical_and.reduce([one[:, column] == two[:, column] for column in columns])
+
+    def crossed(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+        equal = (src[:, FLOW_SRC_HI] == dst[:, FLOW_DST_HI]) & (src[:, FLOW_SRC_LO] == dst[:, FLOW_DST_LO])
+        return equal & (portless | (src[:, FLOW_SPORT] == dst[:, FLOW_DPORT]))
+
+    proto = one[:, FLOW_PROTO]
+    tcp = proto == TCP
+    portless = np.isin(proto, WITH_ID) | (one[:, FLOW_SPORT] < 0)
+    source_kept = same(FLOW_SRC_HI, FLOW_SRC_LO) & (portless | same(FLOW_SPORT))
+    target_kept = same(FLOW_DST_HI, FLOW_DST_LO) & (portless | same(FLOW_DPORT))
+    lower = ttl_delta < 0
+
+    untouched = same(FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_SPORT, FLOW_DPORT)
+    bridged = tcp | (same(FLOW_SMAC) & (one[:, FLOW_SMAC] >= 0))
+    strength = np.where(lower & (tcp | (~portless & same(FLOW_SPORT))), BOTH_REWRITTEN, 0)
+    strength = np.where((source_kept | target_kept) & bridged, BRIDGED_NAT, strength)
+    strength = np.where((source_kept | target_kept) & lower, ROUTED_NAT, strength)
+    # A rewritten packet is a rewritten unicast packet, and it does not pass the same place with the same TTL.
+    group = _is_group(two[:, FLOW_DST_HI], two[:, FLOW_DST_LO])
+    here = same(FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH)
+    strength[group | (here & ~lower) | crossed(one, two) | crossed(two, one)] = 0
+    strength = np.where(untouched, SAME_ADDRESSES, strength)
+
+    possible = same(FLOW_PROTO, FLOW_KIND) & (a != b)
+    other_vni = (one[:, FLOW_VIA] > 0) & (two[:, FLOW_VIA] > 0) & ~same(FLOW_VIA_VNI)
+    return np.where(possible & ~other_vni, strength, 0)
+
+
+def _is_group(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
+    """Multicast and broadcast destinations, as far as they can be told without a netmask."""
+    mapped = (hi == 0) & (lo >> 32 == MAPPED >> 32)
+    first_octet = lo >> 24 & 255
+    return (mapped & (first_octet >= 224)) | (~mapped & (hi >> 56 & 255 == 255))
+
+
+def _rank(digest: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per observation: which repetition of its digest in its flow it is (from 0), and of how many."""
+    order = np.lexsort((flow, digest))  # stable: time within
+    fresh = np.ones(len(order), dtype=bool)
+    fresh[1:] = (digest[order[1:]] != digest[order[:-1]]) | (flow[order[1:]] != flow[order[:-1]])
+    starts = np.flatnonzero(fresh)
+    group = np.cumsum(fresh) - 1
+    sizes = np.diff(np.append(starts, len(order)))
+    rank, of = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - starts[group]
+    of[order] = sizes[group]
+    return rank, of
+
+
+def _repeated(context: Context, seen: np.ndarray) -> np.ndarray:
+    """Per observation: does its digest occur more than once at its place with its TTL?"""
+    place = _places(context)[seen[:, OBS_FLOW]]
+    _, of = _rank(seen[:, OBS_DIGEST], place * 256 + (seen[:, OBS_TTL] & 255))
+    return of > 1
+
+
+def _places(context: Context) -> np.ndarray:
+    """Per flow row: a number for where it was seen, tunnel included."""
+    where = context.flows[:, [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH]]
+    return np.unique(where, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def _clocks(context: Context) -> np.ndarray:
+    """Per flow row: a number for the clock that stamped it. Files and hosts may each have their own."""
+    names = [f"{point.file}\n{host_of(point.name) or ''}" for point in context.points] or [""]
+    return np.unique(names, return_inverse=True)[1].reshape(-1)[context.flows[:, FLOW_POINT]]
+
+
+def _depth_in_host(context: Context) -> np.ndarray:
+    """Per flow row: which of two points with the same time stamp comes first.
+
+    A frame is stamped once, when it is received; the bridge above the port that received it shows the same stamp.
+    """
+    upper = [1 if point.role == "bridge" or point.name.endswith("/br0") else 0 for point in context.points]
+    return np.array(upper or [0])[context.flows[:, FLOW_POINT]]
+
+
+def _unique_pairs(votes: np.ndarray, flows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct (source, target) pairs, which of them each vote is for, and their votes."""
+    code, inverse, count = np.unique(votes[:, 0] * max(flows, 1) + votes[:, 1], return_inverse=True, return_counts=True)
+    return np.stack(np.divmod(code, max(flows, 1)), axis=1), inverse.reshape(-1), count
+
+
+def _best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndarray:
+    """Pairs whose target is the source's best and whose source is the target's best; no pair closes a circle."""
+
+    def best(of: int, other: int) -> np.ndarray:
+        order = np.lexsort((pairs[:, other], -count, pairs[:, of]))
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = pairs[order[1:], of] != pairs[order[:-1], of]
+        return order[first]
+
+    kept = np.intersect1d(best(0, 1), best(1, 0))
+    return np.setdiff1d(kept, _closing(pairs, count, kept))
+
+
+def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int]:
+    """Of each circle that links make (a repeated payload, from the last hop to the first), the weakest one."""
+    onward = dict(zip(pairs[kept, 0].tolist(), kept.tolist(), strict=True))
+    for start in onward.keys() - set(pairs[kept, 1].tolist()):
+        while start in onward:
+            start = int(pairs[onward.pop(start), 1])
+    closing = []
+    while onward:
+        at, circle = next(iter(onward)), []
+        while at in onward:
+            circle.append(onward.pop(at))
+            at = int(pairs[circle[-1], 1])
+        closing.append(min(circle, key=lambda pair: (int(count[pair]), pair)))
+    return closing
+
+
+def _coverage(
+    context: Context,
+    seen: np.ndarray,
+    after: np.ndarray,
+    target: np.ndarray,
+    slowest: np.ndarray,
+    repeated: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Per link: packets matched, ambiguous among them, missing, and compared.
+
+    The k-th packet with some digest is missing at the next hop when that has fewer than k of them.
+    """
+    flow = seen[:, OBS_FLOW]
+    rank, _ = _rank(seen[:, OBS_DIGEST], flow)
+    fresh = np.ones(len(seen), dtype=bool)
+    fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
+    group = np.cumsum(fresh) - 1
+    held, counts = np.unique(group * max(len(after), 1) + flow, return_counts=True)
+
+    mine = np.flatnonzero(after[flow] >= 0)
+    link = after[flow[mine]]
+    wanted = group[mine] * max(len(after), 1) + target[link]
+    at = np.minimum(np.searchsorted(held, wanted), max(len(held) - 1, 0))
+    found = (held[at] == wanted) & (counts[at] > rank[mine]) if len(mine) else np.zeros(0, dtype=bool)
+
+    nowhere = np.iinfo(np.int64)
+    first = np.array([nowhere.max if p.first is None else p.first for p in context.points] or [0])
+    last = np.array([nowhere.min if p.last is None else p.last for p in context.points] or [0])
+    there = context.flows[target[link], FLOW_POINT]
+    listening = (seen[mine, OBS_TIME] >= first[there]) & (
+        seen[mine, OBS_TIME] + np.maximum(slowest[link], 0) <= last[there]
+    )
+
+    def tally(which: np.ndarray) -> np.ndarray:
+        return np.bincount(link[which], minlength=len(target))
+
+    return (
+        tally(found),
+        tally(found & repeated[mine]),
+        tally(~found & listening),
+        tally(np.ones(len(mine), dtype=bool)),
+    )

@@ -1,0 +1,197 @@
+"""Which way did the packets of a flow go, and what happened to them at each hop?
+
+A path is a chain of links (`analyze.identity`): flows at different points whose packets are the same.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from capnet.analyze.columns import (
+    FLOW_BYTES,
+    FLOW_DMAC,
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
+    FLOW_FIRST,
+    FLOW_FIRST_SEQ,
+    FLOW_LARGEST_IP,
+    FLOW_NEXT_SEQ,
+    FLOW_PACKETS,
+    FLOW_PAYLOAD,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SMAC,
+    FLOW_SPORT,
+    FLOW_SRC_HI,
+    FLOW_SRC_LO,
+    FLOW_TTL,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
+    TUNNEL_DPORT,
+    TUNNEL_DST_HI,
+    TUNNEL_DST_LO,
+    TUNNEL_POINT,
+    TUNNEL_SRC_HI,
+    TUNNEL_SRC_LO,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Hop, Path, TunnelRef
+from capnet.analyze.identity import Links, links
+from capnet.analyze.rows import (
+    TCP,
+    UDP,
+    destination,
+    echo_id,
+    flow_key,
+    host_of,
+    ports,
+    proto_name,
+    replies,
+    source,
+)
+from capnet.wire.frames import TUNNEL_NAMES, mac_text
+
+MOST_PATHS = 200  # reported; the flows with the most packets
+SWARM_PORTS = (2377, 7946)  # Docker Swarm's own traffic: management (tcp), gossip (tcp, udp)
+
+
+def conclude(context: Context) -> list[Path]:
+    """Paths of two hops or more, most packets first, at most MOST_PATHS.
+
+    Left out, because others say it better: the carriers of tunnels whose inner flows have paths of their own, and
+    Swarm's own traffic unless there is no other.
+    """
+    found = links(context)
+    carriers = _carriers(context)
+    chains = [chain for chain in found.chains() if not carriers[found.source[chain[0]]]]
+    wanted = [chain for chain in chains if not _is_swarm(context.flows[found.source[chain[0]]])]
+    packets = context.flows[:, FLOW_PACKETS]
+    first = context.flows[:, FLOW_FIRST]
+
+    def size(chain: list[int]) -> tuple[int, int, int]:
+        start = int(found.source[chain[0]])
+        return -int(packets[start]), int(first[start]), start
+
+    answers = replies(context)
+    return [_path(context, found, chain, answers) for chain in sorted(wanted or chains, key=size)[:MOST_PATHS]]
+
+
+def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> list[str]:
+    """What happened to a flow between two consecutive hops, given its rows, in the order in which it happens."""
+    changes = []
+    if a[FLOW_VIA] and not b[FLOW_VIA]:
+        changes.append("decapsulated")
+    if (a[[FLOW_DST_HI, FLOW_DST_LO]] != b[[FLOW_DST_HI, FLOW_DST_LO]]).any() or ports(a)[1] != ports(b)[1]:
+        changes.append("dnat")
+    moved = any(a[mac] >= 0 and b[mac] >= 0 and a[mac] != b[mac] for mac in (FLOW_SMAC, FLOW_DMAC))
+    if ttl_delta < 0 or (moved and a[FLOW_SMAC] != b[FLOW_SMAC]):
+        changes.append("routed")
+    source_end = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]  # SPORT is the identifier of ICMP
+    if (a[source_end] != b[source_end]).any():
+        changes.append("snat")
+    if b[FLOW_VIA] and not a[FLOW_VIA]:
+        changes.append("encapsulated")
+    if not changes or changes == ["dnat"] or changes == ["snat"]:
+        changes.append("wire" if _over_the_wire(context, a, b) else "bridged")
+    return changes
+
+
+def _over_the_wire(context: Context, a: np.ndarray, b: np.ndarray) -> bool:
+    one, two = context.points[a[FLOW_POINT]], context.points[b[FLOW_POINT]]
+    outside = ("parent", "underlay")
+    return host_of(one.name) != host_of(two.name) and one.role in outside and two.role in outside
+
+
+def _path(context: Context, found: Links, chain: list[int], answers: np.ndarray) -> Path:
+    rows = [int(found.source[chain[0]]), *(int(found.target[link]) for link in chain)]
+    flows = context.flows
+    hops = [_hop(context, flows[rows[0]])]
+    evidence = [context.flow_evidence(rows[0], int(found.frames[chain[0], 0]))]
+    for link, before, row in zip(chain, rows, rows[1:], strict=False):
+        hop = _hop(context, flows[row])
+        hop.change = change(context, flows[before], flows[row], int(found.ttl_delta[link]))
+        hop.delta_us = found.delay(link)
+        hop.lost = _lost(context, found, link)
+        hops.append(hop)
+        evidence.append(context.flow_evidence(row, int(found.frames[link, 1])))
+    first = flows[rows[0]]
+    ends = _ends(context, hops, rows[-1], answers)
+    return Path(proto_name(first[FLOW_PROTO]), flow_key(first), hops, ends, evidence[:10])
+
+
+def _hop(context: Context, row: np.ndarray) -> Hop:
+    sport, dport = ports(row)
+    tunnel = None
+    if row[FLOW_VIA]:
+        vni = int(row[FLOW_VIA_VNI])
+        tunnel = TunnelRef(TUNNEL_NAMES[int(row[FLOW_VIA])], vni if vni >= 0 else None)
+    return Hop(
+        point=context.points[row[FLOW_POINT]].name,
+        src=source(row),
+        sport=sport,
+        dst=destination(row),
+        dport=dport,
+        smac=mac_text(int(row[FLOW_SMAC])) if row[FLOW_SMAC] >= 0 else None,
+        dmac=mac_text(int(row[FLOW_DMAC])) if row[FLOW_DMAC] >= 0 else None,
+        ttl=int(row[FLOW_TTL]) if row[FLOW_TTL] >= 0 else None,
+        tunnel=tunnel,
+        change=[],
+        packets=int(row[FLOW_PACKETS]),
+        bytes=int(row[FLOW_BYTES]),
+        delta_us=None,
+        lost=None,
+        id=echo_id(row),
+    )
+
+
+def _lost(context: Context, found: Links, link: int) -> int | None:
+    """Packets of the hop before that are missing here while this point was listening; None where it cannot be told.
+
+    Segmentation offload cuts TCP differently from point to point: there, packets cannot be counted against each
+    other, and only equal bytes prove that nothing is missing.
+    """
+    missing = int(found.missing[link])
+    if not missing:
+        return 0
+    a, b = context.flows[found.source[link]], context.flows[found.target[link]]
+    if a[FLOW_PROTO] == TCP:
+        same_bytes = all(a[field] == b[field] for field in (FLOW_PAYLOAD, FLOW_FIRST_SEQ, FLOW_NEXT_SEQ))
+        if same_bytes and a[FLOW_PACKETS] != b[FLOW_PACKETS]:
+            return 0
+        if a[FLOW_LARGEST_IP] != b[FLOW_LARGEST_IP] or same_bytes:
+            return None
+    return round(missing / context.sample_share)
+
+
+def _ends(context: Context, hops: list[Hop], last: int, answers: np.ndarray) -> str:
+    """How the path ends: half of the packets or more gone at a hop is a loss, an answer or a container an arrival."""
+    for before, hop in pairwise(hops):
+        if hop.lost and 2 * hop.lost >= before.packets:
+            return f"lost-after {before.point}"
+    role = context.points[int(context.flows[last, FLOW_POINT])].role
+    if answers[last] >= 0 or role in ("container", "loopback"):
+        return "delivered"
+    return "unknown"
+
+
+def _carriers(context: Context) -> np.ndarray:
+    """Per flow row: is it the outside of a tunnel whose inside was seen too?"""
+    flows = context.flows
+    carriers = np.zeros(len(flows), dtype=bool)
+    ends = (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT)
+    tunnel_ends = (TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT)
+    points_with_inner = np.unique(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
+    for tunnel in context.tunnels:
+        if tunnel[TUNNEL_POINT] in points_with_inner:
+            here = flows[:, FLOW_POINT] == tunnel[TUNNEL_POINT]
+            for field, tunnel_field in zip(ends, tunnel_ends, strict=True):
+                here &= flows[:, field] == tunnel[tunnel_field]
+            carriers |= here & (flows[:, FLOW_PROTO] == UDP)
+    return carriers
+
+
+def _is_swarm(row: np.ndarray) -> bool:
+    return any(port in SWARM_PORTS for port in ports(row))

@@ -1,0 +1,126 @@
+"""Rows of the tables → the vocabulary of facts. The only place that turns their numbers into words."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import numpy as np
+
+from capnet.analyze.columns import (
+    FLOW_DEPTH,
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SPORT,
+    FLOW_SRC_HI,
+    FLOW_SRC_LO,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import FlowKey
+from capnet.wire.frames import address_text
+
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
+WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier
+
+# What hosts start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
+INITIAL_TTLS = (64, 128, 255)
+
+
+def proto_name(number: int) -> str:
+    """17 → `udp`; protocols without a name of their own here → `ip-89`."""
+    return PROTO_NAMES.get(int(number), f"ip-{int(number)}")
+
+
+def source(row: np.ndarray) -> str:
+    """Source address of a flow row."""
+    return address_text(int(row[FLOW_SRC_HI]), int(row[FLOW_SRC_LO]))
+
+
+def destination(row: np.ndarray) -> str:
+    """Destination address of a flow row."""
+    return address_text(int(row[FLOW_DST_HI]), int(row[FLOW_DST_LO]))
+
+
+def ports(row: np.ndarray) -> tuple[int | None, int | None]:
+    """Source and destination port of a flow row; None where the protocol has none."""
+    if row[FLOW_PROTO] in WITH_ID or row[FLOW_SPORT] < 0:
+        return None, None
+    return int(row[FLOW_SPORT]), int(row[FLOW_DPORT])
+
+
+def echo_id(row: np.ndarray) -> int | None:
+    """ICMP echo identifier of a flow row, None for anything else."""
+    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0:
+        return int(row[FLOW_SPORT])
+    return None
+
+
+def flow_key(row: np.ndarray) -> FlowKey:
+    sport, dport = ports(row)
+    return FlowKey(source(row), sport, destination(row), dport)
+
+
+def host_of(name: str) -> str | None:
+    """Host of a point called `host/…`; None when the name does not tell (a plain file stem)."""
+    host, slash, _ = name.partition("/")
+    return host if slash else None
+
+
+def places_of(context: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Per flow row: index of its point's role and of its point's host, as arrays of strings."""
+    roles = np.array([point.role for point in context.points] or ["unknown"])
+    hosts = np.array([host_of(point.name) or "" for point in context.points] or [""])
+    at = context.flows[:, FLOW_POINT]
+    return roles[at], hosts[at]
+
+
+def is_multicast(address: str) -> bool:
+    """Multicast or limited broadcast."""
+    return ip_address(address).is_multicast or address == "255.255.255.255"
+
+
+def is_private(address: str) -> bool:
+    """An address that no one routes on the Internet (RFC 1918, RFC 4193), link-local and loopback not included."""
+    value = ip_address(address)
+    return value.is_private and not value.is_loopback and not value.is_link_local
+
+
+def is_multicast_mac(value: int) -> bool:
+    """Group bit of a MAC address (IEEE 802): broadcast and multicast destinations."""
+    return bool(int(value) >> 40 & 1)
+
+
+def plural(count: int, thing: str) -> str:
+    """2, `packet` → `2 packets`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def replies(context: Context) -> np.ndarray:
+    """Per flow row: the row of the opposite direction at the same place (ICMP: of any type), -1 if none."""
+    forward = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, *_PLACE]
+    backward = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, *_PLACE]
+    flows = context.flows
+    if not len(flows):
+        return np.zeros(0, dtype=np.int64)
+    mine, theirs = _hash(flows[:, forward]), _hash(flows[:, backward])
+    order = np.argsort(mine, kind="stable")
+    at = order[np.minimum(np.searchsorted(mine[order], theirs), len(order) - 1)]
+    found = (flows[at][:, forward] == flows[:, backward]).all(axis=1)
+    return np.where(found, at, -1)
+
+
+_PLACE = (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH, FLOW_PROTO)
+
+
+def _hash(columns: np.ndarray) -> np.ndarray:
+    """One integer per row that is the same for the same row; others are told apart afterwards."""
+    state = np.zeros(len(columns), dtype=np.uint64)
+    for column in columns.T.astype(np.uint64):
+        state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        state ^= state >> np.uint64(29)
+    return state
