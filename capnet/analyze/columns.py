@@ -22,30 +22,36 @@ FLOW_DPORT = 10
 FLOW_KIND = 11  # ICMP and ICMPv6: type * 256 + code; else -1
 FLOW_KEY = 12
 
-FLOW_FIRST = 12  # ns
-FLOW_LAST = 13  # ns
-FLOW_PACKETS = 14
-FLOW_BYTES = 15  # whole frames, on the wire, from this row's own link layer on
-FLOW_PAYLOAD = 16  # transport payload bytes by the headers
-FLOW_FIRST_FRAME = 17  # frame number of the first packet
-FLOW_LAST_FRAME = 18
-FLOW_SMAC = 19  # of the first packet, ABSENT without Ethernet
-FLOW_DMAC = 20
-FLOW_TTL = 21  # of the first packet
-FLOW_TTL_MIN = 22
-FLOW_TTL_MAX = 23
-FLOW_TCP_FLAGS = 24  # all flags ever set
-FLOW_RETRANSMISSIONS = 25  # TCP segments with data that end at or below what was already sent
-FLOW_NEXT_SEQ = 26  # TCP: highest sequence number + length seen, 32 bits
-FLOW_SYN_TIME = 27  # ns of the last SYN without ACK, ABSENT if none
-FLOW_SYNACK_TIME = 28  # ns of the first SYN with ACK, ABSENT if none
-FLOW_LARGEST_IP = 29  # largest IP packet, bytes (above the MTU: segmentation offload)
-FLOW_FRAGMENTS = 30
-FLOW_VLAN = 31  # outermost VLAN id of the first packet, -1 = untagged
-FLOW_FIRST_SEQ = 32  # raw TCP sequence number of the first packet
-FLOW_SYNS = 33  # SYNs without ACK
-FLOW_STRAYS = 34  # packets whose MACs were not those of the first packet (each is in the station table itself)
-FLOW_WIDTH = 35
+# Touched by every packet: with the key, three cache lines. The rest is written once or rarely.
+FLOW_LAST = 12  # ns
+FLOW_PACKETS = 13
+FLOW_BYTES = 14  # whole frames, on the wire, from this row's own link layer on
+FLOW_PAYLOAD = 15  # transport payload bytes by the headers
+FLOW_LAST_FRAME = 16
+FLOW_SMAC = 17  # of the first packet, ABSENT without Ethernet
+FLOW_DMAC = 18
+FLOW_TTL_MIN = 19
+FLOW_TTL_MAX = 20
+FLOW_LARGEST_IP = 21  # largest IP packet, bytes (above the MTU: segmentation offload)
+FLOW_TCP_FLAGS = 22  # all flags ever set
+FLOW_NEXT_SEQ = 23  # TCP: highest sequence number + length seen, 32 bits
+FLOW_CARRIES = 24  # kind of tunnel the first packet carries, 0 = none
+FLOW_CARRIES_VNI = 25  # its VNI; packets with another one are in the carrier table
+FLOW_INNER_BYTES = 26  # whole inner frames of these packets
+FLOW_INNER_LARGEST = 27  # their largest inner IP packet
+FLOW_FIRST = 28  # ns
+FLOW_FIRST_FRAME = 29  # frame number of the first packet
+FLOW_TTL = 30  # of the first packet
+FLOW_RETRANSMISSIONS = 31  # TCP segments with data that end at or below what was already sent
+FLOW_SYN_TIME = 32  # ns of the last SYN without ACK, ABSENT if none
+FLOW_SYNACK_TIME = 33  # ns of the first SYN with ACK, ABSENT if none
+FLOW_FRAGMENTS = 34
+FLOW_VLAN = 35  # outermost VLAN id of the first packet, -1 = untagged
+FLOW_FIRST_SEQ = 36  # raw TCP sequence number of the first packet
+FLOW_SYNS = 37  # SYNs without ACK
+FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)
+FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first (each is in the carrier table)
+FLOW_WIDTH = 40  # five cache lines
 
 # -- stations: one MAC speaking for one IP at one point -------------------------------------------------
 STATION_POINT = 0
@@ -82,7 +88,7 @@ ARP_FIRST_FRAME = 10
 ARP_ETH_SOURCE = 11  # Ethernet source of the first one
 ARP_WIDTH = 12
 
-# -- carriers: one VNI inside one outer flow, as the pass counts them ----------------------------------------
+# -- carriers: a further VNI inside one outer flow, beside the one that the flow row counts ---------------
 CARRIER_FLOW = 0  # row in the flow table of the outer packets
 CARRIER_KIND = 1  # frames.TUNNEL_
 CARRIER_VNI = 2  # -1 where the kind has none

@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 
 from capnet.analyze import columns as col
-from capnet.analyze.passes import observe, see_arps, see_carriers, see_flows, see_stations
+from capnet.analyze.passes import FLOW_SCRATCH, observe, see_arps, see_carriers, see_flows, see_stations
 from capnet.analyze.tables import Table
 from capnet.wire import frames
 from capnet.wire.frames import Block
@@ -29,7 +29,7 @@ class Ledger:
         self.budget = budget
         self.sample = 0  # digests with one of these bits are not observed
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
-        self._flows = Table(machine, col.FLOW_WIDTH, col.FLOW_KEY)
+        self._flows = Table(machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
         self._stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
         self._arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)
         self._carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
@@ -55,20 +55,21 @@ class Ledger:
         rows, flow_of = view(block.flat), view(self._flow_of)
         flows = self._flows
         flows.count = run(see_flows)(rows, n, base, *flows.arguments(), flows.count, flow_of)
-        layers = block.rows[:, frames.LAYERS]
-        present = int(np.bitwise_or.reduce(layers)) if n else 0
         stations = self._stations
         stations.count = run(see_stations)(
             rows, n, base, *stations.arguments(), stations.count, flow_of, view(flows.flat)
         )
-        if present & frames.LAYER_ARP:
+        if block.layers & frames.LAYER_ARP:
             arps = self._arps
             arps.count = run(see_arps)(rows, n, base, *arps.arguments(), arps.count)
-        if present & frames.LAYER_TUNNEL:
+        if block.layers & frames.LAYER_TUNNEL:
             carriers = self._carriers
-            carriers.count = run(see_carriers)(rows, n, *carriers.arguments(), carriers.count, flow_of)
+            carriers.count = run(see_carriers)(
+                rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
+            )
         self._observe(rows, n, flow_of)
-        self._count_undecoded(block)
+        if block.odd:
+            self._count_undecoded(block)
         self._seen += n
 
     def _observe(self, rows: object, n: int, flow_of: object) -> None:
@@ -89,8 +90,6 @@ class Ledger:
 
     def _count_undecoded(self, block: Block) -> None:
         reasons = block.rows[:, frames.REASON]
-        if not reasons.any():
-            return
         odd = block.rows[reasons != 0]
         pairs, counts = np.unique(odd[:, [frames.REASON, frames.DETAIL]], axis=0, return_counts=True)
         for (reason, detail), count in zip(pairs.tolist(), counts.tolist(), strict=True):
@@ -135,19 +134,27 @@ class Ledger:
     @property
     def tunnels(self) -> np.ndarray:
         """The tunnel table: carriers summed up by point, VNI, VTEPs and port."""
-        carriers = self._carriers.rows
-        outer = self.flows[carriers[:, col.CARRIER_FLOW]]
-        rows = np.column_stack(
-            [
-                outer[:, col.FLOW_POINT],
-                carriers[:, [col.CARRIER_KIND, col.CARRIER_VNI]],
-                outer[:, [col.FLOW_SRC_HI, col.FLOW_SRC_LO, col.FLOW_DST_HI, col.FLOW_DST_LO, col.FLOW_DPORT]],
-                carriers[:, [col.CARRIER_FIRST, col.CARRIER_LAST, col.CARRIER_FRAMES, col.CARRIER_BYTES]],
-                carriers[:, [col.CARRIER_INNER_BYTES, col.CARRIER_FIRST_FRAME, col.CARRIER_LARGEST_INNER_IP]],
-                np.ones(len(carriers), dtype=np.int64),
-            ]
+        flows, others = self.flows, self._carriers.rows
+        carrying = flows[flows[:, col.FLOW_CARRIES] > 0]
+        other_bytes = np.zeros(len(flows), dtype=np.int64)
+        np.add.at(other_bytes, others[:, col.CARRIER_FLOW], others[:, col.CARRIER_BYTES])
+        first_vni = _tunnel_rows(
+            carrying,
+            carrying[:, [col.FLOW_CARRIES, col.FLOW_CARRIES_VNI]],
+            carrying[:, [col.FLOW_FIRST, col.FLOW_LAST]],
+            carrying[:, col.FLOW_PACKETS] - carrying[:, col.FLOW_OTHER_VNIS],
+            carrying[:, col.FLOW_BYTES] - other_bytes[flows[:, col.FLOW_CARRIES] > 0],
+            carrying[:, [col.FLOW_INNER_BYTES, col.FLOW_FIRST_FRAME, col.FLOW_INNER_LARGEST]],
         )
-        return _fold(rows, col.TUNNEL_KEY, _TUNNEL_FOLD, col.TUNNEL_FIRST)
+        other_vnis = _tunnel_rows(
+            flows[others[:, col.CARRIER_FLOW]],
+            others[:, [col.CARRIER_KIND, col.CARRIER_VNI]],
+            others[:, [col.CARRIER_FIRST, col.CARRIER_LAST]],
+            others[:, col.CARRIER_FRAMES],
+            others[:, col.CARRIER_BYTES],
+            others[:, [col.CARRIER_INNER_BYTES, col.CARRIER_FIRST_FRAME, col.CARRIER_LARGEST_INNER_IP]],
+        )
+        return _fold(np.concatenate([first_vni, other_vnis]), col.TUNNEL_KEY, _TUNNEL_FOLD, col.TUNNEL_FIRST)
 
 
 # How the values of rows with equal keys become one, column by column behind the key.
@@ -164,6 +171,24 @@ def _station_rows(flows: np.ndarray, mac: int, hi: int, lo: int, how: int) -> np
             flows[:, [col.FLOW_FIRST, col.FLOW_LAST]],
             flows[:, col.FLOW_PACKETS] - flows[:, col.FLOW_STRAYS],
             flows[:, [col.FLOW_FIRST_FRAME, col.FLOW_TTL_MIN, col.FLOW_TTL_MAX]],
+        ]
+    )
+
+
+def _tunnel_rows(
+    outer: np.ndarray, kind: np.ndarray, span: np.ndarray, frames_: np.ndarray, bytes_: np.ndarray, rest: np.ndarray
+) -> np.ndarray:
+    """Tunnel rows for the outer flows `outer` (rows of the flow table), one each."""
+    return np.column_stack(
+        [
+            outer[:, col.FLOW_POINT],
+            kind,
+            outer[:, [col.FLOW_SRC_HI, col.FLOW_SRC_LO, col.FLOW_DST_HI, col.FLOW_DST_LO, col.FLOW_DPORT]],
+            span,
+            frames_,
+            bytes_,
+            rest,
+            np.ones(len(outer), dtype=np.int64),
         ]
     )
 

@@ -36,6 +36,8 @@ from capnet.analyze.columns import (
     CARRIER_VNI,
     CARRIER_WIDTH,
     FLOW_BYTES,
+    FLOW_CARRIES,
+    FLOW_CARRIES_VNI,
     FLOW_DEPTH,
     FLOW_DMAC,
     FLOW_DPORT,
@@ -45,12 +47,15 @@ from capnet.analyze.columns import (
     FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
     FLOW_FRAGMENTS,
+    FLOW_INNER_BYTES,
+    FLOW_INNER_LARGEST,
     FLOW_KEY,
     FLOW_KIND,
     FLOW_LARGEST_IP,
     FLOW_LAST,
     FLOW_LAST_FRAME,
     FLOW_NEXT_SEQ,
+    FLOW_OTHER_VNIS,
     FLOW_PACKETS,
     FLOW_PAYLOAD,
     FLOW_POINT,
@@ -96,7 +101,7 @@ from capnet.analyze.columns import (
     STATION_VIA_VNI,
     STATION_WIDTH,
 )
-from capnet.analyze.tables import insert, lookup
+from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed
 from capnet.wire.frames import (
     ABSENT,
     ARP_OP,
@@ -118,6 +123,7 @@ from capnet.wire.frames import (
     LAYER_ICMPV6,
     LAYER_IP,
     LAYER_TCP,
+    LAYER_TUNNEL,
     LAYERS,
     PAYLOAD,
     POINT,
@@ -145,42 +151,77 @@ FIN = 1
 SYN_ACK = 18
 
 
+# Rows of a chunk are looked up in three rounds. A flow table is larger than any cache, and one round would wait for
+# memory three times a packet; in rounds, the processor fetches for many packets at once.
+CHUNK = 64
+FLOW_SCRATCH = CHUNK * (FLOW_KEY + 2) + 1
+
+
 @kernel
 def see_flows(
-    rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, count: int, flow_of: Any
+    rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, scratch: Any, count: int, flow_of: Any
 ) -> int:
-    """Count every IP packet in its flow; `flow_of[i]` = flow row of row i, -1 for what is not IP."""
-    for i in range(n):
-        r = i * WIDTH
-        layers = rows[r + LAYERS]
-        if layers & LAYER_IP == 0:
-            flow_of[i] = -1
-            continue
-        key[FLOW_POINT] = rows[r + POINT] + base
-        key[FLOW_VIA] = rows[r + VIA]
-        key[FLOW_VIA_VNI] = rows[r + VIA_VNI]
-        key[FLOW_DEPTH] = rows[r + DEPTH]
-        key[FLOW_PROTO] = rows[r + PROTO]
-        key[FLOW_SRC_HI] = rows[r + SRC_HI]
-        key[FLOW_SRC_LO] = rows[r + SRC_LO]
-        key[FLOW_DST_HI] = rows[r + DST_HI]
-        key[FLOW_DST_LO] = rows[r + DST_LO]
-        if layers & (LAYER_ICMP | LAYER_ICMPV6):
-            key[FLOW_SPORT] = rows[r + ICMP_ID]
-            key[FLOW_DPORT] = rows[r + ICMP_ID]
-            key[FLOW_KIND] = rows[r + ICMP_TYPE] * 256 + rows[r + ICMP_CODE]
-        else:
-            key[FLOW_SPORT] = rows[r + SPORT]
-            key[FLOW_DPORT] = rows[r + DPORT]
-            key[FLOW_KIND] = ABSENT
-        row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
-        if row < 0:
-            row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, key, count)
-            count += 1
-            begin_flow(rows, r, flows, row * FLOW_WIDTH)
-        flow_of[i] = row
-        count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
+    """Count every IP packet in its flow; `flow_of[i]` = flow row of row i, -1 for what is not IP.
+
+    `scratch` (FLOW_SCRATCH numbers): the chunk's keys, their hashes, and the row each hash suggests.
+    """
+    hashes = CHUNK * FLOW_KEY
+    guesses = hashes + CHUNK
+    touched = 0
+    for start in range(0, n, CHUNK):
+        stop = min(start + CHUNK, n)
+        for i in range(start, stop):
+            if rows[i * WIDTH + LAYERS] & LAYER_IP:
+                at = (i - start) * FLOW_KEY
+                flow_key(rows, i * WIDTH, base, scratch, at)
+                hashed = key_hash(scratch, at, FLOW_KEY)
+                scratch[hashes + i - start] = hashed
+                scratch[guesses + i - start] = index[hashed & mask]
+            else:
+                scratch[guesses + i - start] = 0
+        for c in range(stop - start):
+            guess = scratch[guesses + c]
+            if guess:
+                at = (guess - 1) * FLOW_WIDTH
+                touched ^= flows[at] ^ flows[at + 8] ^ flows[at + 16]
+        for i in range(start, stop):
+            r = i * WIDTH
+            layers = rows[r + LAYERS]
+            if layers & LAYER_IP == 0:
+                flow_of[i] = -1
+                continue
+            at = (i - start) * FLOW_KEY
+            row = lookup_hashed(index, mask, flows, FLOW_WIDTH, FLOW_KEY, scratch, at, scratch[hashes + i - start])
+            if row < 0:
+                row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, scratch, at, count)
+                count += 1
+                begin_flow(rows, r, flows, row * FLOW_WIDTH)
+            flow_of[i] = row
+            count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
+    scratch[guesses + CHUNK] = touched  # keeps the second round from being optimised away
     return count
+
+
+@inline
+def flow_key(rows: Any, r: int, base: int, key: Any, at: int) -> None:
+    """The flow of the IP packet in row `r`, written to `key[at:]`."""
+    key[at + FLOW_POINT] = rows[r + POINT] + base
+    key[at + FLOW_VIA] = rows[r + VIA]
+    key[at + FLOW_VIA_VNI] = rows[r + VIA_VNI]
+    key[at + FLOW_DEPTH] = rows[r + DEPTH]
+    key[at + FLOW_PROTO] = rows[r + PROTO]
+    key[at + FLOW_SRC_HI] = rows[r + SRC_HI]
+    key[at + FLOW_SRC_LO] = rows[r + SRC_LO]
+    key[at + FLOW_DST_HI] = rows[r + DST_HI]
+    key[at + FLOW_DST_LO] = rows[r + DST_LO]
+    if rows[r + LAYERS] & (LAYER_ICMP | LAYER_ICMPV6):
+        key[at + FLOW_SPORT] = rows[r + ICMP_ID]
+        key[at + FLOW_DPORT] = rows[r + ICMP_ID]
+        key[at + FLOW_KIND] = rows[r + ICMP_TYPE] * 256 + rows[r + ICMP_CODE]
+    else:
+        key[at + FLOW_SPORT] = rows[r + SPORT]
+        key[at + FLOW_DPORT] = rows[r + DPORT]
+        key[at + FLOW_KIND] = ABSENT
 
 
 @inline
@@ -199,6 +240,8 @@ def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
     flows[f + FLOW_VLAN] = rows[r + VLAN]
     flows[f + FLOW_FIRST_SEQ] = rows[r + SEQ]
     flows[f + FLOW_NEXT_SEQ] = ABSENT
+    flows[f + FLOW_CARRIES] = rows[r + TUNNEL]
+    flows[f + FLOW_CARRIES_VNI] = rows[r + VNI]
 
 
 @inline
@@ -218,6 +261,13 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
         flows[f + FLOW_FRAGMENTS] += 1
     if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
         flows[f + FLOW_STRAYS] += 1
+    if layers & LAYER_TUNNEL:
+        if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
+            # The frame inside is the next row.
+            flows[f + FLOW_INNER_BYTES] += rows[r + WIDTH + WIRELEN]
+            flows[f + FLOW_INNER_LARGEST] = max(flows[f + FLOW_INNER_LARGEST], rows[r + WIDTH + IP_LENGTH])
+        else:
+            flows[f + FLOW_OTHER_VNIS] += 1
     if layers & LAYER_TCP and rows[r + TCP_FLAGS] >= 0:
         count_segment(rows, r, payload, flows, f)
 
@@ -300,7 +350,7 @@ def count_station(
     key[STATION_HOW] = how
     row = lookup(index, mask, stations, STATION_WIDTH, STATION_KEY, key)
     if row < 0:
-        row = insert(index, row, stations, STATION_WIDTH, STATION_KEY, key, count)
+        row = insert(index, row, stations, STATION_WIDTH, STATION_KEY, key, 0, count)
         count += 1
         s = row * STATION_WIDTH
         stations[s + STATION_FIRST] = rows[r + TIME]
@@ -331,7 +381,7 @@ def see_arps(rows: Any, n: int, base: int, index: Any, mask: int, arps: Any, key
         key[ARP_TARGET_LO] = rows[r + DST_LO]
         row = lookup(index, mask, arps, ARP_WIDTH, ARP_KEY, key)
         if row < 0:
-            row = insert(index, row, arps, ARP_WIDTH, ARP_KEY, key, count)
+            row = insert(index, row, arps, ARP_WIDTH, ARP_KEY, key, 0, count)
             count += 1
             arps[row * ARP_WIDTH + ARP_FIRST] = rows[r + TIME]
             arps[row * ARP_WIDTH + ARP_FIRST_FRAME] = rows[r + FRAME]
@@ -342,11 +392,16 @@ def see_arps(rows: Any, n: int, base: int, index: Any, mask: int, arps: Any, key
 
 
 @kernel
-def see_carriers(rows: Any, n: int, index: Any, mask: int, carriers: Any, key: Any, count: int, flow_of: Any) -> int:
-    """Count what each outer flow carries, by VNI."""
+def see_carriers(
+    rows: Any, n: int, index: Any, mask: int, carriers: Any, key: Any, count: int, flow_of: Any, flows: Any
+) -> int:
+    """Count, by VNI, what an outer flow carries besides its first VNI (`count_packet` has counted that)."""
     for i in range(n - 1):
         r = i * WIDTH
         if rows[r + TUNNEL] == 0 or flow_of[i] < 0:
+            continue
+        f = flow_of[i] * FLOW_WIDTH
+        if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
             continue
         inner = r + WIDTH
         key[CARRIER_FLOW] = flow_of[i]
@@ -354,7 +409,7 @@ def see_carriers(rows: Any, n: int, index: Any, mask: int, carriers: Any, key: A
         key[CARRIER_VNI] = rows[r + VNI]
         row = lookup(index, mask, carriers, CARRIER_WIDTH, CARRIER_KEY, key)
         if row < 0:
-            row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, count)
+            row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, 0, count)
             count += 1
             carriers[row * CARRIER_WIDTH + CARRIER_FIRST] = rows[r + TIME]
             carriers[row * CARRIER_WIDTH + CARRIER_FIRST_FRAME] = rows[r + FRAME]

@@ -13,18 +13,27 @@ import numpy as np
 from capnet.wire.kernel import Machine, inline, kernel
 from capnet.wire.octets import mix
 
+LINE = 8  # numbers in a cache line
+
+
+def aligned(length: int) -> np.ndarray:
+    """Zeros that begin on a cache line, so that a row of whole lines never touches one more."""
+    space = np.zeros(length + LINE, dtype=np.int64)
+    skip = -(space.ctypes.data // 8) % LINE
+    return space[skip : skip + length]
+
 
 class Table:
     """`count` rows of `width` numbers; the first `keys` of them tell rows apart."""
 
-    def __init__(self, machine: Machine, width: int, keys: int) -> None:
+    def __init__(self, machine: Machine, width: int, keys: int, scratch: int = 0) -> None:
         self.machine = machine
         self.width = width
         self.keys = keys
         self.count = 0
-        self.flat = np.zeros(64 * width, dtype=np.int64)
+        self.flat = aligned(64 * width)
         self.index = np.zeros(128, dtype=np.int64)
-        self.key = np.zeros(keys, dtype=np.int64)  # scratch
+        self.scratch = np.zeros(max(keys, scratch), dtype=np.int64)
 
     @property
     def rows(self) -> np.ndarray:
@@ -37,7 +46,7 @@ class Table:
         if need * self.width <= len(self.flat):
             return
         capacity = max(need, 2 * (len(self.flat) // self.width))
-        grown = np.zeros(capacity * self.width, dtype=np.int64)
+        grown = aligned(capacity * self.width)
         grown[: self.count * self.width] = self.flat[: self.count * self.width]
         self.flat = grown
         slots = 128
@@ -49,9 +58,9 @@ class Table:
             self.machine.run(reindex)(view(self.index), slots - 1, view(self.flat), self.width, self.keys, self.count)
 
     def arguments(self) -> tuple[Any, int, Any, Any]:
-        """What a kernel needs to look keys up and add rows: index, mask, rows, scratch key."""
+        """What a kernel needs to look keys up and add rows: index, mask, rows, scratch space."""
         view = self.machine.view
-        return view(self.index), len(self.index) - 1, view(self.flat), view(self.key)
+        return view(self.index), len(self.index) - 1, view(self.flat), view(self.scratch)
 
 
 @inline
@@ -65,11 +74,17 @@ def key_hash(table: Any, at: int, keys: int) -> int:
 @inline
 def lookup(index: Any, mask: int, table: Any, width: int, keys: int, key: Any) -> int:
     """Row of `key`, or -1 - slot where its row number belongs."""
-    slot = key_hash(key, 0, keys) & mask
+    return lookup_hashed(index, mask, table, width, keys, key, 0, key_hash(key, 0, keys))
+
+
+@inline
+def lookup_hashed(index: Any, mask: int, table: Any, width: int, keys: int, key: Any, key_at: int, hashed: int) -> int:
+    """As `lookup`, for the key at `key_at` whose hash is known."""
+    slot = hashed & mask
     while index[slot] != 0:
         at = (index[slot] - 1) * width
         k = 0
-        while k < keys and table[at + k] == key[k]:
+        while k < keys and table[at + k] == key[key_at + k]:
             k += 1
         if k == keys:
             return index[slot] - 1
@@ -78,12 +93,12 @@ def lookup(index: Any, mask: int, table: Any, width: int, keys: int, key: Any) -
 
 
 @inline
-def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any, count: int) -> int:
-    """Add the key that `lookup` did not find as row `count`; returns that row."""
+def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any, key_at: int, count: int) -> int:
+    """Add the key at `key_at`, which `lookup` did not find, as row `count`; returns that row."""
     index[-1 - missing] = count + 1
     at = count * width
     for k in range(keys):
-        table[at + k] = key[k]
+        table[at + k] = key[key_at + k]
     return count
 
 

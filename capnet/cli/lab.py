@@ -10,7 +10,7 @@ import click
 
 from capnet.errors import Exit
 
-_HOST = click.argument("host", type=click.Choice(["A", "B"], case_sensitive=False))
+_HOST = click.argument("host", type=click.Choice(["A", "B"]))
 
 
 @click.group("lab", short_help="Two real Docker hosts on this one machine.")
@@ -98,7 +98,7 @@ def _enter(name: str, words: list[str]) -> NoReturn:
     from capnet import lab
     from capnet.lab import inside
 
-    inside.replace_this_process(lab.current().hosts[name.upper()], words)
+    inside.replace_this_process(lab.current().hosts[name], words)
 
 
 def _progress(line: str) -> None:

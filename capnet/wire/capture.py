@@ -76,7 +76,8 @@ class Capture:
         self._source = source
         self._vxlan_port = vxlan_port
         self.problems: list[Damage] = []
-        self.interfaces: list[Interface] = []
+        self._interfaces: list[Interface] = []
+        self._tallies = np.zeros(0, dtype=np.int64)
         self.names = pcapng.Names()
         self.packets = 0
         self._table = np.zeros(0, dtype=np.int64)  # interfaces, as the walker reads them
@@ -109,7 +110,7 @@ class Capture:
                 self.format = "pcap"
                 self._pcap = pcap.parse_header(head)
                 source.pos += pcap.HEADER
-                self.interfaces.append(Interface(self._pcap.linktype, self._pcap.snaplen))
+                self._listen(Interface(self._pcap.linktype, self._pcap.snaplen))
             elif pcapng.is_pcapng(head):
                 self.format = "pcapng"
                 if not self._section_header():
@@ -134,7 +135,7 @@ class Capture:
         record_at = np.zeros(ROWS, dtype=np.int64)
         view = self.machine.view
         hot = self.machine.run(decode)
-        out = np.zeros(2, dtype=np.int64)
+        out = np.zeros(4, dtype=np.int64)
         blank(flat, ROWS)
         for count in self._walks():
             first = 0
@@ -146,7 +147,7 @@ class Capture:
                     view(flat), ROWS, view(record_at), view(out),
                 )  # fmt: skip
                 first, rows = int(out[0]), int(out[1])
-                yield Block(flat, rows, memoryview(self._source.buffer), record_at)
+                yield Block(flat, rows, memoryview(self._source.buffer), record_at, int(out[2]), bool(out[3]))
                 blank(flat, rows)
 
     def records(self) -> Iterator[Record]:
@@ -199,29 +200,23 @@ class Capture:
         else:
             self.machine.run(pcapng.walk)(
                 buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
-                len(self.interfaces), view(self._records), RECORDS, view(self._out),
+                len(self._interfaces), view(self._records), RECORDS, view(self._out),
             )  # fmt: skip
         return int(self._out[2])
 
     def _count(self, count: int) -> None:
-        table = self._records[: count * rec.WIDTH].reshape(count, rec.WIDTH)
-        points, times, lengths = table[:, rec.POINT], table[:, rec.TIME], table[:, rec.WIRELEN]
-        packets = np.bincount(points)
-        for index in np.flatnonzero(packets):
-            interface = self.interfaces[index]
-            if len(self.interfaces) == 1:
-                mine, size = times, int(lengths.sum())
-            else:
-                here = points == index
-                mine, size = times[here], int(lengths[here].sum())
-            interface.packets += int(packets[index])
-            interface.bytes += size
-            first, last = int(mine.min()), int(mine.max())
-            if last >= 0:
-                if first < 0:
-                    first = int(mine[mine >= 0].min())
-                interface.first = first if interface.first is None else min(first, interface.first)
-                interface.last = last if interface.last is None else max(last, interface.last)
+        view = self.machine.view
+        self.machine.run(rec.tally)(view(self._records), count, view(self._tallies))
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """All interfaces so far, with what each has heard so far."""
+        for interface, (packets, size, first, last) in zip(
+            self._interfaces, self._tallies.reshape(-1, rec.TALLY_WIDTH).tolist(), strict=True
+        ):
+            interface.packets, interface.bytes = packets, size
+            interface.first, interface.last = (None, None) if first < 0 else (first, last)
+        return self._interfaces
 
     # -- pcapng blocks that are no packets -----------------------------------------------------
     def _other(self) -> bool:
@@ -246,8 +241,8 @@ class Capture:
                 self._add_interface(pcapng.parse_interface(block, big))
             elif kind == pcapng.INTERFACE_STATISTICS:
                 index, dropped = pcapng.parse_statistics(block, big)
-                if self._section + index < len(self.interfaces) and dropped is not None:
-                    self.interfaces[self._section + index].dropped = dropped
+                if self._section + index < len(self._interfaces) and dropped is not None:
+                    self._interfaces[self._section + index].dropped = dropped
             elif kind == pcapng.NAME_RESOLUTION:
                 pcapng.parse_names(block, big, self.names)
         except ValueError as error:
@@ -290,15 +285,19 @@ class Capture:
         if self._take(length, "big" if big else "little") is None:
             return False
         self._big = big
-        self._section = len(self.interfaces)
+        self._section = len(self._interfaces)
         source.pos += length
         return True
 
     def _add_interface(self, found: pcapng.InterfaceBlock) -> None:
-        index = len(self.interfaces)
-        self.interfaces.append(Interface(found.linktype, found.snaplen, found.name, found.description, found.mac))
+        index = len(self._interfaces)
+        self._listen(Interface(found.linktype, found.snaplen, found.name, found.description, found.mac))
         row = [found.linktype, found.snaplen, found.resolution, found.offset, index]
         self._table = np.concatenate([self._table, np.array(row, dtype=np.int64)])
+
+    def _listen(self, interface: Interface) -> None:
+        self._interfaces.append(interface)
+        self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1], dtype=np.int64)])
 
     # -- the end, and what was wrong -------------------------------------------------------------
     def _end(self) -> None:

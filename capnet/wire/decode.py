@@ -106,9 +106,11 @@ def decode(
     """Decode records `first` to `count` into rows that hold ABSENT everywhere (see `frames.blank`).
 
     `frame`: number of record 0 in its file. Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
-    `out` = next record, number of rows.
+    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON.
     """
     n = 0
+    present = 0
+    odd = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * RECORD_WIDTH
@@ -135,12 +137,15 @@ def decode(
                 rows[r + VIA_VNI] = rows[r - WIDTH + VNI]
             inside = decode_row(buf, at, at + captured, wire, vxlan_port, rows, r)
             n += 1
+            present |= rows[r + LAYERS]
+            odd |= rows[r + REASON]
             if rows[r + PAYLOAD_AT] >= 0:
                 rows[r + PAYLOAD_AT] -= base
             if inside < 0:
                 break
             if depth == MAX_DEPTH:
                 rows[r + REASON] = REASON_DEPTH
+                odd = 1
                 break
             # The inner frame ends where the carrier's payload does, in the capture and on the wire.
             payload_end = base + rows[r + PAYLOAD_AT] + rows[r + PAYLOAD]
@@ -155,6 +160,8 @@ def decode(
         i += 1
     out[0] = i
     out[1] = n
+    out[2] = present
+    out[3] = odd
 
 
 @inline

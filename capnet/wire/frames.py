@@ -170,14 +170,19 @@ class Block:
     """A batch of rows: `rows` is an int64 array of shape (n, WIDTH), reused by the next batch.
 
     `raw` and `record_at` lead back to the bytes: frame of row r begins at
-    `raw[record_at[r] + rows[r, START]]`.
+    `raw[record_at[r] + rows[r, START]]`. `layers` is the union of all rows' LAYERS; `odd` says whether any row has a
+    REASON.
     """
 
-    __slots__ = ("count", "flat", "raw", "record_at", "rows")
+    __slots__ = ("count", "flat", "layers", "odd", "raw", "record_at", "rows")
 
-    def __init__(self, flat: np.ndarray, count: int, raw: memoryview, record_at: np.ndarray) -> None:
+    def __init__(
+        self, flat: np.ndarray, count: int, raw: memoryview, record_at: np.ndarray, layers: int, odd: bool
+    ) -> None:
         self.flat = flat
         self.count = count
+        self.layers = layers
+        self.odd = odd
         self.rows = flat[: count * WIDTH].reshape(count, WIDTH)
         self.raw = raw
         self.record_at = record_at

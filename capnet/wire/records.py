@@ -5,6 +5,10 @@ A flat int64 array, WIDTH numbers per record.
 
 from __future__ import annotations
 
+from typing import Any
+
+from capnet.wire.kernel import kernel
+
 AT = 0  # offset in the buffer of the frame's first byte
 CAPLEN = 1  # bytes captured (all of them in the buffer)
 WIRELEN = 2
@@ -24,3 +28,25 @@ MAX_CAPLEN = 262144
 
 # Times are clamped to 2262 and lengths are below 2**32: nothing a file says leaves 64 bits.
 MAX_SECONDS = (1 << 63) // 1_000_000_000 - 1
+
+# Columns of the tally: what each interface has heard.
+TALLY_PACKETS = 0
+TALLY_BYTES = 1  # on the wire
+TALLY_FIRST = 2  # ns, -1 = nothing with a time yet
+TALLY_LAST = 3
+TALLY_WIDTH = 4
+
+
+@kernel
+def tally(records: Any, count: int, tallies: Any) -> None:
+    """Add `count` records to the row of their interface."""
+    for i in range(count):
+        r = i * WIDTH
+        t = records[r + POINT] * TALLY_WIDTH
+        tallies[t + TALLY_PACKETS] += 1
+        tallies[t + TALLY_BYTES] += records[r + WIRELEN]
+        time = records[r + TIME]
+        if time >= 0:
+            if tallies[t + TALLY_FIRST] < 0 or time < tallies[t + TALLY_FIRST]:
+                tallies[t + TALLY_FIRST] = time
+            tallies[t + TALLY_LAST] = max(tallies[t + TALLY_LAST], time)

@@ -1,0 +1,182 @@
+"""Which MAC addresses spoke, for which IP addresses, and what kind of thing is each?
+
+One row per MAC, all points together. A MAC that forwards for others is shown with its own addresses only, as far as
+they can be told: those it named in ARP, or those whose packets still had an initial TTL.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from capnet.analyze.columns import (
+    FLOW_DMAC,
+    FLOW_POINT,
+    FLOW_SMAC,
+    STATION_FIRST,
+    STATION_HOW,
+    STATION_IP_HI,
+    STATION_IP_LO,
+    STATION_MAC,
+    STATION_PACKETS,
+    STATION_POINT,
+    STATION_TTL_MAX,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Station
+from capnet.analyze.identity import links
+from capnet.analyze.rows import INITIAL_TTLS, is_multicast, is_multicast_mac
+from capnet.wire.frames import address_text, address_value, mac_text, mac_value
+
+SENT, ARP_SENT, RECEIVED = 0, 1, 2  # STATION_HOW
+MOST_IPS = 64  # listed per station: a router may speak for half the Internet
+
+
+@dataclass
+class Speaker:
+    """What the station table says about one MAC."""
+
+    mac: int
+    own: dict[str, int] = field(default_factory=dict)  # its own addresses → packets
+    forwarded: dict[str, int] = field(default_factory=dict)  # addresses whose packets it only passed on
+    received: dict[str, int] = field(default_factory=dict)  # destinations of packets sent to it
+    points: set[int] = field(default_factory=set)  # where it sent
+    reached: set[int] = field(default_factory=set)  # where something was sent to it
+    packets: int = 0
+
+
+def conclude(context: Context) -> list[Station]:
+    """Stations in order of first sight."""
+    homes = home_points(context)
+    return [_fact(context, speaker, homes) for speaker in speakers(context).values()]
+
+
+def speakers(context: Context, point: int | None = None) -> dict[int, Speaker]:
+    """MAC → what it speaks for, at one point or at all."""
+    found: dict[int, Speaker] = {}
+    table = context.stations
+    if point is not None:
+        table = table[table[:, STATION_POINT] == point]
+    named = {
+        (int(row[STATION_MAC]), int(row[STATION_IP_HI]), int(row[STATION_IP_LO]))
+        for row in table[table[:, STATION_HOW] == ARP_SENT]
+    }
+    resolves = {mac for mac, _, _ in named}
+    for row in table[np.argsort(table[:, STATION_FIRST], kind="stable")]:
+        mac, hi, lo = (int(row[column]) for column in (STATION_MAC, STATION_IP_HI, STATION_IP_LO))
+        if mac <= 0 or mac == 0xFFFFFFFFFFFF:
+            continue
+        speaker = found.setdefault(mac, Speaker(mac))
+        how, packets, at = int(row[STATION_HOW]), int(row[STATION_PACKETS]), int(row[STATION_POINT])
+        speaker.packets += packets if how != RECEIVED or is_multicast_mac(mac) else 0
+        (speaker.reached if how == RECEIVED else speaker.points).add(at)
+        address = address_text(hi, lo)
+        if address in ("0.0.0.0", "::") or (hi, lo) == (0, 0):
+            continue
+        if how == RECEIVED:
+            kind = speaker.received
+        elif (mac, hi, lo) in named or (row[STATION_TTL_MAX] in INITIAL_TTLS and mac not in resolves):
+            kind = speaker.own
+        elif how == SENT and row[STATION_TTL_MAX] in INITIAL_TTLS and _on_link(address, mac, named):
+            kind = speaker.own
+        else:
+            kind = speaker.forwarded
+        kind[address] = kind.get(address, 0) + packets
+    for speaker in found.values():
+        speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
+    return found
+
+
+def _on_link(address: str, mac: int, named: set[tuple[int, int, int]]) -> bool:
+    """Has no other MAC claimed this address in ARP?"""
+    value = address_value(address)
+    return not any((hi, lo) == value and owner != mac for owner, hi, lo in named)
+
+
+def home_points(context: Context) -> dict[int, list[int]]:
+    """MAC → points that are its own interface: every unicast frame there is from it or to it.
+
+    Where only two parties speak, the packets' ways decide: they start at the sender's interface and end at the
+    receiver's.
+    """
+    flows = context.flows
+    found = links(context)
+    homes: dict[int, list[int]] = {}
+    for point, place in enumerate(context.points):
+        if place.role not in ("container", "parent", "underlay"):
+            continue
+        here = np.flatnonzero((flows[:, FLOW_POINT] == point) & (flows[:, FLOW_SMAC] > 0) & (flows[:, FLOW_DMAC] > 0))
+        here = here[(flows[here, FLOW_DMAC] >> 40 & 1) == 0]
+        parts: Counter[int] = Counter()
+        for column in (FLOW_SMAC, FLOW_DMAC):
+            macs, counts = np.unique(flows[here, column], return_counts=True)
+            parts.update(dict(zip(macs.tolist(), counts.tolist(), strict=True)))
+        everywhere = [mac for mac, count in parts.items() if count == len(here)]
+        if len(everywhere) > 1:
+            starts = here[(found.before[here] < 0) & (found.after[here] >= 0)]
+            stops = here[(found.before[here] >= 0) & (found.after[here] < 0)]
+            ends = Counter([*flows[starts, FLOW_SMAC].tolist(), *flows[stops, FLOW_DMAC].tolist()])
+            everywhere = [mac for mac, _ in ends.most_common(1) if mac in everywhere]
+        if len(everywhere) == 1:
+            homes.setdefault(everywhere[0], []).append(point)
+    return homes
+
+
+def _fact(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> Station:
+    group = is_multicast_mac(speaker.mac)
+    own = speaker.received if group else speaker.own or speaker.forwarded
+    if not own and not speaker.points:  # it never spoke: what was sent to it is all there is, if it is one address
+        own = speaker.received if len(speaker.received) == 1 else {}
+    ips = sorted((ip for ip in own if group or not is_multicast(ip)), key=address_value)[:MOST_IPS]
+    points = speaker.points or speaker.reached
+    return Station(
+        mac=mac_text(speaker.mac),
+        ips=ips,
+        names=_names(context, speaker.mac, ips),
+        points=[context.points[point].name for point in sorted(points)],
+        packets=speaker.packets,
+        kind="multicast" if group else _kind(context, speaker, homes),
+    )
+
+
+def _names(context: Context, mac: int, ips: list[str]) -> list[str]:
+    found = {context.names[ip] for ip in ips if ip in context.names}
+    return sorted(found or {name for name, _ in _known(context, mac)})
+
+
+def _kind(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> str:
+    known = {kind for _, kind in _known(context, speaker.mac)}
+    if len(known) == 1:
+        return known.pop()
+    roles = {context.points[point].role for point in homes.get(speaker.mac, ())}
+    forwards = len([ip for ip in speaker.forwarded if not is_multicast(ip)])
+    if "container" in roles:
+        return "container"
+    if roles & {"parent", "underlay"}:
+        return "host"
+    seen_at = {context.points[point].role for point in speaker.points}
+    if seen_at & {"bridge", "veth", "container"}:
+        if forwards:
+            return "bridge"  # on a bridge, what passes packets on is the bridge's own interface
+        return "container" if speaker.own and "overlay" not in seen_at else "unknown"
+    if forwards:
+        return "router"
+    return "external" if seen_at & {"parent", "underlay"} and speaker.own else "unknown"
+
+
+def _known(context: Context, mac: int) -> list[tuple[str, str]]:
+    """(name, kind) of a MAC by the topology; the same MAC may exist on several hosts."""
+    if context.topology is None:
+        return []
+    found = []
+    for container in context.topology.containers:
+        found += [(container.name, "container") for e in container.endpoints if e.mac and mac_value(e.mac) == mac]
+    for host in context.topology.hosts:
+        for interface in host.interfaces:
+            if interface.mac and mac_value(interface.mac) == mac and interface.kind != "vxlan":
+                bridge = interface.kind == "bridge"
+                name = f"{host.name}/{interface.name}" if bridge else host.name
+                found.append((name, "bridge" if bridge else "host"))
+    return found

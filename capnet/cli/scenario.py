@@ -1,0 +1,160 @@
+"""`capnet scenario`: list the scenarios, play one, remove what dead runs left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+_HOST_HELP = (
+    "Docker host A: unix:///path, ssh://user@host or tcp://host:port. Default: Docker's own environment and context."
+)
+
+
+class _Scenarios(click.Group):
+    """One command per scenario file, beside `list` and `clean`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from capnet.scenario import library
+
+        return ["list", "clean", *library.files()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from capnet.scenario import library
+
+        known = library.files()
+        if cmd_name in known:
+            return _play_command(cmd_name, known[cmd_name])
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Scenarios, name="scenario")
+def command() -> None:
+    """Build a Docker network, send through it, capture, explain.
+
+    Everything that a scenario makes is removed again, also after Ctrl-C.
+    """
+
+
+@command.command("list")
+def list_() -> None:
+    """Print the scenarios."""
+    from capnet.scenario import library
+
+    for name, path in library.files().items():
+        click.echo(f"{name:12} {library.summary(path).removeprefix(name + ':').strip()}")
+
+
+def _hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--peer", metavar="URL", help="Docker host B, where a scenario needs two."),
+        click.option("--host", metavar="URL", help=_HOST_HELP),
+        click.option(
+            "--lab",
+            is_flag=True,
+            help="Two Docker hosts made on this machine; removed afterwards unless they ran before.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command("clean")
+@_hosts_options
+@click.option(
+    "--all", "everything", is_flag=True, help="Also what another machine's runs made, which may still be running."
+)
+def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> None:
+    """Remove what killed runs, or runs with --keep, left behind."""
+    from capnet.scenario import runs
+
+    with _hosts(lab, host, peer) as hosts:
+        gone = runs.sweep(hosts, kept=True, unknown=everything)
+    for line in gone:
+        click.echo(f"removed {line}")
+    if not gone:
+        click.echo("nothing was left")
+
+
+def _play_command(name: str, path: Path) -> click.Command:
+    from capnet.scenario import library
+
+    @click.command(
+        name, help=f"\b\n{_docstring(path)}", short_help=library.summary(path).removeprefix(name + ":").strip()
+    )
+    @_hosts_options
+    @click.option(
+        "--capture",
+        metavar="IFACE",
+        multiple=True,
+        help="Listen only at this interface of every host, such as ens33 (repeatable). "
+        "Default: all of the scenario's points.",
+    )
+    @click.option(
+        "--image", default="busybox", show_default=True, help="Image of the containers; must have busybox's tools."
+    )
+    @click.option(
+        "--keep", is_flag=True, help="Leave containers and networks in place; `capnet scenario clean` removes them."
+    )
+    @click.option(
+        "--output",
+        metavar="DIR|FILE.pcapng",
+        type=click.Path(path_type=Path),
+        default=Path("captures"),
+        show_default=True,
+        help="Where the capture goes; its topology is written beside it.",
+    )
+    def play(
+        lab: bool, host: str | None, peer: str | None, capture: tuple[str, ...], image: str, keep: bool, output: Path
+    ) -> None:
+        from capnet.scenario.play import play
+
+        with _hosts(lab, host, peer) as hosts:
+            written = play(name, hosts, output=output, capture=capture, image=image, keep=keep, say=_say)
+        _report(written)
+        click.echo(str(written))
+
+    return play
+
+
+@contextmanager
+def _hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
+    """The Docker hosts that the options name: one or two."""
+    from capnet.errors import UsageError
+    from capnet.record.host import connect
+
+    with ExitStack() as stack:
+        if lab:
+            if host or peer:
+                raise UsageError("--lab brings its own hosts: leave --host and --peer out")
+            from capnet import lab as labs
+
+            made = stack.enter_context(labs.running(_say))
+            hosts = [connect(each.docker_url, name=each.name) for each in made.hosts.values()]
+        else:
+            hosts = [connect(host)]
+            if peer:
+                hosts.append(connect(peer))
+        for each in hosts:
+            stack.callback(each.close)
+        yield hosts
+
+
+def _report(path: Path) -> None:
+    from capnet.analyze.engine import analyze
+    from capnet.report.table import render
+
+    click.echo(render(analyze([path])))
+
+
+def _docstring(path: Path) -> str:
+    import ast
+
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,119 @@
+"""A Docker host: the daemon's API, and a shell on its machine if there is a way to one.
+
+unix://   API, and taps on this machine
+ssh://    API through ssh, and taps through `ssh HOST sudo -n ...`
+tcp://    API only: the host can be driven, but nobody can listen there
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from capnet.errors import EnvironmentLacks, UsageError
+from capnet.record.shell import Shell
+
+TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image takes its time
+
+
+@dataclass
+class DockerHost:
+    """`name` is what the host is called everywhere; `deaf` says why nobody can listen there, else None."""
+
+    name: str
+    url: str
+    client: Any  # docker.DockerClient
+    version: str
+    kernel: str
+    shell: Shell | None
+    deaf: str | None = None
+
+    def close(self) -> None:
+        self.client.close()
+
+
+def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
+    """Opens the Docker host at `url`; None means Docker's own environment and context.
+
+    Raises EnvironmentLacks when no daemon answers there, UsageError when the URL makes no sense.
+    """
+    import docker
+    import requests
+
+    url, tls = (url, None) if url else _docker_default()
+    scheme = urlsplit(url).scheme
+    if scheme not in ("unix", "tcp", "ssh", "http", "https"):
+        raise UsageError(f"{url}: a Docker host is unix:///path, tcp://host:port or ssh://user@host")
+    try:
+        client = docker.DockerClient(
+            base_url=url, timeout=TIMEOUT, tls=tls, version="auto", use_ssh_client=scheme == "ssh"
+        )
+        info = client.info()
+        shell, deaf = _shell(url)
+    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        raise EnvironmentLacks(
+            f"no Docker daemon answers at {url} ({_reason(error)}); start Docker, name another host "
+            "with --host, or use --lab"
+        ) from error
+    return DockerHost(
+        name=name or info["Name"],
+        url=url,
+        client=client,
+        version=info["ServerVersion"],
+        kernel=info["KernelVersion"],
+        shell=shell,
+        deaf=deaf,
+    )
+
+
+def _docker_default() -> tuple[str, Any]:
+    """(URL, TLS settings) that `docker` itself would use: DOCKER_HOST, else the current context, else the socket."""
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    if os.environ.get("DOCKER_HOST"):
+        settings = kwargs_from_env()
+        return settings["base_url"], settings.get("tls")
+    context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT") or None)
+    if context is None:
+        raise UsageError(f"no Docker context named {os.environ.get('DOCKER_CONTEXT')!r}: see `docker context ls`")
+    return (context.Host or "unix:///var/run/docker.sock").replace("http+unix://", "unix://"), context.TLSConfig
+
+
+def _shell(url: str) -> tuple[Shell | None, str | None]:
+    """(a shell on the daemon's machine, None) or (None, why there is none)."""
+    parts = urlsplit(url)
+    if parts.scheme == "ssh":
+        target = f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)
+        port = ("-p", str(parts.port)) if parts.port else ()
+        return Shell(host_pid=1, ssh=("ssh", "-o", "BatchMode=yes", *port, "--", target)), None
+    if parts.scheme != "unix":
+        return None, f"{url} gives Docker's API only; use ssh:// to listen there too"
+    if not sys.platform.startswith("linux"):
+        return None, "the containers run in a virtual machine that only Docker can enter"
+    pid = _daemon_pid(parts.path)
+    if pid == 0:
+        return None, "the daemon runs outside this process namespace; run capnet on the host itself"
+    return Shell(host_pid=pid), None
+
+
+def _daemon_pid(path: str) -> int:
+    """The process that listens on a unix socket (SO_PEERCRED, unix(7)): dockerd, or systemd for it (pid 1)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid
+
+
+def _reason(error: Exception) -> str:
+    """The last, most concrete words of a chain of wrapped exceptions."""
+    deepest: BaseException = error
+    while (cause := deepest.__cause__ or deepest.__context__) is not None:
+        deepest = cause
+    return getattr(deepest, "strerror", None) or str(deepest)

@@ -1,0 +1,194 @@
+"""Who owns which address, asked of Docker and of `ip` while everything still stands: a `Topology`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from capnet.errors import EnvironmentLacks
+from capnet.record.host import DockerHost
+from capnet.record.places import Point, container_netns, interfaces, overlay_netns, peer_of
+from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
+
+_VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
+_BRIDGE_OPTION = "com.docker.network.bridge.name"
+
+
+def survey(
+    scenario: str | None,
+    hosts: Sequence[DockerHost],
+    containers: Sequence[tuple[DockerHost, str]],
+    points: Sequence[Point],
+) -> Topology:
+    """Describes the given containers, the networks they are on, and their hosts."""
+    topology = Topology(scenario=scenario)
+    for host in hosts:
+        topology.hosts.append(_host(host))
+        known = {network.id: network.attrs for network in host.client.networks.list(greedy=True)}
+        mine = [_container(host, name, known) for owner, name in containers if owner is host]
+        topology.containers.extend(mine)
+        used = {endpoint.network for container in mine for endpoint in container.endpoints}
+        for attributes in known.values():
+            network = _network(host, attributes)
+            if network.name in used and network not in topology.networks:
+                topology.networks.append(network)
+    for point in points:
+        topology.points.append(
+            ListeningPoint(
+                name=point.name,
+                role=point.role,
+                host=point.host,
+                interface=point.interface,
+                describes=point.describes,
+                container=point.container,
+                network=point.network,
+            )
+        )
+    return topology
+
+
+def conntrack(host: DockerHost, addresses: set[str]) -> list[str]:
+    """The host's connection table as `conntrack -L -o extended` prints it: the entries that name one of the addresses.
+
+    Empty where nobody can look, or where conntrack is not installed.
+    """
+    if host.shell is None:
+        return []
+    try:
+        listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
+    except EnvironmentLacks:
+        return []
+    return sorted(
+        " ".join(line.split())
+        for line in listing.splitlines()
+        if any(part.partition("=")[2] in addresses for part in line.split())
+    )
+
+
+def _host(host: DockerHost) -> Host:
+    found = interfaces(host.shell, host.shell.host_netns) if host.shell else []
+    return Host(
+        name=host.name,
+        docker=host.version,
+        kernel=host.kernel,
+        interfaces=[
+            Interface(
+                name=entry["ifname"],
+                ifindex=entry["ifindex"],
+                mac=entry.get("address"),
+                addresses=_addresses(entry),
+                kind=entry.get("linkinfo", {}).get("info_kind"),
+                master=entry.get("master"),
+                mtu=entry.get("mtu"),
+            )
+            for entry in found
+        ],
+    )
+
+
+def _network(host: DockerHost, attributes: dict[str, Any]) -> Network:
+    options = attributes.get("Options") or {}
+    ipam = (attributes.get("IPAM") or {}).get("Config") or []
+    driver = attributes["Driver"]
+    vnis = options.get(_VNI_OPTION, "")
+    return Network(
+        name=attributes["Name"],
+        id=attributes["Id"],
+        driver=driver,
+        host=None if attributes["Scope"] == "swarm" else host.name,
+        subnets=[entry["Subnet"] for entry in ipam if entry.get("Subnet")],
+        gateway=next((entry["Gateway"] for entry in ipam if entry.get("Gateway")), None),
+        vni=int(vnis.split(",")[0]) if vnis else None,
+        bridge=_bridge(attributes),
+        parent=options.get("parent"),
+        options=dict(options),
+    )
+
+
+def _bridge(attributes: dict[str, Any]) -> str | None:
+    """Name of a bridge network's Linux bridge: an option, else `br-` and twelve characters of the id (libnetwork)."""
+    if attributes["Driver"] != "bridge":
+        return None
+    name: str = (attributes.get("Options") or {}).get(_BRIDGE_OPTION) or f"br-{attributes['Id'][:12]}"
+    return name
+
+
+def _container(host: DockerHost, name: str, networks: dict[str, dict[str, Any]]) -> Container:
+    attributes = host.client.containers.get(name).attrs
+    container = Container(
+        host=host.name,
+        name=name,
+        id=attributes["Id"],
+        image=attributes["Config"]["Image"],
+        network_mode=attributes["HostConfig"]["NetworkMode"],
+        ports=_ports(attributes["NetworkSettings"].get("Ports") or {}),
+    )
+    if host.shell is None:
+        container.endpoints = _endpoints_by_inspect(attributes)
+    elif container.network_mode != "host":
+        container.endpoints = _endpoints_by_ip(host, name, attributes, networks)
+    return container
+
+
+def _endpoints_by_inspect(attributes: dict[str, Any]) -> list[Endpoint]:
+    """What docker inspect alone tells: no interface names, and nothing about docker_gwbridge."""
+    return [
+        Endpoint(
+            network=network,
+            interface="",
+            mac=entry["MacAddress"] or None,
+            addresses=[f"{entry['IPAddress']}/{entry['IPPrefixLen']}"] if entry["IPAddress"] else [],
+        )
+        for network, entry in sorted(attributes["NetworkSettings"]["Networks"].items())
+    ]
+
+
+def _endpoints_by_ip(
+    host: DockerHost, name: str, attributes: dict[str, Any], networks: dict[str, dict[str, Any]]
+) -> list[Endpoint]:
+    """Every interface in the container's namespace; its network by address, or by the bridge its veth is on."""
+    assert host.shell is not None
+    attached = attributes["NetworkSettings"]["Networks"]
+    bridges = {_bridge(entry): entry["Name"] for entry in networks.values() if entry["Driver"] == "bridge"}
+    endpoints = []
+    for entry in interfaces(host.shell, container_netns(host, name)):
+        if entry["ifname"] == "lo":
+            continue
+        addresses = _addresses(entry)
+        bare = {address.split("/")[0] for address in addresses}
+        network = next((key for key, value in attached.items() if value["IPAddress"] in bare), None)
+        if network and networks.get(attached[network]["NetworkID"], {}).get("Driver") == "overlay":
+            place = overlay_netns(host, network, name)
+        else:
+            place = host.shell.host_netns
+        peer = peer_of(entry, interfaces(host.shell, place)) or {}
+        endpoints.append(
+            Endpoint(
+                network=network or bridges.get(peer.get("master"), ""),
+                interface=entry["ifname"],
+                mac=entry.get("address"),
+                addresses=addresses,
+                veth=peer.get("ifname"),
+            )
+        )
+    return endpoints
+
+
+def _ports(published: dict[str, list[dict[str, str]] | None]) -> list[PublishedPort]:
+    ports = []
+    for inner, outers in sorted(published.items()):
+        number, _, proto = inner.partition("/")
+        for outer in outers or []:
+            ports.append(
+                PublishedPort(
+                    proto=proto,
+                    host_ip=outer["HostIp"],
+                    host_port=int(outer["HostPort"]),
+                    container_port=int(number),
+                )
+            )
+    return ports
+
+
+def _addresses(entry: dict[str, Any]) -> list[str]:
+    return [f"{each['local']}/{each['prefixlen']}" for each in entry.get("addr_info", []) if "local" in each]

@@ -1,0 +1,162 @@
+"""Finding the places to listen at: which network namespace, which interface.
+
+Nothing is guessed. A container's namespace is that of its process; the host end of its veth is the interface
+whose index the container's own end names (`link_index`); an overlay network's namespace is the file that
+dockerd keeps beside the sandboxes of its containers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from capnet.errors import EnvironmentLacks
+from capnet.record.host import DockerHost
+from capnet.record.shell import Shell
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place to listen: `interface` in the network namespace that is the file `netns` on the shell's machine."""
+
+    name: str  # HOST/IFACE, HOST/CONTAINER/eth0, HOST/overlay:NETWORK/vxlan0
+    role: str  # container|veth|bridge|parent|underlay|overlay|loopback
+    host: str
+    interface: str
+    describes: str
+    shell: Shell
+    netns: str
+    mac: str | None = None
+    container: str | None = None
+    network: str | None = None
+    capture_filter: str = ""  # pcap-filter(7)
+
+    def filtered(self, capture_filter: str) -> Point:
+        return replace(self, capture_filter=capture_filter)
+
+
+def interfaces(shell: Shell, netns: str) -> list[dict[str, Any]]:
+    """`ip -j -d address` in a network namespace: one dictionary per interface."""
+    found: list[dict[str, Any]] = json.loads(shell.run(["ip", "-j", "-d", "address"], netns=netns))
+    return found
+
+
+def on_host(host: DockerHost, interface: str, role: str, describes: str) -> Point:
+    """An interface of the host itself. EnvironmentLacks if the host has none of that name."""
+    shell = _shell(host)
+    return Point(
+        name=f"{host.name}/{interface}",
+        role=role,
+        host=host.name,
+        interface=interface,
+        describes=describes,
+        shell=shell,
+        netns=shell.host_netns,
+        mac=_named(shell, shell.host_netns, interface, host.name).get("address"),
+    )
+
+
+def in_container(host: DockerHost, container: str, interface: str, describes: str) -> Point:
+    """An interface inside a running container."""
+    shell = _shell(host)
+    netns = container_netns(host, container)
+    return Point(
+        name=f"{host.name}/{container}/{interface}",
+        role="loopback" if interface == "lo" else "container",
+        host=host.name,
+        interface=interface,
+        describes=describes,
+        shell=shell,
+        netns=netns,
+        mac=_named(shell, netns, interface, container).get("address"),
+        container=container,
+    )
+
+
+def veth_of(host: DockerHost, container: str, interface: str, describes: str) -> Point:
+    """The host end of a container's veth pair."""
+    shell = _shell(host)
+    end = _named(shell, container_netns(host, container), interface, container)
+    peer = peer_of(end, interfaces(shell, shell.host_netns))
+    if peer is None:
+        raise EnvironmentLacks(f"{interface} of {container} has no other end on host {host.name}")
+    return Point(
+        name=f"{host.name}/{peer['ifname']}",
+        role="veth",
+        host=host.name,
+        interface=peer["ifname"],
+        describes=describes,
+        shell=shell,
+        netns=shell.host_netns,
+        mac=peer.get("address"),
+        container=container,
+    )
+
+
+def in_overlay(host: DockerHost, network: str, container: str, interface: str, describes: str) -> Point:
+    """An interface (`br0` or `vxlan0`) in the namespace of an overlay network to which `container` is attached."""
+    shell = _shell(host)
+    netns = overlay_netns(host, network, container)
+    return Point(
+        name=f"{host.name}/overlay:{network}/{interface}",
+        role="overlay",
+        host=host.name,
+        interface=interface,
+        describes=describes,
+        shell=shell,
+        netns=netns,
+        mac=_named(shell, netns, interface, f"overlay {network}").get("address"),
+        network=network,
+    )
+
+
+def peer_of(end: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The other end of a veth among the interfaces of another namespace: both name each other by index.
+
+    One index alone is not enough: namespaces count their interfaces independently.
+    """
+    for candidate in candidates:
+        if (
+            candidate["ifindex"] == end.get("link_index")
+            and candidate.get("link_index") == end["ifindex"]
+            and "link_netnsid" in candidate
+        ):
+            return candidate
+    return None
+
+
+def container_netns(host: DockerHost, container: str) -> str:
+    """The network namespace of a running container, as a file."""
+    pid = host.client.containers.get(container).attrs["State"]["Pid"]
+    if not pid:
+        raise EnvironmentLacks(f"container {container} on host {host.name} is not running")
+    return f"/proc/{pid}/ns/net"
+
+
+def overlay_netns(host: DockerHost, network: str, container: str) -> str:
+    """The namespace in which dockerd keeps an overlay network's bridge and VXLAN device.
+
+    libnetwork names the file `1-` and the first ten characters of the network's id, in the folder that also
+    holds the sandboxes of containers (drivers/overlay/ov_network.go); it exists while a container is attached.
+    """
+    attributes = host.client.containers.get(container).attrs["NetworkSettings"]
+    sandboxes = PurePosixPath(attributes["SandboxKey"]).parent
+    network_id = attributes["Networks"][network]["NetworkID"]
+    return _shell(host).host_path(str(sandboxes / f"1-{network_id[:10]}"))
+
+
+def _named(shell: Shell, netns: str, interface: str, owner: str) -> dict[str, Any]:
+    present = interfaces(shell, netns)
+    for entry in present:
+        if entry["ifname"] == interface:
+            return entry
+    names = ", ".join(entry["ifname"] for entry in present)
+    raise EnvironmentLacks(f"{owner} has no interface {interface} (it has {names})")
+
+
+def _shell(host: DockerHost) -> Shell:
+    if host.shell is None:
+        raise EnvironmentLacks(f"nobody can listen on host {host.name}: {host.deaf}")
+    return host.shell

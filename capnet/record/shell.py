@@ -1,0 +1,86 @@
+"""Commands on the machine where a Docker daemon runs: here, or through ssh. Always as root.
+
+A `Shell` is how everything that is not Docker's API gets done: listing interfaces, entering network
+namespaces, running capture programs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from capnet.errors import EnvironmentLacks
+
+# Runs its arguments and ends them when stdin closes. So the program stops when we say so, when we die
+# without a word (kill -9), and when an ssh connection breaks: in all three cases stdin closes.
+_UNTIL_STDIN_CLOSES = (
+    "exec 3<&0 </dev/null; { cat <&3; kill -TERM $$; } >/dev/null 2>&1 & exec 3<&-; "
+    'exec "$@"'
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Shell:
+    """`ssh` is empty for this machine; `host_pid` is a process in the host's own namespaces."""
+
+    host_pid: int
+    ssh: tuple[str, ...] = ()
+
+    @property
+    def host_netns(self) -> str:
+        return f"/proc/{self.host_pid}/ns/net"
+
+    def host_path(self, path: str) -> str:
+        """A path as the daemon sees it, which may be in a mount namespace of its own."""
+        return f"/proc/{self.host_pid}/root{path}"
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        if self.ssh:
+            return [*self.ssh, shlex.join(["sudo", "-n", *command])]
+        return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
+
+    def run(self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30) -> str:
+        """Standard output of the command, run inside the network namespace if one is given.
+
+        Raises EnvironmentLacks with the command and the first line of its complaint.
+        """
+        if netns:
+            command = inside(netns, command)
+        try:
+            done = subprocess.run(
+                self.argv(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+            )
+        except FileNotFoundError as error:
+            raise EnvironmentLacks(f"{error.filename} is not installed") from error
+        except subprocess.TimeoutExpired as error:
+            raise EnvironmentLacks(f"no answer after {timeout:.0f} s: {shlex.join(command)}") from error
+        if done.returncode != 0:
+            complaint = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
+            raise EnvironmentLacks(f"{shlex.join(command)}: {complaint}")
+        return done.stdout
+
+    def start(
+        self, command: Sequence[str], *, netns: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int
+    ) -> subprocess.Popen[bytes]:
+        """Starts a program inside a network namespace; closing its `stdin` stops it."""
+        return subprocess.Popen(
+            self.argv(["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *inside(netns, command)]),
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
+        )
+
+
+def inside(netns: str, command: Sequence[str]) -> list[str]:
+    """The command, run inside the network namespace that is the file `netns`."""
+    return ["nsenter", f"--net={netns}", "--", *command]

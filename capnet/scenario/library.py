@@ -1,0 +1,42 @@
+"""The scenario files: found by name, described by their docstring, loaded when they are to run.
+
+In a checkout they lie in scenarios/ beside the package, in an installed wheel in capnet/scenarios.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import capnet
+from capnet.errors import UsageError
+
+_PACKAGE = Path(capnet.__file__).parent
+_FOLDERS = (_PACKAGE / "scenarios", _PACKAGE.parent / "scenarios")
+
+
+def files() -> dict[str, Path]:
+    """Scenario name → its file, sorted by name."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    found = folder.glob("[a-z]*.py") if folder else ()
+    return {path.stem.replace("_", "-"): path for path in sorted(found)}
+
+
+def summary(path: Path) -> str:
+    """First line of the file's docstring, read without running the file."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
+def load(name: str) -> ModuleType:
+    """The scenario's module. UsageError, listing the known ones, if there is no such scenario."""
+    known = files()
+    if name not in known:
+        raise UsageError(f"no scenario {name!r}; there are: {', '.join(known)}")
+    spec = importlib.util.spec_from_file_location(f"capnet_scenario_{name.replace('-', '_')}", known[name])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

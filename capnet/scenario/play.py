@@ -1,0 +1,130 @@
+"""Plays a scenario from the first step to the last trace removed, and leaves a bundle."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from capnet import __version__
+from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
+from capnet.record import bundle
+from capnet.record.host import DockerHost
+from capnet.scenario import library, runs
+from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.stage import Stage
+
+DEFAULT_FOLDER = Path("captures")
+
+
+def play(
+    name: str,
+    hosts: Sequence[DockerHost],
+    *,
+    output: Path,
+    capture: tuple[str, ...] = (),
+    image: str = DEFAULT_IMAGE,
+    keep: bool = False,
+    say: Callable[[str], None],
+) -> Path:
+    """Plays the scenario on one or two hosts and returns the path of its capture.
+
+    Raises ScenarioFailed when a step fails, UsageError or EnvironmentLacks when it could not be done here.
+    Nothing is left behind then, or after Ctrl-C or SIGTERM, but what `keep` is to leave after a success.
+    """
+    module = library.load(name)
+    if module.NEEDS_PEER and len(hosts) < 2:
+        raise UsageError(
+            f"{name} needs a second Docker host: name it with --peer, or use --lab (two hosts on this machine)"
+        )
+    path = bundle_path(output, name)
+    run = runs.new_run()
+    with _Interruptible() as interruptible, ExitStack() as undo:
+        for line in runs.sweep(hosts):
+            say(f"removed what a dead run left: {line}")
+        if not keep:  # the last to run: what was being made when the axe fell has the label, if nothing else
+            undo.callback(runs.remove, hosts, lambda labels: labels.get(runs.RUN) == run)
+        folder = runs.folder(run)
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        stage = Stage(name, list(hosts), run, folder, undo, say, image, capture, keep)
+        try:
+            with _docker_errors():
+                module.play(stage)
+            if stage.topology is None:
+                raise ScenarioFailed(f"scenario {name} listened nowhere")
+            stage.topology.recorded = _versions(stage)
+            bundle.write(path, stage.taps, stage.topology)
+        finally:
+            interruptible.no_more()
+            say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")
+    return path
+
+
+def bundle_path(output: Path, name: str) -> Path:
+    """`FILE.pcapng` as given, or NAME.pcapng in a folder."""
+    if output.suffix == ".pcapng":
+        return output
+    if output.suffix in (".pcap", ".cap", ".gz"):
+        raise UsageError(f"--output {output}: the bundle is a pcapng file; call it {output.with_suffix('.pcapng')}")
+    return output / f"{name}.pcapng"
+
+
+class _Interruptible:
+    """While open, SIGTERM is like Ctrl-C; after `no_more()` both wait until everything is undone."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._waiting = False
+
+    def __enter__(self) -> _Interruptible:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._before[number] = signal.signal(number, _interrupt)
+        return self
+
+    def no_more(self) -> None:
+        for number in self._before:
+            signal.signal(number, self._wait)
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self._waiting:
+            raise KeyboardInterrupt
+
+    def _wait(self, number: int, frame: FrameType | None) -> None:
+        self._waiting = True
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _docker_errors() -> Iterator[None]:
+    """What Docker refuses is a scenario that failed, in Docker's words."""
+    import docker
+    import requests
+
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise ScenarioFailed(f"Docker: {error.explanation or error}") from error
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EnvironmentLacks(f"Docker: {error}") from error
+
+
+def _versions(stage: Stage) -> dict[str, str]:
+    """What recorded it, for the topology."""
+    versions = {"capnet": __version__}
+    for tap in stage.taps:
+        said = tap.point.shell.run([tap.program.name, "--version"]).splitlines()
+        versions.setdefault(tap.program.name, next((line for line in said if re.search(r"\d\.\d", line)), ""))
+    return versions

@@ -1,0 +1,363 @@
+"""What a scenario file works with: a `Stage` with one or two hosts, on which it sets up containers, listens and sends.
+
+Everything that is set up here is undone in reverse order when the scenario ends, however it ends.
+Steps are Docker API calls, and commands in containers; readiness is polled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
+from capnet.record import inventory, places
+from capnet.record.host import DockerHost
+from capnet.record.places import Point
+from capnet.record.tap import Tap, listening
+from capnet.scenario import image, swarm
+from capnet.scenario.runs import labels, remove_container, remove_network
+from capnet.scenario.wait import until
+from capnet.topology import Topology
+
+HELPER = "capnet-helper"  # container in each host's own network namespace, in which the host's commands run
+
+_STAY = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"  # a process 1 that ends when told to
+
+
+@dataclass
+class Stage:
+    """`a` is the host that the scenario is about; `b` the other one (UsageError if there is none)."""
+
+    scenario: str
+    hosts: list[DockerHost]
+    run: str
+    folder: Path
+    undo: ExitStack
+    say: Callable[[str], None]
+    image: str = image.DEFAULT
+    capture: tuple[str, ...] = ()  # interfaces to listen at instead of the scenario's own points
+    keep: bool = False
+    taps: list[Tap] = field(default_factory=list)
+    topology: Topology | None = None  # filled by listening()
+    _actors: list[StageHost] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._actors = [StageHost(self, host) for host in self.hosts]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return labels(self.run, keep=self.keep)
+
+    @property
+    def a(self) -> StageHost:
+        return self._actors[0]
+
+    @property
+    def b(self) -> StageHost:
+        if len(self._actors) < 2:
+            raise UsageError(
+                f"{self.scenario} needs a second Docker host: name it with --peer, or use --lab "
+                "(two hosts on this machine)"
+            )
+        return self._actors[1]
+
+    def swarm(self) -> None:
+        """Both hosts are ready nodes of one swarm afterwards, `a` a manager of it."""
+        self.say(f"swarm of {self.a.name} and {self.b.name}")
+        swarm.join(self.a, self.b, self.labels, self._unless_kept())
+
+    def network(self, name: str, driver: str, *, subnet: str | None = None, **options: Any) -> str:
+        """Makes a network on `a` (an overlay network is then everywhere in the swarm) and returns its name."""
+        from docker.types import IPAMConfig, IPAMPool
+
+        self.say(f"{self.a.name}: {driver} network {name}")
+        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+        made = self.a.docker.client.networks.create(
+            name, driver=driver, ipam=ipam, check_duplicate=True, labels=self.labels, **options
+        )
+        self._unless_kept().callback(remove_network, made)
+        return name
+
+    @contextlib.contextmanager
+    def listening(self, *points: Point | None) -> Iterator[None]:
+        """Listens at these points (or where --capture says) while the block runs.
+
+        The block begins when every tap listens; afterwards `taps` and `topology` hold what the bundle needs.
+        Places on hosts where nobody can listen are None and are left out.
+        """
+        chosen = self._captured(points) if self.capture else [point for point in points if point]
+        if not chosen:
+            raise EnvironmentLacks(
+                "there is no host that anybody can listen on: " + "; ".join(str(h.deaf) for h in self.hosts if h.deaf)
+            )
+        self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
+        with listening(chosen, self.folder) as taps:
+            yield
+            self.topology = self._survey(chosen)
+        self.taps = taps
+        heard = sum(tap.received or 0 for tap in taps)
+        self.say(f"heard {heard} packets")
+
+    def _captured(self, points: Sequence[Point | None]) -> list[Point]:
+        """The interfaces of --capture on every host that has them; described as the scenario does, where it does."""
+        own = {point.name: point for point in points if point}
+        found = []
+        for wanted in self.capture:
+            here: list[Point | None] = []
+            for actor in self._actors:
+                if f"{actor.name}/{wanted}" in own:
+                    here.append(own[f"{actor.name}/{wanted}"])
+                elif actor.docker.shell:
+                    with contextlib.suppress(EnvironmentLacks):  # this host has none of that name
+                        here.append(actor.interface(wanted))
+            if not any(here):
+                raise UsageError(f"--capture {wanted}: no host has an interface of that name")
+            found += [point.filtered("") for point in here if point]
+        return found
+
+    def _survey(self, points: Sequence[Point]) -> Topology:
+        """Asked while everything still stands: the connection table forgets within seconds."""
+        containers = [(actor.docker, box.name) for actor in self._actors for box in actor.boxes]
+        topology = inventory.survey(self.scenario, self.hosts, containers, points)
+        addresses = {
+            address.split("/")[0]
+            for container in topology.containers
+            for endpoint in container.endpoints
+            for address in endpoint.addresses
+        }
+        for host, described in zip(self.hosts, topology.hosts, strict=True):
+            described.conntrack = inventory.conntrack(host, addresses)
+        return topology
+
+    def _unless_kept(self) -> ExitStack:
+        """Where to register what --keep keeps: the stack that is unwound, or one that is forgotten."""
+        return ExitStack() if self.keep else self.undo
+
+
+class StageHost:
+    """A Docker host: `address` is the IPv4 address of its parent NIC, `nic` that interface's name."""
+
+    def __init__(self, stage: Stage, docker: DockerHost) -> None:
+        self.stage = stage
+        self.docker = docker
+        self.name = docker.name
+        self.boxes: list[Box] = []
+        self._helper: Box | None = None
+        self._nic: tuple[str, str] | None = None
+        self._has_image = False
+        if docker.deaf:
+            stage.say(f"{self.name}: its points are left out: {docker.deaf}")
+
+    # -- the host itself -----------------------------------------------------------------------
+    @property
+    def nic(self) -> str:
+        return self._parent()[0]
+
+    @property
+    def address(self) -> str:
+        return self._parent()[1]
+
+    def run(self, command: str) -> str:
+        """Runs a shell command in the host's own network namespace; returns what it printed.
+
+        ScenarioFailed if it fails.
+        """
+        return self._own().run(command)
+
+    def until(self, command: str, *, within: float = 15) -> None:
+        self._own().until(command, within=within)
+
+    def serve_http(self, port: int, *, size: int = 1000) -> None:
+        """A web server on the host that answers every GET / with about `size` bytes of text."""
+        self.run(f"{page('/srv', size)} && httpd -p {port} -h /srv")
+        self.until(f"wget -q -O /dev/null http://{self.address}:{port}/")
+
+    def serve_dns(self) -> None:
+        """A name server on the host's port 53 that knows no name (answers NXDOMAIN).
+
+        busybox has none, so it is Python in the host's network namespace; if the port is taken, or nobody can
+        enter the namespace, whoever is (or is not) there will do: a query is a query.
+        """
+        if self.docker.shell is None:
+            return
+        python = "python3" if self.docker.shell.ssh else sys.executable
+        server = self.docker.shell.start(
+            [python, "-c", _NAME_SERVER, self.address],
+            netns=self.docker.shell.host_netns,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self.stage.undo.callback(_end, server)
+        assert server.stdout is not None
+        server.stdout.readline()  # it says that it is ready, or that it gave up
+
+    # -- containers ------------------------------------------------------------------------------
+    def container(
+        self, name: str, command: str = _STAY, *, network: str = "bridge", ports: dict[int, int] | None = None
+    ) -> Box:
+        """Starts a container that runs the shell command. `ports` is {container's TCP port: host's}."""
+        self._image()
+        self.stage.say(f"{self.name}: container {name} on {network}")
+        box = self._start(name, command, network=network, ports=ports)
+        self.boxes.append(box)
+        return box
+
+    # -- places to listen --------------------------------------------------------------------------
+    def interface(self, name: str, describes: str = "", *, capture_filter: str = "") -> Point | None:
+        """An interface of the host, such as docker0. `capture_filter` in the syntax of pcap-filter(7)."""
+        from capnet.topology import role_from_name
+
+        if self.docker.shell is None:
+            return None
+        point = f"{self.name}/{name}"
+        role = "parent" if name == self.nic else role_from_name(point)
+        found = places.on_host(self.docker, name, role, describes or f"{name} of host {self.name}")
+        return found.filtered(capture_filter)
+
+    def parent(self, describes: str = "", *, capture_filter: str = "") -> Point | None:
+        """The NIC that leads to the other host."""
+        return self.interface(self.nic, describes, capture_filter=capture_filter)
+
+    def overlay(self, network: str, interface: str, box: Box, describes: str) -> Point | None:
+        """`br0` or `vxlan0` in the namespace of an overlay network that `box` is on."""
+        if self.docker.shell is None:
+            return None
+        return places.in_overlay(self.docker, network, box.name, interface, describes)
+
+    # -- inside ------------------------------------------------------------------------------------
+    def _start(self, name: str, command: str, **options: Any) -> Box:
+        import docker
+
+        client = self.docker.client
+        ports = {f"{inner}/tcp": outer for inner, outer in (options.pop("ports", None) or {}).items()}
+        try:
+            container = client.containers.create(
+                self.stage.image,
+                ["sh", "-c", command],
+                name=name,
+                labels=self.stage.labels,
+                ports=ports,
+                stop_signal="SIGKILL",
+                **options,
+            )
+        except docker.errors.APIError as error:
+            if error.status_code == 409:
+                raise UsageError(
+                    f"host {self.name} already has a container named {name}: rename or remove it "
+                    "(`capnet scenario clean` removes what capnet left)"
+                ) from error
+            raise
+        self.stage._unless_kept().callback(remove_container, container)
+        container.start()
+        return Box(self, name, container)
+
+    def _image(self) -> None:
+        if not self._has_image:
+            image.ensure(self.docker, self.stage.image, self.stage.labels, self.stage._unless_kept(), self.stage.say)
+            self._has_image = True
+
+    def _own(self) -> Box:
+        if self._helper is None:
+            self._image()
+            self._helper = self._start(f"{HELPER}-{self.stage.run}", _STAY, network="host")
+        return self._helper
+
+    def _parent(self) -> tuple[str, str]:
+        """(name, IPv4 address) of the interface with the default route."""
+        if self._nic is None:
+            routes = [line.split() for line in self.run("ip -4 route show").splitlines()]
+            defaults = [
+                words[words.index("dev") + 1] for words in routes if words[:1] == ["default"] and "dev" in words
+            ]
+            if not defaults:
+                raise EnvironmentLacks(f"host {self.name} has no default route: which NIC leads to the other host?")
+            lines = self.run(f"ip -4 -o addr show dev {shlex.quote(defaults[0])}").splitlines()
+            addresses = [line.split()[3].split("/")[0] for line in lines]
+            if not addresses:
+                raise EnvironmentLacks(f"{defaults[0]} of host {self.name} has no IPv4 address")
+            self._nic = defaults[0], addresses[0]
+        return self._nic
+
+
+class Box:
+    """A running container."""
+
+    def __init__(self, host: StageHost, name: str, container: Any) -> None:
+        self.host = host
+        self.name = name
+        self._container = container
+
+    def address(self, network: str = "bridge") -> str:
+        """Its IPv4 address on a network, as docker inspect has it."""
+        self._container.reload()
+        found: str = self._container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+        return found
+
+    def run(self, command: str) -> str:
+        """Runs a shell command in the container; returns what it printed. ScenarioFailed if it fails."""
+        status, printed = self._execute(command)
+        if status != 0:
+            said = printed.strip().splitlines()
+            raise ScenarioFailed(
+                f"in {self.name} on {self.host.name}: `{command}` failed with status {status}: "
+                + (said[-1] if said else "it said nothing")
+            )
+        return printed
+
+    def until(self, command: str, *, within: float = 15) -> None:
+        """Repeats the command until it succeeds."""
+        until(lambda: self._execute(command)[0] == 0, f"in {self.name}: `{command}`", within=within)
+
+    def interface(self, name: str, describes: str = "") -> Point | None:
+        """A place to listen: an interface inside the container."""
+        if self.host.docker.shell is None:
+            return None
+        return places.in_container(self.host.docker, self.name, name, describes or f"{name} inside {self.name}")
+
+    def veth(self, interface: str, describes: str = "") -> Point | None:
+        """A place to listen: the host end of the container's veth."""
+        if self.host.docker.shell is None:
+            return None
+        return places.veth_of(
+            self.host.docker, self.name, interface, describes or f"host end of {interface} of {self.name}"
+        )
+
+    def _execute(self, command: str) -> tuple[int, str]:
+        status, printed = self._container.exec_run(["sh", "-c", command])
+        return status, printed.decode(errors="replace")
+
+
+def page(folder: str, size: int) -> str:
+    """Shell command that puts an index.html of `size` bytes of numbered lines into `folder`."""
+    lines = "yes 'one line of a page that is easy to find in a capture'"
+    return f"mkdir -p {folder} && {lines} | head -c {size} >{folder}/index.html"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Closing stdin stops it (record/shell.py)."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    process.wait(10)
+
+
+_NAME_SERVER = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    server.bind((sys.argv[1], 53))
+except OSError:
+    print("taken", flush=True)
+else:
+    print("ready", flush=True)
+    while True:
+        query, client = server.recvfrom(2000)
+        server.sendto(query[:2] + bytes([query[2] | 0x80, 0x83]) + query[4:], client)  # a response: NXDOMAIN
+"""

@@ -1,0 +1,84 @@
+"""A swarm over the scenario's hosts: the one that is there, else one made for this run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from capnet.errors import UsageError
+from capnet.scenario.runs import remove_network
+from capnet.scenario.wait import until
+
+
+def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> None:
+    """Puts both hosts (StageHosts) into one swarm; returns when both nodes are ready.
+
+    An existing swarm is used and never left: only memberships made here are given up by `undo`.
+    """
+    here = manager.docker.client.info()["Swarm"]
+    there = worker.docker.client.info()["Swarm"]
+    for host, state in ((manager, here), (worker, there)):
+        if state["LocalNodeState"] == "inactive":
+            _make_gateway_bridge(host.docker.client, labels, undo)
+    if here["LocalNodeState"] == "inactive":
+        if there["LocalNodeState"] != "inactive":
+            raise UsageError(
+                f"{worker.name} is in a swarm and {manager.name} is not: let {manager.name} join it, or name the "
+                "swarm's manager with --host"
+            )
+        manager.docker.client.swarm.init(
+            advertise_addr=manager.address,
+            listen_addr=f"{manager.address}:2377",
+            data_path_addr=manager.address,
+            labels=labels,
+        )
+        undo.callback(manager.docker.client.swarm.leave, force=True)
+    elif not here.get("ControlAvailable"):
+        raise UsageError(f"{manager.name} is no manager of its swarm: name a manager with --host")
+
+    swarm = manager.docker.client.swarm
+    swarm.reload()
+    if there["LocalNodeState"] == "inactive":
+        worker.docker.client.swarm.join(
+            remote_addrs=[f"{manager.address}:2377"],
+            join_token=swarm.attrs["JoinTokens"]["Worker"],
+            advertise_addr=worker.address,
+            listen_addr=f"{worker.address}:2377",
+            data_path_addr=worker.address,
+        )
+        node = worker.docker.client.info()["Swarm"]["NodeID"]
+        undo.callback(_forget, manager.docker.client, node)
+        undo.callback(worker.docker.client.swarm.leave, force=True)
+
+    nodes = {host.docker.client.info()["Swarm"]["NodeID"] for host in (manager, worker)}
+
+    def both_ready() -> bool:
+        listed = manager.docker.client.nodes.list()
+        return {node.id for node in listed if node.attrs["Status"]["State"] == "ready"} >= nodes
+
+    until(both_ready, f"{manager.name} and {worker.name} are ready nodes of one swarm", within=30)
+
+
+def _make_gateway_bridge(client: Any, labels: dict[str, str], undo: ExitStack) -> None:
+    """Makes docker_gwbridge as Docker itself would on entering a swarm, which never removes it again; ours is labelled.
+
+    Docker uses the one it finds (Docker manual, "Customize the docker_gwbridge").
+    """
+    if client.networks.list(names=["docker_gwbridge"]):
+        return
+    made = client.networks.create(
+        "docker_gwbridge",
+        driver="bridge",
+        labels=labels,
+        options={
+            "com.docker.network.bridge.name": "docker_gwbridge",
+            "com.docker.network.bridge.enable_icc": "false",
+            "com.docker.network.bridge.enable_ip_masquerade": "true",
+        },
+    )
+    undo.callback(remove_network, made)
+
+
+def _forget(manager: Any, node: str) -> None:
+    """Removes a node that has left from the manager's list; in a swarm of ours that is about to go, no matter."""
+    manager.api.remove_node(node, force=True)
