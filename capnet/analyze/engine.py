@@ -8,7 +8,8 @@ Several sources are one capture with several points. A topology file beside a so
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from capnet.analyze.facts import Input, Point, Problem, Report
 from capnet.analyze.ledger import BUDGET, Ledger
 from capnet.topology import Topology, role_from_name, topology_path
 from capnet.wire.capture import Capture, open_capture, worth_compiling
+from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
 from capnet.wire.linktypes import linktype_name
 
@@ -80,7 +82,7 @@ class _Reading:
         if self.ledger is None:
             self.ledger = Ledger(capture.machine, self.budget)
         base = len(self.points)
-        for block in capture.blocks():
+        for block in _one_ahead(capture.blocks()) if capture.machine.compiled else capture.blocks():
             self.ledger.see(block, base)
             if progress:
                 progress(self.packets + capture.packets)
@@ -132,6 +134,18 @@ class _Reading:
                     last=interface.last,
                 )
             )
+
+
+def _one_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks, each read and decoded by a second thread while the one before it is being counted.
+
+    Compiled kernels release the GIL, so two cores are really used.
+    """
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, blocks, None)
+        while (block := following.result()) is not None:
+            following = reader.submit(next, blocks, None)
+            yield block
 
 
 def _beside(sources: list[Source]) -> Topology | None:

@@ -65,8 +65,13 @@ class Table:
 
 @inline
 def key_hash(table: Any, at: int, keys: int) -> int:
+    """Hash of `keys` numbers, two at a time: hashing is a chain that the processor cannot overlap."""
     state = 0x2F0B4C47
-    for k in range(keys):
+    k = 0
+    while k + 1 < keys:
+        state = mix(state, table[at + k] ^ ((table[at + k + 1] & 0x7FFFFFFFFFF) << 20))
+        k += 2
+    if k < keys:
         state = mix(state, table[at + k])
     return state
 

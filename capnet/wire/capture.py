@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
@@ -80,6 +80,7 @@ class Capture:
         self._tallies = np.zeros(0, dtype=np.int64)
         self.names = pcapng.Names()
         self.packets = 0
+        self._numbered = 0  # packets, and blocks that Wireshark numbers like packets
         self._table = np.zeros(0, dtype=np.int64)  # interfaces, as the walker reads them
         self._section = 0  # first interface of the current section
         self._big = False
@@ -130,25 +131,31 @@ class Capture:
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
-        """Decode everything that is left. A block and its arrays are valid until the next one is asked for."""
-        flat = np.empty(ROWS * WIDTH, dtype=np.int64)
-        record_at = np.zeros(ROWS, dtype=np.int64)
+        """Decode everything that is left. A block is valid until the next but one is asked for."""
+        flats = [np.empty(ROWS * WIDTH, dtype=np.int64) for _ in range(2)]
+        places = [np.zeros(ROWS, dtype=np.int64) for _ in range(2)]
+        for flat in flats:
+            blank(flat, ROWS)
+        used = [0, 0]
+        turn = 0
         view = self.machine.view
         hot = self.machine.run(decode)
         out = np.zeros(4, dtype=np.int64)
-        blank(flat, ROWS)
         for count in self._walks():
             first = 0
             buffer = self._indexable()
-            number = self.packets - count + 1
+            number = self._numbered - count + 1
             while first < count:
+                flat, record_at = flats[turn], places[turn]
+                blank(flat, used[turn])
                 hot(
                     buffer, view(self._records), first, count, number, self._vxlan_port,
                     view(flat), ROWS, view(record_at), view(out),
                 )  # fmt: skip
                 first, rows = int(out[0]), int(out[1])
+                used[turn] = rows
+                turn = 1 - turn
                 yield Block(flat, rows, memoryview(self._source.buffer), record_at, int(out[2]), bool(out[3]))
-                blank(flat, rows)
 
     def records(self) -> Iterator[Record]:
         """All frames that are left, undecoded, one by one: for copying captures, not for analysis."""
@@ -157,7 +164,7 @@ class Capture:
             raw = memoryview(self._source.buffer)
             for i in range(count):
                 at, caplen, wirelen, time, point, _ = (int(value) for value in table[i])
-                yield Record(self.packets - count + 1 + i, point, time, caplen, wirelen, raw[at : at + caplen])
+                yield Record(self._numbered - count + 1 + i, point, time, caplen, wirelen, raw[at : at + caplen])
 
     def _indexable(self) -> Any:
         """The buffer in the form that kernels index fastest."""
@@ -174,6 +181,7 @@ class Capture:
             end = int(self._out[1])
             if count:
                 self.packets += count
+                self._numbered += count
                 self._count(count)
                 yield count
             source.pos = end
@@ -229,7 +237,7 @@ class Capture:
         if not self._have(12):
             self._end()
             return False
-        order = "big" if big else "little"
+        order: Literal["big", "little"] = "big" if big else "little"
         at = source.pos
         kind = int.from_bytes(source.buffer[at : at + 4], order)
         length = int.from_bytes(source.buffer[at + 4 : at + 8], order)
@@ -245,13 +253,15 @@ class Capture:
                     self._interfaces[self._section + index].dropped = dropped
             elif kind == pcapng.NAME_RESOLUTION:
                 pcapng.parse_names(block, big, self.names)
+            elif kind in pcapng.NUMBERED_BY_WIRESHARK:
+                self._numbered += 1
         except ValueError as error:
             self._damage("damaged-file", f"{error}; nothing behind it was read")
             return False
         source.pos += length
         return True
 
-    def _take(self, length: int, order: Any) -> bytes | None:
+    def _take(self, length: int, order: Literal["big", "little"]) -> bytes | None:
         """The whole block of `length` bytes at `pos`, or None (and a problem) if it is not one."""
         source = self._source
         if length < 12 or length & 3 or length > pcapng.MAX_BLOCK:

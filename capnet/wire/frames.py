@@ -167,7 +167,7 @@ def address_value(text: str) -> tuple[int, int]:
 
 
 class Block:
-    """A batch of rows: `rows` is an int64 array of shape (n, WIDTH), reused by the next batch.
+    """A batch of rows: `rows` is an int64 array of shape (n, WIDTH), reused by the next batch but one.
 
     `raw` and `record_at` lead back to the bytes: frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers` is the union of all rows' LAYERS; `odd` says whether any row has a

@@ -95,7 +95,9 @@ _registered = 0
 def _compile(function: Callable[..., Any]) -> Any:
     global _registered
     import numba
-    from numba.core import config
+    from numba.core import config as numba_config
+
+    config: Any = numba_config
     from numba.extending import register_jitable
 
     for helper in _inlines[_registered:]:

@@ -43,6 +43,8 @@ SIMPLE_PACKET = 3
 NAME_RESOLUTION = 4
 INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
+# No packets, but Wireshark shows them as frames with a number of their own: systemd journal entries, custom blocks.
+NUMBERED_BY_WIRESHARK = (9, 0x00000BAD, 0x40000BAD)
 
 # A longer block is damage: the same bound as Wireshark's (16 MiB), so that no length in a file makes us allocate.
 MAX_BLOCK = 16 << 20

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from capnet.errors import UnreadableInput
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 
 
 class Source:

@@ -23,7 +23,7 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
     """Whether the UDP payload at `at` is VXLAN; `port` is the destination's, `forced` one given by the user or 0."""
     if at + HEADER > end:
         return False
-    if port == IANA_PORT or port == forced:
+    if port == IANA_PORT or (forced > 0 and port == forced):
         return u8(buf, at) & 8 != 0
     if u8(buf, at) != 8 or be32(buf, at) & 0xFFFFFF or u8(buf, at + 7) != 0 or at + HEADER + 34 > end:
         return False
