@@ -14,11 +14,11 @@ def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
     """`undecoded`: (frames.REASON_, detail) → frames, at most one reason a frame."""
     reasons: Counter[str] = Counter()
     for (reason, detail), count in undecoded.items():
-        reasons[_words(reason, detail)] += count
+        reasons[reason_words(reason, detail)] += count
     return Coverage(packets, packets - sum(reasons.values()), dict(sorted(reasons.items())))
 
 
-def _words(reason: int, detail: int) -> str:
+def reason_words(reason: int, detail: int) -> str:
     if reason == frames.REASON_CUT:
         return "cut inside a header"
     if reason == frames.REASON_LINKTYPE:

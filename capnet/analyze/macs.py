@@ -67,9 +67,7 @@ def _one(context: Context, point: int, speaker: Speaker) -> list[MacVerdict]:
     return []
 
 
-def _distinct(
-    context: Context, point: int, here: list[Speaker], homes: dict[int, list[int]]
-) -> list[MacVerdict]:
+def _distinct(context: Context, point: int, here: list[Speaker], homes: dict[int, list[int]]) -> list[MacVerdict]:
     """Several stations of one network behind one card: only where the point is such a card."""
     if context.points[point].role != "parent":
         return []

@@ -1,0 +1,33 @@
+"""Diagnoses: judgements on the facts, each with a name, a level, one sentence, evidence and what to do about it.
+
+One diagnosis per file; its docstring is its manual page. A new one costs its file and a line here.
+"""
+
+from __future__ import annotations
+
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Finding
+from capnet.analyze.findings import (
+    arp_unanswered,
+    capture_dropped_packets,
+    connection_refused,
+    duplicate_observation,
+    offload_oversize_frames,
+    retransmissions,
+    tunnel_one_way,
+)
+
+DIAGNOSES = (
+    arp_unanswered,
+    capture_dropped_packets,
+    connection_refused,
+    duplicate_observation,
+    offload_oversize_frames,
+    retransmissions,
+    tunnel_one_way,
+)
+
+
+def conclude(context: Context) -> list[Finding]:
+    """Everything worth telling, in order of name."""
+    return [finding for diagnosis in DIAGNOSES for finding in diagnosis.diagnose(context)]

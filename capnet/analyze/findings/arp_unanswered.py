@@ -1,0 +1,61 @@
+"""arp-unanswered: someone asked for an address and nobody answered.
+
+Looks at: ARP requests (not probes and announcements) without a reply to the same question at the same point.
+Says: who asked for whom, how often.
+Wrong when: the reply went another way (proxy ARP on another port), or the capture began or ended between the two.
+"""
+
+from __future__ import annotations
+
+from capnet.analyze.columns import (
+    ARP_FIRST_FRAME,
+    ARP_OPERATION,
+    ARP_PACKETS,
+    ARP_POINT,
+    ARP_SENDER_LO,
+    ARP_TARGET_LO,
+    ARP_VIA_VNI,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Evidence, Finding
+from capnet.analyze.rows import plural
+from capnet.wire.frames import address_text
+
+REQUEST, REPLY = 1, 2
+
+
+def diagnose(context: Context) -> list[Finding]:
+    answered = {
+        (int(row[ARP_POINT]), int(row[ARP_VIA_VNI]), int(row[ARP_TARGET_LO]), int(row[ARP_SENDER_LO]))
+        for row in context.arps
+        if row[ARP_OPERATION] == REPLY
+    }
+    asked: dict[tuple[int, int], list[Evidence]] = {}
+    often: dict[tuple[int, int], int] = {}
+    for row in context.arps:
+        sender, target = int(row[ARP_SENDER_LO]), int(row[ARP_TARGET_LO])
+        probe = not sender & 0xFFFFFFFF or sender == target  # RFC 5227
+        key = (int(row[ARP_POINT]), int(row[ARP_VIA_VNI]), sender, target)
+        if row[ARP_OPERATION] != REQUEST or probe or key in answered:
+            continue
+        asked.setdefault((sender, target), []).append(context.evidence(int(row[ARP_POINT]), int(row[ARP_FIRST_FRAME])))
+        often[sender, target] = max(often.get((sender, target), 0), int(row[ARP_PACKETS]))
+    # A question that was answered at another point was only not seen to be answered here.
+    elsewhere = {(sender, target) for _, _, sender, target in answered}
+    findings = []
+    for (sender, target), evidence in sorted(asked.items()):
+        if (sender, target) in elsewhere:
+            continue
+        who, whom = address_text(0, sender), address_text(0, target)
+        times = plural(often[sender, target], "time")
+        findings.append(
+            Finding(
+                "arp-unanswered",
+                "warning",
+                f"{who} asked for {whom} {times}, nobody answered",
+                f"check that {whom} exists on this network; a macvlan child never answers its own host",
+                {"asks": who, "for": whom, "requests": often[sender, target]},
+                sorted(evidence)[:10],
+            )
+        )
+    return findings

@@ -1,0 +1,172 @@
+"""`capnet analyze`: captures in, report out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from capnet.errors import Exit, UnreadableInput, UsageError
+
+if TYPE_CHECKING:
+    from capnet.analyze.engine import Source
+    from capnet.analyze.facts import Report
+    from capnet.topology import Topology
+
+_SUFFIXES = (".pcap", ".pcapng", ".cap")
+_SECTIONS = "models, stations, macs, nat, proxies, tunnels, paths, flows, findings"  # document.SECTIONS, for --help
+_LEVELS = ("info", "warning", "error")  # mildest first
+
+
+@click.command("analyze", short_help="Explain a capture, offline.")
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+@click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTIONS}.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
+)
+@click.option(
+    "--topology",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
+)
+@click.option(
+    "--vxlan-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["none", *_LEVELS]),
+    default="none",
+    show_default=True,
+    help="Exit with code 1 when there is a finding of this level or worse.",
+)
+def command(
+    files: tuple[str, ...],
+    format_: str,
+    only: tuple[str, ...],
+    output: Path | None,
+    topology: Path | None,
+    vxlan_port: int | None,
+    fail_on: str,
+) -> int:
+    """Explain captures: who talks to whom, what was rewritten, wrapped, shared or lost.
+
+    FILES are pcap or pcapng, plain or gzipped. Several are one capture heard at several points. Each may be:
+
+    \b
+    saved.pcapng         a file; its points are its interfaces, or its name
+    A/ens33=one.pcap     a file and the name of its point
+    captures/            a folder: every capture in it
+    -                    standard input
+
+    Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
+    """
+    sections = _sections(only)
+    sources = list(_sources(files))
+    known = _topology(topology)
+
+    from capnet.analyze.engine import analyze
+    from capnet.report.document import document, short_names
+
+    report = analyze(sources, known, vxlan_port=vxlan_port or 0)
+    found = document(report, only=sections)
+    if format_ == "json":
+        from capnet.report.json import render as as_json
+
+        text = as_json(found)
+    else:
+        from capnet.report.table import render as as_table
+
+        text = as_table(
+            found, where={short: given for given, short in short_names(each.file for each in report.inputs).items()}
+        )
+
+    from capnet.cli.output import emit
+
+    emit(text, output)
+    return Exit.FINDING if _fails(report, fail_on) else Exit.OK
+
+
+def _sections(only: tuple[str, ...]) -> list[str]:
+    from capnet.report.document import SECTIONS
+
+    wanted = [word.strip() for each in only for word in each.split(",") if word.strip()]
+    for word in wanted:
+        if word not in SECTIONS:
+            raise UsageError(f"--only {word}: there is no such section; choose from {', '.join(SECTIONS)}")
+    if only and not wanted:
+        raise UsageError(f"--only needs at least one of {', '.join(SECTIONS)}")
+    return wanted
+
+
+def _sources(files: tuple[str, ...]) -> Iterator[Source]:
+    from capnet.analyze.engine import Source
+
+    if files.count("-") > 1:
+        raise UsageError("- (standard input) can be given once")
+    for given in files:
+        if given == "-":
+            if sys.stdin.isatty():
+                raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
+            yield Source(None)
+            continue
+        name, path = _split(given)
+        if path.is_dir():
+            if name:
+                raise UsageError(f"{given}: a folder holds several points; name its files one by one")
+            yield from (Source(each) for each in _captures(path))
+        else:
+            yield Source(None if str(path) == "-" else path, name)
+
+
+def _split(given: str) -> tuple[str | None, Path]:
+    """`NAME=FILE` → (NAME, FILE); what exists under its whole name is a file, with or without = in it."""
+    name, equals, file = given.partition("=")
+    if not equals or Path(given).exists():
+        return None, Path(given)
+    if not name or not file:
+        raise UsageError(f"{given}: write NAME=FILE, both of them")
+    return name, Path(file)
+
+
+def _captures(folder: Path) -> list[Path]:
+    """The captures directly in a folder, by name."""
+    found = sorted(
+        each for each in folder.iterdir() if each.name.removesuffix(".gz").endswith(_SUFFIXES) and each.is_file()
+    )
+    if not found:
+        raise UnreadableInput(f"{folder}: no capture in this folder ({', '.join(f'*{each}' for each in _SUFFIXES)})")
+    return found
+
+
+def _topology(path: Path | None) -> Topology | None:
+    if path is None:
+        return None
+    from capnet.topology import Topology
+
+    try:
+        return Topology.load(path)
+    except OSError as error:
+        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # says the path itself
+        raise UnreadableInput(str(error)) from error
+
+
+def _fails(report: Report, level: str) -> bool:
+    if level == "none":
+        return False
+    return any(_LEVELS.index(each.level) >= _LEVELS.index(level) for each in report.findings)

@@ -1,0 +1,56 @@
+"""Text out, to the terminal or whole into a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from capnet.errors import UsageError
+
+
+def emit(text: str, path: Path | None = None) -> None:
+    """Print `text`, or with `path` write it there: all of it or nothing."""
+    if path is None:
+        _print(text)
+    else:
+        try:
+            _write(text.encode("utf-8"), path)
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except UnicodeEncodeError:  # a terminal that is not UTF-8: what it lacks becomes a question mark
+        known = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(known, "replace").decode(known))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (head, less) has enough: end quietly, also at interpreter exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(data: bytes, path: Path) -> None:
+    if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that may be replaced
+        path.write_bytes(data)
+        return
+    path = path.resolve()  # through a symbolic link, not in its place
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The umask can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

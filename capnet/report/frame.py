@@ -1,0 +1,160 @@
+"""One frame as capnet decoded it, layer by layer; what a tunnel carries is indented below the tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from capnet.analyze.coverage import reason_words
+from capnet.analyze.rows import proto_name
+from capnet.report.document import iso_time
+from capnet.report.escape import visible
+from capnet.report.text import count, fill, number
+from capnet.wire import frames
+from capnet.wire.frames import ABSENT, address_text, mac_text
+from capnet.wire.linktypes import linktype_name
+
+Row = Mapping[str, int]  # a row of wire.frames by its field names (Block.dicts)
+
+_LABEL = 10  # columns of a layer's name
+_ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8100: "802.1Q", 0x88A8: "802.1ad", 0x88CC: "LLDP"}
+_TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # bit 0 first (RFC 9293 section 3.1)
+_ARP = {1: "request", 2: "reply"}
+_ICMP = {0: "echo reply", 3: "destination unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
+_ICMPV6 = {
+    1: "destination unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
+    133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation",
+    136: "neighbor advertisement", 143: "listener report",
+}  # fmt: skip
+_PACKET_TYPES = ("to us", "broadcast", "multicast", "to someone else", "sent by us")  # SLL packet type
+
+
+def render(rows: Sequence[Row], file: str, point: str, width: int = 100, names: Mapping[str, str] | None = None) -> str:
+    """Text of one frame. `rows`: the captured frame and what is inside it, outermost first."""
+    names = names or {}
+    outermost = rows[0]
+    when = iso_time(outermost["time"]) if outermost["time"] >= 0 else "no time"
+    length = count(outermost["wirelen"], "byte")
+    if outermost["caplen"] < outermost["wirelen"]:
+        length += f", {number(outermost['caplen'])} captured"
+    head = f"Frame {outermost['frame']} of {visible(file)} · {visible(point)} · {when} · {length}"
+    lines = [*fill(head, width), ""]
+    for row in rows:
+        indent = "  " * (row["depth"] + 1)
+        for layer, says in _layers(row, names):
+            lines += fill(visible(f"{layer:{_LABEL}}{says}"), width, indent, indent + " " * _LABEL)
+    return "\n".join(lines) + "\n"
+
+
+def hex_dump(raw: bytes, most: int = 256) -> str:
+    """Offset, 16 bytes in hex, the same as ASCII; as `tcpdump -XX` and Wireshark show it."""
+    lines = []
+    for at in range(0, min(len(raw), most), 16):
+        chunk = raw[at : at + 16]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in chunk)
+        lines.append(f"  {at:04x}  {chunk[:8].hex(' '):23}  {chunk[8:].hex(' '):23}  {shown}".rstrip())
+    if len(raw) > most:
+        lines.append(f"  … and {count(len(raw) - most, 'more byte')}")
+    return "\n".join(lines) + "\n"
+
+
+def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    layers = row["layers"]
+    yield from _link(row)
+    if layers & frames.LAYER_ARP:
+        sender, target = _ends(row, names)
+        yield (
+            "ARP",
+            (
+                f"{_ARP.get(row['arp_op'], 'operation ' + str(row['arp_op']))}, "
+                f"sender {sender} at {mac_text(row['arp_sha'])}, target {target} at {mac_text(row['arp_tha'])}"
+            ),
+        )
+    if layers & frames.LAYER_IP:
+        yield _network(row, names)
+    yield from _transport(row)
+    if row["tunnel"]:
+        vni = f"VNI {row['vni']}" if row["vni"] != ABSENT else "no key"
+        yield frames.TUNNEL_NAMES[row["tunnel"]].upper(), vni
+    elif row["payload"] > 0:
+        where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
+        yield "payload", f"{count(row['payload'], 'byte')}, {where}"
+    if row["reason"]:
+        yield "stopped", f"{reason_words(row['reason'], row['detail'])}; the rest is not decoded"
+
+
+def _link(row: Row) -> Iterator[tuple[str, str]]:
+    layers = row["layers"]
+    kind = f"type {_ethertype(row['ethertype'])}" if row["ethertype"] != ABSENT else ""
+    if layers & frames.LAYER_ETHERNET:
+        if 0 <= row["ethertype"] < 0x600:
+            kind = f"802.3 length {row['ethertype']}"
+        yield (
+            "Ethernet",
+            ", ".join(each for each in (f"{mac_text(row['smac'])} → {mac_text(row['dmac'])}", kind) if each),
+        )
+    for tag in (row["vlan"], row["vlan2"]):
+        if layers & frames.LAYER_VLAN and tag != ABSENT:
+            yield "VLAN", str(tag)
+    if layers & (frames.LAYER_SLL | frames.LAYER_SLL2):
+        who = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
+        way = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
+        yield linktype_name(row["linktype"]), ", ".join(each for each in (way, who, kind) if each)
+    if layers & (frames.LAYER_RAW | frames.LAYER_NULL):
+        yield linktype_name(row["linktype"]), "no link-layer addresses"
+
+
+def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
+    six = bool(row["layers"] & frames.LAYER_IPV6)
+    source, target = _ends(row, names)
+    parts = [
+        f"{source} → {target}",
+        f"{'hop limit' if six else 'TTL'} {row['ttl']}",
+        f"{'traffic class' if six else 'TOS'} 0x{row['tos']:02x}" if row["tos"] > 0 else "",
+        f"id 0x{row['ip_id']:04x}" if row["ip_id"] != ABSENT else "",
+        "don't fragment" if row["ip_flags"] & 2 else "",
+        f"fragment at {row['frag_offset']}{', more follow' if row['ip_flags'] & 1 else ', the last'}"
+        if row["layers"] & frames.LAYER_FRAGMENT
+        else "",
+        f"protocol {proto_name(row['proto'])}" if row["proto"] != ABSENT else "",
+        count(row["ip_length"], "byte") if row["ip_length"] != ABSENT else "",
+    ]
+    return "IPv6" if six else "IPv4", ", ".join(part for part in parts if part)
+
+
+def _transport(row: Row) -> Iterator[tuple[str, str]]:
+    layers = row["layers"]
+    if layers & frames.LAYER_TCP:
+        flags = " ".join(name for bit, name in enumerate(_TCP_FLAGS) if row["tcp_flags"] >> bit & 1)
+        parts = [f"{row['sport']} → {row['dport']}", flags or "no flags", f"seq {row['seq']}"]
+        if row["tcp_flags"] & 16:
+            parts.append(f"ack {row['ack']}")
+        parts.append(f"window {row['window']}")
+        if row["tsval"] != ABSENT:
+            parts.append(f"timestamps {row['tsval']} {row['tsecr']}")
+        yield "TCP", ", ".join(parts)
+    if layers & frames.LAYER_UDP:
+        yield "UDP", f"{row['sport']} → {row['dport']}"
+    if layers & (frames.LAYER_ICMP | frames.LAYER_ICMPV6):
+        six = bool(layers & frames.LAYER_ICMPV6)
+        known = (_ICMPV6 if six else _ICMP).get(row["icmp_type"])
+        parts = [f"{known or 'type'} ({row['icmp_type']}/{row['icmp_code']})"]
+        if row["icmp_id"] != ABSENT:
+            parts.append(f"id {row['icmp_id']}")
+        if row["icmp_seq"] != ABSENT:
+            parts.append(f"seq {row['icmp_seq']}")
+        yield "ICMPv6" if six else "ICMP", ", ".join(parts)
+
+
+def _ends(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
+    source = address_text(row["src_hi"], row["src_lo"])
+    target = address_text(row["dst_hi"], row["dst_lo"])
+    return _named(source, names), _named(target, names)
+
+
+def _named(address: str, names: Mapping[str, str]) -> str:
+    return f"{address} ({names[address]})" if address in names else address
+
+
+def _ethertype(value: int) -> str:
+    name = _ETHERTYPES.get(value)
+    return f"{name} (0x{value:04x})" if name else f"0x{value:04x}"
