@@ -43,7 +43,16 @@ def sentences(document: Document, words: Words) -> list[str]:
 
 def _who(document: Document, words: Words) -> Iterator[str]:
     stations = [each for each in document.get("stations", []) if each["kind"] == "container" and each["ips"]]
-    addresses = list(dict.fromkeys(ip for each in stations for ip in each["ips"] if not _link_local(ip)))
+    # An address that two hosts use has no name of its own; whom it belongs to is introduced by another address.
+    known = {words.address(ip) for each in stations for ip in each["ips"]}
+    addresses = list(
+        dict.fromkeys(
+            ip
+            for each in stations
+            for ip in each["ips"]
+            if not _link_local(ip) and (ip in words.names or not known.issuperset(each["names"] or [""]))
+        )
+    )
     if not addresses:
         if document.get("flows", {}).get("top"):
             flow = document["flows"]["top"][0]
@@ -75,19 +84,23 @@ def _between(document: Document, addresses: set[str]) -> tuple[bool, bool]:
 
 
 def _source_nat(document: Document, words: Words) -> Iterator[str]:
-    leaving: dict[str, list[Document]] = {}
+    outsides: dict[str, list[Document]] = {}
     for row in document.get("nat", []):
         if row["kind"] == "snat":
-            leaving.setdefault(row["after"]["src"], []).append(row)
-    for outside, rows in leaving.items():
-        who = listing(list(dict.fromkeys(words.address(row["before"]["src"]) for row in rows)))
-        rewritten = sum(row["port_rewritten"] for row in rows)
+            outsides.setdefault(row["after"]["src"], []).append(row)
+    groups: dict[tuple[str, ...], list[str]] = {}  # who leaves → as what
+    for outside, rows in outsides.items():
+        groups.setdefault(tuple(dict.fromkeys(row["before"]["src"] for row in rows)), []).append(outside)
+    for inside, seen_as in groups.items():
+        rows = [row for outside in seen_as for row in outsides[outside]]
         detail = ["masquerade" if _docker(document) else "source NAT", count(len(rows), "flow")]
+        rewritten = [row for row in rows if row["port_rewritten"]]
         if rewritten:
-            ids = all(row["proto"] == "icmp" for row in rows if row["port_rewritten"])
-            detail.append(count(rewritten, "ICMP id" if ids else "source port") + " rewritten")
-        verb = "appears" if _one(rows) else "appear"
-        yield f"To others, {who} {verb} as {words.introduce(outside)} ({', '.join(detail)})."
+            what = "ICMP id" if all(row["proto"] == "icmp" for row in rewritten) else "source port"
+            detail.append(count(len(rewritten), what) + " rewritten")
+        who = list(dict.fromkeys(map(words.address, inside)))
+        told = listing([words.mention(each) for each in sorted(seen_as)])
+        yield f"To others, {listing(who)} appear{'s' if len(who) == 1 else ''} as {told}, by {', '.join(detail)}."
 
 
 def _destination_nat(document: Document, words: Words) -> Iterator[str]:
@@ -97,13 +110,14 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
             before, after = row["before"], row["after"]
             door = words.endpoint(before["dst"], before["dport"])
             inside = words.endpoint(after["dst"], after["dport"])
-            published.setdefault((inside, door), []).append(words.address(before["src"]))
+            published.setdefault((inside, door), []).append(before["src"])
     for number_shown, ((inside, door), clients) in enumerate(published.items()):
         if number_shown == 3:
             yield f"{count(len(published) - 3, 'more destination is', 'more destinations are')} rewritten."
             return
-        who = list(dict.fromkeys(clients))
-        yield f"{listing(who)} reach{'es' if len(who) == 1 else ''} {inside} through {door}."
+        who = list(dict.fromkeys(map(words.address, clients)))
+        told = words.mention(clients[0]) if len(who) == 1 else listing(who)
+        yield f"{told} reach{'es' if len(who) == 1 else ''} {inside} through {door}."
 
 
 def _proxies(document: Document) -> Iterator[str]:
@@ -124,7 +138,7 @@ def _tunnels(document: Document, words: Words) -> Iterator[str]:
         name = kind.upper() if kind != "geneve" else "Geneve"
         vni_text = "" if vni is None else f" {'key' if kind == 'gre' else 'SPI' if kind == 'esp' else 'VNI'} {vni}"
         network_text = f" (network {network})" if network else ""
-        ends = words.introduce(*vteps)
+        ends = listing([words.mention(each) for each in vteps])
         yield f"{name}{vni_text}{network_text} carries {count(frames, 'frame')} between {ends}."
 
 
@@ -157,10 +171,6 @@ def _judgement(document: Document) -> Iterator[str]:
 
 def _docker(document: Document) -> bool:
     return any(each["model"] in ("bridge", "overlay") for each in document.get("models", []))
-
-
-def _one(rows: list[Document]) -> bool:
-    return len({row["before"]["src"] for row in rows}) == 1
 
 
 def _link_local(address: str) -> bool:

@@ -35,7 +35,7 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
     says = summary.sentences(safe, words)
     if says:
         lines += ["", *fill(" ".join(says), width)]
-    legend = words.legend(_addresses(safe))
+    legend = words.legend(each for each in _addresses(safe) if not each.startswith("fe80:"))
     if legend:
         most = 12
         shown = legend[:most] + ([f"… and {number(len(legend) - most)} more"] if len(legend) > most else [])
@@ -128,16 +128,22 @@ def _tunnels(document: Document, words: Words, width: int) -> Section:
 
 
 def _macs(document: Document, words: Words, width: int) -> Section:
-    rows, more = _cut(document.get("macs", []), "macs")
+    """A verdict that several points agree on is one row."""
+    groups: dict[tuple[object, ...], list[Document]] = {}
+    for row in document.get("macs", []):
+        key = (row["verdict"], *row["macs"], *row["ips"], row["because"])
+        groups.setdefault(key, []).append(row)
+    shown, more = _cut(list(groups.values()), "macs")
     cells = [
         [
-            row["verdict"],
-            _stack(row["macs"]),
-            _stack([words.address(each) for each in row["ips"]]),
-            row["because"],
-            seen_at(row["evidence"], [row["point"]])[0],
+            first["verdict"],
+            _stack(first["macs"]),
+            _stack([words.address(each) for each in first["ips"]]),
+            first["because"],
+            _stack([seen_at(row["evidence"], [row["point"]])[0] for row in rows], 3),
         ]
-        for row in rows
+        for rows in shown
+        for first in rows[:1]
     ]
     return "MACs", grid(["verdict", "MAC", "speaks for", "because", "seen at"], cells, width, "", "  www") + more
 
@@ -152,13 +158,12 @@ def _stations(document: Document, words: Words, width: int) -> Section:
             listing(row["names"], 3),
             _stack(row["ips"], 3),
             number(row["packets"]),
-            listing(row["points"], 3),
+            listing(row["points"], 2),
         ]
         for row in rows
     ]
-    return "Stations", grid(
-        ["MAC", "kind", "name", "addresses", "packets", "seen at"], cells, width, "llllr", "  ww w"
-    ) + more
+    headers = ["MAC", "kind", "name", "addresses", "packets", "seen at"]
+    return "Stations", grid(headers, cells, width, "llllr", "  ww w") + more
 
 
 def _paths(document: Document, words: Words, width: int) -> Section:
@@ -248,7 +253,7 @@ def _coverage(document: Document, words: Words, width: int) -> Section:
     if not reasons:
         return "", []
     said = ", ".join(f"{reason} {number(frames)}" for reason, frames in reasons[:8])
-    total = sum(coverage["undecoded"].values())
+    total = coverage["frames"] - coverage["decoded"]
     return "Not decoded further", fill(
         f"{number(total)} of {count(coverage['frames'], 'frame')}: {said}", width, INDENT
     )

@@ -65,9 +65,11 @@ def size(value: int) -> str:
 
 
 def duration(microseconds: float) -> str:
-    """Three figures: `0.4 µs`, `31 µs`, `1.23 ms`, `4.2 s`, `3 min 20 s`."""
+    """Three figures: `40 ns`, `5.5 µs`, `31 µs`, `1.23 ms`, `4.20 s`, `3 min 20 s`."""
     value = abs(microseconds)
-    sign = MINUS if microseconds < 0 and round(value, 1) else ""
+    sign = MINUS if microseconds < 0 else ""
+    if value < 0.95:
+        return f"{sign}{value * 1000:.0f} ns" if round(value * 1000) else "0"
     if value < 9.95:
         return f"{sign}{round(value, 1):g} µs"
     if value < 999.5:

@@ -33,6 +33,10 @@ class Words:
                 self._introduced.update(owned)
         return listing(texts, most)
 
+    def mention(self, address: str) -> str:
+        """`B (192.168.111.129)` the first time, `B` from then on."""
+        return self.address(address) if address in self._introduced else self.introduce(address)
+
     def endpoint(self, address: str, port: int | None, after: str = "") -> str:
         """`web:80`, `192.168.111.129:7000`, `[fd00::2]:80`; `…129:7000` right after an address of the same /24."""
         name = self.names.get(address)
