@@ -33,6 +33,7 @@ class Context:
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
 
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
+    answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
     station_facts: list[Station] = field(default_factory=list)
     tunnel_facts: list[Tunnel] = field(default_factory=list)
     path_facts: list[Path] = field(default_factory=list)

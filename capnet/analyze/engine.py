@@ -61,7 +61,7 @@ def analyze(
         stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
         with open_capture(stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port) as capture:
             compiled = capture.machine.compiled  # one pass, one machine
-            reading.read(source, capture, progress)
+            reading.read(source, capture, len(wanted), progress)
     if topology is None:
         topology = _beside(wanted)
     return _conclude(reading, topology)
@@ -78,12 +78,13 @@ class _Reading:
         self.names: dict[str, list[str]] = {}
         self.packets = 0
 
-    def read(self, source: Source, capture: Capture, progress: Callable[[int], None] | None) -> None:
+    def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[int], None] | None) -> None:
+        """Read one of `sources` sources to its end."""
         if self.ledger is None:
             self.ledger = Ledger(capture.machine, self.budget)
         base = len(self.points)
         for block in _one_ahead(capture.blocks()) if capture.machine.compiled else capture.blocks():
-            self.ledger.see(block, base)
+            self.ledger.see(block, base, points=sources + len(capture.interfaces) - 1)
             if progress:
                 progress(self.packets + capture.packets)
         self.packets += capture.packets

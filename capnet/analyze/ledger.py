@@ -12,13 +12,16 @@ import numpy as np
 
 from capnet.analyze import columns as col
 from capnet.analyze.passes import FLOW_SCRATCH, observe, see_arps, see_carriers, see_flows, see_stations
+from capnet.analyze.rows import row_hash
 from capnet.analyze.tables import Table
 from capnet.wire import frames
 from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
 
-# Observations kept at most: 7 numbers of 8 bytes each, 28 MiB in all.
+# Observations kept at most: 7 numbers of 8 bytes each, 28 MiB in all. Where only one point listened there is little to
+# follow (duplicates, and NAT that shows both forms at one place), and an eighth will do.
 BUDGET = 1 << 19
+ONE_POINT_SHARE = 8
 
 
 class Ledger:
@@ -43,8 +46,8 @@ class Ledger:
         """Share of all digests that are observed; 1.0 = every packet."""
         return 1.0 / (self.sample + 1)
 
-    def see(self, block: Block, base: int) -> None:
-        """Take in a block of rows of a capture whose first point is number `base`."""
+    def see(self, block: Block, base: int, points: int = 2) -> None:
+        """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
         n = len(block)
         run, view = self.machine.run, self.machine.view
         for table in (self._flows, self._arps, self._carriers):
@@ -67,19 +70,22 @@ class Ledger:
             carriers.count = run(see_carriers)(
                 rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
             )
-        self._observe(rows, n, flow_of)
+        self._observe(rows, n, flow_of, self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
         if block.odd:
             self._count_undecoded(block)
         self._seen += n
 
-    def _observe(self, rows: object, n: int, flow_of: object) -> None:
+    def _observe(self, rows: object, n: int, flow_of: object, budget: int) -> None:
         width = col.OBS_WIDTH
-        while self._observed + n > self.budget:
+        while self._observed + n > max(budget, n):
             self.sample = self.sample * 2 + 1
             kept = self.observations
             kept = kept[(kept[:, col.OBS_DIGEST] >> 8) & self.sample == 0]
             self._observations[: kept.size] = kept.reshape(-1)
             self._observed = len(kept)
+            if self.sample >> 40:  # one digest repeated a million times: none of them tells packets apart
+                self._observed = 0
+                break
         if (self._observed + n) * width > len(self._observations):
             grown = np.zeros(2 * len(self._observations) + n * width, dtype=np.int64)
             grown[: self._observed * width] = self._observations[: self._observed * width]
@@ -197,10 +203,12 @@ def _fold(rows: np.ndarray, keys: int, how: tuple[str, ...], first: int) -> np.n
     """One row per distinct key, in order of first sight (column `first`)."""
     if not len(rows):
         return rows
-    order = np.lexsort((rows[:, first], *(rows[:, k] for k in range(keys - 1, -1, -1))))
-    rows = rows[order]
+    # Sorting by a hash of the key is several times faster than by all its columns.
+    hashed = row_hash(rows[:, :keys])
+    order = np.lexsort((rows[:, first], hashed))
+    rows, hashed = rows[order], hashed[order]
     new = np.ones(len(rows), dtype=bool)
-    new[1:] = (rows[1:, :keys] != rows[:-1, :keys]).any(axis=1)
+    new[1:] = (hashed[1:] != hashed[:-1]) | (rows[1:, :keys] != rows[:-1, :keys]).any(axis=1)
     starts = np.flatnonzero(new)
     folded = rows[starts].copy()  # `first`: the earliest row of each key
     for column, rule in enumerate(how, start=keys):
@@ -210,5 +218,5 @@ def _fold(rows: np.ndarray, keys: int, how: tuple[str, ...], first: int) -> np.n
             folded[:, column] = np.minimum.reduceat(rows[:, column], starts)
         elif rule == "max":
             folded[:, column] = np.maximum.reduceat(rows[:, column], starts)
-    # Ties of time (first frames of an undated capture) fall back on the key, so that the order never varies.
-    return folded[np.argsort(folded[:, first], kind="stable")]
+    ties = (folded[:, k] for k in range(keys - 1, -1, -1))  # the same time: by key, so that the order never varies
+    return folded[np.lexsort((*ties, folded[:, first]))]

@@ -7,6 +7,8 @@ both carry the same number of bytes each way, and the second lives inside the fi
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from capnet.analyze.columns import (
@@ -28,12 +30,12 @@ from capnet.analyze.facts import Proxy
 from capnet.analyze.identity import links
 from capnet.analyze.rows import TCP, flow_key, host_of, replies
 
-MOST = 1000  # opened connections looked at; the work grows with their square
+MOST_ALIKE = 20  # connections of equal size both ways: more are a habit of the application, and prove nothing
 SLACK_NS = 50_000_000  # how much longer the second connection may live while both are being closed
 
 
 def conclude(context: Context) -> list[Proxy]:
-    """Pairs of TCP connections, by time. Only where the pairing is unique: equal sizes alone prove nothing."""
+    """Pairs of TCP connections with the same number of payload bytes both ways, by size, then by time."""
     flows = context.flows
     answers = replies(context)
     found = links(context)
@@ -44,44 +46,67 @@ def conclude(context: Context) -> list[Proxy]:
         & (flows[:, FLOW_DEPTH] == 0)
     )
     # One row per connection: the hop where it was seen first.
-    opened = [int(row) for row in opened if found.before[row] < 0 and answers[row] >= 0]
-    opened = sorted(opened, key=lambda row: (int(flows[row, FLOW_FIRST]), row))[:MOST]
+    rows = opened[(found.before[opened] < 0) & (answers[opened] >= 0)]
+    rows = rows[np.lexsort((rows, flows[rows, FLOW_FIRST]))]
+    by_size: dict[tuple[int, int], list[int]] = {}
+    sizes = zip(flows[rows, FLOW_PAYLOAD].tolist(), flows[answers[rows], FLOW_PAYLOAD].tolist(), strict=True)
+    for row, size in zip(rows.tolist(), sizes, strict=True):
+        by_size.setdefault(size, []).append(row)
     facts = []
-    for client in opened:
-        servers = [server for server in opened if _carried_on(context, answers, client, server)]
+    for size, alike in by_size.items():
+        if 2 <= len(alike) <= MOST_ALIKE:
+            facts += _pairs(context, alike, size)
+    return facts
+
+
+def _pairs(context: Context, alike: list[int], size: tuple[int, int]) -> list[Proxy]:
+    """The proxied ones among connections of equal size; `alike` is in order of time."""
+    facts = []
+    connections = [_Connection.of(context, row) for row in alike]
+    for client in connections:
+        servers = [each for each in connections if client.is_carried_on_by(each)]
+        # Equal sizes alone prove nothing: only a unique partner counts.
         if len(servers) != 1:
             continue
-        server = servers[0]
-        sent, got = int(flows[client, FLOW_PAYLOAD]), int(flows[answers[client], FLOW_PAYLOAD])
+        rows = client.row, servers[0].row
         facts.append(
             Proxy(
                 "tcp",
-                flow_key(flows[client]),
-                flow_key(flows[server]),
-                f"a second connection inside the first carries the same {sent} and {got} bytes of payload",
-                [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in (client, server)],
+                flow_key(context.flows[rows[0]]),
+                flow_key(context.flows[rows[1]]),
+                f"a second connection inside the first carries the same {size[0]} and {size[1]} bytes of payload",
+                [context.flow_evidence(row, int(context.flows[row, FLOW_FIRST_FRAME])) for row in rows],
             )
         )
     return facts
 
 
-def _carried_on(context: Context, answers: np.ndarray, client: int, server: int) -> bool:
-    flows = context.flows
-    a, b = flows[client], flows[server]
-    addresses = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO]
-    if client == server or (a[addresses] == b[addresses]).all():
-        return False
-    hosts = [host_of(context.points[row[FLOW_POINT]].name) for row in (a, b)]
-    if hosts[0] != hosts[1] and None not in hosts and context.points[a[FLOW_POINT]].role != "parent":
-        return False
-    inside = a[FLOW_FIRST] < b[FLOW_FIRST] and b[FLOW_LAST] <= a[FLOW_LAST] + SLACK_NS
-    # The proxy speaks from the bridge's own address: neither end of the first connection.
-    fresh = tuple(b[[FLOW_SRC_HI, FLOW_SRC_LO]]) not in (
-        tuple(a[[FLOW_SRC_HI, FLOW_SRC_LO]]),
-        tuple(a[[FLOW_DST_HI, FLOW_DST_LO]]),
-    )
-    moved = (a[[FLOW_DST_HI, FLOW_DST_LO]] != b[[FLOW_DST_HI, FLOW_DST_LO]]).any()
-    sizes = a[FLOW_PAYLOAD] == b[FLOW_PAYLOAD] and (
-        flows[answers[client], FLOW_PAYLOAD] == flows[answers[server], FLOW_PAYLOAD]
-    )
-    return bool(inside and fresh and moved and sizes)
+class _Connection(NamedTuple):
+    row: int
+    source: tuple[int, int]
+    target: tuple[int, int]
+    first: int  # ns
+    last: int
+    host: str | None
+    on_parent: bool
+
+    @classmethod
+    def of(cls, context: Context, row: int) -> _Connection:
+        flow = context.flows[row].tolist()
+        point = context.points[flow[FLOW_POINT]]
+        return cls(
+            row,
+            (flow[FLOW_SRC_HI], flow[FLOW_SRC_LO]),
+            (flow[FLOW_DST_HI], flow[FLOW_DST_LO]),
+            flow[FLOW_FIRST],
+            flow[FLOW_LAST],
+            host_of(point.name),
+            point.role == "parent",
+        )
+
+    def is_carried_on_by(self, other: _Connection) -> bool:
+        """Lives inside this one, on the same host, from an address that is neither of its ends, to another one."""
+        if self.host != other.host and not self.on_parent:
+            return False
+        inside = self.first < other.first and other.last <= self.last + SLACK_NS
+        return inside and other.source not in (self.source, self.target) and other.target != self.target

@@ -102,12 +102,18 @@ def plural(count: int, thing: str) -> str:
 
 def replies(context: Context) -> np.ndarray:
     """Per flow row: the row of the opposite direction at the same place (ICMP: of any type), -1 if none."""
+    if context.answers is None:
+        context.answers = _replies(context)
+    return context.answers
+
+
+def _replies(context: Context) -> np.ndarray:
     forward = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, *_PLACE]
     backward = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, *_PLACE]
     flows = context.flows
     if not len(flows):
         return np.zeros(0, dtype=np.int64)
-    mine, theirs = _hash(flows[:, forward]), _hash(flows[:, backward])
+    mine, theirs = row_hash(flows[:, forward]), row_hash(flows[:, backward])
     order = np.argsort(mine, kind="stable")
     at = order[np.minimum(np.searchsorted(mine[order], theirs), len(order) - 1)]
     found = (flows[at][:, forward] == flows[:, backward]).all(axis=1)
@@ -117,7 +123,7 @@ def replies(context: Context) -> np.ndarray:
 _PLACE = (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH, FLOW_PROTO)
 
 
-def _hash(columns: np.ndarray) -> np.ndarray:
+def row_hash(columns: np.ndarray) -> np.ndarray:
     """One integer per row that is the same for the same row; others are told apart afterwards."""
     state = np.zeros(len(columns), dtype=np.uint64)
     for column in columns.T.astype(np.uint64):

@@ -77,7 +77,11 @@ def speakers(context: Context, point: int | None = None) -> dict[int, Speaker]:
             continue
         if how == RECEIVED:
             kind = speaker.received
-        elif (mac, hi, lo) in named or (row[STATION_TTL_MAX] in INITIAL_TTLS and mac not in resolves) or (how == SENT and row[STATION_TTL_MAX] in INITIAL_TTLS and _on_link(address, mac, named)):
+        elif (
+            (mac, hi, lo) in named
+            or (row[STATION_TTL_MAX] in INITIAL_TTLS and mac not in resolves)
+            or (how == SENT and row[STATION_TTL_MAX] in INITIAL_TTLS and _on_link(address, mac, named))
+        ):
             kind = speaker.own
         else:
             kind = speaker.forwarded

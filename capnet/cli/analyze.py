@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +84,8 @@ def command(
     from capnet.analyze.engine import analyze
     from capnet.report.document import document, short_names
 
-    report = analyze(sources, known, vxlan_port=vxlan_port or 0)
+    with _first_interrupt_ends_the_stream(any(each.path is None for each in sources)):
+        report = analyze(sources, known, vxlan_port=vxlan_port or 0)
     found = document(report, only=sections)
     if format_ == "json":
         from capnet.report.json import render as as_json
@@ -164,6 +167,27 @@ def _topology(path: Path | None) -> Topology | None:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # says the path itself
         raise UnreadableInput(str(error)) from error
+
+
+@contextmanager
+def _first_interrupt_ends_the_stream(reading_stdin: bool) -> Iterator[None]:
+    """In `tcpdump -w - | capnet analyze -` Ctrl-C reaches both: tcpdump ends, and we still owe the report.
+
+    The second one interrupts us, should the stream not end.
+    """
+    if not reading_stdin:
+        yield
+        return
+
+    def wait_for_the_end(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        click.echo("capnet: reading what is left of the stream; Ctrl-C again stops that", err=True)
+
+    before = signal.signal(signal.SIGINT, wait_for_the_end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fails(report: Report, level: str) -> bool:

@@ -113,41 +113,56 @@ def _up(progress: Progress) -> tuple[Lab, bool]:
     lab = plan.chosen()
     needs.check()
     record.read(lab.folder)  # refuses a folder that is somebody else's before it is locked
-    while True:
-        with record.locked(lab.folder, progress) as lock:
-            made = record.read(lab.folder)
-            if made is None:
-                _make(lab, lock, progress)
-                return lab, True
-            if _is_whole(lab, made):
-                progress("the lab is already up")
-                return lab, False
-            progress("the lab is not whole: removing what is left of it, then making it anew")
+    begun = False
+    try:
+        while True:
+            with record.locked(lab.folder, progress) as lock:
+                left = record.read(lab.folder)
+                if left is None:
+                    begun = True
+                    _make(lab, lock, progress)
+                    return lab, True
+                if _is_whole(lab, left):
+                    progress("the lab is already up")
+                    return lab, False
+                progress("the lab is not whole: removing what is left of it, then making it anew")
+                with _undisturbed():
+                    undo.everything(lab, left)
+    except BaseException:
+        if begun:
             with _undisturbed():
-                undo.everything(lab, made)
+                progress("undoing what was made so far")
+                _undo_unfinished(lab, progress)
+        raise
 
 
 def _make(lab: Lab, lock: int, progress: Progress) -> None:
     made = record.Record(lab.folder)
-    try:
-        progress(f"network {plan.GATEWAY}/{plan.PREFIX_LENGTH}: a bridge, hosts A and B on it, no route out")
-        network.make(lab, made, lock)
-        progress("starting a Docker daemon on each host")
-        pids = {host.name: daemon.start(host, made, lock) for host in lab.hosts.values()}
-        busybox = needs.static_busybox()
-        assert busybox is not None  # needs.check() has seen it
-        archive = image.root_file_system(busybox)
-        for host in lab.hosts.values():
-            version = daemon.wait(host, pids[host.name])
-            progress(f"host {host.name} {host.address}: Docker {version} at {host.docker_url}")
-            image.load(host, archive)
-        progress(f"image {plan.IMAGE} on both, made from {busybox} (no registry is asked)")
-        made.is_ready()
-    except BaseException:
-        with _undisturbed():
-            progress("undoing what was made so far")
-            undo.everything(lab, made)
-        raise
+    progress(f"network {plan.GATEWAY}/{plan.PREFIX_LENGTH}: a bridge, hosts A and B on it, no route out")
+    network.make(lab, made, lock)
+    progress("starting a Docker daemon on each host")
+    pids = {host.name: daemon.start(host, made, lock) for host in lab.hosts.values()}
+    busybox = needs.static_busybox()
+    assert busybox is not None  # needs.check() has seen it
+    archive = image.root_file_system(busybox)
+    for host in lab.hosts.values():
+        version = daemon.wait(host, pids[host.name])
+        progress(f"host {host.name} {host.address}: Docker {version} at {host.docker_url}")
+        image.load(host, archive)
+    progress(f"image {plan.IMAGE} on both, made from {busybox} (no registry is asked)")
+    made.is_ready()
+
+
+def _undo_unfinished(lab: Lab, progress: Progress) -> None:
+    """Undoes an interrupted `up`, unless another one has repaired it by now.
+
+    The lock was let go of and is taken anew, because an interrupt can hide a child from us that was just
+    being started: it holds the lock until it has done its work, or is a dockerd that can be found.
+    """
+    with record.locked(lab.folder, progress):
+        left = record.read(lab.folder)
+        if left is None or not left.ready:
+            undo.everything(lab, left or record.Record(lab.folder))
 
 
 def _is_whole(lab: Lab, made: record.Record) -> bool:

@@ -30,7 +30,8 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             "offload-oversize-frames",
             "info",
-            f"IP packets of up to {largest} bytes at {plural(len(points), 'point')}: segmentation offload, not the network's MTU",
+            f"IP packets of up to {largest} bytes at {plural(len(points), 'point')}: "
+            "segmentation offload, not the network's MTU",
             "nothing to fix; `ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them",
             {"largest": largest, "points": points},
             sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in large)[:10],

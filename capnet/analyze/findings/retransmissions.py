@@ -20,6 +20,8 @@ from capnet.analyze.rows import plural
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     again = flows[:, FLOW_RETRANSMISSIONS].copy()
+    if not again.any():
+        return []
     twice = duplicates(context)
     again[twice.flow] = np.maximum(again[twice.flow] - twice.count, 0)
     rows = again.nonzero()[0].tolist()
