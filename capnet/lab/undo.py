@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from capnet.errors import CapnetError
-from capnet.lab import processes
+from capnet.lab import needs, processes
 from capnet.lab.plan import NETNS_FOLDER, Lab
 from capnet.lab.record import RECORD, Kind, Record, Thing
 
@@ -25,7 +25,7 @@ def everything(lab: Lab, record: Record) -> None:
     for thing in reversed(record.made):
         _undo(thing)
     for point in _mounts_below(lab.folder):
-        _unmount(point)
+        _unmount(point, "--lazy")
     if left := _mounts_below(lab.folder):
         raise CapnetError(f"{left[0]} cannot be unmounted; the lab's folder stays")
     for path in lab.folder.iterdir():
@@ -42,11 +42,11 @@ def _undo(thing: Thing) -> None:
         case Kind.CGROUP:
             _remove_cgroup(thing.name)
         case Kind.NAMESPACE:
-            _unmount(NETNS_FOLDER / thing.name)
+            _unmount(NETNS_FOLDER / thing.name, "--lazy")
             (NETNS_FOLDER / thing.name).unlink(missing_ok=True)
         case Kind.MOUNT:
-            if not _has_entries(Path(thing.name)):  # nobody has made something in it since
-                _unmount(Path(thing.name))
+            if not _has_entries(Path(thing.name)):  # somebody else's namespaces keep it
+                _unmount(Path(thing.name))  # not lazily: the kernel refuses if one was made just now
         case Kind.FOLDER:
             with suppress(OSError):  # somebody else put something there: leave it
                 Path(thing.name).rmdir()
@@ -80,9 +80,10 @@ def _has_entries(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _unmount(point: Path) -> None:
-    """Detaches the mount at `point`, if there is one."""
-    subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+def _unmount(point: Path, *options: str) -> None:
+    """Unmounts what is mounted at `point`, if anything is."""
+    command = ["umount", *options, str(point)]
+    subprocess.run(command, env=needs.environment(), capture_output=True, check=False)
 
 
 def _mounts_below(folder: Path) -> list[Path]:
