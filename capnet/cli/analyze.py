@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -173,15 +174,21 @@ def _topology(path: Path | None) -> Topology | None:
 def _first_interrupt_ends_the_stream(reading_stdin: bool) -> Iterator[None]:
     """In `tcpdump -w - | capnet analyze -` Ctrl-C reaches both: tcpdump ends, and we still owe the report.
 
-    The second one interrupts us, should the stream not end.
+    The second one, should the stream not end, ends us.
     """
     if not reading_stdin:
         yield
         return
 
     def wait_for_the_end(*_: object) -> None:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, give_up)
         click.echo("capnet: reading what is left of the stream; Ctrl-C again stops that", err=True)
+
+    def give_up(*_: object) -> None:
+        # Not by an exception: the thread that reads the stream sits in read() and would be waited for.
+        # Nothing was written yet, so there is nothing to undo.
+        os.write(2, b"capnet: interrupted\n")
+        os._exit(Exit.INTERRUPTED)
 
     before = signal.signal(signal.SIGINT, wait_for_the_end)
     try:

@@ -32,7 +32,7 @@ def render(rows: Sequence[Row], file: str, point: str, width: int = 100, names: 
     """Text of one frame. `rows`: the captured frame and what is inside it, outermost first."""
     names = names or {}
     outermost = rows[0]
-    when = iso_time(outermost["time"]) if outermost["time"] >= 0 else "no time"
+    when = iso_time(outermost["time"])[:-1].replace("T", " ") + " UTC" if outermost["time"] >= 0 else "no time"
     length = count(outermost["wirelen"], "byte")
     if outermost["caplen"] < outermost["wirelen"]:
         length += f", {number(outermost['caplen'])} captured"
@@ -66,7 +66,7 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "ARP",
             (
                 f"{_ARP.get(row['arp_op'], 'operation ' + str(row['arp_op']))}, "
-                f"sender {sender} at {mac_text(row['arp_sha'])}, target {target} at {mac_text(row['arp_tha'])}"
+                f"sender {sender} at {_mac(row['arp_sha'])}, target {target} at {_mac(row['arp_tha'])}"
             ),
         )
     if layers & frames.LAYER_IP:
@@ -90,7 +90,7 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
             kind = f"802.3 length {row['ethertype']}"
         yield (
             "Ethernet",
-            ", ".join(each for each in (f"{mac_text(row['smac'])} → {mac_text(row['dmac'])}", kind) if each),
+            ", ".join(each for each in (f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind) if each),
         )
     for tag in (row["vlan"], row["vlan2"]):
         if layers & frames.LAYER_VLAN and tag != ABSENT:
@@ -98,7 +98,8 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
     if layers & (frames.LAYER_SLL | frames.LAYER_SLL2):
         who = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
         way = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
-        yield linktype_name(row["linktype"]), ", ".join(each for each in (way, who, kind) if each)
+        version = "cooked v2" if layers & frames.LAYER_SLL2 else "cooked v1"
+        yield version, ", ".join(each for each in (way, who, kind) if each)
     if layers & (frames.LAYER_RAW | frames.LAYER_NULL):
         yield linktype_name(row["linktype"]), "no link-layer addresses"
 
@@ -108,10 +109,10 @@ def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
     source, target = _ends(row, names)
     parts = [
         f"{source} → {target}",
-        f"{'hop limit' if six else 'TTL'} {row['ttl']}",
+        f"{'hop limit' if six else 'TTL'} {row['ttl']}" if row["ttl"] != ABSENT else "",
         f"{'traffic class' if six else 'TOS'} 0x{row['tos']:02x}" if row["tos"] > 0 else "",
         f"id 0x{row['ip_id']:04x}" if row["ip_id"] != ABSENT else "",
-        "don't fragment" if row["ip_flags"] & 2 else "",
+        "don't fragment" if not six and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
         f"fragment at {row['frag_offset']}{', more follow' if row['ip_flags'] & 1 else ', the last'}"
         if row["layers"] & frames.LAYER_FRAGMENT
         else "",
@@ -124,25 +125,27 @@ def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
 def _transport(row: Row) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
     if layers & frames.LAYER_TCP:
-        flags = " ".join(name for bit, name in enumerate(_TCP_FLAGS) if row["tcp_flags"] >> bit & 1)
-        parts = [f"{row['sport']} → {row['dport']}", flags or "no flags", f"seq {row['seq']}"]
-        if row["tcp_flags"] & 16:
-            parts.append(f"ack {row['ack']}")
-        parts.append(f"window {row['window']}")
-        if row["tsval"] != ABSENT:
-            parts.append(f"timestamps {row['tsval']} {row['tsecr']}")
-        yield "TCP", ", ".join(parts)
+        flags = max(row["tcp_flags"], 0)
+        parts = [
+            f"{_port(row['sport'])} → {_port(row['dport'])}",
+            " ".join(name for bit, name in enumerate(_TCP_FLAGS) if flags >> bit & 1),
+            f"seq {row['seq']}" if row["seq"] != ABSENT else "",
+            f"ack {row['ack']}" if flags & 16 and row["ack"] != ABSENT else "",
+            f"window {row['window']}" if row["window"] != ABSENT else "",
+            f"timestamps {row['tsval']} {row['tsecr']}" if row["tsval"] != ABSENT else "",
+        ]
+        yield "TCP", ", ".join(part for part in parts if part)
     if layers & frames.LAYER_UDP:
-        yield "UDP", f"{row['sport']} → {row['dport']}"
+        yield "UDP", f"{_port(row['sport'])} → {_port(row['dport'])}"
     if layers & (frames.LAYER_ICMP | frames.LAYER_ICMPV6):
         six = bool(layers & frames.LAYER_ICMPV6)
         known = (_ICMPV6 if six else _ICMP).get(row["icmp_type"])
-        parts = [f"{known or 'type'} ({row['icmp_type']}/{row['icmp_code']})"]
+        parts = [f"{known or 'type'} ({row['icmp_type']}/{row['icmp_code']})" if row["icmp_type"] != ABSENT else ""]
         if row["icmp_id"] != ABSENT:
             parts.append(f"id {row['icmp_id']}")
         if row["icmp_seq"] != ABSENT:
             parts.append(f"seq {row['icmp_seq']}")
-        yield "ICMPv6" if six else "ICMP", ", ".join(parts)
+        yield "ICMPv6" if six else "ICMP", ", ".join(part for part in parts if part)
 
 
 def _ends(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
@@ -153,6 +156,14 @@ def _ends(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
 
 def _named(address: str, names: Mapping[str, str]) -> str:
     return f"{address} ({names[address]})" if address in names else address
+
+
+def _mac(value: int) -> str:
+    return "not captured" if value == ABSENT else mac_text(value)
+
+
+def _port(value: int) -> str:
+    return "?" if value == ABSENT else str(value)
 
 
 def _ethertype(value: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from capnet.report.text import columns, fill
+from capnet.report.text import columns, fill, fit
 
 GAP = 2  # columns between columns
 INDENT = "  "
@@ -36,6 +36,8 @@ def grid(
         candidates = [i for i in range(len(used)) if wraps[i] and widths[i] > _NARROWEST] or [
             i for i in range(len(used)) if widths[i] > _NARROWEST
         ]
+        if not candidates:  # too many columns for this page: lines are cut
+            break
         widths[max(candidates, key=lambda i: widths[i])] -= 1
     # The heading is drawn as a row like any other: tabulate gives real headings two columns of padding each.
     drawn = tabulate(
@@ -44,7 +46,7 @@ def grid(
         colalign=["right" if letter == "r" else "left" for letter in align],
         disable_numparse=True,
     )
-    return [(INDENT + line).rstrip() for line in drawn.splitlines()]
+    return [fit((INDENT + line).rstrip(), width) for line in drawn.splitlines()]
 
 
 def _wrapped(cell: str, width: int) -> list[str]:

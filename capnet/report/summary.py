@@ -100,7 +100,7 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
             detail.append(count(len(rewritten), what) + " rewritten")
         who = list(dict.fromkeys(map(words.address, inside)))
         told = listing([words.mention(each) for each in sorted(seen_as)])
-        yield f"To others, {listing(who)} appear{'s' if len(who) == 1 else ''} as {told}, by {', '.join(detail)}."
+        yield f"To others, {listing(who)} appear{'s' if len(who) == 1 else ''} as {told}: {', '.join(detail)}."
 
 
 def _destination_nat(document: Document, words: Words) -> Iterator[str]:

@@ -25,7 +25,7 @@ Row = TypeVar("Row")
 
 
 def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None) -> str:
-    """The whole text, no line wider than `width` (at least 60) terminal columns.
+    """The whole text, no line wider than `width` terminal columns; below 100, wide tables are cut.
 
     `where` says how to open an input from here, when that is not the name the report has for it.
     """

@@ -1,0 +1,257 @@
+"""`capnet analyze` as a person meets it: what may be given, what comes out, which exit code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import ioctl
+from pathlib import Path
+from termios import FIONREAD
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BRIDGE = ROOT / "pcaps" / "bridge.pcapng"
+TCP = ROOT / "tests" / "made" / "tcp.pcap"
+SECTIONS = {"models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings"}
+
+
+def capnet(*words: object, stdin: bytes | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "capnet", *map(str, words)],
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        timeout=60,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def report(*words: object, **more) -> dict:
+    done = capnet("analyze", "--format", "json", *words, **more)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def error(code: int, *words: object, **more) -> str:
+    """Runs, expects this exit code, nothing on stdout and one line on stderr; returns that line."""
+    done = capnet("analyze", *words, **more)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == b""
+    text = done.stderr.decode()
+    assert text.count("\n") == 1, text
+    return text
+
+
+# -- inputs ---------------------------------------------------------------------------------------
+def test_several_files_are_one_capture(tmp_path):
+    (tmp_path / "left.pcap").write_bytes(TCP.read_bytes())
+    (tmp_path / "right.pcap").write_bytes(TCP.read_bytes())
+    found = report("left.pcap", "B/ens33=right.pcap", cwd=tmp_path)
+    assert [point["name"] for point in found["points"]] == ["left", "B/ens33"]
+    assert [each["file"] for each in found["inputs"]] == ["left.pcap", "right.pcap"]
+
+
+def test_a_file_with_an_equals_sign_is_a_file(tmp_path):
+    (tmp_path / "a=b.pcap").write_bytes(TCP.read_bytes())
+    assert report("a=b.pcap", cwd=tmp_path)["inputs"][0]["file"] == "a=b.pcap"
+
+
+def test_a_folder_is_every_capture_in_it(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("b.pcapng", "a.pcap", "c.cap"):
+        (tmp_path / "in" / name).write_bytes(TCP.read_bytes())
+    (tmp_path / "in" / "d.pcap.gz").write_bytes(gzip.compress(TCP.read_bytes()))
+    (tmp_path / "in" / "notes.txt").write_text("not a capture")
+    found = report("in", cwd=tmp_path)
+    assert [each["file"] for each in found["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
+
+
+def test_standard_input():
+    found = report("-", stdin=TCP.read_bytes())
+    assert found["inputs"][0]["file"] == "-"
+    assert found["coverage"]["frames"] > 0
+    assert b"capnet packet" not in capnet("analyze", "-", stdin=TCP.read_bytes()).stdout
+
+
+def test_the_report_is_the_same_wherever_the_file_is(tmp_path):
+    (tmp_path / "bridge.pcapng").write_bytes(BRIDGE.read_bytes())
+    (tmp_path / "bridge.topology.json").write_bytes(BRIDGE.with_name("bridge.topology.json").read_bytes())
+    once = capnet("analyze", "--format", "json", tmp_path / "bridge.pcapng")
+    again = capnet("analyze", "--format", "json", "bridge.pcapng", cwd=tmp_path)
+    assert once.stdout == again.stdout
+    assert str(tmp_path).encode() not in once.stdout
+
+
+# -- outputs --------------------------------------------------------------------------------------
+def test_only():
+    found = report(BRIDGE, "--only", "nat,paths", "--only", "flows")
+    assert SECTIONS & set(found) == {"nat", "paths", "flows"}
+
+
+def test_output_is_written_whole_and_with_ordinary_rights(tmp_path):
+    target = tmp_path / "report.json"
+    done = capnet("analyze", BRIDGE, "--format", "json", "-o", target)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert json.loads(target.read_text())["schema"] == "capnet.report/1"
+    umask = os.umask(0)
+    os.umask(umask)
+    assert target.stat().st_mode & 0o777 == 0o666 & ~umask
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_output_through_a_link_keeps_the_link_and_the_rights(tmp_path):
+    target, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    capnet("analyze", TCP, "-o", link)
+    assert link.is_symlink()
+    assert target.read_text() != "old"
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_output_to_a_pipe_does_not_replace_it(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert capnet("analyze", TCP, "-o", pipe).returncode == 0
+        assert b"Points" in os.read(reader, 1 << 16)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert b"Points" in capnet("analyze", TCP, "-o", "/dev/stdout").stdout
+
+
+def test_output_that_cannot_be_written(tmp_path):
+    assert "No such file" in error(2, TCP, "-o", tmp_path / "missing" / "x.json")
+
+
+def test_the_reader_may_leave_early():
+    with subprocess.Popen(
+        [sys.executable, "-m", "capnet", "analyze", str(BRIDGE)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+def test_a_terminal_without_utf8_still_gets_its_report(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", "analyze", str(BRIDGE)],
+        capture_output=True, timeout=60, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert b"A/docker0 #" in done.stdout
+
+
+# -- interrupts -----------------------------------------------------------------------------------
+@contextmanager
+def analyzing_a_stream(begin: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """A capnet that has read `begin` from a pipe and waits for more."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "capnet", "analyze", "-", "--format", "json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        process.stdin.write(begin)
+        process.stdin.flush()
+        deadline = time.monotonic() + 60
+        left = array("i", [1])
+        while left[0]:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+            ioctl(process.stdin, FIONREAD, left)
+        yield process
+    finally:
+        process.kill()
+        process.wait(60)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+def test_interrupt_while_reading_a_stream_ends_in_the_report():
+    """As in `tcpdump -w - | capnet analyze -`, where Ctrl-C reaches both."""
+    raw = TCP.read_bytes()
+    with analyzing_a_stream(raw[:-10]) as process:
+        process.send_signal(signal.SIGINT)
+        assert b"Ctrl-C again" in process.stderr.readline()
+        process.stdin.write(raw[-10:])
+        process.stdin.close()
+        found = json.loads(process.stdout.read())
+        assert process.wait(60) == 0
+    assert found["inputs"][0]["problems"] == []
+    assert found["inputs"][0]["packets"] == report(TCP)["inputs"][0]["packets"]
+
+
+def test_second_interrupt_ends_it():
+    with analyzing_a_stream(TCP.read_bytes()[:-10]) as process:
+        process.send_signal(signal.SIGINT)
+        assert b"Ctrl-C again" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == b"capnet: interrupted\n"
+        assert process.wait(60) == 130
+        assert process.stdout.read() == b""
+
+
+# -- exit codes -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("level", "code"), [("none", 0), ("info", 1), ("warning", 0), ("error", 0)])
+def test_fail_on(level, code):
+    """The overlay capture has findings of level info and none worse."""
+    overlay = ROOT / "pcaps" / "overlay.pcapng"
+    assert {each["level"] for each in report(overlay)["findings"]} == {"info"}
+    assert capnet("analyze", overlay, "--fail-on", level).returncode == code
+    assert capnet("analyze", overlay, "--fail-on", level, "--only", "nat").returncode == code
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["missing.pcap"], 3, "missing.pcap: No such file"),
+        (["pyproject.toml"], 3, "neither pcap nor pcapng"),
+        (["x=missing.pcap"], 3, "missing.pcap: No such file"),
+        (["=x.pcap"], 2, "write NAME=FILE"),
+        (["x="], 2, "write NAME=FILE"),
+        (["x=tests"], 2, "a folder holds several points"),
+        (["capnet"], 3, "no capture in this folder"),
+        (["-", "-"], 2, "can be given once"),
+        ([TCP, "--only", "nat,nonsense"], 2, "--only nonsense: there is no such section; choose from models"),
+        ([TCP, "--only", ","], 2, "--only needs at least one"),
+        ([TCP, "--topology", "missing.json"], 3, "missing.json: No such file"),
+        ([TCP, "--topology", "pyproject.toml"], 3, "pyproject.toml: not JSON"),
+    ],
+)
+def test_errors_are_one_line(words, code, says):
+    assert says in error(code, *words)
+
+
+@pytest.mark.parametrize(
+    "words", [[], [TCP, "--format", "xml"], [TCP, "--fail-on", "fatal"], [TCP, "--vxlan-port", "0"]]
+)
+def test_wrong_usage(words):
+    assert capnet("analyze", *words).returncode == 2
+
+
+def test_an_empty_input_cannot_be_read():
+    assert "empty" in error(3, "-", stdin=b"")
+
+
+def test_hostile_file_names_are_made_visible_in_errors():
+    assert "\x1b" not in error(3, "\x1b[2Jmissing.pcap")

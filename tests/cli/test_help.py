@@ -1,0 +1,69 @@
+"""Help is complete, and asking for it costs nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from capnet.cli import COMMANDS, cli
+
+HEAVY = ("numpy", "numba", "docker", "scapy", "pyshark", "tabulate", "dask")
+
+
+def commands(command: click.Command = cli, path: tuple[str, ...] = ()):
+    """(path, command) for every command, nested ones too."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None, name
+            yield from commands(found, (*path, name))
+
+
+ALL = dict(commands())
+
+
+def test_every_command_is_there():
+    assert {path[0] for path in ALL if path} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_everything_is_documented(path):
+    command = ALL[path]
+    assert (command.help or "").strip(), "no docstring"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{parameter.opts[0]} has no help"
+
+
+def test_the_sections_in_the_help_are_those_that_exist():
+    from capnet.report.document import SECTIONS
+
+    only = next(each for each in ALL[("analyze",)].params if each.name == "only")
+    assert ", ".join(SECTIONS) in only.help
+
+
+@pytest.mark.parametrize("words", [["--help"], ["analyze", "--help"], ["packet", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(words):
+    program = (
+        "import sys; from capnet.cli import cli\n"
+        f"try: cli.main({words!r})\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == "[]\n"
+
+
+def test_reading_a_capture_loads_no_edge(tmp_path):
+    program = (
+        "import sys; from capnet import open_capture\n"
+        "with open_capture('tests/made/vxlan.pcap') as capture: assert sum(map(len, capture.blocks()))\n"
+        "print(sorted({'docker', 'scapy', 'pyshark', 'click', 'numba'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

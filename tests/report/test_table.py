@@ -1,0 +1,116 @@
+"""The table against texts reviewed by hand (NAME.txt beside this file), and rules no report may break."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from capnet.analyze.facts import Finding, Nat, Side
+from capnet.report import json as json_format
+from capnet.report import table
+from capnet.report.document import SECTIONS, document
+from capnet.report.text import columns
+from tests.report import sample
+
+HERE = Path(__file__).parent
+MAKERS = {"empty": sample.empty, "bridge": sample.bridge, "overlay": sample.overlay, "hostile": sample.hostile}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_table_is_the_reviewed_text(name):
+    expected = (HERE / f"{name}.txt").read_text(encoding="utf-8")
+    assert table.render(document(MAKERS[name]())) == expected
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+@pytest.mark.parametrize("name", MAKERS)
+def test_no_line_is_wider_than_the_page(name, width):
+    for line in table.render(document(MAKERS[name]()), width).splitlines():
+        assert columns(line) <= width, line
+
+
+@pytest.mark.parametrize("render", [table.render, json_format.render])
+def test_hostile_names_reach_no_terminal(render):
+    text = render(document(sample.hostile()))
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert "\\u202e" in text
+
+
+def test_a_newline_in_a_name_makes_no_line():
+    report = sample.bridge()
+    report.findings[0].says = "harmless\nerror  mtu-blackhole  forged"
+    lines = table.render(document(report)).splitlines()
+    assert not any(line.strip().startswith("error") for line in lines)
+
+
+def test_what_is_missing_prints_nothing():
+    report = sample.bridge()
+    full = table.render(document(report))
+    for section, heading in {
+        "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
+        "stations": "Stations", "paths": "Paths", "findings": "Findings",
+    }.items():  # fmt: skip
+        report = sample.bridge()
+        setattr(report, section, [])
+        assert heading in full.splitlines()
+        assert heading not in table.render(document(report)).splitlines(), section
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_section_alone_is_enough(section):
+    for make in (sample.bridge, sample.overlay):
+        assert table.render(document(make(), only=[section]))
+
+
+def test_only_says_nothing_about_what_was_not_asked():
+    text = table.render(document(sample.overlay(), only=["nat"]))
+    assert "VXLAN" not in text
+    assert "lost" not in text
+
+
+def test_long_lists_are_cut_and_say_so():
+    report = sample.bridge()
+    report.nat = [
+        Nat(
+            kind="snat",
+            proto="tcp",
+            before=Side(sample.WEB, port, sample.B, 80, "A/docker0"),
+            after=Side(sample.A, port, sample.B, 80, "A/ens33"),
+            port_rewritten=False,
+            ttl_delta=-1,
+            packets=1,
+            bytes=60,
+            reply_seen=True,
+            latency_us=None,
+            method="same-packet",
+            confidence=1.0,
+            evidence=sample.at("A/ens33", port),
+        )
+        for port in range(1000, 1020)
+    ]
+    report.findings = [Finding("retransmissions", "info", f"flow {n}", None, {}) for n in range(25)]
+    text = table.render(document(report))
+    assert "  … and 4 more (--format json has all)" in text
+    assert "  … and 5 more (--format json has all)" in text
+    assert text.count("A/ens33 #10") == 16
+
+
+def test_commands_open_the_file_as_it_was_given():
+    report = sample.bridge()
+    report.inputs[0].file = "/captures/of today/bridge.pcapng"
+    for row in report.nat:
+        for each in range(len(row.evidence)):
+            row.evidence[each] = sample.at(row.evidence[each].point, 41, file="/captures/of today/bridge.pcapng")[0]
+    report.findings = []
+    found = document(report)
+    text = table.render(found, where={"bridge.pcapng": "/captures/of today/bridge.pcapng"})
+    assert "capnet packet '/captures/of today/bridge.pcapng' 41" in text
+
+
+def test_rendering_leaves_the_document_alone():
+    found = document(sample.hostile())
+    before = copy.deepcopy(found)
+    table.render(found)
+    assert found == before

@@ -1,0 +1,121 @@
+"""How numbers, times and hostile strings are written."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from capnet.report import text
+from capnet.report.escape import visible, visible_all
+from capnet.report.grid import grid
+from capnet.report.words import Words, seen_at
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "said"),
+    [
+        (0, "0"), (0.04, "40 ns"), (5.52, "5.5 µs"), (9.96, "10 µs"), (31, "31 µs"), (999.4, "999 µs"),
+        (999.6, "1.00 ms"), (1234, "1.23 ms"), (99_960, "100 ms"), (4.2e6, "4.20 s"), (200e6, "3 min 20 s"),
+        (7260e6, "2 h 1 min"), (-12, "−12 µs"),
+    ],
+)  # fmt: skip
+def test_duration(microseconds, said):
+    assert text.duration(microseconds) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (999_600, "1.00 MB"), (5 * 10**15, "5000 TB")]
+)
+def test_size(value, said):
+    assert text.size(value) == said
+
+
+def test_listing_never_hides_a_single_one():
+    assert text.listing([]) == ""
+    assert text.listing(["a", "b"]) == "a and b"
+    assert text.listing(list("abcd")) == "a, b, c and d"
+    assert text.listing(list("abcde")) == "a, b, c and 2 more"
+
+
+def test_span_counts_nanoseconds():
+    assert text.span("2026-11-23T23:59:59.999999999Z", "2026-11-24T00:00:00.000001000Z") == pytest.approx(1.001)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\u200b\ufeff", "\\u200b\\ufeff"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\udcff", "\\udcff"),  # a byte that was not UTF-8
+        ("line\r\n", "line\\x0d\\x0a"),
+        ("以太网 é", "以太网 é"),
+    ],
+)
+def test_visible(hostile, shown):
+    assert visible(hostile) == shown
+
+
+def test_no_control_or_format_character_passes():
+    for code in range(0x110000):
+        if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+            assert visible(chr(code)).startswith("\\"), hex(code)
+
+
+def test_visible_all_reaches_keys_and_depths():
+    assert visible_all({"\x1b": [{"a": "\x07"}, 1, None]}) == {"\\x1b": [{"a": "\\x07"}, 1, None]}
+
+
+def test_fill_breaks_at_spaces_and_cuts_long_words():
+    assert text.fill("one two three", 8) == ["one two", "three"]
+    assert text.fill("abcdefghij", 5) == ["abcd…"]
+    assert text.fill("界界界界 x", 6) == ["界界…", "x"]
+
+
+def test_grid_gives_way_in_marked_columns_only_while_it_can():
+    lines = grid(["n", "words"], [["1", "alpha beta gamma delta"]], 20, "r", " w")
+    assert lines == ["  n  words", "  1  alpha beta", "     gamma delta"]
+
+
+def test_grid_leaves_out_empty_columns_and_empty_tables():
+    assert grid(["a", "b"], [["", "x"]], 80) == ["  b", "  x"]
+    assert grid(["a"], [], 80) == []
+
+
+def test_wide_characters_keep_the_columns():
+    lines = grid(["name", "n"], [["以太网", "1"], ["eth0", "2"]], 80, "lr")
+    assert len({text.columns(line) for line in lines}) == 1
+
+
+def test_flow_is_short_only_where_it_is_clear():
+    words = Words({"172.17.0.2": "web"})
+
+    def says(src, sport, dst, dport, **more):
+        return words.flow({"src": src, "sport": sport, "dst": dst, "dport": dport, **more})
+
+    assert says("172.17.0.3", 1, "172.17.0.2", 80) == "172.17.0.3:1 → web:80"
+    assert says("192.168.1.1", 1, "192.168.1.2", 80) == "192.168.1.1:1 → …2:80"
+    assert says("192.168.1.1", 1, "192.168.2.2", 80) == "192.168.1.1:1 → 192.168.2.2:80"
+    assert says("172.17.0.2", 1, "172.17.0.3", 80) == "web:1 → 172.17.0.3:80"
+    assert says("fd00::1", 1, "fd00::2", 80) == "[fd00::1]:1 → [fd00::2]:80"
+    assert says("172.17.0.2", None, "8.8.8.8", None, id=7) == "web id 7 → 8.8.8.8"
+
+
+def test_introduced_once():
+    words = Words({"10.0.0.2": "web", "10.0.1.2": "web", "10.0.0.3": "bbox"})
+    assert words.introduce("10.0.0.2", "10.0.1.2", "10.0.0.9") == "web (10.0.0.2, 10.0.1.2) and 10.0.0.9"
+    assert words.mention("10.0.0.2") == "web"
+    assert words.mention("10.0.0.3") == "bbox (10.0.0.3)"
+    assert words.legend(["10.0.0.2", "10.0.0.3"]) == []
+
+
+def test_seen_at_takes_the_earliest_frame_of_each_point():
+    evidence = [
+        {"point": "b", "file": "f", "frame": 2},
+        {"point": "a", "file": "f", "frame": 3},
+        {"point": "a", "file": "f", "frame": 9},
+    ]
+    assert seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]
