@@ -17,11 +17,17 @@ _DEADLINE = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _LOCK = 9  # the descriptor of the lab's lock in the script below
 
 _ETC_DOCKER = Path("/etc/docker")
+_VAR_LIB_DOCKER = Path("/var/lib/docker")
+# What the daemons need or make outside the host's folder: made by us beforehand, so that `down` removes it.
+# /opt/containerd is containerd's io.containerd.internal.v1.opt plugin, for which dockerd sets no other path.
+_OPT = Path("/opt/containerd")
+_MACHINE_FOLDERS = (_ETC_DOCKER, _VAR_LIB_DOCKER, _OPT.parent, _OPT, _OPT / "bin", _OPT / "lib")
 
 # Runs in the host's network namespace and in fresh mount and UTS namespaces, and becomes dockerd.
 # /run is the host's own: the machine's docker.sock, containerd.sock (dockerd would use it), network
 # namespace files and D-Bus (dockerd would talk to firewalld) are out of reach, and containerd's sockets
-# in /run/containerd stay in the host's folder. /etc/docker too: older daemons write key.json there.
+# in /run/containerd stay in the host's folder. /etc/docker too: older daemons write key.json there; and
+# /var/lib/docker: whatever --data-root says, load balancers have their files in network/files there.
 # Not `ip netns exec`: it mounts a new /sys without the cgroup hierarchies ("Devices cgroup isn't mounted").
 _BECOME_DOCKERD = f"""
 set -eu
@@ -31,19 +37,21 @@ echo "$name" >/proc/sys/kernel/hostname
 case $lab in /run/*) mkdir -p "$host$lab"; mount --bind "$lab" "$host$lab";; esac
 mount --rbind "$host/run" /run
 mount --bind "$host/etc-docker" {_ETC_DOCKER}
+mount --bind "$host/var-lib-docker" {_VAR_LIB_DOCKER}
 exec "$@" {_LOCK}>&-
 """
 
 
 def start(host: LabHost, record: Record, lock: int) -> int:
     """Starts the host's dockerd in a session of its own and returns its pid; `wait` until it answers."""
-    for folder in ("run", "etc-docker", "exec", "data"):
-        (host.folder / folder).mkdir(parents=True, exist_ok=True)
+    for part in ("run", "etc-docker", "var-lib-docker", "exec", "data"):
+        (host.folder / part).mkdir(parents=True, exist_ok=True)
     configuration = host.folder / "daemon.json"
     configuration.write_text("{}\n")
-    if not _ETC_DOCKER.exists():
-        record.will_make(Kind.FOLDER, str(_ETC_DOCKER))
-        _ETC_DOCKER.mkdir()
+    for folder in _MACHINE_FOLDERS:
+        if not folder.exists():
+            record.will_make(Kind.FOLDER, str(folder))
+            folder.mkdir()
     record.will_make(Kind.CGROUP, host.cgroup)
     record.will_make(Kind.DAEMON, host.name)
     dockerd = [

@@ -126,7 +126,7 @@ def root_namespace() -> dict[str, object]:
         "rules": [line for line in output("iptables-save").splitlines() if not line.startswith("#")],
         "forwards": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
         "/etc/docker": {path.name: path.read_bytes() for path in Path("/etc/docker").glob("*") if path.is_file()},
-        "/opt, /var/lib": sorted(str(path) for root in ("/opt", "/var/lib") for path in Path(root).iterdir()),
+        "folders": sorted(str(path) for root in ("/opt", "/var/lib") for path in Path(root).glob("*")),
     }
 
 
@@ -281,6 +281,32 @@ def test_running_removes_only_what_it_made(bench: Bench) -> None:
     with lab.running(print) as found:
         assert found.hosts["A"].address == HOSTS["A"]
     assert bench.run("status").returncode == 0
+
+
+def test_folders_that_docker_makes_on_the_machine_go_away(bench: Bench) -> None:
+    """A machine that never ran Docker lacks them; here it is a mount namespace with an empty /opt and /var/lib."""
+    command = f"{sys.executable} -m capnet lab"
+    script = f"""
+        set -e
+        mount -t tmpfs tmpfs /opt
+        mkdir /opt/upper /opt/work
+        mount -t overlay -o lowerdir=/etc,upperdir=/opt/upper,workdir=/opt/work overlay /etc
+        mount -t tmpfs tmpfs /opt
+        mount -t tmpfs tmpfs /var/lib
+        rm -rf /etc/docker
+        {command} up
+        {command} exec A docker swarm init --advertise-addr {HOSTS["A"]} >/dev/null
+        {command} exec A docker network create --driver overlay --attachable across >/dev/null
+        {command} exec A docker run --rm --network across busybox true
+        {command} down
+        find /opt /var/lib -mindepth 1
+        test ! -e /etc/docker
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "", done.stdout
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_program_is_named_with_its_package(bench: Bench) -> None:
