@@ -309,6 +309,7 @@ def our_row(values: dict[str, int]) -> Row:
     if row["depth"] != "0":
         del row["caplen"], row["wirelen"]  # tshark does not say
     row["note"] = str(values["reason"])
+    row["layers"] = str(layers)
     return row
 
 
@@ -394,6 +395,38 @@ EXPLAINED: list[Explanation] = [
         "extended echo",
         "the identifier of Extended Echo (RFC 8335) is shown by tshark; ours are those of RFC 792",
         lambda d, theirs, ours: d.column in ("icmp_id", "icmp_seq") and theirs.get("icmp_type") in ("42", "43"),
+    ),
+    Explanation(
+        "AF_INET6 of Linux",
+        "null/loop frames with address family 10; Wireshark knows the BSDs' 24, 28 and 30 only",
+        lambda d, theirs, ours: d.theirs is None and int(ours.get("layers", "0")) & frames.LAYER_NULL != 0,
+    ),
+    Explanation(
+        "VXLAN without a valid VNI",
+        "port 4789 with the I flag clear: RFC 7348 section 5 wants it set, Wireshark goes by the port alone",
+        lambda d, theirs, ours: (
+            (theirs.get("dport") == "4789" and not ours.get("tunnel") and d.column in ("tunnel", "vni"))
+            or (not ours and theirs.get("via") == "vxlan" and theirs.get("depth") == "1")
+        ),
+    ),
+    Explanation(
+        "tunnels beyond our depth",
+        f"more than {frames.MAX_DEPTH} tunnels inside each other; we stop there and count the frame as undecoded",
+        lambda d, theirs, ours: (
+            (not ours and int(theirs.get("depth", "0")) > frames.MAX_DEPTH) or reason(ours) == frames.REASON_DEPTH
+        ),
+    ),
+    Explanation(
+        "malformed header",
+        "a header that contradicts itself: tshark and we stop at different fields of it",
+        lambda d, theirs, ours: (
+            reason(ours) in (frames.REASON_MALFORMED, frames.REASON_CUT) and (d.ours is None or d.theirs is None)
+        ),
+    ),
+    Explanation(
+        "mobility header",
+        "we step over a mobility header to the protocol that it names (RFC 6275 section 6.1.1), tshark shows its type",
+        lambda d, theirs, ours: d.column == "proto" and ours.get("proto") == "62",
     ),
     Explanation(
         "fraction beyond a second",

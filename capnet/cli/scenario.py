@@ -145,9 +145,11 @@ def _hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]
 
 def _report(path: Path) -> None:
     from capnet.analyze.engine import analyze
+    from capnet.report.document import document
     from capnet.report.table import render
 
-    click.echo(render(analyze([path])))
+    found = document(analyze([path]))
+    click.echo(render(found, where={each["file"]: str(path) for each in found["inputs"]}), nl=False)
 
 
 def _docstring(path: Path) -> str:

@@ -19,8 +19,9 @@ def grid(
     """Lines of a table of at most `width` terminal columns; none if there are no rows.
 
     A cell may have several lines. `align` has a letter per column, `r` for numbers. When the table is too wide, the
-    widest of the columns marked `w` in `wrap` gives way, a column at a time: its text is broken at spaces. A column
-    whose cells are all empty is left out, and so is a heading of nothing but empty cells.
+    widest of the columns marked `w` in `wrap` gives way, a column at a time: its text is broken at spaces, and only
+    when that is not enough are words cut. A column whose cells are all empty is left out, and so is a heading of
+    nothing but empty cells.
     """
     if not rows:
         return []
@@ -31,14 +32,15 @@ def grid(
 
     lined = [headers, *rows] if any(headers) else rows
     widths = [max(columns(line) for row in lined for line in row[i].split("\n")) for i in range(len(used))]
+    words = [max(columns(word) for row in lined for word in row[i].split()) for i in range(len(used))]
     room = width - len(INDENT) - GAP * (len(used) - 1)
-    while sum(widths) > room:
-        candidates = [i for i in range(len(used)) if wraps[i] and widths[i] > _NARROWEST] or [
-            i for i in range(len(used)) if widths[i] > _NARROWEST
-        ]
-        if not candidates:  # too many columns for this page: lines are cut
-            break
-        widths[max(candidates, key=lambda i: widths[i])] -= 1
+    for may_shrink in (
+        lambda i: wraps[i] and widths[i] > max(words[i], _NARROWEST),
+        lambda i: wraps[i] and widths[i] > _NARROWEST,
+        lambda i: widths[i] > _NARROWEST,
+    ):
+        while sum(widths) > room and (candidates := list(filter(may_shrink, range(len(used))))):
+            widths[max(candidates, key=lambda i: widths[i])] -= 1
     # The heading is drawn as a row like any other: tabulate gives real headings two columns of padding each.
     drawn = tabulate(
         [["\n".join(_wrapped(cell, widths[i])) for i, cell in enumerate(row)] for row in lined],
@@ -46,6 +48,7 @@ def grid(
         colalign=["right" if letter == "r" else "left" for letter in align],
         disable_numparse=True,
     )
+    # Too many columns even for that: lines are cut.
     return [fit((INDENT + line).rstrip(), width) for line in drawn.splitlines()]
 
 

@@ -22,7 +22,8 @@ def title(document: Document) -> str:
     firsts = [each["first"] for each in inputs if each["first"]]
     lasts = [each["last"] for each in inputs if each["last"]]
     if firsts and lasts:
-        parts += [f"{packets} in {duration(span(min(firsts), max(lasts)))}", moment(min(firsts))]
+        lasted = span(min(firsts), max(lasts))
+        parts += [f"{packets} in {duration(lasted)}" if lasted else packets, moment(min(firsts))]
     else:
         parts.append(packets)
     return " · ".join(part for part in parts if part)

@@ -13,8 +13,8 @@ from capnet.report import routes, summary, wireshark
 from capnet.report.document import Document
 from capnet.report.escape import visible, visible_all
 from capnet.report.grid import INDENT, grid
-from capnet.report.text import count, duration, fill, fit, listing, number, percent, size
-from capnet.report.words import Words, seen_at
+from capnet.report.text import columns, count, duration, fill, fit, listing, number, percent, size
+from capnet.report.words import Words
 
 WIDTH = 100
 _MOST = {"nat": 16, "proxies": 8, "tunnels": 12, "macs": 12, "stations": 16, "paths": 6, "flows": 10, "findings": 20}
@@ -30,8 +30,8 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
     safe = visible_all(document)
-    words = Words(safe.get("names", {}))
-    lines = [fit(summary.title(safe), width)]
+    words = Words(safe.get("names", {}), one_point=len(safe["points"]) == 1)
+    lines = fill(summary.title(safe), width)
     says = summary.sentences(safe, words)
     if says:
         lines += ["", *fill(" ".join(says), width)]
@@ -54,7 +54,12 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
 # -- one function per table -----------------------------------------------------------------------
 def _models(document: Document, words: Words, width: int) -> Section:
     rows = [
-        [each["model"], percent(100 * each["confidence"]), "\n".join(each["because"]), _evidence(each["evidence"], 3)]
+        [
+            each["model"],
+            percent(100 * each["confidence"]),
+            "\n".join(each["because"]),
+            "\n".join(words.frames(each["evidence"], 3)),
+        ]
         for each in document.get("models", [])
     ]
     return "Network model", grid(["model", "sure", "because", "seen at"], rows, width, "lrll", "  ww")
@@ -74,7 +79,7 @@ def _nat(document: Document, words: Words, width: int) -> Section:
             duration(row["latency_us"]["median"]) if row["latency_us"] else "",
             ("yes" if row["reply_seen"] else "no") if silent else "",
             row["method"] if other else "",
-            "\n".join(seen_at(row["evidence"], [row["before"]["point"], row["after"]["point"]])),
+            "\n".join(words.seen_at(row["evidence"], [row["before"]["point"], row["after"]["point"]])),
         ]
         for row in rows
     ]
@@ -89,7 +94,7 @@ def _proxies(document: Document, words: Words, width: int) -> Section:
             row["proto"],
             f"{words.flow(row['client_side'])}\n{words.flow(row['server_side'])}",
             row["because"],
-            _evidence(row["evidence"], 2),
+            "\n".join(words.frames(row["evidence"], 2)),
         ]
         for row in rows
     ]
@@ -115,7 +120,7 @@ def _tunnels(document: Document, words: Words, width: int) -> Section:
             f"{number(first['largest_inner_ip'])} B" if first["largest_inner_ip"] else "",
             listing([words.address(each) for each in first["inner_ips"]], 6),
             "\n".join(["one way"] * first["one_way"] + ["encrypted"] * first["encrypted"]),
-            "\n".join(text for row in rows for text in seen_at(row["evidence"], [row["point"]])),
+            "\n".join(text for row in rows for text in words.seen_at(row["evidence"], [row["point"]])),
         ]
         for rows in shown
         for first in rows[:1]
@@ -140,7 +145,7 @@ def _macs(document: Document, words: Words, width: int) -> Section:
             _stack(first["macs"]),
             _stack([words.address(each) for each in first["ips"]]),
             first["because"],
-            _stack([seen_at(row["evidence"], [row["point"]])[0] for row in rows], 3),
+            _stack([words.seen_at(row["evidence"], [row["point"]])[0] for row in rows], 3),
         ]
         for rows in shown
         for first in rows[:1]
@@ -158,7 +163,7 @@ def _stations(document: Document, words: Words, width: int) -> Section:
             listing(row["names"], 3),
             _stack(row["ips"], 3),
             number(row["packets"]),
-            listing(row["points"], 2),
+            words.places(row["points"]),
         ]
         for row in rows
     ]
@@ -190,7 +195,7 @@ def _flows(document: Document, words: Words, width: int) -> Section:
             size(max(row["bytes"] for row in rows)),
             duration(first["rtt_us"]) if first["rtt_us"] is not None else "",
             number(first["retransmissions"]) if first["retransmissions"] else "",
-            first["point"] if len(rows) == 1 else f"{len(rows)} points",
+            words.places([row["point"] for row in rows]),
         ]
         for rows in shown
         for first in rows[:1]
@@ -210,7 +215,7 @@ def _findings(document: Document, words: Words, width: int) -> Section:
                 for text in (
                     row["says"],
                     f"Fix: {row['fix']}" if row["fix"] else "",
-                    _evidence(row["evidence"], 4, " "),
+                    ", ".join(words.frames(row["evidence"], 4)),
                 )
                 if text
             ),
@@ -268,27 +273,16 @@ def _next(document: Document, where: Mapping[str, str], width: int) -> list[str]
     files = [shlex.quote(where.get(each["file"], each["file"])) for each in document["inputs"]]
     openable = [each["file"] for each in document["inputs"] if each["file"] != "-"]
     evidence = _first_evidence(document)
-    commands = []
     if evidence and evidence["file"] in openable:
         file = shlex.quote(where.get(evidence["file"], evidence["file"]))
-        commands.append(f"one frame   capnet packet {file} {evidence['frame']}")
-    if openable and len(files) <= 3:
-        commands.append(f"as JSON     capnet analyze {' '.join(files)} --format json")
-    else:
-        commands.append("as JSON     --format json")
-    return [*lines, *(line for command in commands for line in fill(visible(command), width, hanging=" " * 12))]
+        command = visible(f"one frame   capnet packet {file} {evidence['frame']}")
+        lines.append(command if columns(command) <= width else f"one frame   capnet packet FILE {evidence['frame']}")
+    command = visible(f"as JSON     capnet analyze {' '.join(files)} --format json")
+    usable = len(openable) == len(files) and columns(command) <= width
+    return [*lines, command if usable else "as JSON     the same with --format json"]
 
 
 # -- shared ---------------------------------------------------------------------------------------
-def _evidence(evidence: Sequence[Document], most: int, joint: str = "\n") -> str:
-    """`A/ens33 #3 #7`, `B/ens33 #9`: per point, the first frames."""
-    frames: dict[str, list[str]] = {}
-    for each in evidence[:most]:
-        frames.setdefault(each["point"], []).append(f"#{each['frame']}")
-    joint = ", " if joint == " " else joint
-    return joint.join(" ".join([point, *numbers]) for point, numbers in frames.items())
-
-
 def _stack(texts: Sequence[str], most: int = 4) -> str:
     shown = list(texts[:most])
     if len(texts) > most:

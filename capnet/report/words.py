@@ -11,9 +11,10 @@ ARROW = " → "
 
 
 class Words:
-    """`names` maps an address to the name a person uses for it."""
+    """`names` maps an address to the name a person uses for it; a report of `one_point` does not repeat the point."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
+    def __init__(self, names: Mapping[str, str], one_point: bool = False) -> None:
+        self.one_point = one_point
         self.names = {address: fit(name, 24) for address, name in names.items()}
         self._introduced: set[str] = set()
 
@@ -52,6 +53,33 @@ class Words:
             source += f" id {side['id']}"
         return source + ARROW + self.endpoint(side["dst"], side["dport"], after=side["src"])
 
+    def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
+        """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
+        earliest: dict[str, Document] = {}
+        for each in evidence:
+            earliest.setdefault(each["point"], each)
+        return [
+            self.place(point, f"#{earliest[point]['frame']}" if point in earliest else "")
+            for point in dict.fromkeys(points)
+        ]
+
+    def frames(self, evidence: Sequence[Document], most: int) -> list[str]:
+        """`A/ens33 #3 #7`, `B/ens33 #9`: of the first `most` frames, those of each point."""
+        frames: dict[str, list[str]] = {}
+        for each in evidence[:most]:
+            frames.setdefault(each["point"], []).append(f"#{each['frame']}")
+        return [self.place(point, " ".join(numbers)) for point, numbers in frames.items()]
+
+    def place(self, point: str, frames: str = "") -> str:
+        """`A/docker0 #41`; `#41` when there is one point only."""
+        return frames if self.one_point else f"{point} {frames}".rstrip()
+
+    def places(self, points: Sequence[str]) -> str:
+        """`A/docker0 +3`: one of several points, and how many more."""
+        if self.one_point or not points:
+            return ""
+        return points[0] if len(points) == 1 else f"{points[0]} +{len(points) - 1}"
+
     def legend(self, used: Iterable[str]) -> list[str]:
         """`web 172.17.0.2` for every name whose address is among `used` and was not introduced yet, by name."""
         addresses: dict[str, list[str]] = {}
@@ -59,18 +87,6 @@ class Words:
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
         return [f"{name} {', '.join(addresses[name])}" for name in sorted(addresses)]
-
-
-def frame(evidence: Document) -> str:
-    return f"{evidence['point']} #{evidence['frame']}"
-
-
-def seen_at(evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
-    """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
-    earliest: dict[str, Document] = {}
-    for each in evidence:
-        earliest.setdefault(each["point"], each)
-    return [frame(earliest[point]) if point in earliest else point for point in dict.fromkeys(points)]
 
 
 def _tail(address: str, after: str) -> str:

@@ -190,10 +190,10 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
 
     if_tsresol: 10**-k, or 2**-k when its top bit is set; if_tsoffset: seconds to add.
     """
-    if high > HALF_RANGE:
-        high = HALF_RANGE
     if resolution & 128:
         k = resolution & 127
+        if k < 32 and high > HALF_RANGE:
+            high = HALF_RANGE
         if k == 0:
             seconds = low
             fraction = 0
@@ -208,21 +208,22 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
             seconds = 0
             fraction = 0
     else:
+        # Finer than nanoseconds: divided by 10 in two halves, because all 64 bits may be in use.
+        for _ in range(min(resolution, 29) - 9):
+            low = (((high % 10) << 32) | low) // 10
+            high //= 10
+        if high > HALF_RANGE:
+            high = HALF_RANGE
         units = (high << 32) | low
-        if resolution == 9:
+        if resolution >= 9:
             seconds = units // 1_000_000_000
             fraction = units - seconds * 1_000_000_000
-        elif resolution <= 9:
+        else:
             per_second = 1
             for _ in range(resolution):
                 per_second *= 10
             seconds = units // per_second
             fraction = (units - seconds * per_second) * (1_000_000_000 // per_second)
-        else:
-            for _ in range(min(resolution, 29) - 9):
-                units //= 10
-            seconds = units // 1_000_000_000
-            fraction = units - seconds * 1_000_000_000
     if seconds > MAX_SECONDS:
         seconds = MAX_SECONDS
     seconds += offset

@@ -9,7 +9,7 @@ import pytest
 from capnet.report import text
 from capnet.report.escape import visible, visible_all
 from capnet.report.grid import grid
-from capnet.report.words import Words, seen_at
+from capnet.report.words import Words
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,12 @@ def test_grid_gives_way_in_marked_columns_only_while_it_can():
     assert lines == ["  n  words", "  1  alpha beta", "     gamma delta"]
 
 
+def test_grid_cuts_words_only_when_breaking_lines_is_not_enough():
+    rows = [["10.25.132.11 ↔ 10.25.132.13", "a sentence of many words that can be broken anywhere"]]
+    lines = grid(["between", "because"], rows, 40, "", "ww")
+    assert {"10.25.132.11", "10.25.132.13"} <= set(" ".join(lines).split())
+
+
 def test_grid_leaves_out_empty_columns_and_empty_tables():
     assert grid(["a", "b"], [["", "x"]], 80) == ["  b", "  x"]
     assert grid(["a"], [], 80) == []
@@ -113,9 +119,8 @@ def test_introduced_once():
 
 
 def test_seen_at_takes_the_earliest_frame_of_each_point():
-    evidence = [
-        {"point": "b", "file": "f", "frame": 2},
-        {"point": "a", "file": "f", "frame": 3},
-        {"point": "a", "file": "f", "frame": 9},
-    ]
-    assert seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]
+    evidence = [{"point": point, "file": "f", "frame": frame} for point, frame in (("b", 2), ("a", 3), ("a", 9))]
+    assert Words({}).seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]
+    assert Words({}).frames(evidence, 3) == ["b #2", "a #3 #9"]
+    assert Words({}, one_point=True).frames(evidence[1:], 3) == ["#3 #9"]
+    assert Words({}).places(["a", "b", "c"]) == "a +2"

@@ -1,0 +1,9 @@
+"""What all tests share: where the captures are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent
+GOLDENS = sorted((PROJECT / "pcaps").glob("*.pcapng"))
+MADE = sorted(path for path in (PROJECT / "tests" / "made").iterdir() if path.suffix in (".pcap", ".pcapng"))

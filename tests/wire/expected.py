@@ -1,0 +1,33 @@
+"""What tshark says about every golden and made capture, stored for machines without tshark.
+
+python -m tests.wire.expected          # write it anew; look at the difference before committing it
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+from tests.conftest import GOLDENS, MADE
+from tests.differential import Row, tshark_rows, tshark_version
+
+FOLDER = Path(__file__).parent / "expected"
+
+
+def stored(capture: Path) -> tuple[str, list[Row]]:
+    """(tshark's version, its rows) for a capture."""
+    with gzip.open(FOLDER / f"{capture.name}.json.gz", "rt", encoding="utf-8") as file:
+        whole = json.load(file)
+    return whole["tshark"], whole["rows"]
+
+
+def store(capture: Path) -> None:
+    text = json.dumps({"tshark": tshark_version(), "rows": tshark_rows(capture)}, indent=0, sort_keys=True)
+    # No name and no time in the gzip header: the same rows are the same file.
+    (FOLDER / f"{capture.name}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+if __name__ == "__main__":
+    for each in [*GOLDENS, *MADE]:
+        store(each)

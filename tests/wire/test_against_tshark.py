@@ -1,0 +1,51 @@
+"""Every field of every row equals tshark's: stored values everywhere, live ones where tshark is installed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GOLDENS, MADE
+from tests.differential import compare, our_rows, tshark_rows, tshark_version
+from tests.wire.expected import stored
+
+CAPTURES = [*GOLDENS, *MADE]
+
+
+def ours(capture: Path) -> list[dict[str, str]]:
+    return our_rows(capture, compiled=False)
+
+
+@pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.name)
+def test_a_golden_has_no_difference_at_all(capture: Path) -> None:
+    _, theirs = stored(capture)
+    result = compare(theirs, ours(capture))
+    assert result.differences == []
+    assert not result.explained
+    assert result.rows >= 200
+    assert min(result.equal[name] for name in ("src", "dst", "ttl", "ip_id", "seq", "smac", "time")) > 100
+
+
+@pytest.mark.parametrize("capture", MADE, ids=lambda path: path.name)
+def test_a_made_capture_differs_only_where_explained(capture: Path) -> None:
+    _, theirs = stored(capture)
+    assert compare(theirs, ours(capture)).differences == []
+
+
+def test_a_changed_value_is_noticed() -> None:
+    """The comparison itself can fail: one field of one row is altered."""
+    _, theirs = stored(GOLDENS[0])
+    rows = ours(GOLDENS[0])
+    rows[5]["ttl"] = str(int(rows[5]["ttl"]) + 1) if "ttl" in rows[5] else "7"
+    assert [each.column for each in compare(theirs, rows).differences] == ["ttl"]
+
+
+@pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed: stored values only")
+@pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.name)
+def test_tshark_still_says_what_is_stored(capture: Path) -> None:
+    version, rows = stored(capture)
+    if tshark_version() != version:
+        pytest.skip(f"stored by {version}, installed is {tshark_version()}")
+    assert tshark_rows(capture) == rows

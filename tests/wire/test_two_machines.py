@@ -1,0 +1,56 @@
+"""Interpreted and compiled kernels give the same rows, problems, tables: one source, one meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from capnet.analyze.ledger import Ledger
+from capnet.errors import UnreadableInput
+from capnet.wire.capture import open_capture
+from tests.conftest import GOLDENS, MADE
+
+TABLES = ("flows", "stations", "arps", "tunnels", "observations")
+
+
+def read(path: Path, compiled: bool) -> dict[str, Any]:
+    with open_capture(path, compiled=compiled) as capture:
+        ledger = Ledger(capture.machine)
+        blocks = []
+        for block in capture.blocks():
+            ledger.see(block, base=0)
+            blocks.append(block.rows.copy())
+        return {
+            "rows": np.concatenate(blocks) if blocks else None,
+            "problems": capture.problems,
+            "interfaces": capture.interfaces,
+            "names": capture.names.of,
+            "undecoded": ledger.undecoded,
+            **{name: getattr(ledger, name).copy() for name in TABLES},
+        }
+
+
+@pytest.mark.parametrize("path", [*GOLDENS, *MADE], ids=lambda path: path.name)
+def test_both_machines_agree(path: Path) -> None:
+    try:
+        interpreted = read(path, compiled=False)
+    except UnreadableInput as error:
+        with pytest.raises(UnreadableInput, match=str(error).rpartition(": ")[2].split("(")[0]):
+            read(path, compiled=True)
+        return
+    compiled = read(path, compiled=True)
+    for name, value in interpreted.items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(value, compiled[name], err_msg=name)
+        else:
+            assert value == compiled[name], name
+
+
+def test_the_goldens_fill_the_tables() -> None:
+    """What the comparison above compares is not empty."""
+    found = [read(path, compiled=False) for path in GOLDENS]
+    for name in TABLES:
+        assert sum(len(each[name]) for each in found) > 0, name
