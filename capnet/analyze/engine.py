@@ -19,6 +19,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
 from capnet.analyze.facts import Input, Point, Problem, Report
 from capnet.analyze.ledger import BUDGET, Ledger
+from capnet.errors import UnreadableInput
 from capnet.topology import Topology, role_from_name, topology_path
 from capnet.wire.capture import Capture, open_capture, worth_compiling
 from capnet.wire.frames import Block
@@ -157,7 +158,11 @@ def _beside(sources: list[Source]) -> Topology | None:
             continue
         path = topology_path(source.path)
         if path.is_file():
-            more = Topology.load(path)
+            try:
+                more = Topology.load(path)
+            except ValueError as error:
+                hint = "mend it or move it away: all but names works without it"
+                raise UnreadableInput(f"{error}; {hint}") from error
             found = more if found is None else found.joined(more)
     return found
 

@@ -35,11 +35,16 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
     from capnet.wire.capture import open_capture
     from capnet.wire.frames import NAMES
 
+    last = 0
     with open_capture(file) as capture:
         for block in capture.blocks():
-            if not len(block) or int(block["frame"][-1]) < number:
+            if len(block):
+                last = int(block["frame"][-1])
+            if last < number:
                 continue
             found = block["frame"] == number
+            if not found.any():
+                raise UsageError(f"{file}: frame {number} is no packet, but a pcapng block of another kind")
             rows = [dict(zip(NAMES, map(int, row), strict=True)) for row in block.rows[found]]
             interface = capture.interfaces[rows[0]["point"]]
             text = frame.render(rows, str(file), interface.name or file.name.split(".")[0], names=_names(file))
@@ -47,12 +52,8 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
                 at = int(block.record_at[found.argmax()])
                 text += "\n" + frame.hex_dump(bytes(block.raw[at : at + rows[0]["caplen"]]))
             return text
-        damage = "; ".join(each.says for each in capture.problems)
-        raise UsageError(
-            f"{file}: there is no frame {number}; it has {capture.packets} ({damage})"
-            if damage
-            else f"{file}: there is no frame {number}; it has {capture.packets}"
-        )
+        damage = "".join(f"; {each.says}" for each in capture.problems)
+    raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
 
 
 def _names(file: Path) -> dict[str, str]:

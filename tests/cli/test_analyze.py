@@ -253,5 +253,12 @@ def test_an_empty_input_cannot_be_read():
     assert "empty" in error(3, "-", stdin=b"")
 
 
+@pytest.mark.parametrize("text", ["{", '{"schema": "capnet.topology/1", "hosts": [{}]}', "\x1b[2J"])
+def test_a_broken_topology_beside_the_capture(tmp_path, text):
+    (tmp_path / "x.pcap").write_bytes(TCP.read_bytes())
+    (tmp_path / "x.topology.json").write_text(text)
+    assert "x.topology.json" in error(3, tmp_path / "x.pcap")
+
+
 def test_hostile_file_names_are_made_visible_in_errors():
     assert "\x1b" not in error(3, "\x1b[2Jmissing.pcap")

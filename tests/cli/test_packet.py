@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +50,19 @@ def test_the_last_frame_and_no_further():
     assert packet(VXLAN, 7, "--no-tshark").returncode == 0
     done = packet(VXLAN, 8)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"capnet: {VXLAN}: there is no frame 8; it has 7\n"
+    assert done.stderr == f"capnet: {VXLAN}: there is no frame 8; the last one is 7\n"
+
+
+def test_a_number_that_wireshark_gives_to_no_packet(tmp_path):
+    """Wireshark numbers custom blocks (pcapng section 4.8) among the frames."""
+    raw = (ROOT / "tests" / "made" / "pcapng_le.pcapng").read_bytes()
+    header = int.from_bytes(raw[4:8], "little")
+    custom = struct.pack("<4I", 0x00000BAD, 16, 32473, 16)
+    (tmp_path / "custom.pcapng").write_bytes(raw[:header] + custom + raw[header:])
+    done = packet(tmp_path / "custom.pcapng", 1, "--no-tshark")
+    assert done.returncode == 2
+    assert "frame 1 is no packet, but a pcapng block of another kind" in done.stderr
+    assert packet(tmp_path / "custom.pcapng", 2, "--no-tshark").returncode == 0
 
 
 @pytest.mark.parametrize(
