@@ -40,6 +40,7 @@ from capnet.analyze.columns import (
     OBS_TIME,
     OBS_TTL,
 )
+from capnet.analyze.bridges import ports_first
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Delay
 from capnet.analyze.rows import TCP, WITH_ID, host_of
@@ -140,7 +141,7 @@ def duplicates(context: Context, within_ns: int = 1_000_000) -> Duplicates:
 def _links(context: Context) -> Links:
     flows = context.flows
     seen = context.observations
-    seen = seen[seen[:, OBS_FLOW] >= 0]
+    seen = ports_first(context, seen[seen[:, OBS_FLOW] >= 0])
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
     seen = seen[np.lexsort((seen[:, OBS_SEQ], tie, seen[:, OBS_TIME], seen[:, OBS_DIGEST]))]
     repeated = _repeated(context, seen)

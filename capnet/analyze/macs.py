@@ -54,12 +54,13 @@ def own_ips(speaker: Speaker) -> list[str]:
 
 def _one(context: Context, point: int, speaker: Speaker) -> list[MacVerdict]:
     mac, where = mac_text(speaker.mac), context.points[point].name
-    passed = sorted((ip for ip in speaker.forwarded if not is_multicast(ip)), key=address_value)
+    # Link-local addresses never cross a router (RFC 4007): one that seems passed on is a veth's or bridge's own.
+    routable = (ip for ip in speaker.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local)
+    passed = sorted(routable, key=address_value)
     own = own_ips(speaker)
     if passed:
-        because = f"{mac} sends packets of {plural(len(passed), 'address')}{'es' if len(passed) > 1 else ''}"
-        because = because.replace("addresses" + "es", "addresses")
-        because += " that others own or that were routed before: it forwards"
+        addresses = "1 address" if len(passed) == 1 else f"{len(passed)} addresses"
+        because = f"{mac} sends packets of {addresses} that others own or that were routed before: it forwards"
         return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
     if len(own) > 1 and context.points[point].role not in ("loopback", "bridge"):
         because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"

@@ -1,0 +1,154 @@
+"""The scenarios as a person plays them, in a lab of their own, against what conntrack, Docker and tshark say."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from capnet import lab
+from tests.conntrack import reported, translations
+
+pytestmark = pytest.mark.live
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, docker.DockerClient]]:
+    """Both hosts of a running lab, by name."""
+    folder = Path("/run") / f"capnet-scenarios-{os.getpid()}"
+    before = os.environ.get("CAPNET_LAB_DIR")
+    os.environ["CAPNET_LAB_DIR"] = str(folder)
+    try:
+        with lab.running(print) as made:
+            clients = {name: docker.DockerClient(base_url=host.docker_url) for name, host in made.hosts.items()}
+            yield clients
+            for client in clients.values():
+                client.close()
+    finally:
+        os.environ.pop("CAPNET_LAB_DIR")
+        if before is not None:
+            os.environ["CAPNET_LAB_DIR"] = before
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "capnet", *words], cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def run(*words: str) -> str:
+    with start(*words) as process:
+        out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    return out
+
+
+def things(hosts: dict[str, docker.DockerClient]) -> dict[str, Any]:
+    """Everything on the hosts that a scenario could leave behind, and the capture programs on this machine."""
+    left: dict[str, Any] = {}
+    for name, client in hosts.items():
+        left[name] = (
+            sorted(each.name for each in client.containers.list(all=True)),
+            sorted(each.name for each in client.networks.list() if each.name not in ("docker_gwbridge", "ingress")),
+            client.info()["Swarm"]["LocalNodeState"],
+        )
+    listing = subprocess.run(["ps", "-eo", "comm="], capture_output=True, text=True, check=True)
+    left["captures"] = sorted(line for line in listing.stdout.split() if line in ("dumpcap", "tcpdump"))
+    return left
+
+
+def test_bridge_shows_what_conntrack_says(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+    before = things(hosts)
+    bundle = tmp_path / "bridge.pcapng"
+    out = run("scenario", "bridge", "--lab", "--output", str(bundle))
+    assert str(bundle) in out
+    assert things(hosts) == before
+
+    report = json.loads(run("analyze", str(bundle), "--format", "json"))
+    known = translations(tmp_path / "bridge.topology.json")
+    found = reported(report)
+    assert found <= known
+    assert {(row["kind"], row["proto"]) for row in report["nat"]} == {
+        ("snat", "tcp"), ("snat", "udp"), ("snat", "icmp"), ("dnat", "tcp"),
+    }  # fmt: skip
+    # What conntrack has beyond that are connections from before the taps listened.
+    ports = {str(side) for each in found for side in (each.before, each.after)}
+    assert all(str(each.before) not in ports for each in known - found)
+    assert report["models"][0]["model"] == "bridge"
+    assert all(point["dropped"] == 0 for point in report["points"])
+
+
+def test_overlay_at_ens33_shows_what_docker_and_tshark_say(
+    hosts: dict[str, docker.DockerClient], tmp_path: Path
+) -> None:
+    before = things(hosts)
+    bundle = tmp_path / "overlay.pcapng"
+    run("scenario", "overlay", "--lab", "--capture", "ens33", "--output", str(bundle))
+    assert things(hosts) == before
+
+    report = json.loads(run("analyze", str(bundle), "--format", "json"))
+    assert [point["name"] for point in report["points"]] == ["A/ens33", "B/ens33"]
+    fields = ["-e", "vxlan.vni", "-e", "ip.src", "-e", "ip.dst"]
+    lines = subprocess.run(
+        ["tshark", "-n", "-r", str(bundle), "-Y", "vxlan", "-T", "fields", "-E", "occurrence=f", *fields],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert lines
+    assert {each["vni"] for each in report["tunnels"]} == {int(line.split()[0]) for line in lines}
+    assert {tuple(each["vteps"]) for each in report["tunnels"]} == {("192.168.111.128", "192.168.111.129")}
+    assert {address for line in lines for address in line.split()[1:]} == {"192.168.111.128", "192.168.111.129"}
+    assert sum(each["frames"] for each in report["tunnels"]) == len(lines)
+    inner = {each["proto"] for each in report["flows"]["top"] if each["vni"]}
+    assert {"icmp", "tcp"} <= inner
+    names = {report["names"][ip] for each in report["tunnels"] for ip in each["inner_ips"]}
+    assert names == {"left", "right"}
+    assert report["models"][0]["model"] == "overlay"
+
+
+def test_overlay_without_a_second_host_says_what_it_needs() -> None:
+    with start("scenario", "overlay", "--host", "unix:///nowhere.sock") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode in (2, 4)
+    assert "Traceback" not in err
+
+
+def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
+    """Play a scenario and send it a signal once it has said `line`; its exit code."""
+    with start(*words) as process:
+        assert process.stderr is not None
+        for said in process.stderr:
+            if line in said:
+                process.send_signal(how)
+                break
+        else:
+            pytest.fail(f"it never said {line!r}")
+        process.communicate(timeout=120)
+    return process.returncode
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_an_interrupt_half_way_leaves_nothing(
+    hosts: dict[str, docker.DockerClient], tmp_path: Path, how: signal.Signals
+) -> None:
+    before = things(hosts)
+    code = interrupted_when("listen at", how, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
+    assert code == 130
+    assert things(hosts) == before
+
+
+def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+    before = things(hosts)
+    interrupted_when("listen at", signal.SIGKILL, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
+    assert things(hosts) != before
+    run("scenario", "clean", "--lab")
+    assert things(hosts) == before
