@@ -62,7 +62,7 @@ def _ingress(context: Context) -> np.ndarray:
     flows = context.flows
     ingress = np.full(len(flows), -1)
     is_bridge = np.array([_is_bridge(point.name, point.role) for point in context.points] or [False])
-    bridged = np.flatnonzero(is_bridge[flows[:, FLOW_POINT]]) if len(flows) else []
+    bridged: np.ndarray = np.flatnonzero(is_bridge[flows[:, FLOW_POINT]])
     if not len(bridged):
         return ingress
     hosts = [host_of(point.name) or "" for point in context.points]

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analyze.bridges import ports_first
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
@@ -40,7 +41,6 @@ from capnet.analyze.columns import (
     OBS_TIME,
     OBS_TTL,
 )
-from capnet.analyze.bridges import ports_first
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Delay
 from capnet.analyze.rows import TCP, WITH_ID, host_of
