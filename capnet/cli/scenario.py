@@ -112,7 +112,7 @@ def _play_command(name: str, path: Path) -> click.Command:
     ) -> None:
         from capnet.scenario.play import play
 
-        with _hosts(lab, host, peer) as hosts:
+        with _hosts(lab, host, peer, keep=keep) as hosts:
             written = play(name, hosts, output=output, capture=capture, image=image, keep=keep, say=_say)
         _report(written)
         click.echo(str(written))
@@ -121,23 +121,28 @@ def _play_command(name: str, path: Path) -> click.Command:
 
 
 @contextmanager
-def _hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
-    """The Docker hosts that the options name: one or two."""
+def _hosts(lab: bool, host: str | None, peer: str | None, *, keep: bool = False) -> Iterator[list[Any]]:
+    """The Docker hosts that the options name: one or two. A lab that is started here goes, unless `keep`."""
     from capnet.errors import UsageError
     from capnet.record.host import connect
+    from capnet.scenario.interrupts import Interruptible
 
-    with ExitStack() as stack:
+    with Interruptible(), ExitStack() as stack:
         if lab:
             if host or peer:
                 raise UsageError("--lab brings its own hosts: leave --host and --peer out")
             from capnet import lab as labs
 
-            made = stack.enter_context(labs.running(_say))
+            made = labs.up(_say) if keep else stack.enter_context(labs.running(_say))
             hosts = [connect(each.docker_url, name=each.name) for each in made.hosts.values()]
         else:
             hosts = [connect(host)]
             if peer:
                 hosts.append(connect(peer))
+                if hosts[1].url == hosts[0].url:
+                    raise UsageError(f"--peer {peer} is the first host itself")
+                if hosts[1].name == hosts[0].name:  # points are told apart by their host's name
+                    hosts[1].name += "-2"
         for each in hosts:
             stack.callback(each.close)
         yield hosts

@@ -91,7 +91,7 @@ def _shell(url: str) -> tuple[Shell | None, str | None]:
     if parts.scheme == "ssh":
         target = f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)
         port = ("-p", str(parts.port)) if parts.port else ()
-        return Shell(host_pid=1, ssh=("ssh", "-o", "BatchMode=yes", *port, "--", target)), None
+        return Shell("self", ssh=("ssh", "-o", "BatchMode=yes", *port, "--", target)), None
     if parts.scheme != "unix":
         return None, f"{url} gives Docker's API only; use ssh:// to listen there too"
     if not sys.platform.startswith("linux"):
@@ -99,7 +99,7 @@ def _shell(url: str) -> tuple[Shell | None, str | None]:
     pid = _daemon_pid(parts.path)
     if pid == 0:
         return None, "the daemon runs outside this process namespace; run capnet on the host itself"
-    return Shell(host_pid=pid), None
+    return Shell(str(pid)), None
 
 
 def _daemon_pid(path: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from capnet.errors import EnvironmentLacks
 from capnet.record.host import DockerHost
 from capnet.record.places import Point, container_netns, interfaces, overlay_netns, peer_of
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
@@ -50,14 +49,11 @@ def survey(
 def conntrack(host: DockerHost, addresses: set[str]) -> list[str]:
     """The host's connection table as `conntrack -L -o extended` prints it: the entries that name one of the addresses.
 
-    Empty where nobody can look, or where conntrack is not installed.
+    Empty where nobody can look; EnvironmentLacks where conntrack is missing or refuses.
     """
     if host.shell is None:
         return []
-    try:
-        listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
-    except EnvironmentLacks:
-        return []
+    listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
     return sorted(
         " ".join(line.split())
         for line in listing.splitlines()

@@ -138,13 +138,24 @@ def container_netns(host: DockerHost, container: str) -> str:
 def overlay_netns(host: DockerHost, network: str, container: str) -> str:
     """The namespace in which dockerd keeps an overlay network's bridge and VXLAN device.
 
-    libnetwork names the file `1-` and the first ten characters of the network's id, in the folder that also
-    holds the sandboxes of containers (drivers/overlay/ov_network.go); it exists while a container is attached.
+    libnetwork keeps it in the folder of the containers' sandboxes and calls it by how many times the network
+    came to life on this host and the beginning of its id, twelve characters in all: `1-9bb98856f1`
+    (drivers/overlay/ov_network.go, osl.GenerateKey). It exists while a container is attached.
     """
+    shell = _shell(host)
     attributes = host.client.containers.get(container).attrs["NetworkSettings"]
     sandboxes = PurePosixPath(attributes["SandboxKey"]).parent
     network_id = attributes["Networks"][network]["NetworkID"]
-    return _shell(host).host_path(str(sandboxes / f"1-{network_id[:10]}"))
+    folder = shell.host_path(str(sandboxes))
+    lives = {
+        int(life): name
+        for name in shell.run(["ls", folder]).split()
+        for life, dash, beginning in [name.partition("-")]
+        if dash and life.isdigit() and network_id.startswith(beginning)
+    }
+    if not lives:
+        raise EnvironmentLacks(f"host {host.name} keeps no namespace for overlay network {network} in {sandboxes}")
+    return f"{folder}/{lives[max(lives)]}"
 
 
 def _named(shell: Shell, netns: str, interface: str, owner: str) -> dict[str, Any]:

@@ -25,18 +25,21 @@ _UNTIL_STDIN_CLOSES = (
 
 @dataclass(frozen=True)
 class Shell:
-    """`ssh` is empty for this machine; `host_pid` is a process in the host's own namespaces."""
+    """`host` names in /proc a process in the host's own namespaces: the daemon, or `self` where ssh lands.
 
-    host_pid: int
+    `ssh` is the ssh command up to the remote machine's name, empty for this machine.
+    """
+
+    host: str
     ssh: tuple[str, ...] = ()
 
     @property
     def host_netns(self) -> str:
-        return f"/proc/{self.host_pid}/ns/net"
+        return f"/proc/{self.host}/ns/net"
 
     def host_path(self, path: str) -> str:
         """A path as the daemon sees it, which may be in a mount namespace of its own."""
-        return f"/proc/{self.host_pid}/root{path}"
+        return f"/proc/{self.host}/root{path}"
 
     def argv(self, command: Sequence[str]) -> list[str]:
         if self.ssh:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
@@ -19,6 +15,7 @@ from capnet.record import bundle
 from capnet.record.host import DockerHost
 from capnet.scenario import library, runs
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.stage import Stage
 
 DEFAULT_FOLDER = Path("captures")
@@ -46,7 +43,7 @@ def play(
         )
     path = bundle_path(output, name)
     run = runs.new_run()
-    with _Interruptible() as interruptible, ExitStack() as undo:
+    with _docker_errors(), Interruptible() as interruptible, ExitStack() as undo:
         for line in runs.sweep(hosts):
             say(f"removed what a dead run left: {line}")
         if not keep:  # the last to run: what was being made when the axe fell has the label, if nothing else
@@ -55,12 +52,14 @@ def play(
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         stage = Stage(name, list(hosts), run, folder, undo, say, image, capture, keep)
         try:
-            with _docker_errors():
-                module.play(stage)
+            module.play(stage)
             if stage.topology is None:
                 raise ScenarioFailed(f"scenario {name} listened nowhere")
             stage.topology.recorded = _versions(stage)
-            bundle.write(path, stage.taps, stage.topology)
+            try:
+                bundle.write(path, stage.taps, stage.topology)
+            except OSError as error:
+                raise UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
         finally:
             interruptible.no_more()
             say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")
@@ -76,40 +75,9 @@ def bundle_path(output: Path, name: str) -> Path:
     return output / f"{name}.pcapng"
 
 
-class _Interruptible:
-    """While open, SIGTERM is like Ctrl-C; after `no_more()` both wait until everything is undone."""
-
-    def __init__(self) -> None:
-        self._before: dict[int, Any] = {}
-        self._waiting = False
-
-    def __enter__(self) -> _Interruptible:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                self._before[number] = signal.signal(number, _interrupt)
-        return self
-
-    def no_more(self) -> None:
-        for number in self._before:
-            signal.signal(number, self._wait)
-
-    def __exit__(self, *exc: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        if self._waiting:
-            raise KeyboardInterrupt
-
-    def _wait(self, number: int, frame: FrameType | None) -> None:
-        self._waiting = True
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 @contextlib.contextmanager
 def _docker_errors() -> Iterator[None]:
-    """What Docker refuses is a scenario that failed, in Docker's words."""
+    """What Docker refuses, also while it is being undone, is a scenario that failed, in Docker's words."""
     import docker
     import requests
 

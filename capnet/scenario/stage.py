@@ -133,7 +133,10 @@ class Stage:
             for address in endpoint.addresses
         }
         for host, described in zip(self.hosts, topology.hosts, strict=True):
-            described.conntrack = inventory.conntrack(host, addresses)
+            try:
+                described.conntrack = inventory.conntrack(host, addresses)
+            except EnvironmentLacks as error:
+                self.say(f"{host.name}: the topology goes without a connection table: {error}")
         return topology
 
     def _unless_kept(self) -> ExitStack:

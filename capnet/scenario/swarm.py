@@ -26,19 +26,20 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
                 f"{worker.name} is in a swarm and {manager.name} is not: let {manager.name} join it, or name the "
                 "swarm's manager with --host"
             )
+        undo.callback(_leave, manager.docker.client)
         manager.docker.client.swarm.init(
             advertise_addr=manager.address,
             listen_addr=f"{manager.address}:2377",
             data_path_addr=manager.address,
             labels=labels,
         )
-        undo.callback(manager.docker.client.swarm.leave, force=True)
     elif not here.get("ControlAvailable"):
         raise UsageError(f"{manager.name} is no manager of its swarm: name a manager with --host")
 
     swarm = manager.docker.client.swarm
     swarm.reload()
     if there["LocalNodeState"] == "inactive":
+        undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
         worker.docker.client.swarm.join(
             remote_addrs=[f"{manager.address}:2377"],
             join_token=swarm.attrs["JoinTokens"]["Worker"],
@@ -46,9 +47,6 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
             listen_addr=f"{worker.address}:2377",
             data_path_addr=worker.address,
         )
-        node = worker.docker.client.info()["Swarm"]["NodeID"]
-        undo.callback(_forget, manager.docker.client, node)
-        undo.callback(worker.docker.client.swarm.leave, force=True)
 
     nodes = {host.docker.client.info()["Swarm"]["NodeID"] for host in (manager, worker)}
 
@@ -79,6 +77,11 @@ def _make_gateway_bridge(client: Any, labels: dict[str, str], undo: ExitStack) -
     undo.callback(remove_network, made)
 
 
-def _forget(manager: Any, node: str) -> None:
-    """Removes a node that has left from the manager's list; in a swarm of ours that is about to go, no matter."""
-    manager.api.remove_node(node, force=True)
+def _leave(client: Any, *, known_to: Any = None) -> None:
+    """Leaves the swarm, if it was joined at all; the manager that knew the node then forgets it."""
+    swarm = client.info()["Swarm"]
+    if swarm["LocalNodeState"] == "inactive":
+        return
+    client.swarm.leave(force=True)
+    if known_to is not None:
+        known_to.api.remove_node(swarm["NodeID"], force=True)
