@@ -112,6 +112,8 @@ def _play_command(name: str, path: Path) -> click.Command:
     ) -> None:
         from capnet.scenario.play import play
 
+        if library.load(name).NEEDS_PEER and not (peer or lab):
+            raise library.second_host_missing(name)
         with _hosts(lab, host, peer, keep=keep) as hosts:
             written = play(name, hosts, output=output, capture=capture, image=image, keep=keep, say=_say)
         _report(written)

@@ -30,6 +30,13 @@ def summary(path: Path) -> str:
     return docstring.partition("\n")[0]
 
 
+def second_host_missing(name: str) -> UsageError:
+    """What to raise when a scenario has one host and needs two."""
+    return UsageError(
+        f"{name} needs a second Docker host: name it with --peer, or use --lab (two hosts on this machine)"
+    )
+
+
 def load(name: str) -> ModuleType:
     """The scenario's module. UsageError, listing the known ones, if there is no such scenario."""
     known = files()

@@ -38,9 +38,7 @@ def play(
     """
     module = library.load(name)
     if module.NEEDS_PEER and len(hosts) < 2:
-        raise UsageError(
-            f"{name} needs a second Docker host: name it with --peer, or use --lab (two hosts on this machine)"
-        )
+        raise library.second_host_missing(name)
     path = bundle_path(output, name)
     run = runs.new_run()
     with _docker_errors(), Interruptible() as interruptible, ExitStack() as undo:

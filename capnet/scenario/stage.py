@@ -21,7 +21,7 @@ from capnet.record import inventory, places
 from capnet.record.host import DockerHost
 from capnet.record.places import Point
 from capnet.record.tap import Tap, listening
-from capnet.scenario import image, swarm
+from capnet.scenario import image, library, swarm
 from capnet.scenario.runs import labels, remove_container, remove_network
 from capnet.scenario.wait import until
 from capnet.topology import Topology
@@ -62,10 +62,7 @@ class Stage:
     @property
     def b(self) -> StageHost:
         if len(self._actors) < 2:
-            raise UsageError(
-                f"{self.scenario} needs a second Docker host: name it with --peer, or use --lab "
-                "(two hosts on this machine)"
-            )
+            raise library.second_host_missing(self.scenario)
         return self._actors[1]
 
     def swarm(self) -> None:

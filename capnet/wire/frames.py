@@ -14,6 +14,7 @@ of 48 bits.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 import numpy as np
@@ -149,6 +150,7 @@ def mac_value(text: str) -> int:
     return int(digits, 16)
 
 
+@lru_cache(maxsize=1 << 16)
 def address_text(hi: int, lo: int) -> str:
     """The two halves → `172.17.0.2` or `fe80::1` (RFC 5952)."""
     if hi == 0 and lo >> 32 == 0xFFFF:
@@ -157,6 +159,7 @@ def address_text(hi: int, lo: int) -> str:
     return str(IPv6Address(whole))
 
 
+@lru_cache(maxsize=1 << 16)
 def address_value(text: str) -> tuple[int, int]:
     """`172.17.0.2` or `fe80::1` → the two signed halves. ValueError if it is no address."""
     if ":" not in text:

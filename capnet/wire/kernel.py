@@ -8,8 +8,8 @@ same arrays as numpy arrays.
 
 `@inline` marks a function that kernels call, `@kernel` one that is called from outside. Nothing is
 compiled, and numba is not even imported, before a kernel is first run compiled. Compiled code is
-cached on disk under a name made of the text of all kernel modules: numba alone would notice a change
-in the entry's own file only.
+cached on disk under a name made of the text of all modules beside kernels: numba alone would notice a change
+in the entry's own file only, and the numbers of columns, which other modules define, are compiled in.
 """
 
 from __future__ import annotations
@@ -76,8 +76,9 @@ def cache_folder() -> Path:
     """Where compiled kernels of exactly these sources are kept (XDG base directory rules)."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     text = hashlib.sha256(sys.version.encode())
-    for name in sorted(_sources):
-        text.update(Path(name).read_bytes())
+    for folder in sorted({Path(name).parent for name in _sources}):
+        for source in sorted(folder.glob("*.py")):
+            text.update(source.read_bytes())
     return Path(base) / "capnet" / text.hexdigest()[:16]
 
 
