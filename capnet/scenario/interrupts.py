@@ -9,9 +9,10 @@ from typing import Any
 
 
 class Interruptible:
-    """While open, SIGTERM and SIGHUP raise KeyboardInterrupt as Ctrl-C does.
+    """While open, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt.
 
-    After `no_more()` they all wait: the interrupt is raised when the block has ended.
+    Those that follow wait, lest they interrupt the undoing; after `no_more()` the first waits too. Who waited
+    is heard when the block has ended.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class Interruptible:
     def __enter__(self) -> Interruptible:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                self._before[number] = signal.signal(number, _interrupt)
+                self._before[number] = signal.signal(number, self._interrupt)
         return self
 
     def no_more(self) -> None:
@@ -34,9 +35,9 @@ class Interruptible:
         if self._waiting:
             raise KeyboardInterrupt
 
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.no_more()
+        raise KeyboardInterrupt
+
     def _wait(self, number: int, frame: FrameType | None) -> None:
         self._waiting = True
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -54,7 +54,7 @@ def run(*words: str) -> str:
 
 
 def things(hosts: dict[str, docker.DockerClient]) -> dict[str, Any]:
-    """Everything on the hosts that a scenario could leave behind, and the capture programs on this machine."""
+    """Everything on the hosts that a scenario could leave behind, and its capture programs."""
     left: dict[str, Any] = {}
     for name, client in hosts.items():
         left[name] = (
@@ -62,9 +62,20 @@ def things(hosts: dict[str, docker.DockerClient]) -> dict[str, Any]:
             sorted(each.name for each in client.networks.list() if each.name not in ("docker_gwbridge", "ingress")),
             client.info()["Swarm"]["LocalNodeState"],
         )
-    listing = subprocess.run(["ps", "-eo", "comm="], capture_output=True, text=True, check=True)
-    left["captures"] = sorted(line for line in listing.stdout.split() if line in ("dumpcap", "tcpdump"))
+    left["captures"] = sorted(capture_programs())
     return left
+
+
+def capture_programs() -> Iterator[str]:
+    """Capture programs that a scenario in this test's own lab started: they have inherited its environment."""
+    ours = f"CAPNET_LAB_DIR={os.environ['CAPNET_LAB_DIR']}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (process / "comm").read_text().strip()
+            if name in ("dumpcap", "tcpdump") and ours in (process / "environ").read_bytes().split(b"\0"):
+                yield name
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
 
 
 def test_bridge_shows_what_conntrack_says(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
@@ -123,11 +134,12 @@ def test_overlay_without_a_second_host_says_what_it_needs() -> None:
 
 
 def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
-    """Play a scenario and send it a signal once it has said `line`; its exit code."""
+    """Play a scenario and send it a signal once it has said `line`, while its taps listen; its exit code."""
     with start(*words) as process:
         assert process.stderr is not None
         for said in process.stderr:
             if line in said:
+                assert len(list(capture_programs())) == 7  # else their absence afterwards proves nothing
                 process.send_signal(how)
                 break
         else:
@@ -141,14 +153,18 @@ def test_an_interrupt_half_way_leaves_nothing(
     hosts: dict[str, docker.DockerClient], tmp_path: Path, how: signal.Signals
 ) -> None:
     before = things(hosts)
-    code = interrupted_when("listen at", how, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
+    code = interrupted_when("bbox to host", how, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
     assert code == 130
     assert things(hosts) == before
 
 
 def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
     before = things(hosts)
-    interrupted_when("listen at", signal.SIGKILL, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng"))
-    assert things(hosts) != before
+    interrupted_when(
+        "bbox to host", signal.SIGKILL, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng")
+    )
+    left = things(hosts)
+    assert left["A"] != before["A"]
+    assert left["captures"] == []  # taps end with the program that started them, however it ends
     run("scenario", "clean", "--lab")
     assert things(hosts) == before
