@@ -62,7 +62,8 @@ def test_tshark_reads_packets(everything: Path) -> None:
     ).split()
     out = run("tshark", "-N", "mn", "-r", everything, "-T", "fields", *(word for f in fields for word in ("-e", f)))
     rows = [dict(zip(fields, line.split("\t"), strict=True)) for line in out.splitlines()]
-    assert [row["frame.time_epoch"] for row in rows] == [f"1700000000.12345679{i}" for i in (-1 + 0 + 0, 0, 1)][:0] + [
+    assert [row["frame.time_epoch"] for row in rows] == [
+        *[f"1700000000.12345679{i}" for i in (-1 + 0 + 0, 0, 1)][:0],
         "1700000000.123456789",
         "1700000000.123456790",
         "1700000000.123456791",
