@@ -63,7 +63,6 @@ def test_tshark_reads_packets(everything: Path) -> None:
     out = run("tshark", "-N", "mn", "-r", everything, "-T", "fields", *(word for f in fields for word in ("-e", f)))
     rows = [dict(zip(fields, line.split("\t"), strict=True)) for line in out.splitlines()]
     assert [row["frame.time_epoch"] for row in rows] == [
-        *[f"1700000000.12345679{i}" for i in (-1 + 0 + 0, 0, 1)][:0],
         "1700000000.123456789",
         "1700000000.123456790",
         "1700000000.123456791",
@@ -144,5 +143,4 @@ def test_drop_counts_are_where_the_draft_has_them(everything: Path) -> None:
 def test_a_section_without_packets_is_a_capture(tmp_path: Path) -> None:
     path = tmp_path / "empty.pcapng"
     path.write_bytes(pcapng.section() + pcapng.interface("A/lo") + pcapng.names([]) + pcapng.statistics(0, NOON))
-    assert run("tshark", "-r", path, "-T", "json").strip() in ("[]", "[\n\n]")
     assert json.loads(run("tshark", "-r", path, "-T", "json")) == []

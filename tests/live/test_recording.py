@@ -1,0 +1,148 @@
+"""Places and taps on real Docker: the right namespace, the right interface, every packet."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet import lab
+from capnet.errors import EnvironmentLacks
+from capnet.record import places, tap
+from capnet.record.host import DockerHost, connect
+
+pytestmark = pytest.mark.live
+
+BUSY = ["sh", "-c", "while :; do sleep 1; done"]
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[DockerHost]:
+    """Host A of a lab of this module's own, with containers one and two on its default bridge."""
+    before = os.environ.get("CAPNET_LAB_DIR")
+    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-recording-{os.getpid()}"
+    try:
+        with lab.running(print) as made:
+            opened = connect(made.hosts["A"].docker_url, name="A")
+            for name in ("one", "two"):
+                opened.client.containers.run("busybox", BUSY, name=name, detach=True)
+            yield opened
+            opened.close()
+    finally:
+        del os.environ["CAPNET_LAB_DIR"]
+        if before is not None:
+            os.environ["CAPNET_LAB_DIR"] = before
+
+
+def inside(host: DockerHost, container: str, *words: str) -> str:
+    status, out = host.client.containers.get(container).exec_run(list(words))
+    assert status == 0, out
+    return out.decode()
+
+
+def address(host: DockerHost, container: str) -> str:
+    return host.client.containers.get(container).attrs["NetworkSettings"]["IPAddress"]
+
+
+def count(path: Path, display_filter: str) -> int:
+    words = ["tshark", "-n", "-r", str(path), "-Y", display_filter, "-T", "fields", "-e", "frame.number"]
+    return len(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_daemon_is_found_through_its_socket(host: DockerHost) -> None:
+    assert host.shell is not None
+    with Path(f"/proc/{host.shell.host}/cmdline").open() as cmdline:
+        assert cmdline.read().startswith("dockerd")
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_a_veth_is_the_one_that_sysfs_names(host: DockerHost, name: str) -> None:
+    """/sys/class/net/eth0/iflink, seen inside the container, is the index of the other end on the host."""
+    assert host.shell is not None
+    index = inside(host, name, "cat", "/sys/class/net/eth0/iflink").strip()
+    listing = host.shell.run(["ip", "-o", "link"], netns=host.shell.host_netns)
+    expected = next(line.split()[1].split("@")[0] for line in listing.splitlines() if line.startswith(f"{index}: "))
+    assert places.veth_of(host, name, "eth0", "").interface == expected
+
+
+def test_a_container_point_has_the_mac_that_docker_gave_it(host: DockerHost) -> None:
+    point = places.in_container(host, "one", "eth0", "")
+    assert point.mac == host.client.containers.get("one").attrs["NetworkSettings"]["MacAddress"]
+    assert point.name == "A/one/eth0"
+
+
+def test_an_interface_that_is_not_there_lists_those_that_are(host: DockerHost) -> None:
+    with pytest.raises(EnvironmentLacks, match=r"A has no interface eth7 \(it has lo, ens33, docker0"):
+        places.on_host(host, "eth7", "parent", "")
+
+
+@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+def test_the_first_and_the_last_packet_are_heard(
+    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but readiness and quiet decides when a tap begins and ends; what was sent is known by construction."""
+    monkeypatch.setattr(tap, "find_program", lambda shell: program)
+    points = [
+        places.in_container(host, "one", "eth0", ""),
+        places.veth_of(host, "one", "eth0", ""),
+        places.on_host(host, "docker0", "bridge", "").filtered("icmp"),
+        places.in_container(host, "two", "eth0", ""),
+    ]
+    with tap.listening(points, tmp_path) as taps:
+        inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
+    for each in taps:
+        assert count(each.path, "icmp.type == 8") == 5, each.point.name
+        assert count(each.path, "icmp.type == 0") == 5, each.point.name
+        assert each.received is not None and each.received >= 10
+        assert each.dropped == 0
+    assert count(taps[2].path, "not icmp") == 0  # the capture filter
+    times = subprocess.run(
+        ["tshark", "-r", str(taps[0].path), "-T", "fields", "-e", "frame.time_epoch"], capture_output=True, text=True
+    ).stdout.split()
+    assert any(not time.endswith("000") for time in times)  # nanoseconds, not microseconds
+
+
+@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+def test_a_program_that_cannot_listen_is_quoted(
+    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tap, "find_program", lambda shell: program)
+    point = places.on_host(host, "docker0", "bridge", "").filtered("no such filter")
+    with (
+        pytest.raises(EnvironmentLacks, match=f"{program.name} cannot listen at A/docker0: .*filter"),
+        tap.listening([point], tmp_path),
+    ):
+        pytest.fail("it began to listen")
+
+
+def test_programs_end_when_their_owner_is_gone(host: DockerHost, tmp_path: Path) -> None:
+    """kill -9 leaves no time to stop anything: closing stdin, as the kernel does then, must be enough."""
+    assert host.shell is not None
+    with (tmp_path / "out").open("wb") as out:
+        process = host.shell.start(["sleep", "1000"], netns=host.shell.host_netns, stdout=out, stderr=out)
+    assert process.poll() is None
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(10) != 0
+
+
+def test_overlay_namespace_holds_the_vxlan_device(host: DockerHost, tmp_path: Path) -> None:
+    """The VNI of the vxlan device in the namespace that was found is the one that Docker gave the network."""
+    client = host.client
+    client.swarm.init(advertise_addr="192.168.111.128", listen_addr="192.168.111.128:2377")
+    try:
+        network = client.networks.create("net", driver="overlay", attachable=True)
+        for life in range(2):  # the namespace goes with the last container and comes back under another name
+            box: Any = client.containers.run("busybox", BUSY, name=f"box{life}", network="net", detach=True)
+            point = places.in_overlay(host, "net", box.name, "vxlan0", "")
+            found = next(e for e in places.interfaces(point.shell, point.netns) if e["ifname"] == "vxlan0")
+            network.reload()
+            vnis = network.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"]
+            assert found["linkinfo"]["info_data"]["id"] == int(vnis)
+            box.remove(force=True)
+    finally:
+        client.swarm.leave(force=True)

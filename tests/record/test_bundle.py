@@ -1,0 +1,89 @@
+"""Several taps' files become one: in time order, each packet at its point, names only where they mean one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scapy.layers.l2 import Ether
+from scapy.utils import RawPcapNgReader
+
+from capnet.record import bundle
+from capnet.record.places import Point
+from capnet.record.shell import Shell
+from capnet.record.tap import PROGRAMS, Tap
+from capnet.topology import Container, Endpoint, Host, Interface, Topology
+from capnet.wire import pcapng_writer as pcapng
+
+START = 1_700_000_000_000_000_000
+
+
+def frame(number: int) -> bytes:
+    return bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=0x88B5) / number.to_bytes(50, "big"))
+
+
+def tap(folder: Path, name: str, *packets: tuple[int, int]) -> Any:
+    """A tap that has ended and heard (time in ns after START, number of the frame)."""
+    path = folder / name.replace("/", "_")
+    path.write_bytes(
+        pcapng.section()
+        + pcapng.interface("eth0")
+        + b"".join(pcapng.packet(0, START + time, frame(number)) for time, number in packets)
+    )
+    point = Point(name, "container", "A", "eth0", f"{name} in words", Shell("self"), "/proc/self/ns/net")
+    return Tap(point, PROGRAMS[0], path, path, None, START - 1, START + 99, len(packets), dropped=2)  # type: ignore[arg-type]
+
+
+def test_packets_are_in_time_order_each_at_its_point(tmp_path: Path) -> None:
+    taps = [
+        tap(tmp_path, "A/one/eth0", (1, 10), (5, 11), (5, 12), (9, 13)),
+        tap(tmp_path, "A/two/eth0", (3, 20), (2, 21), (5, 22)),  # a ring buffer may hand packets over out of order
+        tap(tmp_path, "A/silent/eth0"),
+    ]
+    path = bundle.write(tmp_path / "made" / "all.pcapng", taps, Topology(scenario="made"))
+    with RawPcapNgReader(str(path)) as reader:
+        read = [(meta.ifname.decode(), (meta.tshigh << 32) + meta.tslow - START, data) for data, meta in reader]
+    assert read == [
+        ("A/one/eth0", 1, frame(10)),
+        ("A/two/eth0", 2, frame(21)),
+        ("A/two/eth0", 3, frame(20)),
+        ("A/one/eth0", 5, frame(11)),
+        ("A/one/eth0", 5, frame(12)),
+        ("A/two/eth0", 5, frame(22)),
+        ("A/one/eth0", 9, frame(13)),
+    ]
+    assert b"A/silent/eth0" in path.read_bytes()
+    assert Topology.load(tmp_path / "made" / "all.topology.json").scenario == "made"
+
+
+def a_host(name: str, address: str, mac: str) -> Host:
+    docker0 = Interface("docker0", 3, f"02:42:00:00:00:{mac}", ["172.17.0.1/16"], kind="bridge")
+    ens33 = Interface("ens33", 2, f"02:00:00:00:00:{mac}", [f"{address}/24"], kind="veth")
+    veth = Interface("veth1", 5, f"06:00:00:00:00:{mac}", ["fe80::1/64"], kind="veth", master="docker0")
+    return Host(name, "20.10", "6.1", [Interface("lo", 1, "00:00:00:00:00:00", ["127.0.0.1/8"]), ens33, docker0, veth])
+
+
+def a_container(host: str, name: str, address: str, mac: str) -> Container:
+    return Container(host, name, "0" * 64, "busybox", "bridge", [Endpoint("bridge", "eth0", mac, [address])])
+
+
+def test_only_what_means_one_thing_has_a_name() -> None:
+    topology = Topology(
+        hosts=[a_host("A", "192.168.111.128", "0a"), a_host("B", "192.168.111.129", "0b")],
+        containers=[
+            a_container("A", "web", "172.17.0.2/16", "02:42:ac:11:00:02"),
+            a_container("A", "left", "172.17.0.3/16", "02:42:ac:11:00:03"),
+            a_container("B", "right", "172.17.0.3/16", "02:42:ac:11:00:03"),
+        ],
+    )
+    names = dict(bundle.address_names(topology))
+    assert names["172.17.0.2"] == "web"
+    assert names["192.168.111.129"] == "B"
+    assert names["172.17.0.1"] == "docker0"  # of either host
+    assert "172.17.0.3" not in names
+    assert "127.0.0.1" not in names
+    macs = dict(bundle.mac_names(topology))
+    assert macs["02:42:ac:11:00:02"] == "web"
+    assert macs["02:42:00:00:00:0a"] == "A/docker0"
+    assert "02:42:ac:11:00:03" not in macs
+    assert "06:00:00:00:00:0a" not in macs
