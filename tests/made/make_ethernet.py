@@ -15,7 +15,7 @@ def vlan() -> bytes:
     return pcap(
         [
             Ether(src=A, dst=B) / Dot1Q(vlan=10) / four,
-            Ether(src=A, dst=B) / Dot1Q(vlan=4094, prio=7, id=1) / six,
+            Ether(src=A, dst=B) / Dot1Q(vlan=4094, prio=7, dei=1) / six,
             Ether(src=A, dst=B, type=0x88A8) / Dot1AD(vlan=200) / Dot1Q(vlan=10) / four,
             Ether(src=A, dst=B) / Dot1Q(vlan=200) / Dot1Q(vlan=10) / four,
             Ether(src=A, dst=B, type=0x9100) / Dot1Q(vlan=300) / Dot1Q(vlan=11) / four,

@@ -111,7 +111,7 @@ def icmp() -> bytes:
             / TCPerror(sport=5, dport=6, seq=7),
             LINK / IP(**FOUR, id=5) / ICMP(type=11, code=0) / quoted / ICMPerror(type=8, id=9, seq=10),
             LINK / IP(**FOUR, id=6) / ICMP(type=5, code=1, gw="172.17.0.1") / quoted / UDPerror(sport=5, dport=6),
-            LINK / IP(**FOUR, id=7) / ICMP(type=13, id=11, seq=12),
+            LINK / IP(**FOUR, id=7) / ICMP(type=13, id=11, seq=12, ts_ori=1000, ts_rx=2000, ts_tx=3000),
             LINK / IP(**FOUR, id=8) / ICMP(type=17, id=13, seq=14),
         ]
     )

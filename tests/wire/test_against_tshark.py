@@ -42,8 +42,18 @@ def test_a_changed_value_is_noticed() -> None:
     assert [each.column for each in compare(theirs, rows).differences] == ["ttl"]
 
 
+def test_a_lost_inner_frame_is_noticed() -> None:
+    capture = next(path for path in GOLDENS if path.stem == "overlay")
+    _, theirs = stored(capture)
+    rows = ours(capture)
+    lost = next(index for index, row in enumerate(rows) if row["depth"] == "1")
+    del rows[lost]
+    result = compare(theirs, rows)
+    assert len(result.differences) > 10 and not result.explained
+
+
 @pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed: stored values only")
-@pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.name)
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.name)
 def test_tshark_still_says_what_is_stored(capture: Path) -> None:
     version, rows = stored(capture)
     if tshark_version() != version:
