@@ -205,7 +205,7 @@ class StageHost:
         """Starts a container that runs the shell command. `ports` is {container's TCP port: host's}."""
         self._image()
         self.stage.say(f"{self.name}: container {name} on {network}")
-        box = self._start(name, command, network=network, ports=ports)
+        box = self._start(name, command, self.stage.labels, self.stage._unless_kept(), network=network, ports=ports)
         self.boxes.append(box)
         return box
 
@@ -232,7 +232,7 @@ class StageHost:
         return places.in_overlay(self.docker, network, box.name, interface, describes)
 
     # -- inside ------------------------------------------------------------------------------------
-    def _start(self, name: str, command: str, **options: Any) -> Box:
+    def _start(self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any) -> Box:
         import docker
 
         client = self.docker.client
@@ -242,7 +242,7 @@ class StageHost:
                 self.stage.image,
                 ["sh", "-c", command],
                 name=name,
-                labels=self.stage.labels,
+                labels=labels,
                 ports=ports,
                 stop_signal="SIGKILL",
                 **options,
@@ -254,7 +254,7 @@ class StageHost:
                     "(`capnet scenario clean` removes what capnet left)"
                 ) from error
             raise
-        self.stage._unless_kept().callback(remove_container, container)
+        undo.callback(remove_container, container)
         container.start()
         return Box(self, name, container)
 
@@ -266,7 +266,8 @@ class StageHost:
     def _own(self) -> Box:
         if self._helper is None:
             self._image()
-            self._helper = self._start(f"{HELPER}-{self.stage.run}", _STAY, network="host")
+            name = f"{HELPER}-{self.stage.run}"
+            self._helper = self._start(name, _STAY, labels(self.stage.run), self.stage.undo, network="host")
         return self._helper
 
     def _parent(self) -> tuple[str, str]:

@@ -1,0 +1,229 @@
+"""What a scenario finds on a person's own Docker hosts stays as it was; what it cannot do there, it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from capnet import lab
+from capnet.scenario.wait import until
+from tests.conftest import PROJECT
+
+pytestmark = pytest.mark.live
+
+Clients = dict[str, docker.DockerClient]
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Clients]:
+    before = os.environ.get("CAPNET_LAB_DIR")
+    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-hosts-{os.getpid()}"
+    try:
+        with lab.running(print) as made:
+            clients = {name: docker.DockerClient(base_url=host.docker_url) for name, host in made.hosts.items()}
+            yield clients
+            for client in clients.values():
+                client.close()
+    finally:
+        del os.environ["CAPNET_LAB_DIR"]
+        if before is not None:
+            os.environ["CAPNET_LAB_DIR"] = before
+
+
+def urls(hosts: Clients) -> list[str]:
+    socket_of = f"unix://{os.environ['CAPNET_LAB_DIR']}/{{}}/docker.sock"
+    return ["--host", socket_of.format("A"), "--peer", socket_of.format("B")]
+
+
+def capnet(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", *map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def inventory(client: docker.DockerClient) -> dict[str, object]:
+    swarm = client.info()["Swarm"]
+    return {
+        "containers": sorted(each.name for each in client.containers.list(all=True)),
+        "networks": sorted(each.name for each in client.networks.list()),
+        "images": sorted(tag for each in client.images.list() for tag in each.tags),
+        "swarm": (swarm["LocalNodeState"], swarm.get("NodeID")),
+    }
+
+
+def everything(hosts: Clients) -> dict[str, dict[str, object]]:
+    return {name: inventory(client) for name, client in hosts.items()}
+
+
+def folders() -> set[Path]:
+    return set(Path("/tmp").glob("capnet-*-*-*"))
+
+
+@pytest.mark.parametrize("joined", ["A", "AB"], ids=["only the manager is in it", "both are in it"])
+def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path, joined: str) -> None:
+    manager = hosts["A"]
+    manager.swarm.init(advertise_addr="192.168.111.128", listen_addr="192.168.111.128:2377")
+    try:
+        mine = manager.networks.create("mine", driver="overlay", attachable=True)
+        if "B" in joined:
+            hosts["B"].swarm.join(
+                remote_addrs=["192.168.111.128:2377"],
+                join_token=manager.swarm.attrs["JoinTokens"]["Worker"],
+                advertise_addr="192.168.111.129",
+                listen_addr="192.168.111.129:2377",
+            )
+        hosts["A"].containers.create("busybox", name="my-own", network="mine")
+        for name in joined:  # Docker makes it a moment after it has entered the swarm
+            until(lambda client=hosts[name]: "docker_gwbridge" in inventory(client)["networks"], "docker_gwbridge")
+        before, nodes = everything(hosts), sorted(node.id for node in manager.nodes.list())
+        capnet("scenario", "overlay", *urls(hosts), "--capture", "ens33", "--output", tmp_path)
+        if "B" not in joined:  # Docker makes it when the host enters a swarm; ours is gone with our membership
+            assert "docker_gwbridge" not in inventory(hosts["B"])["networks"]
+        assert everything(hosts) == before
+        assert sorted(node.id for node in manager.nodes.list()) == nodes
+
+        vni = json.loads((tmp_path / "overlay.topology.json").read_text())["networks"][0]["vni"]
+        mine.reload()
+        assert vni != int(mine.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
+    finally:
+        for container in manager.containers.list(all=True):
+            container.remove(force=True)
+        for client in reversed(hosts.values()):
+            if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+                client.swarm.leave(force=True)
+            for network in client.networks.list(names=["docker_gwbridge"]):
+                network.remove()
+
+
+def test_keep_leaves_it_and_clean_removes_it(hosts: Clients, tmp_path: Path) -> None:
+    before = everything(hosts)
+    capnet("scenario", "overlay", *urls(hosts), "--keep", "--output", tmp_path)
+    kept = everything(hosts)
+    assert kept["A"]["containers"] == ["left"] and kept["B"]["containers"] == ["right"]
+    assert hosts["A"].containers.get("left").exec_run(["ping", "-c", "1", "right"]).exit_code == 0
+
+    again = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path)  # a later run leaves it alone
+    assert "dead run" not in again.stderr
+    assert everything(hosts) == kept
+
+    capnet("scenario", "clean", *urls(hosts))
+    assert everything(hosts) == before
+    assert capnet("scenario", "clean", *urls(hosts)).stdout == "nothing was left\n"
+
+
+def test_an_image_that_was_not_there_is_made_and_removed(hosts: Clients, tmp_path: Path) -> None:
+    client = hosts["A"]
+    archive = b"".join(client.images.get("busybox").save(named=True))
+    client.images.remove("busybox", force=True)
+    try:
+        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path)
+        assert "no registry answers" in done.stderr
+        assert inventory(client)["images"] == []
+    finally:
+        client.images.load(archive)
+
+
+def test_an_image_that_cannot_be_had_is_said(hosts: Clients, tmp_path: Path) -> None:
+    before = everything(hosts)
+    done = capnet("scenario", "bridge", *urls(hosts), "--image", "no/such:1", "--output", tmp_path, code=4)
+    assert "has no image no/such:1" in done.stderr
+    assert "--image" in done.stderr
+    assert everything(hosts) == before
+
+
+def test_a_container_of_that_name_is_left_alone(hosts: Clients, tmp_path: Path) -> None:
+    other = hosts["A"].containers.create("busybox", name="bbox")
+    try:
+        before = everything(hosts)
+        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path, code=2)
+        assert "A already has a container named bbox" in done.stderr
+        assert everything(hosts) == before
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        other.remove()
+
+
+def test_a_port_that_is_taken_is_a_failed_step_that_leaves_nothing(hosts: Clients, tmp_path: Path) -> None:
+    other = hosts["A"].containers.run("busybox", ["sleep", "1000"], name="other", ports={"80/tcp": 8080}, detach=True)
+    try:
+        before = everything(hosts)
+        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path, code=1)
+        assert "8080" in done.stderr.splitlines()[-1]
+        assert everything(hosts) == before
+    finally:
+        other.remove(force=True)
+
+
+def test_a_host_behind_tcp_is_driven_but_not_listened_at(hosts: Clients, tmp_path: Path) -> None:
+    with forwarded(f"{os.environ['CAPNET_LAB_DIR']}/B/docker.sock") as port:
+        host = urls(hosts)[1]
+        done = capnet("scenario", "bridge", "--host", host, "--peer", f"tcp://127.0.0.1:{port}", "--output", tmp_path)
+    assert "B: its points are left out" in done.stderr
+    assert "ssh://" in done.stderr
+    topology = json.loads((tmp_path / "bridge.topology.json").read_text())
+    assert {point["host"] for point in topology["points"]} == {"A"}
+    assert "A/docker0" in {point["name"] for point in topology["points"]}
+
+
+class forwarded:
+    """A TCP port on this machine that leads to a unix socket, as `dockerd -H tcp://` would."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._server = socket.create_server(("127.0.0.1", 0))
+
+    def __enter__(self) -> int:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return int(self._server.getsockname()[1])
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._server.accept()
+            except OSError:
+                return
+            far = socket.socket(socket.AF_UNIX)
+            far.connect(self._path)
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize("step", ["swarm of", "container left", "listen at", "left to host"])
+def test_killed_at_any_step_the_next_run_removes_what_is_left(hosts: Clients, tmp_path: Path, step: str) -> None:
+    before = everything(hosts)
+    words = [sys.executable, "-m", "capnet", "scenario", "overlay", *urls(hosts), "--output", str(tmp_path)]
+    with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert any(step in line for line in process.stderr)
+        process.send_signal(signal.SIGKILL)
+    left = {path for path in folders() if f"-{process.pid}-" in path.name}
+    assert left
+    done = capnet("scenario", "clean", *urls(hosts))
+    assert "removed" in done.stdout
+    assert everything(hosts) == before
+    assert not left & folders()
