@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,16 +42,26 @@ class Measured(NamedTuple):
     peak_mib: float
 
 
+# A process's peak memory begins with that of the process that started it (Linux keeps ru_maxrss across exec),
+# so programs are started by an interpreter with nothing loaded, about 10 MiB, and not by this one.
+STARTER = """
+import os, sys, time
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0), (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)]
+begin = time.perf_counter()
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - begin, usage.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
+
+
 def measure(command: list[str]) -> Measured:
     """One run of a whole process: wall seconds, and the kernel's own account of its peak memory."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise RuntimeError(f"{command[0]} ended with {process.returncode}: {' '.join(command)}")
-    return Measured(seconds, usage.ru_maxrss / 1024)
+    start = [sys.executable, "-I", "-S", "-c", STARTER, *command]
+    done = subprocess.run(start, cwd=PROJECT, capture_output=True, text=True, check=True)
+    seconds, peak_kib, code = done.stdout.split()
+    if code != "0":
+        raise RuntimeError(f"{command[0]} ended with {code}: {' '.join(command)}")
+    return Measured(float(seconds), int(peak_kib) / 1024)
 
 
 def median(command: list[str], runs: int) -> Measured:
