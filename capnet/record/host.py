@@ -11,11 +11,13 @@ import os
 import socket
 import struct
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from capnet.errors import EnvironmentLacks, UsageError
+from capnet.record import tunnel
 from capnet.record.shell import Shell
 
 TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image takes its time
@@ -32,13 +34,14 @@ class DockerHost:
     kernel: str
     shell: Shell | None
     deaf: str | None = None
+    _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
     def close(self) -> None:
-        self.client.close()
+        self._open.close()
 
 
 def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
-    """Opens the Docker host at `url`; None means Docker's own environment and context.
+    """Opens the Docker host at `url`; None means Docker's own environment and context. The caller closes it.
 
     Raises EnvironmentLacks when no daemon answers there, UsageError when the URL makes no sense.
     """
@@ -46,29 +49,31 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
     import requests
 
     url, tls = (url, None) if url else _docker_default()
-    scheme = urlsplit(url).scheme
-    if scheme not in ("unix", "tcp", "ssh", "http", "https"):
+    parts = urlsplit(url)
+    if parts.scheme not in ("unix", "tcp", "ssh", "http", "https"):
         raise UsageError(f"{url}: a Docker host is unix:///path, tcp://host:port or ssh://user@host")
-    try:
-        client = docker.DockerClient(
-            base_url=url, timeout=TIMEOUT, tls=tls, version="auto", use_ssh_client=scheme == "ssh"
+    with ExitStack() as stack:
+        reached = f"unix://{stack.enter_context(tunnel.opened(parts))}" if parts.scheme == "ssh" else url
+        try:
+            client = docker.DockerClient(base_url=reached, timeout=TIMEOUT, tls=tls, version="auto")
+            stack.callback(client.close)
+            info = client.info()
+            shell, deaf = _shell(url)
+        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            raise EnvironmentLacks(
+                f"no Docker daemon answers at {url} ({_reason(error)}); start Docker, name another host "
+                "with --host, or use --lab"
+            ) from error
+        return DockerHost(
+            name=name or info["Name"],
+            url=url,
+            client=client,
+            version=info["ServerVersion"],
+            kernel=info["KernelVersion"],
+            shell=shell,
+            deaf=deaf,
+            _open=stack.pop_all(),
         )
-        info = client.info()
-        shell, deaf = _shell(url)
-    except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-        raise EnvironmentLacks(
-            f"no Docker daemon answers at {url} ({_reason(error)}); start Docker, name another host "
-            "with --host, or use --lab"
-        ) from error
-    return DockerHost(
-        name=name or info["Name"],
-        url=url,
-        client=client,
-        version=info["ServerVersion"],
-        kernel=info["KernelVersion"],
-        shell=shell,
-        deaf=deaf,
-    )
 
 
 def _docker_default() -> tuple[str, Any]:
@@ -89,9 +94,7 @@ def _shell(url: str) -> tuple[Shell | None, str | None]:
     """(a shell on the daemon's machine, None) or (None, why there is none)."""
     parts = urlsplit(url)
     if parts.scheme == "ssh":
-        target = f"{parts.username}@{parts.hostname}" if parts.username else str(parts.hostname)
-        port = ("-p", str(parts.port)) if parts.port else ()
-        return Shell("self", ssh=("ssh", "-o", "BatchMode=yes", *port, "--", target)), None
+        return Shell("self", ssh=tunnel.ssh_command(parts)), None
     if parts.scheme != "unix":
         return None, f"{url} gives Docker's API only; use ssh:// to listen there too"
     if not sys.platform.startswith("linux"):

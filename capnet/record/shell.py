@@ -22,6 +22,8 @@ _UNTIL_STDIN_CLOSES = (
     'exec "$@"'
 )  # fmt: skip
 
+_AS_ROOT = '[ "$(id -u)" = 0 ] || exec sudo -n -- "$@"; exec "$@"'
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -43,7 +45,7 @@ class Shell:
 
     def argv(self, command: Sequence[str]) -> list[str]:
         if self.ssh:
-            return [*self.ssh, shlex.join(["sudo", "-n", *command])]
+            return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
 
     def run(self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30) -> str:
@@ -75,13 +77,21 @@ class Shell:
         self, command: Sequence[str], *, netns: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int
     ) -> subprocess.Popen[bytes]:
         """Starts a program inside a network namespace; closing its `stdin` stops it."""
-        return subprocess.Popen(
-            self.argv(["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *inside(netns, command)]),
-            stdin=subprocess.PIPE,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
-        )
+        return leashed(inside(netns, command), stdout=stdout, stderr=stderr, through=self)
+
+
+def leashed(
+    command: Sequence[str], *, stdout: IO[bytes] | int, stderr: IO[bytes] | int, through: Shell | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a program that ends when its `stdin` is closed, also by the death of this process."""
+    words = ["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *command]
+    return subprocess.Popen(
+        through.argv(words) if through else words,
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
+    )
 
 
 def inside(netns: str, command: Sequence[str]) -> list[str]:

@@ -13,6 +13,8 @@ from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
 from capnet.record import bundle
 from capnet.record.host import DockerHost
+from capnet.record.run import folder as temporary_folder
+from capnet.record.run import this_run
 from capnet.scenario import library, runs
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible
@@ -40,13 +42,13 @@ def play(
     if module.NEEDS_PEER and len(hosts) < 2:
         raise library.second_host_missing(name)
     path = bundle_path(output, name)
-    run = runs.new_run()
+    run = this_run()
     with _docker_errors(), Interruptible() as interruptible, ExitStack() as undo:
         for line in runs.sweep(hosts):
             say(f"removed what a dead run left: {line}")
         if not keep:  # the last to run: what was being made when the axe fell has the label, if nothing else
             undo.callback(runs.remove, hosts, lambda labels: labels.get(runs.RUN) == run)
-        folder = runs.folder(run)
+        folder = temporary_folder("taps")
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         stage = Stage(name, list(hosts), run, folder, undo, say, image, capture, keep)
         try:

@@ -1,52 +1,25 @@
-"""Whose is it? Run ids, the labels that carry them, and removing what a dead run left.
+"""The labels on everything that a scenario makes, and removing what carries those of a dead run.
 
-A run is one `capnet scenario NAME`. Its id says which process on which boot of which machine it is, so that
-anyone can tell later whether it still lives: `kill -9` leaves labelled things behind, nothing else.
+A run is one `capnet scenario NAME`. `kill -9` leaves labelled things behind, nothing else.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from capnet.record.host import DockerHost
+from capnet.record.run import fate, remove_folders
 from capnet.scenario.wait import until
 
 MADE = "capnet"  # = 1 on everything that capnet makes
 RUN = "capnet.run"  # = the run's id
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
-_FOLDER = "capnet-"  # temporary folders: this and the run's id
-
-
-def new_run() -> str:
-    """`<boot>-<pid>-<start>`: 8 digits of the machine's boot id, the process and its start time in clock ticks."""
-    return f"{_boot()}-{os.getpid()}-{_started(os.getpid())}"
-
 
 def labels(run: str, *, keep: bool = False) -> dict[str, str]:
     return {MADE: "1", RUN: run} | ({KEEP: "1"} if keep else {})
-
-
-def fate(run: str) -> str:
-    """`alive`, `dead`, or `unknown`: another machine's, or from before this one was started again."""
-    boot, _, process = run.partition("-")
-    pid, _, started = process.partition("-")
-    if boot != _boot() or not pid.isdigit():
-        return "unknown"
-    return "alive" if _started(int(pid)) == started else "dead"
-
-
-def folder(run: str) -> Path:
-    """A new private folder for the run's temporary files."""
-    path = Path(tempfile.gettempdir()) / f"{_FOLDER}{run}"
-    path.mkdir(mode=0o700)
-    return path
 
 
 def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool]) -> list[str]:
@@ -99,16 +72,6 @@ def remove_network(network: Any) -> None:
     until(gone, f"network {network.name} can be removed", within=20)
 
 
-def remove_folders(which: Callable[[str], bool]) -> list[str]:
-    """Removes this machine's temporary folders of the runs that `which` accepts."""
-    gone = []
-    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*"):
-        if path.is_dir() and which(path.name.removeprefix(_FOLDER)):
-            shutil.rmtree(path, ignore_errors=True)
-            gone.append(f"folder {path}")
-    return gone
-
-
 def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:
     """Removes what dead runs left; with `kept` also what --keep was to leave, with `unknown` other machines' too."""
 
@@ -139,18 +102,3 @@ def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str
 
 def _made() -> dict[str, str]:
     return {"label": f"{MADE}=1"}
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    except OSError:  # not Linux: then only --all can tell
-        return "00000000"
-
-
-def _started(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (proc(5)), counted from behind the command, which may hold anything."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return None
