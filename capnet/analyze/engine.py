@@ -54,6 +54,29 @@ def analyze(
     besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following packets.
     `progress` is called with the number of packets read so far, after each block. Raises UnreadableInput.
     """
+    return study(
+        sources, topology, vxlan_port=vxlan_port, compiled=compiled, budget=budget, progress=progress
+    ).report
+
+
+@dataclass(frozen=True)
+class Study:
+    """An analysis that can be asked more: its report, and what the report was concluded from."""
+
+    report: Report
+    context: Context
+
+
+def study(
+    sources: Iterable[Source | Path | str],
+    topology: Topology | None = None,
+    *,
+    vxlan_port: int = 0,
+    compiled: bool | None = None,
+    budget: int = BUDGET,
+    progress: Callable[[int], None] | None = None,
+) -> Study:
+    """As `analyze`; the context comes with the report."""
     wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
     if compiled is None and all(source.path for source in wanted):
         compiled = worth_compiling([source.path for source in wanted if source.path])
@@ -167,7 +190,7 @@ def _beside(sources: list[Source]) -> Topology | None:
     return found
 
 
-def _conclude(reading: _Reading, topology: Topology | None) -> Report:
+def _conclude(reading: _Reading, topology: Topology | None) -> Study:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
     for point in reading.points:
@@ -193,7 +216,7 @@ def _conclude(reading: _Reading, topology: Topology | None) -> Report:
     context.nat_facts = nat.conclude(context)
     context.proxy_facts = proxies.conclude(context)
     mac_facts = macs.conclude(context)
-    return Report(
+    report = Report(
         inputs=reading.inputs,
         points=reading.points,
         models=models.conclude(context),
@@ -213,3 +236,4 @@ def _conclude(reading: _Reading, topology: Topology | None) -> Report:
             "observations": len(ledger.observations),
         },
     )
+    return Study(report, context)

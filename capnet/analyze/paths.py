@@ -16,6 +16,7 @@ from capnet.analyze.columns import (
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST,
+    FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
     FLOW_LARGEST_IP,
     FLOW_NEXT_SEQ,
@@ -65,8 +66,8 @@ def conclude(context: Context) -> list[Path]:
     Swarm's own traffic unless there is no other.
     """
     found = links(context)
-    carriers = _carriers(context)
-    chains = [chain for chain in found.chains() if not carriers[found.source[chain[0]]]]
+    outside = carriers(context)
+    chains = [chain for chain in found.chains() if not outside[found.source[chain[0]]]]
     wanted = [chain for chain in chains if not _is_swarm(context.flows[found.source[chain[0]]])]
     packets = context.flows[:, FLOW_PACKETS]
     first = context.flows[:, FLOW_FIRST]
@@ -75,8 +76,7 @@ def conclude(context: Context) -> list[Path]:
         start = int(found.source[chain[0]])
         return -int(packets[start]), int(first[start]), start
 
-    answers = replies(context)
-    return [_path(context, found, chain, answers) for chain in sorted(wanted or chains, key=size)[:MOST_PATHS]]
+    return [follow(context, int(found.source[chain[0]])) for chain in sorted(wanted or chains, key=size)[:MOST_PATHS]]
 
 
 def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> list[str]:
@@ -105,11 +105,17 @@ def _over_the_wire(context: Context, a: np.ndarray, b: np.ndarray) -> bool:
     return host_of(one.name) != host_of(two.name) and one.role in outside and two.role in outside
 
 
-def _path(context: Context, found: Links, chain: list[int], answers: np.ndarray) -> Path:
-    rows = [int(found.source[chain[0]]), *(int(found.target[link]) for link in chain)]
+def follow(context: Context, start: int) -> Path:
+    """The path that begins with the flow in row `start`; one hop long when no other point saw its packets."""
+    found = links(context)
+    chain, rows = [], [start]
+    while (onward := int(found.after[rows[-1]])) >= 0:
+        chain.append(onward)
+        rows.append(int(found.target[onward]))
     flows = context.flows
-    hops = [_hop(context, flows[rows[0]])]
-    evidence = [context.flow_evidence(rows[0], int(found.frames[chain[0], 0]))]
+    hops = [_hop(context, flows[start])]
+    begin = int(found.frames[chain[0], 0]) if chain else int(flows[start, FLOW_FIRST_FRAME])
+    evidence = [context.flow_evidence(start, begin)]
     for link, before, row in zip(chain, rows, rows[1:], strict=False):
         hop = _hop(context, flows[row])
         hop.change = change(context, flows[before], flows[row], int(found.ttl_delta[link]))
@@ -117,8 +123,8 @@ def _path(context: Context, found: Links, chain: list[int], answers: np.ndarray)
         hop.lost = _lost(context, found, link)
         hops.append(hop)
         evidence.append(context.flow_evidence(row, int(found.frames[link, 1])))
-    first = flows[rows[0]]
-    ends = _ends(context, hops, rows[-1], answers)
+    first = flows[start]
+    ends = _ends(context, hops, rows[-1], replies(context))
     return Path(proto_name(first[FLOW_PROTO]), flow_key(first), hops, ends, evidence[:10])
 
 
@@ -177,10 +183,10 @@ def _ends(context: Context, hops: list[Hop], last: int, answers: np.ndarray) -> 
     return "unknown"
 
 
-def _carriers(context: Context) -> np.ndarray:
+def carriers(context: Context) -> np.ndarray:
     """Per flow row: is it the outside of a tunnel whose inside was seen too?"""
     flows = context.flows
-    carriers = np.zeros(len(flows), dtype=bool)
+    outside = np.zeros(len(flows), dtype=bool)
     ends = (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT)
     tunnel_ends = (TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT)
     points_with_inner = np.unique(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
@@ -189,8 +195,8 @@ def _carriers(context: Context) -> np.ndarray:
             here = flows[:, FLOW_POINT] == tunnel[TUNNEL_POINT]
             for field, tunnel_field in zip(ends, tunnel_ends, strict=True):
                 here &= flows[:, field] == tunnel[tunnel_field]
-            carriers |= here & (flows[:, FLOW_PROTO] == UDP)
-    return carriers
+            outside |= here & (flows[:, FLOW_PROTO] == UDP)
+    return outside
 
 
 def _is_swarm(row: np.ndarray) -> bool:

@@ -10,7 +10,7 @@ Only a file that is no capture at all is an error (UnreadableInput).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -72,7 +72,9 @@ class Record(NamedTuple):
 class Capture:
     """See the module. Attributes fill as the file is read: look at them when `blocks()` has ended."""
 
-    def __init__(self, source: Source, compiled: bool | None, vxlan_port: int) -> None:
+    def __init__(
+        self, source: Source, compiled: bool | None, vxlan_port: int, on_block: Callable[[bytes, bool], None] | None
+    ) -> None:
         self._source = source
         self._vxlan_port = vxlan_port
         self.problems: list[Damage] = []
@@ -86,6 +88,7 @@ class Capture:
         self._big = False
         self._records = np.zeros(RECORDS * rec.WIDTH, dtype=np.int64)
         self._out = np.zeros(3, dtype=np.int64)
+        self._on_block = on_block
         self.machine = Machine(self._choose(compiled))
         self._open()
 
@@ -259,6 +262,8 @@ class Capture:
             self._damage("damaged-file", f"{error}; nothing behind it was read")
             return False
         source.pos += length
+        if self._on_block:
+            self._on_block(block, big)
         return True
 
     def _take(self, length: int, order: Literal["big", "little"]) -> bytes | None:
@@ -292,8 +297,11 @@ class Capture:
             self._damage("unknown-version", f"a section of pcapng version {major}.{minor} (1.0 is known)")
             return False
         length = int.from_bytes(head[4:8], "big" if big else "little")
-        if self._take(length, "big" if big else "little") is None:
+        block = self._take(length, "big" if big else "little")
+        if block is None:
             return False
+        if self._on_block:
+            self._on_block(block, big)
         self._big = big
         self._section = len(self._interfaces)
         source.pos += length
@@ -370,15 +378,18 @@ def open_capture(
     name: str | None = None,
     compiled: bool | None = None,
     vxlan_port: int = 0,
+    on_block: Callable[[bytes, bool], None] | None = None,
 ) -> Capture:
     """Open a pcap or pcapng file (plain or gzip), or a binary stream of one.
 
     `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
-    `vxlan_port`: a UDP port that always is VXLAN, besides 4789. Raises UnreadableInput.
+    `vxlan_port`: a UDP port that always is VXLAN, besides 4789.
+    `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
+    big-endian. Raises UnreadableInput.
     """
     source = open_source(Path(where) if isinstance(where, str) else where, name)
     try:
-        return Capture(source, compiled, vxlan_port)
+        return Capture(source, compiled, vxlan_port, on_block)
     except BaseException:
         source.close()
         raise
