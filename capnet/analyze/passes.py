@@ -44,6 +44,7 @@ from capnet.analyze.columns import (
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST,
+    FLOW_FIRST_DIGEST,
     FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
     FLOW_FRAGMENTS,
@@ -53,7 +54,6 @@ from capnet.analyze.columns import (
     FLOW_KIND,
     FLOW_LARGEST_IP,
     FLOW_LAST,
-    FLOW_LAST_FRAME,
     FLOW_NEXT_SEQ,
     FLOW_OTHER_VNIS,
     FLOW_PACKETS,
@@ -77,9 +77,11 @@ from capnet.analyze.columns import (
     FLOW_VIA_VNI,
     FLOW_VLAN,
     FLOW_WIDTH,
+    OBS_BYTES,
     OBS_DIGEST,
     OBS_FLOW,
     OBS_FRAME,
+    OBS_FROM,
     OBS_LENGTH,
     OBS_SEQ,
     OBS_TIME,
@@ -104,6 +106,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed
 from capnet.wire.frames import (
     ABSENT,
+    ACK,
     ARP_OP,
     ARP_SHA,
     DEPTH,
@@ -112,22 +115,26 @@ from capnet.wire.frames import (
     DPORT,
     DST_HI,
     DST_LO,
+    FRAG_OFFSET,
     FRAME,
     ICMP_CODE,
     ICMP_ID,
     ICMP_TYPE,
+    IP_ID,
     IP_LENGTH,
     LAYER_ARP,
     LAYER_FRAGMENT,
     LAYER_ICMP,
     LAYER_ICMPV6,
     LAYER_IP,
+    LAYER_IPV4,
     LAYER_TCP,
     LAYER_TUNNEL,
     LAYERS,
     PAYLOAD,
     POINT,
     PROTO,
+    RELATED,
     SEQ,
     SMAC,
     SPORT,
@@ -145,7 +152,9 @@ from capnet.wire.frames import (
     WIRELEN,
 )
 from capnet.wire.kernel import inline, kernel
+from capnet.wire.octets import mix
 
+TCP, UDP = 6, 17
 SYN = 2
 FIN = 1
 SYN_ACK = 18
@@ -154,7 +163,11 @@ SYN_ACK = 18
 # Rows of a chunk are looked up in three rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.
 CHUNK = 64
-FLOW_SCRATCH = CHUNK * (FLOW_KEY + 2) + 1
+# Behind the chunk's scratch: the ports of the last first fragments seen, by which later ones find their flow.
+FRAGMENTED = CHUNK * (FLOW_KEY + 2) + 1
+FRAGMENT_SLOTS = 256
+FRAGMENT = 4  # numbers a slot: which datagram, source port, destination port, kind
+FLOW_SCRATCH = FRAGMENTED + FRAGMENT_SLOTS * FRAGMENT
 
 
 @kernel
@@ -163,7 +176,7 @@ def see_flows(
 ) -> int:
     """Count every IP packet in its flow; `flow_of[i]` = flow row of row i, -1 for what is not IP.
 
-    `scratch` (FLOW_SCRATCH numbers): the chunk's keys, their hashes, and the row each hash suggests.
+    `scratch` (FLOW_SCRATCH numbers): the chunk's keys, their hashes, the row each hash suggests, and fragments.
     """
     hashes = CHUNK * FLOW_KEY
     guesses = hashes + CHUNK
@@ -174,6 +187,8 @@ def see_flows(
             if rows[i * WIDTH + LAYERS] & LAYER_IP:
                 at = (i - start) * FLOW_KEY
                 flow_key(rows, i * WIDTH, base, scratch, at)
+                if rows[i * WIDTH + LAYERS] & LAYER_FRAGMENT:
+                    fragment_key(rows, i * WIDTH, scratch, at)
                 hashed = key_hash(scratch, at, FLOW_KEY)
                 scratch[hashes + i - start] = hashed
                 scratch[guesses + i - start] = index[hashed & mask]
@@ -218,10 +233,35 @@ def flow_key(rows: Any, r: int, base: int, key: Any, at: int) -> None:
         key[at + FLOW_SPORT] = rows[r + ICMP_ID]
         key[at + FLOW_DPORT] = rows[r + ICMP_ID]
         key[at + FLOW_KIND] = rows[r + ICMP_TYPE] * 256 + rows[r + ICMP_CODE]
+        if rows[r + RELATED] >= 0:
+            key[at + FLOW_SPORT] = rows[r + RELATED] >> 16
+            key[at + FLOW_DPORT] = rows[r + RELATED] & 0xFFFF
     else:
         key[at + FLOW_SPORT] = rows[r + SPORT]
         key[at + FLOW_DPORT] = rows[r + DPORT]
         key[at + FLOW_KIND] = ABSENT
+
+
+@inline
+def fragment_key(rows: Any, r: int, scratch: Any, at: int) -> None:
+    """Give the fragment in row `r` the ports of its first fragment, in the key at `scratch[at:]`.
+
+    A later fragment that comes before its first one, or long after it, stays in a flow without ports.
+    """
+    which = mix(scratch[at + FLOW_POINT] * 8 + scratch[at + FLOW_DEPTH], rows[r + IP_ID])
+    which = mix(which, scratch[at + FLOW_VIA_VNI] * 256 + scratch[at + FLOW_PROTO])
+    which = mix(mix(which, scratch[at + FLOW_SRC_HI]), scratch[at + FLOW_SRC_LO])
+    which = mix(mix(which, scratch[at + FLOW_DST_HI]), scratch[at + FLOW_DST_LO]) | 1
+    slot = FRAGMENTED + (which >> 8) % FRAGMENT_SLOTS * FRAGMENT
+    if rows[r + FRAG_OFFSET] <= 0:
+        scratch[slot] = which
+        scratch[slot + 1] = scratch[at + FLOW_SPORT]
+        scratch[slot + 2] = scratch[at + FLOW_DPORT]
+        scratch[slot + 3] = scratch[at + FLOW_KIND]
+    elif scratch[slot] == which:
+        scratch[at + FLOW_SPORT] = scratch[slot + 1]
+        scratch[at + FLOW_DPORT] = scratch[slot + 2]
+        scratch[at + FLOW_KIND] = scratch[slot + 3]
 
 
 @inline
@@ -238,7 +278,9 @@ def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
     flows[f + FLOW_SYN_TIME] = ABSENT
     flows[f + FLOW_SYNACK_TIME] = ABSENT
     flows[f + FLOW_VLAN] = rows[r + VLAN]
-    flows[f + FLOW_FIRST_SEQ] = rows[r + SEQ]
+    flows[f + FLOW_FIRST_DIGEST] = rows[r + DIGEST]
+    if rows[r + SEQ] >= 0 and rows[r + ACK] >= 0:
+        flows[f + FLOW_FIRST_SEQ] = ((rows[r + SEQ] - 0x80000000) << 32) | rows[r + ACK]
     flows[f + FLOW_NEXT_SEQ] = ABSENT
     flows[f + FLOW_CARRIES] = rows[r + TUNNEL]
     flows[f + FLOW_CARRIES_VNI] = rows[r + VNI]
@@ -250,8 +292,9 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
     flows[f + FLOW_PACKETS] += 1
     flows[f + FLOW_BYTES] += rows[r + WIRELEN]
     flows[f + FLOW_LAST] = max(flows[f + FLOW_LAST], rows[r + TIME])
-    flows[f + FLOW_LAST_FRAME] = rows[r + FRAME]
     payload = max(rows[r + PAYLOAD], 0)
+    if layers & LAYER_FRAGMENT and rows[r + FRAG_OFFSET] > 0 and rows[r + PROTO] == UDP:
+        payload = 0  # the first fragment's header has told the length of the whole datagram
     flows[f + FLOW_PAYLOAD] += payload
     ttl = rows[r + TTL]
     flows[f + FLOW_TTL_MIN] = min(flows[f + FLOW_TTL_MIN], ttl)
@@ -442,5 +485,25 @@ def observe(rows: Any, n: int, flow_of: Any, observations: Any, count: int, samp
         observations[o + OBS_TTL] = rows[r + TTL]
         observations[o + OBS_LENGTH] = rows[r + IP_LENGTH]
         observations[o + OBS_SEQ] = seen + i
+        if rows[r + LAYERS] & LAYER_TCP:
+            flags = rows[r + TCP_FLAGS]
+            observations[o + OBS_FROM] = rows[r + SEQ]
+            observations[o + OBS_BYTES] = rows[r + PAYLOAD] + (flags >> 1 & 1) + (flags & 1)
+        elif rows[r + PROTO] == TCP:
+            observations[o + OBS_FROM] = ABSENT
+            observations[o + OBS_BYTES] = 0
+        else:
+            observations[o + OBS_FROM] = (rows[r + IP_ID] & 0xFFFF) << 16 | max(rows[r + FRAG_OFFSET], 0)
+            observations[o + OBS_BYTES] = ip_payload(rows, r)
         count += 1
     return count
+
+
+@inline
+def ip_payload(rows: Any, r: int) -> int:
+    """Octets behind the IP header of row `r`, whatever they are."""
+    if rows[r + FRAG_OFFSET] > 0:
+        return max(rows[r + PAYLOAD], 0)
+    if rows[r + LAYERS] & LAYER_IPV4:
+        return rows[r + IP_LENGTH] - 20
+    return rows[r + IP_LENGTH] - 40

@@ -11,6 +11,7 @@ from capnet.analyze.columns import (
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
+    FLOW_KIND,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SPORT,
@@ -25,7 +26,9 @@ from capnet.wire.frames import address_text
 
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
-WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier
+WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
+# ICMP types with an identifier: echo, timestamp, information, mask (RFC 792, RFC 950); ICMPv6 echo.
+_QUERIES = (0, 8, 13, 14, 15, 16, 17, 18, 128, 129)
 
 # What hosts start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
@@ -55,9 +58,14 @@ def ports(row: np.ndarray) -> tuple[int | None, int | None]:
 
 def echo_id(row: np.ndarray) -> int | None:
     """ICMP echo identifier of a flow row, None for anything else."""
-    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0:
+    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0 and row[FLOW_KIND] >> 8 in _QUERIES:
         return int(row[FLOW_SPORT])
     return None
+
+
+def is_icmp_error(row: np.ndarray) -> bool:
+    """An ICMP message about another packet."""
+    return row[FLOW_PROTO] in WITH_ID and row[FLOW_KIND] >> 8 not in _QUERIES
 
 
 def flow_key(row: np.ndarray) -> FlowKey:

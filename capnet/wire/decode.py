@@ -11,34 +11,22 @@ from typing import Any
 
 from capnet.wire.arp import arp
 from capnet.wire.cooked import null, raw_ip, sll, sll2
+from capnet.wire.digest import arp_digest, ip_digest
 from capnet.wire.ethernet import ethernet
 from capnet.wire.frames import (
-    ACK,
-    ARP_OP,
-    ARP_SHA,
     CAPLEN,
     DEPTH,
     DETAIL,
     DIGEST,
     DPORT,
-    DST_LO,
     ETHERTYPE,
     FRAG_OFFSET,
     FRAME,
-    ICMP_CODE,
-    ICMP_SEQ,
-    ICMP_TYPE,
-    IP_FLAGS,
-    IP_ID,
     IP_LENGTH,
     LAYER_ARP,
-    LAYER_FRAGMENT,
     LAYER_ICMP,
     LAYER_ICMPV6,
-    LAYER_IP,
-    LAYER_TCP,
     LAYER_TUNNEL,
-    LAYER_UDP,
     LAYERS,
     LINKTYPE,
     MAX_DEPTH,
@@ -52,12 +40,8 @@ from capnet.wire.frames import (
     REASON_ETHERTYPE,
     REASON_LINKTYPE,
     REASON_PROTO,
-    SEQ,
-    SRC_LO,
     START,
-    TCP_FLAGS,
     TIME,
-    TSVAL,
     TUNNEL,
     TUNNEL_VXLAN,
     VIA,
@@ -70,7 +54,7 @@ from capnet.wire.icmp import icmp
 from capnet.wire.ipv4 import ipv4
 from capnet.wire.ipv6 import ipv6
 from capnet.wire.kernel import inline, kernel
-from capnet.wire.octets import be24, be32, mix, u8
+from capnet.wire.octets import be24, mix
 from capnet.wire.records import AT as RECORD_AT
 from capnet.wire.records import CAPLEN as RECORD_CAPLEN
 from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
@@ -83,8 +67,6 @@ from capnet.wire.udp import udp
 from capnet.wire.vxlan import HEADER as VXLAN_HEADER
 from capnet.wire.vxlan import is_vxlan
 
-# How much of a UDP, ICMP or unknown payload goes into the digest. TCP needs none: its sequence numbers tell more.
-SAMPLE = 32
 ROWS_PER_RECORD = MAX_DEPTH + 1
 
 LINKTYPE_ETHERNET = 1
@@ -238,48 +220,3 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
     if inside < 0:
         rows[r + DIGEST] = ip_digest(buf, end, rows, r)
     return inside
-
-
-@inline
-def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
-    """Hash of what survives NAT, routing and encapsulation; 0 when too little of the packet was captured.
-
-    Addresses, ports, TTL, checksums and ICMP identifiers may be rewritten on the way and stay out. The IPv4
-    identification survives all of it, and tells a repeated payload from a repeated packet.
-    """
-    state = mix(rows[r + PROTO] + 1, rows[r + IP_ID] + 1)
-    layers = rows[r + LAYERS]
-    if layers & LAYER_FRAGMENT:
-        state = mix(state, rows[r + FRAG_OFFSET] * 2 + (rows[r + IP_FLAGS] & 1))
-        state = mix(state, rows[r + IP_LENGTH])
-    if layers & LAYER_TCP:
-        if rows[r + TCP_FLAGS] < 0 or rows[r + PAYLOAD] < 0:
-            return 0
-        state = mix(state, (rows[r + SEQ] << 30) ^ rows[r + ACK])
-        state = mix(state, (rows[r + TCP_FLAGS] << 32) + rows[r + PAYLOAD])
-        return mix(state, rows[r + TSVAL]) | 1
-    payload_at = rows[r + PAYLOAD_AT]
-    if payload_at < 0:
-        return 0
-    length = rows[r + PAYLOAD]
-    state = mix(state, length)
-    if layers & (LAYER_ICMP | LAYER_ICMPV6):
-        state = mix(state, (rows[r + ICMP_TYPE] << 40) ^ (rows[r + ICMP_CODE] << 32) ^ (rows[r + ICMP_SEQ] & 0xFFFF))
-    sample = min(length, SAMPLE)
-    if payload_at + sample > end:
-        return 0
-    k = 0
-    while k + 4 <= sample:
-        state = mix(state, be32(buf, payload_at + k))
-        k += 4
-    while k < sample:
-        state = mix(state, u8(buf, payload_at + k) + k)
-        k += 1
-    return mix(state, layers & (LAYER_UDP | LAYER_IP)) | 1
-
-
-@inline
-def arp_digest(rows: Any, r: int) -> int:
-    """ARP crosses bridges unchanged."""
-    state = mix(rows[r + ARP_OP], rows[r + ARP_SHA])
-    return mix(mix(state, rows[r + SRC_LO]), rows[r + DST_LO]) | 1

@@ -80,9 +80,10 @@ TUNNEL = 46  # kind of tunnel this row carries (TUNNEL_ constants), 0 = none
 VNI = 47  # its VNI / key
 VIA = 48  # kind of tunnel this row came through, 0 = none
 VIA_VNI = 49  # its VNI / key
-DIGEST = 50  # 62-bit hash of what survives NAT, routing and encapsulation (decode.py); 0 = none
+DIGEST = 50  # 62-bit hash of what survives NAT, routing and encapsulation (digest.py); 0 = none
+RELATED = 51  # ICMP errors: ports of the packet they are about, source << 16 | destination; its echo id in both
 
-WIDTH = 51
+WIDTH = 52
 
 NAMES = tuple(
     """
@@ -90,7 +91,7 @@ NAMES = tuple(
     smac dmac ethertype vlan vlan2 pkttype
     src_hi src_lo dst_hi dst_lo ttl ip_id ip_length tos ip_flags frag_offset proto arp_op arp_sha arp_tha
     sport dport seq ack tcp_flags window tsval tsecr icmp_type icmp_code icmp_id icmp_seq payload payload_at
-    tunnel vni via via_vni digest
+    tunnel vni via via_vni digest related
     """.split()
 )
 COLUMN = {name: i for i, name in enumerate(NAMES)}

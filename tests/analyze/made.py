@@ -91,7 +91,7 @@ class Story:
             row[c.FLOW_FIRST], row[c.FLOW_FIRST_FRAME], row[c.FLOW_TTL] = time, frame, hop.ttl
             row[c.FLOW_SMAC], row[c.FLOW_DMAC], row[c.FLOW_TTL_MIN] = smac, dmac, hop.ttl
             row[c.FLOW_SYN_TIME] = row[c.FLOW_SYNACK_TIME] = row[c.FLOW_VLAN] = -1
-        row[c.FLOW_LAST], row[c.FLOW_LAST_FRAME] = time, frame
+        row[c.FLOW_LAST] = time
         row[c.FLOW_PACKETS] += 1
         row[c.FLOW_BYTES] += size
         row[c.FLOW_PAYLOAD] += payload
@@ -107,7 +107,19 @@ class Story:
             elif flags & SYN:
                 row[c.FLOW_SYNACK_TIME] = time
         number = list(self.flows).index(key)
-        self.observations.append([digest, time, number, frame, hop.ttl, size - 14, len(self.observations)])
+        self.observations.append(
+            [
+                digest,
+                time,
+                number,
+                frame,
+                hop.ttl,
+                size - 14,
+                len(self.observations),
+                (digest * 65536) & 0xFFFFFFFF,
+                payload,
+            ]
+        )
         if smac >= 0:
             self._station(point, via, vni, smac, src, 0, time, frame, hop.ttl)
             self._station(point, via, vni, dmac, dst, 2, time, frame, hop.ttl)
