@@ -25,6 +25,11 @@ def survey(
         topology.hosts.append(_host(host))
         known = {network.id: network.attrs for network in host.client.networks.list(greedy=True)}
         mine = [_container(host, name, known) for owner, name in containers if owner is host]
+        by_id = {container.id: container.name for container in mine}
+        for container in mine:
+            mode, _, other = container.network_mode.partition(":")
+            if mode == "container":
+                container.shares_network_with = by_id.get(other, other)
         topology.containers.extend(mine)
         used = {endpoint.network for container in mine for endpoint in container.endpoints}
         for attributes in known.values():
@@ -119,9 +124,11 @@ def _container(host: DockerHost, name: str, networks: dict[str, dict[str, Any]])
         network_mode=attributes["HostConfig"]["NetworkMode"],
         ports=_ports(attributes["NetworkSettings"].get("Ports") or {}),
     )
-    if host.shell is None:
+    if container.network_mode == "host" or container.network_mode.startswith("container:"):
+        pass  # no interface is its own
+    elif host.shell is None:
         container.endpoints = _endpoints_by_inspect(attributes)
-    elif container.network_mode != "host":
+    else:
         container.endpoints = _endpoints_by_ip(host, name, attributes, networks)
     return container
 

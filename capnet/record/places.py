@@ -115,8 +115,11 @@ def in_overlay(host: DockerHost, network: str, container: str, interface: str, d
 def peer_of(end: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The other end of a veth among the interfaces of another namespace: both name each other by index.
 
-    One index alone is not enough: namespaces count their interfaces independently.
+    One index alone is not enough: namespaces count their interfaces independently. Nor is what other kinds
+    name an other end: a macvlan's link is its parent.
     """
+    if end.get("linkinfo", {}).get("info_kind") != "veth":
+        return None
     for candidate in candidates:
         if (
             candidate["ifindex"] == end.get("link_index")

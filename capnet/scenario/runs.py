@@ -15,6 +15,7 @@ from capnet.scenario.wait import until
 
 MADE = "capnet"  # = 1 on everything that capnet makes
 RUN = "capnet.run"  # = the run's id
+UNDO = "capnet.undo"  # = shell command that takes back the change of the host's network for which a container stands
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
 
@@ -48,9 +49,16 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
 
 
 def remove_container(container: Any) -> None:
+    """Removes it; first takes back the change for which it stands, if it does.
+
+    A way back that leads nowhere any more (the route is gone, the change was never made) is no error.
+    """
     from docker.errors import NotFound
 
     with contextlib.suppress(NotFound):
+        if undo := container.labels.get(UNDO):
+            container.start()  # nothing happens when it runs; it does not after its daemon was started again
+            container.exec_run(["sh", "-c", undo])
         container.remove(force=True, v=True)
 
 

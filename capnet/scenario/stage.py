@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from ipaddress import IPv4Interface
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,13 @@ from capnet.record.host import DockerHost
 from capnet.record.places import Point
 from capnet.record.tap import Tap, listening
 from capnet.scenario import image, library, swarm
-from capnet.scenario.runs import labels, remove_container, remove_network
+from capnet.scenario.runs import UNDO, labels, remove_container, remove_network
 from capnet.scenario.wait import until
 from capnet.topology import Topology
 
 HELPER = "capnet-helper"  # container in each host's own network namespace, in which the host's commands run
 
+_API_OF_ADDRESSES = "1.22"  # Docker's API version that brought fixed addresses
 _STAY = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"  # a process 1 that ends when told to
 
 
@@ -70,12 +73,20 @@ class Stage:
         self.say(f"swarm of {self.a.name} and {self.b.name}")
         swarm.join(self.a, self.b, self.labels, self._unless_kept())
 
-    def network(self, name: str, driver: str, *, subnet: str | None = None, **options: Any) -> str:
-        """Makes a network on `a` (an overlay network is then everywhere in the swarm) and returns its name."""
+    def network(
+        self, name: str, driver: str, *, subnet: str | Sequence[str] = (), gateway: str | None = None, **options: Any
+    ) -> str:
+        """Makes a network on `a` (an overlay network is then everywhere in the swarm) and returns its name.
+
+        The gateway is that of the first subnet.
+        """
         from docker.types import IPAMConfig, IPAMPool
 
         self.say(f"{self.a.name}: {driver} network {name}")
-        ipam = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+        subnets = [subnet] if isinstance(subnet, str) else subnet
+        gateways = [gateway, *(None for _ in subnets[1:])]
+        pools = [IPAMPool(subnet=each, gateway=way) for each, way in zip(subnets, gateways, strict=False)]
+        ipam = IPAMConfig(pool_configs=pools) if pools else None
         made = self.a.docker.client.networks.create(
             name, driver=driver, ipam=ipam, check_duplicate=True, labels=self.labels, **options
         )
@@ -141,6 +152,15 @@ class Stage:
         return ExitStack() if self.keep else self.undo
 
 
+@dataclass(frozen=True)
+class _Nic:
+    """The interface with the default route; `gateway` is empty where that leads to no gateway."""
+
+    name: str
+    address: IPv4Interface
+    gateway: str
+
+
 class StageHost:
     """A Docker host: `address` is the IPv4 address of its parent NIC, `nic` that interface's name."""
 
@@ -150,7 +170,8 @@ class StageHost:
         self.name = docker.name
         self.boxes: list[Box] = []
         self._helper: Box | None = None
-        self._nic: tuple[str, str] | None = None
+        self._changes = 0
+        self._nic: _Nic | None = None
         self._has_image = False
         if docker.deaf:
             stage.say(f"{self.name}: its points are left out: {docker.deaf}")
@@ -158,11 +179,21 @@ class StageHost:
     # -- the host itself -----------------------------------------------------------------------
     @property
     def nic(self) -> str:
-        return self._parent()[0]
+        return self._parent().name
 
     @property
     def address(self) -> str:
-        return self._parent()[1]
+        return str(self._parent().address.ip)
+
+    @property
+    def subnet(self) -> str:
+        """The network of the parent NIC, with prefix length."""
+        return str(self._parent().address.network)
+
+    @property
+    def gateway(self) -> str:
+        """Where the default route leads to."""
+        return self._parent().gateway
 
     def run(self, command: str) -> str:
         """Runs a shell command in the host's own network namespace; returns what it printed.
@@ -171,8 +202,57 @@ class StageHost:
         """
         return self._own().run(command)
 
+    def fails(self, command: str, *, saying: str = "") -> str:
+        """Runs a command that is to fail, with these words; returns what it printed. ScenarioFailed otherwise."""
+        return self._own().fails(command, saying=saying)
+
     def until(self, command: str, *, within: float = 15) -> None:
         self._own().until(command, within=within)
+
+    def free_addresses(self, count: int) -> list[str]:
+        """Addresses of the parent NIC's subnet, from its 10th on, for which nobody answers ARP.
+
+        The gateway and the scenario's hosts are left out. ScenarioFailed if there are not as many.
+        """
+        taken = {self.gateway, *(actor.address for actor in self.stage._actors)}
+        found: list[str] = []
+        for address in islice(self._parent().address.network.hosts(), 9, 200):
+            if len(found) == count:
+                break
+            if str(address) not in taken and self._is_free(str(address)):
+                found.append(str(address))
+        if len(found) < count:
+            raise ScenarioFailed(f"{self.subnet} has no {count} free addresses for containers")
+        return found
+
+    def make_promiscuous(self) -> None:
+        """Lets the parent NIC take frames for MACs that are not its own, until the scenario ends.
+
+        The kernel does that by itself for macvlan children; a virtual machine's NIC must be told. One that is
+        promiscuous already stays so.
+        """
+        nic = shlex.quote(self.nic)
+        if "PROMISC" in self.run(f"ip link show dev {nic}").partition(">")[0]:
+            return
+        self.stage.say(f"{self.name}: {self.nic} promiscuous")
+        self.change(f"ip link set dev {nic} promisc on", undo=f"ip link set dev {nic} promisc off")
+
+    def change(self, command: str, *, undo: str) -> None:
+        """Changes the host's own network by a shell command, and back by another when the scenario ends.
+
+        The way back is the label of a container that stands for the change: so it is known after a `kill -9` too.
+        """
+        self._image()
+        self._changes += 1
+        guard = self._start(
+            f"{HELPER}-change-{self._changes}-{self.stage.run}",
+            _STAY,
+            self.stage.labels | {UNDO: undo},
+            self.stage._unless_kept(),
+            network_mode="host",
+            cap_add=["NET_ADMIN"],
+        )
+        guard.run(command)
 
     def serve_http(self, port: int, *, size: int = 1000) -> None:
         """A web server on the host that answers every GET / with about `size` bytes of text."""
@@ -200,12 +280,29 @@ class StageHost:
 
     # -- containers ------------------------------------------------------------------------------
     def container(
-        self, name: str, command: str = _STAY, *, network: str = "bridge", ports: dict[int, int] | None = None
+        self,
+        name: str,
+        command: str = _STAY,
+        *,
+        network: str = "bridge",
+        address: str | None = None,
+        ports: dict[int, int] | None = None,
     ) -> Box:
-        """Starts a container that runs the shell command. `ports` is {container's TCP port: host's}."""
+        """Starts a container that runs the shell command.
+
+        `network` is a network's name, none, host, or container:NAME; `address` its IPv4 address there, else Docker
+        chooses one; `ports` is {container's TCP port: host's}.
+        """
         self._image()
         self.stage.say(f"{self.name}: container {name} on {network}")
-        box = self._start(name, command, self.stage.labels, self.stage._unless_kept(), network=network, ports=ports)
+        box = self._start(
+            name,
+            command,
+            self.stage.labels,
+            self.stage._unless_kept(),
+            ports=ports,
+            **_attached(network, address),
+        )
         self.boxes.append(box)
         return box
 
@@ -267,24 +364,28 @@ class StageHost:
         if self._helper is None:
             self._image()
             name = f"{HELPER}-{self.stage.run}"
-            self._helper = self._start(name, _STAY, labels(self.stage.run), self.stage.undo, network="host")
+            self._helper = self._start(name, _STAY, labels(self.stage.run), self.stage.undo, network_mode="host")
         return self._helper
 
-    def _parent(self) -> tuple[str, str]:
-        """(name, IPv4 address) of the interface with the default route."""
+    def _parent(self) -> _Nic:
+        """The interface with the default route."""
         if self._nic is None:
             routes = [line.split() for line in self.run("ip -4 route show").splitlines()]
-            defaults = [
-                words[words.index("dev") + 1] for words in routes if words[:1] == ["default"] and "dev" in words
-            ]
+            defaults = [words for words in routes if words[:1] == ["default"] and "dev" in words]
             if not defaults:
                 raise EnvironmentLacks(f"host {self.name} has no default route: which NIC leads to the other host?")
-            lines = self.run(f"ip -4 -o addr show dev {shlex.quote(defaults[0])}").splitlines()
-            addresses = [line.split()[3].split("/")[0] for line in lines]
+            route = defaults[0]
+            name = route[route.index("dev") + 1]
+            lines = self.run(f"ip -4 -o addr show dev {shlex.quote(name)}").splitlines()
+            addresses = [IPv4Interface(line.split()[3]) for line in lines]
             if not addresses:
-                raise EnvironmentLacks(f"{defaults[0]} of host {self.name} has no IPv4 address")
-            self._nic = defaults[0], addresses[0]
+                raise EnvironmentLacks(f"{name} of host {self.name} has no IPv4 address")
+            self._nic = _Nic(name, addresses[0], route[route.index("via") + 1] if "via" in route else "")
         return self._nic
+
+    def _is_free(self, address: str) -> bool:
+        """Nobody answers when asked for it (RFC 5227's probe)."""
+        return self._own()._execute(f"arping -D -q -c 2 -w 2 -I {shlex.quote(self.nic)} {address}")[0] == 0
 
 
 class Box:
@@ -312,6 +413,17 @@ class Box:
             )
         return printed
 
+    def fails(self, command: str, *, saying: str = "") -> str:
+        """Runs a command that is to fail, with these words; returns what it printed. ScenarioFailed otherwise."""
+        status, printed = self._execute(command)
+        if status == 0 or saying not in printed:
+            raise ScenarioFailed(
+                f"in {self.name} on {self.host.name}: `{command}` was to fail"
+                + (f", saying {saying!r}" if saying else "")
+                + f"; its status is {status}, and it said: {printed.strip() or 'nothing'}"
+            )
+        return printed
+
     def until(self, command: str, *, within: float = 15) -> None:
         """Repeats the command until it succeeds."""
         until(lambda: self._execute(command)[0] == 0, f"in {self.name}: `{command}`", within=within)
@@ -333,6 +445,17 @@ class Box:
     def _execute(self, command: str) -> tuple[int, str]:
         status, printed = self._container.exec_run(["sh", "-c", command])
         return status, printed.decode(errors="replace")
+
+
+def _attached(network: str, address: str | None) -> dict[str, Any]:
+    """How docker-py is told which network a container is on."""
+    from docker.types import EndpointConfig
+
+    if network in ("none", "host") or network.startswith("container:"):
+        return {"network_mode": network}
+    if address is None:
+        return {"network": network}
+    return {"network": network, "networking_config": {network: EndpointConfig(_API_OF_ADDRESSES, ipv4_address=address)}}
 
 
 def page(folder: str, size: int) -> str:

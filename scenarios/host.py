@@ -1,0 +1,47 @@
+"""host: a container that is on the host's own network stack
+
+                 host A                                                      host B
+    ┌──────────────────────────────────────────────┐              ┌──────────────────────────┐
+    │   web  httpd :8000                           │              │                          │
+    │    │   no interface of its own               │              │   web server  tcp 7000   │
+    │    │                                         │              │                          │
+    │    │   docker0 172.17.0.1    nothing         │              │                          │
+    │    │                                         │              │                          │
+    │    ├── lo 127.0.0.1                          │              │                          │
+    │    └── ens33 192.168.111.128 ────────────────┼──── wire ────┼── ens33 192.168.111.129  │
+    └──────────────────────────────────────────────┘              └──────────────────────────┘
+
+Builds  web with --network host: a web server on port 8000 of the host itself; on host B a web server on port 7000.
+Sends   web to host B by ping and HTTP: with the host's MAC and address, nothing is rewritten.
+        host B to web by HTTP: straight to A:8000, no port is published.
+        host A to web by HTTP over 127.0.0.1: they share lo too.
+Listens at ens33 of both hosts, lo and docker0 of host A.
+"""
+
+from capnet.scenario.stage import Stage, page
+
+NAME = "host"
+NEEDS_PEER = True
+
+
+def play(stage: Stage) -> None:
+    a, b = stage.a, stage.b
+    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -p 8000 -h /srv", network="host")
+    b.serve_http(7000)
+    web.until("wget -q -O /dev/null http://127.0.0.1:8000/")
+
+    with stage.listening(
+        a.parent("NIC of host A, and of web"),
+        a.interface("lo", "lo of host A, and of web"),
+        a.interface("docker0", "the bridge of host A: nothing of web passes it"),
+        b.parent("NIC of host B, at the other end of the wire"),
+    ):
+        stage.say(f"web to host {b.name}: ping, HTTP")
+        web.run(f"ping -c 3 -i 0.3 {b.address}")
+        web.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+
+        stage.say(f"host {b.name} to web: HTTP")
+        b.run(f"wget -q -O /dev/null http://{a.address}:8000/")
+
+        stage.say(f"host {a.name} to web over 127.0.0.1: HTTP")
+        a.run("wget -q -O /dev/null http://127.0.0.1:8000/")
