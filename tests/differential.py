@@ -145,6 +145,8 @@ NUMBERS = {  # protocol → our column: tshark's field
         "icmp_seq": "icmpv6.echo.sequence_number",
     },
     "sll": {"pkttype": "sll.pkttype", "ethertype": "sll.etype"},
+    "ah": {"vni": "ah.spi", "seq": "ah.sequence"},
+    "esp": {"vni": "esp.spi", "seq": "esp.sequence"},
 }  # fmt: skip
 TEXTS = {
     "eth": {"smac": "eth.src", "dmac": "eth.dst"},
@@ -245,7 +247,9 @@ def belongs(name: str, seen: set[str]) -> bool:
     if name in NETWORKS:
         return seen <= {*LINKS, *TAGS}
     if name in EXTENSIONS:
-        return "ipv6" in seen and not seen & set(TRANSPORTS)
+        return ("ipv6" in seen or (name == "ah" and "ip" in seen)) and not seen & set(TRANSPORTS)
+    if name in ("udpencap", "esp"):
+        return "udp" in seen or (name == "esp" and bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS))
     if name in TRANSPORTS:
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
     return name == "vxlan" and "udp" in seen
@@ -277,6 +281,11 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
         row["ip_flags"] = number(fields["ipv6.fraghdr.more"].show)
     if name == "udp" and "udp.length" in fields and (length := int(number(fields["udp.length"].show))) >= 8:
         row["payload"] = str(length - 8)
+    if name == "esp" and "esp.spi" in fields:
+        row["tunnel"] = "esp"
+        row.pop("payload_at", None)
+        if "payload" in row:  # it was UDP's
+            row["payload"] = str(int(row["payload"]) - 8)
     if name in ("tcp", "udp") and f"{name}.payload" in fields:
         row["payload_at"] = fields[f"{name}.payload"].at
 

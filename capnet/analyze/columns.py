@@ -50,7 +50,7 @@ FLOW_VLAN = 35  # outermost VLAN id of the first packet, -1 = untagged
 FLOW_FIRST_SEQ = 36  # TCP: of the first packet, (sequence number - 2**31) << 32 | acknowledgment number; else 0
 FLOW_SYNS = 37  # SYNs without ACK
 FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)
-FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first (each is in the carrier table)
+FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first, or none (each is in the carrier table)
 FLOW_WIDTH = 40  # five cache lines
 
 # -- stations: one MAC speaking for one IP at one point -------------------------------------------------
@@ -90,7 +90,7 @@ ARP_WIDTH = 12
 
 # -- carriers: a further VNI inside one outer flow, beside the one that the flow row counts ---------------
 CARRIER_FLOW = 0  # row in the flow table of the outer packets
-CARRIER_KIND = 1  # frames.TUNNEL_
+CARRIER_KIND = 1  # frames.TUNNEL_, 0 = nothing, in a flow that carries something
 CARRIER_VNI = 2  # -1 where the kind has none
 CARRIER_KEY = 3
 

@@ -54,9 +54,7 @@ def analyze(
     besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following packets.
     `progress` is called with the number of packets read so far, after each block. Raises UnreadableInput.
     """
-    return study(
-        sources, topology, vxlan_port=vxlan_port, compiled=compiled, budget=budget, progress=progress
-    ).report
+    return study(sources, topology, vxlan_port=vxlan_port, compiled=compiled, budget=budget, progress=progress).report
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,7 @@ class Tunnel:
     encrypted: bool
     network: str | None
     evidence: list[Evidence] = field(default_factory=list)
+    spis: list[int] = field(default_factory=list)  # ESP: the SPIs of both directions; their VNI is None
 
 
 @dataclass

@@ -40,6 +40,7 @@ class Ledger:
         self._observed = 0
         self._flow_of = np.zeros(0, dtype=np.int64)
         self._seen = 0
+        self._layers = 0  # of all rows so far
 
     @property
     def sample_share(self) -> float:
@@ -63,7 +64,8 @@ class Ledger:
         if block.layers & frames.LAYER_ARP:
             arps = self._arps
             arps.count = run(see_arps)(rows, n, base, *arps.arguments(), arps.count)
-        if block.layers & frames.LAYER_TUNNEL:
+        self._layers |= block.layers
+        if self._layers & frames.LAYER_TUNNEL:
             carriers = self._carriers
             carriers.count = run(see_carriers)(
                 rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
@@ -165,6 +167,7 @@ class Ledger:
             carrying[:, col.FLOW_BYTES] - other_bytes[flows[:, col.FLOW_CARRIES] > 0],
             carrying[:, [col.FLOW_INNER_BYTES, col.FLOW_FIRST_FRAME, col.FLOW_INNER_LARGEST]],
         )
+        others = others[others[:, col.CARRIER_KIND] > 0]
         other_vnis = _tunnel_rows(
             flows[others[:, col.CARRIER_FLOW]],
             others[:, [col.CARRIER_KIND, col.CARRIER_VNI]],

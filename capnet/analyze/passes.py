@@ -126,10 +126,12 @@ from capnet.wire.frames import (
     LAYER_FRAGMENT,
     LAYER_ICMP,
     LAYER_ICMPV6,
+    LAYER_INSIDE,
     LAYER_IP,
     LAYER_IPV4,
     LAYER_TCP,
     LAYER_TUNNEL,
+    LAYER_UDP,
     LAYERS,
     PAYLOAD,
     POINT,
@@ -306,11 +308,13 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
         flows[f + FLOW_STRAYS] += 1
     if layers & LAYER_TUNNEL:
         if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
-            # The frame inside is the next row.
-            flows[f + FLOW_INNER_BYTES] += rows[r + WIDTH + WIRELEN]
-            flows[f + FLOW_INNER_LARGEST] = max(flows[f + FLOW_INNER_LARGEST], rows[r + WIDTH + IP_LENGTH])
+            if layers & LAYER_INSIDE:
+                flows[f + FLOW_INNER_BYTES] += rows[r + WIDTH + WIRELEN]
+                flows[f + FLOW_INNER_LARGEST] = max(flows[f + FLOW_INNER_LARGEST], rows[r + WIDTH + IP_LENGTH])
         else:
             flows[f + FLOW_OTHER_VNIS] += 1
+    elif layers & LAYER_UDP and flows[f + FLOW_CARRIES]:
+        flows[f + FLOW_OTHER_VNIS] += 1  # on a tunnel's port, but none: IKE beside ESP, say
     if layers & LAYER_TCP and rows[r + TCP_FLAGS] >= 0:
         count_segment(rows, r, payload, flows, f)
 
@@ -439,9 +443,9 @@ def see_carriers(
     rows: Any, n: int, index: Any, mask: int, carriers: Any, key: Any, count: int, flow_of: Any, flows: Any
 ) -> int:
     """Count, by VNI, what an outer flow carries besides its first VNI (`count_packet` has counted that)."""
-    for i in range(n - 1):
+    for i in range(n):
         r = i * WIDTH
-        if rows[r + TUNNEL] == 0 or flow_of[i] < 0:
+        if rows[r + LAYERS] & (LAYER_TUNNEL | LAYER_UDP) == 0 or flow_of[i] < 0:
             continue
         f = flow_of[i] * FLOW_WIDTH
         if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
@@ -460,8 +464,10 @@ def see_carriers(
         carriers[c + CARRIER_LAST] = rows[r + TIME]
         carriers[c + CARRIER_FRAMES] += 1
         carriers[c + CARRIER_BYTES] += rows[r + WIRELEN]
-        carriers[c + CARRIER_INNER_BYTES] += rows[inner + WIRELEN]
-        carriers[c + CARRIER_LARGEST_INNER_IP] = max(carriers[c + CARRIER_LARGEST_INNER_IP], rows[inner + IP_LENGTH])
+        if rows[r + LAYERS] & LAYER_INSIDE:
+            carriers[c + CARRIER_INNER_BYTES] += rows[inner + WIRELEN]
+            largest = max(carriers[c + CARRIER_LARGEST_INNER_IP], rows[inner + IP_LENGTH])
+            carriers[c + CARRIER_LARGEST_INNER_IP] = largest
     return count
 
 

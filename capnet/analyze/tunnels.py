@@ -1,6 +1,7 @@
 """Which tunnels carry the containers' traffic: VNI, tunnel endpoints (VTEPs), what is inside, what it costs?
 
-One row per point, VNI and pair of VTEPs, both directions together.
+One row per point, VNI and pair of VTEPs, both directions together. ESP has an SPI per direction, and new ones whenever
+keys change: all SPIs of a pair are one row. What it carries cannot be read, so it counts no inner bytes.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ from capnet.analyze.context import Context
 from capnet.analyze.facts import Tunnel
 from capnet.analyze.rows import is_multicast, is_multicast_mac
 from capnet.wire.frames import TUNNEL_ESP, TUNNEL_NAMES, address_text, address_value, mac_text
+from capnet.wire.ipsec import NAT_PORT
+
+EVIDENCE = 10  # frames named per tunnel, at most
 
 
 def conclude(context: Context) -> list[Tunnel]:
@@ -48,8 +52,10 @@ def conclude(context: Context) -> list[Tunnel]:
     groups: dict[tuple[object, ...], list[np.ndarray]] = {}
     for row in context.tunnels[np.argsort(context.tunnels[:, TUNNEL_FIRST], kind="stable")]:
         vteps = tuple(sorted(_ends(row), key=address_value))
-        key = (*(int(row[field]) for field in (TUNNEL_POINT, TUNNEL_KIND, TUNNEL_VNI, TUNNEL_DPORT)), vteps)
-        groups.setdefault(key, []).append(row)
+        vni, port = int(row[TUNNEL_VNI]), int(row[TUNNEL_DPORT])
+        if row[TUNNEL_KIND] == TUNNEL_ESP:
+            vni, port = -1, min(port, 0)
+        groups.setdefault((int(row[TUNNEL_POINT]), int(row[TUNNEL_KIND]), vni, port, vteps), []).append(row)
     return [_fact(context, rows) for rows in groups.values()]
 
 
@@ -63,8 +69,11 @@ def _ends(row: np.ndarray) -> tuple[str, str]:
 def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
     first = rows[0]
     point, kind = int(first[TUNNEL_POINT]), int(first[TUNNEL_KIND])
-    vni = int(first[TUNNEL_VNI]) if first[TUNNEL_VNI] >= 0 else None
+    encrypted = kind == TUNNEL_ESP
+    vni = int(first[TUNNEL_VNI]) if first[TUNNEL_VNI] >= 0 and not encrypted else None
     port = int(first[TUNNEL_DPORT]) if first[TUNNEL_DPORT] >= 0 else None
+    if encrypted and port is not None:
+        port = NAT_PORT  # NAT has changed one of the two
     total, inner = (sum(int(row[field]) for row in rows) for field in (TUNNEL_BYTES, TUNNEL_INNER_BYTES))
     macs, ips = _inside(context, point, kind, int(first[TUNNEL_VNI]))
     network = context.topology.network_of_vni(vni) if context.topology and vni is not None else None
@@ -83,9 +92,10 @@ def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
         inner_ips=ips,
         largest_inner_ip=max(int(row[TUNNEL_LARGEST_INNER_IP]) for row in rows),
         one_way=len({_ends(row) for row in rows}) == 1,
-        encrypted=kind == TUNNEL_ESP,
+        encrypted=encrypted,
+        spis=sorted({int(row[TUNNEL_VNI]) for row in rows if row[TUNNEL_VNI] >= 0}) if encrypted else [],
         network=network.name if network else None,
-        evidence=[context.evidence(point, int(row[TUNNEL_FIRST_FRAME])) for row in rows],
+        evidence=[context.evidence(point, int(row[TUNNEL_FIRST_FRAME])) for row in rows[:EVIDENCE]],
     )
 
 

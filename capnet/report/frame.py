@@ -71,10 +71,15 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         )
     if layers & frames.LAYER_IP:
         yield _network(row, names)
+    if layers & frames.LAYER_AH:
+        yield "AH", f"SPI 0x{row['vni']:08x}" if row["vni"] != ABSENT and not row["tunnel"] else "authenticated"
     yield from _transport(row)
-    if row["tunnel"]:
-        vni = f"VNI {row['vni']}" if row["vni"] != ABSENT else "no key"
-        yield frames.TUNNEL_NAMES[row["tunnel"]].upper(), vni
+    if row["layers"] & frames.LAYER_ESP:
+        number_of = f", number {row['seq']}" if row["seq"] != ABSENT else ""
+        yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}; what it carries is encrypted"
+    elif row["tunnel"]:
+        word = "key" if row["tunnel"] == frames.TUNNEL_GRE else "VNI"
+        yield frames.TUNNEL_NAMES[row["tunnel"]].upper(), f"{word} {row['vni']}" if row["vni"] != ABSENT else ""
     elif row["payload"] > 0:
         where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
         yield "payload", f"{count(row['payload'], 'byte')}, {where}"

@@ -137,7 +137,7 @@ def _tunnels(document: Document, words: Words) -> Iterator[str]:
             yield f"{count(len(seen) - 3, 'more tunnel')} {'was' if len(seen) == 4 else 'were'} seen."
             return
         name = kind.upper() if kind != "geneve" else "Geneve"
-        vni_text = "" if vni is None else f" {'key' if kind == 'gre' else 'SPI' if kind == 'esp' else 'VNI'} {vni}"
+        vni_text = "" if vni is None else f" {'key' if kind == 'gre' else 'VNI'} {vni}"
         network_text = f" (network {network})" if network else ""
         ends = listing([words.mention(each) for each in vteps])
         yield f"{name}{vni_text}{network_text} carries {count(frames, 'frame')} between {ends}."

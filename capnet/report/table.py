@@ -116,7 +116,7 @@ def _tunnels(document: Document, words: Words, width: int) -> Section:
             "" if first["port"] is None else str(first["port"]),
             "\n".join(number(row["frames"]) for row in rows),
             "\n".join(size(row["bytes"]) for row in rows),
-            percent(first["overhead_percent"]),
+            percent(first["overhead_percent"]) if first["inner_bytes"] else "",
             f"{number(first['largest_inner_ip'])} B" if first["largest_inner_ip"] else "",
             listing([words.address(each) for each in first["inner_ips"]], 6),
             "\n".join(["one way"] * first["one_way"] + ["encrypted"] * first["encrypted"]),

@@ -26,6 +26,7 @@ from capnet.wire.frames import (
     LAYER_ARP,
     LAYER_ICMP,
     LAYER_ICMPV6,
+    LAYER_INSIDE,
     LAYER_TUNNEL,
     LAYERS,
     LINKTYPE,
@@ -36,10 +37,12 @@ from capnet.wire.frames import (
     POINT,
     PROTO,
     REASON,
+    REASON_CUT,
     REASON_DEPTH,
     REASON_ETHERTYPE,
     REASON_LINKTYPE,
     REASON_PROTO,
+    SPORT,
     START,
     TIME,
     TUNNEL,
@@ -51,10 +54,11 @@ from capnet.wire.frames import (
     WIRELEN,
 )
 from capnet.wire.icmp import icmp
+from capnet.wire.ipsec import ah, esp, is_udp_esp
 from capnet.wire.ipv4 import ipv4
 from capnet.wire.ipv6 import ipv6
 from capnet.wire.kernel import inline, kernel
-from capnet.wire.octets import be24, mix
+from capnet.wire.octets import be24, mix, u8
 from capnet.wire.records import AT as RECORD_AT
 from capnet.wire.records import CAPLEN as RECORD_CAPLEN
 from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
@@ -129,6 +133,7 @@ def decode(
                 rows[r + REASON] = REASON_DEPTH
                 odd = 1
                 break
+            rows[r + LAYERS] |= LAYER_INSIDE
             # The inner frame ends where the carrier's payload does, in the capture and on the wire.
             payload_end = base + rows[r + PAYLOAD_AT] + rows[r + PAYLOAD]
             captured = max(min(at + captured, payload_end) - inside, 0)
@@ -199,7 +204,23 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
     if rows[r + FRAG_OFFSET] > 0:
         rows[r + PAYLOAD] = left
         rows[r + PAYLOAD_AT] = at
-    elif proto == 6:
+        rows[r + DIGEST] = ip_digest(buf, end, rows, r)
+        return -1
+    if proto == 51:  # behind IPv4; IPv6 has passed it with its extension headers
+        if at + 8 > end:
+            if at < end:
+                rows[r + PROTO] = u8(buf, at)
+            rows[r + REASON] = REASON_CUT
+            return -1
+        behind = ah(buf, at, end, rows, r)
+        proto = u8(buf, at)
+        rows[r + PROTO] = proto
+        left = max(left - (behind - at), 0)
+        if behind > end:
+            rows[r + REASON] = REASON_CUT
+            return -1
+        at = behind
+    if proto == 6:
         tcp(buf, at, end, left, rows, r)
     elif proto == 17:
         payload = udp(buf, at, end, left, rows, r)
@@ -208,6 +229,10 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
             rows[r + TUNNEL] = TUNNEL_VXLAN
             rows[r + VNI] = be24(buf, payload + 4)
             inside = payload + VXLAN_HEADER
+        elif payload >= 0 and is_udp_esp(buf, payload, end, rows[r + SPORT], rows[r + DPORT]):
+            esp(buf, payload, end, rows[r + PAYLOAD], rows, r)
+    elif proto == 50:
+        esp(buf, at, end, left, rows, r)
     elif proto == 1:
         icmp(buf, at, end, left, LAYER_ICMP, rows, r)
     elif proto == 58:

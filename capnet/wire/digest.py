@@ -23,6 +23,7 @@ from capnet.wire.frames import (
     IP_FLAGS,
     IP_ID,
     IP_LENGTH,
+    LAYER_ESP,
     LAYER_ICMP,
     LAYER_ICMPV6,
     LAYER_IP,
@@ -38,6 +39,7 @@ from capnet.wire.frames import (
     SRC_LO,
     TCP_FLAGS,
     TSVAL,
+    VNI,
 )
 from capnet.wire.icmp import is_query
 from capnet.wire.kernel import inline
@@ -75,6 +77,8 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
     payload_at = rows[r + PAYLOAD_AT]
     if payload_at < 0:
         return 0
+    if layers & LAYER_ESP:
+        return mix(mix(state, rows[r + VNI]), rows[r + SEQ]) | 1
     length = rows[r + PAYLOAD]
     state = mix(state, min(length, LENGTH))
     if layers & (LAYER_ICMP | LAYER_ICMPV6):

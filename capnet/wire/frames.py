@@ -62,7 +62,7 @@ ARP_THA = 31
 # -- transport layer ------------------------------------------------------------------------------
 SPORT = 32
 DPORT = 33
-SEQ = 34  # raw, 32 bits
+SEQ = 34  # raw, 32 bits; ESP, and AH around anything but TCP: the packet's number within its SPI
 ACK = 35
 TCP_FLAGS = 36  # 12 bits as on the wire: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256
 WINDOW = 37  # raw, not scaled
@@ -77,7 +77,7 @@ PAYLOAD_AT = 45  # where it begins, counted from the first byte of the captured 
 
 # -- tunnels and identity -------------------------------------------------------------------------
 TUNNEL = 46  # kind of tunnel this row carries (TUNNEL_ constants), 0 = none
-VNI = 47  # its VNI / key
+VNI = 47  # its VNI / key; ESP, and AH around no tunnel: the SPI
 VIA = 48  # kind of tunnel this row came through, 0 = none
 VIA_VNI = 49  # its VNI / key
 DIGEST = 50  # 62-bit hash of what survives NAT, routing and encapsulation (digest.py); 0 = none
@@ -107,11 +107,15 @@ LAYER_ICMP = 64
 LAYER_ICMPV6 = 128
 LAYER_TCP = 256
 LAYER_UDP = 512
-LAYER_TUNNEL = 1024  # TUNNEL says which; the inside is the next row
+LAYER_TUNNEL = 1024  # TUNNEL says which
 LAYER_SLL = 2048
 LAYER_SLL2 = 4096
 LAYER_RAW = 8192
 LAYER_NULL = 16384  # BSD null / OpenBSD loop
+LAYER_INSIDE = 32768  # what this row's tunnel carries is the next row (never so when it is encrypted)
+LAYER_BARE = 65536  # ... and begins with its IP header, without a link layer
+LAYER_ESP = 131072
+LAYER_AH = 262144
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
 
 # -- TUNNEL, VIA ------------------------------------------------------------------------------------

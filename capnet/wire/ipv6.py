@@ -29,6 +29,7 @@ from capnet.wire.frames import (
     TOS,
     TTL,
 )
+from capnet.wire.ipsec import ah
 from capnet.wire.kernel import inline
 from capnet.wire.octets import be16, be32, be64, u8
 
@@ -82,7 +83,7 @@ def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
                 break  # what follows is the middle of something
         else:
             if kind == 51:
-                at += (u8(buf, at + 1) + 2) * 4
+                at = ah(buf, at, end, rows, r)
             else:
                 at += (u8(buf, at + 1) + 1) * 8
             kind = following

@@ -1,12 +1,13 @@
 """What tshark says about every golden and made capture, stored for machines without tshark.
 
-python -m tests.wire.expected          # write it anew; look at the difference before committing it
+python -m tests.wire.expected [NAME...]   # write it anew; look at the difference before committing it
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 from tests.conftest import GOLDENS, MADE
@@ -30,4 +31,5 @@ def store(capture: Path) -> None:
 
 if __name__ == "__main__":
     for each in [*GOLDENS, *MADE]:
-        store(each)
+        if len(sys.argv) == 1 or each.name.partition(".")[0] in sys.argv[1:]:
+            store(each)
