@@ -13,6 +13,7 @@ from capnet.topology import Topology
 
 if TYPE_CHECKING:
     from capnet.analyze.identity import Links
+    from capnet.analyze.segments import Segments
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Context:
 
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
+    segments: Segments | None = None  # by segments.segments(): who sits where on layer 2
     station_facts: list[Station] = field(default_factory=list)
     tunnel_facts: list[Tunnel] = field(default_factory=list)
     path_facts: list[Path] = field(default_factory=list)

@@ -3,14 +3,13 @@
 * `router`: a MAC that passes on packets of addresses that are not its own (their TTL is no longer an initial one, or
   others claim the address).
 * `shared`: several addresses of its own behind one MAC: ipvlan L2, or containers that share a network namespace.
-* `distinct`: several MACs, each with one address of the same network, behind one network card: macvlan.
+* `distinct`: stations with a MAC and an address of their own behind one network card, on its network: macvlan.
 * `duplicate-ip`: one address claimed by two MACs in ARP.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from ipaddress import ip_address, ip_network
 
 import numpy as np
 
@@ -29,38 +28,30 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, MacVerdict
-from capnet.analyze.rows import is_multicast, is_multicast_mac, plural
-from capnet.analyze.stations import RECEIVED, Speaker, home_points, speakers
+from capnet.analyze.rows import is_multicast_mac, plural
+from capnet.analyze.segments import own_ips, passed_on, segments
+from capnet.analyze.stations import RECEIVED, Speaker, speakers
 from capnet.wire.frames import address_text, address_value, mac_text
+
+SURE = 0.5  # of a card's children, see analyze.segments
 
 
 def conclude(context: Context) -> list[MacVerdict]:
     """Verdicts point by point."""
-    homes = home_points(context)
     verdicts = []
     for point in range(len(context.points)):
-        here = [each for each in speakers(context, point).values() if not is_multicast_mac(each.mac)]
-        for speaker in here:
-            verdicts += _one(context, point, speaker)
-        verdicts += _distinct(context, point, here, homes)
-    return verdicts + _duplicates(context)
-
-
-def own_ips(speaker: Speaker) -> list[str]:
-    """IPv4 addresses of a station itself, without link-local ones."""
-    values = [ip for ip in speaker.own if not is_multicast(ip) and ":" not in ip and not ip_address(ip).is_link_local]
-    return sorted(values, key=address_value)
+        for speaker in speakers(context, point).values():
+            if not is_multicast_mac(speaker.mac):
+                verdicts += _one(context, point, speaker)
+    return verdicts + _distinct(context) + _one_namespace(context) + _duplicates(context)
 
 
 def _one(context: Context, point: int, speaker: Speaker) -> list[MacVerdict]:
     mac, where = mac_text(speaker.mac), context.points[point].name
-    # Link-local addresses never cross a router (RFC 4007): one that seems passed on is a veth's or bridge's own.
-    routable = (ip for ip in speaker.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local)
-    passed = sorted(routable, key=address_value)
+    passed = passed_on(speaker)
     own = own_ips(speaker)
     if passed:
-        addresses = "1 address" if len(passed) == 1 else f"{len(passed)} addresses"
-        because = f"{mac} sends packets of {addresses} that others own or that were routed before: it forwards"
+        because = f"{mac} sends packets of {_addresses(passed)} that others own or that were routed before: it forwards"
         return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
     if len(own) > 1 and context.points[point].role not in ("loopback", "bridge"):
         because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
@@ -68,22 +59,45 @@ def _one(context: Context, point: int, speaker: Speaker) -> list[MacVerdict]:
     return []
 
 
-def _distinct(context: Context, point: int, here: list[Speaker], homes: dict[int, list[int]]) -> list[MacVerdict]:
-    """Several stations of one network behind one card: only where the point is such a card."""
-    if context.points[point].role != "parent":
-        return []
-    behind = [each for each in here if len(own_ips(each)) == 1 and not each.forwarded]
-    inside = {mac for mac, points in homes.items() if any(context.points[p].role == "container" for p in points)}
-    children = [each for each in behind if each.mac in inside]
-    if not children:
-        return []
-    macs = sorted(mac_text(each.mac) for each in children)
-    ips = sorted((own_ips(each)[0] for each in children), key=address_value)
-    because = f"{plural(len(macs), 'container')} with a MAC of its own on the network of this card"
-    evidence = [
-        frame for each in children for frame in _frames(context, point, each.mac, own_ips(each))[:2]
-    ]  # fmt: skip
-    return [MacVerdict("distinct", macs, ips, context.points[point].name, because, evidence[:10])]
+def _addresses(ips: list[str]) -> str:
+    return "1 address" if len(ips) == 1 else f"{len(ips)} addresses"
+
+
+def _distinct(context: Context) -> list[MacVerdict]:
+    """Several stations of one network behind one card, each with an interface of its own."""
+    verdicts = []
+    for card in segments(context).cards:
+        if card.sure < SURE:
+            continue
+        macs = [mac_text(child.mac) for child in card.children]
+        ips = [child.ip for child in card.children]
+        each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
+        because = f"{plural(len(macs), 'station')} behind this card, {each} of its own"
+        evidence = [
+            frame for child in card.children for frame in _frames(context, card.point, child.mac, [child.ip])[:2]
+        ]
+        verdicts.append(
+            MacVerdict("distinct", sorted(macs), ips, context.points[card.point].name, because, evidence[:10])
+        )
+    return verdicts
+
+
+def _one_namespace(context: Context) -> list[MacVerdict]:
+    """One MAC and one address for all that runs in a namespace: client and server of its loopback among it."""
+    found = segments(context)
+    verdicts = []
+    for talk in found.talks:
+        for point, here in found.at.items():
+            for mac, speaker in here.items():
+                if talk.ip in own_ips(speaker) and point in found.homes.get(mac, ()):
+                    because = (
+                        f"{mac_text(mac)} is the MAC of all that runs in one network namespace: client and server of "
+                        f"{talk.ip} talk over loopback"
+                    )
+                    evidence = [context.evidence(talk.point, talk.frame), *_frames(context, point, mac, [talk.ip])]
+                    where = context.points[point].name
+                    verdicts.append(MacVerdict("shared", [mac_text(mac)], [talk.ip], where, because, evidence))
+    return verdicts
 
 
 def _duplicates(context: Context) -> list[MacVerdict]:
@@ -116,8 +130,3 @@ def _frames(context: Context, point: int, mac: int, ips: list[str]) -> list[Evid
         int(row[STATION_FIRST_FRAME]) for row in rows if (int(row[STATION_IP_HI]), int(row[STATION_IP_LO])) in wanted
     )
     return [context.evidence(point, frame) for frame in np.unique(frames).tolist()[:10]]
-
-
-def same_network(addresses: list[str], prefix: int = 24) -> bool:
-    """Do IPv4 addresses share a network, judged by a usual prefix length?"""
-    return len({ip_network(f"{address}/{prefix}", strict=False) for address in addresses}) == 1

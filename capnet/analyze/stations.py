@@ -15,6 +15,7 @@ from capnet.analyze.columns import (
     FLOW_DMAC,
     FLOW_POINT,
     FLOW_SMAC,
+    FLOW_VIA,
     STATION_FIRST,
     STATION_HOW,
     STATION_IP_HI,
@@ -23,6 +24,7 @@ from capnet.analyze.columns import (
     STATION_PACKETS,
     STATION_POINT,
     STATION_TTL_MAX,
+    STATION_VIA,
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Station
@@ -42,6 +44,7 @@ class Speaker:
     own: dict[str, int] = field(default_factory=dict)  # its own addresses → packets
     forwarded: dict[str, int] = field(default_factory=dict)  # addresses whose packets it only passed on
     received: dict[str, int] = field(default_factory=dict)  # destinations of packets sent to it
+    named: set[str] = field(default_factory=set)  # addresses it claimed in ARP
     points: set[int] = field(default_factory=set)  # where it sent
     reached: set[int] = field(default_factory=set)  # where something was sent to it
     packets: int = 0
@@ -53,17 +56,19 @@ def conclude(context: Context) -> list[Station]:
     return [_fact(context, speaker, homes) for speaker in speakers(context).values()]
 
 
-def speakers(context: Context, point: int | None = None) -> dict[int, Speaker]:
-    """MAC → what it speaks for, at one point or at all."""
+def speakers(context: Context, point: int | None = None, *, bare: bool = False) -> dict[int, Speaker]:
+    """MAC → what it speaks for, at one point or at all; `bare`: outside of tunnels only."""
     found: dict[int, Speaker] = {}
     table = context.stations
     if point is not None:
         table = table[table[:, STATION_POINT] == point]
-    named = {
-        (int(row[STATION_MAC]), int(row[STATION_IP_HI]), int(row[STATION_IP_LO]))
-        for row in table[table[:, STATION_HOW] == ARP_SENT]
-    }
-    resolves = {mac for mac, _, _ in named}
+    if bare:
+        table = table[table[:, STATION_VIA] == 0]
+    claims: dict[tuple[int, int], set[int]] = {}  # address → MACs that named it in ARP
+    named = table[table[:, STATION_HOW] == ARP_SENT]
+    for mac, hi, lo in named[:, [STATION_MAC, STATION_IP_HI, STATION_IP_LO]].tolist():
+        claims.setdefault((hi, lo), set()).add(mac)
+    resolves = set().union(*claims.values())
     for row in table[np.argsort(table[:, STATION_FIRST], kind="stable")]:
         mac, hi, lo = (int(row[column]) for column in (STATION_MAC, STATION_IP_HI, STATION_IP_LO))
         if mac <= 0 or mac == 0xFFFFFFFFFFFF:
@@ -75,13 +80,12 @@ def speakers(context: Context, point: int | None = None) -> dict[int, Speaker]:
         address = address_text(hi, lo)
         if address in ("0.0.0.0", "::") or (hi, lo) == (0, 0):
             continue
+        owners = claims.get((hi, lo), set())
+        if how == ARP_SENT:
+            speaker.named.add(address)
         if how == RECEIVED:
             kind = speaker.received
-        elif (
-            (mac, hi, lo) in named
-            or (row[STATION_TTL_MAX] in INITIAL_TTLS and mac not in resolves)
-            or (how == SENT and row[STATION_TTL_MAX] in INITIAL_TTLS and _on_link(address, mac, named))
-        ):
+        elif mac in owners or (row[STATION_TTL_MAX] in INITIAL_TTLS and (mac not in resolves or not owners)):
             kind = speaker.own
         else:
             kind = speaker.forwarded
@@ -89,12 +93,6 @@ def speakers(context: Context, point: int | None = None) -> dict[int, Speaker]:
     for speaker in found.values():
         speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
     return found
-
-
-def _on_link(address: str, mac: int, named: set[tuple[int, int, int]]) -> bool:
-    """Has no other MAC claimed this address in ARP?"""
-    value = address_value(address)
-    return not any((hi, lo) == value and owner != mac for owner, hi, lo in named)
 
 
 def home_points(context: Context) -> dict[int, list[int]]:
@@ -107,14 +105,22 @@ def home_points(context: Context) -> dict[int, list[int]]:
     found = links(context)
     homes: dict[int, list[int]] = {}
     for point, place in enumerate(context.points):
-        if place.role not in ("container", "parent", "underlay"):
+        if place.role in ("bridge", "veth", "overlay", "loopback"):
             continue
-        here = np.flatnonzero((flows[:, FLOW_POINT] == point) & (flows[:, FLOW_SMAC] > 0) & (flows[:, FLOW_DMAC] > 0))
+        here = np.flatnonzero(
+            (flows[:, FLOW_POINT] == point)
+            & (flows[:, FLOW_VIA] == 0)
+            & (flows[:, FLOW_SMAC] > 0)
+            & (flows[:, FLOW_DMAC] > 0)
+        )
         here = here[(flows[here, FLOW_DMAC] >> 40 & 1) == 0]
         parts: Counter[int] = Counter()
         for column in (FLOW_SMAC, FLOW_DMAC):
             macs, counts = np.unique(flows[here, column], return_counts=True)
             parts.update(dict(zip(macs.tolist(), counts.tolist(), strict=True)))
+        # A frame from a MAC to itself counts once (ipvlan: both ends have the card's).
+        twice = flows[here, FLOW_SMAC] == flows[here, FLOW_DMAC]
+        parts.subtract(Counter(flows[here[twice], FLOW_SMAC].tolist()))
         everywhere = [mac for mac, count in parts.items() if count == len(here)]
         if len(everywhere) > 1:
             starts = here[(found.before[here] < 0) & (found.after[here] >= 0)]
