@@ -72,7 +72,8 @@ def _distinct(context: Context) -> list[MacVerdict]:
         macs = [mac_text(child.mac) for child in card.children]
         ips = [child.ip for child in card.children]
         each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
-        because = f"{plural(len(macs), 'station')} behind this card, {each} of its own"
+        where = "on this network, out of reach for the host it is on" if card.watched_alone else "behind this card"
+        because = f"{plural(len(macs), 'station')} {where}, {each} of its own"
         evidence = [
             frame for child in card.children for frame in _frames(context, card.point, child.mac, [child.ip])[:2]
         ]

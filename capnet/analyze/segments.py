@@ -101,6 +101,7 @@ class Card:
     in_vain: bool = False  # the host asked for a child's address by ARP and got no answer
     inward: list[Evidence] = field(default_factory=list)  # frames between children, at this point
     only_inside: bool = False  # those frames are missing on the wire, where outsiders listened
+    watched_alone: bool = False  # seen at this point only: no child's own interface was captured
     sure: float = 0.0  # how sure it is that this is macvlan, 0 to 1, by what of this was seen
 
 
@@ -206,7 +207,7 @@ def _is_loopback(context: Context, point: int) -> bool:
 def _with_itself(flows: np.ndarray) -> np.ndarray:
     """Per flow: an address that talks to itself, or both ends are loopback addresses."""
     src, dst = (FLOW_SRC_HI, FLOW_SRC_LO), (FLOW_DST_HI, FLOW_DST_LO)
-    same = (flows[:, src] == flows[:, dst]).all(axis=1)
+    same = (flows[:, src] == flows[:, dst]).all(axis=1) & (flows[:, src] != 0).any(axis=1)
     local = [_is_local(flows[:, hi], flows[:, lo]) for hi, lo in (src, dst)]
     return same | (local[0] & local[1])
 
@@ -313,6 +314,7 @@ def _strangers(context: Context, found: Segments, point: int) -> Card | None:
             macs = {host, *(child.mac for child in children)}
             card = Card(point, children, {mac: ip for mac, ip in single.items() if mac not in macs}, host, ip, True)
             _between(context, found, card)
+            card.watched_alone = True
             card.sure = 0.6
             return card
     return None
@@ -393,14 +395,14 @@ def _senders(context: Context, point: int) -> set[int]:
 
 
 def asked_in_vain(context: Context, point: int, asker: str, target: str) -> int:
-    """How often `asker` asked for `target` by ARP at a point without an answer there; 0 if there was one."""
+    """How often `asker` asked for `target` by ARP at a point without an answer at any; 0 if there was one."""
     ask, want = address_value(asker)[1], address_value(target)[1]
-    arps = context.arps[(context.arps[:, ARP_POINT] == point) & (context.arps[:, ARP_VIA] == 0)]
+    arps = context.arps[context.arps[:, ARP_VIA] == 0]
     answers = (arps[:, ARP_OPERATION] != REQUEST) & (arps[:, ARP_SENDER_LO] == want) & (arps[:, ARP_TARGET_LO] == ask)
     if answers.any():
         return 0
     asked = (arps[:, ARP_OPERATION] == REQUEST) & (arps[:, ARP_SENDER_LO] == ask) & (arps[:, ARP_TARGET_LO] == want)
-    return int(arps[asked, ARP_PACKETS].sum())
+    return int(arps[asked & (arps[:, ARP_POINT] == point), ARP_PACKETS].sum())
 
 
 def _repeats(context: Context, point: int, asker: str, target: str) -> bool:

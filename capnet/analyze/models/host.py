@@ -2,8 +2,8 @@
 
 Told apart by: traffic of one card's own address with its own MAC, as it was sent (TTL initial); nothing rewritten,
 nothing wrapped, no other stations behind the card, and nothing on the bridges that were listened to.
-Looks alike: every process that runs on a host without Docker; packets cannot tell. So the confidence stays low unless
-other interfaces were listened to and heard nothing.
+Looks alike: every process that runs on a host without Docker; packets cannot tell. So the confidence stays below one
+half unless a bridge was listened to, by its name, and heard nothing, or Docker says so.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def judge(context: Context) -> list[Model]:
     silent = [context.points[each].name for each in sorted(found.silent)]
     if silent:
         because.append(f"{', '.join(silent[:3])} heard nothing of it")
-        confidence += 0.25
+        bridges = any(context.points[each].role == "bridge" for each in found.silent)
+        confidence += 0.2 if bridges else 0.1  # a silent point is only known to be a bridge by its name
     if any(where in {hop.point for hop in path.hops} for path in context.path_facts):
         because.append("the far end sees the same packets: no address, port or TTL was changed on the way")
-        confidence += 0.1
+        confidence += 0.05
     because.append("a process outside of any container looks the same")
     if containers:
         because[-1] = "Docker runs " + ", ".join(sorted(name for _, name in containers)) + " on the host's network"

@@ -51,6 +51,8 @@ def _judge(context: Context, shared: SharedMac) -> Model | None:
     several = not same_network(shared.ips)
     unnamed = [ip for ip in shared.ips if ip not in shared.named]
     apart = len(set(shared.interfaces.values())) > 1
+    if several and not unnamed and not (apart or between):
+        return None  # it claims addresses of several networks in ARP: their gateway
     l3 = bool(outward) or (several and bool(unnamed)) or (bool(between) and not set(between) & set(shared.named))
     mac, ips = mac_text(shared.mac), ", ".join(shared.ips[:6]) + (" …" if len(shared.ips) > 6 else "")
     because = [f"{mac} speaks for {ips}, and nobody forwarded for them: TTL is still initial"]

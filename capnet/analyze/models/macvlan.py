@@ -33,12 +33,15 @@ def judge(context: Context) -> list[Model]:
     more = "" if len(card.children) <= 3 else f" and {len(card.children) - 3} more"
     has = "have a MAC of their own" if len(card.children) > 1 else "has a MAC of its own"
     because = [f"{stations}{more} {has} behind the card {where}, MACs and TTL unchanged"]
+    if card.watched_alone:
+        because = [f"{stations}{more} {has} on the network at {where}, and others reach them"]
     confidence = card.sure
     if card.inward and card.only_inside:
         because.append(f"what they send each other passes {where}, but never the wire")
     host = card.host_ip or (mac_text(card.host) if card.host is not None else None)
     if card.in_vain:
-        because.append(f"the host, {host}, asks for its own children by ARP and gets no answer")
+        asks = "asks for them again and again" if card.watched_alone else "asks for its own children by ARP"
+        because.append(f"the host, {host}, {asks} and gets no answer")
     elif host:
         because.append(f"what the host, {host}, broadcasts at {where} does not reach them")
     else:

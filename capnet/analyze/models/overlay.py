@@ -24,7 +24,7 @@ from capnet.analyze.columns import (
     FLOW_VIA,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.facts import Evidence, Model, Tunnel
+from capnet.analyze.facts import Evidence, Model, Path, Tunnel
 from capnet.analyze.identity import links
 from capnet.analyze.rows import TCP, UDP, destination, is_private, source
 from capnet.analyze.segments import same_network
@@ -45,18 +45,21 @@ def _plain(context: Context, tunnels: list[Tunnel]) -> list[Model]:
         mine = [each for each in tunnels if each.vni == vni]
         ends = " and ".join(mine[0].vteps)
         because.append(f"frames of VNI {vni} cross {mine[0].point} in VXLAN between {ends}")
-    best = max(_likeness(each) for each in tunnels)
+    alike = [each for each in tunnels if _like_swarm(each)]
     confidence = 0.45
-    if best == 2:
-        confidence = 0.9 if any(not each.one_way for each in tunnels) else 0.7
-        if any(len(each.inner_ips) >= 2 for each in tunnels):
-            confidence += 0.05
-        gossip = next((each for each in tunnels if _gossips(context, each.vteps)), None)
-        if gossip:
-            confidence = max(confidence, 0.97)
-            because.append(f"{' and '.join(gossip.vteps)} gossip as nodes of a swarm (port {GOSSIP})")
-    else:
-        because.append("but neither VNI nor port is Swarm's: another VXLAN looks the same")
+    gossip = next((each for each in tunnels if _gossips(context, each.vteps)), None)
+    unwrapped = next((path for path in context.path_facts if _leaves_a_tunnel(path)), None)
+    if any(not each.one_way for each in alike):
+        confidence = 0.95 if any(len(each.inner_ips) >= 2 for each in alike) else 0.9
+    if alike and unwrapped:
+        ends = f"{unwrapped.flow.src} and {unwrapped.flow.dst}"
+        because.append(f"what {ends} exchange was seen inside the tunnel and outside of it")
+        confidence = max(confidence, 0.95)
+    if alike and gossip:
+        because.append(f"{' and '.join(gossip.vteps)} gossip as nodes of a swarm (port {GOSSIP})")
+        confidence = 0.97
+    if confidence < 0.5:
+        because.append("but nothing says that it is Swarm's: any VXLAN looks the same")
     names = sorted({each.network for each in tunnels if each.network})
     if names:
         confidence = 0.99
@@ -66,12 +69,14 @@ def _plain(context: Context, tunnels: list[Tunnel]) -> list[Model]:
     ]
 
 
-def _likeness(tunnel: Tunnel) -> int:
-    """How much a tunnel is like one of Swarm's: 2 by its VNI and what is inside, 0 not at all."""
+def _like_swarm(tunnel: Tunnel) -> bool:
+    """A VNI that Swarm would take, and private addresses inside."""
     inside = [ip for ip in tunnel.inner_ips if ":" not in ip]
-    private = bool(inside) and all(is_private(ip) for ip in inside)
-    swarm = tunnel.vni is not None and tunnel.vni >= FIRST_SWARM_VNI
-    return 2 if private and swarm else 0
+    return tunnel.vni is not None and tunnel.vni >= FIRST_SWARM_VNI and bool(inside) and all(map(is_private, inside))
+
+
+def _leaves_a_tunnel(path: Path) -> bool:
+    return len({hop.tunnel is None for hop in path.hops}) > 1
 
 
 def _gossips(context: Context, vteps: list[str]) -> bool:
