@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,10 +60,16 @@ def analyze(
 
 @dataclass(frozen=True)
 class Study:
-    """An analysis that can be asked more: its report, and what the report was concluded from."""
+    """An analysis that can be asked more: its report, and what the report was concluded from.
+
+    `bases`: per source, the index of its first point among all points. `compiled`: how its kernels ran.
+    """
 
     report: Report
     context: Context
+    sources: list[Source]
+    bases: list[int]
+    compiled: bool
 
 
 def study(
@@ -73,20 +80,25 @@ def study(
     compiled: bool | None = None,
     budget: int = BUDGET,
     progress: Callable[[int], None] | None = None,
+    on_block: Callable[[int, bytes, bool], None] | None = None,
 ) -> Study:
-    """As `analyze`; the context comes with the report."""
+    """As `analyze`, with what more can be asked. `on_block`: as of `open_capture`, the number of the source first."""
     wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
     if compiled is None and all(source.path for source in wanted):
         compiled = worth_compiling([source.path for source in wanted if source.path])
     reading = _Reading(budget)
-    for source in wanted:
+    for number, source in enumerate(wanted):
         stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
-        with open_capture(stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port) as capture:
+        told = partial(on_block, number) if on_block else None
+        with open_capture(
+            stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port, on_block=told
+        ) as capture:
             compiled = capture.machine.compiled  # one pass, one machine
             reading.read(source, capture, len(wanted), progress)
     if topology is None:
         topology = _beside(wanted)
-    return _conclude(reading, topology)
+    report, context = _conclude(reading, topology)
+    return Study(report, context, wanted, reading.bases, bool(compiled))
 
 
 class _Reading:
@@ -99,12 +111,14 @@ class _Reading:
         self.inputs: list[Input] = []
         self.names: dict[str, list[str]] = {}
         self.packets = 0
+        self.bases: list[int] = []
 
     def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[int], None] | None) -> None:
         """Read one of `sources` sources to its end."""
         if self.ledger is None:
             self.ledger = Ledger(capture.machine, self.budget)
         base = len(self.points)
+        self.bases.append(base)
         for block in _one_ahead(capture.blocks()) if capture.machine.compiled else capture.blocks():
             self.ledger.see(block, base, points=sources + len(capture.interfaces) - 1)
             if progress:
@@ -188,7 +202,7 @@ def _beside(sources: list[Source]) -> Topology | None:
     return found
 
 
-def _conclude(reading: _Reading, topology: Topology | None) -> Study:
+def _conclude(reading: _Reading, topology: Topology | None) -> tuple[Report, Context]:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
     for point in reading.points:
@@ -234,4 +248,4 @@ def _conclude(reading: _Reading, topology: Topology | None) -> Study:
             "observations": len(ledger.observations),
         },
     )
-    return Study(report, context)
+    return report, context

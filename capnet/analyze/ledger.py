@@ -51,12 +51,14 @@ class Ledger:
         """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
         n = len(block)
         run, view = self.machine.run, self.machine.view
-        self.number(block, base)
-        for table in (self._arps, self._carriers):
+        for table in (self._flows, self._arps, self._carriers):
             table.reserve(n)
         self._stations.reserve(2 * n)
+        if len(self._flow_of) < n:
+            self._flow_of = np.zeros(n, dtype=np.int64)
         rows, flow_of = view(block.flat), view(self._flow_of)
         flows = self._flows
+        flows.count = run(see_flows)(rows, n, base, *flows.arguments(), flows.count, flow_of)
         stations = self._stations
         stations.count = run(see_stations)(
             rows, n, base, *stations.arguments(), stations.count, flow_of, view(flows.flat)
@@ -74,21 +76,6 @@ class Ledger:
         if block.odd:
             self._count_undecoded(block)
         self._seen += n
-
-    def number(self, block: Block, base: int) -> np.ndarray:
-        """Count a block in the flow table alone. Returns the flow row of each of its rows, -1 for what is not IP.
-
-        Flows are numbered in order of first sight: a second pass over the same input numbers them the same.
-        """
-        n = len(block)
-        view, flows = self.machine.view, self._flows
-        flows.reserve(n)
-        if len(self._flow_of) < n:
-            self._flow_of = np.zeros(n, dtype=np.int64)
-        flows.count = self.machine.run(see_flows)(
-            view(block.flat), n, base, *flows.arguments(), flows.count, view(self._flow_of)
-        )
-        return self._flow_of[:n]
 
     def _observe(self, rows: object, n: int, flow_of: object, budget: int) -> None:
         width = col.OBS_WIDTH

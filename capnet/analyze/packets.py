@@ -1,0 +1,204 @@
+"""Which frames, at which points, are one packet? A name for every frame of a second pass over the input.
+
+`analyze.identity` decides which flows are the same packets at the next point; flows that are linked make a *trail*.
+A packet is a trail, a digest, and the how-manieth packet of that digest it is (payloads repeat): so its name needs no
+memory of packets, is the same at every point, and can be told for captures of any size. Copies that a capture makes of
+one packet (`identity.duplicates`) share its name.
+
+Repetitions are told apart as long as no more than about SLOTS other packets came between them; beyond that a repeated
+payload is taken for its first appearance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
+from capnet.analyze.context import Context
+from capnet.analyze.engine import Study
+from capnet.analyze.identity import Links, duplicates, links
+from capnet.analyze.passes import flow_key
+from capnet.analyze.tables import lookup, reindex
+from capnet.errors import UnreadableInput
+from capnet.wire.capture import Capture, open_capture
+from capnet.wire.frames import DEPTH, DIGEST, LAYER_IP, LAYERS, TIME, WIDTH, Block
+from capnet.wire.kernel import Machine, inline, kernel
+from capnet.wire.octets import mix
+
+SLOTS = 1 << 20
+COPY_NS = 1_000_000  # as identity.duplicates: a host does not send again within a millisecond
+
+_PROBES = 4
+_KEY = 0  # columns of the table of recent packets
+_RANK = 1
+_TIME = 2
+_AGE = 3
+_RECENT = 4
+
+
+def trails(found: Links, flows: int) -> np.ndarray:
+    """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to."""
+    first = np.arange(flows)
+    led = np.flatnonzero(found.before >= 0)
+    first[led] = found.source[found.before[led]]
+    while True:  # pointers are doubled: as many rounds as the longest trail has bits
+        further = first[first]
+        if (further == first).all():
+            return first
+        first = further
+
+
+def recent_table(packets: int, width: int) -> np.ndarray:
+    """Room to remember about as many packets, SLOTS at most; a flat table for `slot_of`."""
+    slots = 1024
+    while slots < min(4 * packets, SLOTS):
+        slots *= 2
+    return np.zeros((slots + _PROBES) * width, dtype=np.int64)
+
+
+@inline
+def slot_of(recent: Any, width: int, age: int, key: int) -> int:
+    """Offset in `recent` of `key`, or of the place it may take: free, or the longest unused. Never 0 is a key."""
+    slots = len(recent) // width - _PROBES
+    start = (key >> 7) & (slots - 1)
+    best = start * width
+    for probe in range(_PROBES):
+        at = (start + probe) * width
+        if recent[at] == key:
+            return at
+        if recent[at + age] < recent[best + age]:
+            best = at
+    return best
+
+
+@dataclass
+class Named:
+    """A block whose frames have names. All arrays have an entry per row of the block; only rows of depth 0 count.
+
+    `ids` is the packet's name (positive, 0 = none), `named_by` the row that it comes from: the innermost one that
+    tells, `flows` the flow row of each row (-1 = none).
+    """
+
+    source: int
+    base: int
+    capture: Capture
+    block: Block
+    ids: np.ndarray
+    named_by: np.ndarray
+    flows: np.ndarray
+
+
+class Packets:
+    """Names frames. Blocks of one source must come in order; sources may come in any order, also interleaved."""
+
+    def __init__(self, study: Study) -> None:
+        self.machine = Machine(study.compiled)
+        self.context = study.context
+        self.links = links(study.context)
+        self.flows = np.ascontiguousarray(study.context.flows).reshape(-1)
+        count = len(study.context.flows)
+        self.trails = trails(self.links, count)
+        self._copied = _copied(study.context, self.trails)
+        slots = 128
+        while slots < 2 * count:
+            slots *= 2
+        self._index = np.zeros(slots, dtype=np.int64)
+        view = self.machine.view
+        self.machine.run(reindex)(view(self._index), slots - 1, view(self.flows), FLOW_WIDTH, FLOW_KEY, count)
+        self._recent = recent_table(study.report.coverage.frames, _RECENT)
+        self._scratch = np.zeros(FLOW_KEY, dtype=np.int64)
+        self._seen = 0
+
+    def name(self, source: int, base: int, capture: Capture, block: Block) -> Named:
+        """Name the frames of the next block of a source, whose first point is number `base`."""
+        n = len(block)
+        flow_of, ids, named_by = (np.zeros(n, dtype=np.int64) for _ in range(3))
+        view, run = self.machine.view, self.machine.run
+        run(find_flows)(
+            view(block.flat), n, base, view(self._index), len(self._index) - 1, view(self.flows),
+            view(self._scratch), view(flow_of),
+        )  # fmt: skip
+        run(identify)(
+            view(block.flat), n, view(flow_of), view(self.trails), view(self._copied), view(self._recent), self._seen,
+            view(ids), view(named_by),
+        )  # fmt: skip
+        self._seen += n
+        return Named(source, base, capture, block, ids, named_by, flow_of)
+
+
+def second_pass(study: Study, vxlan_port: int = 0) -> Iterator[Named]:
+    """All frames of a study's sources once more, source by source, with names.
+
+    UnreadableInput if a source cannot be read twice, or has changed.
+    """
+    packets = Packets(study)
+    for number in range(len(study.sources)):
+        with open_again(study, number, vxlan_port) as capture:
+            for block in capture.blocks():
+                yield packets.name(number, study.bases[number], capture, block)
+
+
+def open_again(study: Study, number: int, vxlan_port: int = 0, on_block: Any = None) -> Capture:
+    """Open a source of a study for its second pass."""
+    path: Path | None = study.sources[number].path
+    if path is None or not path.is_file():
+        raise UnreadableInput(f"{study.sources[number].label}: is read twice, which a stream cannot be; save it first")
+    return open_capture(path, compiled=study.compiled, vxlan_port=vxlan_port, on_block=on_block)
+
+
+def _copied(context: Context, trail: np.ndarray) -> np.ndarray:
+    """Per flow row: 1 where the capture itself made copies, which are more than other hops of the trail have."""
+    found = duplicates(context, COPY_NS)
+    count = np.zeros(len(trail), dtype=np.int64)
+    count[found.flow] = found.count
+    least = np.full(len(trail), np.iinfo(np.int64).max)
+    np.minimum.at(least, trail, count)
+    alone = np.bincount(trail, minlength=len(trail))[trail] == 1
+    return ((count > 0) & (alone | (count > least[trail]))).astype(np.int64)
+
+
+@kernel
+def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, flow_of: Any) -> None:
+    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP."""
+    for i in range(n):
+        flow_of[i] = -1
+        if rows[i * WIDTH + LAYERS] & LAYER_IP:
+            flow_key(rows, i * WIDTH, base, key, 0)
+            row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
+            if row >= 0:
+                flow_of[i] = row
+
+
+@kernel
+def identify(
+    rows: Any, n: int, flow_of: Any, trail_of: Any, copied: Any, recent: Any, seen: int, ids: Any, named_by: Any
+) -> None:
+    """`ids` and `named_by` of the rows of depth 0. `seen`: rows before this block."""
+    outermost = 0
+    while outermost < n:
+        following = outermost + 1
+        while following < n and rows[following * WIDTH + DEPTH] > 0:
+            following += 1
+        i = following - 1
+        while i > outermost and (flow_of[i] < 0 or rows[i * WIDTH + DIGEST] == 0):
+            i -= 1
+        named_by[outermost] = i
+        digest = rows[i * WIDTH + DIGEST]
+        if flow_of[i] >= 0 and digest != 0:
+            time = rows[i * WIDTH + TIME]
+            key = mix(mix(0x51ED27, flow_of[i]), digest) | 1
+            at = slot_of(recent, _RECENT, _AGE, key)
+            if recent[at + _KEY] != key:
+                recent[at + _KEY] = key
+                recent[at + _RANK] = 0
+            elif copied[flow_of[i]] == 0 or time - recent[at + _TIME] > COPY_NS:
+                recent[at + _RANK] += 1
+            recent[at + _TIME] = time
+            recent[at + _AGE] = seen + i + 1
+            ids[outermost] = mix(mix(mix(0x3C6EF3, trail_of[flow_of[i]]), digest), recent[at + _RANK]) | 1
+        outermost = following
