@@ -22,11 +22,11 @@ from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
 from capnet.analyze.context import Context
 from capnet.analyze.engine import Study
 from capnet.analyze.identity import Links, duplicates, links
-from capnet.analyze.passes import flow_key
+from capnet.analyze.passes import FLOW_SCRATCH, flow_key, fragment_key
 from capnet.analyze.tables import lookup, reindex
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import Capture, open_capture
-from capnet.wire.frames import DEPTH, DIGEST, LAYER_IP, LAYERS, TIME, WIDTH, Block
+from capnet.wire.frames import DEPTH, DIGEST, LAYER_FRAGMENT, LAYER_IP, LAYERS, TIME, WIDTH, Block
 from capnet.wire.kernel import Machine, inline, kernel
 from capnet.wire.octets import mix
 
@@ -111,7 +111,7 @@ class Packets:
         view = self.machine.view
         self.machine.run(reindex)(view(self._index), slots - 1, view(self.flows), FLOW_WIDTH, FLOW_KEY, count)
         self._recent = recent_table(study.report.coverage.frames, _RECENT)
-        self._scratch = np.zeros(FLOW_KEY, dtype=np.int64)
+        self._scratch = np.zeros(FLOW_SCRATCH, dtype=np.int64)
         self._seen = 0
 
     def name(self, source: int, base: int, capture: Capture, block: Block) -> Named:
@@ -164,11 +164,13 @@ def _copied(context: Context, trail: np.ndarray) -> np.ndarray:
 
 @kernel
 def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, flow_of: Any) -> None:
-    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP."""
+    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: as `see_flows` wants it."""
     for i in range(n):
         flow_of[i] = -1
         if rows[i * WIDTH + LAYERS] & LAYER_IP:
             flow_key(rows, i * WIDTH, base, key, 0)
+            if rows[i * WIDTH + LAYERS] & LAYER_FRAGMENT:
+                fragment_key(rows, i * WIDTH, key, 0)
             row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
             if row >= 0:
                 flow_of[i] = row

@@ -13,7 +13,7 @@ import click
 from capnet import __version__
 from capnet.errors import CapnetError, Exit
 
-COMMANDS = ("analyze", "packet", "scenario", "lab")
+COMMANDS = ("analyze", "annotate", "packet", "scenario", "lab")
 
 
 class _OneFilePerCommand(click.Group):

@@ -79,8 +79,8 @@ def command(
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
     """
     sections = _sections(only)
-    sources = list(_sources(files))
-    known = _topology(topology)
+    sources = list(named_sources(files))
+    known = topology_at(topology)
 
     from capnet.analyze.engine import analyze
     from capnet.report.document import document, short_names
@@ -117,7 +117,8 @@ def _sections(only: tuple[str, ...]) -> list[str]:
     return wanted
 
 
-def _sources(files: tuple[str, ...]) -> Iterator[Source]:
+def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
+    """What the arguments FILES of a command name."""
     from capnet.analyze.engine import Source
 
     if files.count("-") > 1:
@@ -157,7 +158,8 @@ def _captures(folder: Path) -> list[Path]:
     return found
 
 
-def _topology(path: Path | None) -> Topology | None:
+def topology_at(path: Path | None) -> Topology | None:
+    """The topology of option --topology, None when it was not given."""
     if path is None:
         return None
     from capnet.topology import Topology

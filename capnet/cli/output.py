@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from capnet.errors import UsageError
 
@@ -37,11 +40,18 @@ def _write(data: bytes, path: Path) -> None:
     if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that may be replaced
         path.write_bytes(data)
         return
+    with whole(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that is at `path` when the block has ended, all of it; after an exception nothing has changed there."""
     path = path.resolve()  # through a symbolic link, not in its place
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
         Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:

@@ -331,6 +331,16 @@ class Capture:
 
     # -- about the input ---------------------------------------------------------------------------
     @property
+    def pcap_header(self) -> pcap.PcapHeader | None:
+        """The header of a pcap file, None for pcapng."""
+        return self._pcap if self.format == "pcap" else None
+
+    @property
+    def big(self) -> bool:
+        """Byte order of the current pcapng section."""
+        return self._big
+
+    @property
     def file(self) -> str:
         return self._source.name
 

@@ -54,10 +54,12 @@ def interface(
     os: str = "",
     linktype: int = LINKTYPE_ETHERNET,
     snaplen: int = 262144,
+    resolution: int = _NANOSECONDS,
 ) -> bytes:
     """Interface Description Block (section 4.2). The first one written is interface 0.
 
-    `mac` as `02:42:ac:11:00:02`. `capture_filter` in the syntax of pcap-filter(7).
+    `mac` as `02:42:ac:11:00:02`. `capture_filter` in the syntax of pcap-filter(7). Timestamps count
+    units of 10**-`resolution` s; `packet` writes nanoseconds.
     """
     return _block(
         INTERFACE_DESCRIPTION,
@@ -65,7 +67,7 @@ def interface(
         _text(2, name),
         _text(3, description),
         _option(6, _mac(mac)) if mac else b"",
-        _option(9, bytes([_NANOSECONDS])),
+        _option(9, bytes([resolution])),
         _option(11, b"\0" + capture_filter.encode()) if capture_filter else b"",  # 0 = libpcap text
         _text(12, os),
     )

@@ -1,0 +1,115 @@
+"""`capnet annotate`: a capture in, the same capture out, with ids and comments for Wireshark."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from capnet.errors import Exit, UsageError
+
+
+@click.command("annotate", short_help="Mark the same packet at every point, for Wireshark.")
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT.pcapng",
+    help="Write there, whole or not at all; - is stdout.",
+)
+@click.option(
+    "--topology",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
+)
+@click.option(
+    "--vxlan-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
+)
+def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_port: int | None) -> int:
+    """Write FILES as one pcapng in which the same packet has the same id wherever it was seen.
+
+    Wireshark shows the id as frame.packet_id, and what happened to a packet since the point before (rewritten, routed,
+    wrapped) as a comment. Frames, their order, comments and interfaces stay; names of addresses are added. Several
+    files are merged by time, an interface each. FILES may be named as for `capnet analyze`, but not standard input.
+
+    \b
+    capnet annotate bridge.pcapng -o marked.pcapng && wireshark marked.pcapng
+    tshark -r marked.pcapng -T fields -e frame.number -e frame.packet_id -e frame.comment
+    """
+    from capnet.cli.analyze import named_sources, topology_at
+    from capnet.cli.output import whole
+
+    sources = list(named_sources(files))
+    if any(each.path is None for each in sources):
+        raise UsageError("- (standard input) cannot be annotated: the capture is read twice; save it first")
+    known = topology_at(topology)
+    target = _target(output, [each.path for each in sources if each.path])
+
+    from capnet.analyze.engine import study
+    from capnet.record.annotation import Collected, annotate
+    from capnet.report.text import count, number
+
+    with _terminated_is_interrupted():
+        collected = Collected()
+        found = study(sources, known, vxlan_port=vxlan_port or 0, on_block=collected.see)
+        if isinstance(target, Path):
+            try:
+                with whole(target) as file:
+                    written = annotate(found, collected, file.write, vxlan_port or 0)
+            except OSError as error:
+                raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
+        else:
+            written = annotate(found, collected, target.write, vxlan_port or 0)
+            target.flush()
+    click.echo(
+        f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "
+        f"{number(written.commented)} with a comment",
+        err=True,
+    )
+    return Exit.OK
+
+
+def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
+    """Where to write: a path that may be replaced, or standard output when that is no terminal."""
+    if output == "-":
+        if sys.stdout.isatty():
+            raise UsageError("-o - would write a capture to the terminal; name a file, or pipe it on")
+        return sys.stdout.buffer
+    path = Path(output)
+    if path.is_dir():
+        raise UsageError(f"{output}: is a folder; name a file in it")
+    if path.exists() and any(path.samefile(each) for each in inputs if each.exists()):
+        raise UsageError(f"{output}: is the input, which annotate never overwrites; choose another name")
+    if path.exists() and not path.is_file():
+        stream = path.open("wb")
+        if stream.isatty():
+            stream.close()
+            raise UsageError(f"{output}: would write a capture to the terminal; name a file")
+        return stream
+    if path.suffix in (".gz", ".zst", ".lz4"):
+        raise UsageError(f"{output}: annotate writes plain pcapng; call it .pcapng and compress it afterwards")
+    return path
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
