@@ -41,6 +41,7 @@ def cli() -> None:
     capnet analyze saved.pcapng                  explain a capture, offline
     capnet scenario overlay --lab                build an overlay network, send, capture, explain
     capnet packet saved.pcapng 41                one frame, layer by layer
+    capnet annotate saved.pcapng -o marked.pcapng   the same packet marked at every point
     """
 
 

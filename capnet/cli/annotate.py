@@ -56,12 +56,12 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analyze.engine import study
-    from capnet.record.annotation import Collected, annotate
+    from capnet.record.annotation import BUDGET, Collected, annotate
     from capnet.report.text import count, number
 
     with _terminated_is_interrupted():
         collected = Collected()
-        found = study(sources, known, vxlan_port=vxlan_port or 0, on_block=collected.see)
+        found = study(sources, known, vxlan_port=vxlan_port or 0, budget=BUDGET, on_block=collected.see)
         if isinstance(target, Path):
             try:
                 with whole(target) as file:
@@ -71,9 +71,11 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
         else:
             written = annotate(found, collected, target.write, vxlan_port or 0)
             target.flush()
+    sampled = found.context.sample_share < 1
     click.echo(
         f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "
-        f"{number(written.commented)} with a comment",
+        f"{number(written.commented)} with a comment"
+        + ("; too many to compare all packets: the smallest flows may not be followed" if sampled else ""),
         err=True,
     )
     return Exit.OK

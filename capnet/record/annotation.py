@@ -29,6 +29,9 @@ from capnet.wire.capture import Capture
 from capnet.wire.kernel import kernel
 from capnet.wire.octets import mix
 
+# Packets compared to find out which flows are linked: more than a report needs, because here every packet counts.
+# Some 300 bytes of memory each, at the worst; beyond it a sample is compared, and small flows may stay unlinked.
+BUDGET = 1 << 22
 LONGEST_COMMENT = 500  # bytes, without the frame number
 QUIET = ("bridged", "wire")  # happens to every packet: no comment
 

@@ -1,0 +1,340 @@
+"""Annotated captures: nothing lost, nothing changed, ids that agree with the report.
+
+What is in the output is read by `blocks` below and by tshark, neither of which shares code with the writer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import struct
+import subprocess
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from capnet.analyze.engine import Source, analyze, study
+from capnet.analyze.identity import links
+from capnet.record.annotation import Collected, annotate
+from capnet.report.document import document
+from capnet.topology import Topology, topology_path
+from capnet.wire import pcapng_writer as writer
+from capnet.wire.capture import open_capture
+from capnet.wire.frames import address_text
+from capnet.wire.pcapng import options
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
+MADE = sorted((ROOT / "tests" / "made").glob("*.pcap*"))
+READABLE = [each for each in (*GOLDEN, *MADE) if each.name not in ("pcap_empty.pcap", "pcapng_empty.pcapng")]
+MADE_BIG, MADE_PCAP = ROOT / "tests/made/pcapng_be.pcapng", ROOT / "tests/made/vxlan.pcap"
+needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+
+
+def by_name(path: Path) -> str:
+    return path.name
+
+
+def annotated(sources, out: Path, compiled: bool = False, topology: Topology | None = None):
+    collected = Collected()
+    found = study(sources, topology, compiled=compiled, on_block=collected.see)
+    with out.open("wb") as file:
+        annotate(found, collected, file.write)
+    return found
+
+
+def records(path: Path) -> list[tuple[int, int, int, bytes]]:
+    with open_capture(path, compiled=False) as capture:
+        return [(each.interface, each.time, each.wirelen, bytes(each.data)) for each in capture.records()]
+
+
+def blocks(path: Path):
+    """(type, whole block, big-endian) of a pcapng file."""
+    data, at, big = path.read_bytes(), 0, False
+    while at < len(data):
+        if data[at : at + 4] == b"\x0a\x0d\x0d\x0a":
+            big = data[at + 8 : at + 12] == b"\x1a\x2b\x3c\x4d"
+        kind, length = struct.unpack_from(">II" if big else "<II", data, at)
+        assert data[at + length - 4 : at + length] == data[at + 4 : at + 8]
+        yield kind, data[at : at + length], big
+        at += length
+
+
+def packets(path: Path) -> list[dict]:
+    """`interface`, `data`, `id`, `comments` and other `options` of every enhanced packet block."""
+    found = []
+    for kind, block, big in blocks(path):
+        if kind == 6:
+            order = ">" if big else "<"
+            interface, _, _, caplen = struct.unpack_from(order + "IIII", block, 8)
+            given = list(options(block[28 + (caplen + 3 & ~3) : -4], big))
+            found.append(
+                {
+                    "interface": interface,
+                    "data": block[28 : 28 + caplen],
+                    "id": next((struct.unpack(order + "Q", value)[0] for code, value in given if code == 5), None),
+                    "comments": [value.decode() for code, value in given if code == 1],
+                    "options": [(code, value) for code, value in given if code not in (1, 5)],
+                }
+            )
+    return found
+
+
+def plain(report, file: str) -> dict:
+    """A report without the name and kind of its file, which an annotated copy cannot share."""
+    whole = document(report)
+    del whole["inputs"]
+    return json.loads(json.dumps(whole).replace(json.dumps(file)[1:-1], "FILE"))
+
+
+# -- nothing is lost ------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", READABLE, ids=by_name)
+@pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
+def test_frames_are_untouched_and_in_order(path, compiled, tmp_path):
+    annotated([path], tmp_path / "out.pcapng", compiled)
+    assert records(tmp_path / "out.pcapng") == records(path)
+
+
+@pytest.mark.parametrize("path", READABLE, ids=by_name)
+def test_the_report_is_the_same(path, tmp_path):
+    known = Topology.load(topology_path(path)) if topology_path(path).is_file() else None
+    out = tmp_path / path.name
+    annotated([path], out, topology=known)
+    before, after = analyze([path], known), analyze([out], known)
+    for each in before.inputs:
+        each.problems = []  # the damage at the end of a file is not copied
+    assert plain(after, "/".join(out.parts[-1:])) == plain(before, path.name)
+
+
+@pytest.mark.parametrize("path", READABLE, ids=by_name)
+def test_annotated_twice_is_annotated_once(path, tmp_path):
+    annotated([path], tmp_path / "once.pcapng")
+    annotated([tmp_path / "once.pcapng"], tmp_path / "twice.pcapng")
+    assert (tmp_path / "twice.pcapng").read_bytes() == (tmp_path / "once.pcapng").read_bytes()
+
+
+def test_what_a_pcapng_file_has_besides_stays(tmp_path):
+    """Comments, flags, hashes and unknown options; custom blocks and statistics, each in its place."""
+    frame = records(ROOT / "tests" / "made" / "tcp.pcap")[0][3]
+    extra = struct.pack("<HH4s", 2988, 4, b"mine") + bytes(4)
+    block = writer.packet(0, 5, frame, direction=writer.OUTBOUND, comment="seen by hand", packet_id=7)
+    body = block[:-8] + extra  # in place of the end of options and the length
+    block = struct.pack("<II", 6, len(body) + 4) + body[8:] + struct.pack("<I", len(body) + 4)
+    custom = struct.pack("<4I", 0x00000BAD, 16, 32473, 16)
+    head = writer.section(comment="a section") + writer.interface("A/x", description="an x", snaplen=1500)
+    rest = custom + writer.statistics(0, 6, received=1, kernel_dropped=3)
+    (tmp_path / "in.pcapng").write_bytes(head + block + rest)
+    annotated([tmp_path / "in.pcapng"], tmp_path / "out.pcapng")
+    assert (tmp_path / "out.pcapng").read_bytes().startswith(head)
+    assert (tmp_path / "out.pcapng").read_bytes().endswith(rest)
+    (only,) = packets(tmp_path / "out.pcapng")
+    assert only["comments"] == ["seen by hand"]
+    assert only["options"] == [(2, struct.pack("<I", 2)), (2988, b"mine")]
+    assert only["id"] not in (None, 7)  # ours: equal only for the same packet
+
+
+def test_obsolete_packet_blocks_become_enhanced_ones(tmp_path):
+    path = ROOT / "tests" / "made" / "pcapng_obsolete.pcapng"
+    assert {kind for kind, _, _ in blocks(path)} >= {2}
+    annotated([path], tmp_path / "out.pcapng")
+    assert 2 not in {kind for kind, _, _ in blocks(tmp_path / "out.pcapng")}
+    assert all(each["id"] for each in packets(tmp_path / "out.pcapng"))
+
+
+# -- several files ----------------------------------------------------------------------------------
+def split_by_point(path: Path, folder: Path, big: bool = False) -> list[Source]:
+    """A golden capture as one file per point, as tcpdump would have left it."""
+    with open_capture(path, compiled=False) as capture:
+        frames = [(each.interface, each.time, each.wirelen, bytes(each.data)) for each in capture.records()]
+        points = [each.name for each in capture.interfaces]
+    order = ">" if big else "<"
+    sources = []
+    for number, point in enumerate(points):
+        data = struct.pack(order + "IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)
+        for interface, time, wirelen, frame in frames:
+            if interface == number:
+                seconds, rest = divmod(time, 1_000_000_000)
+                data += struct.pack(order + "IIII", seconds, rest, len(frame), wirelen) + frame
+        file = folder / f"{number}.pcap"
+        file.write_bytes(data)
+        sources.append(Source(file, point))
+    return sources
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=by_name)
+@pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
+def test_files_are_merged_in_time_order(path, big, tmp_path):
+    """Taken apart and merged, a capture has its frames in time order and each at its point."""
+    known = Topology.load(topology_path(path))
+    sources = split_by_point(path, tmp_path, big)
+    annotated(sources, tmp_path / "out.pcapng", topology=known)
+    merged, whole = records(tmp_path / "out.pcapng"), records(path)
+    assert [time for _, time, _, _ in merged] == sorted(time for _, time, _, _ in whole)
+    assert sorted(merged) == sorted(whole)
+    assert [each.name for each in analyze([tmp_path / "out.pcapng"]).points] == [each.point_name for each in sources]
+
+
+def test_pcapng_files_of_both_byte_orders_are_merged(tmp_path):
+    made = ROOT / "tests" / "made"
+    both = [made / "pcapng_be.pcapng", made / "pcapng_le.pcapng"]
+    annotated(both, tmp_path / "out.pcapng")
+    sections = [big for kind, _, big in blocks(tmp_path / "out.pcapng") if kind == 0x0A0D0D0A]
+    assert sections == [False]
+    assert sorted(each[1:] for each in records(tmp_path / "out.pcapng")) == sorted(
+        each[1:] for path in both for each in records(path)
+    )
+    before, after = analyze(both), analyze([tmp_path / "out.pcapng"])
+    assert [(p.name, p.packets, p.linktype, p.dropped) for p in after.points] == [
+        (p.name, p.packets, p.linktype, p.dropped) for p in before.points
+    ]
+    assert after.names == before.names
+
+
+# -- ids ----------------------------------------------------------------------------------------------
+def forms(path: Path, names: list[str]) -> dict[int, tuple]:
+    """Per frame, what a hop of a path says: point, addresses, ports and tunnel of its innermost row."""
+    found = {}
+    with open_capture(path, compiled=False) as capture:
+        for block in capture.blocks():
+            for row in block.dicts():
+                if row["layers"] & 24:
+                    ported = row["sport"] >= 0
+                    found[row["frame"]] = (
+                        names[row["point"]],
+                        address_text(row["src_hi"], row["src_lo"]),
+                        row["sport"] if ported else None,
+                        address_text(row["dst_hi"], row["dst_lo"]),
+                        row["dport"] if ported else None,
+                        row["via_vni"] if row["via"] else None,
+                    )
+    return found
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=by_name)
+def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
+    found = annotated([path], tmp_path / "out.pcapng")
+    told = document(found.report)["paths"]
+    assert len(told) < 200, "the report leaves paths out"
+    routes = [
+        {
+            (hop["point"], hop["src"], hop["sport"], hop["dst"], hop["dport"], (hop["tunnel"] or {}).get("vni"))
+            for hop in each["hops"]
+        }
+        for each in told
+    ]
+    seen = forms(path, [point.name for point in found.report.points])
+    frames = defaultdict(list)
+    for number, packet in enumerate(packets(tmp_path / "out.pcapng"), start=1):
+        frames[packet["id"]].append(number)
+    del frames[None]
+    followed = 0
+    for same in frames.values():
+        at = {seen[each] for each in same}
+        if len(at) > 1 and not any(each[4] in (2377, 7946) or each[2] in (2377, 7946) for each in at):
+            followed += 1
+            assert any(at <= route for route in routes), at
+    assert followed > 40
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=by_name)
+def test_hops_and_translations_of_the_report_are_frames_with_one_id(path, tmp_path):
+    found = annotated([path], tmp_path / "out.pcapng")
+    ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
+    pairs = links(found.context).frames
+    assert len(pairs) > 40
+    for before, after in pairs.tolist():
+        assert ids[before - 1] == ids[after - 1] is not None
+    for nat in found.report.nat:
+        before, after = nat.evidence[:2]
+        assert ids[before.frame - 1] == ids[after.frame - 1] is not None
+    assert len(set(ids)) > 40
+
+
+def test_a_repeated_payload_is_another_packet(tmp_path):
+    """IPv6 datagrams carry no identification: three equal ones, two points, each seen twice and told apart."""
+    frame = bytes.fromhex(
+        "020000000002020000000001" "86dd" "60000000000c1140"
+        "fd000000000000000000000000000001" "fd000000000000000000000000000002" "04d20035000c0000" "61626364"
+    )  # fmt: skip
+    data = writer.section() + writer.interface("A/x") + writer.interface("B/x")
+    for at in (0, 1, 2):
+        for point in (0, 1):
+            data += writer.packet(point, 10**18 + at * 10**9 + point * 40_000, frame)
+    (tmp_path / "in.pcapng").write_bytes(data)
+    annotated([tmp_path / "in.pcapng"], tmp_path / "out.pcapng")
+    ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
+    assert ids[0::2] == ids[1::2]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=by_name)
+def test_translations_in_comments_are_conntracks(path, tmp_path):
+    """What a comment says was rewritten is, one way or the other, an entry of the kernel's own table."""
+    known = Topology.load(topology_path(path))
+    lines = [line for host in known.hosts for line in host.conntrack]
+    annotated([path], tmp_path / "out.pcapng", topology=known)
+    said = {comment for each in packets(tmp_path / "out.pcapng") for comment in each["comments"]}
+    pairs = {pair for comment in said for pair in re.findall(r"[DS]NAT (\S+):(\d+) → (\S+):(\d+)", comment)}
+    assert pairs or path.name != "bridge.pcapng"
+    for address, port, other, other_port in pairs:
+        assert any(
+            {f"{src}={address}", f"{sport}={port}"} <= set(line.split())
+            and {f"{dst}={other}", f"{dport}={other_port}"} <= set(line.split())
+            for line in lines
+            for src, sport, dst, dport in (("dst", "dport", "src", "sport"), ("src", "sport", "dst", "dport"))
+        ), (address, port, other, other_port)
+
+
+def test_dnat_and_snat_comments(tmp_path):
+    found = annotated([ROOT / "pcaps" / "bridge.pcapng"], tmp_path / "out.pcapng")
+    assert found.report.nat
+    told = packets(tmp_path / "out.pcapng")
+    for nat in found.report.nat:
+        before, after = nat.evidence[:2]
+        word = "DNAT" if nat.kind == "dnat" else "SNAT"
+        (comment,) = told[after.frame - 1]["comments"]
+        assert word in comment
+        assert comment.endswith(f"since {before.point} #{before.frame}")
+    assert "DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33 #196" in told[204]["comments"]
+
+
+def test_tunnel_comments(tmp_path):
+    annotated([ROOT / "pcaps" / "overlay.pcapng"], tmp_path / "out.pcapng")
+    said = {comment.split(" since ")[0] for each in packets(tmp_path / "out.pcapng") for comment in each["comments"]}
+    assert any(each.startswith("encapsulated in VXLAN 4097") for each in said)
+    assert any(each.startswith("out of VXLAN 4097") for each in said)
+
+
+# -- hostile ------------------------------------------------------------------------------------------
+def test_hostile_point_names_are_spelled_out_in_comments(tmp_path):
+    data = (ROOT / "pcaps" / "bridge.pcapng").read_bytes()
+    (tmp_path / "in.pcapng").write_bytes(data.replace(b"A/ens33", b"A/\x1b[2J3"))
+    annotated([tmp_path / "in.pcapng"], tmp_path / "out.pcapng")
+    comments = "".join(comment for each in packets(tmp_path / "out.pcapng") for comment in each["comments"])
+    assert "\x1b" not in comments
+    assert "since A/\\x1b[2J3 #" in comments
+
+
+# -- Wireshark -----------------------------------------------------------------------------------------
+def tshark(path: Path, *fields: str) -> list[list[str]]:
+    words = [word for field in fields for word in ("-e", field)]
+    done = subprocess.run(
+        ["tshark", "-r", path, "-T", "fields", *words], capture_output=True, text=True, timeout=120, check=True
+    )
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    "path", [*GOLDEN, ROOT / "tests/made/pcapng_be.pcapng", ROOT / "tests/made/vxlan.pcap"], ids=by_name
+)
+def test_wireshark_reads_ids_comments_and_interfaces(path, tmp_path):
+    annotated([path], tmp_path / "out.pcapng")
+    shown = tshark(tmp_path / "out.pcapng", "frame.packet_id", "frame.comment", "frame.interface_name", "frame.len")
+    ours = packets(tmp_path / "out.pcapng")
+    assert [each[0] for each in shown] == [str(each["id"] or "") for each in ours]
+    assert [each[1] for each in shown] == [",".join(each["comments"]) for each in ours]
+    if path.suffix == ".pcapng":
+        assert [each[2:] for each in shown] == tshark(path, "frame.interface_name", "frame.len")
