@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -75,11 +75,15 @@ def tshark_version() -> str:
     return done.stdout.splitlines()[0].removesuffix(".")
 
 
-def tshark_rows(path: Path) -> list[Row]:
-    """All frames of a capture, and all inner frames of a kind that we decode, as tshark sees them."""
+def tshark_rows(path: Path, vxlan_ports: Iterable[str] = ()) -> list[Row]:
+    """All frames of a capture, and all inner frames of a kind that we decode, as tshark sees them.
+
+    `vxlan_ports`: UDP ports that carry VXLAN besides the usual ones, which tshark does not find out by itself.
+    """
     from lxml import etree  # forgives what is no XML, as hostile packets make tshark print
 
-    command = ["tshark", "-r", str(path), *OPTIONS, "-T", "pdml"]
+    ports = [each for port in vxlan_ports for each in ("-d", f"udp.port=={port},vxlan")]
+    command = ["tshark", "-r", str(path), *OPTIONS, *ports, "-T", "pdml"]
     rows: list[Row] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tshark:
         assert tshark.stdout is not None
@@ -147,6 +151,10 @@ NUMBERS = {  # protocol → our column: tshark's field
     "sll": {"pkttype": "sll.pkttype", "ethertype": "sll.etype"},
     "ah": {"vni": "ah.spi", "seq": "ah.sequence"},
     "esp": {"vni": "esp.spi", "seq": "esp.sequence"},
+    "vxlan": {"vni": "vxlan.vni"},
+    "geneve": {"vni": "geneve.vni"},
+    "gre": {"vni": "gre.key"},
+    "erspan": {"vni": "erspan.spanid"},
 }  # fmt: skip
 TEXTS = {
     "eth": {"smac": "eth.src", "dmac": "eth.dst"},
@@ -162,6 +170,9 @@ LINKS = ("eth", "sll", "null", "raw")
 TAGS = ("vlan", "ieee8021ad")
 NETWORKS = ("arp", "ip", "ipv6")
 TRANSPORTS = ("tcp", "udp", "icmp", "icmpv6")
+# protocol → a field without which it is no tunnel
+TUNNELS = {"vxlan": "vxlan.vni", "geneve": "geneve.vni", "gre": "gre.proto"}
+BEHIND_GRE = ("erspan", "mpls", "ppp")
 EXTENSIONS = {  # protocol → its next header
     "ipv6.hopopts": "ipv6.hopopts.nxt",
     "ipv6.routing": "ipv6.routing.nxt",
@@ -210,32 +221,41 @@ def rows_of(packet: Element) -> Iterator[Row]:
         row["beyond"] = first  # a link layer that has no tree of its own
         layers = []
     seen: set[str] = set()  # protocols of this row, so far
-    wrapped = False  # the last protocol was a tunnel's header
-    vni = ""
+    tunnel = ""  # the tunnel whose header the last protocol was
     for proto in layers:
         name = proto.get("name", "")
-        if wrapped and name in (*LINKS, *NETWORKS):
+        if not tunnel and name in ("ip", "ipv6") and seen & {"ip", "ipv6"} and not seen & {*TRANSPORTS, "esp"}:
+            tunnel = row["tunnel"] = "ipip"
+            row.pop("vni", None)  # it was an AH's SPI
+        if tunnel and name in (*LINKS, *NETWORKS):
             yield row
             kept = {column: row[column] for column in ("frame", "time", "point", "note") if column in row}
-            row = kept | {"depth": str(int(row["depth"]) + 1), "start": proto.get("pos", "")}
-            row |= {"via": "vxlan", "via_vni": vni}
+            vni = {"via_vni": row["vni"]} if "vni" in row else {}
+            row = kept | {"depth": str(int(row["depth"]) + 1), "start": proto.get("pos", ""), "via": tunnel} | vni
             seen = set()
-        elif not belongs(name, seen):
+        elif (tunnel and not (tunnel == "gre" and name in BEHIND_GRE)) or (not tunnel and not belongs(name, seen)):
             row["beyond"] = name
             break
         fields = shown(proto)
-        wrapped = name == "vxlan" and "vxlan.vni" in fields
-        if wrapped and "vxlan.next_proto" in fields:
-            row["beyond"] = "vxlan-gpe"
-            break
-        if wrapped:
-            if not int(fields["vxlan.flags"].show, 0) & 0x0800:
-                row["note"] = f"{row.get('note', '')} no-vni".strip()
-            vni = number(fields["vxlan.vni"].show)
-            row |= {"tunnel": "vxlan", "vni": vni}
+        if name in TUNNELS and TUNNELS[name] in fields:
+            tunnel = row["tunnel"] = name
+            row.pop("vni", None)
+            if odd := oddity(name, fields):
+                row["note"] = f"{row.get('note', '')} {odd}".strip()
+        elif name not in BEHIND_GRE:
+            tunnel = ""
         seen.add(name)
         fill(row, name, fields)
     yield row
+
+
+def oddity(name: str, fields: dict[str, Field]) -> str:
+    """Mark of a tunnel header by which RFCs say that it is none; tshark goes on all the same."""
+    if name == "vxlan":
+        valid = fields["vxlan.i_bit"].show if "vxlan.i_bit" in fields else int(fields["vxlan.flags"].show, 0) & 0x0800
+        return "" if int(valid) else "no-vni"
+    version = {"geneve": "geneve.version", "gre": "gre.flags.version"}[name]
+    return "version" if int(fields[version].show) > (1 if name == "gre" else 0) else ""
 
 
 def belongs(name: str, seen: set[str]) -> bool:
@@ -245,14 +265,18 @@ def belongs(name: str, seen: set[str]) -> bool:
     if name in TAGS:
         return bool(seen & {"eth", "sll"}) and seen <= {"eth", "sll", *TAGS}
     if name in NETWORKS:
-        return seen <= {*LINKS, *TAGS}
+        return seen <= {*LINKS, *TAGS, "mpls", "pppoes", "ppp"}
     if name in EXTENSIONS:
         return ("ipv6" in seen or (name == "ah" and "ip" in seen)) and not seen & set(TRANSPORTS)
     if name in ("udpencap", "esp"):
         return "udp" in seen or (name == "esp" and bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS))
     if name in TRANSPORTS:
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
-    return name == "vxlan" and "udp" in seen
+    if name in ("mpls", "pppoes", "ppp"):
+        return seen <= {*LINKS, *TAGS, "mpls", "pppoes", "ppp"}
+    if name == "gre":
+        return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
+    return name in ("vxlan", "geneve") and "udp" in seen
 
 
 def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
@@ -279,6 +303,8 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
         row["ip_id"] = number(fields["ipv6.fraghdr.ident"].show)
         row["frag_offset"] = str(8 * int(fields["ipv6.fraghdr.offset"].value, 16))
         row["ip_flags"] = number(fields["ipv6.fraghdr.more"].show)
+    if name == "gre" and "gre.key.call_id" in fields:
+        row["vni"] = number(fields["gre.key.call_id"].show)
     if name == "udp" and "udp.length" in fields and (length := int(number(fields["udp.length"].show))) >= 8:
         row["payload"] = str(length - 8)
     if name == "esp" and "esp.spi" in fields:
@@ -390,7 +416,7 @@ EXPLAINED: list[Explanation] = [
         "VXLAN); tshark knows the first, not the second",
         lambda d, theirs, ours: (
             d.theirs is None
-            and ours.get("via", ours.get("tunnel")) == "vxlan"
+            and ours.get("via", ours.get("tunnel")) in ("vxlan", "geneve")
             and int(ours.get("wirelen", "65536")) > 65535
         ),
     ),
@@ -424,6 +450,22 @@ EXPLAINED: list[Explanation] = [
             and "no-vni" in theirs.get("note", "").split()
             and (d.column in ("tunnel", "vni") if ours else "via" in theirs)
         ),
+    ),
+    Explanation(
+        "unknown version of a tunnel",
+        "Geneve that is not version 0, GRE that is not 0 or 1: to be dropped (RFC 8926 section 3.4, RFC 2784 section "
+        "2.3.1); Wireshark reads them as if they were",
+        lambda d, theirs, ours: (
+            d.ours is None
+            and "version" in theirs.get("note", "").split()
+            and (d.column in ("tunnel", "vni") if ours else "via" in theirs)
+        ),
+    ),
+    Explanation(
+        "protocol 41 without IPv6",
+        "protocol 41 in front of something that does not begin with IP version 6: Wireshark names it IPv6 and shows "
+        "none of its fields, we count the packet as malformed",
+        lambda d, theirs, ours: not ours and theirs.get("via") == "ipip" and "src" not in theirs,
     ),
     Explanation(
         "tunnels beyond our depth",
@@ -470,6 +512,7 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
     beyond: Counter[str] = field(default_factory=Counter)  # protocols where tshark goes on and we stop
     rows: int = 0
+    told: list[str] = field(default_factory=list)  # ports that tshark was told to be VXLAN's
 
 
 def compare(theirs: list[Row], ours: list[Row]) -> Comparison:
@@ -499,13 +542,20 @@ def sort(difference: Difference, theirs: Row, ours: Row, result: Comparison) -> 
 
 
 def compare_file(path: Path, compiled: bool | None = None) -> Comparison:
-    """tshark, live, against our decoder."""
-    theirs = tshark_rows(path)
+    """tshark, live, against our decoder; where we find VXLAN on a port of its own, tshark is told to see it as that."""
     try:
         ours = our_rows(path, compiled)
     except CapnetError:
         ours = []
-    return compare(theirs, ours)
+    ports = vxlan_ports(ours)
+    result = compare(tshark_rows(path, ports), ours)
+    result.told = ports
+    return result
+
+
+def vxlan_ports(ours: list[Row]) -> list[str]:
+    """The UDP ports on which we found VXLAN by its header, not by their number."""
+    return sorted({row["dport"] for row in ours if row.get("tunnel") == "vxlan"} - {"4789", "4790", "8472"}, key=int)
 
 
 # -- command -----------------------------------------------------------------------------------------
@@ -545,6 +595,8 @@ def main() -> int:
             different["(raised)"] += 1
             continue
         files, rows = files + 1, rows + result.rows
+        if result.told:
+            print(f"{path}: tshark was told that this is VXLAN: UDP port {', '.join(result.told)}")
         equal += result.equal
         explained += result.explained
         beyond += result.beyond

@@ -31,4 +31,6 @@ def reason_words(reason: int, detail: int) -> str:
         return f"more than {frames.MAX_DEPTH} tunnels inside each other"
     if reason == frames.REASON_LLC:
         return "802.3 with LLC"
+    if reason == frames.REASON_NEXT:
+        return f"VXLAN-GPE next protocol {detail}"
     return "malformed header"

@@ -14,9 +14,12 @@ from capnet.analyze.columns import (
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_POINT,
+    FLOW_SMAC,
     FLOW_SPORT,
     FLOW_SRC_HI,
     FLOW_SRC_LO,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
     STATION_IP_HI,
     STATION_IP_LO,
     STATION_MAC,
@@ -100,7 +103,10 @@ def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
 
 
 def _inside(context: Context, point: int, kind: int, vni: int) -> tuple[list[str], list[str]]:
-    """MAC and IP addresses of the stations inside, without group addresses."""
+    """MAC and IP addresses of the stations inside, without group addresses.
+
+    A VNI is one network whatever hosts it spans; tunnels without one are not told apart here.
+    """
     stations = context.stations
     here = stations[
         (stations[:, STATION_POINT] == point)
@@ -109,6 +115,15 @@ def _inside(context: Context, point: int, kind: int, vni: int) -> tuple[list[str
     ]
     macs = {int(mac) for mac in here[:, STATION_MAC] if mac > 0 and not is_multicast_mac(mac)}
     pairs = {(int(hi), int(lo)) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]] if hi or lo}
+    flows = context.flows  # without Ethernet inside there are no stations
+    bare = flows[
+        (flows[:, FLOW_VIA] == kind)
+        & (flows[:, FLOW_VIA_VNI] == vni)
+        & (flows[:, FLOW_POINT] == point)
+        & (flows[:, FLOW_SMAC] < 0)
+    ]
+    for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
+        pairs.update((int(hi), int(lo)) for hi, lo in np.unique(bare[:, ends], axis=0))
     ips = {address_text(hi, lo) for hi, lo in pairs}
     return (
         [mac_text(mac) for mac in sorted(macs)],

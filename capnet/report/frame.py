@@ -16,7 +16,16 @@ from capnet.wire.linktypes import linktype_name
 Row = Mapping[str, int]  # a row of wire.frames by its field names (Block.dicts)
 
 _LABEL = 10  # columns of a layer's name
-_ETHERTYPES = {0x0800: "IPv4", 0x0806: "ARP", 0x86DD: "IPv6", 0x8100: "802.1Q", 0x88A8: "802.1ad", 0x88CC: "LLDP"}
+_ETHERTYPES = {
+    0x0800: "IPv4",
+    0x0806: "ARP",
+    0x86DD: "IPv6",
+    0x8100: "802.1Q",
+    0x8847: "MPLS",
+    0x8864: "PPPoE",
+    0x88A8: "802.1ad",
+    0x88CC: "LLDP",
+}
 _TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # bit 0 first (RFC 9293 section 3.1)
 _ARP = {1: "request", 2: "reply"}
 _ICMP = {0: "echo reply", 3: "destination unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
@@ -105,6 +114,10 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
         way = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
         version = "cooked v2" if layers & frames.LAYER_SLL2 else "cooked v1"
         yield version, ", ".join(each for each in (way, who, kind) if each)
+    if layers & frames.LAYER_PPPOE:
+        yield "PPPoE", "session"
+    if layers & frames.LAYER_MPLS:
+        yield "MPLS", "labels"
     if layers & (frames.LAYER_RAW | frames.LAYER_NULL):
         yield linktype_name(row["linktype"]), "no link-layer addresses"
 

@@ -24,10 +24,10 @@ from capnet.wire.frames import (
     FRAME,
     IP_LENGTH,
     LAYER_ARP,
+    LAYER_BARE,
     LAYER_ICMP,
     LAYER_ICMPV6,
     LAYER_INSIDE,
-    LAYER_TUNNEL,
     LAYERS,
     LINKTYPE,
     MAX_DEPTH,
@@ -46,19 +46,24 @@ from capnet.wire.frames import (
     START,
     TIME,
     TUNNEL,
-    TUNNEL_VXLAN,
     VIA,
     VIA_VNI,
     VNI,
     WIDTH,
     WIRELEN,
 )
+from capnet.wire.geneve import PORT as GENEVE_PORT
+from capnet.wire.geneve import geneve
+from capnet.wire.gre import gre
 from capnet.wire.icmp import icmp
+from capnet.wire.ipip import ipip
 from capnet.wire.ipsec import ah, esp, is_udp_esp
 from capnet.wire.ipv4 import ipv4
 from capnet.wire.ipv6 import ipv6
 from capnet.wire.kernel import inline, kernel
-from capnet.wire.octets import be24, mix, u8
+from capnet.wire.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
+from capnet.wire.octets import mix, u8
+from capnet.wire.pppoe import ETHERTYPE_PPPOE, pppoe
 from capnet.wire.records import AT as RECORD_AT
 from capnet.wire.records import CAPLEN as RECORD_CAPLEN
 from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
@@ -68,12 +73,12 @@ from capnet.wire.records import WIDTH as RECORD_WIDTH
 from capnet.wire.records import WIRELEN as RECORD_WIRELEN
 from capnet.wire.tcp import tcp
 from capnet.wire.udp import udp
-from capnet.wire.vxlan import HEADER as VXLAN_HEADER
-from capnet.wire.vxlan import is_vxlan
+from capnet.wire.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 
 ROWS_PER_RECORD = MAX_DEPTH + 1
 
 LINKTYPE_ETHERNET = 1
+LINKTYPE_RAW = 101
 
 
 @kernel
@@ -139,7 +144,7 @@ def decode(
             captured = max(min(at + captured, payload_end) - inside, 0)
             wire = max(payload_end - inside, 0)
             at = inside
-            linktype = LINKTYPE_ETHERNET
+            linktype = LINKTYPE_RAW if rows[r + LAYERS] & LAYER_BARE else LINKTYPE_ETHERNET
         # A carrier is the same packet wherever its innermost frame is: it takes the digest from inside.
         for k in range(n - 2, outermost - 1, -1):
             inner = rows[(k + 1) * WIDTH + DIGEST]
@@ -184,6 +189,18 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
         if rows[r + LAYERS] & LAYER_ARP:
             rows[r + DIGEST] = arp_digest(rows, r)
         return -1
+    elif kind == ETHERTYPE_PPPOE or kind == ETHERTYPE_MPLS or kind == ETHERTYPE_MPLS_UPSTREAM:
+        if kind == ETHERTYPE_PPPOE:
+            at = pppoe(buf, at, end, rows, r)
+        else:
+            at = mpls(buf, at, end, rows, r)
+        if at < 0:
+            return -1
+        network = at
+        if u8(buf, at) >> 4 == 4:
+            at = ipv4(buf, at, end, wire - (at - begin), rows, r)
+        else:
+            at = ipv6(buf, at, end, wire - (at - begin), rows, r)
     else:
         rows[r + REASON] = REASON_ETHERTYPE
         rows[r + DETAIL] = kind
@@ -224,19 +241,18 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
         tcp(buf, at, end, left, rows, r)
     elif proto == 17:
         payload = udp(buf, at, end, left, rows, r)
-        if payload >= 0 and is_vxlan(buf, payload, end, rows[r + DPORT], vxlan_port):
-            rows[r + LAYERS] |= LAYER_TUNNEL
-            rows[r + TUNNEL] = TUNNEL_VXLAN
-            rows[r + VNI] = be24(buf, payload + 4)
-            inside = payload + VXLAN_HEADER
-        elif payload >= 0 and is_udp_esp(buf, payload, end, rows[r + SPORT], rows[r + DPORT]):
-            esp(buf, payload, end, rows[r + PAYLOAD], rows, r)
+        if payload >= 0:
+            inside = in_udp(buf, payload, end, vxlan_port, rows, r)
     elif proto == 50:
         esp(buf, at, end, left, rows, r)
     elif proto == 1:
         icmp(buf, at, end, left, LAYER_ICMP, rows, r)
     elif proto == 58:
         icmp(buf, at, end, left, LAYER_ICMPV6, rows, r)
+    elif proto == 4 or proto == 41:
+        inside = ipip(buf, at, end, left, proto == 41, rows, r)
+    elif proto == 47:
+        inside = gre(buf, at, end, left, rows, r)
     else:
         rows[r + REASON] = REASON_PROTO
         rows[r + DETAIL] = proto
@@ -245,3 +261,18 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
     if inside < 0:
         rows[r + DIGEST] = ip_digest(buf, end, rows, r)
     return inside
+
+
+@inline
+def in_udp(buf: Any, at: int, end: int, vxlan_port: int, rows: Any, r: int) -> int:
+    """The offset of a frame inside the UDP payload at `at`, or -1. A port given by the user goes first."""
+    port = rows[r + DPORT]
+    if port == GENEVE_PORT and port != vxlan_port:
+        return geneve(buf, at, end, rows, r)
+    if port == GPE_PORT and port != vxlan_port:
+        return vxlan_gpe(buf, at, end, rows, r)
+    if is_vxlan(buf, at, end, port, vxlan_port):
+        return vxlan(buf, at, rows, r)
+    if is_udp_esp(buf, at, end, rows[r + SPORT], port):
+        esp(buf, at, end, rows[r + PAYLOAD], rows, r)
+    return -1

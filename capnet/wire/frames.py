@@ -116,6 +116,8 @@ LAYER_INSIDE = 32768  # what this row's tunnel carries is the next row (never so
 LAYER_BARE = 65536  # ... and begins with its IP header, without a link layer
 LAYER_ESP = 131072
 LAYER_AH = 262144
+LAYER_MPLS = 524288
+LAYER_PPPOE = 1048576
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
 
 # -- TUNNEL, VIA ------------------------------------------------------------------------------------
@@ -135,6 +137,7 @@ REASON_PROTO = 4  # DETAIL = IP protocol number
 REASON_MALFORMED = 5  # a header contradicts itself (DETAIL = the LAYER_ bit)
 REASON_DEPTH = 6  # tunnel in tunnel beyond MAX_DEPTH
 REASON_LLC = 7  # 802.3 frame with LLC (spanning tree and the like), not decoded further
+REASON_NEXT = 8  # VXLAN-GPE carries what is not decoded (DETAIL = its next protocol)
 
 MAX_DEPTH = 7
 

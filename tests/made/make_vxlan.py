@@ -23,6 +23,8 @@ def captures() -> dict[str, bytes]:
         "vxlan_fragments.pcap": fragments(),
         "vxlan_offload.pcap": offload(),
         "not_vxlan.pcap": not_vxlan(),
+        "vxlan_gpe.pcap": gpe(),
+        "vxlan_any_port.pcap": any_port(),
     }
 
 
@@ -96,3 +98,35 @@ def not_vxlan() -> bytes:
             OUTER / UDP(sport=500, dport=0, chksum=0) / Raw(b"\x08\x00\x00\x00" + bytes(60)),
         ]
     )
+
+
+def gpe() -> bytes:
+    """VXLAN-GPE: each next protocol, none, one that is unknown, and a header without a VNI."""
+    port = UDP(sport=43210, dport=4790, chksum=0)
+    four, six = FOUR / TCP(sport=1, dport=2), IPv6(src="fd00::2", dst="fd00::3") / UDP(sport=1, dport=2) / b"six"
+
+    def header(following: int, flags: int = 0x0C) -> Raw:
+        return Raw(bytes([flags, 0, 0, following, 0, 16, 1, 0]))
+
+    return pcap(
+        [
+            OUTER / port / header(1) / four,
+            OUTER / port / header(2) / six,
+            OUTER / port / header(3) / INNER / four,
+            OUTER / port / header(0, flags=0x08) / INNER / four,
+            OUTER / port / header(5) / Raw(bytes.fromhex("000101ff")) / four,
+            OUTER / port / header(1, flags=0x04) / four,
+        ]
+    )
+
+
+def any_port() -> bytes:
+    """Swarm's --data-path-port: the header and a plausible frame behind it decide, in each way that is plausible."""
+    port = UDP(sport=43210, dport=7777, chksum=0)
+    frames = [
+        INNER / FOUR / TCP(sport=40000, dport=80, seq=1, flags="S"),
+        INNER / ARP(hwsrc=A, psrc="10.0.1.2", pdst="10.0.1.3"),
+        INNER / IPv6(src="fd00::2", dst="fd00::3") / ICMPv6EchoRequest(id=3, seq=4),
+        INNER / Dot1Q(vlan=42) / FOUR / UDP(sport=1, dport=2) / b"tagged",
+    ]
+    return pcap([OUTER / port / vxlan(4097) / frame for frame in frames])
