@@ -165,6 +165,8 @@ def _kind(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> st
     if roles & {"parent", "underlay"}:
         return "host"
     seen_at = {context.points[point].role for point in speaker.points}
+    if seen_at & {"parent", "underlay"} and speaker.own and not forwards:
+        return "external"
     if seen_at & {"bridge", "veth", "container"}:
         if forwards:
             return "bridge"  # on a bridge, what passes packets on is the bridge's own interface

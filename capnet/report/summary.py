@@ -32,7 +32,7 @@ def title(document: Document) -> str:
 def sentences(document: Document, words: Words) -> list[str]:
     """Who talked to whom, what was rewritten, which tunnels, what was lost, what to look at."""
     return [
-        *_who(document, words),
+        *(_model(document, words) or _who(document, words)),
         *_source_nat(document, words),
         *_destination_nat(document, words),
         *_proxies(document),
@@ -40,6 +40,102 @@ def sentences(document: Document, words: Words) -> list[str]:
         *_loss(document),
         *_judgement(document),
     ]
+
+
+# -- what the surest model means, for models that nothing else in the report shows -----------------------
+def _model(document: Document, words: Words) -> list[str]:
+    """Sentences of the surest model, if it has any of its own; bridge and overlay are told by NAT and tunnels."""
+    first = next(iter(document.get("models", [])), None)
+    tell = _TELLS.get(first["model"]) if first and first["confidence"] >= _SURE else None
+    return list(tell(document, words)) if tell else []
+
+
+def _none(document: Document, words: Words) -> Iterator[str]:
+    loud = [each for each in document["points"] if each["packets"]]
+    silent = [each["name"] for each in document["points"] if not each["packets"]]
+    heard = f"; {listing(silent, 4)} heard nothing" if silent else ""
+    yield (
+        f"Nothing left its network namespace: {count(sum(each['packets'] for each in loud), 'packet')}, all at "
+        f"{listing([each['name'] for each in loud], 3)} over loopback{heard}."
+    )
+
+
+def _host(document: Document, words: Words) -> Iterator[str]:
+    at = {each["point"] for each in document["models"][0]["evidence"]}
+    own = [each for each in document.get("stations", []) if at & set(each["points"]) and each["kind"] != "multicast"]
+    ips = [ip for each in own for ip in each["ips"] if not _link_local(ip) and ip in _because(document)]
+    who = words.introduce(*ips) if ips else "The host"
+    silent = [each["name"] for each in document["points"] if each["role"] in ("bridge", "veth") and not each["packets"]]
+    heard = f" {listing(silent, 3)} heard nothing of it." if silent else ""
+    yield f"{who} speaks with its card's own address and MAC: nothing is rewritten, wrapped or bridged.{heard}"
+
+
+def _container(document: Document, words: Words) -> Iterator[str]:
+    shared = [each for each in document.get("macs", []) if each["verdict"] == "shared"]
+    loopback = [each["name"] for each in document["points"] if each["role"] == "loopback" and each["packets"]]
+    if not shared:
+        yield from _who(document, words)
+        return
+    ips = list(dict.fromkeys(ip for each in shared for ip in each["ips"]))
+    where = f" at {listing(loopback, 2)}" if loopback else ""
+    macs = listing(list(dict.fromkeys(mac for each in shared for mac in each["macs"])), 2)
+    yield (
+        f"Two processes or more share the network namespace of {words.introduce(*ips)}: client and server talk over "
+        f"loopback{where}, to others they are one MAC, {macs}, with one address."
+    )
+    yield from _who(document, words)
+
+
+def _macvlan(document: Document, words: Words) -> Iterator[str]:
+    for row in [each for each in document.get("macs", []) if each["verdict"] == "distinct"][:2]:
+        several = len(row["ips"]) > 1
+        has = "have a MAC of their own each" if several else "has a MAC of its own"
+        yield f"{_people(row['ips'], words)} {has} on the network of {row['point']}, unchanged on their way."
+    if any(each["name"] == "macvlan-host-isolation" for each in document.get("findings", [])):
+        yield "Their own host cannot reach them."
+    yield from _each_other(document)
+
+
+def _ipvlan(document: Document, words: Words) -> Iterator[str]:
+    rows = [each for each in document.get("macs", []) if each["verdict"] == "shared"]
+    for mac in list(dict.fromkeys(tuple(each["macs"]) for each in rows))[:2]:
+        ips = list(dict.fromkeys(ip for each in rows if tuple(each["macs"]) == mac for ip in each["ips"]))
+        inner = [ip for ip in ips if not _is_host(document, words, ip)]
+        layer3 = document["models"][0]["model"] == "ipvlan-l3"
+        how = "in networks that no ARP resolves" if layer3 else "on the network of the card"
+        share = "share one MAC" if len(inner) > 1 else "has the MAC of the host's card"
+        yield f"{_people(inner or ips, words)} {share}, {listing(list(mac))}, with an address each {how}."
+    yield from _each_other(document)
+
+
+def _people(ips: list[str], words: Words) -> str:
+    """`Two containers, web (10.0.1.2) and bbox (10.0.1.3),`; addresses without names are `stations`."""
+    named = all(ip in words.names for ip in ips)
+    what = "container" if named else "station"
+    return f"{spelled(len(ips))} {what}{'' if len(ips) == 1 else 's'}, {words.introduce(*ips)},"
+
+
+def _each_other(document: Document) -> Iterator[str]:
+    rows = [each for each in document.get("macs", []) if each["verdict"] in ("shared", "distinct")]
+    plain, _ = _between(document, {ip for each in rows for ip in each["ips"]})
+    if plain:
+        yield "They talk to each other unchanged."
+
+
+def _is_host(document: Document, words: Words, ip: str) -> bool:
+    """Is this the address of a host by its name, that of points such as `A/ens33`?"""
+    hosts = {each["name"].split("/")[0] for each in document["points"] if "/" in each["name"]}
+    return words.names.get(ip, "").split("/")[0] in hosts
+
+
+def _because(document: Document) -> list[str]:
+    return [word.strip(",.;") for reason in document["models"][0]["because"] for word in reason.split()]
+
+
+_TELLS = {
+    "none": _none, "host": _host, "container": _container, "macvlan": _macvlan,
+    "ipvlan-l2": _ipvlan, "ipvlan-l3": _ipvlan,
+}  # fmt: skip
 
 
 def _who(document: Document, words: Words) -> Iterator[str]:
@@ -51,7 +147,9 @@ def _who(document: Document, words: Words) -> Iterator[str]:
             ip
             for each in stations
             for ip in each["ips"]
-            if not _link_local(ip) and (ip in words.names or not known.issuperset(each["names"] or [""]))
+            if not _link_local(ip)
+            and not _is_host(document, words, ip)
+            and (ip in words.names or not known.issuperset(each["names"] or [""]))
         )
     )
     if not addresses:
@@ -171,7 +269,7 @@ def _judgement(document: Document) -> Iterator[str]:
 
 
 def _docker(document: Document) -> bool:
-    return any(each["model"] in ("bridge", "overlay") for each in document.get("models", []))
+    return any(each["model"] in ("bridge", "overlay", "container") for each in document.get("models", []))
 
 
 def _link_local(address: str) -> bool:
