@@ -9,16 +9,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 import numpy as np
 
 from capnet.analyze.columns import (
-    ARP_FIRST_FRAME,
-    ARP_POINT,
-    ARP_SENDER_LO,
-    ARP_SENDER_MAC,
-    ARP_VIA_VNI,
     STATION_FIRST_FRAME,
     STATION_HOW,
     STATION_IP_HI,
@@ -29,9 +22,9 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, MacVerdict
 from capnet.analyze.rows import is_multicast_mac, plural
-from capnet.analyze.segments import own_ips, passed_on, segments
+from capnet.analyze.segments import SharedMac, own_ips, passed_on, rival_claims, same_network, segments
 from capnet.analyze.stations import RECEIVED, Speaker, speakers
-from capnet.wire.frames import address_text, address_value, mac_text
+from capnet.wire.frames import address_value, mac_text
 
 SURE = 0.5  # of a card's children, see analyze.segments
 
@@ -39,24 +32,34 @@ SURE = 0.5  # of a card's children, see analyze.segments
 def conclude(context: Context) -> list[MacVerdict]:
     """Verdicts point by point."""
     verdicts = []
+    shared = {each.mac: each for each in segments(context).shared}
     for point in range(len(context.points)):
         for speaker in speakers(context, point).values():
             if not is_multicast_mac(speaker.mac):
-                verdicts += _one(context, point, speaker)
+                verdicts += _one(context, point, speaker, shared.get(speaker.mac))
     return verdicts + _distinct(context) + _one_namespace(context) + _duplicates(context)
 
 
-def _one(context: Context, point: int, speaker: Speaker) -> list[MacVerdict]:
+def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
     mac, where = mac_text(speaker.mac), context.points[point].name
     passed = passed_on(speaker)
     own = own_ips(speaker)
     if passed:
         because = f"{mac} sends packets of {_addresses(passed)} that others own or that were routed before: it forwards"
         return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
-    if len(own) > 1 and context.points[point].role not in ("loopback", "bridge"):
+    own = [ip for ip in own if shared is None or ip in shared.ips]
+    foreign = [ip for ip in own if speaker.named and not any(same_network([ip, named]) for named in _v4(speaker.named))]
+    if len(own) > 1 and foreign and shared and not shared.proven:
+        because = f"{mac} claims {', '.join(sorted(_v4(speaker.named)))} in ARP and speaks for other networks as well"
+        return [MacVerdict("router", [mac], foreign, where, because, _frames(context, point, speaker.mac, foreign))]
+    if len(own) > 1 and shared and context.points[point].role not in ("loopback", "bridge"):
         because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
         return [MacVerdict("shared", [mac], own, where, because, _frames(context, point, speaker.mac, own))]
     return []
+
+
+def _v4(ips: set[str]) -> list[str]:
+    return [ip for ip in ips if ":" not in ip]
 
 
 def _addresses(ips: list[str]) -> str:
@@ -103,21 +106,13 @@ def _one_namespace(context: Context) -> list[MacVerdict]:
 
 def _duplicates(context: Context) -> list[MacVerdict]:
     """One IPv4 address that two MACs claim in ARP at one point."""
-    claims: dict[tuple[int, int, int], dict[int, int]] = defaultdict(dict)
-    for row in context.arps:
-        sender = int(row[ARP_SENDER_LO])
-        if sender & 0xFFFFFFFF and row[ARP_SENDER_MAC] > 0:  # a probe has no sender address (RFC 5227)
-            key = (int(row[ARP_POINT]), int(row[ARP_VIA_VNI]), sender)
-            claims[key].setdefault(int(row[ARP_SENDER_MAC]), int(row[ARP_FIRST_FRAME]))
     verdicts = []
-    for (point, _, sender), owners in sorted(claims.items()):
-        if len(owners) < 2:
-            continue
-        address = address_text(0, sender)
-        macs = sorted(mac_text(mac) for mac in owners)
-        because = f"{address} is claimed by {' and '.join(macs)} in ARP"
-        evidence = [context.evidence(point, frame) for frame in sorted(owners.values())]
-        verdicts.append(MacVerdict("duplicate-ip", macs, [address], context.points[point].name, because, evidence))
+    for claims in rival_claims(context):
+        macs = sorted(mac_text(mac) for mac in claims.by)
+        because = f"{claims.ip} is claimed by {' and '.join(macs)} in ARP"
+        evidence = [context.evidence(claims.point, frame) for frame in sorted(by[2] for by in claims.by.values())]
+        where = context.points[claims.point].name
+        verdicts.append(MacVerdict("duplicate-ip", macs, [claims.ip], where, because, evidence))
     return verdicts
 
 

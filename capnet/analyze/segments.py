@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from itertools import pairwise
 
 import numpy as np
 
 from capnet.analyze.columns import (
     ARP_FIRST,
+    ARP_FIRST_FRAME,
     ARP_LAST,
     ARP_OPERATION,
     ARP_PACKETS,
@@ -25,6 +27,7 @@ from capnet.analyze.columns import (
     ARP_SENDER_MAC,
     ARP_TARGET_LO,
     ARP_VIA,
+    ARP_VIA_VNI,
     FLOW_DMAC,
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -45,7 +48,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, UDP, is_multicast, is_multicast_mac
+from capnet.analyze.rows import TCP, UDP, destination, is_multicast, is_multicast_mac, source
 from capnet.analyze.stations import RECEIVED, Speaker, home_points, speakers
 from capnet.wire.frames import address_text, address_value
 
@@ -113,10 +116,31 @@ class SharedMac:
     at: dict[int, list[str]]  # point → its addresses there
     named: list[str]  # of them, those that it claimed in ARP
     interfaces: dict[int, str] = field(default_factory=dict)  # point → the one address that has a part in all there
+    mirrored: list[int] = field(default_factory=list)  # rows of flows from this MAC to itself, between two addresses
 
     @property
     def ips(self) -> list[str]:
         return sorted({ip for ips in self.at.values() for ip in ips}, key=address_value)
+
+    @property
+    def proven(self) -> bool:
+        """Were two interfaces with this MAC seen? Otherwise it may be one host's, or a gateway's."""
+        return bool(self.mirrored) or len(set(self.interfaces.values())) > 1
+
+
+@dataclass
+class Claims:
+    """An IPv4 address that more than one MAC claims in ARP at one point."""
+
+    point: int
+    ip: str
+    by: dict[int, tuple[int, int, int]]  # MAC → times of the first and last claim, frame of the first
+
+    @property
+    def at_once(self) -> bool:
+        """Do claims of one fall between claims of another? Otherwise the address has moved."""
+        spans = sorted((first, last) for first, last, _ in self.by.values())
+        return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
 
 
 @dataclass
@@ -164,7 +188,10 @@ def _segments(context: Context) -> Segments:
     translated |= {row.after.dst for row in context.nat_facts if "dnat" in row.kind}
     cards = [_card(context, found, point, translated) or _strangers(context, found, point) for point in others]
     found.cards = _best([card for card in cards if card])
-    found.shared = _shared(context, found)
+    # On a bridge, hairpin NAT puts the host's address into frames of a container's MAC.
+    outer = {row.after.src for row in context.nat_facts if "snat" in row.kind}
+    outer |= {row.before.dst for row in context.nat_facts if "dnat" in row.kind}
+    found.shared = _shared(context, found, outer)
     return found
 
 
@@ -429,20 +456,40 @@ def _between(context: Context, found: Segments, card: Card) -> None:
     card.only_inside = bool(len(here) and heard) and not np.isin(flows[inner, FLOW_POINT], list(heard)).any()
 
 
+def rival_claims(context: Context) -> list[Claims]:
+    """Addresses with several MACs, by point and VNI. A probe has no sender address and claims nothing (RFC 5227)."""
+    found: dict[tuple[int, int, int], dict[int, tuple[int, int, int]]] = {}
+    fields = [ARP_POINT, ARP_VIA_VNI, ARP_SENDER_LO, ARP_SENDER_MAC, ARP_FIRST, ARP_LAST, ARP_FIRST_FRAME]
+    for point, vni, sender, mac, first, last, frame in context.arps[:, fields].tolist():
+        if sender & 0xFFFFFFFF and mac > 0:
+            by = found.setdefault((point, vni, sender), {})
+            known = by.get(mac, (first, last, frame))
+            by[mac] = min(known[0], first), max(known[1], last), min(known[2], frame)
+    return [
+        Claims(point, address_text(0, sender), by) for (point, _, sender), by in sorted(found.items()) if len(by) > 1
+    ]
+
+
 # -- ipvlan and namespaces ---------------------------------------------------------------------------------------------
-def _shared(context: Context, found: Segments) -> list[SharedMac]:
+def _shared(context: Context, found: Segments, outer: set[str]) -> list[SharedMac]:
+    """`outer`: addresses that only NAT has put into packets."""
     shared: dict[int, SharedMac] = {}
     for point, here in found.at.items():
         for mac, each in here.items():
-            if own_ips(each) and not is_multicast_mac(mac):
+            own = [ip for ip in own_ips(each) if ip not in outer or ip in each.named]
+            if own and not is_multicast_mac(mac):
                 one = shared.setdefault(mac, SharedMac(mac, {}, []))
-                one.at[point] = own_ips(each)
-                one.named = sorted({*one.named, *(ip for ip in each.named if ip in own_ips(each))}, key=address_value)
+                one.at[point] = own
+                one.named = sorted({*one.named, *(each.named & set(own))}, key=address_value)
     several = [each for each in shared.values() if len(each.ips) > 1]
     for one in several:
+        rows = mirrored(context, one.mac)
+        one.mirrored = [
+            row for row in rows.tolist() if not {source(context.flows[row]), destination(context.flows[row])} & outer
+        ]
         for point in one.at:
             alone = [ip for ip in one.ips if _has_a_part_in_all(context, point, ip)]
-            if len(alone) == 1:
+            if len(alone) == 1 and point in found.homes.get(one.mac, ()):
                 one.interfaces[point] = alone[0]
     return several
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze import macs, models, nat, paths, stations
+from capnet.analyze import macs, models, nat, paths, proxies, stations
 from capnet.analyze.engine import Source, analyze
 from capnet.analyze.facts import MacVerdict, Model
 from tests.analyze.made import ACK, SYN, Seen, Story
@@ -39,6 +39,7 @@ def conclude(story: Story) -> tuple[list[Model], list[MacVerdict]]:
     context.station_facts = stations.conclude(context)
     context.path_facts = paths.conclude(context)
     context.nat_facts = nat.conclude(context)
+    context.proxy_facts = proxies.conclude(context)
     return models.conclude(context), macs.conclude(context)
 
 
@@ -228,3 +229,22 @@ def test_a_slow_nat_router_is_not_said_to_be_a_bridge() -> None:
     )
     found, _ = conclude(story)
     assert [(each.model, each.confidence < 0.5) for each in found] == [("bridge", True)]
+
+
+def test_docker_proxy_alone_is_a_bridge_too() -> None:
+    """Hairpin with the userland proxy: nothing is translated, the gateway carries the connection on."""
+    story = Story(["if0", "if1", "if2"])
+    gateway = "02:42:00:00:00:01"
+    for point in ("if0", "if1"):
+        story.arp(point, 2, gateway, "172.17.0.1", "172.17.0.3")
+    opened = [("if0", "if1"), "172.17.0.3:40000", "192.168.111.128:8080", KID2, gateway]
+    inner = [("if1", "if2"), "172.17.0.1:50000", "172.17.0.2:80", gateway, KID1]
+    for size, flags in ((0, SYN), (88, ACK)):
+        for where, src, dst, smac, dmac in (opened, inner):
+            story.send("tcp", *(Seen(p, f"{src} > {dst}", 64, smac, dmac) for p in where), payload=size, flags=flags)
+            answer = [Seen(p, f"{dst} > {src}", 64, dmac, smac) for p in reversed(where)]
+            story.send("tcp", *answer, payload=500 * bool(size), flags=flags | ACK)
+    closing = [Seen(p, "172.17.0.3:40000 > 192.168.111.128:8080", 64, KID2, gateway) for p in ("if0", "if1")]
+    story.send("tcp", *closing, payload=0)
+    found, _ = conclude(story)
+    assert sure(found) == ["bridge"]

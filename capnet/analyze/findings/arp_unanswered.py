@@ -1,7 +1,7 @@
 """arp-unanswered: someone asked for an address and nobody answered.
 
 Looks at: ARP requests (not probes and announcements) without a reply to the same question at the same point.
-Says: who asked for whom, how often.
+Says: who asked for whom, how often. A host that asks for its own macvlan child is `macvlan-host-isolation` instead.
 Wrong when: the reply went another way (proxy ARP on another port), or the capture began or ended between the two.
 """
 
@@ -18,6 +18,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
+from capnet.analyze.findings.macvlan_host_isolation import isolated
 from capnet.analyze.rows import plural
 from capnet.wire.frames import address_text
 
@@ -42,18 +43,21 @@ def diagnose(context: Context) -> list[Finding]:
         often[sender, target] = max(often.get((sender, target), 0), int(row[ARP_PACKETS]))
     # A question that was answered at another point was only not seen to be answered here.
     elsewhere = {(sender, target) for _, _, sender, target in answered}
+    by_design = isolated(context)
     findings = []
     for (sender, target), evidence in sorted(asked.items()):
         if (sender, target) in elsewhere:
             continue
         who, whom = address_text(0, sender), address_text(0, target)
+        if (who, whom) in by_design:
+            continue
         times = plural(often[sender, target], "time")
         findings.append(
             Finding(
                 "arp-unanswered",
                 "warning",
                 f"{who} asked for {whom} {times}, nobody answered",
-                f"check that {whom} exists on this network; a macvlan child never answers its own host",
+                f"check that {whom} exists, on this network, and is up",
                 {"asks": who, "for": whom, "requests": often[sender, target]},
                 sorted(evidence)[:10],
             )

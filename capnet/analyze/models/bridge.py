@@ -10,6 +10,7 @@ from __future__ import annotations
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model, Nat
 from capnet.analyze.rows import is_private, plural
+from capnet.analyze.segments import same_network, segments
 
 _BRIDGES = ("bridge", "veth")
 WITHIN_A_HOST_US = 1000.0
@@ -37,12 +38,16 @@ def judge(context: Context) -> list[Model]:
     if translated and not any(_in_one_kernel(each) for each in translated):
         because.append("but the translation is so slow that a router beside the host may do it")
         confidence = 0.45
+    carried, frames = _carried_on(context)
+    if carried:
+        because.append(carried)
+        confidence = max(confidence, 0.8)
     if neighbours:
         because.append(f"{' and '.join(neighbours)} talk to each other across a bridge, unchanged")
         confidence = min(confidence + 0.09, 0.99) if confidence else 0.6
     if not because:
         return []
-    evidence = [each for row in outward[:3] + inward[:3] for each in row.evidence[:2]] or crossing
+    evidence = [each for row in outward[:3] + inward[:3] for each in row.evidence[:2]] or frames + crossing
     return [Model("bridge", round(confidence, 2), because, sorted(set(evidence))[:10])]
 
 
@@ -50,6 +55,24 @@ def _behind_a_host(row: Nat) -> bool:
     """A private address hidden or reached behind another one, as Docker's rules do; not an address of loopback."""
     inner = row.before.src if "snat" in row.kind else row.after.dst
     return is_private(inner)
+
+
+def _carried_on(context: Context) -> tuple[str, list[Evidence]]:
+    """docker-proxy: it takes a connection to the host's address and opens another one from the bridge's address."""
+    gateways = {
+        (ip, mac): point
+        for point, here in segments(context).at.items()
+        for mac, each in here.items()
+        for ip in each.named
+    }
+    for proxy in context.proxy_facts:
+        client, server = proxy.client_side, proxy.server_side
+        for (ip, mac), point in gateways.items():
+            spoken = segments(context).at[point][mac].own
+            if ip == server.src and client.dst in spoken and same_network([ip, server.dst]):
+                says = f"{ip}, the gateway of {server.dst}, carries on what is sent to {client.dst}: a userland proxy"
+                return says, proxy.evidence
+    return "", []
 
 
 def _in_one_kernel(row: Nat) -> bool:

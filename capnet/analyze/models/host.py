@@ -23,7 +23,9 @@ def judge(context: Context) -> list[Model]:
         (point, mac, own_ips(found.at[point][mac])[0])
         for mac, points in sorted(found.homes.items())
         for point in points
-        if mac in found.at.get(point, {}) and len(own_ips(found.at[point][mac])) == 1
+        if context.points[point].role not in ("container", "veth", "overlay")
+        and mac in found.at.get(point, {})
+        and len(own_ips(found.at[point][mac])) == 1
     ]
     containers = _containers(context)
     hosts = {host for host, _ in containers}

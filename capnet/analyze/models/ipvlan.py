@@ -25,7 +25,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model
 from capnet.analyze.rows import destination, source
-from capnet.analyze.segments import SharedMac, mirrored, same_network, segments
+from capnet.analyze.segments import SharedMac, same_network, segments
 from capnet.wire.frames import address_value, mac_text
 
 MOST_ADDRESSES = 64  # behind one MAC: more are a gateway's
@@ -43,8 +43,8 @@ def judge(context: Context) -> list[Model]:
 def _judge(context: Context, shared: SharedMac) -> Model | None:
     if len(shared.ips) > MOST_ADDRESSES:
         return None
-    rows = mirrored(context, shared.mac)
-    ends = {(source(context.flows[row]), destination(context.flows[row])) for row in rows.tolist()}
+    rows = shared.mirrored
+    ends = {(source(context.flows[row]), destination(context.flows[row])) for row in rows}
     # Sent to its own MAC, but for an address that is not behind it: only a device without ARP does that.
     outward = sorted({dst for src, dst in ends if src in shared.ips and dst not in shared.ips})
     between = sorted({src for src, dst in ends if {src, dst} <= set(shared.ips)}, key=address_value)
@@ -100,10 +100,10 @@ def _networks(context: Context, mode: str) -> list[str]:
     )
 
 
-def _evidence(context: Context, shared: SharedMac, rows: np.ndarray) -> list[Evidence]:
+def _evidence(context: Context, shared: SharedMac, rows: list[int]) -> list[Evidence]:
     """A frame for each address behind the MAC, one where both MACs are the same, and its claims in ARP."""
     flows, arps = context.flows, context.arps
-    found = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows.tolist()[:2]]
+    found = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows[:2]]
     for ip in shared.ips[:4]:
         hi, lo = address_value(ip)
         for table, fields, frame, point in (

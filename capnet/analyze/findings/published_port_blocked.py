@@ -1,0 +1,105 @@
+"""published-port-blocked: connections to a published port arrive at the host and get no answer.
+
+Looks at: SYNs to a host's address without SYN-ACK and without reset, where the topology says that the port is
+published, or where that host translates other connections; whether the SYN was seen behind the host; ICMP that says
+"administratively prohibited" or "unreachable" about them.
+Says: which port, how often it was tried, and how far the SYN came.
+Wrong when: the answer took a way that was not captured, or nobody published that port.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analyze.columns import (
+    FLOW_DPORT,
+    FLOW_FIRST_FRAME,
+    FLOW_KIND,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SYNS,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Finding
+from capnet.analyze.identity import links
+from capnet.analyze.rows import ICMP, TCP, destination, plural, ports, replies, source
+
+UNREACHABLE = 3  # ICMP type (RFC 792)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows, answers, found = context.flows, replies(context), links(context)
+    published = _published(context)
+    hosts = {row.after.src for row in context.nat_facts if row.kind == "snat"}
+    hosts |= {row.before.dst for row in context.nat_facts if "dnat" in row.kind}
+    tried: dict[tuple[str, int], list[int]] = {}
+    for row in np.flatnonzero((flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP)).tolist():
+        where = destination(flows[row]), ports(flows[row])[1] or 0
+        first = found.before[row] < 0
+        if first and (where in published or where[0] in hosts) and not _answered(context, row, answers):
+            tried.setdefault(where, []).append(row)
+    findings = []
+    for (address, port), rows in sorted(tried.items()):
+        attempts = sum(int(flows[row, FLOW_SYNS]) for row in rows)
+        if (address, port) not in published and attempts < 2:
+            continue
+        last = _last_seen(context, rows[0])
+        name = published.get((address, port), "")
+        behind = f" ({name})" if name else ""
+        said = _said(context, rows)
+        ended = f"{said[0]} answers 'unreachable'" if said else f"they were last seen at {context.points[last].name}"
+        findings.append(
+            Finding(
+                "published-port-blocked",
+                "error",
+                f"{plural(attempts, 'SYN')} to {address}:{port}{behind} got no answer; {ended}",
+                "look for a rule in the DOCKER-USER or FORWARD chain, or the host's firewall, that drops them "
+                "(`iptables -vnL DOCKER-USER` counts), and whether the port is still published (`docker port`)",
+                {"address": address, "port": port, "attempts": attempts, "last_seen": context.points[last].name},
+                sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)[:10],
+            )
+        )
+    return findings
+
+
+def _published(context: Context) -> dict[tuple[str, int], str]:
+    """(host's address, port) → what is behind it, by the topology."""
+    if context.topology is None:
+        return {}
+    addresses = {
+        host.name: [ip.split("/")[0] for i in host.interfaces for ip in i.addresses] for host in context.topology.hosts
+    }
+    return {
+        (ip, port.host_port): f"{box.name}:{port.container_port}"
+        for box in context.topology.containers
+        for port in box.ports
+        for ip in addresses.get(box.host, [])
+        if port.host_ip in ("", "0.0.0.0", "::", ip)
+    }
+
+
+def _answered(context: Context, row: int, answers: np.ndarray) -> bool:
+    """Did anything come back at this hop or at one that the SYN reached later?"""
+    found = links(context)
+    while True:
+        if answers[row] >= 0:
+            return True
+        onward = int(found.after[row])
+        if onward < 0:
+            return False
+        row = int(found.target[onward])
+
+
+def _last_seen(context: Context, row: int) -> int:
+    found = links(context)
+    while (onward := int(found.after[row])) >= 0:
+        row = int(found.target[onward])
+    return int(context.flows[row, FLOW_POINT])
+
+
+def _said(context: Context, rows: list[int]) -> list[str]:
+    """Who sent ICMP unreachable about one of these flows."""
+    flows = context.flows
+    wanted = {(source(flows[row]), ports(flows[row])[1]) for row in rows}
+    said = np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == UNREACHABLE))
+    return [source(flows[r]) for r in said.tolist() if (destination(flows[r]), int(flows[r, FLOW_DPORT])) in wanted]
