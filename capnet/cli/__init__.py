@@ -13,7 +13,7 @@ import click
 from capnet import __version__
 from capnet.errors import CapnetError, Exit
 
-COMMANDS = ("analyze", "annotate", "packet", "scenario", "lab")
+COMMANDS = ("analyze", "trace", "annotate", "packet", "scenario", "lab")
 
 
 class _OneFilePerCommand(click.Group):
@@ -40,8 +40,9 @@ def cli() -> None:
     \b
     capnet analyze saved.pcapng                  explain a capture, offline
     capnet scenario overlay --lab                build an overlay network, send, capture, explain
+    capnet trace saved.pcapng --container web    flows hop by hop, there and back
     capnet packet saved.pcapng 41                one frame, layer by layer
-    capnet annotate saved.pcapng -o marked.pcapng   the same packet marked at every point
+    capnet annotate saved.pcapng -o new.pcapng   the same packet marked at every point
     """
 
 
@@ -51,7 +52,9 @@ def main() -> None:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
     except CapnetError as error:
-        click.echo(f"capnet: {error}", err=True)
+        from capnet.report.escape import visible
+
+        click.echo(f"capnet: {visible(str(error), keep=chr(10))}", err=True)
         code = error.exit_code
     except click.ClickException as error:
         error.show()

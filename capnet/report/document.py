@@ -30,7 +30,7 @@ Document = dict[str, Any]
 def document(report: Report, only: Collection[str] = ()) -> Document:
     """The whole report, or with `only` its head and those of SECTIONS."""
     files = short_names(each.file for each in report.inputs)
-    plain = _Plain(files)
+    plain = _Plain(files)  # for this report
     whole: Document = {
         "schema": SCHEMA,
         "made_by": f"capnet {__version__}",
@@ -61,6 +61,11 @@ def document(report: Report, only: Collection[str] = ()) -> Document:
     if only:
         whole = {key: value for key, value in whole.items() if key in ALWAYS or key in only}
     return whole
+
+
+def plain(facts: Any, report: Report) -> Any:
+    """Facts beside those of the report (paths of one flow, a packet's journey) in the document's form."""
+    return _Plain(short_names(each.file for each in report.inputs))(facts)
 
 
 def short_names(files: Iterable[str]) -> dict[str, str]:
@@ -107,7 +112,7 @@ class _Plain:
 
     def _fact(self, fact: Any) -> Document:
         plain: Document = {each.name: getattr(fact, each.name) for each in fields(fact)}
-        for key in ("first", "last"):
+        for key in ("first", "last", "time"):
             if plain.get(key) is not None:
                 plain[key] = iso_time(plain[key])
         if "file" in plain:

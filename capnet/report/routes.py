@@ -16,7 +16,7 @@ def same_route(paths: Sequence[Document]) -> list[list[Document]]:
     """Paths in groups that took the same points with the same changes and ended alike, busiest group first."""
     groups: dict[tuple[object, ...], list[Document]] = {}
     for path in paths:
-        route = tuple((hop["point"], tuple(hop["change"]), _tunnel(hop)) for hop in path["hops"])
+        route = tuple((hop["point"], tuple(hop["change"]), tunnel(hop)) for hop in path["hops"])
         groups.setdefault((route, path["ends"]), []).append(path)
     return sorted(groups.values(), key=lambda group: -sum(map(packets, group)))
 
@@ -32,11 +32,12 @@ def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     if len(group) > len(flows):
         flows.append(f"{number(len(group) - len(flows))} more")
     total = count(sum(map(packets, group)), "packet")
-    head = f"{' · '.join(flows)}: {total}, {_ending(group[0]['ends'])}"
-    return [*fill(head, width, "  "), *_route(group, width)]
+    head = f"{' · '.join(flows)}: {total}, {ending(group[0]['ends'])}"
+    return [*fill(head, width, "  "), *route(group, width)]
 
 
-def _route(group: Sequence[Document], width: int) -> list[str]:
+def route(group: Sequence[Document], width: int) -> list[str]:
+    """The picture of one group: points and arrows, below them the delays."""
     hops = group[0]["hops"]
     drawn: list[str] = []
     above, below = "    " + fit(hops[0]["point"], _POINT_WIDTH), ""
@@ -59,31 +60,34 @@ def _arrow(before: Document, hop: Document) -> str:
 
 
 def _change(change: str, before: Document, hop: Document) -> str:
-    tunnel = hop["tunnel"] if change == "encapsulated" else before["tunnel"] if change == "decapsulated" else None
-    return f"{change} {_tunnel({'tunnel': tunnel})}" if tunnel else change
+    through = hop if change == "encapsulated" else before if change == "decapsulated" else {"tunnel": None}
+    return f"{change} {tunnel(through)}".rstrip()
 
 
-def _tunnel(hop: Document) -> str:
-    tunnel = hop["tunnel"]
-    if not tunnel:
+def tunnel(hop: Document) -> str:
+    """`vxlan 4097`, empty outside of tunnels."""
+    through = hop["tunnel"]
+    if not through:
         return ""
-    return tunnel["kind"] if tunnel["vni"] is None else f"{tunnel['kind']} {tunnel['vni']}"
+    return through["kind"] if through["vni"] is None else f"{through['kind']} {through['vni']}"
 
 
 def _note(hops: Sequence[Document]) -> str:
     """`+31 µs`, `+31 µs to +52 µs` (medians of the flows), `3 lost`."""
     medians = sorted(hop["delta_us"]["median"] for hop in hops if hop["delta_us"])
-    shown = list(dict.fromkeys(_signed(each) for each in medians[:1] + medians[-1:]))
+    shown = list(dict.fromkeys(signed(each) for each in medians[:1] + medians[-1:]))
     lost = sum(hop["lost"] or 0 for hop in hops)
     return ", ".join([*([" to ".join(shown)] if shown else []), *([f"{number(lost)} lost"] if lost else [])])
 
 
-def _signed(microseconds: float) -> str:
+def signed(microseconds: float) -> str:
+    """A delay with its sign: `+31 µs`."""
     shown = duration(microseconds)
     return shown if shown.startswith("−") else "+" + shown
 
 
-def _ending(ends: str) -> str:
+def ending(ends: str) -> str:
+    """How a path ends, in words."""
     if ends.startswith("lost-after "):
         return "lost after " + ends.removeprefix("lost-after ")
     return "delivered" if ends == "delivered" else "end not seen"

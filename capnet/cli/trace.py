@@ -1,0 +1,215 @@
+"""`capnet trace`: one flow, or one packet, hop by hop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capnet.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from capnet.analyze.engine import Source, Study
+
+
+@click.command("trace", short_help="Follow a flow or a packet, hop by hop.")
+@click.argument("files", nargs=-1, metavar="FILES...")
+@click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see below.")
+@click.option("--frame", "frame", metavar="FILE:N", help="Exactly the packet in this frame; N alone with one file.")
+@click.option("--container", metavar="NAME", help="The flows of this container (or host).")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
+@click.option(
+    "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Show so many flows at most."
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
+)
+@click.option(
+    "--topology",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
+)
+@click.option(
+    "--vxlan-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
+)
+def command(
+    files: tuple[str, ...],
+    expression: str | None,
+    frame: str | None,
+    container: str | None,
+    format_: str,
+    most: int,
+    output: Path | None,
+    topology: Path | None,
+    vxlan_port: int | None,
+) -> int:
+    """Show the ladder of flows, there and back: every point they passed, and what happened in between.
+
+    FILES may be named as for `capnet analyze`; several are one capture heard at several points.
+
+    \b
+    capnet trace bridge.pcapng --flow 'host 172.17.0.2 and port 80'
+    capnet trace A=left.pcap B=right.pcap --container web
+    capnet trace --frame bridge.pcapng:205
+
+    EXPRESSION: host, net, port, portrange with src or dst before them; tcp, udp, icmp and other protocols; ether host
+    MAC; vni N; point NAME; id N (ICMP); and, or, not and parentheses. Containers and hosts by name are hosts. A word
+    holds when it holds at any hop, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
+    """
+    if sum(each is not None for each in (expression, frame, container)) > 1:
+        raise UsageError("choose one of --flow, --frame and --container")
+    if not files and frame is None:
+        raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
+
+    from capnet.cli.analyze import named_sources, topology_at
+
+    if not files and frame is not None:
+        files = (_split_frame(frame)[0],)
+    sources = list(named_sources(files))
+    if frame is not None and any(each.path is None for each in sources):
+        raise UsageError("--frame reads the capture twice, which standard input cannot be; save it first")
+    wanted = None if frame is None else _frame(frame, sources)
+    parsed = None
+    if expression is not None:
+        from capnet.analyze.expression import parse
+
+        parsed = parse(expression)
+
+    from capnet.analyze.engine import study
+
+    found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0)
+    if wanted is not None:
+        text = _packet(found, *wanted, format_, vxlan_port or 0)
+    else:
+        text = _flows(found, parsed, container, format_, most)
+
+    from capnet.cli.output import emit
+
+    emit(text, output)
+    return Exit.OK
+
+
+# -- flows --------------------------------------------------------------------------------------------
+def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int) -> str:
+    from capnet.analyze.conversations import conversations
+    from capnet.analyze.expression import at_host, nearest, owned
+    from capnet.analyze.paths import follow
+
+    context = study.context
+    if container is not None:
+        if owned(context, container) is None:
+            raise UsageError(f"--container {container}: nobody has this name; {nearest(context, container)}")
+        parsed = at_host(container)
+    asked = parsed.text if parsed and container is None else f"container {container}" if container else ""
+    mask = parsed.flows(context) if parsed else None
+    every = conversations(context, mask) if mask is None or mask.any() else []
+    shown = [
+        ([follow(context, row) for row in each.there], [follow(context, row) for row in each.back])
+        for each in every[:most]
+    ]
+    paths = [path for there, back in shown for path in (*there, *back)]
+    if format_ == "json":
+        return _json(study, paths, None)
+    if not paths:
+        return _nothing(study, asked)
+    from capnet.report.document import document, plain
+    from capnet.report.ladder import render_flows
+
+    head = document(_bare(study), only=("paths",))
+    return render_flows(head, plain(shown, study.report), len(every), asked)
+
+
+def _nothing(study: Study, asked: str) -> str:
+    """What was looked for, and what there is."""
+    from capnet.report.document import document
+    from capnet.report.escape import visible, visible_all
+    from capnet.report.text import count, fill, listing
+    from capnet.report.words import Words
+
+    report = visible_all(document(study.report, only=("flows",)))
+    words = Words(report["names"])
+    flows = report["flows"]
+    lines = fill(f"No flow matches: {visible(asked)}" if asked else "There are no flows in this capture.", 100)
+    if flows["count"]:
+        top = [f"  {each['proto']} {words.flow(each)}" for each in flows["top"]]
+        shown = list(dict.fromkeys(top))[:5]
+        lines += ["", f"There {'is' if flows['count'] == 1 else 'are'} {count(flows['count'], 'flow')}, the biggest:"]
+        lines += shown
+        names = sorted(set(report["names"].values()))
+        if names:
+            lines += fill("Names: " + listing(names, 12), 100)
+    return "\n".join(lines) + "\n"
+
+
+# -- one packet -----------------------------------------------------------------------------------------
+def _split_frame(given: str) -> tuple[str, int]:
+    file, colon, number = given.rpartition(":")
+    if not number.isdecimal() or int(number) < 1 or (colon and not file):
+        raise UsageError(f"--frame {given}: write FILE:N, N counted from 1 as Wireshark counts")
+    if not colon:
+        raise UsageError(f"--frame {given}: which file? write FILE:{number}")
+    return file, int(number)
+
+
+def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
+    """`FILE:N` → number of the source and of the frame. FILE may be shortened to what tells it from the others."""
+    if given.isdecimal() and int(given) and len(sources) == 1:
+        return 0, int(given)
+    file, number = _split_frame(given)
+    exact = [index for index, each in enumerate(sources) if file in (each.label, each.point_name)]
+    wanted = PurePath(file).parts
+    tails = [
+        index for index, each in enumerate(sources) if PurePath(each.label).parts[-len(wanted) :] == wanted and wanted
+    ]
+    found = exact or tails
+    if len(found) != 1:
+        why = "is in none of the inputs" if not found else "is more than one of the inputs"
+        raise UsageError(f"--frame {given}: {file} {why}: {', '.join(each.label for each in sources)}")
+    return found[0], number
+
+
+def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int) -> str:
+    from capnet.analyze.journey import follow_packet
+    from capnet.analyze.paths import follow
+    from capnet.report.document import document, plain
+
+    journey = follow_packet(study, source, frame, vxlan_port)
+    packet = plain(journey, study.report)
+    del packet["start"]
+    if format_ == "json":
+        return _json(study, [follow(study.context, journey.start)], packet)
+    from capnet.report.ladder import render_packet
+
+    return render_packet(document(_bare(study), only=("paths",)), packet)
+
+
+# -- shared -----------------------------------------------------------------------------------------------
+def _bare(study: Study, paths: Sequence[Any] = ()) -> Any:
+    """The report with these paths and nothing else that takes time to write."""
+    return replace(
+        study.report, models=[], stations=[], macs=[], nat=[], proxies=[], tunnels=[], findings=[], paths=list(paths)
+    )
+
+
+def _json(study: Study, paths: Sequence[Any], packet: Any) -> str:
+    from capnet.report.document import document
+    from capnet.report.json import render
+
+    found = document(_bare(study, paths), only=("paths",))
+    if packet is not None:
+        found["packet"] = packet
+    return render(found)
