@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import NoReturn
 
 import click
@@ -25,17 +26,29 @@ def command() -> None:
     Each has network, mount and UTS namespaces of its own, and a Docker daemon with nothing of the
     machine's own Docker in sight. Needs root. The state is kept in /run/capnet-lab, or in the folder
     that CAPNET_LAB_DIR names.
+
+    With `--kernel uml` both hosts are inside User-Mode Linux, a second kernel that runs as a process,
+    for what this machine's kernel lacks: ipvlan, IPVS, 802.1q, ESP, netem. The other commands work
+    as with the native one.
     """
 
 
 @command.command("up")
-def up() -> None:
+@click.option(
+    "--kernel",
+    type=click.Choice(["native", "uml", "auto"]),
+    default="auto",
+    show_default=True,
+    help="This machine's kernel, or User-Mode Linux. auto: the kernel of the lab that is up, else the "
+    "first if a lab can be made with it.",
+)
+def up(kernel: str) -> None:
     """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
     from capnet import lab
 
     # SIGTERM is to undo what was made so far, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    lab.up(_progress)
+    lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else lab.Kernel(kernel))
 
 
 @command.command("down")
@@ -52,7 +65,11 @@ def status() -> int:
     from tabulate import tabulate
 
     from capnet import lab
+    from capnet.lab.uml import client, inner, machine
 
+    if lab.is_up() and (made := lab.current()).kernel is lab.Kernel.UML:
+        click.echo(f"kernel uml, {machine.release()}: a process with the hosts inside; reach them with capnet lab exec")
+        return client.become(made.folder, inner.capnet("lab", "status"))
     hosts = lab.status()
     if hosts is None:
         click.echo("the lab is down")
@@ -97,8 +114,12 @@ def shell(host: str) -> None:
 def _enter(name: str, words: list[str]) -> NoReturn:
     from capnet import lab
     from capnet.lab import inside
+    from capnet.lab.uml import client, inner
 
-    inside.replace_this_process(lab.current().hosts[name], words)
+    made = lab.current()
+    if made.kernel is lab.Kernel.UML:
+        sys.exit(client.become(made.folder, inner.capnet("lab", "exec", name, *words)))
+    inside.replace_this_process(made.hosts[name], words)
 
 
 def _progress(line: str) -> None:

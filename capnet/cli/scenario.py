@@ -71,6 +71,11 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
     """Remove what killed runs, or runs with --keep, left behind."""
     from capnet.scenario import runs
 
+    if lab and _lab_in_uml():
+        from capnet.lab.plan import chosen
+        from capnet.lab.uml import inner
+
+        raise SystemExit(inner.clean(chosen().folder, click.echo, everything=everything))
     with _hosts(lab, host, peer) as hosts:
         gone = runs.sweep(hosts, kept=True, unknown=everything)
     for line in gone:
@@ -107,15 +112,44 @@ def _play_command(name: str, path: Path) -> click.Command:
         show_default=True,
         help="Where the capture goes; its topology is written beside it.",
     )
+    @click.option(
+        "--kernel",
+        type=click.Choice(["native", "uml", "auto"]),
+        default="auto",
+        show_default=True,
+        help="With --lab: this machine's kernel, or User-Mode Linux. auto: the first if it has what is needed.",
+    )
     def play(
-        lab: bool, host: str | None, peer: str | None, capture: tuple[str, ...], image: str, keep: bool, output: Path
+        lab: bool,
+        host: str | None,
+        peer: str | None,
+        capture: tuple[str, ...],
+        image: str,
+        keep: bool,
+        output: Path,
+        kernel: str,
     ) -> None:
-        from capnet.scenario.play import play
+        from capnet.errors import UsageError
 
-        if library.load(name).NEEDS_PEER and not (peer or lab):
-            raise library.second_host_missing(name)
-        with _hosts(lab, host, peer, keep=keep) as hosts:
-            written = play(name, hosts, output=output, capture=capture, image=image, keep=keep, say=_say)
+        needed = library.kernel_needs(name)
+        options: dict[str, Any] = {"output": output, "capture": capture, "image": image, "keep": keep, "say": _say}
+        if lab:
+            from capnet.lab.play import play as play_in_lab
+
+            if host or peer:
+                raise UsageError("--lab brings its own hosts: leave --host and --peer out")
+            with _lab(kernel, needed, keep=keep) as made:
+                written = play_in_lab(made, name, **options)
+        else:
+            from capnet.scenario.play import play
+
+            if kernel != "auto":
+                raise UsageError("--kernel is about the lab: use it with --lab")
+            if library.load(name).NEEDS_PEER and not peer:
+                raise library.second_host_missing(name)
+            with _hosts(lab, host, peer) as hosts:
+                _check_kernel(name, needed, hosts[0])
+                written = play(name, hosts, **options)
         _report(written)
         click.echo(str(written))
 
@@ -123,8 +157,41 @@ def _play_command(name: str, path: Path) -> click.Command:
 
 
 @contextmanager
-def _hosts(lab: bool, host: str | None, peer: str | None, *, keep: bool = False) -> Iterator[list[Any]]:
-    """The Docker hosts that the options name: one or two. A lab that is started here goes, unless `keep`."""
+def _lab(kernel: str, needed: tuple[str, ...], *, keep: bool) -> Iterator[Any]:
+    """The lab, with a kernel that has what is needed. One that is started here goes, unless `keep`."""
+    from capnet import lab as labs
+    from capnet.scenario.interrupts import Interruptible
+
+    with Interruptible():
+        chosen = labs.kernel_for(needed, _say) if kernel == "auto" else labs.Kernel(kernel)
+        if keep:
+            yield labs.up(_say, chosen)
+        else:
+            with labs.running(_say, chosen) as made:
+                yield made
+
+
+def _lab_in_uml() -> bool:
+    from capnet import lab as labs
+
+    return labs.is_up() and labs.current().kernel is labs.Kernel.UML
+
+
+def _check_kernel(name: str, needed: tuple[str, ...], host: Any) -> None:
+    """EnvironmentLacks when the kernel of a person's own host surely lacks what the scenario needs."""
+    from capnet.errors import EnvironmentLacks
+    from capnet.record.kernel import lacking
+
+    if host.shell is not None and (missing := lacking(needed, host.shell)):
+        raise EnvironmentLacks(
+            f"the kernel of host {host.name} ({host.kernel}) lacks {', '.join(missing)}, which {name} needs: load the "
+            f"modules, or play it in a lab with another kernel: capnet scenario {name} --lab --kernel uml"
+        )
+
+
+@contextmanager
+def _hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
+    """The Docker hosts that the options name: one or two. A lab that is started here goes."""
     from capnet.errors import UsageError
     from capnet.record.host import connect
     from capnet.scenario.interrupts import Interruptible
@@ -135,7 +202,7 @@ def _hosts(lab: bool, host: str | None, peer: str | None, *, keep: bool = False)
                 raise UsageError("--lab brings its own hosts: leave --host and --peer out")
             from capnet import lab as labs
 
-            made = labs.up(_say) if keep else stack.enter_context(labs.running(_say))
+            made = stack.enter_context(labs.running(_say))
             hosts = [connect(each.docker_url, name=each.name) for each in made.hosts.values()]
         else:
             hosts = [connect(host)]

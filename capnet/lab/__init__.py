@@ -3,22 +3,40 @@
     with lab.running(print) as the_lab:
         docker.DockerClient(base_url=the_lab.hosts["A"].docker_url)
 
+The hosts share this machine's kernel, or one that is started for them: User-Mode Linux (`Kernel.UML`). Inside
+that, everything is the same, but from outside only `play` and the command line reach it.
+
 Every function works on the lab of the folder in CAPNET_LAB_DIR, else of /run/capnet-lab. They need root.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from capnet.errors import CapnetError
+from capnet.errors import CapnetError, UsageError
 from capnet.lab import daemon, image, needs, network, plan, record, undo
-from capnet.lab.plan import Lab, LabHost
+from capnet.lab.plan import Kernel, Lab, LabHost
+from capnet.lab.uml import inner, machine
+from capnet.record.kernel import lacking
 
-__all__ = ["HostStatus", "Lab", "LabHost", "current", "down", "is_up", "running", "status", "up"]
+__all__ = [
+    "HostStatus",
+    "Kernel",
+    "Lab",
+    "LabHost",
+    "current",
+    "down",
+    "is_up",
+    "kernel_for",
+    "running",
+    "status",
+    "up",
+]
 
 Progress = Callable[[str], None]
 
@@ -33,13 +51,34 @@ class HostStatus:
     swarm: str | None = None
 
 
-def up(progress: Progress) -> Lab:
+def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
+    """The kernel for a lab that must have these features (names of record.kernel.FEATURES): this machine's if it does.
+
+    `progress` is told which and why, where something is needed. A lab that runs User-Mode Linux has them all.
+    """
+    lab = plan.chosen()
+    needs.root()
+    made = record.read(lab.folder)
+    if made is not None and made.kernel is Kernel.UML and _is_whole(lab, made):
+        return Kernel.UML
+    missing = lacking(needed)
+    this = f"this kernel ({os.uname().release})"
+    if missing:
+        progress(f"kernel: uml (User-Mode Linux), because {this} lacks {', '.join(missing)}")
+        return Kernel.UML
+    if needed:
+        progress(f"kernel: native, because {this} has {', '.join(needed)}")
+    return Kernel.NATIVE
+
+
+def up(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Lab:
     """Makes the lab and returns it when both daemons answer; one that runs is returned as it is.
 
     `progress` gets one line per step. What is left of a lab that is not whole is removed first. When
     anything fails, or Ctrl-C interrupts, everything made so far is undone before the error goes on.
+    UsageError when a lab with the other kernel runs.
     """
-    return _up(progress)[0]
+    return _up(progress, kernel)[0]
 
 
 def down(progress: Progress) -> bool:
@@ -55,9 +94,9 @@ def down(progress: Progress) -> bool:
 
 
 @contextmanager
-def running(progress: Progress) -> Iterator[Lab]:
+def running(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Iterator[Lab]:
     """The running lab; where there is none, one that is made here and removed at the end."""
-    lab, made_here = _up(progress)
+    lab, made_here = _up(progress, kernel)
     try:
         yield lab
     finally:
@@ -67,7 +106,7 @@ def running(progress: Progress) -> Iterator[Lab]:
 
 
 def status() -> list[HostStatus] | None:
-    """What each host does; None where there is no lab at all."""
+    """What each host does; None where there is no lab at all. For a native lab (see `current`)."""
     import docker
 
     lab = plan.chosen()
@@ -96,22 +135,26 @@ def current() -> Lab:
     """The running lab; an error that says how to start it when there is none."""
     lab = plan.chosen()
     if is_up():
-        return lab
+        made = record.read(lab.folder)
+        return replace(lab, kernel=made.kernel) if made else lab
     raise CapnetError("the lab is down or not whole; start or repair it: capnet lab up")
 
 
 def is_up() -> bool:
-    """Whether the lab was made completely and both its daemons run."""
+    """Whether the lab was made completely and both its daemons, or User-Mode Linux, run."""
     lab = plan.chosen()
     needs.root()
     made = record.read(lab.folder)
     return made is not None and _is_whole(lab, made)
 
 
-def _up(progress: Progress) -> tuple[Lab, bool]:
+def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
     """The lab, and whether it was made by this call."""
-    lab = plan.chosen()
-    needs.check()
+    lab = replace(plan.chosen(), kernel=kernel)
+    if kernel is Kernel.UML:
+        needs.check(kernel=False, more=machine.missing())
+    else:
+        needs.check()
     record.read(lab.folder)  # refuses a folder that is somebody else's before it is locked
     begun = False
     try:
@@ -120,10 +163,19 @@ def _up(progress: Progress) -> tuple[Lab, bool]:
                 left = record.read(lab.folder)
                 if left is None:
                     begun = True
-                    _make(lab, lock, progress)
+                    make = _make_in_uml if kernel is Kernel.UML else _make
+                    make(lab, lock, progress)
                     return lab, True
                 if _is_whole(lab, left):
-                    progress("the lab is already up")
+                    if left.kernel is not kernel:
+                        raise UsageError(
+                            f"the lab that is up in {lab.folder} runs kernel {left.kernel}, not {kernel}: "
+                            f"end it with `capnet lab down`, or choose another folder with {plan.FOLDER_VARIABLE}"
+                        )
+                    if kernel is Kernel.UML:
+                        inner.up(lab.folder, progress)  # repairs what is not whole there
+                    else:
+                        progress("the lab is already up")
                     return lab, False
                 progress("the lab is not whole: removing what is left of it, then making it anew")
                 with _undisturbed():
@@ -134,6 +186,17 @@ def _up(progress: Progress) -> tuple[Lab, bool]:
                 progress("undoing what was made so far")
                 _undo_unfinished(lab, progress)
         raise
+
+
+def _make_in_uml(lab: Lab, lock: int, progress: Progress) -> None:
+    made = record.Record(lab.folder, kernel=Kernel.UML)
+    made.will_make(record.Kind.MACHINE, machine.release() or "")
+    progress(f"starting User-Mode Linux {machine.release()}: a process, with this machine's files, without a network")
+    machine.start(lab.folder)
+    machine.wait(lab.folder)
+    progress("it answers; making the lab inside")
+    inner.up(lab.folder, progress)
+    made.is_ready()
 
 
 def _make(lab: Lab, lock: int, progress: Progress) -> None:
@@ -166,6 +229,8 @@ def _undo_unfinished(lab: Lab, progress: Progress) -> None:
 
 
 def _is_whole(lab: Lab, made: record.Record) -> bool:
+    if made.kernel is Kernel.UML:
+        return made.ready and machine.is_alive(lab.folder)
     return made.ready and all(daemon.is_alive(host) for host in lab.hosts.values())
 
 

@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
@@ -35,17 +35,26 @@ _KERNEL = {  # what a namespace nobody sees is asked for: what to do when the ke
 _PT_INTERP = 3  # elf(5): the program asks for a dynamic linker
 
 
-def check() -> None:
-    """Raises EnvironmentLacks naming everything that is missing, and how to get it."""
-    if not sys.platform.startswith("linux"):
-        raise EnvironmentLacks("the lab needs Linux: it is made of network namespaces")
+def missing_programs() -> dict[str, str]:
+    """What the lab needs and this machine has not: {program: Debian package}."""
     packages = {program: package for program, package in _PACKAGES.items() if not find(program)}
     if static_busybox() is None:
         packages["a static busybox"] = "busybox-static"
+    return packages
+
+
+def check(*, kernel: bool = True, more: Mapping[str, str] | None = None) -> None:
+    """Raises EnvironmentLacks naming everything that is missing, and how to get it.
+
+    Without `kernel` this machine's own kernel may lack what it likes; `more` is missing beside the usual.
+    """
+    if not sys.platform.startswith("linux"):
+        raise EnvironmentLacks("the lab needs Linux: it is made of network namespaces")
+    packages = missing_programs() | dict(more or {})
     missing = list(packages)
     if os.geteuid() != 0:
         missing.append("root (use sudo)")
-    elif "ip" not in packages and "unshare" not in packages:
+    elif kernel and "ip" not in packages and "unshare" not in packages:
         missing += _missing_in_kernel(packages)
     if not missing:
         return

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +33,13 @@ IMAGE = "busybox:latest"
 # sun_path holds 107 bytes (unix(7)); dockerd's longest socket below a host's folder is
 # exec/libnetwork/ID.sock with an ID of 12 digits, newer versions exec/containerd/containerd.sock.ttrpc.
 _LONGEST_FOLDER = 60
+
+
+class Kernel(StrEnum):
+    """Which kernel the two hosts share."""
+
+    NATIVE = "native"  # this machine's
+    UML = "uml"  # User-Mode Linux, a process on this machine
 
 
 def mac(address: str) -> str:
@@ -68,9 +76,10 @@ class LabHost:
 
 @dataclass(frozen=True)
 class Lab:
-    """The names of a lab, whether it is running or not."""
+    """The names of a lab, whether it is running or not. With UML, all but the folder are names inside."""
 
     folder: Path
+    kernel: Kernel = Kernel.NATIVE
 
     @property
     def suffix(self) -> str:

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -62,9 +63,25 @@ def end(hosts: list[LabHost]) -> None:
             polite = False
         else:
             _signal(everything, signal.SIGKILL, _MOMENT)
-        for pid in everything:
-            with suppress(ChildProcessError):  # a daemon started by this very process leaves no zombie
-                os.waitpid(pid, os.WNOHANG)
+        _reap(everything)
+
+
+def all_words() -> Iterator[tuple[int, list[str]]]:
+    """Every process with the words of its command line."""
+    for pid in _all():
+        yield pid, _argv(pid)
+
+
+def kill(pids: set[int]) -> None:
+    """Kills these processes and gives them a moment to be gone."""
+    _signal(pids, signal.SIGKILL, _MOMENT)
+    _reap(pids)
+
+
+def _reap(pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ChildProcessError):  # a daemon started by this very process leaves no zombie
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _of_all(hosts: list[LabHost]) -> tuple[set[int], set[int]]:

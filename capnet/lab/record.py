@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from capnet.errors import UsageError
+from capnet.lab.plan import Kernel
 
 RECORD = "lab.json"
 _UNFINISHED = "lab.json.new"
@@ -30,6 +31,7 @@ class Kind(StrEnum):
     FOLDER = "folder"
     CGROUP = "cgroup"
     DAEMON = "docker daemon"
+    MACHINE = "user-mode linux"
 
 
 class Thing(NamedTuple):
@@ -42,8 +44,11 @@ class Thing(NamedTuple):
 class Record:
     """The things made so far, oldest first, and whether the lab was ever complete."""
 
-    def __init__(self, folder: Path, made: list[Thing] | None = None, ready: bool = False) -> None:
+    def __init__(
+        self, folder: Path, made: list[Thing] | None = None, ready: bool = False, kernel: Kernel = Kernel.NATIVE
+    ) -> None:
         self.folder = folder
+        self.kernel = kernel
         self.made = made or []
         self.ready = ready
 
@@ -56,7 +61,9 @@ class Record:
         self._write()
 
     def _write(self) -> None:
-        text = json.dumps({"made_by": _MADE_BY, "ready": self.ready, "made": self.made}, indent=1)
+        text = json.dumps(
+            {"made_by": _MADE_BY, "kernel": self.kernel, "ready": self.ready, "made": self.made}, indent=1
+        )
         unfinished = self.folder / _UNFINISHED
         unfinished.write_text(text)
         unfinished.rename(self.folder / RECORD)
@@ -69,7 +76,7 @@ def read(folder: Path) -> Record | None:
         if content["made_by"] != _MADE_BY:
             raise KeyError("made_by")
         things = [Thing(Kind(kind), name) for kind, name in content["made"]]
-        return Record(folder, things, bool(content["ready"]))
+        return Record(folder, things, bool(content["ready"]), Kernel(content.get("kernel", Kernel.NATIVE)))
     except (FileNotFoundError, NotADirectoryError):
         if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {_UNFINISHED}):
             raise UsageError(f"{folder} is there but is not a lab's folder; choose another") from None

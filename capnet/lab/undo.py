@@ -14,6 +14,7 @@ from capnet.errors import CapnetError
 from capnet.lab import needs, processes
 from capnet.lab.plan import NETNS_FOLDER, Lab
 from capnet.lab.record import RECORD, Kind, Record, Thing
+from capnet.lab.uml import machine
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _DEADLINE = 10.0  # seconds
@@ -21,6 +22,8 @@ _DEADLINE = 10.0  # seconds
 
 def everything(lab: Lab, record: Record) -> None:
     """Undoes the record, empties the folder and removes it; the record goes last."""
+    if any(thing.kind is Kind.MACHINE for thing in record.made):
+        machine.end(lab.folder)
     processes.end([lab.hosts[thing.name] for thing in record.made if thing.kind is Kind.DAEMON])
     for thing in reversed(record.made):
         _undo(thing)

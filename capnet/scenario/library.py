@@ -47,3 +47,8 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def kernel_needs(name: str) -> tuple[str, ...]:
+    """What the scenario needs of a kernel beside what every lab needs: names of capnet.record.kernel.FEATURES."""
+    return tuple(getattr(load(name), "NEEDS_KERNEL", ()))

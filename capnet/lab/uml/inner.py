@@ -1,0 +1,96 @@
+"""What is done inside User-Mode Linux with capnet's own commands and functions, from outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from capnet import errors
+from capnet.errors import CapnetError, EnvironmentLacks
+from capnet.lab.uml import client, machine
+from capnet.topology import topology_path
+
+Progress = Callable[[str], None]
+
+_ERROR = "capnet: "  # how the command line begins its one line
+
+
+def up(folder: Path, progress: Progress) -> None:
+    """Makes or repairs the lab inside."""
+    said = Lines(lambda line: progress(line.removeprefix("lab: ")))
+    code = client.run(folder, capnet("lab", "up", "--kernel", "native"), out=said, err=said)
+    said.end()
+    if code != 0:
+        raise EnvironmentLacks(f"no lab in User-Mode Linux: {said.last.removeprefix(_ERROR)}")
+
+
+def play(folder: Path, name: str, options: dict[str, Any], path: Path, say: Progress) -> None:
+    """Plays a scenario inside and moves its bundle to `path`; errors are those of the play itself."""
+    exchange = folder / machine.EXCHANGE
+    here = exchange / path.name
+    inside = machine.INSIDE_EXCHANGE / path.name
+    said = Lines(say, but=_is_error)
+    words = [*machine.python_program("capnet.lab.uml.player"), name, str(inside), json.dumps(options)]
+    code = client.run(folder, words, out=said, err=said, passes_interrupts=True)
+    said.end()
+    if code != 0:
+        raise _error(said.last, code)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(topology_path(here), topology_path(path))
+        shutil.move(here, path)
+    except OSError as error:
+        raise errors.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
+
+
+def clean(folder: Path, say: Progress, *, everything: bool) -> int:
+    """`capnet scenario clean` inside; its lines go to `say`."""
+    said = Lines(say)
+    words = capnet("scenario", "clean", "--lab", *(["--all"] if everything else []))
+    code = client.run(folder, words, out=said, err=said, passes_interrupts=True)
+    said.end()
+    return code
+
+
+def capnet(*words: str) -> list[str]:
+    """The words that run a command of this very capnet inside."""
+    return [*machine.python_program("capnet"), *words]
+
+
+class Lines:
+    """Takes bytes, gives whole lines."""
+
+    def __init__(self, give: Progress, *, but: Callable[[str], bool] = lambda line: False) -> None:
+        self.last = ""
+        self._give = give
+        self._but = but
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self.last = line.decode(errors="replace")
+            if not self._but(self.last):
+                self._give(self.last)
+
+    def end(self) -> None:
+        if self._rest:
+            self(b"\n")
+
+
+def _is_error(line: str) -> bool:
+    return line.startswith(_ERROR)
+
+
+def _error(line: str, code: int) -> CapnetError | KeyboardInterrupt:
+    """The exception that became `line` and `code` on its way out of the player."""
+    if code == errors.Exit.INTERRUPTED:
+        return KeyboardInterrupt()
+    text = line.removeprefix(_ERROR) if _is_error(line) else f"in User-Mode Linux: {line or f'exit code {code}'}"
+    for kind in (errors.ScenarioFailed, errors.EnvironmentLacks, errors.UnreadableInput, errors.UsageError):
+        if kind.exit_code == code:
+            return kind(text)
+    return errors.ScenarioFailed(text)

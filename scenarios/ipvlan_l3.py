@@ -1,0 +1,64 @@
+"""ipvlan-l3: two subnets behind one parent that routes; unreachable from outside until there is a route
+
+                 host A                                                      host B
+    ┌──────────────────────────────────────────────┐              ┌──────────────────────────┐
+    │   one  httpd :80            two              │              │                          │
+    │   eth0 10.0.1.2/24          eth0 10.0.2.2/24 │              │   first no way to 10.0.* │
+    │     │    MAC of ens33        │ MAC of ens33  │              │   then ip route add      │
+    │     └───── ipvlan, L3 ───────┘               │              │     10.0.1.0/24 via A    │
+    │       routed by the driver: no ARP,          │              │     10.0.2.0/24 via A    │
+    │       the TTL stays  │                       │              │                          │
+    │                      ▼                       │              │                          │
+    │              ens33 192.168.111.128 ──────────┼──── wire ────┼── ens33 192.168.111.129  │
+    └──────────────────────────────────────────────┘              └──────────────────────────┘
+
+Builds  an ipvlan network in mode L3 on the NIC of host A, with the subnets 10.0.1.0/24 and 10.0.2.0/24; a container in
+        each: one (a web server) and two.
+Sends   one to two by ping, two to one by HTTP: from subnet to subnet without a router, and without ARP.
+        one to host B, and host B to one, by ping: each request arrives or leaves, no answer ever comes back.
+        Then host B gets routes to both subnets by way of host A, and both directions work: ping and HTTP to one,
+        ping to two, ping from one. Afterwards the routes are taken back.
+Listens at eth0 of both containers, and ens33 of both hosts.
+"""
+
+from capnet.scenario.stage import Stage, page
+
+NAME = "ipvlan-l3"
+NEEDS_PEER = True
+NEEDS_KERNEL: tuple[str, ...] = ("ipvlan",)
+
+NET = "ipvlanA"
+SUBNETS = ("10.0.1.0/24", "10.0.2.0/24")
+ONE, TWO = "10.0.1.2", "10.0.2.2"
+
+
+def play(stage: Stage) -> None:
+    a, b = stage.a, stage.b
+    stage.network(NET, "ipvlan", subnet=SUBNETS, options={"parent": a.nic, "ipvlan_mode": "l3"})
+    one = a.container("one", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=ONE)
+    two = a.container("two", network=NET, address=TWO)
+    one.until("wget -q -O /dev/null http://127.0.0.1/")
+
+    with stage.listening(
+        one.interface("eth0", "eth0 inside one, a child of host A's NIC"),
+        two.interface("eth0", "eth0 inside two, another child of it, in another subnet"),
+        a.parent("NIC of host A, the parent of both"),
+        b.parent("NIC of host B, at the other end of the wire"),
+    ):
+        stage.say("one to two: ping; two to one: HTTP")
+        one.run(f"ping -c 3 -i 0.3 {TWO}")
+        two.run(f"wget -q -O /dev/null http://{ONE}/")
+
+        stage.say(f"one to host {b.name} and back: ping, while host {b.name} has no route to {SUBNETS[0]}")
+        one.fails(f"ping -c 2 -W 1 {b.address}")
+        b.fails(f"ping -c 2 -W 1 {ONE}")
+
+        for subnet in SUBNETS:
+            route = f"{subnet} via {a.address}"
+            stage.say(f"host {b.name}: ip route add {route}")
+            b.change(f"ip route add {route}", undo=f"ip route del {route}")
+        stage.say(f"host {b.name} to one: ping, HTTP; to two: ping; one to host {b.name}: ping")
+        b.run(f"ping -c 3 -i 0.3 {ONE}")
+        b.run(f"wget -q -O /dev/null http://{ONE}/")
+        b.run(f"ping -c 3 -i 0.3 {TWO}")
+        one.run(f"ping -c 3 -i 0.3 {b.address}")
