@@ -9,6 +9,7 @@ import numpy as np
 
 from capnet.analyze.columns import FLOW_POINT
 from capnet.analyze.facts import Evidence, Nat, Path, Point, Proxy, Station, Tunnel
+from capnet.analyze.peeks import Peeks
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ class Context:
     sample_share: float = 1.0  # share of digests observed; 1.0 = every packet was compared
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
 
+    peeks: Peeks | None = None  # what the bytes told that rows do not
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
+    homes: dict[int, list[int]] | None = None  # by stations.home_points(): MAC → points that are its own interface
     segments: Segments | None = None  # by segments.segments(): who sits where on layer 2
     station_facts: list[Station] = field(default_factory=list)
     tunnel_facts: list[Tunnel] = field(default_factory=list)

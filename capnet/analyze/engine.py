@@ -221,6 +221,7 @@ def _conclude(reading: _Reading, topology: Topology | None) -> tuple[Report, Con
         observations=ledger.observations,
         sample_share=ledger.sample_share,
         names=names,
+        peeks=ledger.peeks,
     )
     context.station_facts = stations.conclude(context)
     context.tunnel_facts = tunnels.conclude(context)

@@ -12,6 +12,7 @@ import numpy as np
 
 from capnet.analyze import columns as col
 from capnet.analyze.passes import FLOW_SCRATCH, observe, see_arps, see_carriers, see_flows, see_stations
+from capnet.analyze.peeks import Peeks
 from capnet.analyze.rows import row_hash
 from capnet.analyze.tables import Table
 from capnet.wire import frames
@@ -38,6 +39,7 @@ class Ledger:
         self._carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
         self._observations = np.zeros(1024 * col.OBS_WIDTH, dtype=np.int64)
         self._observed = 0
+        self.peeks = Peeks()
         self._flow_of = np.zeros(0, dtype=np.int64)
         self._seen = 0
         self._layers = 0  # of all rows so far
@@ -73,6 +75,7 @@ class Ledger:
                 rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
             )
         self._observe(rows, n, flow_of, self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
+        self.peeks.see(block, base)
         if block.odd:
             self._count_undecoded(block)
         self._seen += n

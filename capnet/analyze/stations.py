@@ -96,6 +96,13 @@ def speakers(context: Context, point: int | None = None, *, bare: bool = False) 
 
 
 def home_points(context: Context) -> dict[int, list[int]]:
+    """`_home_points`, computed once per context."""
+    if context.homes is None:
+        context.homes = _home_points(context)
+    return context.homes
+
+
+def _home_points(context: Context) -> dict[int, list[int]]:
     """MAC → points that are its own interface: every unicast frame there is from it or to it.
 
     Where only two parties speak, the packets' ways decide: they start at the sender's interface and end at the

@@ -10,7 +10,9 @@ from capnet.analyze.facts import Finding
 from capnet.analyze.findings import (
     arp_unanswered,
     capture_dropped_packets,
+    checksum_offload,
     connection_refused,
+    dns_failure,
     duplicate_ip,
     duplicate_observation,
     encrypted_overlay,
@@ -27,7 +29,9 @@ from capnet.analyze.findings import (
 DIAGNOSES = (
     arp_unanswered,
     capture_dropped_packets,
+    checksum_offload,
     connection_refused,
+    dns_failure,
     duplicate_ip,
     duplicate_observation,
     encrypted_overlay,

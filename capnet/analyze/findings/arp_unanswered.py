@@ -1,6 +1,8 @@
 """arp-unanswered: someone asked for an address and nobody answered.
 
-Looks at: ARP requests (not probes and announcements) without a reply to the same question at the same point.
+Looks at: ARP requests (not probes and announcements) without a reply to the same question at any point, that were
+repeated within seconds. One alone proves nothing: on a switched network the answers to others are not seen, but
+whoever gets no answer asks again.
 Says: who asked for whom, how often. A host that asks for its own macvlan child is `macvlan-host-isolation` instead.
 Wrong when: the reply went another way (proxy ARP on another port), or the capture began or ended between the two.
 """
@@ -8,7 +10,9 @@ Wrong when: the reply went another way (proxy ARP on another port), or the captu
 from __future__ import annotations
 
 from capnet.analyze.columns import (
+    ARP_FIRST,
     ARP_FIRST_FRAME,
+    ARP_LAST,
     ARP_OPERATION,
     ARP_PACKETS,
     ARP_POINT,
@@ -20,6 +24,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.findings.macvlan_host_isolation import isolated
 from capnet.analyze.rows import plural
+from capnet.analyze.segments import RETRY_NS
 from capnet.wire.frames import address_text
 
 REQUEST, REPLY = 1, 2
@@ -33,6 +38,7 @@ def diagnose(context: Context) -> list[Finding]:
     }
     asked: dict[tuple[int, int], list[Evidence]] = {}
     often: dict[tuple[int, int], int] = {}
+    repeated: dict[tuple[int, int], bool] = {}
     for row in context.arps:
         sender, target = int(row[ARP_SENDER_LO]), int(row[ARP_TARGET_LO])
         probe = not sender & 0xFFFFFFFF or sender == target  # RFC 5227
@@ -40,6 +46,9 @@ def diagnose(context: Context) -> list[Finding]:
         if row[ARP_OPERATION] != REQUEST or probe or key in answered:
             continue
         asked.setdefault((sender, target), []).append(context.evidence(int(row[ARP_POINT]), int(row[ARP_FIRST_FRAME])))
+        gap = (int(row[ARP_LAST]) - int(row[ARP_FIRST])) // max(int(row[ARP_PACKETS]) - 1, 1)
+        if row[ARP_PACKETS] > 1 and gap <= RETRY_NS:
+            repeated[sender, target] = True
         often[sender, target] = max(often.get((sender, target), 0), int(row[ARP_PACKETS]))
     # A question that was answered at another point was only not seen to be answered here.
     elsewhere = {(sender, target) for _, _, sender, target in answered}
@@ -49,7 +58,7 @@ def diagnose(context: Context) -> list[Finding]:
         if (sender, target) in elsewhere:
             continue
         who, whom = address_text(0, sender), address_text(0, target)
-        if (who, whom) in by_design:
+        if (who, whom) in by_design or not repeated.get((sender, target)):
             continue
         times = plural(often[sender, target], "time")
         findings.append(

@@ -33,10 +33,12 @@ def diagnose(context: Context) -> list[Finding]:
     hosts = {row.after.src for row in context.nat_facts if row.kind == "snat"}
     hosts |= {row.before.dst for row in context.nat_facts if "dnat" in row.kind}
     tried: dict[tuple[str, int], list[int]] = {}
-    for row in np.flatnonzero((flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP)).tolist():
+    if not published and not hosts:
+        return []
+    first = (flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP) & (found.before < 0) & (answers < 0)
+    for row in np.flatnonzero(first).tolist():
         where = destination(flows[row]), ports(flows[row])[1] or 0
-        first = found.before[row] < 0
-        if first and (where in published or where[0] in hosts) and not _answered(context, row, answers):
+        if (where in published or where[0] in hosts) and not _answered(context, row, answers):
             tried.setdefault(where, []).append(row)
     findings = []
     for (address, port), rows in sorted(tried.items()):

@@ -1,0 +1,167 @@
+"""What only the bytes themselves tell: answers of name servers, and checksums that nobody has filled in yet.
+
+Everything else is concluded from rows. These look into the packets while they are in memory, at a few of them where
+there are many, and remember what they saw in a bounded number of entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from capnet.wire.frames import (
+    CAPLEN,
+    DPORT,
+    DST_HI,
+    DST_LO,
+    FRAG_OFFSET,
+    FRAME,
+    IP_LENGTH,
+    LAYER_FRAGMENT,
+    LAYER_IPV4,
+    LAYER_TCP,
+    LAYER_UDP,
+    LAYERS,
+    PAYLOAD,
+    PAYLOAD_AT,
+    POINT,
+    PROTO,
+    SPORT,
+    SRC_HI,
+    SRC_LO,
+    START,
+    Block,
+    address_text,
+)
+
+DNS = 53
+MOST_NAMES = 1000  # different failures that are kept; more are counted without their name
+EVERY = 32  # of a large capture, one block of rows in so many has its checksums looked at
+SMALL = 20_000  # rows: up to here, all blocks
+MOST_FRAMES = 10
+
+
+@dataclass
+class Failures:
+    """Answers with one result code about one name, at one point."""
+
+    count: int = 0
+    frames: list[int] = field(default_factory=list)
+    servers: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Checksums:
+    """TCP and UDP packets at one point: how many were looked at, and how many hold the pseudo-header's sum only."""
+
+    seen: int = 0
+    unfilled: int = 0
+    frames: list[int] = field(default_factory=list)
+
+
+class Peeks:
+    """Fill with `see`, then read `failures` ((point, result code, name) → Failures) and `checksums` (by point)."""
+
+    def __init__(self) -> None:
+        self.failures: dict[tuple[int, int, str], Failures] = {}
+        self.checksums: dict[int, Checksums] = {}
+        self._rows = 0
+        self._blocks = 0
+
+    def see(self, block: Block, base: int) -> None:
+        """Look into a block of a capture whose first point is number `base`."""
+        if block.layers & LAYER_UDP:
+            self._answers(block, base)
+        if block.layers & (LAYER_UDP | LAYER_TCP):
+            self._checksums(block, base)
+        self._rows += len(block)
+        self._blocks += 1
+
+    # -- DNS (RFC 1035 section 4.1) -------------------------------------------------------------------
+    def _answers(self, block: Block, base: int) -> None:
+        rows = block.rows
+        udp = np.flatnonzero(rows[:, SPORT] == DNS)
+        if not len(udp):
+            return
+        udp = udp[(rows[udp, LAYERS] & LAYER_UDP != 0) & (rows[udp, PAYLOAD_AT] >= 0)]
+        at, end = _span(block, udp)
+        whole = at + 12 <= end
+        udp, at, end = udp[whole], at[whole], end[whole]
+        raw = np.frombuffer(block.raw, dtype=np.uint8)
+        failed = np.flatnonzero((raw[at + 2] >= 0x80) & (raw[at + 3] & 15 != 0))
+        for i in failed.tolist():
+            row = rows[udp[i]]
+            name = _question(block.raw, int(at[i]), int(end[i])) if len(self.failures) < MOST_NAMES else ""
+            key = int(row[POINT]) + base, int(raw[at[i] + 3]) & 15, name
+            entry = self.failures.setdefault(key, Failures())
+            entry.count += 1
+            if len(entry.frames) < MOST_FRAMES:
+                entry.frames.append(int(row[FRAME]))
+                entry.servers.add(address_text(int(row[SRC_HI]), int(row[SRC_LO])))
+
+    # -- checksums -----------------------------------------------------------------------------------
+    def _checksums(self, block: Block, base: int) -> None:
+        """A sender that leaves the sum to its card puts the pseudo-header's (RFC 9293 section 3.1) in its place."""
+        if self._rows >= SMALL and self._blocks % EVERY:
+            return
+        rows, picked = block.rows, np.arange(len(block))
+        layers = rows[:, LAYERS]
+        mine = (layers & (LAYER_TCP | LAYER_UDP) != 0) & (layers & LAYER_FRAGMENT == 0) & (rows[:, PAYLOAD_AT] >= 0)
+        mine &= rows[:, FRAG_OFFSET] <= 0
+        rows, picked = rows[mine], picked[mine]
+        v4 = rows[:, LAYERS] & LAYER_IPV4 != 0
+        length = rows[:, IP_LENGTH] - np.where(v4, 20, 40)  # of TCP or UDP; options and extension headers: see below
+        tcp = rows[:, LAYERS] & LAYER_TCP != 0
+        payload_at, end = _span(block, picked)
+        at = payload_at - (length - rows[:, PAYLOAD])
+        inside = (at >= 0) & (at < payload_at) & (at + 18 <= end) & ((rows[:, PROTO] == 6) == tcp)
+        inside |= (at >= 0) & (at + 8 == payload_at) & ~tcp & (payload_at <= end)
+        rows, at, tcp, length, v4 = (each[inside] for each in (rows, at, tcp, length, v4))
+        raw = np.frombuffer(block.raw, dtype=np.uint8)
+
+        def be16(offset: np.ndarray) -> np.ndarray:
+            return raw[offset].astype(np.int64) * 256 + raw[offset + 1]
+
+        # Where the header does not begin here (IP options), these are not its ports.
+        right = (be16(at) == rows[:, SPORT]) & (be16(at + 2) == rows[:, DPORT])
+        stored = be16(at + np.where(tcp, 16, 6))
+        total = np.where(tcp, 6, 17) + length
+        for column in (SRC_LO, DST_LO):
+            low = rows[:, column] & 0xFFFFFFFF
+            total = total + (low >> 16) + (low & 0xFFFF)
+            high = np.where(v4, 0, rows[:, column] >> 32 & 0xFFFFFFFF)
+            total = total + (high >> 16) + (high & 0xFFFF)
+        for column in (SRC_HI, DST_HI):
+            for shift in (0, 16, 32, 48):
+                total = total + np.where(v4, 0, rows[:, column] >> shift & 0xFFFF)
+        for _ in range(3):
+            total = (total & 0xFFFF) + (total >> 16)
+        right &= stored != 0  # UDP without a checksum
+        unfilled = right & (stored == total)
+        points = rows[:, POINT] + base
+        for point in np.unique(points[right]).tolist():
+            entry = self.checksums.setdefault(point, Checksums())
+            here = np.flatnonzero(unfilled & (points == point))
+            entry.seen += int((right & (points == point)).sum())
+            entry.unfilled += len(here)
+            entry.frames += rows[here[: MOST_FRAMES - len(entry.frames)], FRAME].tolist()
+
+
+def _span(block: Block, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the payloads of these rows begin in `raw`, and where their frames' captured bytes end."""
+    table = block.rows[rows]
+    record = block.record_at[rows]
+    return record + table[:, PAYLOAD_AT], record + table[:, START] + table[:, CAPLEN]
+
+
+def _question(raw: memoryview, at: int, end: int) -> str:
+    """The name that a message asks about; what was cut or is no name ends it."""
+    if raw[at + 4] * 256 + raw[at + 5] == 0:
+        return ""
+    labels: list[str] = []
+    at += 12
+    while at < end and 0 < raw[at] < 64 and at + 1 + raw[at] <= end and len(labels) < 128:
+        labels.append(bytes(raw[at + 1 : at + 1 + raw[at]]).decode("latin-1"))
+        at += 1 + raw[at]
+    return ".".join(labels)
