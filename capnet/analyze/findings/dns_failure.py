@@ -1,6 +1,7 @@
 """dns-failure: a name was not resolved.
 
-Looks at: result codes in answers from port 53 over UDP; questions to port 53 without any answer.
+Looks at: result codes in answers from port 53 over UDP; questions to a server that never answers anybody, a second or
+more before the capture ended.
 Says: which name, what the name server said; or which server is silent.
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP. "No such name" is
 often right: a search list makes several of them before the name that exists.
@@ -10,7 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_DPORT, FLOW_FIRST_FRAME, FLOW_PACKETS, FLOW_PROTO
+from capnet.analyze.columns import (
+    FLOW_DPORT,
+    FLOW_FIRST,
+    FLOW_FIRST_FRAME,
+    FLOW_PACKETS,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SPORT,
+)
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
@@ -20,6 +29,7 @@ from capnet.analyze.rows import UDP, destination, is_multicast, plural, replies,
 NO_SUCH_NAME = 3
 _CODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
 _BY_NAME = "on Docker's default bridge containers have no names: put them on a network of their own"
+PATIENCE_NS = 1_000_000_000  # how long the capture must have gone on after a question
 MOST = 20  # names told one by one
 
 
@@ -58,14 +68,15 @@ def _silent(context: Context) -> list[Finding]:
     """Questions without an answer at any hop of theirs."""
     flows, answers, found = context.flows, replies(context), links(context)
     asked: dict[str, list[int]] = {}
-    heard: set[str] = set()
+    answering = np.flatnonzero((flows[:, FLOW_SPORT] == DNS) & (flows[:, FLOW_PROTO] == UDP))
+    heard = {source(flows[row]) for row in answering.tolist()}
+    last = {point: place.last or 0 for point, place in enumerate(context.points)}
     for row in np.flatnonzero((flows[:, FLOW_DPORT] == DNS) & (flows[:, FLOW_PROTO] == UDP)).tolist():
         if found.before[row] >= 0 or is_multicast(destination(flows[row])):
             continue
         server = destination(flows[row])
-        if _answered(row, found.after, found.target, answers):
-            heard.add(server)
-        else:
+        listened = last[int(flows[row, FLOW_POINT])] - flows[row, FLOW_FIRST]
+        if server not in heard and listened >= PATIENCE_NS and not _answered(row, found.after, found.target, answers):
             asked.setdefault(server, []).append(row)
     return [
         Finding(
@@ -78,7 +89,6 @@ def _silent(context: Context) -> list[Finding]:
             sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)[:10],
         )
         for server, rows in sorted(asked.items())
-        if server not in heard
     ]
 
 
