@@ -63,7 +63,7 @@ from capnet.wire.ipv6 import ipv6
 from capnet.wire.kernel import inline, kernel
 from capnet.wire.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
 from capnet.wire.octets import mix, u8
-from capnet.wire.pppoe import ETHERTYPE_PPPOE, pppoe
+from capnet.wire.pppoe import ETHERTYPE_PPPOE, ppp_link, pppoe
 from capnet.wire.records import AT as RECORD_AT
 from capnet.wire.records import CAPLEN as RECORD_CAPLEN
 from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
@@ -171,6 +171,8 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
         at = raw_ip(buf, at, end, rows, r)
     elif linktype == 0 or linktype == 108:
         at = null(buf, at, end, rows, r)
+    elif linktype == 9:
+        at = ppp_link(buf, at, end, rows, r)
     else:
         rows[r + REASON] = REASON_LINKTYPE
         rows[r + DETAIL] = linktype

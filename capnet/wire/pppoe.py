@@ -1,4 +1,4 @@
-"""PPP in Ethernet frames (RFC 2516) and in GRE (RFC 2637): as far as the IP inside.
+"""PPP as a link, in Ethernet frames (RFC 2516) and in GRE (RFC 2637): as far as the IP inside.
 
 PPPoE, session stage:   VER TYPE(1) CODE(1) SESSION_ID(2) LENGTH(2) | PPP
 PPP (RFC 1661, 1662):   [address ff control 03] protocol(2, or 1 if its low bit is set) | payload
@@ -8,12 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.wire.frames import DETAIL, LAYER_PPPOE, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
+from capnet.wire.frames import (
+    DETAIL,
+    ETHERTYPE,
+    LAYER_PPPOE,
+    LAYER_RAW,
+    LAYERS,
+    REASON,
+    REASON_CUT,
+    REASON_ETHERTYPE,
+)
 from capnet.wire.kernel import inline
 from capnet.wire.mpls import mpls
 from capnet.wire.octets import be16, u8
 
 ETHERTYPE_PPPOE = 0x8864
+ETHERTYPE_PPP = 0x880B
 HEADER = 6
 IPV4, IPV6, MPLS = 0x0021, 0x0057, 0x0281
 
@@ -26,6 +36,16 @@ def pppoe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
         return -1
     rows[r + LAYERS] |= LAYER_PPPOE
     return ppp(buf, at + HEADER, end, ETHERTYPE_PPPOE, rows, r)
+
+
+@inline
+def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """LINKTYPE_PPP: PPP and nothing in front of it, into row `r`; the offset of the IP header, or -1."""
+    at = ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
+    if at >= 0:
+        rows[r + LAYERS] |= LAYER_RAW
+        rows[r + ETHERTYPE] = 0x0800 if u8(buf, at) >> 4 == 4 else 0x86DD
+    return at
 
 
 @inline

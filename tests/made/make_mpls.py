@@ -1,4 +1,4 @@
-"""MPLS and PPPoE in front of IP: labels, sessions, both, and what is behind them that is no IP."""
+"""MPLS, PPPoE and PPP in front of IP: labels, sessions, both, and what is behind them that is no IP."""
 
 import struct
 
@@ -11,7 +11,7 @@ SIX = IPv6(src="fd00::2", dst="fd00::3") / UDP(sport=1, dport=2) / Raw(b"six")
 
 
 def captures() -> dict[str, bytes]:
-    return {"mpls.pcap": mpls(), "pppoe.pcap": pppoe()}
+    return {"mpls.pcap": mpls(), "pppoe.pcap": pppoe(), "ppp.pcap": ppp()}
 
 
 def labels(*values: int) -> Raw:
@@ -47,6 +47,19 @@ def pppoe() -> bytes:
             Ether(src=A, dst=B, type=0x8863) / Raw(b"\x11\x09\x00\x00\x00\x04\x01\x01\x00\x00"),
             session / Raw(b"\x11\x00\x00"),
         ]
+    )
+
+
+def ppp() -> bytes:
+    """PPP as the link layer: with and without address and control, a short protocol field, and no IP."""
+    starts = [b"\xff\x03\x00\x21", b"\x00\x21", b"\x21"]
+    return pcap(
+        [
+            *(start + bytes(FOUR) for start in starts),
+            b"\xff\x03\x00\x57" + bytes(SIX),
+            b"\xff\x03\xc0\x21\x01\x01\x00\x04",
+        ],
+        linktype=9,
     )
 
 

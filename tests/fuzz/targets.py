@@ -1,0 +1,121 @@
+"""What the fuzzer runs: bytes in, an exception out where a promise is broken. Runs without any fuzzer too.
+
+The promises: whatever the bytes are, they are read with no exception but UnreadableInput, in bounded time and
+memory, and no value leads outside of what was captured. Kernels run interpreted, and frames lie in buffers of exactly
+their length: one octet read too many, or at a negative offset, is an IndexError here; compiled, it would be silent.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from inspect import signature
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from capnet.analyze.engine import Source, analyze
+from capnet.analyze.ledger import Ledger
+from capnet.errors import UnreadableInput
+from capnet.report.document import document
+from capnet.report.json import render as render_json
+from capnet.report.table import render as render_table
+from capnet.wire import frames
+from capnet.wire import records as rec
+from capnet.wire.capture import open_capture
+from capnet.wire.decode import ROWS_PER_RECORD, decode
+from capnet.wire.frames import ABSENT, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
+from capnet.wire.pcapng import MAX_BLOCK
+
+CORPUS = Path(__file__).parent / "corpus"
+LINKTYPES = (1, 113, 276, 101, 0, 108, 9, 228, 12, 147)
+ZERO = ("layers", "reason", "detail", "src_hi", "src_lo", "dst_hi", "dst_lo", "tunnel", "via", "digest")
+BLANK = np.array([0 if name in ZERO else ABSENT for name in frames.NAMES], dtype=np.int64)
+MAY_BE_NEGATIVE = {COLUMN[name] for name in ("src_hi", "src_lo", "dst_hi", "dst_lo")}
+
+
+class Strict:
+    """Bytes that refuse a negative index, which Python would count from the end."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __getitem__(self, at: int) -> int:
+        if at < 0:
+            raise IndexError(f"octet {at}")
+        return self.data[at]
+
+
+def frame(data: bytes) -> None:
+    """One frame: link type (1 octet), more octets on the wire than captured (1 octet, × 64), the frame."""
+    if len(data) < 2:
+        return
+    raw = data[2:]
+    record = np.zeros(rec.WIDTH, dtype=np.int64)
+    record[[rec.CAPLEN, rec.WIRELEN, rec.LINKTYPE]] = (
+        len(raw), len(raw) + 64 * (data[1] & 127), LINKTYPES[data[0] % len(LINKTYPES)],
+    )  # fmt: skip
+    flat = np.empty(ROWS_PER_RECORD * WIDTH, dtype=np.int64)
+    flat.reshape(-1, WIDTH)[:] = BLANK
+    places, out = np.zeros(ROWS_PER_RECORD, dtype=np.int64), np.zeros(4, dtype=np.int64)
+    port = 7777 if data[1] & 128 else 0
+    given: dict[str, Any] = {
+        "buf": Strict(raw), "records": memoryview(record), "first": 0, "count": 1, "frame": 1, "vxlan_port": port,
+        "blank": memoryview(flat[:WIDTH].copy()), "rows": memoryview(flat), "room": ROWS_PER_RECORD,
+        "record_at": memoryview(places), "out": memoryview(out),
+    }  # fmt: skip
+    decode.interpreted(**{name: given[name] for name in signature(decode.interpreted).parameters})
+    check_rows(flat[: int(out[1]) * WIDTH].reshape(-1, WIDTH), len(raw))
+
+
+def check_rows(rows: np.ndarray, captured: int) -> None:
+    """The rows of one record of `captured` octets."""
+    assert 1 <= len(rows) <= ROWS_PER_RECORD
+    for row in rows.tolist():
+        assert 0 <= row[START] <= captured, "a frame begins outside of the record"
+        assert row[CAPLEN] >= 0 and row[START] + row[CAPLEN] <= captured, "a frame ends outside of the record"
+        assert ABSENT <= row[PAYLOAD_AT] <= captured, "a payload begins outside of the record"
+        for column, value in enumerate(row):
+            assert value >= ABSENT or column in MAY_BE_NEGATIVE, frames.NAMES[column]
+
+
+def file(data: bytes) -> None:
+    """A whole file: walkers, blocks, the decoder, and the books of a pass."""
+    try:
+        with open_capture(io.BytesIO(data), name="fuzz", compiled=False) as capture:
+            ledger = Ledger(capture.machine, budget=4096)
+            for block in capture.blocks():
+                ledger.see(block, 0)
+            assert capture.packets <= len(data) // 12 + 1 or capture.compression
+            for problem in capture.problems:
+                assert problem.offset >= 0
+                assert problem.offset <= len(data) or capture.compression
+            assert len(capture.problems) <= 1000
+            assert len(capture._source.buffer) <= 2 * MAX_BLOCK
+            for table in (ledger.flows, ledger.stations, ledger.arps, ledger.tunnels):
+                assert len(table) <= 16 * capture.packets
+    except UnreadableInput:
+        pass
+
+
+def report(data: bytes) -> None:
+    """A whole analysis, in each form that it is shown in."""
+    before = sys.stdin
+    sys.stdin = SimpleNamespace(buffer=io.BytesIO(data))  # type: ignore[assignment]
+    try:
+        found = document(analyze([Source(None)], compiled=False))
+    except UnreadableInput:
+        return
+    finally:
+        sys.stdin = before
+    for text in (render_json(found), render_table(found)):
+        hostile = {each for each in text if each != "\n" and not each.isprintable()}
+        assert not hostile, f"reaches a terminal as it is: {hostile}"
+
+
+TARGETS: dict[str, Callable[[bytes], Any]] = {"frame": frame, "file": file, "report": report}
