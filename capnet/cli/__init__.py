@@ -13,7 +13,7 @@ import click
 from capnet import __version__
 from capnet.errors import CapnetError, Exit
 
-COMMANDS = ("analyze", "trace", "annotate", "packet", "scenario", "lab")
+COMMANDS = ("analyze", "trace", "annotate", "packet", "scenario", "lab", "doctor")
 
 
 class _OneFilePerCommand(click.Group):

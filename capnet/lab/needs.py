@@ -15,7 +15,7 @@ from capnet.errors import EnvironmentLacks
 # A root shell made by `su` may lack the administrator's folders.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
-_PACKAGES = {  # program: Debian package
+PACKAGES = {  # program: Debian package
     "dockerd": "docker.io",
     "containerd": "containerd",
     "runc": "runc",
@@ -37,7 +37,7 @@ _PT_INTERP = 3  # elf(5): the program asks for a dynamic linker
 
 def missing_programs() -> dict[str, str]:
     """What the lab needs and this machine has not: {program: Debian package}."""
-    packages = {program: package for program, package in _PACKAGES.items() if not find(program)}
+    packages = {program: package for program, package in PACKAGES.items() if not find(program)}
     if static_busybox() is None:
         packages["a static busybox"] = "busybox-static"
     return packages

@@ -112,6 +112,36 @@ def in_overlay(host: DockerHost, network: str, container: str, interface: str, d
     )
 
 
+def in_balancer(host: DockerHost, network: str, container: str, interface: str, describes: str) -> Point:
+    """An interface of the namespace where IPVS spreads what is sent to services on a swarm's network.
+
+    For `ingress` it is ingress_sbox, else `lb_` and the beginning of the network's id (libnetwork, sandbox.go).
+    `container` is one on the host, beside whose namespace dockerd keeps it.
+    """
+    shell = _shell(host)
+    folder, network_id = _sandboxes(host, container, network)
+    names = [
+        name
+        for name in shell.run(["ls", folder]).split()
+        if (network == "ingress" and name == "ingress_sbox")
+        or (name.startswith("lb_") and network_id.startswith(name.removeprefix("lb_")))
+    ]
+    if not names:
+        raise EnvironmentLacks(f"host {host.name} keeps no load balancer for network {network} in {folder}")
+    netns = f"{folder}/{names[0]}"
+    return Point(
+        name=f"{host.name}/balancer:{network}/{interface}",
+        role="overlay",
+        host=host.name,
+        interface=interface,
+        describes=describes,
+        shell=shell,
+        netns=netns,
+        mac=_named(shell, netns, interface, f"load balancer of {network}").get("address"),
+        network=network,
+    )
+
+
 def peer_of(end: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The other end of a veth among the interfaces of another namespace: both name each other by index.
 
@@ -146,10 +176,7 @@ def overlay_netns(host: DockerHost, network: str, container: str) -> str:
     (drivers/overlay/ov_network.go, osl.GenerateKey). It exists while a container is attached.
     """
     shell = _shell(host)
-    attributes = host.client.containers.get(container).attrs["NetworkSettings"]
-    sandboxes = PurePosixPath(attributes["SandboxKey"]).parent
-    network_id = attributes["Networks"][network]["NetworkID"]
-    folder = shell.host_path(str(sandboxes))
+    folder, network_id = _sandboxes(host, container, network)
     lives = {
         int(life): name
         for name in shell.run(["ls", folder]).split()
@@ -157,8 +184,16 @@ def overlay_netns(host: DockerHost, network: str, container: str) -> str:
         if dash and life.isdigit() and network_id.startswith(beginning)
     }
     if not lives:
-        raise EnvironmentLacks(f"host {host.name} keeps no namespace for overlay network {network} in {sandboxes}")
+        raise EnvironmentLacks(f"host {host.name} keeps no namespace for overlay network {network} in {folder}")
     return f"{folder}/{lives[max(lives)]}"
+
+
+def _sandboxes(host: DockerHost, container: str, network: str) -> tuple[str, str]:
+    """(the folder where dockerd keeps the namespaces of its sandboxes, the network's id)."""
+    settings = host.client.containers.get(container).attrs["NetworkSettings"]
+    folder = _shell(host).host_path(str(PurePosixPath(settings["SandboxKey"]).parent))
+    attached = settings["Networks"]
+    return folder, attached[network]["NetworkID"] if network in attached else ""
 
 
 def _named(shell: Shell, netns: str, interface: str, owner: str) -> dict[str, Any]:

@@ -30,6 +30,12 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
     """
     gone = []
     for host in hosts:
+        if host.client.info()["Swarm"].get("ControlAvailable"):
+            for service in host.client.services.list(filters=_made()):
+                if which(service.attrs["Spec"].get("Labels") or {}):
+                    service.remove()
+                    gone.append(f"service {service.name} on {host.name}")
+    for host in hosts:
         for container in host.client.containers.list(all=True, filters=_made(), ignore_removed=True):
             if which(container.labels):
                 remove_container(container)

@@ -328,6 +328,15 @@ class StageHost:
             return None
         return places.in_overlay(self.docker, network, box.name, interface, describes)
 
+    def balancer(self, network: str, box: Box, interface: str, describes: str) -> Point | None:
+        """An interface where the swarm spreads what is sent to services on `network`, or on `ingress`.
+
+        `box` is one on this host.
+        """
+        if self.docker.shell is None:
+            return None
+        return places.in_balancer(self.docker, network, box.name, interface, describes)
+
     # -- inside ------------------------------------------------------------------------------------
     def _start(self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any) -> Box:
         import docker
@@ -433,6 +442,12 @@ class Box:
         if self.host.docker.shell is None:
             return None
         return places.in_container(self.host.docker, self.name, name, describes or f"{name} inside {self.name}")
+
+    def leg(self, network: str) -> str:
+        """The name of the interface with which it is on a network."""
+        lines = self.run("ip -4 -o addr show").splitlines()
+        own = self.address(network)
+        return next(line.split()[1] for line in lines if line.split()[3].split("/")[0] == own)
 
     def veth(self, interface: str, describes: str = "") -> Point | None:
         """A place to listen: the host end of the container's veth."""

@@ -122,7 +122,7 @@ def _connected(folder: Path) -> Iterator[_Line]:
 def _request(words: list[str], *, terminal: list[int] | None) -> Message:
     environment = {key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON}
     environment = {key: value for key, value in environment.items() if not key.startswith("DOCKER_")}
-    folder = os.environ.get("PWD") or "/"
+    folder = environment["PWD"] = str(Path.cwd())
     return {"run": words, "folder": folder, "environment": environment, "terminal": terminal}
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import capnet
 from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.lab import needs, processes
+from capnet.lab.plan import GATEWAY
 from capnet.lab.uml.keeper import CONSOLE, CONTROL
 
 MODULES = Path("/usr/lib/uml/modules")  # where Debian's package has them
@@ -26,7 +27,8 @@ _MARK = "capnet-uml"  # among the words of every process that we start for it
 # The kernel's first process. The machine's files are its root (hostfs); what programs change in /etc, /opt and /var
 # stays in memory (overlay), and so does /run. Whatever loads a module, also the kernel itself, finds UML's own through
 # a modprobe that looks there; iptables is the legacy one, since this kernel lacks what the other needs of nf_tables.
-# Not in /run, which a lab host has for itself (see `daemon`).
+# These are not in /run, which a lab host has for itself (see `daemon`). Names are asked of the lab's router, where
+# nobody listens: a registry is then known to be out of reach at once.
 _INIT = """\
 #!/bin/sh
 set -e
@@ -46,8 +48,11 @@ for part in etc opt var; do
   mount -t overlay -o lowerdir=/$part,upperdir=/run/uml/$part/upper,workdir=/run/uml/$part/work overlay /$part
 done
 own=/var/lib/capnet-uml
-mkdir -p $own/bin $own/tmp
-printf '#!/bin/sh\\nexec %s -d /run/uml "$@"\\n' "$modprobe" >$own/bin/modprobe
+mkdir -p $own/bin $own/tmp $own/lib
+ln -s {modules} $own/lib/modules
+printf '#!/bin/sh\\nexec %s -d %s "$@"\\n' "$modprobe" $own >$own/bin/modprobe
+rm -f /etc/resolv.conf
+echo "nameserver {gateway}" >/etc/resolv.conf
 chmod +x $own/bin/modprobe
 echo $own/bin/modprobe >/proc/sys/kernel/modprobe
 for tables in iptables ip6tables; do
@@ -72,7 +77,7 @@ _LOADED = (
     "iptable_filter iptable_mangle ip6table_nat ip6table_filter xt_MASQUERADE xt_conntrack xt_addrtype xt_nat"
 )
 
-_PACKAGES = {  # program: Debian package
+PACKAGES = {  # program: Debian package
     "linux.uml": "user-mode-linux",
     "modprobe": "kmod",
     "iptables-legacy": "iptables",
@@ -83,7 +88,7 @@ _PACKAGES = {  # program: Debian package
 
 def missing() -> dict[str, str]:
     """What this machine lacks for it, beside what every lab needs: {program or thing: Debian package}."""
-    lacking = {program: package for program, package in _PACKAGES.items() if not needs.find(program)}
+    lacking = {program: package for program, package in PACKAGES.items() if not needs.find(program)}
     if release() is None:
         lacking[f"kernel modules in {MODULES}"] = "user-mode-linux"
     return lacking
@@ -103,7 +108,14 @@ def start(folder: Path) -> None:
     init = folder / "init"
     agent = " ".join(_quoted(word) for word in python_program("capnet.lab.uml.agent"))
     init.write_text(
-        _INIT.format(modules=MODULES, loaded=_LOADED, inside=INSIDE_EXCHANGE, exchange=folder / EXCHANGE, agent=agent)
+        _INIT.format(
+            modules=MODULES,
+            gateway=GATEWAY,
+            loaded=_LOADED,
+            inside=INSIDE_EXCHANGE,
+            exchange=folder / EXCHANGE,
+            agent=agent,
+        )
     )
     init.chmod(0o755)
     # In a process namespace whose first process it is: what runs inside ends with it, however it ends. In a

@@ -1,30 +1,24 @@
 """Inside User-Mode Linux: plays one scenario in the lab that is up there.
 
-player NAME FILE.pcapng OPTIONS      the options of capnet.scenario.play.play, as JSON
+player NAME FILE.pcapng OPTIONS      the options of capnet.lab.play.play, as JSON
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 from capnet import lab
 from capnet.errors import CapnetError, Exit
-from capnet.record.host import connect
+from capnet.lab.play import play
 from capnet.scenario.interrupts import Interruptible
-from capnet.scenario.play import play
 
 
 def main(name: str, output: str, options: str) -> int:
     try:
-        with Interruptible(), ExitStack() as stack:
-            hosts = []
-            for host in lab.current().hosts.values():
-                hosts.append(connect(host.docker_url, name=host.name))
-                stack.callback(hosts[-1].close)
-            play(name, hosts, output=Path(output), say=_say, **json.loads(options))
+        with Interruptible():
+            play(lab.current(), name, output=Path(output), say=_say, **json.loads(options))
     except CapnetError as error:
         _say(f"capnet: {error}")
         return error.exit_code

@@ -1,0 +1,45 @@
+"""`capnet doctor`: what this machine can do, and how to get what it cannot."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("doctor", short_help="What this machine can do, and how to get what is missing.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Form."
+)
+def command(form: str) -> None:
+    """What this machine can do, and the command that gets each missing thing.
+
+    Docker, capture programs and permissions, what the kernel has of that which scenarios need, and the
+    parts of the lab. Changes nothing; works without root and without Docker. Reading saved captures needs
+    none of it.
+    """
+    from capnet.lab import doctor
+
+    checks, plays = doctor.examine()
+    if form == "json":
+        click.echo(json.dumps(doctor.as_json(checks, plays), indent=2, ensure_ascii=False))
+        return
+
+    from tabulate import tabulate
+
+    from capnet.report.escape import visible
+
+    rows = [[check.part, check.what, check.state, visible(check.found), check.get or ""] for check in checks]
+    for row, above in reversed(list(zip(rows[1:], rows, strict=False))):
+        if row[0] == above[0]:
+            row[0] = ""
+    rows += [
+        ["scenario" if play is plays[0] else "", play.scenario, play.state, play.found, _how(play.scenario, play.state)]
+        for play in plays
+    ]
+    headers = ["part", "what", "here", "found", "get it, or play it"]
+    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]))
+
+
+def _how(scenario: str, state: str) -> str:
+    return "" if state == "no" else f"sudo capnet scenario {scenario} --lab"

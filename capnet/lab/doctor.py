@@ -1,0 +1,224 @@
+"""What this machine can do, and how to get what it cannot: questions only, nothing is changed.
+
+Works for anybody, with or without Docker; what only root can find out is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from capnet.errors import CapnetError
+from capnet.lab import needs
+from capnet.lab.uml import machine
+from capnet.record import kernel
+from capnet.record.host import connect
+from capnet.scenario import library
+from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
+
+
+class State(StrEnum):
+    YES = "yes"
+    NO = "no"
+    UML = "uml"  # not with this kernel, but in a lab with User-Mode Linux
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing. `found` says what is there or why it is not; `get` is the command that gets what is missing."""
+
+    part: str
+    what: str
+    state: State
+    found: str = ""
+    get: str | None = None
+
+
+@dataclass(frozen=True)
+class Play:
+    """How a scenario can be played in a lab on this machine: with its kernel, in User-Mode Linux, or not."""
+
+    scenario: str
+    state: State
+    found: str = ""
+
+
+_FEATURES = {  # record.kernel.FEATURES: (in words, the module that brings it)
+    "bridge": ("bridges", "bridge"),
+    "veth": ("veth pairs", "veth"),
+    "vxlan": ("VXLAN, for overlay networks", "vxlan"),
+    "nat": ("NAT, for masquerade and published ports", "iptable_nat xt_MASQUERADE"),
+    "macvlan": ("macvlan", "macvlan"),
+    "ipvlan": ("ipvlan", "ipvlan"),
+    "8021q": ("802.1q VLANs", "8021q"),
+    "ip_vs": ("IPVS, for service VIPs and the ingress port", "ip_vs"),
+    "esp": ("ESP, for encrypted overlays", "esp4 xt_u32"),
+    "netem": ("netem, for made loss and delay", "sch_netem"),
+}
+
+_LISTENING = {  # program: (what it is for, Debian package)
+    "dumpcap": ("captures, with nanoseconds", "wireshark-common"),
+    "tcpdump": ("captures where there is no dumpcap", "tcpdump"),
+    "tshark": ("the second opinion of capnet packet", "tshark"),
+    "conntrack": ("the kernel's own word on NAT, beside each capture", "conntrack"),
+}
+
+
+def examine() -> tuple[list[Check], list[Play]]:
+    """Everything, in the order in which a person needs it."""
+    features = _features()
+    checks = [*_docker(), *_listening(), *_kernel(features), *_lab(), *_uml()]
+    return checks, list(_plays(features, checks))
+
+
+def as_json(checks: Iterable[Check], plays: Iterable[Play]) -> dict[str, Any]:
+    return {
+        "schema": "capnet.doctor/1",
+        "checks": [asdict(check) for check in checks],
+        "scenarios": [asdict(play) for play in plays],
+    }
+
+
+def _docker() -> Iterator[Check]:
+    try:
+        host = connect()
+    except CapnetError as error:
+        get = "sudo apt-get install docker.io" if not needs.find("dockerd") else "sudo systemctl start docker"
+        yield Check("Docker", "daemon", State.NO, str(error), get)
+        yield Check("Docker", f"image {DEFAULT_IMAGE}", State.UNKNOWN, "no daemon to ask")
+    else:
+        with closing(host):
+            api = host.client.version()["ApiVersion"]
+            yield Check("Docker", "daemon", State.YES, f"Docker {host.version}, API {api}, at {host.url}")
+            yield _image(host.client)
+    if needs.static_busybox():
+        yield Check("Docker", "static busybox", State.YES, "the image can be made of it, without a registry")
+    else:
+        yield _missing("Docker", "static busybox", "busybox-static", "makes the image where no registry answers")
+
+
+def _image(client: Any) -> Check:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.images.get(DEFAULT_IMAGE)
+    except ImageNotFound:
+        return Check(
+            "Docker", f"image {DEFAULT_IMAGE}", State.NO, "a scenario pulls or makes it", "docker pull busybox"
+        )
+    return Check("Docker", f"image {DEFAULT_IMAGE}", State.YES)
+
+
+def _listening() -> Iterator[Check]:
+    for program, (purpose, package) in _LISTENING.items():
+        if needs.find(program):
+            yield Check("listening", program, State.YES, _version(program))
+        else:
+            yield _missing("listening", program, package, purpose)
+    if os.geteuid() == 0:
+        yield Check("listening", "permission", State.YES, "root")
+    elif _succeeds(["sudo", "-n", "true"]):
+        yield Check("listening", "permission", State.YES, "sudo asks for no password")
+    else:
+        yield Check("listening", "permission", State.NO, "namespaces and interfaces are root's", "sudo capnet …")
+
+
+def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
+    offers_more = not machine.missing()
+    for name, has in features.items():
+        words, module = _FEATURES[name]
+        if has:
+            yield Check("kernel", name, State.YES, words)
+        elif has is None:
+            yield Check("kernel", name, State.UNKNOWN, f"{words}: needs root, iproute2 and kmod to be found out")
+        elif offers_more:
+            yield Check("kernel", name, State.UML, f"{words}: in User-Mode Linux", "sudo capnet lab up --kernel uml")
+        else:
+            get = f"sudo modprobe -a {module} || sudo apt-get install user-mode-linux"
+            yield Check("kernel", name, State.NO, words, get)
+
+
+def _lab() -> Iterator[Check]:
+    absent = needs.missing_programs()
+    for program, package in needs.PACKAGES.items():
+        if program in absent:
+            yield _missing("lab", program, package, "")
+        else:
+            yield Check("lab", program, State.YES, needs.find(program) or "")
+    if os.geteuid() == 0:
+        yield Check("lab", "root", State.YES)
+    else:
+        yield Check("lab", "root", State.NO, "a lab is made of namespaces", "sudo capnet lab up")
+
+
+def _uml() -> Iterator[Check]:
+    absent = machine.missing()
+    for program, package in machine.PACKAGES.items():
+        if program in absent:
+            yield _missing("lab, uml", program, package, "the lab's second kernel")
+        else:
+            yield Check("lab, uml", program, State.YES, needs.find(program) or "")
+    if release := machine.release():
+        yield Check("lab, uml", "kernel modules", State.YES, f"Linux {release}, in {machine.MODULES}")
+    else:
+        yield _missing("lab, uml", "kernel modules", "user-mode-linux", f"none in {machine.MODULES}")
+
+
+def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Play]:
+    """What keeps a lab from being made keeps every scenario; what a kernel lacks, those that need it."""
+    parts = [check.what for check in checks if check.part == "lab" and check.state is not State.YES]
+    parts += [name for name in ("bridge", "veth", "nat") if features[name] is False]
+    for name in library.files():
+        needed = library.kernel_needs(name)
+        lacking = [feature for feature in needed if features[feature] is False]
+        unknown = [feature for feature in needed if features[feature] is None]
+        if parts:
+            yield Play(name, State.NO, f"the lab lacks {', '.join(parts)}")
+        elif lacking and machine.missing():
+            yield Play(name, State.NO, f"this kernel lacks {', '.join(lacking)}, and there is no User-Mode Linux")
+        elif lacking:
+            yield Play(name, State.UML, f"this kernel lacks {', '.join(lacking)}")
+        elif unknown:
+            yield Play(name, State.UNKNOWN, f"needs {', '.join(unknown)}")
+        else:
+            yield Play(name, State.YES, f"needs {', '.join(needed)}" if needed else "")
+
+
+def _features() -> dict[str, bool | None]:
+    if not sys.platform.startswith("linux"):
+        return dict.fromkeys(kernel.FEATURES)
+    try:
+        return kernel.features()
+    except CapnetError:
+        return dict.fromkeys(kernel.FEATURES)
+
+
+def _missing(part: str, what: str, package: str, purpose: str) -> Check:
+    return Check(part, what, State.NO, purpose, f"sudo apt-get install {package}")
+
+
+def _version(program: str) -> str:
+    try:
+        done = subprocess.run(
+            [needs.find(program) or program, "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "does not run"
+    said = (done.stdout + done.stderr).splitlines()
+    version = next((found for line in said if (found := re.search(r"\d+\.\d+(\.\d+)*", line))), None)
+    return version.group() if version else ""
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -1,0 +1,61 @@
+"""macvlan-vlan: macvlan on an 802.1q interface, its frames tagged on the wire
+
+                 host A                                                      host B
+    ┌──────────────────────────────────────────────┐              ┌──────────────────────────┐
+    │   web  httpd :80           bbox              │              │                          │
+    │   eth0 192.168.10.10       eth0 192.168.10.11│              │                          │
+    │     └──────────┬─────────────┘               │              │                          │
+    │             macvlan, mode bridge             │              │                          │
+    │                │                             │              │                          │
+    │             ens33.10   untagged here         │              │   ens33.10 192.168.10.129│
+    │                │                             │              │      │                   │
+    │             ens33      tag 10 ───────────────┼──── wire ────┼── ens33                  │
+    └──────────────────────────────────────────────┘              └──────────────────────────┘
+
+Builds  macvlan10, a macvlan network with parent ens33.10, which Docker makes for it (802.1q, VLAN 10) and removes
+        with it; web and bbox on it. On host B the same VLAN with an address, ens33.10, taken away afterwards.
+Sends   bbox to web by ping and HTTP: at ens33.10, but neither at ens33 nor on the wire.
+        bbox to host B by ping, host B to web by HTTP: untagged at ens33.10, with the tag 10 at ens33.
+Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
+"""
+
+from capnet.scenario.stage import Stage, page
+
+NAME = "macvlan-vlan"
+NEEDS_PEER = True
+NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
+
+NET = "macvlan10"
+VLAN = 10
+SUBNET, GATEWAY = "192.168.10.0/24", "192.168.10.1"
+WEB, BBOX, B = "192.168.10.10", "192.168.10.11", "192.168.10.129"
+
+
+def play(stage: Stage) -> None:
+    a, b = stage.a, stage.b
+    a.make_promiscuous()
+    parent, peer = f"{a.nic}.{VLAN}", f"{b.nic}.{VLAN}"
+    stage.network(NET, "macvlan", subnet=SUBNET, gateway=GATEWAY, options={"parent": parent})
+    web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=WEB)
+    bbox = a.container("bbox", network=NET, address=BBOX)
+    stage.say(f"{b.name}: {peer}, {B}")
+    b.change(f"ip link add link {b.nic} name {peer} type vlan id {VLAN}", undo=f"ip link del {peer}")
+    b.change(f"ip addr add {B}/24 dev {peer} && ip link set dev {peer} up", undo="true")
+    web.until("wget -q -O /dev/null http://127.0.0.1/")
+    bbox.until(f"ping -c 1 -W 1 {B}")
+
+    with stage.listening(
+        web.interface("eth0", "eth0 inside web, a macvlan child of ens33.10"),
+        bbox.interface("eth0", "eth0 inside bbox, a macvlan child of ens33.10"),
+        a.parent("NIC of host A: VLAN 10 with its tag"),
+        a.interface(parent, "the parent of both: VLAN 10 without its tag"),
+        b.parent("NIC of host B: VLAN 10 with its tag"),
+        b.interface(peer, "host B's own interface in VLAN 10"),
+    ):
+        stage.say("bbox to web: ping, HTTP")
+        bbox.run(f"ping -c 3 -i 0.3 {WEB}")
+        bbox.run(f"wget -q -O /dev/null http://{WEB}/")
+
+        stage.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
+        bbox.run(f"ping -c 3 -i 0.3 {B}")
+        b.run(f"wget -q -O /dev/null http://{WEB}/")

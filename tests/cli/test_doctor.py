@@ -1,0 +1,84 @@
+"""`capnet doctor` on whatever machine this is: complete, honest about what it cannot know, and harmless."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from capnet.record.kernel import FEATURES
+from capnet.scenario import library
+from tests.conftest import PROJECT
+
+STATES = {"yes", "no", "uml", "unknown"}
+
+
+def doctor(*words: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", "doctor", *words],
+        cwd=PROJECT,
+        env={**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(doctor("--format", "json"))
+    return found
+
+
+def test_every_missing_thing_comes_with_its_command(said: dict[str, Any]) -> None:
+    assert {check["state"] for check in said["checks"]} <= STATES
+    assert [check["what"] for check in said["checks"] if check["state"] in ("no", "uml") and not check["get"]] == []
+
+
+def test_no_docker_is_said_and_is_no_obstacle(said: dict[str, Any]) -> None:
+    daemon = next(check for check in said["checks"] if check["what"] == "daemon")
+    assert daemon["state"] == "no"
+    assert "/nowhere/docker.sock" in daemon["found"]
+
+
+def test_every_feature_and_every_scenario_is_there(said: dict[str, Any]) -> None:
+    assert [check["what"] for check in said["checks"] if check["part"] == "kernel"] == list(FEATURES)
+    assert [play["scenario"] for play in said["scenarios"]] == list(library.files())
+    needed = {feature for name in library.files() for feature in library.kernel_needs(name)}
+    assert needed <= set(FEATURES)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="asks the kernel: needs root and iproute2")
+@pytest.mark.parametrize("kind", ["bridge", "macvlan", "ipvlan"])
+def test_a_feature_is_there_if_ip_can_use_it(said: dict[str, Any], kind: str) -> None:
+    """The truth is `ip link` itself, in a namespace that goes with it."""
+    parent = "link lo " if kind != "bridge" else ""
+    made = "ip link add name lower type bridge && " if kind != "bridge" else ""
+    command = f"{made}ip link add name probe {parent.replace('lo', 'lower')} type {kind}"
+    done = subprocess.run(["unshare", "--net", "sh", "-c", command], capture_output=True)
+    feature = next(check for check in said["checks"] if check["what"] == kind)
+    assert (feature["state"] == "yes") == (done.returncode == 0)
+
+
+def test_without_programs_each_is_named_with_its_package(tmp_path: Any) -> None:
+    """An empty PATH and no administrator's folders: the table must still come, in its usual form."""
+    text = doctor("--format", "json", PATH=str(tmp_path))
+    dumpcap = next(check for check in json.loads(text)["checks"] if check["what"] == "dumpcap")
+    assert dumpcap["state"] in ("no", "yes")  # /usr/sbin is looked at whatever PATH says
+    if dumpcap["state"] == "no":
+        assert dumpcap["get"] == "sudo apt-get install wireshark-common"
+
+
+def test_the_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
+    table = doctor()
+    for check in said["checks"]:
+        assert check["what"] in table
+    for play in said["scenarios"]:
+        assert play["scenario"] in table
