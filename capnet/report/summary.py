@@ -51,13 +51,16 @@ def _model(document: Document, words: Words) -> list[str]:
 
 
 def _none(document: Document, words: Words) -> Iterator[str]:
-    loud = [each for each in document["points"] if each["packets"]]
-    silent = [each["name"] for each in document["points"] if not each["packets"]]
-    heard = f"; {listing(silent, 4)} heard nothing" if silent else ""
-    yield (
-        f"Nothing left its network namespace: {count(sum(each['packets'] for each in loud), 'packet')}, all at "
-        f"{listing([each['name'] for each in loud], 3)} over loopback{heard}."
-    )
+    inside = {each["point"] for each in document["models"][0]["evidence"]}
+    loud = [each for each in document["points"] if each["name"] in inside]
+    others = [each["name"] for each in document["points"] if each["name"] not in inside]
+    heard = f" {listing(others, 4)} heard nothing of it." if others and loud else ""
+    if loud:
+        packets = count(sum(each["packets"] for each in loud), "packet")
+        where = listing([each["name"] for each in loud], 3)
+        yield f"Nothing left its network namespace: {packets} over loopback at {where}.{heard}"
+    else:
+        yield f"Nothing was heard at {listing(others, 4)}."
 
 
 def _host(document: Document, words: Words) -> Iterator[str]:
@@ -88,9 +91,12 @@ def _container(document: Document, words: Words) -> Iterator[str]:
 
 def _macvlan(document: Document, words: Words) -> Iterator[str]:
     for row in [each for each in document.get("macs", []) if each["verdict"] == "distinct"][:2]:
-        several = len(row["ips"]) > 1
-        has = "have a MAC of their own each" if several else "has a MAC of its own"
-        yield f"{_people(row['ips'], words)} {has} on the network of {row['point']}, unchanged on their way."
+        are = "are" if len(row["ips"]) > 1 else "is"
+        each = ", each" if are == "are" else ""
+        yield (
+            f"{_people(row['ips'], words)} {are} on the network of {row['point']} itself{each} with a MAC of its own; "
+            "nothing is rewritten."
+        )
     if any(each["name"] == "macvlan-host-isolation" for each in document.get("findings", [])):
         yield "Their own host cannot reach them."
     yield from _each_other(document)
@@ -102,9 +108,9 @@ def _ipvlan(document: Document, words: Words) -> Iterator[str]:
         ips = list(dict.fromkeys(ip for each in rows if tuple(each["macs"]) == mac for ip in each["ips"]))
         inner = [ip for ip in ips if not _is_host(document, words, ip)]
         layer3 = document["models"][0]["model"] == "ipvlan-l3"
-        how = "in networks that no ARP resolves" if layer3 else "on the network of the card"
-        share = "share one MAC" if len(inner) > 1 else "has the MAC of the host's card"
-        yield f"{_people(inner or ips, words)} {share}, {listing(list(mac))}, with an address each {how}."
+        how = "that nobody resolves by ARP: others need a route" if layer3 else "on the network of the card"
+        share, each = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the host's card", "")
+        yield f"{_people(inner or ips, words)} {share}, {listing(list(mac))}, {each}with an address of its own {how}."
     yield from _each_other(document)
 
 

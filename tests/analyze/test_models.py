@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze import macs, models, nat, paths, proxies, stations
+from capnet.analyze import macs, models, nat, paths, proxies, stations, tunnels
 from capnet.analyze.engine import Source, analyze
 from capnet.analyze.facts import MacVerdict, Model
+from capnet.analyze.findings import encrypted_overlay
+from capnet.wire.frames import TUNNEL_ESP, address_value
 from tests.analyze.made import ACK, SYN, Seen, Story
 from tests.conftest import GOLDENS
 from tests.nameless import nameless
@@ -37,6 +39,7 @@ def test_every_golden_is_recognised(path: Path, names: str, tmp_path: Path) -> N
 def conclude(story: Story) -> tuple[list[Model], list[MacVerdict]]:
     context = story.context()
     context.station_facts = stations.conclude(context)
+    context.tunnel_facts = tunnels.conclude(context)
     context.path_facts = paths.conclude(context)
     context.nat_facts = nat.conclude(context)
     context.proxy_facts = proxies.conclude(context)
@@ -229,6 +232,34 @@ def test_a_slow_nat_router_is_not_said_to_be_a_bridge() -> None:
     )
     found, _ = conclude(story)
     assert [(each.model, each.confidence < 0.5) for each in found] == [("bridge", True)]
+
+
+def secret(*, plain_inside: bool) -> Story:
+    """ESP between two hosts; inside, where it was listened to, the same frames in clear at both ends."""
+    inside = ["if0", "if1", "if4", "if5"]
+    story = Story(["if0", "if1", "if2", "if3", "if4", "if5"])
+    for _ in range(3):
+        if plain_inside:
+            both_ways(story, "tcp", (KID1, "10.0.1.2:40000"), (KID2, "10.0.1.4:80"), *inside)
+        for src, dst, spi in ((HOST, B, 0x1001), (B, HOST, 0x2002)):
+            for point in (2, 3):
+                key = [point, TUNNEL_ESP, spi, *address_value(src), *address_value(dst), -1]
+                story.tunnels.append([*key, story.start, story.now, 6, 900, 0, 1, 0, 0])
+    return story
+
+
+def test_esp_with_the_same_frames_in_clear_at_both_ends_is_an_encrypted_overlay() -> None:
+    (model,) = conclude(secret(plain_inside=True))[0]
+    assert (model.model, model.confidence) == ("overlay", 0.8)
+    assert {"if2", "if0"} <= {each.point for each in model.evidence}
+    context = secret(plain_inside=True).context()
+    context.tunnel_facts = tunnels.conclude(context)
+    (found,) = encrypted_overlay.diagnose(context)
+    assert (found.level, found.facts["hosts"], found.facts["encrypted"]) == ("info", [HOST, B], True)
+
+
+def test_esp_alone_is_any_vpn() -> None:
+    assert conclude(secret(plain_inside=False))[0] == []
 
 
 def test_docker_proxy_alone_is_a_bridge_too() -> None:

@@ -41,5 +41,6 @@ def conclude(context: Context) -> list[Model]:
                 inner.confidence = BELOW
                 inner.because.append(why)
     if sure - set(_NOTHING_ELSE):
-        found = [model for model in found if model.model not in _NOTHING_ELSE]
+        # What was only a guess is explained by the others now.
+        found = [model for model in found if model.model in sure and model.model not in _NOTHING_ELSE]
     return sorted(found, key=lambda model: (-model.confidence, model.model))

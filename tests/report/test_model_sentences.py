@@ -1,0 +1,84 @@
+"""The first sentences for each network model: what was seen, with names where there are names, on documents by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from capnet.analyze.facts import Finding, MacVerdict, Model
+from capnet.report import summary
+from capnet.report.document import document
+from capnet.report.words import Words
+from tests.report import sample
+
+MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
+
+
+def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
+    report = sample.bridge()
+    report.models = [
+        Model(model, confidence, [f"all that passes is from or to {sample.WEB}, with"], sample.at("A/ens33", 1))
+    ]
+    report.nat, report.proxies, report.paths, report.macs = [], [], [], list(macs)
+    report.findings = list(findings)
+    plain = document(report)
+    return " ".join(summary.sentences(plain, Words(plain["names"])))
+
+
+def verdict(name: str, macs: list[str], ips: list[str]) -> MacVerdict:
+    return MacVerdict(name, macs, ips, "A/ens33", "because", sample.at("A/ens33", 1))
+
+
+def test_macvlan_names_the_children_and_their_isolation() -> None:
+    distinct = verdict("distinct", MACS, [sample.WEB, sample.BBOX])
+    isolated = Finding("macvlan-host-isolation", "info", "says", None, {})
+    text = sentences("macvlan", distinct, findings=(isolated,))
+    assert text.startswith(
+        "Two containers, web (172.17.0.2) and bbox (172.17.0.3), are on the network of A/ens33 itself, each with a MAC "
+        "of its own; nothing is rewritten. Their own host cannot reach them."
+    )
+    assert "cannot reach" not in sentences("macvlan", distinct)
+
+
+@pytest.mark.parametrize(
+    ("model", "tail"),
+    [
+        ("ipvlan-l2", "on the network of the card."),
+        ("ipvlan-l3", "that nobody resolves by ARP: others need a route."),
+    ],
+)
+def test_ipvlan_is_one_mac_with_several_addresses(model: str, tail: str) -> None:
+    text = sentences(model, verdict("shared", MACS[:1], [sample.WEB, sample.BBOX]))
+    assert text.startswith(
+        f"Two containers, web (172.17.0.2) and bbox (172.17.0.3), share one MAC, {MACS[0]}, each with an address of "
+        f"its own {tail}"
+    )
+
+
+def test_addresses_without_names_are_stations() -> None:
+    text = sentences("ipvlan-l2", verdict("shared", MACS[:1], ["10.9.0.1", "10.9.0.2"]))
+    assert text.startswith("Two stations, 10.9.0.1 and 10.9.0.2, share one MAC")
+
+
+def test_a_shared_namespace_is_one_station_to_others() -> None:
+    text = sentences("container", verdict("shared", MACS[:1], [sample.WEB]))
+    assert text.startswith(
+        "Two processes or more share the network namespace of web (172.17.0.2): client and server talk over loopback, "
+        f"to others they are one MAC, {MACS[0]}, with one address."
+    )
+
+
+def test_host_and_none_say_where_nothing_was_heard() -> None:
+    report = sample.bridge()
+    report.models = [Model("none", 0.9, ["because"], sample.at("A/ens33", 1))]
+    plain = document(report)
+    text = summary.sentences(plain, Words(plain["names"]))[0]
+    assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
+    assert text.endswith("2 more heard nothing of it.")
+    assert sentences("host").startswith("web (172.17.0.2) speaks with its card's own address and MAC")
+
+
+@pytest.mark.parametrize("model", ["none", "host", "container", "macvlan", "ipvlan-l2", "ipvlan-l3"])
+def test_a_guess_is_no_sentence(model: str) -> None:
+    shared = verdict("shared", MACS[:1], [sample.WEB, sample.BBOX])
+    text = sentences(model, shared, confidence=0.45)
+    assert text.startswith("Two containers, web (172.17.0.2) and bbox (172.17.0.3), talk to each other")
