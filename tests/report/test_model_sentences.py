@@ -15,9 +15,8 @@ MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 
 def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
     report = sample.bridge()
-    report.models = [
-        Model(model, confidence, [f"all that passes is from or to {sample.WEB}, with"], sample.at("A/ens33", 1))
-    ]
+    reason = f"all that passes is from or to {sample.WEB}, with"
+    report.models = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
     report.nat, report.proxies, report.paths, report.macs = [], [], [], list(macs)
     report.findings = list(findings)
     plain = document(report)
