@@ -15,6 +15,7 @@ from capnet.topology import Topology
 if TYPE_CHECKING:
     from capnet.analyze.identity import Links
     from capnet.analyze.segments import Segments
+    from capnet.analyze.stations import Speaker
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Context:
     peeks: Peeks | None = None  # what the bytes told that rows do not
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
+    speakers: dict[tuple[int | None, bool], dict[int, Speaker]] = field(default_factory=dict)  # by stations.speakers()
     homes: dict[int, list[int]] | None = None  # by stations.home_points(): MAC → points that are its own interface
     segments: Segments | None = None  # by segments.segments(): who sits where on layer 2
     station_facts: list[Station] = field(default_factory=list)

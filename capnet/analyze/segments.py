@@ -331,20 +331,20 @@ def _strangers(context: Context, found: Segments, point: int) -> Card | None:
     if len(here) > MOST_STATIONS:
         return None
     single = {mac: own_ips(each)[0] for mac, each in here.items() if len(own_ips(each)) == 1 and not passed_on(each)}
-    for host, ip in single.items():
-        children = [
-            Child(mac, other, point)
-            for mac, other in single.items()
-            if mac != host and same_network([ip, other]) and _repeats(context, point, ip, other)
-        ]
-        if children:
-            macs = {host, *(child.mac for child in children)}
-            card = Card(point, children, {mac: ip for mac, ip in single.items() if mac not in macs}, host, ip, True)
-            _between(context, found, card)
-            card.watched_alone = True
-            card.sure = 0.6
-            return card
-    return None
+    owner = {ip: mac for mac, ip in single.items()}
+    children: dict[str, dict[int, Child]] = {}
+    for ip, other in _repeated_questions(context, point):
+        if ip in owner and other in owner and ip != other and same_network([ip, other]):
+            children.setdefault(ip, {})[owner[other]] = Child(owner[other], other, point)
+    if not children:
+        return None
+    ip = min(children, key=lambda each: (-len(children[each]), address_value(each)))
+    asked = sorted(children[ip].values(), key=lambda child: address_value(child.ip))
+    macs = {owner[ip], *children[ip]}
+    others = {mac: other for mac, other in single.items() if mac not in macs}
+    card = Card(point, asked, others, owner[ip], ip, True, watched_alone=True, sure=0.6)
+    _between(context, found, card)
+    return card
 
 
 def _best(cards: list[Card]) -> list[Card]:
@@ -380,6 +380,7 @@ def _unheard(
     several such MACs, the one that most leaves are deaf to.
     """
     best: tuple[int, set[int]] | None = None
+    senders = {leaf: _senders(context, leaf) for _, leaf in leaves.values()}
     for mac, last in sorted(found.broadcasts.get(point, {}).items()):
         speaker = found.at[point].get(mac)
         if speaker is None or mac in leaves or passed_on(speaker) or not own_ips(speaker):
@@ -389,7 +390,7 @@ def _unheard(
             first = context.points[leaf].first
             listening = first is not None and first <= last and bool(found.broadcasts.get(leaf))
             near = any(same_network([ip, own]) for own in own_ips(speaker))
-            if near and listening and mac not in _senders(context, leaf):
+            if near and listening and mac not in senders[leaf]:
                 deaf.add(leaf)
         if deaf and (best is None or len(deaf) > len(best[1])):
             best = mac, deaf
@@ -432,15 +433,17 @@ def asked_in_vain(context: Context, point: int, asker: str, target: str) -> int:
     return int(arps[asked & (arps[:, ARP_POINT] == point), ARP_PACKETS].sum())
 
 
-def _repeats(context: Context, point: int, asker: str, target: str) -> bool:
-    """Did `asker` repeat its question like one who gets no answer?"""
-    if asked_in_vain(context, point, asker, target) < 3:
-        return False
-    ask, want = address_value(asker)[1], address_value(target)[1]
+def _repeated_questions(context: Context, point: int) -> list[tuple[str, str]]:
+    """(asker, target) of ARP requests at a point that were repeated like those of one who gets no answer."""
     arps = context.arps
-    rows = arps[(arps[:, ARP_POINT] == point) & (arps[:, ARP_SENDER_LO] == ask) & (arps[:, ARP_TARGET_LO] == want)]
-    gaps = (rows[:, ARP_LAST] - rows[:, ARP_FIRST]) / np.maximum(rows[:, ARP_PACKETS] - 1, 1)
-    return bool(((rows[:, ARP_PACKETS] >= 3) & (gaps <= RETRY_NS)).any())
+    gaps = (arps[:, ARP_LAST] - arps[:, ARP_FIRST]) / np.maximum(arps[:, ARP_PACKETS] - 1, 1)
+    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_VIA] == 0) & (arps[:, ARP_OPERATION] == REQUEST)
+    rows &= (arps[:, ARP_PACKETS] >= 3) & (gaps <= RETRY_NS)
+    pairs = [
+        (address_text(0, sender), address_text(0, target))
+        for sender, target in arps[rows][:MOST_STATIONS][:, [ARP_SENDER_LO, ARP_TARGET_LO]].tolist()
+    ]
+    return [(asker, target) for asker, target in pairs if asked_in_vain(context, point, asker, target)]
 
 
 def _between(context: Context, found: Segments, card: Card) -> None:

@@ -57,13 +57,23 @@ def conclude(context: Context) -> list[Station]:
 
 
 def speakers(context: Context, point: int | None = None, *, bare: bool = False) -> dict[int, Speaker]:
-    """MAC → what it speaks for, at one point or at all; `bare`: outside of tunnels only."""
-    found: dict[int, Speaker] = {}
+    """MAC → what it speaks for, at one point or at all; `bare`: outside of tunnels only. Not to be changed."""
     table = context.stations
-    if point is not None:
+    if point is not None and len(context.points) > 1:
         table = table[table[:, STATION_POINT] == point]
-    if bare:
+    else:
+        point = None
+    if bare and (table[:, STATION_VIA] != 0).any():
         table = table[table[:, STATION_VIA] == 0]
+    else:
+        bare = False
+    if (point, bare) not in context.speakers:
+        context.speakers[point, bare] = _speakers(table)
+    return context.speakers[point, bare]
+
+
+def _speakers(table: np.ndarray) -> dict[int, Speaker]:
+    found: dict[int, Speaker] = {}
     claims: dict[tuple[int, int], set[int]] = {}  # address → MACs that named it in ARP
     named = table[table[:, STATION_HOW] == ARP_SENT]
     for mac, hi, lo in named[:, [STATION_MAC, STATION_IP_HI, STATION_IP_LO]].tolist():
