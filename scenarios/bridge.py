@@ -21,6 +21,7 @@ Sends   bbox to web by HTTP: switched on docker0, nothing is rewritten.
 Listens at eth0 of both containers, the host ends of their veths, docker0, and ens33 of both hosts.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "bridge"
@@ -54,3 +55,41 @@ def play(stage: Stage) -> None:
 
         stage.say(f"host {b.name} to web through port 8080: HTTP")
         b.run(f"wget -q -O /dev/null http://{a.address}:8080/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is bridge"""
+    return seen.model(), "bridge"
+
+
+def expect_unchanged_inside(seen: Seen) -> Pair:
+    """bbox reaches web across both veths and docker0, unchanged"""
+    way = seen.way("tcp", seen.ip("bbox"), seen.ip("web"), dport=80)
+    a = seen.a
+    return way, [f"{a}/bbox/eth0", seen.veth("bbox"), f"{a}/docker0", seen.veth("web"), f"{a}/web/eth0"]
+
+
+def expect_conntrack(seen: Seen) -> Pair:
+    """host A's connection table has the same translations, before and after"""
+    return seen.rewritten(), seen.conntrack()
+
+
+def expect_masquerade(seen: Seen) -> Pair:
+    """to host B, bbox is host A, by ping, TCP and UDP"""
+    return seen.apparent("bbox"), dict.fromkeys(("icmp", "tcp", "udp"), seen.ip(seen.a))
+
+
+def expect_published_port(seen: Seen) -> Pair:
+    """host B reaches web through port 8080, and is host B still when it arrives"""
+    way = seen.way("tcp", seen.ip(seen.b), seen.ip(seen.a), dport=8080)
+    arrived = {src for proto, src, dst in seen.talk(f"{seen.a}/web/eth0") if dst == seen.ip("web") and proto == "tcp"}
+    parents = [seen.parent(seen.b), seen.parent(seen.a)]
+    return (way, arrived), (
+        [*parents, f"{seen.a}/docker0", seen.veth("web"), f"{seen.a}/web/eth0"],
+        {seen.ip(seen.b), seen.ip("bbox")},
+    )
+
+
+def expect_hidden_from_b(seen: Seen) -> Pair:
+    """host B never meets an address of a container"""
+    return [seen.talk(seen.parent(seen.b), about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]

@@ -18,6 +18,7 @@ Sends   bbox to web by HTTP, over 127.0.0.1 and over their own address: both on 
 Listens at lo and eth0 of web and bbox, which are the same; the host end of its veth, docker0, eth0 of other.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "container"
@@ -47,3 +48,34 @@ def play(stage: Stage) -> None:
 
         stage.say("other to web: HTTP")
         other.run(f"wget -q -O /dev/null http://{web.address()}/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is container"""
+    return seen.model(), "container"
+
+
+def expect_on_lo_only(seen: Seen) -> Pair:
+    """bbox and web talk to each other on lo, over 127.0.0.1 and over their own address; eth0 sees nothing of it"""
+    lo, own = "127.0.0.1", seen.ip("web")
+    found = [seen.talk(f"{seen.a}/web/{name}") for name in ("lo", "eth0")]
+    both = {("tcp", lo, lo), ("tcp", own, own)}
+    return [each & both for each in found], [both, set()]
+
+
+def expect_one_mac_one_address(seen: Seen) -> Pair:
+    """bbox's ping and web's HTTP leave with one MAC and one address"""
+    sent = seen.flows(f"{seen.a}/other/eth0", about=seen.ip("other"))
+    protos = {each["proto"] for each in sent if each["src"] == seen.ip("web")}
+    return (protos, seen.speaks(seen.mac("web"), f"{seen.a}/other/eth0")), ({"icmp", "tcp"}, {seen.ip("bbox")})
+
+
+def expect_reachable_from_others(seen: Seen) -> Pair:
+    """other reaches web over docker0 and the one veth that web and bbox have"""
+    way = seen.way("tcp", seen.ip("other"), seen.ip("web"), dport=80)
+    return set(way), {f"{seen.a}/other/eth0", f"{seen.a}/docker0", seen.veth("web"), f"{seen.a}/web/eth0"}
+
+
+def expect_no_nat(seen: Seen) -> Pair:
+    """nothing is translated"""
+    return seen.rewritten(), set()

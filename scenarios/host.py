@@ -18,6 +18,7 @@ Sends   web to host B by ping and HTTP: with the host's MAC and address, nothing
 Listens at ens33 of both hosts, lo and docker0 of host A.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "host"
@@ -45,3 +46,37 @@ def play(stage: Stage) -> None:
 
         stage.say(f"host {a.name} to web over 127.0.0.1: HTTP")
         a.run("wget -q -O /dev/null http://127.0.0.1:8000/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is host"""
+    return seen.model(), "host"
+
+
+def expect_the_hosts_own(seen: Seen) -> Pair:
+    """what web sends has the MAC of host A's NIC and its address, and no other"""
+    return seen.speaks(seen.mac(seen.a), seen.parent(seen.a)), {seen.ip(seen.a)}
+
+
+def expect_the_same_at_b(seen: Seen) -> Pair:
+    """host B sees the same: ping and HTTP both ways between the two hosts' own addresses"""
+    a, b = seen.ip(seen.a), seen.ip(seen.b)
+    wanted = {(proto, *way) for proto in ("icmp", "tcp") for way in ((a, b), (b, a))}
+    places = (seen.parent(seen.a), seen.parent(seen.b))
+    return [seen.talk(place, about=b) & wanted for place in places], [wanted, wanted]
+
+
+def expect_no_nat(seen: Seen) -> Pair:
+    """nothing is translated and no port is published"""
+    return (seen.rewritten(), [each.ports for each in seen.topology.containers]), (set(), [[]])
+
+
+def expect_docker0_idle(seen: Seen) -> Pair:
+    """nothing of it passes docker0"""
+    return seen.talk(f"{seen.a}/docker0", about=seen.ip(seen.b)), set()
+
+
+def expect_shared_lo(seen: Seen) -> Pair:
+    """host A reaches web over its own lo"""
+    flows = seen.flows(f"{seen.a}/lo", about="127.0.0.1", proto="tcp")
+    return 8000 in {each["dport"] for each in flows}, True

@@ -21,6 +21,7 @@ Sends   bbox to web by ping and HTTP: in the parent's capture, but never on the 
 Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "macvlan"
@@ -58,3 +59,46 @@ def play(stage: Stage) -> None:
 
         stage.say(f"host {a.name} to its own child web: no answer")
         a.fails(f"ping -c 1 -W 2 {web.address(NET)}")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is macvlan"""
+    return seen.model(), "macvlan"
+
+
+def expect_macs_of_their_own(seen: Seen) -> Pair:
+    """behind host A's NIC web and bbox have MACs of their own, as Docker gave them"""
+    place = seen.parent(seen.b)
+    macs = {box: seen.mac(box) for box in ("web", "bbox")}
+    found = {box: seen.speaks(mac, place) for box, mac in macs.items()}
+    different = len({*macs.values(), seen.mac(seen.a)})
+    return (found, different), ({box: {seen.ip(box)} for box in macs}, 3)
+
+
+def expect_called_distinct(seen: Seen) -> Pair:
+    """the report calls these MACs distinct"""
+    found = {ips: macs for macs, ips in seen.verdict("distinct", seen.parent(seen.a))}
+    boxes = sorted(("web", "bbox"), key=lambda box: seen.mac(box))
+    return found, {tuple(seen.ip(box) for box in boxes): tuple(seen.mac(box) for box in boxes)}
+
+
+def expect_on_the_parent_not_on_the_wire(seen: Seen) -> Pair:
+    """what web and bbox say to each other is in the parent's capture, and not at host B"""
+    web, bbox = seen.ip("web"), seen.ip("bbox")
+    places = (seen.parent(seen.a), seen.parent(seen.b))
+    return [seen.pairs(place, web, bbox) for place in places], [{(web, bbox), (bbox, web)}, set()]
+
+
+def expect_straight_to_b(seen: Seen) -> Pair:
+    """bbox and host B, host B and web talk straight: nothing is translated or routed"""
+    bbox, parents = f"{seen.a}/bbox/eth0", [seen.parent(seen.a), seen.parent(seen.b)]
+    out = seen.way("icmp", seen.ip("bbox"), seen.ip(seen.b))
+    back = seen.way("tcp", seen.ip(seen.b), seen.ip("web"), dport=80)
+    return (out, back, seen.rewritten()), ([bbox, *parents], [*parents[::-1], f"{seen.a}/web/eth0"], set())
+
+
+def expect_host_unanswered(seen: Seen) -> Pair:
+    """host A asks for its own child web, nobody answers, and the report says why"""
+    seen.at(seen.parent(seen.a))
+    facts = [each["facts"] for each in seen.findings("macvlan-host-isolation")]
+    return [(each["host"], each["child"]) for each in facts], [(seen.ip(seen.a), seen.ip("web"))]

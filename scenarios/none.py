@@ -16,6 +16,7 @@ Sends   bbox to itself, 127.0.0.1, by ping and HTTP.
 Listens at lo inside bbox; and, to see that nothing of it appears there, at lo, docker0 and ens33 of host A.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "none"
@@ -39,3 +40,26 @@ def play(stage: Stage) -> None:
 
         stage.say(f"bbox to host {a.name}: no route")
         bbox.fails(f"ping -c 1 -W 1 {a.address}", saying="unreachable")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is none"""
+    return seen.model(), "none"
+
+
+def expect_it_talks_to_itself(seen: Seen) -> Pair:
+    """on lo inside bbox there is ping and HTTP, from 127.0.0.1 to 127.0.0.1, and nothing else"""
+    own = "127.0.0.1"
+    return seen.talk(f"{seen.a}/bbox/lo"), {("icmp", own, own), ("tcp", own, own)}
+
+
+def expect_nothing_elsewhere(seen: Seen) -> Pair:
+    """nothing of it appears at any point of host A"""
+    for place in (f"{seen.a}/lo", f"{seen.a}/docker0", seen.parent(seen.a)):
+        seen.at(place)
+    return seen.followed(f"{seen.a}/bbox/lo"), set()
+
+
+def expect_no_route(seen: Seen) -> Pair:
+    """nobody at any point was sent a packet by bbox: it has no address but 127.0.0.1, and no route"""
+    return [each["mac"] for each in seen.report["stations"] if "bbox" in each["names"]], []

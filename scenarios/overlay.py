@@ -23,6 +23,7 @@ Listens at both legs of both containers, br0 and vxlan0 in the overlay's namespa
         both hosts; on ens33 without the swarm's own talk (2377, 7946), unless --capture asks for it.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "overlay"
@@ -71,3 +72,53 @@ def play(stage: Stage) -> None:
             stage.say(f"{box.name} to host {other.name}: ping, HTTP")
             box.run(f"ping -c 2 -i 0.3 {other.address}")
             box.run(f"wget -q -O /dev/null http://{other.address}:7000/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is overlay"""
+    return seen.model(), "overlay"
+
+
+def expect_vni_and_vteps(seen: Seen) -> Pair:
+    """on the wire there is VXLAN with the VNI that Docker gave vxlanA, between both hosts"""
+    seen.at(seen.parent(seen.a))
+    ends = tuple(sorted((seen.ip(seen.a), seen.ip(seen.b))))
+    found = {(each["vni"], each["network"], tuple(each["vteps"])) for each in seen.tunnels()}
+    return found, {(vni, NET, ends) for vni in seen.vnis()}
+
+
+def expect_containers_inside(seen: Seen) -> Pair:
+    """inside are left and right, and nobody else"""
+    seen.at(seen.parent(seen.a))
+    return {ip for each in seen.tunnels() for ip in each["inner_ips"]}, {seen.ip(box, NET) for box in ("left", "right")}
+
+
+def expect_delivered(seen: Seen) -> Pair:
+    """the ping is followed from container to container: across br0, vxlan0, both NICs, vxlan0, br0"""
+    way = seen.way("icmp", seen.ip("left", NET), seen.ip("right", NET))
+    inside = {host: [f"{host}/overlay:{NET}/{name}" for name in ("br0", "vxlan0")] for host in (seen.a, seen.b)}
+    return way, [
+        f"{seen.a}/left/eth0",
+        *inside[seen.a],
+        seen.parent(seen.a),
+        seen.parent(seen.b),
+        *reversed(inside[seen.b]),
+        f"{seen.b}/right/eth0",
+    ]
+
+
+def expect_conntrack(seen: Seen) -> Pair:
+    """out through docker_gwbridge both are masqueraded, as the connection tables of the hosts have it"""
+    for host in (seen.a, seen.b):
+        seen.at(f"{host}/docker_gwbridge")
+    return seen.rewritten(), seen.conntrack()
+
+
+def expect_masquerade(seen: Seen) -> Pair:
+    """to the other host each container is its own host, by ping and TCP"""
+    for host in (seen.a, seen.b):
+        seen.at(f"{host}/docker_gwbridge")
+    found = {box: seen.apparent(box, "docker_gwbridge") for box in ("left", "right")}
+    return found, {
+        box: dict.fromkeys(("icmp", "tcp"), seen.ip(host)) for box, host in (("left", seen.a), ("right", seen.b))
+    }

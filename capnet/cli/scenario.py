@@ -20,11 +20,15 @@ class _Scenarios(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from capnet.scenario import library
 
-        return ["list", "clean", *library.files()]
+        return ["list", "all", "clean", *library.files()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from capnet.scenario import library
 
+        if cmd_name == "all":
+            from capnet.cli.scenario_all import command as all_
+
+            return all_
         known = library.files()
         if cmd_name in known:
             return _play_command(cmd_name, known[cmd_name])
@@ -48,7 +52,7 @@ def list_() -> None:
         click.echo(f"{name:12} {library.summary(path).removeprefix(name + ':').strip()}")
 
 
-def _hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--peer", metavar="URL", help="Docker host B, where a scenario needs two."),
         click.option("--host", metavar="URL", help=_HOST_HELP),
@@ -62,8 +66,17 @@ def _hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+kernel_option = click.option(
+    "--kernel",
+    type=click.Choice(["native", "uml", "auto"]),
+    default="auto",
+    show_default=True,
+    help="With --lab: this machine's kernel, or User-Mode Linux. auto: the first if it has what is needed.",
+)
+
+
 @command.command("clean")
-@_hosts_options
+@hosts_options
 @click.option(
     "--all", "everything", is_flag=True, help="Also what another machine's runs made, which may still be running."
 )
@@ -76,7 +89,7 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
         from capnet.lab.uml import inner
 
         raise SystemExit(inner.clean(chosen().folder, click.echo, everything=everything))
-    with _hosts(lab, host, peer) as hosts:
+    with open_hosts(lab, host, peer) as hosts:
         gone = runs.sweep(hosts, kept=True, unknown=everything)
     for line in gone:
         click.echo(f"removed {line}")
@@ -90,7 +103,7 @@ def _play_command(name: str, path: Path) -> click.Command:
     @click.command(
         name, help=f"\b\n{_docstring(path)}", short_help=library.summary(path).removeprefix(name + ":").strip()
     )
-    @_hosts_options
+    @hosts_options
     @click.option(
         "--capture",
         metavar="IFACE",
@@ -112,13 +125,7 @@ def _play_command(name: str, path: Path) -> click.Command:
         show_default=True,
         help="Where the capture goes; its topology is written beside it.",
     )
-    @click.option(
-        "--kernel",
-        type=click.Choice(["native", "uml", "auto"]),
-        default="auto",
-        show_default=True,
-        help="With --lab: this machine's kernel, or User-Mode Linux. auto: the first if it has what is needed.",
-    )
+    @kernel_option
     def play(
         lab: bool,
         host: str | None,
@@ -132,14 +139,13 @@ def _play_command(name: str, path: Path) -> click.Command:
         from capnet.errors import UsageError
 
         needed = library.kernel_needs(name)
-        options: dict[str, Any] = {"output": output, "capture": capture, "image": image, "keep": keep, "say": _say}
+        options: dict[str, Any] = {"output": output, "capture": capture, "image": image, "keep": keep, "say": say}
         if lab:
             from capnet.lab.play import play as play_in_lab
 
-            if host or peer:
-                raise UsageError("--lab brings its own hosts: leave --host and --peer out")
-            with _lab(kernel, needed, keep=keep) as made:
+            with the_lab(host, peer, kernel, needed, keep=keep) as made:
                 written = play_in_lab(made, name, **options)
+            whole = not capture
         else:
             from capnet.scenario.play import play
 
@@ -147,27 +153,51 @@ def _play_command(name: str, path: Path) -> click.Command:
                 raise UsageError("--kernel is about the lab: use it with --lab")
             if library.load(name).NEEDS_PEER and not peer:
                 raise library.second_host_missing(name)
-            with _hosts(lab, host, peer) as hosts:
-                _check_kernel(name, needed, hosts[0])
+            with open_hosts(lab, host, peer) as hosts:
+                check_kernel(name, hosts[0])
                 written = play(name, hosts, **options)
+                whole = not capture and all(each.shell for each in hosts)
         _report(written)
         click.echo(str(written))
+        _check(name, written, whole=whole)
 
     return play
 
 
+def _check(name: str, path: Path, *, whole: bool) -> None:
+    """ScenarioFailed, naming each claim that the packets do not bear out; the capture stays."""
+    from capnet.errors import ScenarioFailed
+    from capnet.scenario import expect, library
+
+    verdicts = expect.verify(library.load(name), path, whole=whole)
+    if broken := [each for each in verdicts if each.true is False]:
+        lines = "".join(f"\n  expected: {each.claim}; {each.found}" for each in broken)
+        raise ScenarioFailed(f"{name}: its packets do not show what it claims (see {path}):{lines}")
+    say(f"all {sum(each.true is True for each in verdicts)} expectations are met" + _unchecked(verdicts))
+
+
+def _unchecked(verdicts: list[Any]) -> str:
+    left_out = sum(each.true is None for each in verdicts)
+    return f"; {left_out} more are about places where nobody listened" if left_out else ""
+
+
 @contextmanager
-def _lab(kernel: str, needed: tuple[str, ...], *, keep: bool) -> Iterator[Any]:
+def the_lab(
+    host: str | None, peer: str | None, kernel: str = "auto", needed: tuple[str, ...] = (), *, keep: bool = False
+) -> Iterator[Any]:
     """The lab, with a kernel that has what is needed. One that is started here goes, unless `keep`."""
     from capnet import lab as labs
+    from capnet.errors import UsageError
     from capnet.scenario.interrupts import Interruptible
 
+    if host or peer:
+        raise UsageError("--lab brings its own hosts: leave --host and --peer out")
     with Interruptible():
-        chosen = labs.kernel_for(needed, _say) if kernel == "auto" else labs.Kernel(kernel)
+        chosen = labs.kernel_for(needed, say) if kernel == "auto" else labs.Kernel(kernel)
         if keep:
-            yield labs.up(_say, chosen)
+            yield labs.up(say, chosen)
         else:
-            with labs.running(_say, chosen) as made:
+            with labs.running(say, chosen) as made:
                 yield made
 
 
@@ -177,11 +207,13 @@ def _lab_in_uml() -> bool:
     return labs.is_up() and labs.current().kernel is labs.Kernel.UML
 
 
-def _check_kernel(name: str, needed: tuple[str, ...], host: Any) -> None:
+def check_kernel(name: str, host: Any) -> None:
     """EnvironmentLacks when the kernel of a person's own host surely lacks what the scenario needs."""
     from capnet.errors import EnvironmentLacks
     from capnet.record.kernel import lacking
+    from capnet.scenario import library
 
+    needed = library.kernel_needs(name)
     if host.shell is not None and (missing := lacking(needed, host.shell)):
         raise EnvironmentLacks(
             f"the kernel of host {host.name} ({host.kernel}) lacks {', '.join(missing)}, which {name} needs: load the "
@@ -190,19 +222,15 @@ def _check_kernel(name: str, needed: tuple[str, ...], host: Any) -> None:
 
 
 @contextmanager
-def _hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
-    """The Docker hosts that the options name: one or two. A lab that is started here goes."""
+def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[Any]]:
+    """The Docker hosts that the options name: one or two."""
     from capnet.errors import UsageError
     from capnet.record.host import connect
     from capnet.scenario.interrupts import Interruptible
 
     with Interruptible(), ExitStack() as stack:
         if lab:
-            if host or peer:
-                raise UsageError("--lab brings its own hosts: leave --host and --peer out")
-            from capnet import lab as labs
-
-            made = stack.enter_context(labs.running(_say))
+            made = stack.enter_context(the_lab(host, peer))
             hosts = [connect(each.docker_url, name=each.name) for each in made.hosts.values()]
         else:
             hosts = [connect(host)]
@@ -232,5 +260,5 @@ def _docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     click.echo(line, err=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from capnet.errors import EnvironmentLacks
 from capnet.lab import commands, needs, processes
@@ -14,6 +18,7 @@ from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
 
 _DEADLINE = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
+_CONFIGURATION = "daemon.json"
 _LOCK = 9  # the descriptor of the lab's lock in the script below
 
 _ETC_DOCKER = Path("/etc/docker")
@@ -42,12 +47,15 @@ exec "$@" {_LOCK}>&-
 """
 
 
-def start(host: LabHost, record: Record, lock: int) -> int:
-    """Starts the host's dockerd in a session of its own and returns its pid; `wait` until it answers."""
+def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] = MappingProxyType({})) -> int:
+    """Starts the host's dockerd in a session of its own and returns its pid; `wait` until it answers.
+
+    `settings` are keys of daemon.json beyond what the lab needs.
+    """
     for part in ("run", "etc-docker", "var-lib-docker", "exec", "data"):
         (host.folder / part).mkdir(parents=True, exist_ok=True)
-    configuration = host.folder / "daemon.json"
-    configuration.write_text("{}\n")
+    configuration = host.folder / _CONFIGURATION
+    configuration.write_text(json.dumps(dict(settings)) + "\n")
     for folder in _MACHINE_FOLDERS:
         if not folder.exists():
             record.will_make(Kind.FOLDER, str(folder))
@@ -87,6 +95,12 @@ def start(host: LabHost, record: Record, lock: int) -> int:
         ],
         setsid=True,
     )
+
+
+def settings(host: LabHost) -> dict[str, Any]:
+    """The settings with which the host's daemon was started."""
+    found: dict[str, Any] = json.loads((host.folder / _CONFIGURATION).read_text())
+    return found
 
 
 def wait(host: LabHost, pid: int) -> str:

@@ -1,4 +1,4 @@
-"""Playing a scenario on the lab's two hosts, whichever kernel they have."""
+"""Playing a scenario on the lab's two hosts, whichever kernel they have, with the daemon settings that it asks for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from capnet.lab import settings
 from capnet.lab.plan import Kernel, Lab
 from capnet.lab.uml import inner
 from capnet.record.host import connect
+from capnet.scenario import library
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.play import bundle_path
 from capnet.scenario.play import play as play_on
@@ -30,6 +32,7 @@ def play(
         inner.play(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
         return path
     with ExitStack() as stack:
+        stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
         hosts = []
         for host in lab.hosts.values():
             hosts.append(connect(host.docker_url, name=host.name))

@@ -84,6 +84,17 @@ def _reap(pids: set[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
+def end_daemons(hosts: list[LabHost]) -> None:
+    """Ends the hosts' dockerds, and their containerds with them; CapnetError if one does not end."""
+    daemons = {pid for host in hosts if (pid := listener(host)) is not None}
+    _signal(daemons, signal.SIGTERM, _DEADLINE)
+    for pid in daemons:
+        with suppress(ChildProcessError):  # a daemon started by this very process leaves no zombie
+            os.waitpid(pid, os.WNOHANG)
+    if left := [host.name for host in hosts if listener(host) is not None]:
+        raise CapnetError(f"Docker of {', '.join(left)} does not end; repair the lab: capnet lab down, capnet lab up")
+
+
 def _of_all(hosts: list[LabHost]) -> tuple[set[int], set[int]]:
     contained, others = set[int](), set[int]()
     for host in hosts:

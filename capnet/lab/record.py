@@ -53,8 +53,9 @@ class Record:
         self.ready = ready
 
     def will_make(self, kind: Kind, name: str) -> None:
-        self.made.append(Thing(kind, name))
-        self._write()
+        if (thing := Thing(kind, name)) not in self.made:  # a daemon that starts again is there already
+            self.made.append(thing)
+            self._write()
 
     def is_ready(self) -> None:
         self.ready = True

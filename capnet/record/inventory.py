@@ -10,6 +10,7 @@ from capnet.record.places import Point, container_netns, interfaces, overlay_net
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
+_TUPLE = ("src", "dst", "sport", "dport", "type", "code", "id")  # as conntrack prints them
 _BRIDGE_OPTION = "com.docker.network.bridge.name"
 
 
@@ -51,19 +52,35 @@ def survey(
     return topology
 
 
-def conntrack(host: DockerHost, addresses: set[str]) -> list[str]:
+def conntrack(host: DockerHost, addresses: set[str], earlier: set[str]) -> list[str]:
     """The host's connection table as `conntrack -L -o extended` prints it: the entries that name one of the addresses.
 
-    Empty where nobody can look; EnvironmentLacks where conntrack is missing or refuses.
+    Without the connections in `earlier`. Empty where nobody can look; EnvironmentLacks where conntrack is
+    missing or refuses.
     """
+    return sorted(
+        line
+        for line in _connection_table(host)
+        if _connection(line) not in earlier and any(part.partition("=")[2] in addresses for part in line.split())
+    )
+
+
+def connections(host: DockerHost) -> set[str]:
+    """The connections in the host's table now, in a form that stays the same while they live."""
+    return {_connection(line) for line in _connection_table(host)}
+
+
+def _connection_table(host: DockerHost) -> list[str]:
     if host.shell is None:
         return []
     listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
-    return sorted(
-        " ".join(line.split())
-        for line in listing.splitlines()
-        if any(part.partition("=")[2] in addresses for part in line.split())
-    )
+    return [" ".join(line.split()) for line in listing.splitlines()]
+
+
+def _connection(line: str) -> str:
+    """Protocols, and both tuples, without timeout, state and counts."""
+    words = line.split()
+    return " ".join(words[:4] + [word for word in words if word.partition("=")[0] in _TUPLE])
 
 
 def _host(host: DockerHost) -> Host:
@@ -100,13 +117,13 @@ def _network(host: DockerHost, attributes: dict[str, Any]) -> Network:
         subnets=[entry["Subnet"] for entry in ipam if entry.get("Subnet")],
         gateway=next((entry["Gateway"] for entry in ipam if entry.get("Gateway")), None),
         vni=int(vnis.split(",")[0]) if vnis else None,
-        bridge=_bridge(attributes),
+        bridge=bridge_name(attributes),
         parent=options.get("parent"),
         options=dict(options),
     )
 
 
-def _bridge(attributes: dict[str, Any]) -> str | None:
+def bridge_name(attributes: dict[str, Any]) -> str | None:
     """Name of a bridge network's Linux bridge: an option, else `br-` and twelve characters of the id (libnetwork)."""
     if attributes["Driver"] != "bridge":
         return None
@@ -152,7 +169,7 @@ def _endpoints_by_ip(
     """Every interface in the container's namespace; its network by address, or by the bridge its veth is on."""
     assert host.shell is not None
     attached = attributes["NetworkSettings"]["Networks"]
-    bridges = {_bridge(entry): entry["Name"] for entry in networks.values() if entry["Driver"] == "bridge"}
+    bridges = {bridge_name(entry): entry["Name"] for entry in networks.values() if entry["Driver"] == "bridge"}
     endpoints = []
     for entry in interfaces(host.shell, container_netns(host, name)):
         if entry["ifname"] == "lo":

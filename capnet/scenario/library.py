@@ -9,6 +9,7 @@ import ast
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import capnet
 from capnet.errors import UsageError
@@ -35,6 +36,11 @@ def second_host_missing(name: str) -> UsageError:
     return UsageError(
         f"{name} needs a second Docker host: name it with --peer, or use --lab (two hosts on this machine)"
     )
+
+
+def daemon_settings(name: str) -> dict[str, Any]:
+    """Keys of daemon.json that the scenario needs to be other than Docker has them; only a lab can grant that."""
+    return dict(getattr(load(name), "DAEMON", {}))
 
 
 def load(name: str) -> ModuleType:

@@ -106,9 +106,10 @@ class Stage:
                 "there is no host that anybody can listen on: " + "; ".join(str(h.deaf) for h in self.hosts if h.deaf)
             )
         self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
+        earlier = [self._connections(host) for host in self.hosts]
         with listening(chosen, self.folder) as taps:
             yield
-            self.topology = self._survey(chosen)
+            self.topology = self._survey(chosen, earlier)
         self.taps = taps
         heard = sum(tap.received or 0 for tap in taps)
         self.say(f"heard {heard} packets")
@@ -130,8 +131,11 @@ class Stage:
             found += [point.filtered("") for point in here if point]
         return found
 
-    def _survey(self, points: Sequence[Point]) -> Topology:
-        """Asked while everything still stands: the connection table forgets within seconds."""
+    def _survey(self, points: Sequence[Point], earlier: Sequence[set[str]]) -> Topology:
+        """Asked while everything still stands: the connection table forgets within seconds.
+
+        What was in it before anybody listened is no connection of the capture.
+        """
         containers = [(actor.docker, box.name) for actor in self._actors for box in actor.boxes]
         topology = inventory.survey(self.scenario, self.hosts, containers, points)
         addresses = {
@@ -140,12 +144,18 @@ class Stage:
             for endpoint in container.endpoints
             for address in endpoint.addresses
         }
-        for host, described in zip(self.hosts, topology.hosts, strict=True):
+        for host, described, before in zip(self.hosts, topology.hosts, earlier, strict=True):
             try:
-                described.conntrack = inventory.conntrack(host, addresses)
+                described.conntrack = inventory.conntrack(host, addresses, before)
             except EnvironmentLacks as error:
                 self.say(f"{host.name}: the topology goes without a connection table: {error}")
         return topology
+
+    def _connections(self, host: DockerHost) -> set[str]:
+        try:
+            return inventory.connections(host)
+        except EnvironmentLacks:  # then there will be no table in the topology either
+            return set()
 
     def _unless_kept(self) -> ExitStack:
         """Where to register what --keep keeps: the stack that is unwound, or one that is forgotten."""
@@ -287,11 +297,13 @@ class StageHost:
         network: str = "bridge",
         address: str | None = None,
         ports: dict[int, int] | None = None,
+        source_port: int | None = None,
     ) -> Box:
         """Starts a container that runs the shell command.
 
         `network` is a network's name, none, host, or container:NAME; `address` its IPv4 address there, else Docker
-        chooses one; `ports` is {container's TCP port: host's}.
+        chooses one; `ports` is {container's TCP port: host's}. With `source_port` the kernel has no other port to
+        give to its connections, so no program needs to know how to choose one.
         """
         self._image()
         self.stage.say(f"{self.name}: container {name} on {network}")
@@ -301,6 +313,7 @@ class StageHost:
             self.stage.labels,
             self.stage._unless_kept(),
             ports=ports,
+            sysctls={"net.ipv4.ip_local_port_range": f"{source_port} {source_port}"} if source_port else None,
             **_attached(network, address),
         )
         self.boxes.append(box)
@@ -321,6 +334,14 @@ class StageHost:
     def parent(self, describes: str = "", *, capture_filter: str = "") -> Point | None:
         """The NIC that leads to the other host."""
         return self.interface(self.nic, describes, capture_filter=capture_filter)
+
+    def bridge_of(self, network: str, describes: str) -> Point | None:
+        """The Linux bridge of a bridge network on this host."""
+        attributes = self.docker.client.networks.list(names=[network])[0].attrs
+        name = inventory.bridge_name(attributes)
+        if name is None:
+            raise UsageError(f"{network} is no bridge network, it is {attributes['Driver']}")
+        return self.interface(name, describes)
 
     def overlay(self, network: str, interface: str, box: Box, describes: str) -> Point | None:
         """`br0` or `vxlan0` in the namespace of an overlay network that `box` is on."""
@@ -405,10 +426,11 @@ class Box:
         self.name = name
         self._container = container
 
-    def address(self, network: str = "bridge") -> str:
-        """Its IPv4 address on a network, as docker inspect has it."""
+    def address(self, network: str = "bridge", *, version: int = 4) -> str:
+        """Its IPv4 (or IPv6) address on a network, as docker inspect has it."""
         self._container.reload()
-        found: str = self._container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+        key = "IPAddress" if version == 4 else "GlobalIPv6Address"
+        found: str = self._container.attrs["NetworkSettings"]["Networks"][network][key]
         return found
 
     def run(self, command: str) -> str:
@@ -477,6 +499,15 @@ def page(folder: str, size: int) -> str:
     """Shell command that puts an index.html of `size` bytes of numbered lines into `folder`."""
     lines = "yes 'one line of a page that is easy to find in a capture'"
     return f"mkdir -p {folder} && {lines} | head -c {size} >{folder}/index.html"
+
+
+def ping_as(ident: int, address: str, *, count: int = 3) -> str:
+    """Shell command that pings with the echo identifier `ident`, somewhat above the processes that have run so far.
+
+    busybox's ping takes its process number for it, so processes are spent until it is that number's turn.
+    """
+    attempt = f"sh -c '[ $$ -eq {ident} ] && exec ping -c {count} -i 0.3 {address}'"
+    return f"n=0; while [ $n -lt {ident} ]; do n=$((n + 1)); {attempt} && exit 0; done; exit 1"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -28,6 +28,7 @@ from capnet.wire.pcapng import options
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
 MADE = sorted((ROOT / "tests" / "made").glob("*.pcap*"))
+LARGE = ("bridge", "overlay")
 READABLE = [each for each in (*GOLDEN, *MADE) if each.name not in ("pcap_empty.pcap", "pcapng_empty.pcapng")]
 MADE_BIG, MADE_PCAP = ROOT / "tests/made/pcapng_be.pcapng", ROOT / "tests/made/vxlan.pcap"
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
@@ -212,6 +213,11 @@ def forms(path: Path, names: list[str]) -> dict[int, tuple]:
     return found
 
 
+def least(path):
+    """More packets than this were followed, lest the test pass on nothing; those of none lead nowhere."""
+    return 40 if path.stem in LARGE else -1 if path.stem == "none" else 5
+
+
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
 def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
     found = annotated([path], tmp_path / "out.pcapng")
@@ -228,14 +234,14 @@ def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
     frames = defaultdict(list)
     for number, packet in enumerate(packets(tmp_path / "out.pcapng"), start=1):
         frames[packet["id"]].append(number)
-    del frames[None]
+    frames.pop(None, None)
     followed = 0
     for same in frames.values():
         at = {seen[each] for each in same}
         if len(at) > 1 and not any(each[4] in (2377, 7946) or each[2] in (2377, 7946) for each in at):
             followed += 1
             assert any(at <= route for route in routes), at
-    assert followed > 40
+    assert followed > least(path)
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
@@ -243,13 +249,13 @@ def test_hops_and_translations_of_the_report_are_frames_with_one_id(path, tmp_pa
     found = annotated([path], tmp_path / "out.pcapng")
     ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
     pairs = links(found.context).frames
-    assert len(pairs) > 40
+    assert len(pairs) > least(path)
     for before, after in pairs.tolist():
         assert ids[before - 1] == ids[after - 1] is not None
     for nat in found.report.nat:
         before, after = nat.evidence[:2]
         assert ids[before.frame - 1] == ids[after.frame - 1] is not None
-    assert len(set(ids)) > 40
+    assert len(set(ids)) > least(path)
 
 
 def test_a_repeated_payload_is_another_packet(tmp_path):

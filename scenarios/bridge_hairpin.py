@@ -1,0 +1,91 @@
+"""bridge-hairpin: a published port from inside, through docker-proxy: two connections for one
+
+                 host A
+    ┌────────────────────────────────────────────────────────────────┐
+    │   web  httpd :80            bbox                               │
+    │   eth0 172.17.0.2           eth0 172.17.0.3                    │
+    │     ▲                          │                               │
+    │     └─────── docker0 ──────────┘                               │
+    │       ▲     172.17.0.1         │ to 192.168.111.128:8080       │
+    │       │ 2nd connection         ▼ 1st connection                │
+    │       └─────────────── docker-proxy :8080 ◀── lo 127.0.0.1     │
+    │                                                                │
+    │                        ens33 192.168.111.128    nothing        │
+    └────────────────────────────────────────────────────────────────┘
+
+Builds  web (a web server, its port 80 published as 8080) and bbox on host A's default bridge. The daemon has its
+        userland proxy, as Docker has it unless told otherwise.
+Sends   web to bbox by ping: neighbours on docker0, straight.
+        bbox to A:8080 by HTTP: a packet that comes from docker0 is not translated, docker-proxy answers it and
+        opens a connection of its own to web, from 172.17.0.1.
+        host A to 127.0.0.1:8080 by HTTP: docker-proxy too.
+        host A to its own address, port 8080, by HTTP: translated before it is sent, with no proxy.
+Listens at eth0 of both containers, docker0, lo and ens33 of host A.
+"""
+
+from capnet.scenario.expect import Pair, Seen
+from capnet.scenario.stage import Stage, page
+
+NAME = "bridge-hairpin"
+NEEDS_PEER = False
+
+
+def play(stage: Stage) -> None:
+    a = stage.a
+    pages = " && ".join(page(f"/srv/{name}", size) for name, size in (("bbox", 1000), ("lo", 1500), ("own", 2000)))
+    web = a.container("web", f"{pages} && exec httpd -f -h /srv", ports={80: 8080})
+    bbox = a.container("bbox")
+    web.until("wget -q -O /dev/null http://127.0.0.1/bbox/")
+
+    with stage.listening(
+        bbox.interface("eth0", "eth0 inside bbox"),
+        a.interface("docker0", "the bridge of host A"),
+        web.interface("eth0", "eth0 inside web"),
+        a.interface("lo", "lo of host A"),
+        a.parent("NIC of host A: nothing leaves it"),
+    ):
+        stage.say("web to bbox: ping")
+        web.run(f"ping -c 2 -i 0.3 {bbox.address()}")
+
+        stage.say(f"bbox to host {a.name}, port 8080: HTTP")
+        bbox.run(f"wget -q -O /dev/null http://{a.address}:8080/bbox/")
+
+        stage.say(f"host {a.name} to 127.0.0.1:8080, and to its own address: HTTP")
+        a.run("wget -q -O /dev/null http://127.0.0.1:8080/lo/")
+        a.run(f"wget -q -O /dev/null http://{a.address}:8080/own/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is bridge"""
+    return seen.model(), "bridge"
+
+
+def expect_two_connections(seen: Seen) -> Pair:
+    """docker-proxy answers bbox, and whoever comes over lo, and opens a second connection to web from 172.17.0.1"""
+    for place in ("bbox/eth0", "lo", "docker0"):
+        seen.at(f"{seen.a}/{place}")
+    gateway, web, lo = seen.gateway("bridge"), seen.ip("web"), "127.0.0.1"
+    clients = {(seen.ip("bbox"), seen.ip(seen.a)), (lo, lo)}
+    return seen.proxied(), {(src, dst, 8080, gateway, web, 80) for src, dst in clients}
+
+
+def expect_not_rewritten(seen: Seen) -> Pair:
+    """no packet is the same before and behind docker-proxy: nothing is translated"""
+    return seen.rewritten(), set()
+
+
+def expect_client_lost(seen: Seen) -> Pair:
+    """web never meets bbox as a client: its clients are 172.17.0.1 and host A"""
+    clients = {src for proto, src, dst in seen.talk(f"{seen.a}/web/eth0") if (proto, dst) == ("tcp", seen.ip("web"))}
+    return clients, {seen.gateway("bridge"), seen.ip(seen.a)}
+
+
+def expect_own_address_is_translated(seen: Seen) -> Pair:
+    """to its own address host A gets through without the proxy: on docker0 under its own address, not on lo"""
+    a, web = seen.ip(seen.a), seen.ip("web")
+    return (("tcp", a, web) in seen.talk(f"{seen.a}/docker0"), seen.talk(f"{seen.a}/lo", about=a)), (True, set())
+
+
+def expect_nothing_leaves(seen: Seen) -> Pair:
+    """nothing of it leaves host A"""
+    return [seen.talk(seen.parent(seen.a), about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]

@@ -1,0 +1,104 @@
+"""bridge-user-defined: a bridge network of one's own, with names (Docker's DNS server) and IPv6
+
+                 host A                                                      host B
+    ┌──────────────────────────────────────────────┐              ┌──────────────────────────┐
+    │   web  httpd :80           bbox              │              │                          │
+    │   eth0 172.18.0.2          eth0 172.18.0.3   │              │   web server  tcp 7000   │
+    │   2001:db8:111::2          2001:db8:111::3   │              │                          │
+    │     │                      lo 127.0.0.11 ⟲ DNS              │                          │
+    │     └──── br-XXXXXXXXXXXX ───┘               │              │                          │
+    │      172.18.0.1  2001:db8:111::1             │              │                          │
+    │                │ masquerade                  │              │                          │
+    │              ens33 192.168.111.128 ──────────┼──── wire ────┼── ens33 192.168.111.129  │
+    └──────────────────────────────────────────────┘              └──────────────────────────┘
+
+Builds  appnet, a bridge network with a subnet of each IP version; web (a web server) and bbox on it; on host B a
+        web server on port 7000.
+Sends   bbox asks Docker's DNS server for web: the query never leaves bbox's lo, where it is sent to 127.0.0.11:53 and
+        redirected to a port of dockerd's choice.
+        bbox to web by ping and HTTP over IPv4 and over IPv6: switched, nothing is rewritten.
+        bbox to host B by ping and HTTP: masqueraded like on docker0.
+Listens at lo and eth0 of bbox, the network's bridge, eth0 of web, docker0, and ens33 of both hosts.
+"""
+
+from capnet.scenario.expect import Pair, Seen
+from capnet.scenario.stage import Stage, page
+
+NAME = "bridge-user-defined"
+NEEDS_PEER = True
+
+NET = "appnet"
+IPV6 = "2001:db8:111::/64"  # a prefix for documentation: routed nowhere (RFC 3849)
+
+
+def play(stage: Stage) -> None:
+    a, b = stage.a, stage.b
+    stage.network(NET, "bridge", subnet=IPV6, enable_ipv6=True)
+    web = a.container("web", f"{page('/srv', 2000)} && exec httpd -f -h /srv", network=NET)
+    bbox = a.container("bbox", network=NET)
+    b.serve_http(7000)
+    web.until("wget -q -O /dev/null http://127.0.0.1/")
+    bbox.until(f"ping -6 -c 1 -W 1 {web.address(NET, version=6)}")  # both addresses are no longer tentative
+
+    with stage.listening(
+        bbox.interface("lo", "lo inside bbox, where Docker's DNS server answers"),
+        bbox.interface("eth0", "eth0 inside bbox"),
+        a.bridge_of(NET, "the bridge of appnet"),
+        web.interface("eth0", "eth0 inside web"),
+        a.interface("docker0", "the default bridge, which has nothing to do with it"),
+        a.parent("NIC of host A: after masquerade"),
+        b.parent("NIC of host B, at the other end of the wire"),
+    ):
+        stage.say("bbox asks for web: DNS")
+        bbox.run("nslookup -type=a web 127.0.0.11")
+
+        stage.say("bbox to web: ping and HTTP, IPv4 and IPv6")
+        bbox.run(f"ping -c 2 -i 0.3 {web.address(NET)}")
+        bbox.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
+        bbox.run(f"ping -6 -c 2 -i 0.3 {web.address(NET, version=6)}")
+        bbox.run(f"wget -q -O /dev/null 'http://[{web.address(NET, version=6)}]/'")
+
+        stage.say(f"bbox to host {b.name}: ping, HTTP")
+        bbox.run(f"ping -c 2 -i 0.3 {b.address}")
+        bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is bridge"""
+    return seen.model(), "bridge"
+
+
+def expect_dns_stays_inside(seen: Seen) -> Pair:
+    """the query for web goes to 127.0.0.11 on bbox's lo, and nowhere else"""
+    places = (f"{seen.a}/bbox/lo", f"{seen.a}/bbox/eth0", f"{seen.a}/web/eth0")
+    asked = {place: ("udp", "127.0.0.1", "127.0.0.11") in seen.talk(place) for place in places}
+    return asked, dict(zip(places, (True, False, False), strict=True))
+
+
+def expect_dns_redirected(seen: Seen) -> Pair:
+    """on lo the query is redirected already: not to port 53, from which the answer comes"""
+    flows = seen.flows(f"{seen.a}/bbox/lo", about="127.0.0.11", proto="udp")
+    ports = {("asked" if each["dst"] == "127.0.0.11" else "answers"): each for each in flows}
+    return (ports["asked"]["dport"] != 53, ports["answers"]["sport"]), (True, 53)
+
+
+def expect_both_versions_unchanged(seen: Seen) -> Pair:
+    """ping and HTTP from bbox to web cross the bridge unchanged, IPv4 and IPv6 alike"""
+    ways = {
+        (proto, version): seen.way(proto, seen.ip("bbox", version=version), seen.ip("web", version=version))
+        for proto, version in (("tcp", 4), ("icmp", 4), ("tcp", 6), ("icmpv6", 6))
+    }
+    return ways, {key: [f"{seen.a}/bbox/eth0", seen.bridge(NET), f"{seen.a}/web/eth0"] for key in ways}
+
+
+def expect_masquerade(seen: Seen) -> Pair:
+    """bbox is host A to host B; host A's connection table has the same translations"""
+    return (seen.rewritten(), seen.apparent("bbox")), (
+        seen.conntrack(),
+        {"icmp": seen.ip(seen.a), "tcp": seen.ip(seen.a)},
+    )
+
+
+def expect_docker0_idle(seen: Seen) -> Pair:
+    """docker0 has nothing to do with it"""
+    return [seen.talk(f"{seen.a}/docker0", about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]

@@ -1,0 +1,91 @@
+"""Every scenario's claims, on its golden capture: checked offline as they are after a live run, and able to fail."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from capnet.scenario import expect, library
+from capnet.topology import topology_path
+from tests.conftest import PROJECT
+
+PCAPS = PROJECT / "pcaps"
+SCENARIOS = [name for name in library.files() if (PCAPS / f"{name}.pcapng").exists()]
+
+
+def golden(name: str) -> Path:
+    return PCAPS / f"{name}.pcapng"
+
+
+def broken(name: str, capture: Path) -> list[str]:
+    return [each.claim for each in expect.verify(library.load(name), capture) if not each.true]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_has_a_golden_that_shows_what_it_claims(name: str) -> None:
+    assert golden(name).stat().st_size < 300_000
+    assert json.loads(topology_path(golden(name)).read_text())["scenario"] == name
+    claims = expect.claims(library.load(name))
+    assert "the model is" in next(iter(claims))
+    assert len(claims) >= 4
+    assert broken(name, golden(name)) == []
+
+
+def test_every_golden_has_its_scenario_and_its_line() -> None:
+    assert {path.stem for path in PCAPS.glob("*.pcapng")} == set(SCENARIOS)
+    described = (PCAPS / "README.md").read_text()
+    assert [name for name in SCENARIOS if f"`{name}.pcapng`" not in described] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("none", "host"),
+        ("host", "container"),
+        ("container", "bridge"),
+        ("macvlan", "host"),
+        ("bridge", "bridge-user-defined"),
+        ("bridge-clash", "bridge"),
+        ("bridge-hairpin", "bridge-hairpin-noproxy"),
+        ("bridge-hairpin-noproxy", "bridge-hairpin"),
+        ("bridge-user-defined", "bridge"),
+        ("overlay", "overlay-two"),
+        ("overlay-two", "overlay"),
+    ],
+)
+def test_another_models_packets_do_not_show_it(name: str, other: str) -> None:
+    assert len(broken(name, golden(other))) >= 2
+
+
+def test_a_translation_that_conntrack_does_not_know_is_noticed(tmp_path: Path) -> None:
+    capture = tmp_path / "bridge.pcapng"
+    shutil.copy(golden("bridge"), capture)
+    topology = json.loads(topology_path(golden("bridge")).read_text())
+    lines = topology["hosts"][0]["conntrack"]
+    assert any("dport=8080" in line for line in lines)
+    topology["hosts"][0]["conntrack"] = [
+        line.replace("sport=8080", "sport=8081").replace("dport=8080", "dport=8081") for line in lines
+    ]
+    topology_path(capture).write_text(json.dumps(topology))
+    assert broken("bridge", capture) == ["host A's connection table has the same translations, before and after"]
+
+
+def test_a_claim_about_a_place_that_was_not_heard_is_left_out() -> None:
+    verdicts = expect.verify(library.load("overlay"), golden("overlay"), whole=False)
+    assert [each.true for each in verdicts if each.claim.startswith("the model")] == [None]
+    assert sum(each.true is True for each in verdicts) == len(verdicts) - 1
+
+
+def test_a_claim_about_nobody_is_broken() -> None:
+    module = ModuleType("stub")
+
+    def expect_somebody(seen: expect.Seen) -> expect.Pair:
+        """nobody is somebody"""
+        return seen.ip("nobody"), "1.2.3.4"
+
+    module.expect_somebody = expect_somebody  # type: ignore[attr-defined]
+    assert expect.verify(module, golden("none")) == [expect.Verdict("nobody is somebody", False, "no container nobody")]
