@@ -8,22 +8,22 @@ Several sources are one capture with several points. A topology file beside a so
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from threading import Event
+from typing import BinaryIO, NamedTuple
 
 from capnet.analyze import findings, flows, macs, models, nat, paths, proxies, stations, tunnels
 from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
 from capnet.analyze.facts import Input, Point, Problem, Report
+from capnet.analyze.hands import Hands, hands
 from capnet.analyze.ledger import BUDGET, Ledger
 from capnet.errors import UnreadableInput
 from capnet.topology import Topology, role_from_name, topology_path
 from capnet.wire.capture import Capture, open_capture, worth_compiling
-from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
 from capnet.wire.linktypes import linktype_name
 
@@ -47,15 +47,35 @@ def analyze(
     vxlan_port: int = 0,
     compiled: bool | None = None,
     budget: int = BUDGET,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    threads: int | None = None,
+    until: Event | None = None,
 ) -> Report:
     """Analyze captures and say what they show.
 
     `topology`: who owns what; None = look beside each source. `vxlan_port`: a UDP port that always is VXLAN,
     besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following packets.
-    `progress` is called with the number of packets read so far, after each block. Raises UnreadableInput.
+    `progress` is called after each block. `threads`: None = one a processor, a few at most; the report does not
+    depend on it. `until`: files may be growing, and end when this is set. Raises UnreadableInput.
     """
-    return study(sources, topology, vxlan_port=vxlan_port, compiled=compiled, budget=budget, progress=progress).report
+    return study(
+        sources,
+        topology,
+        vxlan_port=vxlan_port,
+        compiled=compiled,
+        budget=budget,
+        progress=progress,
+        threads=threads,
+        until=until,
+    ).report
+
+
+class Progress(NamedTuple):
+    """How far the reading is: packets, and bytes on disk of how many in all (None: a stream does not tell)."""
+
+    packets: int
+    taken: int
+    size: int | None
 
 
 @dataclass(frozen=True)
@@ -79,19 +99,22 @@ def study(
     vxlan_port: int = 0,
     compiled: bool | None = None,
     budget: int = BUDGET,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    threads: int | None = None,
+    until: Event | None = None,
     on_block: Callable[[int, bytes, bool], None] | None = None,
 ) -> Study:
     """As `analyze`, with what more can be asked. `on_block`: as of `open_capture`, the number of the source first."""
     wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
-    if compiled is None and all(source.path for source in wanted):
+    if compiled is None and until is None and all(source.path for source in wanted):
         compiled = worth_compiling([source.path for source in wanted if source.path])
-    reading = _Reading(budget)
+    reading = _Reading(budget, threads or hands())
+    reading.size = _size_of(wanted) if until is None else None
     for number, source in enumerate(wanted):
         stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
         told = partial(on_block, number) if on_block else None
         with open_capture(
-            stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port, on_block=told
+            stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port, on_block=told, until=until
         ) as capture:
             compiled = capture.machine.compiled  # one pass, one machine
             reading.read(source, capture, len(wanted), progress)
@@ -104,26 +127,32 @@ def study(
 class _Reading:
     """What reading all sources leaves: points, inputs, names and the ledger."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, hands: int) -> None:
         self.budget = budget
+        self.hands = hands
         self.ledger: Ledger | None = None
         self.points: list[Point] = []
         self.inputs: list[Input] = []
         self.names: dict[str, list[str]] = {}
         self.packets = 0
+        self.taken = 0  # bytes on disk of the sources that were read
+        self.size: int | None = None  # of all sources
         self.bases: list[int] = []
 
-    def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[int], None] | None) -> None:
+    def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[Progress], None] | None) -> None:
         """Read one of `sources` sources to its end."""
         if self.ledger is None:
-            self.ledger = Ledger(capture.machine, self.budget)
+            self.ledger = Ledger(capture.machine, self.budget, self.hands if capture.machine.compiled else 1)
         base = len(self.points)
         self.bases.append(base)
-        for block in _one_ahead(capture.blocks()) if capture.machine.compiled else capture.blocks():
-            self.ledger.see(block, base, points=sources + len(capture.interfaces) - 1)
+
+        def told() -> None:
             if progress:
-                progress(self.packets + capture.packets)
+                progress(Progress(self.packets + capture.packets, self.taken + capture.taken, self.size))
+
+        Hands(capture, self.ledger, base, sources - 1, told).work()
         self.packets += capture.packets
+        self.taken += capture.taken
         for address, names in capture.names.of.items():
             self.names.setdefault(address, []).extend(names)
         self._add_points(source, capture)
@@ -173,16 +202,17 @@ class _Reading:
             )
 
 
-def _one_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, each read and decoded by a second thread while the one before it is being counted.
-
-    Compiled kernels release the GIL, so two cores are really used.
-    """
-    with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(next, blocks, None)
-        while (block := following.result()) is not None:
-            following = reader.submit(next, blocks, None)
-            yield block
+def _size_of(sources: list[Source]) -> int | None:
+    """Bytes on disk of all sources; None if one of them is a stream."""
+    total = 0
+    for source in sources:
+        if source.path is None:
+            return None
+        try:
+            total += source.path.stat().st_size
+        except OSError:
+            return None  # opening it will say why
+    return total
 
 
 def _beside(sources: list[Source]) -> Topology | None:

@@ -7,14 +7,25 @@ full, half of the digests are dropped, at every point the same ones.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 
 from capnet.analyze import columns as col
-from capnet.analyze.passes import FLOW_SCRATCH, observe, see_arps, see_carriers, see_flows, see_stations
+from capnet.analyze.passes import (
+    FLOW_SCRATCH,
+    add_flow_sides,
+    add_stations,
+    hash_flows,
+    observe,
+    see_arps,
+    see_carriers,
+    see_flows,
+    see_stations,
+)
 from capnet.analyze.peeks import Peeks
 from capnet.analyze.rows import row_hash
-from capnet.analyze.tables import Table
+from capnet.analyze.tables import Table, turn
 from capnet.wire import frames
 from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
@@ -24,73 +35,94 @@ from capnet.wire.kernel import Machine
 BUDGET = 1 << 19
 ONE_POINT_SHARE = 8
 
+ROOM = 4096  # for rows that are summed up at a time
 
-class Ledger:
-    """Fill with `see`, then read `flows`, `stations`, `arps`, `tunnels` and `observations`."""
 
-    def __init__(self, machine: Machine, budget: int = BUDGET) -> None:
+class Part:
+    """The flows whose hash says so, and all that hangs on them: stations, carriers, observations.
+
+    Parts have nothing in common, so each may be filled by a thread of its own. A part must see all blocks in order: a
+    retransmission, or the first packet of a flow, is one only in order.
+    """
+
+    def __init__(self, machine: Machine, budget: int, number: int, of: int) -> None:
         self.machine = machine
         self.budget = budget
+        self.number = number
+        self.of = of
         self.sample = 0  # digests with one of these bits are not observed
-        self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
-        self._flows = Table(machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
-        self._stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
-        self._arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)
-        self._carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
+        self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames; in part 0, all of them
+        self.flows = Table(machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
+        self.stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
+        self.arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)  # likewise
+        self.carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
         self._observations = np.zeros(1024 * col.OBS_WIDTH, dtype=np.int64)
         self._observed = 0
-        self.peeks = Peeks()
+        self.peeks = Peeks()  # in the last part, all of them
         self._flow_of = np.zeros(0, dtype=np.int64)
+        self._born = np.zeros(0, dtype=np.int64)
         self._seen = 0
         self._layers = 0  # of all rows so far
 
     @property
-    def sample_share(self) -> float:
-        """Share of all digests that are observed; 1.0 = every packet."""
-        return 1.0 / (self.sample + 1)
+    def born(self) -> np.ndarray:
+        """Per flow, the number of the row that began it, counted through the whole input."""
+        return self._born[: self.flows.count]
 
-    def see(self, block: Block, base: int, points: int = 2) -> None:
-        """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
+    @property
+    def observations(self) -> np.ndarray:
+        return self._observations[: self._observed * col.OBS_WIDTH].reshape(self._observed, col.OBS_WIDTH)
+
+    def see(self, block: Block, hashes: np.ndarray, base: int, points: int) -> None:
+        """Take in this part of a block; see `Ledger.see`."""
         n = len(block)
         run, view = self.machine.run, self.machine.view
-        for table in (self._flows, self._arps, self._carriers):
-            table.reserve(n)
-        self._stations.reserve(2 * n)
-        if len(self._flow_of) < n:
-            self._flow_of = np.zeros(n, dtype=np.int64)
+        self.see_flows(block, hashes, base)
         rows, flow_of = view(block.flat), view(self._flow_of)
-        flows = self._flows
-        flows.count = run(see_flows)(rows, n, base, *flows.arguments(), flows.count, flow_of)
-        stations = self._stations
+        flows, stations = self.flows, self.stations
+        stations.reserve(2 * n)
         stations.count = run(see_stations)(
-            rows, n, base, *stations.arguments(), stations.count, flow_of, view(flows.flat)
+            rows, n, base, self.number, *stations.arguments(), stations.count, flow_of, view(flows.flat)
         )
-        if block.layers & frames.LAYER_ARP:
-            arps = self._arps
-            arps.count = run(see_arps)(rows, n, base, *arps.arguments(), arps.count)
         self._layers |= block.layers
         if self._layers & frames.LAYER_TUNNEL:
-            carriers = self._carriers
+            carriers = self.carriers
+            carriers.reserve(n)
             carriers.count = run(see_carriers)(
                 rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
             )
         self._observe(rows, n, flow_of, self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
-        self.peeks.see(block, base)
-        if block.odd:
+        if self.number == 0 and block.layers & frames.LAYER_ARP:
+            arps = self.arps
+            arps.reserve(n)
+            arps.count = run(see_arps)(rows, n, base, *arps.arguments(), arps.count)
+        if self.number == 0 and block.odd:
             self._count_undecoded(block)
+        if self.number == self.of - 1:
+            self.peeks.see(block, base)
         self._seen += n
 
+    def see_flows(self, block: Block, hashes: np.ndarray, base: int) -> np.ndarray:
+        """Count this part of a block in the flow table; the flow row of each row, negative where it is not here."""
+        n = len(block)
+        view, flows = self.machine.view, self.flows
+        flows.reserve(n)
+        capacity = len(flows.flat) // flows.width
+        if len(self._born) < capacity:
+            born = np.zeros(capacity, dtype=np.int64)
+            born[: flows.count] = self.born
+            self._born = born
+        if len(self._flow_of) < n:
+            self._flow_of = np.zeros(n, dtype=np.int64)
+        flows.count = self.machine.run(see_flows)(
+            view(block.flat), n, base, view(hashes), self.number, self.of, self._seen,
+            *flows.arguments(), flows.count, view(self._flow_of), view(self._born),
+        )  # fmt: skip
+        return self._flow_of[:n]
+
     def _observe(self, rows: object, n: int, flow_of: object, budget: int) -> None:
+        """Observe a block, then halve while there is too much: which digests stay does not depend on blocks."""
         width = col.OBS_WIDTH
-        while self._observed + n > max(budget, n):
-            self.sample = self.sample * 2 + 1
-            kept = self.observations
-            kept = kept[(kept[:, col.OBS_DIGEST] >> 8) & self.sample == 0]
-            self._observations[: kept.size] = kept.reshape(-1)
-            self._observed = len(kept)
-            if self.sample >> 40:  # one digest repeated a million times: none of them tells packets apart
-                self._observed = 0
-                break
         if (self._observed + n) * width > len(self._observations):
             grown = np.zeros(2 * len(self._observations) + n * width, dtype=np.int64)
             grown[: self._observed * width] = self._observations[: self._observed * width]
@@ -98,6 +130,11 @@ class Ledger:
         self._observed = self.machine.run(observe)(
             rows, n, flow_of, self.machine.view(self._observations), self._observed, self.sample, self._seen
         )
+        while self._observed > budget:
+            self.sample = self.sample * 2 + 1
+            kept = chosen(self.observations, self.sample)
+            self._observations[: kept.size] = kept.reshape(-1)
+            self._observed = len(kept)
 
     def _count_undecoded(self, block: Block) -> None:
         reasons = block.rows[:, frames.REASON]
@@ -106,25 +143,96 @@ class Ledger:
         for (reason, detail), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             self.undecoded[reason, detail] += count
 
+
+def chosen(observations: np.ndarray, sample: int) -> np.ndarray:
+    """Those whose digest has no bit in common with `sample`."""
+    if sample >> 40:  # one digest repeated a million times: none of them tells packets apart
+        return observations[:0]
+    return observations[(observations[:, col.OBS_DIGEST] >> 8) & sample == 0]
+
+
+class Ledger:
+    """Fill with `see`, then read `flows`, `stations`, `arps`, `tunnels` and `observations`.
+
+    It may be kept in several parts, which threads fill at the same time; what it says does not depend on how many.
+    """
+
+    def __init__(self, machine: Machine, budget: int = BUDGET, parts: int = 1) -> None:
+        self.machine = machine
+        self.budget = budget
+        self.parts = [Part(machine, budget, number, parts) for number in range(parts)]
+        self._key = machine.view(np.zeros(col.FLOW_KEY, dtype=np.int64))
+        self._hashes = np.zeros(0, dtype=np.int64)
+        self._points = 1
+        self._whole: _Whole | None = None
+
+    def see(self, block: Block, base: int, points: int = 2) -> None:
+        """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
+        hashes = self._hash(block, base)
+        for part in self.parts:
+            self.see_part(part, block, hashes, base, points)
+
+    def see_part(self, part: Part, block: Block, hashes: np.ndarray, base: int, points: int) -> None:
+        """Take in one part of a block: by whoever fills that part, block by block."""
+        self._whole = None
+        self._points = max(self._points, points)
+        part.see(block, hashes, base, points)
+
+    def number(self, block: Block, base: int) -> np.ndarray:
+        """Count a block in the flow table alone. Returns the flow row of each of its rows, negative: it has none.
+
+        Flows are numbered in order of first sight: a second pass over the same input numbers them the same. For
+        ledgers of one part.
+        """
+        (part,) = self.parts
+        return part.see_flows(block, self._hash(block, base), base)
+
+    def _hash(self, block: Block, base: int) -> np.ndarray:
+        if len(self._hashes) < len(block):
+            self._hashes = np.zeros(len(block), dtype=np.int64)
+        hash_block(self.machine, block, base, self._key, self._hashes)
+        return self._hashes
+
     # -- what the pass found: int64 arrays, see analyze.columns ------------------------------------
     @property
     def flows(self) -> np.ndarray:
-        return self._flows.rows
+        return self._all().flows
 
     @property
     def arps(self) -> np.ndarray:
-        return self._arps.rows
+        return self.parts[0].arps.rows
+
+    @property
+    def peeks(self) -> Peeks:
+        return self.parts[-1].peeks
+
+    @property
+    def undecoded(self) -> Counter[tuple[int, int]]:
+        return self.parts[0].undecoded
 
     @property
     def observations(self) -> np.ndarray:
-        return self._observations[: self._observed * col.OBS_WIDTH].reshape(self._observed, col.OBS_WIDTH)
+        return self._all().observations
+
+    @property
+    def sample(self) -> int:
+        return self._all().sample
+
+    @property
+    def sample_share(self) -> float:
+        """Share of all digests that are observed; 1.0 = every packet."""
+        return 1.0 / (self.sample + 1)
+
+    def _all(self) -> _Whole:
+        if self._whole is None:
+            budget = self.budget if self._points > 1 else self.budget // ONE_POINT_SHARE
+            self._whole = _joined(self.parts, budget)
+        return self._whole
 
     @property
     def stations(self) -> np.ndarray:
         """The station table: strays and frames without IP as counted, the others summed up from flows and ARP."""
-        flows, arps = self.flows, self.arps
-        spoke = flows[flows[:, col.FLOW_SMAC] >= 0]
-        heard = flows[flows[:, col.FLOW_DMAC] >= 0]
+        arps = self.arps
         zero = np.zeros(len(arps), dtype=np.int64)
         arp_rows = np.column_stack(
             [
@@ -134,18 +242,23 @@ class Ledger:
                 zero, zero,
             ]
         )  # fmt: skip
-        sides = [
-            self._stations.rows,
-            _station_rows(spoke, col.FLOW_SMAC, col.FLOW_SRC_HI, col.FLOW_SRC_LO, 0),
-            _station_rows(heard, col.FLOW_DMAC, col.FLOW_DST_HI, col.FLOW_DST_LO, 2),
-            arp_rows,
-        ]
-        return _fold(np.concatenate(sides), col.STATION_KEY, _STATION_FOLD, col.STATION_FIRST)
+        run, view = self.machine.run, self.machine.view
+        sums = Table(self.machine, col.STATION_WIDTH, col.STATION_KEY)
+        for part in self.parts:
+            sums.add(part.stations.rows, run(add_stations))
+            flows = view(part.flows.flat)
+            for side in ((col.FLOW_SMAC, col.FLOW_SRC_HI, 0), (col.FLOW_DMAC, col.FLOW_DST_HI, 2)):
+                for start in range(0, part.flows.count, ROOM):  # flows are many more than stations
+                    stop = min(start + ROOM, part.flows.count)
+                    sums.reserve(stop - start)
+                    sums.count = run(add_flow_sides)(flows, start, stop, *side, *sums.arguments(), sums.count)
+        sums.add(arp_rows, run(add_stations))
+        return _by_first_sight(sums.rows, col.STATION_KEY, col.STATION_FIRST)
 
     @property
     def tunnels(self) -> np.ndarray:
         """The tunnel table: carriers summed up by point, VNI, VTEPs and port."""
-        flows, others = self.flows, self._carriers.rows
+        flows, others = self.flows, self._all().carriers
         carrying = flows[flows[:, col.FLOW_CARRIES] > 0]
         other_bytes = np.zeros(len(flows), dtype=np.int64)
         np.add.at(other_bytes, others[:, col.CARRIER_FLOW], others[:, col.CARRIER_BYTES])
@@ -169,22 +282,60 @@ class Ledger:
         return _fold(np.concatenate([first_vni, other_vnis]), col.TUNNEL_KEY, _TUNNEL_FOLD, col.TUNNEL_FIRST)
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """What all parts hold together, as if there were only one."""
+
+    flows: np.ndarray
+    carriers: np.ndarray
+    observations: np.ndarray
+    sample: int
+
+
+def _joined(parts: list[Part], budget: int) -> _Whole:
+    """Flows in order of first sight, and all that names them by number renumbered."""
+    carriers = [part.carriers.rows.copy() for part in parts]
+    sample = max(part.sample for part in parts)
+    seen = [chosen(part.observations, sample) for part in parts]
+    while sum(len(each) for each in seen) > budget:
+        sample = sample * 2 + 1
+        seen = [chosen(each, sample) for each in seen]
+    if len(parts) == 1:
+        place = np.arange(parts[0].flows.count)
+    else:
+        order = np.argsort(np.concatenate([part.born for part in parts]))
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+    # Column by column: conclusions look at few columns of all flows, the pass looked at all columns of one.
+    flows = np.empty((len(place), col.FLOW_WIDTH), dtype=np.int64, order="F")
+    start = 0
+    for part, carried, each in zip(parts, carriers, seen, strict=True):
+        here = place[start : start + part.flows.count]
+        start += part.flows.count
+        run, view = part.machine.run, part.machine.view
+        run(turn)(
+            view(part.flows.flat), len(here), col.FLOW_WIDTH, view(here.copy()), view(flows.reshape(-1, order="F")),
+            len(place),
+        )  # fmt: skip
+        carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]
+        each[:, col.OBS_FLOW] = here[each[:, col.OBS_FLOW]]
+    observations = np.concatenate(seen)
+    if len(parts) > 1:
+        observations = observations[np.argsort(observations[:, col.OBS_SEQ])]
+    return _Whole(flows, _by_flow(np.concatenate(carriers)), observations, sample)
+
+
+def _by_flow(carriers: np.ndarray) -> np.ndarray:
+    return carriers[np.lexsort([carriers[:, column] for column in range(col.CARRIER_KEY - 1, -1, -1)])]
+
+
+def hash_block(machine: Machine, block: Block, base: int, key: object, hashes: np.ndarray) -> None:
+    """The hash of each row's flow: in any thread, before a block is taken in. `key`: view of FLOW_KEY numbers."""
+    machine.run(hash_flows)(machine.view(block.flat), len(block), base, key, machine.view(hashes))
+
+
 # How the values of rows with equal keys become one, column by column behind the key.
-_STATION_FOLD = ("min", "max", "sum", "first", "min", "max")
 _TUNNEL_FOLD = ("min", "max", "sum", "sum", "sum", "first", "max", "sum")
-
-
-def _station_rows(flows: np.ndarray, mac: int, hi: int, lo: int, how: int) -> np.ndarray:
-    """One station row per flow, for the side whose columns are named."""
-    return np.column_stack(
-        [
-            flows[:, [col.FLOW_POINT, col.FLOW_VIA, col.FLOW_VIA_VNI, mac, hi, lo]],
-            np.full(len(flows), how, dtype=np.int64),
-            flows[:, [col.FLOW_FIRST, col.FLOW_LAST]],
-            flows[:, col.FLOW_PACKETS] - flows[:, col.FLOW_STRAYS],
-            flows[:, [col.FLOW_FIRST_FRAME, col.FLOW_TTL_MIN, col.FLOW_TTL_MAX]],
-        ]
-    )
 
 
 def _tunnel_rows(
@@ -224,5 +375,10 @@ def _fold(rows: np.ndarray, keys: int, how: tuple[str, ...], first: int) -> np.n
             folded[:, column] = np.minimum.reduceat(rows[:, column], starts)
         elif rule == "max":
             folded[:, column] = np.maximum.reduceat(rows[:, column], starts)
-    ties = (folded[:, k] for k in range(keys - 1, -1, -1))  # the same time: by key, so that the order never varies
-    return folded[np.lexsort((*ties, folded[:, first]))]
+    return _by_first_sight(folded, keys, first)
+
+
+def _by_first_sight(rows: np.ndarray, keys: int, first: int) -> np.ndarray:
+    """Rows by time (column `first`); at the same time by key, so that the order never varies."""
+    ties = (rows[:, k] for k in range(keys - 1, -1, -1))
+    return rows[np.lexsort((*ties, rows[:, first]))]

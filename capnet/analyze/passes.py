@@ -165,57 +165,90 @@ SYN_ACK = 18
 # Rows of a chunk are looked up in three rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.
 CHUNK = 64
-# Behind the chunk's scratch: the ports of the last first fragments seen, by which later ones find their flow.
-FRAGMENTED = CHUNK * (FLOW_KEY + 2) + 1
+# Scratch space of `see_flows`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
+HASHES = CHUNK * FLOW_KEY
+GUESSES = HASHES + CHUNK
+PICKED = GUESSES + CHUNK
+TOUCHED = PICKED + CHUNK
+# ... and the ports of the last first fragments seen, by which later ones find their flow.
+FRAGMENTED = TOUCHED + 1
 FRAGMENT_SLOTS = 256
 FRAGMENT = 4  # numbers a slot: which datagram, source port, destination port, kind
 FLOW_SCRATCH = FRAGMENTED + FRAGMENT_SLOTS * FRAGMENT
 
+# Instead of a hash, or of a flow row:
+NO_FLOW = -1  # not an IP packet
+FRAGMENT_FLOW = -2  # hash: its flow is known in order only
+OTHER_PART = -2  # flow row: in the table of another part
+
+# Flows are divided among parts by bits of their hash that the index does not use.
+PART_BITS = 40
+
+
+@kernel
+def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
+    """The hash of each row's flow, for `see_flows`; unlike that, in any order."""
+    for i in range(n):
+        layers = rows[i * WIDTH + LAYERS]
+        if layers & LAYER_IP == 0:
+            hashes[i] = NO_FLOW
+        elif layers & LAYER_FRAGMENT:
+            hashes[i] = FRAGMENT_FLOW
+        else:
+            flow_key(rows, i * WIDTH, base, key, 0)
+            hashes[i] = key_hash(key, 0, FLOW_KEY)
+
 
 @kernel
 def see_flows(
-    rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, scratch: Any, count: int, flow_of: Any
-) -> int:
-    """Count every IP packet in its flow; `flow_of[i]` = flow row of row i, -1 for what is not IP.
+    rows: Any, n: int, base: int, hashes: Any, part: int, parts: int, seen: int,
+    index: Any, mask: int, flows: Any, scratch: Any, count: int, flow_of: Any, born: Any,
+) -> int:  # fmt: skip
+    """Count every IP packet of this part of all flows; `flow_of[i]` = flow row of row i, or why it has none.
 
-    `scratch` (FLOW_SCRATCH numbers): the chunk's keys, their hashes, the row each hash suggests, and fragments.
+    `hashes`: by `hash_flows`. `seen`: rows before this block; `born[f]` = number of the row that began flow f.
     """
-    hashes = CHUNK * FLOW_KEY
-    guesses = hashes + CHUNK
     touched = 0
-    for start in range(0, n, CHUNK):
-        stop = min(start + CHUNK, n)
-        for i in range(start, stop):
-            if rows[i * WIDTH + LAYERS] & LAYER_IP:
-                at = (i - start) * FLOW_KEY
-                flow_key(rows, i * WIDTH, base, scratch, at)
-                if rows[i * WIDTH + LAYERS] & LAYER_FRAGMENT:
-                    fragment_key(rows, i * WIDTH, scratch, at)
-                hashed = key_hash(scratch, at, FLOW_KEY)
-                scratch[hashes + i - start] = hashed
-                scratch[guesses + i - start] = index[hashed & mask]
+    i = 0
+    while i < n:
+        c = 0
+        while i < n and c < CHUNK:
+            hashed = hashes[i]
+            if hashed == NO_FLOW:
+                flow_of[i] = NO_FLOW
             else:
-                scratch[guesses + i - start] = 0
-        for c in range(stop - start):
-            guess = scratch[guesses + c]
+                at = c * FLOW_KEY
+                if hashed == FRAGMENT_FLOW:
+                    flow_key(rows, i * WIDTH, base, scratch, at)
+                    fragment_key(rows, i * WIDTH, scratch, at)
+                    hashed = key_hash(scratch, at, FLOW_KEY)
+                elif (hashed >> PART_BITS) % parts == part:
+                    flow_key(rows, i * WIDTH, base, scratch, at)
+                if (hashed >> PART_BITS) % parts == part:
+                    scratch[HASHES + c] = hashed
+                    scratch[GUESSES + c] = index[hashed & mask]
+                    scratch[PICKED + c] = i
+                    c += 1
+                else:
+                    flow_of[i] = OTHER_PART
+            i += 1
+        for k in range(c):
+            guess = scratch[GUESSES + k]
             if guess:
                 at = (guess - 1) * FLOW_WIDTH
                 touched ^= flows[at] ^ flows[at + 8] ^ flows[at + 16]
-        for i in range(start, stop):
-            r = i * WIDTH
-            layers = rows[r + LAYERS]
-            if layers & LAYER_IP == 0:
-                flow_of[i] = -1
-                continue
-            at = (i - start) * FLOW_KEY
-            row = lookup_hashed(index, mask, flows, FLOW_WIDTH, FLOW_KEY, scratch, at, scratch[hashes + i - start])
+        for k in range(c):
+            picked = scratch[PICKED + k]
+            r = picked * WIDTH
+            row = lookup_hashed(index, mask, flows, FLOW_WIDTH, FLOW_KEY, scratch, k * FLOW_KEY, scratch[HASHES + k])
             if row < 0:
-                row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, scratch, at, count)
+                row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, scratch, k * FLOW_KEY, count)
+                born[row] = seen + picked
                 count += 1
                 begin_flow(rows, r, flows, row * FLOW_WIDTH)
-            flow_of[i] = row
-            count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
-    scratch[guesses + CHUNK] = touched  # keeps the second round from being optimised away
+            flow_of[picked] = row
+            count_packet(rows, r, rows[r + LAYERS], flows, row * FLOW_WIDTH)
+    scratch[TOUCHED] = touched  # keeps the second round from being optimised away
     return count
 
 
@@ -347,15 +380,18 @@ def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
 
 @kernel
 def see_stations(
-    rows: Any, n: int, base: int, index: Any, mask: int, stations: Any, key: Any, count: int, flow_of: Any, flows: Any
-) -> int:
-    """Count MAC and IP pairs that the flow table does not tell: strays of a flow, and frames without IP.
+    rows: Any, n: int, base: int, part: int, index: Any, mask: int, stations: Any, key: Any, count: int,
+    flow_of: Any, flows: Any,
+) -> int:  # fmt: skip
+    """Count MAC and IP pairs that the flow table does not tell: strays of a flow, and (in part 0) frames without IP.
 
     The others are summed up from flows when the pass is over, which saves two look-ups a packet.
     """
     for i in range(n):
         r = i * WIDTH
         if rows[r + SMAC] < 0 or rows[r + LAYERS] & LAYER_ARP:
+            continue
+        if flow_of[i] == OTHER_PART or (flow_of[i] == NO_FLOW and part > 0):
             continue
         if flow_of[i] < 0:
             count = count_station(rows, r, base, rows[r + SMAC], 0, 0, 0, index, mask, stations, key, count)
@@ -395,20 +431,75 @@ def count_station(
     key[STATION_IP_HI] = hi
     key[STATION_IP_LO] = lo
     key[STATION_HOW] = how
+    time = rows[r + TIME]
+    ttl = rows[r + TTL]
+    return add_station(time, time, 1, rows[r + FRAME], max(ttl, 0), max(ttl, 0), index, mask, stations, key, count)
+
+
+@kernel
+def add_stations(rows: Any, n: int, index: Any, mask: int, stations: Any, key: Any, count: int) -> int:
+    """Add up `n` rows of station tables."""
+    for i in range(n):
+        r = i * STATION_WIDTH
+        for k in range(STATION_KEY):
+            key[k] = rows[r + k]
+        count = add_station(
+            rows[r + STATION_FIRST], rows[r + STATION_LAST], rows[r + STATION_PACKETS], rows[r + STATION_FIRST_FRAME],
+            rows[r + STATION_TTL_MIN], rows[r + STATION_TTL_MAX], index, mask, stations, key, count,
+        )  # fmt: skip
+    return count
+
+
+@kernel
+def add_flow_sides(
+    flows: Any, start: int, stop: int, mac: int, hi: int, how: int,
+    index: Any, mask: int, stations: Any, key: Any, count: int,
+) -> int:  # fmt: skip
+    """Add up one side of the flows `start` to `stop`: MAC in column `mac`, address in `hi` and the one behind it."""
+    for i in range(start, stop):
+        f = i * FLOW_WIDTH
+        if flows[f + mac] < 0:
+            continue
+        key[STATION_POINT] = flows[f + FLOW_POINT]
+        key[STATION_VIA] = flows[f + FLOW_VIA]
+        key[STATION_VIA_VNI] = flows[f + FLOW_VIA_VNI]
+        key[STATION_MAC] = flows[f + mac]
+        key[STATION_IP_HI] = flows[f + hi]
+        key[STATION_IP_LO] = flows[f + hi + 1]
+        key[STATION_HOW] = how
+        count = add_station(
+            flows[f + FLOW_FIRST], flows[f + FLOW_LAST], flows[f + FLOW_PACKETS] - flows[f + FLOW_STRAYS],
+            flows[f + FLOW_FIRST_FRAME], flows[f + FLOW_TTL_MIN], flows[f + FLOW_TTL_MAX],
+            index, mask, stations, key, count,
+        )  # fmt: skip
+    return count
+
+
+@inline
+def add_station(
+    first: int, last: int, packets: int, frame: int, ttl_min: int, ttl_max: int,
+    index: Any, mask: int, stations: Any, key: Any, count: int,
+) -> int:  # fmt: skip
+    """Add to the station `key`, in any order; returns the number of stations."""
     row = lookup(index, mask, stations, STATION_WIDTH, STATION_KEY, key)
     if row < 0:
         row = insert(index, row, stations, STATION_WIDTH, STATION_KEY, key, 0, count)
         count += 1
         s = row * STATION_WIDTH
-        stations[s + STATION_FIRST] = rows[r + TIME]
-        stations[s + STATION_FIRST_FRAME] = rows[r + FRAME]
-        stations[s + STATION_TTL_MIN] = max(rows[r + TTL], 0)
-        stations[s + STATION_TTL_MAX] = max(rows[r + TTL], 0)
+        stations[s + STATION_FIRST] = first
+        stations[s + STATION_LAST] = last
+        stations[s + STATION_FIRST_FRAME] = frame
+        stations[s + STATION_TTL_MIN] = ttl_min
+        stations[s + STATION_TTL_MAX] = ttl_max
     s = row * STATION_WIDTH
-    stations[s + STATION_LAST] = rows[r + TIME]
-    stations[s + STATION_PACKETS] += 1
-    stations[s + STATION_TTL_MIN] = min(stations[s + STATION_TTL_MIN], max(rows[r + TTL], 0))
-    stations[s + STATION_TTL_MAX] = max(stations[s + STATION_TTL_MAX], rows[r + TTL])
+    earliest = stations[s + STATION_FIRST]
+    if first < earliest or (first == earliest and frame < stations[s + STATION_FIRST_FRAME]):
+        stations[s + STATION_FIRST] = first
+        stations[s + STATION_FIRST_FRAME] = frame
+    stations[s + STATION_LAST] = max(stations[s + STATION_LAST], last)
+    stations[s + STATION_PACKETS] += packets
+    stations[s + STATION_TTL_MIN] = min(stations[s + STATION_TTL_MIN], ttl_min)
+    stations[s + STATION_TTL_MAX] = max(stations[s + STATION_TTL_MAX], ttl_max)
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 import numpy as np
@@ -87,6 +88,7 @@ def places_of(context: Context) -> tuple[np.ndarray, np.ndarray]:
     return roles[at], hosts[at]
 
 
+@lru_cache(maxsize=1 << 16)
 def is_multicast(address: str) -> bool:
     """Multicast or limited broadcast."""
     return ip_address(address).is_multicast or address == "255.255.255.255"
@@ -124,7 +126,9 @@ def _replies(context: Context) -> np.ndarray:
     mine, theirs = row_hash(flows[:, forward]), row_hash(flows[:, backward])
     order = np.argsort(mine, kind="stable")
     at = order[np.minimum(np.searchsorted(mine[order], theirs), len(order) - 1)]
-    found = (flows[at][:, forward] == flows[:, backward]).all(axis=1)
+    found = np.ones(len(flows), dtype=bool)
+    for one, other in zip(forward, backward, strict=True):
+        found &= flows[at, one] == flows[:, other]
     return np.where(found, at, -1)
 
 

@@ -220,12 +220,13 @@ def _is_local(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
 def _is_loopback(context: Context, point: int) -> bool:
     """No MAC addresses, and nobody but a host with itself: 127.0.0.0/8, ::1 or an address with itself."""
     flows = context.flows
-    here = flows[flows[:, FLOW_POINT] == point]
-    if not len(here):
+    at = flows[:, FLOW_POINT] == point
+    if not at.any():
         return context.points[point].role == "loopback"
-    macs = here[:, [FLOW_SMAC, FLOW_DMAC]]
-    if (macs > 0).any():
+    if any((flows[at, side] > 0).any() for side in (FLOW_SMAC, FLOW_DMAC)):
         return False
+    here = flows[at]
+    macs = here[:, [FLOW_SMAC, FLOW_DMAC]]
     if (macs == 0).all():
         return True  # Linux gives lo the MAC 00:00:00:00:00:00
     return bool(_with_itself(here).all())

@@ -6,6 +6,7 @@ whole block of new keys is made before a kernel runs, so that kernels never have
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,13 @@ class Table:
         self.width = width
         self.keys = keys
         self.count = 0
-        self.flat = aligned(64 * width)
-        self.index = np.zeros(128, dtype=np.int64)
         self.scratch = np.zeros(max(keys, scratch), dtype=np.int64)
+        self._have(aligned(64 * width), np.zeros(128, dtype=np.int64))
+
+    def _have(self, flat: np.ndarray, index: np.ndarray) -> None:
+        self.flat, self.index = flat, index
+        view = self.machine.view
+        self._arguments = (view(index), len(index) - 1, view(flat), view(self.scratch))
 
     @property
     def rows(self) -> np.ndarray:
@@ -48,19 +53,24 @@ class Table:
         capacity = max(need, 2 * (len(self.flat) // self.width))
         grown = aligned(capacity * self.width)
         grown[: self.count * self.width] = self.flat[: self.count * self.width]
-        self.flat = grown
         slots = 128
         while slots < 2 * capacity:
             slots *= 2
-        if slots != len(self.index):
-            self.index = np.zeros(slots, dtype=np.int64)
-            view = self.machine.view
-            self.machine.run(reindex)(view(self.index), slots - 1, view(self.flat), self.width, self.keys, self.count)
+        fresh = slots != len(self.index)
+        self._have(grown, np.zeros(slots, dtype=np.int64) if fresh else self.index)
+        if fresh:
+            index, mask, rows, _ = self._arguments
+            self.machine.run(reindex)(index, mask, rows, self.width, self.keys, self.count)
+
+    def add(self, rows: np.ndarray, adding: Callable[..., int]) -> None:
+        """Sum up rows of the same shape in this table, by the kernel `adding`."""
+        self.reserve(len(rows))
+        flat = np.ascontiguousarray(rows).reshape(-1)
+        self.count = adding(self.machine.view(flat), len(rows), *self.arguments(), self.count)
 
     def arguments(self) -> tuple[Any, int, Any, Any]:
         """What a kernel needs to look keys up and add rows: index, mask, rows, scratch space."""
-        view = self.machine.view
-        return view(self.index), len(self.index) - 1, view(self.flat), view(self.scratch)
+        return self._arguments
 
 
 @inline
@@ -115,3 +125,12 @@ def reindex(index: Any, mask: int, table: Any, width: int, keys: int, count: int
         while index[slot] != 0:
             slot = (slot + 1) & mask
         index[slot] = row + 1
+
+
+@kernel
+def turn(table: Any, count: int, width: int, place: Any, columns: Any, length: int) -> None:
+    """Row i of a table becomes number `place[i]` of each of `columns`, which are `length` long and lie one by one."""
+    for start in range(0, count, 64):  # few enough rows to stay in the cache
+        for k in range(width):
+            for i in range(start, min(start + 64, count)):
+                columns[k * length + place[i]] = table[i * width + k]

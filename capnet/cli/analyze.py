@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +58,13 @@ _LEVELS = ("info", "warning", "error")  # mildest first
     show_default=True,
     help="Exit with code 1 when there is a finding of this level or worse.",
 )
+@click.option("--follow", is_flag=True, help="The file is still being written: read on until Ctrl-C, then report.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 16),
+    metavar="N",
+    help="How many to read with; default: one a processor, 4 at most. The report is the same.",
+)
 def command(
     files: tuple[str, ...],
     format_: str,
@@ -65,10 +73,12 @@ def command(
     topology: Path | None,
     vxlan_port: int | None,
     fail_on: str,
+    follow: bool,
+    threads: int | None,
 ) -> int:
     """Explain captures: who talks to whom, what was rewritten, wrapped, shared or lost.
 
-    FILES are pcap or pcapng, plain or gzipped. Several are one capture heard at several points. Each may be:
+    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture heard at several points. Each may be:
 
     \b
     saved.pcapng         a file; its points are its interfaces, or its name
@@ -83,10 +93,14 @@ def command(
     known = topology_at(topology)
 
     from capnet.analyze.engine import analyze
+    from capnet.cli.progress import shown
     from capnet.report.document import document, short_names
 
-    with _first_interrupt_ends_the_stream(any(each.path is None for each in sources)):
-        report = analyze(sources, known, vxlan_port=vxlan_port or 0)
+    if follow and len(sources) > 1:
+        raise UsageError("--follow reads one file")
+    until = Event() if follow else None
+    with _first_interrupt_ends_the_stream(any(each.path is None for each in sources), until), shown() as progress:
+        report = analyze(sources, known, vxlan_port=vxlan_port or 0, progress=progress, threads=threads, until=until)
     found = document(report, only=sections)
     if format_ == "json":
         from capnet.report.json import render as as_json
@@ -150,9 +164,13 @@ def _split(given: str) -> tuple[str | None, Path]:
 
 def _captures(folder: Path) -> list[Path]:
     """The captures directly in a folder, by name."""
-    found = sorted(
-        each for each in folder.iterdir() if each.name.removesuffix(".gz").endswith(_SUFFIXES) and each.is_file()
-    )
+    from capnet.wire.inflate import SUFFIXES
+
+    def is_one(name: str) -> bool:
+        inner = next((name.removesuffix(each) for each in SUFFIXES if name.endswith(each)), name)
+        return inner.endswith(_SUFFIXES)
+
+    found = sorted(each for each in folder.iterdir() if is_one(each.name) and each.is_file())
     if not found:
         raise UnreadableInput(f"{folder}: no capture in this folder ({', '.join(f'*{each}' for each in _SUFFIXES)})")
     return found
@@ -173,17 +191,21 @@ def topology_at(path: Path | None) -> Topology | None:
 
 
 @contextmanager
-def _first_interrupt_ends_the_stream(reading_stdin: bool) -> Iterator[None]:
+def _first_interrupt_ends_the_stream(reading_stdin: bool, until: Event | None) -> Iterator[None]:
     """In `tcpdump -w - | capnet analyze -` Ctrl-C reaches both: tcpdump ends, and we still owe the report.
+
+    So do we where a growing file was followed, which is what `until` ends.
 
     The second one, should the stream not end, ends us.
     """
-    if not reading_stdin:
+    if not reading_stdin and until is None:
         yield
         return
 
     def wait_for_the_end(*_: object) -> None:
         signal.signal(signal.SIGINT, give_up)
+        if until:
+            until.set()
         click.echo("capnet: reading what is left of the stream; Ctrl-C again stops that", err=True)
 
     def give_up(*_: object) -> None:

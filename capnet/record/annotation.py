@@ -243,9 +243,7 @@ class _Annotation:
         named = stream.named
         assert named is not None
         capture, view = named.capture, self.packets.machine.view
-        buf: Any = named.block.raw
-        if self.packets.machine.compiled:
-            buf = np.frombuffer(buf, dtype=np.uint8)
+        buf = self.packets.machine.bytes(named.block.raw)
         head = capture.pcap_header
         big = head.big if head else capture.big
         self.packets.machine.run(rewrite.emit)(

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
@@ -21,11 +22,12 @@ from capnet.errors import UnreadableInput
 from capnet.wire import pcap, pcapng
 from capnet.wire import records as rec
 from capnet.wire.decode import decode
-from capnet.wire.frames import WIDTH, Block, blank
-from capnet.wire.kernel import Machine, has_cache
+from capnet.wire.frames import BLANK, WIDTH, Block
+from capnet.wire.inflate import SUFFIXES
+from capnet.wire.kernel import Machine
 from capnet.wire.source import Source, open_source
 
-RECORDS = 4096  # per walk
+RECORDS = 2048  # per batch
 ROWS = 4096  # per block
 
 # Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
@@ -69,6 +71,33 @@ class Record(NamedTuple):
     data: memoryview
 
 
+class Batch:
+    """Records found and not yet decoded, and space to decode them in. Reused: see `Capture.take`.
+
+    Who has one may decode it in a thread of its own: nothing in it belongs to another one.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.records = np.zeros(RECORDS * rec.WIDTH, dtype=np.int64)
+        self.flat = np.empty(ROWS * WIDTH, dtype=np.int64)
+        self.record_at = np.zeros(ROWS, dtype=np.int64)
+        self.out = np.zeros(4, dtype=np.int64)
+        self.buffer = bytearray()
+        self.count = 0  # records
+        self.done = 0  # of them decoded
+        self.interfaces = 0  # known when it was read
+        self.view = {
+            name: machine.view(array)
+            for name, array in (
+                ("records", self.records),
+                ("flat", self.flat),
+                ("record_at", self.record_at),
+                ("out", self.out),
+                ("blank", BLANK),
+            )
+        }
+
+
 class Capture:
     """See the module. Attributes fill as the file is read: look at them when `blocks()` has ended."""
 
@@ -86,9 +115,8 @@ class Capture:
         self._table = np.zeros(0, dtype=np.int64)  # interfaces, as the walker reads them
         self._section = 0  # first interface of the current section
         self._big = False
-        self._records = np.zeros(RECORDS * rec.WIDTH, dtype=np.int64)
-        self._out = np.zeros(3, dtype=np.int64)
         self._on_block = on_block
+        self._ended = False
         self.machine = Machine(self._choose(compiled))
         self._open()
 
@@ -120,7 +148,7 @@ class Capture:
                 if not self._section_header():
                     raise ValueError("its section header block is damaged")
             else:
-                raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzipped)")
+                raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
         except ValueError as error:
             raise UnreadableInput(f"{source.name}: {error}") from error
 
@@ -134,90 +162,99 @@ class Capture:
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
-        """Decode everything that is left. A block is valid until the next but one is asked for."""
-        flats = [np.empty(ROWS * WIDTH, dtype=np.int64) for _ in range(2)]
-        places = [np.zeros(ROWS, dtype=np.int64) for _ in range(2)]
-        for flat in flats:
-            blank(flat, ROWS)
-        used = [0, 0]
-        turn = 0
-        view = self.machine.view
-        hot = self.machine.run(decode)
-        out = np.zeros(4, dtype=np.int64)
-        for count in self._walks():
-            first = 0
-            buffer = self._indexable()
-            number = self._numbered - count + 1
-            while first < count:
-                flat, record_at = flats[turn], places[turn]
-                blank(flat, used[turn])
-                hot(
-                    buffer, view(self._records), first, count, number, self._vxlan_port,
-                    view(flat), ROWS, view(record_at), view(out),
-                )  # fmt: skip
-                first, rows = int(out[0]), int(out[1])
-                used[turn] = rows
-                turn = 1 - turn
-                yield Block(flat, rows, memoryview(self._source.buffer), record_at, int(out[2]), bool(out[3]))
+        """Decode everything that is left. A block is valid until the next one is asked for."""
+        batch = Batch(self.machine)
+        while self.take(batch):
+            while (block := self.decode(batch)) is not None:
+                yield block
 
     def records(self) -> Iterator[Record]:
         """All frames that are left, undecoded, one by one: for copying captures, not for analysis."""
-        for count in self._walks():
-            table = self._records[: count * rec.WIDTH].reshape(count, rec.WIDTH)
-            raw = memoryview(self._source.buffer)
-            for i in range(count):
-                at, caplen, wirelen, time, point, _ = (int(value) for value in table[i])
-                yield Record(self._numbered - count + 1 + i, point, time, caplen, wirelen, raw[at : at + caplen])
+        batch = Batch(self.machine)
+        while self.take(batch):
+            raw = memoryview(batch.buffer)
+            for row in batch.records[: batch.count * rec.WIDTH].reshape(batch.count, rec.WIDTH).tolist():
+                at, caplen, wirelen, time, point, _, number = row
+                yield Record(number, point, time, caplen, wirelen, raw[at : at + caplen])
 
-    def _indexable(self) -> Any:
-        """The buffer in the form that kernels index fastest."""
-        if self.machine.compiled:
-            return np.frombuffer(self._source.buffer, dtype=np.uint8)
-        return self._source.buffer
+    def take(self, batch: Batch) -> bool:
+        """Read on: fill `batch` with the next records, at least one. False at the end.
 
-    def _walks(self) -> Iterator[int]:
-        """Fill `_records` again and again; each time the number of records in it."""
-        source = self._source
-        while True:
-            status = self._walk()
-            count = int(self._out[0])
-            end = int(self._out[1])
+        Only one thread at a time may take. What the batch held before is given back.
+        """
+        source, view = self._source, self.machine.view
+        source.give_back(batch.buffer)
+        batch.buffer, batch.count, batch.done = bytearray(), 0, 0
+        n = 0
+        while not self._ended:
+            walked = view(batch.records[n * rec.WIDTH :]) if n else batch.view["records"]
+            self._walk(walked, RECORDS - n, batch.view["out"])
+            count, source.pos, status, _ = batch.out.tolist()
             if count:
-                self.packets += count
+                rows = batch.records[n * rec.WIDTH : (n + count) * rec.WIDTH]
+                rows[rec.NUMBER :: rec.WIDTH] = np.arange(self._numbered + 1, self._numbered + 1 + count)
                 self._numbered += count
-                self._count(count)
-                yield count
-            source.pos = end
+                n += count
+            if status == rec.FULL or (n and not self._is_here(status)):
+                break
             if status == rec.MORE:
                 if not source.more(pcapng.MAX_BLOCK + 64):
                     self._end()
-                    return
+                    self._ended = True
             elif status == rec.OTHER:
-                if not self._other():
-                    return
-            elif status == rec.DAMAGE:
+                self._ended = not self._other()
+            else:
                 self._damage("damaged-file", "what begins here cannot be a record; nothing behind it was read")
-                return
+                self._ended = True
+        if not n:
+            return False
+        self.packets += n
+        self.machine.run(rec.tally)(batch.view["records"], n, view(self._tallies))
+        batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._interfaces)
+        return True
 
-    def _walk(self) -> int:
+    def decode(self, batch: Batch) -> Block | None:
+        """The next block of rows of a batch, valid until the batch is decoded further or taken again; None behind it.
+
+        Batches may be decoded in several threads, each batch in one.
+        """
+        if batch.done == batch.count:
+            return None
+        space = batch.view
+        self.machine.run(decode)(
+            self.machine.bytes(batch.buffer), space["records"], batch.done, batch.count, self._vxlan_port,
+            space["blank"], space["flat"], ROWS, space["record_at"], space["out"],
+        )  # fmt: skip
+        done, rows, layers, odd = batch.out.tolist()
+        batch.done = done
+        return Block(batch.flat, rows, memoryview(batch.buffer), batch.record_at, layers, bool(odd))
+
+    def _is_here(self, status: int) -> bool:
+        """Whether reading can go on behind records that were found, without moving the bytes they are in."""
+        source = self._source
+        if status == rec.MORE:
+            return False
+        if status == rec.DAMAGE:
+            return True
+        head = bytes(source.buffer[source.pos : min(source.end, source.pos + 8)])
+        if self._on_block or len(head) < 8 or pcapng.is_pcapng(head):
+            return False
+        return source.pos + int.from_bytes(head[4:], "big" if self._big else "little") <= source.end
+
+    def _walk(self, records: Any, room: int, out: Any) -> None:
         source, view = self._source, self.machine.view
-        buffer = self._indexable()
+        buffer = self.machine.bytes(source.buffer)
         if self.format == "pcap":
             head = self._pcap
             self.machine.run(pcap.walk)(
                 buffer, source.pos, source.end, int(head.big), head.unit, head.record_header, head.linktype,
-                view(self._records), RECORDS, view(self._out),
+                records, room, out,
             )  # fmt: skip
         else:
             self.machine.run(pcapng.walk)(
                 buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
-                len(self._interfaces), view(self._records), RECORDS, view(self._out),
+                len(self._interfaces), records, room, out,
             )  # fmt: skip
-        return int(self._out[2])
-
-    def _count(self, count: int) -> None:
-        view = self.machine.view
-        self.machine.run(rec.tally)(view(self._records), count, view(self._tallies))
 
     @property
     def interfaces(self) -> list[Interface]:
@@ -353,6 +390,11 @@ class Capture:
         """Bytes on disk; for a stream, bytes read so far."""
         return self._source.read if self._source.size is None else self._source.size
 
+    @property
+    def taken(self) -> int:
+        """Bytes on disk, or of a stream, read so far."""
+        return self._source.taken
+
     def close(self) -> None:
         self._source.close()
 
@@ -364,7 +406,7 @@ class Capture:
 
 
 def _limit() -> int:
-    return INTERPRET_BELOW_CACHED if has_cache() else INTERPRET_BELOW_UNCACHED
+    return INTERPRET_BELOW_CACHED if decode.is_cached() else INTERPRET_BELOW_UNCACHED
 
 
 def worth_compiling(paths: list[Path]) -> bool:
@@ -378,7 +420,7 @@ def worth_compiling(paths: list[Path]) -> bool:
             size = path.stat().st_size
         except OSError:
             continue  # opening it will say so
-        total += size * 6 if path.suffix == ".gz" else size
+        total += size * 6 if path.suffix in SUFFIXES else size
     return total >= _limit()
 
 
@@ -389,15 +431,16 @@ def open_capture(
     compiled: bool | None = None,
     vxlan_port: int = 0,
     on_block: Callable[[bytes, bool], None] | None = None,
+    until: Event | None = None,
 ) -> Capture:
-    """Open a pcap or pcapng file (plain or gzip), or a binary stream of one.
+    """Open a pcap or pcapng file, plain or compressed, or a binary stream of one.
 
     `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
     `vxlan_port`: a UDP port that always is VXLAN, besides 4789.
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
-    big-endian. Raises UnreadableInput.
+    big-endian. `until`: the file may be growing, and ends when this is set. Raises UnreadableInput.
     """
-    source = open_source(Path(where) if isinstance(where, str) else where, name)
+    source = open_source(Path(where) if isinstance(where, str) else where, name, until)
     try:
         return Capture(source, compiled, vxlan_port, on_block)
     except BaseException:

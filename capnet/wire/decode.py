@@ -67,6 +67,7 @@ from capnet.wire.pppoe import ETHERTYPE_PPPOE, ppp_link, pppoe
 from capnet.wire.records import AT as RECORD_AT
 from capnet.wire.records import CAPLEN as RECORD_CAPLEN
 from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
+from capnet.wire.records import NUMBER as RECORD_NUMBER
 from capnet.wire.records import POINT as RECORD_POINT
 from capnet.wire.records import TIME as RECORD_TIME
 from capnet.wire.records import WIDTH as RECORD_WIDTH
@@ -87,16 +88,16 @@ def decode(
     records: Any,
     first: int,
     count: int,
-    frame: int,
     vxlan_port: int,
+    blank: Any,
     rows: Any,
     room: int,
     record_at: Any,
     out: Any,
 ) -> None:
-    """Decode records `first` to `count` into rows that hold ABSENT everywhere (see `frames.blank`).
+    """Decode records `first` to `count` into `rows`, each of which begins as a copy of `blank` (`frames.BLANK`).
 
-    `frame`: number of record 0 in its file. Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
+    Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
     `out` = next record, number of rows, union of their LAYERS, whether any has a REASON.
     """
     n = 0
@@ -114,7 +115,9 @@ def decode(
         for depth in range(ROWS_PER_RECORD):
             r = n * WIDTH
             record_at[n] = base
-            rows[r + FRAME] = frame + i
+            for k in range(WIDTH):
+                rows[r + k] = blank[k]
+            rows[r + FRAME] = records[q + RECORD_NUMBER]
             rows[r + TIME] = records[q + RECORD_TIME]
             rows[r + POINT] = records[q + RECORD_POINT]
             rows[r + LINKTYPE] = linktype

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 import numpy as np
 
@@ -171,7 +171,7 @@ def address_text(hi: int, lo: int) -> str:
 def address_value(text: str) -> tuple[int, int]:
     """`172.17.0.2` or `fe80::1` → the two signed halves. ValueError if it is no address."""
     if ":" not in text:
-        text = "::ffff:" + text
+        return 0, MAPPED | int(IPv4Address(text))
     whole = int(IPv6Address(text))
     hi, lo = whole >> 64, whole & 0xFFFFFFFFFFFFFFFF
     return hi - ((hi >> 63) << 64), lo - ((lo >> 63) << 64)
@@ -212,10 +212,5 @@ class Block:
 
 
 # What a row holds before it is decoded: ABSENT, but 0 in bit sets, counters and addresses.
-_BLANK = np.full(WIDTH, ABSENT, dtype=np.int64)
-_BLANK[[LAYERS, REASON, DETAIL, SRC_HI, SRC_LO, DST_HI, DST_LO, TUNNEL, VIA, DIGEST]] = 0
-
-
-def blank(flat: np.ndarray, rows: int) -> None:
-    """Make the first `rows` rows of a flat array ready for the decoder."""
-    flat[: rows * WIDTH].reshape(rows, WIDTH)[:] = _BLANK
+BLANK = np.full(WIDTH, ABSENT, dtype=np.int64)
+BLANK[[LAYERS, REASON, DETAIL, SRC_HI, SRC_LO, DST_HI, DST_LO, TUNNEL, VIA, DIGEST]] = 0

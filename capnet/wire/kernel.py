@@ -4,56 +4,94 @@ A small capture must not wait for a compiler and a large one must not wait for a
 the hot functions ("kernels") are written in the part of Python that means the same in both: flat
 arrays, `int` arithmetic that never leaves the signed 64-bit range, no objects, no exceptions.
 Interpreted they get `memoryview`s (three times faster to index than numpy arrays); compiled, the
-same arrays as numpy arrays.
+addresses of the same arrays.
 
-`@inline` marks a function that kernels call, `@kernel` one that is called from outside. Nothing is
-compiled, and numba is not even imported, before a kernel is first run compiled. Compiled code is
-cached on disk under a name made of the text of all modules beside kernels: numba alone would notice a change
-in the entry's own file only, and the numbers of columns, which other modules define, are compiled in.
+`@inline` marks a function that kernels call, `@kernel` one that is called from outside. A kernel's annotations are
+its signature: `int` is an int64, `Any` a flat array of int64 or of bytes, whichever it is when first called.
+
+Compiled kernels are kept on disk as machine code (`native.py`), so that numba, which takes several times
+longer to import than a large capture's first gigabyte to decode, is needed only to make them. A kernel's file is named
+after everything that is compiled in: its own code, that of all it calls, and the numbers that other modules define.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
+from types import CodeType, FunctionType
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_inlines: list[Callable[..., Any]] = []
-_sources: set[str] = set()
+_inlines: dict[str, Callable[..., Any]] = {}  # all of them, by module and name
+_compiling = Lock()
 
 
 def inline(function: F) -> F:
     """A function that only kernels (and other inlines) call."""
-    _inlines.append(function)
-    _sources.add(function.__code__.co_filename)
+    _inlines[f"{function.__module__}.{function.__qualname__}"] = function
     return function
 
 
 class Kernel(Generic[F]):
-    """A hot function with two bodies: `interpreted` (as written) and `compiled` (numba, GIL released)."""
+    """A hot function with two bodies: `interpreted` (as written) and `compiled` (machine code, GIL released)."""
 
     def __init__(self, function: F) -> None:
         self.interpreted: F = function
         self._compiled: F | None = None
-        _sources.add(function.__code__.co_filename)
 
     @property
     def compiled(self) -> F:
-        if self._compiled is None:
-            self._compiled = _compile(self.interpreted)
-        return self._compiled
+        return self._compiled or self._first_call  # type: ignore[return-value]
+
+    def _first_call(self, *given: Any) -> Any:
+        with _compiling:
+            if self._compiled is None:
+                from capnet.wire.native import compiled
+
+                kinds = "".join(each.kind if isinstance(each, Span) else "n" for each in given)
+                self._compiled = compiled(self.interpreted, self.cache_file(), kinds)
+        return self._compiled(*given)
+
+    def cache_file(self) -> Path:
+        """Where its machine code is kept, without what depends on the processor."""
+        text = hashlib.sha256(sys.version.encode())
+        _describe(self.interpreted, text.update, set())
+        return cache_folder() / f"{self.interpreted.__name__}-{text.hexdigest()[:16]}"
+
+    def is_cached(self) -> bool:
+        """Whether its machine code is there already, or must be made."""
+        name = self.cache_file()
+        try:
+            return any(name.parent.glob(f"{name.name}-*.o"))
+        except OSError:
+            return False
 
 
 def kernel(function: F) -> Kernel[F]:
     """A hot function that is called from outside through a `Machine`."""
     return Kernel(function)
+
+
+class Span:
+    """An array as compiled kernels take it: `at`, its address, and `size`, its length; `kind`: i int64, b bytes."""
+
+    __slots__ = ("array", "at", "kind", "size")
+
+    def __init__(self, array: np.ndarray) -> None:
+        if array.dtype not in (np.int64, np.uint8) or not array.flags.c_contiguous:
+            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {array.dtype}, {array.strides} apart")
+        self.array = array  # keeps the memory
+        self.at = array.ctypes.data
+        self.size = array.size
+        self.kind = "i" if array.dtype == np.int64 else "b"
 
 
 class Machine:
@@ -66,53 +104,48 @@ class Machine:
         self.compiled = compiled
 
     def view(self, array: np.ndarray) -> Any:
-        return array if self.compiled else memoryview(array)  # type: ignore[arg-type]
+        return Span(array) if self.compiled else memoryview(array)  # type: ignore[arg-type]
+
+    def bytes(self, buffer: bytearray | memoryview) -> Any:
+        """As `view`, for a buffer of bytes."""
+        return Span(np.frombuffer(buffer, dtype=np.uint8)) if self.compiled else buffer
 
     def run(self, hot: Kernel[Any]) -> Callable[..., Any]:
         return hot.compiled if self.compiled else hot.interpreted
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels of exactly these sources are kept (XDG base directory rules)."""
+    """Where compiled kernels are kept (XDG base directory rules)."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    text = hashlib.sha256(sys.version.encode())
-    for folder in sorted({Path(name).parent for name in _sources}):
-        for source in sorted(folder.glob("*.py")):
-            text.update(source.read_bytes())
-    return Path(base) / "capnet" / text.hexdigest()[:16]
+    return Path(base) / "capnet"
 
 
-def has_cache() -> bool:
-    """Whether a large capture can start at once, or must wait some seconds for the compiler."""
-    try:
-        return any(cache_folder().rglob("*.nbi"))
-    except OSError:
-        return False
+def inlines() -> list[Callable[..., Any]]:
+    """All functions that kernels may call."""
+    return list(_inlines.values())
 
 
-_registered = 0
+def _describe(function: Callable[..., Any], tell: Callable[[bytes], None], told: set[object]) -> None:
+    """Tell everything that decides what `function` compiles to."""
+    if function in told or not isinstance(function, FunctionType):
+        return
+    told.add(function)
+    tell(repr(inspect.signature(function)).encode())
+    _describe_code(function.__code__, tell)
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        if isinstance(value, int):
+            tell(f"{name}={value}".encode())
+        elif isinstance(value, FunctionType) and f"{value.__module__}.{value.__qualname__}" in _inlines:
+            tell(name.encode())
+            _describe(value, tell, told)
 
 
-def _compile(function: Callable[..., Any]) -> Any:
-    global _registered
-    import numba
-    from numba.core import config as numba_config
-
-    config: Any = numba_config
-    from numba.extending import register_jitable
-
-    for helper in _inlines[_registered:]:
-        register_jitable(helper)
-    _registered = len(_inlines)
-
-    boundscheck = bool(os.environ.get("NUMBA_BOUNDSCHECK"))
-    before = config.CACHE_DIR
-    try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        config.CACHE_DIR = str(folder)
-        return numba.njit(nogil=True, cache=not boundscheck)(function)
-    except OSError:  # a read-only home: compile for this run only
-        return numba.njit(nogil=True)(function)
-    finally:
-        config.CACHE_DIR = before
+def _describe_code(code: CodeType, tell: Callable[[bytes], None]) -> None:
+    tell(code.co_code)
+    tell(repr((code.co_names, code.co_varnames)).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _describe_code(constant, tell)
+        else:
+            tell(repr(constant).encode())

@@ -18,10 +18,9 @@ RST = 4
 def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
     refused: dict[tuple[str, int | None], list[Evidence]] = {}
-    for row in (flows[:, FLOW_SYNS] > 0).nonzero()[0].tolist():
+    reset = (flows[answers, FLOW_TCP_FLAGS] & RST != 0) & (flows[answers, FLOW_SYNACK_TIME] < 0)
+    for row in ((flows[:, FLOW_SYNS] > 0) & (answers >= 0) & reset).nonzero()[0].tolist():
         back = int(answers[row])
-        if back < 0 or not flows[back, FLOW_TCP_FLAGS] & RST or flows[back, FLOW_SYNACK_TIME] >= 0:
-            continue
         where = (destination(flows[row]), ports(flows[row])[1])
         refused.setdefault(where, []).append(context.flow_evidence(back, int(flows[back, FLOW_FIRST_FRAME])))
     return [

@@ -1,0 +1,152 @@
+"""Compressed captures, streams and growing files are read as plain files are: in bounded memory, without more files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+
+import lz4.frame
+import numpy as np
+import pytest
+
+from capnet.wire.capture import open_capture
+from tests.conftest import GOLDENS, PROJECT
+
+try:
+    from compression import zstd
+except ModuleNotFoundError:
+    from backports import zstd
+
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
+    "lz4": lz4.frame.compress,
+}
+
+
+def rows(where: Path | io.BytesIO, compiled: bool = False) -> tuple[np.ndarray, list[str], str | None]:
+    with open_capture(where, name="it", compiled=compiled) as capture:
+        blocks = [block.rows.copy() for block in capture.blocks()]
+        return np.concatenate(blocks), [each.name for each in capture.problems], capture.compression
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+@pytest.mark.parametrize("path", GOLDENS[:2], ids=lambda path: path.name)
+def test_compressed_is_plain(path: Path, name: str, tmp_path: Path) -> None:
+    plain = rows(path)[0]
+    packed = tmp_path / "packed"
+    packed.write_bytes(COMPRESSIONS[name](path.read_bytes()))
+    for where in (packed, io.BytesIO(packed.read_bytes())):
+        found, problems, compression = rows(where)
+        assert (problems, compression) == ([], name)
+        np.testing.assert_array_equal(found, plain)
+    assert list(tmp_path.iterdir()) == [packed]
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_several_frames_are_one_stream(name: str) -> None:
+    """What `cat a.gz b.gz` makes."""
+    data = GOLDENS[0].read_bytes()
+    packed = b"".join(COMPRESSIONS[name](data[at : at + 5000]) for at in range(0, len(data), 5000))
+    np.testing.assert_array_equal(rows(io.BytesIO(packed))[0], rows(GOLDENS[0])[0])
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_cut_and_damaged_streams_are_read_up_to_there(name: str) -> None:
+    data = GOLDENS[0].read_bytes()
+    parts = [COMPRESSIONS[name](data[:20_000]), COMPRESSIONS[name](data[20_000:])]
+    plain = rows(GOLDENS[0])[0]
+    flipped = bytearray(parts[1])
+    flipped[len(flipped) // 2] ^= 0xFF
+    for second in (parts[1][:-4], flipped):
+        found, problems, _ = rows(io.BytesIO(parts[0] + second))
+        assert 10 < len(found) <= len(plain)
+        if second is flipped:  # what comes out may be damaged before the compression's checksum tells so
+            assert problems in (["broken-compression"], ["damaged-file"])
+        else:
+            assert problems == ["broken-compression"]
+            np.testing.assert_array_equal(found, plain[: len(found)])
+
+
+PEAK = """
+import resource, sys
+from capnet.analyze import analyze
+import capnet.analyze.engine as engine
+report = engine.analyze([sys.argv[1]], compiled=sys.argv[2] == "compiled")
+print(report.inputs[0].packets, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def peak(path: Path) -> tuple[int, int]:
+    """(packets, peak memory in MiB) of an analysis in a process of its own."""
+    code = PEAK.replace("from capnet.analyze import analyze\n", "")
+    command = [sys.executable, "-c", code, str(path), "compiled"]
+    # Started by an interpreter with nothing loaded: a process's peak begins with that of the one that started it.
+    start = [sys.executable, "-I", "-S", "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]
+    done = subprocess.run([*start, *command], cwd=PROJECT, check=True, capture_output=True, text=True)
+    packets, mib = done.stdout.split()
+    return int(packets), int(mib)
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_a_decompression_bomb_needs_no_more_memory(name: str, tmp_path: Path) -> None:
+    """512 MB of zeros in frames of 256 KiB, in a file a thousandth of that."""
+    head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
+    frame = struct.pack("<IIII", 1, 0, 262144, 262144) + bytes(262144)
+    small, bomb = tmp_path / "small", tmp_path / "bomb"
+    small.write_bytes(head + frame)
+    bomb.write_bytes(COMPRESSIONS[name](head) + COMPRESSIONS[name](frame * 64) * 32)
+    assert bomb.stat().st_size < 5_000_000
+    few, least = peak(small)
+    many, most = peak(bomb)
+    assert (few, many) == (1, 2048)
+    assert most < least + 48
+
+
+def test_a_growing_file_ends_when_told(tmp_path: Path) -> None:
+    """Also what was written behind the middle of a record, and just before the end."""
+    data = GOLDENS[0].read_bytes()
+    path = tmp_path / "growing.pcapng"
+    path.write_bytes(data[:10_001])
+    until, found, waiting = Event(), [], Event()
+
+    def read() -> None:
+        with open_capture(path, compiled=False, until=until) as capture:
+            for block in capture.blocks():
+                found.append(block.rows.copy())
+                waiting.set()
+            assert capture.problems == []
+
+    # Small captures are chosen a machine for by size, so this one is told; all of it is then read as it comes.
+    reader = Thread(target=read)
+    reader.start()
+    assert waiting.wait(20)
+    with path.open("ab") as more:
+        more.write(data[10_001:])
+    until.set()
+    reader.join(20)
+    assert not reader.is_alive()
+    np.testing.assert_array_equal(np.concatenate(found), rows(GOLDENS[0])[0])
+
+
+def test_what_is_lent_stays_as_it_is() -> None:
+    """Batches taken ahead of others keep their bytes, whatever is read meanwhile."""
+    from capnet.wire.capture import Batch
+
+    data = b"".join(
+        [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+        + [struct.pack("<IIII", i, 0, 1000, 1000) + struct.pack("<I", i) * 250 for i in range(9000)]
+    )
+    with open_capture(io.BytesIO(data), compiled=False) as capture:
+        batches = [Batch(capture.machine) for _ in range(5)]
+        taken = [batch for batch in batches if capture.take(batch)]
+        assert len(taken) == 5
+        for batch in taken:
+            for at, _, _, _, _, _, number in batch.records[: batch.count * 7].reshape(-1, 7).tolist():
+                assert batch.buffer[at : at + 4] == struct.pack("<I", number - 1)
