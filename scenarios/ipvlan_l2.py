@@ -19,6 +19,7 @@ Sends   one to two by ping, two to one by HTTP: the driver hands the packets ove
 Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "ipvlan-l2"
@@ -58,3 +59,43 @@ def play(stage: Stage) -> None:
 
         stage.say(f"host {a.name} to host {b.name}: ping")
         a.run(f"ping -c 2 -i 0.3 {b.address}")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is ipvlan-l2"""
+    return seen.model(), "ipvlan-l2"
+
+
+def expect_one_mac(seen: Seen) -> Pair:
+    """at host B the MAC of host A's NIC speaks for one, two and host A itself, and the report calls it shared"""
+    place, mac = seen.parent(seen.b), seen.mac(seen.a)
+    all_three = {seen.ip(name) for name in ("one", "two", seen.a)}
+    shared = {(macs, frozenset(ips)) for macs, ips in seen.verdict("shared", place)}
+    return (seen.speaks(mac, place), shared), (all_three, {((mac,), frozenset(all_three))})
+
+
+def expect_the_same_as_docker_says(seen: Seen) -> Pair:
+    """inside, one and two have that MAC too"""
+    return {seen.mac(box) for box in ("one", "two")}, {seen.mac(seen.a)}
+
+
+def expect_not_on_the_parent(seen: Seen) -> Pair:
+    """what one and two say to each other is inside both, and not in the parent's capture"""
+    one, two = seen.ip("one"), seen.ip("two")
+    places = (f"{seen.a}/one/eth0", f"{seen.a}/two/eth0", seen.parent(seen.a))
+    both = {(one, two), (two, one)}
+    return [seen.pairs(place, one, two) for place in places], [both, both, set()]
+
+
+def expect_straight_to_b(seen: Seen) -> Pair:
+    """one and host B talk straight, both ways: nothing is translated or routed"""
+    one, b = seen.ip("one"), seen.ip(seen.b)
+    way = [f"{seen.a}/one/eth0", seen.parent(seen.a), seen.parent(seen.b)]
+    found = (seen.way("tcp", one, b, dport=7000), seen.way("tcp", b, one, dport=80), seen.rewritten())
+    return found, (way, way[::-1], set())
+
+
+def expect_b_reaches_two(seen: Seen) -> Pair:
+    """host B's ping reaches two, and is answered"""
+    two, b = seen.ip("two"), seen.ip(seen.b)
+    return seen.pairs(f"{seen.a}/two/eth0", two, b), {(two, b), (b, two)}

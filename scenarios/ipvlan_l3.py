@@ -21,6 +21,7 @@ Sends   one to two by ping, two to one by HTTP: from subnet to subnet without a 
 Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "ipvlan-l3"
@@ -62,3 +63,53 @@ def play(stage: Stage) -> None:
         b.run(f"wget -q -O /dev/null http://{ONE}/")
         b.run(f"ping -c 3 -i 0.3 {TWO}")
         one.run(f"ping -c 3 -i 0.3 {b.address}")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is ipvlan-l3"""
+    return seen.model(), "ipvlan-l3"
+
+
+def expect_one_mac(seen: Seen) -> Pair:
+    """at host B the MAC of host A's NIC speaks for one and two, which have that MAC inside too"""
+    place, mac = seen.parent(seen.b), seen.mac(seen.a)
+    return (seen.speaks(mac, place) & {ONE, TWO}, {seen.mac(box) for box in ("one", "two")}), ({ONE, TWO}, {mac})
+
+
+def expect_not_on_the_parent(seen: Seen) -> Pair:
+    """between the subnets the packets are inside both containers, and not in the parent's capture"""
+    places = (f"{seen.a}/one/eth0", f"{seen.a}/two/eth0", seen.parent(seen.a))
+    both = {(ONE, TWO), (TWO, ONE)}
+    return [seen.pairs(place, ONE, TWO) for place in places], [both, both, set()]
+
+
+def expect_ttl_stays(seen: Seen) -> Pair:
+    """from one subnet to the other, and to host B, the TTL stays: no router is in between"""
+    seen.at(f"{seen.a}/one/eth0")
+    ends = {ONE, TWO, seen.ip(seen.b)}
+    paths = [each for each in seen.report["paths"] if {each["flow"]["src"], each["flow"]["dst"]} <= ends]
+    return {len({hop["ttl"] for hop in each["hops"]}) for each in paths}, {1}
+
+
+def expect_no_arp(seen: Seen) -> Pair:
+    """nobody asks for one or two by ARP, and nobody answers for them"""
+    reasons = " ".join(each for model in seen.report["models"][:1] for each in model["because"])
+    return (seen.findings("arp-unanswered"), "never resolved by ARP" in reasons), ([], True)
+
+
+def expect_unreachable_then_reachable(seen: Seen) -> Pair:
+    """before host B has its routes, one's ping and host B's are not answered; with them each ping and HTTP is"""
+    b = seen.ip(seen.b)
+    inside, wire = f"{seen.a}/one/eth0", seen.parent(seen.b)
+    to_b, from_b = _pings(seen, wire, ONE, b), _pings(seen, wire, b, ONE)
+    arrived = _pings(seen, inside, b, ONE)
+    way = [wire, seen.parent(seen.a), inside]
+    # Not arrived: host B's own ping, and its answers to one's.
+    found = (len(to_b - arrived), len(from_b - arrived), len(to_b & arrived), seen.way("tcp", b, ONE, dport=80))
+    return found, (1, 2, 2, way)
+
+
+def _pings(seen: Seen, point: str, src: str, dst: str) -> set[int]:
+    """The ICMP identifiers of the echoes, requests or answers, from one address to another at a point."""
+    flows = seen.flows(point, about=src, proto="icmp")
+    return {each["id"] for each in flows if (each["src"], each["dst"]) == (src, dst) and each["id"] is not None}

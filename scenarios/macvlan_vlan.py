@@ -19,6 +19,7 @@ Sends   bbox to web by ping and HTTP: at ens33.10, but neither at ens33 nor on t
 Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
 """
 
+from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NAME = "macvlan-vlan"
@@ -59,3 +60,30 @@ def play(stage: Stage) -> None:
         stage.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {B}")
         b.run(f"wget -q -O /dev/null http://{WEB}/")
+
+
+def expect_model(seen: Seen) -> Pair:
+    """the model is macvlan"""
+    return seen.model(), "macvlan"
+
+
+def expect_macs_of_their_own(seen: Seen) -> Pair:
+    """on the wire web and bbox have MACs of their own, as Docker gave them"""
+    place = seen.parent(seen.b)
+    macs = {box: seen.mac(box) for box in ("web", "bbox")}
+    found = {box: seen.speaks(mac, place) for box, mac in macs.items()}
+    return (found, len({*macs.values(), seen.mac(seen.a)})), ({box: {seen.ip(box)} for box in macs}, 3)
+
+
+def expect_on_the_vlan_not_on_the_nic(seen: Seen) -> Pair:
+    """what web and bbox say to each other is at ens33.10, and neither at ens33 nor at host B"""
+    nics = (seen.parent(seen.a), seen.parent(seen.b))
+    found = [seen.pairs(place, WEB, BBOX) for place in (f"{nics[0]}.{VLAN}", *nics)]
+    return found, [{(WEB, BBOX), (BBOX, WEB)}, set(), set()]
+
+
+def expect_through_the_vlan(seen: Seen) -> Pair:
+    """bbox's ping to host B passes ens33.10, both NICs, ens33.10; nothing is translated"""
+    nics = (seen.parent(seen.a), seen.parent(seen.b))
+    way = [f"{seen.a}/bbox/eth0", f"{nics[0]}.{VLAN}", *nics, f"{nics[1]}.{VLAN}"]
+    return (seen.way("icmp", BBOX, B), seen.rewritten()), (way, set())

@@ -83,7 +83,7 @@ def remove_network(network: Any) -> None:
             raise
         return True
 
-    until(gone, f"network {network.name} can be removed", within=20)
+    until(gone, f"network {network.name} can be removed", within=60)
 
 
 def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:

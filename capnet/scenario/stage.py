@@ -382,7 +382,7 @@ class StageHost:
                 ) from error
             raise
         undo.callback(remove_container, container)
-        container.start()
+        _start_attached(container)
         return Box(self, name, container)
 
     def _image(self) -> None:
@@ -482,6 +482,19 @@ class Box:
     def _execute(self, command: str) -> tuple[int, str]:
         status, printed = self._container.exec_run(["sh", "-c", command])
         return status, printed.decode(errors="replace")
+
+
+def _start_attached(container: Any) -> None:
+    """Starts it. Docker gives a swarm 20 s to attach it to its network; a slow machine needs to be asked again."""
+    from docker.errors import APIError
+
+    for last in (False, False, True):
+        try:
+            container.start()
+            return
+        except APIError as error:
+            if last or "context deadline exceeded" not in str(error.explanation):
+                raise
 
 
 def _attached(network: str, address: str | None) -> dict[str, Any]:

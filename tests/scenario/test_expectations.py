@@ -48,6 +48,8 @@ def test_every_golden_has_its_scenario_and_its_line() -> None:
         ("host", "container"),
         ("container", "bridge"),
         ("macvlan", "host"),
+        ("ipvlan-l2", "ipvlan-l3"),
+        ("ipvlan-l3", "ipvlan-l2"),
         ("bridge", "bridge-user-defined"),
         ("bridge-clash", "bridge"),
         ("bridge-hairpin", "bridge-hairpin-noproxy"),
