@@ -7,14 +7,15 @@ answers the other; a direction that was seen in pieces is several trails.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
+from capnet.analyze.columns import FLOW_DPORT, FLOW_FIRST, FLOW_PACKETS, FLOW_SPORT, FLOW_SYN_TIME
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
 from capnet.analyze.packets import trails
-from capnet.analyze.paths import carriers, is_swarm
+from capnet.analyze.paths import SWARM_PORTS, carriers
 from capnet.analyze.rows import replies
 
 
@@ -26,8 +27,8 @@ class Conversation:
     back: list[int]
 
 
-def conversations(context: Context, wanted: np.ndarray | None = None) -> list[Conversation]:
-    """Conversations of the flow rows that `wanted` marks, most packets first.
+def conversations(context: Context, wanted: np.ndarray | None = None, most: int = 10) -> tuple[list[Conversation], int]:
+    """The first `most` conversations of the flow rows that `wanted` marks, most packets first, and how many there are.
 
     The outside of tunnels only where nothing else is wanted; with `wanted` None, so it is with Swarm's own traffic, and
     with what was seen at one point only.
@@ -38,29 +39,31 @@ def conversations(context: Context, wanted: np.ndarray | None = None) -> list[Co
     rows = np.ones(len(flows), dtype=bool) if wanted is None else wanted
     rows = _unless_all(rows, carriers(context))
     if wanted is None:
-        rows = _unless_all(rows, np.array([is_swarm(row) for row in flows], dtype=bool))
+        rows = _unless_all(rows, np.isin(flows[:, [FLOW_SPORT, FLOW_DPORT]], SWARM_PORTS).any(axis=1))
         rows = _unless_all(rows, np.bincount(trail, minlength=len(flows))[trail] == 1)
     answers = replies(context)
     member = _members(trail, answers)
     groups = np.unique(member[rows])
-    if not len(groups):
-        return []
+    total = len(groups)
+    if not total:
+        return [], 0
     packets = np.zeros(len(flows), dtype=np.int64)
     np.maximum.at(packets, member, flows[:, FLOW_PACKETS])
     first = np.full(len(flows), np.iinfo(np.int64).max)
     np.minimum.at(first, member, flows[:, FLOW_FIRST])
-    groups = groups[np.lexsort((groups, first[groups], -packets[groups]))]
+    groups = groups[np.lexsort((groups, first[groups], -packets[groups]))][:most]
     by_group = np.argsort(member, kind="stable")
     sorted_members = member[by_group]
     starts = np.searchsorted(sorted_members, groups)
     ends = np.searchsorted(sorted_members, groups, side="right")
-    return [
+    shown = [
         _conversation(context, by_group[start:end], trail, answers)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
     ]
+    return shown, total
 
 
-def _unless_all(rows: np.ndarray, without: np.ndarray) -> np.ndarray:
+def _unless_all(rows: np.ndarray, without: Any) -> np.ndarray:
     left: np.ndarray = rows & ~without
     return left if left.any() else rows
 

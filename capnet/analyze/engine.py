@@ -103,8 +103,13 @@ def study(
     threads: int | None = None,
     until: Event | None = None,
     on_block: Callable[[int, bytes, bool], None] | None = None,
+    links_only: bool = False,
 ) -> Study:
-    """As `analyze`, with what more can be asked. `on_block`: as of `open_capture`, the number of the source first."""
+    """As `analyze`, with what more can be asked.
+
+    `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
+    neither counted nor needed to follow packets.
+    """
     wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
     if compiled is None and until is None and all(source.path for source in wanted):
         compiled = worth_compiling([source.path for source in wanted if source.path])
@@ -120,7 +125,7 @@ def study(
             reading.read(source, capture, len(wanted), progress)
     if topology is None:
         topology = _beside(wanted)
-    report, context = _conclude(reading, topology)
+    report, context = _conclude(reading, topology, links_only)
     return Study(report, context, wanted, reading.bases, bool(compiled))
 
 
@@ -232,7 +237,7 @@ def _beside(sources: list[Source]) -> Topology | None:
     return found
 
 
-def _conclude(reading: _Reading, topology: Topology | None) -> tuple[Report, Context]:
+def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
     for point in reading.points:
@@ -253,24 +258,18 @@ def _conclude(reading: _Reading, topology: Topology | None) -> tuple[Report, Con
         names=names,
         peeks=ledger.peeks,
     )
-    context.station_facts = stations.conclude(context)
-    context.tunnel_facts = tunnels.conclude(context)
-    context.path_facts = paths.conclude(context)
-    context.nat_facts = nat.conclude(context)
-    context.proxy_facts = proxies.conclude(context)
-    mac_facts = macs.conclude(context)
     report = Report(
         inputs=reading.inputs,
         points=reading.points,
-        models=models.conclude(context),
-        stations=context.station_facts,
-        macs=mac_facts,
-        nat=context.nat_facts,
-        proxies=context.proxy_facts,
-        tunnels=context.tunnel_facts,
-        paths=context.path_facts,
+        models=[],
+        stations=[],
+        macs=[],
+        nat=[],
+        proxies=[],
+        tunnels=[],
+        paths=[],
         flows=flows.conclude(context),
-        findings=findings.conclude(context),
+        findings=[],
         coverage=coverage(reading.packets, ledger.undecoded),
         names=names,
         correlation={
@@ -279,4 +278,18 @@ def _conclude(reading: _Reading, topology: Topology | None) -> tuple[Report, Con
             "observations": len(ledger.observations),
         },
     )
+    if not links_only:
+        _judge(report, context)
     return report, context
+
+
+def _judge(report: Report, context: Context) -> None:
+    """Fill a report with what takes more than the tables."""
+    report.stations = context.station_facts = stations.conclude(context)
+    report.tunnels = context.tunnel_facts = tunnels.conclude(context)
+    report.paths = context.path_facts = paths.conclude(context)
+    report.nat = context.nat_facts = nat.conclude(context)
+    report.proxies = context.proxy_facts = proxies.conclude(context)
+    report.macs = macs.conclude(context)
+    report.models = models.conclude(context)
+    report.findings = findings.conclude(context)

@@ -68,7 +68,7 @@ def conclude(context: Context) -> list[Path]:
     found = links(context)
     outside = carriers(context)
     chains = [chain for chain in found.chains() if not outside[found.source[chain[0]]]]
-    wanted = [chain for chain in chains if not is_swarm(context.flows[found.source[chain[0]]])]
+    wanted = [chain for chain in chains if not _is_swarm(context.flows[found.source[chain[0]]])]
     packets = context.flows[:, FLOW_PACKETS]
     first = context.flows[:, FLOW_FIRST]
 
@@ -199,5 +199,5 @@ def carriers(context: Context) -> np.ndarray:
     return outside
 
 
-def is_swarm(row: np.ndarray) -> bool:
+def _is_swarm(row: np.ndarray) -> bool:
     return any(port in SWARM_PORTS for port in ports(row))

@@ -30,7 +30,7 @@ _LEVELS = ("info", "warning", "error")  # mildest first
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "json", "html"]),
     default="table",
     show_default=True,
     help="How to print.",
@@ -106,6 +106,10 @@ def command(
         from capnet.report.json import render as as_json
 
         text = as_json(found)
+    elif format_ == "html":
+        from capnet.report.html import render as as_html
+
+        text = as_html(found)
     else:
         from capnet.report.table import render as as_table
 

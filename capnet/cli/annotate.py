@@ -61,7 +61,9 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
 
     with _terminated_is_interrupted():
         collected = Collected()
-        found = study(sources, known, vxlan_port=vxlan_port or 0, budget=BUDGET, on_block=collected.see)
+        found = study(
+            sources, known, vxlan_port=vxlan_port or 0, budget=BUDGET, on_block=collected.see, links_only=True
+        )
         if isinstance(target, Path):
             try:
                 with whole(target) as file:

@@ -91,7 +91,7 @@ def command(
 
     from capnet.analyze.engine import study
 
-    found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0)
+    found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0, links_only=True)
     if wanted is not None:
         text = _packet(found, *wanted, format_, vxlan_port or 0)
     else:
@@ -116,10 +116,9 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
         parsed = at_host(container)
     asked = parsed.text if parsed and container is None else f"container {container}" if container else ""
     mask = parsed.flows(context) if parsed else None
-    every = conversations(context, mask) if mask is None or mask.any() else []
+    chosen, total = conversations(context, mask, most)
     shown = [
-        ([follow(context, row) for row in each.there], [follow(context, row) for row in each.back])
-        for each in every[:most]
+        ([follow(context, row) for row in each.there], [follow(context, row) for row in each.back]) for each in chosen
     ]
     paths = [path for there, back in shown for path in (*there, *back)]
     if format_ == "json":
@@ -130,7 +129,7 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     from capnet.report.ladder import render_flows
 
     head = document(_bare(study), only=("paths",))
-    return render_flows(head, plain(shown, study.report), len(every), asked)
+    return render_flows(head, plain(shown, study.report), total, asked)
 
 
 def _nothing(study: Study, asked: str) -> str:

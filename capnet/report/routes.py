@@ -46,10 +46,10 @@ def route(group: Sequence[Document], width: int) -> list[str]:
         if columns(above) + 1 + columns(arrow) + 1 + columns(point) > width:
             drawn += [above, below]
             above, below = "     ", ""
-        note = _note([path["hops"][index] for path in group])
-        if note:
+        says = note([path["hops"][index] for path in group])
+        if says:
             start = max(columns(above) + 1, columns(below) + 2 if below else 0)
-            below += " " * (start - columns(below)) + note
+            below += " " * (start - columns(below)) + says
         above += f" {arrow} {point}"
     return [fit(line.rstrip(), width) for line in (*drawn, above, below) if line.strip()]
 
@@ -72,7 +72,7 @@ def tunnel(hop: Document) -> str:
     return through["kind"] if through["vni"] is None else f"{through['kind']} {through['vni']}"
 
 
-def _note(hops: Sequence[Document]) -> str:
+def note(hops: Sequence[Document]) -> str:
     """`+31 µs`, `+31 µs to +52 µs` (medians of the flows), `3 lost`."""
     medians = sorted(hop["delta_us"]["median"] for hop in hops if hop["delta_us"])
     shown = list(dict.fromkeys(signed(each) for each in medians[:1] + medians[-1:]))

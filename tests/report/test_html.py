@@ -1,0 +1,149 @@
+"""The page: well-formed, self-contained, deterministic, and deaf to what hostile strings say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from base64 import b64decode
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from capnet.analyze.engine import analyze
+from capnet.report.document import document
+from capnet.report.html import render
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+EVIL = "\"'><script>alert(1)</script><svg onload=alert(2)>&amp;\x1b[2J\u202e</style></svg>"
+
+
+class Page(HTMLParser):
+    """All elements with their attributes; complains about what is not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def hostile(value):
+    """A document with every string in it that is no number, time or word of ours replaced by something evil."""
+    if isinstance(value, dict):
+        return {key: EVIL if key in ("point", "file", "name", "says", "because", "network") and isinstance(each, str)
+                else hostile(each) for key, each in value.items()}  # fmt: skip
+    if isinstance(value, list):
+        return [EVIL + each if isinstance(each, str) and " " in each else hostile(each) for each in value]
+    return value
+
+
+@pytest.fixture(scope="module", params=GOLDEN, ids=lambda path: path.stem)
+def told(request) -> dict:
+    return document(analyze([request.param]))
+
+
+def test_well_formed_and_complete(told):
+    page = Page(render(told))
+    text = " ".join(page.text)
+    ids = {attributes.get("id") for tag, attributes in page.elements if tag == "section"}
+    assert {"paths", "nat", "points", "flows", "stations"} <= ids
+    for point in told["points"]:
+        assert point["name"] in text
+    for finding in told["findings"]:
+        assert finding["says"] in text
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert links == {f"#{each}" for each in ids}
+
+
+def test_pictures_are_xml(told):
+    pictures = re.findall(r"<svg .*?</svg>", render(told), re.S)
+    assert pictures
+    for picture in pictures:
+        ElementTree.fromstring(picture)
+
+
+def test_nothing_from_outside_and_no_script(told):
+    text = render(told)
+    page = Page(text)
+    assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form"} & {
+        tag for tag, _ in page.elements
+    }
+    for _, attributes in page.elements:
+        assert not {"style", "src"} & set(attributes)
+        assert not any(each.startswith("on") for each in attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    style = re.search(r"<style>(.*?)</style>", text, re.S).group(1)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_this_style_sheet_and_nothing_else(told):
+    text = render(told)
+    policy = next(a["content"] for tag, a in Page(text).elements if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    allowed = b64decode(re.search(r"'sha256-([^']+)'", policy).group(1))
+    style = re.search(r"<style>(.*?)</style>", text, re.S).group(1)
+    assert hashlib.sha256(style.encode()).digest() == allowed
+    assert "unsafe" not in policy
+
+
+def test_hostile_strings_stay_text(told):
+    evil = hostile(json.loads(json.dumps(told)))
+    evil["names"] = dict.fromkeys(evil["names"], EVIL)
+    text = render(evil)
+    page, calm = Page(text), Page(render(told))
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements} | {"b", "li", "ul"}
+    assert {name for _, attributes in page.elements for name in attributes} <= {
+        name for _, attributes in calm.elements for name in attributes
+    }
+    assert "<script>alert(1)" in " ".join(page.text)  # as words
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    for picture in re.findall(r"<svg .*?</svg>", text, re.S):
+        ElementTree.fromstring(picture)
+
+
+def test_the_same_input_gives_the_same_bytes(told, tmp_path):
+    assert render(told) == render(json.loads(json.dumps(told)))
+
+
+def test_an_empty_report():
+    Page(render(document(analyze([ROOT / "tests" / "made" / "pcap_empty.pcap"]))))
+
+
+@pytest.mark.parametrize("only", ["nat", "paths", "findings"])
+def test_a_part_of_the_report(only):
+    page = Page(render(document(analyze([GOLDEN[0]]), only=[only])))
+    ids = {attributes["id"] for tag, attributes in page.elements if tag == "section"}
+    assert ids <= {only, "points", "inputs"}
+
+
+def test_on_the_command_line(tmp_path):
+    words = ["analyze", "pcaps/bridge.pcapng", "--format", "html", "-o", str(tmp_path / "report.html")]
+    done = subprocess.run([sys.executable, "-m", "capnet", *words], capture_output=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    Page((tmp_path / "report.html").read_text(encoding="utf-8"))
