@@ -63,7 +63,7 @@ def emit(
         if record_header == 0 and table[t + TIMED] == 0:
             length = u32(buf, at - SIMPLE_HEADER + 4, big_in)
             if write:
-                out[pos : pos + length] = buf[at - SIMPLE_HEADER : at - SIMPLE_HEADER + length]
+                copy(buf, at - SIMPLE_HEADER, length, out, pos)
             table[t + LENGTH] = length
             continue
         drops = 0
@@ -89,7 +89,7 @@ def emit(
             put32(out, pos + 16, low, big_out)
             put32(out, pos + 20, caplen, big_out)
             put32(out, pos + 24, table[t + WIRELEN], big_out)
-            out[pos + HEADER : pos + HEADER + caplen] = buf[at : at + caplen]
+            copy(buf, at, caplen, out, pos + HEADER)
             zero(out, pos + HEADER + caplen, -caplen & 3)
         pos += HEADER + ((caplen + 3) & ~3)
         bare = pos
@@ -123,7 +123,7 @@ def emit(
             if write:
                 put16(out, pos, OPT_COMMENT, big_out)
                 put16(out, pos + 2, says, big_out)
-                out[pos + 4 : pos + 4 + says] = comment[0:says]
+                copy(comment, 0, says, out, pos + 4)
                 zero(out, pos + 4 + says, -says & 3)
             pos += 4 + ((says + 3) & ~3)
         if table[t + ID] > 0:
@@ -148,7 +148,7 @@ def spell(texts: Any, start: int, end: int, since: int, comment: Any) -> int:
     if start < 0:
         return 0
     size = end - start
-    comment[0:size] = texts[start:end]
+    copy(texts, start, size, comment, 0)
     if since > 0:
         comment[size] = 32  # space
         comment[size + 1] = 35  # #
@@ -172,7 +172,14 @@ def copy_value(buf: Any, at: int, size: int, code: int, turn: int, out: Any, pos
         for k in range(size):
             out[pos + k] = buf[at + size - 1 - k]
     else:
-        out[pos : pos + size] = buf[at : at + size]
+        copy(buf, at, size, out, pos)
+
+
+@inline
+def copy(buf: Any, at: int, count: int, out: Any, pos: int) -> None:
+    """Octet by octet: a slice assigned to a slice would allocate memory, which kernels cannot."""
+    for k in range(count):
+        out[pos + k] = buf[at + k]
 
 
 @inline
