@@ -20,6 +20,7 @@ from capnet.report.html import render
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
+BRIDGE = ROOT / "pcaps" / "bridge.pcapng"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 EVIL = "\"'><script>alert(1)</script><svg onload=alert(2)>&amp;\x1b[2J\u202e</style></svg>"
 
@@ -70,7 +71,8 @@ def test_well_formed_and_complete(told):
     page = Page(render(told))
     text = " ".join(page.text)
     ids = {attributes.get("id") for tag, attributes in page.elements if tag == "section"}
-    assert {"paths", "nat", "points", "flows", "stations"} <= ids
+    assert {key for key in ("nat", "proxies", "tunnels", "macs", "models", "findings") if told[key]} <= ids
+    assert {"points", "flows", "stations"} <= ids
     for point in told["points"]:
         assert point["name"] in text
     for finding in told["findings"]:
@@ -81,7 +83,7 @@ def test_well_formed_and_complete(told):
 
 def test_pictures_are_xml(told):
     pictures = re.findall(r"<svg .*?</svg>", render(told), re.S)
-    assert pictures
+    assert pictures or not any(len(each["hops"]) > 1 for each in told["paths"])
     for picture in pictures:
         ElementTree.fromstring(picture)
 
@@ -137,7 +139,7 @@ def test_an_empty_report():
 
 @pytest.mark.parametrize("only", ["nat", "paths", "findings"])
 def test_a_part_of_the_report(only):
-    page = Page(render(document(analyze([GOLDEN[0]]), only=[only])))
+    page = Page(render(document(analyze([BRIDGE]), only=[only])))
     ids = {attributes["id"] for tag, attributes in page.elements if tag == "section"}
     assert ids <= {only, "points", "inputs"}
 
