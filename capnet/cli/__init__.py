@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from capnet import __version__
-from capnet.errors import CapnetError, Exit
+from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
 COMMANDS = ("analyze", "trace", "annotate", "packet", "scenario", "lab", "doctor")
 
@@ -54,7 +54,9 @@ def main() -> None:
     except CapnetError as error:
         from capnet.report.escape import visible
 
-        click.echo(f"capnet: {visible(str(error), keep=chr(10))}", err=True)
+        # What programs said (Docker, ip) may be several lines; a file's name or content must not make one.
+        keep = "" if isinstance(error, UnreadableInput | UsageError) else "\n"
+        click.echo(f"capnet: {visible(str(error), keep)}", err=True)
         code = error.exit_code
     except click.ClickException as error:
         error.show()

@@ -10,7 +10,8 @@
    +---------------------------------------------------------------+
 
 draft-ietf-opsawg-pcap. Five kinds of magic number: either byte order, microseconds or nanoseconds, and the
-"modified" format of old Linux tools, whose record header is 8 bytes longer.
+"modified" format of old Linux tools, whose record header is 8 bytes longer. Version 2.4 is what everyone writes; before
+2.3, and in DG/UX's 543.0, the two lengths were the other way round, and 2.3 has them either way.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from capnet.wire.records import (
 )
 
 HEADER = 24
+SWAPPED = 256  # in `record_header`: original length first
+MAYBE_SWAPPED = 512  # the larger one is the original length, wherever it is
 _MAGIC = {0xA1B2C3D4: (1000, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (1000, 24)}
 
 
@@ -44,7 +47,7 @@ _MAGIC = {0xA1B2C3D4: (1000, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (1000, 24)}
 class PcapHeader:
     big: bool  # byte order
     unit: int  # ns per unit of the fractional timestamp
-    record_header: int  # bytes before each frame
+    record_header: int  # bytes before each frame, and perhaps one of SWAPPED and MAYBE_SWAPPED
     snaplen: int
     linktype: int
 
@@ -62,9 +65,13 @@ def parse_header(head: bytes) -> PcapHeader:
         raise ValueError(f"a pcap header is {HEADER} bytes, the file ends after {len(head)}")
     big = int.from_bytes(head[:4], "big") in _MAGIC
     magic, major, minor, _, _, snaplen, network = struct.unpack((">" if big else "<") + "IHHiIII", head[:HEADER])
-    if major != 2:
+    if major != 2 and (major, minor) != (543, 0):
         raise ValueError(f"pcap version {major}.{minor} is unknown (2.x is)")
     unit, record_header = _MAGIC[magic]
+    if major == 543 or minor < 3:
+        record_header |= SWAPPED
+    elif minor == 3:
+        record_header |= MAYBE_SWAPPED
     # The upper bits of the last word say whether frames end in a checksum (FCS); the type is below.
     return PcapHeader(big, unit, record_header, snaplen, network & 0xFFFF)
 
@@ -88,6 +95,8 @@ def walk(
     """
     n = 0
     status = MORE
+    order = header & (SWAPPED | MAYBE_SWAPPED)
+    header -= order
     while True:
         if n == room:
             status = FULL
@@ -95,6 +104,9 @@ def walk(
         if pos + header > end:
             break
         caplen = u32(buf, pos + 8, big)
+        wirelen = u32(buf, pos + 12, big)
+        if order and (order == SWAPPED or caplen > wirelen):
+            caplen, wirelen = wirelen, caplen
         if caplen > MAX_CAPLEN:
             status = DAMAGE
             break
@@ -105,7 +117,7 @@ def walk(
         r = n * WIDTH
         records[r + AT] = at
         records[r + CAPLEN] = caplen
-        records[r + WIRELEN] = u32(buf, pos + 12, big)
+        records[r + WIRELEN] = wirelen
         records[r + TIME] = min(seconds, MAX_SECONDS) * 1_000_000_000 + u32(buf, pos + 4, big) * unit
         records[r + POINT] = 0
         records[r + LINKTYPE] = linktype

@@ -39,6 +39,10 @@ def captures() -> dict[str, bytes]:
         "pcap_modified.pcap": modified(),
         "pcap_fcs_bits.pcap": pcap([bytes(frame) + b"FCS!" for frame in FRAMES], high_bits=0x24000000),
         "pcap_empty.pcap": pcap([]),
+        "pcap_version_22.pcap": old_version(2, 2, swapped=True),
+        "pcap_version_23.pcap": old_version(2, 3, swapped=True) + old_version(2, 3, swapped=False)[24:],
+        "pcap_version_543.pcap": old_version(543, 0, swapped=True),
+        "pcap_odd_lengths.pcap": odd_lengths(),
         "snaplen.pcap": pcap(FRAMES, snaplen=40),
         "truncated.pcap": whole[:-20],
         "truncated_header.pcap": whole + b"\x00\x01\x02",
@@ -62,6 +66,26 @@ def modified() -> bytes:
     for index, frame in enumerate(FRAMES):
         data, (second, rest) = bytes(frame), divmod(moment(index), 1_000_000_000)
         out.append(struct.pack("<IIIIIHBB", second, rest // 1000, len(data), len(data), 2, 0x0800, 0, 0) + data)
+    return b"".join(out)
+
+
+def old_version(major: int, minor: int, swapped: bool) -> bytes:
+    """Versions in which the original length came first; each frame is cut by 10 bytes, so that the two differ."""
+    out = [struct.pack("<IHHiIII", 0xA1B2C3D4, major, minor, 0, 0, 262_144, build.ETHERNET)]
+    for index, frame in enumerate(FRAMES):
+        data, (second, rest) = bytes(frame)[:-10], divmod(moment(index), 1_000_000_000)
+        lengths = (len(data) + 10, len(data)) if swapped else (len(data), len(data) + 10)
+        out.append(struct.pack("<IIII", second, rest // 1000, *lengths) + data)
+    return b"".join(out)
+
+
+def odd_lengths() -> bytes:
+    """Captured lengths above the snap length, above the original length, and an original length of 0."""
+    out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 20, build.ETHERNET)]
+    for index, frame in enumerate(FRAMES):
+        data, (second, rest) = bytes(frame), divmod(moment(index), 1_000_000_000)
+        original = (len(data), len(data) - 10, 0)[index]
+        out.append(struct.pack("<IIII", second, rest // 1000, len(data), original) + data)
     return b"".join(out)
 
 

@@ -1,0 +1,136 @@
+"""Nothing that a capture holds reaches a terminal or a page as it is: every command, every form of output, its errors.
+
+One capture has in all its strings what repaints a screen, turns text around, forges a line or is markup: interface
+names and descriptions, comments, host names, payloads, and the name of its file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scapy.all import DNS, DNSQR, DNSRR, IP, TCP, UDP, Ether, Raw
+
+from capnet.cli.analyze import command as analyze_command
+from tests.made.build import A, B, block, interface, moment, options, packet, section
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIL = "\x1b[31;1m\x1b]0;owned\x07\u202egnp.\u2066\u200b\r\nforged: row\t\x00\x7f\x9b2J\u2028<script>alert(1)</script>&"
+NAME = "\x1b[2J\u202eevil\n.pcapng"
+FORMATS = next(each.type.choices for each in analyze_command.params if each.name == "format_")  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the capture, a damaged copy, and something that is none."""
+    here = tmp_path_factory.mktemp("hostile")
+    evil = EVIL.encode()
+    name = EVIL.replace("\0", "").encode()  # a NUL would end it
+    link = Ether(src=A, dst=B) / IP(src="172.17.0.2", dst="172.17.0.3", id=1)
+    back = Ether(src=B, dst=A) / IP(src="172.17.0.3", dst="172.17.0.2", id=2)
+    answer = DNS(id=7, qr=1, qd=DNSQR(qname=name[:40]), an=DNSRR(rrname=name[:40], type="TXT", rdata=evil[:60]))
+    frames = [
+        link / TCP(sport=40000, dport=80, seq=1, flags="PA") / Raw(b"GET /" + name + b" HTTP/1.1\r\nHost: " + name),
+        back / UDP(sport=53, dport=5353) / answer,
+        back / TCP(sport=80, dport=40000, seq=1, flags="RA"),
+    ]
+    names = b"".join(
+        struct.pack("<HH", 1, 4 + len(name) + 1)
+        + bytes([172, 17, 0, last])
+        + name
+        + b"\0"
+        + bytes(-(len(name) + 5) % 4)
+        for last in (2, 3)
+    )
+    data = section(given=[(1, evil), (2, evil), (3, evil), (4, evil)])
+    data += interface(name.decode(), resolution=9)
+    described = options([(2, name), (3, name), (11, b"\0" + name), (12, name), (9, b"\x09")])
+    data += block(1, struct.pack("<HHI", 1, 0, 0) + described)
+    data += block(4, names + struct.pack("<HH", 0, 0) + options([(2, name), (1, evil)]))
+    for index, frame in enumerate(frames):
+        data += packet(frame, moment(index), 0, given=[(1, evil)])
+        data += packet(frame, moment(index) + 1000, 1, given=[(1, evil)])
+    data += block(0x0BAD, struct.pack("<I", 1) + evil)
+    (here / NAME).write_bytes(data)
+    (here / f"cut{NAME}").write_bytes(data[:-7])
+    (here / f"none{NAME}").write_bytes(evil)
+    return here
+
+
+def run(folder: Path, *words: str, code: int = 0) -> str:
+    """Everything the command prints, on both channels."""
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", *words],
+        capture_output=True, timeout=60, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr.decode(errors="replace")
+    return done.stdout.decode() + done.stderr.decode()
+
+
+def harmless(text: str) -> None:
+    for line in text.split("\n"):
+        assert line.isprintable(), repr(line)
+    assert not any(line.strip().startswith("forged: row") for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_analyze(folder: Path, format_: str) -> None:
+    text = run(folder, "analyze", NAME, "--format", format_)
+    assert "owned" in text  # it is shown, and shown as what it is
+    if "html" in format_:
+        text = text.replace("\n", " ")
+        assert "<script>alert" not in text
+    harmless(text)
+    if format_ == "json":
+        names = {point["name"] for point in json.loads(text)["points"]}
+        assert any("\x1b" in name for name in names)  # a program gets the name itself
+        assert text.isascii()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("more", [[], ["--hex"], ["--no-tshark"]], ids=lambda more: "".join(more) or "plain")
+def test_packet(folder: Path, number: int, more: list[str]) -> None:
+    if not more and not shutil.which("tshark"):
+        pytest.skip("tshark is not installed")
+    harmless(run(folder, "packet", NAME, str(number), *more))
+
+
+def test_trace_and_annotate(folder: Path) -> None:
+    harmless(run(folder, "trace", NAME))
+    harmless(run(folder, "trace", NAME, "--format", "json"))
+    harmless(run(folder, "annotate", NAME, "-o", f"new{NAME}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["analyze", f"none{NAME}"], 3),
+        (["analyze", f"missing{NAME}"], 3),
+        (["analyze", f"{EVIL[:-20].replace(chr(0), '')}=missing"], 3),
+        (["packet", NAME, "99"], 2),
+        (["packet", f"none{NAME}", "1"], 3),
+        (["trace", NAME, "--flow", "host \x1b[2J"], 2),
+    ],
+    ids=lambda value: value if isinstance(value, int) else value[0],
+)
+def test_errors_are_one_harmless_line(folder: Path, words: list[str], code: int) -> None:
+    text = run(folder, *words, code=code)
+    harmless(text)
+    assert text.startswith("capnet: ") and text.count("\n") == 1
+
+
+def test_damage_is_told_harmlessly(folder: Path) -> None:
+    text = run(folder, "analyze", f"cut{NAME}")
+    harmless(text)
+    assert "the file ends" in text
+
+
+def test_click_shows_what_it_refuses_harmlessly(folder: Path) -> None:
+    text = run(folder, "analyze", NAME, "--format", "\x1b[2J", code=2)
+    harmless(text)
