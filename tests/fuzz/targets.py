@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,13 +26,11 @@ from capnet.wire import frames
 from capnet.wire import records as rec
 from capnet.wire.capture import open_capture
 from capnet.wire.decode import ROWS_PER_RECORD, decode
-from capnet.wire.frames import ABSENT, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
+from capnet.wire.frames import ABSENT, BLANK, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
 from capnet.wire.pcapng import MAX_BLOCK
 
 CORPUS = Path(__file__).parent / "corpus"
 LINKTYPES = (1, 113, 276, 101, 0, 108, 9, 228, 12, 147)
-ZERO = ("layers", "reason", "detail", "src_hi", "src_lo", "dst_hi", "dst_lo", "tunnel", "via", "digest")
-BLANK = np.array([0 if name in ZERO else ABSENT for name in frames.NAMES], dtype=np.int64)
 MAY_BE_NEGATIVE = {COLUMN[name] for name in ("src_hi", "src_lo", "dst_hi", "dst_lo")}
 
 
@@ -61,15 +58,12 @@ def frame(data: bytes) -> None:
         len(raw), len(raw) + 64 * (data[1] & 127), LINKTYPES[data[0] % len(LINKTYPES)],
     )  # fmt: skip
     flat = np.empty(ROWS_PER_RECORD * WIDTH, dtype=np.int64)
-    flat.reshape(-1, WIDTH)[:] = BLANK
     places, out = np.zeros(ROWS_PER_RECORD, dtype=np.int64), np.zeros(4, dtype=np.int64)
     port = 7777 if data[1] & 128 else 0
-    given: dict[str, Any] = {
-        "buf": Strict(raw), "records": memoryview(record), "first": 0, "count": 1, "frame": 1, "vxlan_port": port,
-        "blank": memoryview(flat[:WIDTH].copy()), "rows": memoryview(flat), "room": ROWS_PER_RECORD,
-        "record_at": memoryview(places), "out": memoryview(out),
-    }  # fmt: skip
-    decode.interpreted(**{name: given[name] for name in signature(decode.interpreted).parameters})
+    decode.interpreted(
+        Strict(raw), memoryview(record), 0, 1, port, memoryview(BLANK), memoryview(flat), ROWS_PER_RECORD,
+        memoryview(places), memoryview(out),
+    )  # fmt: skip
     check_rows(flat[: int(out[1]) * WIDTH].reshape(-1, WIDTH), len(raw))
 
 
