@@ -134,7 +134,7 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
         pcapng.walk.interpreted(data, begin, end, 0, table, 0, interfaces, found, 2, out)
         assert (out[0], out[1], out[2]) == (1, end, rec.MORE), end
         cuts += end - begin
-    assert cuts > 0.8 * len(data)  # the other blocks are cut by the tests below and above
+    assert cuts > len(data) // 2  # the other blocks are cut by the tests below and above
 
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
