@@ -24,7 +24,7 @@ from capnet.analyze.ledger import BUDGET, Ledger
 from capnet.errors import UnreadableInput
 from capnet.topology import Topology, role_from_name, topology_path
 from capnet.wire.capture import Capture, open_capture, worth_compiling
-from capnet.wire.kernel import Machine
+from capnet.wire.kernel import Machine, rest
 from capnet.wire.linktypes import linktype_name
 
 
@@ -240,6 +240,8 @@ def _beside(sources: list[Source]) -> Topology | None:
 def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
+    rest()
+    ledger.finish()
     for point in reading.points:
         known = topology.point(point.name) if topology else None
         point.role = known.role if known else role_from_name(point.name)

@@ -165,6 +165,7 @@ class Ledger:
         self._hashes = np.zeros(0, dtype=np.int64)
         self._points = 1
         self._whole: _Whole | None = None
+        self._stations: np.ndarray | None = None  # when finished
 
     def see(self, block: Block, base: int, points: int = 2) -> None:
         """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
@@ -223,15 +224,22 @@ class Ledger:
         """Share of all digests that are observed; 1.0 = every packet."""
         return 1.0 / (self.sample + 1)
 
-    def _all(self) -> _Whole:
+    def finish(self) -> None:
+        """Nothing more will be seen: the parts' own flow tables, as large as what is concluded from, are let go."""
+        self._stations = self.stations
+        self._all(finish=True)
+
+    def _all(self, finish: bool = False) -> _Whole:
         if self._whole is None:
             budget = self.budget if self._points > 1 else self.budget // ONE_POINT_SHARE
-            self._whole = _joined(self.parts, budget)
+            self._whole = _joined(self.parts, budget, finish)
         return self._whole
 
     @property
     def stations(self) -> np.ndarray:
         """The station table: strays and frames without IP as counted, the others summed up from flows and ARP."""
+        if self._stations is not None:
+            return self._stations
         arps = self.arps
         zero = np.zeros(len(arps), dtype=np.int64)
         arp_rows = np.column_stack(
@@ -292,8 +300,8 @@ class _Whole:
     sample: int
 
 
-def _joined(parts: list[Part], budget: int) -> _Whole:
-    """Flows in order of first sight, and all that names them by number renumbered."""
+def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
+    """Flows in order of first sight, and all that names them by number renumbered. `finish`: see Ledger.finish."""
     carriers = [part.carriers.rows.copy() for part in parts]
     sample = max(part.sample for part in parts)
     seen = [chosen(part.observations, sample) for part in parts]
@@ -317,6 +325,8 @@ def _joined(parts: list[Part], budget: int) -> _Whole:
             view(part.flows.flat), len(here), col.FLOW_WIDTH, view(here.copy()), view(flows.reshape(-1, order="F")),
             len(place),
         )  # fmt: skip
+        if finish:
+            part.flows = Table(part.machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
         carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]
         each[:, col.OBS_FLOW] = here[each[:, col.OBS_FLOW]]
     observations = np.concatenate(seen)

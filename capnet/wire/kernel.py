@@ -114,6 +114,12 @@ class Machine:
         return hot.compiled if self.compiled else hot.interpreted
 
 
+def rest() -> None:
+    """The large part of the work is done: what loads compiled kernels may let go of memory."""
+    if native := sys.modules.get("capnet.wire.native"):
+        native.rest()
+
+
 def cache_folder() -> Path:
     """Where compiled kernels are kept (XDG base directory rules)."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
