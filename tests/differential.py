@@ -324,7 +324,8 @@ def our_rows(path: Path, compiled: bool | None = None) -> list[Row]:
     rows: list[Row] = []
     with open_capture(path, compiled=compiled) as capture:
         for block in capture.blocks():
-            rows.extend(our_row(values) for values in block.dicts())
+            behind = {"behind": "1"} if any(each.name == "damaged-file" for each in capture.problems) else {}
+            rows.extend(our_row(values) | behind for values in block.dicts())
     return rows
 
 
@@ -466,6 +467,11 @@ EXPLAINED: list[Explanation] = [
         "protocol 41 in front of something that does not begin with IP version 6: Wireshark names it IPv6 and shows "
         "none of its fields, we count the packet as malformed",
         lambda d, theirs, ours: not ours and theirs.get("via") == "ipip" and "src" not in theirs,
+    ),
+    Explanation(
+        "behind damage",
+        "in pcap we read on behind damage where records certainly begin again, and report it; Wireshark stops there",
+        lambda d, theirs, ours: not theirs and "behind" in ours,
     ),
     Explanation(
         "tunnels beyond our depth",

@@ -4,7 +4,8 @@
         for block in capture.blocks():
             block["ttl"]                 # int64 array, one value per row
 
-Damage does not raise: reading stops there, and `capture.problems` says what was wrong at which offset.
+Damage does not raise: reading stops there, and `capture.problems` says what was wrong at which offset. In pcap it goes
+on where records certainly begin again, and says so.
 Only a file that is no capture at all is an error (UnreadableInput).
 """
 
@@ -29,6 +30,10 @@ from capnet.wire.source import Source, open_source
 
 RECORDS = 2048  # per batch
 ROWS = 4096  # per block
+
+# Behind damage: how much is looked at to find records again, and how often in one file.
+SEARCHED = 2 << 20
+MAX_GAPS = 20
 
 # Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
 INTERPRET_BELOW_CACHED = 1 << 20
@@ -204,8 +209,7 @@ class Capture:
             elif status == rec.OTHER:
                 self._ended = not self._other()
             else:
-                self._damage("damaged-file", "what begins here cannot be a record; nothing behind it was read")
-                self._ended = True
+                self._ended = not self._past_damage()
         if not n:
             return False
         self.packets += n
@@ -235,11 +239,34 @@ class Capture:
         if status == rec.MORE:
             return False
         if status == rec.DAMAGE:
-            return True
+            return self.format != "pcap"  # else more is read, to find where records begin again
         head = bytes(source.buffer[source.pos : min(source.end, source.pos + 8)])
         if self._on_block or len(head) < 8 or pcapng.is_pcapng(head):
             return False
         return source.pos + int.from_bytes(head[4:], "big" if self._big else "little") <= source.end
+
+    def _past_damage(self) -> bool:
+        """Where no record can begin: go on where records certainly begin again (pcap), or say that reading ends."""
+        source = self._source
+        says = "what begins here cannot be a record; nothing behind it was read"
+        last = int(self._tallies[rec.TALLY_LAST]) if self.format == "pcap" else -1
+        if last >= 0 and len(self.problems) < MAX_GAPS:
+            while source.end - source.pos < SEARCHED and source.more(pcapng.MAX_BLOCK):
+                pass
+            found = pcap.resume(source.buffer, source.pos, source.end, self._pcap, last, source.ended)
+            if found:
+                at, records = found
+                offset = source.offset + at - source.pos
+                says = (
+                    f"what begins here cannot be a record; {at - source.pos} bytes further on, at offset {offset}, "
+                    f"{records} records in a row begin, and reading went on there. Wireshark does not: frames from "
+                    f"number {self._numbered + 1} on have it here alone"
+                )
+                self._damage("damaged-file", says)
+                source.pos = at
+                return True
+        self._damage("damaged-file", says)
+        return False
 
     def _walk(self, records: Any, room: int, out: Any) -> None:
         source, view = self._source, self.machine.view

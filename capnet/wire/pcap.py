@@ -76,6 +76,45 @@ def parse_header(head: bytes) -> PcapHeader:
     return PcapHeader(big, unit, record_header, snaplen, network & 0xFFFF)
 
 
+# Reading goes on behind damage only where records certainly begin again. Any 16 octets may look like a header, and a
+# frame may hold a whole capture; so many headers in a row, each where the one before says, are no accident.
+CHAIN = 64
+CHAIN_TO_END = 3  # enough when the last one ends exactly where the file does
+DAY = 86_400
+
+
+def resume(buffer: bytearray, pos: int, end: int, head: PcapHeader, last: int, whole: bool) -> tuple[int, int] | None:
+    """(offset, records seen in a row there) where records certainly begin again behind `pos`, or None.
+
+    `last`: time of the record before, in ns; `whole`: the file ends at `end`. A damaged header hides one frame, so the
+    search ends where the largest possible one would.
+    """
+    for at in range(pos + 1, min(pos + MAX_CAPLEN + 2 * HEADER, end)):
+        found = 0
+        following = at
+        while found < CHAIN and (behind := _behind_record(buffer, following, end, head, last)):
+            found += 1
+            following = behind
+        if found == CHAIN or (whole and found >= CHAIN_TO_END and following == end):
+            return at, found
+    return None
+
+
+def _behind_record(buffer: bytearray, at: int, end: int, head: PcapHeader, last: int) -> int:
+    """Offset behind the record at `at`, or 0 if it is none that could follow one of time `last`, or does not fit."""
+    size = head.record_header & 255
+    if at + size > end:
+        return 0
+    seconds, fraction, *lengths = struct.unpack_from(">IIII" if head.big else "<IIII", buffer, at)
+    caplen, wirelen = lengths if head.record_header == size else sorted(lengths)
+    if abs(seconds - last // 1_000_000_000) > DAY or fraction * head.unit >= 1_000_000_000:
+        return 0
+    if not 0 < caplen <= wirelen or wirelen > MAX_CAPLEN or caplen > (head.snaplen or MAX_CAPLEN):
+        return 0
+    behind: int = at + size + caplen
+    return behind if behind <= end else 0
+
+
 @kernel
 def walk(
     buf: Any,
