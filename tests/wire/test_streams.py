@@ -26,7 +26,7 @@ except ModuleNotFoundError:
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
-    "lz4": lz4.frame.compress,
+    "lz4": lambda data: lz4.frame.compress(data, content_checksum=True),
 }
 
 
