@@ -2,8 +2,8 @@
 
     python -m tests.bench.run [--packets 2000000] [--runs 3] [--file BIG.pcap]
 
-Whole processes, the file in the page cache, the fastest of some runs. Programs that would take minutes get a part of the
-file, and the table says so. A program that is not installed is named as missing. Nothing here passes or fails.
+Whole processes, the file in the page cache, the fastest of some runs. Programs that would take minutes get a part of
+the file, and the table says so. A program that is not installed is named as missing. Nothing here passes or fails.
 
 Beside the seconds by the clock stand those of the processors: where other programs run at the same time, the clock
 measures them too. `others` says how many processors they used.

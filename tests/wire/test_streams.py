@@ -68,7 +68,7 @@ def test_cut_and_damaged_streams_are_read_up_to_there(name: str) -> None:
         found, problems, _ = rows(io.BytesIO(parts[0] + second))
         assert 10 < len(found) <= len(plain)
         if second is flipped:  # what comes out may be damaged before the compression's checksum tells so
-            assert problems in (["broken-compression"], ["damaged-file"])
+            assert problems and set(problems) <= {"broken-compression", "damaged-file", "truncated-file"}
         else:
             assert problems == ["broken-compression"]
             np.testing.assert_array_equal(found, plain[: len(found)])
