@@ -216,7 +216,7 @@ def _packet_picture(sightings: Sequence[Document], width: int) -> list[str]:
         point = f"{each['point']} #{each['frame']}"
         hops.append({**each, "point": point, "delta_us": delta, "lost": 0, "packets": 1})
         if each["copy"]:
-            hops[-1]["change"] = ["copy"]
+            hops[-1]["change"] = [_copy(each)]
     return route([{"hops": hops}], width)
 
 
@@ -228,7 +228,7 @@ def _packet_ladder(sightings: Sequence[Document], asked: Document, words: Words,
     lines = []
     for index, each in enumerate(sightings):
         if index:
-            change = "copy by the capture" if each["copy"] else " · ".join(each["change"])
+            change = _copy(each) if each["copy"] else " · ".join(each["change"])
             differs = " · ".join(
                 f"{d['field']} {_value(d['before'])}{ARROW}{_value(d['after'])}" for d in each["differs"]
             )
@@ -255,6 +255,11 @@ def _since(first: Document, last: Document) -> float:
 def _offset(first: Document, sighting: Document) -> str:
     """Time since the first sighting: `+31 µs`."""
     return signed(_since(first, sighting)) if sighting is not first else "0"
+
+
+def _copy(sighting: Document) -> str:
+    """A promiscuous bridge may have routed its copy: the TTL tells."""
+    return "routed copy" if any(each["field"] == "TTL" for each in sighting["differs"]) else "copy"
 
 
 def _value(value: object) -> str:

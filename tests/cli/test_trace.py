@@ -140,6 +140,14 @@ def test_files_of_several_points_and_standard_input():
     assert "web" in text("-", "--flow", "port 8080", stdin=(ROOT / BRIDGE).read_bytes())
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "pcaps").glob("*.pcapng")), ids=lambda path: path.stem)
+def test_every_recorded_capture_fits_the_page(path):
+    """`text` looks at each line; every flow of the report's paths is there."""
+    shown = text(path, "--most", "200")
+    for each in found(path, "--most", "200")["paths"]:
+        assert each["hops"][0]["point"] in shown
+
+
 def test_nothing_found_says_what_there_is():
     shown = text(BRIDGE, "--flow", "host 10.9.8.7")
     assert shown.startswith("No flow matches: host 10.9.8.7\n\nThere are ")
