@@ -98,6 +98,7 @@ class Outcome:
     packets: int | None = None
     nat: str = ""
     tunnels: str = ""
+    details: tuple[str, ...] = ()
 
 
 class Rounds:
@@ -118,7 +119,9 @@ class Rounds:
             except CapnetError as error:
                 outcome = Outcome(name, int(error.exit_code), str(error))
             self.outcomes.append(outcome)
-            self._line(f"        {outcome.verdict.partition(chr(10))[0]} ({time.monotonic() - began:.1f} s)")
+            self._line(f"        {outcome.verdict} ({time.monotonic() - began:.1f} s)")
+            for line in outcome.details:
+                self._line(f"        {line}")
 
     def without(self, names: Iterable[str], error: CapnetError) -> None:
         """None of these could be played, for one and the same reason."""
@@ -143,11 +146,11 @@ class Rounds:
         from tabulate import tabulate
 
         rows = [
-            [each.name, each.model, each.packets, each.nat, each.tunnels, each.verdict.partition("\n")[0]]
+            [each.name, each.model, each.packets, each.nat, each.tunnels, each.verdict]
             for each in sorted(self.outcomes, key=lambda outcome: outcome.name)
         ]
         headers = ["scenario", "model", "packets", "NAT", "tunnels", "verdict"]
-        return tabulate(rows, headers, maxcolwidths=[None, None, None, None, 30, 40])
+        return tabulate(rows, headers, maxcolwidths=[None, None, None, None, 20, 28])
 
     def code(self) -> int:
         """The worst exit code: a broken claim is worse than something that the machine lacks."""
@@ -165,7 +168,7 @@ def _outcome(name: str, capture: Path) -> Outcome:
     verdicts = expect.verify(library.load(name), capture, report=found)
     broken = [each for each in verdicts if each.true is False]
     met = sum(each.true is True for each in verdicts)
-    verdict = f"ok, {met} expectations" if not broken else f"failed: {'; '.join(each.claim for each in broken)}"
+    verdict = f"ok, {met} expectations" if not broken else f"failed {len(broken)} of {len(verdicts)} expectations"
     return Outcome(
         name,
         int(Exit.FINDING if broken else Exit.OK),
@@ -174,6 +177,10 @@ def _outcome(name: str, capture: Path) -> Outcome:
         packets=found["coverage"]["frames"],
         nat=_nat(found["nat"]),
         tunnels=_tunnels(found["tunnels"]),
+        details=(
+            *(f"expected: {each.claim}; {each.found}" for each in broken),
+            *([f"see {capture}"] if broken else []),
+        ),
     )
 
 
@@ -189,8 +196,9 @@ def _nat(rows: list[dict[str, Any]]) -> str:
 
 
 def _tunnels(rows: list[dict[str, Any]]) -> str:
-    """`vxlan 4097 vxlanA`, each once however many points saw it."""
-    kinds = {(row["kind"], row["vni"], row["network"]) for row in rows}
-    return ", ".join(
-        " ".join(str(part) for part in kind if part is not None) for kind in sorted(kinds, key=lambda kind: str(kind))
-    )
+    """`vxlan 4097 4098`, each VNI once however many points saw it."""
+    kinds = {row["kind"]: {each["vni"] for each in rows if each["kind"] == row["kind"]} for row in rows}
+    said = []
+    for kind, vnis in sorted(kinds.items()):
+        said.append(" ".join([kind, *(str(vni) for vni in sorted(vni for vni in vnis if vni is not None))]))
+    return ", ".join(said)

@@ -168,3 +168,22 @@ def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerCl
     assert left["captures"] == []  # taps end with the program that started them, however it ends
     run("scenario", "clean", "--lab")
     assert things(hosts) == before
+
+
+def test_a_promiscuous_nic_is_put_back_after_a_kill(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+    """And after a run that ends well: the change itself stands in the label of a container that is removed."""
+
+    def promiscuous() -> bool:
+        return "PROMISC" in run("lab", "exec", "A", "ip", "link", "show", "dev", "ens33").partition(">")[0]
+
+    assert not promiscuous()
+    run("scenario", "macvlan", "--lab", "--output", str(tmp_path))
+    assert not promiscuous()
+    with start("scenario", "macvlan", "--lab", "--output", str(tmp_path)) as process:
+        assert process.stderr is not None
+        assert any("container web" in line for line in process.stderr)
+        assert promiscuous()
+        process.kill()
+    assert promiscuous()
+    run("scenario", "clean", "--lab")
+    assert not promiscuous()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from capnet.cli.scenario import _check
+from capnet.cli.scenario_all import Rounds
+from capnet.errors import EnvironmentLacks, Exit, ScenarioFailed
 from capnet.scenario import expect, library
 from capnet.topology import topology_path
 from tests.conftest import PROJECT
@@ -91,3 +95,31 @@ def test_a_claim_about_nobody_is_broken() -> None:
 
     module.expect_somebody = expect_somebody  # type: ignore[attr-defined]
     assert expect.verify(module, golden("none")) == [expect.Verdict("nobody is somebody", False, "no container nobody")]
+
+
+def test_packets_that_do_not_show_it_are_a_failure_that_names_claim_and_capture() -> None:
+    with pytest.raises(ScenarioFailed) as failed:
+        _check("none", golden("host"), whole=True)
+    said = str(failed.value)
+    assert failed.value.exit_code == Exit.FINDING
+    assert "expected: the model is none; found host, not none" in said
+    assert str(golden("host")) in said
+
+
+def test_one_failure_among_all_is_the_exit_code_and_its_row() -> None:
+    def play(name: str, say: Callable[[str], None]) -> Path:
+        if name == "ipvlan-l2":
+            raise EnvironmentLacks("this kernel lacks ipvlan")
+        return golden("host" if name == "none" else name)
+
+    rounds = Rounds(3)
+    rounds.play(["bridge"], play)
+    assert rounds.code() == Exit.OK
+    rounds.play(["ipvlan-l2"], play)
+    assert rounds.code() == Exit.LACKS
+    rounds.play(["none"], play)
+    assert rounds.code() == Exit.FINDING
+    rows = {line.split()[0]: line for line in rounds.table().splitlines()}
+    assert "ok, " in rows["bridge"] and "snat 3, dnat 1" in rows["bridge"]
+    assert "this kernel lacks ipvlan" in rows["ipvlan-l2"]
+    assert "failed" in rows["none"]

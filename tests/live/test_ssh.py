@@ -1,0 +1,114 @@
+"""A second host behind ssh, as `--peer ssh://…`: an sshd inside host B of a lab, reached from inside host A.
+
+The keys and the configuration of both sides are made for the test; nobody's own are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from capnet import lab
+from capnet.lab import processes
+from capnet.lab.plan import Lab
+from capnet.scenario.wait import until
+from tests.conftest import PROJECT
+
+pytestmark = pytest.mark.live
+
+PORT = 2222
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Lab]:
+    before = os.environ.get("CAPNET_LAB_DIR")
+    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-ssh-{os.getpid()}"
+    try:
+        with lab.running(print) as found:
+            yield found
+    finally:
+        del os.environ["CAPNET_LAB_DIR"]
+        if before is not None:
+            os.environ["CAPNET_LAB_DIR"] = before
+
+
+@pytest.fixture(scope="module")
+def url(made: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of host B's daemon through ssh, and an `ssh` in PATH that has the key to it."""
+    folder = tmp_path_factory.mktemp("ssh")
+    for name in ("server", "client"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    address = made.hosts["B"].address
+    server_key = (folder / "server.pub").read_text()
+    (folder / "known").write_text(f"[{address}]:{PORT} {server_key}")
+    (folder / "sshd_config").write_text(
+        f"Port {PORT}\nListenAddress {address}\nHostKey {folder}/server\nAuthorizedKeysFile {folder}/client.pub\n"
+        f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    (folder / "ssh_config").write_text(
+        f"IdentityFile {folder}/client\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"
+        "GlobalKnownHostsFile none\nStrictHostKeyChecking yes\n"
+    )
+    wrapper = folder / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+    wrapper.chmod(0o755)
+    pid = processes.listener(made.hosts["B"])
+    inside = ["nsenter", f"--target={pid}", "--net", "--mount", "--uts", "--"]
+    subprocess.run([*inside, "mkdir", "-p", "/run/sshd"], check=True)  # in host B's own /run
+    before = os.environ["PATH"]
+    with subprocess.Popen(
+        [*inside, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL
+    ) as sshd:
+        try:
+            until((folder / "pid").exists, "sshd listens")
+            os.environ["PATH"] = f"{wrapper.parent}:{before}"
+            yield f"ssh://root@{address}:{PORT}{made.hosts['B'].socket}"
+        finally:
+            os.environ["PATH"] = before
+            sshd.terminate()
+
+
+def from_host_a(made: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    """capnet with the network of host A, the only one from which host B can be reached."""
+    command = [sys.executable, "-m", "capnet", *words]
+    return subprocess.run(
+        ["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", f"cd {PROJECT} && exec {shlex.join(command)}"],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+
+
+def ssh_processes() -> list[str]:
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if line.startswith(("ssh ", "/usr/bin/ssh ")) and str(PORT) in line]
+
+
+@pytest.mark.parametrize("name", ["bridge", "overlay"])
+def test_a_peer_behind_ssh_is_driven_and_listened_at(made: Lab, url: str, tmp_path: Path, name: str) -> None:
+    words = ["scenario", name, "--host", made.hosts["A"].docker_url, "--peer", url, "--output", str(tmp_path)]
+    done = from_host_a(made, *words)
+    assert done.returncode == 0, done.stderr
+    assert "expectations are met" in done.stderr
+    assert "more are about places where nobody listened" not in done.stderr
+    topology = json.loads((tmp_path / f"{name}.topology.json").read_text())
+    assert {point["host"] for point in topology["points"]} == {"A", "B"}
+    assert ssh_processes() == []
+
+
+def test_an_ssh_that_does_not_get_through_says_why(made: Lab, url: str, tmp_path: Path) -> None:
+    wrong = url.replace("root@", "nobody@")
+    words = ["scenario", "bridge", "--host", made.hosts["A"].docker_url, "--peer", wrong, "--output", str(tmp_path)]
+    done = from_host_a(made, *words)
+    assert done.returncode == 4
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert ssh_processes() == []
