@@ -71,8 +71,8 @@ def test_well_formed_and_complete(told):
     page = Page(render(told))
     text = " ".join(page.text)
     ids = {attributes.get("id") for tag, attributes in page.elements if tag == "section"}
-    assert {key for key in ("nat", "proxies", "tunnels", "macs", "models", "findings") if told[key]} <= ids
-    assert {"points", "flows", "stations"} <= ids
+    assert {key for key in ("nat", "proxies", "tunnels", "macs", "models", "findings", "stations") if told[key]} <= ids
+    assert {"points", "flows"} <= ids
     for point in told["points"]:
         assert point["name"] in text
     for finding in told["findings"]:
