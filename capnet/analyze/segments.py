@@ -60,18 +60,21 @@ MOST_STATIONS = 256  # at one point: beyond, it is a backbone and no card of a h
 
 
 def own_ips(speaker: Speaker) -> list[str]:
-    """IPv4 addresses of a station itself, without link-local ones and loopback."""
-    values = []
-    for ip in speaker.own:
-        if ":" not in ip and not is_multicast(ip):
-            address = ip_address(ip)
-            if not address.is_link_local and not address.is_loopback:
-                values.append(ip)
-    return sorted(values, key=address_value)
+    """IPv4 addresses of a station itself, without link-local ones, loopback and groups."""
+    if speaker.own_v4 is None:
+        speaker.own_v4 = sorted(filter(_is_station, speaker.own), key=address_value) if speaker.own else []
+    return speaker.own_v4
+
+
+def _is_station(ip: str) -> bool:
+    first = ip.partition(".")[0]
+    return ":" not in ip and 0 < int(first) < 224 and first != "127" and not ip.startswith("169.254.")
 
 
 def passed_on(speaker: Speaker) -> list[str]:
     """Addresses whose packets a MAC only forwards. Link-local ones never cross a router (RFC 4007)."""
+    if not speaker.forwarded:
+        return []
     return sorted(
         (ip for ip in speaker.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local),
         key=address_value,

@@ -48,6 +48,7 @@ class Speaker:
     points: set[int] = field(default_factory=set)  # where it sent
     reached: set[int] = field(default_factory=set)  # where something was sent to it
     packets: int = 0
+    own_v4: list[str] | None = None  # by segments.own_ips()
 
 
 def conclude(context: Context) -> list[Station]:

@@ -21,6 +21,8 @@ from capnet.wire.frames import mac_text
 
 def judge(context: Context) -> list[Model]:
     found = segments(context)
+    if not found.talks:
+        return []
     own = [talk for talk in found.talks if talk.ip != LOCAL]
     inner = _inner(context)
     best = next((talk for talk in own if talk.ip in inner), None)
