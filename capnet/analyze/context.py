@@ -13,7 +13,9 @@ from capnet.analyze.peeks import Peeks
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
+    from capnet.analyze.clocks import Clocks
     from capnet.analyze.identity import Links
+    from capnet.analyze.proxies import Proxied
     from capnet.analyze.segments import Segments
     from capnet.analyze.stations import Speaker
 
@@ -36,7 +38,10 @@ class Context:
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
 
     peeks: Peeks | None = None  # what the bytes told that rows do not
+    clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
+    once: np.ndarray | None = None  # by identity.counted_once(): packets of each flow without copies
+    proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
     speakers: dict[tuple[int | None, bool], dict[int, Speaker]] = field(default_factory=dict)  # by stations.speakers()
     homes: dict[int, list[int]] | None = None  # by stations.home_points(): MAC → points that are its own interface

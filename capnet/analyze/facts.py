@@ -181,8 +181,10 @@ class Hop:
     packets: int
     bytes: int
     delta_us: Delay | None  # from the hop before
-    lost: int | None
+    lost: int | None  # packets of the hop before that are missing here though this point was listening
     id: int | None = None  # ICMP echo identifier at this hop
+    lost_bytes: int | None = None  # of TCP, the octets of its sequence space; else of IP payload
+    outside: int | None = None  # packets of the hop before at times when this point was not listening: not lost
 
 
 @dataclass

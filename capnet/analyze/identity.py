@@ -10,6 +10,9 @@ repeat. So each observation looks for its predecessor, the hop before, among the
 
 Packets then vote for links between flows, and a link stands when it is the best one both ways. A digest that
 occurs more than once at one place is ambiguous: it still votes, but it is counted and lowers confidence.
+
+Before that, what one point recorded twice is counted once, and the times of clocks that disagree are corrected
+(`analyze.clocks`). Segments that were cut differently are compared by their octets (`analyze.losses`).
 """
 
 from __future__ import annotations
@@ -20,12 +23,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from capnet.analyze.bridges import ports_first
+from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
+    FLOW_FRAGMENTS,
     FLOW_KIND,
+    FLOW_PACKETS,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SMAC,
@@ -37,18 +43,26 @@ from capnet.analyze.columns import (
     OBS_DIGEST,
     OBS_FLOW,
     OBS_FRAME,
+    OBS_LENGTH,
     OBS_SEQ,
     OBS_TIME,
     OBS_TTL,
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Delay
-from capnet.analyze.rows import TCP, WITH_ID, host_of, row_hash
+from capnet.analyze.losses import coverage
+from capnet.analyze.rows import TCP, WITH_ID, row_hash
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
 # repetitions of one payload. Bounds the work on captures full of identical packets.
 LOOKBACK = 32
+
+# Pieces that one packet is cut into: 64 KiB in segments of about 1 KiB.
+MOST_PIECES = 64
+
+# Equal packets in one flow at one point closer than this are copies made by the capture.
+COPIES_NS = 1_000_000
 
 # How much two flows have in common, strongest first. 0: they cannot be the same.
 SAME_ADDRESSES = 4  # forwarded, wrapped or unwrapped
@@ -70,9 +84,12 @@ class Links:
     matched: np.ndarray  # packets seen at both
     ambiguous: np.ndarray  # of those, packets whose digest occurred more than once at one of the places
     missing: np.ndarray  # packets of the hop before that are not here, though this point was listening
+    missing_bytes: np.ndarray  # octets of theirs that are not here
+    outside: np.ndarray  # packets of the hop before at times when this point was not listening
     observed: np.ndarray  # packets of the hop before that were compared
     ttl_delta: np.ndarray  # median, negative when routed
     delays: np.ndarray  # (n, 4): min, median, 99th percentile, max
+    timed: np.ndarray  # whether the clocks of both hops compare
     frames: np.ndarray  # (n, 2): frame numbers of the first packet seen at both
     after: np.ndarray
     before: np.ndarray
@@ -80,8 +97,10 @@ class Links:
     def __len__(self) -> int:
         return len(self.source)
 
-    def delay(self, link: int) -> Delay:
-        """Time from hop to hop, in microseconds."""
+    def delay(self, link: int) -> Delay | None:
+        """Time from hop to hop, in microseconds; None where their clocks do not compare."""
+        if not self.timed[link]:
+            return None
         low, median, p99, high = (float(value) / 1000 for value in self.delays[link])
         return Delay(low, median, p99, high)
 
@@ -122,15 +141,14 @@ class Duplicates:
     ttl_delta: np.ndarray  # of that pair
 
 
-def duplicates(context: Context, within_ns: int = 1_000_000) -> Duplicates:
+def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
     """Equal digests in one flow within `within_ns`: copies made by the capture, not sent twice by a host.
 
     A host that sends again does so with a new IP identification, or after a timeout far above a millisecond.
     """
     seen = context.observations
     seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
-    same = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
-    copy = np.flatnonzero(same & (seen[1:, OBS_TIME] - seen[:-1, OBS_TIME] <= within_ns)) + 1
+    copy = np.flatnonzero(_copies(seen, within_ns))
     copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
     flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
     copy = copy[first]
@@ -138,12 +156,44 @@ def duplicates(context: Context, within_ns: int = 1_000_000) -> Duplicates:
     return Duplicates(flow, count, frames, seen[copy, OBS_TTL] - seen[copy - 1, OBS_TTL])
 
 
+def counted_once(context: Context) -> np.ndarray:
+    """Packets per flow row, those that one point recorded twice counted once; computed once per context."""
+    if context.once is None:
+        context.once = _counted_once(context)
+    return context.once
+
+
+def _counted_once(context: Context) -> np.ndarray:
+    packets = context.flows[:, FLOW_PACKETS].copy()
+    twice = duplicates(context)
+    share = context.sample_share
+    packets[twice.flow] -= np.minimum(np.rint(twice.count / share).astype(np.int64), packets[twice.flow] // 2)
+    return packets
+
+
+def _copies(seen: np.ndarray, within_ns: int) -> np.ndarray:
+    """Per observation, sorted by digest, flow and time: is it a copy of the one before?"""
+    copy = np.zeros(len(seen), dtype=bool)
+    same = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
+    copy[1:] = same & (seen[1:, OBS_TIME] - seen[:-1, OBS_TIME] <= within_ns)
+    return copy
+
+
+def _once(context: Context) -> np.ndarray:
+    """The observations without copies, under one clock, in order of digest and time."""
+    seen = ports_first(context, context.observations)
+    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
+    seen = seen[~_copies(seen, COPIES_NS)]
+    known = clocks(context)
+    if known.any_corrected:
+        seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
+    tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
+    return seen[np.lexsort((seen[:, OBS_SEQ], tie, seen[:, OBS_TIME], seen[:, OBS_DIGEST]))]
+
+
 def _links(context: Context) -> Links:
     flows = context.flows
-    seen = context.observations
-    seen = ports_first(context, seen[seen[:, OBS_FLOW] >= 0])
-    tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
-    seen = seen[np.lexsort((seen[:, OBS_SEQ], tie, seen[:, OBS_TIME], seen[:, OBS_DIGEST]))]
+    seen = _once(context)
     repeated = _repeated(context, seen)
     before = _predecessors(context, seen)
 
@@ -152,6 +202,7 @@ def _links(context: Context) -> Links:
     early = before[late]
     votes = np.stack([seen[early, OBS_FLOW], seen[late, OBS_FLOW]], axis=1)
     pairs, vote_of, count = _unique_pairs(votes, len(flows))
+    count = _without_detours(pairs, count)
     kept = _best_both_ways(pairs, count, len(flows))
     link_of_pair = np.full(len(pairs), -1)
     link_of_pair[kept] = np.arange(len(kept))
@@ -181,18 +232,36 @@ def _links(context: Context) -> Links:
     first = by_time[starts] if len(kept) else starts
     frames = np.stack([seen[early[first], OBS_FRAME], seen[late[first], OBS_FRAME]], axis=1)
 
-    matched, ambiguous, missing, observed = _coverage(context, seen, after_flow, target, spread[:, 3], repeated)
+    rank, _ = _rank(seen[:, OBS_DIGEST], seen[:, OBS_FLOW])
+    compared = coverage(context, seen, rank, source, target, spread[:, 3], repeated)
+    known = clocks(context)
+    clock = known.of_flows(context)
     return Links(
-        source, target, matched, ambiguous, missing, observed,
-        ttl_delta[by_ttl[middle]] if len(kept) else middle, spread, frames, after_flow, before_flow,
-    )  # fmt: skip
+        source=source,
+        target=target,
+        matched=compared.matched,
+        ambiguous=compared.ambiguous,
+        missing=compared.missing,
+        missing_bytes=compared.missing_bytes,
+        outside=compared.outside,
+        observed=compared.observed,
+        ttl_delta=ttl_delta[by_ttl[middle]] if len(kept) else middle,
+        delays=spread,
+        timed=known.sure(clock[source], clock[target]),
+        frames=frames,
+        after=after_flow,
+        before=before_flow,
+    )
 
 
 def _predecessors(context: Context, seen: np.ndarray) -> np.ndarray:
     """Per observation (sorted by digest and time): index of its packet at the hop before, or -1."""
     digest, time, ttl, flow = (seen[:, column] for column in (OBS_DIGEST, OBS_TIME, OBS_TTL, OBS_FLOW))
     rank, of = _rank(digest, flow)
-    clock = _clocks(context)[flow]
+    clock = clocks(context).of_flows(context)[flow]
+    length = seen[:, OBS_LENGTH]
+    # Other protocols than TCP are cut by fragmentation alone.
+    cut = (context.flows[:, FLOW_PROTO] == TCP) | (context.flows[:, FLOW_FRAGMENTS] > 0)
 
     best = np.full(len(seen), -1)
     best_score = np.zeros(len(seen), dtype=np.int64)
@@ -202,7 +271,8 @@ def _predecessors(context: Context, seen: np.ndarray) -> np.ndarray:
         strength = _strength(context.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
         # Where both flows repeat a packet equally often, the k-th belongs to the k-th.
         in_step = (of[earlier] != of[later]) | (rank[earlier] == rank[later])
-        score = np.where(in_step, strength, 0)
+        alike = cut[flow[earlier]] | cut[flow[later]] | (length[earlier] == length[later])
+        score = np.where(in_step & alike, strength, 0)
         # Signed: also under a clock that runs behind, the last place before this one is the one it came from.
         gap = time[later] - time[earlier]
         better = (score > best_score[later]) | ((score == best_score[later]) & (gap < best_gap[later]))
@@ -300,12 +370,6 @@ def _places(context: Context) -> np.ndarray:
     return np.unique(row_hash(where), return_inverse=True)[1].reshape(-1)
 
 
-def _clocks(context: Context) -> np.ndarray:
-    """Per flow row: a number for the clock that stamped it. Files and hosts may each have their own."""
-    names = [f"{point.file}\n{host_of(point.name) or ''}" for point in context.points] or [""]
-    return np.unique(names, return_inverse=True)[1].reshape(-1)[context.flows[:, FLOW_POINT]]
-
-
 def _depth_in_host(context: Context) -> np.ndarray:
     """Per flow row: which of two points with the same time stamp comes first.
 
@@ -321,11 +385,37 @@ def _unique_pairs(votes: np.ndarray, flows: int) -> tuple[np.ndarray, np.ndarray
     return np.stack(np.divmod(code, max(flows, 1)), axis=1), inverse.reshape(-1), count
 
 
+def _without_detours(pairs: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The votes, those from a hop to the one after the next given to both links between them.
+
+    A piece of a segment, or a later fragment, is not found where it was part of a whole: it seems to jump from the hop
+    before to the hop after. The first piece shows that there is a hop between.
+    """
+    forks = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1 if len(pairs) else np.zeros(0, dtype=bool)
+    joins = np.bincount(pairs[:, 1])[pairs[:, 1]] > 1 if len(pairs) else forks
+    onward: dict[int, dict[int, int]] = {}
+    for number in np.flatnonzero(forks | joins).tolist():
+        onward.setdefault(int(pairs[number, 0]), {})[int(pairs[number, 1])] = number
+    count = count.copy()
+    for number in np.flatnonzero(forks & joins).tolist():
+        source, target = pairs[number].tolist()
+        for between, first in onward[source].items():
+            second = onward.get(between, {}).get(target)
+            if second is not None and min(count[first], count[second]) * MOST_PIECES >= count[number]:
+                count[first] += count[number]
+                count[second] += count[number]
+                count[number] = 0
+                break
+    return count
+
+
 def _best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndarray:
     """Pairs whose target is the source's best and whose source is the target's best; no pair closes a circle."""
 
+    voted = np.flatnonzero(count)
+
     def best(of: int, other: int) -> np.ndarray:
-        order = np.lexsort((pairs[:, other], -count, pairs[:, of]))
+        order = voted[np.lexsort((pairs[voted, other], -count[voted], pairs[voted, of]))]
         first = np.ones(len(order), dtype=bool)
         first[1:] = pairs[order[1:], of] != pairs[order[:-1], of]
         return order[first]
@@ -348,47 +438,3 @@ def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int
             at = int(pairs[circle[-1], 1])
         closing.append(min(circle, key=lambda pair: (int(count[pair]), pair)))
     return closing
-
-
-def _coverage(
-    context: Context,
-    seen: np.ndarray,
-    after: np.ndarray,
-    target: np.ndarray,
-    slowest: np.ndarray,
-    repeated: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Per link: packets matched, ambiguous among them, missing, and compared.
-
-    The k-th packet with some digest is missing at the next hop when that has fewer than k of them.
-    """
-    flow = seen[:, OBS_FLOW]
-    rank, _ = _rank(seen[:, OBS_DIGEST], flow)
-    fresh = np.ones(len(seen), dtype=bool)
-    fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
-    group = np.cumsum(fresh) - 1
-    held, counts = np.unique(group * max(len(after), 1) + flow, return_counts=True)
-
-    mine = np.flatnonzero(after[flow] >= 0)
-    link = after[flow[mine]]
-    wanted = group[mine] * max(len(after), 1) + target[link]
-    at = np.minimum(np.searchsorted(held, wanted), max(len(held) - 1, 0))
-    found = (held[at] == wanted) & (counts[at] > rank[mine]) if len(mine) else np.zeros(0, dtype=bool)
-
-    nowhere = np.iinfo(np.int64)
-    first = np.array([nowhere.max if p.first is None else p.first for p in context.points] or [0])
-    last = np.array([nowhere.min if p.last is None else p.last for p in context.points] or [0])
-    there = context.flows[target[link], FLOW_POINT]
-    listening = (seen[mine, OBS_TIME] >= first[there]) & (
-        seen[mine, OBS_TIME] + np.maximum(slowest[link], 0) <= last[there]
-    )
-
-    def tally(which: np.ndarray) -> np.ndarray:
-        return np.bincount(link[which], minlength=len(target))
-
-    return (
-        tally(found),
-        tally(found & repeated[mine]),
-        tally(~found & listening),
-        tally(np.ones(len(mine), dtype=bool)),
-    )

@@ -3,20 +3,25 @@
 NAT is a link between two hops (`analyze.identity`) whose addresses, ports or ICMP identifiers differ: the same packet
 before and after. One row per connection and place of translation, in original direction: that of the first packet (TCP:
 of the SYN, ICMP: of the echo request). The replies show the inverse translation; they do not become a row of their own.
+A place is what one connection tracking table answers for: a network namespace, which lowers the TTL by one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from capnet.analyze.columns import (
     FLOW_BYTES,
+    FLOW_DEPTH,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST,
+    FLOW_FIRST_FRAME,
+    FLOW_FIRST_SEQ,
     FLOW_KIND,
     FLOW_PACKETS,
     FLOW_POINT,
@@ -26,15 +31,18 @@ from capnet.analyze.columns import (
     FLOW_SRC_LO,
     FLOW_SYN_TIME,
     FLOW_SYNACK_TIME,
+    FLOW_VIA,
+    FLOW_VIA_VNI,
 )
 from capnet.analyze.conntrack import Form, entries
 from capnet.analyze.context import Context
-from capnet.analyze.facts import Nat, Side
-from capnet.analyze.identity import Links, links
+from capnet.analyze.facts import Evidence, Nat, Side
+from capnet.analyze.identity import Links, counted_once, links
 from capnet.analyze.rows import (
     ICMP,
     ICMPV6,
     TCP,
+    UDP,
     destination,
     echo_id,
     host_of,
@@ -43,92 +51,270 @@ from capnet.analyze.rows import (
     replies,
     source,
 )
+from capnet.wire.frames import MAPPED
 
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-_ECHO_REQUESTS = (8 * 256, 128 * 256)
+_REQUESTS = (8, 13, 15, 17, 128)  # ICMP types of questions
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One translation of one direction: from flow row `first` to flow row `last`, by these consecutive links.
+
+    Without links: the two directions of a connection that passed one point in forms that do not mirror each other.
+    `backward`: its packets are replies, and go from the translated form to the original one.
+    """
+
+    first: int
+    last: int
+    links: tuple[int, ...]
+    backward: bool
+    ttl_delta: int
+    confidence: float
 
 
 @dataclass
 class _Translation:
-    """The links of one translated connection at one place, by direction."""
+    """What is known of one translated connection at one place, by direction."""
 
-    forward: int | None = None
-    backward: int | None = None
+    forward: _Step | None = None
+    backward: _Step | None = None
+
+    def add(self, context: Context, step: _Step) -> None:
+        """Of two steps with the same translation the one seen first counts."""
+        mine = self.backward if step.backward else self.forward
+        if mine is None or _start(context, step) < _start(context, mine):
+            if step.backward:
+                self.backward = step
+            else:
+                self.forward = step
+
+    @property
+    def step(self) -> _Step:
+        step = self.forward or self.backward
+        assert step is not None  # a translation is made with one of its steps
+        return step
+
+
+_Place = tuple[str, int, Form, Form]  # host, protocol, before, after
 
 
 def conclude(context: Context) -> list[Nat]:
     """NAT facts by time of the first packet."""
     found = links(context)
-    rewritten = np.flatnonzero(
-        (context.flows[found.source][:, _ENDS] != context.flows[found.target][:, _ENDS]).any(axis=1)
-    )
     answers = replies(context)
-    places: dict[tuple[object, ...], _Translation] = {}
-    for link in rewritten.tolist():
-        a, b = context.flows[found.source[link]], context.flows[found.target[link]]
-        host = host_of(context.points[b[FLOW_POINT]].name) or host_of(context.points[a[FLOW_POINT]].name)
-        backward = _is_reply(context, int(found.source[link]), int(found.target[link]), answers)
-        before, after = (_turned(b), _turned(a)) if backward else (_form(a), _form(b))
-        place = places.setdefault((host, int(a[FLOW_PROTO]), before, after), _Translation())
-        if backward:
-            place.backward = _earlier(context, found, place.backward, link)
-        else:
-            place.forward = _earlier(context, found, place.forward, link)
+    packets = counted_once(context)
+    places: dict[_Place, _Translation] = {}
+    steps = _same_packet(context, found, answers)
+    for step in steps:
+        places.setdefault(_place(context, step), _Translation()).add(context, step)
+    _merge_parts(context, places)
+    explained = {row for step in steps for row in (step.first, step.last)}
+    for half in half_translated(context, answers, explained):
+        place = _place(context, half)
+        if not any(_is_part(place, other) or place[1:] == other[1:] for other in places):
+            places.setdefault(place, _Translation()).add(context, half)
     known = entries(context.topology)
+    order = sorted(places, key=lambda place: _start(context, places[place].step))
+    return [_fact(context, found, places[place], place, packets, answers, known) for place in order]
 
-    def start(place: _Translation) -> tuple[int, int]:
-        link = place.forward if place.forward is not None else place.backward
-        row = found.source[link]
-        return int(context.flows[row, FLOW_FIRST]), int(row)
 
-    return [_fact(context, found, place, answers, known) for place in sorted(places.values(), key=start)]
+def _start(context: Context, step: _Step) -> tuple[int, int]:
+    return int(context.flows[step.first, FLOW_FIRST]), step.first
+
+
+def _same_packet(context: Context, found: Links, answers: np.ndarray) -> list[_Step]:
+    """Translations that links show.
+
+    Destination and source may be rewritten one after the other, with a point between them that shows it half done (a
+    bridge with br_netfilter): links of one host that passed one router between them are one translation.
+    """
+    flows = context.flows
+    hosts = [host_of(point.name) for point in context.points]
+    rewrites = (flows[found.source][:, _ENDS] != flows[found.target][:, _ENDS]).any(axis=1)
+    steps = []
+    for chain in found.chains():
+        if not rewrites[chain].any() or not _translatable(flows[found.source[chain[0]]]):
+            continue
+        run: list[int] = []
+        for at, link in enumerate(chain):
+            if not rewrites[link]:
+                continue
+            if run:
+                between = chain[chain.index(run[-1]) + 1 : at + 1]
+                host = hosts[flows[found.target[run[0]], FLOW_POINT]]
+                near = all(hosts[flows[found.target[each], FLOW_POINT]] == host for each in between)
+                if host is not None and near and found.ttl_delta[[*run, *between]].sum() >= -1:
+                    run += between
+                    continue
+                steps.append(_linked(context, found, run, answers))
+            run = [link]
+        steps.append(_linked(context, found, run, answers))
+    return [step for step in steps if _form(flows[step.first]) != _form(flows[step.last])]
+
+
+def _linked(context: Context, found: Links, run: list[int], answers: np.ndarray) -> _Step:
+    first, last = int(found.source[run[0]]), int(found.target[run[-1]])
+    tcp = bool(context.flows[first, FLOW_PROTO] == TCP)
+    return _Step(
+        first,
+        last,
+        tuple(run),
+        _is_reply(context, first, last, answers),
+        int(found.ttl_delta[run].sum()),
+        min(found.confidence(link, tcp) for link in run),
+    )
+
+
+def _translatable(row: np.ndarray) -> bool:
+    """Something that connection tracking has an entry of its own for.
+
+    Not an ICMP error, which belongs to the connection it is about, nor a fragment whose first one was not seen.
+    """
+    proto = int(row[FLOW_PROTO])
+    if proto in (ICMP, ICMPV6):
+        return echo_id(row) is not None
+    return proto not in (TCP, UDP) or ports(row)[0] is not None
+
+
+def half_translated(context: Context, answers: np.ndarray, explained: set[int]) -> Iterator[_Step]:
+    """Connections whose two directions pass one point in forms that do not mirror each other.
+
+    TCP: a SYN without an answer, and a SYN-ACK without a question, that acknowledges just this SYN. UDP: questions to
+    a loopback address and answers of it from another port, as the embedded DNS of a container translates inside it.
+    `explained`: flow rows whose translation links have shown.
+    """
+    flows = context.flows
+    lonely = np.flatnonzero((answers < 0) & (flows[:, FLOW_PACKETS] > 0))
+    lonely = lonely[~np.isin(lonely, list(explained))]
+    questions: dict[tuple[int, ...], list[int]] = {}
+    for row in lonely.tolist():
+        for key in _question_keys(flows[row]):
+            questions.setdefault(key, []).append(row)
+    for row in lonely.tolist():
+        key = _answer_key(flows[row])
+        asked = [
+            each
+            for each in questions.get(key, ())
+            if flows[each, FLOW_FIRST] <= flows[row, FLOW_FIRST] and _shares_an_end(flows[each], flows[row])
+        ]
+        if key and len(asked) == 1:  # two candidates: neither is claimed
+            yield _Step(asked[0], row, (), False, 0, 0.95 if key[0] == TCP else 0.8)
+
+
+def _question_keys(row: np.ndarray) -> list[tuple[int, ...]]:
+    place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
+    if row[FLOW_PROTO] == TCP and row[FLOW_SYN_TIME] >= 0:
+        return [(TCP, *place, (int(row[FLOW_FIRST_SEQ]) >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)]
+    if row[FLOW_PROTO] == UDP and _is_loopback(row[FLOW_DST_HI], row[FLOW_DST_LO]):
+        return [(UDP, *place, *(int(row[c]) for c in (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO)))]
+    return []
+
+
+def _answer_key(row: np.ndarray) -> tuple[int, ...]:
+    place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
+    if row[FLOW_PROTO] == TCP and row[FLOW_SYNACK_TIME] >= 0:
+        return (TCP, *place, int(row[FLOW_FIRST_SEQ]) & 0xFFFFFFFF)
+    if row[FLOW_PROTO] == UDP and _is_loopback(row[FLOW_SRC_HI], row[FLOW_SRC_LO]):
+        return (UDP, *place, *(int(row[c]) for c in (FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, FLOW_SRC_HI, FLOW_SRC_LO)))
+    return ()
+
+
+def _is_loopback(hi: int, lo: int) -> bool:
+    return hi == 0 and lo >> 24 == (MAPPED >> 24) + 127
+
+
+def _shares_an_end(question: np.ndarray, answer: np.ndarray) -> bool:
+    asker = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
+    asked = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+    return bool((question[asker] == answer[asked]).all() or (question[asked] == answer[asker]).all())
+
+
+def _place(context: Context, step: _Step) -> _Place:
+    """Where a translation happens, and between which forms: in the original direction."""
+    a, b = context.flows[step.first], context.flows[step.last]
+    host = host_of(context.points[b[FLOW_POINT]].name) or host_of(context.points[a[FLOW_POINT]].name) or ""
+    if not step.links:
+        # The question shows the translated form, the answer the original one.
+        return host, int(a[FLOW_PROTO]), _turned(b), _form(a)
+    before, after = (_turned(b), _turned(a)) if step.backward else (_form(a), _form(b))
+    return host, int(a[FLOW_PROTO]), before, after
+
+
+def _merge_parts(context: Context, places: dict[_Place, _Translation]) -> None:
+    """Drop translations that are part of another one, seen where it was half done; their steps are evidence for it."""
+    by_form: dict[tuple[str, int, Form], list[_Place]] = {}
+    for place in places:
+        for form in place[2:]:
+            by_form.setdefault((place[0], place[1], form), []).append(place)
+    for place in list(places):
+        near = [other for form in place[2:] for other in by_form[place[0], place[1], form]]
+        whole = next((other for other in near if other in places and _is_part(place, other)), None)
+        if whole is not None:
+            del places[place]
+
+
+def _is_part(part: _Place, whole: _Place) -> bool:
+    """Does `part` rewrite one end as `whole` does, with the other end rewritten already, or not yet?"""
+    (before, after), (first, last) = part[2:], whole[2:]
+    if part[:2] != whole[:2] or _kind(before, after) == "snat+dnat" or _kind(first, last) != "snat+dnat":
+        return False
+    sources = {(first.src, first.sport), (last.src, last.sport)}
+    targets = {(first.dst, first.dport), (last.dst, last.dport)}
+    forms = {(form.src, form.sport) for form in (before, after)}, {(form.dst, form.dport) for form in (before, after)}
+    return (before == first or after == last) and forms[0] <= sources and forms[1] <= targets
 
 
 def _fact(
     context: Context,
     found: Links,
-    place: _Translation,
+    translation: _Translation,
+    place: _Place,
+    packets: np.ndarray,
     answers: np.ndarray,
     known: set[tuple[str, Form, Form]],
 ) -> Nat:
-    backward = place.forward is None
-    link = place.backward if place.forward is None else place.forward
-    assert link is not None  # a translation is made with one of its links
-    first, second = int(found.source[link]), int(found.target[link])
-    rows = (second, first) if backward else (first, second)
-    turn = _turned if backward else _form
-    before, after = (turn(context.flows[row]) for row in rows)
-    proto = int(context.flows[first, FLOW_PROTO])
+    step = translation.step
+    _, proto, before, after = place
+    rows = (step.last, step.first) if step.backward or not step.links else (step.first, step.last)
     name = proto_name(proto)
-
-    confidence = found.confidence(link, proto == TCP)
-    evidence = [
-        context.flow_evidence(first, int(found.frames[link, 0])),
-        context.flow_evidence(second, int(found.frames[link, 1])),
-    ]
-    if place.forward is not None and place.backward is not None:
-        other = place.backward
-        confidence = 1 - (1 - confidence) * (1 - found.confidence(other, proto == TCP))
-        evidence.append(context.flow_evidence(int(found.source[other]), int(found.frames[other, 0])))
-        evidence.append(context.flow_evidence(int(found.target[other]), int(found.frames[other, 1])))
+    confidence = step.confidence
+    evidence = _evidence(context, found, step)
+    if translation.forward is not None and translation.backward is not None:
+        confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
+        evidence += _evidence(context, found, translation.backward)
     if (name, before, after) in known:
         confidence = 1.0
-    reply_seen = backward or place.backward is not None or bool((answers[[first, second]] >= 0).any())
     return Nat(
         kind=_kind(before, after),
         proto=name,
         before=_side(context, before, rows[0]),
         after=_side(context, after, rows[1]),
         port_rewritten=(before.sport, before.dport, before.id) != (after.sport, after.dport, after.id),
-        ttl_delta=int(found.ttl_delta[link]),
-        packets=int(context.flows[first, FLOW_PACKETS]),
-        bytes=int(context.flows[first, FLOW_BYTES]),
-        reply_seen=reply_seen,
-        latency_us=found.delay(link),
-        method="reply-pairing" if backward else "same-packet",
+        ttl_delta=step.ttl_delta,
+        packets=int(packets[step.first]),
+        bytes=int(context.flows[step.first, FLOW_BYTES]),
+        reply_seen=step.backward
+        or not step.links
+        or translation.backward is not None
+        or bool((answers[[step.first, step.last]] >= 0).any()),
+        latency_us=found.delay(step.links[0]) if len(step.links) == 1 else None,
+        method="same-packet" if step.links and not step.backward else "reply-pairing",
         confidence=round(confidence, 3),
         evidence=evidence,
     )
+
+
+def _evidence(context: Context, found: Links, step: _Step) -> list[Evidence]:
+    """The first packet of the step in both forms."""
+    if not step.links:
+        return [
+            context.flow_evidence(row, int(context.flows[row, FLOW_FIRST_FRAME])) for row in (step.first, step.last)
+        ]
+    return [
+        context.flow_evidence(step.first, int(found.frames[step.links[0], 0])),
+        context.flow_evidence(step.last, int(found.frames[step.links[-1], 1])),
+    ]
 
 
 def _kind(before: Form, after: Form) -> str:
@@ -155,18 +341,11 @@ def _side(context: Context, form: Form, row: int) -> Side:
     )
 
 
-def _earlier(context: Context, found: Links, one: int | None, two: int) -> int:
-    """Of two links with the same translation, the one seen first."""
-    if one is None:
-        return two
-    return min(one, two, key=lambda link: (int(context.flows[found.source[link], FLOW_FIRST]), link))
-
-
 def _is_reply(context: Context, first: int, second: int, answers: np.ndarray) -> bool:
     """Do these two hops carry the answers of a connection that was opened the other way?"""
     row, onward = context.flows[first], context.flows[second]
     if row[FLOW_PROTO] in (ICMP, ICMPV6):
-        return row[FLOW_KIND] not in _ECHO_REQUESTS
+        return row[FLOW_KIND] >> 8 not in _REQUESTS
     if row[FLOW_PROTO] == TCP:
         if row[FLOW_SYN_TIME] >= 0 or onward[FLOW_SYN_TIME] >= 0:
             return False

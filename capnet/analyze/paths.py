@@ -6,6 +6,7 @@ A path is a chain of links (`analyze.identity`): flows at different points whose
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from capnet.analyze.columns import (
     FLOW_FIRST,
     FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
+    FLOW_FRAGMENTS,
     FLOW_LARGEST_IP,
     FLOW_NEXT_SEQ,
     FLOW_PACKETS,
@@ -31,6 +33,7 @@ from capnet.analyze.columns import (
     FLOW_TTL,
     FLOW_VIA,
     FLOW_VIA_VNI,
+    FLOW_VLAN,
     TUNNEL_DPORT,
     TUNNEL_DST_HI,
     TUNNEL_DST_LO,
@@ -40,7 +43,8 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Hop, Path, TunnelRef
-from capnet.analyze.identity import Links, links
+from capnet.analyze.identity import Links, counted_once, links
+from capnet.analyze.proxies import proxied
 from capnet.analyze.rows import (
     TCP,
     UDP,
@@ -48,6 +52,7 @@ from capnet.analyze.rows import (
     echo_id,
     flow_key,
     host_of,
+    is_icmp_error,
     ports,
     proto_name,
     replies,
@@ -63,20 +68,31 @@ def conclude(context: Context) -> list[Path]:
     """Paths of two hops or more, most packets first, at most MOST_PATHS.
 
     Left out, because others say it better: the carriers of tunnels whose inner flows have paths of their own, and
-    Swarm's own traffic unless there is no other.
+    Swarm's own traffic unless there is no other. A proxied connection goes on in the one that carries it on.
     """
     found = links(context)
     outside = carriers(context)
-    chains = [chain for chain in found.chains() if not outside[found.source[chain[0]]]]
-    wanted = [chain for chain in chains if not _is_swarm(context.flows[found.source[chain[0]]])]
-    packets = context.flows[:, FLOW_PACKETS]
+    behind = _behind_proxies(context)
+    inside = set(behind.values())
+    begin = {int(found.source[chain[0]]) for chain in found.chains()} | set(behind)
+    starts = [row for row in sorted(begin) if not outside[row] and row not in inside]
+    wanted = [row for row in starts if not _is_swarm(context.flows[row])]
+    packets = counted_once(context)
     first = context.flows[:, FLOW_FIRST]
 
-    def size(chain: list[int]) -> tuple[int, int, int]:
-        start = int(found.source[chain[0]])
-        return -int(packets[start]), int(first[start]), start
+    def size(row: int) -> tuple[int, int, int]:
+        return -int(packets[row]), int(first[row]), row
 
-    return [follow(context, int(found.source[chain[0]])) for chain in sorted(wanted or chains, key=size)[:MOST_PATHS]]
+    return [follow(context, row) for row in sorted(wanted or starts, key=size)[:MOST_PATHS]]
+
+
+def _behind_proxies(context: Context) -> dict[int, int]:
+    """First flow row of a path that ends at a proxy → first row of the one that the proxy carries it on in."""
+    behind = {}
+    for pair in proxied(context):
+        behind[pair.client] = pair.server
+        behind[pair.server_answer] = pair.client_answer
+    return behind
 
 
 def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> list[str]:
@@ -84,18 +100,31 @@ def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> li
     changes = []
     if a[FLOW_VIA] and not b[FLOW_VIA]:
         changes.append("decapsulated")
+    tagged = a[FLOW_VLAN] != b[FLOW_VLAN]
+    if tagged and a[FLOW_VLAN] >= 0:
+        changes.append("vlan-untagged")
+    if a[FLOW_FRAGMENTS] and not b[FLOW_FRAGMENTS]:
+        changes.append("reassembled")
     if (a[[FLOW_DST_HI, FLOW_DST_LO]] != b[[FLOW_DST_HI, FLOW_DST_LO]]).any() or ports(a)[1] != ports(b)[1]:
         changes.append("dnat")
     moved = any(a[mac] >= 0 and b[mac] >= 0 and a[mac] != b[mac] for mac in (FLOW_SMAC, FLOW_DMAC))
     if ttl_delta < 0 or (moved and a[FLOW_SMAC] != b[FLOW_SMAC]):
         changes.append("routed")
-    source_end = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]  # SPORT is the identifier of ICMP
+    # SPORT is the identifier of an ICMP query; of an error, it belongs to the packet that it is about.
+    source_end = [FLOW_SRC_HI, FLOW_SRC_LO] if is_icmp_error(a) else [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
     if (a[source_end] != b[source_end]).any():
         changes.append("snat")
+    if b[FLOW_FRAGMENTS] and not a[FLOW_FRAGMENTS]:
+        changes.append("fragmented")
+    if tagged and b[FLOW_VLAN] >= 0:
+        changes.append("vlan-tagged")
     if b[FLOW_VIA] and not a[FLOW_VIA]:
         changes.append("encapsulated")
-    if not changes or changes == ["dnat"] or changes == ["snat"]:
-        changes.append("wire" if _over_the_wire(context, a, b) else "bridged")
+    if not {"routed", "encapsulated", "decapsulated"} & set(changes) and changes != ["dnat", "snat"]:
+        if _over_the_wire(context, a, b):
+            changes.append("wire")
+        elif not tagged:
+            changes.append("bridged")
     return changes
 
 
@@ -108,27 +137,50 @@ def _over_the_wire(context: Context, a: np.ndarray, b: np.ndarray) -> bool:
 def follow(context: Context, start: int) -> Path:
     """The path that begins with the flow in row `start`; one hop long when no other point saw its packets."""
     found = links(context)
-    chain, rows = [], [start]
-    while (onward := int(found.after[rows[-1]])) >= 0:
-        chain.append(onward)
-        rows.append(int(found.target[onward]))
     flows = context.flows
-    hops = [_hop(context, flows[start])]
-    begin = int(found.frames[chain[0], 0]) if chain else int(flows[start, FLOW_FIRST_FRAME])
-    evidence = [context.flow_evidence(start, begin)]
-    for link, before, row in zip(chain, rows, rows[1:], strict=False):
-        hop = _hop(context, flows[row])
-        hop.change = change(context, flows[before], flows[row], int(found.ttl_delta[link]))
-        hop.delta_us = found.delay(link)
-        hop.lost = _lost(context, found, link)
+    packets = counted_once(context)
+    way = _chain(found, start)
+    behind = _behind_proxies(context).get(start)
+    if behind is not None:
+        way += _chain(found, behind)
+    hops = [_hop(context, flows[start], int(packets[start]))]
+    second = way[1].link if len(way) > 1 else None
+    frame = int(flows[start, FLOW_FIRST_FRAME]) if second is None else int(found.frames[second, 0])
+    evidence = [context.flow_evidence(start, frame)]
+    for before, (row, link) in pairwise(way):
+        hop = _hop(context, flows[row], int(packets[row]))
+        if link is None:
+            hop.change = ["proxied"]
+            frame = int(flows[row, FLOW_FIRST_FRAME])
+        else:
+            hop.change = change(context, flows[before.row], flows[row], int(found.ttl_delta[link]))
+            hop.delta_us = found.delay(link)
+            hop.lost = lost(context, found, link)
+            if hop.lost is not None:
+                hop.lost_bytes = int(found.missing_bytes[link]) if context.sample_share == 1.0 else None
+                hop.outside = round(int(found.outside[link]) / context.sample_share)
+            frame = int(found.frames[link, 1])
         hops.append(hop)
-        evidence.append(context.flow_evidence(row, int(found.frames[link, 1])))
-    first = flows[start]
-    ends = _ends(context, hops, rows[-1], replies(context))
-    return Path(proto_name(first[FLOW_PROTO]), flow_key(first), hops, ends, evidence[:10])
+        evidence.append(context.flow_evidence(row, frame))
+    ends = _ends(context, hops, way[-1].row, replies(context))
+    return Path(proto_name(flows[start, FLOW_PROTO]), flow_key(flows[start]), hops, ends, evidence[:10])
 
 
-def _hop(context: Context, row: np.ndarray) -> Hop:
+class _Step(NamedTuple):
+    """One hop: a flow row, and the link that leads to it; None for the first one, and behind a proxy."""
+
+    row: int
+    link: int | None
+
+
+def _chain(found: Links, start: int) -> list[_Step]:
+    way = [_Step(start, None)]
+    while (onward := int(found.after[way[-1].row])) >= 0:
+        way.append(_Step(int(found.target[onward]), onward))
+    return way
+
+
+def _hop(context: Context, row: np.ndarray, packets: int) -> Hop:
     sport, dport = ports(row)
     tunnel = None
     if row[FLOW_VIA]:
@@ -145,7 +197,7 @@ def _hop(context: Context, row: np.ndarray) -> Hop:
         ttl=int(row[FLOW_TTL]) if row[FLOW_TTL] >= 0 else None,
         tunnel=tunnel,
         change=[],
-        packets=int(row[FLOW_PACKETS]),
+        packets=packets,
         bytes=int(row[FLOW_BYTES]),
         delta_us=None,
         lost=None,
@@ -153,15 +205,15 @@ def _hop(context: Context, row: np.ndarray) -> Hop:
     )
 
 
-def _lost(context: Context, found: Links, link: int) -> int | None:
+def lost(context: Context, found: Links, link: int) -> int | None:
     """Packets of the hop before that are missing here while this point was listening; None where it cannot be told.
 
-    Segmentation offload cuts TCP differently from point to point: there, packets cannot be counted against each
-    other, and only equal bytes prove that nothing is missing.
+    Segmentation offload cuts TCP differently from point to point. Where only a sample of packets was compared, packets
+    that were cut cannot be counted against each other: only equal bytes prove that nothing is missing.
     """
     missing = int(found.missing[link])
-    if not missing:
-        return 0
+    if not missing or context.sample_share == 1.0:
+        return missing
     a, b = context.flows[found.source[link]], context.flows[found.target[link]]
     if a[FLOW_PROTO] == TCP:
         same_bytes = all(a[field] == b[field] for field in (FLOW_PAYLOAD, FLOW_FIRST_SEQ, FLOW_NEXT_SEQ))

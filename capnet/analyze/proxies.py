@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analyze.clocks import flow_spans
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST,
     FLOW_FIRST_FRAME,
-    FLOW_LAST,
     FLOW_PAYLOAD,
     FLOW_POINT,
     FLOW_PROTO,
@@ -37,6 +37,37 @@ SLACK_NS = 50_000_000  # how much longer the second connection may live while bo
 def conclude(context: Context) -> list[Proxy]:
     """Pairs of TCP connections with the same number of payload bytes both ways, by size, then by time."""
     flows = context.flows
+    return [
+        Proxy(
+            "tcp",
+            flow_key(flows[pair.client]),
+            flow_key(flows[pair.server]),
+            f"a second connection inside the first carries the same {pair.size[0]} and {pair.size[1]} bytes of payload",
+            [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in (pair.client, pair.server)],
+        )
+        for pair in proxied(context)
+    ]
+
+
+class Proxied(NamedTuple):
+    """Two connections that carry one payload, as flow rows: each direction where its packets were seen first."""
+
+    client: int
+    server: int
+    server_answer: int
+    client_answer: int
+    size: tuple[int, int]  # payload bytes there and back
+
+
+def proxied(context: Context) -> list[Proxied]:
+    """The pairs; computed once per context."""
+    if context.proxied is None:
+        context.proxied = _proxied(context)
+    return context.proxied
+
+
+def _proxied(context: Context) -> list[Proxied]:
+    flows = context.flows
     answers = replies(context)
     found = links(context)
     opened = np.flatnonzero(
@@ -52,54 +83,53 @@ def conclude(context: Context) -> list[Proxy]:
     sizes = zip(flows[rows, FLOW_PAYLOAD].tolist(), flows[answers[rows], FLOW_PAYLOAD].tolist(), strict=True)
     for row, size in zip(rows.tolist(), sizes, strict=True):
         by_size.setdefault(size, []).append(row)
-    facts = []
+    first, last = flow_spans(context)
+
+    def beginning(row: int) -> int:
+        while (link := int(found.before[row])) >= 0:
+            row = int(found.source[link])
+        return row
+
+    pairs = []
     for size, alike in by_size.items():
         if 2 <= len(alike) <= MOST_ALIKE:
-            facts += _pairs(context, alike, size)
-    return facts
+            connections = [_Connection.of(context, row, int(first[row]), int(last[row])) for row in alike]
+            for one, two in _pairs(connections):
+                back = [beginning(int(answers[row])) for row in (two, one)]
+                pairs.append(Proxied(one, two, back[0], back[1], size))
+    return pairs
 
 
-def _pairs(context: Context, alike: list[int], size: tuple[int, int]) -> list[Proxy]:
-    """The proxied ones among connections of equal size; `alike` is in order of time."""
-    facts = []
-    connections = [_Connection.of(context, row) for row in alike]
+def _pairs(connections: list[_Connection]) -> list[tuple[int, int]]:
+    """The proxied ones among connections of equal size, in order of time."""
+    found = []
     for client in connections:
         servers = [each for each in connections if client.is_carried_on_by(each)]
         # Equal sizes alone prove nothing: only a unique partner counts.
-        if len(servers) != 1:
-            continue
-        rows = client.row, servers[0].row
-        facts.append(
-            Proxy(
-                "tcp",
-                flow_key(context.flows[rows[0]]),
-                flow_key(context.flows[rows[1]]),
-                f"a second connection inside the first carries the same {size[0]} and {size[1]} bytes of payload",
-                [context.flow_evidence(row, int(context.flows[row, FLOW_FIRST_FRAME])) for row in rows],
-            )
-        )
-    return facts
+        if len(servers) == 1:
+            found.append((client.row, servers[0].row))
+    return found
 
 
 class _Connection(NamedTuple):
     row: int
     source: tuple[int, int]
     target: tuple[int, int]
-    first: int  # ns
+    first: int  # ns, under one clock
     last: int
     host: str | None
     on_parent: bool
 
     @classmethod
-    def of(cls, context: Context, row: int) -> _Connection:
+    def of(cls, context: Context, row: int, first: int, last: int) -> _Connection:
         flow = context.flows[row].tolist()
         point = context.points[flow[FLOW_POINT]]
         return cls(
             row,
             (flow[FLOW_SRC_HI], flow[FLOW_SRC_LO]),
             (flow[FLOW_DST_HI], flow[FLOW_DST_LO]),
-            flow[FLOW_FIRST],
-            flow[FLOW_LAST],
+            first,
+            last,
             host_of(point.name),
             point.role == "parent",
         )

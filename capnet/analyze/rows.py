@@ -28,8 +28,8 @@ from capnet.wire.frames import address_text
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
 WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
-# ICMP types with an identifier: echo, timestamp, information, mask (RFC 792, RFC 950); ICMPv6 echo.
-_QUERIES = (0, 8, 13, 14, 15, 16, 17, 18, 128, 129)
+# Types of messages about another packet, which they embed (RFC 792, RFC 4443 section 2.1).
+_ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 
 # What hosts start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
@@ -59,14 +59,14 @@ def ports(row: np.ndarray) -> tuple[int | None, int | None]:
 
 def echo_id(row: np.ndarray) -> int | None:
     """ICMP echo identifier of a flow row, None for anything else."""
-    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0 and row[FLOW_KIND] >> 8 in _QUERIES:
+    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0 and not is_icmp_error(row):
         return int(row[FLOW_SPORT])
     return None
 
 
 def is_icmp_error(row: np.ndarray) -> bool:
     """An ICMP message about another packet."""
-    return row[FLOW_PROTO] in WITH_ID and row[FLOW_KIND] >> 8 not in _QUERIES
+    return row[FLOW_KIND] >> 8 in _ERRORS.get(int(row[FLOW_PROTO]), ())
 
 
 def flow_key(row: np.ndarray) -> FlowKey:

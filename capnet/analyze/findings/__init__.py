@@ -9,8 +9,11 @@ from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
 from capnet.analyze.findings import (
     arp_unanswered,
+    asymmetric_path,
     capture_dropped_packets,
     checksum_offload,
+    client_ip_lost,
+    clock_skew,
     connection_refused,
     dns_failure,
     duplicate_ip,
@@ -19,17 +22,25 @@ from capnet.analyze.findings import (
     foreign_vtep,
     macvlan_host_isolation,
     mtu_blackhole,
+    no_return_route,
+    not_masqueraded,
     offload_oversize_frames,
     overlay_mtu_exceeded,
+    packet_loss,
+    proxied_not_rewritten,
     published_port_blocked,
     retransmissions,
+    source_port_collision,
     tunnel_one_way,
 )
 
 DIAGNOSES = (
     arp_unanswered,
+    asymmetric_path,
     capture_dropped_packets,
     checksum_offload,
+    client_ip_lost,
+    clock_skew,
     connection_refused,
     dns_failure,
     duplicate_ip,
@@ -38,10 +49,15 @@ DIAGNOSES = (
     foreign_vtep,
     macvlan_host_isolation,
     mtu_blackhole,
+    no_return_route,
+    not_masqueraded,
     offload_oversize_frames,
     overlay_mtu_exceeded,
+    packet_loss,
+    proxied_not_rewritten,
     published_port_blocked,
     retransmissions,
+    source_port_collision,
     tunnel_one_way,
 )
 

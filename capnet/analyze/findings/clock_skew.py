@@ -1,0 +1,73 @@
+"""clock-skew: the clocks of two hosts, or of two files, disagree.
+
+Looks at: packets that were seen under two clocks, in both directions where there are both (`analyze.clocks`).
+Says: by how much, whether they drift, and how exactly that is known. Delays between their points are given after
+correction; where only one direction passed, they are not given at all.
+Wrong when: the fastest packets one way take much longer than those the other way: the middle is taken to be fair.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analyze.clocks import Clock, clocks
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Evidence, Finding
+from capnet.analyze.identity import links
+from capnet.analyze.rows import plural
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [
+        _finding(context, index, clock)
+        for index, clock in enumerate(clocks(context).all)
+        if clock.corrected and clock.pairs
+    ]
+
+
+def _finding(context: Context, index: int, clock: Clock) -> Finding:
+    drift = clock.drift * 1e6  # µs in a second
+    way = "ahead of" if clock.ahead > 0 else "behind"
+    says = f"the clock of {clock.name} is {_span(abs(clock.ahead))} {way} that of {clock.reference}"
+    if not clock.sure:
+        says += ", at least: packets in one direction only were seen at both"
+    elif drift:
+        says += (
+            f" and {'gains' if drift > 0 else 'loses'} {_span(abs(clock.drift) * clock.span)} in {_span(clock.span)}"
+        )
+    return Finding(
+        "clock-skew",
+        "info",
+        says + f" ({plural(clock.pairs, 'packet')} compared)",
+        "run an NTP or PTP client on both hosts; delays between them are corrected here",
+        {
+            "clock": clock.name,
+            "reference": clock.reference,
+            "ahead_us": round(clock.ahead / 1000, 3),
+            "drift_us_per_s": round(drift, 6),
+            "uncertainty_us": round(clock.uncertainty / 1000, 3) if clock.sure else None,
+            "both_directions": clock.sure,
+            "pairs": clock.pairs,
+        },
+        _evidence(context, index),
+    )
+
+
+def _evidence(context: Context, index: int) -> list[Evidence]:
+    """The first packets seen under this clock and another."""
+    found = links(context)
+    of = clocks(context).of_flows(context)
+    source, target = of[found.source], of[found.target]
+    crossing = np.flatnonzero((source != target) & ((source == index) | (target == index)))
+    evidence = []
+    for link in crossing[np.argsort(found.frames[crossing, 0], kind="stable")][:4].tolist():
+        evidence.append(context.flow_evidence(found.source[link], int(found.frames[link, 0])))
+        evidence.append(context.flow_evidence(found.target[link], int(found.frames[link, 1])))
+    return evidence
+
+
+def _span(nanoseconds: float) -> str:
+    for unit, size in (("s", 1e9), ("ms", 1e6)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3f} {unit}"
+    return f"{nanoseconds / 1e3:.0f} µs"

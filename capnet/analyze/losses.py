@@ -1,0 +1,168 @@
+"""Which packets of one hop are missing at the next one?
+
+A packet whose digest is there arrived. One whose digest is not may still have arrived in other pieces: segmentation
+offload and fragmentation cut the same octets differently at different points. So octets are compared: at each position
+of the sequence space (of IP datagrams: identification and fragment offset), how often was it here, how often there?
+Absence outside the time in which a point was listening proves nothing, and is counted apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from capnet.analyze.clocks import clocks
+from capnet.analyze.columns import (
+    FLOW_FIRST_SEQ,
+    FLOW_POINT,
+    FLOW_PROTO,
+    OBS_BYTES,
+    OBS_DIGEST,
+    OBS_FLOW,
+    OBS_FROM,
+    OBS_TIME,
+)
+from capnet.analyze.context import Context
+from capnet.analyze.rows import TCP
+
+_CIRCLE = 1 << 32  # sequence numbers
+_APART = 1 << 34  # between the positions of two links: no interval reaches from one to the next
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Per link, packets of the hop before: at the next hop too, lost on the way, and so on."""
+
+    matched: np.ndarray
+    ambiguous: np.ndarray  # of the matched, those whose digest occurred more than once at their place
+    missing: np.ndarray  # not there, though that point was listening; whole or in part
+    missing_bytes: np.ndarray  # octets of TCP sequence space or IP payload that are not there
+    outside: np.ndarray  # not there, at a time when that point was not listening
+    observed: np.ndarray  # packets compared
+
+
+def coverage(
+    context: Context,
+    seen: np.ndarray,
+    rank: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
+    slowest: np.ndarray,
+    repeated: np.ndarray,
+) -> Coverage:
+    """Compare both ends of the links `source` → `target` (flow rows).
+
+    `seen`: observations in order of digest, without copies; `rank`: which repetition in its flow each one is;
+    `slowest`: the longest delay of each link (ns); `repeated`: whether an observation's digest is ambiguous.
+    """
+    flows = len(context.flows)
+    after = np.full(flows, -1)
+    after[source] = np.arange(len(source))
+    flow = seen[:, OBS_FLOW]
+    fresh = np.ones(len(seen), dtype=bool)
+    fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
+    group = np.cumsum(fresh) - 1
+    held, counts = np.unique(group * max(flows, 1) + flow, return_counts=True)
+
+    mine = np.flatnonzero(after[flow] >= 0)
+    link = after[flow[mine]]
+    wanted = group[mine] * max(flows, 1) + target[link]
+    at = np.minimum(np.searchsorted(held, wanted), max(len(held) - 1, 0))
+    # The k-th packet with some digest is there when that hop has k of them.
+    found = (held[at] == wanted) & (counts[at] > rank[mine]) if len(mine) else np.zeros(0, dtype=bool)
+    first, last = _listening(context)
+    there = context.flows[target[link], FLOW_POINT]
+    time = seen[mine, OBS_TIME]
+    listening = (time >= first[there]) & (time + np.maximum(slowest[link], 0) <= last[there])
+
+    lost = ~found & listening
+    lost_bytes = np.zeros(len(target), dtype=np.int64)
+    if context.sample_share == 1.0:
+        # Only where something does not add up.
+        total = np.bincount(link[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
+        before = np.full(flows, -1)
+        before[target] = np.arange(len(target))
+        theirs = np.flatnonzero(before[flow] >= 0)
+        other = np.bincount(before[flow[theirs]], weights=seen[theirs, OBS_BYTES], minlength=len(target))
+        arrivals = np.bincount(before[flow[theirs]], minlength=len(target))
+        odd = (total > other) | (arrivals != np.bincount(link[found], minlength=len(target)))
+        odd[link[lost]] = True
+        here = odd[link] & listening
+        theirs = theirs[odd[before[flow[theirs]]]]
+        if here.any():
+            sent = _positions(context, seen[mine[here]], link[here], source)
+            got = _positions(context, seen[theirs], before[flow[theirs]], source)
+            lost[here], lost_bytes = _octets(sent, got, link[here], lost[here], len(target))
+
+    def tally(which: np.ndarray) -> np.ndarray:
+        return np.bincount(link[which], minlength=len(target))
+
+    return Coverage(
+        matched=tally(found),
+        ambiguous=tally(found & repeated[mine]),
+        missing=tally(lost),
+        missing_bytes=lost_bytes,
+        outside=tally(~found & ~listening),
+        observed=tally(np.ones(len(mine), dtype=bool)),
+    )
+
+
+def _listening(context: Context) -> tuple[np.ndarray, np.ndarray]:
+    """Per point: first and last time it heard anything, under one clock."""
+    nowhere = np.iinfo(np.int64)
+    known = clocks(context)
+    of_point = known.of_point
+    first = np.array([0 if p.first is None else p.first for p in context.points] or [0])
+    last = np.array([0 if p.last is None else p.last for p in context.points] or [0])
+    silent = np.array([p.first is None or p.last is None for p in context.points] or [True])
+    first, last = known.corrected(first, of_point), known.corrected(last, of_point)
+    first[silent], last[silent] = nowhere.max, nowhere.min
+    return first, last
+
+
+@dataclass(frozen=True)
+class _Intervals:
+    """Octets as positions on one line on which every link has a stretch of its own."""
+
+    start: np.ndarray
+    stop: np.ndarray
+    known: np.ndarray  # has octets, and their place is known
+
+
+def _positions(context: Context, seen: np.ndarray, link: np.ndarray, source: np.ndarray) -> _Intervals:
+    start = seen[:, OBS_FROM].copy()
+    tcp = context.flows[source[link], FLOW_PROTO] == TCP
+    # TCP's numbers are turned so that half the circle lies on each side of where the flow began.
+    begin = (context.flows[source[link], FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    start[tcp] = (start[tcp] - begin[tcp] + (1 << 31)) % _CIRCLE
+    size = seen[:, OBS_BYTES]
+    known = (seen[:, OBS_FROM] >= 0) & (size > 0)
+    start = start + link * _APART
+    return _Intervals(start, start + size, known)
+
+
+def _octets(
+    sent: _Intervals, got: _Intervals, link: np.ndarray, lost: np.ndarray, links: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Per packet sent: is it lost, whole or in part; and per link the octets lost. `lost`: by its digest it is."""
+    s, g = sent.known, got.known
+    keys = np.concatenate([sent.start[s], sent.stop[s], got.start[g], got.stop[g]])
+    here = np.concatenate([np.ones(s.sum()), -np.ones(s.sum()), np.zeros(2 * g.sum())]).astype(np.int64)
+    there = np.concatenate([np.zeros(2 * s.sum()), np.ones(g.sum()), -np.ones(g.sum())]).astype(np.int64)
+    order = np.argsort(keys, kind="stable")
+    keys, here, there = keys[order], np.cumsum(here[order]), np.cumsum(there[order])
+    length = np.append(np.diff(keys), 0)
+    short = np.maximum(here - there, 0) * length  # octets sent more often than they arrived
+    nowhere = np.where((here > 0) & (there == 0), length, 0)
+
+    def inside(weight: np.ndarray) -> np.ndarray:
+        """Sum of `weight` within each packet sent."""
+        so_far = np.append(0, np.cumsum(weight))
+        return so_far[np.searchsorted(keys, sent.stop)] - so_far[np.searchsorted(keys, sent.start)]
+
+    # Found by its digest: damaged if some of it never arrived. Not found: lost if some of it arrived less often.
+    result = np.where(s, np.where(lost, inside(short) > 0, inside(nowhere) > 0), lost)
+    missing = np.zeros(links, dtype=np.int64)
+    np.add.at(missing, np.minimum(keys // _APART, links - 1), short)
+    return result, missing

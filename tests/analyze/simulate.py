@@ -1,0 +1,196 @@
+"""A network by construction, down to the octets: packets as values, points that record them, capture files.
+
+A story says which packet passes which point in which form, in real frames with correct headers; `files()` writes them,
+and capnet reads them like any capture. What it must find is known before it runs. Frames are built here from the
+RFCs' headers, on purpose apart from capnet's own code.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from pathlib import Path
+
+from tests.made.build import ETHERNET, interface, packet, section
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One packet: `ends` as `172.17.0.2:5555 > 192.168.111.129:7000`; of ICMP without ports."""
+
+    proto: str
+    src: str
+    dst: str
+    sport: int = 0
+    dport: int = 0
+    ttl: int = 64
+    ident: int = 0  # IP identification
+    payload: bytes = b""
+    seq: int = 0  # ICMP echo: sequence number
+    ack: int = 0
+    flags: int = ACK
+    tsval: int | None = None
+    icmp: tuple[int, int] = (8, 0)
+    echo: int = 0  # ICMP identifier
+    smac: str = "02:00:00:00:00:01"
+    dmac: str = "02:00:00:00:00:02"
+    vlan: int | None = None
+    # VXLAN: VNI, outer source, outer destination, outer source port
+    tunnel: tuple[int, str, str, int] | None = None
+    part: tuple[int, int, bool] | None = None  # a fragment: offset, length, more follow
+    df: bool = True
+
+    def but(self, **changes: object) -> Packet:
+        """The same packet after something happened to it; `ends` sets both addresses and ports."""
+        ends = changes.pop("ends", None)
+        if ends:
+            changes |= _ends(str(ends))
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def routed(self, **changes: object) -> Packet:
+        """Passed on by a router or a host's kernel."""
+        return self.but(ttl=self.ttl - 1, **changes)
+
+    def cut(self, *sizes: int) -> list[Packet]:
+        """As segmentation offload cuts it: pieces of `sizes` octets, the rest last (TCP)."""
+        pieces, at = [], 0
+        for number, size in enumerate([*sizes, len(self.payload)]):
+            data = self.payload[at : at + size]
+            if not data:
+                break
+            flags = self.flags if at + size >= len(self.payload) else self.flags & ~(FIN | PSH)
+            ident = self.ident + number & 0xFFFF
+            pieces.append(replace(self, payload=data, seq=self.seq + at & 0xFFFFFFFF, flags=flags, ident=ident))
+            at += size
+        return pieces
+
+    def fragments(self, size: int) -> list[Packet]:
+        """IP fragments with `size` octets of payload, a multiple of 8 (RFC 791)."""
+        body = len(self.body())
+        starts = range(0, body, size)
+        return [replace(self, part=(at, min(size, body - at), at + size < body), df=False) for at in starts]
+
+    # -- octets --------------------------------------------------------------------------------------
+    def body(self) -> bytes:
+        """What IP carries, whole."""
+        if self.proto == "tcp":
+            options = b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
+            head = struct.pack(
+                ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,
+                (5 + len(options) // 4) << 4, self.flags, 502, 0, 0,
+            )  # fmt: skip
+            return head + options + self.payload
+        if self.proto == "udp":
+            return struct.pack(">HHHH", self.sport, self.dport, 8 + len(self.payload), 0) + self.payload
+        kind, code = self.icmp
+        return struct.pack(">BBHHH", kind, code, 0, self.echo, self.seq & 0xFFFF) + self.payload
+
+    def ip(self) -> bytes:
+        body = self.body()
+        flags = 0x4000 if self.df else 0
+        if self.part:
+            offset, length, more = self.part
+            body = body[offset : offset + length]
+            flags = (0x2000 if more else 0) | offset // 8
+        addresses = ip_address(self.src).packed + ip_address(self.dst).packed
+        if len(addresses) == 32:
+            number = 58 if self.proto == "icmp" else NUMBERS[self.proto]
+            return struct.pack(">IHBB", 6 << 28, len(body), number, self.ttl) + addresses + body
+        length = 20 + len(body) if 20 + len(body) <= 0xFFFF else 0
+        head = struct.pack(">BBHHHBBH", 0x45, 0, length, self.ident, flags, self.ttl, NUMBERS[self.proto], 0)
+        return head + addresses + body
+
+    def frame(self) -> bytes:
+        inside = self.ip()
+        kind = 0x86DD if ip_address(self.src).version == 6 else 0x0800
+        tag = b"" if self.vlan is None else struct.pack(">HH", 0x8100, self.vlan)
+        whole = _mac(self.dmac) + _mac(self.smac) + tag + struct.pack(">H", kind) + inside
+        if self.tunnel is None:
+            return whole
+        vni, src, dst, sport = self.tunnel
+        head = struct.pack(">BBHI", 8, 0, 0, vni << 8)
+        outer = Packet("udp", src, dst, sport, 4789, payload=head + whole, ident=self.ident ^ 0x5555, df=False)
+        return outer.frame()
+
+
+def tcp(ends: str, payload: bytes = b"", **more: object) -> Packet:
+    return Packet("tcp", payload=payload, **_ends(ends), **more)  # type: ignore[arg-type]
+
+
+def udp(ends: str, payload: bytes = b"", **more: object) -> Packet:
+    return Packet("udp", payload=payload, **_ends(ends), **more)  # type: ignore[arg-type]
+
+
+def ping(ends: str, echo: int, seq: int, payload: bytes = bytes(range(56)), **more: object) -> Packet:
+    return Packet("icmp", payload=payload, echo=echo, seq=seq, **_ends(ends), **more)  # type: ignore[arg-type]
+
+
+def about(error: Packet, cause: Packet) -> Packet:
+    """`error` with the beginning of `cause` inside, as RFC 792 asks."""
+    return error.but(payload=cause.ip()[:28], echo=0, seq=0)
+
+
+@dataclass
+class Network:
+    """Points and what they record. Times are microseconds since the story's beginning, on the true clock."""
+
+    points: list[str]
+    files: dict[str, str] = field(default_factory=dict)  # point → file; else `made.pcapng`
+    clocks: dict[str, tuple[float, float]] = field(default_factory=dict)  # point or file → (µs ahead, µs per second)
+    now: float = 0.0
+    recorded: list[tuple[float, str, Packet]] = field(default_factory=list)
+    idents: Iterator[int] = field(default_factory=lambda: iter(range(1, 1 << 16)))
+
+    def pass_by(self, *hops: tuple[str, Packet | list[Packet]], gap: float = 1000.0, delay: float = 10.0) -> None:
+        """One packet (or its pieces) at one point after the other, `delay` apart; time goes on by `gap` then."""
+        time = self.now
+        for point, form in hops:
+            time += delay
+            for number, piece in enumerate(form if isinstance(form, list) else [form]):
+                self.at(time + number, point, piece)
+        self.now = max(self.now + gap, time)
+
+    def at(self, time: float, point: str, form: Packet) -> None:
+        assert point in self.points, point
+        self.recorded.append((time, point, form))
+
+    def write(self, folder: Path) -> list[Path]:
+        """The capture files, one pcapng each, frames in order of their time stamps."""
+        names = {point: self.files.get(point, "made.pcapng") for point in self.points}
+        written = []
+        for name in dict.fromkeys(names.values()):
+            mine = [point for point in self.points if names[point] == name]
+            stamped = []
+            for number, (time, point, form) in enumerate(self.recorded):
+                if names[point] == name:
+                    ahead, drift = self.clocks.get(point, self.clocks.get(name, (0.0, 0.0)))
+                    here = time + ahead + drift * time / 1e6
+                    stamped.append((1_700_000_000_000_000_000 + round(here * 1000), number, mine.index(point), form))
+            stamped.sort(key=lambda each: each[:2])
+            head = section() + b"".join(interface(point, ETHERNET, resolution=9) for point in mine)
+            blocks = [packet(form.frame(), ticks, point) for ticks, _, point, form in stamped]
+            path = folder / name
+            path.write_bytes(head + b"".join(blocks))
+            written.append(path)
+        return written
+
+
+def _ends(text: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for end, (address, port) in zip(text.split(" > "), (("src", "sport"), ("dst", "dport")), strict=True):
+        host, _, number = end.strip().rpartition(":") if end.count(":") == 1 else (end.strip(), "", "")
+        if "]" in end:
+            host, _, number = end.strip().rpartition("]:")
+            host = host.lstrip("[")
+        found[address] = host
+        found[port] = int(number) if number else 0
+    return found
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
