@@ -61,8 +61,8 @@ def _ingress(context: Context) -> np.ndarray:
     """Per flow row: for one at a bridge that other ports saw earlier, the row at its ingress port; else -1."""
     flows = context.flows
     ingress = np.full(len(flows), -1)
-    is_bridge = np.array([_is_bridge(point.name, point.role) for point in context.points] or [False])
-    bridged: np.ndarray = np.flatnonzero(is_bridge[flows[:, FLOW_POINT]])
+    bridges = np.array([is_bridge(point.name, point.role) for point in context.points] or [False])
+    bridged: np.ndarray = np.flatnonzero(bridges[flows[:, FLOW_POINT]])
     if not len(bridged):
         return ingress
     hosts = [host_of(point.name) or "" for point in context.points]
@@ -83,5 +83,5 @@ def _ingress(context: Context) -> np.ndarray:
     return ingress
 
 
-def _is_bridge(name: str, role: str) -> bool:
+def is_bridge(name: str, role: str) -> bool:
     return role == "bridge" or name.rpartition("/")[2] == "br0"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capnet.analyze.bridges import ports_first
+from capnet.analyze.bridges import is_bridge, ports_first
 from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import (
     FLOW_DEPTH,
@@ -179,11 +179,35 @@ def _copies(seen: np.ndarray, within_ns: int) -> np.ndarray:
     return copy
 
 
+def _strays(context: Context, seen: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """Per observation, sorted by digest, flow and time: does a copy that a bridge's capture made pass here?
+
+    Listening makes a bridge promiscuous, and its host may route a second copy of what it only bridges, one TTL less,
+    to where the packet itself goes anyway.
+    """
+    stray = np.zeros(len(seen), dtype=bool)
+    bridge = np.array([is_bridge(point.name, point.role) for point in context.points] or [False])
+    made = copies.copy()
+    made[1:] &= seen[1:, OBS_TTL] < seen[:-1, OBS_TTL]
+    made &= bridge[context.flows[seen[:, OBS_FLOW], FLOW_POINT]]
+    ends = [FLOW_PROTO, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+    for number in np.flatnonzero(made).tolist():
+        digest, time, flow, ttl = seen[number, [OBS_DIGEST, OBS_TIME, OBS_FLOW, OBS_TTL]].tolist()
+        start, stop = np.searchsorted(seen[:, OBS_DIGEST], [digest, digest + 1])
+        group = np.arange(start, stop)
+        later = group[(seen[group, OBS_TIME] > time) & (seen[group, OBS_FLOW] != flow)]
+        if (seen[later, OBS_TTL] > ttl).any():  # the packet itself went on
+            same = (context.flows[seen[later, OBS_FLOW]][:, ends] == context.flows[flow][ends]).all(axis=1)
+            stray[later[same & (seen[later, OBS_TTL] == ttl)]] = True
+    return stray
+
+
 def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
     seen = ports_first(context, context.observations)
     seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
-    seen = seen[~_copies(seen, COPIES_NS)]
+    copies = _copies(seen, COPIES_NS)
+    seen = seen[~(copies | _strays(context, seen, copies))]
     known = clocks(context)
     if known.any_corrected:
         seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])

@@ -116,7 +116,28 @@ def conclude(context: Context) -> list[Nat]:
             places.setdefault(place, _Translation()).add(context, half)
     known = entries(context.topology)
     order = sorted(places, key=lambda place: _start(context, places[place].step))
-    return [_fact(context, found, places[place], place, packets, answers, known) for place in order]
+    facts = []
+    for place in order:
+        entry = _entry(place, known)
+        facts.append(_fact(context, found, places[place], entry or place, packets, answers))
+        if entry is not None:
+            facts[-1].confidence = 1.0
+            if entry != place:
+                facts[-1].method = "conntrack"
+    return facts
+
+
+def _entry(place: _Place, known: set[tuple[str, Form, Form]]) -> _Place | None:
+    """The entry of connection tracking that a translation is, or is a half of: points may show only part of it."""
+    host, proto, before, after = place
+    name = proto_name(proto)
+    if (name, before, after) in known:
+        return place
+    for entry in sorted(each for each in known if each[0] == name and each[2] == after):
+        whole = host, proto, entry[1], after
+        if _is_part(place, whole):
+            return whole
+    return None
 
 
 def _start(context: Context, step: _Step) -> tuple[int, int]:
@@ -272,7 +293,6 @@ def _fact(
     place: _Place,
     packets: np.ndarray,
     answers: np.ndarray,
-    known: set[tuple[str, Form, Form]],
 ) -> Nat:
     step = translation.step
     _, proto, before, after = place
@@ -283,8 +303,6 @@ def _fact(
     if translation.forward is not None and translation.backward is not None:
         confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
         evidence += _evidence(context, found, translation.backward)
-    if (name, before, after) in known:
-        confidence = 1.0
     return Nat(
         kind=_kind(before, after),
         proto=name,

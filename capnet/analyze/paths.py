@@ -48,6 +48,7 @@ from capnet.analyze.proxies import proxied
 from capnet.analyze.rows import (
     TCP,
     UDP,
+    WITH_ID,
     destination,
     echo_id,
     flow_key,
@@ -111,7 +112,8 @@ def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> li
     if ttl_delta < 0 or (moved and a[FLOW_SMAC] != b[FLOW_SMAC]):
         changes.append("routed")
     # SPORT is the identifier of an ICMP query; of an error, it belongs to the packet that it is about.
-    source_end = [FLOW_SRC_HI, FLOW_SRC_LO] if is_icmp_error(a) else [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
+    by_address = is_icmp_error(a) or (a[FLOW_PROTO] in WITH_ID and "dnat" in changes)
+    source_end = [FLOW_SRC_HI, FLOW_SRC_LO] if by_address else [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
     if (a[source_end] != b[source_end]).any():
         changes.append("snat")
     if b[FLOW_FRAGMENTS] and not a[FLOW_FRAGMENTS]:

@@ -18,6 +18,7 @@ from capnet.analyze.columns import (
     FLOW_DST_LO,
     FLOW_FIRST,
     FLOW_FIRST_FRAME,
+    FLOW_FIRST_SEQ,
     FLOW_PAYLOAD,
     FLOW_POINT,
     FLOW_PROTO,
@@ -119,6 +120,7 @@ class _Connection(NamedTuple):
     last: int
     host: str | None
     on_parent: bool
+    numbers: int  # of its SYN: a connection seen in another form has the same
 
     @classmethod
     def of(cls, context: Context, row: int, first: int, last: int) -> _Connection:
@@ -132,11 +134,12 @@ class _Connection(NamedTuple):
             last,
             host_of(point.name),
             point.role == "parent",
+            flow[FLOW_FIRST_SEQ],
         )
 
     def is_carried_on_by(self, other: _Connection) -> bool:
         """Lives inside this one, on the same host, from an address that is neither of its ends, to another one."""
-        if self.host != other.host and not self.on_parent:
+        if (self.host != other.host and not self.on_parent) or self.numbers == other.numbers:
             return False
         inside = self.first < other.first and other.last <= self.last + SLACK_NS
         return inside and other.source not in (self.source, self.target) and other.target != self.target

@@ -17,6 +17,7 @@ from typing import Any
 from capnet.topology import Container, Host, Topology, topology_path
 
 Pair = tuple[object, object]  # (found, expected)
+EMBEDDED_DNS = "127.0.0.11"  # Docker's resolver inside containers of user-defined networks
 Rewriting = tuple[str, str, str]  # (protocol, before, after), the forms as `src:sport > dst:dport`
 
 
@@ -171,11 +172,16 @@ class Seen:
         return []
 
     def rewritten(self, *, port: bool | None = None) -> set[Rewriting]:
-        """What the report says was translated; with `port` only where the port or id was (not) rewritten."""
+        """What the report says a host translated; with `port` only where the port or id was (not) rewritten.
+
+        Embedded DNS is not among it: containers translate that in their own namespace, whose table nobody recorded.
+        """
         return {
             (row["proto"], _form(row["before"]), _form(row["after"]))
             for row in self.report["nat"]
-            if row["method"] != "conntrack" and port in (None, row["port_rewritten"])
+            if row["method"] != "conntrack"
+            and row["before"]["dst"] != EMBEDDED_DNS
+            and port in (None, row["port_rewritten"])
         }
 
     def conntrack(self, *, port: bool | None = None) -> set[Rewriting]:

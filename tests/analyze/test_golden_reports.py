@@ -66,6 +66,33 @@ def test_nat_is_what_conntrack_says_no_more_and_no_less(path: Path) -> None:
     assert reported(report(path)) == expected
 
 
+GOLDEN = sorted((PROJECT / "pcaps").glob("*.pcapng"))
+
+
+def both_forms_captured(path: Path) -> set[Any]:
+    """conntrack's replied translations whose packets tshark saw in both forms, in either direction."""
+    frames = seen_by_tshark(path)
+
+    def passed(proto: str, form: tuple[Any, ...]) -> bool:
+        src, sport, dst, dport, ident = form
+        there = (proto, src, _text(sport, ident), dst, _text(dport))
+        back = (proto, dst, _text(dport, ident), src, _text(sport))
+        return there in frames or back in frames
+
+    return {
+        each
+        for each in translations(topology_path(path))
+        if passed(each.proto, each.before) and passed(each.proto, each.after)
+    }
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_every_translation_seen_in_both_forms_is_found_and_none_that_conntrack_does_not_have(path: Path) -> None:
+    # The embedded DNS of a container is translated inside it: its own connection table, not the host's, would say so.
+    found = {each for each in reported(report(path)) if each.before[2:4] != ("127.0.0.11", 53)}
+    assert both_forms_captured(path) <= found <= translations(topology_path(path))
+
+
 @pytest.mark.parametrize("path", [BRIDGE, OVERLAY], ids=lambda path: path.stem)
 def test_nat_needs_no_topology(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     found = alone(path, tmp_path_factory.mktemp("alone"))
