@@ -139,7 +139,7 @@ class _Connection(NamedTuple):
 
     def is_carried_on_by(self, other: _Connection) -> bool:
         """Lives inside this one, on the same host, from an address that is neither of its ends, to another one."""
-        if (self.host != other.host and not self.on_parent) or self.numbers == other.numbers:
+        if (self.host != other.host and not self.on_parent) or (self.numbers and self.numbers == other.numbers):
             return False
         inside = self.first < other.first and other.last <= self.last + SLACK_NS
         return inside and other.source not in (self.source, self.target) and other.target != self.target
