@@ -247,7 +247,7 @@ class _Annotation:
         head = capture.pcap_header
         big = head.big if head else capture.big
         self.packets.machine.run(rewrite.emit)(
-            buf, head.record_header if head else 0, 1_000_000_000 // head.unit if head else 0,
+            buf, head.record_header & 255 if head else 0, 1_000_000_000 // head.unit if head else 0,
             int(big), int(big if self.as_it_was else False), view(table.reshape(-1)), len(table),
             view(self.notes.texts), view(self._comment), view(self._out), int(write),
         )  # fmt: skip
