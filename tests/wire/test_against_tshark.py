@@ -24,7 +24,7 @@ def test_a_golden_has_no_difference_at_all(capture: Path) -> None:
     result = compare(theirs, ours(capture))
     assert result.differences == []
     assert not result.explained
-    assert result.rows == len(theirs) >= 19
+    assert result.rows == len(theirs) > 10
     for name in ("src", "dst", "ttl", "ip_id", "seq", "smac", "time"):
         assert result.equal[name] == sum(name in row for row in theirs) >= 10, name
 
