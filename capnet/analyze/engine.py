@@ -255,7 +255,7 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
         stations=ledger.stations,
         arps=ledger.arps,
         tunnels=ledger.tunnels,
-        observations=ledger.observations,
+        observations=ledger.followed,
         sample_share=ledger.sample_share,
         names=names,
         peeks=ledger.peeks,

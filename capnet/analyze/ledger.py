@@ -216,6 +216,33 @@ class Ledger:
         return self._all().observations
 
     @property
+    def followed(self) -> np.ndarray:
+        """The observations; where they are a sample, with the first packet of every flow, so that none goes unlinked.
+
+        As many as the budget holds, chosen by their digests like the others: the same ones at every point.
+        """
+        observed = self.observations
+        if not self.sample:
+            return observed
+        digest = self.flows[:, col.FLOW_FIRST_DIGEST]
+        rows = np.flatnonzero((digest != 0) & ((digest >> 8) & self.sample != 0))
+        thin = 0
+        while len(rows) > self.budget:
+            thin = thin * 2 + 1
+            rows = rows[(digest[rows] >> 40) & thin == 0]
+        first = np.zeros((len(rows), col.OBS_WIDTH), dtype=np.int64)
+        for column, field in (
+            (col.OBS_DIGEST, col.FLOW_FIRST_DIGEST),
+            (col.OBS_TIME, col.FLOW_FIRST),
+            (col.OBS_FRAME, col.FLOW_FIRST_FRAME),
+            (col.OBS_TTL, col.FLOW_TTL),
+        ):
+            first[:, column] = self.flows[rows, field]
+        first[:, col.OBS_FLOW] = first[:, col.OBS_SEQ] = rows
+        first[:, col.OBS_FROM] = -1
+        return np.concatenate([observed, first])
+
+    @property
     def sample(self) -> int:
         return self._all().sample
 

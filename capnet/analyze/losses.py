@@ -95,6 +95,12 @@ def coverage(
             got = _positions(context, seen[theirs], before[flow[theirs]], source)
             lost[here], lost_bytes = _octets(sent, got, link[here], lost[here], len(target))
 
+    if context.sample_share < 1.0:
+        # The first packets of flows are followed besides the sample: they show ways, and count for no share.
+        sampled = (seen[mine, OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
+        lost &= sampled
+        listening |= ~sampled
+
     def tally(which: np.ndarray) -> np.ndarray:
         return np.bincount(link[which], minlength=len(target))
 
