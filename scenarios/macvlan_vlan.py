@@ -7,15 +7,18 @@
     │     └──────────┬─────────────┘               │              │                          │
     │             macvlan, mode bridge             │              │                          │
     │                │                             │              │                          │
-    │             ens33.10   untagged here         │              │   ens33.10 192.168.10.129│
+    │      ens33.10 192.168.10.128, untagged here  │              │   ens33.10 192.168.10.129│
     │                │                             │              │      │                   │
     │             ens33      tag 10 ───────────────┼──── wire ────┼── ens33                  │
     └──────────────────────────────────────────────┘              └──────────────────────────┘
 
 Builds  macvlan10, a macvlan network with parent ens33.10, which Docker makes for it (802.1q, VLAN 10) and removes
-        with it; web and bbox on it. On host B the same VLAN with an address, ens33.10, taken away afterwards.
+        with it; web and bbox on it. Both hosts have an address of their own in that VLAN, host B on an ens33.10 that is
+        taken away afterwards.
 Sends   bbox to web by ping and HTTP: at ens33.10, but neither at ens33 nor on the wire.
-        bbox to host B by ping, host B to web by HTTP: untagged at ens33.10, with the tag 10 at ens33.
+        bbox to host B by ping, host B to web by HTTP, host A to host B by ping: untagged at ens33.10, with the tag 10
+        at ens33.
+        host A to web by ping, which fails: the host's own macvlan children do not hear it, ARP goes unanswered.
 Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
 """
 
@@ -29,7 +32,7 @@ NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
 NET = "macvlan10"
 VLAN = 10
 SUBNET, GATEWAY = "192.168.10.0/24", "192.168.10.1"
-WEB, BBOX, B = "192.168.10.10", "192.168.10.11", "192.168.10.129"
+WEB, BBOX, A, B = "192.168.10.10", "192.168.10.11", "192.168.10.128", "192.168.10.129"
 
 
 def play(stage: Stage) -> None:
@@ -39,6 +42,7 @@ def play(stage: Stage) -> None:
     stage.network(NET, "macvlan", subnet=SUBNET, gateway=GATEWAY, options={"parent": parent})
     web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=WEB)
     bbox = a.container("bbox", network=NET, address=BBOX)
+    a.change(f"ip addr add {A}/24 dev {parent}", undo=f"ip addr del {A}/24 dev {parent}")
     stage.say(f"{b.name}: {peer}, {B}")
     b.change(f"ip link add link {b.nic} name {peer} type vlan id {VLAN}", undo=f"ip link del {peer}")
     b.change(f"ip addr add {B}/24 dev {peer} && ip link set dev {peer} up", undo="true")
@@ -60,6 +64,10 @@ def play(stage: Stage) -> None:
         stage.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {B}")
         b.run(f"wget -q -O /dev/null http://{WEB}/")
+
+        stage.say(f"host {a.name} to host {b.name}: ping; to its own child web: no answer")
+        a.run(f"ping -c 3 -i 0.3 {B}")
+        a.fails(f"ping -c 1 -W 2 {WEB}")
 
 
 def expect_model(seen: Seen) -> Pair:
@@ -87,3 +95,10 @@ def expect_through_the_vlan(seen: Seen) -> Pair:
     nics = (seen.parent(seen.a), seen.parent(seen.b))
     way = [f"{seen.a}/bbox/eth0", f"{nics[0]}.{VLAN}", *nics, f"{nics[1]}.{VLAN}"]
     return (seen.way("icmp", BBOX, B), seen.rewritten()), (way, set())
+
+
+def expect_host_unanswered(seen: Seen) -> Pair:
+    """host A asks for its own child web in that VLAN, nobody answers, and the report says why"""
+    seen.at(f"{seen.parent(seen.a)}.{VLAN}")
+    facts = [each["facts"] for each in seen.findings("macvlan-host-isolation")]
+    return {(each["host"], each["child"]) for each in facts}, {(A, WEB)}
