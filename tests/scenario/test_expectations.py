@@ -52,6 +52,7 @@ def test_every_golden_has_its_scenario_and_its_line() -> None:
         ("host", "container"),
         ("container", "bridge"),
         ("macvlan", "host"),
+        ("macvlan-vlan", "macvlan"),
         ("ipvlan-l2", "ipvlan-l3"),
         ("ipvlan-l3", "ipvlan-l2"),
         ("bridge", "bridge-user-defined"),

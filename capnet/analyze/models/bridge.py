@@ -44,7 +44,9 @@ def judge(context: Context) -> list[Model]:
         confidence = max(confidence, 0.8)
     if neighbours:
         because.append(f"{' and '.join(neighbours)} talk to each other across a bridge, unchanged")
-        confidence = min(confidence + 0.09, 0.99) if confidence else 0.6
+        # Five places in a row without names may also be a child, its VLAN interface and two cards.
+        alone = 0.6 if any(point.role in _BRIDGES for point in context.points) else 0.45
+        confidence = min(confidence + 0.09, 0.99) if confidence else alone
     if not because:
         return []
     evidence = [each for row in outward[:3] + inward[:3] for each in row.evidence[:2]] or frames + crossing
