@@ -172,7 +172,7 @@ class _Growing(io.RawIOBase):
             got: int = self._file.readinto(into)  # type: ignore[attr-defined]
             if got or ending:
                 return got
-            self._until.wait(self.PAUSE)
+            Event().wait(self.PAUSE)  # not a wait for `until`: a signal handler in this very thread may set it
 
     def close(self) -> None:
         if not self.closed:
