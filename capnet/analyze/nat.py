@@ -206,7 +206,7 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
     `explained`: flow rows whose translation links have shown.
     """
     flows = context.flows
-    lonely = np.flatnonzero((answers < 0) & (flows[:, FLOW_PACKETS] > 0))
+    lonely = np.flatnonzero((answers < 0) & (flows[:, FLOW_PACKETS] > 0) & _may_be_half(flows))
     lonely = lonely[~np.isin(lonely, list(explained))]
     questions: dict[tuple[int, ...], list[int]] = {}
     for row in lonely.tolist():
@@ -221,6 +221,14 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
         ]
         if key and len(asked) == 1:  # two candidates: neither is claimed
             yield _Step(asked[0], row, (), False, 0, 0.95 if key[0] == TCP else 0.8)
+
+
+def _may_be_half(flows: np.ndarray) -> np.ndarray:
+    """Per flow row: could it be a question or an answer in that sense? Of many flows few are."""
+    opening = (flows[:, FLOW_SYN_TIME] >= 0) | (flows[:, FLOW_SYNACK_TIME] >= 0)
+    local = _is_loopback(flows[:, FLOW_SRC_HI], flows[:, FLOW_SRC_LO])
+    local |= _is_loopback(flows[:, FLOW_DST_HI], flows[:, FLOW_DST_LO])
+    return ((flows[:, FLOW_PROTO] == TCP) & opening) | ((flows[:, FLOW_PROTO] == UDP) & local)
 
 
 def _question_keys(row: np.ndarray) -> list[tuple[int, ...]]:
@@ -241,8 +249,9 @@ def _answer_key(row: np.ndarray) -> tuple[int, ...]:
     return ()
 
 
-def _is_loopback(hi: int, lo: int) -> bool:
-    return hi == 0 and lo >> 24 == (MAPPED >> 24) + 127
+def _is_loopback(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
+    """Of halves of addresses, one or an array of each: is it in 127.0.0.0/8?"""
+    return (hi == 0) & (lo >> 24 == (MAPPED >> 24) + 127)
 
 
 def _shares_an_end(question: np.ndarray, answer: np.ndarray) -> bool:
