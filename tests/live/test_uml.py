@@ -187,6 +187,19 @@ def test_vlan_parent_is_tagged_on_the_wire_only(uml: Path, tmp_path: Path) -> No
         assert "ens33.10" not in [link["ifname"] for link in links]
 
 
+def test_an_encrypted_overlay_is_esp_on_the_wire_and_plain_inside(uml: Path, tmp_path: Path) -> None:
+    bundle, topology = play(uml, "overlay-encrypted", tmp_path)
+    boxes = [each["endpoints"][0]["addresses"][0].split("/")[0] for each in topology["containers"]]
+    both = " && ".join(f"ip.addr == {each}" for each in boxes)
+    for host in "AB":
+        assert tshark(bundle, "udp.port == 4789", interface=f"{host}/ens33") == []
+        assert tshark(bundle, both, interface=f"{host}/ens33") == []
+        spis = tshark(bundle, "esp", "ip.src", "esp.spi", interface=f"{host}/ens33")
+        assert len(set(spis)) == len({src for src, _ in spis}) == 2  # one security association each way
+        assert len(tshark(bundle, f"icmp && {both}", interface=f"{host}/overlay:vxlanE/vxlan0")) == 6
+        assert len(tshark(bundle, f"tcp && {both}", interface=f"{host}/overlay:vxlanE/vxlan0")) > 6
+
+
 def test_a_running_scenario_that_is_interrupted_leaves_nothing_inside(uml: Path, tmp_path: Path) -> None:
     with start(uml, "scenario", "ipvlan-l2", "--lab", "--output", str(tmp_path)) as process:
         assert process.stderr is not None

@@ -62,6 +62,7 @@ def test_every_golden_has_its_scenario_and_its_line() -> None:
         ("bridge-user-defined", "bridge"),
         ("overlay", "overlay-two"),
         ("overlay-two", "overlay"),
+        ("overlay-encrypted", "overlay"),
     ],
 )
 def test_another_models_packets_do_not_show_it(name: str, other: str) -> None:
