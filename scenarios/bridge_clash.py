@@ -66,19 +66,19 @@ def expect_conntrack(seen: Seen) -> Pair:
 
 def expect_same_tuples(seen: Seen) -> Pair:
     """on docker0 left and right use the same port and the same id"""
-    sent = [row["before"] for row in seen.report["nat"]]
+    sent = [row["before"] for row in seen.nat()]
     used = {(each["src"], each["sport"] or each["id"]) for each in sent}
     return used, {(seen.ip(box), number) for box in ("left", "right") for number in (PORT, IDENT)}
 
 
 def expect_one_of_two(seen: Seen) -> Pair:
     """of each pair one keeps its port or id and the other gets a new one"""
-    kept = sorted((row["proto"], row["port_rewritten"]) for row in seen.report["nat"])
+    kept = sorted((row["proto"], row["port_rewritten"]) for row in seen.nat())
     return kept, [(proto, rewritten) for proto in ("icmp", "tcp", "udp") for rewritten in (False, True)]
 
 
 def expect_apart_on_the_wire(seen: Seen) -> Pair:
     """at host B no two of them are alike, and all come from host A"""
-    after = [row["after"] for row in seen.report["nat"]]
-    tuples = {(row["proto"], row["after"]["sport"] or row["after"]["id"]) for row in seen.report["nat"]}
+    after = [row["after"] for row in seen.nat()]
+    tuples = {(row["proto"], row["after"]["sport"] or row["after"]["id"]) for row in seen.nat()}
     return ({each["src"] for each in after}, len(tuples)), ({seen.ip(seen.a)}, 6)

@@ -165,11 +165,18 @@ class Seen:
 
     def way(self, proto: str, src: str, dst: str, *, dport: int | None = None) -> list[str]:
         """The points that a flow, as it was first sent, passed in order; empty if it is not followed."""
+        self._needs_all()
         for path in self.report["paths"]:
             flow = path["flow"]
             if (path["proto"], flow["src"], flow["dst"]) == (proto, src, dst) and dport in (None, flow["dport"]):
                 return [hop["point"] for hop in path["hops"]]
         return []
+
+    def nat(self) -> list[dict[str, Any]]:
+        """The translations; they show where both sides of them were listened at."""
+        self._needs_all()
+        found: list[dict[str, Any]] = self.report["nat"]
+        return found
 
     def rewritten(self, *, port: bool | None = None) -> set[Rewriting]:
         """What the report says a host translated; with `port` only where the port or id was (not) rewritten.
@@ -188,6 +195,7 @@ class Seen:
         """What the kernels' connection tables say was translated. Unheard where nobody could read one."""
         from capnet.analyze.conntrack import Form, parse
 
+        self._needs_all()  # to compare with: a translation shows on both sides of it
         if not any(host.conntrack for host in self.topology.hosts):
             raise Unheard("a connection table")
 
@@ -208,6 +216,7 @@ class Seen:
         Where another host has the same address for a container of its own, the connections that begin on the
         container's host count.
         """
+        self._needs_all()
         own, host = self.ip(name, network), self._container(name).host
         return {
             row["proto"]: row["after"]["src"]
@@ -216,7 +225,8 @@ class Seen:
         }
 
     def verdict(self, kind: str, point: str) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-        """(MACs, IPv4 addresses) that the report calls shared, distinct or router at a point."""
+        """(MACs, IPv4 addresses) that the report, judging from all points, calls shared, distinct or router at one."""
+        self._needs_all()
         self.at(point)
         return {
             (tuple(each["macs"]), tuple(ip for ip in each["ips"] if "." in ip))
