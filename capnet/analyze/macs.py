@@ -22,7 +22,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, MacVerdict
 from capnet.analyze.rows import is_multicast_mac, plural
-from capnet.analyze.segments import SharedMac, own_ips, passed_on, rival_claims, same_network, segments
+from capnet.analyze.segments import SharedMac, network_of, own_ips, passed_on, rival_claims, segments
 from capnet.analyze.stations import RECEIVED, Speaker, speakers
 from capnet.wire.frames import address_value, mac_text
 
@@ -47,12 +47,16 @@ def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | Non
     if passed:
         because = f"{mac} sends packets of {_addresses(passed)} that others own or that were routed before: it forwards"
         return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
-    own = [ip for ip in own if shared is None or ip in shared.ips]
-    foreign = [ip for ip in own if speaker.named and not any(same_network([ip, named]) for named in _v4(speaker.named))]
-    if len(own) > 1 and foreign and shared and not shared.proven:
+    if shared is None or len(own) < 2:
+        return []
+    everywhere = set(shared.ips)
+    own = [ip for ip in own if ip in everywhere]
+    near = {network_of(named) for named in _v4(speaker.named)}
+    foreign = [ip for ip in own if speaker.named and network_of(ip) not in near]
+    if len(own) > 1 and foreign and not shared.proven:
         because = f"{mac} claims {', '.join(sorted(_v4(speaker.named)))} in ARP and speaks for other networks as well"
         return [MacVerdict("router", [mac], foreign, where, because, _frames(context, point, speaker.mac, foreign))]
-    if len(own) > 1 and shared and context.points[point].role not in ("loopback", "bridge"):
+    if len(own) > 1 and context.points[point].role not in ("loopback", "bridge"):
         because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
         return [MacVerdict("shared", [mac], own, where, because, _frames(context, point, speaker.mac, own))]
     return []

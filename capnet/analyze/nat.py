@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -210,16 +211,18 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
     lonely = lonely[~np.isin(lonely, list(explained))]
     questions: dict[tuple[int, ...], list[int]] = {}
     for row in lonely.tolist():
-        for key in _question_keys(flows[row]):
+        for key in _question_keys(flows[row].tolist()):
             questions.setdefault(key, []).append(row)
     for row in lonely.tolist():
-        key = _answer_key(flows[row])
+        key = _answer_key(flows[row].tolist())
+        if not key:
+            continue
         asked = [
             each
             for each in questions.get(key, ())
             if flows[each, FLOW_FIRST] <= flows[row, FLOW_FIRST] and _shares_an_end(flows[each], flows[row])
         ]
-        if key and len(asked) == 1:  # two candidates: neither is claimed
+        if len(asked) == 1:  # two candidates: neither is claimed
             yield _Step(asked[0], row, (), False, 0, 0.95 if key[0] == TCP else 0.8)
 
 
@@ -231,7 +234,7 @@ def _may_be_half(flows: np.ndarray) -> np.ndarray:
     return ((flows[:, FLOW_PROTO] == TCP) & opening) | ((flows[:, FLOW_PROTO] == UDP) & local)
 
 
-def _question_keys(row: np.ndarray) -> list[tuple[int, ...]]:
+def _question_keys(row: list[int]) -> list[tuple[int, ...]]:
     place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
     if row[FLOW_PROTO] == TCP and row[FLOW_SYN_TIME] >= 0:
         return [(TCP, *place, (int(row[FLOW_FIRST_SEQ]) >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)]
@@ -240,7 +243,7 @@ def _question_keys(row: np.ndarray) -> list[tuple[int, ...]]:
     return []
 
 
-def _answer_key(row: np.ndarray) -> tuple[int, ...]:
+def _answer_key(row: list[int]) -> tuple[int, ...]:
     place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
     if row[FLOW_PROTO] == TCP and row[FLOW_SYNACK_TIME] >= 0:
         return (TCP, *place, int(row[FLOW_FIRST_SEQ]) & 0xFFFFFFFF)
@@ -249,7 +252,7 @@ def _answer_key(row: np.ndarray) -> tuple[int, ...]:
     return ()
 
 
-def _is_loopback(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
+def _is_loopback(hi: Any, lo: Any) -> Any:
     """Of halves of addresses, one or an array of each: is it in 127.0.0.0/8?"""
     return (hi == 0) & (lo >> 24 == (MAPPED >> 24) + 127)
 

@@ -91,7 +91,9 @@ def places_of(context: Context) -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=1 << 16)
 def is_multicast(address: str) -> bool:
     """Multicast or limited broadcast."""
-    return ip_address(address).is_multicast or address == "255.255.255.255"
+    if ":" in address:
+        return ip_address(address).is_multicast
+    return 224 <= int(address.partition(".")[0]) < 240 or address == "255.255.255.255"
 
 
 def is_private(address: str) -> bool:

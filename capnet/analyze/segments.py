@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from itertools import pairwise
 
 import numpy as np
@@ -81,9 +81,14 @@ def passed_on(speaker: Speaker) -> list[str]:
     )
 
 
-def same_network(addresses: list[str], prefix: int = 24) -> bool:
-    """Do IPv4 addresses share a network, judged by a usual prefix length?"""
-    return len({ip_network(f"{address}/{prefix}", strict=False) for address in addresses}) == 1
+def network_of(address: str) -> str:
+    """The network of an IPv4 address, judged by a usual prefix length: its first three octets."""
+    return address.rpartition(".")[0]
+
+
+def same_network(addresses: list[str]) -> bool:
+    """Do IPv4 addresses share a network?"""
+    return len({network_of(address) for address in addresses}) == 1
 
 
 @dataclass
@@ -256,7 +261,9 @@ def _talks(context: Context, loopbacks: set[int]) -> list[Talk]:
     found: dict[tuple[int, str], int] = {}
     for (point, hi, lo), row in zip(keys.tolist(), first.tolist(), strict=True):
         ip = address_text(hi, lo)
-        found.setdefault((point, LOCAL if ip_address(ip).is_loopback else ip), int(rows[row, FLOW_FIRST_FRAME]))
+        found.setdefault(
+            (point, LOCAL if ip == "::1" or ip.startswith("127.") else ip), int(rows[row, FLOW_FIRST_FRAME])
+        )
     return [Talk(point, ip, frame) for (point, ip), frame in found.items()]
 
 
@@ -467,7 +474,10 @@ def rival_claims(context: Context) -> list[Claims]:
     """Addresses with several MACs, by point and VNI. A probe has no sender address and claims nothing (RFC 5227)."""
     found: dict[tuple[int, int, int], dict[int, tuple[int, int, int]]] = {}
     fields = [ARP_POINT, ARP_VIA_VNI, ARP_SENDER_LO, ARP_SENDER_MAC, ARP_FIRST, ARP_LAST, ARP_FIRST_FRAME]
-    for point, vni, sender, mac, first, last, frame in context.arps[:, fields].tolist():
+    claims = context.arps[:, fields]
+    _, which, often = np.unique(claims[:, 2], return_inverse=True, return_counts=True)
+    claims = claims[often[which.reshape(-1)] > 1]  # what only one row names has no rival
+    for point, vni, sender, mac, first, last, frame in claims.tolist():
         if sender & 0xFFFFFFFF and mac > 0:
             by = found.setdefault((point, vni, sender), {})
             known = by.get(mac, (first, last, frame))
@@ -490,25 +500,31 @@ def _shared(context: Context, found: Segments, outer: set[str]) -> list[SharedMa
                 one.named = sorted({*one.named, *(each.named & set(own))}, key=address_value)
     several = [each for each in shared.values() if len(each.ips) > 1]
     for one in several:
+        ips = set(one.ips)
         rows = mirrored(context, one.mac)
         one.mirrored = [
             row for row in rows.tolist() if not {source(context.flows[row]), destination(context.flows[row])} & outer
         ]
         for point in one.at:
-            alone = [ip for ip in one.ips if _has_a_part_in_all(context, point, ip)]
+            alone = sorted(_with_a_part_in_all(context, point) & ips)
             if len(alone) == 1 and point in found.homes.get(one.mac, ()):
                 one.interfaces[point] = alone[0]
     return several
 
 
-def _has_a_part_in_all(context: Context, point: int, ip: str) -> bool:
-    """Is everything that was sent to one station at a point from this address or to it?"""
-    rows = unicast(context, point)
-    hi, lo = address_value(ip)
-    flows = context.flows[rows]
-    mine = (flows[:, FLOW_SRC_HI] == hi) & (flows[:, FLOW_SRC_LO] == lo)
-    mine |= (flows[:, FLOW_DST_HI] == hi) & (flows[:, FLOW_DST_LO] == lo)
-    return bool(len(rows)) and bool(mine.all())
+def _with_a_part_in_all(context: Context, point: int) -> set[str]:
+    """Addresses that everything sent to one station at a point is from or to: ends of the first flow, if any."""
+    flows = context.flows[unicast(context, point)]
+    if not len(flows):
+        return set()
+    found = set()
+    for ip in {source(flows[0]), destination(flows[0])}:
+        hi, lo = address_value(ip)
+        mine = (flows[:, FLOW_SRC_HI] == hi) & (flows[:, FLOW_SRC_LO] == lo)
+        mine |= (flows[:, FLOW_DST_HI] == hi) & (flows[:, FLOW_DST_LO] == lo)
+        if mine.all():
+            found.add(ip)
+    return found
 
 
 def mirrored(context: Context, mac: int) -> np.ndarray:

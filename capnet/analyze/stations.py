@@ -80,12 +80,12 @@ def _speakers(table: np.ndarray) -> dict[int, Speaker]:
     for mac, hi, lo in named[:, [STATION_MAC, STATION_IP_HI, STATION_IP_LO]].tolist():
         claims.setdefault((hi, lo), set()).add(mac)
     resolves = set().union(*claims.values())
-    for row in table[np.argsort(table[:, STATION_FIRST], kind="stable")]:
-        mac, hi, lo = (int(row[column]) for column in (STATION_MAC, STATION_IP_HI, STATION_IP_LO))
+    for row in table[np.argsort(table[:, STATION_FIRST], kind="stable")].tolist():
+        mac, hi, lo = row[STATION_MAC], row[STATION_IP_HI], row[STATION_IP_LO]
         if mac <= 0 or mac == 0xFFFFFFFFFFFF:
             continue
         speaker = found.setdefault(mac, Speaker(mac))
-        how, packets, at = int(row[STATION_HOW]), int(row[STATION_PACKETS]), int(row[STATION_POINT])
+        how, packets, at = row[STATION_HOW], row[STATION_PACKETS], row[STATION_POINT]
         speaker.packets += packets if how != RECEIVED or is_multicast_mac(mac) else 0
         (speaker.reached if how == RECEIVED else speaker.points).add(at)
         address = address_text(hi, lo)

@@ -31,25 +31,26 @@ REQUEST, REPLY = 1, 2
 
 
 def diagnose(context: Context) -> list[Finding]:
+    arps = context.arps.tolist()
     answered = {
-        (int(row[ARP_POINT]), int(row[ARP_VIA_VNI]), int(row[ARP_TARGET_LO]), int(row[ARP_SENDER_LO]))
-        for row in context.arps
+        (row[ARP_POINT], row[ARP_VIA_VNI], row[ARP_TARGET_LO], row[ARP_SENDER_LO])
+        for row in arps
         if row[ARP_OPERATION] == REPLY
     }
     asked: dict[tuple[int, int], list[Evidence]] = {}
     often: dict[tuple[int, int], int] = {}
     repeated: dict[tuple[int, int], bool] = {}
-    for row in context.arps:
-        sender, target = int(row[ARP_SENDER_LO]), int(row[ARP_TARGET_LO])
+    for row in arps:
+        sender, target = row[ARP_SENDER_LO], row[ARP_TARGET_LO]
         probe = not sender & 0xFFFFFFFF or sender == target  # RFC 5227
-        key = (int(row[ARP_POINT]), int(row[ARP_VIA_VNI]), sender, target)
+        key = (row[ARP_POINT], row[ARP_VIA_VNI], sender, target)
         if row[ARP_OPERATION] != REQUEST or probe or key in answered:
             continue
-        asked.setdefault((sender, target), []).append(context.evidence(int(row[ARP_POINT]), int(row[ARP_FIRST_FRAME])))
-        gap = (int(row[ARP_LAST]) - int(row[ARP_FIRST])) // max(int(row[ARP_PACKETS]) - 1, 1)
+        asked.setdefault((sender, target), []).append(context.evidence(row[ARP_POINT], row[ARP_FIRST_FRAME]))
+        gap = (row[ARP_LAST] - row[ARP_FIRST]) // max(row[ARP_PACKETS] - 1, 1)
         if row[ARP_PACKETS] > 1 and gap <= RETRY_NS:
             repeated[sender, target] = True
-        often[sender, target] = max(often.get((sender, target), 0), int(row[ARP_PACKETS]))
+        often[sender, target] = max(often.get((sender, target), 0), row[ARP_PACKETS])
     # A question that was answered at another point was only not seen to be answered here.
     elsewhere = {(sender, target) for _, _, sender, target in answered}
     by_design = isolated(context)
