@@ -397,9 +397,13 @@ def _places(context: Context) -> np.ndarray:
 def _depth_in_host(context: Context) -> np.ndarray:
     """Per flow row: which of two points with the same time stamp comes first.
 
-    A frame is stamped once, when it is received; the bridge above the port that received it shows the same stamp.
+    A frame is stamped once, when it is received; the bridge above the port that received it shows the same stamp, and
+    so does a child of the card that did (macvlan, ipvlan). What is sent gets a stamp of its own at each place.
     """
-    upper = [1 if point.role == "bridge" or point.name.endswith("/br0") else 0 for point in context.points]
+    upper = [
+        0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
+        for point in context.points
+    ]
     return np.array(upper or [0])[context.flows[:, FLOW_POINT]]
 
 

@@ -160,3 +160,15 @@ def test_nothing_is_dropped_silently() -> None:
         coverage = report(path)["coverage"]
         assert coverage["frames"] == len({row["frame"] for row in stored(path)[1]})
         assert coverage["decoded"] + sum(coverage["undecoded"].values()) == coverage["frames"]
+
+
+@pytest.mark.parametrize("name", ["ipvlan-l2", "ipvlan-l3", "macvlan"])
+def test_what_comes_from_the_wire_passes_the_card_before_its_child(name: str) -> None:
+    """True by construction: the child hears what its card received, with the same time stamp."""
+    arriving = [
+        [hop.point for hop in path.hops]
+        for path in analyze([PROJECT / "pcaps" / f"{name}.pcapng"]).paths
+        if path.hops[0].point == "B/ens33" and len(path.hops) > 2
+    ]
+    assert len(arriving) >= 2
+    assert all(way[1] == "A/ens33" for way in arriving)
