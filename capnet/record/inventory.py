@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from capnet.record.host import DockerHost
@@ -52,35 +54,64 @@ def survey(
     return topology
 
 
-def conntrack(host: DockerHost, addresses: set[str], earlier: set[str]) -> list[str]:
-    """The host's connection table as `conntrack -L -o extended` prints it: the entries that name one of the addresses.
+@dataclass(frozen=True)
+class ConnectionTable:
+    """A host's connection table at one moment: each line as `conntrack -L -o extended` prints it.
 
-    Without the connections in `earlier`. Empty where nobody can look; EnvironmentLacks where conntrack is
-    missing or refuses.
+    `asked` and `answered` enclose that moment, in seconds of the monotonic clock.
+    """
+
+    lines: list[str]
+    asked: float
+    answered: float
+
+    def used_since(self, earlier: ConnectionTable) -> list[str]:
+        """The lines of connections that had packets since `earlier`.
+
+        A packet sets an entry's timeout anew (nf_ct_refresh_acct) or, with a TCP flag, to another state's;
+        without one it only runs down. The table prints whole seconds, so one is allowed for on either side.
+        """
+        before = {_connection(line): _timeout(line) for line in earlier.lines}
+        longest, shortest = self.answered - earlier.asked, self.asked - earlier.answered
+        return [
+            line
+            for line in self.lines
+            if (then := before.get(_connection(line))) is None
+            or not then - longest - 1 <= _timeout(line) <= then - shortest + 1
+        ]
+
+
+def conntrack(host: DockerHost, addresses: set[str], earlier: ConnectionTable) -> list[str]:
+    """The connections that had packets since `earlier` and name one of the addresses, as lines of conntrack.
+
+    Empty where nobody can look; EnvironmentLacks where conntrack is missing or refuses.
     """
     return sorted(
         line
-        for line in _connection_table(host)
-        if _connection(line) not in earlier and any(part.partition("=")[2] in addresses for part in line.split())
+        for line in connection_table(host).used_since(earlier)
+        if any(part.partition("=")[2] in addresses for part in line.split())
     )
 
 
-def connections(host: DockerHost) -> set[str]:
-    """The connections in the host's table now, in a form that stays the same while they live."""
-    return {_connection(line) for line in _connection_table(host)}
-
-
-def _connection_table(host: DockerHost) -> list[str]:
+def connection_table(host: DockerHost) -> ConnectionTable:
+    """The host's table now; without lines where nobody can look."""
+    asked = time.monotonic()
     if host.shell is None:
-        return []
+        return ConnectionTable([], asked, asked)
     listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
-    return [" ".join(line.split()) for line in listing.splitlines()]
+    return ConnectionTable([" ".join(line.split()) for line in listing.splitlines()], asked, time.monotonic())
 
 
 def _connection(line: str) -> str:
     """Protocols, and both tuples, without timeout, state and counts."""
     words = line.split()
     return " ".join(words[:4] + [word for word in words if word.partition("=")[0] in _TUPLE])
+
+
+def _timeout(line: str) -> int:
+    """Seconds after which the entry is forgotten: the fifth word; an entry about to go has none."""
+    words = line.split()
+    return int(words[4]) if len(words) > 4 and words[4].isdecimal() else 0
 
 
 def _host(host: DockerHost) -> Host:

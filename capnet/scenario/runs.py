@@ -11,6 +11,7 @@ from typing import Any
 
 from capnet.record.host import DockerHost
 from capnet.record.run import fate, remove_folders
+from capnet.scenario.execute import execute
 from capnet.scenario.wait import until
 
 MADE = "capnet"  # = 1 on everything that capnet makes
@@ -64,7 +65,7 @@ def remove_container(container: Any) -> None:
     with contextlib.suppress(NotFound):
         if undo := container.labels.get(UNDO):
             container.start()  # nothing happens when it runs; it does not after its daemon was started again
-            container.exec_run(["sh", "-c", undo])
+            execute(container, ["sh", "-c", undo])
         container.remove(force=True, v=True)
 
 

@@ -21,9 +21,11 @@ from typing import Any
 from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
 from capnet.record import inventory, places
 from capnet.record.host import DockerHost
+from capnet.record.inventory import ConnectionTable
 from capnet.record.places import Point
 from capnet.record.tap import Tap, listening
 from capnet.scenario import image, library, swarm
+from capnet.scenario.execute import execute
 from capnet.scenario.runs import UNDO, labels, remove_container, remove_network
 from capnet.scenario.wait import until
 from capnet.topology import Topology
@@ -131,10 +133,10 @@ class Stage:
             found += [point.filtered("") for point in here if point]
         return found
 
-    def _survey(self, points: Sequence[Point], earlier: Sequence[set[str]]) -> Topology:
+    def _survey(self, points: Sequence[Point], earlier: Sequence[ConnectionTable]) -> Topology:
         """Asked while everything still stands: the connection table forgets within seconds.
 
-        What was in it before anybody listened is no connection of the capture.
+        A connection without a packet since anybody listened is none of the capture.
         """
         containers = [(actor.docker, box.name) for actor in self._actors for box in actor.boxes]
         topology = inventory.survey(self.scenario, self.hosts, containers, points)
@@ -151,11 +153,11 @@ class Stage:
                 self.say(f"{host.name}: the topology goes without a connection table: {error}")
         return topology
 
-    def _connections(self, host: DockerHost) -> set[str]:
+    def _connections(self, host: DockerHost) -> ConnectionTable:
         try:
-            return inventory.connections(host)
+            return inventory.connection_table(host)
         except EnvironmentLacks:  # then there will be no table in the topology either
-            return set()
+            return ConnectionTable([], 0, 0)
 
     def _unless_kept(self) -> ExitStack:
         """Where to register what --keep keeps: the stack that is unwound, or one that is forgotten."""
@@ -480,8 +482,7 @@ class Box:
         )
 
     def _execute(self, command: str) -> tuple[int, str]:
-        status, printed = self._container.exec_run(["sh", "-c", command])
-        return status, printed.decode(errors="replace")
+        return execute(self._container, ["sh", "-c", command])
 
 
 def _start_attached(container: Any) -> None:

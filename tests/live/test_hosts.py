@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -179,7 +180,10 @@ def test_a_host_behind_tcp_is_driven_but_not_listened_at(hosts: Clients, tmp_pat
 
 
 class forwarded:
-    """A TCP port on this machine that leads to a unix socket, as `dockerd -H tcp://` would."""
+    """A TCP port on this machine that leads to a unix socket, as `dockerd -H tcp://` would.
+
+    What a command in a container printed comes together with the header of the answer, as it may on a slow wire.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -200,17 +204,30 @@ class forwarded:
                 return
             far = socket.socket(socket.AF_UNIX)
             far.connect(self._path)
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            executes = threading.Event()
+            for pump in ((self._ask, near, far, executes), (self._answer, far, near, executes)):
+                threading.Thread(target=pump[0], args=pump[1:], daemon=True).start()
 
     @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
-        try:
+    def _ask(source: socket.socket, sink: socket.socket, executes: threading.Event) -> None:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if b"/exec/" in data and b"/start " in data:
+                    executes.set()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+
+    @staticmethod
+    def _answer(source: socket.socket, sink: socket.socket, executes: threading.Event) -> None:
+        held = b""
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                held += data
+                if not executes.is_set():
+                    sink.sendall(held)
+                    held = b""
+            sink.sendall(held)
+            sink.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize("step", ["swarm of", "container left", "listen at", "left to host"])
