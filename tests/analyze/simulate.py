@@ -8,12 +8,11 @@ RFCs' headers, on purpose apart from capnet's own code.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 
-from tests.made.build import ETHERNET, interface, packet, section
+from tests.made.build import ETHERNET, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
@@ -44,6 +43,7 @@ class Packet:
     tunnel: tuple[int, str, str, int] | None = None
     part: tuple[int, int, bool] | None = None  # a fragment: offset, length, more follow
     df: bool = True
+    checksum: int = 0  # of TCP or UDP, whether right or not
 
     def but(self, **changes: object) -> Packet:
         """The same packet after something happened to it; `ends` sets both addresses and ports."""
@@ -82,11 +82,11 @@ class Packet:
             options = b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
             head = struct.pack(
                 ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,
-                (5 + len(options) // 4) << 4, self.flags, 502, 0, 0,
+                (5 + len(options) // 4) << 4, self.flags, 502, self.checksum, 0,
             )  # fmt: skip
             return head + options + self.payload
         if self.proto == "udp":
-            return struct.pack(">HHHH", self.sport, self.dport, 8 + len(self.payload), 0) + self.payload
+            return struct.pack(">HHHH", self.sport, self.dport, 8 + len(self.payload), self.checksum) + self.payload
         kind, code = self.icmp
         return struct.pack(">BBHHH", kind, code, 0, self.echo, self.seq & 0xFFFF) + self.payload
 
@@ -105,17 +105,28 @@ class Packet:
         head = struct.pack(">BBHHHBBH", 0x45, 0, length, self.ident, flags, self.ttl, NUMBERS[self.proto], 0)
         return head + addresses + body
 
+    @property
+    def ethertype(self) -> int:
+        return 0x86DD if ip_address(self.src).version == 6 else 0x0800
+
     def frame(self) -> bytes:
-        inside = self.ip()
-        kind = 0x86DD if ip_address(self.src).version == 6 else 0x0800
+        if self.tunnel is not None:
+            return self.carrier().frame()
         tag = b"" if self.vlan is None else struct.pack(">HH", 0x8100, self.vlan)
-        whole = _mac(self.dmac) + _mac(self.smac) + tag + struct.pack(">H", kind) + inside
-        if self.tunnel is None:
-            return whole
+        return _mac(self.dmac) + _mac(self.smac) + tag + struct.pack(">H", self.ethertype) + self.ip()
+
+    def carrier(self, **more: object) -> Packet:
+        """The outer datagram of a packet in a tunnel (VXLAN, RFC 7348)."""
+        assert self.tunnel is not None
         vni, src, dst, sport = self.tunnel
-        head = struct.pack(">BBHI", 8, 0, 0, vni << 8)
-        outer = Packet("udp", src, dst, sport, 4789, payload=head + whole, ident=self.ident ^ 0x5555, df=False)
-        return outer.frame()
+        inside = struct.pack(">BBHI", 8, 0, 0, vni << 8) + replace(self, tunnel=None).frame()
+        outer = Packet("udp", src, dst, sport, 4789, payload=inside, ident=self.ident ^ 0x5555, df=False)
+        return outer.but(**more)
+
+    def cooked(self, way: int = 0) -> bytes:
+        """As `any` records it: Linux cooked capture, version 2; `way`: 0 received, 4 sent."""
+        head = struct.pack(">HHIHBB8s", self.ethertype, 0, 2, 1, way, 6, _mac(self.smac) + bytes(2))
+        return head + self.ip()
 
 
 def tcp(ends: str, payload: bytes = b"", **more: object) -> Packet:
@@ -142,9 +153,10 @@ class Network:
     points: list[str]
     files: dict[str, str] = field(default_factory=dict)  # point → file; else `made.pcapng`
     clocks: dict[str, tuple[float, float]] = field(default_factory=dict)  # point or file → (µs ahead, µs per second)
+    snaplens: dict[str, int] = field(default_factory=dict)  # point → octets captured of each frame
+    cooked: set[str] = field(default_factory=set)  # points without Ethernet headers: `any`
     now: float = 0.0
-    recorded: list[tuple[float, str, Packet]] = field(default_factory=list)
-    idents: Iterator[int] = field(default_factory=lambda: iter(range(1, 1 << 16)))
+    recorded: list[tuple[float, str, Packet | bytes]] = field(default_factory=list)
 
     def pass_by(self, *hops: tuple[str, Packet | list[Packet]], gap: float = 1000.0, delay: float = 10.0) -> None:
         """One packet (or its pieces) at one point after the other, `delay` apart; time goes on by `gap` then."""
@@ -155,7 +167,8 @@ class Network:
                 self.at(time + number, point, piece)
         self.now = max(self.now + gap, time)
 
-    def at(self, time: float, point: str, form: Packet) -> None:
+    def at(self, time: float, point: str, form: Packet | bytes) -> None:
+        """One packet, or the octets of a frame, at one point."""
         assert point in self.points, point
         self.recorded.append((time, point, form))
 
@@ -172,12 +185,30 @@ class Network:
                     here = time + ahead + drift * time / 1e6
                     stamped.append((1_700_000_000_000_000_000 + round(here * 1000), number, mine.index(point), form))
             stamped.sort(key=lambda each: each[:2])
-            head = section() + b"".join(interface(point, ETHERNET, resolution=9) for point in mine)
-            blocks = [packet(form.frame(), ticks, point) for ticks, _, point, form in stamped]
+            head = section() + b"".join(
+                interface(point, SLL2 if point in self.cooked else ETHERNET, resolution=9) for point in mine
+            )
+            blocks = [
+                packet(self._octets(mine[point], form), ticks, point, snaplen=self.snaplens.get(mine[point], 1 << 18))
+                for ticks, _, point, form in stamped
+            ]
             path = folder / name
             path.write_bytes(head + b"".join(blocks))
             written.append(path)
         return written
+
+    def _octets(self, point: str, form: Packet | bytes) -> bytes:
+        if isinstance(form, bytes):
+            return form
+        return form.cooked() if point in self.cooked else form.frame()
+
+
+def arp(operation: int, mac: str, sender: str, target: str, to: str = "ff:ff:ff:ff:ff:ff") -> bytes:
+    """A frame of ARP (RFC 826): 1 asks for `target`, 2 answers it."""
+    ends = (
+        _mac(mac) + ip_address(sender).packed + (bytes(6) if operation == 1 else _mac(to)) + ip_address(target).packed
+    )
+    return _mac(to) + _mac(mac) + struct.pack(">HHHBBH", 0x0806, 1, 0x0800, 6, 4, operation) + ends
 
 
 def _ends(text: str) -> dict[str, object]:
