@@ -133,6 +133,19 @@ class Topology:
             seen.setdefault(address, set()).add(name)
         return {address: next(iter(names)) for address, names in seen.items() if len(names) == 1}
 
+    def names_by_host(self) -> dict[str, dict[str, str]]:
+        """Host → address → name, for the addresses that mean something else on another host."""
+        plain = self.names()
+        seen: dict[tuple[str, str], set[str]] = {}
+        for host, address, name in self.addresses():
+            if host is not None and address not in plain:
+                seen.setdefault((host, address), set()).add(name)
+        found: dict[str, dict[str, str]] = {}
+        for (host, address), names in seen.items():
+            if len(names) == 1:
+                found.setdefault(host, {})[address] = next(iter(names))
+        return found
+
     def point(self, name: str) -> ListeningPoint | None:
         return next((point for point in self.points if point.name == name), None)
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_DPORT, FLOW_FIRST, FLOW_PACKETS, FLOW_SPORT, FLOW_SYN_TIME
+from capnet.analyze.columns import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
 from capnet.analyze.packets import trails
-from capnet.analyze.paths import SWARM_PORTS, carriers
+from capnet.analyze.paths import carriers
 from capnet.analyze.rows import replies
+from capnet.analyze.swarm import swarms_own
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def conversations(context: Context, wanted: np.ndarray | None = None, most: int 
     rows = np.ones(len(flows), dtype=bool) if wanted is None else wanted
     rows = _unless_all(rows, carriers(context))
     if wanted is None:
-        rows = _unless_all(rows, np.isin(flows[:, [FLOW_SPORT, FLOW_DPORT]], SWARM_PORTS).any(axis=1))
+        rows = _unless_all(rows, swarms_own(context))
         rows = _unless_all(rows, np.bincount(trail, minlength=len(flows))[trail] == 1)
     answers = replies(context)
     member = _members(trail, answers)

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO, NamedTuple
 
-from capnet.analyze import findings, flows, macs, models, nat, paths, proxies, stations, tunnels
+from capnet.analyze import findings, flows, macs, models, naming, nat, paths, proxies, stations, tunnels
 from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
 from capnet.analyze.facts import Input, Point, Problem, Report
@@ -274,6 +274,7 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
         findings=[],
         coverage=coverage(reading.packets, ledger.undecoded),
         names=names,
+        names_at=naming.names_at(context),
         correlation={
             "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
             "share": ledger.sample_share,

@@ -240,7 +240,10 @@ class Coverage:
 
 @dataclass
 class Report:
-    """Everything one analysis found; `names` maps an address to the name a person would use for it."""
+    """Everything one analysis found; `names` maps an address to the name a person would use for it.
+
+    Where hosts have the same address, `names_at` says who is meant at a point.
+    """
 
     inputs: list[Input]
     points: list[Point]
@@ -255,4 +258,5 @@ class Report:
     findings: list[Finding]
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
+    names_at: dict[str, dict[str, str]] = field(default_factory=dict)  # by point, of what several hosts have
     correlation: dict[str, object] = field(default_factory=dict)  # exact or sampled, and how much

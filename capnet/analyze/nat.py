@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,8 @@ def conclude(context: Context) -> list[Nat]:
     for step in steps:
         places.setdefault(_place(context, step), _Translation()).add(context, step)
     _merge_parts(context, places)
+    for place in [each for each in places if _half_way(*each[2:])]:
+        del places[place]
     explained = {row for step in steps for row in (step.first, step.last)}
     for half in half_translated(context, answers, explained):
         place = _place(context, half)
@@ -285,6 +288,14 @@ def _merge_parts(context: Context, places: dict[_Place, _Translation]) -> None:
         whole = next((other for other in near if other in places and _is_part(place, other)), None)
         if whole is not None:
             del places[place]
+
+
+def _half_way(before: Form, after: Form) -> bool:
+    """Does one side go from an address to itself, over a network? So looks a hairpin between its two translations.
+
+    Nobody sends such packets; with the point behind, they are part of the whole translation.
+    """
+    return any(form.src == form.dst and not ip_address(form.src).is_loopback for form in (before, after))
 
 
 def _is_part(part: _Place, whole: _Place) -> bool:

@@ -58,11 +58,12 @@ from capnet.analyze.rows import (
     proto_name,
     replies,
     source,
+    to_group,
 )
+from capnet.analyze.swarm import swarms_own
 from capnet.wire.frames import TUNNEL_NAMES, mac_text
 
 MOST_PATHS = 200  # reported; the flows with the most packets
-SWARM_PORTS = (2377, 7946)  # Docker Swarm's own traffic: management (tcp), gossip (tcp, udp)
 
 
 def conclude(context: Context) -> list[Path]:
@@ -77,7 +78,8 @@ def conclude(context: Context) -> list[Path]:
     inside = set(behind.values())
     begin = {int(found.source[chain[0]]) for chain in found.chains()} | set(behind)
     starts = [row for row in sorted(begin) if not outside[row] and row not in inside]
-    wanted = [row for row in starts if not _is_swarm(context.flows[row])]
+    swarm = swarms_own(context)
+    wanted = [row for row in starts if not swarm[row]]
     packets = counted_once(context)
     first = context.flows[:, FLOW_FIRST]
 
@@ -210,10 +212,13 @@ def _hop(context: Context, row: np.ndarray, packets: int) -> Hop:
 def lost(context: Context, found: Links, link: int) -> int | None:
     """Packets of the hop before that are missing here while this point was listening; None where it cannot be told.
 
+    What is sent to a group goes where somebody listens to it: on several ways, and on others not at all.
     Segmentation offload cuts TCP differently from point to point. Where only a sample of packets was compared, packets
     that were cut cannot be counted against each other: only equal bytes prove that nothing is missing.
     """
     missing = int(found.missing[link])
+    if missing and to_group(context.flows[found.source[link]]):
+        return None
     if not missing or context.sample_share == 1.0:
         return missing
     a, b = context.flows[found.source[link]], context.flows[found.target[link]]
@@ -251,7 +256,3 @@ def carriers(context: Context) -> np.ndarray:
                 here &= flows[:, field] == tunnel[tunnel_field]
             outside |= here & (flows[:, FLOW_PROTO] == UDP)
     return outside
-
-
-def _is_swarm(row: np.ndarray) -> bool:
-    return any(port in SWARM_PORTS for port in ports(row))

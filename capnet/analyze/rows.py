@@ -9,6 +9,7 @@ import numpy as np
 
 from capnet.analyze.columns import (
     FLOW_DEPTH,
+    FLOW_DMAC,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -94,6 +95,11 @@ def is_multicast(address: str) -> bool:
     if ":" in address:
         return ip_address(address).is_multicast
     return 224 <= int(address.partition(".")[0]) < 240 or address == "255.255.255.255"
+
+
+def to_group(row: np.ndarray) -> bool:
+    """Was a flow row sent to many: by its destination address, or by its destination MAC?"""
+    return is_multicast(destination(row)) or (row[FLOW_DMAC] > 0 and is_multicast_mac(row[FLOW_DMAC]))
 
 
 def is_private(address: str) -> bool:

@@ -56,6 +56,7 @@ def document(report: Report, only: Collection[str] = ()) -> Document:
         ],
         "coverage": plain(report.coverage),
         "names": plain(report.names),
+        "names_at": plain(report.names_at),
         "correlation": plain(report.correlation),
     }
     if only:

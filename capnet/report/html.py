@@ -30,7 +30,7 @@ Section = tuple[str, str, str, str]  # anchor, heading, beside the heading, body
 def render(document: Document) -> str:
     """The whole page. Deterministic: same document, same bytes."""
     safe = visible_all(document)
-    words = Words(safe.get("names", {}), one_point=len(safe["points"]) == 1)
+    words = Words.of(safe)
     style = _STYLE.read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     title = summary.title(safe)
@@ -105,7 +105,7 @@ def _paths(document: Document, words: Words) -> Section:
 
 
 def _path_head(group: Sequence[Document], words: Words) -> str:
-    flows = [f"{path['proto']} {words.flow(path['flow'])}" for path in group[:3]]
+    flows = [f"{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}" for path in group[:3]]
     if len(group) > len(flows):
         flows.append(f"{number(len(group) - len(flows))} more")
     total = count(sum(map(routes.packets, group)), "packet")
@@ -227,7 +227,7 @@ def _flows(document: Document, words: Words) -> Section:
     merged: dict[tuple[object, ...], list[Document]] = {}
     for row in rows:
         key = tuple(row.get(each) for each in ("proto", "src", "sport", "dst", "dport", "id", "depth", "vni"))
-        merged.setdefault(key, []).append(row)
+        merged.setdefault((*key, words.flow(row)), []).append(row)
     cells = [
         [
             _text(first["proto"]),

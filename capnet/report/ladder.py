@@ -37,7 +37,7 @@ def render_flows(
     `asked`: what was looked for, in the words of who asked; empty when everything was.
     """
     safe = visible_all(document)
-    words = Words(safe.get("names", {}))
+    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
     shown = visible_all(conversations)
     files = ", ".join(each["file"] for each in safe["inputs"])
     title = [files, visible(asked), count(total, "flow")]
@@ -48,7 +48,7 @@ def render_flows(
     for index, (there, back) in enumerate(shown, start=1):
         place = f"{index} of {total} · " if total > 1 else ""
         first = there[0] if there else back[0]
-        head = f"{place}{first['proto']} {words.flow(first['flow'])}"
+        head = f"{place}{first['proto']} {words.flow(first['flow'], first['hops'][0]['point'])}"
         lines += ["", *fill(head, width)]
         for way, paths in (("there", there), ("back", back)):
             for piece, path in enumerate(paths, start=1):
@@ -71,7 +71,7 @@ def _direction(way: str, path: Document, words: Words, width: int) -> list[str]:
             parts.append(f"about {duration(sum(delays))} from {hops[0]['point']} to {hops[-1]['point']}")
     else:
         parts.append("seen at one point only")
-    lines = fill(f"{way}: {words.flow(path['flow'])}, {', '.join(parts)}", width)
+    lines = fill(f"{way}: {words.flow(path['flow'], hops[0]['point'])}, {', '.join(parts)}", width)
     if len(hops) > 1:
         lines += ["", *route([path], width)]
     return [*lines, "", *_ladder(path, words, width)]
@@ -133,7 +133,7 @@ def _rail(change: str, says: str, left: int, width: int) -> list[str]:
 def _rewritten(before: Document, hop: Document, words: Words) -> list[str]:
     said = []
     for name, address, port in (("source", "src", "sport"), ("destination", "dst", "dport")):
-        one, two = (words.endpoint(each[address], each[port]) for each in (before, hop))
+        one, two = (words.endpoint(each[address], each[port], point=each["point"]) for each in (before, hop))
         if (before[address], before[port]) != (hop[address], hop[port]):
             said.append(f"{name} {one}{ARROW}{two}")
     if before.get("id") != hop.get("id"):
@@ -166,9 +166,9 @@ def _addresses(paths: Iterable[Document]) -> Iterable[str]:
 # -- one packet -----------------------------------------------------------------------------------------
 def render_packet(document: Document, journey: Document, width: int = WIDTH) -> str:
     """One packet at every point; `journey` is the document's `packet`."""
-    names = visible_all(document.get("names", {}))
+    safe = visible_all(document)
     journey = visible_all(journey)
-    words = Words(names)
+    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
     sightings = journey["frames"]
     first, last = sightings[0], sightings[-1]
     asked = next(each for each in sightings if _is(each, journey["asked"]))
@@ -193,7 +193,7 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     if len(sightings) > 1:
         lines += ["", *_packet_picture(sightings, width)]
     lines += ["", *_packet_ladder(sightings, asked, words, width)]
-    roles = {each["name"]: each["role"] for each in visible_all(document["points"])}
+    roles = {each["name"]: each["role"] for each in safe["points"]}
     if any(
         (each["delta_us"] or 0) < 0 and (roles.get(before["point"]) == "bridge" or before["point"].endswith("/br0"))
         for before, each in pairwise(sightings)

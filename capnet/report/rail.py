@@ -35,7 +35,8 @@ def draw(group: Sequence[Document], words: Words, text: Text) -> str:
     for hop, y, same in zip(hops, ys, zip(*(path["hops"] for path in group), strict=True), strict=True):
         parts += _stop(hop, y, same, words, text)
     parts += _end(ends, ys[-1], text)
-    label = text(f"{words.flow(group[0]['flow'])}: {' to '.join(hop['point'] for hop in hops)}, {ending(ends)}")
+    flow = words.flow(group[0]["flow"], hops[0]["point"])
+    label = text(f"{flow}: {' to '.join(hop['point'] for hop in hops)}, {ending(ends)}")
     return (
         f'<svg class="rail" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height:g}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
@@ -124,7 +125,7 @@ def _rewritten(before: Document, hop: Document, words: Words) -> str:
     said = []
     for address, port in (("src", "sport"), ("dst", "dport")):
         if (before[address], before[port]) != (hop[address], hop[port]):
-            ends = (words.endpoint(each[address], each[port]) for each in (before, hop))
+            ends = (words.endpoint(each[address], each[port], point=each["point"]) for each in (before, hop))
             said.append(ARROW.join(ends))
     if before.get("id") != hop.get("id"):
         said.append(f"id {before.get('id')}{ARROW}{hop.get('id')}")

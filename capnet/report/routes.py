@@ -28,7 +28,7 @@ def packets(path: Document) -> int:
 
 def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
-    flows = [f"{path['proto']} {words.flow(path['flow'])}" for path in group[:3]]
+    flows = [f"{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}" for path in group[:3]]
     if len(group) > len(flows):
         flows.append(f"{number(len(group) - len(flows))} more")
     total = count(sum(map(packets, group)), "packet")

@@ -9,6 +9,7 @@ from capnet.report.text import count, duration, listing, moment, number, span, s
 from capnet.report.words import Words
 
 _SURE = 0.5  # models of less confidence are not worth a headline
+_TOGETHER = 3  # hosts whose masquerade one sentence tells
 
 
 def title(document: Document) -> str:
@@ -195,17 +196,27 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
             outsides.setdefault(row["after"]["src"], []).append(row)
     groups: dict[tuple[str, ...], list[str]] = {}  # who leaves → as what
     for outside, rows in outsides.items():
-        groups.setdefault(tuple(dict.fromkeys(row["before"]["src"] for row in rows)), []).append(outside)
-    for inside, seen_as in groups.items():
-        rows = [row for outside in seen_as for row in outsides[outside]]
+        inside = tuple(dict.fromkeys(words.address(row["before"]["src"], row["before"]["point"]) for row in rows))
+        groups.setdefault(inside, []).append(outside)
+    told = [
+        (listing(inside), len(inside) == 1, listing([words.mention(each) for each in sorted(seen_as)]), seen_as)
+        for inside, seen_as in sorted(groups.items())
+    ]
+    # Several hosts that each hide their own are one sentence.
+    for start in range(0, len(told), _TOGETHER):
+        some = told[start : start + _TOGETHER]
+        rows = [row for *_, seen_as in some for outside in seen_as for row in outsides[outside]]
         detail = ["masquerade" if _docker(document) else "source NAT", count(len(rows), "flow")]
         rewritten = [row for row in rows if row["port_rewritten"]]
         if rewritten:
             what = "ICMP id" if all(row["proto"] == "icmp" for row in rewritten) else "source port"
             detail.append(count(len(rewritten), what) + " rewritten")
-        who = list(dict.fromkeys(map(words.address, inside)))
-        told = listing([words.mention(each) for each in sorted(seen_as)])
-        yield f"To others, {listing(who)} appear{'s' if len(who) == 1 else ''} as {told}: {', '.join(detail)}."
+        (who, one, outside, _), *others = some
+        says = [
+            f"{who} appear{'s' if one else ''} as {outside}",
+            *(f"{who} as {outside}" for who, _, outside, _ in others),
+        ]
+        yield f"To others, {listing(says)}: {', '.join(detail)}."
 
 
 def _destination_nat(document: Document, words: Words) -> Iterator[str]:
@@ -214,7 +225,7 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
         if row["kind"] != "snat":
             before, after = row["before"], row["after"]
             door = words.endpoint(before["dst"], before["dport"])
-            inside = words.endpoint(after["dst"], after["dport"])
+            inside = words.endpoint(after["dst"], after["dport"], point=after["point"])
             published.setdefault((inside, door), []).append(before["src"])
     for number_shown, ((inside, door), clients) in enumerate(published.items()):
         if number_shown == 3:

@@ -30,7 +30,7 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
     safe = visible_all(document)
-    words = Words(safe.get("names", {}), one_point=len(safe["points"]) == 1)
+    words = Words.of(safe)
     lines = fill(summary.title(safe), width)
     says = summary.sentences(safe, words)
     if says:
@@ -143,7 +143,7 @@ def _macs(document: Document, words: Words, width: int) -> Section:
         [
             first["verdict"],
             _stack(first["macs"]),
-            _stack([words.address(each) for each in first["ips"]]),
+            _stack([words.address(each, first["point"]) for each in first["ips"]]),
             first["because"],
             _stack([words.seen_at(row["evidence"], [row["point"]])[0] for row in rows], 3),
         ]
@@ -184,7 +184,7 @@ def _flows(document: Document, words: Words, width: int) -> Section:
     merged: dict[tuple[object, ...], list[Document]] = {}
     for row in document.get("flows", {}).get("top", []):
         key = tuple(row.get(each) for each in ("proto", "src", "sport", "dst", "dport", "id", "depth", "vni"))
-        merged.setdefault(key, []).append(row)
+        merged.setdefault((*key, words.flow(row)), []).append(row)
     shown, more = _cut(list(merged.values()), "flows")
     cells = [
         [

@@ -11,16 +11,33 @@ ARROW = " → "
 
 
 class Words:
-    """`names` maps an address to the name a person uses for it; a report of `one_point` does not repeat the point."""
+    """`names` maps an address to the name a person uses for it; a report of `one_point` does not repeat the point.
 
-    def __init__(self, names: Mapping[str, str], one_point: bool = False) -> None:
+    `names_at`: point → address → name, of addresses that are not the same everywhere.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        one_point: bool = False,
+        names_at: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.one_point = one_point
         self.names = {address: fit(name, 24) for address, name in names.items()}
+        self.names_at = {
+            point: {address: fit(name, 24) for address, name in known.items()}
+            for point, known in (names_at or {}).items()
+        }
         self._introduced: set[str] = set()
 
-    def address(self, address: str) -> str:
-        """`web`, or the address itself where it has no name."""
-        return self.names.get(address, address)
+    @classmethod
+    def of(cls, document: Document) -> Words:
+        """The words for a report."""
+        return cls(document.get("names", {}), len(document["points"]) == 1, document.get("names_at"))
+
+    def address(self, address: str, point: str = "") -> str:
+        """`web`, or the address itself where it has no name; `point`: where it was seen."""
+        return self.names.get(address) or self.names_at.get(point, {}).get(address, address)
 
     def introduce(self, *addresses: str, most: int = 4) -> str:
         """`web (172.17.0.2) and 172.17.0.9`: names with their addresses, for the first mention."""
@@ -38,20 +55,22 @@ class Words:
         """`B (192.168.111.129)` the first time, `B` from then on."""
         return self.address(address) if address in self._introduced else self.introduce(address)
 
-    def endpoint(self, address: str, port: int | None, after: str = "") -> str:
+    def endpoint(self, address: str, port: int | None, after: str = "", point: str = "") -> str:
         """`web:80`, `192.168.111.129:7000`, `[fd00::2]:80`; `…129:7000` right after an address of the same /24."""
-        name = self.names.get(address)
-        shown = name or (_tail(address, after) if after and after not in self.names else address)
+        shown = self.address(address, point)
+        if shown == address and after and self.address(after, point) == after:
+            shown = _tail(address, after)
         if port is None:
             return shown
         return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
 
-    def flow(self, side: Document) -> str:
-        """`bbox:5555 → 192.168.111.129:7000`; of ICMP `web id 4242 → 192.168.111.129`."""
-        source = self.endpoint(side["src"], side["sport"])
+    def flow(self, side: Document, point: str = "") -> str:
+        """`bbox:5555 → 192.168.111.129:7000`; of ICMP `web id 4242 → 192.168.111.129`; `point`: where it was seen."""
+        point = point or side.get("point", "")
+        source = self.endpoint(side["src"], side["sport"], point=point)
         if side.get("id") is not None:
             source += f" id {side['id']}"
-        return source + ARROW + self.endpoint(side["dst"], side["dport"], after=side["src"])
+        return source + ARROW + self.endpoint(side["dst"], side["dport"], after=side["src"], point=point)
 
     def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
         """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
@@ -86,6 +105,10 @@ class Words:
         for address in dict.fromkeys(used):
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
+        for known in self.names_at.values():
+            for address, name in known.items():
+                if address not in addresses.setdefault(name, []):
+                    addresses[name].append(address)
         return [f"{name} {', '.join(addresses[name])}" for name in sorted(addresses)]
 
 

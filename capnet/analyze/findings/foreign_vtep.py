@@ -12,7 +12,8 @@ from __future__ import annotations
 from capnet.analyze.columns import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
-from capnet.analyze.models.overlay import FIRST_SWARM_VNI, GOSSIP
+from capnet.analyze.models.overlay import FIRST_SWARM_VNI
+from capnet.analyze.swarm import GOSSIP, swarms_own
 from capnet.wire.frames import address_text
 
 
@@ -47,7 +48,7 @@ def _nodes(context: Context) -> tuple[set[str], str]:
         hosts = context.topology.hosts
         addresses = {ip.split("/")[0] for host in hosts for each in host.interfaces for ip in each.addresses}
         return addresses, "no host of the topology has that address"
-    flows = context.flows[context.flows[:, FLOW_DPORT] == GOSSIP]
+    flows = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == GOSSIP)]
     gossips = {
         address_text(int(row[hi]), int(row[lo]))
         for row in flows

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_DST_HI, FLOW_DST_LO, FLOW_PACKETS, FLOW_POINT
+from capnet.analyze.columns import FLOW_PACKETS, FLOW_POINT
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
 from capnet.analyze.paths import carriers, lost
-from capnet.analyze.rows import is_multicast, plural
-from capnet.wire.frames import address_text
+from capnet.analyze.rows import plural
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -27,8 +26,7 @@ def diagnose(context: Context) -> list[Finding]:
     places: dict[tuple[int, int], list[int]] = {}
     for link in np.flatnonzero(found.missing).tolist():
         row = flows[found.source[link]]
-        group = is_multicast(address_text(int(row[FLOW_DST_HI]), int(row[FLOW_DST_LO])))
-        if not group and not carrying[found.source[link]] and lost(context, found, link):
+        if not carrying[found.source[link]] and lost(context, found, link):
             place = int(row[FLOW_POINT]), int(flows[found.target[link], FLOW_POINT])
             places.setdefault(place, []).append(link)
     return [_finding(context, place, places[place]) for place in sorted(places)]

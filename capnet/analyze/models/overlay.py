@@ -9,14 +9,11 @@ both ends, or between hosts that gossip.
 
 from __future__ import annotations
 
-import numpy as np
-
 from capnet.analyze.columns import (
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST_FRAME,
-    FLOW_PROTO,
     FLOW_SMAC,
     FLOW_SRC_HI,
     FLOW_SRC_LO,
@@ -26,12 +23,12 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model, Path, Tunnel
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, UDP, destination, is_private, source
+from capnet.analyze.rows import destination, is_private, source
 from capnet.analyze.segments import same_network
+from capnet.analyze.swarm import GOSSIP, swarms_own
 from capnet.wire.frames import address_value
 
 FIRST_SWARM_VNI = 4096
-GOSSIP = 7946
 
 
 def judge(context: Context) -> list[Model]:
@@ -82,8 +79,9 @@ def _leaves_a_tunnel(path: Path) -> bool:
 def _gossips(context: Context, vteps: list[str]) -> bool:
     flows = context.flows
     ends = [address_value(each) for each in vteps]
-    on_port = (flows[:, FLOW_DPORT] == GOSSIP) & np.isin(flows[:, FLOW_PROTO], (TCP, UDP))
-    rows = flows[on_port][:, [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO]]
+    rows = flows[swarms_own(context) & (flows[:, FLOW_DPORT] == GOSSIP)][
+        :, [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO]
+    ]
     return any((row[0], row[1]) in ends and (row[2], row[3]) in ends for row in rows.tolist())
 
 

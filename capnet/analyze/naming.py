@@ -1,0 +1,34 @@
+"""Who is meant by an address that several hosts have? Whoever has it on the host at whose point it was seen.
+
+Every host has its own 172.17.0.1 and may have the same container addresses. Behind a host's card, at its bridges and
+containers, such an address is that host's; on the wire it may be anybody's, and has no name there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analyze.columns import FLOW_DST_LO, FLOW_POINT, FLOW_SRC_LO
+from capnet.analyze.context import Context
+from capnet.analyze.rows import host_of
+from capnet.wire.frames import address_value
+
+INSIDE = ("container", "veth", "bridge", "overlay", "loopback")
+
+
+def names_at(context: Context) -> dict[str, dict[str, str]]:
+    """Point → address → name, of addresses seen there that have no name of their own everywhere."""
+    by_host = context.topology.names_by_host() if context.topology else {}
+    found: dict[str, dict[str, str]] = {}
+    if not any(by_host.values()):
+        return found
+    for number, point in enumerate(context.points):
+        known = by_host.get(host_of(point.name) or "", {})
+        if not known or point.role not in INSIDE:
+            continue
+        here = context.flows[context.flows[:, FLOW_POINT] == number]
+        seen = set(np.unique(here[:, [FLOW_SRC_LO, FLOW_DST_LO]]).tolist())
+        named = {address: name for address, name in sorted(known.items()) if address_value(address)[1] in seen}
+        if named:
+            found[point.name] = named
+    return found
