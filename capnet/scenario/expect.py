@@ -2,13 +2,14 @@
 
 A scenario file states it in functions called `expect_…`: the docstring is the claim in words, the function takes
 a `Seen` and returns (what was found, what was expected), which must be equal. They are checked after every run,
-and on the stored captures by the offline tests. A claim about a place where nobody listened is left out.
+and on the stored captures by the offline tests, with those that all scenarios have in common (`scenario.common`). A
+claim about a place where nobody listened is left out.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -43,19 +44,24 @@ def verify(
     """
     from capnet.analyze.engine import analyze
     from capnet.report.document import document
+    from capnet.scenario import common
 
     report = report or document(analyze([capture]))
-    return list(_judge(module, Seen(report, Topology.load(topology_path(capture)), whole=whole)))
+    seen = Seen(report, Topology.load(topology_path(capture)), whole=whole)
+    return [*_judge(claims(module), seen), *_judge(_in_words(common.CLAIMS), seen)]
 
 
 def claims(module: ModuleType) -> dict[str, Callable[[Seen], Pair]]:
-    """Claim in words → the function that judges it, in the order of the file."""
-    found = [value for name, value in vars(module).items() if name.startswith("expect_")]
-    return {" ".join((inspect.getdoc(function) or function.__name__).split()): function for function in found}
+    """Claim in words → the function that judges it, in the order of the file; what all have in common not included."""
+    return _in_words([value for name, value in vars(module).items() if name.startswith("expect_")])
 
 
-def _judge(module: ModuleType, seen: Seen) -> Iterator[Verdict]:
-    for claim, function in claims(module).items():
+def _in_words(functions: Iterable[Callable[[Seen], Pair]]) -> dict[str, Callable[[Seen], Pair]]:
+    return {" ".join((inspect.getdoc(function) or function.__name__).split()): function for function in functions}
+
+
+def _judge(claims: dict[str, Callable[[Seen], Pair]], seen: Seen) -> Iterator[Verdict]:
+    for claim, function in claims.items():
         try:
             found, expected = function(seen)
         except Unheard:
