@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from threading import Condition, Thread
+from typing import Any
 
 import numpy as np
 
@@ -36,9 +37,9 @@ def hands() -> int:
 class _Decoded:
     """A block that waits to be counted, by each hand once."""
 
-    def __init__(self, batch: Batch, hashes: np.ndarray, hands: int) -> None:
+    def __init__(self, batch: Batch, hashes: Any, hands: int) -> None:
         self.batch = batch
-        self.hashes = hashes
+        self.hashes = hashes  # view of them
         self.left = hands
         self.block: Block
         self.is_last = True  # of its batch
@@ -62,7 +63,8 @@ class Hands:
         self.count = len(ledger.parts)
         self._change = Condition()
         # One batch being decoded by each hand, one being counted.
-        self._free = [(Batch(capture.machine), np.zeros(ROWS, dtype=np.int64)) for _ in range(self.count + 1)]
+        machine = capture.machine
+        self._free = [(Batch(machine), machine.view(np.zeros(ROWS, dtype=np.int64))) for _ in range(self.count + 1)]
         self._ready: dict[tuple[int, int], _Decoded] = {}  # by number of batch, number of block in it
         self._at = [(0, 0)] * self.count  # what each hand counts next
         self._taken = 0  # batches

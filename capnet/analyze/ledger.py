@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +18,8 @@ from capnet.analyze.passes import (
     add_flow_sides,
     add_stations,
     hash_flows,
-    observe,
     see_arps,
-    see_carriers,
-    see_flows,
-    see_stations,
+    see_part,
 )
 from capnet.analyze.peeks import Peeks
 from capnet.analyze.rows import row_hash
@@ -34,6 +32,8 @@ from capnet.wire.kernel import Machine
 # follow (duplicates, and NAT that shows both forms at one place), and an eighth will do.
 BUDGET = 1 << 19
 ONE_POINT_SHARE = 8
+
+NONE = -1  # a sample that no digest is in
 
 ROOM = 4096  # for rows that are summed up at a time
 
@@ -61,8 +61,9 @@ class Part:
         self.peeks = Peeks()  # in the last part, all of them
         self._flow_of = np.zeros(0, dtype=np.int64)
         self._born = np.zeros(0, dtype=np.int64)
+        self._counts = np.zeros(4, dtype=np.int64)  # of rows, while a kernel runs
+        self._arguments: tuple[Any, ...] = ()
         self._seen = 0
-        self._layers = 0  # of all rows so far
 
     @property
     def born(self) -> np.ndarray:
@@ -73,63 +74,65 @@ class Part:
     def observations(self) -> np.ndarray:
         return self._observations[: self._observed * col.OBS_WIDTH].reshape(self._observed, col.OBS_WIDTH)
 
-    def see(self, block: Block, hashes: np.ndarray, base: int, points: int) -> None:
+    def see(self, block: Block, hashes: Any, base: int, points: int) -> None:
         """Take in this part of a block; see `Ledger.see`."""
-        n = len(block)
-        run, view = self.machine.run, self.machine.view
-        self.see_flows(block, hashes, base)
-        rows, flow_of = view(block.flat), view(self._flow_of)
-        flows, stations = self.flows, self.stations
-        stations.reserve(2 * n)
-        stations.count = run(see_stations)(
-            rows, n, base, self.number, *stations.arguments(), stations.count, flow_of, view(flows.flat)
-        )
-        self._layers |= block.layers
-        if self._layers & frames.LAYER_TUNNEL:
-            carriers = self.carriers
-            carriers.reserve(n)
-            carriers.count = run(see_carriers)(
-                rows, n, *carriers.arguments(), carriers.count, flow_of, view(flows.flat)
-            )
-        self._observe(rows, n, flow_of, self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
+        self._see(block, hashes, base, self.sample)
+        self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
         if self.number == 0 and block.layers & frames.LAYER_ARP:
             arps = self.arps
-            arps.reserve(n)
-            arps.count = run(see_arps)(rows, n, base, *arps.arguments(), arps.count)
+            arps.reserve(len(block))
+            arps.count = self.machine.run(see_arps)(block.view, len(block), base, *arps.arguments(), arps.count)
         if self.number == 0 and block.odd:
             self._count_undecoded(block)
         if self.number == self.of - 1:
             self.peeks.see(block, base)
+
+    def flow_rows(self, block: Block, hashes: Any, base: int) -> np.ndarray:
+        """Take in this part of a block, observing nothing; the flow row of each row, negative where it is not here."""
+        self._see(block, hashes, base, NONE)
+        return self._flow_of[: len(block)]
+
+    def _see(self, block: Block, hashes: Any, base: int, sample: int) -> None:
+        n = len(block)
+        self._reserve(n)
+        flows, stations, carriers = self.flows, self.stations, self.carriers
+        self._counts[:] = flows.count, stations.count, carriers.count, self._observed
+        self.machine.run(see_part)(
+            block.view, n, base, hashes, self.number, self.of, self._seen, sample,
+            *flows.arguments(), *stations.arguments(), *carriers.arguments(), *self._arguments,
+        )  # fmt: skip
+        flows.count, stations.count, carriers.count, self._observed = self._counts.tolist()
         self._seen += n
 
-    def see_flows(self, block: Block, hashes: np.ndarray, base: int) -> np.ndarray:
-        """Count this part of a block in the flow table; the flow row of each row, negative where it is not here."""
-        n = len(block)
-        view, flows = self.machine.view, self.flows
-        flows.reserve(n)
-        capacity = len(flows.flat) // flows.width
+    def _reserve(self, n: int) -> None:
+        """Make room for a block of `n` rows."""
+        self.flows.reserve(n)
+        self.stations.reserve(2 * n)
+        self.carriers.reserve(n)
+        capacity = len(self.flows.flat) // self.flows.width
+        width = col.OBS_WIDTH
+        whole = (
+            len(self._born) >= capacity
+            and len(self._flow_of) >= n
+            and len(self._observations) >= (self._observed + n) * width
+        )
+        if whole and self._arguments:
+            return
         if len(self._born) < capacity:
             born = np.zeros(capacity, dtype=np.int64)
-            born[: flows.count] = self.born
+            born[: self.flows.count] = self.born
             self._born = born
         if len(self._flow_of) < n:
             self._flow_of = np.zeros(n, dtype=np.int64)
-        flows.count = self.machine.run(see_flows)(
-            view(block.flat), n, base, view(hashes), self.number, self.of, self._seen,
-            *flows.arguments(), flows.count, view(self._flow_of), view(self._born),
-        )  # fmt: skip
-        return self._flow_of[:n]
-
-    def _observe(self, rows: object, n: int, flow_of: object, budget: int) -> None:
-        """Observe a block, then halve while there is too much: which digests stay does not depend on blocks."""
-        width = col.OBS_WIDTH
-        if (self._observed + n) * width > len(self._observations):
+        if len(self._observations) < (self._observed + n) * width:
             grown = np.zeros(2 * len(self._observations) + n * width, dtype=np.int64)
             grown[: self._observed * width] = self._observations[: self._observed * width]
             self._observations = grown
-        self._observed = self.machine.run(observe)(
-            rows, n, flow_of, self.machine.view(self._observations), self._observed, self.sample, self._seen
-        )
+        view = self.machine.view
+        self._arguments = tuple(map(view, (self._observations, self._counts, self._flow_of, self._born)))
+
+    def _thin_out(self, budget: int) -> None:
+        """Halve the observations while there are too many: which digests stay does not depend on blocks."""
         while self._observed > budget:
             self.sample = self.sample * 2 + 1
             kept = chosen(self.observations, self.sample)
@@ -163,6 +166,7 @@ class Ledger:
         self.parts = [Part(machine, budget, number, parts) for number in range(parts)]
         self._key = machine.view(np.zeros(col.FLOW_KEY, dtype=np.int64))
         self._hashes = np.zeros(0, dtype=np.int64)
+        self._hashed: Any = None  # view of it
         self._points = 1
         self._whole: _Whole | None = None
         self._stations: np.ndarray | None = None  # when finished
@@ -173,7 +177,7 @@ class Ledger:
         for part in self.parts:
             self.see_part(part, block, hashes, base, points)
 
-    def see_part(self, part: Part, block: Block, hashes: np.ndarray, base: int, points: int) -> None:
+    def see_part(self, part: Part, block: Block, hashes: Any, base: int, points: int) -> None:
         """Take in one part of a block: by whoever fills that part, block by block."""
         self._whole = None
         self._points = max(self._points, points)
@@ -186,13 +190,14 @@ class Ledger:
         ledgers of one part.
         """
         (part,) = self.parts
-        return part.see_flows(block, self._hash(block, base), base)
+        return part.flow_rows(block, self._hash(block, base), base)
 
-    def _hash(self, block: Block, base: int) -> np.ndarray:
+    def _hash(self, block: Block, base: int) -> Any:
         if len(self._hashes) < len(block):
             self._hashes = np.zeros(len(block), dtype=np.int64)
-        hash_block(self.machine, block, base, self._key, self._hashes)
-        return self._hashes
+            self._hashed = self.machine.view(self._hashes)
+        hash_block(self.machine, block, base, self._key, self._hashed)
+        return self._hashed
 
     # -- what the pass found: int64 arrays, see analyze.columns ------------------------------------
     @property
@@ -366,9 +371,12 @@ def _by_flow(carriers: np.ndarray) -> np.ndarray:
     return carriers[np.lexsort([carriers[:, column] for column in range(col.CARRIER_KEY - 1, -1, -1)])]
 
 
-def hash_block(machine: Machine, block: Block, base: int, key: object, hashes: np.ndarray) -> None:
-    """The hash of each row's flow: in any thread, before a block is taken in. `key`: view of FLOW_KEY numbers."""
-    machine.run(hash_flows)(machine.view(block.flat), len(block), base, key, machine.view(hashes))
+def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any) -> None:
+    """The hash of each row's flow: in any thread, before a block is taken in.
+
+    `key`: view of FLOW_KEY numbers, scratch space; `hashes`: view of at least one for each row.
+    """
+    machine.run(hash_flows)(block.view, len(block), base, key, hashes)
 
 
 # How the values of rows with equal keys become one, column by column behind the key.

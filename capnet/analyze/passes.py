@@ -165,7 +165,7 @@ SYN_ACK = 18
 # Rows of a chunk are looked up in three rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.
 CHUNK = 64
-# Scratch space of `see_flows`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
+# Scratch space of `see_part`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
 HASHES = CHUNK * FLOW_KEY
 GUESSES = HASHES + CHUNK
 PICKED = GUESSES + CHUNK
@@ -181,13 +181,23 @@ NO_FLOW = -1  # not an IP packet
 FRAGMENT_FLOW = -2  # hash: its flow is known in order only
 OTHER_PART = -2  # flow row: in the table of another part
 
+# What `count_packet` says of a packet:
+STRAY = 1  # its MACs are not those of its flow
+OTHER_VNI = 2  # it carries another VNI than its flow, or none
+
+# How many rows each table has, beside the tables.
+COUNT_FLOWS = 0
+COUNT_STATIONS = 1
+COUNT_CARRIERS = 2
+COUNT_OBSERVED = 3
+
 # Flows are divided among parts by bits of their hash that the index does not use.
 PART_BITS = 40
 
 
 @kernel
 def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
-    """The hash of each row's flow, for `see_flows`; unlike that, in any order."""
+    """The hash of each row's flow, for `see_part`; unlike that, in any order."""
     for i in range(n):
         layers = rows[i * WIDTH + LAYERS]
         if layers & LAYER_IP == 0:
@@ -200,15 +210,20 @@ def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
 
 
 @kernel
-def see_flows(
-    rows: Any, n: int, base: int, hashes: Any, part: int, parts: int, seen: int,
-    index: Any, mask: int, flows: Any, scratch: Any, count: int, flow_of: Any, born: Any,
-) -> int:  # fmt: skip
-    """Count every IP packet of this part of all flows; `flow_of[i]` = flow row of row i, or why it has none.
+def see_part(
+    rows: Any, n: int, base: int, hashes: Any, part: int, parts: int, seen: int, sample: int,
+    index: Any, mask: int, flows: Any, scratch: Any,
+    station_index: Any, station_mask: int, stations: Any, station_key: Any,
+    carrier_index: Any, carrier_mask: int, carriers: Any, carrier_key: Any,
+    observations: Any, counts: Any, flow_of: Any, born: Any,
+) -> None:  # fmt: skip
+    """Count every IP packet of this part of all flows, and in part 0 the stations that send anything else.
 
-    `hashes`: by `hash_flows`. `seen`: rows before this block; `born[f]` = number of the row that began flow f.
+    `flow_of[i]` = flow row of row i, or why it has none. `hashes`: by `hash_flows`. `seen`: rows before this block;
+    `born[f]` = number of the row that began flow f. `sample`: see `observe`. `counts`: rows of each table, COUNT_.
     """
     touched = 0
+    count = counts[COUNT_FLOWS]
     i = 0
     while i < n:
         c = 0
@@ -216,6 +231,12 @@ def see_flows(
             hashed = hashes[i]
             if hashed == NO_FLOW:
                 flow_of[i] = NO_FLOW
+                r = i * WIDTH
+                if part == 0 and rows[r + SMAC] >= 0 and rows[r + LAYERS] & LAYER_ARP == 0:
+                    counts[COUNT_STATIONS] = count_station(
+                        rows, r, base, rows[r + SMAC], 0, 0, 0,
+                        station_index, station_mask, stations, station_key, counts[COUNT_STATIONS],
+                    )  # fmt: skip
             else:
                 at = c * FLOW_KEY
                 if hashed == FRAGMENT_FLOW:
@@ -247,9 +268,22 @@ def see_flows(
                 count += 1
                 begin_flow(rows, r, flows, row * FLOW_WIDTH)
             flow_of[picked] = row
-            count_packet(rows, r, rows[r + LAYERS], flows, row * FLOW_WIDTH)
+            layers = rows[r + LAYERS]
+            unusual = count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
+            if unusual & STRAY:
+                counts[COUNT_STATIONS] = count_stray(
+                    rows, r, base, station_index, station_mask, stations, station_key, counts[COUNT_STATIONS]
+                )
+            if unusual & OTHER_VNI:
+                counts[COUNT_CARRIERS] = count_carried(
+                    rows, r, row, carrier_index, carrier_mask, carriers, carrier_key, counts[COUNT_CARRIERS]
+                )
+            digest = rows[r + DIGEST]
+            if digest != 0 and (digest >> 8) & sample == 0:
+                observe(rows, r, row, seen + picked, observations, counts[COUNT_OBSERVED] * OBS_WIDTH)
+                counts[COUNT_OBSERVED] += 1
+    counts[COUNT_FLOWS] = count
     scratch[TOUCHED] = touched  # keeps the second round from being optimised away
-    return count
 
 
 @inline
@@ -322,8 +356,9 @@ def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
 
 
 @inline
-def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
-    """Add row `r` to the flow at offset `f`."""
+def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> int:
+    """Add row `r` to the flow at offset `f`. Returns what the flow's row cannot hold of it: STRAY, OTHER_VNI."""
+    unusual = 0
     flows[f + FLOW_PACKETS] += 1
     flows[f + FLOW_BYTES] += rows[r + WIRELEN]
     flows[f + FLOW_LAST] = max(flows[f + FLOW_LAST], rows[r + TIME])
@@ -339,6 +374,7 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
         flows[f + FLOW_FRAGMENTS] += 1
     if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
         flows[f + FLOW_STRAYS] += 1
+        unusual = STRAY
     if layers & LAYER_TUNNEL:
         if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
             if layers & LAYER_INSIDE:
@@ -346,10 +382,13 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> None:
                 flows[f + FLOW_INNER_LARGEST] = max(flows[f + FLOW_INNER_LARGEST], rows[r + WIDTH + IP_LENGTH])
         else:
             flows[f + FLOW_OTHER_VNIS] += 1
+            unusual |= OTHER_VNI
     elif layers & LAYER_UDP and flows[f + FLOW_CARRIES]:
+        unusual |= OTHER_VNI
         flows[f + FLOW_OTHER_VNIS] += 1  # on a tunnel's port, but none: IKE beside ESP, say
     if layers & LAYER_TCP and rows[r + TCP_FLAGS] >= 0:
         count_segment(rows, r, payload, flows, f)
+    return unusual
 
 
 @inline
@@ -378,44 +417,21 @@ def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
         flows[f + FLOW_RETRANSMISSIONS] += 1
 
 
-@kernel
-def see_stations(
-    rows: Any, n: int, base: int, part: int, index: Any, mask: int, stations: Any, key: Any, count: int,
-    flow_of: Any, flows: Any,
-) -> int:  # fmt: skip
-    """Count MAC and IP pairs that the flow table does not tell: strays of a flow, and (in part 0) frames without IP.
+@inline
+def count_stray(rows: Any, r: int, base: int, index: Any, mask: int, stations: Any, key: Any, count: int) -> int:
+    """Count the MAC and IP pairs of a packet whose MACs are not those of its flow; returns the number of stations.
 
     The others are summed up from flows when the pass is over, which saves two look-ups a packet.
     """
-    for i in range(n):
-        r = i * WIDTH
-        if rows[r + SMAC] < 0 or rows[r + LAYERS] & LAYER_ARP:
-            continue
-        if flow_of[i] == OTHER_PART or (flow_of[i] == NO_FLOW and part > 0):
-            continue
-        if flow_of[i] < 0:
-            count = count_station(rows, r, base, rows[r + SMAC], 0, 0, 0, index, mask, stations, key, count)
-            continue
-        f = flow_of[i] * FLOW_WIDTH
-        if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
-            count = count_station(
-                rows, r, base, rows[r + SMAC], rows[r + SRC_HI], rows[r + SRC_LO], 0, index, mask, stations, key, count
-            )
-            if rows[r + DMAC] >= 0:
-                count = count_station(
-                    rows,
-                    r,
-                    base,
-                    rows[r + DMAC],
-                    rows[r + DST_HI],
-                    rows[r + DST_LO],
-                    2,
-                    index,
-                    mask,
-                    stations,
-                    key,
-                    count,
-                )
+    if rows[r + SMAC] < 0:
+        return count
+    count = count_station(
+        rows, r, base, rows[r + SMAC], rows[r + SRC_HI], rows[r + SRC_LO], 0, index, mask, stations, key, count
+    )
+    if rows[r + DMAC] >= 0:
+        count = count_station(
+            rows, r, base, rows[r + DMAC], rows[r + DST_HI], rows[r + DST_LO], 2, index, mask, stations, key, count
+        )
     return count
 
 
@@ -529,71 +545,53 @@ def see_arps(rows: Any, n: int, base: int, index: Any, mask: int, arps: Any, key
     return count
 
 
-@kernel
-def see_carriers(
-    rows: Any, n: int, index: Any, mask: int, carriers: Any, key: Any, count: int, flow_of: Any, flows: Any
-) -> int:
+@inline
+def count_carried(rows: Any, r: int, flow: int, index: Any, mask: int, carriers: Any, key: Any, count: int) -> int:
     """Count, by VNI, what an outer flow carries besides its first VNI (`count_packet` has counted that)."""
-    for i in range(n):
-        r = i * WIDTH
-        if rows[r + LAYERS] & (LAYER_TUNNEL | LAYER_UDP) == 0 or flow_of[i] < 0:
-            continue
-        f = flow_of[i] * FLOW_WIDTH
-        if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
-            continue
+    key[CARRIER_FLOW] = flow
+    key[CARRIER_KIND] = rows[r + TUNNEL]
+    key[CARRIER_VNI] = rows[r + VNI]
+    row = lookup(index, mask, carriers, CARRIER_WIDTH, CARRIER_KEY, key)
+    if row < 0:
+        row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, 0, count)
+        count += 1
+        carriers[row * CARRIER_WIDTH + CARRIER_FIRST] = rows[r + TIME]
+        carriers[row * CARRIER_WIDTH + CARRIER_FIRST_FRAME] = rows[r + FRAME]
+    c = row * CARRIER_WIDTH
+    carriers[c + CARRIER_LAST] = rows[r + TIME]
+    carriers[c + CARRIER_FRAMES] += 1
+    carriers[c + CARRIER_BYTES] += rows[r + WIRELEN]
+    if rows[r + LAYERS] & LAYER_INSIDE:
         inner = r + WIDTH
-        key[CARRIER_FLOW] = flow_of[i]
-        key[CARRIER_KIND] = rows[r + TUNNEL]
-        key[CARRIER_VNI] = rows[r + VNI]
-        row = lookup(index, mask, carriers, CARRIER_WIDTH, CARRIER_KEY, key)
-        if row < 0:
-            row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, 0, count)
-            count += 1
-            carriers[row * CARRIER_WIDTH + CARRIER_FIRST] = rows[r + TIME]
-            carriers[row * CARRIER_WIDTH + CARRIER_FIRST_FRAME] = rows[r + FRAME]
-        c = row * CARRIER_WIDTH
-        carriers[c + CARRIER_LAST] = rows[r + TIME]
-        carriers[c + CARRIER_FRAMES] += 1
-        carriers[c + CARRIER_BYTES] += rows[r + WIRELEN]
-        if rows[r + LAYERS] & LAYER_INSIDE:
-            carriers[c + CARRIER_INNER_BYTES] += rows[inner + WIRELEN]
-            largest = max(carriers[c + CARRIER_LARGEST_INNER_IP], rows[inner + IP_LENGTH])
-            carriers[c + CARRIER_LARGEST_INNER_IP] = largest
+        carriers[c + CARRIER_INNER_BYTES] += rows[inner + WIRELEN]
+        carriers[c + CARRIER_LARGEST_INNER_IP] = max(carriers[c + CARRIER_LARGEST_INNER_IP], rows[inner + IP_LENGTH])
     return count
 
 
-@kernel
-def observe(rows: Any, n: int, flow_of: Any, observations: Any, count: int, sample: int, seen: int) -> int:
-    """Append the packets whose digest is chosen: those with no bit in common with `sample`.
+@inline
+def observe(rows: Any, r: int, flow: int, number: int, observations: Any, o: int) -> None:
+    """Write the packet in row `r` down at `observations[o:]`: one whose digest has no bit in common with `sample`.
 
     The same digests are chosen at every point, whatever else passes there (trajectory sampling; hash-based selection,
-    RFC 5475 section 6.2). `seen`: rows before this block.
+    RFC 5475 section 6.2). `number`: of the row, in the whole input.
     """
-    for i in range(n):
-        r = i * WIDTH
-        digest = rows[r + DIGEST]
-        if digest == 0 or flow_of[i] < 0 or (digest >> 8) & sample:
-            continue
-        o = count * OBS_WIDTH
-        observations[o + OBS_DIGEST] = digest
-        observations[o + OBS_TIME] = rows[r + TIME]
-        observations[o + OBS_FLOW] = flow_of[i]
-        observations[o + OBS_FRAME] = rows[r + FRAME]
-        observations[o + OBS_TTL] = rows[r + TTL]
-        observations[o + OBS_LENGTH] = rows[r + IP_LENGTH]
-        observations[o + OBS_SEQ] = seen + i
-        if rows[r + LAYERS] & LAYER_TCP:
-            flags = rows[r + TCP_FLAGS]
-            observations[o + OBS_FROM] = rows[r + SEQ]
-            observations[o + OBS_BYTES] = rows[r + PAYLOAD] + (flags >> 1 & 1) + (flags & 1)
-        elif rows[r + PROTO] == TCP:
-            observations[o + OBS_FROM] = ABSENT
-            observations[o + OBS_BYTES] = 0
-        else:
-            observations[o + OBS_FROM] = (rows[r + IP_ID] & 0xFFFF) << 16 | max(rows[r + FRAG_OFFSET], 0)
-            observations[o + OBS_BYTES] = ip_payload(rows, r)
-        count += 1
-    return count
+    observations[o + OBS_DIGEST] = rows[r + DIGEST]
+    observations[o + OBS_TIME] = rows[r + TIME]
+    observations[o + OBS_FLOW] = flow
+    observations[o + OBS_FRAME] = rows[r + FRAME]
+    observations[o + OBS_TTL] = rows[r + TTL]
+    observations[o + OBS_LENGTH] = rows[r + IP_LENGTH]
+    observations[o + OBS_SEQ] = number
+    if rows[r + LAYERS] & LAYER_TCP:
+        flags = rows[r + TCP_FLAGS]
+        observations[o + OBS_FROM] = rows[r + SEQ]
+        observations[o + OBS_BYTES] = rows[r + PAYLOAD] + (flags >> 1 & 1) + (flags & 1)
+    elif rows[r + PROTO] == TCP:
+        observations[o + OBS_FROM] = ABSENT
+        observations[o + OBS_BYTES] = 0
+    else:
+        observations[o + OBS_FROM] = (rows[r + IP_ID] & 0xFFFF) << 16 | max(rows[r + FRAG_OFFSET], 0)
+        observations[o + OBS_BYTES] = ip_payload(rows, r)
 
 
 @inline

@@ -231,7 +231,7 @@ class Capture:
         )  # fmt: skip
         done, rows, layers, odd = batch.out.tolist()
         batch.done = done
-        return Block(batch.flat, rows, memoryview(batch.buffer), batch.record_at, layers, bool(odd))
+        return Block(batch.flat, space["flat"], rows, memoryview(batch.buffer), batch.record_at, layers, bool(odd))
 
     def _is_here(self, status: int) -> bool:
         """Whether reading can go on behind records that were found, without moving the bytes they are in."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import numpy as np
 
@@ -182,15 +183,16 @@ class Block:
 
     `raw` and `record_at` lead back to the bytes: frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers` is the union of all rows' LAYERS; `odd` says whether any row has a
-    REASON.
+    REASON. `view`: the rows as kernels take them, see `Machine.view`.
     """
 
-    __slots__ = ("count", "flat", "layers", "odd", "raw", "record_at", "rows")
+    __slots__ = ("count", "flat", "layers", "odd", "raw", "record_at", "rows", "view")
 
     def __init__(
-        self, flat: np.ndarray, count: int, raw: memoryview, record_at: np.ndarray, layers: int, odd: bool
+        self, flat: np.ndarray, view: Any, count: int, raw: memoryview, record_at: np.ndarray, layers: int, odd: bool
     ) -> None:
         self.flat = flat
+        self.view = view
         self.count = count
         self.layers = layers
         self.odd = odd

@@ -16,6 +16,7 @@ after everything that is compiled in: its own code, that of all it calls, and th
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import inspect
 import os
@@ -89,7 +90,9 @@ class Span:
         if array.dtype not in (np.int64, np.uint8) or not array.flags.c_contiguous:
             raise TypeError(f"kernels index flat arrays of int64 or bytes, not {array.dtype}, {array.strides} apart")
         self.array = array  # keeps the memory
-        self.at = array.ctypes.data
+        # Four times as quick as `array.ctypes.data`; but the buffer it asks for must be writable, and not empty.
+        quick = array.size and array.flags.writeable
+        self.at = ctypes.addressof(ctypes.c_char.from_buffer(array.data)) if quick else array.ctypes.data
         self.size = array.size
         self.kind = "i" if array.dtype == np.int64 else "b"
 

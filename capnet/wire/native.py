@@ -18,6 +18,8 @@ from typing import Any
 
 from capnet.wire.kernel import inlines
 
+_HOW = "arrays as bare addresses"  # says, in a file's name, how `_make` makes them: new words when it changes
+
 _engine: Any = None
 _processor = ""  # hash of what machine code depends on
 _known = 0  # inlines that numba was told about
@@ -52,7 +54,7 @@ def _start() -> Any:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         features = llvm.get_host_cpu_features().flatten()
-        text = f"{llvmlite.__version__} {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features}"
+        text = f"{_HOW} {llvmlite.__version__} {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features}"
         _processor = hashlib.sha256(text.encode()).hexdigest()[:8]
         # Named by numba's reference counting, which is compiled in and never reached: arrays belong to the caller.
         llvm.add_symbol("NRT_MemInfo_call_dtor", ctypes.cast(_unreachable, ctypes.c_void_p).value)
@@ -161,20 +163,22 @@ def _told() -> Any:
 def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
     """Compile: (name of the function in it, object file)."""
     numba = _told()
-    types, parameters, arrays = [], [], []
+    # An array is handed on as a bare address. As numba's array, each access would first ask whether its index is
+    # negative, and count from the end then.
+    types, parameters, given = [], [], []
     for name, kind in _arguments(function, kinds):
-        if kind != "n":
-            element = numba.types.uint8 if kind == "b" else numba.types.int64
-            types += [numba.types.CPointer(element), numba.types.int64]
-            parameters += [f"{name}_at", f"{name}_size"]
-            arrays.append(f"    {name} = _carray({name}_at, {name}_size)\n")
-        else:
+        if kind == "n":
             types.append(numba.types.int64)
             parameters.append(name)
-    call = f"_inner({', '.join(inspect.signature(function).parameters)})"
+        else:
+            element = numba.types.uint8 if kind == "b" else numba.types.int64
+            types += [numba.types.CPointer(element), numba.types.int64]
+            parameters += [name, f"{name}_size"]
+        given.append(name)
+    call = f"_inner({', '.join(given)})"
     ends = f"    {call}\n    return 0\n" if function.__annotations__["return"] == "None" else f"    return {call}\n"
-    space: dict[str, Any] = {"_carray": numba.carray, "_inner": numba.njit(function)}
-    exec(f"def {function.__name__}({', '.join(parameters)}):\n{''.join(arrays)}{ends}", space)
+    space: dict[str, Any] = {"_inner": numba.njit(function)}
+    exec(f"def {function.__name__}({', '.join(parameters)}):\n{ends}", space)
     jitted = numba.njit(numba.types.int64(*types), no_cpython_wrapper=True, no_cfunc_wrapper=True)(
         space[function.__name__]
     )
