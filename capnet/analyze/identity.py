@@ -147,7 +147,7 @@ def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
     A host that sends again does so with a new IP identification, or after a timeout far above a millisecond.
     """
     seen = context.observations
-    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
+    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
     copy = np.flatnonzero(_copies(seen, within_ns))
     copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
     flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
@@ -205,14 +205,14 @@ def _strays(context: Context, seen: np.ndarray, copies: np.ndarray) -> np.ndarra
 def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
     seen = ports_first(context, context.observations)
-    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
+    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
     copies = _copies(seen, COPIES_NS)
     seen = seen[~(copies | _strays(context, seen, copies))]
     known = clocks(context)
     if known.any_corrected:
         seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
-    return seen[np.lexsort((seen[:, OBS_SEQ], tie, seen[:, OBS_TIME], seen[:, OBS_DIGEST]))]
+    return seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_TIME], tie, seen[:, OBS_SEQ])]
 
 
 def _links(context: Context) -> Links:
@@ -367,17 +367,39 @@ def _is_group(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
 
 
 def _rank(digest: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Per observation: which repetition of its digest in its flow it is (from 0), and of how many."""
+    """Per observation, sorted by digest: which repetition of its digest in its flow it is (from 0), and of how many."""
+    rank, of = np.zeros(len(digest), dtype=np.int64), np.ones(len(digest), dtype=np.int64)
+    some = _in_company(digest)
+    digest, flow = digest[some], flow[some]
     order = np.lexsort((flow, digest))  # stable: time within
     fresh = np.ones(len(order), dtype=bool)
     fresh[1:] = (digest[order[1:]] != digest[order[:-1]]) | (flow[order[1:]] != flow[order[:-1]])
     starts = np.flatnonzero(fresh)
     group = np.cumsum(fresh) - 1
     sizes = np.diff(np.append(starts, len(order)))
-    rank, of = np.empty(len(order), dtype=np.int64), np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order)) - starts[group]
-    of[order] = sizes[group]
+    rank[some[order]] = np.arange(len(order)) - starts[group]
+    of[some[order]] = sizes[group]
     return rank, of
+
+
+def by_digest(digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
+    """The order by digest; that of equal digests by `ties`, the first one first.
+
+    Most digests occur once: sorting by all keys takes many times longer.
+    """
+    digest = np.ascontiguousarray(digest)
+    order = np.argsort(digest)
+    some = _in_company(digest[order])
+    tied = order[some]
+    order[some] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digest[tied]))]
+    return order
+
+
+def _in_company(digest: np.ndarray) -> np.ndarray:
+    """Of sorted digests, the indexes of those that occur more than once."""
+    alike = np.zeros(len(digest) + 1, dtype=bool)
+    alike[1:-1] = digest[1:] == digest[:-1]
+    return np.flatnonzero(alike[1:] | alike[:-1])
 
 
 def _repeated(context: Context, seen: np.ndarray) -> np.ndarray:

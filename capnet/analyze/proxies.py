@@ -20,7 +20,6 @@ from capnet.analyze.columns import (
     FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
     FLOW_PAYLOAD,
-    FLOW_POINT,
     FLOW_PROTO,
     FLOW_SRC_HI,
     FLOW_SRC_LO,
@@ -29,14 +28,14 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Proxy
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, flow_key, host_of, replies
+from capnet.analyze.rows import TCP, flow_key, places_of, replies
 
 MOST_ALIKE = 20  # connections of equal size both ways: more are a habit of the application, and prove nothing
 SLACK_NS = 50_000_000  # how much longer the second connection may live while both are being closed
 
 
 def conclude(context: Context) -> list[Proxy]:
-    """Pairs of TCP connections with the same number of payload bytes both ways, by size, then by time."""
+    """Pairs of TCP connections with the same number of payload bytes both ways, in order of time."""
     flows = context.flows
     return [
         Proxy(
@@ -79,12 +78,15 @@ def _proxied(context: Context) -> list[Proxied]:
     )
     # One row per connection: the hop where it was seen first.
     rows = opened[(found.before[opened] < 0) & (answers[opened] >= 0)]
-    rows = rows[np.lexsort((rows, flows[rows, FLOW_FIRST]))]
-    by_size: dict[tuple[int, int], list[int]] = {}
-    sizes = zip(flows[rows, FLOW_PAYLOAD].tolist(), flows[answers[rows], FLOW_PAYLOAD].tolist(), strict=True)
-    for row, size in zip(rows.tolist(), sizes, strict=True):
-        by_size.setdefault(size, []).append(row)
-    first, last = flow_spans(context)
+    there, back = flows[rows, FLOW_PAYLOAD], flows[answers[rows], FLOW_PAYLOAD]
+    order = np.lexsort((rows, flows[rows, FLOW_FIRST], back, there))
+    rows, there, back = rows[order], there[order], back[order]
+    fresh = np.ones(len(rows), dtype=bool)
+    fresh[1:] = (there[1:] != there[:-1]) | (back[1:] != back[:-1])
+    group = np.cumsum(fresh) - 1
+    alike = np.bincount(group)[group] if len(rows) else group
+    chosen = (alike > 1) & (alike <= MOST_ALIKE)
+    rows, group = rows[chosen], group[chosen]
 
     def beginning(row: int) -> int:
         while (link := int(found.before[row])) >= 0:
@@ -92,54 +94,55 @@ def _proxied(context: Context) -> list[Proxied]:
         return row
 
     pairs = []
-    for size, alike in by_size.items():
-        if 2 <= len(alike) <= MOST_ALIKE:
-            connections = [_Connection.of(context, row, int(first[row]), int(last[row])) for row in alike]
-            for one, two in _pairs(connections):
-                back = [beginning(int(answers[row])) for row in (two, one)]
-                pairs.append(Proxied(one, two, back[0], back[1], size))
-    return pairs
+    clients, servers = _partners(_Connections(context, rows), group)
+    for one, two in zip(rows[clients].tolist(), rows[servers].tolist(), strict=True):
+        size = int(flows[one, FLOW_PAYLOAD]), int(flows[answers[one], FLOW_PAYLOAD])
+        pairs.append(Proxied(one, two, beginning(int(answers[two])), beginning(int(answers[one])), size))
+    return sorted(pairs, key=lambda pair: (int(flows[pair.client, FLOW_FIRST]), pair.client))
 
 
-def _pairs(connections: list[_Connection]) -> list[tuple[int, int]]:
-    """The proxied ones among connections of equal size, in order of time."""
-    found = []
-    for client in connections:
-        servers = [each for each in connections if client.is_carried_on_by(each)]
-        # Equal sizes alone prove nothing: only a unique partner counts.
-        if len(servers) == 1:
-            found.append((client.row, servers[0].row))
-    return found
+def _partners(connections: _Connections, group: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Client and server of each pair, as indexes, among connections sorted by `group`: those of equal size.
+
+    Equal sizes alone prove nothing: only a unique partner counts.
+    """
+    partners = np.zeros(len(group), dtype=np.int64)
+    partner = np.zeros(len(group), dtype=np.int64)
+    for apart in range(1, MOST_ALIKE):
+        one = np.flatnonzero(group[apart:] == group[:-apart])
+        if not len(one):
+            break
+        for client, server in ((one, one + apart), (one + apart, one)):
+            carried = connections.carried_on(client, server)
+            partners[client[carried]] += 1
+            partner[client[carried]] = server[carried]
+    clients = np.flatnonzero(partners == 1)
+    return clients, partner[clients]
 
 
-class _Connection(NamedTuple):
-    row: int
-    source: tuple[int, int]
-    target: tuple[int, int]
-    first: int  # ns, under one clock
-    last: int
-    host: str | None
-    on_parent: bool
-    numbers: int  # of its SYN: a connection seen in another form has the same
+class _Connections:
+    """What decides about the connections that begin with these flow rows, as arrays."""
 
-    @classmethod
-    def of(cls, context: Context, row: int, first: int, last: int) -> _Connection:
-        flow = context.flows[row].tolist()
-        point = context.points[flow[FLOW_POINT]]
-        return cls(
-            row,
-            (flow[FLOW_SRC_HI], flow[FLOW_SRC_LO]),
-            (flow[FLOW_DST_HI], flow[FLOW_DST_LO]),
-            first,
-            last,
-            host_of(point.name),
-            point.role == "parent",
-            flow[FLOW_FIRST_SEQ],
+    def __init__(self, context: Context, rows: np.ndarray) -> None:
+        flows = context.flows
+        first, last = flow_spans(context)
+        self.first, self.last = first[rows], last[rows]  # ns, under one clock
+        self.source = flows[rows][:, [FLOW_SRC_HI, FLOW_SRC_LO]]
+        self.target = flows[rows][:, [FLOW_DST_HI, FLOW_DST_LO]]
+        roles, hosts = places_of(context)
+        self.host, self.on_parent = hosts[rows], roles[rows] == "parent"
+        self.numbers = flows[rows, FLOW_FIRST_SEQ]  # of its SYN: a connection seen in another form has the same
+
+    def carried_on(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Does `b` live inside `a`, on the same host, from an address that is neither of its ends, to another one?"""
+        near = (self.host[a] == self.host[b]) | self.on_parent[a]
+        other = (self.numbers[a] == 0) | (self.numbers[a] != self.numbers[b])
+        inside = (self.first[a] < self.first[b]) & (self.last[b] <= self.last[a] + SLACK_NS)
+
+        def differ(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+            return (one[a] != two[b]).any(axis=1)
+
+        elsewhere = (
+            differ(self.source, self.source) & differ(self.target, self.source) & differ(self.target, self.target)
         )
-
-    def is_carried_on_by(self, other: _Connection) -> bool:
-        """Lives inside this one, on the same host, from an address that is neither of its ends, to another one."""
-        if (self.host != other.host and not self.on_parent) or (self.numbers and self.numbers == other.numbers):
-            return False
-        inside = self.first < other.first and other.last <= self.last + SLACK_NS
-        return inside and other.source not in (self.source, self.target) and other.target != self.target
+        return near & other & inside & elsewhere

@@ -104,6 +104,8 @@ def to_group(row: np.ndarray) -> bool:
 
 def is_private(address: str) -> bool:
     """An address that no one routes on the Internet (RFC 1918, RFC 4193), link-local and loopback not included."""
+    if address.startswith(("10.", "192.168.")):  # most of them, and told a hundred times quicker
+        return True
     value = ip_address(address)
     return value.is_private and not value.is_loopback and not value.is_link_local
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 import numpy as np
@@ -171,11 +172,13 @@ def address_text(hi: int, lo: int) -> str:
 @lru_cache(maxsize=1 << 16)
 def address_value(text: str) -> tuple[int, int]:
     """`172.17.0.2` or `fe80::1` → the two signed halves. ValueError if it is no address."""
-    if ":" not in text:
-        return 0, MAPPED | int(IPv4Address(text))
-    whole = int(IPv6Address(text))
-    hi, lo = whole >> 64, whole & 0xFFFFFFFFFFFFFFFF
-    return hi - ((hi >> 63) << 64), lo - ((lo >> 63) << 64)
+    try:
+        if ":" not in text:
+            return 0, MAPPED | int.from_bytes(inet_pton(AF_INET, text), "big")
+        packed = inet_pton(AF_INET6, text)
+    except OSError:
+        raise ValueError(f"not an IP address: {text!r}") from None
+    return int.from_bytes(packed[:8], "big", signed=True), int.from_bytes(packed[8:], "big", signed=True)
 
 
 class Block:
