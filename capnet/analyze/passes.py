@@ -192,7 +192,8 @@ COUNT_CARRIERS = 2
 COUNT_OBSERVED = 3
 
 # Flows are divided among parts by bits of their hash that the index does not use.
-PART_BITS = 40
+PART_SHIFT = 40
+HASH_BITS = 62
 
 
 @kernel
@@ -207,6 +208,12 @@ def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
         else:
             flow_key(rows, i * WIDTH, base, key, 0)
             hashes[i] = key_hash(key, 0, FLOW_KEY)
+
+
+@inline
+def part_of(hashed: int, parts: int) -> int:
+    """Which part counts the flow with this hash. Scaled, for a remainder would be a division for each row."""
+    return ((hashed >> PART_SHIFT) * parts) >> (HASH_BITS - PART_SHIFT)
 
 
 @kernel
@@ -243,9 +250,9 @@ def see_part(
                     flow_key(rows, i * WIDTH, base, scratch, at)
                     fragment_key(rows, i * WIDTH, scratch, at)
                     hashed = key_hash(scratch, at, FLOW_KEY)
-                elif (hashed >> PART_BITS) % parts == part:
+                elif part_of(hashed, parts) == part:
                     flow_key(rows, i * WIDTH, base, scratch, at)
-                if (hashed >> PART_BITS) % parts == part:
+                if part_of(hashed, parts) == part:
                     scratch[HASHES + c] = hashed
                     scratch[GUESSES + c] = index[hashed & mask]
                     scratch[PICKED + c] = i

@@ -37,7 +37,7 @@ from capnet.wire.frames import (
 
 DNS = 53
 MOST_NAMES = 1000  # different failures that are kept; more are counted without their name
-EVERY = 32  # of a large capture, one block of rows in so many has its checksums looked at
+EVERY = 16  # of a large capture, one block of rows in so many has its checksums looked at
 SMALL = 20_000  # rows: up to here, all blocks
 MOST_FRAMES = 10
 
@@ -71,9 +71,9 @@ class Peeks:
 
     def see(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
-        if block.layers & LAYER_UDP:
+        if block.answers:
             self._answers(block, base)
-        if block.layers & (LAYER_UDP | LAYER_TCP):
+        if self._rows < SMALL or self._blocks % EVERY == 0:
             self._checksums(block, base)
         self._rows += len(block)
         self._blocks += 1
@@ -103,8 +103,6 @@ class Peeks:
     # -- checksums -----------------------------------------------------------------------------------
     def _checksums(self, block: Block, base: int) -> None:
         """A sender that leaves the sum to its card puts the pseudo-header's (RFC 9293 section 3.1) in its place."""
-        if self._rows >= SMALL and self._blocks % EVERY:
-            return
         rows, picked = block.rows, np.arange(len(block))
         layers = rows[:, LAYERS]
         mine = (layers & (LAYER_TCP | LAYER_UDP) != 0) & (layers & LAYER_FRAGMENT == 0) & (rows[:, PAYLOAD_AT] >= 0)

@@ -25,11 +25,11 @@ from capnet.wire import records as rec
 from capnet.wire.decode import decode
 from capnet.wire.frames import BLANK, WIDTH, Block
 from capnet.wire.inflate import SUFFIXES
-from capnet.wire.kernel import Machine
+from capnet.wire.kernel import Buffer, Machine
 from capnet.wire.source import Source, open_source
 
-RECORDS = 2048  # per batch
-ROWS = 4096  # per block
+RECORDS = 4096  # per batch
+ROWS = 8192  # per block
 
 # Behind damage: how much is looked at to find records again, and how often in one file.
 SEARCHED = 2 << 20
@@ -38,6 +38,9 @@ MAX_GAPS = 20
 # Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
 INTERPRET_BELOW_CACHED = 1 << 20
 INTERPRET_BELOW_UNCACHED = 6 << 20
+
+
+_NOTHING = Buffer(0)
 
 
 @dataclass
@@ -86,8 +89,8 @@ class Batch:
         self.records = np.zeros(RECORDS * rec.WIDTH, dtype=np.int64)
         self.flat = np.empty(ROWS * WIDTH, dtype=np.int64)
         self.record_at = np.zeros(ROWS, dtype=np.int64)
-        self.out = np.zeros(4, dtype=np.int64)
-        self.buffer = bytearray()
+        self.out = np.zeros(5, dtype=np.int64)
+        self.buffer = _NOTHING
         self.count = 0  # records
         self.done = 0  # of them decoded
         self.interfaces = 0  # known when it was read
@@ -122,6 +125,7 @@ class Capture:
         self._big = False
         self._on_block = on_block
         self._ended = False
+        self._dry = False  # no whole record is left in what was read
         self.machine = Machine(self._choose(compiled))
         self._open()
 
@@ -189,12 +193,16 @@ class Capture:
         """
         source, view = self._source, self.machine.view
         source.give_back(batch.buffer)
-        batch.buffer, batch.count, batch.done = bytearray(), 0, 0
+        batch.buffer, batch.count, batch.done = _NOTHING, 0, 0
         n = 0
         while not self._ended:
-            walked = view(batch.records[n * rec.WIDTH :]) if n else batch.view["records"]
-            self._walk(walked, RECORDS - n, batch.view["out"])
-            count, source.pos, status, _ = batch.out.tolist()
+            if self._dry:
+                count, status = 0, rec.MORE
+            else:
+                walked = view(batch.records[n * rec.WIDTH :]) if n else batch.view["records"]
+                self._walk(walked, RECORDS - n, batch.view["out"])
+                count, source.pos, status, *_ = batch.out.tolist()
+            self._dry = status == rec.MORE
             if count:
                 rows = batch.records[n * rec.WIDTH : (n + count) * rec.WIDTH]
                 rows[rec.NUMBER :: rec.WIDTH] = np.arange(self._numbered + 1, self._numbered + 1 + count)
@@ -203,6 +211,7 @@ class Capture:
             if status == rec.FULL or (n and not self._is_here(status)):
                 break
             if status == rec.MORE:
+                self._dry = False
                 if not source.more(pcapng.MAX_BLOCK + 64):
                     self._end()
                     self._ended = True
@@ -229,9 +238,11 @@ class Capture:
             self.machine.bytes(batch.buffer), space["records"], batch.done, batch.count, self._vxlan_port,
             space["blank"], space["flat"], ROWS, space["record_at"], space["out"],
         )  # fmt: skip
-        done, rows, layers, odd = batch.out.tolist()
+        done, rows, layers, odd, answers = batch.out.tolist()
         batch.done = done
-        return Block(batch.flat, space["flat"], rows, memoryview(batch.buffer), batch.record_at, layers, bool(odd))
+        return Block(
+            batch.flat, space["flat"], rows, memoryview(batch.buffer), batch.record_at, layers, bool(odd), bool(answers)
+        )
 
     def _is_here(self, status: int) -> bool:
         """Whether reading can go on behind records that were found, without moving the bytes they are in."""

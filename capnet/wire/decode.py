@@ -79,6 +79,7 @@ from capnet.wire.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 ROWS_PER_RECORD = MAX_DEPTH + 1
 
 LINKTYPE_ETHERNET = 1
+DNS = 53
 LINKTYPE_RAW = 101
 
 
@@ -98,11 +99,12 @@ def decode(
     """Decode records `first` to `count` into `rows`, each of which begins as a copy of `blank` (`frames.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
-    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON.
+    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, any comes from port 53.
     """
     n = 0
     present = 0
     odd = 0
+    answers = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * RECORD_WIDTH
@@ -133,6 +135,8 @@ def decode(
             n += 1
             present |= rows[r + LAYERS]
             odd |= rows[r + REASON]
+            if rows[r + SPORT] == DNS:
+                answers = 1
             if rows[r + PAYLOAD_AT] >= 0:
                 rows[r + PAYLOAD_AT] -= base
             if inside < 0:
@@ -157,6 +161,7 @@ def decode(
     out[1] = n
     out[2] = present
     out[3] = odd
+    out[4] = answers
 
 
 @inline

@@ -13,10 +13,10 @@ of 48 bits.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address
-from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any
 
 import numpy as np
@@ -169,16 +169,19 @@ def address_text(hi: int, lo: int) -> str:
     return str(IPv6Address(whole))
 
 
+_IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})(?:\.(?!$)|$)){4}")
+
+
 @lru_cache(maxsize=1 << 16)
 def address_value(text: str) -> tuple[int, int]:
     """`172.17.0.2` or `fe80::1` → the two signed halves. ValueError if it is no address."""
-    try:
-        if ":" not in text:
-            return 0, MAPPED | int.from_bytes(inet_pton(AF_INET, text), "big")
-        packed = inet_pton(AF_INET6, text)
-    except OSError:
-        raise ValueError(f"not an IP address: {text!r}") from None
-    return int.from_bytes(packed[:8], "big", signed=True), int.from_bytes(packed[8:], "big", signed=True)
+    if _IPV4.fullmatch(text):
+        return 0, MAPPED | int.from_bytes(bytes(map(int, text.split("."))), "big")
+    if ":" not in text:
+        raise ValueError(f"not an IP address: {text!r}")
+    whole = int(IPv6Address(text))
+    hi, lo = whole >> 64, whole & 0xFFFFFFFFFFFFFFFF
+    return hi - ((hi >> 63) << 64), lo - ((lo >> 63) << 64)
 
 
 class Block:
@@ -186,19 +189,29 @@ class Block:
 
     `raw` and `record_at` lead back to the bytes: frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers` is the union of all rows' LAYERS; `odd` says whether any row has a
-    REASON. `view`: the rows as kernels take them, see `Machine.view`.
+    REASON, `answers` whether any comes from port 53, where name servers answer. `view`: the rows as kernels take them,
+    see `Machine.view`.
     """
 
-    __slots__ = ("count", "flat", "layers", "odd", "raw", "record_at", "rows", "view")
+    __slots__ = ("answers", "count", "flat", "layers", "odd", "raw", "record_at", "rows", "view")
 
     def __init__(
-        self, flat: np.ndarray, view: Any, count: int, raw: memoryview, record_at: np.ndarray, layers: int, odd: bool
+        self,
+        flat: np.ndarray,
+        view: Any,
+        count: int,
+        raw: memoryview,
+        record_at: np.ndarray,
+        layers: int,
+        odd: bool,
+        answers: bool,
     ) -> None:
         self.flat = flat
         self.view = view
         self.count = count
         self.layers = layers
         self.odd = odd
+        self.answers = answers
         self.rows = flat[: count * WIDTH].reshape(count, WIDTH)
         self.raw = raw
         self.record_at = record_at

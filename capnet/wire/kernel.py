@@ -81,20 +81,41 @@ def kernel(function: F) -> Kernel[F]:
     return Kernel(function)
 
 
+class Buffer(bytearray):
+    """Bytes that kernels read, never resized: `at` is their address, asked for once."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.at = _address(self) if size else 0
+
+
 class Span:
-    """An array as compiled kernels take it: `at`, its address, and `size`, its length; `kind`: i int64, b bytes."""
+    """An array as compiled kernels take it: `at`, its address, and `size`, its length; `kind`: i int64, b bytes.
 
-    __slots__ = ("array", "at", "kind", "size")
+    It keeps the memory.
+    """
 
-    def __init__(self, array: np.ndarray) -> None:
-        if array.dtype not in (np.int64, np.uint8) or not array.flags.c_contiguous:
-            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {array.dtype}, {array.strides} apart")
-        self.array = array  # keeps the memory
-        # Four times as quick as `array.ctypes.data`; but the buffer it asks for must be writable, and not empty.
-        quick = array.size and array.flags.writeable
-        self.at = ctypes.addressof(ctypes.c_char.from_buffer(array.data)) if quick else array.ctypes.data
-        self.size = array.size
-        self.kind = "i" if array.dtype == np.int64 else "b"
+    __slots__ = ("at", "kind", "owner", "size")
+
+    def __init__(self, owner: np.ndarray | Buffer) -> None:
+        self.owner = owner
+        if isinstance(owner, Buffer):
+            self.at, self.size, self.kind = owner.at, len(owner), "b"
+            return
+        if owner.dtype not in (np.int64, np.uint8) or not owner.flags.c_contiguous:
+            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {owner.dtype}, {owner.strides} apart")
+        self.at = _address(owner.data) if owner.size and owner.flags.writeable else owner.ctypes.data
+        self.size = owner.size
+        self.kind = "i" if owner.dtype == np.int64 else "b"
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.owner, dtype=np.uint8) if isinstance(self.owner, Buffer) else self.owner
+
+
+def _address(memory: bytearray | memoryview) -> int:
+    """Of what is writable and not empty: four times as quick as numpy's `ctypes.data`."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
 class Machine:
@@ -111,7 +132,9 @@ class Machine:
 
     def bytes(self, buffer: bytearray | memoryview) -> Any:
         """As `view`, for a buffer of bytes."""
-        return Span(np.frombuffer(buffer, dtype=np.uint8)) if self.compiled else buffer
+        if not self.compiled:
+            return buffer
+        return Span(buffer if isinstance(buffer, Buffer) else np.frombuffer(buffer, dtype=np.uint8))
 
     def run(self, hot: Kernel[Any]) -> Callable[..., Any]:
         return hot.compiled if self.compiled else hot.interpreted
