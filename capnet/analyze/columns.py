@@ -22,23 +22,24 @@ FLOW_DPORT = 10
 FLOW_KIND = 11  # ICMP and ICMPv6: type * 256 + code; else -1
 FLOW_KEY = 12
 
-# Touched by every packet: with the key, three cache lines. The rest is written once or rarely.
+# Written by every packet: with the end of the key, one cache line.
 FLOW_LAST = 12  # ns
 FLOW_PACKETS = 13
 FLOW_BYTES = 14  # whole frames, on the wire, from this row's own link layer on
 FLOW_PAYLOAD = 15  # transport payload bytes by the headers
-FLOW_FIRST_DIGEST = 16  # of the first packet, 0 if it has none
-FLOW_SMAC = 17  # of the first packet, ABSENT without Ethernet
-FLOW_DMAC = 18
-FLOW_TTL_MIN = 19
-FLOW_TTL_MAX = 20
-FLOW_LARGEST_IP = 21  # largest IP packet, bytes (above the MTU: segmentation offload)
-FLOW_TCP_FLAGS = 22  # all flags ever set
-FLOW_NEXT_SEQ = 23  # TCP: highest sequence number + length seen, 32 bits
-FLOW_CARRIES = 24  # kind of tunnel the first packet carries, 0 = none
-FLOW_CARRIES_VNI = 25  # its VNI; packets with another one are in the carrier table
-FLOW_INNER_BYTES = 26  # whole inner frames of these packets
-FLOW_INNER_LARGEST = 27  # their largest inner IP packet
+# Compared with every packet and seldom written: another line. The rest is written once or rarely.
+FLOW_SMAC = 16  # of the first packet, ABSENT without Ethernet
+FLOW_DMAC = 17
+FLOW_TTL_MIN = 18
+FLOW_TTL_MAX = 19
+FLOW_LARGEST_IP = 20  # largest IP packet, bytes (above the MTU: segmentation offload)
+FLOW_TCP_FLAGS = 21  # all flags ever set
+FLOW_NEXT_SEQ = 22  # TCP: highest sequence number + length seen, 32 bits
+FLOW_CARRIES = 23  # kind of tunnel the first packet carries, 0 = none
+FLOW_CARRIES_VNI = 24  # its VNI; packets with another one are in the carrier table
+FLOW_INNER_BYTES = 25  # whole inner frames of these packets
+FLOW_INNER_LARGEST = 26  # their largest inner IP packet
+FLOW_FIRST_DIGEST = 27  # of the first packet, 0 if it has none
 FLOW_FIRST = 28  # ns
 FLOW_FIRST_FRAME = 29  # frame number of the first packet
 FLOW_TTL = 30  # of the first packet

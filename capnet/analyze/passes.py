@@ -103,7 +103,7 @@ from capnet.analyze.columns import (
     STATION_VIA_VNI,
     STATION_WIDTH,
 )
-from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed
+from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed, row_of
 from capnet.wire.frames import (
     ABSENT,
     ACK,
@@ -263,8 +263,10 @@ def see_part(
         for k in range(c):
             guess = scratch[GUESSES + k]
             if guess:
-                at = (guess - 1) * FLOW_WIDTH
+                at = row_of(guess) * FLOW_WIDTH
                 touched ^= flows[at] ^ flows[at + 8] ^ flows[at + 16]
+                if rows[scratch[PICKED + k] * WIDTH + LAYERS] & LAYER_TUNNEL:
+                    touched ^= flows[at + 24]
         for k in range(c):
             picked = scratch[PICKED + k]
             r = picked * WIDTH
@@ -368,15 +370,20 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> int:
     unusual = 0
     flows[f + FLOW_PACKETS] += 1
     flows[f + FLOW_BYTES] += rows[r + WIRELEN]
-    flows[f + FLOW_LAST] = max(flows[f + FLOW_LAST], rows[r + TIME])
+    # Written only where it changes: a cache line that was only read need not go back to memory.
+    if rows[r + TIME] > flows[f + FLOW_LAST]:
+        flows[f + FLOW_LAST] = rows[r + TIME]
     payload = max(rows[r + PAYLOAD], 0)
     if layers & LAYER_FRAGMENT and rows[r + FRAG_OFFSET] > 0 and rows[r + PROTO] == UDP:
         payload = 0  # the first fragment's header has told the length of the whole datagram
     flows[f + FLOW_PAYLOAD] += payload
     ttl = rows[r + TTL]
-    flows[f + FLOW_TTL_MIN] = min(flows[f + FLOW_TTL_MIN], ttl)
-    flows[f + FLOW_TTL_MAX] = max(flows[f + FLOW_TTL_MAX], ttl)
-    flows[f + FLOW_LARGEST_IP] = max(flows[f + FLOW_LARGEST_IP], rows[r + IP_LENGTH])
+    if ttl < flows[f + FLOW_TTL_MIN]:
+        flows[f + FLOW_TTL_MIN] = ttl
+    if ttl > flows[f + FLOW_TTL_MAX]:
+        flows[f + FLOW_TTL_MAX] = ttl
+    if rows[r + IP_LENGTH] > flows[f + FLOW_LARGEST_IP]:
+        flows[f + FLOW_LARGEST_IP] = rows[r + IP_LENGTH]
     if layers & LAYER_FRAGMENT:
         flows[f + FLOW_FRAGMENTS] += 1
     if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
@@ -386,7 +393,8 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> int:
         if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
             if layers & LAYER_INSIDE:
                 flows[f + FLOW_INNER_BYTES] += rows[r + WIDTH + WIRELEN]
-                flows[f + FLOW_INNER_LARGEST] = max(flows[f + FLOW_INNER_LARGEST], rows[r + WIDTH + IP_LENGTH])
+                if rows[r + WIDTH + IP_LENGTH] > flows[f + FLOW_INNER_LARGEST]:
+                    flows[f + FLOW_INNER_LARGEST] = rows[r + WIDTH + IP_LENGTH]
         else:
             flows[f + FLOW_OTHER_VNIS] += 1
             unusual |= OTHER_VNI
@@ -402,7 +410,8 @@ def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> int:
 def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
     """Sequence numbers (RFC 9293 section 3.4: modulo 2**32) and handshake times."""
     flags = rows[r + TCP_FLAGS]
-    flows[f + FLOW_TCP_FLAGS] |= flags
+    if flags & ~flows[f + FLOW_TCP_FLAGS]:
+        flows[f + FLOW_TCP_FLAGS] |= flags
     if flags & SYN_ACK == SYN:
         flows[f + FLOW_SYN_TIME] = rows[r + TIME]
         flows[f + FLOW_SYNS] += 1

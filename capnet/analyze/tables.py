@@ -15,6 +15,8 @@ from capnet.wire.kernel import Machine, inline, kernel
 from capnet.wire.octets import mix
 
 LINE = 8  # numbers in a cache line
+TAG_SHIFT = 32  # of a hash of 62 bits, those in an index from here on; below are the row numbers, from 1
+TAG_MASK = (1 << TAG_SHIFT) - 1
 
 
 def aligned(length: int) -> np.ndarray:
@@ -96,21 +98,36 @@ def lookup(index: Any, mask: int, table: Any, width: int, keys: int, key: Any) -
 def lookup_hashed(index: Any, mask: int, table: Any, width: int, keys: int, key: Any, key_at: int, hashed: int) -> int:
     """As `lookup`, for the key at `key_at` whose hash is known."""
     slot = hashed & mask
+    tag = hashed >> TAG_SHIFT
     while index[slot] != 0:
-        at = (index[slot] - 1) * width
-        k = 0
-        while k < keys and table[at + k] == key[key_at + k]:
-            k += 1
-        if k == keys:
-            return index[slot] - 1
+        if index[slot] >> TAG_SHIFT == tag:
+            row = row_of(index[slot])
+            at = row * width
+            k = 0
+            while k < keys and table[at + k] == key[key_at + k]:
+                k += 1
+            if k == keys:
+                return row
         slot = (slot + 1) & mask
     return -1 - slot
 
 
 @inline
+def row_of(entry: int) -> int:
+    """The row that an entry of an index is about."""
+    return (entry & TAG_MASK) - 1
+
+
+@inline
+def entry_for(row: int, hashed: int) -> int:
+    """What the index says of a row: its number and half of its hash, so that few rows are looked at in vain."""
+    return ((hashed >> TAG_SHIFT) << TAG_SHIFT) | (row + 1)
+
+
+@inline
 def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any, key_at: int, count: int) -> int:
     """Add the key at `key_at`, which `lookup` did not find, as row `count`; returns that row."""
-    index[-1 - missing] = count + 1
+    index[-1 - missing] = entry_for(count, key_hash(key, key_at, keys))
     at = count * width
     for k in range(keys):
         table[at + k] = key[key_at + k]
@@ -121,10 +138,11 @@ def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any
 def reindex(index: Any, mask: int, table: Any, width: int, keys: int, count: int) -> None:
     """Fill an empty index with the rows of a table."""
     for row in range(count):
-        slot = key_hash(table, row * width, keys) & mask
+        hashed = key_hash(table, row * width, keys)
+        slot = hashed & mask
         while index[slot] != 0:
             slot = (slot + 1) & mask
-        index[slot] = row + 1
+        index[slot] = entry_for(row, hashed)
 
 
 @kernel
