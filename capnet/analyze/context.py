@@ -40,7 +40,7 @@ class Context:
     peeks: Peeks | None = None  # what the bytes told that rows do not
     clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
-    once: np.ndarray | None = None  # by identity.counted_once(): packets of each flow without copies
+    once: np.ndarray | None = None  # by copies.counted_once(): packets of each flow without copies
     proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
     speakers: dict[tuple[int | None, bool], dict[int, Speaker]] = field(default_factory=dict)  # by stations.speakers()

@@ -6,6 +6,7 @@ repeat. So each observation looks for its predecessor, the hop before, among the
 
 * the two flows must be able to be one: same protocol and ICMP type, not two directions of one conversation, not
   two VNIs, the TTL not higher than before, and at least one end kept, unless TCP's sequence numbers speak for it;
+  without those, not two forms that pass both places side by side;
 * the candidate that kept most wins, then the one nearest in time; a packet has one hop after it at most.
 
 Packets then vote for links between flows, and a link stands when it is the best one both ways. A digest that
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capnet.analyze.bridges import is_bridge, ports_first
+from capnet.analyze.bridges import ports_first
 from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import (
     FLOW_DEPTH,
@@ -31,7 +32,6 @@ from capnet.analyze.columns import (
     FLOW_DST_LO,
     FLOW_FRAGMENTS,
     FLOW_KIND,
-    FLOW_PACKETS,
     FLOW_POINT,
     FLOW_PROTO,
     FLOW_SMAC,
@@ -49,9 +49,10 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
+from capnet.analyze.copies import COPIES_NS, copies, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
-from capnet.analyze.rows import TCP, WITH_ID, row_hash
+from capnet.analyze.rows import TCP, WITH_ID, by_digest, in_company, row_hash
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
@@ -61,8 +62,8 @@ LOOKBACK = 32
 # Pieces that one packet is cut into: 64 KiB in segments of about 1 KiB.
 MOST_PIECES = 64
 
-# Equal packets in one flow at one point closer than this are copies made by the capture.
-COPIES_NS = 1_000_000
+# A host translates a packet within this time. Longer, at one point, it is somebody else's equal packet.
+TRANSLATED_NS = 100_000_000
 
 # How much two flows have in common, strongest first. 0: they cannot be the same.
 SAME_ADDRESSES = 4  # forwarded, wrapped or unwrapped
@@ -131,83 +132,12 @@ def links(context: Context) -> Links:
     return context.links
 
 
-@dataclass(frozen=True)
-class Duplicates:
-    """Packets that one point recorded twice in one flow, one entry per flow row that has any."""
-
-    flow: np.ndarray
-    count: np.ndarray
-    frames: np.ndarray  # (n, 2): the first such packet and its copy
-    ttl_delta: np.ndarray  # of that pair
-
-
-def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
-    """Equal digests in one flow within `within_ns`: copies made by the capture, not sent twice by a host.
-
-    A host that sends again does so with a new IP identification, or after a timeout far above a millisecond.
-    """
-    seen = context.observations
-    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
-    copy = np.flatnonzero(_copies(seen, within_ns))
-    copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
-    flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
-    copy = copy[first]
-    frames = np.stack([seen[copy - 1, OBS_FRAME], seen[copy, OBS_FRAME]], axis=1)
-    return Duplicates(flow, count, frames, seen[copy, OBS_TTL] - seen[copy - 1, OBS_TTL])
-
-
-def counted_once(context: Context) -> np.ndarray:
-    """Packets per flow row, those that one point recorded twice counted once; computed once per context."""
-    if context.once is None:
-        context.once = _counted_once(context)
-    return context.once
-
-
-def _counted_once(context: Context) -> np.ndarray:
-    packets = context.flows[:, FLOW_PACKETS].copy()
-    twice = duplicates(context)
-    share = context.sample_share
-    packets[twice.flow] -= np.minimum(np.rint(twice.count / share).astype(np.int64), packets[twice.flow] // 2)
-    return packets
-
-
-def _copies(seen: np.ndarray, within_ns: int) -> np.ndarray:
-    """Per observation, sorted by digest, flow and time: is it a copy of the one before?"""
-    copy = np.zeros(len(seen), dtype=bool)
-    same = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
-    copy[1:] = same & (seen[1:, OBS_TIME] - seen[:-1, OBS_TIME] <= within_ns)
-    return copy
-
-
-def _strays(context: Context, seen: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Per observation, sorted by digest, flow and time: does a copy that a bridge's capture made pass here?
-
-    Listening makes a bridge promiscuous, and its host may route a second copy of what it only bridges, one TTL less,
-    to where the packet itself goes anyway.
-    """
-    stray = np.zeros(len(seen), dtype=bool)
-    bridge = np.array([is_bridge(point.name, point.role) for point in context.points] or [False])
-    made = copies.copy()
-    made[1:] &= seen[1:, OBS_TTL] < seen[:-1, OBS_TTL]
-    made &= bridge[context.flows[seen[:, OBS_FLOW], FLOW_POINT]]
-    ends = [FLOW_PROTO, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-    for number in np.flatnonzero(made).tolist():
-        digest, time, flow, ttl = seen[number, [OBS_DIGEST, OBS_TIME, OBS_FLOW, OBS_TTL]].tolist()
-        start, stop = np.searchsorted(seen[:, OBS_DIGEST], [digest, digest + 1])
-        group = np.arange(start, stop)
-        later = group[(seen[group, OBS_TIME] > time) & (seen[group, OBS_FLOW] != flow)]
-        if (seen[later, OBS_TTL] > ttl).any():  # the packet itself went on
-            same = (context.flows[seen[later, OBS_FLOW]][:, ends] == context.flows[flow][ends]).all(axis=1)
-            stray[later[same & (seen[later, OBS_TTL] == ttl)]] = True
-    return stray
-
-
 def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
     seen = ports_first(context, context.observations)
     seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
-    copies = _copies(seen, COPIES_NS)
-    seen = seen[~(copies | _strays(context, seen, copies))]
+    copied = copies(seen, COPIES_NS)
+    seen = seen[~(copied | strays(context, seen, copied))]
     known = clocks(context)
     if known.any_corrected:
         seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
@@ -219,7 +149,7 @@ def _links(context: Context) -> Links:
     flows = context.flows
     seen = _once(context)
     repeated = _repeated(context, seen)
-    before = _predecessors(context, seen)
+    before = _predecessors(context, seen, repeated)
 
     # Votes: one per packet that was found at two hops.
     late = np.flatnonzero(before >= 0)
@@ -278,21 +208,37 @@ def _links(context: Context) -> Links:
     )
 
 
-def _predecessors(context: Context, seen: np.ndarray) -> np.ndarray:
-    """Per observation (sorted by digest and time): index of its packet at the hop before, or -1."""
+def _predecessors(context: Context, seen: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+    """Per observation (sorted by digest and time): index of its packet at the hop before, or -1.
+
+    `repeated`: whether the digest of an observation is ambiguous at its place.
+    """
     digest, time, ttl, flow = (seen[:, column] for column in (OBS_DIGEST, OBS_TIME, OBS_TTL, OBS_FLOW))
     rank, of = _rank(digest, flow)
     clock = clocks(context).of_flows(context)[flow]
     length = seen[:, OBS_LENGTH]
     # Other protocols than TCP are cut by fragmentation alone.
-    cut = (context.flows[:, FLOW_PROTO] == TCP) | (context.flows[:, FLOW_FRAGMENTS] > 0)
+    tcp = context.flows[:, FLOW_PROTO] == TCP
+    cut = tcp | (context.flows[:, FLOW_FRAGMENTS] > 0)
+    place = _places(context)
 
     best = np.full(len(seen), -1)
     best_score = np.zeros(len(seen), dtype=np.int64)
     best_gap = np.full(len(seen), np.iinfo(np.int64).max)
 
+    namesakes: list[_Namesakes] = []  # when there is any doubt
+
     def offer(earlier: np.ndarray, later: np.ndarray) -> None:
         strength = _strength(context.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
+        doubtful = np.flatnonzero((strength > 0) & (strength < SAME_ADDRESSES) & ~tcp[flow[earlier]])
+        if len(doubtful):
+            one, two = earlier[doubtful], later[doubtful]
+            if not namesakes:
+                namesakes.append(_Namesakes(context.flows, place))
+            strangers = namesakes[0].both_at_both(flow[one], flow[two])
+            here = place[flow[one]] == place[flow[two]]
+            strangers |= here & (repeated[one] | repeated[two] | (time[two] - time[one] > TRANSLATED_NS))
+            strength[doubtful[strangers]] = 0
         # Where both flows repeat a packet equally often, the k-th belongs to the k-th.
         in_step = (of[earlier] != of[later]) | (rank[earlier] == rank[later])
         alike = cut[flow[earlier]] | cut[flow[later]] | (length[earlier] == length[later])
@@ -359,6 +305,33 @@ def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.nda
     return np.where(possible & ~other_vni, strength, 0)
 
 
+class _Namesakes:
+    """Were two flows seen side by side? A translation shows one form before it and the other behind.
+
+    Two that pass both of two places are two flows with equal packets: what one client sends to two servers, what two
+    clients send to one. Only TCP's sequence numbers tell more than that.
+    """
+
+    def __init__(self, flows: np.ndarray, place: np.ndarray) -> None:
+        ends = [FLOW_PROTO, FLOW_KIND, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+        self._form = row_hash(flows[:, ends])
+        self._place = place
+        self._seen = np.unique(self._key(self._form, self._place))
+
+    def both_at_both(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Per pair of flow rows at different places: were the addresses of each seen at the other's place too?"""
+        apart = self._place[a] != self._place[b]
+        return apart & self._at(self._form[a], self._place[b]) & self._at(self._form[b], self._place[a])
+
+    def _at(self, form: np.ndarray, place: np.ndarray) -> np.ndarray:
+        wanted = self._key(form, place)
+        return self._seen[np.minimum(np.searchsorted(self._seen, wanted), len(self._seen) - 1)] == wanted
+
+    @staticmethod
+    def _key(form: np.ndarray, place: np.ndarray) -> np.ndarray:
+        return row_hash(np.column_stack([form.astype(np.int64), place]))
+
+
 def _is_group(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
     """Multicast and broadcast destinations, as far as they can be told without a netmask."""
     mapped = (hi == 0) & (lo >> 32 == MAPPED >> 32)
@@ -369,7 +342,7 @@ def _is_group(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
 def _rank(digest: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Per observation, sorted by digest: which repetition of its digest in its flow it is (from 0), and of how many."""
     rank, of = np.zeros(len(digest), dtype=np.int64), np.ones(len(digest), dtype=np.int64)
-    some = _in_company(digest)
+    some = in_company(digest)
     digest, flow = digest[some], flow[some]
     order = np.lexsort((flow, digest))  # stable: time within
     fresh = np.ones(len(order), dtype=bool)
@@ -380,26 +353,6 @@ def _rank(digest: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     rank[some[order]] = np.arange(len(order)) - starts[group]
     of[some[order]] = sizes[group]
     return rank, of
-
-
-def by_digest(digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
-    """The order by digest; that of equal digests by `ties`, the first one first.
-
-    Most digests occur once: sorting by all keys takes many times longer.
-    """
-    digest = np.ascontiguousarray(digest)
-    order = np.argsort(digest)
-    some = _in_company(digest[order])
-    tied = order[some]
-    order[some] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digest[tied]))]
-    return order
-
-
-def _in_company(digest: np.ndarray) -> np.ndarray:
-    """Of sorted digests, the indexes of those that occur more than once."""
-    alike = np.zeros(len(digest) + 1, dtype=bool)
-    alike[1:-1] = digest[1:] == digest[:-1]
-    return np.flatnonzero(alike[1:] | alike[:-1])
 
 
 def _repeated(context: Context, seen: np.ndarray) -> np.ndarray:

@@ -38,8 +38,9 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.conntrack import Form, entries
 from capnet.analyze.context import Context
+from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Evidence, Nat, Side
-from capnet.analyze.identity import Links, counted_once, links
+from capnet.analyze.identity import Links, links
 from capnet.analyze.rows import (
     ICMP,
     ICMPV6,

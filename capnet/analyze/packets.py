@@ -3,7 +3,7 @@
 `analyze.identity` decides which flows are the same packets at the next point; flows that are linked make a *trail*.
 A packet is a trail, a digest, and the how-manieth packet of that digest it is (payloads repeat): so its name needs no
 memory of packets, is the same at every point, and can be told for captures of any size. Copies that a capture makes of
-one packet (`identity.duplicates`) share its name.
+one packet (`copies.duplicates`) share its name.
 
 Repetitions are told apart as long as no more than about SLOTS other packets came between them; beyond that a repeated
 payload is taken for its first appearance.
@@ -20,8 +20,9 @@ import numpy as np
 
 from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
 from capnet.analyze.context import Context
+from capnet.analyze.copies import duplicates
 from capnet.analyze.engine import Study
-from capnet.analyze.identity import Links, duplicates, links
+from capnet.analyze.identity import Links, links
 from capnet.analyze.passes import FLOW_SCRATCH, flow_key, fragment_key
 from capnet.analyze.tables import lookup, reindex
 from capnet.errors import UnreadableInput
@@ -31,7 +32,7 @@ from capnet.wire.kernel import Machine, inline, kernel
 from capnet.wire.octets import mix
 
 SLOTS = 1 << 20
-COPY_NS = 1_000_000  # as identity.duplicates: a host does not send again within a millisecond
+COPY_NS = 1_000_000  # as copies.duplicates: a host does not send again within a millisecond
 
 _PROBES = 4
 _KEY = 0  # columns of the table of recent packets

@@ -42,8 +42,9 @@ from capnet.analyze.columns import (
     TUNNEL_SRC_LO,
 )
 from capnet.analyze.context import Context
+from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Hop, Path, TunnelRef
-from capnet.analyze.identity import Links, counted_once, links
+from capnet.analyze.identity import Links, links
 from capnet.analyze.proxies import proxied
 from capnet.analyze.rows import (
     TCP,

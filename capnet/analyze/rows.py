@@ -152,3 +152,23 @@ def row_hash(columns: np.ndarray) -> np.ndarray:
         state = (state ^ column) * np.uint64(0x9E3779B97F4A7C15)
         state ^= state >> np.uint64(29)
     return state
+
+
+def by_digest(digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
+    """The order by digest; that of equal digests by `ties`, the first one first.
+
+    Most digests occur once: sorting by all keys takes many times longer.
+    """
+    digest = np.ascontiguousarray(digest)
+    order = np.argsort(digest)
+    some = in_company(digest[order])
+    tied = order[some]
+    order[some] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digest[tied]))]
+    return order
+
+
+def in_company(digest: np.ndarray) -> np.ndarray:
+    """Of sorted digests, the indexes of those that occur more than once."""
+    alike = np.zeros(len(digest) + 1, dtype=bool)
+    alike[1:-1] = digest[1:] == digest[:-1]
+    return np.flatnonzero(alike[1:] | alike[:-1])

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from capnet.analyze.columns import FLOW_POINT
 from capnet.analyze.context import Context
+from capnet.analyze.copies import duplicates
 from capnet.analyze.facts import Evidence, Finding
-from capnet.analyze.identity import duplicates
 from capnet.analyze.rows import plural
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_RETRANSMISSIONS
 from capnet.analyze.context import Context
+from capnet.analyze.copies import duplicates
 from capnet.analyze.facts import Finding
-from capnet.analyze.identity import duplicates
 from capnet.analyze.rows import plural
 
 
