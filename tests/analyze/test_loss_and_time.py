@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.analyze.simulate import Network, tcp, udp
+from capnet.analyze.engine import analyze
+from capnet.report.document import document
+from capnet.wire.pcapng_writer import statistics
+from tests.analyze.simulate import SYN, Network, tcp, udp
 from tests.analyze.told import C1, POINTS, A, B, inward, lost, outward, path_of, points, read, translations
 
 
@@ -99,3 +103,92 @@ def test_clocks_that_agree_are_left_alone(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     assert not [each for each in report["findings"] if each["name"] == "clock-skew"]
     assert path_of(report, C1, B)["hops"][-1]["delta_us"]["max"] == 10.0
+
+
+# -- lost before anybody listened --------------------------------------------------------------------------------
+def gaps(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each["facts"] for each in report["findings"] if each["name"] == "sequence-gap"]
+
+
+def stream(net: Network, order: list[tuple[float, int]], first: int = 0xFFFFF000) -> None:
+    """Segments of 1000 octets by number, each at its time in µs, seen at both ends of the wire."""
+    for time, number in order:
+        segment = tcp(
+            f"{A}:5555 > {B}:80", bytes(1000), seq=first + 1000 * number & 0xFFFFFFFF, ident=round(time) % 65_000 + 1
+        )
+        net.at(time, "A/ens33", segment)
+        net.at(time + 10, "B/ens33", segment)
+
+
+def test_what_was_dropped_before_the_senders_own_tap_is_a_gap_of_sequence_numbers(tmp_path: Path) -> None:
+    """Segments 3 and 4 meet a queue that drops them: nobody shows them until they are sent again, 200 ms later."""
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 4)] + [(2e5, 3), (2.001e5, 4)])
+    report = read(net, tmp_path)
+    assert lost(path_of(report, A, B)) == [None, 0]
+    (facts,) = gaps(report)
+    assert (facts["point"], facts["flows"], facts["late"], facts["never"]) == ("A/ens33", 1, 2000, 0)
+    assert {each["name"] for each in report["findings"]} == {"sequence-gap", "retransmissions"}
+
+
+def test_what_never_came_is_told_apart_from_what_came_late(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 6)] + [(3e5, 6)])
+    (facts,) = gaps(read(net, tmp_path))
+    assert (facts["late"], facts["never"]) == (1000, 1000)
+
+
+def test_segments_that_overtake_are_sent_twice_or_use_their_ports_again_leave_no_gap(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(0, 0), (100, 2), (150, 1), (200, 3), (300, 3), (400, 4), (500, 5)])
+    stream(net, [(1e6 + 100 * n, n) for n in range(5)], first=0x40000000)  # another connection
+    assert gaps(read(net, tmp_path)) == []
+
+
+def test_a_loss_between_two_points_is_no_gap_of_the_second_one(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(10):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=number * 1000, ident=number)
+        net.pass_by(("A/ens33", segment), *([] if number == 4 else [("B/ens33", segment)]))
+    report = read(net, tmp_path)
+    assert lost(path_of(report, A, B)) == [None, 1]
+    assert gaps(report) == []
+
+
+# -- questions that are asked again ------------------------------------------------------------------------------
+@pytest.mark.parametrize("seconds", [(0, 1, 2, 3, 4, 5, 7, 11), (0, 1, 3, 7)], ids=["linear first", "doubling"])
+def test_a_syn_that_is_sent_again_is_one_connection_whatever_the_kernels_schedule(
+    tmp_path: Path, seconds: tuple[int, ...]
+) -> None:
+    """Since Linux 6.5 every second at first (tcp_syn_linear_timeouts), before it after 1, 3, 7 s."""
+    net = Network(["A/docker0", "A/ens33", "B/ens33"])
+    for number, second in enumerate(seconds):
+        net.now = second * 1e6
+        syn = tcp(f"{C1}:5555 > {B}:80", flags=SYN, seq=1000, ident=number + 1, tsval=1000 * second)
+        net.pass_by(*((point, syn if point == "A/docker0" else syn.routed()) for point in net.points))
+    report = read(net, tmp_path)
+    path = path_of(report, C1, B)
+    assert [hop["packets"] for hop in path["hops"]] == [len(seconds)] * 3
+    assert lost(path) == [None, 0, 0]
+    (finding,) = [each for each in report["findings"] if each["name"] == "not-masqueraded"]
+    assert finding["facts"]["connections"] == 1
+    (again,) = [each for each in report["findings"] if each["name"] == "retransmissions"]
+    assert again["facts"]["segments"] == dict.fromkeys(net.points, len(seconds) - 1)
+    assert not {"sequence-gap", "duplicate-observation"} & {each["name"] for each in report["findings"]}
+
+
+# -- the capture itself ------------------------------------------------------------------------------------------
+def test_packets_that_the_capture_program_lost_are_said_beside_what_is_missing(tmp_path: Path) -> None:
+    """Drop counts of the interface statistics block: absence at that point may be the capture's own doing."""
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(10):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%04d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), *([] if number in (3, 4) else [("B/ens33", packet)]))
+    (path,) = net.write(tmp_path)
+    with path.open("ab") as file:
+        file.write(statistics(1, 1_700_000_001_000_000_000, received=10, kernel_dropped=2))
+    report = document(analyze([path]))
+    found = {each["name"]: each for each in report["findings"]}
+    assert found["capture-dropped-packets"]["facts"] == {"B/ens33": 2}
+    assert (found["packet-loss"]["facts"]["lost"], found["packet-loss"]["facts"]["captures_dropped"]) == (2, 2)
+    assert "capture there dropped packets itself" in found["packet-loss"]["fix"]

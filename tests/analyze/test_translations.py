@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analyze.simulate import ACK, FIN, RST, SYN, Network, Packet, about, tcp, udp
+from tests.analyze.simulate import ACK, FIN, RST, SYN, Network, Packet, about, ping, tcp, udp
 from tests.analyze.told import C1, C2, A, B, changes, path_of, points, read, translations
+
+WEB, BRIDGE = "02:42:ac:11:00:02", "02:42:00:00:00:01"
 
 
 # -- ICMP errors --------------------------------------------------------------------------------------------
@@ -56,6 +58,33 @@ def test_a_hairpin_between_two_containers_is_one_translation(tmp_path: Path) -> 
     assert translations(report) == {("snat+dnat", "tcp", (C2, 40000, A, 8080), ("172.17.0.1", 40000, C1, 80))}
 
 
+def test_a_server_that_reaches_itself_by_its_published_port_is_one_translation(tmp_path: Path) -> None:
+    """Out by its port of the bridge and in again; the promiscuous bridge has a copy routed, too."""
+
+    def frames(points: list[str]) -> Network:
+        net = Network(points)
+        for number in range(3):
+            first = tcp(f"{C1}:40000 > {A}:8080", b"x", seq=number, ident=1 + number, smac=WEB, dmac=BRIDGE)
+            half = first.but(ends=f"{C1}:40000 > {C1}:80", dmac=WEB)
+            last = half.but(ends=f"172.17.0.1:40000 > {C1}:80")
+            copy = half.routed(smac=BRIDGE)
+            for after, point, form in (
+                (0, "A/web/eth0", first), (55, "A/docker0", half), (58, "A/docker0", copy),
+                (61, "A/web/eth0", last), (73, "A/web/eth0", copy),
+            ):  # fmt: skip
+                if point in points:
+                    net.at(net.now + after, point, form)
+            net.now += 10_000
+        return net
+
+    both = read(frames(["A/web/eth0", "A/docker0"]), tmp_path)
+    whole = ("snat+dnat", "tcp", (C1, 40000, A, 8080), ("172.17.0.1", 40000, C1, 80))
+    assert translations(both) == {whole}
+    assert not [hop for path in both["paths"] for hop in path["hops"] if hop["lost"]]
+    alone = read(frames(["A/web/eth0"]), tmp_path)
+    assert translations(alone) <= {whole}
+
+
 def test_embedded_dns_is_translated_inside_the_container(tmp_path: Path) -> None:
     net = Network(["A/web/lo"])
     for number in range(3):
@@ -95,6 +124,50 @@ def test_ipvs_from_the_virtual_address_to_the_task(tmp_path: Path) -> None:
     path = path_of(report, "10.0.1.7", "10.0.1.3")
     assert points(path) == net.points
     assert [hop["ttl"] for hop in path["hops"]] == [64, 63, 63, 63, 63]
+
+
+def test_ingress_keeps_the_clients_port_and_the_published_one_up_to_the_task(tmp_path: Path) -> None:
+    """Routing mesh: DNAT to the sandbox of the ingress network, IPVS to a task on another node; TTL 64, 63, 62."""
+    net = Network(
+        ["A/ens33", "A/docker_gwbridge", "A/overlay:ingress/vxlan0", "B/ens33", "B/overlay:ingress/vxlan0", "B/t/eth0"]
+    )
+    sandbox = "172.20.0.2"
+    for number in range(4):
+        asked = tcp(f"192.168.111.200:41000 > {A}:8080", b"x", seq=number, ident=number + 1)
+        passed = asked.routed(dst=sandbox)
+        balanced = passed.routed(ends="10.0.0.2:41000 > 10.0.0.9:8080")
+        wrapped = balanced.but(tunnel=(4096, A, B, 50_001))
+        net.pass_by(
+            ("A/ens33", asked), ("A/docker_gwbridge", passed), ("A/overlay:ingress/vxlan0", balanced),
+            ("B/ens33", wrapped), ("B/overlay:ingress/vxlan0", balanced), ("B/t/eth0", balanced),
+        )  # fmt: skip
+    report = read(net, tmp_path)
+    client = ("192.168.111.200", 41000)
+    assert translations(report) == {
+        ("dnat", "tcp", (*client, A, 8080), (*client, sandbox, 8080)),
+        ("snat+dnat", "tcp", (*client, sandbox, 8080), ("10.0.0.2", 41000, "10.0.0.9", 8080)),
+    }
+    path = path_of(report, client[0], A)
+    assert points(path) == net.points
+    assert [hop["ttl"] for hop in path["hops"]] == [64, 63, 62, 62, 62, 62]
+
+
+def test_a_virtual_address_that_answers_pings_is_no_service_that_works(tmp_path: Path) -> None:
+    """The load balancer has the address and answers itself, also when no task is left."""
+    net = Network(["A/client/eth0", "A/overlay:web/br0"])
+    for number in range(3):
+        ask = ping("10.0.1.7 > 10.0.1.3", 9, number, ident=number + 1)
+        answer = ping("10.0.1.3 > 10.0.1.7", 9, number, ident=number + 70, icmp=(0, 0))
+        net.pass_by(*((point, ask) for point in net.points))
+        net.pass_by(*((point, answer) for point in net.points[::-1]))
+    syn = tcp("10.0.1.7:41000 > 10.0.1.3:80", flags=SYN, seq=100, ident=5)
+    reset = tcp("10.0.1.3:80 > 10.0.1.7:41000", flags=RST | ACK, ack=101)
+    net.pass_by(*((point, syn) for point in net.points))
+    net.pass_by(*((point, reset) for point in net.points[::-1]))
+    report = read(net, tmp_path)
+    assert report["nat"] == []
+    assert path_of(report, "10.0.1.7", "10.0.1.3", "icmp")["ends"] == "delivered"
+    assert "connection-refused" in {each["name"] for each in report["findings"]}
 
 
 # -- what is not NAT ---------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from capnet.analyze.findings import (
     proxied_not_rewritten,
     published_port_blocked,
     retransmissions,
+    sequence_gap,
     source_port_collision,
     tunnel_one_way,
 )
@@ -57,6 +58,7 @@ DIAGNOSES = (
     proxied_not_rewritten,
     published_port_blocked,
     retransmissions,
+    sequence_gap,
     source_port_collision,
     tunnel_one_way,
 )
