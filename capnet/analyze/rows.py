@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import numpy as np
 
@@ -31,6 +31,8 @@ PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre"
 WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
 # Types of messages about another packet, which they embed (RFC 792, RFC 4443 section 2.1).
 _ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
+
+_PRIVATE = [ip_network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")]
 
 # What hosts start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
@@ -103,11 +105,11 @@ def to_group(row: np.ndarray) -> bool:
 
 
 def is_private(address: str) -> bool:
-    """An address that no one routes on the Internet (RFC 1918, RFC 4193), link-local and loopback not included."""
+    """An address of a private network (RFC 1918, RFC 4193)."""
     if address.startswith(("10.", "192.168.")):  # most of them, and told a hundred times quicker
         return True
     value = ip_address(address)
-    return value.is_private and not value.is_loopback and not value.is_link_local
+    return any(value in network for network in _PRIVATE if network.version == value.version)
 
 
 def is_multicast_mac(value: int) -> bool:

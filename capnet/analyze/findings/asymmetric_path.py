@@ -12,8 +12,9 @@ from capnet.analyze.facts import Finding, Path
 from capnet.analyze.rows import host_of, plural
 
 
-def _end(path: Path) -> tuple[str, int]:
-    return path.flow.src, path.flow.sport or 0
+def _began(path: Path) -> tuple[str, int]:
+    """Of two directions, the question comes first in the file."""
+    return path.evidence[0].file, path.evidence[0].frame
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -23,18 +24,19 @@ def diagnose(context: Context) -> list[Finding]:
         first = path.hops[0]
         by_end.setdefault((path.proto, first.point, first.src, first.sport, first.dst, first.dport, first.id), path)
     found: dict[tuple[str, str, str], list[Path]] = {}
+    paired: set[frozenset[int]] = set()
     for path in context.path_facts:
         last = path.hops[-1]
         back = by_end.get((path.proto, last.point, last.dst, last.dport, last.src, last.sport, last.id))
-        # Each connection once.
-        if back is None or back is path or _end(path) > _end(back):
+        if back is None or back is path or frozenset((id(path), id(back))) in paired:
             continue
+        paired.add(frozenset((id(path), id(back))))
+        there, back = sorted((path, back), key=_began)
         for host in sorted({host_of(name) or "" for name in outside}):
-            here = [name for name in sorted(outside) if (host_of(name) or "") == host]
-            there_by = sorted({hop.point for hop in path.hops} & set(here))
-            back_by = sorted({hop.point for hop in back.hops} & set(here))
+            here = {name for name in outside if (host_of(name) or "") == host}
+            there_by, back_by = (sorted({hop.point for hop in way.hops} & here) for way in (there, back))
             if there_by and back_by and not set(there_by) & set(back_by):
-                found.setdefault((host, there_by[0], back_by[0]), []).append(path)
+                found.setdefault((host, there_by[0], back_by[0]), []).append(there)
     return [
         Finding(
             "asymmetric-path",
