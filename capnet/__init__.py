@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from capnet.wire.capture import open_capture
 
 _HOMES = {
-    "analyze": "capnet.analyze.engine",
     "Report": "capnet.analyze.facts",
     "Topology": "capnet.topology",
     "open_capture": "capnet.wire.capture",
@@ -25,8 +24,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "analyze":
+        return import_module("capnet.analyze")  # a package that can be called
+    if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'capnet' has no attribute {name!r}")

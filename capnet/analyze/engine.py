@@ -1,6 +1,6 @@
 """One analysis: sources → one pass over each → conclusions → report.
 
-    report = analyze([Source(Path("bridge.pcapng"))])
+    report = analyze("bridge.pcapng")
 
 Several sources are one capture with several points. A topology file beside a source is used when it is there.
 """
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO, NamedTuple
@@ -41,7 +42,7 @@ class Source:
 
 
 def analyze(
-    sources: Iterable[Source | Path | str],
+    sources: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]],
     topology: Topology | None = None,
     *,
     vxlan_port: int = 0,
@@ -53,10 +54,11 @@ def analyze(
 ) -> Report:
     """Analyze captures and say what they show.
 
-    `topology`: who owns what; None = look beside each source. `vxlan_port`: a UDP port that always is VXLAN,
-    besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following packets.
-    `progress` is called after each block. `threads`: None = one a processor, a few at most; the report does not
-    depend on it. `until`: files may be growing, and end when this is set. Raises UnreadableInput.
+    `sources`: a file, or several. `topology`: who owns what; None = look beside each source. `vxlan_port`: a UDP port
+    that always is VXLAN, besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following
+    packets. `progress` is called after each block. `threads`: None = one a processor, a few at most; the report does
+    not depend on it. `until`: files may be growing, and end when this is set. Raises UnreadableInput; TypeError for
+    what is no source.
     """
     return study(
         sources,
@@ -93,7 +95,7 @@ class Study:
 
 
 def study(
-    sources: Iterable[Source | Path | str],
+    sources: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]],
     topology: Topology | None = None,
     *,
     vxlan_port: int = 0,
@@ -110,7 +112,9 @@ def study(
     `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
     neither counted nor needed to follow packets.
     """
-    wanted = [each if isinstance(each, Source) else Source(Path(each)) for each in sources]
+    wanted = _sources(sources)
+    if topology is not None and not isinstance(topology, Topology):
+        raise TypeError(f"a topology is a Topology, not {type(topology).__name__}; several captures go in a list")
     if compiled is None and until is None and all(source.path for source in wanted):
         compiled = worth_compiling([source.path for source in wanted if source.path])
     reading = _Reading(budget, threads or hands())
@@ -205,6 +209,15 @@ class _Reading:
                     last=interface.last,
                 )
             )
+
+
+def _sources(given: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]]) -> list[Source]:
+    """One or several as a list; TypeError for what is none."""
+    several = [given] if isinstance(given, Source | str | bytes | PathLike) else list(given)
+    for each in several:
+        if not isinstance(each, Source | str | PathLike):
+            raise TypeError(f"a capture is a path (str or Path) or a Source, not {type(each).__name__}")
+    return [each if isinstance(each, Source) else Source(Path(each)) for each in several]
 
 
 def _size_of(sources: list[Source]) -> int | None:

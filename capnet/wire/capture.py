@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -463,7 +464,7 @@ def worth_compiling(paths: list[Path]) -> bool:
 
 
 def open_capture(
-    where: Path | str | BinaryIO,
+    where: str | PathLike[str] | BinaryIO,
     *,
     name: str | None = None,
     compiled: bool | None = None,
@@ -478,7 +479,7 @@ def open_capture(
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
     big-endian. `until`: the file may be growing, and ends when this is set. Raises UnreadableInput.
     """
-    source = open_source(Path(where) if isinstance(where, str) else where, name, until)
+    source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until)
     try:
         return Capture(source, compiled, vxlan_port, on_block)
     except BaseException:

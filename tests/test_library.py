@@ -1,0 +1,68 @@
+"""The library as a program uses it: `from capnet import …`, in any order of imports, with any kind of path."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from os import PathLike
+from pathlib import Path
+
+import pytest
+
+from capnet import analyze, open_capture
+from capnet.analyze import engine
+from capnet.analyze.engine import Source
+from tests.conftest import PROJECT
+
+TCP = PROJECT / "tests" / "made" / "tcp.pcap"
+UDP = PROJECT / "tests" / "made" / "arp.pcap"
+
+
+class Somewhere(PathLike[str]):
+    """A path of another make."""
+
+    def __fspath__(self) -> str:
+        return str(TCP)
+
+
+@pytest.mark.parametrize("before", ["pass", "import capnet.analyze.rows", "import capnet.analyze.engine"])
+def test_the_name_means_the_same_before_and_after_its_modules_are_imported(before: str) -> None:
+    code = f"""
+{before}
+from capnet import analyze
+first = analyze({str(TCP)!r})
+from capnet import analyze as again
+import capnet.analyze.engine as engine
+assert again is analyze is capnet.analyze
+assert again({str(TCP)!r}) == first == engine.analyze({str(TCP)!r})
+"""
+    subprocess.run([sys.executable, "-c", "import capnet\n" + code], cwd=PROJECT, check=True)
+
+
+def test_its_signature_is_the_function_s() -> None:
+    assert inspect.signature(analyze) == inspect.signature(engine.analyze)
+
+
+@pytest.mark.parametrize("one", [str(TCP), TCP, Somewhere(), Source(TCP)], ids=lambda one: type(one).__name__)
+def test_one_source_or_several_of_any_kind(one: object) -> None:
+    expected = analyze([TCP])
+    assert analyze(one) == analyze([one]) == analyze(iter([one])) == expected
+    assert [each.file for each in analyze([one, UDP]).inputs] == [str(TCP), str(UDP)]
+
+
+def test_open_capture_takes_the_same_paths() -> None:
+    for path in (str(TCP), TCP, Somewhere()):
+        with open_capture(path) as capture:
+            assert sum(len(block) for block in capture.blocks()) > 0
+
+
+@pytest.mark.parametrize("wrong", [b"tcp.pcap", [b"tcp.pcap"], [TCP, None], [[TCP]], 7, None])
+def test_what_is_no_source_is_said_so(wrong: object) -> None:
+    with pytest.raises(TypeError):
+        analyze(wrong)
+
+
+def test_a_second_file_in_place_of_a_topology_is_said_so() -> None:
+    with pytest.raises(TypeError, match="several captures go in a list"):
+        analyze(TCP, Path("right.pcap"))
