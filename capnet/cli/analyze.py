@@ -58,7 +58,11 @@ _LEVELS = ("info", "warning", "error")  # mildest first
     show_default=True,
     help="Exit with code 1 when there is a finding of this level or worse.",
 )
-@click.option("--follow", is_flag=True, help="The file is still being written: read on until Ctrl-C, then report.")
+@click.option(
+    "--follow",
+    is_flag=True,
+    help="The file is still being written: read on until Ctrl-C or SIGTERM, then report.",
+)
 @click.option(
     "--threads",
     type=click.IntRange(1, 16),
@@ -96,8 +100,8 @@ def command(
     from capnet.cli.progress import shown
     from capnet.report.document import document, short_names
 
-    if follow and len(sources) > 1:
-        raise UsageError("--follow reads one file")
+    if follow and (len(sources) > 1 or sources[0].path is None):
+        raise UsageError("--follow reads one file; what is piped in is read to its end without it")
     until = Event() if follow else None
     with _first_interrupt_ends_the_stream(any(each.path is None for each in sources), until), shown() as progress:
         report = analyze(sources, known, vxlan_port=vxlan_port or 0, progress=progress, threads=threads, until=until)
@@ -198,19 +202,23 @@ def topology_at(path: Path | None) -> Topology | None:
 def _first_interrupt_ends_the_stream(reading_stdin: bool, until: Event | None) -> Iterator[None]:
     """In `tcpdump -w - | capnet analyze -` Ctrl-C reaches both: tcpdump ends, and we still owe the report.
 
-    So do we where a growing file was followed, which is what `until` ends.
+    So do we where a growing file was followed, which is what `until` ends; there SIGTERM (of `timeout`, say) is
+    meant as Ctrl-C is, since nobody else will end the file.
 
     The second one, should the stream not end, ends us.
     """
     if not reading_stdin and until is None:
         yield
         return
+    signals = (signal.SIGINT, signal.SIGTERM) if until else (signal.SIGINT,)
 
     def wait_for_the_end(*_: object) -> None:
-        signal.signal(signal.SIGINT, give_up)
+        for each in signals:
+            signal.signal(each, give_up)
         if until:
             until.set()
-        click.echo("capnet: reading what is left of the stream; Ctrl-C again stops that", err=True)
+        # Not by click: the signal may have come while something else was being written.
+        os.write(2, b"capnet: reading what is left of the stream; Ctrl-C again stops that\n")
 
     def give_up(*_: object) -> None:
         # Not by an exception: the thread that reads the stream sits in read() and would be waited for.
@@ -218,11 +226,12 @@ def _first_interrupt_ends_the_stream(reading_stdin: bool, until: Event | None) -
         os.write(2, b"capnet: interrupted\n")
         os._exit(Exit.INTERRUPTED)
 
-    before = signal.signal(signal.SIGINT, wait_for_the_end)
+    before = {each: signal.signal(each, wait_for_the_end) for each in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _fails(report: Report, level: str) -> bool:

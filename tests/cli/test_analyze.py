@@ -211,6 +211,86 @@ def test_second_interrupt_ends_it():
         assert process.stdout.read() == b""
 
 
+@contextmanager
+def following(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A capnet that follows a file and has read all that is in it so far."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "capnet", "analyze", "--follow", str(path), "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while _read_so_far(process.pid, path) < path.stat().st_size:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        yield process
+    finally:
+        process.kill()
+        process.wait(60)
+        for stream in (process.stdout, process.stderr):
+            stream.close()
+
+
+def _read_so_far(pid: int, path: Path) -> int:
+    """How far a process has read a file, by /proc/PID/fdinfo; 0 if it has not opened it."""
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if each.readlink() == path:
+                return int((each.parents[1] / "fdinfo" / each.name).read_text().split()[1])
+        except FileNotFoundError:  # closed meanwhile
+            continue
+    return 0
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="no /proc to see how far a file is read")
+
+
+@needs_proc
+@pytest.mark.parametrize("copies", [1, 10_000], ids=["small, interpreted", "large, compiled"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_followed_file_ends_with_the_signal_in_its_report(tmp_path, how, copies):
+    """What is appended before the signal is read too, wherever in a record reading had come to."""
+    raw = TCP.read_bytes()
+    whole = raw[:24] + raw[24:] * copies
+    path = tmp_path / "growing.pcap"
+    path.write_bytes(whole[:-510])
+    with following(path) as process:
+        with path.open("ab") as more:
+            more.write(whole[-510:])
+        process.send_signal(how)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err == b"capnet: reading what is left of the stream; Ctrl-C again stops that\n"
+    (found,) = json.loads(out)["inputs"]
+    assert found["packets"] == copies * report(TCP)["inputs"][0]["packets"]
+    assert found["problems"] == []
+
+
+@needs_proc
+def test_a_followed_file_without_a_capture_in_it(tmp_path):
+    path = tmp_path / "empty.pcap"
+    path.touch()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "capnet", "analyze", "--follow", str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while path not in [each.readlink() for each in Path(f"/proc/{process.pid}/fd").iterdir() if each.is_symlink()]:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (3, b"")
+    assert err.splitlines()[1:] == [b"capnet: " + os.fsencode(path) + b": the file is empty"]
+
+
 # -- exit codes -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(("level", "code"), [("none", 0), ("info", 1), ("warning", 0), ("error", 0)])
 def test_fail_on(level, code):
@@ -232,6 +312,8 @@ def test_fail_on(level, code):
         (["x=tests"], 2, "a folder holds several points"),
         (["capnet"], 3, "no capture in this folder"),
         (["-", "-"], 2, "can be given once"),
+        (["-", "--follow"], 2, "--follow reads one file"),
+        ([TCP, TCP, "--follow"], 2, "--follow reads one file"),
         ([TCP, "--only", "nat,nonsense"], 2, "--only nonsense: there is no such section; choose from models"),
         ([TCP, "--only", ","], 2, "--only needs at least one"),
         ([TCP, "--topology", "missing.json"], 3, "missing.json: No such file"),
