@@ -34,7 +34,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import host_of, row_hash
+from capnet.analyze.rows import distinct, host_of, row_hash
 
 # Time stamps are cut off at a microsecond or taken a little late: less than this is no disagreement.
 TOLERANCE_NS = 20_000
@@ -216,7 +216,7 @@ def _chained(clocks_: list[Clock], files: list[str], bounds: _Bounds) -> list[Cl
     found = list(clocks_)
     edges: dict[tuple[int, int], np.ndarray] = {}
     code = bounds.one * len(clocks_) + bounds.two
-    for pair in np.unique(code).tolist():
+    for pair in distinct(code).tolist():
         one, two = divmod(pair, len(clocks_))
         edges[one, two] = np.flatnonzero(code == pair)
     placed: set[int] = set()

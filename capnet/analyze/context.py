@@ -14,6 +14,7 @@ from capnet.topology import Topology
 
 if TYPE_CHECKING:
     from capnet.analyze.clocks import Clocks
+    from capnet.analyze.copies import Duplicates
     from capnet.analyze.identity import Links
     from capnet.analyze.proxies import Proxied
     from capnet.analyze.segments import Segments
@@ -40,6 +41,7 @@ class Context:
     peeks: Peeks | None = None  # what the bytes told that rows do not
     clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
+    copies: dict[int, Duplicates] = field(default_factory=dict)  # by copies.duplicates(), within so many ns
     once: np.ndarray | None = None  # by copies.counted_once(): packets of each flow without copies
     proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow

@@ -16,7 +16,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.identity import links
 from capnet.analyze.packets import trails
 from capnet.analyze.paths import carriers
-from capnet.analyze.rows import replies
+from capnet.analyze.rows import distinct, replies
 from capnet.analyze.swarm import swarms_own
 
 
@@ -44,7 +44,7 @@ def conversations(context: Context, wanted: np.ndarray | None = None, most: int 
         rows = _unless_all(rows, np.bincount(trail, minlength=len(flows))[trail] == 1)
     answers = replies(context)
     member = _members(trail, answers)
-    groups = np.unique(member[rows])
+    groups = distinct(member[rows])
     total = len(groups)
     if not total:
         return [], 0
@@ -87,7 +87,7 @@ def _members(trail: np.ndarray, answers: np.ndarray) -> np.ndarray:
 def _conversation(context: Context, rows: np.ndarray, trail: np.ndarray, answers: np.ndarray) -> Conversation:
     """Directions by parity: what answers the first trail goes back, what answers that goes there."""
     flows = context.flows
-    begins = np.unique(trail[rows]).tolist()
+    begins = distinct(trail[rows]).tolist()
     beside: dict[int, set[int]] = {start: set() for start in begins}
     for row in rows[answers[rows] >= 0].tolist():
         one, two = int(trail[row]), int(trail[answers[row]])

@@ -29,7 +29,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import by_digest
+from capnet.analyze.rows import in_company
 
 # Equal packets in one flow at one point closer than this are copies made by the capture.
 COPIES_NS = 1_000_000
@@ -48,10 +48,18 @@ class Duplicates:
 def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
     """Equal digests in one flow within `within_ns`: copies made by the capture, not sent twice by a host.
 
-    A host that sends again does so with a new IP identification, or after a timeout far above a millisecond.
+    A host that sends again does so with a new IP identification, or after a timeout far above a millisecond. Computed
+    once per context.
     """
-    seen = context.observations
-    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
+    if within_ns not in context.copies:
+        context.copies[within_ns] = _duplicates(context.observations, within_ns)
+    return context.copies[within_ns]
+
+
+def _duplicates(seen: np.ndarray, within_ns: int) -> Duplicates:
+    order = np.argsort(np.ascontiguousarray(seen[:, OBS_DIGEST]))
+    seen = seen[order[in_company(seen[order, OBS_DIGEST])]]
+    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
     copy = np.flatnonzero(copies(seen, within_ns))
     copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
     flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)

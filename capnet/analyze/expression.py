@@ -38,7 +38,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
 from capnet.analyze.packets import trails
-from capnet.analyze.rows import WITH_ID, echo_id, host_of
+from capnet.analyze.rows import WITH_ID, echo_id, host_of, one_of
 from capnet.errors import UsageError
 from capnet.wire.frames import MAPPED, TUNNEL_NAMES, address_value, mac_value
 
@@ -484,7 +484,7 @@ def _network(first: int, prefix: int, end: str) -> Mask:
 def _ports(low: int, high: int, end: str) -> Mask:
     def mask(on: Meaning) -> np.ndarray:
         flows = on.context.flows
-        ported = ~np.isin(flows[:, FLOW_PROTO], WITH_ID)  # theirs are identifiers
+        ported = ~one_of(flows[:, FLOW_PROTO], WITH_ID)  # theirs are identifiers
         inside = [ported & (flows[:, each] >= low) & (flows[:, each] <= high) for each in (FLOW_SPORT, FLOW_DPORT)]
         return on.anywhere(_ended(inside[0], inside[1], end))
 
@@ -518,7 +518,7 @@ def _vni(number: int) -> Mask:
 def _id(number: int) -> Mask:
     def mask(on: Meaning) -> np.ndarray:
         flows = on.context.flows
-        rows = np.isin(flows[:, FLOW_PROTO], WITH_ID) & (flows[:, FLOW_SPORT] == number)
+        rows = one_of(flows[:, FLOW_PROTO], WITH_ID) & (flows[:, FLOW_SPORT] == number)
         rows[rows] = [echo_id(row) is not None for row in flows[rows]]
         return on.anywhere(rows)
 

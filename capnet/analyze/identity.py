@@ -52,7 +52,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.copies import COPIES_NS, copies, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
-from capnet.analyze.rows import TCP, WITH_ID, by_digest, in_company, row_hash
+from capnet.analyze.rows import TCP, WITH_ID, by_digest, in_company, one_of, row_hash
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
@@ -284,7 +284,7 @@ def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.nda
 
     proto = one[:, FLOW_PROTO]
     tcp = proto == TCP
-    portless = np.isin(proto, WITH_ID) | (one[:, FLOW_SPORT] < 0)
+    portless = one_of(proto, WITH_ID) | (one[:, FLOW_SPORT] < 0)
     source_kept = same(FLOW_SRC_HI, FLOW_SRC_LO) & (portless | same(FLOW_SPORT))
     target_kept = same(FLOW_DST_HI, FLOW_DST_LO) & (portless | same(FLOW_DPORT))
     lower = ttl_delta < 0
@@ -423,8 +423,9 @@ def _best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndar
         first[1:] = pairs[order[1:], of] != pairs[order[:-1], of]
         return order[first]
 
-    kept = np.intersect1d(best(0, 1), best(1, 0))
-    return np.setdiff1d(kept, _closing(pairs, count, kept))
+    both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # each has a pair once
+    kept = both[1:][both[1:] == both[:-1]]
+    return kept[~one_of(kept, _closing(pairs, count, kept))]
 
 
 def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int]:

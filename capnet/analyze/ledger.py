@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -348,15 +350,21 @@ def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
         place[order] = np.arange(len(order))
     # Column by column: conclusions look at few columns of all flows, the pass looked at all columns of one.
     flows = np.empty((len(place), col.FLOW_WIDTH), dtype=np.int64, order="F")
-    start = 0
-    for part, carried, each in zip(parts, carriers, seen, strict=True):
-        here = place[start : start + part.flows.count]
-        start += part.flows.count
+    starts = np.cumsum([0, *(part.flows.count for part in parts)]).tolist()
+    places = [place[start:stop].copy() for start, stop in pairwise(starts)]
+    columns = flows.reshape(-1, order="F")
+
+    def turned(part: Part, here: np.ndarray) -> None:
         run, view = part.machine.run, part.machine.view
-        run(turn)(
-            view(part.flows.flat), len(here), col.FLOW_WIDTH, view(here.copy()), view(flows.reshape(-1, order="F")),
-            len(place),
-        )  # fmt: skip
+        run(turn)(view(part.flows.flat), len(here), col.FLOW_WIDTH, view(here), view(columns), len(place))
+
+    others = [Thread(target=turned, args=each) for each in zip(parts[1:], places[1:], strict=True)]
+    for thread in others:
+        thread.start()
+    turned(parts[0], places[0])
+    for thread in others:
+        thread.join()
+    for part, here, carried, each in zip(parts, places, carriers, seen, strict=True):
         if finish:
             part.flows = Table(part.machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
         carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]

@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from capnet.analyze.columns import (
     STATION_FIRST_FRAME,
     STATION_HOW,
@@ -129,4 +127,4 @@ def _frames(context: Context, point: int, mac: int, ips: list[str]) -> list[Evid
     frames = sorted(
         int(row[STATION_FIRST_FRAME]) for row in rows if (int(row[STATION_IP_HI]), int(row[STATION_IP_LO])) in wanted
     )
-    return [context.evidence(point, frame) for frame in np.unique(frames).tolist()[:10]]
+    return [context.evidence(point, frame) for frame in sorted(set(frames))[:10]]

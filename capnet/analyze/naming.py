@@ -6,11 +6,9 @@ containers, such an address is that host's; on the wire it may be anybody's, and
 
 from __future__ import annotations
 
-import numpy as np
-
 from capnet.analyze.columns import FLOW_DST_LO, FLOW_POINT, FLOW_SRC_LO
 from capnet.analyze.context import Context
-from capnet.analyze.rows import host_of
+from capnet.analyze.rows import distinct, host_of
 from capnet.wire.frames import address_value
 
 INSIDE = ("container", "veth", "bridge", "overlay", "loopback")
@@ -27,7 +25,7 @@ def names_at(context: Context) -> dict[str, dict[str, str]]:
         if not known or point.role not in INSIDE:
             continue
         here = context.flows[context.flows[:, FLOW_POINT] == number]
-        seen = set(np.unique(here[:, [FLOW_SRC_LO, FLOW_DST_LO]]).tolist())
+        seen = set(distinct(here[:, [FLOW_SRC_LO, FLOW_DST_LO]]).tolist())
         named = {address: name for address, name in sorted(known.items()) if address_value(address)[1] in seen}
         if named:
             found[point.name] = named

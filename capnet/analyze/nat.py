@@ -211,8 +211,9 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
     `explained`: flow rows whose translation links have shown.
     """
     flows = context.flows
-    lonely = np.flatnonzero((answers < 0) & (flows[:, FLOW_PACKETS] > 0) & _may_be_half(flows))
-    lonely = lonely[~np.isin(lonely, list(explained))]
+    alone = (answers < 0) & (flows[:, FLOW_PACKETS] > 0) & _may_be_half(flows)
+    alone[list(explained)] = False
+    lonely = np.flatnonzero(alone)
     questions: dict[tuple[int, ...], list[int]] = {}
     for row in lonely.tolist():
         for key in _question_keys(flows[row].tolist()):

@@ -55,21 +55,22 @@ def trails(found: Links, flows: int) -> np.ndarray:
 
 
 def recent_table(packets: int, width: int) -> np.ndarray:
-    """Room to remember about as many packets, SLOTS at most; a flat table for `slot_of`."""
+    """Room to remember about as many packets, SLOTS at most; a flat table for `slot_of`, its slots' number first."""
     slots = 1024
     while slots < min(4 * packets, SLOTS):
         slots *= 2
-    return np.zeros((slots + _PROBES) * width, dtype=np.int64)
+    table = np.zeros(1 + (slots + _PROBES) * width, dtype=np.int64)
+    table[0] = slots
+    return table
 
 
 @inline
 def slot_of(recent: Any, width: int, age: int, key: int) -> int:
     """Offset in `recent` of `key`, or of the place it may take: free, or the longest unused. Never 0 is a key."""
-    slots = len(recent) // width - _PROBES
-    start = (key >> 7) & (slots - 1)
-    best = start * width
+    start = (key >> 7) & (recent[0] - 1)
+    best = 1 + start * width
     for probe in range(_PROBES):
-        at = (start + probe) * width
+        at = 1 + (start + probe) * width
         if recent[at] == key:
             return at
         if recent[at + age] < recent[best + age]:
@@ -165,7 +166,7 @@ def _copied(context: Context, trail: np.ndarray) -> np.ndarray:
 
 @kernel
 def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, flow_of: Any) -> None:
-    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: as `see_flows` wants it."""
+    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: as `see_part` wants it."""
     for i in range(n):
         flow_of[i] = -1
         if rows[i * WIDTH + LAYERS] & LAYER_IP:

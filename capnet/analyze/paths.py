@@ -51,6 +51,7 @@ from capnet.analyze.rows import (
     UDP,
     WITH_ID,
     destination,
+    distinct,
     echo_id,
     flow_key,
     host_of,
@@ -249,7 +250,7 @@ def carriers(context: Context) -> np.ndarray:
     outside = np.zeros(len(flows), dtype=bool)
     ends = (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT)
     tunnel_ends = (TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT)
-    points_with_inner = np.unique(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
+    points_with_inner = distinct(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
     for tunnel in context.tunnels:
         if tunnel[TUNNEL_POINT] in points_with_inner:
             here = flows[:, FLOW_POINT] == tunnel[TUNNEL_POINT]

@@ -138,7 +138,7 @@ class Peeks:
         right &= stored != 0  # UDP without a checksum
         unfilled = right & (stored == total)
         points = rows[:, POINT] + base
-        for point in np.unique(points[right]).tolist():
+        for point in sorted(set(points[right].tolist())):
             entry = self.checksums.setdefault(point, Checksums())
             here = np.flatnonzero(unfilled & (points == point))
             entry.seen += int((right & (points == point)).sum())

@@ -20,6 +20,7 @@ from capnet.analyze.columns import (
     FLOW_FIRST_FRAME,
     FLOW_FIRST_SEQ,
     FLOW_PAYLOAD,
+    FLOW_POINT,
     FLOW_PROTO,
     FLOW_SRC_HI,
     FLOW_SRC_LO,
@@ -28,7 +29,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Proxy
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, flow_key, places_of, replies
+from capnet.analyze.rows import TCP, flow_key, host_of, replies
 
 MOST_ALIKE = 20  # connections of equal size both ways: more are a habit of the application, and prove nothing
 SLACK_NS = 50_000_000  # how much longer the second connection may live while both are being closed
@@ -129,8 +130,10 @@ class _Connections:
         self.first, self.last = first[rows], last[rows]  # ns, under one clock
         self.source = flows[rows][:, [FLOW_SRC_HI, FLOW_SRC_LO]]
         self.target = flows[rows][:, [FLOW_DST_HI, FLOW_DST_LO]]
-        roles, hosts = places_of(context)
-        self.host, self.on_parent = hosts[rows], roles[rows] == "parent"
+        names = [host_of(point.name) or "" for point in context.points]
+        at = flows[rows, FLOW_POINT]
+        self.host = np.array([names.index(name) for name in names], dtype=np.int64)[at]
+        self.on_parent = np.array([point.role == "parent" for point in context.points], dtype=bool)[at]
         self.numbers = flows[rows, FLOW_FIRST_SEQ]  # of its SYN: a connection seen in another form has the same
 
     def carried_on(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -48,7 +48,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, UDP, destination, is_multicast, is_multicast_mac, source
+from capnet.analyze.rows import TCP, UDP, destination, is_multicast, is_multicast_mac, one_of, source
 from capnet.analyze.stations import RECEIVED, Speaker, home_points, speakers
 from capnet.wire.frames import address_text, address_value
 
@@ -251,8 +251,8 @@ def _with_itself(flows: np.ndarray) -> np.ndarray:
 def _talks(context: Context, loopbacks: set[int]) -> list[Talk]:
     """Conversations over loopback, one per address and point; without Docker's own name server (127.0.0.11)."""
     flows = context.flows
-    wanted = np.isin(flows[:, FLOW_POINT], list(loopbacks)) & (flows[:, FLOW_VIA] == 0) & _with_itself(flows)
-    wanted &= np.isin(flows[:, FLOW_PROTO], (TCP, UDP))
+    wanted = one_of(flows[:, FLOW_POINT], loopbacks) & (flows[:, FLOW_VIA] == 0) & _with_itself(flows)
+    wanted &= one_of(flows[:, FLOW_PROTO], (TCP, UDP))
     for lo in (FLOW_SRC_LO, FLOW_DST_LO):
         wanted &= flows[:, lo] != _NAME_SERVER
     rows = flows[wanted]
@@ -461,13 +461,13 @@ def _between(context: Context, found: Segments, card: Card) -> None:
     """Are frames between children seen at the card, and missing where the outsiders listen?"""
     flows = context.flows
     macs = [child.mac for child in card.children]
-    inner = np.isin(flows[:, FLOW_SMAC], macs) & np.isin(flows[:, FLOW_DMAC], macs) & (flows[:, FLOW_VIA] == 0)
+    inner = one_of(flows[:, FLOW_SMAC], macs) & one_of(flows[:, FLOW_DMAC], macs) & (flows[:, FLOW_VIA] == 0)
     inner &= flows[:, FLOW_SMAC] != flows[:, FLOW_DMAC]
     here = np.flatnonzero(inner & (flows[:, FLOW_POINT] == card.point))
     card.inward = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in here.tolist()[:4]]
     beyond = {leaf for mac in card.outsiders for leaf in found.homes.get(mac, ()) if leaf != card.point}
     heard = {point for point in beyond if len(unicast(context, point))}
-    card.only_inside = bool(len(here) and heard) and not np.isin(flows[inner, FLOW_POINT], list(heard)).any()
+    card.only_inside = bool(len(here) and heard) and not one_of(flows[inner, FLOW_POINT], heard).any()
 
 
 def rival_claims(context: Context) -> list[Claims]:

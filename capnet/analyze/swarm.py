@@ -18,7 +18,7 @@ from capnet.analyze.columns import (
     FLOW_VIA,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import TCP, UDP, places_of, replies
+from capnet.analyze.rows import TCP, UDP, one_of, replies, seen_by
 
 MANAGEMENT, GOSSIP = 2377, 7946
 INSIDE = ("container", "veth", "bridge", "overlay")  # roles of points at which a host's own traffic does not pass
@@ -28,12 +28,11 @@ def swarms_own(context: Context) -> np.ndarray:
     """Per flow row: is it Swarm's own traffic?"""
     flows = context.flows
     sport, dport = flows[:, FLOW_SPORT], flows[:, FLOW_DPORT]
-    roles, _ = places_of(context)
-    outside = (flows[:, FLOW_VIA] == 0) & ~np.isin(roles, INSIDE)
+    outside = (flows[:, FLOW_VIA] == 0) & ~seen_by(context, INSIDE)
     gossip = (flows[:, FLOW_PROTO] == UDP) & (sport == GOSSIP) & (dport == GOSSIP)
     tcp = flows[:, FLOW_PROTO] == TCP
     ports = (MANAGEMENT, GOSSIP)
-    there, back = np.isin(dport, ports), np.isin(sport, ports)
+    there, back = one_of(dport, ports), one_of(sport, ports)
     if not (tcp & (there | back)).any():
         return outside & gossip
     # The server's end tells: the one that a SYN goes to, else the one with the lower number.

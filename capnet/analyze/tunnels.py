@@ -43,7 +43,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Tunnel
-from capnet.analyze.rows import is_multicast, is_multicast_mac
+from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac
 from capnet.wire.frames import TUNNEL_ESP, TUNNEL_NAMES, address_text, address_value, mac_text
 from capnet.wire.ipsec import NAT_PORT
 
@@ -123,7 +123,7 @@ def _inside(context: Context, point: int, kind: int, vni: int) -> tuple[list[str
         & (flows[:, FLOW_SMAC] < 0)
     ]
     for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
-        pairs.update((int(hi), int(lo)) for hi, lo in np.unique(bare[:, ends], axis=0))
+        pairs.update((hi, lo) for hi, lo in bare[:, ends].tolist())
     ips = {address_text(hi, lo) for hi, lo in pairs}
     return (
         [mac_text(mac) for mac in sorted(macs)],
@@ -146,4 +146,4 @@ def _source_ports(context: Context, rows: list[np.ndarray]) -> int:
     for row in rows:
         carriers |= np.logical_and.reduce([flows[:, mine] == row[theirs] for mine, theirs in pairs])
     carriers &= flows[:, FLOW_DEPTH] == flows[carriers, FLOW_DEPTH].min() if carriers.any() else False
-    return len(np.unique(flows[carriers, FLOW_SPORT]))
+    return len(distinct(flows[carriers, FLOW_SPORT]))

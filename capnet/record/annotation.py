@@ -19,7 +19,7 @@ from capnet.analyze import paths
 from capnet.analyze.columns import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
 from capnet.analyze.engine import Study
 from capnet.analyze.packets import Named, Packets, open_again, recent_table, slot_of
-from capnet.analyze.rows import destination, echo_id, ports, source
+from capnet.analyze.rows import destination, distinct, echo_id, ports, source
 from capnet.errors import UnreadableInput, UsageError
 from capnet.report.escape import visible
 from capnet.report.words import Words
@@ -366,7 +366,7 @@ class _Notes:
 
     def of(self, flows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where in `texts` the comments of these flow rows begin and end, -1 for none."""
-        for flow in np.unique(flows[self._from[flows] == -2]).tolist():
+        for flow in distinct(flows[self._from[flows] == -2]).tolist():
             self._meet(flow)
         return self._from[flows], self._to[flows]
 

@@ -148,8 +148,7 @@ MAPPED = 0xFFFF << 32  # the LO half of ::ffff:0.0.0.0
 
 def mac_text(value: int) -> str:
     """48-bit integer → `02:42:ac:11:00:02`."""
-    digits = f"{value & 0xFFFFFFFFFFFF:012x}"
-    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+    return (value & 0xFFFFFFFFFFFF).to_bytes(6, "big").hex(":")
 
 
 def mac_value(text: str) -> int:

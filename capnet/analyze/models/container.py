@@ -13,7 +13,7 @@ import numpy as np
 from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_SMAC
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model
-from capnet.analyze.rows import host_of
+from capnet.analyze.rows import host_of, one_of
 from capnet.analyze.segments import LOCAL, Talk, own_ips, segments
 from capnet.topology import Container
 from capnet.wire.frames import mac_text
@@ -80,7 +80,7 @@ def _model(context: Context, talk: Talk, confidence: float, sharing: list[Contai
         names = " and ".join(context.points[point].name for point in outside[:2])
         because.append(f"to others, all of it is one MAC, {mac_text(mac)}, with one address, at {names}")
         flows = context.flows
-        rows = np.flatnonzero((flows[:, FLOW_SMAC] == mac) & np.isin(flows[:, FLOW_POINT], outside))
+        rows = np.flatnonzero((flows[:, FLOW_SMAC] == mac) & one_of(flows[:, FLOW_POINT], outside))
         evidence = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows.tolist()[:3]]
     else:
         because.append("but one container that calls itself looks the same")
