@@ -263,12 +263,42 @@ def _predecessors(context: Context, seen: np.ndarray, repeated: np.ndarray) -> n
         rising = rising[clock[rising] != clock[rising - step]]
         offer(rising, rising - step)
 
+    _part_repetitions(digest, flow, of, best, best_gap)
+
     # One hop after each: of several that chose the same predecessor, the best keeps it.
     chosen = np.flatnonzero(best >= 0)
     order = chosen[np.lexsort((best_gap[chosen], -best_score[chosen], best[chosen]))]
     loser = np.flatnonzero(best[order[1:]] == best[order[:-1]]) + 1
     best[order[loser]] = -1
     return best
+
+
+def _part_repetitions(digest: np.ndarray, flow: np.ndarray, of: np.ndarray, best: np.ndarray, gap: np.ndarray) -> None:
+    """Take back from `best` what would lead an observation to the next of several equal packets.
+
+    Nothing passes a place twice in the same form. Where a flow repeats a packet more often than the next one shows it,
+    order does not tell which is which: the shortest ways are believed first.
+    """
+    uneven = (best >= 0) & (of != of[best])
+    if not uneven.any():
+        return
+    rows = np.flatnonzero((best >= 0) & np.isin(digest, digest[uneven]))
+    chain: dict[int, int] = {}  # observation → another one of its way, until one that leads nowhere
+    passed: dict[int, set[int]] = {}  # flows on the way of the latter
+
+    def end(at: int) -> int:
+        while at in chain:
+            at = chain[at]
+        return at
+
+    for late in rows[np.argsort(np.abs(gap[rows]), kind="stable")].tolist():
+        one, two = end(int(best[late])), end(late)
+        here = passed.get(one) or {int(flow[one])}
+        there = passed.get(two) or {int(flow[two])}
+        if here & there:
+            best[late] = -1
+            continue
+        chain[one], passed[two] = two, here | there
 
 
 def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.ndarray) -> np.ndarray:

@@ -3,7 +3,11 @@
 `analyze.identity` decides which flows are the same packets at the next point; flows that are linked make a *trail*.
 A packet is a trail, a digest, and the how-manieth packet of that digest it is (payloads repeat): so its name needs no
 memory of packets, is the same at every point, and can be told for captures of any size. Copies that a capture makes of
-one packet (`copies.duplicates`) share its name.
+one packet (`copies.duplicates`) share its name. Where hops saw different numbers of equal packets, `analyze.repeats`
+says which is which.
+
+Of a segment that is cut on the way, the first piece is the same packet: it begins with the same octet. The other pieces
+begin elsewhere and are packets of their own; at the next point, each may be cut or joined in yet another way.
 
 Repetitions are told apart as long as no more than about SLOTS other packets came between them; beyond that a repeated
 payload is taken for its first appearance.
@@ -24,6 +28,7 @@ from capnet.analyze.copies import duplicates
 from capnet.analyze.engine import Study
 from capnet.analyze.identity import Links, links
 from capnet.analyze.passes import FLOW_SCRATCH, flow_key, fragment_key
+from capnet.analyze.repeats import places
 from capnet.analyze.tables import lookup, reindex
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import Capture, open_capture
@@ -106,6 +111,7 @@ class Packets:
         count = len(study.context.flows)
         self.trails = trails(self.links, count)
         self._copied = _copied(study.context, self.trails)
+        self._moved = _table(places(study.context, self.links, self.trails, self._copied, COPY_NS))
         slots = 128
         while slots < 2 * count:
             slots *= 2
@@ -126,8 +132,8 @@ class Packets:
             view(self._scratch), view(flow_of),
         )  # fmt: skip
         run(identify)(
-            view(block.flat), n, view(flow_of), view(self.trails), view(self._copied), view(self._recent), self._seen,
-            view(ids), view(named_by),
+            view(block.flat), n, view(flow_of), view(self.trails), view(self._copied), view(self._moved),
+            len(self._moved) // 2 - 1, view(self._recent), self._seen, view(ids), view(named_by),
         )  # fmt: skip
         self._seen += n
         return Named(source, base, capture, block, ids, named_by, flow_of)
@@ -164,6 +170,20 @@ def _copied(context: Context, trail: np.ndarray) -> np.ndarray:
     return ((count > 0) & (alone | (count > least[trail]))).astype(np.int64)
 
 
+def _table(moved: dict[int, int]) -> np.ndarray:
+    """A hash table of (key, value), half empty at least; one slot when there is nothing in it."""
+    slots = 1
+    while moved and slots < 2 * len(moved) + 2:
+        slots *= 2
+    table = np.zeros(2 * slots, dtype=np.int64)
+    for key, value in moved.items():
+        slot = (key >> 7) & (slots - 1)
+        while table[2 * slot]:
+            slot = (slot + 1) & (slots - 1)
+        table[2 * slot : 2 * slot + 2] = key, value
+    return table
+
+
 @kernel
 def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, flow_of: Any) -> None:
     """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: as `see_part` wants it."""
@@ -180,9 +200,19 @@ def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, 
 
 @kernel
 def identify(
-    rows: Any, n: int, flow_of: Any, trail_of: Any, copied: Any, recent: Any, seen: int, ids: Any, named_by: Any
+    rows: Any,
+    n: int,
+    flow_of: Any,
+    trail_of: Any,
+    copied: Any,
+    moved: Any,
+    mask: int,
+    recent: Any,
+    seen: int,
+    ids: Any,
+    named_by: Any,
 ) -> None:
-    """`ids` and `named_by` of the rows of depth 0. `seen`: rows before this block."""
+    """`ids` and `named_by` of the rows of depth 0. `seen`: rows before this block; `moved`: see `_table`."""
     outermost = 0
     while outermost < n:
         following = outermost + 1
@@ -204,5 +234,13 @@ def identify(
                 recent[at + _RANK] += 1
             recent[at + _TIME] = time
             recent[at + _AGE] = seen + i + 1
-            ids[outermost] = mix(mix(mix(0x3C6EF3, trail_of[flow_of[i]]), digest), recent[at + _RANK]) | 1
+            place = recent[at + _RANK]
+            if mask > 0:
+                key = mix(mix(mix(0x2545F5, flow_of[i]), digest), place) | 1  # repeats.rank_key
+                slot = (key >> 7) & mask
+                while moved[2 * slot] != 0 and moved[2 * slot] != key:
+                    slot = (slot + 1) & mask
+                if moved[2 * slot] == key:
+                    place = moved[2 * slot + 1]
+            ids[outermost] = mix(mix(mix(0x3C6EF3, trail_of[flow_of[i]]), digest), place) | 1
         outermost = following

@@ -235,7 +235,11 @@ class _Annotation:
         since = np.zeros(len(wanted), dtype=np.int64)
         view = self.packets.machine.view
         self.packets.machine.run(hops_before)(
-            view(np.ascontiguousarray(wanted).reshape(-1)), len(wanted), self.number, view(self._recent), view(since)
+            view(np.ascontiguousarray(wanted).reshape(-1)),
+            len(wanted),
+            self.number,
+            view(self._recent),
+            view(since),
         )
         return since
 

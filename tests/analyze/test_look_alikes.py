@@ -75,6 +75,26 @@ def test_equal_datagrams_of_strangers_are_no_translation_of_each_other(tmp_path:
     assert [points(path) for path in report["paths"]] == [["A/ens33", "B/ens33"]] * 4
 
 
+@pytest.mark.parametrize("gone", range(5))
+def test_one_of_many_equal_datagrams_is_lost_and_the_way_stays(tmp_path: Path, gone: int) -> None:
+    """A beacon without IP identification, once a second: what did not arrive is not taken for the one that did."""
+    net = Network(["A/veth1", "A/docker0", "A/ens33", "B/ens33"])
+    for number in range(5):
+        beat = udp(f"{C1}:5000 > {B}:7000", b"alive")
+        outside = beat.routed(src=A)
+        hops = [("A/veth1", beat), ("A/docker0", beat), ("A/ens33", outside), ("B/ens33", outside)]
+        net.pass_by(*(hops[: 1 + gone % 3] if number == gone else hops), gap=1e6)
+    for point in net.points:
+        for moment in (-1000, net.now + 1000):
+            net.at(moment, point, udp("10.9.9.9:9 > 10.9.9.8:9", point.encode(), ident=7))
+    report = read(net, tmp_path)
+    path = path_of(report, C1, B)
+    assert points(path) == net.points
+    assert lost(path) == [None, *(int(at == gone % 3) for at in range(3))]
+    assert translations(report) == {("snat", "udp", (C1, 5000, B, 7000), (A, 5000, B, 7000))}
+    assert path["hops"][1]["delta_us"]["max"] == 10.0
+
+
 def test_dns_retries_are_packets_of_their_own(tmp_path: Path) -> None:
     """The same query again after a second, the first one lost on the way."""
     net = Network(["A/docker0", "A/ens33"])

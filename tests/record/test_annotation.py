@@ -24,6 +24,7 @@ from capnet.wire import pcapng_writer as writer
 from capnet.wire.capture import open_capture
 from capnet.wire.frames import address_text
 from capnet.wire.pcapng import options
+from tests.analyze.simulate import Network, tcp, udp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
@@ -345,3 +346,74 @@ def test_wireshark_reads_ids_comments_and_interfaces(path, tmp_path):
     assert [each[1] for each in shown] == [",".join(each["comments"]) for each in ours]
     if path.suffix == ".pcapng":
         assert [each[2:] for each in shown] == tshark(path, "frame.interface_name", "frame.len")
+
+
+# -- what was lost, what was cut -----------------------------------------------------------------------
+def ids_at(net: Network, folder: Path, compiled: bool) -> dict[str, list[int]]:
+    """The ids of the frames at each point, in order."""
+    (path,) = net.write(folder)
+    annotated([path], folder / "out.pcapng", compiled)
+    found = defaultdict(list)
+    for each in packets(folder / "out.pcapng"):
+        found[net.points[each["interface"]]].append(each["id"])
+    return found
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_a_lost_repetition_does_not_shift_the_others(lost, compiled, tmp_path):
+    """Four equal datagrams a second apart, at three points; one is lost behind the first."""
+    net = Network(["A/veth1", "A/docker0", "A/ens33"])
+    for number in range(4):
+        beat = udp("172.17.0.2:5000 > 192.168.111.129:7000", b"alive")
+        hops = [("A/veth1", beat), ("A/docker0", beat), ("A/ens33", beat.routed(src="192.168.111.128"))]
+        net.pass_by(*(hops[:1] if number == lost else hops), gap=1e6)
+    ids = ids_at(net, tmp_path, compiled)
+    arrived = [each for number, each in enumerate(ids["A/veth1"]) if number != lost]
+    assert len(set(ids["A/veth1"])) == 4
+    assert ids["A/docker0"] == ids["A/ens33"] == arrived
+
+
+def test_a_point_that_began_late_has_the_last_of_equal_packets(tmp_path):
+    net = Network(["A/veth1", "A/docker0"])
+    for number in range(5):
+        beat = udp("172.17.0.2:5000 > 172.17.0.3:7000", b"alive")
+        net.pass_by(*([] if number < 2 else [("A/veth1", beat)]), ("A/docker0", beat), gap=1e6)
+    ids = ids_at(net, tmp_path, False)
+    assert len(set(ids["A/docker0"])) == 5
+    assert ids["A/veth1"] == ids["A/docker0"][2:]
+
+
+def test_files_of_two_hosts_with_clocks_apart_agree_on_what_was_lost(tmp_path):
+    """Half a second between the clocks, equal packets every 100 ms, one of them lost on the wire."""
+    net = Network(["A/ens33", "B/ens33"], files={"A/ens33": "a.pcapng", "B/ens33": "b.pcapng"})
+    net.clocks = {"b.pcapng": (500_000.0, 0.0)}
+    for number in range(30):
+        other = udp("192.168.111.128:9 > 192.168.111.129:9", b"%04d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", other), ("B/ens33", other), gap=1e4)
+        answer = udp("192.168.111.129:9 > 192.168.111.128:9", b"%04d" % number, ident=number + 500)
+        net.pass_by(("B/ens33", answer), ("A/ens33", answer), gap=1e4)
+        if number < 6:
+            beat = udp("192.168.111.128:5000 > 192.168.111.129:7000", b"alive")
+            net.pass_by(("A/ens33", beat), *([] if number == 2 else [("B/ens33", beat)]), gap=1e5)
+    annotated(net.write(tmp_path), tmp_path / "out.pcapng")
+    ids = defaultdict(list)
+    for each in packets(tmp_path / "out.pcapng"):
+        if each["data"].endswith(b"alive"):
+            ids[each["interface"]].append(each["id"])
+    assert len(set(ids[0])) == 6
+    assert ids[1] == ids[0][:2] + ids[0][3:]
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
+def test_the_first_piece_is_the_packet_and_the_others_are_their_own(compiled, tmp_path):
+    """Offload: one segment at the veth, four on the wire; where it goes on, the pieces keep their ids."""
+    net = Network(["A/veth1", "A/ens33", "B/ens33"])
+    for number in range(3):
+        whole = tcp("172.17.0.2:5555 > 192.168.111.129:80", bytes(5792), seq=number * 5792, ident=10 * number)
+        pieces = whole.routed(src="192.168.111.128").cut(1448, 1448, 1448)
+        net.pass_by(("A/veth1", whole), ("A/ens33", pieces), ("B/ens33", pieces))
+    ids = ids_at(net, tmp_path, compiled)
+    assert len(set(ids["A/ens33"])) == 12
+    assert ids["A/veth1"] == ids["A/ens33"][::4]
+    assert ids["B/ens33"] == ids["A/ens33"]
