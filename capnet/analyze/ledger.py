@@ -301,20 +301,22 @@ class Ledger:
     def tunnels(self) -> np.ndarray:
         """The tunnel table: carriers summed up by point, VNI, VTEPs and port."""
         flows, others = self.flows, self._all().carriers
-        carrying = flows[flows[:, col.FLOW_CARRIES] > 0]
+        carrying = np.flatnonzero(flows[:, col.FLOW_CARRIES] > 0)
         other_bytes = np.zeros(len(flows), dtype=np.int64)
         np.add.at(other_bytes, others[:, col.CARRIER_FLOW], others[:, col.CARRIER_BYTES])
         first_vni = _tunnel_rows(
+            flows,
             carrying,
-            carrying[:, [col.FLOW_CARRIES, col.FLOW_CARRIES_VNI]],
-            carrying[:, [col.FLOW_FIRST, col.FLOW_LAST]],
-            carrying[:, col.FLOW_PACKETS] - carrying[:, col.FLOW_OTHER_VNIS],
-            carrying[:, col.FLOW_BYTES] - other_bytes[flows[:, col.FLOW_CARRIES] > 0],
-            carrying[:, [col.FLOW_INNER_BYTES, col.FLOW_FIRST_FRAME, col.FLOW_INNER_LARGEST]],
+            _columns(flows, carrying, col.FLOW_CARRIES, col.FLOW_CARRIES_VNI),
+            _columns(flows, carrying, col.FLOW_FIRST, col.FLOW_LAST),
+            flows[carrying, col.FLOW_PACKETS] - flows[carrying, col.FLOW_OTHER_VNIS],
+            flows[carrying, col.FLOW_BYTES] - other_bytes[carrying],
+            _columns(flows, carrying, col.FLOW_INNER_BYTES, col.FLOW_FIRST_FRAME, col.FLOW_INNER_LARGEST),
         )
         others = others[others[:, col.CARRIER_KIND] > 0]
         other_vnis = _tunnel_rows(
-            flows[others[:, col.CARRIER_FLOW]],
+            flows,
+            others[:, col.CARRIER_FLOW],
             others[:, [col.CARRIER_KIND, col.CARRIER_VNI]],
             others[:, [col.CARRIER_FIRST, col.CARRIER_LAST]],
             others[:, col.CARRIER_FRAMES],
@@ -391,15 +393,26 @@ def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any)
 _TUNNEL_FOLD = ("min", "max", "sum", "sum", "sum", "first", "max", "sum")
 
 
+def _columns(table: np.ndarray, rows: np.ndarray, *columns: int) -> np.ndarray:
+    """A few columns of some rows; numpy would copy whole rows first."""
+    return np.stack([table[rows, column] for column in columns], axis=1)
+
+
 def _tunnel_rows(
-    outer: np.ndarray, kind: np.ndarray, span: np.ndarray, frames_: np.ndarray, bytes_: np.ndarray, rest: np.ndarray
+    flows: np.ndarray,
+    outer: np.ndarray,
+    kind: np.ndarray,
+    span: np.ndarray,
+    frames_: np.ndarray,
+    bytes_: np.ndarray,
+    rest: np.ndarray,
 ) -> np.ndarray:
     """Tunnel rows for the outer flows `outer` (rows of the flow table), one each."""
     return np.column_stack(
         [
-            outer[:, col.FLOW_POINT],
+            flows[outer, col.FLOW_POINT],
             kind,
-            outer[:, [col.FLOW_SRC_HI, col.FLOW_SRC_LO, col.FLOW_DST_HI, col.FLOW_DST_LO, col.FLOW_DPORT]],
+            _columns(flows, outer, col.FLOW_SRC_HI, col.FLOW_SRC_LO, col.FLOW_DST_HI, col.FLOW_DST_LO, col.FLOW_DPORT),
             span,
             frames_,
             bytes_,

@@ -129,21 +129,24 @@ def replies(context: Context) -> np.ndarray:
 
 
 def _replies(context: Context) -> np.ndarray:
-    forward = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, *_PLACE]
-    backward = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, *_PLACE]
     flows = context.flows
     if not len(flows):
         return np.zeros(0, dtype=np.int64)
-    mine, theirs = row_hash(flows[:, forward]), row_hash(flows[:, backward])
+    here = row_hash(flows[:, _SOURCE]), row_hash(flows[:, _DESTINATION]), row_hash(flows[:, _PLACE])
+    mine, theirs = row_hash(np.stack(here, axis=1)), row_hash(np.stack((here[1], here[0], here[2]), axis=1))
     order = np.argsort(mine, kind="stable")
-    at = order[np.minimum(np.searchsorted(mine[order], theirs), len(order) - 1)]
+    asked = np.argsort(theirs)  # a sorted search stays in the cache
+    at = np.empty(len(flows), dtype=np.int64)
+    at[asked] = order[np.minimum(np.searchsorted(mine[order], theirs[asked]), len(order) - 1)]
     found = np.ones(len(flows), dtype=bool)
-    for one, other in zip(forward, backward, strict=True):
+    for one, other in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
         found &= flows[at, one] == flows[:, other]
     return np.where(found, at, -1)
 
 
-_PLACE = (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH, FLOW_PROTO)
+_SOURCE = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
+_DESTINATION = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH, FLOW_PROTO]
 
 
 def distinct(values: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Tunnel
-from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac
+from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac, one_of
 from capnet.wire.frames import TUNNEL_ESP, TUNNEL_NAMES, address_text, address_value, mac_text
 from capnet.wire.ipsec import NAT_PORT
 
@@ -134,9 +134,12 @@ def _inside(context: Context, point: int, kind: int, vni: int) -> tuple[list[str
 def _source_ports(context: Context, rows: list[np.ndarray]) -> int:
     """How many outer source ports, both directions: how well the inner flows are spread over links and queues."""
     flows = context.flows
-    carriers = np.zeros(len(flows), dtype=bool)
+    here = np.flatnonzero(
+        one_of(flows[:, FLOW_DPORT], {int(row[TUNNEL_DPORT]) for row in rows})
+        & (flows[:, FLOW_POINT] == rows[0][TUNNEL_POINT])
+    )
+    carriers = np.zeros(len(here), dtype=bool)
     pairs = (
-        (FLOW_POINT, TUNNEL_POINT),
         (FLOW_DPORT, TUNNEL_DPORT),
         (FLOW_SRC_HI, TUNNEL_SRC_HI),
         (FLOW_SRC_LO, TUNNEL_SRC_LO),
@@ -144,6 +147,9 @@ def _source_ports(context: Context, rows: list[np.ndarray]) -> int:
         (FLOW_DST_LO, TUNNEL_DST_LO),
     )
     for row in rows:
-        carriers |= np.logical_and.reduce([flows[:, mine] == row[theirs] for mine, theirs in pairs])
-    carriers &= flows[:, FLOW_DEPTH] == flows[carriers, FLOW_DEPTH].min() if carriers.any() else False
-    return len(distinct(flows[carriers, FLOW_SPORT]))
+        carriers |= np.logical_and.reduce([flows[here, mine] == row[theirs] for mine, theirs in pairs])
+    here = here[carriers]
+    if not len(here):
+        return 0
+    depth = flows[here, FLOW_DEPTH]
+    return len(distinct(flows[here[depth == depth.min()], FLOW_SPORT]))
