@@ -85,7 +85,7 @@ class Links:
     matched: np.ndarray  # packets seen at both
     ambiguous: np.ndarray  # of those, packets whose digest occurred more than once at one of the places
     missing: np.ndarray  # packets of the hop before that are not here, though this point was listening
-    missing_bytes: np.ndarray  # octets of theirs that are not here
+    missing_bytes: np.ndarray  # octets of theirs that are not here; in a sample, -1 where that is unknown
     outside: np.ndarray  # packets of the hop before at times when this point was not listening
     observed: np.ndarray  # packets of the hop before that were compared
     ttl_delta: np.ndarray  # median, negative when routed

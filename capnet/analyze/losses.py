@@ -4,6 +4,9 @@ A packet whose digest is there arrived. One whose digest is not may still have a
 offload and fragmentation cut the same octets differently at different points. So octets are compared: at each position
 of the sequence space (of IP datagrams: identification and fragment offset), how often was it here, how often there?
 Absence outside the time in which a point was listening proves nothing, and is counted apart.
+
+Where only a sample of packets was compared, the flows' own counters still hold every octet: where both points listened
+all along and recorded nothing twice, their difference is what was lost, however it was cut.
 """
 
 from __future__ import annotations
@@ -12,9 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from capnet.analyze.clocks import clocks
+from capnet.analyze.clocks import clocks, flow_spans
 from capnet.analyze.columns import (
+    FLOW_FIRST_DIGEST,
     FLOW_FIRST_SEQ,
+    FLOW_FRAGMENTS,
+    FLOW_PAYLOAD,
     FLOW_POINT,
     FLOW_PROTO,
     OBS_BYTES,
@@ -24,9 +30,11 @@ from capnet.analyze.columns import (
     OBS_TIME,
 )
 from capnet.analyze.context import Context
+from capnet.analyze.copies import duplicates
 from capnet.analyze.rows import TCP
 
 _CIRCLE = 1 << 32  # sequence numbers
+PIECES_NS = 1_000_000  # by which the pieces of a segment may follow its first one
 _APART = 1 << 34  # between the positions of two links: no interval reaches from one to the next
 
 
@@ -37,7 +45,8 @@ class Coverage:
     matched: np.ndarray
     ambiguous: np.ndarray  # of the matched, those whose digest occurred more than once at their place
     missing: np.ndarray  # not there, though that point was listening; whole or in part
-    missing_bytes: np.ndarray  # octets of TCP sequence space or IP payload that are not there
+    # Octets of TCP sequence space or IP payload that are not there; in a sample, of transport payload, -1 if unknown.
+    missing_bytes: np.ndarray
     outside: np.ndarray  # not there, at a time when that point was not listening
     observed: np.ndarray  # packets compared
 
@@ -100,6 +109,7 @@ def coverage(
         sampled = (seen[mine, OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
         lost &= sampled
         listening |= ~sampled
+        lost_bytes = _by_counters(context, source, target, np.maximum(slowest, 0) + PIECES_NS)
 
     def tally(which: np.ndarray) -> np.ndarray:
         return np.bincount(link[which], minlength=len(target))
@@ -112,6 +122,27 @@ def coverage(
         outside=tally(~found & ~listening),
         observed=tally(np.ones(len(mine), dtype=bool)),
     )
+
+
+def _by_counters(context: Context, source: np.ndarray, target: np.ndarray, slowest: np.ndarray) -> np.ndarray:
+    """Per link, octets of payload that its flows counted here and not there; -1 where the counters do not tell.
+
+    They do where each point listened as long as the flow lasted at the other, where neither recorded packets twice, and
+    where nothing but TCP was cut.
+    """
+    flows = context.flows
+    first, last = _listening(context)
+    begin, end = flow_spans(context)
+    here, there = flows[source, FLOW_POINT], flows[target, FLOW_POINT]
+    same_start = flows[source, FLOW_FIRST_DIGEST] == flows[target, FLOW_FIRST_DIGEST]
+    known = same_start | ((first[there] <= begin[source]) & (first[here] <= begin[target] - slowest))
+    known &= (end[source] <= last[there]) & (end[target] - slowest <= last[here])
+    twice = np.unique(flows[duplicates(context).flow, FLOW_POINT])
+    known &= ~np.isin(here, twice) & ~np.isin(there, twice)
+    whole = (flows[:, FLOW_PROTO] == TCP) | (flows[:, FLOW_FRAGMENTS] == 0)
+    known &= whole[source] & whole[target]
+    octets = flows[source, FLOW_PAYLOAD] - flows[target, FLOW_PAYLOAD]
+    return np.where(known & (octets >= 0), octets, -1)
 
 
 def _listening(context: Context) -> tuple[np.ndarray, np.ndarray]:

@@ -66,6 +66,7 @@ from capnet.analyze.swarm import swarms_own
 from capnet.wire.frames import TUNNEL_NAMES, mac_text
 
 MOST_PATHS = 200  # reported; the flows with the most packets
+USUAL_MTU = 1500  # of Ethernet: what is larger was not cut yet, or joined
 
 
 def conclude(context: Context) -> list[Path]:
@@ -163,7 +164,8 @@ def follow(context: Context, start: int) -> Path:
             hop.delta_us = found.delay(link)
             hop.lost = lost(context, found, link)
             if hop.lost is not None:
-                hop.lost_bytes = int(found.missing_bytes[link]) if context.sample_share == 1.0 else None
+                octets = int(found.missing_bytes[link])
+                hop.lost_bytes = octets if octets >= 0 else None
                 hop.outside = round(int(found.outside[link]) / context.sample_share)
             frame = int(found.frames[link, 1])
         hops.append(hop)
@@ -215,16 +217,27 @@ def lost(context: Context, found: Links, link: int) -> int | None:
     """Packets of the hop before that are missing here while this point was listening; None where it cannot be told.
 
     What is sent to a group goes where somebody listens to it: on several ways, and on others not at all.
-    Segmentation offload cuts TCP differently from point to point. Where only a sample of packets was compared, packets
-    that were cut cannot be counted against each other: only equal bytes prove that nothing is missing.
+    Where only a sample of packets was compared, the octets that both flows counted tell most (`analyze.losses`): none
+    missing is no loss, and some are as many packets as the flow's others are long. Where they cannot be told either,
+    the share of the sample that is missing stands for all; but segmentation offload cuts TCP differently from point to
+    point, and cut packets cannot be counted against each other.
     """
     missing = int(found.missing[link])
-    if missing and to_group(context.flows[found.source[link]]):
+    octets = int(found.missing_bytes[link])
+    if (missing or octets > 0) and to_group(context.flows[found.source[link]]):
         return None
-    if not missing or context.sample_share == 1.0:
+    if context.sample_share == 1.0:
         return missing
     a, b = context.flows[found.source[link]], context.flows[found.target[link]]
-    if a[FLOW_PROTO] == TCP:
+    tcp = a[FLOW_PROTO] == TCP
+    cut = tcp and (a[FLOW_LARGEST_IP] != b[FLOW_LARGEST_IP] or a[FLOW_LARGEST_IP] > USUAL_MTU)
+    if octets == 0 and tcp:
+        return 0
+    if octets >= 0 and not cut:
+        return max(int(a[FLOW_PACKETS] - b[FLOW_PACKETS]), 0)
+    if octets > 0:
+        return max(1, round(octets * int(a[FLOW_PACKETS]) / int(a[FLOW_PAYLOAD])))
+    if missing and tcp:
         same_bytes = all(a[field] == b[field] for field in (FLOW_PAYLOAD, FLOW_FIRST_SEQ, FLOW_NEXT_SEQ))
         if same_bytes and a[FLOW_PACKETS] != b[FLOW_PACKETS]:
             return 0

@@ -17,7 +17,7 @@ from capnet import __version__
 from capnet.analyze.facts import Evidence, Flow, FlowKey, Hop, Nat, Path, Report
 
 SCHEMA = "capnet.report/1"
-ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "correlation")
+ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
 SECTIONS = ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings")
 LEVELS = ("error", "warning", "info")  # of findings, worst first
 

@@ -101,7 +101,7 @@ def _paths(document: Document, words: Words) -> Section:
         f'<p class="small soft">Wireshark {_code(wireshark.flow(group[0]["proto"], group[0]["flow"]))}</p></details>'
         for place, group in enumerate(shown)
     )
-    return "paths", "Paths", "hop by hop", body + _more(len(groups) - len(shown))
+    return "paths", "Paths", f"hop by hop, {routes.compared(document)}", body + _more(len(groups) - len(shown))
 
 
 def _path_head(group: Sequence[Document], words: Words) -> str:

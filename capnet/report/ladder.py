@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from capnet.report.document import Document
 from capnet.report.escape import visible, visible_all
-from capnet.report.routes import ending, packets, route, signed, tunnel
+from capnet.report.routes import compared, ending, packets, route, sampled, signed, tunnel
 from capnet.report.text import columns, count, duration, fill, fit, number, size, span
 from capnet.report.words import ARROW, Words
 
@@ -40,7 +40,7 @@ def render_flows(
     words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
     shown = visible_all(conversations)
     files = ", ".join(each["file"] for each in safe["inputs"])
-    title = [files, visible(asked), count(total, "flow")]
+    title = [files, visible(asked), count(total, "flow"), compared(safe) if sampled(safe) else ""]
     lines = fill(" · ".join(each for each in title if each), width)
     legend = words.legend(_addresses(path for there, back in shown for path in (*there, *back)))
     if legend:

@@ -12,6 +12,19 @@ from capnet.report.words import Words
 _POINT_WIDTH = 40
 
 
+def compared(document: Document) -> str:
+    """How packets were compared, for a heading: `every packet compared`, `1 in 16 packets compared, …`."""
+    if not sampled(document):
+        return "every packet compared"
+    share = float(document["correlation"]["share"])
+    return f"1 in {number(round(1 / share))} packets compared, the same ones at every point"
+
+
+def sampled(document: Document) -> bool:
+    """Were there more packets than could all be compared?"""
+    return float(document.get("correlation", {}).get("share", 1.0)) < 1.0
+
+
 def same_route(paths: Sequence[Document]) -> list[list[Document]]:
     """Paths in groups that took the same points with the same changes and ended alike, busiest group first."""
     groups: dict[tuple[object, ...], list[Document]] = {}

@@ -177,7 +177,7 @@ def _paths(document: Document, words: Words, width: int) -> Section:
     body: list[str] = []
     for group in shown:
         body += [*([""] if body else []), *routes.lines(group, words, width)]
-    return "Paths", body + more
+    return f"Paths · {routes.compared(document)}", body + more
 
 
 def _flows(document: Document, words: Words, width: int) -> Section:

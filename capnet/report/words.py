@@ -102,12 +102,13 @@ class Words:
     def legend(self, used: Iterable[str]) -> list[str]:
         """`web 172.17.0.2` for every name whose address is among `used` and was not introduced yet, by name."""
         addresses: dict[str, list[str]] = {}
-        for address in dict.fromkeys(used):
+        shown = dict.fromkeys(used)
+        for address in shown:
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
         for known in self.names_at.values():
             for address, name in known.items():
-                if address not in addresses.setdefault(name, []):
+                if address in shown and address not in addresses.setdefault(name, []):
                     addresses[name].append(address)
         return [f"{name} {', '.join(addresses[name])}" for name in sorted(addresses)]
 

@@ -50,7 +50,7 @@ def test_what_is_missing_prints_nothing():
     full = table.render(document(report))
     for section, heading in {
         "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
-        "stations": "Stations", "paths": "Paths", "findings": "Findings",
+        "stations": "Stations", "paths": "Paths · every packet compared", "findings": "Findings",
     }.items():  # fmt: skip
         report = sample.bridge()
         setattr(report, section, [])

@@ -24,7 +24,7 @@ def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
     carrying = carriers(context)
     places: dict[tuple[int, int], list[int]] = {}
-    for link in np.flatnonzero(found.missing).tolist():
+    for link in np.flatnonzero((found.missing > 0) | (found.missing_bytes > 0)).tolist():
         row = flows[found.source[link]]
         if not carrying[found.source[link]] and lost(context, found, link):
             place = int(row[FLOW_POINT]), int(flows[found.target[link], FLOW_POINT])
@@ -44,7 +44,7 @@ def _finding(context: Context, place: tuple[int, int], gone: list[int]) -> Findi
         "lost": count,
         "packets": packets,
         "flows": len(gone),
-        "bytes": sum(int(found.missing_bytes[link]) for link in gone),
+        "bytes": sum(max(int(found.missing_bytes[link]), 0) for link in gone),
         "captures_dropped": there.dropped,
     }
     return Finding(
