@@ -19,8 +19,9 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, MacVerdict
+from capnet.analyze.layer2 import SharedMac, network_of, own_ips, passed_on
 from capnet.analyze.rows import is_multicast_mac, plural
-from capnet.analyze.segments import SharedMac, network_of, own_ips, passed_on, rival_claims, segments
+from capnet.analyze.segments import rival_claims, segments
 from capnet.analyze.stations import RECEIVED, Speaker, speakers
 from capnet.wire.frames import address_value, mac_text
 

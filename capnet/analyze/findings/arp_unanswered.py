@@ -23,8 +23,8 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.findings.macvlan_host_isolation import isolated
+from capnet.analyze.layer2 import RETRY_NS
 from capnet.analyze.rows import plural
-from capnet.analyze.segments import RETRY_NS
 from capnet.wire.frames import address_text
 
 REQUEST, REPLY = 1, 2

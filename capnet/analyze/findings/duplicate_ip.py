@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
-from capnet.analyze.segments import Claims, rival_claims
+from capnet.analyze.layer2 import Claims
+from capnet.analyze.segments import rival_claims
 from capnet.wire.frames import mac_text
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.cards import asked_in_vain
 from capnet.analyze.columns import ARP_FIRST_FRAME, ARP_OPERATION, ARP_POINT, ARP_SENDER_LO, ARP_TARGET_LO
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
+from capnet.analyze.layer2 import REQUEST
 from capnet.analyze.rows import plural
-from capnet.analyze.segments import REQUEST, asked_in_vain, segments
+from capnet.analyze.segments import segments
 from capnet.wire.frames import address_value
 
 SURE = 0.5

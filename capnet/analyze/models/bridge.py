@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model, Nat
+from capnet.analyze.layer2 import same_network
 from capnet.analyze.rows import is_private, plural
-from capnet.analyze.segments import same_network, segments
+from capnet.analyze.segments import segments
 
 _BRIDGES = ("bridge", "veth")
 WITHIN_A_HOST_US = 1000.0

@@ -11,7 +11,8 @@ from __future__ import annotations
 from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_SMAC, FLOW_SRC_LO
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Model
-from capnet.analyze.segments import own_ips, segments
+from capnet.analyze.layer2 import own_ips
+from capnet.analyze.segments import segments
 from capnet.wire.frames import address_value, mac_text
 
 

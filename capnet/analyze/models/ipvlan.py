@@ -24,8 +24,9 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model
+from capnet.analyze.layer2 import SharedMac, same_network
 from capnet.analyze.rows import destination, source
-from capnet.analyze.segments import SharedMac, same_network, segments
+from capnet.analyze.segments import segments
 from capnet.wire.frames import address_value, mac_text
 
 MOST_ADDRESSES = 64  # behind one MAC: more are a gateway's

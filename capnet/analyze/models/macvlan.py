@@ -19,7 +19,8 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model
-from capnet.analyze.segments import Card, segments
+from capnet.analyze.layer2 import Card
+from capnet.analyze.segments import segments
 from capnet.wire.frames import address_value, mac_text
 
 

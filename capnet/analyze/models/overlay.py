@@ -23,8 +23,8 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model, Path, Tunnel
 from capnet.analyze.identity import links
+from capnet.analyze.layer2 import same_network
 from capnet.analyze.rows import destination, is_private, source
-from capnet.analyze.segments import same_network
 from capnet.analyze.swarm import GOSSIP, swarms_own
 from capnet.wire.frames import address_value
 
