@@ -8,7 +8,7 @@ from typing import Any
 
 from capnet.analyze.engine import analyze
 
-WHOLE = ("unicast", "ips")  # of analyze.segments: one goes through all flows, one sorts all addresses of a MAC
+WHOLE = ("unicast", "ips")  # of analyze.layer2: one goes through all flows, one sorts all addresses of a MAC
 
 
 def _udp(number: int) -> bytes:
@@ -29,7 +29,7 @@ def _passes(path: Path, count: int) -> int:
     def note(frame: FrameType, event: str, _: Any) -> None:
         nonlocal passes
         code = frame.f_code
-        passes += event == "call" and code.co_name in WHOLE and code.co_filename.endswith("segments.py")
+        passes += event == "call" and code.co_name in WHOLE and code.co_filename.endswith("layer2.py")
 
     sys.setprofile(note)
     try:
