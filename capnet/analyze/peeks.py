@@ -37,8 +37,9 @@ from capnet.wire.frames import (
 
 DNS = 53
 MOST_NAMES = 1000  # different failures that are kept; more are counted without their name
-EVERY = 16  # of a large capture, one block of rows in so many has its checksums looked at
-SMALL = 20_000  # rows: up to here, all blocks
+SMALL = 20_000  # checksums are looked at up to this frame, in a larger capture also in the first
+WINDOW = 256  # frames of each
+EVERY = 65_536
 MOST_FRAMES = 10
 
 
@@ -66,17 +67,13 @@ class Peeks:
     def __init__(self) -> None:
         self.failures: dict[tuple[int, int, str], Failures] = {}
         self.checksums: dict[int, Checksums] = {}
-        self._rows = 0
-        self._blocks = 0
 
     def see(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
         if block.answers:
             self._answers(block, base)
-        if self._rows < SMALL or self._blocks % EVERY == 0:
+        if len(block):
             self._checksums(block, base)
-        self._rows += len(block)
-        self._blocks += 1
 
     # -- DNS (RFC 1035 section 4.1) -------------------------------------------------------------------
     def _answers(self, block: Block, base: int) -> None:
@@ -103,7 +100,13 @@ class Peeks:
     # -- checksums -----------------------------------------------------------------------------------
     def _checksums(self, block: Block, base: int) -> None:
         """A sender that leaves the sum to its card puts the pseudo-header's (RFC 9293 section 3.1) in its place."""
-        rows, picked = block.rows, np.arange(len(block))
+        first, last = int(block.rows[0, FRAME]), int(block.rows[-1, FRAME])
+        if first > SMALL and first % EVERY >= WINDOW and last // EVERY == first // EVERY:
+            return
+        # By the frame's number, so that it does not matter in which blocks they come.
+        frame = block.rows[:, FRAME]
+        picked = np.flatnonzero((frame <= SMALL) | (frame % EVERY < WINDOW))
+        rows = block.rows[picked]
         layers = rows[:, LAYERS]
         mine = (layers & (LAYER_TCP | LAYER_UDP) != 0) & (layers & LAYER_FRAGMENT == 0) & (rows[:, PAYLOAD_AT] >= 0)
         mine &= rows[:, FRAG_OFFSET] <= 0
