@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_KEY
 from capnet.analyze.ledger import Ledger, hash_block
+from capnet.analyze.packed import KEY
 from capnet.wire.capture import ROWS, Batch, Capture
 from capnet.wire.frames import Block
 
@@ -131,7 +131,7 @@ class Hands:
         block = self.capture.decode(decoded.batch)
         assert block is not None
         machine = self.capture.machine
-        hash_block(machine, block, self.base, machine.view(np.zeros(FLOW_KEY, dtype=np.int64)), decoded.hashes)
+        hash_block(machine, block, self.base, machine.view(np.zeros(KEY, dtype=np.int64)), decoded.hashes)
         decoded.block, decoded.left = block, self.count
         decoded.is_last = decoded.batch.done == decoded.batch.count
         with self._change:

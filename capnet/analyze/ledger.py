@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from capnet.analyze import columns as col
+from capnet.analyze.packed import KEY, PACKED, unpack
 from capnet.analyze.passes import (
     FLOW_SCRATCH,
     add_flow_sides,
@@ -25,7 +26,7 @@ from capnet.analyze.passes import (
 )
 from capnet.analyze.peeks import Peeks
 from capnet.analyze.rows import row_hash
-from capnet.analyze.tables import Table, turn
+from capnet.analyze.tables import Table
 from capnet.wire import frames
 from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
@@ -54,7 +55,7 @@ class Part:
         self.of = of
         self.sample = 0  # digests with one of these bits are not observed
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames; in part 0, all of them
-        self.flows = Table(machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
+        self.flows = Table(machine, PACKED, KEY, scratch=FLOW_SCRATCH)
         self.stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
         self.arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)  # likewise
         self.carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
@@ -166,7 +167,7 @@ class Ledger:
         self.machine = machine
         self.budget = budget
         self.parts = [Part(machine, budget, number, parts) for number in range(parts)]
-        self._key = machine.view(np.zeros(col.FLOW_KEY, dtype=np.int64))
+        self._key = machine.view(np.zeros(KEY, dtype=np.int64))
         self._hashes = np.zeros(0, dtype=np.int64)
         self._hashed: Any = None  # view of it
         self._points = 1
@@ -289,11 +290,11 @@ class Ledger:
         for part in self.parts:
             sums.add(part.stations.rows, run(add_stations))
             flows = view(part.flows.flat)
-            for side in ((col.FLOW_SMAC, col.FLOW_SRC_HI, 0), (col.FLOW_DMAC, col.FLOW_DST_HI, 2)):
+            for receiving in (0, 1):
                 for start in range(0, part.flows.count, ROOM):  # flows are many more than stations
                     stop = min(start + ROOM, part.flows.count)
                     sums.reserve(stop - start)
-                    sums.count = run(add_flow_sides)(flows, start, stop, *side, *sums.arguments(), sums.count)
+                    sums.count = run(add_flow_sides)(flows, start, stop, receiving, *sums.arguments(), sums.count)
         sums.add(arp_rows, run(add_stations))
         return _by_first_sight(sums.rows, col.STATION_KEY, col.STATION_FIRST)
 
@@ -356,19 +357,19 @@ def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
     places = [place[start:stop].copy() for start, stop in pairwise(starts)]
     columns = flows.reshape(-1, order="F")
 
-    def turned(part: Part, here: np.ndarray) -> None:
+    def unpacked(part: Part, here: np.ndarray) -> None:
         run, view = part.machine.run, part.machine.view
-        run(turn)(view(part.flows.flat), len(here), col.FLOW_WIDTH, view(here), view(columns), len(place))
+        run(unpack)(view(part.flows.flat), len(here), view(here), view(columns), len(place))
 
-    others = [Thread(target=turned, args=each) for each in zip(parts[1:], places[1:], strict=True)]
+    others = [Thread(target=unpacked, args=each) for each in zip(parts[1:], places[1:], strict=True)]
     for thread in others:
         thread.start()
-    turned(parts[0], places[0])
+    unpacked(parts[0], places[0])
     for thread in others:
         thread.join()
     for part, here, carried, each in zip(parts, places, carriers, seen, strict=True):
         if finish:
-            part.flows = Table(part.machine, col.FLOW_WIDTH, col.FLOW_KEY, scratch=FLOW_SCRATCH)
+            part.flows = Table(part.machine, PACKED, KEY, scratch=FLOW_SCRATCH)
         carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]
         each[:, col.OBS_FLOW] = here[each[:, col.OBS_FLOW]]
     observations = np.concatenate(seen)
@@ -384,7 +385,7 @@ def _by_flow(carriers: np.ndarray) -> np.ndarray:
 def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any) -> None:
     """The hash of each row's flow: in any thread, before a block is taken in.
 
-    `key`: view of FLOW_KEY numbers, scratch space; `hashes`: view of at least one for each row.
+    `key`: view of KEY numbers, scratch space; `hashes`: view of at least one for each row.
     """
     machine.run(hash_flows)(block.view, len(block), base, key, hashes)
 

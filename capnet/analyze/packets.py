@@ -27,7 +27,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
 from capnet.analyze.engine import Study
 from capnet.analyze.identity import Links, links
-from capnet.analyze.passes import FLOW_SCRATCH, flow_key, fragment_key
+from capnet.analyze.packed import FRAGMENT, FRAGMENT_SLOTS, KEY, fragment_ends, packed_key, unpack_key
 from capnet.analyze.repeats import places
 from capnet.analyze.tables import lookup, reindex
 from capnet.errors import UnreadableInput
@@ -119,7 +119,7 @@ class Packets:
         view = self.machine.view
         self.machine.run(reindex)(view(self._index), slots - 1, view(self.flows), FLOW_WIDTH, FLOW_KEY, count)
         self._recent = recent_table(study.report.coverage.frames, _RECENT)
-        self._scratch = np.zeros(FLOW_SCRATCH, dtype=np.int64)
+        self._scratch = np.zeros(_SCRATCH, dtype=np.int64)
         self._seen = 0
 
     def name(self, source: int, base: int, capture: Capture, block: Block) -> Named:
@@ -184,15 +184,22 @@ def _table(moved: dict[int, int]) -> np.ndarray:
     return table
 
 
+# Scratch space of `find_flows`: a flow's key in columns, and packed; then the ports of first fragments.
+_PACKED_KEY = FLOW_KEY
+_FRAGMENTS = _PACKED_KEY + KEY
+_SCRATCH = _FRAGMENTS + FRAGMENT_SLOTS * FRAGMENT
+
+
 @kernel
 def find_flows(rows: Any, n: int, base: int, index: Any, mask: int, flows: Any, key: Any, flow_of: Any) -> None:
-    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: as `see_part` wants it."""
+    """Look up, never add: `flow_of[i]` = flow row of row i, -1 for what is not IP. `key`: _SCRATCH numbers."""
     for i in range(n):
         flow_of[i] = -1
         if rows[i * WIDTH + LAYERS] & LAYER_IP:
-            flow_key(rows, i * WIDTH, base, key, 0)
+            packed_key(rows, i * WIDTH, base, key, _PACKED_KEY)
             if rows[i * WIDTH + LAYERS] & LAYER_FRAGMENT:
-                fragment_key(rows, i * WIDTH, key, 0)
+                fragment_ends(rows, i * WIDTH, key, _PACKED_KEY, key, _FRAGMENTS)
+            unpack_key(key, _PACKED_KEY, key, 0, 1)
             row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
             if row >= 0:
                 flow_of[i] = row

@@ -35,48 +35,6 @@ from capnet.analyze.columns import (
     CARRIER_LAST,
     CARRIER_VNI,
     CARRIER_WIDTH,
-    FLOW_BYTES,
-    FLOW_CARRIES,
-    FLOW_CARRIES_VNI,
-    FLOW_DEPTH,
-    FLOW_DMAC,
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_FIRST,
-    FLOW_FIRST_DIGEST,
-    FLOW_FIRST_FRAME,
-    FLOW_FIRST_SEQ,
-    FLOW_FRAGMENTS,
-    FLOW_INNER_BYTES,
-    FLOW_INNER_LARGEST,
-    FLOW_KEY,
-    FLOW_KIND,
-    FLOW_LARGEST_IP,
-    FLOW_LAST,
-    FLOW_NEXT_SEQ,
-    FLOW_OTHER_VNIS,
-    FLOW_PACKETS,
-    FLOW_PAYLOAD,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_RETRANSMISSIONS,
-    FLOW_SMAC,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_STRAYS,
-    FLOW_SYN_TIME,
-    FLOW_SYNACK_TIME,
-    FLOW_SYNS,
-    FLOW_TCP_FLAGS,
-    FLOW_TTL,
-    FLOW_TTL_MAX,
-    FLOW_TTL_MIN,
-    FLOW_VIA,
-    FLOW_VIA_VNI,
-    FLOW_VLAN,
-    FLOW_WIDTH,
     OBS_BYTES,
     OBS_DIGEST,
     OBS_FLOW,
@@ -103,43 +61,59 @@ from capnet.analyze.columns import (
     STATION_VIA_VNI,
     STATION_WIDTH,
 )
+from capnet.analyze.packed import (
+    FRAGMENT,
+    FRAGMENT_SLOTS,
+    K_DST_HI,
+    K_FIRST,
+    K_FIRST_FRAME,
+    K_INNER_BYTES,
+    K_LAST,
+    K_PACKETS,
+    K_PLACE,
+    K_SOURCE,
+    K_SRC_HI,
+    K_STRAYS,
+    K_TARGET,
+    K_VIA_VNI,
+    KEY,
+    MAC_MASK,
+    OTHER_VNI,
+    PACKED,
+    STRAY,
+    begin_flow,
+    count_packet,
+    fragment_ends,
+    highest_ttl,
+    lowest_ttl,
+    packed_key,
+)
 from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed, row_of
 from capnet.wire.frames import (
     ABSENT,
-    ACK,
     ARP_OP,
     ARP_SHA,
-    DEPTH,
     DIGEST,
     DMAC,
-    DPORT,
     DST_HI,
     DST_LO,
     FRAG_OFFSET,
     FRAME,
-    ICMP_CODE,
-    ICMP_ID,
-    ICMP_TYPE,
     IP_ID,
     IP_LENGTH,
     LAYER_ARP,
     LAYER_FRAGMENT,
-    LAYER_ICMP,
-    LAYER_ICMPV6,
     LAYER_INSIDE,
     LAYER_IP,
     LAYER_IPV4,
     LAYER_TCP,
     LAYER_TUNNEL,
-    LAYER_UDP,
     LAYERS,
     PAYLOAD,
     POINT,
     PROTO,
-    RELATED,
     SEQ,
     SMAC,
-    SPORT,
     SRC_HI,
     SRC_LO,
     TCP_FLAGS,
@@ -148,42 +122,30 @@ from capnet.wire.frames import (
     TUNNEL,
     VIA,
     VIA_VNI,
-    VLAN,
     VNI,
     WIDTH,
     WIRELEN,
 )
 from capnet.wire.kernel import inline, kernel
-from capnet.wire.octets import mix
 
-TCP, UDP = 6, 17
-SYN = 2
-FIN = 1
-SYN_ACK = 18
+TCP = 6
 
-
-# Rows of a chunk are looked up in three rounds. A flow table is larger than any cache, and one round would wait for
+# Rows of a chunk are looked up in rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.
-CHUNK = 64
+CHUNK = 128
 # Scratch space of `see_part`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
-HASHES = CHUNK * FLOW_KEY
+HASHES = CHUNK * KEY
 GUESSES = HASHES + CHUNK
 PICKED = GUESSES + CHUNK
 TOUCHED = PICKED + CHUNK
 # ... and the ports of the last first fragments seen, by which later ones find their flow.
 FRAGMENTED = TOUCHED + 1
-FRAGMENT_SLOTS = 256
-FRAGMENT = 4  # numbers a slot: which datagram, source port, destination port, kind
 FLOW_SCRATCH = FRAGMENTED + FRAGMENT_SLOTS * FRAGMENT
 
 # Instead of a hash, or of a flow row:
 NO_FLOW = -1  # not an IP packet
 FRAGMENT_FLOW = -2  # hash: its flow is known in order only
 OTHER_PART = -2  # flow row: in the table of another part
-
-# What `count_packet` says of a packet:
-STRAY = 1  # its MACs are not those of its flow
-OTHER_VNI = 2  # it carries another VNI than its flow, or none
 
 # How many rows each table has, beside the tables.
 COUNT_FLOWS = 0
@@ -206,8 +168,8 @@ def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
         elif layers & LAYER_FRAGMENT:
             hashes[i] = FRAGMENT_FLOW
         else:
-            flow_key(rows, i * WIDTH, base, key, 0)
-            hashes[i] = key_hash(key, 0, FLOW_KEY)
+            packed_key(rows, i * WIDTH, base, key, 0)
+            hashes[i] = key_hash(key, 0, KEY)
 
 
 @inline
@@ -245,40 +207,41 @@ def see_part(
                         station_index, station_mask, stations, station_key, counts[COUNT_STATIONS],
                     )  # fmt: skip
             else:
-                at = c * FLOW_KEY
+                at = c * KEY
                 if hashed == FRAGMENT_FLOW:
-                    flow_key(rows, i * WIDTH, base, scratch, at)
-                    fragment_key(rows, i * WIDTH, scratch, at)
-                    hashed = key_hash(scratch, at, FLOW_KEY)
+                    packed_key(rows, i * WIDTH, base, scratch, at)
+                    fragment_ends(rows, i * WIDTH, scratch, at, scratch, FRAGMENTED)
+                    hashed = key_hash(scratch, at, KEY)
                 elif part_of(hashed, parts) == part:
-                    flow_key(rows, i * WIDTH, base, scratch, at)
+                    packed_key(rows, i * WIDTH, base, scratch, at)
                 if part_of(hashed, parts) == part:
                     scratch[HASHES + c] = hashed
-                    scratch[GUESSES + c] = index[hashed & mask]
                     scratch[PICKED + c] = i
                     c += 1
                 else:
                     flow_of[i] = OTHER_PART
             i += 1
         for k in range(c):
+            scratch[GUESSES + k] = index[scratch[HASHES + k] & mask]
+        for k in range(c):
             guess = scratch[GUESSES + k]
             if guess:
-                at = row_of(guess) * FLOW_WIDTH
-                touched ^= flows[at] ^ flows[at + 8] ^ flows[at + 16]
+                at = row_of(guess) * PACKED
+                touched ^= flows[at] ^ flows[at + K_LAST]
                 if rows[scratch[PICKED + k] * WIDTH + LAYERS] & LAYER_TUNNEL:
-                    touched ^= flows[at + 24]
+                    touched ^= flows[at + K_INNER_BYTES]
         for k in range(c):
             picked = scratch[PICKED + k]
             r = picked * WIDTH
-            row = lookup_hashed(index, mask, flows, FLOW_WIDTH, FLOW_KEY, scratch, k * FLOW_KEY, scratch[HASHES + k])
+            row = lookup_hashed(index, mask, flows, PACKED, KEY, scratch, k * KEY, scratch[HASHES + k])
             if row < 0:
-                row = insert(index, row, flows, FLOW_WIDTH, FLOW_KEY, scratch, k * FLOW_KEY, count)
+                row = insert(index, row, flows, PACKED, KEY, scratch, k * KEY, count)
                 born[row] = seen + picked
                 count += 1
-                begin_flow(rows, r, flows, row * FLOW_WIDTH)
+                begin_flow(rows, r, flows, row * PACKED)
             flow_of[picked] = row
             layers = rows[r + LAYERS]
-            unusual = count_packet(rows, r, layers, flows, row * FLOW_WIDTH)
+            unusual = count_packet(rows, r, layers, flows, row * PACKED)
             if unusual & STRAY:
                 counts[COUNT_STATIONS] = count_stray(
                     rows, r, base, station_index, station_mask, stations, station_key, counts[COUNT_STATIONS]
@@ -293,144 +256,6 @@ def see_part(
                 counts[COUNT_OBSERVED] += 1
     counts[COUNT_FLOWS] = count
     scratch[TOUCHED] = touched  # keeps the second round from being optimised away
-
-
-@inline
-def flow_key(rows: Any, r: int, base: int, key: Any, at: int) -> None:
-    """The flow of the IP packet in row `r`, written to `key[at:]`."""
-    key[at + FLOW_POINT] = rows[r + POINT] + base
-    key[at + FLOW_VIA] = rows[r + VIA]
-    key[at + FLOW_VIA_VNI] = rows[r + VIA_VNI]
-    key[at + FLOW_DEPTH] = rows[r + DEPTH]
-    key[at + FLOW_PROTO] = rows[r + PROTO]
-    key[at + FLOW_SRC_HI] = rows[r + SRC_HI]
-    key[at + FLOW_SRC_LO] = rows[r + SRC_LO]
-    key[at + FLOW_DST_HI] = rows[r + DST_HI]
-    key[at + FLOW_DST_LO] = rows[r + DST_LO]
-    if rows[r + LAYERS] & (LAYER_ICMP | LAYER_ICMPV6):
-        key[at + FLOW_SPORT] = rows[r + ICMP_ID]
-        key[at + FLOW_DPORT] = rows[r + ICMP_ID]
-        key[at + FLOW_KIND] = rows[r + ICMP_TYPE] * 256 + rows[r + ICMP_CODE]
-        if rows[r + RELATED] >= 0:
-            key[at + FLOW_SPORT] = rows[r + RELATED] >> 16
-            key[at + FLOW_DPORT] = rows[r + RELATED] & 0xFFFF
-    else:
-        key[at + FLOW_SPORT] = rows[r + SPORT]
-        key[at + FLOW_DPORT] = rows[r + DPORT]
-        key[at + FLOW_KIND] = ABSENT
-
-
-@inline
-def fragment_key(rows: Any, r: int, scratch: Any, at: int) -> None:
-    """Give the fragment in row `r` the ports of its first fragment, in the key at `scratch[at:]`.
-
-    A later fragment that comes before its first one, or long after it, stays in a flow without ports.
-    """
-    which = mix(scratch[at + FLOW_POINT] * 8 + scratch[at + FLOW_DEPTH], rows[r + IP_ID])
-    which = mix(which, scratch[at + FLOW_VIA_VNI] * 256 + scratch[at + FLOW_PROTO])
-    which = mix(mix(which, scratch[at + FLOW_SRC_HI]), scratch[at + FLOW_SRC_LO])
-    which = mix(mix(which, scratch[at + FLOW_DST_HI]), scratch[at + FLOW_DST_LO]) | 1
-    slot = FRAGMENTED + (which >> 8) % FRAGMENT_SLOTS * FRAGMENT
-    if rows[r + FRAG_OFFSET] <= 0:
-        scratch[slot] = which
-        scratch[slot + 1] = scratch[at + FLOW_SPORT]
-        scratch[slot + 2] = scratch[at + FLOW_DPORT]
-        scratch[slot + 3] = scratch[at + FLOW_KIND]
-    elif scratch[slot] == which:
-        scratch[at + FLOW_SPORT] = scratch[slot + 1]
-        scratch[at + FLOW_DPORT] = scratch[slot + 2]
-        scratch[at + FLOW_KIND] = scratch[slot + 3]
-
-
-@inline
-def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
-    """What the first packet of a flow says; `f` is the offset of the flow's row."""
-    flows[f + FLOW_FIRST] = rows[r + TIME]
-    flows[f + FLOW_LAST] = rows[r + TIME]
-    flows[f + FLOW_FIRST_FRAME] = rows[r + FRAME]
-    flows[f + FLOW_SMAC] = rows[r + SMAC]
-    flows[f + FLOW_DMAC] = rows[r + DMAC]
-    flows[f + FLOW_TTL] = rows[r + TTL]
-    flows[f + FLOW_TTL_MIN] = rows[r + TTL]
-    flows[f + FLOW_TTL_MAX] = rows[r + TTL]
-    flows[f + FLOW_SYN_TIME] = ABSENT
-    flows[f + FLOW_SYNACK_TIME] = ABSENT
-    flows[f + FLOW_VLAN] = rows[r + VLAN]
-    flows[f + FLOW_FIRST_DIGEST] = rows[r + DIGEST]
-    if rows[r + SEQ] >= 0 and rows[r + ACK] >= 0:
-        flows[f + FLOW_FIRST_SEQ] = ((rows[r + SEQ] - 0x80000000) << 32) | rows[r + ACK]
-    flows[f + FLOW_NEXT_SEQ] = ABSENT
-    flows[f + FLOW_CARRIES] = rows[r + TUNNEL]
-    flows[f + FLOW_CARRIES_VNI] = rows[r + VNI]
-
-
-@inline
-def count_packet(rows: Any, r: int, layers: int, flows: Any, f: int) -> int:
-    """Add row `r` to the flow at offset `f`. Returns what the flow's row cannot hold of it: STRAY, OTHER_VNI."""
-    unusual = 0
-    flows[f + FLOW_PACKETS] += 1
-    flows[f + FLOW_BYTES] += rows[r + WIRELEN]
-    # Written only where it changes: a cache line that was only read need not go back to memory.
-    if rows[r + TIME] > flows[f + FLOW_LAST]:
-        flows[f + FLOW_LAST] = rows[r + TIME]
-    payload = max(rows[r + PAYLOAD], 0)
-    if layers & LAYER_FRAGMENT and rows[r + FRAG_OFFSET] > 0 and rows[r + PROTO] == UDP:
-        payload = 0  # the first fragment's header has told the length of the whole datagram
-    flows[f + FLOW_PAYLOAD] += payload
-    ttl = rows[r + TTL]
-    if ttl < flows[f + FLOW_TTL_MIN]:
-        flows[f + FLOW_TTL_MIN] = ttl
-    if ttl > flows[f + FLOW_TTL_MAX]:
-        flows[f + FLOW_TTL_MAX] = ttl
-    if rows[r + IP_LENGTH] > flows[f + FLOW_LARGEST_IP]:
-        flows[f + FLOW_LARGEST_IP] = rows[r + IP_LENGTH]
-    if layers & LAYER_FRAGMENT:
-        flows[f + FLOW_FRAGMENTS] += 1
-    if rows[r + SMAC] != flows[f + FLOW_SMAC] or rows[r + DMAC] != flows[f + FLOW_DMAC]:
-        flows[f + FLOW_STRAYS] += 1
-        unusual = STRAY
-    if layers & LAYER_TUNNEL:
-        if rows[r + TUNNEL] == flows[f + FLOW_CARRIES] and rows[r + VNI] == flows[f + FLOW_CARRIES_VNI]:
-            if layers & LAYER_INSIDE:
-                flows[f + FLOW_INNER_BYTES] += rows[r + WIDTH + WIRELEN]
-                if rows[r + WIDTH + IP_LENGTH] > flows[f + FLOW_INNER_LARGEST]:
-                    flows[f + FLOW_INNER_LARGEST] = rows[r + WIDTH + IP_LENGTH]
-        else:
-            flows[f + FLOW_OTHER_VNIS] += 1
-            unusual |= OTHER_VNI
-    elif layers & LAYER_UDP and flows[f + FLOW_CARRIES]:
-        unusual |= OTHER_VNI
-        flows[f + FLOW_OTHER_VNIS] += 1  # on a tunnel's port, but none: IKE beside ESP, say
-    if layers & LAYER_TCP and rows[r + TCP_FLAGS] >= 0:
-        count_segment(rows, r, payload, flows, f)
-    return unusual
-
-
-@inline
-def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
-    """Sequence numbers (RFC 9293 section 3.4: modulo 2**32) and handshake times."""
-    flags = rows[r + TCP_FLAGS]
-    if flags & ~flows[f + FLOW_TCP_FLAGS]:
-        flows[f + FLOW_TCP_FLAGS] |= flags
-    if flags & SYN_ACK == SYN:
-        flows[f + FLOW_SYN_TIME] = rows[r + TIME]
-        flows[f + FLOW_SYNS] += 1
-    elif flags & SYN_ACK == SYN_ACK and flows[f + FLOW_SYNACK_TIME] < 0:
-        flows[f + FLOW_SYNACK_TIME] = rows[r + TIME]
-    length = payload
-    if flags & (SYN | FIN):
-        length += 1
-    following = (rows[r + SEQ] + length) & 0xFFFFFFFF
-    expected = flows[f + FLOW_NEXT_SEQ]
-    if expected < 0:
-        flows[f + FLOW_NEXT_SEQ] = following
-        return
-    ahead = (following - expected) & 0xFFFFFFFF
-    if 0 < ahead < 0x80000000:
-        flows[f + FLOW_NEXT_SEQ] = following
-    elif length > 0 and not (payload <= 1 and ahead == 0 and flags & (SYN | FIN) == 0):
-        # A keep-alive repeats the last byte at most (RFC 9293 section 3.8.4); all else was sent before.
-        flows[f + FLOW_RETRANSMISSIONS] += 1
 
 
 @inline
@@ -484,24 +309,26 @@ def add_stations(rows: Any, n: int, index: Any, mask: int, stations: Any, key: A
 
 @kernel
 def add_flow_sides(
-    flows: Any, start: int, stop: int, mac: int, hi: int, how: int,
-    index: Any, mask: int, stations: Any, key: Any, count: int,
-) -> int:  # fmt: skip
-    """Add up one side of the flows `start` to `stop`: MAC in column `mac`, address in `hi` and the one behind it."""
+    flows: Any, start: int, stop: int, receiving: int, index: Any, mask: int, stations: Any, key: Any, count: int
+) -> int:
+    """Add up one side of the flows `start` to `stop`: those that send, or the receiving ones."""
     for i in range(start, stop):
-        f = i * FLOW_WIDTH
-        if flows[f + mac] < 0:
+        f = i * PACKED
+        mac = (flows[f + (K_TARGET if receiving else K_SOURCE)] & MAC_MASK) - 1
+        if mac < 0:
             continue
-        key[STATION_POINT] = flows[f + FLOW_POINT]
-        key[STATION_VIA] = flows[f + FLOW_VIA]
-        key[STATION_VIA_VNI] = flows[f + FLOW_VIA_VNI]
-        key[STATION_MAC] = flows[f + mac]
-        key[STATION_IP_HI] = flows[f + hi]
-        key[STATION_IP_LO] = flows[f + hi + 1]
-        key[STATION_HOW] = how
+        address = f + (K_DST_HI if receiving else K_SRC_HI)
+        place = flows[f + K_PLACE]
+        key[STATION_POINT] = place >> 16
+        key[STATION_VIA] = place & 15
+        key[STATION_VIA_VNI] = flows[f + K_VIA_VNI]
+        key[STATION_MAC] = mac
+        key[STATION_IP_HI] = flows[address]
+        key[STATION_IP_LO] = flows[address + 1]
+        key[STATION_HOW] = 2 if receiving else 0
         count = add_station(
-            flows[f + FLOW_FIRST], flows[f + FLOW_LAST], flows[f + FLOW_PACKETS] - flows[f + FLOW_STRAYS],
-            flows[f + FLOW_FIRST_FRAME], flows[f + FLOW_TTL_MIN], flows[f + FLOW_TTL_MAX],
+            flows[f + K_FIRST], flows[f + K_LAST], flows[f + K_PACKETS] - flows[f + K_STRAYS],
+            flows[f + K_FIRST_FRAME], lowest_ttl(flows, f), highest_ttl(flows, f),
             index, mask, stations, key, count,
         )  # fmt: skip
     return count

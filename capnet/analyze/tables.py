@@ -77,15 +77,16 @@ class Table:
 
 @inline
 def key_hash(table: Any, at: int, keys: int) -> int:
-    """Hash of `keys` numbers, two at a time: hashing is a chain that the processor cannot overlap."""
-    state = 0x2F0B4C47
+    """Hash of `keys` numbers, in two chains: a step waits for the one before, so that two can overlap."""
+    even, odd = 0x2F0B4C47, 0x51ED2701
     k = 0
     while k + 1 < keys:
-        state = mix(state, table[at + k] ^ ((table[at + k + 1] & 0x7FFFFFFFFFF) << 20))
+        even = mix(even, table[at + k])
+        odd = mix(odd, table[at + k + 1])
         k += 2
     if k < keys:
-        state = mix(state, table[at + k])
-    return state
+        even = mix(even, table[at + k])
+    return mix(even, odd)
 
 
 @inline
@@ -143,12 +144,3 @@ def reindex(index: Any, mask: int, table: Any, width: int, keys: int, count: int
         while index[slot] != 0:
             slot = (slot + 1) & mask
         index[slot] = entry_for(row, hashed)
-
-
-@kernel
-def turn(table: Any, count: int, width: int, place: Any, columns: Any, length: int) -> None:
-    """Row i of a table becomes number `place[i]` of each of `columns`, which are `length` long and lie one by one."""
-    for start in range(0, count, 64):  # few enough rows to stay in the cache
-        for k in range(width):
-            for i in range(start, min(start + 64, count)):
-                columns[k * length + place[i]] = table[i * width + k]
