@@ -15,30 +15,29 @@ from typing import Any
 import numpy as np
 
 from capnet import __version__
-from capnet.analyze import paths
-from capnet.analyze.columns import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
 from capnet.analyze.engine import Study
-from capnet.analyze.packets import Named, Packets, open_again, recent_table, slot_of
-from capnet.analyze.rows import destination, distinct, echo_id, ports, source
+from capnet.analyze.packets import Named, Packets, open_again
 from capnet.errors import UnreadableInput, UsageError
-from capnet.report.escape import visible
-from capnet.report.words import Words
+from capnet.record import hops
+from capnet.record.blocks import (
+    INTERFACE_NUMBERS,
+    encodable,
+    is_mac,
+    kind_of,
+    made_block,
+    order_of,
+    statistics,
+    turned_names,
+)
+from capnet.record.hops import Hops
+from capnet.record.notes import LONGEST_COMMENT, Notes
 from capnet.wire import frames, pcapng, rewrite
 from capnet.wire import pcapng_writer as writer
 from capnet.wire.capture import Capture
-from capnet.wire.kernel import kernel
-from capnet.wire.octets import mix
 
 # Packets compared to find out which flows are linked: more than a report needs, because here every packet counts.
 # Some 300 bytes of memory each, at the worst; beyond it a sample is compared, and small flows may stay unlinked.
 BUDGET = 1 << 22
-LONGEST_COMMENT = 500  # bytes, without the frame number
-QUIET = ("bridged", "wire")  # happens to every packet: no comment
-
-# Options of an interface block that are numbers, and how many octets they have; the others are the same in any order.
-_INTERFACE_NUMBERS = {8: 8, 10: 4, 14: 8, 16: 8, 17: 8}
-_STATISTICS_NUMBERS = (4, 5, 6, 7, 8)
-_STATISTICS_TIMES = (2, 3)
 
 
 class Collected:
@@ -52,7 +51,7 @@ class Collected:
         self.names = pcapng.Names()
 
     def see(self, source: int, block: bytes, big: bool) -> None:
-        kind = _kind(block, big)
+        kind = kind_of(block, big)
         if kind == pcapng.INTERFACE_DESCRIPTION:
             self.interfaces.setdefault(source, []).append((block, big))
         elif kind == pcapng.NAME_RESOLUTION:
@@ -115,14 +114,14 @@ class _Annotation:
         self.write = write
         self.vxlan_port = vxlan_port
         self.packets = Packets(study)
-        self.notes = _Notes(study)
+        self.notes = Notes(study)
         self.as_it_was = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
         self.written = Written()
         self.number = 0  # of the last frame, as Wireshark counts
         self._first_interface = 0  # of the current section
         self._seen_interfaces = 0
         self._begun = False
-        self._recent = recent_table(study.report.coverage.frames, _HOP)
+        self.hops = Hops(study, self.packets)
         self._out = np.zeros(1 << 20, dtype=np.uint8)
         self._comment = np.zeros(LONGEST_COMMENT + 32, dtype=np.uint8)
 
@@ -165,17 +164,23 @@ class _Annotation:
                 parts.append((stream, self._table(stream, stop), stream.times[stream.at : stop]))
                 stream.at = stop
         order = np.argsort(np.concatenate([times for _, _, times in parts]), kind="stable")
-        wanted = np.concatenate([hops for _, (_, hops), _ in parts])[order]
-        since = self._since(wanted)
-        numbers = np.empty(len(order), dtype=np.int64)
-        numbers[order] = since
+        seen = np.concatenate([sights for _, (_, sights), _ in parts])
+        since, shape = (np.empty(len(order), dtype=np.int64) for _ in range(2))
+        since[order], shape[order] = self.hops.before(seen[order], self.number)
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
         sizes = np.empty(len(order), dtype=np.int64)
         start = 0
-        for stream, (table, _), _ in parts:
+        for stream, (table, sights), _ in parts:
             stop = start + len(table)
-            table[:, rewrite.SINCE] = numbers[start:stop]
+            table[:, rewrite.SINCE] = since[start:stop]
+            flows = sights[:, hops.FLOW]
+            told = np.flatnonzero(flows >= 0)
+            table[:, rewrite.TEXT] = -1
+            table[told, rewrite.TEXT], table[told, rewrite.TEXT_END] = self.notes.of(
+                flows[told], shape[start:stop][told]
+            )
+            self.written.commented += int((table[:, rewrite.TEXT] >= 0).sum())
             self._emit(stream, table, False)
             sizes[place[start:stop]] = table[:, rewrite.LENGTH]
             start = stop
@@ -195,7 +200,7 @@ class _Annotation:
                 stream.advance()
 
     def _table(self, stream: _Stream, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frames of a stream up to `stop`, for `rewrite.emit`; and for `_since`: id, flow and flow before."""
+        """The frames of a stream up to `stop`, for `rewrite.emit`, and for `Hops.before`."""
         named = stream.named
         assert named is not None
         rows = stream.rows[stream.at : stop]
@@ -217,31 +222,8 @@ class _Annotation:
         table[:, rewrite.ID] = ids
         flows = named.flows[named.named_by[rows]]
         flows[ids == 0] = -1
-        before = np.full(len(rows), -1, dtype=np.int64)
-        table[:, rewrite.TEXT] = -1
-        linked = np.flatnonzero(flows >= 0)
-        if len(linked):
-            table[linked, rewrite.TEXT], table[linked, rewrite.TEXT_END] = self.notes.of(flows[linked])
-            links = self.packets.links
-            link = links.before[flows[linked]]
-            told = link >= 0
-            before[linked[told]] = links.source[link[told]]
         self.written.named += int((ids > 0).sum())
-        self.written.commented += int((table[:, rewrite.TEXT] >= 0).sum())
-        return table, np.column_stack([ids, flows, before])
-
-    def _since(self, wanted: np.ndarray) -> np.ndarray:
-        """Per frame, in the order of the output: the number of the same packet's frame at the hop before, 0 = none."""
-        since = np.zeros(len(wanted), dtype=np.int64)
-        view = self.packets.machine.view
-        self.packets.machine.run(hops_before)(
-            view(np.ascontiguousarray(wanted).reshape(-1)),
-            len(wanted),
-            self.number,
-            view(self._recent),
-            view(since),
-        )
-        return since
+        return table, self.hops.sights(ids, flows, decoded[named.named_by[rows]])
 
     def _emit(self, stream: _Stream, table: np.ndarray, write: bool) -> None:
         named = stream.named
@@ -259,7 +241,7 @@ class _Annotation:
     # -- blocks that are no packets ------------------------------------------------------------------
     def _as_it_was(self, block: bytes, big: bool) -> None:
         """One pcapng file: its other blocks stay where they are."""
-        kind = _kind(block, big)
+        kind = kind_of(block, big)
         if kind == pcapng.SECTION_HEADER:
             self._first_interface = self._seen_interfaces
             # The section grows: its length is left unspecified (section 4.1).
@@ -290,7 +272,7 @@ class _Annotation:
                     assert head is not None
                     blocks.append(
                         writer.interface(
-                            _encodable(points[at].name),
+                            encodable(points[at].name),
                             linktype=head.linktype,
                             snaplen=head.snaplen,
                             resolution=9 if head.unit == 1 else 6,
@@ -307,13 +289,13 @@ class _Annotation:
         if own == name and big == big_out:
             return block
         turned = [
-            (code, value[::-1] if big != big_out and _INTERFACE_NUMBERS.get(code) == len(value) else value)
+            (code, value[::-1] if big != big_out and INTERFACE_NUMBERS.get(code) == len(value) else value)
             for code, value in options
             if code != 2
         ]
         linktype, _, snaplen = struct.unpack_from(">HHI" if big else "<HHI", block, 8)
         body = struct.pack(">HHI" if big_out else "<HHI", linktype, 0, snaplen)
-        return _block(pcapng.INTERFACE_DESCRIPTION, body, [(2, _encodable(name).encode()), *turned], big_out)
+        return made_block(pcapng.INTERFACE_DESCRIPTION, body, [(2, encodable(name).encode()), *turned], big_out)
 
     def _names(self, big: bool) -> bytes:
         """What the report calls addresses and MACs, as a name resolution block; empty when the input names them all."""
@@ -321,11 +303,11 @@ class _Annotation:
         macs: list[tuple[str, str]] = []
         for key, name in self.study.report.names.items():
             if self.collected.names.of.get(key) != [name]:
-                (macs if _is_mac(key) else addresses).append((key, _encodable(name)))
+                (macs if is_mac(key) else addresses).append((key, encodable(name)))
         if not addresses and not macs:
             return b""
         block = writer.names(addresses, macs)
-        return _turned_names(block) if big else block
+        return turned_names(block) if big else block
 
 
 class _Merged:
@@ -337,178 +319,17 @@ class _Merged:
         self.first = self.interfaces  # of the current section
 
     def __call__(self, block: bytes, big: bool) -> None:
-        to, kind = self.annotation, _kind(block, big)
+        to, kind = self.annotation, kind_of(block, big)
         if kind == pcapng.SECTION_HEADER:
             self.first = self.interfaces
         elif kind == pcapng.INTERFACE_DESCRIPTION:
             self.interfaces += 1
         elif kind == pcapng.INTERFACE_STATISTICS:
-            number = int.from_bytes(block[8:12], _order(big)) + self.first
+            number = int.from_bytes(block[8:12], order_of(big)) + self.first
             if number < self.interfaces:
-                to.write(_statistics(block, big, number))
+                to.write(statistics(block, big, number))
         elif kind == pcapng.NAME_RESOLUTION:
-            to.write(_turned_names(block) if big else block)
+            to.write(turned_names(block) if big else block)
         elif not big:  # custom blocks, secrets, journal: their bytes mean the same here
             to.number += kind in pcapng.NUMBERED_BY_WIRESHARK
             to.write(block)
-
-
-class _Notes:
-    """What to say about the frames of a flow: text made when the flow is first met, bytes for the kernel."""
-
-    def __init__(self, study: Study) -> None:
-        self.context = study.context
-        self.links = study.context.links
-        assert self.links is not None
-        self.texts = np.zeros(1 << 12, dtype=np.uint8)
-        self._end = 0
-        count = len(study.context.flows)
-        self._from = np.full(count, -2, dtype=np.int64)  # -2: not met, -1: nothing to say
-        self._to = np.full(count, -1, dtype=np.int64)
-        # The first hop of a trail has nothing behind it.
-        self._from[self.links.before < 0] = -1
-
-    def of(self, flows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in `texts` the comments of these flow rows begin and end, -1 for none."""
-        for flow in distinct(flows[self._from[flows] == -2]).tolist():
-            self._meet(flow)
-        return self._from[flows], self._to[flows]
-
-    def _meet(self, flow: int) -> None:
-        assert self.links is not None
-        link = int(self.links.before[flow])
-        text = note(self.context, int(self.links.source[link]), flow, int(self.links.ttl_delta[link]))
-        if not text:
-            self._from[flow] = -1
-            return
-        raw = text.encode("utf-8", "replace")[:LONGEST_COMMENT].decode("utf-8", "ignore").encode()
-        while self._end + len(raw) > len(self.texts):
-            self.texts = np.concatenate([self.texts, np.zeros_like(self.texts)])
-        self.texts[self._end : self._end + len(raw)] = np.frombuffer(raw, dtype=np.uint8)
-        self._from[flow] = self._end
-        self._end += len(raw)
-        self._to[flow] = self._end
-
-
-def note(context: Any, before: int, flow: int, ttl_delta: int) -> str:
-    """`DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33`; empty when nothing happened."""
-    a, b = context.flows[before], context.flows[flow]
-    says = [_says(change, a, b) for change in paths.change(context, a, b, ttl_delta) if change not in QUIET]
-    if not says:
-        return ""
-    return visible(f"{', '.join(says)} since {context.points[int(a[FLOW_POINT])].name}")
-
-
-def _says(change: str, a: np.ndarray, b: np.ndarray) -> str:
-    words = Words({})
-    if change == "dnat":
-        return f"DNAT {words.endpoint(destination(a), ports(a)[1])} → {words.endpoint(destination(b), ports(b)[1])}"
-    if change == "snat":
-        return f"SNAT {_source(words, a)} → {_source(words, b)}"
-    if change == "routed" and a[FLOW_TTL] >= 0 and b[FLOW_TTL] >= 0 and a[FLOW_TTL] != b[FLOW_TTL]:
-        return f"routed, TTL {a[FLOW_TTL]} → {b[FLOW_TTL]}"
-    if change == "encapsulated":
-        return f"encapsulated in {_tunnel(b)}"
-    if change == "decapsulated":
-        return f"out of {_tunnel(a)}"
-    return change
-
-
-def _source(words: Words, row: np.ndarray) -> str:
-    ident = echo_id(row)
-    return words.endpoint(source(row), ports(row)[0]) + (f" id {ident}" if ident is not None else "")
-
-
-def _tunnel(row: np.ndarray) -> str:
-    kind = frames.TUNNEL_NAMES[int(row[FLOW_VIA])].upper()
-    return kind if row[FLOW_VIA_VNI] < 0 else f"{kind} {int(row[FLOW_VIA_VNI])}"
-
-
-# -- hops ---------------------------------------------------------------------------------------------
-_HOP = 3  # key, frame number, age
-
-
-@kernel
-def hops_before(wanted: Any, count: int, number: int, recent: Any, since: Any) -> None:
-    """`since[k]` = number of the frame in which the flow before that of frame k had the same packet, 0 = not met.
-
-    `wanted`: id, flow and flow before (-1 = none) of each frame; `number`: frames before the first of them.
-    """
-    for k in range(count):
-        packet = wanted[3 * k]
-        if packet == 0:
-            continue
-        before = wanted[3 * k + 2]
-        if before >= 0:
-            key = mix(packet, before) | 1
-            at = slot_of(recent, _HOP, 2, key)
-            if recent[at] == key:
-                since[k] = recent[at + 1]
-        key = mix(packet, wanted[3 * k + 1]) | 1
-        at = slot_of(recent, _HOP, 2, key)
-        recent[at] = key
-        recent[at + 1] = number + k + 1
-        recent[at + 2] = number + k + 1
-
-
-# -- blocks -------------------------------------------------------------------------------------------
-def _order(big: bool) -> Any:
-    return "big" if big else "little"
-
-
-def _kind(block: bytes, big: bool) -> int:
-    return int.from_bytes(block[:4], _order(big))
-
-
-def _block(kind: int, body: bytes, options: list[tuple[int, bytes]], big: bool) -> bytes:
-    order = ">" if big else "<"
-    given = b"".join(
-        struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4) for code, value in options
-    )
-    if given:
-        given += bytes(4)
-    length = 12 + len(body) + len(given)
-    return struct.pack(order + "II", kind, length) + body + given + struct.pack(order + "I", length)
-
-
-def _statistics(block: bytes, big: bool, number: int) -> bytes:
-    """An interface statistics block for interface `number`, little endian."""
-    if not big:
-        return block[:8] + struct.pack("<I", number) + block[12:]
-    options = [(code, _turned_statistic(code, value)) for code, value in pcapng.options(block[20:-4], big)]
-    return _block(pcapng.INTERFACE_STATISTICS, struct.pack("<I", number) + _turned_time(block[12:20]), options, False)
-
-
-def _turned_statistic(code: int, value: bytes) -> bytes:
-    if code in _STATISTICS_TIMES:
-        return _turned_time(value)
-    return value[::-1] if code in _STATISTICS_NUMBERS else value
-
-
-def _turned_time(value: bytes) -> bytes:
-    """A timestamp is two words, the upper one first in either byte order."""
-    return value[:4][::-1] + value[4:8][::-1]
-
-
-def _turned_names(block: bytes) -> bytes:
-    """A name resolution block in the other byte order. Only its lengths and types are numbers."""
-    big = int.from_bytes(block[:4], "big") == pcapng.NAME_RESOLUTION
-    was, order = (">", "<") if big else ("<", ">")
-    out, at, end = b"", 8, len(block) - 4
-    while at + 4 <= end:
-        kind, length = struct.unpack_from(was + "HH", block, at)
-        padded = length + 3 & ~3
-        if kind == 0 or at + 4 + padded > end:
-            break
-        out += struct.pack(order + "HH", kind, length) + block[at + 4 : at + 4 + padded]
-        at += 4 + padded
-    return _block(pcapng.NAME_RESOLUTION, out + bytes(4), [], not big)
-
-
-def _encodable(text: str) -> str:
-    """`text` without what UTF-8 cannot hold: an argument may carry bytes that are no text."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _is_mac(key: str) -> bool:
-    return len(key) == 17 and key.count(":") == 5

@@ -417,3 +417,20 @@ def test_the_first_piece_is_the_packet_and_the_others_are_their_own(compiled, tm
     assert len(set(ids["A/ens33"])) == 12
     assert ids["A/veth1"] == ids["A/ens33"][::4]
     assert ids["B/ens33"] == ids["A/ens33"]
+    # What every piece came from, its comment says; where nothing more happens to it, there is none.
+    said = [each["comments"] for each in packets(tmp_path / "out.pcapng")]
+    way = "routed, TTL 64 → 63, SNAT 172.17.0.2:5555 → 192.168.111.128:5555, cut since A/veth1"
+    assert said == [each for first in (1, 10, 19) for each in [[], *[[f"{way} #{first}"]] * 4, *[[]] * 4]]
+
+
+def test_what_is_joined_on_the_way_says_so(tmp_path):
+    """GRO: pieces at the wire, one segment above; it is the packet of its first piece."""
+    net = Network(["B/ens33", "A/veth1"])
+    for number in range(2):
+        whole = tcp("192.168.111.129:80 > 172.17.0.2:5555", bytes(4344), seq=2**32 - 4344 + number * 4344, ident=7)
+        whole = whole.but(seq=whole.seq % 2**32)
+        net.pass_by(("B/ens33", whole.cut(1448, 1448)), ("A/veth1", whole))
+    ids = ids_at(net, tmp_path, False)
+    assert ids["A/veth1"] == ids["B/ens33"][::3]
+    said = [each["comments"] for each in packets(tmp_path / "out.pcapng")]
+    assert said == [[], [], [], ["joined since B/ens33 #1"], [], [], [], ["joined since B/ens33 #5"]]
