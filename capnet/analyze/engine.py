@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import BinaryIO, NamedTuple
 
 from capnet.analyze import findings, flows, macs, models, naming, nat, paths, proxies, stations, tunnels
@@ -21,6 +22,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
 from capnet.analyze.facts import Input, Point, Problem, Report
 from capnet.analyze.hands import Hands, hands
+from capnet.analyze.identity import links
 from capnet.analyze.ledger import BUDGET, Ledger
 from capnet.errors import UnreadableInput
 from capnet.topology import Topology, role_from_name, topology_path
@@ -273,6 +275,9 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
         names=names,
         peeks=ledger.peeks,
     )
+    # What follows waits for the links most of the time; large arrays are computed without the GIL.
+    linking = Thread(target=_ahead, args=(context,))
+    linking.start()
     report = Report(
         inputs=reading.inputs,
         points=reading.points,
@@ -294,9 +299,16 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
             "observations": len(ledger.observations),
         },
     )
+    linking.join()
     if not links_only:
         _judge(report, context)
     return report, context
+
+
+def _ahead(context: Context) -> None:
+    """Find the links; an error comes again, where it can be said, when they are asked for."""
+    with suppress(Exception):
+        links(context)
 
 
 def _judge(report: Report, context: Context) -> None:
