@@ -6,11 +6,10 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from capnet import __version__
-from capnet.errors import EnvironmentLacks, ScenarioFailed, UsageError
+from capnet.errors import ScenarioFailed, UsageError
 from capnet.record import bundle
 from capnet.record.host import DockerHost
 from capnet.record.run import folder as temporary_folder
@@ -19,6 +18,7 @@ from capnet.scenario import library, runs
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.stage import Stage
+from capnet.scenario.undo import Undo, in_words
 
 DEFAULT_FOLDER = Path("captures")
 
@@ -43,7 +43,7 @@ def play(
         raise library.second_host_missing(name)
     path = bundle_path(output, name)
     run = this_run()
-    with _docker_errors(), Interruptible() as interruptible, ExitStack() as undo:
+    with _docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
         for line in runs.sweep(hosts):
             say(f"removed what a dead run left: {line}")
         if not keep:  # the last to run: what was being made when the axe fell has the label, if nothing else
@@ -77,16 +77,13 @@ def bundle_path(output: Path, name: str) -> Path:
 
 @contextlib.contextmanager
 def _docker_errors() -> Iterator[None]:
-    """What Docker refuses, also while it is being undone, is a scenario that failed, in Docker's words."""
-    import docker
-    import requests
-
+    """Docker's errors, also while something is being undone, as ours."""
     try:
         yield
-    except docker.errors.APIError as error:
-        raise ScenarioFailed(f"Docker: {error.explanation or error}") from error
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        raise EnvironmentLacks(f"Docker: {error}") from error
+    except Exception as error:
+        if (ours := in_words(error)) is not error:
+            raise ours from error
+        raise
 
 
 def _versions(stage: Stage) -> dict[str, str]:

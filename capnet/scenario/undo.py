@@ -1,0 +1,58 @@
+"""What takes everything back when a scenario ends; what went wrong first is what is said first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from capnet.errors import CapnetError, EnvironmentLacks, ScenarioFailed
+
+
+class Undo(ExitStack):
+    """Callbacks, the last one first. One that fails keeps no other from its turn.
+
+    When the block has failed and a callback fails too, the block's error goes on, and the callback's is added to it:
+    often it is only what the first one led to.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__()
+        self._say = say
+        self._failures: list[BaseException] = []
+
+    def callback(self, function: Any, /, *args: Any, **options: Any) -> Any:
+        return super().callback(self._attempt, function, args, options)
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        try:
+            return bool(super().__exit__(kind, error, trace))
+        except BaseException as failed:
+            if error is None or failed is error:
+                raise
+            also = "; ".join(f"{in_words(each) or type(each).__name__}" for each in self._failures)
+            also = f"undoing what was made failed too: {also}"
+            first = in_words(error)
+            if isinstance(first, CapnetError):
+                raise type(first)(f"{first}; {also}") from error
+            self._say(also)  # Ctrl-C, or an error of our own
+            return False
+
+    def _attempt(self, function: Any, args: Any, options: Any) -> None:
+        try:
+            function(*args, **options)
+        except BaseException as error:
+            self._failures.append(error)
+            raise
+
+
+def in_words(error: BaseException) -> BaseException:
+    """What Docker refuses is a scenario that failed, in Docker's words; other errors are as they were."""
+    import docker
+    import requests
+
+    if isinstance(error, docker.errors.APIError):
+        return ScenarioFailed(f"Docker: {error.explanation or error}")
+    if isinstance(error, docker.errors.DockerException | requests.RequestException):
+        return EnvironmentLacks(f"Docker: {error}")
+    return error
