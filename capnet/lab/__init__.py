@@ -22,6 +22,7 @@ from capnet.errors import CapnetError, UsageError
 from capnet.lab import daemon, image, needs, network, plan, record, undo
 from capnet.lab.plan import Kernel, Lab, LabHost
 from capnet.lab.uml import inner, machine
+from capnet.record.host import docker_client
 from capnet.record.kernel import lacking
 
 __all__ = [
@@ -107,8 +108,6 @@ def running(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Iterator[Lab]
 
 def status() -> list[HostStatus] | None:
     """What each host does; None where there is no lab at all. For a native lab (see `current`)."""
-    import docker
-
     lab = plan.chosen()
     needs.root()
     if record.read(lab.folder) is None:
@@ -119,11 +118,11 @@ def status() -> list[HostStatus] | None:
         if version is None:
             found.append(HostStatus(host, None))
             continue
-        client = docker.DockerClient(base_url=host.docker_url, timeout=30)
+        opened = docker_client(host.docker_url, timeout=30)
         try:
-            info = client.info()
+            info = opened.info()
         finally:
-            client.close()
+            opened.close()
         swarm = info["Swarm"]["LocalNodeState"]
         if swarm == "active":
             swarm = "manager" if info["Swarm"]["ControlAvailable"] else "worker"

@@ -16,6 +16,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.lab import commands, needs, processes
 from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
+from capnet.record.host import ping
 
 _DEADLINE = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _CONFIGURATION = "daemon.json"
@@ -27,6 +28,9 @@ _VAR_LIB_DOCKER = Path("/var/lib/docker")
 # /opt/containerd is containerd's io.containerd.internal.v1.opt plugin, for which dockerd sets no other path.
 _OPT = Path("/opt/containerd")
 _MACHINE_FOLDERS = (_ETC_DOCKER, _VAR_LIB_DOCKER, _OPT.parent, _OPT, _OPT / "bin", _OPT / "lib")
+
+# A swarm's tasks take the image that is there, without asking a registry for a newer one (daemon/cluster/executor).
+_OFFLINE = {"DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"}
 
 # Runs in the host's network namespace and in fresh mount and UTS namespaces, and becomes dockerd.
 # /run is the host's own: the machine's docker.sock, containerd.sock (dockerd would use it), network
@@ -69,7 +73,7 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
         f"--config-file={configuration}",
         f"--data-root={host.folder / 'data'}",
         f"--exec-root={host.exec_root}",
-        f"--pidfile={host.folder / 'dockerd.pid'}",
+        f"--pidfile={host.pidfile}",
         f"--storage-driver={_storage_driver(host.folder, lock)}",
         "--exec-opt=native.cgroupdriver=cgroupfs",  # systemd's driver would make units on the machine
         f"--cgroup-parent=/{host.cgroup}",
@@ -85,7 +89,7 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
     return os.posix_spawnp(
         "nsenter",
         command,
-        {key: value for key, value in needs.environment().items() if not key.startswith("DOCKER_")},
+        {key: value for key, value in needs.environment().items() if not key.startswith("DOCKER_")} | _OFFLINE,
         file_actions=[
             *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -120,18 +124,14 @@ def wait(host: LabHost, pid: int) -> str:
 
 def answers(host: LabHost) -> str | None:
     """The version of the host's daemon if there is one that answers."""
-    import docker
+    import requests
     from docker.errors import DockerException
 
     if not host.socket.exists():
         return None
     try:
-        client = docker.DockerClient(base_url=host.docker_url, timeout=30)
-        try:
-            return str(client.version()["Version"])
-        finally:
-            client.close()
-    except (DockerException, OSError):
+        return ping(host.docker_url, timeout=30)[1]
+    except (DockerException, requests.RequestException, OSError):
         return None
 
 

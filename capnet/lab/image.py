@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 from capnet.lab.plan import IMAGE, LabHost
+from capnet.record.host import docker_client
 
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -42,11 +43,9 @@ def root_file_system(busybox: Path) -> bytes:
 
 def load(host: LabHost, archive: bytes) -> None:
     """Imports the archive as the image `busybox:latest` of the host."""
-    import docker
-
     repository, _, tag = IMAGE.partition(":")
-    client = docker.APIClient(base_url=host.docker_url, timeout=60)
+    opened = docker_client(host.docker_url, timeout=60)
     try:
-        client.import_image_from_data(archive, repository=repository, tag=tag, changes=['CMD ["sh"]'])
+        opened.api.import_image_from_data(archive, repository=repository, tag=tag, changes=['CMD ["sh"]'])
     finally:
-        client.close()
+        opened.close()

@@ -16,6 +16,9 @@ def make(lab: Lab, record: Record, lock: int) -> None:
     if not NETNS_FOLDER.is_mount():
         record.will_make(Kind.MOUNT, str(NETNS_FOLDER))
     _namespace(lab.lan, record, lock)
+    # The router refuses each question, not only six in a row and then one a second (icmp(7), icmp_ratelimit): dockerd
+    # asks for a registry in several ways, and waits 5 s for each that nobody refused.
+    _set(lab.lan, "net/ipv4/icmp_ratelimit", "0", lock)
     _configure(
         lab.lan,
         [
@@ -60,7 +63,12 @@ def _namespace(name: str, record: Record, lock: int) -> None:
     commands.run(["ip", "netns", "add", name], lock)
     # Hosts forward for their containers. The router forwards too, so that what has no route here is
     # refused at once (ICMP network unreachable) instead of vanishing.
-    commands.run(["nsenter", f"--net={NETNS_FOLDER / name}", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"], lock)
+    _set(name, "net/ipv4/ip_forward", "1", lock)
+
+
+def _set(namespace: str, key: str, value: str, lock: int) -> None:
+    """Sets a kernel parameter (sysctl(8)) of the namespace."""
+    commands.run(["nsenter", f"--net={NETNS_FOLDER / namespace}", "sh", "-c", f"echo {value} >/proc/sys/{key}"], lock)
 
 
 def _configure(namespace: str, lines: list[str], lock: int) -> None:

@@ -70,6 +70,10 @@ class LabHost:
         return self.folder / "exec"
 
     @property
+    def pidfile(self) -> Path:
+        return self.folder / "dockerd.pid"
+
+    @property
     def log(self) -> Path:
         return self.folder / "dockerd.log"
 

@@ -14,6 +14,7 @@ from typing import Any
 from capnet.errors import UsageError
 from capnet.lab import commands, daemon, processes, record
 from capnet.lab.plan import Lab, LabHost
+from capnet.record.host import docker_client
 
 
 @contextmanager
@@ -70,13 +71,11 @@ def _forget(host: LabHost, lock: int) -> None:
 
 
 def _nothing_runs(host: LabHost) -> None:
-    import docker
-
-    client = docker.DockerClient(base_url=host.docker_url, timeout=30)
+    opened = docker_client(host.docker_url, timeout=30)
     try:
-        running = sorted(container.name for container in client.containers.list(ignore_removed=True))
+        running = sorted(container.name for container in opened.containers.list(ignore_removed=True))
     finally:
-        client.close()
+        opened.close()
     if running:
         raise UsageError(
             f"Docker of host {host.name} must start again with other settings, and {', '.join(running)} runs there: "

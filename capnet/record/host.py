@@ -20,6 +20,8 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record import tunnel
 from capnet.record.shell import Shell
 
+_ANY_VERSION = "1.24"  # of the API, for a request that has none: what docker-py takes
+
 TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image takes its time
 
 
@@ -40,6 +42,31 @@ class DockerHost:
         self._open.close()
 
 
+def docker_client(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> Any:
+    """A docker.DockerClient that speaks the version of the API that the daemon names.
+
+    Asked by /_ping, whose answer is a header. docker-py itself asks /version, and for that dockerd runs `runc
+    --version` and `docker-init --version` each time, like for /info.
+    """
+    import docker
+
+    return docker.DockerClient(base_url=url, timeout=timeout, tls=tls, version=ping(url, timeout=timeout, tls=tls)[0])
+
+
+def ping(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> tuple[str, str]:
+    """(version of the API, version of Docker) of the daemon at `url`, the second empty where it does not say.
+
+    Raises what docker-py and requests raise when none answers.
+    """
+    import docker
+
+    with docker.APIClient(base_url=url, timeout=timeout, tls=tls, version=_ANY_VERSION) as asker:
+        answer = asker.get(f"{asker.base_url}/_ping", timeout=timeout)
+        answer.raise_for_status()
+        server = answer.headers.get("Server", "")  # Docker/20.10.24 (linux)
+        return answer.headers["Api-Version"], server.partition(" ")[0].removeprefix("Docker/")
+
+
 def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
     """Opens the Docker host at `url`; None means Docker's own environment and context. The caller closes it.
 
@@ -55,9 +82,9 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
     with ExitStack() as stack:
         reached = f"unix://{stack.enter_context(tunnel.opened(parts))}" if parts.scheme == "ssh" else url
         try:
-            client = docker.DockerClient(base_url=reached, timeout=TIMEOUT, tls=tls, version="auto")
-            stack.callback(client.close)
-            info = client.info()
+            opened = docker_client(reached, tls=tls)
+            stack.callback(opened.close)
+            info = opened.info()
             shell, deaf = _shell(url)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EnvironmentLacks(
@@ -67,7 +94,7 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
         return DockerHost(
             name=name or info["Name"],
             url=url,
-            client=client,
+            client=opened,
             version=info["ServerVersion"],
             kernel=info["KernelVersion"],
             shell=shell,

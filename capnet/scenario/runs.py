@@ -31,7 +31,7 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
     """
     gone = []
     for host in hosts:
-        if host.client.info()["Swarm"].get("ControlAvailable"):
+        if manages(host.client) is not None:
             for service in host.client.services.list(filters=_made()):
                 if which(service.attrs["Spec"].get("Labels") or {}):
                     service.remove()
@@ -87,6 +87,22 @@ def remove_network(network: Any) -> None:
     until(gone, f"network {network.name} can be removed", within=60)
 
 
+def manages(client: Any) -> dict[str, Any] | None:
+    """The swarm that the host is a manager of, as Docker describes it, else None.
+
+    Not asked of /info, for which dockerd runs other programs.
+    """
+    from docker.errors import APIError
+
+    try:
+        found: dict[str, Any] = client.api.inspect_swarm()
+    except APIError as error:
+        if error.status_code in (406, 503):  # in no swarm, or no manager of it (Docker's API, GET /swarm)
+            return None
+        raise
+    return found
+
+
 def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:
     """Removes what dead runs left; with `kept` also what --keep was to leave, with `unknown` other machines' too."""
 
@@ -104,12 +120,13 @@ def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str
     """Swarms whose own label says that capnet made them: the other hosts leave, then the manager."""
     managers, members = [], set()
     for host in hosts:
-        if host.client.info()["Swarm"].get("ControlAvailable"):
-            found = host.client.api.inspect_swarm()["Spec"].get("Labels") or {}
+        if (swarm := manages(host.client)) is not None:
+            found = swarm["Spec"].get("Labels") or {}
             if MADE in found and which(found):
                 managers.append(host)
                 members |= {node.id for node in host.client.nodes.list()}
-    workers = [host for host in hosts if host not in managers and host.client.info()["Swarm"].get("NodeID") in members]
+    others = [host for host in hosts if host not in managers] if managers else []
+    workers = [host for host in others if host.client.info()["Swarm"].get("NodeID") in members]
     for host in [*workers, *managers]:
         host.client.swarm.leave(force=True)
     return [f"swarm membership of {host.name}" for host in [*workers, *managers]]

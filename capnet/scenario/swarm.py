@@ -9,6 +9,8 @@ from capnet.errors import UsageError
 from capnet.scenario.runs import remove_network
 from capnet.scenario.wait import until
 
+_INGRESS = "ingress-sbox"  # libnetwork's name for what is on a host's end of the ingress network
+
 
 def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> None:
     """Puts both hosts (StageHosts) into one swarm; returns when both nodes are ready.
@@ -26,7 +28,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
                 f"{worker.name} is in a swarm and {manager.name} is not: let {manager.name} join it, or name the "
                 "swarm's manager with --host"
             )
-        undo.callback(_leave, manager.docker.client)
+        undo.callback(manager.docker.client.swarm.leave, force=True)
         manager.docker.client.swarm.init(
             advertise_addr=manager.address,
             listen_addr=f"{manager.address}:2377",
@@ -39,7 +41,10 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
     swarm = manager.docker.client.swarm
     swarm.reload()
     if there["LocalNodeState"] == "inactive":
-        undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
+        if here["LocalNodeState"] == "inactive":  # the swarm itself will be gone
+            undo.callback(worker.docker.client.swarm.leave, force=True)
+        else:
+            undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
         worker.docker.client.swarm.join(
             remote_addrs=[f"{manager.address}:2377"],
             join_token=swarm.attrs["JoinTokens"]["Worker"],
@@ -55,6 +60,25 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
         return {node.id for node in listed if node.attrs["Status"]["State"] == "ready"} >= nodes
 
     until(both_ready, f"{manager.name} and {worker.name} are ready nodes of one swarm", within=30)
+    for host, state in ((manager, here), (worker, there)):
+        if state["LocalNodeState"] == "inactive":
+            _until_ingress(host)
+
+
+def _until_ingress(host: Any) -> None:
+    """Returns when a host that has just entered the swarm is on its ingress network.
+
+    A host makes its end of a swarm's networks one after the other, and Docker gives up attaching a container when
+    that takes more than 20 s (daemon/cluster/networks.go): so nothing is attached while this one is being made.
+    """
+
+    def is_there() -> bool:
+        found = host.docker.client.networks.list(names=["ingress"])
+        for network in found:
+            network.reload()  # the list does not say who is on it
+        return any(_INGRESS in (network.attrs["Containers"] or ()) for network in found)
+
+    until(is_there, f"{host.name} is on the swarm's ingress network", within=120)
 
 
 def _make_gateway_bridge(client: Any, labels: dict[str, str], undo: ExitStack) -> None:
@@ -77,11 +101,9 @@ def _make_gateway_bridge(client: Any, labels: dict[str, str], undo: ExitStack) -
     undo.callback(remove_network, made)
 
 
-def _leave(client: Any, *, known_to: Any = None) -> None:
+def _leave(client: Any, *, known_to: Any) -> None:
     """Leaves the swarm, if it was joined at all; the manager that knew the node then forgets it."""
-    swarm = client.info()["Swarm"]
-    if swarm["LocalNodeState"] == "inactive":
-        return
+    node = client.info()["Swarm"]["NodeID"]
     client.swarm.leave(force=True)
-    if known_to is not None:
-        known_to.api.remove_node(swarm["NodeID"], force=True)
+    if node:
+        known_to.api.remove_node(node, force=True)

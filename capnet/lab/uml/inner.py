@@ -10,6 +10,8 @@ from typing import Any
 
 from capnet import errors
 from capnet.errors import CapnetError, EnvironmentLacks
+from capnet.lab import plan
+from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
 from capnet.topology import topology_path
 
@@ -20,6 +22,9 @@ _ERROR = "capnet: "  # how the command line begins its one line
 
 def up(folder: Path, progress: Progress) -> None:
     """Makes or repairs the lab inside."""
+    if _is_whole(folder):
+        progress("the lab is already up")
+        return
     said = Lines(lambda line: progress(line.removeprefix("lab: ")))
     code = client.run(folder, capnet("lab", "up", "--kernel", "native"), out=said, err=said)
     said.end()
@@ -58,6 +63,18 @@ def clean(folder: Path, say: Progress, *, everything: bool) -> int:
 def capnet(*words: str) -> list[str]:
     """The words that run a command of this very capnet inside."""
     return [*machine.python_program("capnet"), *words]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the lab inside was made completely and both its daemons run.
+
+    Asked by a shell: a Python there takes seconds to begin.
+    """
+    lab = plan.Lab(plan.DEFAULT_FOLDER)
+    questions = [f"grep -q '\"ready\": true' {lab.folder / RECORD}"]
+    questions += [f'[ "$(cat /proc/$(cat {host.pidfile})/comm)" = dockerd ]' for host in lab.hosts.values()]
+    said = Lines(lambda line: None)
+    return client.run(folder, ["sh", "-c", " && ".join(questions)], out=said, err=said) == 0
 
 
 class Lines:

@@ -26,9 +26,10 @@ _MARK = "capnet-uml"  # among the words of every process that we start for it
 
 # The kernel's first process. The machine's files are its root (hostfs); what programs change in /etc, /opt and /var
 # stays in memory (overlay), and so does /run. Whatever loads a module, also the kernel itself, finds UML's own through
-# a modprobe that looks there; iptables is the legacy one, since this kernel lacks what the other needs of nf_tables.
-# These are not in /run, which a lab host has for itself (see `daemon`). Names are asked of the lab's router, where
-# nobody listens: a registry is then known to be out of reach at once.
+# a modprobe that looks there, but not for programs of other processors, of which dockerd tries one after the other.
+# iptables is the legacy one, since this kernel lacks what the other needs of nf_tables. These are not in /run, which a
+# lab host has for itself (see `daemon`). Names are asked of the lab's router, where nobody listens: a registry is then
+# known to be out of reach at once.
 _INIT = """\
 #!/bin/sh
 set -e
@@ -50,7 +51,11 @@ done
 own=/var/lib/capnet-uml
 mkdir -p $own/bin $own/tmp $own/lib
 ln -s {modules} $own/lib/modules
-printf '#!/bin/sh\\nexec %s -d %s "$@"\\n' "$modprobe" $own >$own/bin/modprobe
+cat >$own/bin/modprobe <<END
+#!/bin/sh
+case "\\$*" in *binfmt-*) exit 1;; esac
+exec $modprobe -d $own "\\$@"
+END
 rm -f /etc/resolv.conf
 echo "nameserver {gateway}" >/etc/resolv.conf
 chmod +x $own/bin/modprobe
@@ -71,10 +76,12 @@ echo "the agent has ended"
 echo o >/proc/sysrq-trigger
 """
 
-# What the daemons take for granted; the rest is loaded when it is asked for.
+# What the daemons take for granted or soon ask for, all at once; the rest is loaded when it is asked for, one by one.
 _LOADED = (
     "veth bridge br_netfilter macvlan ipvlan vxlan 8021q ip_vs ip_vs_rr xfrm_user esp4 sch_netem iptable_nat "
-    "iptable_filter iptable_mangle ip6table_nat ip6table_filter xt_MASQUERADE xt_conntrack xt_addrtype xt_nat"
+    "iptable_filter iptable_mangle ip6table_nat ip6table_filter xt_MASQUERADE xt_conntrack xt_addrtype xt_nat "
+    "xt_tcpudp xt_mark xt_u32 xt_policy xt_ipvs xt_REDIRECT nf_conntrack_netlink "
+    "gcm ctr ghash_generic seqiv drbg hmac sha512_generic jitterentropy_rng"
 )
 
 PACKAGES = {  # program: Debian package
@@ -83,6 +90,7 @@ PACKAGES = {  # program: Debian package
     "iptables-legacy": "iptables",
     "ip6tables-legacy": "iptables",
     "setpriv": "util-linux",
+    "taskset": "util-linux",
 }
 
 
@@ -119,10 +127,12 @@ def start(folder: Path) -> None:
     )
     init.chmod(0o755)
     # In a process namespace whose first process it is: what runs inside ends with it, however it ends. In a
-    # network namespace, so that there is nothing to reach even by mistake.
+    # network namespace, so that there is nothing to reach even by mistake. On one processor: kernel and programs take
+    # turns (ptrace), and a turn takes several times as long where one has to wake the other on another processor.
     kernel = [
         *("setpriv", "--pdeathsig", "KILL", "--"),
         *("unshare", "--pid", "--net", "--fork", "--kill-child", "--"),
+        *("taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))),
         *("linux.uml", f"mem={_MEMORY}M", "quiet", f"umid={_MARK}", f"uml_dir={folder}/uml"),
         *("rootfstype=hostfs", "rootflags=/", "rw", f"init={init}"),
         *("con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:9"),
