@@ -13,15 +13,17 @@ from capnet.report.table import render
 from tests.conftest import PROJECT
 
 README = PROJECT / "README.md"
-MODELS = ("none", "host", "bridge", "container", "overlay", "macvlan", "ipvlan-l2", "ipvlan-l3")  # as in the article
+TOLD = (  # a network model each, as in the article, and the one of services
+    *("none", "host", "bridge", "container", "overlay", "overlay-service", "macvlan", "ipvlan-l2", "ipvlan-l3"),
+)
 
 _PLACE = re.compile(r"(?<=<!-- transcripts -->\n).*?(?=<!-- /transcripts -->)", re.DOTALL)
 
 
 def transcripts() -> str:
-    """One block per model: the command, the line of what was read, and the sentences."""
+    """One block per capture: the command, the line of what was read, and the sentences."""
     told = []
-    for name in MODELS:
+    for name in TOLD:
         said = render(document(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")])))
         head, sentences, *_ = said.split("\n\n")
         told.append(f"```text\n$ capnet analyze pcaps/{name}.pcapng\n{head}\n\n{sentences}\n```\n")

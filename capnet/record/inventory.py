@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from capnet.record.host import DockerHost
-from capnet.record.places import Point, container_netns, interfaces, overlay_netns, peer_of
+from capnet.record.places import Point, container_netns, interfaces, overlay_netns, peer_of, shown_name
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
@@ -28,6 +28,10 @@ def survey(
         topology.hosts.append(_host(host))
         known = {network.id: network.attrs for network in host.client.networks.list(greedy=True)}
         mine = [_container(host, name, known) for owner, name in containers if owner is host]
+        mine += [
+            _balancer(host, name, netns)
+            for name, netns in sorted({(p.balancer, p.netns) for p in points if p.balancer and p.host == host.name})
+        ]
         by_id = {container.id: container.name for container in mine}
         for container in mine:
             mode, _, other = container.network_mode.partition(":")
@@ -81,24 +85,25 @@ class ConnectionTable:
         ]
 
 
-def conntrack(host: DockerHost, addresses: set[str], earlier: ConnectionTable) -> list[str]:
+def conntrack(host: DockerHost, addresses: set[str], earlier: ConnectionTable, netns: str | None = None) -> list[str]:
     """The connections that had packets since `earlier` and name one of the addresses, as lines of conntrack.
 
-    Empty where nobody can look; EnvironmentLacks where conntrack is missing or refuses.
+    Of a network namespace, else of the host's own. Empty where nobody can look; EnvironmentLacks where conntrack is
+    missing or refuses.
     """
     return sorted(
         line
-        for line in connection_table(host).used_since(earlier)
+        for line in connection_table(host, netns).used_since(earlier)
         if any(part.partition("=")[2] in addresses for part in line.split())
     )
 
 
-def connection_table(host: DockerHost) -> ConnectionTable:
-    """The host's table now; without lines where nobody can look."""
+def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTable:
+    """The table of a network namespace, else of the host's own, now; without lines where nobody can look."""
     asked = time.monotonic()
     if host.shell is None:
         return ConnectionTable([], asked, asked)
-    listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=host.shell.host_netns)
+    listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=netns or host.shell.host_netns)
     return ConnectionTable([" ".join(line.split()) for line in listing.splitlines()], asked, time.monotonic())
 
 
@@ -166,7 +171,7 @@ def _container(host: DockerHost, name: str, networks: dict[str, dict[str, Any]])
     attributes = host.client.containers.get(name).attrs
     container = Container(
         host=host.name,
-        name=name,
+        name=shown_name(attributes),
         id=attributes["Id"],
         image=attributes["Config"]["Image"],
         network_mode=attributes["HostConfig"]["NetworkMode"],
@@ -179,6 +184,30 @@ def _container(host: DockerHost, name: str, networks: dict[str, dict[str, Any]])
     else:
         container.endpoints = _endpoints_by_ip(host, name, attributes, networks)
     return container
+
+
+def _balancer(host: DockerHost, name: str, netns: str) -> Container:
+    """A load balancer as Docker lists it among a network's containers; the VIPs are addresses of its interface."""
+    assert host.shell is not None
+    identity = netns.rpartition("/")[2]
+    network = "ingress" if name == "ingress-sbox" else name.removeprefix("lb-")
+    return Container(
+        host=host.name,
+        name=name,
+        id=identity,
+        image="",
+        network_mode=network,
+        endpoints=[
+            Endpoint(
+                network=network if entry["ifname"] == "eth0" else "docker_gwbridge",
+                interface=entry["ifname"],
+                mac=entry.get("address"),
+                addresses=_addresses(entry),
+            )
+            for entry in interfaces(host.shell, netns)
+            if entry["ifname"] != "lo"
+        ],
+    )
 
 
 def _endpoints_by_inspect(attributes: dict[str, Any]) -> list[Endpoint]:

@@ -31,6 +31,7 @@ class Point:
     mac: str | None = None
     container: str | None = None
     network: str | None = None
+    balancer: str | None = None  # Docker's name for the load balancer whose namespace this is
     capture_filter: str = ""  # pcap-filter(7)
 
     def filtered(self, capture_filter: str) -> Point:
@@ -62,6 +63,7 @@ def in_container(host: DockerHost, container: str, interface: str, describes: st
     """An interface inside a running container."""
     shell = _shell(host)
     netns = container_netns(host, container)
+    container = shown_name(host.client.containers.get(container).attrs)
     return Point(
         name=f"{host.name}/{container}/{interface}",
         role="loopback" if interface == "lo" else "container",
@@ -139,7 +141,15 @@ def in_balancer(host: DockerHost, network: str, container: str, interface: str, 
         netns=netns,
         mac=_named(shell, netns, interface, f"load balancer of {network}").get("address"),
         network=network,
+        balancer="ingress-sbox" if network == "ingress" else f"lb-{network}",
     )
+
+
+def shown_name(attributes: dict[str, Any]) -> str:
+    """What we call a container: its name, of a swarm's task without the task's id (`web.1`, not `web.1.25` letters)."""
+    task = (attributes["Config"].get("Labels") or {}).get("com.docker.swarm.task.id", "")
+    name: str = attributes["Name"].removeprefix("/")
+    return name.removesuffix(f".{task}") if task else name
 
 
 def peer_of(end: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any] | None:

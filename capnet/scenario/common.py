@@ -28,7 +28,7 @@ def expect_no_translation_of_its_own(seen: Seen) -> Pair:
         return set(), set()
     if not entries:
         raise Unheard("a connection table")
-    known = {(entry.proto, entry.before, entry.after) for _, entry in entries}
+    known = _in_steps(entries)
     forms = _forms(seen)
     end = max(each["last"] for flows in forms.values() for each in flows)
     claimed = {
@@ -63,6 +63,24 @@ def expect_every_translation_that_passed_in_both_forms(seen: Seen) -> Pair:
 
 
 CLAIMS = (expect_no_translation_of_its_own, expect_every_translation_that_passed_in_both_forms)
+
+
+def _in_steps(entries: list[tuple[str, Entry]]) -> set[tuple[str, Form, Form]]:
+    """(protocol, before, after) of every entry, and of those that lead on to another of the same host.
+
+    A host has several tables where it has load balancers in namespaces of their own: what one made of a connection
+    is what the next one finds.
+    """
+    known = set()
+    onward = {(host, entry.proto, entry.before): entry.after for host, entry in entries if entry.before != entry.after}
+    for host, entry in entries:
+        after: Form | None = entry.after
+        passed = {entry.before}
+        while after is not None and after not in passed:
+            known.add((entry.proto, entry.before, after))
+            passed.add(after)
+            after = onward.get((host, entry.proto, after))
+    return known
 
 
 def _entries(seen: Seen) -> Iterator[tuple[str, Entry]]:

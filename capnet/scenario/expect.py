@@ -90,6 +90,11 @@ class Seen:
         """The address of a container (on a network, else on its first), or of a host's parent NIC."""
         return _addresses(self._endpoint(name, network).addresses, version)[0]
 
+    def vips(self, balancer: str, network: str) -> list[str]:
+        """The virtual addresses of services that a load balancer has on a network: Docker gives them the prefix /32."""
+        addresses = self._endpoint(balancer, network).addresses
+        return [ip for ip, _, length in (each.partition("/") for each in addresses) if length == "32"]
+
     def mac(self, name: str, network: str | None = None) -> str:
         mac: str | None = self._endpoint(name, network).mac
         if not mac:
@@ -177,6 +182,15 @@ class Seen:
             if (path["proto"], flow["src"], flow["dst"]) == (proto, src, dst) and dport in (None, flow["dport"]):
                 return [hop["point"] for hop in path["hops"]]
         return []
+
+    def ways(self, proto: str, src: str, dst: str) -> set[tuple[str, ...]]:
+        """All different orders of points that the flows between two addresses passed, as they were first sent."""
+        self._needs_all()
+        return {
+            tuple(hop["point"] for hop in path["hops"])
+            for path in self.report["paths"]
+            if (path["proto"], path["flow"]["src"], path["flow"]["dst"]) == (proto, src, dst)
+        }
 
     def nat(self) -> list[dict[str, Any]]:
         """The translations; they show where both sides of them were listened at."""

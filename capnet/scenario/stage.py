@@ -24,10 +24,9 @@ from capnet.record.host import DockerHost
 from capnet.record.inventory import ConnectionTable
 from capnet.record.places import Point
 from capnet.record.tap import Tap, listening
-from capnet.scenario import image, library, swarm
+from capnet.scenario import image, library, service, swarm
 from capnet.scenario.execute import execute
 from capnet.scenario.runs import UNDO, labels, remove_container, remove_network
-from capnet.scenario.wait import until
 from capnet.topology import Topology
 
 HELPER = "capnet-helper"  # container in each host's own network namespace, in which the host's commands run
@@ -95,6 +94,20 @@ class Stage:
         self._unless_kept().callback(remove_network, made)
         return name
 
+    def service(self, name: str, command: str, *, network: str, ports: dict[int, int]) -> list[Box]:
+        """A swarm's service of one task per host, behind a virtual address on `network`; returns the tasks, by host.
+
+        `ports` is {task's TCP port: the one that every host's ingress takes}.
+        """
+        for actor in self._actors:
+            actor._image()
+        self.say(f"service {name} of {len(self._actors)} tasks on {network}")
+        clients = [actor.docker.client for actor in self._actors]
+        made = service.start(clients, self.image, name, command, network, ports, self.labels, self._unless_kept())
+        for actor, task in zip(self._actors, made, strict=True):
+            actor.boxes.append(Box(actor, places.shown_name(task.attrs), task))
+        return [actor.boxes[-1] for actor in self._actors]
+
     @contextlib.contextmanager
     def listening(self, *points: Point | None) -> Iterator[None]:
         """Listens at these points (or where --capture says) while the block runs.
@@ -108,7 +121,8 @@ class Stage:
                 "there is no host that anybody can listen on: " + "; ".join(str(h.deaf) for h in self.hosts if h.deaf)
             )
         self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
-        earlier = [self._connections(host) for host in self.hosts]
+        tables = [(host, netns) for host in self.hosts for netns in (None, *_balancers(host, chosen))]
+        earlier = {(host.name, netns): self._connections(host, netns) for host, netns in tables}
         with listening(chosen, self.folder) as taps:
             yield
             self.topology = self._survey(chosen, earlier)
@@ -133,12 +147,13 @@ class Stage:
             found += [point.filtered("") for point in here if point]
         return found
 
-    def _survey(self, points: Sequence[Point], earlier: Sequence[ConnectionTable]) -> Topology:
-        """Asked while everything still stands: the connection table forgets within seconds.
+    def _survey(self, points: Sequence[Point], earlier: dict[tuple[str, str | None], ConnectionTable]) -> Topology:
+        """Asked while everything still stands: connection tables forget within seconds.
 
-        A connection without a packet since anybody listened is none of the capture.
+        `earlier` are those of before, by host and network namespace (None: the host's own). A connection without a
+        packet since anybody listened is none of the capture.
         """
-        containers = [(actor.docker, box.name) for actor in self._actors for box in actor.boxes]
+        containers = [(actor.docker, box.docker_name) for actor in self._actors for box in actor.boxes]
         topology = inventory.survey(self.scenario, self.hosts, containers, points)
         addresses = {
             address.split("/")[0]
@@ -146,16 +161,20 @@ class Stage:
             for endpoint in container.endpoints
             for address in endpoint.addresses
         }
-        for host, described, before in zip(self.hosts, topology.hosts, earlier, strict=True):
-            try:
-                described.conntrack = inventory.conntrack(host, addresses, before)
-            except EnvironmentLacks as error:
-                self.say(f"{host.name}: the topology goes without a connection table: {error}")
+        described = {each.name: each for each in topology.hosts}
+        for host in self.hosts:
+            for (name, netns), before in earlier.items():
+                if name != host.name:
+                    continue
+                try:
+                    described[name].conntrack += inventory.conntrack(host, addresses, before, netns)
+                except EnvironmentLacks as error:
+                    self.say(f"{name}: the topology goes without a connection table: {error}")
         return topology
 
-    def _connections(self, host: DockerHost) -> ConnectionTable:
+    def _connections(self, host: DockerHost, netns: str | None) -> ConnectionTable:
         try:
-            return inventory.connection_table(host)
+            return inventory.connection_table(host, netns)
         except EnvironmentLacks:  # then there will be no table in the topology either
             return ConnectionTable([], 0, 0)
 
@@ -349,7 +368,7 @@ class StageHost:
         """`br0` or `vxlan0` in the namespace of an overlay network that `box` is on."""
         if self.docker.shell is None:
             return None
-        return places.in_overlay(self.docker, network, box.name, interface, describes)
+        return places.in_overlay(self.docker, network, box.docker_name, interface, describes)
 
     def balancer(self, network: str, box: Box, interface: str, describes: str) -> Point | None:
         """An interface where the swarm spreads what is sent to services on `network`, or on `ingress`.
@@ -358,7 +377,7 @@ class StageHost:
         """
         if self.docker.shell is None:
             return None
-        return places.in_balancer(self.docker, network, box.name, interface, describes)
+        return places.in_balancer(self.docker, network, box.docker_name, interface, describes)
 
     # -- inside ------------------------------------------------------------------------------------
     def _start(self, name: str, command: str, labels: dict[str, str], undo: ExitStack, **options: Any) -> Box:
@@ -402,18 +421,27 @@ class StageHost:
     def _parent(self) -> _Nic:
         """The interface with the default route."""
         if self._nic is None:
-            routes = [line.split() for line in self.run("ip -4 route show").splitlines()]
+            routes = [line.split() for line in self._ask("ip -4 route show").splitlines()]
             defaults = [words for words in routes if words[:1] == ["default"] and "dev" in words]
             if not defaults:
                 raise EnvironmentLacks(f"host {self.name} has no default route: which NIC leads to the other host?")
             route = defaults[0]
             name = route[route.index("dev") + 1]
-            lines = self.run(f"ip -4 -o addr show dev {shlex.quote(name)}").splitlines()
+            lines = self._ask(f"ip -4 -o addr show dev {shlex.quote(name)}").splitlines()
             addresses = [IPv4Interface(line.split()[3]) for line in lines]
             if not addresses:
                 raise EnvironmentLacks(f"{name} of host {self.name} has no IPv4 address")
             self._nic = _Nic(name, addresses[0], route[route.index("via") + 1] if "via" in route else "")
         return self._nic
+
+    def _ask(self, command: str) -> str:
+        """What a command that only looks prints: of the host's own programs, where one can get at them.
+
+        So a scenario that does nothing else on the host needs no container there.
+        """
+        if self.docker.shell is None:
+            return self.run(command)
+        return self.docker.shell.run(shlex.split(command), netns=self.docker.shell.host_netns)
 
     def _is_free(self, address: str) -> bool:
         """Nobody answers when asked for it (RFC 5227's probe)."""
@@ -421,11 +449,12 @@ class StageHost:
 
 
 class Box:
-    """A running container."""
+    """A running container; `name` is what we call it, `docker_name` what Docker does."""
 
     def __init__(self, host: StageHost, name: str, container: Any) -> None:
         self.host = host
         self.name = name
+        self.docker_name: str = container.name
         self._container = container
 
     def address(self, network: str = "bridge", *, version: int = 4) -> str:
@@ -458,14 +487,23 @@ class Box:
         return printed
 
     def until(self, command: str, *, within: float = 15) -> None:
-        """Repeats the command until it succeeds."""
-        until(lambda: self._execute(command)[0] == 0, f"in {self.name}: `{command}`", within=within)
+        """Repeats the command until it succeeds. ScenarioFailed when it still does not `within` seconds.
+
+        It is repeated in the container: to get there takes Docker much longer than most commands take.
+        """
+        repeat = f"until ({command}); do [ $(date +%s) -lt $end ] || exit 1; sleep 0.2; done"
+        status, printed = self._execute(f"end=$(($(date +%s) + {within:.0f})); {repeat}")
+        if status != 0:
+            said = printed.strip().splitlines()
+            raise ScenarioFailed(
+                f"after {within:.0f} s still not so: in {self.name}: `{command}`" + (f": {said[-1]}" if said else "")
+            )
 
     def interface(self, name: str, describes: str = "") -> Point | None:
         """A place to listen: an interface inside the container."""
         if self.host.docker.shell is None:
             return None
-        return places.in_container(self.host.docker, self.name, name, describes or f"{name} inside {self.name}")
+        return places.in_container(self.host.docker, self.docker_name, name, describes or f"{name} inside {self.name}")
 
     def leg(self, network: str) -> str:
         """The name of the interface with which it is on a network."""
@@ -478,11 +516,16 @@ class Box:
         if self.host.docker.shell is None:
             return None
         return places.veth_of(
-            self.host.docker, self.name, interface, describes or f"host end of {interface} of {self.name}"
+            self.host.docker, self.docker_name, interface, describes or f"host end of {interface} of {self.name}"
         )
 
     def _execute(self, command: str) -> tuple[int, str]:
         return execute(self._container, ["sh", "-c", command])
+
+
+def _balancers(host: DockerHost, points: Sequence[Point]) -> list[str]:
+    """The namespaces of load balancers that are listened at: they translate, and have tables of their own."""
+    return sorted({point.netns for point in points if point.balancer and point.host == host.name})
 
 
 def _start_attached(container: Any) -> None:
