@@ -303,35 +303,46 @@ def _part_repetitions(digest: np.ndarray, flow: np.ndarray, of: np.ndarray, best
 
 def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.ndarray) -> np.ndarray:
     """What flows `a` (hop before) and `b` (hop after) have in common: one of the constants above, or 0."""
-    one, two = flows[a], flows[b]
+    # Many packets ask the same about few pairs of flows.
+    code = (a * len(flows) + b) * 2 + (ttl_delta < 0)
+    code, which = np.unique(code, return_inverse=True)
+    pair, lower = np.divmod(code, 2)
+    return _strength_of_pairs(flows, *np.divmod(pair, len(flows)), lower == 1)[which.reshape(-1)]
+
+
+def _strength_of_pairs(flows: np.ndarray, a: np.ndarray, b: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """`lower`: whether the TTL is, at `b`."""
 
     def same(*columns: int) -> np.ndarray:
-        return np.logical_and.reduce([one[:, column] == two[:, column] for column in columns])
+        equal = np.ones(len(a), dtype=bool)
+        for column in columns:
+            equal &= flows[a, column] == flows[b, column]
+        return equal
 
     def crossed(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
-        equal = (src[:, FLOW_SRC_HI] == dst[:, FLOW_DST_HI]) & (src[:, FLOW_SRC_LO] == dst[:, FLOW_DST_LO])
-        return equal & (portless | (src[:, FLOW_SPORT] == dst[:, FLOW_DPORT]))
+        equal = flows[src, FLOW_SRC_HI] == flows[dst, FLOW_DST_HI]
+        equal &= flows[src, FLOW_SRC_LO] == flows[dst, FLOW_DST_LO]
+        return equal & (portless | (flows[src, FLOW_SPORT] == flows[dst, FLOW_DPORT]))
 
-    proto = one[:, FLOW_PROTO]
+    proto = flows[a, FLOW_PROTO]
     tcp = proto == TCP
-    portless = one_of(proto, WITH_ID) | (one[:, FLOW_SPORT] < 0)
+    portless = one_of(proto, WITH_ID) | (flows[a, FLOW_SPORT] < 0)
     source_kept = same(FLOW_SRC_HI, FLOW_SRC_LO) & (portless | same(FLOW_SPORT))
     target_kept = same(FLOW_DST_HI, FLOW_DST_LO) & (portless | same(FLOW_DPORT))
-    lower = ttl_delta < 0
 
     untouched = same(FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_SPORT, FLOW_DPORT)
-    bridged = tcp | (same(FLOW_SMAC) & (one[:, FLOW_SMAC] >= 0))
+    bridged = tcp | (same(FLOW_SMAC) & (flows[a, FLOW_SMAC] >= 0))
     strength = np.where(lower & (tcp | (~portless & same(FLOW_SPORT))), BOTH_REWRITTEN, 0)
     strength = np.where((source_kept | target_kept) & bridged, BRIDGED_NAT, strength)
     strength = np.where((source_kept | target_kept) & lower, ROUTED_NAT, strength)
     # A rewritten packet is a rewritten unicast packet, and it does not pass the same place with the same TTL.
-    group = _is_group(two[:, FLOW_DST_HI], two[:, FLOW_DST_LO])
+    group = _is_group(flows[b, FLOW_DST_HI], flows[b, FLOW_DST_LO])
     here = same(FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH)
-    strength[group | (here & ~lower) | crossed(one, two) | crossed(two, one)] = 0
+    strength[group | (here & ~lower) | crossed(a, b) | crossed(b, a)] = 0
     strength = np.where(untouched, SAME_ADDRESSES, strength)
 
     possible = same(FLOW_PROTO, FLOW_KIND) & (a != b)
-    other_vni = (one[:, FLOW_VIA] > 0) & (two[:, FLOW_VIA] > 0) & ~same(FLOW_VIA_VNI)
+    other_vni = (flows[a, FLOW_VIA] > 0) & (flows[b, FLOW_VIA] > 0) & ~same(FLOW_VIA_VNI)
     return np.where(possible & ~other_vni, strength, 0)
 
 
