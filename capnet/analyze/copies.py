@@ -29,7 +29,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import in_company
+from capnet.analyze.rows import in_company, row_hash
 
 # Equal packets in one flow at one point closer than this are copies made by the capture.
 COPIES_NS = 1_000_000
@@ -57,9 +57,7 @@ def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
 
 
 def _duplicates(seen: np.ndarray, within_ns: int) -> Duplicates:
-    order = np.argsort(np.ascontiguousarray(seen[:, OBS_DIGEST]))
-    seen = seen[order[in_company(seen[order, OBS_DIGEST])]]
-    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
+    seen = in_doubt(seen)
     copy = np.flatnonzero(copies(seen, within_ns))
     copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
     flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
@@ -81,6 +79,14 @@ def _counted_once(context: Context) -> np.ndarray:
     share = context.sample_share
     packets[twice.flow] -= np.minimum(np.rint(twice.count / share).astype(np.int64), packets[twice.flow] // 2)
     return packets
+
+
+def in_doubt(seen: np.ndarray) -> np.ndarray:
+    """The observations of digests that their flow shows more than once, in order of digest, flow and time."""
+    key = row_hash(seen[:, [OBS_DIGEST, OBS_FLOW]])
+    order = np.argsort(key)
+    seen = seen[order[in_company(key[order])]]
+    return seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
 
 
 def copies(seen: np.ndarray, within_ns: int) -> np.ndarray:

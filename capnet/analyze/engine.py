@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 from capnet.analyze import findings, flows, macs, models, naming, nat, paths, proxies, stations, tunnels
 from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
-from capnet.analyze.facts import Input, Point, Problem, Report
+from capnet.analyze.facts import Flows, Input, Point, Problem, Report
 from capnet.analyze.hands import Hands, hands
 from capnet.analyze.identity import links
 from capnet.analyze.ledger import BUDGET, Ledger
@@ -255,6 +255,7 @@ def _beside(sources: list[Source]) -> Topology | None:
 def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
+    reading.ledger = None  # what is concluded from is in the context, and nowhere else
     rest()
     ledger.finish()
     for point in reading.points:
@@ -275,9 +276,21 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
         names=names,
         peeks=ledger.peeks,
     )
-    # What follows waits for the links most of the time; large arrays are computed without the GIL.
-    linking = Thread(target=_ahead, args=(context,))
-    linking.start()
+    covered = coverage(reading.packets, ledger.undecoded)
+    correlation: dict[str, object] = {
+        "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
+        "share": ledger.sample_share,
+        "observations": len(ledger.observations),
+    }
+    del ledger
+    # Most of what follows waits for the links. They are found here, in the memory that reading has left, not in that of
+    # another thread; large arrays are computed without the GIL.
+    listed: list[Flows] = []
+    listing = Thread(target=lambda: listed.append(flows.conclude(context)))
+    listing.start()
+    with suppress(Exception):  # comes again, where it can be said, when they are asked for
+        links(context)
+    listing.join()
     report = Report(
         inputs=reading.inputs,
         points=reading.points,
@@ -288,27 +301,16 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
         proxies=[],
         tunnels=[],
         paths=[],
-        flows=flows.conclude(context),
+        flows=listed[0] if listed else flows.conclude(context),
         findings=[],
-        coverage=coverage(reading.packets, ledger.undecoded),
+        coverage=covered,
         names=names,
         names_at=naming.names_at(context),
-        correlation={
-            "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
-            "share": ledger.sample_share,
-            "observations": len(ledger.observations),
-        },
+        correlation=correlation,
     )
-    linking.join()
     if not links_only:
         _judge(report, context)
     return report, context
-
-
-def _ahead(context: Context) -> None:
-    """Find the links; an error comes again, where it can be said, when they are asked for."""
-    with suppress(Exception):
-        links(context)
 
 
 def _judge(report: Report, context: Context) -> None:

@@ -49,7 +49,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.copies import COPIES_NS, copies, strays
+from capnet.analyze.copies import COPIES_NS, copies, in_doubt, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
 from capnet.analyze.rows import TCP, WITH_ID, by_digest, in_company, one_of, row_hash
@@ -134,11 +134,14 @@ def links(context: Context) -> Links:
 
 def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
-    seen = ports_first(context, context.observations)
-    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
-    copied = copies(seen, COPIES_NS)
-    seen = seen[~(copied | strays(context, seen, copied))]
     known = clocks(context)
+    seen = ports_first(context, context.observations)
+    if copies(in_doubt(seen), COPIES_NS).any():
+        seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
+        copied = copies(seen, COPIES_NS)
+        seen = seen[~(copied | strays(context, seen, copied))]
+    elif known.any_corrected:
+        seen = seen.copy()
     if known.any_corrected:
         seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
@@ -186,6 +189,9 @@ def _links(context: Context) -> Links:
     first = by_time[starts] if len(kept) else starts
     frames = np.stack([seen[early[first], OBS_FRAME], seen[late[first], OBS_FRAME]], axis=1)
 
+    ttl_deltas = ttl_delta[by_ttl[middle]] if len(kept) else middle
+    # Room for what comes: these are one number or more for each packet.
+    del before, late, early, votes, vote_of, voted, delays, by_delay, ttl_delta, by_ttl, by_time
     rank, _ = _rank(seen[:, OBS_DIGEST], seen[:, OBS_FLOW])
     compared = coverage(context, seen, rank, source, target, spread[:, 3], repeated)
     known = clocks(context)
@@ -199,7 +205,7 @@ def _links(context: Context) -> Links:
         missing_bytes=compared.missing_bytes,
         outside=compared.outside,
         observed=compared.observed,
-        ttl_delta=ttl_delta[by_ttl[middle]] if len(kept) else middle,
+        ttl_delta=ttl_deltas,
         delays=spread,
         timed=known.sure(clock[source], clock[target]),
         frames=frames,

@@ -31,9 +31,10 @@ from capnet.wire import frames
 from capnet.wire.frames import Block
 from capnet.wire.kernel import Machine
 
-# Observations kept at most: 7 numbers of 8 bytes each, 28 MiB in all. Where only one point listened there is little to
-# follow (duplicates, and NAT that shows both forms at one place), and an eighth will do.
-BUDGET = 1 << 19
+# Observations kept at most: 9 numbers of 8 bytes each, 27 MiB in all; what is concluded from them takes as much again
+# three times over, so that all fits 200 MiB. Where only one point listened there is little to follow (duplicates, and
+# NAT that shows both forms at one place), and an eighth will do.
+BUDGET = 400_000
 ONE_POINT_SHARE = 8
 
 NONE = -1  # a sample that no digest is in
@@ -133,6 +134,11 @@ class Part:
             self._observations = grown
         view = self.machine.view
         self._arguments = tuple(map(view, (self._observations, self._counts, self._flow_of, self._born)))
+
+    def let_go(self) -> None:
+        """Nothing more will be observed, and what was has been taken over."""
+        self._observations, self._observed = np.zeros(0, dtype=np.int64), 0
+        self._arguments = ()
 
     def _thin_out(self, budget: int) -> None:
         """Halve the observations while there are too many: which digests stay does not depend on blocks."""
@@ -341,7 +347,11 @@ def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
     """Flows in order of first sight, and all that names them by number renumbered. `finish`: see Ledger.finish."""
     carriers = [part.carriers.rows.copy() for part in parts]
     sample = max(part.sample for part in parts)
-    seen = [chosen(part.observations, sample) for part in parts]
+    seen = []
+    for part in parts:
+        seen.append(chosen(part.observations, sample))
+        if finish:
+            part.let_go()
     while sum(len(each) for each in seen) > budget:
         sample = sample * 2 + 1
         seen = [chosen(each, sample) for each in seen]
@@ -373,6 +383,7 @@ def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
         carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]
         each[:, col.OBS_FLOW] = here[each[:, col.OBS_FLOW]]
     observations = np.concatenate(seen)
+    del seen, each
     if len(parts) > 1:
         observations = observations[np.argsort(observations[:, col.OBS_SEQ])]
     return _Whole(flows, _by_flow(np.concatenate(carriers)), observations, sample)
