@@ -55,6 +55,7 @@ class Part:
         self.number = number
         self.of = of
         self.sample = 0  # digests with one of these bits are not observed
+        self.peers = [self]  # all parts
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames; in part 0, all of them
         self.flows = Table(machine, PACKED, KEY, scratch=FLOW_SCRATCH)
         self.stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
@@ -81,7 +82,7 @@ class Part:
     def see(self, block: Block, hashes: Any, base: int, points: int) -> None:
         """Take in this part of a block; see `Ledger.see`."""
         self._see(block, hashes, base, self.sample)
-        self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
+        self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE, points > 1)
         if self.number == 0 and block.layers & frames.LAYER_ARP:
             arps = self.arps
             arps.reserve(len(block))
@@ -140,13 +141,26 @@ class Part:
         self._observations, self._observed = np.zeros(0, dtype=np.int64), 0
         self._arguments = ()
 
-    def _thin_out(self, budget: int) -> None:
-        """Halve the observations while there are too many: which digests stay does not depend on blocks."""
-        while self._observed > budget:
-            self.sample = self.sample * 2 + 1
-            kept = chosen(self.observations, self.sample)
+    def _thin_out(self, budget: int, together: bool) -> None:
+        """Halve the observations while there are too many: which digests stay does not depend on blocks.
+
+        Nor on threads: all parts end with the sample of the one that has the smallest, and a number of observations
+        only grows until the next halving, so that what is too many now would be too many at the end. `together`: all
+        parts have one budget; they are counted when they have one sample.
+        """
+        while self._observed > budget or self._behind() or (together and self._too_many(budget)):
+            sample = self.sample * 2 + 1
+            kept = chosen(self.observations, sample)
             self._observations[: kept.size] = kept.reshape(-1)
             self._observed = len(kept)
+            self.sample = sample  # last: others count this part from here on
+
+    def _behind(self) -> bool:
+        return any(peer.sample > self.sample for peer in self.peers)
+
+    def _too_many(self, budget: int) -> bool:
+        counts = [peer._observed for peer in self.peers if peer.sample == self.sample]
+        return len(counts) == len(self.peers) and sum(counts) > budget
 
     def _count_undecoded(self, block: Block) -> None:
         reasons = block.rows[:, frames.REASON]
@@ -173,6 +187,8 @@ class Ledger:
         self.machine = machine
         self.budget = budget
         self.parts = [Part(machine, budget, number, parts) for number in range(parts)]
+        for part in self.parts:
+            part.peers = self.parts
         self._key = machine.view(np.zeros(KEY, dtype=np.int64))
         self._hashes = np.zeros(0, dtype=np.int64)
         self._hashed: Any = None  # view of it
