@@ -153,7 +153,7 @@ class _Reading:
     def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[Progress], None] | None) -> None:
         """Read one of `sources` sources to its end."""
         if self.ledger is None:
-            self.ledger = Ledger(capture.machine, self.budget, self.hands if capture.machine.compiled else 1)
+            self.ledger = Ledger(capture.machine, self.budget)
         base = len(self.points)
         self.bases.append(base)
 
@@ -161,7 +161,8 @@ class _Reading:
             if progress:
                 progress(Progress(self.packets + capture.packets, self.taken + capture.taken, self.size))
 
-        Hands(capture, self.ledger, base, sources - 1, told).work()
+        count = self.hands if capture.machine.compiled else 1  # the interpreter runs one thread at a time
+        Hands(capture, self.ledger, base, sources - 1, count, told).work()
         self.packets += capture.packets
         self.taken += capture.taken
         for address, names in capture.names.of.items():

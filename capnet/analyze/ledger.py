@@ -7,8 +7,6 @@ full, half of the digests are dropped, at every point the same ones.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -22,7 +20,7 @@ from capnet.analyze.passes import (
     add_stations,
     hash_flows,
     see_arps,
-    see_part,
+    see_rows,
 )
 from capnet.analyze.peeks import Peeks
 from capnet.analyze.rows import row_hash
@@ -42,68 +40,65 @@ NONE = -1  # a sample that no digest is in
 ROOM = 4096  # for rows that are summed up at a time
 
 
-class Part:
-    """The flows whose hash says so, and all that hangs on them: stations, carriers, observations.
+class Ledger:
+    """Fill with `see`, then read `flows`, `stations`, `arps`, `tunnels` and `observations`.
 
-    Parts have nothing in common, so each may be filled by a thread of its own. A part must see all blocks in order: a
-    retransmission, or the first packet of a flow, is one only in order.
+    Blocks must come in order: a retransmission, or the first packet of a flow, is one only in order.
     """
 
-    def __init__(self, machine: Machine, budget: int, number: int, of: int) -> None:
+    def __init__(self, machine: Machine, budget: int = BUDGET) -> None:
         self.machine = machine
         self.budget = budget
-        self.number = number
-        self.of = of
         self.sample = 0  # digests with one of these bits are not observed
-        self.peers = [self]  # all parts
-        self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames; in part 0, all of them
-        self.flows = Table(machine, PACKED, KEY, scratch=FLOW_SCRATCH)
-        self.stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
-        self.arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)  # likewise
-        self.carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
+        self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
+        self.peeks = Peeks()
+        self._flows = Table(machine, PACKED, KEY, scratch=FLOW_SCRATCH)
+        self._stations = Table(machine, col.STATION_WIDTH, col.STATION_KEY)
+        self._arps = Table(machine, col.ARP_WIDTH, col.ARP_KEY)
+        self._carriers = Table(machine, col.CARRIER_WIDTH, col.CARRIER_KEY)
         self._observations = np.zeros(1024 * col.OBS_WIDTH, dtype=np.int64)
         self._observed = 0
-        self.peeks = Peeks()  # in the last part, all of them
-        self._flow_of = np.zeros(0, dtype=np.int64)
-        self._born = np.zeros(0, dtype=np.int64)
         self._counts = np.zeros(4, dtype=np.int64)  # of rows, while a kernel runs
+        self._flow_of = np.zeros(0, dtype=np.int64)
         self._arguments: tuple[Any, ...] = ()
-        self._seen = 0
+        self._seen = 0  # rows
+        self._key = machine.view(np.zeros(KEY, dtype=np.int64))
+        self._hashes = np.zeros(0, dtype=np.int64)
+        self._hashed: Any = None  # view of it
+        self._columns: np.ndarray | None = None  # of the flows, once they are asked for
+        self._summed: np.ndarray | None = None  # the stations, when finished
 
-    @property
-    def born(self) -> np.ndarray:
-        """Per flow, the number of the row that began it, counted through the whole input."""
-        return self._born[: self.flows.count]
+    def see(self, block: Block, base: int, points: int = 2, hashes: Any = None) -> None:
+        """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are.
 
-    @property
-    def observations(self) -> np.ndarray:
-        return self._observations[: self._observed * col.OBS_WIDTH].reshape(self._observed, col.OBS_WIDTH)
-
-    def see(self, block: Block, hashes: Any, base: int, points: int) -> None:
-        """Take in this part of a block; see `Ledger.see`."""
-        self._see(block, hashes, base, self.sample)
-        self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE, points > 1)
-        if self.number == 0 and block.layers & frames.LAYER_ARP:
-            arps = self.arps
+        `hashes`: by `hash_block`, where that was called already.
+        """
+        self._count(block, self._hash(block, base) if hashes is None else hashes, base, self.sample)
+        self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
+        if block.layers & frames.LAYER_ARP:
+            arps = self._arps
             arps.reserve(len(block))
             arps.count = self.machine.run(see_arps)(block.view, len(block), base, *arps.arguments(), arps.count)
-        if self.number == 0 and block.odd:
+        if block.odd:
             self._count_undecoded(block)
-        if self.number == self.of - 1:
-            self.peeks.see(block, base)
+        self.peeks.see(block, base)
 
-    def flow_rows(self, block: Block, hashes: Any, base: int) -> np.ndarray:
-        """Take in this part of a block, observing nothing; the flow row of each row, negative where it is not here."""
-        self._see(block, hashes, base, NONE)
+    def number(self, block: Block, base: int) -> np.ndarray:
+        """Count a block, observing nothing. Returns the flow row of each of its rows, negative: it has none.
+
+        Flows are numbered in order of first sight: a second pass over the same input numbers them the same.
+        """
+        self._count(block, self._hash(block, base), base, NONE)
         return self._flow_of[: len(block)]
 
-    def _see(self, block: Block, hashes: Any, base: int, sample: int) -> None:
+    def _count(self, block: Block, hashes: Any, base: int, sample: int) -> None:
         n = len(block)
+        self._columns = None
         self._reserve(n)
-        flows, stations, carriers = self.flows, self.stations, self.carriers
+        flows, stations, carriers = self._flows, self._stations, self._carriers
         self._counts[:] = flows.count, stations.count, carriers.count, self._observed
-        self.machine.run(see_part)(
-            block.view, n, base, hashes, self.number, self.of, self._seen, sample,
+        self.machine.run(see_rows)(
+            block.view, n, base, hashes, self._seen, sample,
             *flows.arguments(), *stations.arguments(), *carriers.arguments(), *self._arguments,
         )  # fmt: skip
         flows.count, stations.count, carriers.count, self._observed = self._counts.tolist()
@@ -111,56 +106,27 @@ class Part:
 
     def _reserve(self, n: int) -> None:
         """Make room for a block of `n` rows."""
-        self.flows.reserve(n)
-        self.stations.reserve(2 * n)
-        self.carriers.reserve(n)
-        capacity = len(self.flows.flat) // self.flows.width
-        width = col.OBS_WIDTH
-        whole = (
-            len(self._born) >= capacity
-            and len(self._flow_of) >= n
-            and len(self._observations) >= (self._observed + n) * width
-        )
-        if whole and self._arguments:
+        self._flows.reserve(n)
+        self._stations.reserve(2 * n)
+        self._carriers.reserve(n)
+        room = (self._observed + n) * col.OBS_WIDTH
+        if self._arguments and len(self._flow_of) >= n and len(self._observations) >= room:
             return
-        if len(self._born) < capacity:
-            born = np.zeros(capacity, dtype=np.int64)
-            born[: self.flows.count] = self.born
-            self._born = born
         if len(self._flow_of) < n:
             self._flow_of = np.zeros(n, dtype=np.int64)
-        if len(self._observations) < (self._observed + n) * width:
-            grown = np.zeros(2 * len(self._observations) + n * width, dtype=np.int64)
-            grown[: self._observed * width] = self._observations[: self._observed * width]
+        if len(self._observations) < room:
+            grown = np.zeros(len(self._observations) + room, dtype=np.int64)
+            grown[: self._observed * col.OBS_WIDTH] = self._observations[: self._observed * col.OBS_WIDTH]
             self._observations = grown
-        view = self.machine.view
-        self._arguments = tuple(map(view, (self._observations, self._counts, self._flow_of, self._born)))
+        self._arguments = tuple(map(self.machine.view, (self._observations, self._counts, self._flow_of)))
 
-    def let_go(self) -> None:
-        """Nothing more will be observed, and what was has been taken over."""
-        self._observations, self._observed = np.zeros(0, dtype=np.int64), 0
-        self._arguments = ()
-
-    def _thin_out(self, budget: int, together: bool) -> None:
-        """Halve the observations while there are too many: which digests stay does not depend on blocks.
-
-        Nor on threads: all parts end with the sample of the one that has the smallest, and a number of observations
-        only grows until the next halving, so that what is too many now would be too many at the end. `together`: all
-        parts have one budget; they are counted when they have one sample.
-        """
-        while self._observed > budget or self._behind() or (together and self._too_many(budget)):
-            sample = self.sample * 2 + 1
-            kept = chosen(self.observations, sample)
+    def _thin_out(self, budget: int) -> None:
+        """Halve the observations while there are too many: which digests stay does not depend on blocks."""
+        while self._observed > budget:
+            self.sample = self.sample * 2 + 1
+            kept = chosen(self.observations, self.sample)
             self._observations[: kept.size] = kept.reshape(-1)
             self._observed = len(kept)
-            self.sample = sample  # last: others count this part from here on
-
-    def _behind(self) -> bool:
-        return any(peer.sample > self.sample for peer in self.peers)
-
-    def _too_many(self, budget: int) -> bool:
-        counts = [peer._observed for peer in self.peers if peer.sample == self.sample]
-        return len(counts) == len(self.peers) and sum(counts) > budget
 
     def _count_undecoded(self, block: Block) -> None:
         reasons = block.rows[:, frames.REASON]
@@ -168,54 +134,6 @@ class Part:
         pairs, counts = np.unique(odd[:, [frames.REASON, frames.DETAIL]], axis=0, return_counts=True)
         for (reason, detail), count in zip(pairs.tolist(), counts.tolist(), strict=True):
             self.undecoded[reason, detail] += count
-
-
-def chosen(observations: np.ndarray, sample: int) -> np.ndarray:
-    """Those whose digest has no bit in common with `sample`."""
-    if sample >> 40:  # one digest repeated a million times: none of them tells packets apart
-        return observations[:0]
-    return observations[(observations[:, col.OBS_DIGEST] >> 8) & sample == 0]
-
-
-class Ledger:
-    """Fill with `see`, then read `flows`, `stations`, `arps`, `tunnels` and `observations`.
-
-    It may be kept in several parts, which threads fill at the same time; what it says does not depend on how many.
-    """
-
-    def __init__(self, machine: Machine, budget: int = BUDGET, parts: int = 1) -> None:
-        self.machine = machine
-        self.budget = budget
-        self.parts = [Part(machine, budget, number, parts) for number in range(parts)]
-        for part in self.parts:
-            part.peers = self.parts
-        self._key = machine.view(np.zeros(KEY, dtype=np.int64))
-        self._hashes = np.zeros(0, dtype=np.int64)
-        self._hashed: Any = None  # view of it
-        self._points = 1
-        self._whole: _Whole | None = None
-        self._stations: np.ndarray | None = None  # when finished
-
-    def see(self, block: Block, base: int, points: int = 2) -> None:
-        """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are."""
-        hashes = self._hash(block, base)
-        for part in self.parts:
-            self.see_part(part, block, hashes, base, points)
-
-    def see_part(self, part: Part, block: Block, hashes: Any, base: int, points: int) -> None:
-        """Take in one part of a block: by whoever fills that part, block by block."""
-        self._whole = None
-        self._points = max(self._points, points)
-        part.see(block, hashes, base, points)
-
-    def number(self, block: Block, base: int) -> np.ndarray:
-        """Count a block in the flow table alone. Returns the flow row of each of its rows, negative: it has none.
-
-        Flows are numbered in order of first sight: a second pass over the same input numbers them the same. For
-        ledgers of one part.
-        """
-        (part,) = self.parts
-        return part.flow_rows(block, self._hash(block, base), base)
 
     def _hash(self, block: Block, base: int) -> Any:
         if len(self._hashes) < len(block):
@@ -227,23 +145,26 @@ class Ledger:
     # -- what the pass found: int64 arrays, see analyze.columns ------------------------------------
     @property
     def flows(self) -> np.ndarray:
-        return self._all().flows
+        """In order of first sight; column by column, since conclusions look at few columns of all flows."""
+        if self._columns is None:
+            count = self._flows.count
+            self._columns = np.empty((count, col.FLOW_WIDTH), dtype=np.int64, order="F")
+            run, view = self.machine.run, self.machine.view
+            # Two threads, for it waits for memory.
+            into, half = view(self._columns.reshape(-1, order="F")), count // 2
+            second = Thread(target=run(unpack), args=(view(self._flows.flat), half, count, into, count))
+            second.start()
+            run(unpack)(view(self._flows.flat), 0, half, into, count)
+            second.join()
+        return self._columns
 
     @property
     def arps(self) -> np.ndarray:
-        return self.parts[0].arps.rows
-
-    @property
-    def peeks(self) -> Peeks:
-        return self.parts[-1].peeks
-
-    @property
-    def undecoded(self) -> Counter[tuple[int, int]]:
-        return self.parts[0].undecoded
+        return self._arps.rows
 
     @property
     def observations(self) -> np.ndarray:
-        return self._all().observations
+        return self._observations[: self._observed * col.OBS_WIDTH].reshape(self._observed, col.OBS_WIDTH)
 
     @property
     def followed(self) -> np.ndarray:
@@ -273,30 +194,22 @@ class Ledger:
         return np.concatenate([observed, first])
 
     @property
-    def sample(self) -> int:
-        return self._all().sample
-
-    @property
     def sample_share(self) -> float:
         """Share of all digests that are observed; 1.0 = every packet."""
         return 1.0 / (self.sample + 1)
 
     def finish(self) -> None:
-        """Nothing more will be seen: the parts' own flow tables, as large as what is concluded from, are let go."""
-        self._stations = self.stations
-        self._all(finish=True)
-
-    def _all(self, finish: bool = False) -> _Whole:
-        if self._whole is None:
-            budget = self.budget if self._points > 1 else self.budget // ONE_POINT_SHARE
-            self._whole = _joined(self.parts, budget, finish)
-        return self._whole
+        """Nothing more will be seen: the flow table of the pass, as large as what is concluded from, is let go."""
+        self._summed = self.stations
+        columns = self.flows
+        self._flows = Table(self.machine, PACKED, KEY, scratch=FLOW_SCRATCH)
+        self._columns = columns
 
     @property
     def stations(self) -> np.ndarray:
         """The station table: strays and frames without IP as counted, the others summed up from flows and ARP."""
-        if self._stations is not None:
-            return self._stations
+        if self._summed is not None:
+            return self._summed
         arps = self.arps
         zero = np.zeros(len(arps), dtype=np.int64)
         arp_rows = np.column_stack(
@@ -309,21 +222,20 @@ class Ledger:
         )  # fmt: skip
         run, view = self.machine.run, self.machine.view
         sums = Table(self.machine, col.STATION_WIDTH, col.STATION_KEY)
-        for part in self.parts:
-            sums.add(part.stations.rows, run(add_stations))
-            flows = view(part.flows.flat)
-            for receiving in (0, 1):
-                for start in range(0, part.flows.count, ROOM):  # flows are many more than stations
-                    stop = min(start + ROOM, part.flows.count)
-                    sums.reserve(stop - start)
-                    sums.count = run(add_flow_sides)(flows, start, stop, receiving, *sums.arguments(), sums.count)
+        sums.add(self._stations.rows, run(add_stations))
+        flows = view(self._flows.flat)
+        for receiving in (0, 1):
+            for start in range(0, self._flows.count, ROOM):  # flows are many more than stations
+                stop = min(start + ROOM, self._flows.count)
+                sums.reserve(stop - start)
+                sums.count = run(add_flow_sides)(flows, start, stop, receiving, *sums.arguments(), sums.count)
         sums.add(arp_rows, run(add_stations))
         return _by_first_sight(sums.rows, col.STATION_KEY, col.STATION_FIRST)
 
     @property
     def tunnels(self) -> np.ndarray:
         """The tunnel table: carriers summed up by point, VNI, VTEPs and port."""
-        flows, others = self.flows, self._all().carriers
+        flows, others = self.flows, self._carriers.rows
         carrying = np.flatnonzero(flows[:, col.FLOW_CARRIES] > 0)
         other_bytes = np.zeros(len(flows), dtype=np.int64)
         np.add.at(other_bytes, others[:, col.CARRIER_FLOW], others[:, col.CARRIER_BYTES])
@@ -349,64 +261,11 @@ class Ledger:
         return _fold(np.concatenate([first_vni, other_vnis]), col.TUNNEL_KEY, _TUNNEL_FOLD, col.TUNNEL_FIRST)
 
 
-@dataclass(frozen=True)
-class _Whole:
-    """What all parts hold together, as if there were only one."""
-
-    flows: np.ndarray
-    carriers: np.ndarray
-    observations: np.ndarray
-    sample: int
-
-
-def _joined(parts: list[Part], budget: int, finish: bool) -> _Whole:
-    """Flows in order of first sight, and all that names them by number renumbered. `finish`: see Ledger.finish."""
-    carriers = [part.carriers.rows.copy() for part in parts]
-    sample = max(part.sample for part in parts)
-    seen = []
-    for part in parts:
-        seen.append(chosen(part.observations, sample))
-        if finish:
-            part.let_go()
-    while sum(len(each) for each in seen) > budget:
-        sample = sample * 2 + 1
-        seen = [chosen(each, sample) for each in seen]
-    if len(parts) == 1:
-        place = np.arange(parts[0].flows.count)
-    else:
-        order = np.argsort(np.concatenate([part.born for part in parts]))
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
-    # Column by column: conclusions look at few columns of all flows, the pass looked at all columns of one.
-    flows = np.empty((len(place), col.FLOW_WIDTH), dtype=np.int64, order="F")
-    starts = np.cumsum([0, *(part.flows.count for part in parts)]).tolist()
-    places = [place[start:stop].copy() for start, stop in pairwise(starts)]
-    columns = flows.reshape(-1, order="F")
-
-    def unpacked(part: Part, here: np.ndarray) -> None:
-        run, view = part.machine.run, part.machine.view
-        run(unpack)(view(part.flows.flat), len(here), view(here), view(columns), len(place))
-
-    others = [Thread(target=unpacked, args=each) for each in zip(parts[1:], places[1:], strict=True)]
-    for thread in others:
-        thread.start()
-    unpacked(parts[0], places[0])
-    for thread in others:
-        thread.join()
-    for part, here, carried, each in zip(parts, places, carriers, seen, strict=True):
-        if finish:
-            part.flows = Table(part.machine, PACKED, KEY, scratch=FLOW_SCRATCH)
-        carried[:, col.CARRIER_FLOW] = here[carried[:, col.CARRIER_FLOW]]
-        each[:, col.OBS_FLOW] = here[each[:, col.OBS_FLOW]]
-    observations = np.concatenate(seen)
-    del seen, each
-    if len(parts) > 1:
-        observations = observations[np.argsort(observations[:, col.OBS_SEQ])]
-    return _Whole(flows, _by_flow(np.concatenate(carriers)), observations, sample)
-
-
-def _by_flow(carriers: np.ndarray) -> np.ndarray:
-    return carriers[np.lexsort([carriers[:, column] for column in range(col.CARRIER_KEY - 1, -1, -1)])]
+def chosen(observations: np.ndarray, sample: int) -> np.ndarray:
+    """Those whose digest has no bit in common with `sample`."""
+    if sample >> 40:  # one digest repeated a million times: none of them tells packets apart
+        return observations[:0]
+    return observations[(observations[:, col.OBS_DIGEST] >> 8) & sample == 0]
 
 
 def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any) -> None:

@@ -268,11 +268,10 @@ def unpack_key(key: Any, at: int, out: Any, to: int, apart: int) -> None:
 
 
 @kernel
-def unpack(table: Any, count: int, place: Any, columns: Any, length: int) -> None:
-    """Row i of a table becomes number `place[i]` of each of the columns, which are `length` long and lie one by one."""
-    for i in range(count):
-        f = i * PACKED
-        to = place[i]
+def unpack(table: Any, start: int, stop: int, columns: Any, length: int) -> None:
+    """Rows `start` to `stop` of a table become those of the columns, which are `length` long and lie one by one."""
+    for to in range(start, stop):
+        f = to * PACKED
         numbers, sizes = table[f + K_NUMBERS], table[f + K_SIZES]
         unpack_key(table, f, columns, to, length)
         columns[to + col.FLOW_LAST * length] = table[f + K_LAST]

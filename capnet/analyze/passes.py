@@ -133,7 +133,7 @@ TCP = 6
 # Rows of a chunk are looked up in rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.
 CHUNK = 128
-# Scratch space of `see_part`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
+# Scratch space of `see_rows`: the chunk's keys, their hashes, the row each hash suggests, which rows they are ...
 HASHES = CHUNK * KEY
 GUESSES = HASHES + CHUNK
 PICKED = GUESSES + CHUNK
@@ -144,8 +144,7 @@ FLOW_SCRATCH = FRAGMENTED + FRAGMENT_SLOTS * FRAGMENT
 
 # Instead of a hash, or of a flow row:
 NO_FLOW = -1  # not an IP packet
-FRAGMENT_FLOW = -2  # hash: its flow is known in order only
-OTHER_PART = -2  # flow row: in the table of another part
+FRAGMENT_FLOW = -2  # its flow is known in order only
 
 # How many rows each table has, beside the tables.
 COUNT_FLOWS = 0
@@ -153,14 +152,10 @@ COUNT_STATIONS = 1
 COUNT_CARRIERS = 2
 COUNT_OBSERVED = 3
 
-# Flows are divided among parts by bits of their hash that the index does not use.
-PART_SHIFT = 40
-HASH_BITS = 62
-
 
 @kernel
 def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
-    """The hash of each row's flow, for `see_part`; unlike that, in any order."""
+    """The hash of each row's flow, for `see_rows`; unlike that, in any order."""
     for i in range(n):
         layers = rows[i * WIDTH + LAYERS]
         if layers & LAYER_IP == 0:
@@ -172,24 +167,18 @@ def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
             hashes[i] = key_hash(key, 0, KEY)
 
 
-@inline
-def part_of(hashed: int, parts: int) -> int:
-    """Which part counts the flow with this hash. Scaled, for a remainder would be a division for each row."""
-    return ((hashed >> PART_SHIFT) * parts) >> (HASH_BITS - PART_SHIFT)
-
-
 @kernel
-def see_part(
-    rows: Any, n: int, base: int, hashes: Any, part: int, parts: int, seen: int, sample: int,
+def see_rows(
+    rows: Any, n: int, base: int, hashes: Any, seen: int, sample: int,
     index: Any, mask: int, flows: Any, scratch: Any,
     station_index: Any, station_mask: int, stations: Any, station_key: Any,
     carrier_index: Any, carrier_mask: int, carriers: Any, carrier_key: Any,
-    observations: Any, counts: Any, flow_of: Any, born: Any,
+    observations: Any, counts: Any, flow_of: Any,
 ) -> None:  # fmt: skip
-    """Count every IP packet of this part of all flows, and in part 0 the stations that send anything else.
+    """Count every IP packet in its flow, and the stations that send anything else.
 
-    `flow_of[i]` = flow row of row i, or why it has none. `hashes`: by `hash_flows`. `seen`: rows before this block;
-    `born[f]` = number of the row that began flow f. `sample`: see `observe`. `counts`: rows of each table, COUNT_.
+    `flow_of[i]` = flow row of row i, NO_FLOW if it has none. `hashes`: by `hash_flows`. `seen`: rows before this block.
+    `sample`: see `observe`. `counts`: rows of each table, COUNT_.
     """
     touched = 0
     count = counts[COUNT_FLOWS]
@@ -198,28 +187,22 @@ def see_part(
         c = 0
         while i < n and c < CHUNK:
             hashed = hashes[i]
+            r = i * WIDTH
             if hashed == NO_FLOW:
                 flow_of[i] = NO_FLOW
-                r = i * WIDTH
-                if part == 0 and rows[r + SMAC] >= 0 and rows[r + LAYERS] & LAYER_ARP == 0:
+                if rows[r + SMAC] >= 0 and rows[r + LAYERS] & LAYER_ARP == 0:
                     counts[COUNT_STATIONS] = count_station(
                         rows, r, base, rows[r + SMAC], 0, 0, 0,
                         station_index, station_mask, stations, station_key, counts[COUNT_STATIONS],
                     )  # fmt: skip
             else:
-                at = c * KEY
+                packed_key(rows, r, base, scratch, c * KEY)
                 if hashed == FRAGMENT_FLOW:
-                    packed_key(rows, i * WIDTH, base, scratch, at)
-                    fragment_ends(rows, i * WIDTH, scratch, at, scratch, FRAGMENTED)
-                    hashed = key_hash(scratch, at, KEY)
-                elif part_of(hashed, parts) == part:
-                    packed_key(rows, i * WIDTH, base, scratch, at)
-                if part_of(hashed, parts) == part:
-                    scratch[HASHES + c] = hashed
-                    scratch[PICKED + c] = i
-                    c += 1
-                else:
-                    flow_of[i] = OTHER_PART
+                    fragment_ends(rows, r, scratch, c * KEY, scratch, FRAGMENTED)
+                    hashed = key_hash(scratch, c * KEY, KEY)
+                scratch[HASHES + c] = hashed
+                scratch[PICKED + c] = i
+                c += 1
             i += 1
         for k in range(c):
             scratch[GUESSES + k] = index[scratch[HASHES + k] & mask]
@@ -236,7 +219,6 @@ def see_part(
             row = lookup_hashed(index, mask, flows, PACKED, KEY, scratch, k * KEY, scratch[HASHES + k])
             if row < 0:
                 row = insert(index, row, flows, PACKED, KEY, scratch, k * KEY, count)
-                born[row] = seen + picked
                 count += 1
                 begin_flow(rows, r, flows, row * PACKED)
             flow_of[picked] = row

@@ -24,8 +24,8 @@ def read(paths: list[Path | io.BytesIO], hands: int, budget: int = 1 << 19) -> d
     problems = []
     for path in paths:
         with open_capture(path, compiled=True) as capture:
-            ledger = ledger or Ledger(capture.machine, budget, hands)
-            Hands(capture, ledger, base, len(paths) - 1).work()
+            ledger = ledger or Ledger(capture.machine, budget)
+            Hands(capture, ledger, base, len(paths) - 1, hands).work()
             base += len(capture.interfaces)
             problems += capture.problems
     assert ledger
