@@ -52,7 +52,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.copies import COPIES_NS, copies, in_doubt, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
-from capnet.analyze.rows import TCP, WITH_ID, by_digest, in_company, one_of, row_hash
+from capnet.analyze.rows import TCP, WITH_ID, among, by_digest, distinct, in_company, one_of, row_hash
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
@@ -288,7 +288,7 @@ def _part_repetitions(digest: np.ndarray, flow: np.ndarray, of: np.ndarray, best
     uneven = (best >= 0) & (of != of[best])
     if not uneven.any():
         return
-    rows = np.flatnonzero((best >= 0) & np.isin(digest, digest[uneven]))
+    rows = np.flatnonzero((best >= 0) & among(digest, digest[uneven]))
     chain: dict[int, int] = {}  # observation → another one of its way, until one that leads nowhere
     passed: dict[int, set[int]] = {}  # flows on the way of the latter
 
@@ -363,7 +363,7 @@ class _Namesakes:
         ends = [FLOW_PROTO, FLOW_KIND, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
         self._form = row_hash(flows[:, ends])
         self._place = place
-        self._seen = np.unique(self._key(self._form, self._place))
+        self._seen = distinct(self._key(self._form, self._place))
 
     def both_at_both(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Per pair of flow rows at different places: were the addresses of each seen at the other's place too?"""

@@ -31,7 +31,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
-from capnet.analyze.rows import TCP
+from capnet.analyze.rows import TCP, among, distinct
 
 _CIRCLE = 1 << 32  # sequence numbers
 PIECES_NS = 1_000_000  # by which the pieces of a segment may follow its first one
@@ -137,8 +137,8 @@ def _by_counters(context: Context, source: np.ndarray, target: np.ndarray, slowe
     same_start = flows[source, FLOW_FIRST_DIGEST] == flows[target, FLOW_FIRST_DIGEST]
     known = same_start | ((first[there] <= begin[source]) & (first[here] <= begin[target] - slowest))
     known &= (end[source] <= last[there]) & (end[target] - slowest <= last[here])
-    twice = np.unique(flows[duplicates(context).flow, FLOW_POINT])
-    known &= ~np.isin(here, twice) & ~np.isin(there, twice)
+    twice = distinct(flows[duplicates(context).flow, FLOW_POINT])
+    known &= ~among(here, twice) & ~among(there, twice)
     whole = (flows[:, FLOW_PROTO] == TCP) | (flows[:, FLOW_FRAGMENTS] == 0)
     known &= whole[source] & whole[target]
     octets = flows[source, FLOW_PAYLOAD] - flows[target, FLOW_PAYLOAD]

@@ -17,7 +17,7 @@ from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import OBS_DIGEST, OBS_FLOW, OBS_SEQ, OBS_TIME
 from capnet.analyze.context import Context
 from capnet.analyze.identity import Links
-from capnet.analyze.rows import by_digest, in_company
+from capnet.analyze.rows import among, by_digest, in_company
 from capnet.wire.octets import mix
 
 MOST_REPEATED = 1 << 18  # observations looked at one by one; more repetitions than that keep their order
@@ -65,7 +65,7 @@ def _repeated(context: Context, trail: np.ndarray) -> np.ndarray:
     seen = seen[in_company(seen[:, OBS_DIGEST])]
     again = np.zeros(len(seen), dtype=bool)
     again[1:] = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
-    seen = seen[np.isin(seen[:, OBS_DIGEST], seen[again, OBS_DIGEST])]
+    seen = seen[among(seen[:, OBS_DIGEST], seen[again, OBS_DIGEST])]
     if len(seen) > MOST_REPEATED:
         return seen[:0]
     known = clocks(context)

@@ -165,6 +165,14 @@ def one_of(values: np.ndarray, few: Iterable[int]) -> np.ndarray:
     return found
 
 
+def among(values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Per value: is it one of many?"""
+    wanted = distinct(wanted)
+    if not len(wanted):
+        return np.zeros(len(values), dtype=bool)
+    return wanted[np.minimum(np.searchsorted(wanted, values), len(wanted) - 1)] == values
+
+
 def row_hash(columns: np.ndarray) -> np.ndarray:
     """One integer per row that is the same for the same row; others are told apart afterwards."""
     state = np.zeros(len(columns), dtype=np.uint64)

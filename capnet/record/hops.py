@@ -14,7 +14,7 @@ from capnet.analyze.columns import FLOW_LARGEST_IP, FLOW_PROTO
 from capnet.analyze.engine import Study
 from capnet.analyze.packets import Packets, recent_table, slot_of
 from capnet.analyze.paths import USUAL_MTU
-from capnet.analyze.rows import TCP
+from capnet.analyze.rows import TCP, distinct
 from capnet.wire import frames
 from capnet.wire.kernel import kernel
 from capnet.wire.octets import mix
@@ -45,7 +45,7 @@ class Hops:
         flows = study.context.flows
         tcp = flows[self.links.source, FLOW_PROTO] == TCP
         one, two = (flows[ends, FLOW_LARGEST_IP] for ends in (self.links.source, self.links.target))
-        cut = np.unique(self.links.source[tcp & ((one != two) | (one > USUAL_MTU))])[:MOST_FLOWS]
+        cut = distinct(self.links.source[tcp & ((one != two) | (one > USUAL_MTU))])[:MOST_FLOWS]
         self._place = np.full(len(flows), -1, dtype=np.int64)  # per flow row, where its segments are remembered
         self._place[cut] = np.arange(len(cut))
         self._segments = np.zeros(max(len(cut), 1) * LAST * _SEGMENT, dtype=np.int64)

@@ -25,7 +25,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
-from capnet.analyze.rows import ICMP, TCP, plural, source
+from capnet.analyze.rows import ICMP, TCP, among, plural, source
 
 FRAGMENTATION_NEEDED = 3 * 256 + 4
 LARGEST_MTU = 9216  # above it, segmentation offload is at work
@@ -79,7 +79,7 @@ def _lost(context: Context, one: int, two: int) -> tuple[int, int, int] | None:
     """(largest that arrived, smallest that did not, how many did not) of the packets of flow `one` at `two`."""
     seen = context.observations
     mine = seen[seen[:, OBS_FLOW] == one]
-    there = np.isin(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
+    there = among(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
     arrived, missing = mine[there, OBS_LENGTH], mine[~there, OBS_LENGTH]
     if len(arrived) < FEWEST or len(missing) < FEWEST or missing.min() <= arrived.max():
         return None
@@ -90,7 +90,7 @@ def _evidence(context: Context, one: int, two: int) -> list[Evidence]:
     """The first packets that were lost."""
     seen = context.observations
     mine = seen[seen[:, OBS_FLOW] == one]
-    there = np.isin(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
+    there = among(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
     return [context.flow_evidence(one, int(frame)) for frame in np.sort(mine[~there, OBS_FRAME])[:3]]
 
 

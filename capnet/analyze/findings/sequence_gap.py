@@ -27,7 +27,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, plural
+from capnet.analyze.rows import TCP, among, distinct, plural
 
 OVERTAKEN_NS = 3_000_000  # later than this is no reordering: where Wireshark draws the line, too
 WIDEST = 1 << 24  # octets in flight at most; a wider gap is another connection with the same ports
@@ -91,8 +91,9 @@ def _gaps(context: Context) -> list[_Gaps]:
     ahead = np.zeros(len(seen), dtype=np.int64)
     ahead[1:] = (start + apart)[1:] - highest[:-1]
     ahead[fresh] = 0
-    strange = np.unique(flow[ahead > WIDEST])
-    holed = np.setdiff1d(flow[ahead > 0], strange)
+    strange = distinct(flow[ahead > WIDEST])
+    holed = distinct(flow[ahead > 0])
+    holed = holed[~among(holed, strange)]
     found = []
     for row in holed[:MOST_FLOWS].tolist():
         at, end = np.searchsorted(flow, [row, row + 1])
