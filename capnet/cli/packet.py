@@ -19,8 +19,8 @@ from capnet.errors import Exit, UsageError
 def command(file: Path, number: int, with_hex: bool, no_tshark: bool) -> int:
     """Show frame N of FILE, counted from 1 as Wireshark counts.
 
-    First what capnet makes of it, what a tunnel carries below the tunnel. Then, when tshark is installed, every field
-    of Wireshark's own dissection.
+    First what capnet makes of it, what a tunnel carries below the tunnel, and the comments that pcapng has on it. Then,
+    when tshark is installed, every field of Wireshark's own dissection.
     """
     from capnet.cli.output import emit
 
@@ -34,6 +34,7 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
     from capnet.report import frame
     from capnet.wire.capture import open_capture
     from capnet.wire.frames import NAMES
+    from capnet.wire.pcapng import packet_comments
 
     last = 0
     with open_capture(file) as capture:
@@ -47,10 +48,14 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
                 raise UsageError(f"{file}: frame {number} is no packet, but a pcapng block of another kind")
             rows = [dict(zip(NAMES, map(int, row), strict=True)) for row in block.rows[found]]
             interface = capture.interfaces[rows[0]["point"]]
-            text = frame.render(rows, str(file), interface.name or file.name.split(".")[0], names=_names(file))
+            at, length = int(block.record_at[found.argmax()]), rows[0]["caplen"]
+            # A simple packet block, the one without a time, has no room for comments; neither has pcap.
+            has_comments = capture.format == "pcapng" and rows[0]["time"] >= 0
+            comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
+            point = interface.name or file.name.split(".")[0]
+            text = frame.render(rows, str(file), point, names=_names(file), comments=comments)
             if with_hex:
-                at = int(block.record_at[found.argmax()])
-                text += "\n" + frame.hex_dump(bytes(block.raw[at : at + rows[0]["caplen"]]))
+                text += "\n" + frame.hex_dump(bytes(block.raw[at : at + length]))
             return text
         damage = "".join(f"; {each.says}" for each in capture.problems)
     raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
@@ -69,13 +74,18 @@ def _names(file: Path) -> dict[str, str]:
 # -- the second opinion ---------------------------------------------------------------------------
 def _wireshark(file: Path, number: int) -> Iterator[str]:
     """Wireshark's dissection through pyshark, a line per field, or one line that says why there is none."""
+    import asyncio
+
     import pyshark
     from pyshark.capture.capture import TSharkCrashException
     from pyshark.tshark.tshark import TSharkNotFoundException
 
+    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
+    loop = asyncio.new_event_loop()
     try:
         capture = pyshark.FileCapture(
             str(file),
+            eventloop=loop,
             display_filter=f"frame.number=={number}",
             custom_parameters=["-c", str(number)],  # read no further
         )
@@ -89,6 +99,8 @@ def _wireshark(file: Path, number: int) -> Iterator[str]:
     except (TSharkCrashException, KeyError) as error:
         yield _safe(f"tshark could not show this frame: {str(error).splitlines()[0]}")
         return
+    finally:
+        loop.close()
     yield "As Wireshark dissects it:"
     for layer in packet.layers:
         yield _safe(f"  {layer.layer_name}")

@@ -16,6 +16,7 @@ from capnet.wire.linktypes import linktype_name
 Row = Mapping[str, int]  # a row of wire.frames by its field names (Block.dicts)
 
 _LABEL = 10  # columns of a layer's name
+_MOST_COMMENT_LINES = 40
 _ETHERTYPES = {
     0x0800: "IPv4",
     0x0806: "ARP",
@@ -37,7 +38,14 @@ _ICMPV6 = {
 _PACKET_TYPES = ("to us", "broadcast", "multicast", "to someone else", "sent by us")  # SLL packet type
 
 
-def render(rows: Sequence[Row], file: str, point: str, width: int = 100, names: Mapping[str, str] | None = None) -> str:
+def render(
+    rows: Sequence[Row],
+    file: str,
+    point: str,
+    width: int = 100,
+    names: Mapping[str, str] | None = None,
+    comments: Sequence[str] = (),
+) -> str:
     """Text of one frame. `rows`: the captured frame and what is inside it, outermost first."""
     names = names or {}
     outermost = rows[0]
@@ -51,7 +59,19 @@ def render(rows: Sequence[Row], file: str, point: str, width: int = 100, names: 
         indent = "  " * (row["depth"] + 1)
         for layer, says in _layers(row, names):
             lines += fill(visible(f"{layer:{_LABEL}}{says}"), width, indent, indent + " " * _LABEL)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + _comments(comments, width)) + "\n"
+
+
+def _comments(comments: Sequence[str], width: int) -> list[str]:
+    """Each line of a comment begins with that word: none can pass for a line of ours."""
+    lines = [line for comment in comments for line in comment.splitlines() if line.strip()]
+    shown: list[str] = []
+    for line in lines:
+        filled = [f"  {'comment':{_LABEL}}{part}" for part in fill(visible(line), width - 2 - _LABEL)]
+        if len(shown) + len(filled) > _MOST_COMMENT_LINES:
+            return [*shown, f"  {'comment':{_LABEL}}… and more; {count(len(lines), 'line')} in all"]
+        shown += filled
+    return shown
 
 
 def hex_dump(raw: bytes, most: int = 256) -> str:

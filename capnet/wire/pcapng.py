@@ -46,6 +46,9 @@ ENHANCED_PACKET = 6
 # No packets, but Wireshark shows them as frames with a number of their own: systemd journal entries, custom blocks.
 NUMBERED_BY_WIRESHARK = (9, 0x00000BAD, 0x40000BAD)
 
+PACKET_HEADER = 28  # bytes of an enhanced or obsolete packet block before the frame
+OPT_COMMENT = 1
+
 # A longer block is damage: the same bound as Wireshark's (16 MiB), so that no length in a file makes us allocate.
 MAX_BLOCK = 16 << 20
 
@@ -108,7 +111,7 @@ def section_version(block: bytes, big: bool) -> tuple[int, int]:
     return major, minor
 
 
-def options(body: bytes, big: bool) -> Iterator[tuple[int, bytes]]:
+def options(body: bytes | memoryview, big: bool) -> Iterator[tuple[int, bytes]]:
     """(code, value) of an option list; a list that is cut or lies about its lengths just ends."""
     at = 0
     form = ">HH" if big else "<HH"
@@ -177,6 +180,16 @@ def parse_names(block: bytes, big: bool, into: Names) -> None:
             into.add(str(IPv6Address(raw)), names)
         else:
             into.add(":".join(f"{byte:02x}" for byte in raw), names)
+
+
+def packet_comments(buffer: memoryview, at: int, caplen: int, big: bool) -> list[str]:
+    """Comments of the enhanced or obsolete packet block in which a frame of `caplen` bytes begins at `at`.
+
+    As they are in the file (opt_comment): what anybody wrote there, and hostile like everything else.
+    """
+    head = at - PACKET_HEADER
+    end = head + int.from_bytes(buffer[head + 4 : head + 8], "big" if big else "little") - 4
+    return [text(value) for code, value in options(buffer[at + (caplen + 3 & ~3) : end], big) if code == OPT_COMMENT]
 
 
 def text(value: bytes) -> str:

@@ -98,7 +98,9 @@ def test_analyze(folder: Path, format_: str) -> None:
 def test_packet(folder: Path, number: int, more: list[str]) -> None:
     if not more and not shutil.which("tshark"):
         pytest.skip("tshark is not installed")
-    harmless(run(folder, "packet", NAME, str(number), *more))
+    text = run(folder, "packet", NAME, str(number), *more)
+    harmless(text)
+    assert "\n  comment   " in text and "owned" in text
 
 
 def test_trace_and_annotate(folder: Path) -> None:

@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from scapy.all import Ether
+
+from tests.made.build import A, B, interface, obsolete_packet, section, simple_packet
+from tests.made.build import packet as packet_block
 
 ROOT = Path(__file__).resolve().parents[2]
 VXLAN = ROOT / "tests" / "made" / "vxlan.pcap"
@@ -63,6 +67,46 @@ def test_a_number_that_wireshark_gives_to_no_packet(tmp_path):
     assert done.returncode == 2
     assert "frame 1 is no packet, but a pcapng block of another kind" in done.stderr
     assert packet(tmp_path / "custom.pcapng", 2, "--no-tshark").returncode == 0
+
+
+def comments(*words: object) -> list[str]:
+    done = packet(*words, "--no-tshark")
+    assert (done.returncode, done.stderr) == (0, "")
+    return [line[12:] for line in done.stdout.splitlines() if line.startswith("  comment   ")]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_comments(tmp_path, order):
+    """As they were written (by construction): several on a frame, several lines in one, none on its neighbours."""
+    frame = Ether(src=A, dst=B, type=0x1234) / bytes(51)  # padded by one
+    text = "zwei\nund drei ← ☺"
+    data = section(order) + interface("x", order=order)
+    data += packet_block(frame, 1, 0, order, given=[(1, b"one"), (4, bytes(8)), (1, text.encode()), (1, b"")])
+    data += simple_packet(frame, order) + packet_block(frame, 2, 0, order) + obsolete_packet(frame, 3, order=order)
+    path = tmp_path / "it.pcapng"
+    path.write_bytes(data)
+    assert comments(path, 1) == ["one", "zwei", "und drei ← ☺"]
+    assert [comments(path, number) for number in (2, 3, 4)] == [[], [], []]
+
+
+def test_many_long_comments_are_cut(tmp_path):
+    frame = Ether(src=A, dst=B, type=0x1234) / bytes(50)
+    data = section() + interface("x") + packet_block(frame, 1, given=[(1, b"la " * 20_000)] * 20)
+    (tmp_path / "it.pcapng").write_bytes(data)
+    assert comments(tmp_path / "it.pcapng", 1) == ["… and more; 20 lines in all"]
+
+
+@needs_tshark
+def test_comments_of_annotate_are_those_that_wireshark_shows(tmp_path):
+    path = tmp_path / "marked.pcapng"
+    subprocess.run(
+        [sys.executable, "-m", "capnet", "annotate", "pcaps/bridge.pcapng", "-o", path], cwd=ROOT, check=True
+    )
+    fields = ["-Y", "frame.comment", "-T", "fields", "-e", "frame.number", "-e", "frame.comment"]
+    said = subprocess.run(["tshark", "-r", path, *fields], capture_output=True, text=True, check=True).stdout
+    for line in said.splitlines()[:3]:
+        number, comment = line.split("\t")
+        assert " ".join(comments(path, number)) == comment
 
 
 @pytest.mark.parametrize(
