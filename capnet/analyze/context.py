@@ -38,6 +38,7 @@ class Context:
     sample_share: float = 1.0  # share of digests observed; 1.0 = every packet was compared
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
 
+    in_all: dict[str, int] = field(default_factory=dict)  # rows before `analyze.bounds`: of `addresses`, of `arps`
     peeks: Peeks | None = None  # what the bytes told that rows do not
     clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import BinaryIO, NamedTuple
 
-from capnet.analyze import findings, flows, macs, models, naming, nat, paths, proxies, stations, tunnels
+from capnet.analyze import bounds, findings, flows, macs, models, naming, nat, paths, proxies, stations, tunnels
 from capnet.analyze.context import Context
 from capnet.analyze.coverage import coverage
 from capnet.analyze.facts import Flows, Input, Point, Problem, Report
@@ -265,16 +265,18 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
     names = {address: found[0] for address, found in sorted(reading.names.items()) if len(set(found)) == 1}
     if topology:
         names.update(topology.names())
+    found = ledger.tunnels
     context = Context(
         points=reading.points,
         topology=topology,
         flows=ledger.flows,
-        stations=ledger.stations,
-        arps=ledger.arps,
-        tunnels=ledger.tunnels,
+        stations=bounds.some_stations(ledger.stations),
+        arps=bounds.some_arps(ledger.arps),
+        tunnels=bounds.some_tunnels(found),
         observations=ledger.followed,
         sample_share=ledger.sample_share,
         names=names,
+        in_all={"addresses": len(ledger.stations), "arps": len(ledger.arps), "tunnels": len(found)},
         peeks=ledger.peeks,
     )
     covered = coverage(reading.packets, ledger.undecoded)

@@ -20,7 +20,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, MacVerdict
 from capnet.analyze.layer2 import SharedMac, network_of, own_ips, passed_on
-from capnet.analyze.rows import is_multicast_mac, plural
+from capnet.analyze.rows import is_multicast_mac, plural, several
 from capnet.analyze.segments import rival_claims, segments
 from capnet.analyze.stations import RECEIVED, Speaker, speakers
 from capnet.wire.frames import address_value, mac_text
@@ -112,7 +112,7 @@ def _duplicates(context: Context) -> list[MacVerdict]:
     verdicts = []
     for claims in rival_claims(context):
         macs = sorted(mac_text(mac) for mac in claims.by)
-        because = f"{claims.ip} is claimed by {' and '.join(macs)} in ARP"
+        because = f"{claims.ip} is claimed by {several(macs)} in ARP"
         evidence = [context.evidence(claims.point, frame) for frame in sorted(by[2] for by in claims.by.values())]
         where = context.points[claims.point].name
         verdicts.append(MacVerdict("duplicate-ip", macs, [claims.ip], where, because, evidence))

@@ -57,6 +57,7 @@ from capnet.analyze.rows import (
 from capnet.wire.frames import MAPPED
 
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+MOST_ALIKE = 64  # questions that one answer may belong to; more of them are somebody's game
 _REQUESTS = (8, 13, 15, 17, 128)  # ICMP types of questions
 
 
@@ -214,13 +215,15 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
     alone = (answers < 0) & (flows[:, FLOW_PACKETS] > 0) & _may_be_half(flows)
     alone[list(explained)] = False
     lonely = np.flatnonzero(alone)
+    if not ((flows[lonely, FLOW_SYNACK_TIME] >= 0) | (flows[lonely, FLOW_PROTO] == UDP)).any():
+        return  # nothing but questions: a scan
     questions: dict[tuple[int, ...], list[int]] = {}
     for row in lonely.tolist():
         for key in _question_keys(flows[row].tolist()):
             questions.setdefault(key, []).append(row)
     for row in lonely.tolist():
         key = _answer_key(flows[row].tolist())
-        if not key:
+        if not key or len(questions.get(key, ())) > MOST_ALIKE:
             continue
         asked = [
             each

@@ -13,7 +13,6 @@ import numpy as np
 from capnet.analyze.columns import (
     FLOW_BYTES,
     FLOW_DMAC,
-    FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_FIRST,
@@ -34,12 +33,6 @@ from capnet.analyze.columns import (
     FLOW_VIA,
     FLOW_VIA_VNI,
     FLOW_VLAN,
-    TUNNEL_DPORT,
-    TUNNEL_DST_HI,
-    TUNNEL_DST_LO,
-    TUNNEL_POINT,
-    TUNNEL_SRC_HI,
-    TUNNEL_SRC_LO,
 )
 from capnet.analyze.context import Context
 from capnet.analyze.copies import counted_once
@@ -56,6 +49,7 @@ from capnet.analyze.rows import (
     flow_key,
     host_of,
     is_icmp_error,
+    one_of,
     ports,
     proto_name,
     replies,
@@ -63,6 +57,7 @@ from capnet.analyze.rows import (
     to_group,
 )
 from capnet.analyze.swarm import swarms_own
+from capnet.analyze.tunnels import outsides
 from capnet.wire.frames import TUNNEL_NAMES, mac_text
 
 MOST_PATHS = 200  # reported; the flows with the most packets
@@ -261,13 +256,8 @@ def carriers(context: Context) -> np.ndarray:
     """Per flow row: is it the outside of a tunnel whose inside was seen too?"""
     flows = context.flows
     outside = np.zeros(len(flows), dtype=bool)
-    ends = (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT)
-    tunnel_ends = (TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT)
-    points_with_inner = distinct(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
-    for tunnel in context.tunnels:
-        if tunnel[TUNNEL_POINT] in points_with_inner:
-            here = flows[:, FLOW_POINT] == tunnel[TUNNEL_POINT]
-            for field, tunnel_field in zip(ends, tunnel_ends, strict=True):
-                here &= flows[:, field] == tunnel[tunnel_field]
-            outside |= here & (flows[:, FLOW_PROTO] == UDP)
+    rows = outsides(context)
+    rows = rows[flows[rows, FLOW_PROTO] == UDP]
+    seen_inside = distinct(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
+    outside[rows[one_of(flows[rows, FLOW_POINT], seen_inside.tolist())]] = True
     return outside

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
@@ -119,6 +119,13 @@ def is_multicast_mac(value: int) -> bool:
 def plural(count: int, thing: str) -> str:
     """2, `packet` → `2 packets`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def several(words: Sequence[str]) -> str:
+    """`a and b and c`; of more than four, `a and b and c and 9 more`."""
+    if len(words) > 4:
+        words = [*words[:3], f"{len(words) - 3} more"]
+    return " and ".join(words)
 
 
 def replies(context: Context) -> np.ndarray:

@@ -43,7 +43,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Tunnel
-from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac, one_of
+from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac, row_hash
 from capnet.wire.frames import TUNNEL_ESP, TUNNEL_NAMES, address_text, address_value, mac_text
 from capnet.wire.ipsec import NAT_PORT
 
@@ -59,7 +59,25 @@ def conclude(context: Context) -> list[Tunnel]:
         if row[TUNNEL_KIND] == TUNNEL_ESP:
             vni, port = -1, min(port, 0)
         groups.setdefault((int(row[TUNNEL_POINT]), int(row[TUNNEL_KIND]), vni, port, vteps), []).append(row)
-    return [_fact(context, rows) for rows in groups.values()]
+    inside, outside = _Inside(context), outsides(context)
+    return [_fact(context, rows, inside, outside) for rows in groups.values()]
+
+
+def outsides(context: Context) -> np.ndarray:
+    """Rows of the flows that go between the ends of a tunnel, to its port: what carries it."""
+    flows, tunnels = context.flows, context.tunnels
+    ports = distinct(tunnels[:, TUNNEL_DPORT])
+    rows = np.flatnonzero(_among(flows[:, FLOW_DPORT], ports))
+    mine = row_hash(flows[rows][:, [FLOW_POINT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]])
+    theirs = [TUNNEL_POINT, TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT]
+    return rows[_among(mine, distinct(row_hash(tunnels[:, theirs])))]
+
+
+def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Per value: is it among those, which are sorted?"""
+    if not len(known):
+        return np.zeros(len(values), dtype=bool)
+    return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
 
 
 def _ends(row: np.ndarray) -> tuple[str, str]:
@@ -69,7 +87,7 @@ def _ends(row: np.ndarray) -> tuple[str, str]:
     )
 
 
-def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
+def _fact(context: Context, rows: list[np.ndarray], inside: _Inside, outside: np.ndarray) -> Tunnel:
     first = rows[0]
     point, kind = int(first[TUNNEL_POINT]), int(first[TUNNEL_KIND])
     encrypted = kind == TUNNEL_ESP
@@ -78,7 +96,7 @@ def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
     if encrypted and port is not None:
         port = NAT_PORT  # NAT has changed one of the two
     total, inner = (sum(int(row[field]) for row in rows) for field in (TUNNEL_BYTES, TUNNEL_INNER_BYTES))
-    macs, ips = _inside(context, point, kind, int(first[TUNNEL_VNI]))
+    macs, ips = inside.at(point, kind, int(first[TUNNEL_VNI]))
     network = context.topology.network_of_vni(vni) if context.topology and vni is not None else None
     return Tunnel(
         kind=TUNNEL_NAMES[kind],
@@ -90,7 +108,7 @@ def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
         bytes=total,
         inner_bytes=inner,
         overhead_percent=round(100 * (total - inner) / inner, 2) if inner else 0.0,
-        source_ports=_source_ports(context, rows) if port is not None else 0,
+        source_ports=_source_ports(context, rows, outside) if port is not None else 0,
         inner_macs=macs,
         inner_ips=ips,
         largest_inner_ip=max(int(row[TUNNEL_LARGEST_INNER_IP]) for row in rows),
@@ -102,42 +120,41 @@ def _fact(context: Context, rows: list[np.ndarray]) -> Tunnel:
     )
 
 
-def _inside(context: Context, point: int, kind: int, vni: int) -> tuple[list[str], list[str]]:
-    """MAC and IP addresses of the stations inside, without group addresses.
+class _Inside:
+    """MAC and IP addresses of the stations inside of tunnels, without group addresses.
 
     A VNI is one network whatever hosts it spans; tunnels without one are not told apart here.
     """
-    stations = context.stations
-    here = stations[
-        (stations[:, STATION_POINT] == point)
-        & (stations[:, STATION_VIA] == kind)
-        & (stations[:, STATION_VIA_VNI] == vni)
-    ]
-    macs = {int(mac) for mac in here[:, STATION_MAC] if mac > 0 and not is_multicast_mac(mac)}
-    pairs = {(int(hi), int(lo)) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]] if hi or lo}
-    flows = context.flows  # without Ethernet inside there are no stations
-    bare = flows[
-        (flows[:, FLOW_VIA] == kind)
-        & (flows[:, FLOW_VIA_VNI] == vni)
-        & (flows[:, FLOW_POINT] == point)
-        & (flows[:, FLOW_SMAC] < 0)
-    ]
-    for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
-        pairs.update((hi, lo) for hi, lo in bare[:, ends].tolist())
-    ips = {address_text(hi, lo) for hi, lo in pairs}
-    return (
-        [mac_text(mac) for mac in sorted(macs)],
-        sorted((ip for ip in ips if not is_multicast(ip)), key=address_value),
-    )
+
+    def __init__(self, context: Context) -> None:
+        self._stations = context.stations[context.stations[:, STATION_VIA] > 0]
+        flows = context.flows  # without Ethernet inside there are no stations
+        self._bare = flows[(flows[:, FLOW_VIA] > 0) & (flows[:, FLOW_SMAC] < 0)]
+
+    def at(self, point: int, kind: int, vni: int) -> tuple[list[str], list[str]]:
+        """(MAC addresses, IP addresses) of a network at a point."""
+        stations, bare = self._stations, self._bare
+        here = stations[
+            (stations[:, STATION_POINT] == point)
+            & (stations[:, STATION_VIA] == kind)
+            & (stations[:, STATION_VIA_VNI] == vni)
+        ]
+        macs = {int(mac) for mac in here[:, STATION_MAC] if mac > 0 and not is_multicast_mac(mac)}
+        pairs = {(int(hi), int(lo)) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]] if hi or lo}
+        bare = bare[(bare[:, FLOW_VIA] == kind) & (bare[:, FLOW_VIA_VNI] == vni) & (bare[:, FLOW_POINT] == point)]
+        for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
+            pairs.update((hi, lo) for hi, lo in bare[:, ends].tolist())
+        ips = {address_text(hi, lo) for hi, lo in pairs}
+        return (
+            [mac_text(mac) for mac in sorted(macs)],
+            sorted((ip for ip in ips if not is_multicast(ip)), key=address_value),
+        )
 
 
-def _source_ports(context: Context, rows: list[np.ndarray]) -> int:
+def _source_ports(context: Context, rows: list[np.ndarray], outside: np.ndarray) -> int:
     """How many outer source ports, both directions: how well the inner flows are spread over links and queues."""
     flows = context.flows
-    here = np.flatnonzero(
-        one_of(flows[:, FLOW_DPORT], {int(row[TUNNEL_DPORT]) for row in rows})
-        & (flows[:, FLOW_POINT] == rows[0][TUNNEL_POINT])
-    )
+    here = outside[flows[outside, FLOW_POINT] == rows[0][TUNNEL_POINT]]
     carriers = np.zeros(len(here), dtype=bool)
     pairs = (
         (FLOW_DPORT, TUNNEL_DPORT),

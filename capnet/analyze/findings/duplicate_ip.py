@@ -12,6 +12,7 @@ from __future__ import annotations
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
 from capnet.analyze.layer2 import Claims
+from capnet.analyze.rows import several
 from capnet.analyze.segments import rival_claims
 from capnet.wire.frames import mac_text
 
@@ -23,7 +24,7 @@ def diagnose(context: Context) -> list[Finding]:
     findings = []
     for (ip, macs), places in sorted(found.items()):
         at_once = any(claims.at_once for claims in places)
-        who = " and ".join(map(mac_text, macs))
+        who = several([mac_text(mac) for mac in macs])
         evidence = [context.evidence(each.point, frame) for each in places for _, _, frame in each.by.values()]
         findings.append(
             Finding(

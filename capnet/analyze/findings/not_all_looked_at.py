@@ -1,0 +1,30 @@
+"""not-all-looked-at: more addresses or tunnels than are looked at one by one.
+
+Looks at: how many pairs of a MAC and an address there are, how many pairs of addresses spoke ARP, how many tunnels.
+Says: of how many how many were looked at: those with the most packets, of every MAC the same number. Flows, their
+paths and NAT are not affected.
+Wrong when: a network really has so many; then capture less of it.
+"""
+
+from __future__ import annotations
+
+from capnet.analyze.context import Context
+from capnet.analyze.facts import Finding
+
+
+def diagnose(context: Context) -> list[Finding]:
+    facts: dict[str, object] = {}
+    says = []
+    for thing, words, kept in (
+        ("addresses", "pairs of a MAC and an address", len(context.stations)),
+        ("arps", "pairs of addresses in ARP", len(context.arps)),
+        ("tunnels", "directions of tunnels", len(context.tunnels)),
+    ):
+        of = context.in_all.get(thing, kept)
+        if of > kept:
+            facts[thing], facts[f"{thing}_looked_at"] = of, kept
+            says.append(f"of {of:,} {words} only {kept:,} were looked at, those with the most packets")
+    if not says:
+        return []
+    fix = "they are a scan, a flood or the clients of a busy server; a capture filter shows fewer of them"
+    return [Finding("not-all-looked-at", "info", "; ".join(says), fix, facts)]

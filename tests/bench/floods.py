@@ -1,0 +1,170 @@
+"""Captures that someone made to be costly: many invented addresses, one packet again and again. Seeded.
+
+python -m tests.bench.floods [NAME ...]    # makes each with some 200,000 packets, analyses it, prints seconds
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ONE, TWO = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
+SAME = struct.pack("!HHHH", 1, 2, 12, 0) + b"same"
+
+
+def frame(src: bytes, dst: bytes, kind: int, payload: bytes) -> bytes:
+    return dst + src + struct.pack("!H", kind) + payload
+
+
+def ip(src: int, dst: int, proto: int, payload: bytes, ident: int = 7) -> bytes:
+    return struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(payload), ident & 0xFFFF, 0, 64, proto, 0, src, dst) + payload
+
+
+def udp(sport: int, dport: int, payload: bytes = b"") -> bytes:
+    return struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
+
+
+def _random_udp(some: random.Random, number: int) -> bytes:
+    ports = udp(some.getrandbits(16) & 0x7FFF, some.getrandbits(16))
+    return ip(some.getrandbits(32), some.getrandbits(32), 17, ports, number)
+
+
+def addresses(count: int) -> Iterator[bytes]:
+    """Two MACs, two invented addresses in each frame."""
+    some = random.Random(1)
+    return (frame(ONE, TWO, 0x800, _random_udp(some, number)) for number in range(count))
+
+
+def macs(count: int) -> Iterator[bytes]:
+    """What `macof` does: two invented MACs and addresses in each frame."""
+    some = random.Random(2)
+    return (frame(some.randbytes(6), some.randbytes(6), 0x800, _random_udp(some, number)) for number in range(count))
+
+
+def arps(count: int) -> Iterator[bytes]:
+    """Questions and answers of invented stations."""
+    some = random.Random(3)
+    for number in range(count):
+        mac = some.randbytes(6)
+        body = struct.pack("!HHBBH", 1, 0x800, 6, 4, 1 + number % 2) + mac + some.randbytes(4) + bytes(6)
+        yield frame(mac, b"\xff" * 6, 0x806, body + some.randbytes(4))
+
+
+def claims(count: int) -> Iterator[bytes]:
+    """One address that everybody claims in ARP."""
+    for number in range(count):
+        mac = struct.pack("!HI", 0x0200, number)
+        yield frame(mac, b"\xff" * 6, 0x806, struct.pack("!HHBBH6sI6sI", 1, 0x800, 6, 4, 2, mac, 1 << 24, ONE, 2 << 24))
+
+
+def repeated(count: int) -> Iterator[bytes]:
+    """The same packet again and again."""
+    packet = frame(ONE, TWO, 0x800, ip(0x0A000001, 0x0A000002, 17, SAME))
+    return (packet for _ in range(count))
+
+
+def repeated_elsewhere(count: int) -> Iterator[bytes]:
+    """The same payload and IP identification between ever different addresses: each may be a translation of each."""
+    return (frame(ONE, TWO, 0x800, ip(0x0A000000 + number, 0x0B000000 + number, 17, SAME)) for number in range(count))
+
+
+def repeated_macs(count: int) -> Iterator[bytes]:
+    """The same packet, from ever different MACs."""
+    packet = ip(0x0A000001, 0x0A000002, 17, SAME)
+    return (frame(struct.pack("!HI", 0x0200, number), TWO, 0x800, packet) for number in range(count))
+
+
+def vlans(count: int) -> Iterator[bytes]:
+    packets = (ip(0x0A000000 + number, 0x0A000002, 17, udp(1, 2)) for number in range(count))
+    return (frame(ONE, TWO, 0x8100, struct.pack("!HH", n & 0xFFF, 0x800) + packet) for n, packet in enumerate(packets))
+
+
+def vnis(count: int) -> Iterator[bytes]:
+    """A VXLAN tunnel of its own for each frame."""
+    some = random.Random(4)
+    for number in range(count):
+        inside = frame(some.randbytes(6), some.randbytes(6), 0x800, _random_udp(some, number))
+        header = b"\x08\0\0\0" + struct.pack("!I", some.getrandbits(24) << 8)
+        outside = udp(some.getrandbits(16), 4789, header + inside)
+        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), some.getrandbits(32), 17, outside, number))
+
+
+def names(count: int) -> Iterator[bytes]:
+    """Answers of invented name servers: invented names do not exist."""
+    some = random.Random(5)
+    for number in range(count):
+        answer = struct.pack("!HHHHHH", number & 0xFFFF, 0x8183, 1, 0, 0, 0) + b"\x08" + some.randbytes(8)
+        packet = udp(53, some.getrandbits(16), answer + b"\0\0\1\0\1")
+        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), some.getrandbits(32), 17, packet, number))
+
+
+def syns(count: int) -> Iterator[bytes]:
+    """A SYN flood from invented sources."""
+    some = random.Random(6)
+    for number in range(count):
+        tcp = struct.pack("!HHIIBBHHH", some.getrandbits(16), 80, some.getrandbits(32), 0, 0x50, 2, 1000, 0, 0)
+        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), 0x0A000002, 6, tcp, number))
+
+
+def handshakes(count: int) -> Iterator[bytes]:
+    """As many SYNs with one sequence number, and SYN-ACKs that may belong to each of them."""
+    some = random.Random(7)
+    for number in range(count):
+        answers = number >= count // 2
+        numbers, flags = ((9, 101), 18) if answers else ((100, 0), 2)
+        tcp = struct.pack("!HHIIBBHHH", 80 if answers else 1 + number & 0xFFFF, 80, *numbers, 0x50, flags, 9, 0, 0)
+        ends = (0x0A000002, some.getrandbits(32)) if answers else (some.getrandbits(32), 0x0A000002)
+        yield frame(ONE, TWO, 0x800, ip(*ends, 6, tcp, number))
+
+
+_ALL = (
+    addresses,
+    macs,
+    arps,
+    claims,
+    repeated,
+    repeated_elsewhere,
+    repeated_macs,
+    vlans,
+    vnis,
+    names,
+    syns,
+    handshakes,
+)
+FLOODS: dict[str, Callable[[int], Iterator[bytes]]] = {each.__name__: each for each in _ALL}
+
+
+def write(path: Path, frames: Iterator[bytes]) -> None:
+    """A pcap file, a frame every 10 µs."""
+    with path.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        for number, data in enumerate(frames):
+            second, rest = divmod(number * 10, 1_000_000)
+            file.write(struct.pack("<IIII", 1_700_000_000 + second, rest, len(data), len(data)) + data)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sys.argv[1:] or FLOODS:
+            path = Path(folder) / f"{name}.pcap"
+            write(path, FLOODS[name](200_000))
+            used = os.times()
+            started = time.monotonic()
+            subprocess.run(
+                [sys.executable, "-m", "capnet", "analyze", str(path)], check=True, stdout=subprocess.DEVNULL
+            )
+            seconds, now = time.monotonic() - started, os.times()
+            cpu = now.children_user + now.children_system - used.children_user - used.children_system
+            print(f"{name:20} {seconds:6.2f} s, {cpu:6.2f} s of processors", flush=True)
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
