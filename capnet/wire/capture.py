@@ -29,8 +29,8 @@ from capnet.wire.inflate import SUFFIXES
 from capnet.wire.kernel import Buffer, Machine
 from capnet.wire.source import Source, open_source
 
-RECORDS = 4096  # per batch
-ROWS = 8192  # per block
+RECORDS = 8192  # per batch
+ROWS = 16384  # per block
 
 # Behind damage: how much is looked at to find records again, and how often in one file.
 SEARCHED = 2 << 20
