@@ -53,14 +53,12 @@ from capnet.analyze.copies import COPIES_NS, copies, in_doubt, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
 from capnet.analyze.rows import TCP, WITH_ID, among, by_digest, distinct, in_company, one_of, row_hash
+from capnet.analyze.votes import best_both_ways, unique_pairs, without_detours
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
 # repetitions of one payload. Bounds the work on captures full of identical packets.
 LOOKBACK = 32
-
-# Pieces that one packet is cut into: 64 KiB in segments of about 1 KiB.
-MOST_PIECES = 64
 
 # A host translates a packet within this time. Longer, at one point, it is somebody else's equal packet.
 TRANSLATED_NS = 100_000_000
@@ -158,9 +156,9 @@ def _links(context: Context) -> Links:
     late = np.flatnonzero(before >= 0)
     early = before[late]
     votes = np.stack([seen[early, OBS_FLOW], seen[late, OBS_FLOW]], axis=1)
-    pairs, vote_of, count = _unique_pairs(votes, len(flows))
-    count = _without_detours(pairs, count)
-    kept = _best_both_ways(pairs, count, len(flows))
+    pairs, vote_of, count = unique_pairs(votes, len(flows))
+    count = without_detours(pairs, count)
+    kept = best_both_ways(pairs, count, len(flows))
     link_of_pair = np.full(len(pairs), -1)
     link_of_pair[kept] = np.arange(len(kept))
     voted = link_of_pair[vote_of]
@@ -427,65 +425,3 @@ def _depth_in_host(context: Context) -> np.ndarray:
         for point in context.points
     ]
     return np.array(upper or [0])[context.flows[:, FLOW_POINT]]
-
-
-def _unique_pairs(votes: np.ndarray, flows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (source, target) pairs, which of them each vote is for, and their votes."""
-    code, inverse, count = np.unique(votes[:, 0] * max(flows, 1) + votes[:, 1], return_inverse=True, return_counts=True)
-    return np.stack(np.divmod(code, max(flows, 1)), axis=1), inverse.reshape(-1), count
-
-
-def _without_detours(pairs: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The votes, those from a hop to the one after the next given to both links between them.
-
-    A piece of a segment, or a later fragment, is not found where it was part of a whole: it seems to jump from the hop
-    before to the hop after. The first piece shows that there is a hop between.
-    """
-    forks = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1 if len(pairs) else np.zeros(0, dtype=bool)
-    joins = np.bincount(pairs[:, 1])[pairs[:, 1]] > 1 if len(pairs) else forks
-    onward: dict[int, dict[int, int]] = {}
-    for number in np.flatnonzero(forks | joins).tolist():
-        onward.setdefault(int(pairs[number, 0]), {})[int(pairs[number, 1])] = number
-    count = count.copy()
-    for number in np.flatnonzero(forks & joins).tolist():
-        source, target = pairs[number].tolist()
-        for between, first in onward[source].items():
-            second = onward.get(between, {}).get(target)
-            if second is not None and min(count[first], count[second]) * MOST_PIECES >= count[number]:
-                count[first] += count[number]
-                count[second] += count[number]
-                count[number] = 0
-                break
-    return count
-
-
-def _best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndarray:
-    """Pairs whose target is the source's best and whose source is the target's best; no pair closes a circle."""
-
-    voted = np.flatnonzero(count)
-
-    def best(of: int, other: int) -> np.ndarray:
-        order = voted[np.lexsort((pairs[voted, other], -count[voted], pairs[voted, of]))]
-        first = np.ones(len(order), dtype=bool)
-        first[1:] = pairs[order[1:], of] != pairs[order[:-1], of]
-        return order[first]
-
-    both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # each has a pair once
-    kept = both[1:][both[1:] == both[:-1]]
-    return kept[~one_of(kept, _closing(pairs, count, kept))]
-
-
-def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int]:
-    """Of each circle that links make (a repeated payload, from the last hop to the first), the weakest one."""
-    onward = dict(zip(pairs[kept, 0].tolist(), kept.tolist(), strict=True))
-    for start in onward.keys() - set(pairs[kept, 1].tolist()):
-        while start in onward:
-            start = int(pairs[onward.pop(start), 1])
-    closing = []
-    while onward:
-        at, circle = next(iter(onward)), []
-        while at in onward:
-            circle.append(onward.pop(at))
-            at = int(pairs[circle[-1], 1])
-        closing.append(min(circle, key=lambda pair: (int(count[pair]), pair)))
-    return closing

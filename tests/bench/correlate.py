@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench.run import PROJECT, STARTER
+from tests.bench import run
 from tests.made.build import interface, section
 
 POINTS = ("A/veth1", "A/docker0", "A/ens33")
@@ -80,17 +79,12 @@ def _blocks(number: np.ndarray, flows: int) -> np.ndarray:
     return blocks
 
 
-def measure(path: Path) -> tuple[float, float, dict[str, Any]]:
-    """Seconds, peak MiB, and the report of one whole run of `capnet analyze`."""
+def measure(path: Path) -> tuple[run.Measured, dict[str, Any]]:
+    """What one whole run of `capnet analyze` took, and its report."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = ["-m", "capnet", "analyze", str(path), "--format", "json", "-o", str(report)]
-        start = [sys.executable, "-I", "-S", "-c", STARTER, sys.executable, *command]
-        done = subprocess.run(start, cwd=PROJECT, capture_output=True, text=True, check=True)
-        seconds, peak_kib, code = done.stdout.split()
-        if code != "0":
-            raise RuntimeError(f"capnet ended with {code}: {done.stderr}")
-        return float(seconds), int(peak_kib) / 1024, json.loads(report.read_text())
+        return run.measure([sys.executable, *command]), json.loads(report.read_text())
 
 
 def right(report: dict[str, Any], flows: int) -> str:
@@ -115,20 +109,21 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--flow", type=int, default=50, help="packets a flow")
     given = parser.parse_args()
-    line = "{:>14} {:>9} {:>13} {:>9} {:>10} {:>9}  {}"
-    print(line.format("3 × packets", "seconds", "packets/s", "peak MiB", "compared", "nat rows", ""))
+    line = "{:>14} {:>9} {:>9} {:>13} {:>9} {:>7} {:>10} {:>9}  {}"
+    print(line.format("3 × packets", "seconds", "CPU s", "packets/s", "peak MiB", "others", "compared", "nat rows", ""))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "three.pcapng"
         for round_, packets in enumerate((given.packets // 100, given.packets, given.packets * given.times)):
             make(path, packets, given.flow)
-            seconds, peak, report = measure(path)
+            took, report = measure(path)
             if round_ == 0:  # the compiler runs once per machine; this fills its cache
                 continue
             share = report["correlation"]["share"]
             wrong = right(report, max(packets // given.flow, 1))
             print(
                 line.format(
-                    f"{packets:,}", f"{seconds:.2f}", f"{3 * packets / seconds:,.0f}", f"{peak:.0f}",
+                    f"{packets:,}", f"{took.seconds:.2f}", f"{took.cpu:.2f}", f"{3 * packets / took.seconds:,.0f}",
+                    f"{took.peak_mib:.0f}", f"{took.others:.1f}",
                     "all" if share == 1 else f"1 in {round(1 / share)}", f"{len(report['nat']):,}", wrong or "right",
                 )
             )  # fmt: skip
