@@ -268,6 +268,7 @@ def _predecessors(context: Context, seen: np.ndarray, repeated: np.ndarray) -> n
         offer(rising, rising - step)
 
     _part_repetitions(digest, flow, of, best, best_gap)
+    _part_networks(context.flows, flow, ttl, best)
 
     # One hop after each: of several that chose the same predecessor, the best keeps it.
     chosen = np.flatnonzero(best >= 0)
@@ -303,6 +304,23 @@ def _part_repetitions(digest: np.ndarray, flow: np.ndarray, of: np.ndarray, best
             best[late] = -1
             continue
         chain[one], passed[two] = two, here | there
+
+
+def _part_networks(flows: np.ndarray, flow: np.ndarray, ttl: np.ndarray, best: np.ndarray) -> None:
+    """Take back from `best` what would lead out of one VNI and, not routed in between, into another one.
+
+    Two networks may carry equal packets: what comes out of the one does not go on in the other.
+    """
+    into = (best >= 0) & (flows[flow, FLOW_VIA] > 0) & (flows[flow[best], FLOW_VIA] == 0)
+    entering = np.flatnonzero(into)
+    at = best[entering]
+    for _ in range(LOOKBACK):
+        outside = (at >= 0) & (flows[flow[at], FLOW_VIA] == 0)
+        if not outside.any():
+            break
+        at = np.where(outside, best[at], at)
+    other = flows[flow[at], FLOW_VIA_VNI] != flows[flow[entering], FLOW_VIA_VNI]
+    best[entering[(at >= 0) & other & (ttl[at] == ttl[entering])]] = -1
 
 
 def _strength(flows: np.ndarray, a: np.ndarray, b: np.ndarray, ttl_delta: np.ndarray) -> np.ndarray:
