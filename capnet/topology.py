@@ -10,11 +10,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache
+from ipaddress import ip_interface
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 SCHEMA = "capnet.topology/1"
+
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 
 @dataclass
@@ -175,20 +180,21 @@ class Topology:
         """Raises ValueError (with the path and what is wrong) if the file is no topology."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not JSON ({error})") from error
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise ValueError(f"{path}: not a topology file (no schema {SCHEMA!r})")
         try:
+            scenario = data.get("scenario")
             return cls(
-                scenario=data.get("scenario"),
-                recorded=dict(data.get("recorded", {})),
+                scenario=None if scenario is None else str(scenario),
+                recorded={str(key): str(value) for key, value in dict(data.get("recorded", {})).items()},
                 hosts=[_host(entry) for entry in data.get("hosts", [])],
                 networks=[_build(Network, entry) for entry in data.get("networks", [])],
                 containers=[_container(entry) for entry in data.get("containers", [])],
                 points=[_build(ListeningPoint, entry) for entry in data.get("points", [])],
             )
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
 
 
@@ -220,9 +226,35 @@ def role_from_name(name: str) -> str:
 
 
 def _build(kind: Any, entry: dict[str, Any]) -> Any:
-    """Unknown keys are ignored: a newer capnet may have written the file."""
-    known = kind.__dataclass_fields__
-    return kind(**{key: value for key, value in entry.items() if key in known})
+    """Unknown keys are ignored: a newer capnet may have written the file. ValueError for a value of another type."""
+    types = _types(kind)
+    known = {key: value for key, value in entry.items() if key in types}
+    for key, value in known.items():
+        if not _fits(value, types[key]):
+            raise ValueError(f"{key} of a {kind.__name__.lower()} is {value!r:.60}")
+    for address in known.get("addresses", ()):
+        ip_interface(address)  # ValueError says what is wrong with it
+    if known.get("mac") and not _MAC.fullmatch(known["mac"]):
+        raise ValueError(f"{known['mac']!r:.60} is no MAC address")
+    return kind(**known)
+
+
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Is this what JSON has for that type? For one of our classes, that is an object."""
+    if isinstance(wanted, UnionType):
+        return any(_fits(value, each) for each in get_args(wanted))
+    if is_dataclass(wanted):
+        return isinstance(value, dict)
+    if (of := get_origin(wanted)) is not None:
+        inner = get_args(wanted)[-1]
+        parts = value.values() if isinstance(value, dict) else value
+        return isinstance(value, of) and all(_fits(each, inner) for each in parts)
+    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
 
 
 def _host(entry: dict[str, Any]) -> Host:

@@ -246,6 +246,8 @@ def _beside(sources: list[Source]) -> Topology | None:
         if path.is_file():
             try:
                 more = Topology.load(path)
+            except OSError as error:
+                raise UnreadableInput(f"{path}: {error.strerror or error}") from error
             except ValueError as error:
                 hint = "mend it or move it away: all but names works without it"
                 raise UnreadableInput(f"{error}; {hint}") from error

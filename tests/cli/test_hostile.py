@@ -18,6 +18,17 @@ import pytest
 from scapy.all import DNS, DNSQR, DNSRR, IP, TCP, UDP, Ether, Raw
 
 from capnet.cli.analyze import command as analyze_command
+from capnet.topology import (
+    Container,
+    Endpoint,
+    Host,
+    Interface,
+    ListeningPoint,
+    Network,
+    PublishedPort,
+    Topology,
+    topology_path,
+)
 from tests.made.build import A, B, block, interface, moment, options, packet, section
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,9 +69,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data += packet(frame, moment(index) + 1000, 1, given=[(1, evil)])
     data += block(0x0BAD, struct.pack("<I", 1) + evil)
     (here / NAME).write_bytes(data)
+    (here / f"owned{NAME}").write_bytes(data)
+    topology_path(here / f"owned{NAME}").write_text(topology().to_json())
     (here / f"cut{NAME}").write_bytes(data[:-7])
     (here / f"none{NAME}").write_bytes(evil)
     return here
+
+
+def topology() -> Topology:
+    """One in which everything that has a name has that one."""
+    mine, yours = ("172.17.0.2/16", A), ("172.17.0.3/16", B)
+    host = Host(EVIL, EVIL, EVIL, [Interface(EVIL, 1, A, [mine[0]], EVIL), Interface(f"{EVIL}2", 2, B, [yours[0]])])
+    endpoints = [Endpoint(EVIL, EVIL, mac, [address], EVIL) for address, mac in (mine, yours)]
+    return Topology(
+        scenario=EVIL,
+        recorded={EVIL: EVIL},
+        hosts=[host],
+        networks=[Network(EVIL, EVIL, EVIL, EVIL, ["172.17.0.0/16"], EVIL, 1, EVIL, EVIL, {EVIL: EVIL})],
+        containers=[
+            Container(EVIL, f"{EVIL}{number}", EVIL, EVIL, EVIL, [each], [PublishedPort("tcp", EVIL, 80, 80)], EVIL)
+            for number, each in enumerate(endpoints)
+        ],
+        points=[
+            ListeningPoint(EVIL.replace("\0", ""), role, EVIL, EVIL, EVIL, EVIL, EVIL) for role in ("bridge", EVIL)
+        ],
+    )
 
 
 def run(folder: Path, *words: str, code: int = 0) -> str:
@@ -79,9 +112,10 @@ def harmless(text: str) -> None:
     assert not any(line.strip().startswith("forged: row") for line in text.split("\n"))
 
 
+@pytest.mark.parametrize("name", [NAME, f"owned{NAME}"], ids=["alone", "with a topology"])
 @pytest.mark.parametrize("format_", FORMATS)
-def test_analyze(folder: Path, format_: str) -> None:
-    text = run(folder, "analyze", NAME, "--format", format_)
+def test_analyze(folder: Path, format_: str, name: str) -> None:
+    text = run(folder, "analyze", name, "--format", format_)
     assert "owned" in text  # it is shown, and shown as what it is
     if "html" in format_:
         text = text.replace("\n", " ")
@@ -103,10 +137,48 @@ def test_packet(folder: Path, number: int, more: list[str]) -> None:
     assert "\n  comment   " in text and "owned" in text
 
 
-def test_trace_and_annotate(folder: Path) -> None:
-    harmless(run(folder, "trace", NAME))
-    harmless(run(folder, "trace", NAME, "--format", "json"))
-    harmless(run(folder, "annotate", NAME, "-o", f"new{NAME}"))
+@pytest.mark.parametrize("name", [NAME, f"owned{NAME}"], ids=["alone", "with a topology"])
+def test_trace_and_annotate(folder: Path, name: str) -> None:
+    harmless(run(folder, "trace", name))
+    harmless(run(folder, "trace", name, "--format", "json"))
+    harmless(run(folder, "trace", "--frame", f"{name}:1"))
+    harmless(run(folder, "trace", name, "--flow", "port 9999"))
+    harmless(run(folder, "packet", f"owned{NAME}", "1", "--no-tshark"))
+    new = f"new{name}"
+    harmless(run(folder, "annotate", name, "-o", new))
+    for number in (1, 2, 3):
+        harmless(run(folder, "packet", new, str(number), "--no-tshark"))
+
+
+@pytest.mark.parametrize("name", [f"{EVIL[:-20].replace(chr(0), '')}", EVIL[:8]], ids=["all of it", "some"])
+def test_the_name_of_a_point_on_the_command_line(folder: Path, name: str) -> None:
+    for format_ in FORMATS:
+        text = run(folder, "analyze", f"{name}={NAME}", "--format", format_)
+        harmless(text.replace("\n", " ") if format_ == "html" else text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "\x1b[2J\u202e',
+        "[" * 100_000,
+        '{"schema": "capnet.topology/1", "hosts": [' + "9" * 5000 + "]}",
+        json.dumps({"schema": "capnet.topology/1", "hosts": [{"name": EVIL, "docker": 7, "kernel": ""}]}),
+        json.dumps({"schema": "capnet.topology/1", "hosts": [{EVIL: EVIL}]}),
+        json.dumps({"schema": "capnet.topology/1", "networks": [EVIL]}),
+        json.dumps({"schema": "capnet.topology/1", "networks": EVIL}),
+        json.dumps({"schema": "capnet.topology/1", "points": 5, "scenario": [EVIL]}),
+        topology().to_json().replace("172.17.0.2/16", "\\u001b[2J"),
+        topology().to_json().replace(A, "\\u001b[2J"),
+        topology().to_json().replace('"vni": 1', '"vni": [{}]'),
+    ],
+    ids=range(11),
+)
+def test_a_topology_that_is_none_is_one_harmless_line(folder: Path, text: str) -> None:
+    (folder / "broken\u202e.json").write_text(text)
+    said = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", code=3)
+    harmless(said)
+    assert said.startswith("capnet: broken\\u202e.json: ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

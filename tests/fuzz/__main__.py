@@ -32,7 +32,7 @@ def seeds(name: str, folder: Path) -> None:
             for record in capture.records():
                 linktype = capture.interfaces[record.interface].linktype
                 if linktype in LINKTYPES:
-                    head = bytes([LINKTYPES.index(linktype), min(127, (record.wirelen - record.caplen) // 64)])
+                    head = bytes([LINKTYPES.index(linktype), max(0, min(127, (record.wirelen - record.caplen) // 64))])
                     (folder / f"{path.name}-{record.number}").write_bytes(head + bytes(record.data))
     for path in CORPUS.glob(f"{name}-*"):
         (folder / path.name).write_bytes(path.read_bytes())
