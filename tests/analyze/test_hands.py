@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from capnet.analyze.engine import Source, analyze
 from capnet.analyze.hands import Hands
 from capnet.analyze.ledger import Ledger
+from capnet.report.document import document
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE, PROJECT
 
@@ -97,3 +103,41 @@ class InPieces(io.BytesIO):
 def test_pieces_do_not_matter(bench: dict[str, list[Path]], form: str) -> None:
     path = bench[form][0]
     assert_same(read([path], 1, 2000), read([InPieces(path.read_bytes())], 2, 2000))
+
+
+def udp(number: int, unfilled: bool) -> bytes:
+    """A datagram whose checksum its sender left to the card, or none."""
+    pseudo = 0xAC11 + 0x0002 + 0xAC11 + 0x0003 + 17 + 9
+    header = struct.pack("!HHHH", 1024 + number % 50, 80, 9, pseudo % 0xFFFF if unfilled else 0)
+    addresses = bytes([172, 17, 0, 2, 172, 17, 0, 3])
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 29, number & 0xFFFF, 0, 64, 17, 0) + addresses
+    return bytes.fromhex("0242ac1100030242ac1100020800") + ip + header + b"x"
+
+
+def test_the_report_is_the_same_from_a_file_a_pipe_and_compressed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what only some packets are looked at for: checksums, unfilled in some frames beyond the first 20,000."""
+    monkeypatch.chdir(tmp_path)
+    marked = {20_001, 65_537, 65_700, 66_000}
+    frames = [udp(number, number in marked) for number in range(1, 66_101)]
+    data = b"".join(
+        [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
+        + [struct.pack("<IIII", 1, i, len(each), len(each)) + each for i, each in enumerate(frames)]
+    )
+    Path("it.pcap").write_bytes(data)
+    Path("it.gz").write_bytes(gzip.compress(data, 1))
+
+    def told(path: Path | None, threads: int) -> dict[str, Any]:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=InPieces(data)))
+        report = document(analyze(Source(path, "here"), compiled=True, threads=threads))
+        text = json.dumps({key: value for key, value in report.items() if key != "inputs"})
+        found: dict[str, Any] = json.loads(text.replace(f'"file": "{path or "-"}"', '"file": "it"'))
+        return found
+
+    whole = told(Path("it.pcap"), 1)
+    (finding,) = [each for each in whole["findings"] if each["name"] == "checksum-offload"]
+    assert [each["frame"] for each in finding["evidence"]] == [65_537, 65_700]
+    for path in (Path("it.pcap"), Path("it.gz"), None):
+        for threads in (1, 2):
+            assert told(path, threads) == whole
