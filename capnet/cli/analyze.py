@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet.cli import options
 from capnet.errors import Exit, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
@@ -36,21 +37,8 @@ _LEVELS = ("info", "warning", "error")  # mildest first
     help="How to print.",
 )
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTIONS}.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
-)
-@click.option(
-    "--topology",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
-)
-@click.option(
-    "--vxlan-port",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
-)
+@options.output
+@options.how_to_read
 @click.option(
     "--fail-on",
     type=click.Choice(["none", *_LEVELS]),

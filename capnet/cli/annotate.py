@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import click
 
+from capnet.cli import options
 from capnet.errors import Exit, UsageError
 
 
@@ -23,18 +24,7 @@ from capnet.errors import Exit, UsageError
     metavar="OUT.pcapng",
     help="Write there, whole or not at all; - is stdout.",
 )
-@click.option(
-    "--topology",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
-)
-@click.option(
-    "--vxlan-port",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
-)
+@options.how_to_read
 def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_port: int | None) -> int:
     """Write FILES as one pcapng in which the same packet has the same id wherever it was seen.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capnet.cli import options
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -31,21 +32,8 @@ if TYPE_CHECKING:
 @click.option(
     "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Show so many flows at most."
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
-)
-@click.option(
-    "--topology",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
-)
-@click.option(
-    "--vxlan-port",
-    type=click.IntRange(1, 65535),
-    metavar="PORT",
-    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
-)
+@options.output
+@options.how_to_read
 def command(
     files: tuple[str, ...],
     expression: str | None,

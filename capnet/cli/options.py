@@ -1,0 +1,31 @@
+"""Options that several commands have, word for word the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_TOPOLOGY = click.option(
+    "--topology",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
+)
+_VXLAN_PORT = click.option(
+    "--vxlan-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
+)
+
+output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
+)
+
+
+def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--topology and --vxlan-port: what decides how captures are understood."""
+    return _TOPOLOGY(_VXLAN_PORT(command))
