@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -149,6 +150,7 @@ def is_up() -> bool:
 
 def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
     """The lab, and whether it was made by this call."""
+    began = time.monotonic()
     lab = replace(plan.chosen(), kernel=kernel)
     if kernel is Kernel.UML:
         needs.check(kernel=False, more=machine.missing())
@@ -164,6 +166,7 @@ def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
                     begun = True
                     make = _make_in_uml if kernel is Kernel.UML else _make
                     make(lab, lock, progress)
+                    progress(f"up after {time.monotonic() - began:.1f} s")
                     return lab, True
                 if _is_whole(lab, left):
                     if left.kernel is not kernel:

@@ -18,7 +18,7 @@ from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
 from capnet.record.host import ping
 
-_DEADLINE = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
+READY_WITHIN = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _CONFIGURATION = "daemon.json"
 _LOCK = 9  # the descriptor of the lab's lock in the script below
 
@@ -109,7 +109,7 @@ def settings(host: LabHost) -> dict[str, Any]:
 
 def wait(host: LabHost, pid: int) -> str:
     """Waits until the daemon answers and returns its version."""
-    deadline = time.monotonic() + _DEADLINE
+    deadline = time.monotonic() + READY_WITHIN
     while True:
         if version := answers(host):
             return version
@@ -117,7 +117,7 @@ def wait(host: LabHost, pid: int) -> str:
             raise EnvironmentLacks(f"dockerd of host {host.name} ended at once: {_last_words(host)}")
         if time.monotonic() > deadline:
             raise EnvironmentLacks(
-                f"dockerd of host {host.name} does not answer after {_DEADLINE:.0f} s: {_last_words(host)}"
+                f"dockerd of host {host.name} does not answer after {READY_WITHIN:.0f} s: {_last_words(host)}"
             )
         time.sleep(0.1)
 

@@ -25,7 +25,8 @@ def up(folder: Path, progress: Progress) -> None:
     if _is_whole(folder):
         progress("the lab is already up")
         return
-    said = Lines(lambda line: progress(line.removeprefix("lab: ")))
+    # How long that took is part of what all took, which is said outside.
+    said = Lines(lambda line: progress(line.removeprefix("lab: ")), but=lambda line: line.startswith("lab: up after"))
     code = client.run(folder, capnet("lab", "up", "--kernel", "native"), out=said, err=said)
     said.end()
     if code != 0:

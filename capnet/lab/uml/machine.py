@@ -20,7 +20,7 @@ EXCHANGE = "exchange"  # folder in the lab's folder that programs inside see as 
 INSIDE_EXCHANGE = Path("/run/capnet-exchange")
 
 _MEMORY = 1536  # MiB; taken from the machine as it is used: about 600 when both daemons run
-_DEADLINE = 60.0  # seconds; the agent answers after 4 to 8 on an idle machine
+READY_WITHIN = 60.0  # seconds; the agent answers after 4 to 8
 _ENDED_WITHIN = 10.0
 _MARK = "capnet-uml"  # among the words of every process that we start for it
 
@@ -152,12 +152,12 @@ def start(folder: Path) -> None:
 
 def wait(folder: Path) -> None:
     """Returns when programs can be run inside."""
-    deadline = time.monotonic() + _DEADLINE
+    deadline = time.monotonic() + READY_WITHIN
     while not (folder / CONTROL).exists():
         if not pids(folder):
             raise EnvironmentLacks(f"User-Mode Linux ended at once: {last_words(folder)}")
         if time.monotonic() > deadline:
-            raise EnvironmentLacks(f"User-Mode Linux does not answer after {_DEADLINE:.0f} s: {last_words(folder)}")
+            raise EnvironmentLacks(f"User-Mode Linux does not answer after {READY_WITHIN:.0f} s: {last_words(folder)}")
         time.sleep(0.1)
 
 
