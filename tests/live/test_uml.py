@@ -83,7 +83,7 @@ def uml() -> Iterator[Path]:
         assert "User-Mode Linux" in said
         took = float(said.splitlines()[-1].removeprefix("lab: up after ").removesuffix(" s"))
         print(f"User-Mode Linux and both daemons were up after {took} s")
-        # 25 s on two processors of their own; this is what a busy machine is given before the lab gives up
+        # 19 s on two processors; this is what a busy machine is given before the lab gives up
         assert took < machine.READY_WITHIN + daemon.READY_WITHIN
         assert said.count("Docker") >= 3  # a step each: starting them, host A, host B
         yield folder
