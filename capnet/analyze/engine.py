@@ -285,6 +285,7 @@ def _conclude(reading: _Reading, topology: Topology | None, links_only: bool) ->
     correlation: dict[str, object] = {
         "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
         "share": ledger.sample_share,
+        "one_in": round(1 / ledger.sample_share),
         "observations": len(ledger.observations),
     }
     del ledger

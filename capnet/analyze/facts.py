@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Evidence:
     """A frame anyone can open: number `frame` of `file`, seen at `point`."""
 
@@ -82,7 +82,7 @@ class MacVerdict:
     evidence: list[Evidence] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Delay:
     """Spread of a set of delays, in microseconds."""
 
@@ -92,7 +92,7 @@ class Delay:
     max: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Side:
     """One form of a translated flow, and where it was seen in that form."""
 
@@ -104,7 +104,7 @@ class Side:
     id: int | None = None  # ICMP: the echo identifier; ports are None
 
 
-@dataclass
+@dataclass(slots=True)
 class Nat:
     kind: str  # snat|dnat|snat+dnat
     proto: str  # tcp|udp|icmp
@@ -121,7 +121,7 @@ class Nat:
     evidence: list[Evidence] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class FlowKey:
     src: str
     sport: int | None
@@ -160,13 +160,13 @@ class Tunnel:
     spis: list[int] = field(default_factory=list)  # ESP: the SPIs of both directions; their VNI is None
 
 
-@dataclass
+@dataclass(slots=True)
 class TunnelRef:
     kind: str
     vni: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Hop:
     point: str
     src: str
@@ -187,7 +187,7 @@ class Hop:
     outside: int | None = None  # packets of the hop before at times when this point was not listening: not lost
 
 
-@dataclass
+@dataclass(slots=True)
 class Path:
     proto: str
     flow: FlowKey
@@ -196,7 +196,7 @@ class Path:
     evidence: list[Evidence] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Flow:
     point: str
     proto: str

@@ -16,8 +16,7 @@ def compared(document: Document) -> str:
     """How packets were compared, for a heading: `every packet compared`, `1 in 16 packets compared, …`."""
     if not sampled(document):
         return "every packet compared"
-    share = float(document["correlation"]["share"])
-    return f"1 in {number(round(1 / share))} packets compared, the same ones at every point"
+    return f"1 in {number(document['correlation']['one_in'])} packets compared, the same ones at every point"
 
 
 def sampled(document: Document) -> bool:

@@ -118,13 +118,13 @@ def main() -> None:
             took, report = measure(path)
             if round_ == 0:  # the compiler runs once per machine; this fills its cache
                 continue
-            share = report["correlation"]["share"]
+            one_in = report["correlation"]["one_in"]
             wrong = right(report, max(packets // given.flow, 1))
             print(
                 line.format(
                     f"{packets:,}", f"{took.seconds:.2f}", f"{took.cpu:.2f}", f"{3 * packets / took.seconds:,.0f}",
                     f"{took.peak_mib:.0f}", f"{took.others:.1f}",
-                    "all" if share == 1 else f"1 in {round(1 / share)}", f"{len(report['nat']):,}", wrong or "right",
+                    "all" if one_in == 1 else f"1 in {one_in}", f"{len(report['nat']):,}", wrong or "right",
                 )
             )  # fmt: skip
 

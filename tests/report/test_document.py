@@ -184,3 +184,10 @@ def test_the_schema_notices(damage):
     found = copy.deepcopy(document(sample.bridge()))
     damage(found)
     assert not CHECK.is_valid(found)
+
+
+def test_json_is_what_the_encoder_makes_of_the_whole():
+    """It is written row by row, for the sake of memory."""
+    for make in REPORTS:
+        whole = document(make())
+        assert json_format.render(whole) == json.dumps(whole, indent=1).replace("\x7f", "\\u007f") + "\n"
