@@ -185,18 +185,21 @@ class _Reading:
     def _add_points(self, source: Source, capture: Capture) -> None:
         taken = {point.name for point in self.points}
         stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
-        for index, interface in enumerate(capture.interfaces):
-            if source.point_name and len(capture.interfaces) == 1:
+        interfaces = capture.interfaces
+        copies: dict[str, int] = {}
+        for index, interface in enumerate(interfaces):
+            if source.point_name and len(interfaces) == 1:
                 name = source.point_name
             elif interface.name and not source.point_name and interface.name not in taken:
                 name = interface.name
             elif interface.name:
                 name = f"{stem}/{interface.name}"
             else:
-                name = stem if len(capture.interfaces) == 1 else f"{stem}/if{index}"
-            unique, copy = name, 2
+                name = stem if len(interfaces) == 1 else f"{stem}/if{index}"
+            unique = name
             while unique in taken:
-                unique, copy = f"{name}#{copy}", copy + 1
+                copies[name] = copies.get(name, 1) + 1
+                unique = f"{name}#{copies[name]}"
             taken.add(unique)
             self.points.append(
                 Point(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +34,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     tshark -r marked.pcapng -T fields -e frame.number -e frame.packet_id -e frame.comment
     """
     from capnet.cli.analyze import named_sources, topology_at
-    from capnet.cli.output import whole
+    from capnet.cli.output import terminated_is_interrupted, whole
 
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):
@@ -49,7 +46,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     from capnet.record.annotation import BUDGET, Collected, annotate
     from capnet.report.text import count, number
 
-    with _terminated_is_interrupted():
+    with terminated_is_interrupted():
         collected = Collected()
         found = study(
             sources, known, vxlan_port=vxlan_port or 0, budget=BUDGET, on_block=collected.see, links_only=True
@@ -93,17 +90,3 @@ def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
     if path.suffix in (".gz", ".zst", ".lz4"):
         raise UsageError(f"{output}: annotate writes plain pcapng; call it .pcapng and compress it afterwards")
     return path
-
-
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

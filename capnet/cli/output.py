@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def _write(data: bytes, path: Path) -> None:
     if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that may be replaced
         path.write_bytes(data)
         return
-    with whole(path) as file:
+    with terminated_is_interrupted(), whole(path) as file:
         file.write(data)
 
 
@@ -57,6 +58,20 @@ def whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _umask() -> int:

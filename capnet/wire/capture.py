@@ -36,6 +36,9 @@ ROWS = 16384  # per block
 SEARCHED = 2 << 20
 MAX_GAPS = 20
 
+# Every interface is a point, looked at by itself: thousands are no capture of a network, but a file made to be slow.
+MAX_INTERFACES = 4096
+
 # Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
 INTERPRET_BELOW_CACHED = 1 << 20
 INTERPRET_BELOW_UNCACHED = 6 << 20
@@ -325,13 +328,22 @@ class Capture:
             return False
         try:
             if kind == pcapng.INTERFACE_DESCRIPTION:
+                if len(self._interfaces) == MAX_INTERFACES:
+                    self._damage(
+                        "too-many-interfaces", f"interface number {MAX_INTERFACES}; nothing behind it was read"
+                    )
+                    return False
                 self._add_interface(pcapng.parse_interface(block, big))
             elif kind == pcapng.INTERFACE_STATISTICS:
                 index, dropped = pcapng.parse_statistics(block, big)
                 if self._section + index < len(self._interfaces) and dropped is not None:
                     self._interfaces[self._section + index].dropped = dropped
             elif kind == pcapng.NAME_RESOLUTION:
+                whole = not self.names.left_out
                 pcapng.parse_names(block, big, self.names)
+                if whole and self.names.left_out:
+                    says = f"names of more than {pcapng.MOST_NAMED} addresses, or too many of one, are left out"
+                    self._damage("too-many-names", says)
             elif kind in pcapng.NUMBERED_BY_WIRESHARK:
                 self._numbered += 1
         except ValueError as error:

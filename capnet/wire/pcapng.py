@@ -49,6 +49,9 @@ NUMBERED_BY_WIRESHARK = (9, 0x00000BAD, 0x40000BAD)
 PACKET_HEADER = 28  # bytes of an enhanced or obsolete packet block before the frame
 OPT_COMMENT = 1
 
+MOST_NAMED = 1 << 16  # addresses that names are kept for
+MOST_NAMES = 64  # of one address
+
 # A longer block is damage: the same bound as Wireshark's (16 MiB), so that no length in a file makes us allocate.
 MAX_BLOCK = 16 << 20
 
@@ -82,13 +85,25 @@ class InterfaceBlock:
 
 @dataclass
 class Names:
-    """Name resolution: address (IPv4, IPv6 or MAC text) → names, in the order of the file."""
+    """Name resolution: address (IPv4, IPv6 or MAC text) → names, in the order of the file.
+
+    Bounded, like all that is kept; `left_out`: how often there was no room for a name.
+    """
 
     of: dict[str, list[str]] = field(default_factory=dict)
+    left_out: int = 0
 
     def add(self, address: str, names: list[str]) -> None:
+        if address not in self.of and len(self.of) == MOST_NAMED:
+            self.left_out += 1
+            return
         known = self.of.setdefault(address, [])
-        known.extend(name for name in names if name not in known)
+        for name in names:
+            if len(known) == MOST_NAMES and name not in known:
+                self.left_out += 1
+                return
+            if name not in known:
+                known.append(name)
 
 
 def is_pcapng(head: bytes) -> bool:

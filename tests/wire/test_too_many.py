@@ -1,0 +1,65 @@
+"""More interfaces and names than any network has: so many are kept, and of the rest a problem says so."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from scapy.all import Ether
+
+from capnet import analyze
+from capnet.wire import capture, pcapng
+from capnet.wire.capture import Capture, open_capture
+from tests.made.build import A, B, block, interface, moment, packet, section
+
+FRAME = bytes(Ether(src=A, dst=B, type=0x1234)) + bytes(50)
+
+
+def read(data: bytes) -> Capture:
+    with open_capture(io.BytesIO(data), compiled=False) as found:
+        for _ in found.blocks():
+            pass
+        return found
+
+
+def test_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted through all sections; what was read before the one too many is kept."""
+    monkeypatch.setattr(capture, "MAX_INTERFACES", 8)
+    part = section() + interface("a") + interface("b") + packet(FRAME, moment(1), 1)
+    whole = read(part * 4)
+    assert (len(whole.interfaces), whole.packets, whole.problems) == (8, 4, [])
+    found = read(part * 5)
+    assert (len(found.interfaces), found.packets) == (8, 4)
+    (problem,) = found.problems
+    assert (problem.name, problem.offset) == ("too-many-interfaces", 4 * len(part) + len(section()))
+
+
+def test_points_of_one_name_are_told_apart(tmp_path) -> None:
+    part = section() + interface("a") + packet(FRAME, moment(1))
+    (tmp_path / "it.pcapng").write_bytes(part * 300)
+    names = [each.name for each in analyze(tmp_path / "it.pcapng").points]
+    assert names[:3] == ["a", "it/a", "it/a#2"]
+    assert len(set(names)) == 300
+
+
+def resolution(number: int, name: bytes) -> bytes:
+    record = struct.pack(">I", 0x0A000000 + number) + name + b"\0"
+    return block(4, struct.pack("<HH", 1, len(record)) + record + bytes(-len(record) % 4) + bytes(4))
+
+
+def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of so many addresses, and of each so many; one problem, and reading goes on."""
+    monkeypatch.setattr(pcapng, "MOST_NAMED", 5)
+    monkeypatch.setattr(pcapng, "MOST_NAMES", 3)
+    head, tail = section() + interface("a"), packet(FRAME, moment(1))
+    fits = b"".join(resolution(number, b"x%d" % each) for number in range(5) for each in range(3)) * 2
+    found = read(head + fits + tail)
+    assert (found.problems, found.packets) == ([], 1)
+    assert found.names.of["10.0.0.4"] == ["x0", "x1", "x2"]
+    for more in (resolution(5, b"y"), resolution(0, b"y")):
+        found = read(head + fits + more * 3 + tail)
+        assert found.packets == 1
+        assert [each.name for each in found.problems] == ["too-many-names"]
+        assert found.problems[0].offset == len(head + fits)
+        assert found.names.of == read(head + fits).names.of
