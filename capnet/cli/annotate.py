@@ -43,14 +43,12 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analyze.engine import study
-    from capnet.record.annotation import BUDGET, Collected, annotate
+    from capnet.record.annotation import Collected, annotate
     from capnet.report.text import count, number
 
     with terminated_is_interrupted():
         collected = Collected()
-        found = study(
-            sources, known, vxlan_port=vxlan_port or 0, budget=BUDGET, on_block=collected.see, links_only=True
-        )
+        found = study(sources, known, vxlan_port=vxlan_port or 0, on_block=collected.see, links_only=True)
         if isinstance(target, Path):
             try:
                 with whole(target) as file:
@@ -60,11 +58,11 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
         else:
             written = annotate(found, collected, target.write, vxlan_port or 0)
             target.flush()
-    sampled = found.context.sample_share < 1
+    one_in = found.report.correlation["one_in"]
     click.echo(
         f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "
         f"{number(written.commented)} with a comment"
-        + ("; too many to compare all packets: the smallest flows may not be followed" if sampled else ""),
+        + (f"; 1 in {one_in} packets was compared, and the first one of every flow" if one_in != 1 else ""),
         err=True,
     )
     return Exit.OK

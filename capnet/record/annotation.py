@@ -35,10 +35,6 @@ from capnet.wire import frames, pcapng, rewrite
 from capnet.wire import pcapng_writer as writer
 from capnet.wire.capture import Capture
 
-# Packets compared to find out which flows are linked: more than a report needs, because here every packet counts.
-# Some 300 bytes of memory each, at the worst; beyond it a sample is compared, and small flows may stay unlinked.
-BUDGET = 1 << 22
-
 
 class Collected:
     """What a first pass over the sources must keep of their other blocks: its `see` is the `on_block` of the study.

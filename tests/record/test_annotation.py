@@ -405,6 +405,27 @@ def test_files_of_two_hosts_with_clocks_apart_agree_on_what_was_lost(tmp_path):
     assert ids[1] == ids[0][:2] + ids[0][3:]
 
 
+def test_every_frame_has_its_id_where_only_a_sample_was_compared(tmp_path):
+    """Flows are linked by their first packets; an id needs no more than that."""
+    net = Network(["A/veth1", "A/docker0", "A/ens33"])
+    for number in range(12):
+        for flow in range(60):
+            segment = tcp(
+                f"172.17.0.{2 + flow}:5000 > 192.168.111.129:80", b"%10d" % number, seq=99_000 * flow + 10 * number,
+                ident=flow * 100 + number + 1,
+            )  # fmt: skip
+            outside = segment.routed(src="192.168.111.128", sport=20_000 + flow)
+            net.pass_by(("A/veth1", segment), ("A/docker0", segment), ("A/ens33", outside))
+    collected = Collected()
+    found = study(net.write(tmp_path), on_block=collected.see, budget=256)
+    with (tmp_path / "out.pcapng").open("wb") as file:
+        annotate(found, collected, file.write)
+    assert found.context.sample_share < 0.2
+    ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
+    assert ids[0::3] == ids[1::3] == ids[2::3]
+    assert len(set(ids)) == 720
+
+
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
 def test_the_first_piece_is_the_packet_and_the_others_are_their_own(compiled, tmp_path):
     """Offload: one segment at the veth, four on the wire; where it goes on, the pieces keep their ids."""
