@@ -15,13 +15,17 @@ INSIDE = ("container", "veth", "bridge", "overlay", "loopback")
 
 
 def names_at(context: Context) -> dict[str, dict[str, str]]:
-    """Point → address → name, of addresses seen there that have no name of their own everywhere."""
+    """Point → address → name, of addresses seen there that have no name everywhere.
+
+    What the hosts call alike (docker0), a capture may name so itself.
+    """
     by_host = context.topology.names_by_host() if context.topology else {}
     found: dict[str, dict[str, str]] = {}
     if not any(by_host.values()):
         return found
     for number, point in enumerate(context.points):
-        known = by_host.get(host_of(point.name) or "", {})
+        mine = by_host.get(host_of(point.name) or "", {})
+        known = {address: name for address, name in mine.items() if address not in context.names}
         if not known or point.role not in INSIDE:
             continue
         here = context.flows[context.flows[:, FLOW_POINT] == number]
