@@ -9,9 +9,8 @@ from __future__ import annotations
 from capnet.analyze.columns import FLOW_DST_LO, FLOW_POINT, FLOW_SRC_LO
 from capnet.analyze.context import Context
 from capnet.analyze.rows import distinct, host_of
+from capnet.topology import INSIDE
 from capnet.wire.frames import address_value
-
-INSIDE = ("container", "veth", "bridge", "overlay", "loopback")
 
 
 def names_at(context: Context) -> dict[str, dict[str, str]]:

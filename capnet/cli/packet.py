@@ -53,7 +53,7 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
             has_comments = capture.format == "pcapng" and rows[0]["time"] >= 0
             comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
             point = interface.name or file.name.split(".")[0]
-            text = frame.render(rows, str(file), point, names=_names(file), comments=comments)
+            text = frame.render(rows, str(file), point, names=_names(file, point), comments=comments)
             if with_hex:
                 text += "\n" + frame.hex_dump(bytes(block.raw[at : at + length]))
             return text
@@ -61,12 +61,12 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
     raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
 
 
-def _names(file: Path) -> dict[str, str]:
+def _names(file: Path, point: str) -> dict[str, str]:
     """Names from the topology beside the capture; a topology that cannot be read is no reason not to show a frame."""
     from capnet.topology import Topology, topology_path
 
     try:
-        return Topology.load(topology_path(file)).names()
+        return Topology.load(topology_path(file)).names_at(point)
     except (OSError, ValueError):
         return {}
 

@@ -149,3 +149,9 @@ def test_wireshark_fields_are_in_the_order_of_the_bytes():
         for start in ("Destination:", "Source:", "Type:")
     ]
     assert first == sorted(first)
+
+
+def test_an_address_of_both_hosts_is_named_by_the_host_of_the_point() -> None:
+    """`docker inspect`: on docker_gwbridge 172.20.0.3 is left's on A, right's on B."""
+    for frame, name in ((257, "left"), (325, "right")):
+        assert f"172.20.0.3 ({name})" in packet("pcaps/overlay.pcapng", frame, "--no-tshark").stdout
