@@ -39,10 +39,24 @@ for data, meta in RawPcapReader(sys.argv[1]):
 """
 
 
+# Reading, decoding and counting, without what comes before and after.
+PASS = """
+import sys, time
+from pathlib import Path
+from capnet.analyze.hands import Hands
+from capnet.analyze.ledger import Ledger
+from capnet.wire.capture import open_capture
+for count in (1, 2) * int(sys.argv[2]):
+    with open_capture(Path(sys.argv[1]), compiled=True) as capture:
+        begin = time.perf_counter()
+        Hands(capture, Ledger(capture.machine), 0, 0, count).work()
+        print(count, time.perf_counter() - begin)
+"""
+
 # Flow counters that run as daemons get a folder, and no permission to leave anything behind.
 FLOWS = "d=$(mktemp -d) && trap 'rm -r $d' EXIT && {} >/dev/null"
 NFPCAPD = FLOWS.format('nfpcapd -r "$1" -w $d')
-SOFTFLOWD = FLOWS.format('softflowd -r "$1" -m 200000 -d -p $d/pid -c $d/ctl')
+SOFTFLOWD = FLOWS.format('softflowd -r "$1" -m 200000 -d -p $d/pid -c none')  # it would wait for someone to ask it
 
 
 class Measured(NamedTuple):
@@ -89,6 +103,15 @@ def fastest(command: list[str], runs: int) -> Measured:
     """The run that was disturbed least; the largest peak of all."""
     measured = [measure(command) for _ in range(runs)]
     return min(measured)._replace(peak_mib=max(each.peak_mib for each in measured))
+
+
+def passes(capture: Path, runs: int) -> tuple[float, float]:
+    """Seconds of the pass alone with one thread and with two, the fastest of each."""
+    command = [sys.executable, "-c", PASS, str(capture), str(runs)]
+    lines = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
+    taken = [line.split() for line in lines]
+    one, two = (min(float(seconds) for count, seconds in taken if count == wanted) for wanted in ("1", "2"))
+    return one, two
 
 
 def head(capture: Path, packets: int, into: Path) -> Path:
@@ -169,6 +192,8 @@ def compare(capture: Path, packets: int, part: Path, part_packets: int, runs: in
             label = name if count == packets else f"{name} *"
             show(label, count, found, f"1/{1 / clock:.1f} · 1/{1 / cpu:.1f}")
     print(f"* on the first {part_packets:,} packets; what it needs for each is compared\n")
+    one, two = passes(capture, runs)
+    print(f"the pass alone: {one:.2f} s with one thread, {two:.2f} s with two, {one / two:.2f} times as fast")
     twice = capture.with_name("twice.pcap") if capture.parent == part.parent else part.with_name("twice.pcap")
     with capture.open("rb") as source, twice.open("wb") as target:
         shutil.copyfileobj(source, target)
