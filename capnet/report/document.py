@@ -10,6 +10,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -88,6 +89,9 @@ def iso_time(nanoseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".rjust(30, "0")
 
 
+_AS_IT_IS = {str, int, bool, type(None)}  # most values; subclasses (enumerations, say) are looked at more closely
+
+
 class _Plain:
     """Turns facts into dictionaries, lists, strings and numbers. Callable on any fact or value."""
 
@@ -95,6 +99,8 @@ class _Plain:
         self.files = files
 
     def __call__(self, value: Any) -> Any:
+        if type(value) in _AS_IT_IS:
+            return value
         if value is None or isinstance(value, bool | str):
             return value
         if is_dataclass(value) and not isinstance(value, type):
@@ -112,7 +118,7 @@ class _Plain:
         return value if isinstance(value, bool | int) else str(value)
 
     def _fact(self, fact: Any) -> Document:
-        plain: Document = {each.name: getattr(fact, each.name) for each in fields(fact)}
+        plain: Document = {name: getattr(fact, name) for name in _names(type(fact))}  # type: ignore[arg-type]
         for key in ("first", "last", "time"):
             if plain.get(key) is not None:
                 plain[key] = iso_time(plain[key])
@@ -123,6 +129,11 @@ class _Plain:
         plain = {key: self(value) for key, value in plain.items()}
         _identify(fact, plain)
         return plain
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def _identify(fact: Any, plain: Document) -> None:

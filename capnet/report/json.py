@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from capnet.report.document import Document
 
 
 def render(document: Document) -> str:
-    r"""One object, indented, keys in the contract's order, ending in a newline.
+    r"""One object, one line for each fact, keys in the contract's order, ending in a newline.
 
     Control characters and everything beyond ASCII are `\uXXXX`; the JSON encoder leaves only DEL as it is.
     """
-    return "".join(_parts(document))
+    return _text(document, "").replace("\x7f", "\\u007f") + "\n"
 
 
-def _parts(document: Document) -> Iterator[str]:
-    """Row by row: the encoder holds each number and brace as a string of its own, for all that it is given at once."""
-    begin = "{\n "
-    for key, value in document.items():
-        yield f"{begin}{_text(key)}: "
-        begin = ",\n "
-        if isinstance(value, list) and value:
-            for number, row in enumerate(value):
-                yield ",\n  " if number else "[\n  "
-                yield _text(row).replace("\n", "\n  ")
-            yield "\n ]"
-        else:
-            yield _text(value).replace("\n", "\n ")
-    yield "\n}\n" if document else "{}\n"
+def _text(value: Any, indent: str) -> str:
+    """Objects and lists of facts are opened, facts are not: a line holds one, and json's fast encoder writes it."""
+    inner = indent + " "
+    if isinstance(value, dict) and value:
+        each = ",\n".join(f"{inner}{_line(key)}: {_text(item, inner)}" for key, item in value.items())
+        return f"{{\n{each}\n{indent}}}"
+    if isinstance(value, list) and value and isinstance(value[0], dict | list):
+        each = ",\n".join(inner + _line(item) for item in value)
+        return f"[\n{each}\n{indent}]"
+    return _line(value)
 
 
-def _text(value: Any) -> str:
-    # No string of JSON holds a newline: all of them are the encoder's.
-    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)
-    return text.replace("\x7f", "\\u007f")
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
