@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ from capnet.analyze.engine import Source, analyze
 from capnet.analyze.ledger import Ledger
 from capnet.errors import UnreadableInput
 from capnet.report.document import document
+from capnet.report.frame import render as render_frame
 from capnet.report.json import render as render_json
 from capnet.report.table import render as render_table
 from capnet.wire import frames
@@ -27,7 +28,7 @@ from capnet.wire import records as rec
 from capnet.wire.capture import open_capture
 from capnet.wire.decode import ROWS_PER_RECORD, decode
 from capnet.wire.frames import ABSENT, BLANK, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
-from capnet.wire.pcapng import MAX_BLOCK
+from capnet.wire.pcapng import MAX_BLOCK, packet_comments
 
 CORPUS = Path(__file__).parent / "corpus"
 LINKTYPES = (1, 113, 276, 101, 0, 108, 9, 228, 12, 147)
@@ -107,9 +108,23 @@ def report(data: bytes) -> None:
         return
     finally:
         sys.stdin = before
-    for text in (render_json(found), render_table(found)):
+    for text in (render_json(found), render_table(found), *shown(data)):
         hostile = {each for each in text if each != "\n" and not each.isprintable()}
         assert not hostile, f"reaches a terminal as it is: {hostile}"
+
+
+def shown(data: bytes, most: int = 20) -> Iterator[str]:
+    """The first frames as `capnet packet` shows them, comments included."""
+    with open_capture(io.BytesIO(data), name="fuzz", compiled=False) as capture:
+        for block in capture.blocks():
+            for frame_number in np.unique(block["frame"]).tolist():
+                chosen = np.flatnonzero(block["frame"] == frame_number)
+                rows = [dict(zip(frames.NAMES, map(int, row), strict=True)) for row in block.rows[chosen]]
+                at, commented = int(block.record_at[chosen[0]]), capture.format == "pcapng" and rows[0]["time"] >= 0
+                comments = packet_comments(block.raw, at, rows[0]["caplen"], capture.big) if commented else []
+                yield render_frame(rows, "fuzz", "here", comments=comments)
+                if not (most := most - 1):
+                    return
 
 
 TARGETS: dict[str, Callable[[bytes], Any]] = {"frame": frame, "file": file, "report": report}
