@@ -295,7 +295,7 @@ class Capture:
         else:
             self.machine.run(pcapng.walk)(
                 buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
-                len(self._interfaces), records, room, out,
+                len(self._interfaces), int(self._on_block is None), records, room, out,
             )  # fmt: skip
 
     @property

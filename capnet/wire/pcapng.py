@@ -44,7 +44,8 @@ NAME_RESOLUTION = 4
 INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 # No packets, but Wireshark shows them as frames with a number of their own: systemd journal entries, custom blocks.
-NUMBERED_BY_WIRESHARK = (9, 0x00000BAD, 0x40000BAD)
+JOURNAL, CUSTOM, CUSTOM_NO_COPY = 9, 0x00000BAD, 0x40000BAD
+NUMBERED_BY_WIRESHARK = (JOURNAL, CUSTOM, CUSTOM_NO_COPY)
 
 PACKET_HEADER = 28  # bytes of an enhanced or obsolete packet block before the frame
 OPT_COMMENT = 1
@@ -262,6 +263,14 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
     return seconds * 1_000_000_000 + fraction
 
 
+@inline
+def tells_nothing(kind: int) -> int:
+    """A block of a kind that nothing here reads or counts: decryption secrets, and what is not known."""
+    if kind == SECTION_HEADER or kind == INTERFACE_DESCRIPTION or kind == NAME_RESOLUTION or kind == JOURNAL:
+        return 0
+    return int(kind != INTERFACE_STATISTICS and kind != CUSTOM and kind != CUSTOM_NO_COPY)
+
+
 @kernel
 def walk(
     buf: Any,
@@ -271,14 +280,15 @@ def walk(
     interfaces: Any,
     base: int,
     count: int,
+    skip: int,
     records: Any,
     room: int,
     out: Any,
 ) -> None:
     """Index the packets of `buf[pos:end]` up to the next block that is no packet.
 
-    `interfaces` holds all interfaces of the file, those of this section are `base` to `count`. `out` = number of
-    records, position after them, how it ended.
+    `skip`: pass over those that tell nothing, too. `interfaces` holds all interfaces of the file, those of this section
+    are `base` to `count`. `out` = number of records, position after them, how it ended.
     """
     n = 0
     status = MORE
@@ -290,6 +300,11 @@ def walk(
             break
         kind = u32(buf, pos, big)
         if kind != ENHANCED_PACKET and kind != SIMPLE_PACKET and kind != OBSOLETE_PACKET:
+            length = u32(buf, pos + 4, big)
+            whole = length >= 12 and length & 3 == 0 and length <= MAX_BLOCK and pos + length <= end
+            if skip and whole and tells_nothing(kind) and u32(buf, pos + length - 4, big) == length:
+                pos += length
+                continue
             status = OTHER
             break
         length = u32(buf, pos + 4, big)

@@ -63,3 +63,22 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [each.name for each in found.problems] == ["too-many-names"]
         assert found.problems[0].offset == len(head + fits)
         assert found.names.of == read(head + fits).names.of
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", [0x0A, 0x77, 0x80000001])
+def test_blocks_that_tell_nothing_are_passed_over(kind: int, compiled: bool) -> None:
+    """Decryption secrets (10) and unknown ones, many in a row: as if they were not there, but for damage."""
+    head, one, two = section() + interface("a"), packet(FRAME, moment(1)), packet(FRAME, moment(2))
+    many = b"".join(block(kind, bytes(size)) for size in (0, 4, 70_000, 3)) * 50
+    seen: list[bytes] = []
+    for given in (None, lambda body, _: seen.append(body)):
+        with open_capture(io.BytesIO(head + many + one + many + two), compiled=compiled, on_block=given) as found:
+            numbers = [number for rows in found.blocks() for number in rows["frame"].tolist()]
+        assert (numbers, found.problems) == ([1, 2], [])
+    assert len(seen) == 2 + 400  # who asks for them gets them, one by one
+    broken = head + one + many[:-4] + b"\1\0\0\0" + two
+    with open_capture(io.BytesIO(broken), compiled=compiled) as found:
+        assert sum(len(rows) for rows in found.blocks()) == 1
+    (problem,) = found.problems
+    assert (problem.name, problem.offset) == ("damaged-file", len(head + one + many) - 16)
