@@ -141,3 +141,21 @@ def test_the_report_is_the_same_from_a_file_a_pipe_and_compressed(
     for path in (Path("it.pcap"), Path("it.gz"), None):
         for threads in (1, 2):
             assert told(path, threads) == whole
+
+
+@pytest.mark.parametrize("hands", [1, 2, 3])
+def test_what_one_hand_meets_ends_all(bench: dict[str, list[Path]], hands: int) -> None:
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+        if told == 3:
+            raise OSError("nobody listens any more")
+
+    stream = InPieces(bench["pcap"][0].read_bytes())
+    with open_capture(stream, compiled=True) as capture:
+        reading = Hands(capture, Ledger(capture.machine), 0, 0, hands, tell)
+        with pytest.raises(OSError, match="nobody listens"):
+            reading.work()
+    assert told == 3
