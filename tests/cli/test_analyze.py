@@ -170,7 +170,9 @@ def stop(self, target):
     return replace(self, target)
 
 Path.replace = stop
+import signal
 from capnet.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background inherits that it is ignored
 main()
 """
 

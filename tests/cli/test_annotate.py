@@ -119,7 +119,9 @@ def half(study, collected, write, *more):
     return whole(study, collected, writing, *more)
 
 annotation.annotate = half
+import signal
 from capnet.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background inherits that it is ignored
 main()
 """
 
