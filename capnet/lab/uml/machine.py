@@ -108,8 +108,8 @@ def release() -> str | None:
     return found[-1] if found else None
 
 
-def start(folder: Path) -> None:
-    """Starts the keeper and the kernel; `wait` until they answer."""
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Starts the keeper, which starts the kernel, and returns it; `wait` until they answer."""
     if any(not (character.isalnum() or character in "/._-+@:") for character in str(folder)):
         raise UsageError(f"{folder}: the kernel's command line takes no such path; choose plain letters")
     (folder / EXCHANGE).mkdir()
@@ -139,7 +139,7 @@ def start(folder: Path) -> None:
     ]
     keeper = [*python_program("capnet.lab.uml.keeper"), str(folder), _MARK, *kernel]
     with (folder / CONSOLE).open("wb") as console:
-        subprocess.Popen(
+        return subprocess.Popen(
             keeper,
             stdin=subprocess.DEVNULL,
             stdout=console,
@@ -150,11 +150,12 @@ def start(folder: Path) -> None:
         )
 
 
-def wait(folder: Path) -> None:
+def wait(folder: Path, keeper: subprocess.Popen[bytes]) -> None:
     """Returns when programs can be run inside."""
     deadline = time.monotonic() + READY_WITHIN
     while not (folder / CONTROL).exists():
-        if not pids(folder):
+        # Not `pids`: for a moment after it was started, a process has no words in /proc (execve(2) is not done).
+        if keeper.poll() is not None:
             raise EnvironmentLacks(f"User-Mode Linux ended at once: {last_words(folder)}")
         if time.monotonic() > deadline:
             raise EnvironmentLacks(f"User-Mode Linux does not answer after {READY_WITHIN:.0f} s: {last_words(folder)}")
