@@ -35,8 +35,6 @@ from capnet.wire.kernel import Machine
 BUDGET = 400_000
 ONE_POINT_SHARE = 8
 
-NONE = -1  # a sample that no digest is in
-
 ROOM = 4096  # for rows that are summed up at a time
 
 
@@ -59,7 +57,6 @@ class Ledger:
         self._observations = np.zeros(1024 * col.OBS_WIDTH, dtype=np.int64)
         self._observed = 0
         self._counts = np.zeros(4, dtype=np.int64)  # of rows, while a kernel runs
-        self._flow_of = np.zeros(0, dtype=np.int64)
         self._arguments: tuple[Any, ...] = ()
         self._seen = 0  # rows
         self._key = machine.view(np.zeros(KEY, dtype=np.int64))
@@ -73,7 +70,7 @@ class Ledger:
 
         `hashes`: by `hash_block`, where that was called already.
         """
-        self._count(block, self._hash(block, base) if hashes is None else hashes, base, self.sample)
+        self._count(block, self._hash(block, base) if hashes is None else hashes, base)
         self._thin_out(self.budget if points > 1 else self.budget // ONE_POINT_SHARE)
         if block.layers & frames.LAYER_ARP:
             arps = self._arps
@@ -83,22 +80,14 @@ class Ledger:
             self._count_undecoded(block)
         self.peeks.see(block, base)
 
-    def number(self, block: Block, base: int) -> np.ndarray:
-        """Count a block, observing nothing. Returns the flow row of each of its rows, negative: it has none.
-
-        Flows are numbered in order of first sight: a second pass over the same input numbers them the same.
-        """
-        self._count(block, self._hash(block, base), base, NONE)
-        return self._flow_of[: len(block)]
-
-    def _count(self, block: Block, hashes: Any, base: int, sample: int) -> None:
+    def _count(self, block: Block, hashes: Any, base: int) -> None:
         n = len(block)
         self._columns = None
         self._reserve(n)
         flows, stations, carriers = self._flows, self._stations, self._carriers
         self._counts[:] = flows.count, stations.count, carriers.count, self._observed
         self.machine.run(see_rows)(
-            block.view, n, base, hashes, self._seen, sample,
+            block.view, n, base, hashes, self._seen, self.sample,
             *flows.arguments(), *stations.arguments(), *carriers.arguments(), *self._arguments,
         )  # fmt: skip
         flows.count, stations.count, carriers.count, self._observed = self._counts.tolist()
@@ -110,15 +99,13 @@ class Ledger:
         self._stations.reserve(2 * n)
         self._carriers.reserve(n)
         room = (self._observed + n) * col.OBS_WIDTH
-        if self._arguments and len(self._flow_of) >= n and len(self._observations) >= room:
+        if self._arguments and len(self._observations) >= room:
             return
-        if len(self._flow_of) < n:
-            self._flow_of = np.zeros(n, dtype=np.int64)
         if len(self._observations) < room:
             grown = np.zeros(len(self._observations) + room, dtype=np.int64)
             grown[: self._observed * col.OBS_WIDTH] = self._observations[: self._observed * col.OBS_WIDTH]
             self._observations = grown
-        self._arguments = tuple(map(self.machine.view, (self._observations, self._counts, self._flow_of)))
+        self._arguments = tuple(map(self.machine.view, (self._observations, self._counts)))
 
     def _thin_out(self, budget: int) -> None:
         """Halve the observations while there are too many: which digests stay does not depend on blocks."""

@@ -142,7 +142,7 @@ TOUCHED = PICKED + CHUNK
 FRAGMENTED = TOUCHED + 1
 FLOW_SCRATCH = FRAGMENTED + FRAGMENT_SLOTS * FRAGMENT
 
-# Instead of a hash, or of a flow row:
+# Instead of a hash:
 NO_FLOW = -1  # not an IP packet
 FRAGMENT_FLOW = -2  # its flow is known in order only
 
@@ -173,12 +173,12 @@ def see_rows(
     index: Any, mask: int, flows: Any, scratch: Any,
     station_index: Any, station_mask: int, stations: Any, station_key: Any,
     carrier_index: Any, carrier_mask: int, carriers: Any, carrier_key: Any,
-    observations: Any, counts: Any, flow_of: Any,
+    observations: Any, counts: Any,
 ) -> None:  # fmt: skip
     """Count every IP packet in its flow, and the stations that send anything else.
 
-    `flow_of[i]` = flow row of row i, NO_FLOW if it has none. `hashes`: by `hash_flows`. `seen`: rows before this block.
-    `sample`: see `observe`. `counts`: rows of each table, COUNT_.
+    `hashes`: by `hash_flows`. `seen`: rows before this block. `sample`: see `observe`. `counts`: rows of each table,
+    COUNT_.
     """
     touched = 0
     count = counts[COUNT_FLOWS]
@@ -189,7 +189,6 @@ def see_rows(
             hashed = hashes[i]
             r = i * WIDTH
             if hashed == NO_FLOW:
-                flow_of[i] = NO_FLOW
                 if rows[r + SMAC] >= 0 and rows[r + LAYERS] & LAYER_ARP == 0:
                     counts[COUNT_STATIONS] = count_station(
                         rows, r, base, rows[r + SMAC], 0, 0, 0,
@@ -221,7 +220,6 @@ def see_rows(
                 row = insert(index, row, flows, PACKED, KEY, scratch, k * KEY, count)
                 count += 1
                 begin_flow(rows, r, flows, row * PACKED)
-            flow_of[picked] = row
             layers = rows[r + LAYERS]
             unusual = count_packet(rows, r, layers, flows, row * PACKED)
             if unusual & STRAY:
