@@ -43,12 +43,7 @@ def play(stage: Stage) -> None:
     a, b = stage.a, stage.b
     stage.swarm()
     stage.network(NET, "overlay", attachable=True)
-    here, there = stage.service(
-        "web",
-        f"{page('/srv', 500)} && hostname >>/srv/index.html && exec httpd -f -h /srv",
-        network=NET,
-        ports={80: PORT},
-    )
+    here, there = stage.service("web", SERVE, network=NET, ports={80: PORT})
     client = a.container("client", network=NET)
     client.until(_answers_of_both("http://web/"), within=60)
     b.until(_answers_of_both(f"http://{a.address}:{PORT}/"), within=60)
