@@ -122,8 +122,7 @@ TUNNEL_BYTES = 11  # whole outer frames on the wire
 TUNNEL_INNER_BYTES = 12  # whole inner frames
 TUNNEL_FIRST_FRAME = 13
 TUNNEL_LARGEST_INNER_IP = 14
-TUNNEL_SOURCE_PORTS = 15  # how many different outer source ports
-TUNNEL_WIDTH = 16
+TUNNEL_WIDTH = 15
 
 # -- observations: one packet at one point, chosen by its digest ---------------------------------------------
 OBS_DIGEST = 0

@@ -264,7 +264,7 @@ def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any)
 
 
 # How the values of rows with equal keys become one, column by column behind the key.
-_TUNNEL_FOLD = ("min", "max", "sum", "sum", "sum", "first", "max", "sum")
+_TUNNEL_FOLD = ("min", "max", "sum", "sum", "sum", "first", "max")
 
 
 def _columns(table: np.ndarray, rows: np.ndarray, *columns: int) -> np.ndarray:
@@ -291,7 +291,6 @@ def _tunnel_rows(
             frames_,
             bytes_,
             rest,
-            np.ones(len(outer), dtype=np.int64),
         ]
     )
 

@@ -148,7 +148,7 @@ class Story:
         """One direction of a VXLAN tunnel at a point."""
         at = self.points.index(point)
         key = [at, TUNNEL_VXLAN, vni, *address_value(src), *address_value(dst), 4789]
-        self.tunnels.append([*key, self.start, self.now, frames, bytes, inner, 1, largest, 1])
+        self.tunnels.append([*key, self.start, self.now, frames, bytes, inner, 1, largest])
 
     def context(self, **more) -> Context:
         """The tables of everything sent so far. Each point listened all the time, if not told otherwise."""

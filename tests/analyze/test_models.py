@@ -244,7 +244,7 @@ def secret(*, plain_inside: bool) -> Story:
         for src, dst, spi in ((HOST, B, 0x1001), (B, HOST, 0x2002)):
             for point in (2, 3):
                 key = [point, TUNNEL_ESP, spi, *address_value(src), *address_value(dst), -1]
-                story.tunnels.append([*key, story.start, story.now, 6, 900, 0, 1, 0, 0])
+                story.tunnels.append([*key, story.start, story.now, 6, 900, 0, 1, 0])
     return story
 
 
