@@ -5,15 +5,22 @@ A command parses, calls, prints and sets the exit code; everything else lives el
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from capnet import __version__
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
-COMMANDS = ("analyze", "trace", "annotate", "packet", "scenario", "lab", "doctor")
+# What a write to standard output may meet, from wherever in a command it comes.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+_READERS = ("analyze", "trace", "annotate", "packet")
+COMMANDS = (*_READERS, "scenario", "lab", "doctor")
 
 
 class _OneFilePerCommand(click.Group):
@@ -67,4 +74,27 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = Exit.OK
-    sys.exit(int(code))
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        from capnet.cli.output import let_go_of_stdout
+
+        let_go_of_stdout()
+        click.echo(f"capnet: standard output cannot be written ({error.strerror})", err=True)
+        code = Exit.USAGE
+    _leave(int(code))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process. Commands that only read leave nothing that the interpreter would have to tidy up.
+
+    It would take every object apart, for twenty milliseconds and more.
+    """
+    if sys.argv[1:2] and sys.argv[1] in _READERS:
+        try:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+        except (OSError, ValueError):  # cannot be written, was closed: the interpreter knows what to do then
+            sys.exit(code)
+        os._exit(code)
+    sys.exit(code)

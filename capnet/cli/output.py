@@ -26,6 +26,8 @@ def emit(text: str, path: Path | None = None) -> None:
 
 
 def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise UsageError("standard output is closed; open it, or write to a file with --output FILE")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -33,8 +35,13 @@ def _print(text: str) -> None:
         known = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(known, "replace").decode(known))
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (head, less) has enough: end quietly, also at interpreter exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has enough
+        let_go_of_stdout()
+
+
+def let_go_of_stdout() -> None:
+    """To end quietly, also at interpreter exit: what is still to be written goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write(data: bytes, path: Path) -> None:

@@ -19,7 +19,7 @@ _CLEAR = "\r\x1b[K"
 @contextmanager
 def shown() -> Iterator[Callable[[Progress], None] | None]:
     """What `analyze(progress=...)` takes; None when nobody would see it."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     started = monotonic()
