@@ -11,7 +11,9 @@ GIL.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Condition, Lock, Thread
 
 import numpy as np
@@ -32,11 +34,22 @@ def hands() -> int:
     return min(usable, MOST_HANDS)
 
 
+@contextmanager
+def _taking_turns_often() -> Iterator[None]:
+    """Where Python runs beside hands: they want the interpreter often, each time for a moment only."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 class Hands:
     """One capture being read into a ledger by `count` hands.
 
     `base`: number of the capture's first point; `others`: how many points other captures have. `progress` is called
-    after each block.
+    after each block. `meanwhile`, where it is set, is called once, while the other hands work already.
     """
 
     def __init__(
@@ -54,10 +67,12 @@ class Hands:
         self.others = others
         self.count = count
         self.progress = progress
+        self.meanwhile: Callable[[], None] | None = None
         self._reading = Lock()
         self._taken = 0  # batches
         self._change = Condition()
         self._counted = 0  # batches
+        self._idle = 0  # hands that found nothing more to take
         self._error: BaseException | None = None
 
     def work(self) -> None:
@@ -66,6 +81,11 @@ class Hands:
         for each in others:  # daemons: one that waits for a stream must not keep an interrupted program from ending
             each.start()
         try:
+            if self.meanwhile:
+                with self._change:  # loading kernels is Python as well
+                    self._change.wait_for(lambda: self._counted or self._idle or self._error)
+                with _taking_turns_often():
+                    self.meanwhile()
             self._hand()
             if not self._error:
                 for each in others:
@@ -95,6 +115,9 @@ class Hands:
                 with self._change:
                     self._counted += 1
                     self._change.notify_all()
+            with self._change:
+                self._idle += 1
+                self._change.notify_all()
         except BaseException as error:
             self._stop(error)
 

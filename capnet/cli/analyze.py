@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -84,15 +85,24 @@ def command(
     sources = list(named_sources(files))
     known = topology_at(topology)
 
-    from capnet.analyze.engine import analyze
+    from capnet.analyze.engine import study
     from capnet.cli.progress import shown
-    from capnet.report.document import document, short_names
+
+    def make_ready() -> None:
+        for module in ("capnet.report.document", f"capnet.report.{format_}", "capnet.cli.output"):
+            import_module(module)
 
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
     until = Event() if follow else None
     with _first_interrupt_ends_the_stream(any(each.path is None for each in sources), until), shown() as progress:
-        report = analyze(sources, known, vxlan_port=vxlan_port or 0, progress=progress, threads=threads, until=until)
+        report = study(
+            sources, known, vxlan_port=vxlan_port or 0, progress=progress, threads=threads, until=until,
+            meanwhile=make_ready,
+        ).report  # fmt: skip
+
+    from capnet.report.document import document, short_names
+
     found = document(report, only=sections)
     if format_ == "json":
         from capnet.report.json import render as as_json
@@ -116,13 +126,15 @@ def command(
 
 
 def _sections(only: tuple[str, ...]) -> list[str]:
+    if not only:
+        return []
     from capnet.report.document import SECTIONS
 
     wanted = [word.strip() for each in only for word in each.split(",") if word.strip()]
     for word in wanted:
         if word not in SECTIONS:
             raise UsageError(f"--only {word}: there is no such section; choose from {', '.join(SECTIONS)}")
-    if only and not wanted:
+    if not wanted:
         raise UsageError(f"--only needs at least one of {', '.join(SECTIONS)}")
     return wanted
 
@@ -135,6 +147,8 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
         raise UsageError("- (standard input) can be given once")
     for given in files:
         if given == "-":
+            if sys.stdin is None:
+                raise UsageError("- reads a capture from standard input, but that is closed; pipe one in")
             if sys.stdin.isatty():
                 raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
             yield Source(None)

@@ -89,7 +89,8 @@ def iso_time(nanoseconds: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".rjust(30, "0")
 
 
-_AS_IT_IS = {str, int, bool, type(None)}  # most values; subclasses (enumerations, say) are looked at more closely
+# Most values: not worth a call. Subclasses (enumerations, say) are looked at more closely.
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
 
 
 class _Plain:
@@ -101,7 +102,9 @@ class _Plain:
     def __call__(self, value: Any) -> Any:
         if type(value) in _AS_IT_IS:
             return value
-        if value is None or isinstance(value, bool | str):
+        if isinstance(value, list | tuple):
+            return [each if type(each) in _AS_IT_IS else self(each) for each in value]
+        if isinstance(value, bool | str):
             return value
         if is_dataclass(value) and not isinstance(value, type):
             return self._fact(value)
@@ -109,8 +112,6 @@ class _Plain:
             return {str(key): self(each) for key, each in sorted(value.items(), key=lambda item: str(item[0]))}
         if isinstance(value, set | frozenset):
             return sorted(self(each) for each in value)
-        if isinstance(value, list | tuple):
-            return [self(each) for each in value]
         if hasattr(value, "item"):  # a numpy scalar
             value = value.item()
         if isinstance(value, float):  # nanoseconds are the finest thing measured: three decimals of a µs
@@ -126,7 +127,7 @@ class _Plain:
             plain["file"] = self.files.get(plain["file"]) or PurePath(plain["file"]).name
         if "evidence" in plain:
             plain["evidence"] = _earliest(plain["evidence"])
-        plain = {key: self(value) for key, value in plain.items()}
+        plain = {key: value if type(value) in _AS_IT_IS else self(value) for key, value in plain.items()}
         _identify(fact, plain)
         return plain
 
