@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from capnet.analyze.identity import Links
     from capnet.analyze.layer2 import Segments
     from capnet.analyze.proxies import Proxied
+    from capnet.analyze.rows import ByDigest
     from capnet.analyze.stations import Speaker
 
 
@@ -42,6 +43,8 @@ class Context:
     peeks: Peeks | None = None  # what the bytes told that rows do not
     clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
+    by_digest: ByDigest | None = None  # by copies.observations_by_digest()
+    carrying: np.ndarray | None = None  # by tunnels.outsides(): flows that carry tunnels
     copies: dict[int, Duplicates] = field(default_factory=dict)  # by copies.duplicates(), within so many ns
     once: np.ndarray | None = None  # by copies.counted_once(): packets of each flow without copies
     proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on

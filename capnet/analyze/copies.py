@@ -29,7 +29,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import in_company, row_hash
+from capnet.analyze.rows import ByDigest, in_company, row_hash
 
 # Equal packets in one flow at one point closer than this are copies made by the capture.
 COPIES_NS = 1_000_000
@@ -52,12 +52,19 @@ def duplicates(context: Context, within_ns: int = COPIES_NS) -> Duplicates:
     once per context.
     """
     if within_ns not in context.copies:
-        context.copies[within_ns] = _duplicates(context.observations, within_ns)
+        context.copies[within_ns] = _duplicates(context, within_ns)
     return context.copies[within_ns]
 
 
-def _duplicates(seen: np.ndarray, within_ns: int) -> Duplicates:
-    seen = in_doubt(seen)
+def observations_by_digest(context: Context) -> ByDigest:
+    """The observations of a context by digest; computed once per context."""
+    if context.by_digest is None:
+        context.by_digest = ByDigest.of(context.observations[:, OBS_DIGEST])
+    return context.by_digest
+
+
+def _duplicates(context: Context, within_ns: int) -> Duplicates:
+    seen = in_doubt(context, context.observations)
     copy = np.flatnonzero(copies(seen, within_ns))
     copy = copy[np.lexsort((seen[copy, OBS_TIME], seen[copy, OBS_FLOW]))]
     flow, first, count = np.unique(seen[copy, OBS_FLOW], return_index=True, return_counts=True)
@@ -81,8 +88,13 @@ def _counted_once(context: Context) -> np.ndarray:
     return packets
 
 
-def in_doubt(seen: np.ndarray) -> np.ndarray:
-    """The observations of digests that their flow shows more than once, in order of digest, flow and time."""
+def in_doubt(context: Context, seen: np.ndarray) -> np.ndarray:
+    """Of the context's observations, those of digests that their flow shows more than once.
+
+    `seen`: all of them, perhaps with other times. In order of digest, flow and time.
+    """
+    known = observations_by_digest(context)
+    seen = seen[known.order[known.company]]
     key = row_hash(seen[:, [OBS_DIGEST, OBS_FLOW]])
     order = np.argsort(key)
     seen = seen[order[in_company(key[order])]]

@@ -49,10 +49,10 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.copies import COPIES_NS, copies, in_doubt, strays
+from capnet.analyze.copies import COPIES_NS, copies, in_doubt, observations_by_digest, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
-from capnet.analyze.rows import TCP, WITH_ID, among, by_digest, distinct, in_company, one_of, row_hash
+from capnet.analyze.rows import TCP, WITH_ID, ByDigest, among, by_digest, distinct, in_company, one_of, row_hash
 from capnet.analyze.votes import best_both_ways, unique_pairs, without_detours
 from capnet.wire.frames import MAPPED
 
@@ -134,16 +134,18 @@ def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
     known = clocks(context)
     seen = ports_first(context, context.observations)
-    if copies(in_doubt(seen), COPIES_NS).any():
+    order = observations_by_digest(context)
+    if copies(in_doubt(context, seen), COPIES_NS).any():
         seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
         copied = copies(seen, COPIES_NS)
         seen = seen[~(copied | strays(context, seen, copied))]
+        order = ByDigest.of(seen[:, OBS_DIGEST])
     elif known.any_corrected:
         seen = seen.copy()
     if known.any_corrected:
         seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
-    return seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_TIME], tie, seen[:, OBS_SEQ])]
+    return seen[order.then_by(seen[:, OBS_DIGEST], seen[:, OBS_TIME], tie, seen[:, OBS_SEQ])]
 
 
 def _links(context: Context) -> Links:
@@ -224,23 +226,22 @@ def _predecessors(context: Context, seen: np.ndarray, repeated: np.ndarray) -> n
     # Other protocols than TCP are cut by fragmentation alone.
     tcp = context.flows[:, FLOW_PROTO] == TCP
     cut = tcp | (context.flows[:, FLOW_FRAGMENTS] > 0)
-    place = _places(context)
 
     best = np.full(len(seen), -1)
     best_score = np.zeros(len(seen), dtype=np.int64)
     best_gap = np.full(len(seen), np.iinfo(np.int64).max)
 
-    namesakes: list[_Namesakes] = []  # when there is any doubt
+    doubts: list[_Namesakes] = []  # when there are any
 
     def offer(earlier: np.ndarray, later: np.ndarray) -> None:
         strength = _strength(context.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
         doubtful = np.flatnonzero((strength > 0) & (strength < SAME_ADDRESSES) & ~tcp[flow[earlier]])
         if len(doubtful):
             one, two = earlier[doubtful], later[doubtful]
-            if not namesakes:
-                namesakes.append(_Namesakes(context.flows, place))
-            strangers = namesakes[0].both_at_both(flow[one], flow[two])
-            here = place[flow[one]] == place[flow[two]]
+            if not doubts:
+                doubts.append(_Namesakes(context.flows))
+            strangers = doubts[0].both_at_both(flow[one], flow[two])
+            here = doubts[0].at_one_place(flow[one], flow[two])
             strangers |= here & (repeated[one] | repeated[two] | (time[two] - time[one] > TRANSLATED_NS))
             strength[doubtful[strangers]] = 0
         # Where both flows repeat a packet equally often, the k-th belongs to the k-th.
@@ -375,16 +376,20 @@ class _Namesakes:
     clients send to one. Only TCP's sequence numbers tell more than that.
     """
 
-    def __init__(self, flows: np.ndarray, place: np.ndarray) -> None:
+    def __init__(self, flows: np.ndarray) -> None:
         ends = [FLOW_PROTO, FLOW_KIND, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
         self._form = row_hash(flows[:, ends])
-        self._place = place
+        self._place = _places(flows)
         self._seen = distinct(self._key(self._form, self._place))
 
     def both_at_both(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Per pair of flow rows at different places: were the addresses of each seen at the other's place too?"""
-        apart = self._place[a] != self._place[b]
-        return apart & self._at(self._form[a], self._place[b]) & self._at(self._form[b], self._place[a])
+        a_there, b_there = self._at(self._form[a], self._place[b]), self._at(self._form[b], self._place[a])
+        return ~self.at_one_place(a, b) & a_there & b_there
+
+    def at_one_place(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Per pair of flow rows: were they seen at one place?"""
+        return self._place[a] == self._place[b]
 
     def _at(self, form: np.ndarray, place: np.ndarray) -> np.ndarray:
         wanted = self._key(form, place)
@@ -419,17 +424,22 @@ def _rank(digest: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _repeated(context: Context, seen: np.ndarray) -> np.ndarray:
-    """Per observation: does its digest occur more than once at its place with its TTL?"""
-    place = _places(context)[seen[:, OBS_FLOW]]
-    _, of = _rank(seen[:, OBS_DIGEST], place * 256 + (seen[:, OBS_TTL] & 255))
-    return of > 1
+    """Per observation, sorted by digest: does its digest occur more than once at its place with its TTL?"""
+    some = in_company(seen[:, OBS_DIGEST])
+    place = _places(context.flows, seen[some, OBS_FLOW]) + (seen[some, OBS_TTL] & 255)
+    _, of = _rank(seen[some, OBS_DIGEST], place)
+    repeated = np.zeros(len(seen), dtype=bool)
+    repeated[some[of > 1]] = True
+    return repeated
 
 
-def _places(context: Context) -> np.ndarray:
-    """Per flow row: a number for where it was seen, tunnel included."""
-    where = context.flows[:, [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH]]
-    # By hash: sorting whole rows costs ten times as much.
-    return np.unique(row_hash(where), return_inverse=True)[1].reshape(-1)
+def _places(flows: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Per flow row (of `rows`, or of all): a number for where it was seen, tunnel included; a multiple of 256."""
+    where = flows[:, _PLACE] if rows is None else flows[rows[:, None], _PLACE]
+    return (row_hash(where) << np.uint64(8)).view(np.int64)
+
+
+_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH]
 
 
 def _depth_in_host(context: Context) -> np.ndarray:

@@ -72,7 +72,10 @@ def coverage(
     fresh = np.ones(len(seen), dtype=bool)
     fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
     group = np.cumsum(fresh) - 1
-    held, counts = np.unique(group * max(flows, 1) + flow, return_counts=True)
+    before = np.full(flows, -1)
+    before[target] = np.arange(len(target))
+    theirs = np.flatnonzero(before[flow] >= 0)
+    held, counts = _counted(group[theirs] * max(flows, 1) + flow[theirs])
 
     mine = np.flatnonzero(after[flow] >= 0)
     link = after[flow[mine]]
@@ -90,9 +93,6 @@ def coverage(
     if context.sample_share == 1.0:
         # Only where something does not add up.
         total = np.bincount(link[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
-        before = np.full(flows, -1)
-        before[target] = np.arange(len(target))
-        theirs = np.flatnonzero(before[flow] >= 0)
         other = np.bincount(before[flow[theirs]], weights=seen[theirs, OBS_BYTES], minlength=len(target))
         arrivals = np.bincount(before[flow[theirs]], minlength=len(target))
         odd = (total > other) | (arrivals != np.bincount(link[found], minlength=len(target)))
@@ -122,6 +122,13 @@ def coverage(
         outside=tally(~found & ~listening),
         observed=tally(np.ones(len(mine), dtype=bool)),
     )
+
+
+def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different values, sorted, and how often each occurs."""
+    values = np.sort(values)
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    return values[starts], np.diff(np.append(starts, len(values)))
 
 
 def _by_counters(context: Context, source: np.ndarray, target: np.ndarray, slowest: np.ndarray) -> np.ndarray:

@@ -128,8 +128,8 @@ class _Connections:
         flows = context.flows
         first, last = flow_spans(context)
         self.first, self.last = first[rows], last[rows]  # ns, under one clock
-        self.source = flows[rows][:, [FLOW_SRC_HI, FLOW_SRC_LO]]
-        self.target = flows[rows][:, [FLOW_DST_HI, FLOW_DST_LO]]
+        self.source = flows[rows[:, None], [FLOW_SRC_HI, FLOW_SRC_LO]]
+        self.target = flows[rows[:, None], [FLOW_DST_HI, FLOW_DST_LO]]
         names = [host_of(point.name) or "" for point in context.points]
         at = flows[rows, FLOW_POINT]
         self.host = np.array([names.index(name) for name in names], dtype=np.int64)[at]
@@ -141,11 +141,9 @@ class _Connections:
         near = (self.host[a] == self.host[b]) | self.on_parent[a]
         other = (self.numbers[a] == 0) | (self.numbers[a] != self.numbers[b])
         inside = (self.first[a] < self.first[b]) & (self.last[b] <= self.last[a] + SLACK_NS)
-
-        def differ(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-            return (one[a] != two[b]).any(axis=1)
-
-        elsewhere = (
-            differ(self.source, self.source) & differ(self.target, self.source) & differ(self.target, self.target)
-        )
-        return near & other & inside & elsewhere
+        carried: np.ndarray = near & other & inside
+        few = np.flatnonzero(carried)
+        a, b = a[few], b[few]
+        for one, two in ((self.source, self.source), (self.target, self.source), (self.target, self.target)):
+            carried[few] &= (one[a] != two[b]).any(axis=1)
+        return carried

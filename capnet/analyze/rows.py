@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
@@ -139,12 +140,23 @@ def _replies(context: Context) -> np.ndarray:
     flows = context.flows
     if not len(flows):
         return np.zeros(0, dtype=np.int64)
-    here = row_hash(flows[:, _SOURCE]), row_hash(flows[:, _DESTINATION]), row_hash(flows[:, _PLACE])
-    mine, theirs = row_hash(np.stack(here, axis=1)), row_hash(np.stack((here[1], here[0], here[2]), axis=1))
-    order = np.argsort(mine, kind="stable")
-    asked = np.argsort(theirs)  # a sorted search stays in the cache
-    at = np.empty(len(flows), dtype=np.int64)
-    at[asked] = order[np.minimum(np.searchsorted(mine[order], theirs[asked]), len(order) - 1)]
+    source, target, place = (row_hash(flows[:, columns]) for columns in (_SOURCE, _DESTINATION, _PLACE))
+    both = row_hash(np.stack((np.minimum(source, target), np.maximum(source, target), place), axis=1))
+    order = np.argsort(both)
+    starts = np.flatnonzero(np.append(True, both[order[1:]] != both[order[:-1]]))
+    sizes = np.diff(np.append(starts, len(order)))
+    at = np.arange(len(flows))
+    pairs = starts[sizes == 2]
+    at[order[pairs]], at[order[pairs + 1]] = order[pairs + 1], order[pairs]
+    # Few conversations are more than two rows: those of ICMP have one for each type.
+    many = np.flatnonzero(np.repeat(sizes > 2, sizes))
+    if len(many):
+        rows = np.sort(order[many])
+        mine = row_hash(np.stack((source[rows], target[rows], place[rows]), axis=1))
+        theirs = row_hash(np.stack((target[rows], source[rows], place[rows]), axis=1))
+        by_mine = np.argsort(mine, kind="stable")
+        first = np.minimum(np.searchsorted(mine[by_mine], theirs), len(rows) - 1)
+        at[rows] = rows[by_mine[first]]
     found = np.ones(len(flows), dtype=bool)
     for one, other in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
         found &= flows[at, one] == flows[:, other]
@@ -189,17 +201,36 @@ def row_hash(columns: np.ndarray) -> np.ndarray:
     return state
 
 
-def by_digest(digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
-    """The order by digest; that of equal digests by `ties`, the first one first.
+@dataclass(frozen=True)
+class ByDigest:
+    """Observations in order of their digests, equal ones in any order.
 
-    Most digests occur once: sorting by all keys takes many times longer.
+    `order`: their indexes; `company`: positions in it of those whose digest occurs more than once.
     """
-    digest = np.ascontiguousarray(digest)
-    order = np.argsort(digest)
-    some = in_company(digest[order])
-    tied = order[some]
-    order[some] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digest[tied]))]
-    return order
+
+    order: np.ndarray
+    company: np.ndarray
+
+    @classmethod
+    def of(cls, digest: np.ndarray) -> ByDigest:
+        digest = np.ascontiguousarray(digest)
+        order = np.argsort(digest)
+        return cls(order, in_company(digest[order]))
+
+    def then_by(self, digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
+        """Their indexes in order of the digest (of each, as given) and then of `ties`, the first one first.
+
+        Most digests occur once: sorting by all keys takes many times longer.
+        """
+        order = self.order.copy()
+        tied = order[self.company]
+        order[self.company] = tied[np.lexsort((*(key[tied] for key in reversed(ties)), digest[tied]))]
+        return order
+
+
+def by_digest(digest: np.ndarray, *ties: np.ndarray) -> np.ndarray:
+    """The order by digest; that of equal digests by `ties`, the first one first."""
+    return ByDigest.of(digest).then_by(digest, *ties)
 
 
 def in_company(digest: np.ndarray) -> np.ndarray:

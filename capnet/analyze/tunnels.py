@@ -64,11 +64,18 @@ def conclude(context: Context) -> list[Tunnel]:
 
 
 def outsides(context: Context) -> np.ndarray:
-    """Rows of the flows that go between the ends of a tunnel, to its port: what carries it."""
+    """Rows of the flows that go between the ends of a tunnel, to its port: what carries it; computed once."""
+    if context.carrying is None:
+        context.carrying = _outsides(context)
+    return context.carrying
+
+
+def _outsides(context: Context) -> np.ndarray:
     flows, tunnels = context.flows, context.tunnels
     ports = distinct(tunnels[:, TUNNEL_DPORT])
     rows = np.flatnonzero(_among(flows[:, FLOW_DPORT], ports))
-    mine = row_hash(flows[rows][:, [FLOW_POINT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]])
+    ends = [FLOW_POINT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+    mine = row_hash(flows[rows[:, None], ends])
     theirs = [TUNNEL_POINT, TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT]
     return rows[_among(mine, distinct(row_hash(tunnels[:, theirs])))]
 
@@ -139,14 +146,14 @@ class _Inside:
             & (stations[:, STATION_VIA] == kind)
             & (stations[:, STATION_VIA_VNI] == vni)
         ]
-        macs = {int(mac) for mac in here[:, STATION_MAC] if mac > 0 and not is_multicast_mac(mac)}
-        pairs = {(int(hi), int(lo)) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]] if hi or lo}
+        macs = [mac for mac in distinct(here[:, STATION_MAC]).tolist() if mac > 0 and not is_multicast_mac(mac)]
+        pairs = {(hi, lo) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]].tolist() if hi or lo}
         bare = bare[(bare[:, FLOW_VIA] == kind) & (bare[:, FLOW_VIA_VNI] == vni) & (bare[:, FLOW_POINT] == point)]
         for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
             pairs.update((hi, lo) for hi, lo in bare[:, ends].tolist())
         ips = {address_text(hi, lo) for hi, lo in pairs}
         return (
-            [mac_text(mac) for mac in sorted(macs)],
+            [mac_text(mac) for mac in macs],
             sorted((ip for ip in ips if not is_multicast(ip)), key=address_value),
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from capnet import analyze
-from capnet.analyze import bounds, engine
+from capnet.analyze import bounds, conclusion
 from capnet.report.document import document
 from capnet.report.table import render
 from tests.bench.floods import FLOODS, frame, ip, udp, write
@@ -103,13 +103,13 @@ def _calls(path: Path) -> int:
         sys.setprofile(note)
         return judge(*given)
 
-    judge = engine._judge
-    engine._judge = begin  # type: ignore[assignment]
+    judge = conclusion._judge
+    conclusion._judge = begin  # type: ignore[assignment]
     try:
         render(document(analyze(path, compiled=False)))
     finally:
         sys.setprofile(None)
-        engine._judge = judge  # type: ignore[assignment]
+        conclusion._judge = judge  # type: ignore[assignment]
     return calls
 
 
