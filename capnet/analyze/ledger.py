@@ -135,14 +135,11 @@ class Ledger:
         """In order of first sight; column by column, since conclusions look at few columns of all flows."""
         if self._columns is None:
             count = self._flows.count
-            self._columns = np.empty((count, col.FLOW_WIDTH), dtype=np.int64, order="F")
-            run, view = self.machine.run, self.machine.view
-            # Two threads, for it waits for memory.
-            into, half = view(self._columns.reshape(-1, order="F")), count // 2
-            second = Thread(target=run(unpack), args=(view(self._flows.flat), half, count, into, count))
-            second.start()
-            run(unpack)(view(self._flows.flat), 0, half, into, count)
-            second.join()
+            columns = np.empty((count, col.FLOW_WIDTH), dtype=np.int64, order="F")
+            view = self.machine.view
+            into = view(columns.reshape(-1, order="F"))
+            self.machine.run(unpack)(view(self._flows.flat), 0, count, into, count)
+            self._columns = columns
         return self._columns
 
     @property
@@ -187,7 +184,10 @@ class Ledger:
 
     def finish(self) -> None:
         """Nothing more will be seen: the flow table of the pass, as large as what is concluded from, is let go."""
+        unpacking = Thread(target=lambda: self.flows)  # both wait for memory most of the time
+        unpacking.start()
         self._summed = self.stations
+        unpacking.join()
         columns = self.flows
         self._flows = Table(self.machine, PACKED, KEY, scratch=FLOW_SCRATCH)
         self._columns = columns

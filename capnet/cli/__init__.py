@@ -6,6 +6,7 @@ A command parses, calls, prints and sets the exit code; everything else lives el
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from importlib import import_module
@@ -55,6 +56,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script: errors a person can fix are one line, never a traceback."""
+    if _only_reads():
+        gc.disable()  # a report makes hardly any cycles, and looking for them takes as long as drawing it
     try:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
@@ -85,12 +88,16 @@ def main() -> None:
     _leave(int(code))
 
 
+def _only_reads() -> bool:
+    return sys.argv[1:2] != [] and sys.argv[1] in _READERS
+
+
 def _leave(code: int) -> NoReturn:
     """End the process. Commands that only read leave nothing that the interpreter would have to tidy up.
 
     It would take every object apart, for twenty milliseconds and more.
     """
-    if sys.argv[1:2] and sys.argv[1] in _READERS:
+    if _only_reads():
         try:
             for stream in filter(None, (sys.stdout, sys.stderr)):
                 stream.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -94,6 +95,8 @@ def command(
 
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
+    if follow:
+        gc.enable()  # for days, perhaps
     until = Event() if follow else None
     with _first_interrupt_ends_the_stream(any(each.path is None for each in sources), until), shown() as progress:
         report = study(
