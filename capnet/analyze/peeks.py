@@ -104,56 +104,56 @@ class Peeks:
         if first > SMALL and first % EVERY >= WINDOW and last // EVERY == first // EVERY:
             return
         # By the frame's number, so that it does not matter in which blocks they come.
-        frame = block.rows[:, FRAME]
+        rows = block.rows
+        frame = rows[:, FRAME]
         picked = np.flatnonzero((frame <= SMALL) | (frame % EVERY < WINDOW))
-        rows = block.rows[picked]
-        layers = rows[:, LAYERS]
-        mine = (layers & (LAYER_TCP | LAYER_UDP) != 0) & (layers & LAYER_FRAGMENT == 0) & (rows[:, PAYLOAD_AT] >= 0)
-        mine &= rows[:, FRAG_OFFSET] <= 0
-        rows, picked = rows[mine], picked[mine]
-        v4 = rows[:, LAYERS] & LAYER_IPV4 != 0
-        length = rows[:, IP_LENGTH] - np.where(v4, 20, 40)  # of TCP or UDP; options and extension headers: see below
-        tcp = rows[:, LAYERS] & LAYER_TCP != 0
+        layers = rows[picked, LAYERS]
+        mine = (layers & (LAYER_TCP | LAYER_UDP) != 0) & (layers & LAYER_FRAGMENT == 0)
+        mine &= (rows[picked, PAYLOAD_AT] >= 0) & (rows[picked, FRAG_OFFSET] <= 0)
+        picked, layers = picked[mine], layers[mine]
+        v4, tcp = layers & LAYER_IPV4 != 0, layers & LAYER_TCP != 0
+        length = rows[picked, IP_LENGTH] - np.where(v4, 20, 40)  # of TCP or UDP; options, extension headers: see below
         payload_at, end = _span(block, picked)
-        at = payload_at - (length - rows[:, PAYLOAD])
-        inside = (at >= 0) & (at < payload_at) & (at + 18 <= end) & ((rows[:, PROTO] == 6) == tcp)
+        at = payload_at - (length - rows[picked, PAYLOAD])
+        inside = (at >= 0) & (at < payload_at) & (at + 18 <= end) & ((rows[picked, PROTO] == 6) == tcp)
         inside |= (at >= 0) & (at + 8 == payload_at) & ~tcp & (payload_at <= end)
-        rows, at, tcp, length, v4 = (each[inside] for each in (rows, at, tcp, length, v4))
+        picked, at, tcp, length, v6 = picked[inside], at[inside], tcp[inside], length[inside], ~v4[inside]
         raw = np.frombuffer(block.raw, dtype=np.uint8)
 
         def be16(offset: np.ndarray) -> np.ndarray:
             return raw[offset].astype(np.int64) * 256 + raw[offset + 1]
 
         # Where the header does not begin here (IP options), these are not its ports.
-        right = (be16(at) == rows[:, SPORT]) & (be16(at + 2) == rows[:, DPORT])
+        right = (be16(at) == rows[picked, SPORT]) & (be16(at + 2) == rows[picked, DPORT])
         stored = be16(at + np.where(tcp, 16, 6))
         total = np.where(tcp, 6, 17) + length
         for column in (SRC_LO, DST_LO):
-            low = rows[:, column] & 0xFFFFFFFF
-            total = total + (low >> 16) + (low & 0xFFFF)
-            high = np.where(v4, 0, rows[:, column] >> 32 & 0xFFFFFFFF)
-            total = total + (high >> 16) + (high & 0xFFFF)
-        for column in (SRC_HI, DST_HI):
-            for shift in (0, 16, 32, 48):
-                total = total + np.where(v4, 0, rows[:, column] >> shift & 0xFFFF)
+            low = rows[picked, column]
+            total += (low & 0xFFFF) + (low >> 16 & 0xFFFF)
+        for column, shifts in ((SRC_LO, (32, 48)), (DST_LO, (32, 48)), (SRC_HI, _ALL), (DST_HI, _ALL)):
+            long = rows[picked[v6], column]
+            for shift in shifts:
+                total[v6] += long >> shift & 0xFFFF
         for _ in range(3):
             total = (total & 0xFFFF) + (total >> 16)
         right &= stored != 0  # UDP without a checksum
         unfilled = right & (stored == total)
-        points = rows[:, POINT] + base
+        points = rows[picked, POINT] + base
         for point in sorted(set(points[right].tolist())):
             entry = self.checksums.setdefault(point, Checksums())
             here = np.flatnonzero(unfilled & (points == point))
             entry.seen += int((right & (points == point)).sum())
             entry.unfilled += len(here)
-            entry.frames += rows[here[: MOST_FRAMES - len(entry.frames)], FRAME].tolist()
+            entry.frames += rows[picked[here[: MOST_FRAMES - len(entry.frames)]], FRAME].tolist()
+
+
+_ALL = (0, 16, 32, 48)
 
 
 def _span(block: Block, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the payloads of these rows begin in `raw`, and where their frames' captured bytes end."""
-    table = block.rows[rows]
-    record = block.record_at[rows]
-    return record + table[:, PAYLOAD_AT], record + table[:, START] + table[:, CAPLEN]
+    record, table = block.record_at[rows], block.rows
+    return record + table[rows, PAYLOAD_AT], record + table[rows, START] + table[rows, CAPLEN]
 
 
 def _question(raw: memoryview, at: int, end: int) -> str:

@@ -3,7 +3,8 @@
 A small capture must not wait for a compiler and a large one must not wait for an interpreter. So the hot functions
 ("kernels") are written in the part of Python that means the same in both: flat arrays, neither sliced nor asked for
 their length, `int` arithmetic that never leaves the signed 64-bit range, no objects, no exceptions. Interpreted they
-get `memoryview`s (three times faster to index than numpy arrays); compiled, the addresses of the same arrays.
+get `memoryview`s (three times faster to index than numpy arrays); compiled, the addresses of the same arrays. No two
+arrays that one call is given may overlap.
 
 `@inline` marks a function that kernels call, `@kernel` one that is called from outside. A kernel's annotations are
 its signature: `int` is an int64, `Any` a flat array of int64 or of bytes, whichever it is when first called.

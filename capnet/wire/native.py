@@ -13,12 +13,14 @@ import inspect
 import os
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from capnet.wire.kernel import inlines
+from capnet.wire.kernel import Span, inlines
 
-_HOW = "arrays as bare addresses"  # says, in a file's name, how `_make` makes them: new words when it changes
+# Says, in a file's name, how `_make` makes them: new words when it changes.
+_HOW = "arrays as bare addresses, all in one, apart"
 
 _engine: Any = None
 _processor = ""  # hash of what machine code depends on
@@ -155,9 +157,22 @@ def _told() -> Any:
     from numba.extending import register_jitable
 
     for helper in inlines()[_known:]:
-        register_jitable(helper)
+        # Left to itself LLVM makes calls of the larger ones, each with a status to look at: a quarter of the time.
+        register_jitable(forceinline=True)(helper)
     _known = len(inlines())
     return numba
+
+
+def _apart() -> Any:
+    """numba's compiler, told that no two arrays of a kernel overlap: writing to one leaves what was read of others."""
+    from numba.core.compiler import Compiler
+
+    class Apart(Compiler):
+        def define_pipelines(self) -> Any:
+            self.state.flags.noalias = True
+            return super().define_pipelines()
+
+    return Apart
 
 
 def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
@@ -177,11 +192,12 @@ def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
         given.append(name)
     call = f"_inner({', '.join(given)})"
     ends = f"    {call}\n    return 0\n" if function.__annotations__["return"] == "None" else f"    return {call}\n"
-    space: dict[str, Any] = {"_inner": numba.njit(function)}
+    apart = _apart()
+    space: dict[str, Any] = {"_inner": numba.njit(function, pipeline_class=apart)}
     exec(f"def {function.__name__}({', '.join(parameters)}):\n{ends}", space)
-    jitted = numba.njit(numba.types.int64(*types), no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-        space[function.__name__]
-    )
+    jitted = numba.njit(
+        numba.types.int64(*types), no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart
+    )(space[function.__name__])
     result = jitted.overloads[tuple(types)]
     library = result.library
     library.get_pointer_to_function(result.fndesc.llvm_func_name)  # finishes it
@@ -189,10 +205,20 @@ def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
 
 
 def _checked(function: Callable[..., Any], kinds: str) -> Callable[..., Any]:
-    """`function` by numba alone, which then checks each index (NUMBA_BOUNDSCHECK=1): for tests."""
+    """`function` by numba alone, which then checks each index (NUMBA_BOUNDSCHECK=1): for tests.
+
+    AssertionError where two arrays overlap, which compiled kernels rely on never to happen.
+    """
     jitted = _told().njit(nogil=True)(function)
 
     def call(*given: Any) -> Any:
+        spans = sorted(
+            (each.at, each.at + each.size * (1 if each.kind == "b" else 8))
+            for each in given
+            if isinstance(each, Span) and each.size
+        )
+        if any(end > begin for (_, end), (begin, _) in pairwise(spans)):
+            raise AssertionError(f"{function.__name__}: two of its arrays overlap")
         return jitted(*(each if kind == "n" else each.array for each, kind in zip(given, kinds, strict=True)))
 
     return call
