@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from capnet.analyze import columns as col
+from capnet.analyze import tables
 from capnet.analyze.packed import KEY, PACKED, unpack
 from capnet.analyze.passes import (
     FLOW_SCRATCH,
@@ -260,7 +261,7 @@ def hash_block(machine: Machine, block: Block, base: int, key: Any, hashes: Any)
 
     `key`: view of KEY numbers, scratch space; `hashes`: view of at least one for each row.
     """
-    machine.run(hash_flows)(block.view, len(block), base, key, hashes)
+    machine.run(hash_flows)(block.view, len(block), base, machine.view(tables.SECRET), key, hashes)
 
 
 # How the values of rows with equal keys become one, column by column behind the key.

@@ -29,7 +29,7 @@ from capnet.analyze.engine import Study
 from capnet.analyze.identity import Links, links
 from capnet.analyze.packed import FRAGMENT, FRAGMENT_SLOTS, KEY, fragment_ends, packed_key, unpack_key
 from capnet.analyze.repeats import places
-from capnet.analyze.tables import lookup, reindex
+from capnet.analyze.tables import lookup, new_index, reindex
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import Capture, open_capture
 from capnet.wire.frames import DEPTH, DIGEST, LAYER_FRAGMENT, LAYER_IP, LAYERS, TIME, WIDTH, Block
@@ -115,9 +115,9 @@ class Packets:
         slots = 128
         while slots < 2 * count:
             slots *= 2
-        self._index = np.zeros(slots, dtype=np.int64)
+        self._index, self._mask = new_index(slots), slots - 1
         view = self.machine.view
-        self.machine.run(reindex)(view(self._index), slots - 1, view(self.flows), FLOW_WIDTH, FLOW_KEY, count)
+        self.machine.run(reindex)(view(self._index), self._mask, view(self.flows), FLOW_WIDTH, FLOW_KEY, count)
         self._recent = recent_table(study.report.coverage.frames, _RECENT)
         self._scratch = np.zeros(_SCRATCH, dtype=np.int64)
         self._seen = 0
@@ -128,7 +128,7 @@ class Packets:
         flow_of, ids, named_by = (np.zeros(n, dtype=np.int64) for _ in range(3))
         view, run = self.machine.view, self.machine.run
         run(find_flows)(
-            view(block.flat), n, base, view(self._index), len(self._index) - 1, view(self.flows),
+            view(block.flat), n, base, view(self._index), self._mask, view(self.flows),
             view(self._scratch), view(flow_of),
         )  # fmt: skip
         run(identify)(

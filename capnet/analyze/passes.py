@@ -88,7 +88,7 @@ from capnet.analyze.packed import (
     lowest_ttl,
     packed_key,
 )
-from capnet.analyze.tables import insert, key_hash, lookup, lookup_hashed, row_of
+from capnet.analyze.tables import insert, insert_hashed, key_hash, lookup, lookup_hashed, row_of
 from capnet.wire.frames import (
     ABSENT,
     ARP_OP,
@@ -154,7 +154,7 @@ COUNT_OBSERVED = 3
 
 
 @kernel
-def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
+def hash_flows(rows: Any, n: int, base: int, secret: Any, key: Any, hashes: Any) -> None:
     """The hash of each row's flow, for `see_rows`; unlike that, in any order."""
     for i in range(n):
         layers = rows[i * WIDTH + LAYERS]
@@ -164,7 +164,7 @@ def hash_flows(rows: Any, n: int, base: int, key: Any, hashes: Any) -> None:
             hashes[i] = FRAGMENT_FLOW
         else:
             packed_key(rows, i * WIDTH, base, key, 0)
-            hashes[i] = key_hash(key, 0, KEY)
+            hashes[i] = key_hash(key, 0, KEY, secret, 0)
 
 
 @kernel
@@ -198,7 +198,7 @@ def see_rows(
                 packed_key(rows, r, base, scratch, c * KEY)
                 if hashed == FRAGMENT_FLOW:
                     fragment_ends(rows, r, scratch, c * KEY, scratch, FRAGMENTED)
-                    hashed = key_hash(scratch, c * KEY, KEY)
+                    hashed = key_hash(scratch, c * KEY, KEY, index, mask + 1)
                 scratch[HASHES + c] = hashed
                 scratch[PICKED + c] = i
                 c += 1
@@ -217,7 +217,7 @@ def see_rows(
             r = picked * WIDTH
             row = lookup_hashed(index, mask, flows, PACKED, KEY, scratch, k * KEY, scratch[HASHES + k])
             if row < 0:
-                row = insert(index, row, flows, PACKED, KEY, scratch, k * KEY, count)
+                row = insert_hashed(index, row, flows, PACKED, KEY, scratch, k * KEY, scratch[HASHES + k], count)
                 count += 1
                 begin_flow(rows, r, flows, row * PACKED)
             layers = rows[r + LAYERS]
@@ -322,7 +322,7 @@ def add_station(
     """Add to the station `key`, in any order; returns the number of stations."""
     row = lookup(index, mask, stations, STATION_WIDTH, STATION_KEY, key)
     if row < 0:
-        row = insert(index, row, stations, STATION_WIDTH, STATION_KEY, key, 0, count)
+        row = insert(index, mask, row, stations, STATION_WIDTH, STATION_KEY, key, count)
         count += 1
         s = row * STATION_WIDTH
         stations[s + STATION_FIRST] = first
@@ -358,7 +358,7 @@ def see_arps(rows: Any, n: int, base: int, index: Any, mask: int, arps: Any, key
         key[ARP_TARGET_LO] = rows[r + DST_LO]
         row = lookup(index, mask, arps, ARP_WIDTH, ARP_KEY, key)
         if row < 0:
-            row = insert(index, row, arps, ARP_WIDTH, ARP_KEY, key, 0, count)
+            row = insert(index, mask, row, arps, ARP_WIDTH, ARP_KEY, key, count)
             count += 1
             arps[row * ARP_WIDTH + ARP_FIRST] = rows[r + TIME]
             arps[row * ARP_WIDTH + ARP_FIRST_FRAME] = rows[r + FRAME]
@@ -376,7 +376,7 @@ def count_carried(rows: Any, r: int, flow: int, index: Any, mask: int, carriers:
     key[CARRIER_VNI] = rows[r + VNI]
     row = lookup(index, mask, carriers, CARRIER_WIDTH, CARRIER_KEY, key)
     if row < 0:
-        row = insert(index, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, 0, count)
+        row = insert(index, mask, row, carriers, CARRIER_WIDTH, CARRIER_KEY, key, count)
         count += 1
         carriers[row * CARRIER_WIDTH + CARRIER_FIRST] = rows[r + TIME]
         carriers[row * CARRIER_WIDTH + CARRIER_FIRST_FRAME] = rows[r + FRAME]

@@ -2,21 +2,49 @@
 
 A table is a flat int64 array of rows (key columns first) and an open-addressing index of row numbers. Space for a
 whole block of new keys is made before a kernel runs, so that kernels never have to stop and ask.
+
+Keys are what packets say, so whoever makes a capture chooses them. With a hash that everyone knows, keys can be made
+that all begin at one slot, and a pass takes the square of their number. So the hash is drawn anew by each process, out
+of a family (multilinear: a sum of products with secret factors) in which two keys, whatever they are, have the
+same hash with a probability of 2**-29 (Carter and Wegman 1979). Nothing that is reported depends on it: rows are in
+the order in which their keys were first seen.
 """
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from capnet.wire.kernel import Machine, inline, kernel
-from capnet.wire.octets import mix
+from capnet.wire.octets import HALF
 
 LINE = 8  # numbers in a cache line
 TAG_SHIFT = 32  # of a hash of 62 bits, those in an index from here on; below are the row numbers, from 1
 TAG_MASK = (1 << TAG_SHIFT) - 1
+
+HASH_MASK = (1 << 62) - 1
+WORD_HALF = (1 << 32) - 1
+MOST_KEYS = 12
+SECRETS = 2 + 2 * MOST_KEYS  # where a hash begins, its last factor, and two factors for each number of a key
+
+
+def draw_secret() -> np.ndarray:
+    """The numbers that make a hash one of many, SECRETS of them, below 2**29: so no sum below leaves 63 bits."""
+    numbers = np.array(struct.unpack(f"={SECRETS}I", os.urandom(4 * SECRETS)), dtype=np.int64) >> 3
+    numbers[1] |= 1 << 28 | 1  # odd, so that multiplying loses nothing, and large, so that it stirs
+    return numbers
+
+
+SECRET = draw_secret()
+
+
+def new_index(slots: int) -> np.ndarray:
+    """An empty index of `slots` slots, a power of two; behind them the secret, so that who has one has the other."""
+    return np.concatenate([np.zeros(slots, dtype=np.int64), SECRET])
 
 
 def aligned(length: int) -> np.ndarray:
@@ -35,12 +63,12 @@ class Table:
         self.keys = keys
         self.count = 0
         self.scratch = np.zeros(max(keys, scratch), dtype=np.int64)
-        self._have(aligned(64 * width), np.zeros(128, dtype=np.int64))
+        self._have(aligned(64 * width), new_index(128))
 
     def _have(self, flat: np.ndarray, index: np.ndarray) -> None:
         self.flat, self.index = flat, index
         view = self.machine.view
-        self._arguments = (view(index), len(index) - 1, view(flat), view(self.scratch))
+        self._arguments = (view(index), len(index) - SECRETS - 1, view(flat), view(self.scratch))
 
     @property
     def rows(self) -> np.ndarray:
@@ -58,8 +86,8 @@ class Table:
         slots = 128
         while slots < 2 * capacity:
             slots *= 2
-        fresh = slots != len(self.index)
-        self._have(grown, np.zeros(slots, dtype=np.int64) if fresh else self.index)
+        fresh = slots != len(self.index) - SECRETS
+        self._have(grown, new_index(slots) if fresh else self.index)
         if fresh:
             index, mask, rows, _ = self._arguments
             self.machine.run(reindex)(index, mask, rows, self.width, self.keys, self.count)
@@ -76,23 +104,25 @@ class Table:
 
 
 @inline
-def key_hash(table: Any, at: int, keys: int) -> int:
-    """Hash of `keys` numbers, in two chains: a step waits for the one before, so that two can overlap."""
-    even, odd = 0x2F0B4C47, 0x51ED2701
-    k = 0
-    while k + 1 < keys:
-        even = mix(even, table[at + k])
-        odd = mix(odd, table[at + k + 1])
-        k += 2
-    if k < keys:
-        even = mix(even, table[at + k])
-    return mix(even, odd)
+def key_hash(table: Any, at: int, keys: int, secret: Any, secret_at: int) -> int:
+    """Hash of `keys` numbers, 62 bits, by the secret at `secret[secret_at:]`."""
+    state = secret[secret_at]
+    factor = secret_at + 2
+    for k in range(at, at + keys):
+        low, high = table[k] & WORD_HALF, (table[k] >> 32) & WORD_HALF
+        state = (state + low * secret[factor] + high * secret[factor + 1]) & HASH_MASK
+        factor += 2
+    # Different sums have different hashes, but all bits of a sum decide about each bit of a hash, or nearly so.
+    last = secret[secret_at + 1]
+    state ^= state >> 31
+    state = ((state & HALF) * last + ((((state >> 31) * last) & HALF) << 31)) & HASH_MASK  # their product modulo 2**62
+    return state ^ (state >> 31)
 
 
 @inline
 def lookup(index: Any, mask: int, table: Any, width: int, keys: int, key: Any) -> int:
     """Row of `key`, or -1 - slot where its row number belongs."""
-    return lookup_hashed(index, mask, table, width, keys, key, 0, key_hash(key, 0, keys))
+    return lookup_hashed(index, mask, table, width, keys, key, 0, key_hash(key, 0, keys, index, mask + 1))
 
 
 @inline
@@ -126,9 +156,18 @@ def entry_for(row: int, hashed: int) -> int:
 
 
 @inline
-def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any, key_at: int, count: int) -> int:
-    """Add the key at `key_at`, which `lookup` did not find, as row `count`; returns that row."""
-    index[-1 - missing] = entry_for(count, key_hash(key, key_at, keys))
+def insert(index: Any, mask: int, missing: int, table: Any, width: int, keys: int, key: Any, count: int) -> int:
+    """Add `key`, which `lookup` did not find, as row `count`; returns that row."""
+    hashed = key_hash(key, 0, keys, index, mask + 1)
+    return insert_hashed(index, missing, table, width, keys, key, 0, hashed, count)
+
+
+@inline
+def insert_hashed(
+    index: Any, missing: int, table: Any, width: int, keys: int, key: Any, key_at: int, hashed: int, count: int
+) -> int:
+    """As `insert`, for the key at `key_at` whose hash is known."""
+    index[-1 - missing] = entry_for(count, hashed)
     at = count * width
     for k in range(keys):
         table[at + k] = key[key_at + k]
@@ -137,9 +176,9 @@ def insert(index: Any, missing: int, table: Any, width: int, keys: int, key: Any
 
 @kernel
 def reindex(index: Any, mask: int, table: Any, width: int, keys: int, count: int) -> None:
-    """Fill an empty index with the rows of a table."""
+    """Fill an empty index (see `new_index`) with the rows of a table."""
     for row in range(count):
-        hashed = key_hash(table, row * width, keys)
+        hashed = key_hash(table, row * width, keys, index, mask + 1)
         slot = hashed & mask
         while index[slot] != 0:
             slot = (slot + 1) & mask

@@ -32,6 +32,7 @@ SEEN = {  # of 400 frames, what there is of each kind, by construction
     "names": {"addresses": 800},
     "syns": {"addresses": 401},
     "handshakes": {"addresses": 402},
+    "one_slot": {"addresses": 800},
 }
 
 

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from capnet.wire.octets import mix
+
 ONE, TWO = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
 SAME = struct.pack("!HHHH", 1, 2, 12, 0) + b"same"
 
@@ -124,6 +126,21 @@ def handshakes(count: int) -> Iterator[bytes]:
         yield frame(ONE, TWO, 0x800, ip(*ends, 6, tcp, number))
 
 
+def ip6(src: bytes, dst: bytes, proto: int, payload: bytes) -> bytes:
+    return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + src + dst + payload
+
+
+def one_slot(count: int) -> Iterator[bytes]:
+    """Flows whose hashes are all equal, all 62 bits, where a flow's hash is two chains of `mix` that begin as once did
+    those of the flow table: whatever one half of an address makes of a chain, another half takes back."""
+    some = random.Random(8)
+    for _ in range(count):
+        high = some.getrandbits(60)
+        other = mix(0x2F0B4C47, high) ^ 0x123456789
+        ends = struct.pack("!QQ", high, 1), struct.pack("!QQ", other, 2)
+        yield frame(ONE, TWO, 0x86DD, ip6(*ends, 17, udp(1, 2)))
+
+
 _ALL = (
     addresses,
     macs,
@@ -137,6 +154,7 @@ _ALL = (
     names,
     syns,
     handshakes,
+    one_slot,
 )
 FLOODS: dict[str, Callable[[int], Iterator[bytes]]] = {each.__name__: each for each in _ALL}
 
