@@ -14,6 +14,7 @@ from capnet import lab
 from capnet.errors import EnvironmentLacks
 from capnet.record import places, tap
 from capnet.record.host import DockerHost, connect
+from capnet.scenario.execute import execute
 
 pytestmark = pytest.mark.live
 
@@ -39,9 +40,9 @@ def host() -> Iterator[DockerHost]:
 
 
 def inside(host: DockerHost, container: str, *words: str) -> str:
-    status, out = host.client.containers.get(container).exec_run(list(words))
+    status, out = execute(host.client.containers.get(container), list(words))
     assert status == 0, out
-    return out.decode()
+    return out
 
 
 def address(host: DockerHost, container: str) -> str:
