@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import subprocess
@@ -27,6 +28,8 @@ from capnet.lab.uml.lines import CHUNK, WINDOW, Message, encode, messages, pack,
 Say = Callable[[Message], None]
 
 _OWN_PROGRAMS = os.environ.get("PATH", "").partition(":")[0]  # the first folder of process 1's PATH (see `machine`)
+
+_SILENCE = 1000  # ms, of a terminal whose program has ended
 
 
 class Session:
@@ -61,6 +64,7 @@ class Session:
             assert out and err and into
             sources, sink = {"out": out.fileno(), "err": err.fileno()}, os.dup(into.fileno())
             into.close()
+        self._running, self._ended = os.pipe()  # a descriptor to poll for the program's end, and what is closed then
         self._readers = [threading.Thread(target=self._read, args=each, daemon=True) for each in sources.items()]
         threading.Thread(target=self._write, args=(sink,), daemon=True).start()
         for reader in self._readers:
@@ -92,13 +96,29 @@ class Session:
             os.killpg(self._process.pid, number)
 
     def _read(self, name: str, source: int) -> None:
+        """Passes on what the program writes, however slowly it is taken.
+
+        What it left in the background may hold its output open for ever: so when it has ended, what is in a pipe then
+        is the rest. A terminal has it a moment later (tty_flip_buffer_push): that is to be silent.
+        """
+        ready = select.poll()
+        for each in (source, self._running):
+            ready.register(each, select.POLLIN)
+        is_pipe = self._terminal is None
+        ended, rest = False, 0  # octets in a pipe when it has ended
         while True:
+            if not ended and self._running in dict(ready.poll()):
+                ended, rest = True, _unread(source) if is_pipe else 0
+                ready.unregister(self._running)
+            if ended and (rest <= 0 if is_pipe else not ready.poll(_SILENCE)):
+                return
             try:
                 data = os.read(source, CHUNK)
             except OSError:  # the terminal's other side is closed
                 return
             if not data:
                 return
+            rest -= len(data)
             self._window.acquire()
             if not self._gone:
                 self._say({name: pack(data)})
@@ -114,11 +134,17 @@ class Session:
 
     def _wait(self) -> None:
         code = self._process.wait()
+        os.close(self._ended)
         for reader in self._readers:
-            # What it left in the background may hold its output open for ever; what it wrote itself is there now.
-            reader.join(1.0)
+            reader.join()
+        os.close(self._running)
         self._input.put(None)
         self._say({"ended": code if code >= 0 else 128 - code})
+
+
+def _unread(pipe: int) -> int:
+    """How many octets are in a pipe (FIONREAD, pipe(7))."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def main(device: str) -> None:
