@@ -1,10 +1,9 @@
-"""Tables that never leave the page: tabulate draws, this decides how wide each column may be."""
+"""Tables that never leave the page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from tabulate import tabulate
+from itertools import zip_longest
 
 from capnet.report.text import columns, fill, fit
 
@@ -41,16 +40,21 @@ def grid(
     ):
         while sum(widths) > room and (candidates := list(filter(may_shrink, range(len(used))))):
             widths[max(candidates, key=lambda i: widths[i])] -= 1
-    # The heading is drawn as a row like any other: tabulate gives real headings two columns of padding each.
-    drawn = tabulate(
-        [["\n".join(_wrapped(cell, widths[i])) for i, cell in enumerate(row)] for row in lined],
-        tablefmt="plain",
-        colalign=["right" if letter == "r" else "left" for letter in align],
-        disable_numparse=True,
-    )
+    wrapped = [list(map(_wrapped, row, widths)) for row in lined]
+    widths = [max(columns(piece) for row in wrapped for piece in row[i]) for i in range(len(used))]
+    lines = [
+        INDENT + (" " * GAP).join(map(_padded, pieces, widths, align))
+        for row in wrapped
+        for pieces in zip_longest(*row, fillvalue="")
+    ]
     # Too many columns even for that: lines are cut.
-    return [fit((INDENT + line).rstrip(), width) for line in drawn.splitlines()]
+    return [fit(line.rstrip(), width) for line in lines]
 
 
 def _wrapped(cell: str, width: int) -> list[str]:
     return [piece for line in cell.split("\n") for piece in fill(line, width)]
+
+
+def _padded(piece: str, width: int, letter: str) -> str:
+    room = " " * (width - columns(piece))
+    return room + piece if letter == "r" else piece + room

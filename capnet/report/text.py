@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
-
-from wcwidth import wcswidth, wcwidth
+from functools import cache
 
 MINUS = "−"
+
+# Characters that take one column each: Latin, and the dashes, arrows and lines of the reports' own. Tables of all the
+# others (`wcwidth`) take longer to load than a small report to write.
+NARROW = r" -~\xa1-\xac\xae-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u257f▶●◆"
+_narrow = re.compile(f"[{NARROW}]*").fullmatch
 
 
 def columns(text: str) -> int:
     """Terminal columns that `text` takes: two for a wide CJK character, none for a combining one."""
-    return len(text) if text.isascii() else max(wcswidth(text), 0)
+    if text.isascii() or _narrow(text):
+        return len(text)
+    from wcwidth import wcswidth
+
+    return max(wcswidth(text), 0)
+
+
+@cache
+def _column(char: str) -> int:
+    """Terminal columns of one character."""
+    from wcwidth import wcwidth
+
+    return max(wcwidth(char), 0)
 
 
 def fit(text: str, width: int) -> str:
     """`text`, cut with … when it takes more than `width` columns."""
     if columns(text) <= width:
         return text
+    if _narrow(text):
+        return text[: width - 1] + "…"
     kept, used = [], 1
     for char in text:
-        used += max(wcwidth(char), 0)
+        used += _column(char)
         if used > width:
             break
         kept.append(char)

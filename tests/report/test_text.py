@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import unicodedata
 
 import pytest
+from wcwidth import wcswidth, wcwidth
 
 from capnet.report import text
 from capnet.report.escape import visible, visible_all
@@ -124,3 +127,17 @@ def test_seen_at_takes_the_earliest_frame_of_each_point():
     assert Words({}).frames(evidence, 3) == ["b #2", "a #3 #9"]
     assert Words({}, one_point=True).frames(evidence[1:], 3) == ["#3 #9"]
     assert Words({}).places(["a", "b", "c"]) == "a +2"
+
+
+def test_what_counts_as_one_column_is_one():
+    """Against the tables of wcwidth, every character of them."""
+    narrow = [char for char in map(chr, range(sys.maxunicode)) if re.match(f"[{text.NARROW}]", char)]
+    assert len(narrow) > 500
+    assert [char for char in narrow if wcwidth(char) != 1] == []
+
+
+@pytest.mark.parametrize("line", ["plain", "10 µs → A", "以太网 é", "e\u0301", "👩\u200d💻", "─│…"])
+def test_columns_are_those_of_a_terminal(line):
+    assert text.columns(line) == wcswidth(line)
+    assert wcswidth(text.fit(line * 9, 8)) <= 8
+    assert text.fit(line, 40) == line
