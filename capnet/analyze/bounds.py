@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import row_hash
 from capnet.analyze.columns import (
     ARP_PACKETS,
     ARP_SENDER_LO,
@@ -26,7 +27,6 @@ from capnet.analyze.columns import (
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
 )
-from capnet.analyze.rows import row_hash
 from capnet.wire.frames import TUNNEL_ESP
 
 MOST = 1 << 14  # rows of the station table, and of the ARP table

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import row_hash
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
@@ -29,7 +30,7 @@ from capnet.analyze.columns import (
     OBS_TIME,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import host_of, row_hash
+from capnet.analyze.rows import host_of
 
 # One bridged flow has the same values of these at every port of the bridge.
 _SAME = [

@@ -10,6 +10,7 @@ from collections import Counter
 
 import numpy as np
 
+from capnet.analyze.arrays import one_of
 from capnet.analyze.columns import (
     ARP_FIRST,
     ARP_LAST,
@@ -49,7 +50,7 @@ from capnet.analyze.layer2 import (
     same_network,
     unicast,
 )
-from capnet.analyze.rows import is_multicast_mac, one_of
+from capnet.analyze.rows import is_multicast_mac
 from capnet.analyze.stations import RECEIVED, Speaker
 from capnet.wire.frames import address_text, address_value
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from capnet.analyze.arrays import distinct, row_hash
 from capnet.analyze.bridges import ports_first
 from capnet.analyze.columns import (
     FLOW_DPORT,
@@ -34,7 +35,7 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import distinct, host_of, row_hash
+from capnet.analyze.rows import host_of
 
 # Time stamps are cut off at a microsecond or taken a little late: less than this is no disagreement.
 TOLERANCE_NS = 20_000

@@ -13,12 +13,12 @@ from capnet.analyze.peeks import Peeks
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
+    from capnet.analyze.arrays import ByDigest
     from capnet.analyze.clocks import Clocks
     from capnet.analyze.copies import Duplicates
     from capnet.analyze.identity import Links
     from capnet.analyze.layer2 import Segments
     from capnet.analyze.proxies import Proxied
-    from capnet.analyze.rows import ByDigest
     from capnet.analyze.stations import Speaker
 
 

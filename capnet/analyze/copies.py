@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analyze.arrays import ByDigest, in_company, row_hash
 from capnet.analyze.bridges import is_bridge
 from capnet.analyze.columns import (
     FLOW_DPORT,
@@ -29,7 +30,6 @@ from capnet.analyze.columns import (
     OBS_TTL,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import ByDigest, in_company, row_hash
 
 # Equal packets in one flow at one point closer than this are copies made by the capture.
 COPIES_NS = 1_000_000

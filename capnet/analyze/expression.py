@@ -19,6 +19,7 @@ from ipaddress import ip_address, ip_network
 
 import numpy as np
 
+from capnet.analyze.arrays import one_of
 from capnet.analyze.columns import (
     FLOW_CARRIES,
     FLOW_CARRIES_VNI,
@@ -38,7 +39,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
 from capnet.analyze.packets import trails
-from capnet.analyze.rows import WITH_ID, echo_id, host_of, one_of
+from capnet.analyze.rows import WITH_ID, echo_id, host_of
 from capnet.errors import UsageError
 from capnet.wire.frames import MAPPED, TUNNEL_NAMES, address_value, mac_value
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analyze.arrays import ByDigest, among, by_digest, distinct, in_company, one_of, row_hash
 from capnet.analyze.bridges import ports_first
 from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import (
@@ -52,7 +53,7 @@ from capnet.analyze.context import Context
 from capnet.analyze.copies import COPIES_NS, copies, in_doubt, observations_by_digest, strays
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import coverage
-from capnet.analyze.rows import TCP, WITH_ID, ByDigest, among, by_digest, distinct, in_company, one_of, row_hash
+from capnet.analyze.rows import TCP, WITH_ID
 from capnet.analyze.votes import best_both_ways, unique_pairs, without_detours
 from capnet.wire.frames import MAPPED
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from capnet.analyze import columns as col
 from capnet.analyze import tables
+from capnet.analyze.arrays import row_hash
 from capnet.analyze.packed import KEY, PACKED, unpack
 from capnet.analyze.passes import (
     FLOW_SCRATCH,
@@ -24,7 +25,6 @@ from capnet.analyze.passes import (
     see_rows,
 )
 from capnet.analyze.peeks import Peeks
-from capnet.analyze.rows import row_hash
 from capnet.analyze.tables import Table
 from capnet.wire import frames
 from capnet.wire.frames import Block

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analyze.arrays import among, distinct
 from capnet.analyze.clocks import clocks, flow_spans
 from capnet.analyze.columns import (
     FLOW_FIRST_DIGEST,
@@ -31,7 +32,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
-from capnet.analyze.rows import TCP, among, distinct
+from capnet.analyze.rows import TCP
 
 _CIRCLE = 1 << 32  # sequence numbers
 PIECES_NS = 1_000_000  # by which the pieces of a segment may follow its first one

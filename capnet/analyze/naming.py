@@ -6,9 +6,10 @@ containers, such an address is that host's; on the wire it may be anybody's, and
 
 from __future__ import annotations
 
+from capnet.analyze.arrays import distinct
 from capnet.analyze.columns import FLOW_DST_LO, FLOW_POINT, FLOW_SRC_LO
 from capnet.analyze.context import Context
-from capnet.analyze.rows import distinct, host_of
+from capnet.analyze.rows import host_of
 from capnet.topology import INSIDE
 from capnet.wire.frames import address_value
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analyze.arrays import distinct, one_of
 from capnet.analyze.columns import (
     FLOW_BYTES,
     FLOW_DMAC,
@@ -44,12 +45,10 @@ from capnet.analyze.rows import (
     UDP,
     WITH_ID,
     destination,
-    distinct,
     echo_id,
     flow_key,
     host_of,
     is_icmp_error,
-    one_of,
     ports,
     proto_name,
     replies,

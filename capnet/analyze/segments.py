@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import one_of
 from capnet.analyze.cards import broadcasts, surest, watched_alone, with_children
 from capnet.analyze.columns import (
     ARP_FIRST,
@@ -43,7 +44,7 @@ from capnet.analyze.layer2 import (
     own_ips,
     unicast,
 )
-from capnet.analyze.rows import TCP, UDP, destination, is_multicast_mac, one_of, source
+from capnet.analyze.rows import TCP, UDP, destination, is_multicast_mac, source
 from capnet.analyze.stations import home_points, speakers
 from capnet.wire.frames import address_text, address_value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import one_of
 from capnet.analyze.columns import (
     FLOW_DPORT,
     FLOW_PROTO,
@@ -18,7 +19,7 @@ from capnet.analyze.columns import (
     FLOW_VIA,
 )
 from capnet.analyze.context import Context
-from capnet.analyze.rows import TCP, UDP, one_of, replies, seen_by
+from capnet.analyze.rows import TCP, UDP, replies, seen_by
 
 MANAGEMENT, GOSSIP = 2377, 7946
 INSIDE = ("container", "veth", "bridge", "overlay")  # roles of points at which a host's own traffic does not pass

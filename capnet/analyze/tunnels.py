@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import distinct, row_hash
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
@@ -43,7 +44,7 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Tunnel
-from capnet.analyze.rows import distinct, is_multicast, is_multicast_mac, row_hash
+from capnet.analyze.rows import is_multicast, is_multicast_mac
 from capnet.wire.frames import TUNNEL_ESP, TUNNEL_NAMES, address_text, address_value, mac_text
 from capnet.wire.ipsec import NAT_PORT
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analyze.rows import one_of
+from capnet.analyze.arrays import one_of
 
 # Pieces that one packet is cut into: 64 KiB in segments of about 1 KiB.
 MOST_PIECES = 64

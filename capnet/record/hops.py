@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from capnet.analyze.arrays import distinct
 from capnet.analyze.columns import FLOW_LARGEST_IP, FLOW_PROTO
 from capnet.analyze.engine import Study
 from capnet.analyze.packets import Packets, recent_table, slot_of
 from capnet.analyze.paths import USUAL_MTU
-from capnet.analyze.rows import TCP, distinct
+from capnet.analyze.rows import TCP
 from capnet.wire import frames
 from capnet.wire.kernel import kernel
 from capnet.wire.octets import mix

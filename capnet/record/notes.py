@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from capnet.analyze import paths
+from capnet.analyze.arrays import distinct
 from capnet.analyze.columns import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
 from capnet.analyze.engine import Study
-from capnet.analyze.rows import destination, distinct, echo_id, ports, source
+from capnet.analyze.rows import destination, echo_id, ports, source
 from capnet.record.hops import SHAPES
 from capnet.report.escape import visible
 from capnet.report.words import Words

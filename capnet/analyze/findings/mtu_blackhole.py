@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import among
 from capnet.analyze.columns import (
     FLOW_KIND,
     FLOW_LARGEST_IP,
@@ -25,7 +26,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
-from capnet.analyze.rows import ICMP, TCP, among, plural, source
+from capnet.analyze.rows import ICMP, TCP, plural, source
 
 FRAGMENTATION_NEEDED = 3 * 256 + 4
 LARGEST_MTU = 9216  # above it, segmentation offload is at work

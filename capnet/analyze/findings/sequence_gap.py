@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analyze.arrays import among, distinct
 from capnet.analyze.columns import (
     FLOW_FIRST_SEQ,
     FLOW_PAYLOAD,
@@ -27,7 +28,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
 from capnet.analyze.identity import links
-from capnet.analyze.rows import TCP, among, distinct, plural
+from capnet.analyze.rows import TCP, plural
 
 OVERTAKEN_NS = 3_000_000  # later than this is no reordering: where Wireshark draws the line, too
 WIDEST = 1 << 24  # octets in flight at most; a wider gap is another connection with the same ports

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze.arrays import one_of
 from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_SMAC
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Model
 from capnet.analyze.layer2 import LOCAL, Talk, own_ips
-from capnet.analyze.rows import host_of, one_of
+from capnet.analyze.rows import host_of
 from capnet.analyze.segments import segments
 from capnet.topology import Container
 from capnet.wire.frames import mac_text
