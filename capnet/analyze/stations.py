@@ -36,7 +36,7 @@ SENT, ARP_SENT, RECEIVED = 0, 1, 2  # STATION_HOW
 MOST_IPS = 64  # listed per station: a router may speak for half the Internet
 
 
-@dataclass
+@dataclass(slots=True)
 class Speaker:
     """What the station table says about one MAC."""
 
@@ -84,7 +84,7 @@ def _speakers(table: np.ndarray) -> dict[int, Speaker]:
         mac, hi, lo = row[STATION_MAC], row[STATION_IP_HI], row[STATION_IP_LO]
         if mac <= 0 or mac == 0xFFFFFFFFFFFF:
             continue
-        speaker = found.setdefault(mac, Speaker(mac))
+        speaker = found.get(mac) or found.setdefault(mac, Speaker(mac))
         how, packets, at = row[STATION_HOW], row[STATION_PACKETS], row[STATION_POINT]
         speaker.packets += packets if how != RECEIVED or is_multicast_mac(mac) else 0
         (speaker.reached if how == RECEIVED else speaker.points).add(at)
@@ -102,7 +102,8 @@ def _speakers(table: np.ndarray) -> dict[int, Speaker]:
             kind = speaker.forwarded
         kind[address] = kind.get(address, 0) + packets
     for speaker in found.values():
-        speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
+        if speaker.forwarded:
+            speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
     return found
 
 
@@ -155,7 +156,9 @@ def _fact(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> St
     own = speaker.received if group else speaker.own or speaker.forwarded
     if not own and not speaker.points:  # it never spoke: what was sent to it is all there is, if it is one address
         own = speaker.received if len(speaker.received) == 1 else {}
-    ips = sorted((ip for ip in own if group or not is_multicast(ip)), key=address_value)[:MOST_IPS]
+    ips = [ip for ip in own if group or not is_multicast(ip)]
+    if len(ips) > 1:
+        ips = sorted(ips, key=address_value)[:MOST_IPS]
     points = speaker.points or speaker.reached
     return Station(
         mac=mac_text(speaker.mac),
@@ -177,7 +180,7 @@ def _kind(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> st
     if len(known) == 1:
         return known.pop()
     roles = {context.points[point].role for point in homes.get(speaker.mac, ())}
-    forwards = len([ip for ip in speaker.forwarded if not is_multicast(ip)])
+    forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
     if "container" in roles:
         return "container"
     if roles & {"parent", "underlay"}:
