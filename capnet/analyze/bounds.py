@@ -31,6 +31,7 @@ from capnet.wire.frames import TUNNEL_ESP
 
 MOST = 1 << 14  # rows of the station table, and of the ARP table
 MOST_TUNNELS = 1 << 9
+MOST_INSIDE = 1 << 8  # MAC addresses, and IP addresses, that are listed of one network inside tunnels
 
 
 def some_stations(table: np.ndarray) -> np.ndarray:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analyze import bounds
 from capnet.analyze.arrays import distinct, row_hash
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
+    FLOW_PACKETS,
     FLOW_POINT,
     FLOW_SMAC,
     FLOW_SPORT,
@@ -24,6 +26,7 @@ from capnet.analyze.columns import (
     STATION_IP_HI,
     STATION_IP_LO,
     STATION_MAC,
+    STATION_PACKETS,
     STATION_POINT,
     STATION_VIA,
     STATION_VIA_VNI,
@@ -61,7 +64,9 @@ def conclude(context: Context) -> list[Tunnel]:
             vni, port = -1, min(port, 0)
         groups.setdefault((int(row[TUNNEL_POINT]), int(row[TUNNEL_KIND]), vni, port, vteps), []).append(row)
     inside, outside = _Inside(context), outsides(context)
-    return [_fact(context, rows, inside, outside) for rows in groups.values()]
+    facts = [_fact(context, rows, inside, outside) for rows in groups.values()]
+    context.in_all["inside"] = inside.most
+    return facts
 
 
 def outsides(context: Context) -> np.ndarray:
@@ -131,32 +136,52 @@ def _fact(context: Context, rows: list[np.ndarray], inside: _Inside, outside: np
 class _Inside:
     """MAC and IP addresses of the stations inside of tunnels, without group addresses.
 
-    A VNI is one network whatever hosts it spans; tunnels without one are not told apart here.
+    A VNI is one network whatever hosts it spans; tunnels without one are not told apart here. Of each network those
+    with the most packets are listed, so many: every tunnel of a network lists them.
     """
 
     def __init__(self, context: Context) -> None:
-        self._stations = context.stations[context.stations[:, STATION_VIA] > 0]
+        stations = context.stations[context.stations[:, STATION_VIA] > 0]
         flows = context.flows  # without Ethernet inside there are no stations
-        self._bare = flows[(flows[:, FLOW_VIA] > 0) & (flows[:, FLOW_SMAC] < 0)]
+        bare = np.flatnonzero((flows[:, FLOW_VIA] > 0) & (flows[:, FLOW_SMAC] < 0))
+        self._macs = stations[:, [*_STATION_PLACE, STATION_MAC, STATION_PACKETS]]
+        self._ips = np.concatenate(
+            [stations[:, [*_STATION_PLACE, STATION_IP_HI, STATION_IP_LO, STATION_PACKETS]]]
+            + [
+                np.stack([flows[bare, column] for column in (*_FLOW_PLACE, *ends, FLOW_PACKETS)], axis=1)
+                for ends in ((FLOW_SRC_HI, FLOW_SRC_LO), (FLOW_DST_HI, FLOW_DST_LO))
+            ]
+        )
+        self._known: dict[tuple[int, int, int], tuple[list[str], list[str]]] = {}
+        self.most = 0  # addresses in one network, listed or not
 
     def at(self, point: int, kind: int, vni: int) -> tuple[list[str], list[str]]:
         """(MAC addresses, IP addresses) of a network at a point."""
-        stations, bare = self._stations, self._bare
-        here = stations[
-            (stations[:, STATION_POINT] == point)
-            & (stations[:, STATION_VIA] == kind)
-            & (stations[:, STATION_VIA_VNI] == vni)
-        ]
-        macs = [mac for mac in distinct(here[:, STATION_MAC]).tolist() if mac > 0 and not is_multicast_mac(mac)]
-        pairs = {(hi, lo) for hi, lo in here[:, [STATION_IP_HI, STATION_IP_LO]].tolist() if hi or lo}
-        bare = bare[(bare[:, FLOW_VIA] == kind) & (bare[:, FLOW_VIA_VNI] == vni) & (bare[:, FLOW_POINT] == point)]
-        for ends in ([FLOW_SRC_HI, FLOW_SRC_LO], [FLOW_DST_HI, FLOW_DST_LO]):
-            pairs.update((hi, lo) for hi, lo in bare[:, ends].tolist())
-        ips = {address_text(hi, lo) for hi, lo in pairs}
-        return (
-            [mac_text(mac) for mac in macs],
-            sorted((ip for ip in ips if not is_multicast(ip)), key=address_value),
-        )
+        place = point, kind, vni
+        if place not in self._known:
+            macs, ips = (self._busiest(table, place) for table in (self._macs, self._ips))
+            texts = [address_text(hi, lo) for hi, lo in ips if hi or lo]
+            self._known[place] = (
+                [mac_text(mac) for (mac,) in sorted(macs) if mac > 0 and not is_multicast_mac(mac)],
+                sorted((ip for ip in texts if not is_multicast(ip)), key=address_value),
+            )
+        return self._known[place]
+
+    def _busiest(self, table: np.ndarray, place: tuple[int, int, int]) -> list[list[int]]:
+        """Different addresses of a network, at most `bounds.MOST_INSIDE`; `table`: place, address, packets."""
+        here = table[(table[:, 0] == place[0]) & (table[:, 1] == place[1]) & (table[:, 2] == place[2]), 3:]
+        if not len(here):
+            return []
+        here = here[np.lexsort(here[:, -2::-1].T)]
+        fresh = np.flatnonzero(np.append(True, (here[1:, :-1] != here[:-1, :-1]).any(axis=1)))
+        self.most = max(self.most, len(fresh))
+        packets = np.add.reduceat(here[:, -1], fresh)
+        found: list[list[int]] = here[fresh[np.argsort(-packets, kind="stable")[: bounds.MOST_INSIDE]], :-1].tolist()
+        return found
+
+
+_STATION_PLACE = (STATION_POINT, STATION_VIA, STATION_VIA_VNI)
+_FLOW_PLACE = (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI)
 
 
 def _source_ports(context: Context, rows: list[np.ndarray], outside: np.ndarray) -> int:

@@ -14,6 +14,7 @@ of 48 bits.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -159,13 +160,24 @@ def mac_value(text: str) -> int:
     return int(digits, 16)
 
 
-@lru_cache(maxsize=1 << 16)
 def address_text(hi: int, lo: int) -> str:
     """The two halves → `172.17.0.2` or `fe80::1` (RFC 5952)."""
-    if hi == 0 and lo >> 32 == 0xFFFF:
-        return f"{lo >> 24 & 255}.{lo >> 16 & 255}.{lo >> 8 & 255}.{lo & 255}"
-    whole = (int(hi) & 0xFFFFFFFFFFFFFFFF) << 64 | (int(lo) & 0xFFFFFFFFFFFFFFFF)
-    return str(IPv6Address(whole))
+    return _four(lo) if hi == 0 and lo >> 32 == 0xFFFF else _six(address_key(hi, lo))
+
+
+# An address as bytes, whose hash in Python has a secret in it. That of a tuple of numbers has none: a capture can be
+# full of addresses that fall into one place of a dictionary, which then takes the square of their number.
+address_key = struct.Struct(">qq").pack
+
+
+@lru_cache(maxsize=1 << 16)
+def _four(lo: int) -> str:
+    return f"{lo >> 24 & 255}.{lo >> 16 & 255}.{lo >> 8 & 255}.{lo & 255}"
+
+
+@lru_cache(maxsize=1 << 16)
+def _six(key: bytes) -> str:
+    return str(IPv6Address(key))
 
 
 _IPV4 = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})(?:\.(?!$)|$)){4}")

@@ -33,6 +33,8 @@ SEEN = {  # of 400 frames, what there is of each kind, by construction
     "syns": {"addresses": 401},
     "handshakes": {"addresses": 402},
     "one_slot": {"addresses": 800},
+    "one_bucket": {"addresses": 800},
+    "one_bucket_inside": {"addresses": 401, "tunnels": 400, "inside": 800},
 }
 
 
@@ -40,6 +42,7 @@ SEEN = {  # of 400 frames, what there is of each kind, by construction
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounds, "MOST", 64)
     monkeypatch.setattr(bounds, "MOST_TUNNELS", 8)
+    monkeypatch.setattr(bounds, "MOST_INSIDE", 64)
 
 
 def arp(sender: bytes, operation: int, target: bytes, ips: tuple[int, int]) -> bytes:

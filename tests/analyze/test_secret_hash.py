@@ -5,6 +5,9 @@ Expected by construction: the keys are made from the very formula.
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
 from itertools import islice, product
 from pathlib import Path
 
@@ -18,9 +21,10 @@ from capnet.analyze.packed import KEY
 from capnet.analyze.tables import SECRETS, draw_secret, key_hash
 from capnet.report.document import document
 from capnet.wire.capture import open_capture
+from capnet.wire.frames import address_key
 from capnet.wire.kernel import Machine
-from tests.bench.floods import FLOODS, write
-from tests.conftest import GOLDENS
+from tests.bench.floods import FLOODS, colliding_halves, write
+from tests.conftest import GOLDENS, PROJECT
 
 
 def collisions(secret: np.ndarray, count: int) -> np.ndarray:
@@ -91,3 +95,17 @@ def test_a_report_does_not_depend_on_the_secret(path: Path | str, compiled: bool
         monkeypatch.setattr(tables, "SECRET", draw_secret())
         reports.append(document(analyze(path, compiled=compiled)))
     assert reports[0] == reports[1] == reports[2]
+
+
+def test_addresses_that_collide_as_numbers_do_not_as_they_are_kept() -> None:
+    some = random.Random(1)
+    pairs = [colliding_halves(some) for _ in range(200)]
+    assert len({hash(pair) for pair in pairs}) == 1
+    assert len({hash(address_key(*pair)) for pair in pairs}) == 200
+
+
+def test_addresses_in_one_bucket_do_not_take_minutes(tmp_path: Path) -> None:
+    """98 KB: each of 512 tunnels listed all addresses that are in tunnels, and each was compared with all others."""
+    write(tmp_path / "it.pcap", FLOODS["one_bucket_inside"](1000))
+    command = [sys.executable, "-m", "capnet", "analyze", str(tmp_path / "it.pcap")]
+    subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, timeout=60, check=True)

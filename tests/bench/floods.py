@@ -17,6 +17,7 @@ from pathlib import Path
 
 from capnet.wire.octets import mix
 
+WORD = (1 << 64) - 1
 ONE, TWO = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
 SAME = struct.pack("!HHHH", 1, 2, 12, 0) + b"same"
 
@@ -141,6 +142,35 @@ def one_slot(count: int) -> Iterator[bytes]:
         yield frame(ONE, TWO, 0x86DD, ip6(*ends, 17, udp(1, 2)))
 
 
+def colliding_halves(some: random.Random) -> tuple[int, int]:
+    """An IPv6 address, as two halves whose tuple has the same hash in every Python (xxHash without a seed)."""
+    one, two, five = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x27D4EB2F165667C5
+    while True:
+        high = some.getrandbits(60)
+        state = (five + high * two) & WORD
+        state = (state << 31 | state >> 33) * one & WORD
+        low = (0x1234567 - state) * pow(two, -1, 1 << 64) & WORD
+        if 0 < low < (1 << 61) - 1:
+            return high, low
+
+
+def one_bucket(count: int) -> Iterator[bytes]:
+    """Addresses that all fall into one bucket of a dictionary, if that is asked for pairs of numbers."""
+    some = random.Random(9)
+    for number in range(count):
+        ends = struct.pack("!QQ", *colliding_halves(some)), struct.pack("!QQ", 1, number)
+        yield frame(ONE, TWO, 0x86DD, ip6(*ends, 17, udp(1, 2)))
+
+
+def one_bucket_inside(count: int) -> Iterator[bytes]:
+    """The same in tunnels without Ethernet (IPv6 in IPv4)."""
+    some = random.Random(10)
+    for number in range(count):
+        ends = struct.pack("!QQ", *colliding_halves(some)), struct.pack("!QQ", *colliding_halves(some))
+        outside = ip(0x0A000001, 0x0A000002 + number % 1000, 41, ip6(*ends, 17, udp(1, 2)), number)
+        yield frame(ONE, TWO, 0x800, outside)
+
+
 _ALL = (
     addresses,
     macs,
@@ -155,6 +185,8 @@ _ALL = (
     syns,
     handshakes,
     one_slot,
+    one_bucket,
+    one_bucket_inside,
 )
 FLOODS: dict[str, Callable[[int], Iterator[bytes]]] = {each.__name__: each for each in _ALL}
 

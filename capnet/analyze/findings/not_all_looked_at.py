@@ -1,6 +1,7 @@
 """not-all-looked-at: more addresses or tunnels than are looked at one by one.
 
-Looks at: how many pairs of a MAC and an address there are, how many pairs of addresses spoke ARP, how many tunnels.
+Looks at: how many pairs of a MAC and an address there are, how many pairs of addresses spoke ARP, how many tunnels, how
+many addresses of one network are inside of tunnels.
 Says: of how many how many were looked at: those with the most packets, of every MAC the same number. Flows, their
 paths and NAT are not affected.
 Wrong when: a network really has so many; then capture less of it.
@@ -8,6 +9,7 @@ Wrong when: a network really has so many; then capture less of it.
 
 from __future__ import annotations
 
+from capnet.analyze import bounds
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Finding
 
@@ -19,6 +21,7 @@ def diagnose(context: Context) -> list[Finding]:
         ("addresses", "pairs of a MAC and an address", len(context.stations)),
         ("arps", "pairs of addresses in ARP", len(context.arps)),
         ("tunnels", "directions of tunnels", len(context.tunnels)),
+        ("inside", "addresses of one network inside tunnels", bounds.MOST_INSIDE),
     ):
         of = context.in_all.get(thing, kept)
         if of > kept:
