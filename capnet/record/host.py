@@ -38,6 +38,13 @@ class DockerHost:
     deaf: str | None = None
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
 
+    def control_ports(self) -> set[int]:
+        """TCP ports on the wire by which this host is driven from here, captures of its packets sent included."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "ssh":
+            return tunnel.ports(tunnel.ssh_command(parts))
+        return {parts.port} if parts.port else set()
+
     def close(self) -> None:
         self._open.close()
 

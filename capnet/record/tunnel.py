@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 import time
@@ -24,6 +25,25 @@ def ssh_command(url: SplitResult) -> tuple[str, ...]:
     target = f"{url.username}@{url.hostname}" if url.username else str(url.hostname)
     port = ("-p", str(url.port)) if url.port else ()
     return ("ssh", "-o", "BatchMode=yes", *port, "--", target)
+
+
+def ports(ssh: tuple[str, ...]) -> set[int]:
+    """TCP ports of the connections that `ssh_command` makes: as ssh here knows them, and as the far end does.
+
+    They differ where a jump host or a forwarded port lies between. EnvironmentLacks if ssh does not get through.
+    """
+    *options, dashes, target = ssh
+    found: set[int] = set()
+    for words, told in (
+        ([options[0], "-G", *options[1:], dashes, target], r"^port (\d+)$"),
+        ([*ssh, 'echo "$SSH_CONNECTION"'], r"^\S+ \d+ \S+ (\d+)$"),  # ssh(1): client, its port, server, its port
+    ):
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN)
+        if done.returncode != 0:
+            complaint = done.stderr.strip().splitlines()
+            raise EnvironmentLacks(f"ssh {target}: {complaint[-1] if complaint else 'does not get through'}")
+        found.update(int(port) for port in re.findall(told, done.stdout, re.MULTILINE))
+    return found
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv4Interface
 from itertools import islice
 from pathlib import Path
@@ -58,6 +59,15 @@ class Stage:
     @property
     def labels(self) -> dict[str, str]:
         return labels(self.run, keep=self.keep)
+
+    @cached_property
+    def not_ourselves(self) -> str:
+        """A capture filter that leaves out the connections by which hosts are driven.
+
+        They bring here what is captured there: captured themselves, each packet would make another one, without end.
+        """
+        ports = sorted({port for host in self.hosts for port in host.control_ports()})
+        return " and ".join(f"not tcp port {port}" for port in ports)
 
     @property
     def a(self) -> StageHost:
@@ -350,7 +360,9 @@ class StageHost:
         point = f"{self.name}/{name}"
         role = "parent" if name == self.nic else role_from_name(point)
         found = places.on_host(self.docker, name, role, describes or f"{name} of host {self.name}")
-        return found.filtered(capture_filter)
+        if capture_filter and self.stage.not_ourselves:
+            capture_filter = f"({capture_filter})"
+        return found.filtered(" and ".join(filter(None, (capture_filter, self.stage.not_ourselves))))
 
     def parent(self, describes: str = "", *, capture_filter: str = "") -> Point | None:
         """The NIC that leads to the other host."""

@@ -21,6 +21,7 @@ from capnet.lab import processes
 from capnet.lab.plan import Lab
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
+from tests.live.seen import tshark
 
 pytestmark = pytest.mark.live
 
@@ -100,6 +101,10 @@ def test_a_peer_behind_ssh_is_driven_and_listened_at(made: Lab, url: str, tmp_pa
     assert "more are about places where nobody listened" not in done.stderr
     topology = json.loads((tmp_path / f"{name}.topology.json").read_text())
     assert {point["host"] for point in topology["points"]} == {"A", "B"}
+    # What host B's taps hear comes through ssh, past the NICs of both hosts, where others listen.
+    bundle = tmp_path / f"{name}.pcapng"
+    assert tshark(bundle, f"tcp.port == {PORT}", "frame.number") == []
+    assert tshark(bundle, "icmp", "frame.number", interface="A/ens33") != []
     assert ssh_processes() == []
 
 

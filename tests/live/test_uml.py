@@ -18,6 +18,7 @@ from capnet.lab import daemon
 from capnet.lab.plan import Lab
 from capnet.lab.uml import client, machine
 from tests.conftest import PROJECT
+from tests.live.seen import tshark
 
 pytestmark = pytest.mark.live
 
@@ -93,16 +94,6 @@ def uml() -> Iterator[Path]:
         assert machine_state() == before
     finally:
         run(folder, "lab", "down")
-
-
-def tshark(capture: Path, display_filter: str, *fields: str, interface: str = "") -> list[tuple[str, ...]]:
-    """The values of the fields in each frame that passes, at one point or at all."""
-    if interface:
-        display_filter = f'({display_filter}) && frame.interface_name == "{interface}"'
-    words = ["tshark", "-n", "-r", str(capture), "-Y", display_filter, "-T", "fields", "-E", "occurrence=f"]
-    words += [word for field in ("frame.number", *fields) for word in ("-e", field)]
-    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    return [tuple(line.split("\t")[1:]) for line in printed.splitlines()]
 
 
 def play(folder: Path, name: str, output: Path, *words: str) -> tuple[Path, dict]:
