@@ -8,7 +8,7 @@ A place is what one connection tracking table answers for: a network namespace, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -54,7 +54,7 @@ from capnet.analyze.rows import (
     replies,
     source,
 )
-from capnet.wire.frames import MAPPED
+from capnet.wire.frames import MAPPED, address_key
 
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 MOST_ALIKE = 64  # questions that one answer may belong to; more of them are somebody's game
@@ -116,15 +116,21 @@ def conclude(context: Context) -> list[Nat]:
     for place in [each for each in places if _half_way(*each[2:])]:
         del places[place]
     explained = {row for step in steps for row in (step.first, step.last)}
+    whole, there = _by_form(places), {place[1:] for place in places}
     for half in half_translated(context, answers, explained):
         place = _place(context, half)
-        if not any(_is_part(place, other) or place[1:] == other[1:] for other in places):
-            places.setdefault(place, _Translation()).add(context, half)
-    known = entries(context.topology)
+        if place[1:] not in there and not any(_is_part(place, other) for other in _near(place, whole)):
+            there.add(place[1:])
+            places[place] = _Translation()
+            places[place].add(context, half)
+    known = set(entries(context.topology))
+    behind: dict[tuple[str, Form], list[Form]] = {}
+    for name, before, after in sorted(known):
+        behind.setdefault((name, after), []).append(before)
     order = sorted(places, key=lambda place: _start(context, places[place].step))
     facts = []
     for place in order:
-        entry = _entry(place, known)
+        entry = _entry(place, known, behind)
         facts.append(_fact(context, found, places[place], entry or place, packets, answers))
         if entry is not None:
             facts[-1].confidence = 1.0
@@ -133,14 +139,19 @@ def conclude(context: Context) -> list[Nat]:
     return facts
 
 
-def _entry(place: _Place, known: set[tuple[str, Form, Form]]) -> _Place | None:
-    """The entry of connection tracking that a translation is, or is a half of: points may show only part of it."""
+def _entry(
+    place: _Place, known: set[tuple[str, Form, Form]], behind: dict[tuple[str, Form], list[Form]]
+) -> _Place | None:
+    """The entry of connection tracking that a translation is, or is a half of: points may show only part of it.
+
+    `behind`: protocol and the form after it → the forms before it, in order.
+    """
     host, proto, before, after = place
     name = proto_name(proto)
     if (name, before, after) in known:
         return place
-    for entry in sorted(each for each in known if each[0] == name and each[2] == after):
-        whole = host, proto, entry[1], after
+    for first in behind.get((name, after), ()):
+        whole = host, proto, first, after
         if _is_part(place, whole):
             return whole
     return None
@@ -217,7 +228,7 @@ def half_translated(context: Context, answers: np.ndarray, explained: set[int]) 
     lonely = np.flatnonzero(alone)
     if not ((flows[lonely, FLOW_SYNACK_TIME] >= 0) | (flows[lonely, FLOW_PROTO] == UDP)).any():
         return  # nothing but questions: a scan
-    questions: dict[tuple[int, ...], list[int]] = {}
+    questions: dict[_Key, list[int]] = {}
     for row in lonely.tolist():
         for key in _question_keys(flows[row].tolist()):
             questions.setdefault(key, []).append(row)
@@ -242,21 +253,26 @@ def _may_be_half(flows: np.ndarray) -> np.ndarray:
     return ((flows[:, FLOW_PROTO] == TCP) & opening) | ((flows[:, FLOW_PROTO] == UDP) & local)
 
 
-def _question_keys(row: list[int]) -> list[tuple[int, ...]]:
+_Key = tuple[int | bytes, ...]
+
+
+def _question_keys(row: list[int]) -> list[_Key]:
     place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
     if row[FLOW_PROTO] == TCP and row[FLOW_SYN_TIME] >= 0:
         return [(TCP, *place, (int(row[FLOW_FIRST_SEQ]) >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)]
     if row[FLOW_PROTO] == UDP and _is_loopback(row[FLOW_DST_HI], row[FLOW_DST_LO]):
-        return [(UDP, *place, *(int(row[c]) for c in (FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO)))]
+        asker, asked = address_key(row[FLOW_SRC_HI], row[FLOW_SRC_LO]), address_key(row[FLOW_DST_HI], row[FLOW_DST_LO])
+        return [(UDP, *place, asker, row[FLOW_SPORT], asked)]
     return []
 
 
-def _answer_key(row: list[int]) -> tuple[int, ...]:
+def _answer_key(row: list[int]) -> _Key:
     place = tuple(int(row[column]) for column in (FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH))
     if row[FLOW_PROTO] == TCP and row[FLOW_SYNACK_TIME] >= 0:
         return (TCP, *place, int(row[FLOW_FIRST_SEQ]) & 0xFFFFFFFF)
     if row[FLOW_PROTO] == UDP and _is_loopback(row[FLOW_SRC_HI], row[FLOW_SRC_LO]):
-        return (UDP, *place, *(int(row[c]) for c in (FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT, FLOW_SRC_HI, FLOW_SRC_LO)))
+        asker, asked = address_key(row[FLOW_DST_HI], row[FLOW_DST_LO]), address_key(row[FLOW_SRC_HI], row[FLOW_SRC_LO])
+        return (UDP, *place, asker, row[FLOW_DPORT], asked)
     return ()
 
 
@@ -284,15 +300,28 @@ def _place(context: Context, step: _Step) -> _Place:
 
 def _merge_parts(context: Context, places: dict[_Place, _Translation]) -> None:
     """Drop translations that are part of another one, seen where it was half done; their steps are evidence for it."""
-    by_form: dict[tuple[str, int, Form], list[_Place]] = {}
+    by_form = _by_form(places)
+    for place in list(places):
+        if any(other in places and _is_part(place, other) for other in _near(place, by_form)):
+            del places[place]
+
+
+_ByForm = dict[tuple[str, int, Form], list[_Place]]
+
+
+def _by_form(places: Iterable[_Place]) -> _ByForm:
+    """Translations by host, protocol and each of their forms."""
+    by_form: _ByForm = {}
     for place in places:
         for form in place[2:]:
             by_form.setdefault((place[0], place[1], form), []).append(place)
-    for place in list(places):
-        near = [other for form in place[2:] for other in by_form[place[0], place[1], form]]
-        whole = next((other for other in near if other in places and _is_part(place, other)), None)
-        if whole is not None:
-            del places[place]
+    return by_form
+
+
+def _near(place: _Place, by_form: _ByForm) -> Iterator[_Place]:
+    """The translations that have a form in common with one: it can be a part of these only."""
+    for form in place[2:]:
+        yield from by_form.get((place[0], place[1], form), ())
 
 
 def _half_way(before: Form, after: Form) -> bool:

@@ -127,6 +127,27 @@ def handshakes(count: int) -> Iterator[bytes]:
         yield frame(ONE, TWO, 0x800, ip(*ends, 6, tcp, number))
 
 
+def half_translated(count: int) -> Iterator[bytes]:
+    """Connections that are opened to one address and answered by another one, a translation each."""
+    for number in range(count):
+        answers, number = number % 2, number // 2
+        numbers, flags = ((9, number * 7 + 1), 18) if answers else ((number * 7, 0), 2)
+        tcp = struct.pack(
+            "!HHIIBBHHH", 80 if answers else 1000, 1000 if answers else 80, *numbers, 0x50, flags, 9, 0, 0
+        )
+        client, asked, server = 0x0A010000 + number, 0x0B000001, 0x0B010000 + number
+        yield frame(ONE, TWO, 0x800, ip(*((server, client) if answers else (client, asked)), 6, tcp, number))
+
+
+def half_translated_names(count: int) -> Iterator[bytes]:
+    """The same of questions to the name server inside a container."""
+    for number in range(count):
+        answers, number = number % 2, number // 2
+        client, server, port = 0x0A010000 + number // 50_000, 0x7F00000B, 1 + number % 50_000
+        packet = udp(40_000, port, b"answer") if answers else udp(port, 53, b"question")
+        yield frame(ONE, TWO, 0x800, ip(*((server, client) if answers else (client, server)), 17, packet, number))
+
+
 def ip6(src: bytes, dst: bytes, proto: int, payload: bytes) -> bytes:
     return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + src + dst + payload
 
@@ -184,6 +205,8 @@ _ALL = (
     names,
     syns,
     handshakes,
+    half_translated,
+    half_translated_names,
     one_slot,
     one_bucket,
     one_bucket_inside,
