@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +71,10 @@ class Record:
 
 
 def read(folder: Path) -> Record | None:
-    """The record in `folder`; None where there is no lab. A folder that is not a lab's is an error."""
+    """The record in `folder`; None where there is no lab. A folder that is not a lab's is an error.
+
+    Also asked without the lock, so the lab may be made or removed by somebody else meanwhile.
+    """
     try:
         content = json.loads((folder / RECORD).read_text())
         if content["made_by"] != _MADE_BY:
@@ -79,19 +82,37 @@ def read(folder: Path) -> Record | None:
         things = [Thing(Kind(kind), name) for kind, name in content["made"]]
         return Record(folder, things, bool(content["ready"]), Kernel(content.get("kernel", Kernel.NATIVE)))
     except (FileNotFoundError, NotADirectoryError):
-        if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - {_UNFINISHED}):
+        found = _names_in(folder)
+        if RECORD in found:  # it has just been made
+            return read(folder)
+        if found - {_UNFINISHED}:
             raise UsageError(f"{folder} is there but is not a lab's folder; choose another") from None
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder / RECORD} is not a lab's record ({error!r}); look at it by hand") from None
 
 
+def _names_in(folder: Path) -> set[str]:
+    """What is in the folder; of a file, its own name."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except FileNotFoundError:  # or it has just been removed
+        return set()
+    except NotADirectoryError:
+        return {folder.name}
+
+
 @contextmanager
 def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
     """Holds the lab's lock, making the folder if there is none; yields the descriptor to hand to children."""
     while True:
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o755)
+        try:
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # somebody else has just removed it, see below
+            continue
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
