@@ -20,11 +20,12 @@ _DAEMONS = ("dockerd", "containerd", "containerd-shim")
 
 
 def listener(host: LabHost) -> int | None:
-    """The pid of the host's dockerd."""
-    for pid in _all():
-        if _names_exec_root(pid, host) and _argv(pid)[0].rpartition("/")[2] == "dockerd":
-            return pid
-    return None
+    """The pid of the host's dockerd.
+
+    What it starts has its words too, until execve(2): that is a child of it, with a smaller pid where pids began anew.
+    """
+    named = [pid for pid in _all() if _names_exec_root(pid, host) and _argv(pid)[0].rpartition("/")[2] == "dockerd"]
+    return next((pid for pid in named if _parent(pid) not in named), None)
 
 
 def of_host(host: LabHost) -> tuple[set[int], set[int]]:
@@ -147,6 +148,14 @@ def _identity(path: Path | str) -> tuple[int, int] | None:
 
 def _namespaces(pid: int) -> set[tuple[int, int] | None]:
     return {_identity(f"/proc/{pid}/ns/{kind}") for kind in ("net", "mnt")}
+
+
+def _parent(pid: int) -> int | None:
+    """proc_pid_stat(5): it follows the state."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _argv(pid: int) -> list[str]:

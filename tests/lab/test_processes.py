@@ -1,0 +1,47 @@
+"""Which process is a host's dockerd, told from those that it starts. Real processes, with dockerd's words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from capnet.lab import processes
+from capnet.lab.plan import Lab, LabHost
+
+# A program that has forked, and whose child has not begun another one yet: both have the same words.
+_FORKED = "import os, sys; child = os.fork(); child and print(os.getpid(), child, flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> LabHost:
+    return Lab(tmp_path).hosts["A"]
+
+
+@pytest.fixture
+def dockerd(host: LabHost) -> Iterator[tuple[int, int]]:
+    """(pid, pid of its child) of a process that has the words of the host's dockerd."""
+    words = ["dockerd", "-c", _FORKED, f"--exec-root={host.exec_root}"]
+    with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pid, child = map(int, process.stdout.readline().split())
+        yield pid, child
+
+
+def test_what_dockerd_is_just_starting_is_not_it(
+    host: LabHost, dockerd: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child comes first where pids have begun anew (pid_max); here, because the list is turned."""
+    listed = processes._all
+    for order in (sorted, lambda pids: sorted(pids, reverse=True)):
+        monkeypatch.setattr(processes, "_all", lambda order=order: order(listed()))
+        assert processes.listener(host) == dockerd[0]
+
+
+def test_without_dockerd_there_is_none(host: LabHost) -> None:
+    assert processes.listener(host) is None
+    assert os.getpid() in processes._all()
