@@ -16,6 +16,8 @@ from capnet.lab.plan import LabHost
 _PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 _MOMENT = 0.5  # seconds that the killed get to be gone before we look again
 _DEADLINE = 30.0  # seconds after which we give up and say so
+_EXECVE = 1.0  # seconds that it may take: it reads the program from the disk
+_PF_KTHREAD = 0x200000  # include/linux/sched.h
 _DAEMONS = ("dockerd", "containerd", "containerd-shim")
 
 
@@ -159,10 +161,30 @@ def _parent(pid: int) -> int | None:
 
 
 def _argv(pid: int) -> list[str]:
-    try:
-        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
-    except OSError:
-        return [""]
+    """The words of its command line; of one that is just becoming another program, that one's.
+
+    In the middle of execve(2) a process has no words: they are waited for, lest it be overlooked.
+    """
+    until = time.monotonic() + _EXECVE
+    before = None  # where its words were when it had none
+    with suppress(OSError):
+        while True:
+            if words := Path(f"/proc/{pid}/cmdline").read_bytes():
+                return os.fsdecode(words).split("\0")
+            place = _place_of_words(pid)
+            if place is None or place == before or time.monotonic() > until:
+                break
+            before = place if place[1] else None
+            time.sleep(0.001)
+    return [""]
+
+
+def _place_of_words(pid: int) -> tuple[int, int] | None:
+    """arg_start and arg_end of proc_pid_stat(5), the second 0 in the middle of execve(2); None without memory."""
+    state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    if state in (b"Z", b"X") or int(fields[5]) & _PF_KTHREAD:
+        return None
+    return int(fields[44]), int(fields[45])
 
 
 def _names_exec_root(pid: int, host: LabHost) -> bool:

@@ -42,6 +42,14 @@ def test_what_dockerd_is_just_starting_is_not_it(
         assert processes.listener(host) == dockerd[0]
 
 
+def test_a_process_has_words_also_while_it_becomes_another() -> None:
+    """A shell that becomes another one 1,000 times: one look in thirty falls into the middle of it."""
+    again = 'left=$1; [ $left -eq 0 ] || exec sh -c "$0" "$0" $((left - 1)); read end'
+    with subprocess.Popen(["sh", "-c", again, again, "1000"], stdin=subprocess.PIPE) as process:
+        while (words := processes._argv(process.pid))[4:5] != ["0"]:
+            assert words[1:3] == ["-c", again]
+
+
 def test_without_dockerd_there_is_none(host: LabHost) -> None:
     assert processes.listener(host) is None
     assert os.getpid() in processes._all()
