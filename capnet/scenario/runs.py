@@ -70,7 +70,10 @@ def remove_container(container: Any) -> None:
 
 
 def remove_network(network: Any) -> None:
-    """Docker counts a network as used until the swarm has heard that its containers are gone: so try again."""
+    """Docker counts a network as used until the swarm has heard that its containers are gone: so try again.
+
+    A worker cannot remove a swarm's network (503), and lists it until it has heard that it is gone.
+    """
     from docker.errors import APIError, NotFound
 
     def gone() -> bool:
@@ -79,7 +82,7 @@ def remove_network(network: Any) -> None:
         except NotFound:
             return True
         except APIError as error:
-            if error.status_code in (400, 403, 409, 500):
+            if error.status_code in (400, 403, 409, 500, 503):
                 return False
             raise
         return True

@@ -11,12 +11,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docker
 import pytest
 
 from capnet import lab
+from capnet.scenario.runs import remove_network
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
 
@@ -73,12 +75,12 @@ def folders() -> set[Path]:
     return set(Path("/tmp").glob("capnet-*-*-*"))
 
 
-@pytest.mark.parametrize("joined", ["A", "AB"], ids=["only the manager is in it", "both are in it"])
-def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path, joined: str) -> None:
+@contextlib.contextmanager
+def swarm(hosts: Clients, joined: str) -> Iterator[None]:
+    """A swarm that host A manages, and B is in it or not; with what is in the block it goes."""
     manager = hosts["A"]
     manager.swarm.init(advertise_addr="192.168.111.128", listen_addr="192.168.111.128:2377")
     try:
-        mine = manager.networks.create("mine", driver="overlay", attachable=True)
         if "B" in joined:
             hosts["B"].swarm.join(
                 remote_addrs=["192.168.111.128:2377"],
@@ -86,9 +88,26 @@ def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path,
                 advertise_addr="192.168.111.129",
                 listen_addr="192.168.111.129:2377",
             )
-        hosts["A"].containers.create("busybox", name="my-own", network="mine")
         for name in joined:  # Docker makes it a moment after it has entered the swarm
             until(lambda client=hosts[name]: "docker_gwbridge" in inventory(client)["networks"], "docker_gwbridge")
+        yield
+    finally:
+        for client in reversed(hosts.values()):
+            for container in client.containers.list(all=True):
+                container.remove(force=True)
+        for client in reversed(hosts.values()):
+            if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+                client.swarm.leave(force=True)
+            for network in client.networks.list(names=["docker_gwbridge"]):
+                network.remove()
+
+
+@pytest.mark.parametrize("joined", ["A", "AB"], ids=["only the manager is in it", "both are in it"])
+def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path, joined: str) -> None:
+    manager = hosts["A"]
+    with swarm(hosts, joined):
+        mine = manager.networks.create("mine", driver="overlay", attachable=True)
+        hosts["A"].containers.create("busybox", name="my-own", network="mine")
         before, nodes = everything(hosts), sorted(node.id for node in manager.nodes.list())
         capnet("scenario", "overlay", *urls(hosts), "--capture", "ens33", "--output", tmp_path)
         if "B" not in joined:  # Docker makes it when the host enters a swarm; ours is gone with our membership
@@ -99,14 +118,18 @@ def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path,
         vni = json.loads((tmp_path / "overlay.topology.json").read_text())["networks"][0]["vni"]
         mine.reload()
         assert vni != int(mine.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
-    finally:
-        for container in manager.containers.list(all=True):
-            container.remove(force=True)
-        for client in reversed(hosts.values()):
-            if client.info()["Swarm"]["LocalNodeState"] != "inactive":
-                client.swarm.leave(force=True)
-            for network in client.networks.list(names=["docker_gwbridge"]):
-                network.remove()
+
+
+def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> None:
+    """The manager alone can remove it; the worker forgets it some time after its last container."""
+    with swarm(hosts, "AB"), ThreadPoolExecutor() as beside:
+        made = hosts["A"].networks.create("across", driver="overlay", attachable=True)
+        box = hosts["B"].containers.run("busybox", ["sleep", "1000"], network="across", detach=True)
+        listed = hosts["B"].networks.list(names=["across"])
+        removed = [beside.submit(remove_network, each) for each in (made, *listed)]
+        box.remove(force=True)
+        assert [each.result(60) for each in removed] == [None, None]
+        assert [client.networks.list(names=["across"]) for client in hosts.values()] == [[], []]
 
 
 def test_keep_leaves_it_and_clean_removes_it(hosts: Clients, tmp_path: Path) -> None:
