@@ -207,11 +207,8 @@ class Capture:
                 self._walk(walked, RECORDS - n, batch.view["out"])
                 count, source.pos, status, *_ = batch.out.tolist()
             self._dry = status == rec.MORE
-            if count:
-                rows = batch.records[n * rec.WIDTH : (n + count) * rec.WIDTH]
-                rows[rec.NUMBER :: rec.WIDTH] = np.arange(self._numbered + 1, self._numbered + 1 + count)
-                self._numbered += count
-                n += count
+            self._numbered += count
+            n += count
             if status == rec.FULL or (n and not self._is_here(status)):
                 break
             if status == rec.MORE:
@@ -290,12 +287,12 @@ class Capture:
             head = self._pcap
             self.machine.run(pcap.walk)(
                 buffer, source.pos, source.end, int(head.big), head.unit, head.record_header, head.linktype,
-                records, room, out,
+                self._numbered + 1, records, room, out,
             )  # fmt: skip
         else:
             self.machine.run(pcapng.walk)(
                 buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
-                len(self._interfaces), int(self._on_block is None), records, room, out,
+                len(self._interfaces), int(self._on_block is None), self._numbered + 1, records, room, out,
             )  # fmt: skip
 
     @property

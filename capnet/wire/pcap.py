@@ -31,6 +31,7 @@ from capnet.wire.records import (
     MAX_CAPLEN,
     MAX_SECONDS,
     MORE,
+    NUMBER,
     POINT,
     TIME,
     WIDTH,
@@ -124,11 +125,12 @@ def walk(
     unit: int,
     header: int,
     linktype: int,
+    number: int,
     records: Any,
     room: int,
     out: Any,
 ) -> None:
-    """Index the records of `buf[pos:end]`.
+    """Index the records of `buf[pos:end]`, the first of which is number `number`.
 
     Writes up to `room` rows of `records`; `out` = number of records, position after them, how it ended.
     """
@@ -160,6 +162,7 @@ def walk(
         records[r + TIME] = min(seconds, MAX_SECONDS) * 1_000_000_000 + u32(buf, pos + 4, big) * unit
         records[r + POINT] = 0
         records[r + LINKTYPE] = linktype
+        records[r + NUMBER] = number + n
         n += 1
         pos = at + caplen
     out[0] = n

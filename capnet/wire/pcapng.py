@@ -29,6 +29,7 @@ from capnet.wire.records import (
     MAX_CAPLEN,
     MAX_SECONDS,
     MORE,
+    NUMBER,
     OTHER,
     POINT,
     TIME,
@@ -281,11 +282,12 @@ def walk(
     base: int,
     count: int,
     skip: int,
+    number: int,
     records: Any,
     room: int,
     out: Any,
 ) -> None:
-    """Index the packets of `buf[pos:end]` up to the next block that is no packet.
+    """Index the packets of `buf[pos:end]` up to the next block that is no packet; `number`: of the first.
 
     `skip`: pass over those that tell nothing, too. `interfaces` holds all interfaces of the file, those of this section
     are `base` to `count`. `out` = number of records, position after them, how it ended.
@@ -356,6 +358,7 @@ def walk(
         records[r + TIME] = time
         records[r + POINT] = interfaces[interface * IF_WIDTH + IF_POINT]
         records[r + LINKTYPE] = interfaces[interface * IF_WIDTH + IF_LINKTYPE]
+        records[r + NUMBER] = number + n
         n += 1
         pos += length
     out[0] = n

@@ -15,7 +15,7 @@ WIRELEN = 2
 TIME = 3  # ns since 1970 UTC; -1 where the file has none (simple packet block)
 POINT = 4  # index of the interface in this file, over all its sections
 LINKTYPE = 5
-NUMBER = 6  # 1-based in its file, as Wireshark counts; walkers leave it to their caller
+NUMBER = 6  # 1-based in its file, as Wireshark counts
 WIDTH = 7
 
 # How a walk ended.
