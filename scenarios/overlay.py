@@ -47,7 +47,7 @@ def play(stage: Stage) -> None:
     for host in (a, b):
         host.serve_http(7000)
     right.until("wget -q -O /dev/null http://127.0.0.1/bulk")
-    left.until(f"ping -c 1 -W 1 {right.address(NET)}", within=30)
+    left.until(f"ping -c 1 -W 1 {right.address(NET)}")
 
     with stage.listening(
         left.interface("eth0", "left's leg on the overlay network"),

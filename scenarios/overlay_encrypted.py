@@ -43,7 +43,7 @@ def play(stage: Stage) -> None:
     left = a.container("left", network=NET)
     right = b.container("right", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET)
     right.until("wget -q -O /dev/null http://127.0.0.1/")
-    left.until(f"ping -c 1 -W 1 {right.address(NET)}", within=60)
+    left.until(f"ping -c 1 -W 1 {right.address(NET)}")
 
     with stage.listening(
         left.interface("eth0", "left's leg on the overlay network"),

@@ -45,8 +45,8 @@ def play(stage: Stage) -> None:
     stage.network(NET, "overlay", attachable=True)
     here, there = stage.service("web", SERVE, network=NET, ports={80: PORT})
     client = a.container("client", network=NET)
-    client.until(_answers_of_both("http://web/"), within=60)
-    b.until(_answers_of_both(f"http://{a.address}:{PORT}/"), within=60)
+    client.until(_answers_of_both("http://web/"))
+    b.until(_answers_of_both(f"http://{a.address}:{PORT}/"))
 
     with stage.listening(
         client.interface(client.leg(NET), "client's leg on vxlanS"),

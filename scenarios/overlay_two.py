@@ -42,7 +42,7 @@ def play(stage: Stage) -> None:
         pairs.append((net, left, right))
     for net, left, right in pairs:
         right.until("wget -q -O /dev/null http://127.0.0.1/")
-        left.until(f"ping -c 1 -W 1 {right.address(net)}", within=30)
+        left.until(f"ping -c 1 -W 1 {right.address(net)}")
 
     with stage.listening(
         *(left.interface("eth0", f"{left.name}'s leg on {net}") for net, left, _ in pairs),

@@ -18,7 +18,7 @@ from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
 from capnet.record.host import ping
 
-READY_WITHIN = 60.0  # seconds; a daemon answers after 2 to 8 on an idle machine
+READY_WITHIN = 120.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _CONFIGURATION = "daemon.json"
 _LOCK = 9  # the descriptor of the lab's lock in the script below
 

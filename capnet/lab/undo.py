@@ -17,7 +17,7 @@ from capnet.lab.record import RECORD, Kind, Record, Thing
 from capnet.lab.uml import machine
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_DEADLINE = 10.0  # seconds
+_DEADLINE = 60.0  # seconds
 
 
 def everything(lab: Lab, record: Record) -> None:

@@ -21,10 +21,10 @@ from capnet.record.shell import Shell
 
 SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merged file
 
-_READY_WITHIN = 15.0  # seconds
+_READY_WITHIN = 60.0  # seconds; a dozen programs begin side by side, in User-Mode Linux one after the other
 _QUIET = 0.8  # seconds without a new byte in any file: longer than any read timeout
 _QUIET_WITHIN = 10.0  # give up waiting for quiet: somebody else is talking
-_STOP_WITHIN = 10.0
+_STOP_WITHIN = 60.0
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from capnet.record.shell import leashed
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 
-_WITHIN = 20.0  # seconds
+_WITHIN = 60.0  # seconds
 
 
 def ssh_command(url: SplitResult) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ def opened(url: SplitResult) -> Iterator[Path]:
             process = leashed([*options, *forward, dashes, target], stdout=subprocess.DEVNULL, stderr=stderr)
         try:
             deadline = time.monotonic() + _WITHIN
-            while not local.exists():
+            while not _listens(local):
                 if process.poll() is not None or time.monotonic() > deadline:
                     said = complaints.read_text(errors="replace").strip().splitlines()
                     raise EnvironmentLacks(f"{url.geturl()}: {said[-1] if said else 'ssh does not get through'}")
@@ -67,6 +69,12 @@ def opened(url: SplitResult) -> Iterator[Path]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(10)
+            process.wait(_WITHIN)
     finally:
         shutil.rmtree(where, ignore_errors=True)
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody does: the file is there before that, from bind(2) on."""
+    with socket.socket(socket.AF_UNIX) as asker:
+        return asker.connect_ex(os.fspath(path)) == 0

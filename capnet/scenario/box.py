@@ -51,7 +51,7 @@ class Box:
             )
         return printed
 
-    def until(self, command: str, *, within: float = 15) -> None:
+    def until(self, command: str, *, within: float = 60) -> None:
         """Repeats the command until it succeeds. ScenarioFailed when it still does not `within` seconds.
 
         It is repeated in the container: to get there takes Docker much longer than most commands take.

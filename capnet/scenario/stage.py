@@ -247,7 +247,7 @@ class StageHost:
         """Runs a command that is to fail, with these words; returns what it printed. ScenarioFailed otherwise."""
         return self._own().fails(command, saying=saying)
 
-    def until(self, command: str, *, within: float = 15) -> None:
+    def until(self, command: str, *, within: float = 60) -> None:
         self._own().until(command, within=within)
 
     def free_addresses(self, count: int) -> list[str]:
@@ -509,7 +509,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     assert process.stdin is not None and process.stdout is not None
     process.stdin.close()
     process.stdout.close()
-    process.wait(10)
+    process.wait(60)
 
 
 _NAME_SERVER = """

@@ -59,7 +59,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
         listed = manager.docker.client.nodes.list()
         return {node.id for node in listed if node.attrs["Status"]["State"] == "ready"} >= nodes
 
-    until(both_ready, f"{manager.name} and {worker.name} are ready nodes of one swarm", within=30)
+    until(both_ready, f"{manager.name} and {worker.name} are ready nodes of one swarm", within=120)
     for host, state in ((manager, here), (worker, there)):
         if state["LocalNodeState"] == "inactive":
             _until_ingress(host)

@@ -50,7 +50,7 @@ def urls(hosts: Clients) -> list[str]:
 
 def capnet(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "capnet", *map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=180
+        [sys.executable, "-m", "capnet", *map(str, words)], cwd=PROJECT, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr

@@ -128,7 +128,7 @@ def test_programs_end_when_their_owner_is_gone(host: DockerHost, tmp_path: Path)
     assert process.poll() is None
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(10) != 0
+    assert process.wait(60) != 0
 
 
 def test_overlay_namespace_holds_the_vxlan_device(host: DockerHost, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def start(*words: str) -> subprocess.Popen[str]:
 
 def run(*words: str) -> str:
     with start(*words) as process:
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
     return out
 
@@ -129,7 +129,7 @@ def test_overlay_at_ens33_shows_what_docker_and_tshark_say(
 
 def test_overlay_without_a_second_host_says_what_it_needs() -> None:
     with start("scenario", "overlay", "--host", "unix:///nowhere.sock") as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=400)
     assert process.returncode in (2, 4)
     assert "Traceback" not in err
 
@@ -145,7 +145,7 @@ def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
                 break
         else:
             pytest.fail(f"it never said {line!r}")
-        process.communicate(timeout=120)
+        process.communicate(timeout=400)
     return process.returncode
 
 

@@ -83,7 +83,7 @@ def from_host_a(made: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "capnet", *words]
     return subprocess.run(
         ["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", f"cd {PROJECT} && exec {shlex.join(command)}"],
-        capture_output=True, text=True, timeout=180,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def start(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 def run(folder: Path, *words: str, code: int = 0, text: str = "") -> subprocess.CompletedProcess[str]:
     with start(folder, *words) as process:
-        out, err = process.communicate(text, timeout=400)
+        out, err = process.communicate(text, timeout=1000)
     assert process.returncode == code, err
     assert "Traceback" not in err
     return subprocess.CompletedProcess(words, process.returncode, out, err)
@@ -67,7 +67,7 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], seconds: float = machine.READY_WITHIN) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "does not happen"
@@ -199,7 +199,7 @@ def test_a_running_scenario_that_is_interrupted_leaves_nothing_inside(uml: Path,
         assert process.stderr is not None
         assert any("one to host" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
+        process.communicate(timeout=400)
     assert process.returncode == 130
     assert list(tmp_path.iterdir()) == []
     assert run(uml, "lab", "exec", "A", "docker", "ps", "-aq").stdout == ""
@@ -233,7 +233,7 @@ def test_interrupted_up_undoes_itself(folder: Path, number: signal.Signals) -> N
     with start(folder, "lab", "up", "--kernel", "uml") as process:
         until(lambda: (folder / "control").exists())
         process.send_signal(number)
-        process.communicate(timeout=120)
+        process.communicate(timeout=400)
     assert process.returncode == 130
 
 
@@ -242,7 +242,7 @@ def test_the_kernel_ends_with_its_keeper(folder: Path) -> None:
         until(lambda: (folder / "control").exists())
         keeper = next(int(line.split()[0]) for line in processes_of(folder) if "uml.keeper" in line)
         os.kill(keeper, signal.SIGKILL)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=400)
     assert process.returncode == 4
     assert "User-Mode Linux" in said
 

@@ -20,8 +20,8 @@ EXCHANGE = "exchange"  # folder in the lab's folder that programs inside see as 
 INSIDE_EXCHANGE = Path("/run/capnet-exchange")
 
 _MEMORY = 1536  # MiB; taken from the machine as it is used: about 600 when both daemons run
-READY_WITHIN = 60.0  # seconds; the agent answers after 4 to 8
-_ENDED_WITHIN = 10.0
+READY_WITHIN = 120.0  # seconds; the agent answers after 4 to 8
+_ENDED_WITHIN = 60.0
 _MARK = "capnet-uml"  # among the words of every process that we start for it
 
 # The kernel's first process. The machine's files are its root (hostfs); what programs change in /etc, /opt and /var
