@@ -21,6 +21,7 @@ from capnet import lab
 from capnet.scenario.runs import remove_network
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
+from tests.live.said import until_it_says
 
 pytestmark = pytest.mark.live
 
@@ -258,8 +259,7 @@ def test_killed_at_any_step_the_next_run_removes_what_is_left(hosts: Clients, tm
     before = everything(hosts)
     words = [sys.executable, "-m", "capnet", "scenario", "overlay", *urls(hosts), "--output", str(tmp_path)]
     with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        assert process.stderr is not None
-        assert any(step in line for line in process.stderr)
+        until_it_says(process, step)
         process.send_signal(signal.SIGKILL)
     left = {path for path in folders() if f"-{process.pid}-" in path.name}
     assert left

@@ -17,6 +17,7 @@ import pytest
 from capnet import lab
 from capnet.scenario.wait import until
 from tests.conntrack import reported, translations
+from tests.live.said import until_it_says
 
 pytestmark = pytest.mark.live
 
@@ -137,14 +138,9 @@ def test_overlay_without_a_second_host_says_what_it_needs() -> None:
 def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
     """Play a scenario and send it a signal once it has said `line`, while its taps listen; its exit code."""
     with start(*words) as process:
-        assert process.stderr is not None
-        for said in process.stderr:
-            if line in said:
-                assert len(list(capture_programs())) == 7  # else their absence afterwards proves nothing
-                process.send_signal(how)
-                break
-        else:
-            pytest.fail(f"it never said {line!r}")
+        until_it_says(process, line)
+        assert len(list(capture_programs())) == 7  # else their absence afterwards proves nothing
+        process.send_signal(how)
         process.communicate(timeout=400)
     return process.returncode
 
@@ -181,8 +177,7 @@ def test_a_promiscuous_nic_is_put_back_after_a_kill(hosts: dict[str, docker.Dock
     run("scenario", "macvlan", "--lab", "--output", str(tmp_path))
     assert not promiscuous()
     with start("scenario", "macvlan", "--lab", "--output", str(tmp_path)) as process:
-        assert process.stderr is not None
-        assert any("container web" in line for line in process.stderr)
+        until_it_says(process, "container web")
         assert promiscuous()
         process.kill()
     assert promiscuous()

@@ -18,6 +18,7 @@ from capnet.lab import daemon
 from capnet.lab.plan import Lab
 from capnet.lab.uml import client, machine
 from tests.conftest import PROJECT
+from tests.live.said import until_it_says
 from tests.live.seen import tshark
 
 pytestmark = pytest.mark.live
@@ -196,8 +197,7 @@ def test_an_encrypted_overlay_is_esp_on_the_wire_and_plain_inside(uml: Path, tmp
 
 def test_a_running_scenario_that_is_interrupted_leaves_nothing_inside(uml: Path, tmp_path: Path) -> None:
     with start(uml, "scenario", "ipvlan-l2", "--lab", "--output", str(tmp_path)) as process:
-        assert process.stderr is not None
-        assert any("one to host" in line for line in process.stderr)
+        until_it_says(process, "one to host")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=400)
     assert process.returncode == 130
