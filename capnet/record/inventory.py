@@ -85,21 +85,16 @@ class ConnectionTable:
         ]
 
 
-def conntrack(host: DockerHost, addresses: set[str], earlier: ConnectionTable, netns: str | None = None) -> list[str]:
-    """The connections that had packets since `earlier` and name one of the addresses, as lines of conntrack.
-
-    Of a network namespace, else of the host's own. Empty where nobody can look; EnvironmentLacks where conntrack is
-    missing or refuses.
-    """
-    return sorted(
-        line
-        for line in connection_table(host, netns).used_since(earlier)
-        if any(part.partition("=")[2] in addresses for part in line.split())
-    )
+def naming(addresses: set[str], lines: Sequence[str]) -> list[str]:
+    """Those lines of conntrack that name one of the addresses, sorted."""
+    return sorted(line for line in lines if any(part.partition("=")[2] in addresses for part in line.split()))
 
 
 def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTable:
-    """The table of a network namespace, else of the host's own, now; without lines where nobody can look."""
+    """The table of a network namespace, else of the host's own, now; without lines where nobody can look.
+
+    EnvironmentLacks where conntrack is missing or refuses.
+    """
     asked = time.monotonic()
     if host.shell is None:
         return ConnectionTable([], asked, asked)

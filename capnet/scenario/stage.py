@@ -158,11 +158,18 @@ class Stage:
         return found
 
     def _survey(self, points: Sequence[Point], earlier: dict[tuple[str, str | None], ConnectionTable]) -> Topology:
-        """Asked while everything still stands: connection tables forget within seconds.
+        """Asked while everything still stands, and the connection tables first: they forget within seconds.
 
         `earlier` are those of before, by host and network namespace (None: the host's own). A connection without a
         packet since anybody listened is none of the capture.
         """
+        known = {host.name: host for host in self.hosts}
+        used: dict[str, list[str]] = {name: [] for name in known}
+        for (name, netns), before in earlier.items():
+            try:
+                used[name] += inventory.connection_table(known[name], netns).used_since(before)
+            except EnvironmentLacks as error:
+                self.say(f"{name}: the topology goes without a connection table: {error}")
         containers = [(actor.docker, box.docker_name) for actor in self._actors for box in actor.boxes]
         topology = inventory.survey(self.scenario, self.hosts, containers, points)
         addresses = {
@@ -171,15 +178,8 @@ class Stage:
             for endpoint in container.endpoints
             for address in endpoint.addresses
         }
-        described = {each.name: each for each in topology.hosts}
-        for host in self.hosts:
-            for (name, netns), before in earlier.items():
-                if name != host.name:
-                    continue
-                try:
-                    described[name].conntrack += inventory.conntrack(host, addresses, before, netns)
-                except EnvironmentLacks as error:
-                    self.say(f"{name}: the topology goes without a connection table: {error}")
+        for described in topology.hosts:
+            described.conntrack = inventory.naming(addresses, used[described.name])
         return topology
 
     def _connections(self, host: DockerHost, netns: str | None) -> ConnectionTable:
