@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
 
 import click
 
 from capnet.errors import Exit, UsageError
+
+FAR = 50_000  # frames before one: about a second of Wireshark's
 
 
 @click.command("packet", short_help="Show one frame, layer by layer.")
@@ -20,17 +24,27 @@ def command(file: Path, number: int, with_hex: bool, no_tshark: bool) -> int:
     """Show frame N of FILE, counted from 1 as Wireshark counts.
 
     First what capnet makes of it, what a tunnel carries below the tunnel, and the comments that pcapng has on it. Then,
-    when tshark is installed, every field of Wireshark's own dissection.
+    when tshark is installed, every field of Wireshark's own dissection; a frame far into a file is dissected by itself.
     """
     from capnet.cli.output import emit
 
-    emit(_ours(file, number, with_hex))
+    found = _found(file, number, with_hex)
+    emit(found.text)
     if not no_tshark:
-        emit("\n" + "\n".join(_wireshark(file, number)) + "\n")
+        emit("\n" + "\n".join(_as_wireshark_dissects(file, number, found)) + "\n")
     return Exit.OK
 
 
-def _ours(file: Path, number: int, with_hex: bool) -> str:
+class _Found(NamedTuple):
+    """A frame as text, and what a capture needs that holds it alone."""
+
+    text: str
+    linktype: int
+    row: dict[str, int]
+    raw: bytes
+
+
+def _found(file: Path, number: int, with_hex: bool) -> _Found:
     from capnet.report import frame
     from capnet.wire.capture import open_capture
     from capnet.wire.frames import NAMES
@@ -54,9 +68,10 @@ def _ours(file: Path, number: int, with_hex: bool) -> str:
             comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
             point = interface.name or file.name.split(".")[0]
             text = frame.render(rows, str(file), point, names=_names(file, point), comments=comments)
+            raw = bytes(block.raw[at : at + length])
             if with_hex:
-                text += "\n" + frame.hex_dump(bytes(block.raw[at : at + length]))
-            return text
+                text += "\n" + frame.hex_dump(raw)
+            return _Found(text, interface.linktype, rows[0], raw)
         damage = "".join(f"; {each.says}" for each in capture.problems)
     raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
 
@@ -71,61 +86,22 @@ def _names(file: Path, point: str) -> dict[str, str]:
         return {}
 
 
-# -- the second opinion ---------------------------------------------------------------------------
-def _wireshark(file: Path, number: int) -> Iterator[str]:
-    """Wireshark's dissection through pyshark, a line per field, or one line that says why there is none."""
-    import asyncio
+def _as_wireshark_dissects(file: Path, number: int, found: _Found) -> Iterator[str]:
+    from capnet.cli.wireshark import dissected
 
-    import pyshark
-    from pyshark.capture.capture import TSharkCrashException
-    from pyshark.tshark.tshark import TSharkNotFoundException
-
-    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
-    loop = asyncio.new_event_loop()
-    try:
-        capture = pyshark.FileCapture(
-            str(file),
-            eventloop=loop,
-            display_filter=f"frame.number=={number}",
-            custom_parameters=["-c", str(number)],  # read no further
-        )
-        try:
-            packet = capture[0]
-        finally:
-            capture.close()
-    except TSharkNotFoundException:
-        yield "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
+    if number <= FAR:
+        yield from dissected(file, number, "As Wireshark dissects it:")
         return
-    except (TSharkCrashException, KeyError) as error:
-        yield _safe(f"tshark could not show this frame: {str(error).splitlines()[0]}")
-        return
-    finally:
-        loop.close()
-    yield "As Wireshark dissects it:"
-    for layer in packet.layers:
-        yield _safe(f"  {layer.layer_name}")
-        yield from (_safe(f"    {text}") for text in _fields(layer))
+    # Wireshark dissects all that comes before a frame first: minutes, and gigabytes of memory.
+    with NamedTemporaryFile(prefix="capnet-", suffix=".pcap") as alone:
+        alone.write(_capture_of(found))
+        alone.flush()
+        yield from dissected(Path(alone.name), 1, "As Wireshark dissects it by itself, without the streams before it:")
 
 
-def _fields(layer) -> Iterator[str]:
-    """What Wireshark shows of a layer, in the order of the bytes.
-
-    pyshark groups equal fields; the byte position puts them back. Fields that Wireshark computed have no bytes: they
-    stay behind the one before them.
-    """
-    lines, position = [], 0
-    for name in layer.field_names:
-        container = layer.get_field(name)
-        for each in container.all_fields if container is not None else []:
-            if each.hide or not (each.showname or each.show):
-                continue
-            if each.size and each.size != "0" and each.pos is not None:
-                position = int(each.pos)
-            lines.append((position, each.showname or each.show))
-    return (text for _, text in sorted(lines, key=lambda line: line[0]))
-
-
-def _safe(text: str) -> str:
-    from capnet.report.escape import visible
-
-    return visible(re.sub(r"\x1b\[[0-9;]*m", "", text))
+def _capture_of(found: _Found) -> bytes:
+    """A pcap file with one frame in it, and nanoseconds (draft-ietf-opsawg-pcap section 4)."""
+    seconds, fraction = divmod(max(found.row["time"], 0), 1_000_000_000)
+    head = struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, found.linktype)
+    lengths = len(found.raw), min(found.row["wirelen"], 0xFFFFFFFF)
+    return head + struct.pack("<IIII", min(seconds, 0xFFFFFFFF), fraction, *lengths) + found.raw

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from scapy.all import Ether
 
+from capnet.cli import packet as cli_packet
 from tests.made.build import A, B, interface, obsolete_packet, section, simple_packet
 from tests.made.build import packet as packet_block
 
@@ -149,6 +150,25 @@ def test_wireshark_fields_are_in_the_order_of_the_bytes():
         for start in ("Destination:", "Source:", "Type:")
     ]
     assert first == sorted(first)
+
+
+@needs_tshark
+@pytest.mark.parametrize("name", ["pcaps/overlay.pcapng", "tests/made/vxlan.pcap", "tests/made/sll.pcap"])
+def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, name):
+    """As tshark dissects it where it is, but for what comes from the frames before it."""
+    near = packet(name, 5).stdout
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(cli_packet, "FAR", 4)
+    assert cli_packet.command.main([name, "5"], standalone_mode=False) == 0
+    far = capsys.readouterr().out
+    heading = "As Wireshark dissects it by itself, without the streams before it:"
+    ours, theirs = far.split(f"{heading}\n")
+    assert ours == near.split("As Wireshark dissects it:\n")[0]
+    from_before = ("Stream index", "Time since", "relative", "Timestamps", "Conversation", "Analysis", "SEQ/ACK", "[")
+    lines = [line for line in near.split("As Wireshark dissects it:\n")[1].splitlines() if "0x" in line or ":" in line]
+    kept = [line for line in lines if not any(word in line for word in from_before)]
+    assert len(kept) > 20
+    assert [line for line in kept if line not in theirs.splitlines()] == []
 
 
 def test_an_address_of_both_hosts_is_named_by_the_host_of_the_point() -> None:
