@@ -249,7 +249,7 @@ class _Annotation:
         if kind == pcapng.INTERFACE_DESCRIPTION:
             block = self._named_interface(block, big, self._seen_interfaces, big)
             self._seen_interfaces += 1
-        if kind in pcapng.NUMBERED_BY_WIRESHARK:
+        if pcapng.is_numbered(kind):
             self.number += 1
         self.write(block)
 
@@ -327,5 +327,5 @@ class _Merged:
         elif kind == pcapng.NAME_RESOLUTION:
             to.write(turned_names(block) if big else block)
         elif not big:  # custom blocks, secrets, journal: their bytes mean the same here
-            to.number += kind in pcapng.NUMBERED_BY_WIRESHARK
+            to.number += pcapng.is_numbered(kind)
             to.write(block)

@@ -38,6 +38,7 @@ MAX_GAPS = 20
 
 # Every interface is a point, looked at by itself: thousands are no capture of a network, but a file made to be slow.
 MAX_INTERFACES = 4096
+MAX_SECTIONS = 1 << 16  # most of them without any interface, then
 
 # Below this many bytes the interpreter is done before the compiler (or its cache) has even been loaded.
 INTERPRET_BELOW_CACHED = 1 << 20
@@ -126,6 +127,7 @@ class Capture:
         self._numbered = 0  # packets, and blocks that Wireshark numbers like packets
         self._table = np.zeros(0, dtype=np.int64)  # interfaces, as the walker reads them
         self._section = 0  # first interface of the current section
+        self._sections = 0
         self._big = False
         self._on_block = on_block
         self._ended = False
@@ -205,10 +207,9 @@ class Capture:
             else:
                 walked = view(batch.records[n * rec.WIDTH :]) if n else batch.view["records"]
                 self._walk(walked, RECORDS - n, batch.view["out"])
-                count, source.pos, status, *_ = batch.out.tolist()
+                count, source.pos, status, self._numbered, _ = batch.out.tolist()
+                n += count
             self._dry = status == rec.MORE
-            self._numbered += count
-            n += count
             if status == rec.FULL or (n and not self._is_here(status)):
                 break
             if status == rec.MORE:
@@ -287,13 +288,19 @@ class Capture:
             head = self._pcap
             self.machine.run(pcap.walk)(
                 buffer, source.pos, source.end, int(head.big), head.unit, head.record_header, head.linktype,
-                self._numbered + 1, records, room, out,
+                self._numbered, records, room, out,
             )  # fmt: skip
         else:
             self.machine.run(pcapng.walk)(
                 buffer, source.pos, source.end, int(self._big), view(self._table), self._section,
-                len(self._interfaces), int(self._on_block is None), self._numbered + 1, records, room, out,
+                len(self._interfaces), self._passing(), self._numbered, records, room, out,
             )  # fmt: skip
+
+    def _passing(self) -> int:
+        """Which blocks nobody asks for."""
+        if self._on_block:
+            return pcapng.PASS_NOTHING
+        return pcapng.PASS_OTHERS | (pcapng.PASS_NAMES if self.names.closed else 0)
 
     @property
     def interfaces(self) -> list[Interface]:
@@ -303,6 +310,9 @@ class Capture:
         ):
             interface.packets, interface.bytes = packets, size
             interface.first, interface.last = (None, None) if first < 0 else (first, last)
+        said = self._table[pcapng.IF_DROPPED :: pcapng.IF_WIDTH].tolist()  # in pcap nothing
+        for interface, drops in zip(self._interfaces, said, strict=False):
+            interface.dropped = None if drops < 0 else drops
         return self._interfaces
 
     # -- pcapng blocks that are no packets -----------------------------------------------------
@@ -332,16 +342,14 @@ class Capture:
                     return False
                 self._add_interface(pcapng.parse_interface(block, big))
             elif kind == pcapng.INTERFACE_STATISTICS:
-                index, dropped = pcapng.parse_statistics(block, big)
-                if self._section + index < len(self._interfaces) and dropped is not None:
-                    self._interfaces[self._section + index].dropped = dropped
+                self._count_dropped(block)
             elif kind == pcapng.NAME_RESOLUTION:
                 whole = not self.names.left_out
                 pcapng.parse_names(block, big, self.names)
                 if whole and self.names.left_out:
                     says = f"names of more than {pcapng.MOST_NAMED} addresses, or too many of one, are left out"
                     self._damage("too-many-names", says)
-            elif kind in pcapng.NUMBERED_BY_WIRESHARK:
+            elif pcapng.is_numbered(kind):
                 self._numbered += 1
         except ValueError as error:
             self._damage("damaged-file", f"{error}; nothing behind it was read")
@@ -350,6 +358,15 @@ class Capture:
         if self._on_block:
             self._on_block(block, big)
         return True
+
+    def _count_dropped(self, block: bytes) -> None:
+        """An interface statistics block that the walker did not pass over. ValueError if it is too short."""
+        if len(block) < 24:
+            raise ValueError("interface statistics block shorter than 24 bytes")
+        interface = self._section + int.from_bytes(block[8:12], "big" if self._big else "little")
+        drops = pcapng.dropped(block, 20, len(block) - 4, int(self._big))
+        if interface < len(self._interfaces) and drops >= 0:
+            self._table[interface * pcapng.IF_WIDTH + pcapng.IF_DROPPED] = drops
 
     def _take(self, length: int, order: Literal["big", "little"]) -> bytes | None:
         """The whole block of `length` bytes at `pos`, or None (and a problem) if it is not one."""
@@ -368,6 +385,9 @@ class Capture:
 
     def _section_header(self) -> bool:
         source = self._source
+        if self._sections == MAX_SECTIONS:
+            self._damage("too-many-sections", f"section number {MAX_SECTIONS}; nothing behind it was read")
+            return False
         if not self._have(28):
             self._end()
             return False
@@ -389,13 +409,14 @@ class Capture:
             self._on_block(block, big)
         self._big = big
         self._section = len(self._interfaces)
+        self._sections += 1
         source.pos += length
         return True
 
     def _add_interface(self, found: pcapng.InterfaceBlock) -> None:
         index = len(self._interfaces)
         self._listen(Interface(found.linktype, found.snaplen, found.name, found.description, found.mac))
-        row = [found.linktype, found.snaplen, found.resolution, found.offset, index]
+        row = [found.linktype, found.snaplen, found.resolution, found.offset, index, -1]
         self._table = np.concatenate([self._table, np.array(row, dtype=np.int64)])
 
     def _listen(self, interface: Interface) -> None:

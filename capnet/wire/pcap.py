@@ -130,9 +130,10 @@ def walk(
     room: int,
     out: Any,
 ) -> None:
-    """Index the records of `buf[pos:end]`, the first of which is number `number`.
+    """Index the records of `buf[pos:end]`.
 
-    Writes up to `room` rows of `records`; `out` = number of records, position after them, how it ended.
+    `number`: frames before this. Writes up to `room` rows of `records`; `out` = number of records, position after them,
+    how it ended, frames up to there.
     """
     n = 0
     status = MORE
@@ -162,9 +163,10 @@ def walk(
         records[r + TIME] = min(seconds, MAX_SECONDS) * 1_000_000_000 + u32(buf, pos + 4, big) * unit
         records[r + POINT] = 0
         records[r + LINKTYPE] = linktype
-        records[r + NUMBER] = number + n
         n += 1
+        records[r + NUMBER] = number + n
         pos = at + caplen
     out[0] = n
     out[1] = pos
     out[2] = status
+    out[3] = number + n

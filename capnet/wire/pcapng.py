@@ -7,7 +7,8 @@
     |                      block total length                       |
     +---------------------------------------------------------------+
 
-draft-ietf-opsawg-pcapng. Packets are walked by a kernel; all other blocks are rare and parsed here in plain Python.
+draft-ietf-opsawg-pcapng. A kernel walks packets, and what a file may hold as many of: drop counts, and blocks that are
+passed over. Sections, interfaces and names are parsed here in plain Python, and are bounded.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 # No packets, but Wireshark shows them as frames with a number of their own: systemd journal entries, custom blocks.
 JOURNAL, CUSTOM, CUSTOM_NO_COPY = 9, 0x00000BAD, 0x40000BAD
-NUMBERED_BY_WIRESHARK = (JOURNAL, CUSTOM, CUSTOM_NO_COPY)
 
 PACKET_HEADER = 28  # bytes of an enhanced or obsolete packet block before the frame
 OPT_COMMENT = 1
 
 MOST_NAMED = 1 << 16  # addresses that names are kept for
 MOST_NAMES = 64  # of one address
+MOST_RECORDS = 1 << 18  # of names, and blocks of them: so many are read, new or not
 
 # A longer block is damage: the same bound as Wireshark's (16 MiB), so that no length in a file makes us allocate.
 MAX_BLOCK = 16 << 20
@@ -67,12 +68,19 @@ IF_SNAPLEN = 1
 IF_RESOLUTION = 2  # k: units of 10**-k s; 128 + k: units of 2**-k s
 IF_OFFSET = 3  # s to add
 IF_POINT = 4
-IF_WIDTH = 5
+IF_DROPPED = 5  # packets, by its last statistics block that says so, at most MOST_DROPPED; -1 = not said
+IF_WIDTH = 6
+MOST_DROPPED = (1 << 62) - 1
+
+# What a walk passes over.
+PASS_NOTHING = 0
+PASS_OTHERS = 1  # what is neither packet, section, interface nor name
+PASS_NAMES = 2
 
 
 @dataclass
 class InterfaceBlock:
-    """An interface description block, and what its statistics block adds."""
+    """An interface description block."""
 
     linktype: int
     snaplen: int
@@ -82,18 +90,23 @@ class InterfaceBlock:
     filter: str | None = None
     resolution: int = 6
     offset: int = 0
-    dropped: int | None = None
 
 
 @dataclass
 class Names:
     """Name resolution: address (IPv4, IPv6 or MAC text) → names, in the order of the file.
 
-    Bounded, like all that is kept; `left_out`: how often there was no room for a name.
+    Bounded, like all that is kept; `left_out`: how often there was no room for a name. `records`: read so far.
     """
 
     of: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
+    records: int = 0
+
+    @property
+    def closed(self) -> bool:
+        """No more are read: a file may repeat one name as often as it likes."""
+        return self.records > MOST_RECORDS
 
     def add(self, address: str, names: list[str]) -> None:
         if address not in self.of and len(self.of) == MOST_NAMED:
@@ -163,25 +176,17 @@ def parse_interface(block: bytes, big: bool) -> InterfaceBlock:
     return found
 
 
-def parse_statistics(block: bytes, big: bool) -> tuple[int, int | None]:
-    """(interface id, dropped packets or None) of an interface statistics block."""
-    if len(block) < 24:
-        raise ValueError("interface statistics block shorter than 24 bytes")
-    (interface,) = struct.unpack_from(">I" if big else "<I", block, 8)
-    dropped: int | None = None
-    for code, value in options(block[20:-4], big):
-        # isb_ifdrop and isb_osdrop: dropped by the interface, dropped by the operating system
-        if code in (5, 7) and len(value) == 8:
-            dropped = (dropped or 0) + int.from_bytes(value, "big" if big else "little")
-    return interface, dropped
-
-
 def parse_names(block: bytes, big: bool, into: Names) -> None:
     """The records of a name resolution block: IPv4 (1), IPv6 (2), EUI-48 (3)."""
     at, end = 8, len(block) - 4
     form = ">HH" if big else "<HH"
     sizes = {1: 4, 2: 16, 3: 6}
+    into.records += 1
     while at + 4 <= end:
+        into.records += 1
+        if into.closed:
+            into.left_out += 1
+            return
         kind, length = struct.unpack_from(form, block, at)
         value = bytes(block[at + 4 : at + 4 + length])
         at += 4 + (length + 3 & ~3)
@@ -265,11 +270,37 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
 
 
 @inline
-def tells_nothing(kind: int) -> int:
-    """A block of a kind that nothing here reads or counts: decryption secrets, and what is not known."""
-    if kind == SECTION_HEADER or kind == INTERFACE_DESCRIPTION or kind == NAME_RESOLUTION or kind == JOURNAL:
-        return 0
-    return int(kind != INTERFACE_STATISTICS and kind != CUSTOM and kind != CUSTOM_NO_COPY)
+def dropped(buf: Any, at: int, end: int, big: int) -> int:
+    """Packets that the options of an interface statistics block call dropped; -1 if they say nothing of it."""
+    total = -1
+    while at + 4 <= end:
+        code = u16(buf, at, big)
+        length = u16(buf, at + 2, big)
+        at += 4
+        if code == 0 or at + length > end:
+            break
+        # isb_ifdrop and isb_osdrop: dropped by the interface, dropped by the operating system
+        if (code == 5 or code == 7) and length == 8:
+            first, second = u32(buf, at, big), u32(buf, at + 4, big)
+            high, low = (first, second) if big else (second, first)
+            count = MOST_DROPPED if high >= 1 << 30 else (high << 32) + low
+            total = min(max(total, 0) + count, MOST_DROPPED)
+        at += (length + 3) & ~3
+    return total
+
+
+@inline
+def is_numbered(kind: int) -> bool:
+    """Whether Wireshark gives a block that is no packet a frame number."""
+    return kind == JOURNAL or kind == CUSTOM or kind == CUSTOM_NO_COPY
+
+
+@inline
+def passes_over(kind: int, passing: int) -> bool:
+    """Whether a walk that passes over this much can do without a block of this kind, which is no packet."""
+    if kind == NAME_RESOLUTION:
+        return passing & PASS_NAMES != 0
+    return passing & PASS_OTHERS != 0 and kind != SECTION_HEADER and kind != INTERFACE_DESCRIPTION
 
 
 @kernel
@@ -281,16 +312,17 @@ def walk(
     interfaces: Any,
     base: int,
     count: int,
-    skip: int,
+    passing: int,
     number: int,
     records: Any,
     room: int,
     out: Any,
 ) -> None:
-    """Index the packets of `buf[pos:end]` up to the next block that is no packet; `number`: of the first.
+    """Index the packets of `buf[pos:end]` up to the next block that is no packet and is not passed over.
 
-    `skip`: pass over those that tell nothing, too. `interfaces` holds all interfaces of the file, those of this section
-    are `base` to `count`. `out` = number of records, position after them, how it ended.
+    `passing`: a sum of PASS_. `interfaces` holds all interfaces of the file, those of this section are `base` to
+    `count`. `number`: frames before this. `out` = number of records, position after them, how it ended, frames up to
+    there.
     """
     n = 0
     status = MORE
@@ -303,12 +335,20 @@ def walk(
         kind = u32(buf, pos, big)
         if kind != ENHANCED_PACKET and kind != SIMPLE_PACKET and kind != OBSOLETE_PACKET:
             length = u32(buf, pos + 4, big)
-            whole = length >= 12 and length & 3 == 0 and length <= MAX_BLOCK and pos + length <= end
-            if skip and whole and tells_nothing(kind) and u32(buf, pos + length - 4, big) == length:
-                pos += length
-                continue
-            status = OTHER
-            break
+            least = 24 if kind == INTERFACE_STATISTICS else 12
+            whole = length >= least and length & 3 == 0 and length <= MAX_BLOCK and pos + length <= end
+            if not whole or not passes_over(kind, passing) or u32(buf, pos + length - 4, big) != length:
+                status = OTHER
+                break
+            if kind == INTERFACE_STATISTICS:
+                interface = base + u32(buf, pos + 8, big)
+                drops = dropped(buf, pos + 20, pos + length - 4, big)
+                if interface < count and drops >= 0:
+                    interfaces[interface * IF_WIDTH + IF_DROPPED] = drops
+            elif is_numbered(kind):
+                number += 1
+            pos += length
+            continue
         length = u32(buf, pos + 4, big)
         if length < 16 or length & 3 or length > MAX_BLOCK:
             status = DAMAGE
@@ -358,9 +398,11 @@ def walk(
         records[r + TIME] = time
         records[r + POINT] = interfaces[interface * IF_WIDTH + IF_POINT]
         records[r + LINKTYPE] = interfaces[interface * IF_WIDTH + IF_LINKTYPE]
-        records[r + NUMBER] = number + n
+        number += 1
+        records[r + NUMBER] = number
         n += 1
         pos += length
     out[0] = n
     out[1] = pos
     out[2] = status
+    out[3] = number

@@ -129,9 +129,9 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
         if not more:
             continue
         for cut in range(begin, end):
-            pcapng.walk.interpreted(data, begin, cut, 0, table, 0, interfaces, 1, 1, found, 2, out)
+            pcapng.walk.interpreted(data, begin, cut, 0, table, 0, interfaces, pcapng.PASS_OTHERS, 0, found, 2, out)
             assert (out[0], out[1], out[2]) == (0, begin, rec.MORE), cut
-        pcapng.walk.interpreted(data, begin, end, 0, table, 0, interfaces, 1, 1, found, 2, out)
+        pcapng.walk.interpreted(data, begin, end, 0, table, 0, interfaces, pcapng.PASS_OTHERS, 0, found, 2, out)
         assert (out[0], out[1], out[2]) == (1, end, rec.MORE), end
         cuts += end - begin
     assert cuts > len(data) // 2  # the other blocks are cut by the tests below and above

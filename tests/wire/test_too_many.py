@@ -11,7 +11,7 @@ from scapy.all import Ether
 from capnet import analyze
 from capnet.wire import capture, pcapng
 from capnet.wire.capture import Capture, open_capture
-from tests.made.build import A, B, block, interface, moment, packet, section
+from tests.made.build import A, B, block, interface, moment, options, packet, section
 
 FRAME = bytes(Ether(src=A, dst=B, type=0x1234)) + bytes(50)
 
@@ -63,6 +63,68 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [each.name for each in found.problems] == ["too-many-names"]
         assert found.problems[0].offset == len(head + fits)
         assert found.names.of == read(head + fits).names.of
+
+
+def test_sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "MAX_SECTIONS", 8)
+    one = section() + interface("a") + packet(FRAME, moment(1))
+    assert (read(section() * 7 + one).packets, read(section() * 7 + one).problems) == (1, [])
+    found = read(one + section() * 8 + one)
+    assert found.packets == 1
+    assert [(each.name, each.offset) for each in found.problems] == [
+        ("too-many-sections", len(one) + 7 * len(section()))
+    ]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_one_name_again_and_again(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    """Reading names ends, reading goes on."""
+    monkeypatch.setattr(pcapng, "MOST_RECORDS", 40)
+    head, tail = section() + interface("a"), packet(FRAME, moment(1))
+    with open_capture(io.BytesIO(head + resolution(1, b"x") * 1000 + tail), compiled=compiled) as found:
+        taken = found._other
+        calls: list[bool] = []
+        found._other = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        assert sum(len(rows) for rows in found.blocks()) == 1
+    assert [each.name for each in found.problems] == ["too-many-names"]
+    assert found.names.of == {"10.0.0.1": ["x"]}
+    assert len(calls) < 20
+
+
+def statistics(interface: int, given: list[tuple[int, bytes]]) -> bytes:
+    return block(5, struct.pack("<III", interface, 0, 0) + options(given))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_drop_counts_are_those_of_the_last_block_that_has_some(compiled: bool, asked: bool) -> None:
+    """By construction; interface 3 does not exist."""
+    lost = [(5, struct.pack("<Q", 7)), (4, struct.pack("<Q", 99)), (7, struct.pack("<Q", 1 << 33))]
+    many = statistics(1, [(5, b"\xff" * 8)] * 3)
+    data = section() + interface("first") + packet(FRAME, moment(1))
+    data += section() + interface("a") + interface("b") + interface("c")
+    data += (statistics(0, lost[:1]) + statistics(0, lost) + statistics(0, lost[1:2]) + many + statistics(3, lost)) * 99
+    data += statistics(2, [(5, b"short"), (7, b"too long to be it")]) + packet(FRAME, moment(1))
+    given = (lambda body, big: None) if asked else None
+    with open_capture(io.BytesIO(data), compiled=compiled, on_block=given) as found:
+        assert sum(len(rows) for rows in found.blocks()) == 2
+    assert [each.dropped for each in found.interfaces] == [None, 7 + (1 << 33), (1 << 62) - 1, None]
+    with open_capture(io.BytesIO(data + block(5, bytes(8))), compiled=compiled, on_block=given) as found:
+        assert sum(len(rows) for rows in found.blocks()) == 2
+    assert [(each.name, each.offset) for each in found.problems] == [("damaged-file", len(data))]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kind", [pcapng.JOURNAL, pcapng.CUSTOM, pcapng.CUSTOM_NO_COPY])
+def test_blocks_that_wireshark_numbers_are_counted_one_by_one_and_taken_all_at_once(kind: int, compiled: bool) -> None:
+    """What Wireshark's numbers are, tests.conformance asks it."""
+    head, one, two = section() + interface("a"), packet(FRAME, moment(1)), packet(FRAME, moment(2))
+    with open_capture(io.BytesIO(head + (block(kind, bytes(8)) * 500 + one) * 2 + two), compiled=compiled) as found:
+        taken = found._other
+        calls: list[bool] = []
+        found._other = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        numbers = [number for rows in found.blocks() for number in rows["frame"].tolist()]
+    assert (numbers, found.problems, len(calls)) == ([501, 1002, 1003], [], 1)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
