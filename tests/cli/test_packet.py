@@ -156,10 +156,10 @@ def test_wireshark_fields_are_in_the_order_of_the_bytes():
 @pytest.mark.parametrize("name", ["pcaps/overlay.pcapng", "tests/made/vxlan.pcap", "tests/made/sll.pcap"])
 def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, name):
     """As tshark dissects it where it is, but for what comes from the frames before it."""
-    near = packet(name, 5).stdout
+    near = packet(name, 3).stdout
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(cli_packet, "FAR", 4)
-    assert cli_packet.command.main([name, "5"], standalone_mode=False) == 0
+    monkeypatch.setattr(cli_packet, "FAR", 2)
+    assert cli_packet.command.main([name, "3"], standalone_mode=False) == 0
     far = capsys.readouterr().out
     heading = "As Wireshark dissects it by itself, without the streams before it:"
     ours, theirs = far.split(f"{heading}\n")
@@ -167,7 +167,7 @@ def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, nam
     from_before = ("Stream index", "Time since", "relative", "Timestamps", "Conversation", "Analysis", "SEQ/ACK", "[")
     lines = [line for line in near.split("As Wireshark dissects it:\n")[1].splitlines() if "0x" in line or ":" in line]
     kept = [line for line in lines if not any(word in line for word in from_before)]
-    assert len(kept) > 20
+    assert len(kept) > 10
     assert [line for line in kept if line not in theirs.splitlines()] == []
 
 
