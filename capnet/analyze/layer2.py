@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_address
 from itertools import pairwise
 
@@ -94,9 +95,14 @@ class SharedMac:
     interfaces: dict[int, str] = field(default_factory=dict)  # point → the one address that has a part in all there
     mirrored: list[int] = field(default_factory=list)  # rows of flows from this MAC to itself, between two addresses
 
-    @property
+    @cached_property
     def ips(self) -> list[str]:
+        """At all points, when these are known. A file may have thousands of both."""
         return sorted({ip for ips in self.at.values() for ip in ips}, key=address_value)
+
+    @cached_property
+    def ip_set(self) -> frozenset[str]:
+        return frozenset(self.ips)
 
     @property
     def proven(self) -> bool:

@@ -48,8 +48,7 @@ def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | Non
         return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
     if shared is None or len(own) < 2:
         return []
-    everywhere = set(shared.ips)
-    own = [ip for ip in own if ip in everywhere]
+    own = [ip for ip in own if ip in shared.ip_set]
     near = {network_of(named) for named in _v4(speaker.named)}
     foreign = [ip for ip in own if speaker.named and network_of(ip) not in near]
     if len(own) > 1 and foreign and not shared.proven:

@@ -175,18 +175,22 @@ def _same_packet(context: Context, found: Links, answers: np.ndarray) -> list[_S
         if not rewrites[chain].any() or not _translatable(flows[found.source[chain[0]]]):
             continue
         run: list[int] = []
+        behind = fallen = 0  # where in the chain the run ends, by how much the TTL fell in it
         for at, link in enumerate(chain):
             if not rewrites[link]:
                 continue
             if run:
-                between = chain[chain.index(run[-1]) + 1 : at + 1]
+                between = chain[behind : at + 1]
+                more = int(found.ttl_delta[between].sum())
                 host = hosts[flows[found.target[run[0]], FLOW_POINT]]
                 near = all(hosts[flows[found.target[each], FLOW_POINT]] == host for each in between)
-                if host is not None and near and found.ttl_delta[[*run, *between]].sum() >= -1:
+                if host is not None and near and fallen + more >= -1:
                     run += between
+                    behind, fallen = at + 1, fallen + more
                     continue
                 steps.append(_linked(context, found, run, answers))
             run = [link]
+            behind, fallen = at + 1, int(found.ttl_delta[link])
         steps.append(_linked(context, found, run, answers))
     return [step for step in steps if _form(flows[step.first]) != _form(flows[step.last])]
 

@@ -47,8 +47,8 @@ def _judge(context: Context, shared: SharedMac) -> Model | None:
     rows = shared.mirrored
     ends = {(source(context.flows[row]), destination(context.flows[row])) for row in rows}
     # Sent to its own MAC, but for an address that is not behind it: only a device without ARP does that.
-    outward = sorted({dst for src, dst in ends if src in shared.ips and dst not in shared.ips})
-    between = sorted({src for src, dst in ends if {src, dst} <= set(shared.ips)}, key=address_value)
+    outward = sorted({dst for src, dst in ends if src in shared.ip_set and dst not in shared.ip_set})
+    between = sorted({src for src, dst in ends if {src, dst} <= shared.ip_set}, key=address_value)
     several = not same_network(shared.ips)
     unnamed = [ip for ip in shared.ips if ip not in shared.named]
     apart = len(set(shared.interfaces.values())) > 1
