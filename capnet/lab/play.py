@@ -31,6 +31,7 @@ def play(
         path = bundle_path(output, name)
         inner.play(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
         return path
+    settings.mend(lab, say)
     with ExitStack() as stack:
         stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
         hosts = []

@@ -1,4 +1,4 @@
-"""Daemon settings that one scenario needs and others do not: the daemons start again with them, and again without.
+"""Starting the daemons again: with settings that one scenario needs and others do not, and when they are stuck.
 
 Only a daemon that has other settings starts again, so asking for what is there costs nothing, and whatever a killed
 run left is put right by the next one.
@@ -15,6 +15,8 @@ from capnet.errors import UsageError
 from capnet.lab import commands, daemon, processes, record
 from capnet.lab.plan import Lab, LabHost
 from capnet.record.host import docker_client
+from capnet.record.ports import GOSSIP, listening
+from capnet.record.shell import Shell
 
 
 @contextmanager
@@ -43,18 +45,50 @@ def apply(lab: Lab, wanted: Mapping[str, Any], progress: Callable[[str], None]) 
         return
     for host in other:
         _nothing_runs(host)
-    names = " and ".join(host.name for host in other)
     said = ", ".join(f"{key}={json.dumps(value)}" for key, value in wanted.items()) or "the usual settings"
-    progress(f"Docker of {names} starts again with {said}")
+    progress(f"Docker of {_names(other)} starts again with {said}")
+    _start_again(lab, other, wanted, progress)
+
+
+def mend(lab: Lab, progress: Callable[[str], None]) -> None:
+    """Starts those daemons again that can enter no swarm any more. One on which a container runs is left alone.
+
+    When a daemon leaves a swarm it tells the others, for 1 s: if that did not suffice (4 messages, one each 0.2 s), it
+    goes on to listen on the port of gossip for ever (libnetwork, networkdb/cluster.go, clusterLeave). In the next swarm
+    it cannot listen there, and is on no network.
+    """
+    stuck = [host for host in lab.hosts.values() if _keeps_the_port_of_gossip(host) and not _running(host)]
+    if not stuck:
+        return
+    progress(f"Docker of {_names(stuck)} starts again: it kept port {GOSSIP} when it left a swarm")
+    for host in stuck:
+        _start_again(lab, [host], daemon.settings(host), progress)
+
+
+def _start_again(lab: Lab, hosts: list[LabHost], wanted: Mapping[str, Any], progress: Callable[[str], None]) -> None:
     with record.locked(lab.folder, progress) as lock:
         made = record.read(lab.folder)
         assert made is not None  # the lab runs
-        processes.end_daemons(other)
-        for host in other:
+        processes.end_daemons(hosts)
+        for host in hosts:
             _forget(host, lock)
-        pids = {host.name: daemon.start(host, made, lock, wanted) for host in other}
-        for host in other:
+        pids = {host.name: daemon.start(host, made, lock, wanted) for host in hosts}
+        for host in hosts:
             daemon.wait(host, pids[host.name])
+
+
+def _names(hosts: list[LabHost]) -> str:
+    return " and ".join(host.name for host in hosts)
+
+
+def _keeps_the_port_of_gossip(host: LabHost) -> bool:
+    if GOSSIP not in listening(Shell("self"), str(host.netns)):
+        return False
+    opened = docker_client(host.docker_url, timeout=30)
+    try:
+        return bool(opened.info()["Swarm"]["LocalNodeState"] == "inactive")
+    finally:
+        opened.close()
 
 
 def _forget(host: LabHost, lock: int) -> None:
@@ -70,13 +104,17 @@ def _forget(host: LabHost, lock: int) -> None:
     commands.attempt([*inside, "ip", "link", "delete", "docker0"], lock)  # it has none if it never started
 
 
-def _nothing_runs(host: LabHost) -> None:
+def _running(host: LabHost) -> list[str]:
+    """The containers that run on it."""
     opened = docker_client(host.docker_url, timeout=30)
     try:
-        running = sorted(container.name for container in opened.containers.list(ignore_removed=True))
+        return sorted(container.name for container in opened.containers.list(ignore_removed=True))
     finally:
         opened.close()
-    if running:
+
+
+def _nothing_runs(host: LabHost) -> None:
+    if running := _running(host):
         raise UsageError(
             f"Docker of host {host.name} must start again with other settings, and {', '.join(running)} runs there: "
             "stop it, or use another lab (CAPNET_LAB_DIR)"

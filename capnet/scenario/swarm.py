@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from capnet.errors import UsageError
+from capnet.errors import EnvironmentLacks, UsageError
+from capnet.record.ports import GOSSIP, listening
 from capnet.scenario.runs import remove_network
 from capnet.scenario.wait import until
 
@@ -21,6 +22,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
     there = worker.docker.client.info()["Swarm"]
     for host, state in ((manager, here), (worker, there)):
         if state["LocalNodeState"] == "inactive":
+            _port_of_gossip_is_free(host)
             _make_gateway_bridge(host.docker.client, labels, undo)
     if here["LocalNodeState"] == "inactive":
         if there["LocalNodeState"] != "inactive":
@@ -63,6 +65,16 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
     for host, state in ((manager, here), (worker, there)):
         if state["LocalNodeState"] == "inactive":
             _until_ingress(host)
+
+
+def _port_of_gossip_is_free(host: Any) -> None:
+    """EnvironmentLacks where it is not: Docker says nothing of it, and the host gets no network of the swarm."""
+    shell = host.docker.shell
+    if shell is not None and GOSSIP in listening(shell, shell.host_netns):
+        raise EnvironmentLacks(
+            f"port {GOSSIP} of host {host.name} is taken, which a swarm needs: where Docker keeps it from a swarm that "
+            "it has left, start Docker again (systemctl restart docker)"
+        )
 
 
 def _until_ingress(host: Any) -> None:

@@ -18,6 +18,7 @@ import docker
 import pytest
 
 from capnet import lab
+from capnet.lab import plan, settings
 from capnet.scenario.runs import remove_network
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
@@ -42,6 +43,12 @@ def hosts() -> Iterator[Clients]:
         del os.environ["CAPNET_LAB_DIR"]
         if before is not None:
             os.environ["CAPNET_LAB_DIR"] = before
+
+
+@pytest.fixture(autouse=True)
+def mended(hosts: Clients) -> None:
+    """A daemon that a test before left unable to enter a swarm (see `settings.mend`) starts again."""
+    settings.mend(plan.chosen(), print)
 
 
 def urls(hosts: Clients) -> list[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import docker
 import pytest
 
 from capnet import lab
+from capnet.lab import plan, processes
+from capnet.lab.plan import LabHost
 from capnet.scenario.wait import until
 from tests.conntrack import reported, translations
 from tests.live.said import until_it_says
@@ -126,6 +130,57 @@ def test_overlay_at_ens33_shows_what_docker_and_tshark_say(
     names = {report["names"][ip] for each in report["tunnels"] for ip in each["inner_ips"]}
     assert names == {"left", "right"}
     assert report["models"][0]["model"] == "overlay"
+
+
+def leave_while_it_stands_still(client: docker.DockerClient, host: LabHost) -> None:
+    """The host leaves its swarm, and its daemon stands still for the 1 s in which it tells that to the others."""
+    pid = processes.listener(host)
+    assert pid is not None
+    seen = host.log.stat().st_size
+
+    def begins_to_leave() -> bool:
+        return f"{host.address}, left gossip cluster".encode() in host.log.read_bytes()[seen:]
+
+    with ThreadPoolExecutor() as beside:
+        left = beside.submit(client.swarm.leave, force=True)
+        until(begins_to_leave, f"{host.name} tells that it leaves")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            select.select([], [], [], 1.5)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        left.result()
+
+
+def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
+    hosts: dict[str, docker.DockerClient], tmp_path: Path
+) -> None:
+    """How it comes to that: see `settings.mend`. By ss(8), the port is taken when the swarm is gone."""
+    made = plan.chosen().hosts
+    hosts["A"].swarm.init(advertise_addr=made["A"].address, listen_addr=f"{made['A'].address}:2377")
+    hosts["B"].swarm.join(
+        remote_addrs=[f"{made['A'].address}:2377"], join_token=hosts["A"].swarm.attrs["JoinTokens"]["Worker"],
+        advertise_addr=made["B"].address, listen_addr=f"{made['B'].address}:2377",
+    )  # fmt: skip
+
+    def port_of_gossip() -> bool:
+        return ":7946" in run("lab", "exec", "B", "ss", "-Hltn")
+
+    until(port_of_gossip, "B listens to gossip")
+    leave_while_it_stands_still(hosts["B"], made["B"])
+    hosts["A"].swarm.leave(force=True)
+    assert port_of_gossip()
+
+    urls = ["--host", made["A"].docker_url, "--peer", made["B"].docker_url]
+    with start("scenario", "overlay", *urls, "--output", str(tmp_path)) as process:
+        _, said = process.communicate(timeout=400)
+    assert process.returncode == 4
+    assert "port 7946 of host B is taken" in said
+    with start("scenario", "overlay", "--lab", "--output", str(tmp_path)) as process:
+        _, said = process.communicate(timeout=400)
+    assert process.returncode == 0, said
+    assert "Docker of B starts again: it kept port 7946" in said
+    assert not port_of_gossip()
 
 
 def test_overlay_without_a_second_host_says_what_it_needs() -> None:
