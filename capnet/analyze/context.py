@@ -44,6 +44,7 @@ class Context:
     clocks: Clocks | None = None  # by clocks.clocks(): which points' clocks disagree, by how much
     links: Links | None = None  # by identity.links(): which flows are the same packets at the next point
     by_digest: ByDigest | None = None  # by copies.observations_by_digest()
+    doubtful: np.ndarray | None = None  # by copies.in_doubt(): indexes of observations that their flow shows again
     carrying: np.ndarray | None = None  # by tunnels.outsides(): flows that carry tunnels
     copies: dict[int, Duplicates] = field(default_factory=dict)  # by copies.duplicates(), within so many ns
     once: np.ndarray | None = None  # by copies.counted_once(): packets of each flow without copies

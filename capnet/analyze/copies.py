@@ -93,11 +93,13 @@ def in_doubt(context: Context, seen: np.ndarray) -> np.ndarray:
 
     `seen`: all of them, perhaps with other times. In order of digest, flow and time.
     """
-    known = observations_by_digest(context)
-    seen = seen[known.order[known.company]]
-    key = row_hash(seen[:, [OBS_DIGEST, OBS_FLOW]])
-    order = np.argsort(key)
-    seen = seen[order[in_company(key[order])]]
+    if context.doubtful is None:
+        known = observations_by_digest(context)
+        some = known.order[known.company]
+        key = row_hash(context.observations[some[:, None], [OBS_DIGEST, OBS_FLOW]])
+        order = np.argsort(key)
+        context.doubtful = some[order[in_company(key[order])]]
+    seen = seen[context.doubtful]
     return seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW], seen[:, OBS_DIGEST]))]
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -113,12 +114,25 @@ class Links:
         base = 0.99 if tcp else 1 - 0.3 / (1 + matched)
         return round(base * (1 - 0.5 * int(self.ambiguous[link]) / max(matched, 1)), 3)
 
-    def chains(self) -> Iterator[list[int]]:
-        """Paths as lists of link indexes, first hop first. Every link is in exactly one."""
-        for link in range(len(self)):
-            if self.before[self.source[link]] >= 0:
-                continue
-            chain = [link]
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Per link, the first link of its path."""
+        first = np.arange(len(self))
+        before = self.before[self.source]
+        first[before >= 0] = before[before >= 0]
+        while True:  # pointers are doubled: as many rounds as the longest path has bits
+            further = first[first]
+            if (further == first).all():
+                return first
+            first = further
+
+    def chains(self, through: np.ndarray | None = None) -> Iterator[list[int]]:
+        """Paths as lists of link indexes, first hop first. Every link is in exactly one.
+
+        `through`: a mask of links; only paths that have one of these.
+        """
+        for first in distinct(self.begins if through is None else self.begins[through]).tolist():
+            chain = [first]
             while (onward := int(self.after[self.target[chain[-1]]])) >= 0:
                 chain.append(onward)
             yield chain
@@ -153,7 +167,8 @@ def _links(context: Context) -> Links:
     flows = context.flows
     seen = _once(context)
     repeated = _repeated(context, seen)
-    before = _predecessors(context, seen, repeated)
+    rank, of = _rank(seen[:, OBS_DIGEST], seen[:, OBS_FLOW])
+    before = _predecessors(context, seen, repeated, rank, of)
 
     # Votes: one per packet that was found at two hops.
     late = np.flatnonzero(before >= 0)
@@ -193,7 +208,6 @@ def _links(context: Context) -> Links:
     ttl_deltas = ttl_delta[by_ttl[middle]] if len(kept) else middle
     # Room for what comes: these are one number or more for each packet.
     del before, late, early, votes, vote_of, voted, delays, by_delay, ttl_delta, by_ttl, by_time
-    rank, _ = _rank(seen[:, OBS_DIGEST], seen[:, OBS_FLOW])
     compared = coverage(context, seen, rank, source, target, spread[:, 3], repeated)
     known = clocks(context)
     clock = known.of_flows(context)
@@ -215,13 +229,14 @@ def _links(context: Context) -> Links:
     )
 
 
-def _predecessors(context: Context, seen: np.ndarray, repeated: np.ndarray) -> np.ndarray:
+def _predecessors(
+    context: Context, seen: np.ndarray, repeated: np.ndarray, rank: np.ndarray, of: np.ndarray
+) -> np.ndarray:
     """Per observation (sorted by digest and time): index of its packet at the hop before, or -1.
 
-    `repeated`: whether the digest of an observation is ambiguous at its place.
+    `repeated`: whether the digest of an observation is ambiguous at its place. `rank`, `of`: as of `_rank`.
     """
     digest, time, ttl, flow = (seen[:, column] for column in (OBS_DIGEST, OBS_TIME, OBS_TTL, OBS_FLOW))
-    rank, of = _rank(digest, flow)
     clock = clocks(context).of_flows(context)[flow]
     length = seen[:, OBS_LENGTH]
     # Other protocols than TCP are cut by fragmentation alone.

@@ -169,10 +169,10 @@ def _same_packet(context: Context, found: Links, answers: np.ndarray) -> list[_S
     """
     flows = context.flows
     hosts = [host_of(point.name) for point in context.points]
-    rewrites = (flows[found.source][:, _ENDS] != flows[found.target][:, _ENDS]).any(axis=1)
+    rewrites = (flows[found.source[:, None], _ENDS] != flows[found.target[:, None], _ENDS]).any(axis=1)
     steps = []
-    for chain in found.chains():
-        if not rewrites[chain].any() or not _translatable(flows[found.source[chain[0]]]):
+    for chain in found.chains(rewrites):
+        if not _translatable(flows[found.source[chain[0]]]):
             continue
         run: list[int] = []
         behind = fallen = 0  # where in the chain the run ends, by how much the TTL fell in it

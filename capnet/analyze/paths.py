@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capnet.analyze.arrays import distinct, one_of
+from capnet.analyze.arrays import among, distinct, one_of
 from capnet.analyze.columns import (
     FLOW_BYTES,
     FLOW_DMAC,
@@ -73,17 +73,12 @@ def conclude(context: Context) -> list[Path]:
     outside = carriers(context)
     behind = _behind_proxies(context)
     inside = set(behind.values())
-    begin = {int(found.source[chain[0]]) for chain in found.chains()} | set(behind)
-    starts = [row for row in sorted(begin) if not outside[row] and row not in inside]
-    swarm = swarms_own(context)
-    wanted = [row for row in starts if not swarm[row]]
-    packets = counted_once(context)
-    first = context.flows[:, FLOW_FIRST]
-
-    def size(row: int) -> tuple[int, int, int]:
-        return -int(packets[row]), int(first[row]), row
-
-    return [follow(context, row) for row in sorted(wanted or starts, key=size)[:MOST_PATHS]]
+    begin = np.concatenate([found.source[distinct(found.begins)], np.array([*behind], dtype=np.int64)])
+    starts = distinct(begin[~outside[begin] & ~among(begin, np.array([*inside], dtype=np.int64))])
+    wanted = starts[~swarms_own(context)[starts]]
+    rows = wanted if len(wanted) else starts
+    order = np.lexsort((rows, context.flows[rows, FLOW_FIRST], -counted_once(context)[rows]))
+    return [follow(context, row) for row in rows[order[:MOST_PATHS]].tolist()]
 
 
 def _behind_proxies(context: Context) -> dict[int, int]:

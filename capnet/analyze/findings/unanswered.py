@@ -12,7 +12,6 @@ from capnet.analyze.columns import (
     FLOW_DST_HI,
     FLOW_DST_LO,
     FLOW_KIND,
-    FLOW_POINT,
     FLOW_PROTO,
     FLOW_SRC_HI,
     FLOW_SRC_LO,
@@ -21,8 +20,10 @@ from capnet.analyze.columns import (
 )
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
-from capnet.analyze.rows import ICMP, TCP, destination, is_multicast, is_private, replies, source
+from capnet.analyze.rows import ICMP, TCP, destination, is_multicast, is_private, replies, seen_by, source
 from capnet.wire.frames import MAPPED
+
+_ECHO = 8 * 256  # FLOW_KIND of an echo request (RFC 792)
 
 
 def unanswered(context: Context) -> list[tuple[list[int], int]]:
@@ -30,13 +31,16 @@ def unanswered(context: Context) -> list[tuple[list[int], int]]:
     flows = context.flows
     answers = replies(context)
     found = links(context)
+    # Few paths end so; the others are not looked at one by one.
+    end = found.target
+    may_be = (found.after[end] < 0) & (answers[end] < 0) & (flows[end, FLOW_VIA] == 0)
+    may_be &= (flows[end, FLOW_PROTO] == TCP) | (flows[end, FLOW_KIND] == _ECHO)
+    may_be &= seen_by(context, ("parent", "underlay"))[end]
     result = []
-    for chain in found.chains():
+    for chain in found.chains(may_be):
         rows = [int(found.source[chain[0]]), *(int(found.target[link]) for link in chain)]
         last = flows[rows[-1]]
-        if last[FLOW_VIA] or not _is_question(flows[rows]) or (answers[rows] >= 0).any():
-            continue
-        if context.points[last[FLOW_POINT]].role not in ("parent", "underlay"):
+        if not _is_question(flows[rows]) or (answers[rows] >= 0).any():
             continue
         kept = (flows[rows][:, [FLOW_SRC_HI, FLOW_SRC_LO]] == last[[FLOW_SRC_HI, FLOW_SRC_LO]]).all()
         if kept and is_private(source(last)) and not is_multicast(destination(last)) and not _same_network(last):
@@ -46,7 +50,7 @@ def unanswered(context: Context) -> list[tuple[list[int], int]]:
 
 def _is_question(rows: np.ndarray) -> bool:
     proto = rows[0, FLOW_PROTO]
-    return bool((proto == TCP and rows[:, FLOW_SYNS].any()) or (proto == ICMP and rows[0, FLOW_KIND] == 8 * 256))
+    return bool((proto == TCP and rows[:, FLOW_SYNS].any()) or (proto == ICMP and rows[0, FLOW_KIND] == _ECHO))
 
 
 def _same_network(row: np.ndarray) -> bool:

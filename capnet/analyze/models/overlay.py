@@ -114,7 +114,7 @@ def _beyond(context: Context, hosts: list[str]) -> tuple[list[str], list[Evidenc
     """Two addresses of one private network, not the hosts', whose packets pass three points or more unchanged."""
     found = links(context)
     flows = context.flows
-    for chain in found.chains():
+    for chain in found.chains(found.after[found.target] >= 0):
         rows = [int(found.source[chain[0]]), *(int(found.target[link]) for link in chain)]
         first = flows[rows[0]]
         ends = source(first), destination(first)
