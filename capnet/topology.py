@@ -22,6 +22,8 @@ INSIDE = ("container", "veth", "bridge", "overlay", "loopback")  # roles of poin
 
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
+MOST_BYTES = 4 << 20  # of a topology file: a thousand containers have 1 MiB, and what is read takes 20 times as much
+
 
 @dataclass
 class Interface:
@@ -186,8 +188,12 @@ class Topology:
     @classmethod
     def load(cls, path: Path) -> Topology:
         """Raises ValueError (with the path and what is wrong) if the file is no topology."""
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise ValueError(f"{path}: longer than {MOST_BYTES >> 20} MiB, which no topology is")
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(raw.decode())
         except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: not JSON ({error})") from error
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:

@@ -50,6 +50,7 @@ _FAMILIES = ("ip", "ip6", "ipv6")
 _TUNNELS = {name: number for number, name in TUNNEL_NAMES.items() if name in ("vxlan", "geneve")}
 _TYPES = ("host", "net", "port", "portrange")
 _OTHERS = ("vni", "point", "container", "id", "proto", "ether")
+MOST_SHARING = 16  # containers in the network of another one, which is in that of another one ...
 _WORDS = ("and", "or", "not", "src", "dst", *_TYPES, *_OTHERS, *PROTOCOLS, *_FAMILIES, *_TUNNELS)
 
 # Wireshark's fields: (what is compared, end, protocol)
@@ -105,12 +106,22 @@ class Expression:
 
     def flows(self, context: Context) -> np.ndarray:
         """Which rows of the flow table belong to flows that are meant, as booleans. UsageError: a name nobody has."""
-        return self.mask(Meaning(context, trails(links(context), len(context.flows))))
+        meaning = Meaning(context, trails(links(context), len(context.flows)))
+        try:
+            return self.mask(meaning)
+        except RecursionError:
+            raise UsageError(_TOO_LONG) from None
+
+
+_TOO_LONG = "a flow expression of so many words, or so many parentheses in each other, is not understood"
 
 
 def parse(text: str) -> Expression:
     """Parse an expression. UsageError says what is wrong and where."""
-    return Expression(text, _Parser(text).whole())
+    try:
+        return Expression(text, _Parser(text).whole())
+    except RecursionError:
+        raise UsageError(_TOO_LONG) from None
 
 
 def at_host(name: str) -> Expression:
@@ -127,10 +138,11 @@ def names(context: Context) -> list[str]:
     return sorted(known)
 
 
-def owned(context: Context, name: str) -> list[tuple[str | None, str]] | None:
+def owned(context: Context, name: str, asked: tuple[str, ...] = ()) -> list[tuple[str | None, str]] | None:
     """(host, address) of everything called `name`, or `HOST/NAME`; None if there is no such name.
 
-    The host is None where the address means the same everywhere. UsageError: it has no address of its own.
+    The host is None where the address means the same everywhere. UsageError: it has no address of its own. `asked`:
+    containers that are in its network.
     """
     found: list[tuple[str | None, str]] = [
         (None, address) for address, known in context.names.items() if known == name and _is_address(address)
@@ -146,8 +158,12 @@ def owned(context: Context, name: str) -> list[tuple[str | None, str]] | None:
             found.append((host if len(owners[address]) > 1 else None, address))
     for container in topology.containers:
         if name in (container.name, f"{container.host}/{container.name}") and not found:
+            if container.shares_network_with in (name, *asked) or len(asked) == MOST_SHARING:
+                raise UsageError(
+                    f"{name} has no address: by its topology it is in a network of its own that is another's"
+                )
             if container.shares_network_with:
-                return owned(context, container.shares_network_with)
+                return owned(context, container.shares_network_with, (name, *asked))
             if container.network_mode == "host":
                 raise UsageError(
                     f"{name} has no address of its own: it runs in the network of host {container.host}; "

@@ -80,8 +80,9 @@ def _names(file: Path, point: str) -> dict[str, str]:
     """Names from the topology beside the capture; a topology that cannot be read is no reason not to show a frame."""
     from capnet.topology import Topology, topology_path
 
+    path = topology_path(file)
     try:
-        return Topology.load(topology_path(file)).names_at(point)
+        return Topology.load(path).names_at(point) if path.is_file() else {}
     except (OSError, ValueError):
         return {}
 

@@ -21,11 +21,10 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 
 from capnet.errors import UnreadableInput
-from capnet.wire import pcap, pcapng
+from capnet.wire import inflate, pcap, pcapng
 from capnet.wire import records as rec
 from capnet.wire.decode import decode
 from capnet.wire.frames import BLANK, WIDTH, Block
-from capnet.wire.inflate import SUFFIXES
 from capnet.wire.kernel import Buffer, Machine
 from capnet.wire.source import Source, open_source
 
@@ -161,7 +160,9 @@ class Capture:
             elif pcapng.is_pcapng(head):
                 self.format = "pcapng"
                 if not self._section_header():
-                    raise ValueError("its section header block is damaged")
+                    raise ValueError(f"its first block is damaged: {self.problems[-1].says}")
+            elif inflate.compression(head):
+                raise ValueError("compressed twice; unpack it once")
             else:
                 raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
         except ValueError as error:
@@ -489,7 +490,7 @@ def worth_compiling(paths: list[Path]) -> bool:
             size = path.stat().st_size
         except OSError:
             continue  # opening it will say so
-        total += size * 6 if path.suffix in SUFFIXES else size
+        total += size * 6 if path.suffix in inflate.SUFFIXES else size
     return total >= _limit()
 
 

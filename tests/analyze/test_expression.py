@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from capnet.analyze.engine import Study, study
 from capnet.analyze.expression import at_host, owned, parse
 from capnet.analyze.packets import second_pass
 from capnet.errors import UsageError
+from capnet.topology import Container, Topology
 from capnet.wire.capture import open_capture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -219,3 +221,22 @@ def test_names_may_be_anything():
     with pytest.raises(UsageError):
         at_host('a" or "b').flows(studied(BRIDGE).context)
     assert at_host("web").flows(studied(BRIDGE).context).any()
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 5000, "not " * 3000 + "tcp", "tcp" + " or udp" * 3000, "(" * 300 + "tcp" + ")" * 300]
+)
+def test_more_words_than_anyone_writes_are_one_error(text):
+    with pytest.raises(UsageError, match="so many words"):
+        parse(text).flows(studied(BRIDGE).context)
+
+
+@pytest.mark.parametrize("size", [2, 1000])
+def test_containers_in_each_others_networks_are_no_way_without_end(size):
+    """A topology file may say anything: here each is in the network of the next one, the last in that of the first."""
+    boxes = [
+        Container("A", f"c{n}", "", "", "container", shares_network_with=f"c{(n + 1) % size}") for n in range(size)
+    ]
+    context = replace(studied(BRIDGE).context, topology=Topology(containers=boxes), names={})
+    with pytest.raises(UsageError, match="has no address"):
+        parse("host c0").flows(context)

@@ -348,6 +348,7 @@ def test_fail_on(level, code):
         ([TCP, "--only", ","], 2, "--only needs at least one"),
         ([TCP, "--topology", "missing.json"], 3, "missing.json: No such file"),
         ([TCP, "--topology", "pyproject.toml"], 3, "pyproject.toml: not JSON"),
+        ([TCP, "--topology", "/dev/zero"], 3, "/dev/zero: longer than 4 MiB"),
     ],
 )
 def test_errors_are_one_line(words, code, says):

@@ -15,6 +15,7 @@ import lz4.frame
 import numpy as np
 import pytest
 
+from capnet.errors import UnreadableInput
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, PROJECT
 
@@ -55,6 +56,14 @@ def test_several_frames_are_one_stream(name: str) -> None:
     data = GOLDENS[0].read_bytes()
     packed = b"".join(COMPRESSIONS[name](data[at : at + 5000]) for at in range(0, len(data), 5000))
     np.testing.assert_array_equal(rows(io.BytesIO(packed))[0], rows(GOLDENS[0])[0])
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressed_twice_is_said_to_be_that(name: str) -> None:
+    data = GOLDENS[0].read_bytes()
+    for outer in COMPRESSIONS.values():
+        with pytest.raises(UnreadableInput, match="compressed twice"):
+            open_capture(io.BytesIO(outer(COMPRESSIONS[name](data))), compiled=False)
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
