@@ -47,13 +47,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
             undo.callback(worker.docker.client.swarm.leave, force=True)
         else:
             undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
-        worker.docker.client.swarm.join(
-            remote_addrs=[f"{manager.address}:2377"],
-            join_token=swarm.attrs["JoinTokens"]["Worker"],
-            advertise_addr=worker.address,
-            listen_addr=f"{worker.address}:2377",
-            data_path_addr=worker.address,
-        )
+        enter(worker.docker.client, worker.address, manager.address, swarm.attrs["JoinTokens"]["Worker"])
 
     nodes = {host.docker.client.info()["Swarm"]["NodeID"] for host in (manager, worker)}
 
@@ -65,6 +59,27 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
     for host, state in ((manager, here), (worker, there)):
         if state["LocalNodeState"] == "inactive":
             _until_ingress(host)
+
+
+def enter(client: Any, address: str, manager: str, token: str) -> None:
+    """The host of this address joins the swarm of the manager at another; returns when it has.
+
+    Docker answers after 20 s that it goes on to join in the background (swarmConnectTimeout), which is no error.
+    """
+    from docker.errors import APIError
+
+    try:
+        client.swarm.join(
+            remote_addrs=[f"{manager}:2377"],
+            join_token=token,
+            advertise_addr=address,
+            listen_addr=f"{address}:2377",
+            data_path_addr=address,
+        )
+    except APIError as error:
+        if "continue in the background" not in str(error.explanation):
+            raise
+        until(lambda: client.info()["Swarm"]["LocalNodeState"] == "active", f"{address} is in the swarm", within=120)
 
 
 def _port_of_gossip_is_free(host: Any) -> None:

@@ -18,8 +18,9 @@ import docker
 import pytest
 
 from capnet import lab
-from capnet.lab import plan, settings
+from capnet.lab import plan, processes, settings
 from capnet.scenario.runs import remove_network
+from capnet.scenario.swarm import enter
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
 from tests.live.said import until_it_says
@@ -126,6 +127,24 @@ def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path,
         vni = json.loads((tmp_path / "overlay.topology.json").read_text())["networks"][0]["vni"]
         mine.reload()
         assert vni != int(mine.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
+
+
+def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
+    """Its daemon stands still until Docker has answered that the attempt to join continues in the background."""
+    manager, worker = plan.chosen().hosts.values()
+    pid = processes.listener(manager)
+    assert pid is not None
+    with swarm(hosts, "A"), ThreadPoolExecutor() as beside:
+        token = hosts["A"].swarm.attrs["JoinTokens"]["Worker"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            joined = beside.submit(enter, hosts["B"], worker.address, manager.address, token)
+            until(lambda: b"Timeout was reached before node joined" in worker.log.read_bytes(), "it gives up to wait")
+            assert not joined.done()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        joined.result()
+        assert hosts["B"].info()["Swarm"]["LocalNodeState"] == "active"
 
 
 def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> None:
