@@ -23,7 +23,6 @@ from capnet.errors import CapnetError, UsageError
 from capnet.lab import daemon, image, needs, network, plan, record, undo
 from capnet.lab.plan import Kernel, Lab, LabHost
 from capnet.lab.uml import inner, machine
-from capnet.record.host import docker_client
 from capnet.record.kernel import lacking
 
 __all__ = [
@@ -115,19 +114,14 @@ def status() -> list[HostStatus] | None:
         return None
     found = []
     for host in lab.hosts.values():
-        version = daemon.answers(host)
-        if version is None:
+        info = daemon.info(host)
+        if info is None:
             found.append(HostStatus(host, None))
             continue
-        opened = docker_client(host.docker_url, timeout=30)
-        try:
-            info = opened.info()
-        finally:
-            opened.close()
         swarm = info["Swarm"]["LocalNodeState"]
         if swarm == "active":
             swarm = "manager" if info["Swarm"]["ControlAvailable"] else "worker"
-        found.append(HostStatus(host, version, info["ContainersRunning"], swarm))
+        found.append(HostStatus(host, info["ServerVersion"], info["ContainersRunning"], swarm))
     return found
 
 

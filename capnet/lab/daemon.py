@@ -16,7 +16,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.lab import commands, needs, processes
 from capnet.lab.plan import GATEWAY, LabHost
 from capnet.lab.record import Kind, Record
-from capnet.record.host import ping
+from capnet.record.host import docker_client, ping
 
 READY_WITHIN = 120.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _CONFIGURATION = "daemon.json"
@@ -133,6 +133,24 @@ def answers(host: LabHost) -> str | None:
         return ping(host.docker_url, timeout=30)[1]
     except (DockerException, requests.RequestException, OSError):
         return None
+
+
+def info(host: LabHost) -> dict[str, Any] | None:
+    """What the host's daemon says of itself (Docker's API, GET /info); None if none answers, or it ends meanwhile."""
+    import requests
+    from docker.errors import DockerException
+
+    if not host.socket.exists():
+        return None
+    try:
+        opened = docker_client(host.docker_url, timeout=30)
+        try:
+            found: dict[str, Any] = opened.info()
+        finally:
+            opened.close()
+    except (DockerException, requests.RequestException, OSError):
+        return None
+    return found
 
 
 def is_alive(host: LabHost) -> bool:

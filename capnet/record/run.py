@@ -53,8 +53,12 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Field 22 of /proc/PID/stat (proc(5)), counted from behind the command, which may hold anything."""
+    """Field 22 of /proc/PID/stat (proc(5)), counted from behind the command, which may hold anything.
+
+    None where there is no such process, or it has ended and nobody has asked how yet (Z).
+    """
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+    return None if state == "Z" else fields[18]

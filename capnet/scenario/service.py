@@ -42,13 +42,19 @@ def start(
         stop_grace_period=0,
     )
     undo.callback(_remove, service, clients)
+    found: list[list[Any]] = []
+
+    def all_run() -> bool:
+        found[:] = [_tasks(client, service.id) for client in clients]
+        return all(found)
+
     try:
-        until(lambda: all(_tasks(client, service.id) for client in clients), f"{name} runs", within=_WITHIN)
+        until(all_run, f"{name} runs", within=_WITHIN)
     except ScenarioFailed as error:
         states = [task["Status"] for task in service.tasks()]
         said = "; ".join(f"{each['State']}, {each.get('Err') or each.get('Message', '')}" for each in states)
         raise ScenarioFailed(f"{error} ({said})") from error
-    return [_tasks(client, service.id)[0] for client in clients]
+    return [tasks[0] for tasks in found]
 
 
 def _tasks(client: Any, service: str, *, ended: bool = False) -> list[Any]:
