@@ -51,6 +51,7 @@ class Context:
     proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
     speakers: dict[tuple[int | None, bool], dict[int, Speaker]] = field(default_factory=dict)  # by stations.speakers()
+    known_macs: dict[int, list[tuple[str, str]]] | None = None  # by stations: (name, kind) of a MAC by the topology
     homes: dict[int, list[int]] | None = None  # by stations.home_points(): MAC → points that are its own interface
     segments: Segments | None = None  # by segments.segments(): who sits where on layer 2
     station_facts: list[Station] = field(default_factory=list)

@@ -199,15 +199,23 @@ def _kind(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> st
 
 def _known(context: Context, mac: int) -> list[tuple[str, str]]:
     """(name, kind) of a MAC by the topology; the same MAC may exist on several hosts."""
+    if context.known_macs is None:
+        context.known_macs = _known_macs(context)
+    return context.known_macs.get(mac, [])
+
+
+def _known_macs(context: Context) -> dict[int, list[tuple[str, str]]]:
+    known: dict[int, list[tuple[str, str]]] = {}
     if context.topology is None:
-        return []
-    found = []
+        return known
     for container in context.topology.containers:
-        found += [(container.name, "container") for e in container.endpoints if e.mac and mac_value(e.mac) == mac]
+        for endpoint in container.endpoints:
+            if endpoint.mac:
+                known.setdefault(mac_value(endpoint.mac), []).append((container.name, "container"))
     for host in context.topology.hosts:
         for interface in host.interfaces:
-            if interface.mac and mac_value(interface.mac) == mac and interface.kind != "vxlan":
+            if interface.mac and interface.kind != "vxlan":
                 bridge = interface.kind == "bridge"
                 name = f"{host.name}/{interface.name}" if bridge else host.name
-                found.append((name, "bridge" if bridge else "host"))
-    return found
+                known.setdefault(mac_value(interface.mac), []).append((name, "bridge" if bridge else "host"))
+    return known
