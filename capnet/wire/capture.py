@@ -208,7 +208,10 @@ class Capture:
             else:
                 walked = view(batch.records[n * rec.WIDTH :]) if n else batch.view["records"]
                 self._walk(walked, RECORDS - n, batch.view["out"])
-                count, source.pos, status, self._numbered, _ = batch.out.tolist()
+                count, pos, status, self._numbered, cut = batch.out.tolist()
+                if cut >= 0:
+                    self._cut_options(cut)
+                source.pos = pos
                 n += count
             self._dry = status == rec.MORE
             if status == rec.FULL or (n and not self._is_here(status)):
@@ -334,6 +337,7 @@ class Capture:
         block = self._take(length, order)
         if block is None:
             return False
+        whole = True
         try:
             if kind == pcapng.INTERFACE_DESCRIPTION:
                 if len(self._interfaces) == MAX_INTERFACES:
@@ -342,12 +346,14 @@ class Capture:
                     )
                     return False
                 self._add_interface(pcapng.parse_interface(block, big))
+                whole = pcapng.ends_well(block, 16, length - 4, int(big))
             elif kind == pcapng.INTERFACE_STATISTICS:
                 self._count_dropped(block)
+                whole = pcapng.ends_well(block, 20, length - 4, int(big))
             elif kind == pcapng.NAME_RESOLUTION:
-                whole = not self.names.left_out
-                pcapng.parse_names(block, big, self.names)
-                if whole and self.names.left_out:
+                complete = not self.names.left_out
+                whole = pcapng.parse_names(block, big, self.names)
+                if complete and self.names.left_out:
                     says = f"names of more than {pcapng.MOST_NAMED} addresses, or too many of one, are left out"
                     self._damage("too-many-names", says)
             elif pcapng.is_numbered(kind):
@@ -355,6 +361,8 @@ class Capture:
         except ValueError as error:
             self._damage("damaged-file", f"{error}; nothing behind it was read")
             return False
+        if not whole:
+            self._cut_options(source.pos)
         source.pos += length
         if self._on_block:
             self._on_block(block, big)
@@ -408,6 +416,8 @@ class Capture:
             return False
         if self._on_block:
             self._on_block(block, big)
+        if not pcapng.ends_well(block, 24, length - 4, int(big)):
+            self._cut_options(source.pos)
         self._big = big
         self._section = len(self._interfaces)
         self._sections += 1
@@ -432,6 +442,15 @@ class Capture:
             self._damage("broken-compression", f"the compressed stream is damaged: {source.error}")
         elif left:
             self._damage("truncated-file", f"the file ends {left} bytes into a record")
+
+    def _cut_options(self, pos: int) -> None:
+        """The options or names in the block at `pos` lie about their lengths: said of the first such block."""
+        if all(each.name != "damaged-options" for each in self.problems):
+            says = (
+                "an option or a name in this block is longer than what is left of the block. What is before it was "
+                "read, and so was all behind the block; Wireshark reads no further"
+            )
+            self.problems.append(Damage("damaged-options", self._source.offset + pos - self._source.pos, says))
 
     def _damage(self, name: str, says: str) -> None:
         self.problems.append(Damage(name, self._source.offset, says))

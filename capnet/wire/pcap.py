@@ -133,7 +133,7 @@ def walk(
     """Index the records of `buf[pos:end]`.
 
     `number`: frames before this. Writes up to `room` rows of `records`; `out` = number of records, position after them,
-    how it ended, frames up to there.
+    how it ended, frames up to there, and -1.
     """
     n = 0
     status = MORE
@@ -170,3 +170,4 @@ def walk(
     out[1] = pos
     out[2] = status
     out[3] = number + n
+    out[4] = -1

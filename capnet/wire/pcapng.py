@@ -176,8 +176,8 @@ def parse_interface(block: bytes, big: bool) -> InterfaceBlock:
     return found
 
 
-def parse_names(block: bytes, big: bool, into: Names) -> None:
-    """The records of a name resolution block: IPv4 (1), IPv6 (2), EUI-48 (3)."""
+def parse_names(block: bytes, big: bool, into: Names) -> bool:
+    """The records of a name resolution block: IPv4 (1), IPv6 (2), EUI-48 (3). False: they or its options are cut."""
     at, end = 8, len(block) - 4
     form = ">HH" if big else "<HH"
     sizes = {1: 4, 2: 16, 3: 6}
@@ -186,12 +186,14 @@ def parse_names(block: bytes, big: bool, into: Names) -> None:
         into.records += 1
         if into.closed:
             into.left_out += 1
-            return
+            return True
         kind, length = struct.unpack_from(form, block, at)
         value = bytes(block[at + 4 : at + 4 + length])
         at += 4 + (length + 3 & ~3)
-        if kind == 0 or at > end:
-            return
+        if kind == 0:
+            return ends_well(block, at, end, int(big))
+        if at > end:
+            return False
         size = sizes.get(kind)
         if size is None or len(value) <= size:
             continue
@@ -202,6 +204,7 @@ def parse_names(block: bytes, big: bool, into: Names) -> None:
             into.add(str(IPv6Address(raw)), names)
         else:
             into.add(":".join(f"{byte:02x}" for byte in raw), names)
+    return at == end
 
 
 def packet_comments(buffer: memoryview, at: int, caplen: int, big: bool) -> list[str]:
@@ -270,6 +273,16 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
 
 
 @inline
+def ends_well(buf: Any, at: int, end: int, big: int) -> bool:
+    """Whether an option list ends where an option does, or at an opt_endofopt: the other lengths are true, then."""
+    while at + 4 <= end:
+        if u16(buf, at, big) == 0:
+            return True
+        at += 4 + ((u16(buf, at + 2, big) + 3) & ~3)
+    return at == end
+
+
+@inline
 def dropped(buf: Any, at: int, end: int, big: int) -> int:
     """Packets that the options of an interface statistics block call dropped; -1 if they say nothing of it."""
     total = -1
@@ -322,9 +335,10 @@ def walk(
 
     `passing`: a sum of PASS_. `interfaces` holds all interfaces of the file, those of this section are `base` to
     `count`. `number`: frames before this. `out` = number of records, position after them, how it ended, frames up to
-    there.
+    there, position of the first block whose option list is cut, -1 if there is none.
     """
     n = 0
+    cut = -1
     status = MORE
     while True:
         if n == room:
@@ -341,6 +355,8 @@ def walk(
                 status = OTHER
                 break
             if kind == INTERFACE_STATISTICS:
+                if cut < 0 and not ends_well(buf, pos + 20, pos + length - 4, big):
+                    cut = pos
                 interface = base + u32(buf, pos + 8, big)
                 drops = dropped(buf, pos + 20, pos + length - 4, big)
                 if interface < count and drops >= 0:
@@ -391,6 +407,9 @@ def walk(
                 interfaces[f + IF_OFFSET],
             )
             at = pos + 28
+            after = at + ((caplen + 3) & ~3)
+            if cut < 0 and after + 4 < pos + length and not ends_well(buf, after, pos + length - 4, big):
+                cut = pos
         r = n * WIDTH
         records[r + AT] = at
         records[r + CAPLEN] = caplen
@@ -406,3 +425,4 @@ def walk(
     out[1] = pos
     out[2] = status
     out[3] = number
+    out[4] = cut

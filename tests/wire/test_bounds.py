@@ -12,7 +12,7 @@ from capnet.wire import pcap
 from capnet.wire.kernel import Machine
 
 machine = Machine(compiled=True)
-records, out = machine.view(np.zeros(70, dtype=np.int64)), machine.view(np.zeros(4, dtype=np.int64))
+records, out = machine.view(np.zeros(70, dtype=np.int64)), machine.view(np.zeros(5, dtype=np.int64))
 file = bytearray(20)  # said to be 400 octets long
 machine.run(pcap.walk)(machine.bytes(file), 0, 400, 0, 1, 16, 1, 0, records, 10, out)
 """

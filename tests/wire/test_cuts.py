@@ -122,7 +122,7 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
             pass
         table, interfaces = memoryview(capture._table), len(capture.interfaces)
     found = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
-    out = memoryview(np.zeros(4, dtype=np.int64))
+    out = memoryview(np.zeros(5, dtype=np.int64))
     ends, packets = zip(*records(path), strict=True)
     cuts = 0
     for begin, end, more in zip(ends, ends[1:], np.diff(packets), strict=False):

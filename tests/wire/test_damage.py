@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from capnet.wire.capture import Capture, open_capture
-from tests.made.build import pcap
+from tests.made.build import block, interface, moment, packet, pcap, section
 from tests.made.make_files import FRAMES
 
 BEGIN, RECORD = 24, 16
@@ -89,3 +92,45 @@ def test_a_capture_inside_a_frame_is_no_place_to_go_on() -> None:
 def test_the_first_record_damaged_leaves_nothing_to_go_by() -> None:
     capture, lengths = read(bytes(damaged(300, at=BEGIN)))
     assert lengths == [] and [problem.offset for problem in capture.problems] == [BEGIN]
+
+
+LONG = struct.pack("<HHI", 2, 60_000, 0)  # an option that says it is longer than its block
+HEAD, ONE = section() + interface("a"), packet(bytes(FRAMES[0]), moment(1))
+LONGER = struct.pack("<I", len(ONE) + len(LONG))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("before", "block_", "behind"),
+    [
+        (b"", block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + LONG), interface("a") + ONE + ONE),
+        (section(), block(1, struct.pack("<HHI", 1, 0, 0) + LONG), ONE + ONE),
+        (HEAD + ONE, ONE[:4] + LONGER + ONE[8:-4] + LONG + LONGER, b""),
+        (HEAD + ONE, block(5, bytes(12) + LONG), ONE),
+        (HEAD + ONE, block(4, struct.pack("<HHI", 1, 60_000, 1)), ONE),
+        (HEAD + ONE, block(4, bytes(4) + LONG), ONE),
+    ],
+    ids=["section", "interface", "packet", "statistics", "names", "options of names"],
+)  # fmt: skip
+def test_lengths_of_options_that_lie_are_told_and_read_past(
+    before: bytes, block_: bytes, behind: bytes, compiled: bool, tmp_path: Path
+) -> None:
+    """tshark calls each of these files damaged at that block."""
+    data = before + block_ + behind
+    if shutil.which("tshark"):
+        (tmp_path / "it.pcapng").write_bytes(data)
+        done = subprocess.run(["tshark", "-r", tmp_path / "it.pcapng"], capture_output=True, text=True, check=False)
+        assert "damaged or corrupt" in done.stderr
+        assert done.stdout.count("\n") == bool(before.endswith(ONE))
+    capture, lengths = read(data + (block_ if before else b""), compiled)  # a second one is not told
+    assert len(lengths) == 2 + (block_[:1] == b"\6")
+    (problem,) = capture.problems
+    assert (problem.name, problem.offset) == ("damaged-options", len(before))
+
+
+def test_option_lists_without_an_end_are_whole() -> None:
+    """As tshark has it: opt_endofopt may be missing, and what is behind it is not looked at."""
+    for given in (b"", bytes(4), struct.pack("<HHI", 2, 4, 7), bytes(4) + b"\xff" * 8):
+        body = block(1, struct.pack("<HHI", 1, 0, 0) + given)
+        capture, lengths = read(section() + body + ONE)
+        assert (capture.problems, len(lengths)) == ([], 1)
