@@ -19,6 +19,8 @@ RUN = "capnet.run"  # = the run's id
 UNDO = "capnet.undo"  # = shell command that takes back the change of the host's network for which a container stands
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
+_CONFLICT = 409  # what Docker answers when a container is being removed
+
 
 def labels(run: str, *, keep: bool = False) -> dict[str, str]:
     return {MADE: "1", RUN: run} | ({KEEP: "1"} if keep else {})
@@ -58,15 +60,29 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
 def remove_container(container: Any) -> None:
     """Removes it; first takes back the change for which it stands, if it does.
 
-    A way back that leads nowhere any more (the route is gone, the change was never made) is no error.
+    A way back that leads nowhere any more (the route is gone, the change was never made) is no error. Nor is it one
+    that somebody else is removing it, who has taken the change back before that.
     """
-    from docker.errors import NotFound
+    from docker.errors import APIError, NotFound
+
+    def gone() -> bool:
+        try:
+            container.remove(force=True, v=True)
+        except APIError as error:
+            if error.status_code != _CONFLICT:
+                raise
+            return False
+        return True
 
     with contextlib.suppress(NotFound):
         if undo := container.labels.get(UNDO):
-            container.start()  # nothing happens when it runs; it does not after its daemon was started again
-            execute(container, ["sh", "-c", undo])
-        container.remove(force=True, v=True)
+            try:
+                container.start()  # nothing happens when it runs; it does not after its daemon was started again
+                execute(container, ["sh", "-c", undo])
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+        until(gone, f"container {container.name} is removed")
 
 
 def remove_network(network: Any) -> None:

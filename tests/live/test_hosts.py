@@ -19,7 +19,7 @@ import pytest
 
 from capnet import lab
 from capnet.lab import plan, processes, settings
-from capnet.scenario.runs import remove_network
+from capnet.scenario.runs import UNDO, remove_container, remove_network
 from capnet.scenario.swarm import enter
 from capnet.scenario.wait import until
 from tests.conftest import PROJECT
@@ -145,6 +145,15 @@ def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
             os.kill(pid, signal.SIGCONT)
         joined.result()
         assert hosts["B"].info()["Swarm"]["LocalNodeState"] == "active"
+
+
+def test_several_may_remove_the_same_container(hosts: Clients) -> None:
+    """As `capnet scenario clean` and a run that was killed while Docker removed its containers."""
+    client = hosts["A"]
+    box = client.containers.run("busybox", ["sleep", "1000"], labels={UNDO: "true"}, detach=True)
+    with ThreadPoolExecutor(8) as beside:
+        assert list(beside.map(remove_container, [box] * 8)) == [None] * 8
+    assert client.containers.list(all=True) == []
 
 
 def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> None:
