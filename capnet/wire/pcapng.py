@@ -230,13 +230,8 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
     """
     if resolution & 128:
         k = resolution & 127
-        if k < 32 and high > HALF_RANGE:
-            high = HALF_RANGE
-        if k == 0:
-            seconds = low
-            fraction = 0
-        elif k <= 32:
-            seconds = ((high << (32 - k)) | (low >> k)) if k < 32 else high
+        if k <= 32:
+            seconds = ((high << (32 - k)) | (low >> k)) if high < (4 << k) else MAX_SECONDS
             fraction = ((low & ((1 << k) - 1)) * 1_000_000_000) >> k
         elif k < 64:
             seconds = high >> (k - 32)
@@ -244,7 +239,7 @@ def nanoseconds(high: int, low: int, resolution: int, offset: int) -> int:
             fraction = (kept * 1_000_000_000) >> 32
         else:
             seconds = 0
-            fraction = 0
+            fraction = ((high >> min(k - 64, 32)) * 1_000_000_000) >> 32
     else:
         # Finer than nanoseconds: divided by 10 in two halves, because all 64 bits may be in use.
         for _ in range(min(resolution, 29) - 9):
