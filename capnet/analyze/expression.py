@@ -50,6 +50,8 @@ _FAMILIES = ("ip", "ip6", "ipv6")
 _TUNNELS = {name: number for number, name in TUNNEL_NAMES.items() if name in ("vxlan", "geneve")}
 _TYPES = ("host", "net", "port", "portrange")
 _OTHERS = ("vni", "point", "container", "id", "proto", "ether")
+MOST_WORDS = 10_000
+MOST_DEPTH = 100  # of parentheses and `not` in each other
 MOST_SHARING = 16  # containers in the network of another one, which is in that of another one ...
 _WORDS = ("and", "or", "not", "src", "dst", *_TYPES, *_OTHERS, *PROTOCOLS, *_FAMILIES, *_TUNNELS)
 
@@ -106,22 +108,12 @@ class Expression:
 
     def flows(self, context: Context) -> np.ndarray:
         """Which rows of the flow table belong to flows that are meant, as booleans. UsageError: a name nobody has."""
-        meaning = Meaning(context, trails(links(context), len(context.flows)))
-        try:
-            return self.mask(meaning)
-        except RecursionError:
-            raise UsageError(_TOO_LONG) from None
-
-
-_TOO_LONG = "a flow expression of so many words, or so many parentheses in each other, is not understood"
+        return self.mask(Meaning(context, trails(links(context), len(context.flows))))
 
 
 def parse(text: str) -> Expression:
     """Parse an expression. UsageError says what is wrong and where."""
-    try:
-        return Expression(text, _Parser(text).whole())
-    except RecursionError:
-        raise UsageError(_TOO_LONG) from None
+    return Expression(text, _Parser(text).whole())
 
 
 def at_host(name: str) -> Expression:
@@ -189,6 +181,7 @@ class _Parser:
         self.text = text
         self.tokens: list[Token] = []
         self.at = 0
+        self.depth = 0
         self.last: tuple[str | None, str, str] | None = None  # protocol, end, type: for an address alone
 
     def _tokens(self) -> Iterator[Token]:
@@ -204,6 +197,8 @@ class _Parser:
 
     def whole(self) -> Mask:
         self.tokens = list(self._tokens())
+        if len(self.tokens) > MOST_WORDS:
+            raise UsageError(f"a flow expression of {len(self.tokens):,} words; {MOST_WORDS:,} are understood")
         if not self.tokens:
             raise UsageError("a flow expression is empty; try: host 172.17.0.2 and port 80")
         mask = self._alternatives()
@@ -216,29 +211,35 @@ class _Parser:
 
     def _alternatives(self) -> Mask:
         """and, or: equal precedence, left to right (pcap-filter(7))."""
-        mask = self._negation()
+        first, more = self._negation(), []
         while (token := self._peek()) and not token.quoted and token.text in ("and", "or", "&&", "||"):
             self.at += 1
-            mask = (_both if token.text in ("and", "&&") else _either)(mask, self._negation())
-        return mask
+            more.append((token.text in ("and", "&&"), self._negation()))
+        return _in_turn(first, more)
 
     def _negation(self) -> Mask:
         token = self._next("expected host, port, a protocol or the like")
         if not token.quoted:
-            if token.text in ("not", "!"):
-                return _negated(self._negation())
-            if token.text == "(":
-                mask = self._alternatives()
-                closing = self._peek()
-                if closing is None or closing.text != ")":
-                    raise self._error(token, "is never closed")
-                self.at += 1
+            if token.text in ("not", "!", "("):
+                self.depth += 1
+                if self.depth > MOST_DEPTH:
+                    raise self._error(token, f"is inside of {MOST_DEPTH} others")
+                mask = self._inside(token) if token.text == "(" else _negated(self._negation())
+                self.depth -= 1
                 return mask
             if token.text in ("and", "or", "&&", "||", ")"):
                 raise self._error(token, "has nothing before it to combine with")
             if token.text in _FIELDS and self._peek_text() in ("==", "eq", "!=", "ne", "in"):
                 return self._field(token)
         return self._primitive(token)
+
+    def _inside(self, opening: Token) -> Mask:
+        mask = self._alternatives()
+        closing = self._peek()
+        if closing is None or closing.text != ")":
+            raise self._error(opening, "is never closed")
+        self.at += 1
+        return mask
 
     # -- pcap-filter's words
     def _primitive(self, token: Token) -> Mask:
@@ -313,9 +314,10 @@ class _Parser:
             opening = self._next("expected { after in")
             if opening.text != "{":
                 raise self._error(opening, "expected { after in")
-            mask = self._ranged(self._next("expected a value"), kind, end)
+            first, more = self._ranged(self._next("expected a value"), kind, end), []
             while (following := self._next("expected , or }")).text == ",":
-                mask = _either(mask, self._ranged(self._next("expected a value"), kind, end))
+                more.append((False, self._ranged(self._next("expected a value"), kind, end)))
+            mask = _in_turn(first, more)
             if following.text != "}":
                 raise self._error(following, "expected , or }")
         else:
@@ -457,8 +459,16 @@ def _both(one: Mask, two: Mask) -> Mask:
     return lambda on: one(on) & two(on)
 
 
-def _either(one: Mask, two: Mask) -> Mask:
-    return lambda on: one(on) | two(on)
+def _in_turn(first: Mask, more: list[tuple[bool, Mask]]) -> Mask:
+    """`first`, then with each of the others: and (True), or (False). However many there are, nothing is nested."""
+
+    def mask(on: Meaning) -> np.ndarray:
+        rows = first(on)
+        for both, other in more:
+            rows = rows & other(on) if both else rows | other(on)
+        return rows
+
+    return mask
 
 
 def _negated(one: Mask) -> Mask:
