@@ -1,8 +1,8 @@
 """One capture program at one point, and all of them together.
 
-A tap is ready when its program has said that it listens, and is stopped when its file has stopped growing:
-packets wait in the kernel's ring buffer for up to a quarter of a second before the program sees them, and
-those still there when it ends are lost.
+A tap is ready when its program has said that it listens, and is stopped when its file has stopped growing and the
+program waits for more: packets wait in the kernel's ring buffer for up to a quarter of a second before the program is
+woken, then until it gets a processor, and those still there when it ends are lost.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merge
 
 _READY_WITHIN = 60.0  # seconds; a dozen programs begin side by side, in User-Mode Linux one after the other
 _QUIET = 0.8  # seconds without a new byte in any file: longer than any read timeout
+_WOKEN = 0.3  # seconds after which a program with packets in its ring buffer does not sleep
 _QUIET_WITHIN = 10.0  # give up waiting for quiet: somebody else is talking
 _STOP_WITHIN = 60.0
 
@@ -110,6 +111,13 @@ class Tap:
     def size(self) -> int:
         return self.path.stat().st_size
 
+    def sleeps(self) -> bool:
+        """Whether it waits for packets; of a program behind ssh or sudo one sees only that these wait."""
+        try:
+            return Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b") ")[2][:1] == b"S"
+        except OSError:  # not Linux: the program is elsewhere
+            return True
+
     def _said(self) -> str:
         return self.messages.read_text(encoding="utf-8", errors="replace")
 
@@ -170,9 +178,11 @@ def _until_all_listen(taps: Sequence[Tap]) -> None:
 
 def _until_quiet(taps: Sequence[Tap]) -> None:
     deadline = time.monotonic() + _QUIET_WITHIN
-    sizes, since = [tap.size() for tap in taps], time.monotonic()
-    while time.monotonic() - since < _QUIET and time.monotonic() < deadline:
+    sizes, since, behind = [tap.size() for tap in taps], time.monotonic(), list(taps)
+    while (time.monotonic() - since < _QUIET or behind) and time.monotonic() < deadline:
         time.sleep(0.05)
+        if time.monotonic() - since > _WOKEN:
+            behind = [tap for tap in behind if not tap.sleeps()]
         now = [tap.size() for tap in taps]
         if now != sizes:
-            sizes, since = now, time.monotonic()
+            sizes, since, behind = now, time.monotonic(), list(taps)

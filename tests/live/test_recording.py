@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -105,6 +107,21 @@ def test_the_first_and_the_last_packet_are_heard(
         ["tshark", "-r", str(taps[0].path), "-T", "fields", "-e", "frame.time_epoch"], capture_output=True, text=True
     ).stdout.split()
     assert any(not time.endswith("000") for time in times)  # nanoseconds, not microseconds
+
+
+@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+def test_a_program_that_gets_no_processor_is_waited_for(
+    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands still from the first packet on, and until after the time in which all was quiet."""
+    monkeypatch.setattr(tap, "find_program", lambda shell: program)
+    points = [places.in_container(host, name, "eth0", "") for name in ("one", "two")]
+    with tap.listening(points, tmp_path) as taps:
+        pid = taps[0].process.pid
+        os.kill(pid, signal.SIGSTOP)
+        inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
+        Timer(2 * tap._QUIET, os.kill, (pid, signal.SIGCONT)).start()
+    assert [count(each.path, "icmp.type == 8") for each in taps] == [5, 5]
 
 
 @pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
