@@ -16,7 +16,7 @@ from capnet.lab.plan import LabHost
 _PATIENCE = 5.0  # seconds between SIGTERM and SIGKILL
 _MOMENT = 0.5  # seconds that the killed get to be gone before we look again
 _DEADLINE = 60.0  # seconds after which we give up and say so
-_EXECVE = 1.0  # seconds that it may take: it reads the program from the disk
+_EXECVE = 10.0  # seconds that it may take: it reads the program from the disk
 _PF_KTHREAD = 0x200000  # include/linux/sched.h
 _DAEMONS = ("dockerd", "containerd", "containerd-shim")
 

@@ -108,7 +108,7 @@ def swarm(hosts: Clients, joined: str) -> Iterator[None]:
             if client.info()["Swarm"]["LocalNodeState"] != "inactive":
                 client.swarm.leave(force=True)
             for network in client.networks.list(names=["docker_gwbridge"]):
-                network.remove()
+                remove_network(network)
 
 
 @pytest.mark.parametrize("joined", ["A", "AB"], ids=["only the manager is in it", "both are in it"])
