@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from capnet.analyze import bounds
 from capnet.analyze.columns import (
     FLOW_BYTES,
     FLOW_DEPTH,
@@ -116,13 +117,18 @@ def conclude(context: Context) -> list[Nat]:
     for place in [each for each in places if _half_way(*each[2:])]:
         del places[place]
     explained = {row for step in steps for row in (step.first, step.last)}
+    halves = 0
     whole, there = _by_form(places), {place[1:] for place in places}
     for half in half_translated(context, answers, explained):
         place = _place(context, half)
         if place[1:] not in there and not any(_is_part(place, other) for other in _near(place, whole)):
+            halves += 1
+            if halves > bounds.MOST:
+                continue  # anybody can make as many; they are counted, and the first are told
             there.add(place[1:])
             places[place] = _Translation()
             places[place].add(context, half)
+    context.in_all["half"] = halves
     known = set(entries(context.topology))
     behind: dict[tuple[str, Form], list[Form]] = {}
     for name, before, after in sorted(known):

@@ -32,7 +32,9 @@ SEEN = {  # of 400 frames, what there is of each kind, by construction
     "names": {"addresses": 800},
     "syns": {"addresses": 401},
     "handshakes": {"addresses": 402},
-    "half_translated": {"addresses": 601},
+    "refused": {"addresses": 403},
+    "half_translated": {"addresses": 601, "half": 200},
+    "half_translated_names": {"half": 200},
     "one_slot": {"addresses": 800},
     "one_bucket": {"addresses": 800},
     "one_bucket_inside": {"addresses": 401, "tunnels": 400, "inside": 800},
@@ -123,5 +125,5 @@ def test_twice_the_flood_is_not_twice_the_work(tmp_path: Path, name: str) -> Non
     write(tmp_path / "few.pcap", FLOODS[name](400))
     write(tmp_path / "many.pcap", FLOODS[name](800))
     # Of connections opened by one side alone, each is looked up once; of translations, each is told.
-    share = {"handshakes": 1.6, "half_translated": 2.1, "half_translated_names": 2.1}.get(name, 1.2)
+    share = {"handshakes": 1.6, "half_translated": 2.1, "half_translated_names": 2.1, "refused": 2.1}.get(name, 1.2)
     assert _calls(tmp_path / "many.pcap") < share * _calls(tmp_path / "few.pcap")

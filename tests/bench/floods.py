@@ -148,6 +148,22 @@ def half_translated_names(count: int) -> Iterator[bytes]:
         yield frame(ONE, TWO, 0x800, ip(*((server, client) if answers else (client, server)), 17, packet, number))
 
 
+def refused(count: int) -> Iterator[bytes]:
+    """A host that translates one connection, SYNs to all its ports, and ICMP unreachable about other ones."""
+    inside, outside, host = 0x0A000001, 0x0C000001, 0x0B000001
+    for number in range(count):
+        syn = struct.pack("!HHIIBBHHH", 1000 + number % 2, 1 + number // 4 % 65_535, number, 0, 0x50, 2, 9, 0, 0)
+        packet = ip(0x0D000000 + number, host, 6, syn, number)
+        if number < 2:
+            data = struct.pack("!HHIIBBHHH", 1000, 80, 7, 7, 0x50, 16, 9, 0, 0) + b"data"
+            packet = bytearray(ip(host if number else inside, outside, 6, data, 1))
+            packet[8] -= number  # TTL
+        elif number % 4 > 1:
+            about = ip(0x0D000000 + number, outside, 6, syn, number)[:28]
+            packet = ip(outside, 0x0D000000 + number, 1, struct.pack("!BBHI", 3, 1, 0, 0) + about, number)
+        yield frame(ONE, TWO, 0x800, bytes(packet))
+
+
 def ip6(src: bytes, dst: bytes, proto: int, payload: bytes) -> bytes:
     return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + src + dst + payload
 
@@ -205,6 +221,7 @@ _ALL = (
     names,
     syns,
     handshakes,
+    refused,
     half_translated,
     half_translated_names,
     one_slot,

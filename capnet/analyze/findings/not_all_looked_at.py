@@ -1,9 +1,10 @@
 """not-all-looked-at: more addresses or tunnels than are looked at one by one.
 
 Looks at: how many pairs of a MAC and an address there are, how many pairs of addresses spoke ARP, how many tunnels, how
-many addresses of one network are inside of tunnels.
-Says: of how many how many were looked at: those with the most packets, of every MAC the same number. Flows, their
-paths and NAT are not affected.
+many addresses of one network are inside of tunnels, how many translations are told by the two directions of a
+connection alone.
+Says: of how many how many were looked at: those with the most packets, of every MAC the same number; of translations
+the first. Flows, their paths and NAT that packets show are not affected.
 Wrong when: a network really has so many; then capture less of it.
 """
 
@@ -22,11 +23,13 @@ def diagnose(context: Context) -> list[Finding]:
         ("arps", "pairs of addresses in ARP", len(context.arps)),
         ("tunnels", "directions of tunnels", len(context.tunnels)),
         ("inside", "addresses of one network inside tunnels", bounds.MOST_INSIDE),
+        ("half", "translations that only the two directions of a connection show", bounds.MOST),
     ):
         of = context.in_all.get(thing, kept)
         if of > kept:
             facts[thing], facts[f"{thing}_looked_at"] = of, kept
-            says.append(f"of {of:,} {words} only {kept:,} were looked at, those with the most packets")
+            which = "the first ones" if thing == "half" else "those with the most packets"
+            says.append(f"of {of:,} {words} only {kept:,} were looked at, {which}")
     if not says:
         return []
     fix = "they are a scan, a flood or the clients of a busy server; a capture filter shows fewer of them"

@@ -24,6 +24,7 @@ from capnet.analyze.rows import ICMP, destination, source
 from capnet.wire.frames import TUNNEL_VXLAN
 
 FRAGMENTATION_NEEDED = 3 * 256 + 4
+MOST = 4096  # flows of each of the two kinds that are looked at: there may be hundreds of tunnels
 OVERHEAD = 50  # outer Ethernet is the link's own; IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 
 
@@ -48,6 +49,10 @@ def _cases(context: Context) -> list[tuple[Tunnel, str, list[Evidence]]]:
     flows = context.flows
     cut = np.flatnonzero((flows[:, FLOW_FRAGMENTS] > 0) & (flows[:, FLOW_CARRIES] == TUNNEL_VXLAN))
     needed = np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] == FRAGMENTATION_NEEDED))
+    fragments: dict[frozenset[str], list[int]] = {}
+    for row in cut[:MOST].tolist():
+        fragments.setdefault(_ends(flows[row]), []).append(row)
+    told = [(row, _ends(flows[row]), int(flows[row, FLOW_DPORT])) for row in needed[:MOST].tolist()]
     for tunnel in sorted(
         (each for each in context.tunnel_facts if each.kind == "vxlan"),
         key=lambda each: -each.largest_inner_ip,
@@ -55,9 +60,13 @@ def _cases(context: Context) -> list[tuple[Tunnel, str, list[Evidence]]]:
         key = (tunnel.vni, *tunnel.vteps)
         if key in cases:
             continue
-        pair = set(tunnel.vteps)
-        outside = [row for row in cut.tolist() if {source(flows[row]), destination(flows[row])} == pair]
-        inside = [row for row in needed.tolist() if _about(flows[row], tunnel)]
+        vteps, containers = frozenset(tunnel.vteps), frozenset(tunnel.inner_ips)
+        outside = fragments.get(vteps, [])
+        inside = [
+            row
+            for row, ends, port in told  # about a VXLAN packet of that tunnel, or between two of its containers
+            if (port == tunnel.port and not vteps.isdisjoint(ends)) or ends <= containers
+        ]
         if outside:
             cases[key] = tunnel, "they cross the wire in fragments", _frames(context, outside)
         elif inside:
@@ -66,10 +75,8 @@ def _cases(context: Context) -> list[tuple[Tunnel, str, list[Evidence]]]:
     return list(cases.values())
 
 
-def _about(row: np.ndarray, tunnel: Tunnel) -> bool:
-    """Is this ICMP about a VXLAN packet of that tunnel, or between two of its containers?"""
-    ends = {source(row), destination(row)}
-    return (row[FLOW_DPORT] == tunnel.port and bool(ends & set(tunnel.vteps))) or ends <= set(tunnel.inner_ips)
+def _ends(row: np.ndarray) -> frozenset[str]:
+    return frozenset((source(row), destination(row)))
 
 
 def _frames(context: Context, rows: list[int]) -> list[Evidence]:

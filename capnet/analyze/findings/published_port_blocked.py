@@ -41,6 +41,7 @@ def diagnose(context: Context) -> list[Finding]:
         if (where in published or where[0] in hosts) and not _answered(context, row, answers):
             tried.setdefault(where, []).append(row)
     findings = []
+    said = _said(context) if tried else {}
     for (address, port), rows in sorted(tried.items()):
         attempts = sum(int(flows[row, FLOW_SYNS]) for row in rows)
         if (address, port) not in published and attempts < 2:
@@ -48,8 +49,10 @@ def diagnose(context: Context) -> list[Finding]:
         last = _last_seen(context, rows[0])
         name = published.get((address, port), "")
         behind = f" ({name})" if name else ""
-        said = _said(context, rows)
-        ended = f"{said[0]} answers 'unreachable'" if said else f"they were last seen at {context.points[last].name}"
+        clients = ((source(flows[row]), ports(flows[row])[1]) for row in rows)
+        unreachable = min((said[client] for client in clients if client in said), default=-1)
+        teller = source(flows[unreachable]) if unreachable >= 0 else None
+        ended = f"{teller} answers 'unreachable'" if teller else f"they were last seen at {context.points[last].name}"
         findings.append(
             Finding(
                 "published-port-blocked",
@@ -99,9 +102,10 @@ def _last_seen(context: Context, row: int) -> int:
     return int(context.flows[row, FLOW_POINT])
 
 
-def _said(context: Context, rows: list[int]) -> list[str]:
-    """Who sent ICMP unreachable about one of these flows."""
+def _said(context: Context) -> dict[tuple[str, int | None], int]:
+    """To whom and about which port there was ICMP unreachable: the first flow row that says so."""
     flows = context.flows
-    wanted = {(source(flows[row]), ports(flows[row])[1]) for row in rows}
-    said = np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == UNREACHABLE))
-    return [source(flows[r]) for r in said.tolist() if (destination(flows[r]), int(flows[r, FLOW_DPORT])) in wanted]
+    first: dict[tuple[str, int | None], int] = {}
+    for row in np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == UNREACHABLE)).tolist():
+        first.setdefault((destination(flows[row]), int(flows[row, FLOW_DPORT])), row)
+    return first
