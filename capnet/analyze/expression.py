@@ -12,48 +12,28 @@ what reaches web:80 through a published port 8080, though no single hop shows bo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 import numpy as np
 
-from capnet.analyze.arrays import one_of
-from capnet.analyze.columns import (
-    FLOW_CARRIES,
-    FLOW_CARRIES_VNI,
-    FLOW_DMAC,
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SMAC,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_VIA,
-    FLOW_VIA_VNI,
-)
+from capnet.analyze import masks
+from capnet.analyze.columns import FLOW_POINT, FLOW_PROTO
 from capnet.analyze.context import Context
 from capnet.analyze.identity import links
+from capnet.analyze.owners import is_address, nearest, owned
 from capnet.analyze.packets import trails
-from capnet.analyze.rows import WITH_ID, echo_id, host_of
+from capnet.analyze.rows import host_of
 from capnet.errors import UsageError
-from capnet.wire.frames import MAPPED, TUNNEL_NAMES, address_value, mac_value
+from capnet.wire.frames import address_value, mac_value
 
-PROTOCOLS = {
-    "tcp": 6, "udp": 17, "icmp": 1, "icmp6": 58, "icmpv6": 58, "sctp": 132, "esp": 50, "ah": 51, "gre": 47, "igmp": 2,
-}  # fmt: skip
-_FAMILIES = ("ip", "ip6", "ipv6")
-_TUNNELS = {name: number for number, name in TUNNEL_NAMES.items() if name in ("vxlan", "geneve")}
 _TYPES = ("host", "net", "port", "portrange")
 _OTHERS = ("vni", "point", "container", "id", "proto", "ether")
 MOST_WORDS = 10_000
 MOST_DEPTH = 100  # of parentheses and `not` in each other
-MOST_SHARING = 16  # containers in the network of another one, which is in that of another one ...
-_WORDS = ("and", "or", "not", "src", "dst", *_TYPES, *_OTHERS, *PROTOCOLS, *_FAMILIES, *_TUNNELS)
+_WORDS = ("and", "or", "not", "src", "dst", *_TYPES, *_OTHERS, *masks.PROTOCOLS, *masks.FAMILIES, *masks.TUNNELS)
 
 # Wireshark's fields: (what is compared, end, protocol)
 _FIELDS = {
@@ -71,8 +51,6 @@ _ENDING = (None, "and", "or", "&&", "||", ")")  # what may follow a whole primit
 
 _TOKEN = re.compile(r'\s*("[^"]*"|&&|\|\||==|!=|[!(){},]|[^\s!(){},&|="]+|[&|="])')
 
-Mask = Callable[["Meaning"], np.ndarray]  # which flow rows
-
 
 @dataclass(frozen=True)
 class Token:
@@ -85,30 +63,16 @@ class Token:
         return self.at + len(self.text) + 2 * self.quoted
 
 
-@dataclass
-class Meaning:
-    """What masks are made from: the flows of a context, and which of them are hops of one trail."""
-
-    context: Context
-    trail: np.ndarray
-
-    def anywhere(self, rows: np.ndarray) -> np.ndarray:
-        """Per flow row: does `rows` hold at any hop of its trail?"""
-        found = np.zeros(len(self.trail), dtype=bool)
-        found[self.trail[rows]] = True
-        return found[self.trail]
-
-
 @dataclass(frozen=True)
 class Expression:
     """A parsed expression."""
 
     text: str
-    mask: Mask
+    mask: masks.Mask
 
     def flows(self, context: Context) -> np.ndarray:
         """Which rows of the flow table belong to flows that are meant, as booleans. UsageError: a name nobody has."""
-        return self.mask(Meaning(context, trails(links(context), len(context.flows))))
+        return self.mask(masks.Meaning(context, trails(links(context), len(context.flows))))
 
 
 def parse(text: str) -> Expression:
@@ -119,60 +83,6 @@ def parse(text: str) -> Expression:
 def at_host(name: str) -> Expression:
     """`host NAME`, for a name that may be anything."""
     return Expression(name, _Parser(name)._host(Token(name, 0), "any"))
-
-
-def names(context: Context) -> list[str]:
-    """Every name that `host` understands here."""
-    known = set(context.names.values())
-    if context.topology:
-        known.update(name for _, _, name in context.topology.addresses())
-        known.update(container.name for container in context.topology.containers)
-    return sorted(known)
-
-
-def owned(context: Context, name: str, asked: tuple[str, ...] = ()) -> list[tuple[str | None, str]] | None:
-    """(host, address) of everything called `name`, or `HOST/NAME`; None if there is no such name.
-
-    The host is None where the address means the same everywhere. UsageError: it has no address of its own. `asked`:
-    containers that are in its network.
-    """
-    found: list[tuple[str | None, str]] = [
-        (None, address) for address, known in context.names.items() if known == name and _is_address(address)
-    ]
-    topology = context.topology
-    if topology is None:
-        return list(dict.fromkeys(found)) or None
-    owners: dict[str, set[str | None]] = {}
-    for host, address, _ in topology.addresses():
-        owners.setdefault(address, set()).add(host)
-    for host, address, known in topology.addresses():
-        if name in (known, f"{host}/{known}"):
-            found.append((host if len(owners[address]) > 1 else None, address))
-    for container in topology.containers:
-        if name in (container.name, f"{container.host}/{container.name}") and not found:
-            if container.shares_network_with in (name, *asked) or len(asked) == MOST_SHARING:
-                raise UsageError(
-                    f"{name} has no address: by its topology it is in a network of its own that is another's"
-                )
-            if container.shares_network_with:
-                return owned(context, container.shares_network_with, (name, *asked))
-            if container.network_mode == "host":
-                raise UsageError(
-                    f"{name} has no address of its own: it runs in the network of host {container.host}; "
-                    f"try host {container.host}"
-                )
-            raise UsageError(f"{name} has no address (network mode {container.network_mode})")
-    return list(dict.fromkeys(found)) or None
-
-
-def nearest(context: Context, name: str) -> str:
-    """A hint after a name that nobody has: the names there are, likely ones first."""
-    known = names(context)
-    if not known:
-        return "no names are known: give --topology, or a capture with a name resolution block"
-    close = get_close_matches(name, known, 3, 0.5)
-    shown = [" ".join(each.split()) for each in dict.fromkeys([*close, *known])]
-    return f"known: {', '.join(shown[:12])}" + (", …" if len(shown) > 12 else "")
 
 
 # -- grammar ------------------------------------------------------------------------------------------
@@ -195,7 +105,7 @@ class _Parser:
             quoted = word.startswith('"')
             yield Token(word[1:-1] if quoted else word, found.start(1), quoted)
 
-    def whole(self) -> Mask:
+    def whole(self) -> masks.Mask:
         self.tokens = list(self._tokens())
         if len(self.tokens) > MOST_WORDS:
             raise UsageError(f"a flow expression of {len(self.tokens):,} words; {MOST_WORDS:,} are understood")
@@ -209,22 +119,22 @@ class _Parser:
             raise self._error(token, 'expected "and" or "or" before it')
         return mask
 
-    def _alternatives(self) -> Mask:
+    def _alternatives(self) -> masks.Mask:
         """and, or: equal precedence, left to right (pcap-filter(7))."""
         first, more = self._negation(), []
         while (token := self._peek()) and not token.quoted and token.text in ("and", "or", "&&", "||"):
             self.at += 1
             more.append((token.text in ("and", "&&"), self._negation()))
-        return _in_turn(first, more)
+        return masks.in_turn(first, more)
 
-    def _negation(self) -> Mask:
+    def _negation(self) -> masks.Mask:
         token = self._next("expected host, port, a protocol or the like")
         if not token.quoted:
             if token.text in ("not", "!", "("):
                 self.depth += 1
                 if self.depth > MOST_DEPTH:
                     raise self._error(token, f"is inside of {MOST_DEPTH} others")
-                mask = self._inside(token) if token.text == "(" else _negated(self._negation())
+                mask = self._inside(token) if token.text == "(" else masks.negated(self._negation())
                 self.depth -= 1
                 return mask
             if token.text in ("and", "or", "&&", "||", ")"):
@@ -233,7 +143,7 @@ class _Parser:
                 return self._field(token)
         return self._primitive(token)
 
-    def _inside(self, opening: Token) -> Mask:
+    def _inside(self, opening: Token) -> masks.Mask:
         mask = self._alternatives()
         closing = self._peek()
         if closing is None or closing.text != ")":
@@ -242,19 +152,19 @@ class _Parser:
         return mask
 
     # -- pcap-filter's words
-    def _primitive(self, token: Token) -> Mask:
+    def _primitive(self, token: Token) -> masks.Mask:
         proto = end = kind = None
         first = token
         if not token.quoted:
-            if token.text in _TUNNELS and token.text not in PROTOCOLS:
+            if token.text in masks.TUNNELS and token.text not in masks.PROTOCOLS:
                 return self._tunnel(token)
             if token.text == "ether":
                 return self._ether()
-            if token.text in PROTOCOLS or token.text in _FAMILIES:
+            if token.text in masks.PROTOCOLS or token.text in masks.FAMILIES:
                 proto = token.text
                 following = self._peek_text()
                 if following not in ("src", "dst", *_TYPES) and following != "proto":
-                    return _protocol(proto)
+                    return masks.protocol(proto)
                 token = self._next("")
             if token.text in ("src", "dst"):
                 end = self._end(token)
@@ -275,7 +185,7 @@ class _Parser:
         end, kind = end or "any", kind or "host"
         self.last = (proto, end, kind)
         mask = self._value(token, kind, end)
-        return _both(_protocol(proto), mask) if proto else mask
+        return masks.both(masks.protocol(proto), mask) if proto else mask
 
     def _end(self, token: Token) -> str:
         """`src`, `dst`, `src or dst`, `src and dst`."""
@@ -285,12 +195,12 @@ class _Parser:
             return "both" if both else "any"
         return token.text
 
-    def _other(self, token: Token) -> Mask:
+    def _other(self, token: Token) -> masks.Mask:
         value = self._next(f"expected a value after {token.text}")
         self.last = None
         return self._value(value, "host" if token.text == "container" else token.text, "any")
 
-    def _ether(self) -> Mask:
+    def _ether(self) -> masks.Mask:
         token, end = self._next("expected src, dst or host after ether"), "any"
         if token.text in ("src", "dst"):
             end = self._end(token)
@@ -299,15 +209,15 @@ class _Parser:
             token = self._next("expected a MAC address after ether host")
         return self._value(token, "ether", end)
 
-    def _tunnel(self, token: Token) -> Mask:
-        inside = _tunnelled(_TUNNELS[token.text])
+    def _tunnel(self, token: Token) -> masks.Mask:
+        inside = masks.tunnelled(masks.TUNNELS[token.text])
         following = self._peek_text()
         if following is not None and following.isdecimal():
-            return _both(inside, self._value(self._next(""), "vni", "any"))
+            return masks.both(inside, self._value(self._next(""), "vni", "any"))
         return inside
 
     # -- Wireshark's
-    def _field(self, token: Token) -> Mask:
+    def _field(self, token: Token) -> masks.Mask:
         kind, end, proto = _FIELDS[token.text]
         operator = self._next("")
         if operator.text == "in":
@@ -317,16 +227,16 @@ class _Parser:
             first, more = self._ranged(self._next("expected a value"), kind, end), []
             while (following := self._next("expected , or }")).text == ",":
                 more.append((False, self._ranged(self._next("expected a value"), kind, end)))
-            mask = _in_turn(first, more)
+            mask = masks.in_turn(first, more)
             if following.text != "}":
                 raise self._error(following, "expected , or }")
         else:
             mask = self._ranged(self._next(f"expected a value after {operator.text}"), kind, end)
         if proto:
-            mask = _both(_protocol(proto), mask)
-        return _negated(mask) if operator.text in ("!=", "ne") else mask
+            mask = masks.both(masks.protocol(proto), mask)
+        return masks.negated(mask) if operator.text in ("!=", "ne") else mask
 
-    def _ranged(self, token: Token, kind: str, end: str) -> Mask:
+    def _ranged(self, token: Token, kind: str, end: str) -> masks.Mask:
         if kind == "port" and ".." in token.text:
             return self._value(Token(token.text.replace("..", "-"), token.at), "portrange", end)
         if kind == "host" and "/" in token.text and not token.quoted:
@@ -334,12 +244,12 @@ class _Parser:
         return self._value(token, kind, end)
 
     # -- values
-    def _value(self, token: Token, kind: str, end: str) -> Mask:
+    def _value(self, token: Token, kind: str, end: str) -> masks.Mask:
         word = token.text
         if kind == "host":
             return self._host(token, end)
         if kind == "net":
-            return _network(*self._net(token), end)
+            return masks.network(*self._net(token), end)
         if kind in ("port", "portrange"):
             low, _, high = word.partition("-")
             if kind == "port" and high:
@@ -347,33 +257,33 @@ class _Parser:
             numbers = [self._number(token, each, 0, 65535, "a port number") for each in (low, high or low)]
             if numbers[0] > numbers[1]:
                 raise self._error(token, "the first port is above the last")
-            return _ports(numbers[0], numbers[1], end)
+            return masks.ports(numbers[0], numbers[1], end)
         if kind == "vni":
-            return _vni(self._number(token, word, 0, 0xFFFFFF, "a VNI"))
+            return masks.vni(self._number(token, word, 0, 0xFFFFFF, "a VNI"))
         if kind == "id":
-            return _id(self._number(token, word, 0, 0xFFFF, "an ICMP echo identifier"))
+            return masks.echo(self._number(token, word, 0, 0xFFFF, "an ICMP echo identifier"))
         if kind == "proto":
-            if word in PROTOCOLS:
-                return _protocol(word)
+            if word in masks.PROTOCOLS:
+                return masks.protocol(word)
             number = self._number(token, word, 0, 255, "an IP protocol")
             return lambda on: on.anywhere(on.context.flows[:, FLOW_PROTO] == number)
         if kind == "ether":
             try:
-                return _mac(mac_value(word), end)
+                return masks.mac(mac_value(word), end)
             except ValueError:
                 raise self._error(token, "is no MAC address; write it as 02:42:ac:11:00:02") from None
         return self._point(token)
 
-    def _host(self, token: Token, end: str) -> Mask:
+    def _host(self, token: Token, end: str) -> masks.Mask:
         word = token.text
-        if _is_address(word):
+        if is_address(word):
             where = address_value(word)
-            return lambda on: on.anywhere(_address(on.context.flows, where, end))
+            return lambda on: on.anywhere(masks.address(on.context.flows, where, end))
         if re.fullmatch(r"[\d.]+(/\d+)?", word):
             hint = "write net for a network" if "/" in word or word.count(".") < 3 else "its numbers go to 255"
             raise self._error(token, f"is no address; {hint}")
 
-        def mask(on: Meaning) -> np.ndarray:
+        def mask(on: masks.Meaning) -> np.ndarray:
             try:
                 owners = owned(on.context, word)
             except UsageError as error:
@@ -385,7 +295,7 @@ class _Parser:
             hosts = np.array([host_of(point.name) or "" for point in on.context.points] or [""])
             rows = np.zeros(len(on.context.flows), dtype=bool)
             for host, address in owners:
-                found = _address(on.context.flows, address_value(address), end)
+                found = masks.address(on.context.flows, address_value(address), end)
                 if host is not None:  # several hosts own this address: it means this one at its own points only
                     found &= hosts[on.context.flows[:, FLOW_POINT]] == host
                 rows |= found
@@ -410,8 +320,8 @@ class _Parser:
             return 0xFFFF << 32 | int(network.network_address), 96 + network.prefixlen
         return int(network.network_address), network.prefixlen
 
-    def _point(self, token: Token) -> Mask:
-        def mask(on: Meaning) -> np.ndarray:
+    def _point(self, token: Token) -> masks.Mask:
+        def mask(on: masks.Meaning) -> np.ndarray:
             here = np.array([each.name == token.text for each in on.context.points] or [False])
             if not here.any():
                 known = [" ".join(each.name.split()) for each in on.context.points]
@@ -452,118 +362,6 @@ class _Parser:
         shown = " ".join(f"{before}▶{wrong}◀{after}".split("\n"))
         subject = f'"{wrong}" ' if wrong and says[:1].islower() and not says.startswith(("expected", "nobody")) else ""
         return UsageError(f"flow expression at character {token.at + 1}: {shown}: {subject}{says}")
-
-
-# -- masks --------------------------------------------------------------------------------------------
-def _both(one: Mask, two: Mask) -> Mask:
-    return lambda on: one(on) & two(on)
-
-
-def _in_turn(first: Mask, more: list[tuple[bool, Mask]]) -> Mask:
-    """`first`, then with each of the others: and (True), or (False). However many there are, nothing is nested."""
-
-    def mask(on: Meaning) -> np.ndarray:
-        rows = first(on)
-        for both, other in more:
-            rows = rows & other(on) if both else rows | other(on)
-        return rows
-
-    return mask
-
-
-def _negated(one: Mask) -> Mask:
-    return lambda on: ~one(on)
-
-
-def _ended(source: np.ndarray, target: np.ndarray, end: str) -> np.ndarray:
-    if end == "src":
-        return source
-    if end == "dst":
-        return target
-    return source & target if end == "both" else source | target
-
-
-def _address(flows: np.ndarray, where: tuple[int, int], end: str) -> np.ndarray:
-    hi, lo = where
-    return _ended(
-        (flows[:, FLOW_SRC_HI] == hi) & (flows[:, FLOW_SRC_LO] == lo),
-        (flows[:, FLOW_DST_HI] == hi) & (flows[:, FLOW_DST_LO] == lo),
-        end,
-    )
-
-
-def _network(first: int, prefix: int, end: str) -> Mask:
-    whole = ((1 << prefix) - 1) << (128 - prefix)
-    masks = [np.uint64(whole >> 64), np.uint64(whole & (1 << 64) - 1)]
-    wanted = [np.uint64(first >> 64), np.uint64(first & (1 << 64) - 1)]
-
-    def mask(on: Meaning) -> np.ndarray:
-        flows = on.context.flows.view(np.uint64)
-
-        def inside(hi: int, lo: int) -> np.ndarray:
-            return (flows[:, hi] & masks[0] == wanted[0]) & (flows[:, lo] & masks[1] == wanted[1])
-
-        return on.anywhere(_ended(inside(FLOW_SRC_HI, FLOW_SRC_LO), inside(FLOW_DST_HI, FLOW_DST_LO), end))
-
-    return mask
-
-
-def _ports(low: int, high: int, end: str) -> Mask:
-    def mask(on: Meaning) -> np.ndarray:
-        flows = on.context.flows
-        ported = ~one_of(flows[:, FLOW_PROTO], WITH_ID)  # theirs are identifiers
-        inside = [ported & (flows[:, each] >= low) & (flows[:, each] <= high) for each in (FLOW_SPORT, FLOW_DPORT)]
-        return on.anywhere(_ended(inside[0], inside[1], end))
-
-    return mask
-
-
-def _protocol(name: str) -> Mask:
-    def mask(on: Meaning) -> np.ndarray:
-        flows = on.context.flows
-        if name in _FAMILIES:
-            four = (flows[:, FLOW_SRC_HI] == 0) & (flows[:, FLOW_SRC_LO] >> 32 == MAPPED >> 32)
-            return on.anywhere(four if name == "ip" else ~four)
-        return on.anywhere(flows[:, FLOW_PROTO] == PROTOCOLS[name])
-
-    return mask
-
-
-def _tunnelled(kind: int) -> Mask:
-    return lambda on: on.anywhere((on.context.flows[:, FLOW_VIA] == kind) | (on.context.flows[:, FLOW_CARRIES] == kind))
-
-
-def _vni(number: int) -> Mask:
-    def mask(on: Meaning) -> np.ndarray:
-        flows = on.context.flows
-        inside = (flows[:, FLOW_VIA] > 0) & (flows[:, FLOW_VIA_VNI] == number)
-        return on.anywhere(inside | ((flows[:, FLOW_CARRIES] > 0) & (flows[:, FLOW_CARRIES_VNI] == number)))
-
-    return mask
-
-
-def _id(number: int) -> Mask:
-    def mask(on: Meaning) -> np.ndarray:
-        flows = on.context.flows
-        rows = one_of(flows[:, FLOW_PROTO], WITH_ID) & (flows[:, FLOW_SPORT] == number)
-        rows[rows] = [echo_id(row) is not None for row in flows[rows]]
-        return on.anywhere(rows)
-
-    return mask
-
-
-def _mac(number: int, end: str) -> Mask:
-    return lambda on: on.anywhere(
-        _ended(on.context.flows[:, FLOW_SMAC] == number, on.context.flows[:, FLOW_DMAC] == number, end)
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _is_value(text: str, kind: str) -> bool:

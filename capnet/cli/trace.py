@@ -94,7 +94,8 @@ def command(
 # -- flows --------------------------------------------------------------------------------------------
 def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int) -> str:
     from capnet.analyze.conversations import conversations
-    from capnet.analyze.expression import at_host, nearest, owned
+    from capnet.analyze.expression import at_host
+    from capnet.analyze.owners import nearest, owned
     from capnet.analyze.paths import follow
 
     context = study.context

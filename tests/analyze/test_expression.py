@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from capnet.analyze.columns import FLOW_POINT, FLOW_PROTO, FLOW_VIA
 from capnet.analyze.engine import Study, study
-from capnet.analyze.expression import at_host, owned, parse
+from capnet.analyze.expression import at_host, parse
+from capnet.analyze.owners import owned
 from capnet.analyze.packets import second_pass
 from capnet.errors import UsageError
 from capnet.topology import Container, Topology
