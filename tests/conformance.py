@@ -20,7 +20,8 @@ from pathlib import Path
 
 from capnet.errors import CapnetError
 from capnet.wire.capture import Capture, open_capture
-from tests.differential import captures_in, compare_file, tshark_version
+from tests.differential import captures_in, compare_file
+from tests.tshark import tshark_version
 
 KEYS = "Name|Description|Capture length|Number of packets"
 COMPLAINTS = ("cut short", "damaged", "corrupt", "doesn't support", "isn't a capture file", "Packet size limit")

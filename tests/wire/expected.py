@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import GOLDENS, MADE
-from tests.differential import Row, tshark_rows, tshark_version
+from tests.tshark import Row, tshark_rows, tshark_version
 
 VXLAN_PORTS = ("7777",)  # of vxlan_any_port.pcap, by construction
 FOLDER = Path(__file__).parent / "expected"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import GOLDENS, MADE
-from tests.differential import compare, our_rows, tshark_rows, tshark_version
+from tests.differential import compare, our_rows
+from tests.tshark import tshark_rows, tshark_version
 from tests.wire.expected import VXLAN_PORTS, stored
 
 CAPTURES = [*GOLDENS, *MADE]
