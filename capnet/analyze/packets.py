@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from capnet.analyze import tables
 from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
 from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
@@ -133,7 +134,7 @@ class Packets:
         )  # fmt: skip
         run(identify)(
             view(block.flat), n, view(flow_of), view(self.trails), view(self._copied), view(self._moved),
-            len(self._moved) // 2 - 1, view(self._recent), self._seen, view(ids), view(named_by),
+            len(self._moved) // 2 - 1, int(tables.SECRET[0]), view(self._recent), self._seen, view(ids), view(named_by),
         )  # fmt: skip
         self._seen += n
         return Named(source, base, capture, block, ids, named_by, flow_of)
@@ -214,6 +215,7 @@ def identify(
     copied: Any,
     moved: Any,
     mask: int,
+    secret: int,
     recent: Any,
     seen: int,
     ids: Any,
@@ -243,7 +245,7 @@ def identify(
             recent[at + _AGE] = seen + i + 1
             place = recent[at + _RANK]
             if mask > 0:
-                key = mix(mix(mix(0x2545F5, flow_of[i]), digest), place) | 1  # repeats.rank_key
+                key = mix(mix(mix(secret, flow_of[i]), digest), place) | 1  # repeats.rank_key
                 slot = (key >> 7) & mask
                 while moved[2 * slot] != 0 and moved[2 * slot] != key:
                     slot = (slot + 1) & mask

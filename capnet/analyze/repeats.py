@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from capnet.analyze import tables
 from capnet.analyze.arrays import among, by_digest, in_company
 from capnet.analyze.bridges import ports_first
 from capnet.analyze.clocks import clocks
@@ -24,8 +25,8 @@ MOST_REPEATED = 1 << 18  # observations looked at one by one; more repetitions t
 
 
 def rank_key(flow: int, digest: int, rank: int) -> int:
-    """Never 0."""
-    return mix(mix(mix(0x2545F5, flow), digest), rank) | 1
+    """Never 0. With a secret in it, as the hashes of `analyze.tables`: keys end up in a hash table."""
+    return mix(mix(mix(int(tables.SECRET[0]), flow), digest), rank) | 1
 
 
 def places(context: Context, found: Links, trail: np.ndarray, copied: np.ndarray, within_ns: int) -> dict[int, int]:

@@ -6,6 +6,7 @@ Expected by construction: the keys are made from the very formula.
 from __future__ import annotations
 
 import random
+import struct
 import subprocess
 import sys
 from itertools import islice, product
@@ -16,14 +17,16 @@ import pytest
 
 from capnet import analyze
 from capnet.analyze import tables
+from capnet.analyze.engine import study
 from capnet.analyze.ledger import Ledger
 from capnet.analyze.packed import KEY
+from capnet.analyze.packets import second_pass
 from capnet.analyze.tables import SECRETS, draw_secret, key_hash
 from capnet.report.document import document
 from capnet.wire.capture import open_capture
 from capnet.wire.frames import address_key
 from capnet.wire.kernel import Machine
-from tests.bench.floods import FLOODS, colliding_halves, write
+from tests.bench.floods import FLOODS, ONE, TWO, colliding_halves, frame, ip, udp, write
 from tests.conftest import GOLDENS, PROJECT
 
 
@@ -109,3 +112,21 @@ def test_addresses_in_one_bucket_do_not_take_minutes(tmp_path: Path) -> None:
     write(tmp_path / "it.pcap", FLOODS["one_bucket_inside"](1000))
     command = [sys.executable, "-m", "capnet", "analyze", str(tmp_path / "it.pcap")]
     subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, timeout=60, check=True)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_names_of_packets_do_not_depend_on_the_secret(compiled: bool, tmp_path: Path, monkeypatch) -> None:
+    """Also where one of several equal packets was lost, so that the k-th here is not the k-th there."""
+    beacon = frame(ONE, TWO, 0x800, ip(0x0A000001, 0x0A000002, 17, udp(1, 2, b"again"), 0))
+    routed = beacon[:22] + b"\x3f" + beacon[23:]
+    for name, data, late, sent in (("here", beacon, 0, range(6)), ("there", routed, 200, (0, 1, 3, 4, 5))):
+        records = b"".join(struct.pack("<IIII", 1_700_000_000 + n, late, len(data), len(data)) + data for n in sent)
+        (tmp_path / name).write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1) + records)
+    found = []
+    for _ in range(3):
+        monkeypatch.setattr(tables, "SECRET", draw_secret())
+        named = second_pass(study([tmp_path / "here", tmp_path / "there"], compiled=compiled))
+        found.append([each.ids.tolist() for each in named])
+    assert found[0] == found[1] == found[2]
+    here, there = found[0]
+    assert there == here[:2] + here[3:]
