@@ -62,8 +62,8 @@ def in_turn(first: Mask, more: list[tuple[bool, Mask]]) -> Mask:
 
     def mask(on: Meaning) -> np.ndarray:
         rows = first(on)
-        for both, other in more:
-            rows = rows & other(on) if both else rows | other(on)
+        for narrows, other in more:
+            rows = rows & other(on) if narrows else rows | other(on)
         return rows
 
     return mask

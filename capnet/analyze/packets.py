@@ -51,13 +51,8 @@ _RECENT = 4
 def trails(found: Links, flows: int) -> np.ndarray:
     """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to."""
     first = np.arange(flows)
-    led = np.flatnonzero(found.before >= 0)
-    first[led] = found.source[found.before[led]]
-    while True:  # pointers are doubled: as many rounds as the longest trail has bits
-        further = first[first]
-        if (further == first).all():
-            return first
-        first = further
+    first[found.target] = found.source[found.begins]
+    return first
 
 
 def recent_table(packets: int, width: int) -> np.ndarray:

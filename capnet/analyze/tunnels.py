@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analyze import bounds
-from capnet.analyze.arrays import distinct, row_hash
+from capnet.analyze.arrays import among, distinct, row_hash
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DPORT,
@@ -78,19 +78,11 @@ def outsides(context: Context) -> np.ndarray:
 
 def _outsides(context: Context) -> np.ndarray:
     flows, tunnels = context.flows, context.tunnels
-    ports = distinct(tunnels[:, TUNNEL_DPORT])
-    rows = np.flatnonzero(_among(flows[:, FLOW_DPORT], ports))
+    rows = np.flatnonzero(among(flows[:, FLOW_DPORT], tunnels[:, TUNNEL_DPORT]))
     ends = [FLOW_POINT, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
     mine = row_hash(flows[rows[:, None], ends])
     theirs = [TUNNEL_POINT, TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO, TUNNEL_DPORT]
-    return rows[_among(mine, distinct(row_hash(tunnels[:, theirs])))]
-
-
-def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Per value: is it among those, which are sorted?"""
-    if not len(known):
-        return np.zeros(len(values), dtype=bool)
-    return known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return rows[among(mine, row_hash(tunnels[:, theirs]))]
 
 
 def _ends(row: np.ndarray) -> tuple[str, str]:

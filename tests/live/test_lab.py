@@ -17,7 +17,6 @@ import docker
 import pytest
 
 from capnet import lab
-from capnet.lab import daemon
 from capnet.lab.plan import Lab
 
 pytestmark = pytest.mark.live
@@ -146,8 +145,7 @@ def test_two_docker_hosts_on_one_lan(bench: Bench) -> None:
     made = bench.run("up")
     assert made.returncode == 0, made.stderr
     took = float(made.stderr.splitlines()[-1].removeprefix("lab: up after ").removesuffix(" s"))
-    print(f"both daemons were up after {took} s")
-    assert took < daemon.READY_WITHIN  # 3 s on two processors; this is what a busy machine is given
+    assert took < 20  # 3 s on two processors
 
     for name, address in HOSTS.items():
         (uplink,) = json.loads(bench.inside(name, "ip", "-j", "-4", "address", "show", "dev", "ens33"))
