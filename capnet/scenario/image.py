@@ -11,6 +11,7 @@ from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.host import DockerHost
+from capnet.scenario.runs import remove_image
 
 DEFAULT = "busybox"
 
@@ -41,7 +42,7 @@ def ensure(host: DockerHost, image: str, labels: dict[str, str], undo: ExitStack
         host.client.api.import_image_from_data(
             busybox_root(), repository=repository, tag=tag or "latest", changes=[*changes, 'CMD ["sh"]']
         )
-    undo.callback(host.client.images.remove, image, force=True)
+    undo.callback(remove_image, host.client, image)
 
 
 def busybox_root() -> bytes:

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from capnet.errors import ScenarioFailed
 from capnet.record.host import DockerHost
 from capnet.record.run import fate, remove_folders
 from capnet.scenario.execute import execute
@@ -19,7 +20,7 @@ RUN = "capnet.run"  # = the run's id
 UNDO = "capnet.undo"  # = shell command that takes back the change of the host's network for which a container stands
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
-_CONFLICT = 409  # what Docker answers when a container is being removed
+_REFUSED = (400, 403, 409, 500, 503)  # what Docker answers as long as something is in use or being removed
 
 
 def labels(run: str, *, keep: bool = False) -> dict[str, str]:
@@ -36,7 +37,7 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
         if manages(host.client) is not None:
             for service in host.client.services.list(filters=_made()):
                 if which(service.attrs["Spec"].get("Labels") or {}):
-                    service.remove()
+                    until_gone(service.remove, f"service {service.name}")
                     gone.append(f"service {service.name} on {host.name}")
     for host in hosts:
         for container in host.client.containers.list(all=True, filters=_made(), ignore_removed=True):
@@ -52,7 +53,7 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
     for host in hosts:
         for image in host.client.images.list(filters=_made()):
             if which(image.labels):
-                host.client.images.remove(image.id, force=True)
+                remove_image(host.client, image.id)
                 gone.append(f"image {' '.join(image.tags)} on {host.name}")
     return gone
 
@@ -60,29 +61,18 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
 def remove_container(container: Any) -> None:
     """Removes it; first takes back the change for which it stands, if it does.
 
-    A way back that leads nowhere any more (the route is gone, the change was never made) is no error. Nor is it one
-    that somebody else is removing it, who has taken the change back before that.
+    A way back that leads nowhere any more (the route is gone, the change was never made) is no error.
     """
-    from docker.errors import APIError, NotFound
+    from docker.errors import NotFound
 
-    def gone() -> bool:
-        try:
-            container.remove(force=True, v=True)
-        except APIError as error:
-            if error.status_code != _CONFLICT:
-                raise
-            return False
-        return True
-
-    with contextlib.suppress(NotFound):
+    def attempt() -> None:
         if undo := container.labels.get(UNDO):
-            try:
+            with contextlib.suppress(NotFound):  # the container, which the removal will say; or what it needs to start
                 container.start()  # nothing happens when it runs; it does not after its daemon was started again
                 execute(container, ["sh", "-c", undo])
-            except APIError as error:
-                if error.status_code != _CONFLICT:
-                    raise
-        until(gone, f"container {container.name} is removed")
+        container.remove(force=True, v=True)
+
+    until_gone(attempt, f"container {container.name}")
 
 
 def remove_network(network: Any) -> None:
@@ -90,20 +80,53 @@ def remove_network(network: Any) -> None:
 
     A worker cannot remove a swarm's network (503), and lists it until it has heard that it is gone.
     """
+    until_gone(network.remove, f"network {network.name}")
+
+
+def remove_image(client: Any, image: str) -> None:
+    """Removes an image, by its name or id, whatever else it is called."""
+    until_gone(lambda: client.images.remove(image, force=True), f"image {image}")
+
+
+def until_gone(remove: Callable[[], object], what: str, *, within: float = 60) -> None:
+    """Calls `remove` until Docker has done it or knows no such thing (404), so that several may remove one thing.
+
+    What is being removed by somebody else, or still in use, Docker refuses with several answers: 409, but also 500
+    ("is not running: Removal In Progress", to a command in a container) and others. One that does not change is an
+    error after `within` seconds: ScenarioFailed, in Docker's words.
+    """
     from docker.errors import APIError, NotFound
 
+    refused = ""
+
     def gone() -> bool:
+        nonlocal refused
         try:
-            network.remove()
+            remove()
         except NotFound:
-            return True
+            pass
         except APIError as error:
-            if error.status_code in (400, 403, 409, 500, 503):
-                return False
-            raise
+            if error.status_code not in _REFUSED:
+                raise
+            refused = f" ({error.explanation})"
+            return False
         return True
 
-    until(gone, f"network {network.name} can be removed", within=60)
+    try:
+        until(gone, f"{what} is removed", within=within)
+    except ScenarioFailed as error:
+        raise ScenarioFailed(f"{error}{refused}") from error
+
+
+def leave_swarm(client: Any) -> None:
+    """Gives up the host's membership; that it is in no swarm, or no more, is no error."""
+    from docker.errors import APIError
+
+    try:
+        client.swarm.leave(force=True)
+    except APIError:
+        if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+            raise
 
 
 def manages(client: Any) -> dict[str, Any] | None:
@@ -147,7 +170,7 @@ def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str
     others = [host for host in hosts if host not in managers] if managers else []
     workers = [host for host in others if host.client.info()["Swarm"].get("NodeID") in members]
     for host in [*workers, *managers]:
-        host.client.swarm.leave(force=True)
+        leave_swarm(host.client)
     return [f"swarm membership of {host.name}" for host in [*workers, *managers]]
 
 

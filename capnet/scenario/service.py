@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from capnet.errors import ScenarioFailed
+from capnet.scenario.runs import until_gone
 from capnet.scenario.wait import until
 
 _WITHIN = 120  # seconds; a task that has its image runs after 5
@@ -66,12 +67,7 @@ def _tasks(client: Any, service: str, *, ended: bool = False) -> list[Any]:
 
 def _remove(service: Any, clients: Sequence[Any]) -> None:
     """Removes it; returns when its containers are gone, with which its networks are in use."""
-    from docker.errors import NotFound
-
-    try:
-        service.remove()
-    except NotFound:
-        return
+    until_gone(service.remove, f"service {service.name}")
     until(
         lambda: not any(_tasks(client, service.id, ended=True) for client in clients),
         f"the tasks of {service.name} are gone",

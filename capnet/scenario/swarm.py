@@ -7,7 +7,7 @@ from typing import Any
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.ports import GOSSIP, listening
-from capnet.scenario.runs import remove_network
+from capnet.scenario.runs import leave_swarm, remove_network
 from capnet.scenario.wait import until
 
 _INGRESS = "ingress-sbox"  # libnetwork's name for what is on a host's end of the ingress network
@@ -30,7 +30,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
                 f"{worker.name} is in a swarm and {manager.name} is not: let {manager.name} join it, or name the "
                 "swarm's manager with --host"
             )
-        undo.callback(manager.docker.client.swarm.leave, force=True)
+        undo.callback(leave_swarm, manager.docker.client)
         manager.docker.client.swarm.init(
             advertise_addr=manager.address,
             listen_addr=f"{manager.address}:2377",
@@ -44,7 +44,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
     swarm.reload()
     if there["LocalNodeState"] == "inactive":
         if here["LocalNodeState"] == "inactive":  # the swarm itself will be gone
-            undo.callback(worker.docker.client.swarm.leave, force=True)
+            undo.callback(leave_swarm, worker.docker.client)
         else:
             undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
         enter(worker.docker.client, worker.address, manager.address, swarm.attrs["JoinTokens"]["Worker"])
@@ -131,6 +131,6 @@ def _make_gateway_bridge(client: Any, labels: dict[str, str], undo: ExitStack) -
 def _leave(client: Any, *, known_to: Any) -> None:
     """Leaves the swarm, if it was joined at all; the manager that knew the node then forgets it."""
     node = client.info()["Swarm"]["NodeID"]
-    client.swarm.leave(force=True)
+    leave_swarm(client)
     if node:
         known_to.api.remove_node(node, force=True)

@@ -156,6 +156,20 @@ def test_several_may_remove_the_same_container(hosts: Clients) -> None:
     assert client.containers.list(all=True) == []
 
 
+def test_several_may_clean_at_once(hosts: Clients, tmp_path: Path) -> None:
+    """Containers, networks, a swarm of two and an image, each of which somebody else removes meanwhile."""
+    archive = b"".join(hosts["A"].images.get("busybox").save(named=True))
+    hosts["A"].images.remove("busybox", force=True)
+    try:
+        before = everything(hosts)
+        capnet("scenario", "overlay", *urls(hosts), "--keep", "--output", tmp_path)
+        with ThreadPoolExecutor(4) as beside:
+            list(beside.map(lambda _: capnet("scenario", "clean", *urls(hosts)), range(4)))
+        assert everything(hosts) == before
+    finally:
+        hosts["A"].images.load(archive)
+
+
 def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> None:
     """The manager alone can remove it; the worker forgets it some time after its last container."""
     with swarm(hosts, "AB"), ThreadPoolExecutor() as beside:
