@@ -10,7 +10,7 @@ from capnet.record.places import Point
 from capnet.scenario.execute import execute
 
 if TYPE_CHECKING:
-    from capnet.scenario.stage import StageHost
+    from capnet.scenario.stage_host import StageHost
 
 
 class Box:
@@ -29,9 +29,13 @@ class Box:
         found: str = self._container.attrs["NetworkSettings"]["Networks"][network][key]
         return found
 
+    def attempt(self, command: str) -> tuple[int, str]:
+        """Runs a shell command in the container; returns its exit status and what it printed."""
+        return execute(self._container, ["sh", "-c", command])
+
     def run(self, command: str) -> str:
         """Runs a shell command in the container; returns what it printed. ScenarioFailed if it fails."""
-        status, printed = self._execute(command)
+        status, printed = self.attempt(command)
         if status != 0:
             said = printed.strip().splitlines()
             raise ScenarioFailed(
@@ -42,7 +46,7 @@ class Box:
 
     def fails(self, command: str, *, saying: str = "") -> str:
         """Runs a command that is to fail, with these words; returns what it printed. ScenarioFailed otherwise."""
-        status, printed = self._execute(command)
+        status, printed = self.attempt(command)
         if status == 0 or saying not in printed:
             raise ScenarioFailed(
                 f"in {self.name} on {self.host.name}: `{command}` was to fail"
@@ -57,7 +61,7 @@ class Box:
         It is repeated in the container: to get there takes Docker much longer than most commands take.
         """
         repeat = f"until ({command}); do [ $(date +%s) -lt $end ] || exit 1; sleep 0.2; done"
-        status, printed = self._execute(f"end=$(($(date +%s) + {within:.0f})); {repeat}")
+        status, printed = self.attempt(f"end=$(($(date +%s) + {within:.0f})); {repeat}")
         if status != 0:
             said = printed.strip().splitlines()
             raise ScenarioFailed(
@@ -83,6 +87,3 @@ class Box:
         return places.veth_of(
             self.host.docker, self.docker_name, interface, describes or f"host end of {interface} of {self.name}"
         )
-
-    def _execute(self, command: str) -> tuple[int, str]:
-        return execute(self._container, ["sh", "-c", command])

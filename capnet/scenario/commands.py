@@ -1,0 +1,20 @@
+"""Shell commands for busybox, as scenarios give them to containers."""
+
+from __future__ import annotations
+
+STAY = "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done"  # a process 1 that ends when told to
+
+
+def page(folder: str, size: int) -> str:
+    """Shell command that puts an index.html of `size` bytes of numbered lines into `folder`."""
+    lines = "yes 'one line of a page that is easy to find in a capture'"
+    return f"mkdir -p {folder} && {lines} | head -c {size} >{folder}/index.html"
+
+
+def ping_as(ident: int, address: str, *, count: int = 3) -> str:
+    """Shell command that pings with the echo identifier `ident`, somewhat above the processes that have run so far.
+
+    busybox's ping takes its process number for it, so processes are spent until it is that number's turn.
+    """
+    attempt = f"sh -c '[ $$ -eq {ident} ] && exec ping -c {count} -i 0.3 {address}'"
+    return f"n=0; while [ $n -lt {ident} ]; do n=$((n + 1)); {attempt} && exit 0; done; exit 1"

@@ -1,0 +1,46 @@
+"""A name server that knows no name, on a host's port 53: busybox has none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+
+from capnet.record.shell import Shell
+
+
+def serve(shell: Shell, address: str, undo: ExitStack) -> None:
+    """Answers NXDOMAIN at an address of the host, until `undo`; returns when it does.
+
+    It is Python in the host's network namespace. If the port is taken, whoever has it will do: a query is a query.
+    """
+    python = "python3" if shell.ssh else sys.executable
+    server = shell.start(
+        [python, "-c", _PROGRAM, address], netns=shell.host_netns, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    undo.callback(_end, server)
+    assert server.stdout is not None
+    server.stdout.readline()  # it says that it is ready, or that it gave up
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Closing stdin stops it (record/shell.py)."""
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    process.wait(60)
+
+
+_PROGRAM = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    server.bind((sys.argv[1], 53))
+except OSError:
+    print("taken", flush=True)
+else:
+    print("ready", flush=True)
+    while True:
+        query, client = server.recvfrom(2000)
+        server.sendto(query[:2] + bytes([query[2] | 0x80, 0x83]) + query[4:], client)  # a response: NXDOMAIN
+"""
