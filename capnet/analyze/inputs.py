@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from capnet.analyze.facts import Input, Point, Problem
 from capnet.analyze.reading import Source
 from capnet.errors import UnreadableInput
@@ -70,7 +72,7 @@ def topology_beside(sources: list[Source]) -> Topology | None:
         if source.path is None:
             continue
         path = topology_path(source.path)
-        if path.is_file():
+        if _is_file(path):
             try:
                 more = Topology.load(path)
             except OSError as error:
@@ -80,3 +82,10 @@ def topology_beside(sources: list[Source]) -> Topology | None:
                 raise UnreadableInput(f"{error}; {hint}") from error
             found = more if found is None else found.joined(more)
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a capture's name so long that there is no room for the ending
+        return False

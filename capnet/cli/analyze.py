@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet.cli import options
+from capnet.cli.files import is_folder, is_there
 from capnet.errors import Exit, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
             yield Source(None)
             continue
         name, path = _split(given)
-        if path.is_dir():
+        if is_folder(path):
             if name:
                 raise UsageError(f"{given}: a folder holds several points; name its files one by one")
             yield from (Source(each) for each in _captures(path))
@@ -167,8 +168,10 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
 
 def _split(given: str) -> tuple[str | None, Path]:
     """`NAME=FILE` → (NAME, FILE); what exists under its whole name is a file, with or without = in it."""
+    if not given:
+        raise UsageError("an empty name is no file; is a variable empty?")
     name, equals, file = given.partition("=")
-    if not equals or Path(given).exists():
+    if not equals or is_there(Path(given)):
         return None, Path(given)
     if not name or not file:
         raise UsageError(f"{given}: write NAME=FILE, both of them")
@@ -183,7 +186,10 @@ def _captures(folder: Path) -> list[Path]:
         inner = next((name.removesuffix(each) for each in SUFFIXES if name.endswith(each)), name)
         return inner.endswith(_SUFFIXES)
 
-    found = sorted(each for each in folder.iterdir() if is_one(each.name) and each.is_file())
+    try:
+        found = sorted(each for each in folder.iterdir() if is_one(each.name) and each.is_file())
+    except OSError as error:
+        raise UnreadableInput(f"{error.filename or folder}: {error.strerror or error}") from error
     if not found:
         raise UnreadableInput(f"{folder}: no capture in this folder ({', '.join(f'*{each}' for each in _SUFFIXES)})")
     return found

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from capnet.cli import options
+from capnet.cli.files import is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
 
 
@@ -75,12 +76,15 @@ def _target(output: str, inputs: list[Path]) -> Path | BinaryIO:
             raise UsageError("-o - would write a capture to the terminal; name a file, or pipe it on")
         return sys.stdout.buffer
     path = Path(output)
-    if path.is_dir():
+    if is_folder(path):
         raise UsageError(f"{output}: is a folder; name a file in it")
-    if path.exists() and any(path.samefile(each) for each in inputs if each.exists()):
+    if is_there(path) and any(path.samefile(each) for each in inputs if is_there(each)):
         raise UsageError(f"{output}: is the input, which annotate never overwrites; choose another name")
-    if path.exists() and not path.is_file():
-        stream = path.open("wb")
+    if is_there(path) and not is_plain(path):
+        try:
+            stream = path.open("wb")
+        except OSError as error:
+            raise UsageError(f"{output}: cannot be written ({error.strerror or error})") from error
         if stream.isatty():
             stream.close()
             raise UsageError(f"{output}: would write a capture to the terminal; name a file")

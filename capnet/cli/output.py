@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from capnet.cli.files import is_plain, is_there
 from capnet.errors import UsageError
 
 
@@ -45,7 +47,7 @@ def let_go_of_stdout() -> None:
 
 
 def _write(data: bytes, path: Path) -> None:
-    if path.exists() and not path.is_file():  # /dev/stdout, a named pipe: nothing that may be replaced
+    if is_there(path) and not is_plain(path):  # /dev/stdout, a named pipe: nothing that may be replaced
         path.write_bytes(data)
         return
     with terminated_is_interrupted(), whole(path) as file:
@@ -55,16 +57,27 @@ def _write(data: bytes, path: Path) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A file that is at `path` when the block has ended, all of it; after an exception nothing has changed there."""
-    path = path.resolve()  # through a symbolic link, not in its place
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    path = _at_the_end_of_links(path)  # not in their place
+    # Of the name as much as leaves room for what mkstemp adds: names end at 255 bytes, and characters have up to 4.
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
         Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # also Ctrl-C: whatever ends this early, no half file stays behind
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _at_the_end_of_links(path: Path) -> Path:
+    try:
+        found = path.resolve()
+    except RuntimeError:  # a circle, as Python says it before 3.13; later ones return a link
+        found = path
+    if found.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return found
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import click
 
+from capnet.cli.files import is_plain
 from capnet.errors import Exit, UsageError
 
 FAR = 50_000  # frames before one: about a second of Wireshark's
 
 
 @click.command("packet", short_help="Show one frame, layer by layer.")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.argument("number", metavar="N", type=click.IntRange(min=1))
 @click.option("--hex", "with_hex", is_flag=True, help="Also dump the first 256 bytes.")
 @click.option("--no-tshark", is_flag=True, help="Leave out Wireshark's dissection.")
@@ -90,10 +91,11 @@ def _names(file: Path, point: str) -> dict[str, str]:
 def _as_wireshark_dissects(file: Path, number: int, found: _Found) -> Iterator[str]:
     from capnet.cli.wireshark import dissected
 
-    if number <= FAR:
+    if number <= FAR and is_plain(file):
         yield from dissected(file, number, "As Wireshark dissects it:")
         return
-    # Wireshark dissects all that comes before a frame first: minutes, and gigabytes of memory.
+    # A stream cannot be read again; and Wireshark dissects all that comes before a frame first: minutes, and
+    # gigabytes of memory.
     with NamedTemporaryFile(prefix="capnet-", suffix=".pcap") as alone:
         alone.write(_capture_of(found))
         alone.flush()

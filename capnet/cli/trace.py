@@ -15,6 +15,8 @@ from capnet.errors import Exit, UsageError
 if TYPE_CHECKING:
     from capnet.analyze.engine import Source, Study
 
+MOST_DIGITS = 18  # of a frame's number: Python refuses to read one of thousands
+
 
 @click.command("trace", short_help="Follow a flow or a packet, hop by hop.")
 @click.argument("files", nargs=-1, metavar="FILES...")
@@ -146,7 +148,7 @@ def _nothing(study: Study, asked: str) -> str:
 # -- one packet -----------------------------------------------------------------------------------------
 def _split_frame(given: str) -> tuple[str, int]:
     file, colon, number = given.rpartition(":")
-    if not number.isdecimal() or int(number) < 1 or (colon and not file):
+    if not number.isdecimal() or len(number) > MOST_DIGITS or int(number) < 1 or (colon and not file):
         raise UsageError(f"--frame {given}: write FILE:N, N counted from 1 as Wireshark counts")
     if not colon:
         raise UsageError(f"--frame {given}: which file? write FILE:{number}")
@@ -155,7 +157,7 @@ def _split_frame(given: str) -> tuple[str, int]:
 
 def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
     """`FILE:N` → number of the source and of the frame. FILE may be shortened to what tells it from the others."""
-    if given.isdecimal() and int(given) and len(sources) == 1:
+    if given.isdecimal() and len(given) <= MOST_DIGITS and int(given) and len(sources) == 1:
         return 0, int(given)
     file, number = _split_frame(given)
     exact = [index for index, each in enumerate(sources) if file in (each.label, each.point_name)]
