@@ -150,7 +150,7 @@ class Capture:
         self._have(24)
         head = bytes(source.buffer[source.pos : min(source.end, source.pos + 24)])
         if not head:
-            raise UnreadableInput(f"{source.name}: the file is empty" + (f" ({source.error})" if source.error else ""))
+            raise UnreadableInput(f"{source.name}: {self._why_nothing()}")
         try:
             if pcap.is_pcap(head):
                 self.format = "pcap"
@@ -167,6 +167,13 @@ class Capture:
                 raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
         except ValueError as error:
             raise UnreadableInput(f"{source.name}: {error}") from error
+
+    def _why_nothing(self) -> str:
+        """Why there is not one byte to be read."""
+        source = self._source
+        if source.error and not source.failure:
+            return f"the {source.compression} stream is damaged where it begins: {source.error}"
+        return source.failure or "the file is empty"
 
     def _have(self, count: int) -> bool:
         """Make `count` bytes available at `pos`; False if the file ends before."""
@@ -438,10 +445,15 @@ class Capture:
     def _end(self) -> None:
         source = self._source
         left = source.end - source.pos
-        if source.error:
+        if source.failure:
+            self._damage("read-error", f"nothing behind this could be read: {source.failure}")
+        elif source.error:
             self._damage("broken-compression", f"the compressed stream is damaged: {source.error}")
         elif left:
             self._damage("truncated-file", f"the file ends {left} bytes into a record")
+        if source.is_replaced:
+            says = "another file has the name of the one that was followed; that one was not read"
+            self._damage("file-replaced", says)
 
     def _cut_options(self, pos: int) -> None:
         """The options or names in the block at `pos` lie about their lengths: said of the first such block."""

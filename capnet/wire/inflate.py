@@ -12,11 +12,20 @@ from typing import Any
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 SUFFIXES = (".gz", ".zst", ".lz4")
 CHUNK = 1 << 17  # compressed bytes read at once
+PIECE = 1 << 15  # bytes that come out at once: so many go down with damage in them, more are no quicker
 
 
 def compression(head: bytes) -> str | None:
     """`gzip` (RFC 1952), `zstd` (RFC 8878), `lz4` (its frame format), or None, by the first 4 bytes."""
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def is_skippable(head: bytes) -> bool:
+    """Whether a skippable frame begins with these 4 bytes (RFC 8878 section 3.1.2; lz4 has the same).
+
+    It holds nothing of what was compressed: pzstd, for one, begins its files with one.
+    """
+    return 0x184D2A50 <= int.from_bytes(head[:4], "little") <= 0x184D2A5F
 
 
 def opened(name: str, stream: io.RawIOBase) -> Any:
@@ -41,7 +50,7 @@ def opened(name: str, stream: io.RawIOBase) -> Any:
 
 
 class _UpToDamage(io.RawIOBase):
-    """A decompressor that gives all bytes before damage first, and raises then."""
+    """A decompressor that gives the bytes before damage first (see PIECE), and raises then."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -55,7 +64,7 @@ class _UpToDamage(io.RawIOBase):
             raise self._error
         got = 0
         try:
-            while got < len(into) and (some := self._inner.read1(len(into) - got)):
+            while got < len(into) and (some := self._inner.read1(min(len(into) - got, PIECE))):
                 into[got : got + len(some)] = some
                 got += len(some)
         except Exception as error:  # zlib.error has no common base with the others

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import stat
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
@@ -21,9 +24,18 @@ class Source:
     that was lent stays as it is until it is given back; `more` goes on in another one.
     """
 
-    def __init__(self, stream: Any, name: str, size: int | None, compression: str | None, raw: _Counted) -> None:
+    def __init__(
+        self,
+        stream: Any,
+        name: str,
+        size: int | None,
+        compression: str | None,
+        raw: _Counted,
+        growing: _Growing | None = None,
+    ) -> None:
         self.stream = stream
         self._raw = raw
+        self._growing = growing
         self.name = name
         self.size = size  # bytes on disk; None for a stream
         self.compression = compression
@@ -32,7 +44,7 @@ class Source:
         self.end = 0
         self.read = 0  # uncompressed bytes so far
         self.ended = False
-        self.error: str | None = None  # why the stream ended early
+        self.error: str | None = None  # why the stream ended early: what it holds is damaged
         self._lent: list[Buffer] = []  # once for each borrower
         self._spare: list[Buffer] = []
 
@@ -45,6 +57,17 @@ class Source:
     def taken(self) -> int:
         """Bytes of the file or stream itself read so far, compressed as they are there."""
         return self._raw.taken
+
+    @property
+    def failure(self) -> str | None:
+        """Why no more of it could be read."""
+        failed = self._raw.failed
+        return None if failed is None else failed.strerror or str(failed)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether a growing file is no longer the one that has its name."""
+        return self._growing is not None and self._growing.is_replaced()
 
     def lend(self) -> Buffer:
         """The buffer, to be left unchanged until it is given back."""
@@ -89,9 +112,7 @@ class Source:
         try:
             # A pipe gives what it has; a file gives all that is asked for.
             got = self.stream.readinto(view[left : max(BLOCK, 2 * left)])
-        except (OSError, EOFError) as error:
-            got, self.error = 0, str(error)
-        except Exception as error:  # zlib.error has no common base; a broken member ends the stream
+        except Exception as error:  # what decompressors raise has no base in common, and all of it ends the stream
             got, self.error = 0, str(error)
         finally:
             view.release()
@@ -132,19 +153,13 @@ def open_source(where: Path | BinaryIO, name: str | None = None, until: Event | 
     else:
         stream = where
         name = name or "-"
+    growing = None
     if until is not None:
-        stream = _Growing(stream, until)
+        stream = growing = _Growing(stream, until, where if isinstance(where, Path) else None)
     counted = _Counted(stream)
-    head = b""
-    while len(head) < 4:
-        try:
-            got = counted.read(4 - len(head))
-        except OSError as error:
-            stream.close()
-            raise UnreadableInput(f"{name}: {error.strerror or error}") from error
-        if not got:
-            break
-        head += got
+    head = _some(counted, 4)
+    while inflate.is_skippable(head) and _skip(counted, int.from_bytes(_some(counted, 4), "little")):
+        head = _some(counted, 4)
     counted.put_back(head)
     compression = inflate.compression(head)
     try:
@@ -152,17 +167,38 @@ def open_source(where: Path | BinaryIO, name: str | None = None, until: Event | 
     except ModuleNotFoundError as error:
         stream.close()
         raise UnreadableInput(f"{name}: is compressed with {compression}; pip install {error.name}") from error
-    return Source(whole, name, size, compression, counted)
+    return Source(whole, name, size, compression, counted, growing)
+
+
+def _some(stream: _Counted, count: int) -> bytes:
+    """The next bytes, so many if there are."""
+    found = b""
+    while len(found) < count and (more := stream.read(count - len(found))):
+        found += more
+    return found
+
+
+def _skip(stream: _Counted, count: int) -> bool:
+    """Pass over so many bytes; False if the stream ends before."""
+    while count and (passed := stream.read(min(count, inflate.CHUNK))):
+        count -= len(passed)
+    return not count
 
 
 class _Growing(io.RawIOBase):
-    """A file that someone else may still be writing: it has no end before `until` is set."""
+    """A file that someone else may still be writing: it has no end before `until` is set.
+
+    OSError where it has become shorter than what was read of it.
+    """
 
     PAUSE = 0.1  # seconds between two looks at a file that had nothing new
 
-    def __init__(self, file: BinaryIO, until: Event) -> None:
+    def __init__(self, file: BinaryIO, until: Event, path: Path | None) -> None:
         self._file = file
         self._until = until
+        self._path = path
+        self._read = 0
+        self._is_plain = path is not None and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 
     def readable(self) -> bool:
         return True
@@ -171,9 +207,22 @@ class _Growing(io.RawIOBase):
         while True:
             ending = self._until.is_set()  # asked first: what was written before it was set is still read
             got: int = self._file.readinto(into)  # type: ignore[attr-defined]
+            self._read += got
             if got or ending:
                 return got
+            if self._is_plain and os.fstat(self._file.fileno()).st_size < self._read:
+                says = "the file became shorter than what was read of it; what it holds now is something else"
+                raise OSError(errno.ESTALE, says)
             Event().wait(self.PAUSE)  # not a wait for `until`: a signal handler in this very thread may set it
+
+    def is_replaced(self) -> bool:
+        """Whether another file has its name now."""
+        if not self._is_plain or self._path is None:
+            return False
+        try:
+            return not os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except OSError:
+            return False
 
     def close(self) -> None:
         if not self.closed:
@@ -182,12 +231,16 @@ class _Growing(io.RawIOBase):
 
 
 class _Counted(io.RawIOBase):
-    """A stream whose first bytes can be put back; `taken` says how many were read."""
+    """A stream whose first bytes can be put back; `taken` says how many were read.
+
+    Where reading fails it ends, and `failed` says why: so nothing is lost that a decompressor has read before.
+    """
 
     def __init__(self, rest: BinaryIO | io.RawIOBase) -> None:
         self._head = b""
         self._rest: Any = rest
         self.taken = 0
+        self.failed: OSError | None = None
 
     def put_back(self, head: bytes) -> None:
         self._head = head + self._head
@@ -207,9 +260,13 @@ class _Counted(io.RawIOBase):
             into[:got] = self._head[:got]
             self._head = self._head[got:]
             return got
-        if hasattr(self._rest, "readinto"):
-            return self._rest.readinto(into) or 0
-        data = self._rest.read(len(into))
+        try:
+            if hasattr(self._rest, "readinto"):
+                return self._rest.readinto(into) or 0
+            data = self._rest.read(len(into))
+        except OSError as error:
+            self.failed = error
+            return 0
         into[: len(data)] = data
         return len(data)
 

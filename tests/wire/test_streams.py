@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
+import random
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -16,6 +20,7 @@ import numpy as np
 import pytest
 
 from capnet.errors import UnreadableInput
+from capnet.wire import inflate
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, PROJECT
 
@@ -83,6 +88,78 @@ def test_cut_and_damaged_streams_are_read_up_to_there(name: str) -> None:
             np.testing.assert_array_equal(found, plain[: len(found)])
 
 
+def skippable(size: int, number: int = 0) -> bytes:
+    """RFC 8878 section 3.1.2; what lz4 calls so is the same."""
+    return struct.pack("<II", 0x184D2A50 + number, size) + bytes(size)
+
+
+@pytest.mark.parametrize("name", ["zstd", "lz4"])
+def test_skippable_frames_hold_nothing_wherever_they_are(name: str) -> None:
+    """pzstd begins its files with one."""
+    data = GOLDENS[0].read_bytes()
+    first, second = (COMPRESSIONS[name](part) for part in (data[:5000], data[5000:]))
+    begin = skippable(4) + skippable(0, 15) + skippable(300_000, 7)
+    for packed in (begin + first + second, first + skippable(70_000) + second, first + second + skippable(3)):
+        found, problems, compression = rows(io.BytesIO(packed))
+        assert (problems, compression) == ([], name)
+        np.testing.assert_array_equal(found, rows(GOLDENS[0])[0])
+    for nothing in (skippable(9), begin):
+        with pytest.raises(UnreadableInput, match="the file is empty"):
+            open_capture(io.BytesIO(nothing), compiled=False)
+    for cut in (skippable(9)[:-1], skippable(9)[:6]):
+        with pytest.raises(UnreadableInput):
+            open_capture(io.BytesIO(cut), compiled=False)
+
+
+def cut_by_damage(name: str, data: bytes) -> bytes:
+    """All of `data`, compressed, and then in the same frame what cannot be a block."""
+    if name == "gzip":
+        deflate = zlib.compressobj(wbits=31)
+        return deflate.compress(data) + deflate.flush(zlib.Z_SYNC_FLUSH) + b"\xff" * 20
+    if name == "zstd":
+        return zstd.ZstdCompressor().compress(data, zstd.ZstdCompressor.FLUSH_BLOCK) + b"\xff" * 20
+    pack = lz4.frame.LZ4FrameCompressor(block_size=lz4.frame.BLOCKSIZE_MAX4MB, auto_flush=True)
+    return pack.begin() + pack.compress(data) + b"\xff\xff\xff\x7f"
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_damage_in_a_frame_costs_little_of_what_is_before_it(name: str) -> None:
+    data = b"".join(random.Random(1).randbytes(500) + bytes(500) for _ in range(1000))
+    stream, found, into = inflate.opened(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
+    with pytest.raises((OSError, RuntimeError, zlib.error, zstd.ZstdError)):
+        while got := stream.readinto(into):
+            found += into[:got]
+    assert data.startswith(found) and len(found) > len(data) - inflate.PIECE
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_a_stream_damaged_where_it_begins_is_not_called_empty(name: str) -> None:
+    for packed in (COMPRESSIONS[name](bytes(100))[:5], COMPRESSIONS[name](bytes(100))[:4] + b"\xff" * 40):
+        with pytest.raises(UnreadableInput, match=f"the {name} stream is damaged where it begins: ."):
+            open_capture(io.BytesIO(packed), compiled=False)
+
+
+class Failing(io.BytesIO):
+    """What reading a broken disk, or a file on a server that is gone, is like."""
+
+    def readinto(self, into) -> int:
+        if self.tell() == len(self.getvalue()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return super().readinto(into)
+
+
+@pytest.mark.parametrize("name", [None, *COMPRESSIONS])
+def test_what_cannot_be_read_is_not_called_damaged_compression(name: str | None) -> None:
+    data = GOLDENS[0].read_bytes()
+    half = COMPRESSIONS[name](data[:20_000]) + COMPRESSIONS[name](data[20_000:])[:-9] if name else data[:20_000]
+    with open_capture(Failing(half), name="it", compiled=False) as capture:
+        found = np.concatenate([block.rows.copy() for block in capture.blocks()])
+    assert [(each.name, each.says) for each in capture.problems] == [
+        ("read-error", "nothing behind this could be read: Input/output error")
+    ]
+    assert len(found) > 10 and (found == rows(GOLDENS[0])[0][: len(found)]).all()
+
+
 PEAK = """
 import resource, sys
 from capnet.analyze import analyze
@@ -142,6 +219,41 @@ def test_a_growing_file_ends_when_told(tmp_path: Path) -> None:
     reader.join(20)
     assert not reader.is_alive()
     np.testing.assert_array_equal(np.concatenate(found), rows(GOLDENS[0])[0])
+
+
+@pytest.mark.parametrize("meanwhile", ["cut", "emptied", "rotated", "removed", "left alone"])
+def test_a_growing_file_that_becomes_another_one(tmp_path: Path, meanwhile: str) -> None:
+    """Cut short, it ends by itself: nothing that comes would be read. Rotated, it may still grow under its new name."""
+    data = GOLDENS[0].read_bytes()
+    path = tmp_path / "growing.pcapng"
+    path.write_bytes(data[:10_001])
+    until, waiting, found = Event(), Event(), []
+
+    def read() -> None:
+        with open_capture(path, compiled=False, until=until) as capture:
+            for _ in capture.blocks():
+                waiting.set()
+            found.extend(each.name for each in capture.problems)
+
+    reader = Thread(target=read)
+    reader.start()
+    assert waiting.wait(20)
+    if meanwhile == "rotated":
+        path.rename(tmp_path / "growing.1")
+        path.write_bytes(data)
+    elif meanwhile == "removed":
+        path.unlink()
+    elif meanwhile != "left alone":
+        os.truncate(path, 5000 if meanwhile == "cut" else 0)
+    if meanwhile not in ("cut", "emptied"):
+        until.set()
+    reader.join(20)
+    assert not reader.is_alive()
+    assert found == {
+        "cut": ["read-error"],
+        "emptied": ["read-error"],
+        "rotated": ["truncated-file", "file-replaced"],
+    }.get(meanwhile, ["truncated-file"])
 
 
 def test_what_is_lent_stays_as_it_is() -> None:
