@@ -6,8 +6,9 @@ import os
 from typing import NoReturn
 
 from capnet.errors import CapnetError
-from capnet.lab import needs, processes
+from capnet.lab import processes
 from capnet.lab.plan import LabHost
+from capnet.record.shell import cannot_run, search_path
 
 # nsenter leaves us in / (setns(2) into a mount namespace changes the working folder): go back, if we can.
 _RUN_IN_FOLDER = 'cd "$1" 2>/dev/null; shift; exec "$@"'
@@ -19,7 +20,10 @@ def replace_this_process(host: LabHost, words: list[str]) -> NoReturn:
     if pid is None:
         raise CapnetError(f"the daemon of host {host.name} is down; repair the lab: capnet lab up")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
-    environment |= {"DOCKER_HOST": host.docker_url, "PATH": needs.SEARCH_PATH}
+    environment |= {"DOCKER_HOST": host.docker_url, "PATH": search_path()}
     enter = ["nsenter", f"--target={pid}", "--net", "--mount", "--uts", "--"]
     command = [*enter, "sh", "-c", _RUN_IN_FOLDER, "sh", os.environ.get("PWD", "/"), *words]
-    os.execvpe("nsenter", command, environment)
+    try:
+        os.execvpe("nsenter", command, environment)
+    except OSError as error:
+        raise cannot_run(error) from error

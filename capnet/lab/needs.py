@@ -11,9 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
-
-# A root shell made by `su` may lack the administrator's folders.
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+from capnet.record import shell
 
 PACKAGES = {  # program: Debian package
     "dockerd": "docker.io",
@@ -69,12 +67,12 @@ def root() -> None:
 
 
 def find(program: str) -> str | None:
-    return shutil.which(program, path=SEARCH_PATH)
+    return shutil.which(program, path=shell.search_path())
 
 
 def environment() -> dict[str, str]:
     """The environment of the programs the lab starts: ours, with the administrator's folders in PATH."""
-    return {**os.environ, "PATH": SEARCH_PATH, "LC_ALL": "C"}
+    return {**shell.environment(), "LC_ALL": "C"}
 
 
 def static_busybox() -> Path | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from capnet.errors import UsageError
-from capnet.lab.plan import Kernel
+from capnet.lab.plan import FOLDER_VARIABLE, Kernel
 
 RECORD = "lab.json"
 _UNFINISHED = "lab.json.new"
@@ -106,9 +106,7 @@ def _names_in(folder: Path) -> set[str]:
 def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
     """Holds the lab's lock, making the folder if there is none; yields the descriptor to hand to children."""
     while True:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o755)
+        _make_folder(folder)
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:  # somebody else has just removed it, see below
@@ -125,6 +123,18 @@ def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
             return
         finally:
             os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes it if there is none. UsageError where none can be made."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # not exist_ok: it may be gone again when that looks what is there
+            folder.mkdir(mode=0o755)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be made ({error.strerror}); choose another folder with {FOLDER_VARIABLE}"
+        ) from error
 
 
 def _is_still(folder: Path, descriptor: int) -> bool:

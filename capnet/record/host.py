@@ -14,7 +14,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record import tunnel
@@ -70,6 +70,8 @@ def ping(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> tuple[str, s
     with docker.APIClient(base_url=url, timeout=timeout, tls=tls, version=_ANY_VERSION) as asker:
         answer = asker.get(f"{asker.base_url}/_ping", timeout=timeout)
         answer.raise_for_status()
+        if "Api-Version" not in answer.headers:
+            raise docker.errors.DockerException("what answers there is something else")
         server = answer.headers.get("Server", "")  # Docker/20.10.24 (linux)
         return answer.headers["Api-Version"], server.partition(" ")[0].removeprefix("Docker/")
 
@@ -86,6 +88,7 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
     parts = urlsplit(url)
     if parts.scheme not in ("unix", "tcp", "ssh", "http", "https"):
         raise UsageError(f"{url}: a Docker host is unix:///path, tcp://host:port or ssh://user@host")
+    _check_port(url, parts)
     with ExitStack() as stack:
         reached = f"unix://{stack.enter_context(tunnel.opened(parts))}" if parts.scheme == "ssh" else url
         try:
@@ -108,6 +111,14 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
             deaf=deaf,
             _open=stack.pop_all(),
         )
+
+
+def _check_port(url: str, parts: SplitResult) -> None:
+    """UsageError where the port is none: asked for it, urlsplit's result raises ValueError."""
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"{url}: {error}") from error
 
 
 def _docker_default() -> tuple[str, Any]:

@@ -10,8 +10,7 @@ import os
 import subprocess
 from collections.abc import Iterable
 
-from capnet.errors import EnvironmentLacks
-from capnet.record.shell import Shell
+from capnet.record.shell import Shell, cannot_run
 
 _PAIR = "ip link add name p0 type veth peer name p1 && "
 
@@ -61,6 +60,8 @@ def features(shell: Shell | None = None, names: Iterable[str] = FEATURES) -> dic
     Without a shell: this machine, as whoever we are (in a user namespace, if that is not root).
     """
     words = [word for name in names for word in (name, *_QUESTIONS[name])]
+    if not words:
+        return {}
     if shell is not None:
         said = shell.run(["sh", "-c", _ASK, "sh", "--net", *words])
     else:
@@ -70,7 +71,7 @@ def features(shell: Shell | None = None, names: Iterable[str] = FEATURES) -> dic
                 ["sh", "-c", _ASK, "sh", options, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True
             )
         except OSError as error:
-            raise EnvironmentLacks(f"cannot run sh: {error.strerror}") from error
+            raise cannot_run(error) from error
         said = done.stdout
     answers = dict(line.split() for line in said.splitlines() if line.count(" ") == 1)
     return {name: {"yes": True, "no": False}.get(answers.get(name, "")) for name in names}

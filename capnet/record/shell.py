@@ -11,6 +11,7 @@ import shlex
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from capnet.errors import EnvironmentLacks
@@ -22,7 +23,14 @@ _UNTIL_STDIN_CLOSES = (
     'exec "$@"'
 )  # fmt: skip
 
-_AS_ROOT = '[ "$(id -u)" = 0 ] || exec sudo -n -- "$@"; exec "$@"'
+# A root shell made by `su`, and a command run through ssh, may lack the administrator's folders.
+_ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+_AS_ROOT = (
+    f'PATH="$PATH:{":".join(_ADMINISTRATORS)}"; export PATH; [ "$(id -u)" = 0 ] || exec sudo -n -- "$@"; exec "$@"'
+)
+
+_BE_ROOT = "run capnet as root (sudo capnet …)"
 
 
 @dataclass(frozen=True)
@@ -62,14 +70,17 @@ class Shell:
                 capture_output=True,
                 text=True,
                 errors="replace",
+                env=environment(),
                 timeout=timeout,
             )
-        except FileNotFoundError as error:
-            raise EnvironmentLacks(f"{error.filename} is not installed") from error
+        except OSError as error:
+            raise cannot_run(error) from error
         except subprocess.TimeoutExpired as error:
             raise EnvironmentLacks(f"no answer after {timeout:.0f} s: {shlex.join(command)}") from error
         if done.returncode != 0:
             complaint = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
+            if complaint.startswith("sudo:"):
+                complaint += f"; {_BE_ROOT}"
             raise EnvironmentLacks(f"{shlex.join(command)}: {complaint}")
         return done.stdout
 
@@ -85,13 +96,35 @@ def leashed(
 ) -> subprocess.Popen[bytes]:
     """Starts a program that ends when its `stdin` is closed, also by the death of this process."""
     words = ["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *command]
-    return subprocess.Popen(
-        through.argv(words) if through else words,
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
-    )
+    try:
+        return subprocess.Popen(
+            through.argv(words) if through else words,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment(),
+            start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
+        )
+    except OSError as error:
+        raise cannot_run(error) from error
+
+
+def search_path() -> str:
+    """PATH, and the administrator's folders behind it."""
+    return os.pathsep.join(filter(None, (os.environ.get("PATH", os.defpath), *_ADMINISTRATORS)))
+
+
+def environment() -> dict[str, str]:
+    """That of programs we start: ours, with the administrator's folders in PATH."""
+    return {**os.environ, "PATH": search_path()}
+
+
+def cannot_run(error: OSError) -> EnvironmentLacks:
+    """What to say of a program that is not there, or in folders that are closed to us."""
+    program = Path(os.fsdecode(error.filename or "?")).name
+    if program == "sudo":
+        return EnvironmentLacks(f"this needs root, and sudo cannot be run ({error.strerror}); {_BE_ROOT}")
+    return EnvironmentLacks(f"{program} cannot be run ({error.strerror}); install it, or look at PATH")
 
 
 def inside(netns: str, command: Sequence[str]) -> list[str]:

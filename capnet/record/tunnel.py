@@ -40,7 +40,10 @@ def ports(ssh: tuple[str, ...]) -> set[int]:
         ([options[0], "-G", *options[1:], dashes, target], r"^port (\d+)$"),
         ([*ssh, 'echo "$SSH_CONNECTION"'], r"^\S+ \d+ \S+ (\d+)$"),  # ssh(1): client, its port, server, its port
     ):
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN)
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN)
+        except subprocess.TimeoutExpired as error:
+            raise EnvironmentLacks(f"ssh {target}: no answer after {_WITHIN:.0f} s") from error
         if done.returncode != 0:
             complaint = done.stderr.strip().splitlines()
             raise EnvironmentLacks(f"ssh {target}: {complaint[-1] if complaint else 'does not get through'}")
@@ -64,12 +67,16 @@ def opened(url: SplitResult) -> Iterator[Path]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     said = complaints.read_text(errors="replace").strip().splitlines()
                     raise EnvironmentLacks(f"{url.geturl()}: {said[-1] if said else 'ssh does not get through'}")
-                time.sleep(0.05)
+                time.sleep(0.05)  # ssh tells nobody when it listens: it is asked again
             yield local
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(_WITHIN)
+            try:
+                process.wait(_WITHIN)
+            except subprocess.TimeoutExpired:  # it does not end when it is told to
+                process.kill()
+                process.wait()
     finally:
         shutil.rmtree(where, ignore_errors=True)
 

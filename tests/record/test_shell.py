@@ -1,0 +1,57 @@
+"""Programs on this machine: where they are looked for, and what is said where one cannot be run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from capnet.errors import EnvironmentLacks
+from capnet.record import shell
+from capnet.record.shell import Shell
+
+
+@pytest.fixture(autouse=True)
+def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here needs to be root; it is only not to be asked of sudo."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(EnvironmentLacks, match=r"no-such-program cannot be run \(No such file or directory\); install"):
+        Shell("self").run(["no-such-program"])
+
+
+def test_a_program_that_nobody_may_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answer, EACCES, as for all programs where PATH begins with a folder that is closed to us."""
+    (tmp_path / "dumpcap").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for run in (
+        lambda: Shell("self").run(["dumpcap", "--version"]),
+        lambda: shell.leashed([], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),  # which needs sh
+    ):
+        with pytest.raises(EnvironmentLacks, match="cannot be run"):
+            run()
+
+
+def test_who_may_not_become_root_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sudo").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(EnvironmentLacks, match=r"needs root, .* run capnet as root"):
+        Shell("self").run(["true"])
+
+
+def test_the_administrators_folders_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root shell made by `su` has a PATH without them, and they have conntrack, iptables, dockerd."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    found = Shell("self").run(["sh", "-c", "echo $PATH"]).strip().split(":")
+    assert found[:2] == ["/usr/bin", "/bin"]
+    assert {"/usr/sbin", "/sbin"} <= set(found)
+
+
+def test_an_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert "" not in shell.search_path().split(":")
