@@ -83,13 +83,14 @@ kernel_option = click.option(
 def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> None:
     """Remove what killed runs, or runs with --keep, left behind."""
     from capnet.scenario import runs
+    from capnet.scenario.undo import docker_errors
 
     if lab and _lab_in_uml():
         from capnet.lab.plan import chosen
         from capnet.lab.uml import inner
 
         raise SystemExit(inner.clean(chosen().folder, click.echo, everything=everything))
-    with open_hosts(lab, host, peer) as hosts:
+    with open_hosts(lab, host, peer) as hosts, docker_errors():
         gone = runs.sweep(hosts, kept=True, unknown=everything)
     for line in gone:
         click.echo(f"removed {line}")
@@ -137,7 +138,9 @@ def _play_command(name: str, path: Path) -> click.Command:
         kernel: str,
     ) -> None:
         from capnet.errors import UsageError
+        from capnet.scenario.play import bundle_path
 
+        bundle_path(output, name)  # that it cannot be written is said now, not when all has been played
         needed = library.kernel_needs(name)
         options: dict[str, Any] = {"output": output, "capture": capture, "image": image, "keep": keep, "say": say}
         if lab:

@@ -39,8 +39,10 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
     Exit code: the worst of them. Each one's capture stays, whatever came of it.
     """
     from capnet.scenario import library
+    from capnet.scenario.play import bundle_path
 
     names = list(library.files())
+    bundle_path(output, names[0])  # that nothing can be written there is said now, not by each of them
     rounds = Rounds(len(names))
     if lab:
         _in_labs(rounds, names, host, peer, kernel, image=image, output=output)

@@ -14,6 +14,7 @@ from capnet.scenario import library
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.play import bundle_path
 from capnet.scenario.play import play as play_on
+from capnet.scenario.undo import docker_errors
 
 
 def play(
@@ -31,8 +32,8 @@ def play(
         path = bundle_path(output, name)
         inner.play(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
         return path
-    settings.mend(lab, say)
-    with ExitStack() as stack:
+    with docker_errors(), ExitStack() as stack:
+        settings.mend(lab, say)
         stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
         hosts = []
         for host in lab.hosts.values():

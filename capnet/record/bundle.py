@@ -6,8 +6,11 @@ addresses that mean one thing only have their names in a name resolution block.
 
 from __future__ import annotations
 
+import errno
+import os
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
@@ -19,12 +22,52 @@ from capnet.wire.capture import open_capture
 
 
 def write(path: Path, taps: Sequence[Tap], topology: Topology, *, snaplen: int = SNAPLEN) -> Path:
-    """Writes `path` and its topology; both or neither, as far as a file system allows. Returns `path`."""
+    """Writes `path` and its topology; both or neither, as far as a file system allows. Returns `path`.
+
+    Raises OSError; what was there before is then still there, whole.
+    """
     blocks = b"".join(_blocks(taps, topology, snaplen))
     path.parent.mkdir(parents=True, exist_ok=True)
-    topology.save(topology_path(path))
-    path.write_bytes(blocks)
+    whole = {each.resolve(): _unfinished(each) for each in (path, topology_path(path))}
+    capture, known = whole.values()
+    try:
+        topology.save(known)
+        capture.write_bytes(blocks)
+        for final, unfinished in reversed(whole.items()):  # the capture last: who sees it finds its topology
+            unfinished.replace(final)
+    finally:
+        for unfinished in whole.values():
+            unfinished.unlink(missing_ok=True)
     return path
+
+
+def check_writable(path: Path) -> None:
+    """Raises OSError where a bundle cannot be written at `path`: found out by writing, before anything is recorded.
+
+    Nothing of it remains, folders that were made for it included.
+    """
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    made: list[Path] = []
+    try:
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
+        for each in (path, topology_path(path)):
+            if each.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(each))
+            unfinished = _unfinished(each)
+            unfinished.write_bytes(b"")
+            unfinished.unlink()
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                folder.rmdir()
+
+
+def _unfinished(path: Path) -> Path:
+    """Beside the file that it becomes, behind a symbolic link if that is one; two runs have two."""
+    path = path.resolve()
+    return path.with_name(f".{path.name}.{os.getpid()}.new")
 
 
 def _blocks(taps: Sequence[Tap], topology: Topology, snaplen: int) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from capnet.scenario import library, runs
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.stage import Stage
-from capnet.scenario.undo import Undo, in_words
+from capnet.scenario.undo import Undo, docker_errors
 
 DEFAULT_FOLDER = Path("captures")
 
@@ -43,7 +43,7 @@ def play(
         raise library.second_host_missing(name)
     path = bundle_path(output, name)
     run = this_run()
-    with _docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
+    with docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
         for line in runs.sweep(hosts):
             say(f"removed what a dead run left: {line}")
         if not keep:  # the last to run: what was being made when the axe fell has the label, if nothing else
@@ -56,10 +56,8 @@ def play(
             if stage.topology is None:
                 raise ScenarioFailed(f"scenario {name} listened nowhere")
             stage.topology.recorded = _versions(stage)
-            try:
+            with writing(path):
                 bundle.write(path, stage.taps, stage.topology)
-            except OSError as error:
-                raise UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
         finally:
             interruptible.no_more()
             say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")
@@ -67,23 +65,25 @@ def play(
 
 
 def bundle_path(output: Path, name: str) -> Path:
-    """`FILE.pcapng` as given, or NAME.pcapng in a folder."""
-    if output.suffix == ".pcapng":
-        return output
+    """`FILE.pcapng` as given, or NAME.pcapng in a folder.
+
+    UsageError where it could not be written, so that nobody waits for a capture that then has no place.
+    """
     if output.suffix in (".pcap", ".cap", ".gz"):
         raise UsageError(f"--output {output}: the bundle is a pcapng file; call it {output.with_suffix('.pcapng')}")
-    return output / f"{name}.pcapng"
+    path = output if output.suffix == ".pcapng" else output / f"{name}.pcapng"
+    with writing(path):
+        bundle.check_writable(path)
+    return path
 
 
 @contextlib.contextmanager
-def _docker_errors() -> Iterator[None]:
-    """Docker's errors, also while something is being undone, as ours."""
+def writing(path: Path) -> Iterator[None]:
+    """OSError as UsageError: what cannot be written, and why."""
     try:
         yield
-    except Exception as error:
-        if (ours := in_words(error)) is not error:
-            raise ours from error
-        raise
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _versions(stage: Stage) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from capnet.errors import CapnetError, EnvironmentLacks, ScenarioFailed
@@ -44,6 +44,17 @@ class Undo(ExitStack):
         except BaseException as error:
             self._failures.append(error)
             raise
+
+
+@contextmanager
+def docker_errors() -> Iterator[None]:
+    """Docker's errors, also while something is being undone, as ours."""
+    try:
+        yield
+    except Exception as error:
+        if (ours := in_words(error)) is not error:
+            raise ours from error
+        raise
 
 
 def in_words(error: BaseException) -> BaseException:

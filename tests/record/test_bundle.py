@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
@@ -87,3 +90,40 @@ def test_only_what_means_one_thing_has_a_name() -> None:
     assert macs["02:42:00:00:00:0a"] == "A/docker0"
     assert "02:42:ac:11:00:03" not in macs
     assert "06:00:00:00:00:0a" not in macs
+
+
+def test_what_was_there_stays_whole_when_there_is_no_room(tmp_path: Path) -> None:
+    """The kernel's limit on a file's size (RLIMIT_FSIZE) stands for a full disk: the topology fits, packets do not."""
+    path = bundle.write(tmp_path / "x.pcapng", [tap(tmp_path, "A/one/eth0", (1, 10))], Topology(scenario="first"))
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    many = [tap(tmp_path, "A/one/eth0", *((time, time) for time in range(2000)))]
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            bundle.write(path, many, Topology(scenario="second"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    (tmp_path / "A_one_eth0").unlink()
+    before.pop("A_one_eth0")
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("place", ["file/x.pcapng", "folder.pcapng", "taken.pcapng", "/dev/null/x.pcapng"])
+def test_a_place_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.pcapng").mkdir()
+    (tmp_path / "taken.topology.json").mkdir()
+    with pytest.raises(OSError):
+        bundle.check_writable(tmp_path / place)
+
+
+def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    there = tmp_path / "there.pcapng"
+    there.write_text("as it was")
+    for path in (tmp_path / "new" / "and newer" / "x.pcapng", tmp_path / "x.pcapng", there):
+        bundle.check_writable(path)
+    assert [each.name for each in tmp_path.iterdir()] == ["there.pcapng"]
+    assert there.read_text() == "as it was"

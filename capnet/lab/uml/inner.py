@@ -13,6 +13,7 @@ from capnet.errors import CapnetError, EnvironmentLacks
 from capnet.lab import plan
 from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
+from capnet.scenario.play import writing
 from capnet.topology import topology_path
 
 Progress = Callable[[str], None]
@@ -44,12 +45,10 @@ def play(folder: Path, name: str, options: dict[str, Any], path: Path, say: Prog
     said.end()
     if code != 0:
         raise _error(said.last, code)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(topology_path(here), topology_path(path))
         shutil.move(here, path)
-    except OSError as error:
-        raise errors.UsageError(f"cannot write {error.filename or path}: {error.strerror}") from error
 
 
 def clean(folder: Path, say: Progress, *, everything: bool) -> int:
