@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from typing import NoReturn
 
@@ -45,10 +44,10 @@ def command() -> None:
 def up(kernel: str) -> None:
     """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
     from capnet import lab
+    from capnet.scenario.interrupts import Interruptible
 
-    # SIGTERM is to undo what was made so far, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else lab.Kernel(kernel))
+    with Interruptible():
+        lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else lab.Kernel(kernel))
 
 
 @command.command("down")

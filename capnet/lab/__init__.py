@@ -24,6 +24,8 @@ from capnet.lab import daemon, image, needs, network, plan, record, undo
 from capnet.lab.plan import Kernel, Lab, LabHost
 from capnet.lab.uml import inner, machine
 from capnet.record.kernel import lacking
+from capnet.scenario.interrupts import SIGNALS
+from capnet.scenario.undo import docker_errors
 
 __all__ = [
     "HostStatus",
@@ -159,7 +161,8 @@ def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
                 if left is None:
                     begun = True
                     make = _make_in_uml if kernel is Kernel.UML else _make
-                    make(lab, lock, progress)
+                    with docker_errors():
+                        make(lab, lock, progress)
                     progress(f"up after {time.monotonic() - began:.1f} s")
                     return lab, True
                 if _is_whole(lab, left):
@@ -231,11 +234,11 @@ def _is_whole(lab: Lab, made: record.Record) -> bool:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ignores Ctrl-C and SIGTERM: a removal that has begun is finished."""
+    """Ignores Ctrl-C, SIGTERM and a closed terminal: a removal that has begun is finished."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:

@@ -25,5 +25,6 @@ def attempt(command: list[str], lock: int, text: str = "") -> subprocess.Complet
         capture_output=True,
         env=needs.environment(),
         pass_fds=(lock,),
+        start_new_session=True,  # the terminal's Ctrl-C is for capnet, which may have to finish what it does
         check=False,
     )

@@ -17,6 +17,7 @@ from capnet.lab.plan import Lab, LabHost
 from capnet.record.host import docker_client
 from capnet.record.ports import GOSSIP, listening
 from capnet.record.shell import Shell
+from capnet.scenario.interrupts import Interruptible
 
 
 @contextmanager
@@ -27,14 +28,13 @@ def applied(
 
     With `keep` they keep them if the block ends well.
     """
-    apply(lab, wanted, progress)
+    ended_well = False
     try:
+        apply(lab, wanted, progress)
         yield
-    except BaseException:
-        keep = False
-        raise
+        ended_well = True
     finally:
-        if not keep:
+        if not (keep and ended_well):
             apply(lab, {}, progress)
 
 
@@ -66,7 +66,9 @@ def mend(lab: Lab, progress: Callable[[str], None]) -> None:
 
 
 def _start_again(lab: Lab, hosts: list[LabHost], wanted: Mapping[str, Any], progress: Callable[[str], None]) -> None:
-    with record.locked(lab.folder, progress) as lock:
+    """An interrupt waits until they answer again: a lab whose daemon is down is made anew by the next `up`."""
+    with record.locked(lab.folder, progress) as lock, Interruptible() as interruptible:
+        interruptible.no_more()
         made = record.read(lab.folder)
         assert made is not None  # the lab runs
         processes.end_daemons(hosts)
