@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ def survey(
     topology = Topology(scenario=scenario)
     for host in hosts:
         topology.hosts.append(_host(host))
-        known = {network.id: network.attrs for network in host.client.networks.list(greedy=True)}
+        known = {network.id: network.attrs for network in _networks(host)}
         mine = [_container(host, name, known) for owner, name in containers if owner is host]
         mine += [
             _balancer(host, name, netns)
@@ -133,6 +134,19 @@ def _host(host: DockerHost) -> Host:
             for entry in found
         ],
     )
+
+
+def _networks(host: DockerHost) -> Iterator[Any]:
+    """The host's networks with all that Docker tells of each; one that goes meanwhile is left out.
+
+    A worker forgets a network of the swarm some time after its last container, whoever had that.
+    """
+    from docker.errors import NotFound
+
+    for network in host.client.networks.list():
+        with suppress(NotFound):
+            network.reload()  # the list does not say everything (docker-py: greedy)
+            yield network
 
 
 def _network(host: DockerHost, attributes: dict[str, Any]) -> Network:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from capnet.errors import ScenarioFailed
 from capnet.record.host import DockerHost
@@ -19,6 +20,8 @@ MADE = "capnet"  # = 1 on everything that capnet makes
 RUN = "capnet.run"  # = the run's id
 UNDO = "capnet.undo"  # = shell command that takes back the change of the host's network for which a container stands
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
+
+Answer = TypeVar("Answer")
 
 _REFUSED = (400, 403, 409, 500, 503)  # what Docker answers as long as something is in use or being removed
 
@@ -34,11 +37,10 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
     """
     gone = []
     for host in hosts:
-        if manages(host.client) is not None:
-            for service in host.client.services.list(filters=_made()):
-                if which(service.attrs["Spec"].get("Labels") or {}):
-                    until_gone(service.remove, f"service {service.name}")
-                    gone.append(f"service {service.name} on {host.name}")
+        for service in of_manager(partial(host.client.services.list, filters=_made())) or ():
+            if which(service.attrs["Spec"].get("Labels") or {}):
+                until_gone(service.remove, f"service {service.name}")
+                gone.append(f"service {service.name} on {host.name}")
     for host in hosts:
         for container in host.client.containers.list(all=True, filters=_made(), ignore_removed=True):
             if which(container.labels):
@@ -119,14 +121,20 @@ def until_gone(remove: Callable[[], object], what: str, *, within: float = 60) -
 
 
 def leave_swarm(client: Any) -> None:
-    """Gives up the host's membership; that it is in no swarm, or no more, is no error."""
+    """Gives up the host's membership; that it is in no swarm, or no more, is no error.
+
+    Docker refuses while somebody else is about to do the same, and then it has been done.
+    """
     from docker.errors import APIError
 
-    try:
-        client.swarm.leave(force=True)
-    except APIError:
-        if client.info()["Swarm"]["LocalNodeState"] != "inactive":
-            raise
+    def attempt() -> None:
+        try:
+            client.swarm.leave(force=True)
+        except APIError:
+            if client.info()["Swarm"]["LocalNodeState"] != "inactive":
+                raise
+
+    until_gone(attempt, "the membership of a swarm")
 
 
 def manages(client: Any) -> dict[str, Any] | None:
@@ -134,15 +142,37 @@ def manages(client: Any) -> dict[str, Any] | None:
 
     Not asked of /info, for which dockerd runs other programs.
     """
+    return of_manager(client.api.inspect_swarm)
+
+
+def of_manager(ask: Callable[[], Answer], *, within: float = 60) -> Answer | None:
+    """What a manager of a swarm answers; None where the host is none (406, 503 in Docker's API).
+
+    It may cease to be one between two questions, because somebody else dissolves the swarm. While it does, Docker
+    answers 500 ("the client connection is closing"): it is asked again then.
+    """
     from docker.errors import APIError
 
+    answers: list[Answer] = []
+    refused: APIError | None = None
+
+    def answered() -> bool:
+        nonlocal refused
+        try:
+            answers[:] = [ask()]
+        except APIError as error:
+            if error.status_code == 500:
+                refused = error
+                return False
+            if error.status_code not in (406, 503):
+                raise
+        return True
+
     try:
-        found: dict[str, Any] = client.api.inspect_swarm()
-    except APIError as error:
-        if error.status_code in (406, 503):  # in no swarm, or no manager of it (Docker's API, GET /swarm)
-            return None
-        raise
-    return found
+        until(answered, "Docker tells of its swarm", within=within)
+    except ScenarioFailed as error:
+        raise refused or error from error
+    return answers[0] if answers else None
 
 
 def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:
@@ -166,7 +196,7 @@ def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str
             found = swarm["Spec"].get("Labels") or {}
             if MADE in found and which(found):
                 managers.append(host)
-                members |= {node.id for node in host.client.nodes.list()}
+                members |= {node.id for node in of_manager(host.client.nodes.list) or ()}
     others = [host for host in hosts if host not in managers] if managers else []
     workers = [host for host in others if host.client.info()["Swarm"].get("NodeID") in members]
     for host in [*workers, *managers]:

@@ -141,16 +141,19 @@ class Stage:
         """The interfaces of --capture on every host that has them; described as the scenario does, where it does."""
         own = {point.name: point for point in points if point}
         found = []
-        for wanted in self.capture:
+        for wanted in dict.fromkeys(self.capture):
             here: list[Point | None] = []
+            lacking: list[str] = []
             for actor in self.actors:
                 if f"{actor.name}/{wanted}" in own:
                     here.append(own[f"{actor.name}/{wanted}"])
                 elif actor.docker.shell:
-                    with contextlib.suppress(EnvironmentLacks):  # this host has none of that name
+                    try:
                         here.append(actor.interface(wanted))
+                    except EnvironmentLacks as error:  # it lists those that there are
+                        lacking.append(str(error))
             if not any(here):
-                raise UsageError(f"--capture {wanted}: no host has an interface of that name")
+                raise UsageError(f"--capture {wanted}: {'; '.join(lacking) or 'nobody can listen on these hosts'}")
             found += [point.filtered("") for point in here if point]
         return found
 

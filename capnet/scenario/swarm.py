@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from capnet.errors import EnvironmentLacks, UsageError
@@ -98,12 +98,15 @@ def _until_ingress(host: Any) -> None:
     A host makes its end of a swarm's networks one after the other, and Docker gives up attaching a container when
     that takes more than 20 s (daemon/cluster/networks.go): so nothing is attached while this one is being made.
     """
+    from docker.errors import NotFound
 
     def is_there() -> bool:
-        found = host.docker.client.networks.list(names=["ingress"])
-        for network in found:
-            network.reload()  # the list does not say who is on it
-        return any(_INGRESS in (network.attrs["Containers"] or ()) for network in found)
+        for network in host.docker.client.networks.list(names=["ingress"]):
+            with suppress(NotFound):  # that of a swarm which the host has left
+                network.reload()  # the list does not say who is on it
+                if _INGRESS in (network.attrs["Containers"] or ()):
+                    return True
+        return False
 
     until(is_there, f"{host.name} is on the swarm's ingress network", within=120)
 
