@@ -22,9 +22,8 @@ import numpy as np
 from capnet.analyze import masks
 from capnet.analyze.columns import FLOW_POINT, FLOW_PROTO
 from capnet.analyze.context import Context
-from capnet.analyze.identity import links
+from capnet.analyze.identity import links, trails
 from capnet.analyze.owners import is_address, nearest, owned
-from capnet.analyze.packets import trails
 from capnet.analyze.rows import host_of
 from capnet.errors import UsageError
 from capnet.wire.frames import address_value, mac_value

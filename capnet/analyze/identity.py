@@ -10,7 +10,8 @@ repeat. So each observation looks for its predecessor, the hop before, among the
 * the candidate that kept most wins, then the one nearest in time; a packet has one hop after it at most.
 
 Packets then vote for links between flows, and a link stands when it is the best one both ways. A digest that
-occurs more than once at one place is ambiguous: it still votes, but it is counted and lowers confidence.
+occurs more than once at one place is ambiguous: it still votes, but it is counted and lowers confidence. A flow some of
+whose packets go on in one form and some in another one, or come from two, has side links (`votes.side_ways`).
 
 Before that, what one point recorded twice is counted once, and the times of clocks that disagree are corrected
 (`analyze.clocks`). Segments that were cut differently are compared by their octets (`analyze.losses`).
@@ -29,6 +30,7 @@ from capnet.analyze.bridges import ports_first
 from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import (
     FLOW_DEPTH,
+    FLOW_DMAC,
     FLOW_DPORT,
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -53,9 +55,9 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.copies import COPIES_NS, copies, in_doubt, observations_by_digest, strays
 from capnet.analyze.facts import Delay
-from capnet.analyze.losses import coverage
+from capnet.analyze.losses import Ways, coverage
 from capnet.analyze.rows import TCP, WITH_ID
-from capnet.analyze.votes import best_both_ways, unique_pairs, without_detours
+from capnet.analyze.votes import best_both_ways, side_ways, unique_pairs, without_detours
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
@@ -78,6 +80,9 @@ class Links:
 
     All arrays have one entry per link but `after` and `before`, which have one per flow: index of the link that leads
     on from it, or to it, -1 if none. Times are ns.
+
+    Where a flow forks, `after` is the link that most of its packets took, where flows join, `before` the link that most
+    of them came by; the others are side links.
     """
 
     source: np.ndarray  # flow row of the hop before
@@ -115,11 +120,27 @@ class Links:
         return round(base * (1 - 0.5 * int(self.ambiguous[link]) / max(matched, 1)), 3)
 
     @cached_property
+    def forks(self) -> np.ndarray:
+        """Per link, is it a side link by which packets leave a flow? The path that it leads to begins with it."""
+        return self.after[self.source] != np.arange(len(self))
+
+    @cached_property
+    def branches(self) -> np.ndarray:
+        """Per link, does the flow that it leaves fork? Some of its packets took another one."""
+        return among(self.source, self.source[self.forks])
+
+    @cached_property
+    def joins(self) -> np.ndarray:
+        """Per link, is it a side link by which packets come into a flow?"""
+        return self.before[self.target] != np.arange(len(self))
+
+    @cached_property
     def begins(self) -> np.ndarray:
         """Per link, the first link of its path."""
         first = np.arange(len(self))
         before = self.before[self.source]
-        first[before >= 0] = before[before >= 0]
+        further = (before >= 0) & ~self.forks
+        first[further] = before[further]
         while True:  # pointers are doubled: as many rounds as the longest path has bits
             further = first[first]
             if (further == first).all():
@@ -127,7 +148,7 @@ class Links:
             first = further
 
     def chains(self, through: np.ndarray | None = None) -> Iterator[list[int]]:
-        """Paths as lists of link indexes, first hop first. Every link is in exactly one.
+        """Paths as lists of link indexes, first hop first. Every link is in one; behind where flows join, in two.
 
         `through`: a mask of links; only paths that have one of these.
         """
@@ -143,6 +164,32 @@ def links(context: Context) -> Links:
     if context.links is None:
         context.links = _links(context)
     return context.links
+
+
+def trails(found: Links, flows: int) -> np.ndarray:
+    """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to.
+
+    All ways of a flow that forks, and all flows that join, are one trail.
+    """
+    first = np.arange(flows)
+    first[found.target] = found.source[found.before[found.target]]
+    while True:  # as in `Links.begins`
+        further = first[first]
+        if (further == first).all():
+            break
+        first = further
+    joined = np.arange(flows)
+
+    def one_trail(row: int) -> int:
+        while joined[row] != row:
+            row = int(joined[row])
+        return row
+
+    for link in np.flatnonzero(found.joins).tolist():
+        joined[one_trail(first[found.source[link]])] = one_trail(first[found.target[link]])
+    for row in distinct(first[found.source[found.joins]]).tolist():
+        joined[row] = one_trail(row)
+    return joined[first]
 
 
 def _once(context: Context) -> np.ndarray:
@@ -177,16 +224,26 @@ def _links(context: Context) -> Links:
     pairs, vote_of, count = unique_pairs(votes, len(flows))
     count = without_detours(pairs, count)
     kept = best_both_ways(pairs, count, len(flows))
+    aside = _side_ways(context, pairs, count, vote_of[~(repeated[early] | repeated[late])], kept)
+    main = np.arange(len(kept) + len(aside))
     link_of_pair = np.full(len(pairs), -1)
     link_of_pair[kept] = np.arange(len(kept))
+    after_pair, before_pair = (np.full(len(flows), -1) for _ in range(2))
+    after_pair[pairs[kept, 0]] = before_pair[pairs[kept, 1]] = np.arange(len(kept))
+    for number, pair in enumerate(aside.tolist(), start=len(kept)):
+        forks = int(after_pair[pairs[pair, 0]])
+        main[number] = forks if forks >= 0 else before_pair[pairs[pair, 1]]
+    link_of_pair[aside] = np.arange(len(kept), len(main))
+    kept = np.concatenate([kept, aside])
     voted = link_of_pair[vote_of]
     early, late, voted = early[voted >= 0], late[voted >= 0], voted[voted >= 0]
     source, target = pairs[kept, 0], pairs[kept, 1]
 
+    # From the last to the first: of several links of a flow, the main one, which comes first, stays.
     after_flow = np.full(len(flows), -1)
-    after_flow[source] = np.arange(len(kept))
+    after_flow[source[::-1]] = np.arange(len(kept))[::-1]
     before_flow = np.full(len(flows), -1)
-    before_flow[target] = np.arange(len(kept))
+    before_flow[target[::-1]] = np.arange(len(kept))[::-1]
 
     delays = seen[late, OBS_TIME] - seen[early, OBS_TIME]
     by_delay = np.lexsort((delays, voted))
@@ -208,7 +265,7 @@ def _links(context: Context) -> Links:
     ttl_deltas = ttl_delta[by_ttl[middle]] if len(kept) else middle
     # Room for what comes: these are one number or more for each packet.
     del before, late, early, votes, vote_of, voted, delays, by_delay, ttl_delta, by_ttl, by_time
-    compared = coverage(context, seen, rank, source, target, spread[:, 3], repeated)
+    compared = coverage(context, seen, rank, Ways(source, target, main, size, spread[:, 0], spread[:, 3]), repeated)
     known = clocks(context)
     clock = known.of_flows(context)
     return Links(
@@ -227,6 +284,23 @@ def _links(context: Context) -> Links:
         after=after_flow,
         before=before_flow,
     )
+
+
+def _side_ways(
+    context: Context, pairs: np.ndarray, count: np.ndarray, sure: np.ndarray, kept: np.ndarray
+) -> np.ndarray:
+    """Side links, as indexes of pairs; `sure`: for which pair each packet votes that nothing else resembles.
+
+    What is sent to a group takes several ways at once, and a later fragment without its first one has no ports.
+    """
+    flows = context.flows
+    votes = np.bincount(sure, minlength=len(pairs))
+    if len(kept) == len(pairs) or not len(pairs):
+        return np.zeros(0, dtype=np.int64)
+    a, b = pairs[:, 0], pairs[:, 1]
+    votes[_is_group(flows[b, FLOW_DST_HI], flows[b, FLOW_DST_LO]) | (flows[a, FLOW_DMAC] >> 40 & 1 == 1)] = 0
+    votes[(flows[a, FLOW_SPORT] < 0) != (flows[b, FLOW_SPORT] < 0)] = 0
+    return np.concatenate(side_ways(pairs, count, votes, kept, len(flows)))
 
 
 def _predecessors(

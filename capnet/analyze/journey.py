@@ -10,6 +10,7 @@ import numpy as np
 from capnet.analyze import paths
 from capnet.analyze.engine import Study
 from capnet.analyze.facts import Evidence, TunnelRef
+from capnet.analyze.identity import trails
 from capnet.analyze.packets import Named, second_pass
 from capnet.analyze.rows import echo_id, ports, proto_name
 from capnet.errors import UsageError
@@ -91,8 +92,9 @@ def follow_packet(study: Study, source: int, frame: int, vxlan_port: int = 0) ->
             elif len(alike) < _MOST_ALIKE:
                 alike.append(context.evidence(each.point, each.row["frame"]))
 
-    trail = int(_trail_of(study, target.flow))
-    hops = _hops(study, trail)
+    assert context.links is not None
+    trail = int(trails(context.links, len(context.flows))[target.flow])
+    hops = _hops(study, {each.flow for each in found})
     found.sort(key=lambda each: (hops.index(each.flow), each.row["time"], each.source, each.row["frame"]))
     sightings: list[Sighting] = []
     for before, each in zip([None, *found], found, strict=False):
@@ -142,21 +144,30 @@ def _frame(named: Named, row: int) -> _Frame:
     return _Frame(named.source, point, int(named.flows[by]), int(named.ids[row]), plain(row), plain(by))
 
 
-def _trail_of(study: Study, flow: int) -> int:
+def _hops(study: Study, seen: set[int]) -> list[int]:
+    """The way of a packet that was seen in these flows, as flow rows; where it forks, the way that the packet took."""
     links = study.context.links
     assert links is not None
-    while links.before[flow] >= 0:
-        flow = int(links.source[links.before[flow]])
-    return flow
 
+    def depth(flow: int) -> int:
+        steps = 0
+        while (back := int(links.before[flow])) >= 0:
+            flow, steps = int(links.source[back]), steps + 1
+        return steps
 
-def _hops(study: Study, start: int) -> list[int]:
-    links = study.context.links
-    assert links is not None
-    hops = [start]
-    while (onward := int(links.after[hops[-1]])) >= 0:
-        hops.append(int(links.target[onward]))
-    return hops
+    in_order = sorted(seen, key=lambda flow: (depth(flow), flow))
+    hops = [in_order[0]]
+    while (back := int(links.before[hops[0]])) >= 0:
+        hops.insert(0, int(links.source[back]))
+    while True:
+        ways = links.target[links.source == hops[-1]].tolist()
+        onward = next((flow for flow in ways if flow in seen), None)
+        if onward is None and links.after[hops[-1]] >= 0:
+            onward = int(links.target[links.after[hops[-1]]])
+        if onward is None:
+            break
+        hops.append(onward)
+    return hops + [flow for flow in in_order if flow not in hops]
 
 
 def _missing(study: Study, hops: list[int], found: list[_Frame]) -> list[str]:

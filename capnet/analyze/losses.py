@@ -52,76 +52,100 @@ class Coverage:
     observed: np.ndarray  # packets compared
 
 
-def coverage(
-    context: Context,
-    seen: np.ndarray,
-    rank: np.ndarray,
-    source: np.ndarray,
-    target: np.ndarray,
-    slowest: np.ndarray,
-    repeated: np.ndarray,
-) -> Coverage:
-    """Compare both ends of the links `source` → `target` (flow rows).
+@dataclass(frozen=True)
+class Ways:
+    """Links `source` → `target` (flow rows). A side link leads from or to a flow that another one has, its `main` one.
+
+    `votes`: packets found at both ends; `fastest`, `slowest`: their shortest and longest delay (ns).
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    main: np.ndarray  # itself, if it is no side link; those come last
+    votes: np.ndarray
+    fastest: np.ndarray
+    slowest: np.ndarray
+
+    @property
+    def aside(self) -> np.ndarray:
+        return np.flatnonzero(self.main != np.arange(len(self.main)))
+
+
+def coverage(context: Context, seen: np.ndarray, rank: np.ndarray, ways: Ways, repeated: np.ndarray) -> Coverage:
+    """Compare both ends of links.
 
     `seen`: observations in order of digest, without copies; `rank`: which repetition in its flow each one is;
-    `slowest`: the longest delay of each link (ns); `repeated`: whether an observation's digest is ambiguous.
+    `repeated`: whether an observation's digest is ambiguous. What left by a side link did not get lost on the main one.
     """
+    source, target, main = ways.source, ways.target, ways.main
     flows = len(context.flows)
-    after = np.full(flows, -1)
-    after[source] = np.arange(len(source))
+    after, before = (np.full(flows, -1) for _ in range(2))
+    back = np.arange(len(source))[::-1]
+    after[source[back]] = back  # of several, the main link, which comes first, stays
+    before[target[back]] = main[back]
     flow = seen[:, OBS_FLOW]
     fresh = np.ones(len(seen), dtype=bool)
     fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
     group = np.cumsum(fresh) - 1
-    before = np.full(flows, -1)
-    before[target] = np.arange(len(target))
     theirs = np.flatnonzero(before[flow] >= 0)
-    held, counts = _counted(group[theirs] * max(flows, 1) + flow[theirs])
+    links = max(len(source), 1)
+    held, counts = _counted(group[theirs] * links + before[flow[theirs]])
 
     mine = np.flatnonzero(after[flow] >= 0)
     link = after[flow[mine]]
-    wanted = group[mine] * max(flows, 1) + target[link]
+    wanted = group[mine] * links + main[link]
     at = np.minimum(np.searchsorted(held, wanted), max(len(held) - 1, 0))
     # The k-th packet with some digest is there when that hop has k of them.
     found = (held[at] == wanted) & (counts[at] > rank[mine]) if len(mine) else np.zeros(0, dtype=bool)
-    first, last = _listening(context)
-    there = context.flows[target[link], FLOW_POINT]
+    first, last = (times[context.flows[target, FLOW_POINT]] for times in _listening(context))
+    np.maximum.at(first, main[ways.aside], first[ways.aside])
+    np.minimum.at(last, main[ways.aside], last[ways.aside])
     time = seen[mine, OBS_TIME]
-    listening = (time >= first[there]) & (time + np.maximum(slowest[link], 0) <= last[there])
+    listening = time + np.maximum(ways.fastest[link], 0) >= first[link]
+    listening &= time + np.maximum(ways.slowest[link], 0) <= last[link]
 
     lost = ~found & listening
     lost_bytes = np.zeros(len(target), dtype=np.int64)
     if context.sample_share == 1.0:
         # Only where something does not add up.
-        total = np.bincount(link[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
+        whole = main[link]
+        total = np.bincount(whole[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
         other = np.bincount(before[flow[theirs]], weights=seen[theirs, OBS_BYTES], minlength=len(target))
         arrivals = np.bincount(before[flow[theirs]], minlength=len(target))
-        odd = (total > other) | (arrivals != np.bincount(link[found], minlength=len(target)))
-        odd[link[lost]] = True
-        here = odd[link] & listening
+        odd = (total > other) | (arrivals != np.bincount(whole[found], minlength=len(target)))
+        odd[whole[lost]] = True
+        here = odd[whole] & listening
         theirs = theirs[odd[before[flow[theirs]]]]
         if here.any():
-            sent = _positions(context, seen[mine[here]], link[here], source)
+            sent = _positions(context, seen[mine[here]], whole[here], source)
             got = _positions(context, seen[theirs], before[flow[theirs]], source)
-            lost[here], lost_bytes = _octets(sent, got, link[here], lost[here], len(target))
+            lost[here], lost_bytes = _octets(sent, got, lost[here], len(target))
 
     if context.sample_share < 1.0:
         # The first packets of flows are followed besides the sample: they show ways, and count for no share.
         sampled = (seen[mine, OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
         lost &= sampled
         listening |= ~sampled
-        lost_bytes = _by_counters(context, source, target, np.maximum(slowest, 0) + PIECES_NS)
+        lost_bytes = _by_counters(context, source, target, np.maximum(ways.slowest, 0) + PIECES_NS)
+        lost_bytes[ways.aside] = lost_bytes[main[ways.aside]] = -1
 
     def tally(which: np.ndarray) -> np.ndarray:
         return np.bincount(link[which], minlength=len(target))
 
+    matched, observed = tally(found), tally(np.ones(len(mine), dtype=bool))
+    for fork in ways.aside.tolist():
+        if after[source[fork]] != fork:  # its packets were counted with those of the main link
+            votes = ways.votes[fork]
+            for counted in (matched, observed):
+                counted[main[fork]] -= min(votes, counted[main[fork]])
+                counted[fork] = votes
     return Coverage(
-        matched=tally(found),
-        ambiguous=tally(found & repeated[mine]),
+        matched=matched,
+        ambiguous=np.minimum(tally(found & repeated[mine]), matched),
         missing=tally(lost),
         missing_bytes=lost_bytes,
         outside=tally(~found & ~listening),
-        observed=tally(np.ones(len(mine), dtype=bool)),
+        observed=observed,
     )
 
 
@@ -187,9 +211,7 @@ def _positions(context: Context, seen: np.ndarray, link: np.ndarray, source: np.
     return _Intervals(start, start + size, known)
 
 
-def _octets(
-    sent: _Intervals, got: _Intervals, link: np.ndarray, lost: np.ndarray, links: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _octets(sent: _Intervals, got: _Intervals, lost: np.ndarray, links: int) -> tuple[np.ndarray, np.ndarray]:
     """Per packet sent: is it lost, whole or in part; and per link the octets lost. `lost`: by its digest it is."""
     s, g = sent.known, got.known
     keys = np.concatenate([sent.start[s], sent.stop[s], got.start[g], got.stop[g]])

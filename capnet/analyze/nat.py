@@ -300,11 +300,19 @@ def _shares_an_end(question: np.ndarray, answer: np.ndarray) -> bool:
 def _place(context: Context, step: _Step) -> _Place:
     """Where a translation happens, and between which forms: in the original direction."""
     a, b = context.flows[step.first], context.flows[step.last]
-    host = host_of(context.points[b[FLOW_POINT]].name) or host_of(context.points[a[FLOW_POINT]].name) or ""
     if not step.links:
         # The question shows the translated form, the answer the original one.
-        return host, int(a[FLOW_PROTO]), _turned(b), _form(a)
-    before, after = (_turned(b), _turned(a)) if step.backward else (_form(a), _form(b))
+        before, after = _turned(b), _form(a)
+    elif step.backward:
+        before, after = _turned(b), _turned(a)
+    else:
+        before, after = _form(a), _form(b)
+    # Between two hosts, the same for both directions: a source is hidden on its own side, a port published on that of
+    # its server.
+    near, far = (host_of(context.points[row[FLOW_POINT]].name) or "" for row in (a, b))
+    if step.backward:
+        near, far = far, near
+    host = far or near if _kind(before, after) == "dnat" else near or far
     return host, int(a[FLOW_PROTO]), before, after
 
 
@@ -366,6 +374,9 @@ def _fact(
     rows = (step.last, step.first) if step.backward or not step.links else (step.first, step.last)
     name = proto_name(proto)
     confidence = step.confidence
+    counted = step.first
+    if found.branches[list(step.links)].any():
+        counted = step.last  # the flow before has packets that were translated otherwise
     evidence = _evidence(context, found, step)
     if translation.forward is not None and translation.backward is not None:
         confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
@@ -377,8 +388,8 @@ def _fact(
         after=_side(context, after, rows[1]),
         port_rewritten=(before.sport, before.dport, before.id) != (after.sport, after.dport, after.id),
         ttl_delta=step.ttl_delta,
-        packets=int(packets[step.first]),
-        bytes=int(context.flows[step.first, FLOW_BYTES]),
+        packets=int(packets[counted]),
+        bytes=int(context.flows[counted, FLOW_BYTES]),
         reply_seen=step.backward
         or not step.links
         or translation.backward is not None

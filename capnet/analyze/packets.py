@@ -27,7 +27,7 @@ from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
 from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
 from capnet.analyze.engine import Study
-from capnet.analyze.identity import Links, links
+from capnet.analyze.identity import links, trails
 from capnet.analyze.packed import FRAGMENT, FRAGMENT_SLOTS, KEY, fragment_ends, packed_key, unpack_key
 from capnet.analyze.repeats import places
 from capnet.analyze.tables import lookup, new_index, reindex
@@ -46,13 +46,6 @@ _RANK = 1
 _TIME = 2
 _AGE = 3
 _RECENT = 4
-
-
-def trails(found: Links, flows: int) -> np.ndarray:
-    """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to."""
-    first = np.arange(flows)
-    first[found.target] = found.source[found.begins]
-    return first
 
 
 def recent_table(packets: int, width: int) -> np.ndarray:

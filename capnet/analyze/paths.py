@@ -38,7 +38,7 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Hop, Path, TunnelRef
-from capnet.analyze.identity import Links, links
+from capnet.analyze.identity import Links, links, trails
 from capnet.analyze.proxies import proxied
 from capnet.analyze.rows import (
     TCP,
@@ -73,12 +73,34 @@ def conclude(context: Context) -> list[Path]:
     outside = carriers(context)
     behind = _behind_proxies(context)
     inside = set(behind.values())
-    begin = np.concatenate([found.source[distinct(found.begins)], np.array([*behind], dtype=np.int64)])
+    links_ = distinct(found.begins)
+    forks = links_[found.forks[links_]]
+    begin = np.concatenate([found.source[links_[~found.forks[links_]]], np.array([*behind], dtype=np.int64)])
     starts = distinct(begin[~outside[begin] & ~among(begin, np.array([*inside], dtype=np.int64))])
-    wanted = starts[~swarms_own(context)[starts]]
-    rows = wanted if len(wanted) else starts
-    order = np.lexsort((rows, context.flows[rows, FLOW_FIRST], -counted_once(context)[rows]))
-    return [follow(context, row) for row in rows[order[:MOST_PATHS]].tolist()]
+    forks = forks[~outside[found.source[forks]]]
+    rows = np.concatenate([starts, found.source[forks]])
+    ways = np.concatenate([np.full(len(starts), -1), forks])
+    first = np.concatenate([starts, found.target[forks]])  # by what a path is ranked
+    own = swarms_own(context)[first]
+    if not own.all():
+        rows, ways, first = rows[~own], ways[~own], first[~own]
+    order = np.lexsort((rows, context.flows[first, FLOW_FIRST], -counted_once(context)[first]))[:MOST_PATHS]
+    return [
+        follow(context, row, way if way >= 0 else None)
+        for row, way in zip(rows[order].tolist(), ways[order].tolist(), strict=True)
+    ]
+
+
+def all_ways(context: Context, start: int) -> list[Path]:
+    """The paths of a trail (`analyze.packets.trails`) that begins with the flow in row `start`, the main one first."""
+    found = links(context)
+    branches = np.flatnonzero(found.forks | found.joins)
+    mine = branches[trails(found, len(context.flows))[found.source[branches]] == start]
+    first = distinct(found.begins[mine])
+    first = first[found.forks[first] | (found.source[first] != start)]
+    return [follow(context, start)] + [
+        follow(context, int(found.source[link]), link if found.forks[link] else None) for link in first.tolist()
+    ]
 
 
 def _behind_proxies(context: Context) -> dict[int, int]:
@@ -130,12 +152,15 @@ def _over_the_wire(context: Context, a: np.ndarray, b: np.ndarray) -> bool:
     return host_of(one.name) != host_of(two.name) and one.role in outside and two.role in outside
 
 
-def follow(context: Context, start: int) -> Path:
-    """The path that begins with the flow in row `start`; one hop long when no other point saw its packets."""
+def follow(context: Context, start: int, by: int | None = None) -> Path:
+    """The path that begins with the flow in row `start`; one hop long when no other point saw its packets.
+
+    `by`: the link by which it leaves that flow, where it forks; else the one that most packets take.
+    """
     found = links(context)
     flows = context.flows
     packets = counted_once(context)
-    way = _chain(found, start)
+    way = _chain(found, start, by)
     behind = _behind_proxies(context).get(start)
     if behind is not None:
         way += _chain(found, behind)
@@ -170,8 +195,10 @@ class _Step(NamedTuple):
     link: int | None
 
 
-def _chain(found: Links, start: int) -> list[_Step]:
+def _chain(found: Links, start: int, by: int | None = None) -> list[_Step]:
     way = [_Step(start, None)]
+    if by is not None:
+        way.append(_Step(int(found.target[by]), by))
     while (onward := int(found.after[way[-1].row])) >= 0:
         way.append(_Step(int(found.target[onward]), onward))
     return way

@@ -16,6 +16,8 @@ MOST_PIECES = 64
 MOST_BETWEEN = 6
 MOST_WAYS = 64  # looked at
 
+FEWEST_ASIDE = 2  # packets that nothing else resembles, by which a side way is told
+
 
 def unique_pairs(votes: np.ndarray, flows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct (source, target) pairs, which of them each vote is for, and their votes."""
@@ -77,6 +79,43 @@ def best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndarr
     both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # each has a pair once
     kept = both[1:][both[1:] == both[:-1]]
     return kept[~one_of(kept, _closing(pairs, count, kept))]
+
+
+def side_ways(
+    pairs: np.ndarray, count: np.ndarray, sure: np.ndarray, kept: np.ndarray, flows: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs beside those that were kept: (where a flow forks, where flows join), as indexes of pairs.
+
+    Two translations may follow each other under one address (a connection table forgot the first one, a port was used
+    again), two cards may share one connection: some packets go on here, the others there. `sure`: per pair, votes of
+    packets that nothing else resembles; FEWEST_ASIDE of them, and the best of its own flow, make a side way.
+    """
+    after, before = (np.full(flows, -1) for _ in range(2))
+    after[pairs[kept, 0]], before[pairs[kept, 1]] = pairs[kept, 1], pairs[kept, 0]
+    may_be = (count > 0) & (sure >= FEWEST_ASIDE)
+    may_be[kept] = False
+    fork = may_be & (after[pairs[:, 0]] >= 0) & (before[pairs[:, 1]] < 0)
+    join = may_be & (after[pairs[:, 0]] < 0) & (before[pairs[:, 1]] >= 0)
+    forks: list[int] = []
+    joins: list[int] = []
+    for mask, end, found in ((fork, 1, forks), (join, 0, joins)):
+        rows = np.flatnonzero(mask)
+        rows = rows[np.lexsort((rows, -sure[rows], pairs[rows, end]))]
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = pairs[rows[1:], end] != pairs[rows[:-1], end]
+        for pair in rows[first].tolist():
+            source, target = pairs[pair].tolist()
+            at = target  # no way may lead back to where it came from
+            while at >= 0 and at != source:
+                at = int(after[at])
+            if at == source:
+                continue
+            if end == 1:
+                before[target] = source
+            else:
+                after[source] = target
+            found.append(pair)
+    return np.array(forks, dtype=np.int64), np.array(joins, dtype=np.int64)
 
 
 def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int]:

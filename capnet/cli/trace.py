@@ -98,7 +98,7 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     from capnet.analyze.conversations import conversations
     from capnet.analyze.expression import at_host
     from capnet.analyze.owners import nearest, owned
-    from capnet.analyze.paths import follow
+    from capnet.analyze.paths import all_ways
 
     context = study.context
     if container is not None:
@@ -109,7 +109,8 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     mask = parsed.flows(context) if parsed else None
     chosen, total = conversations(context, mask, most)
     shown = [
-        ([follow(context, row) for row in each.there], [follow(context, row) for row in each.back]) for each in chosen
+        tuple([path for row in way for path in all_ways(context, row)] for way in (each.there, each.back))
+        for each in chosen
     ]
     paths = [path for there, back in shown for path in (*there, *back)]
     if format_ == "json":

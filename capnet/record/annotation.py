@@ -174,7 +174,7 @@ class _Annotation:
             told = np.flatnonzero(flows >= 0)
             table[:, rewrite.TEXT] = -1
             table[told, rewrite.TEXT], table[told, rewrite.TEXT_END] = self.notes.of(
-                flows[told], shape[start:stop][told]
+                flows[told], shape[start:stop][told], since[start:stop][told]
             )
             self.written.commented += int((table[:, rewrite.TEXT] >= 0).sum())
             self._emit(stream, table, False)

@@ -32,15 +32,22 @@ class Notes:
         count = len(study.context.flows) * len(SHAPES)
         self._from = np.full(count, -2, dtype=np.int64)  # -2: not met, -1: nothing to say
         self._to = np.full(count, -1, dtype=np.int64)
+        self._joined = np.zeros(len(study.context.flows), dtype=bool)
+        self._joined[self.links.target[self.links.joins]] = True
         # The first hop of a trail has nothing behind it.
         self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
 
-    def of(self, flows: np.ndarray, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in `texts` the comments of these flow rows and shapes (`hops.SHAPES`) begin and end, -1 for none."""
+    def of(self, flows: np.ndarray, shape: np.ndarray, since: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where in `texts` the comments of these flow rows and shapes (`hops.SHAPES`) begin and end, -1 for none.
+
+        `since`: the packet's frame at the hop before, 0 if it was not met there. Where flows join, it may have come
+        from another one, of which nothing is said.
+        """
         wanted = flows * len(SHAPES) + shape
         for each in distinct(wanted[self._from[wanted] == -2]):
             self._meet(int(each))
-        return self._from[wanted], self._to[wanted]
+        told = (since > 0) | ~self._joined[flows]
+        return np.where(told, self._from[wanted], -1), np.where(told, self._to[wanted], -1)
 
     def _meet(self, wanted: int) -> None:
         flow, shape = divmod(wanted, len(SHAPES))
