@@ -47,10 +47,10 @@ def cli() -> None:
 
     \b
     capnet analyze saved.pcapng                  explain a capture, offline
-    capnet scenario overlay --lab                build an overlay network, send, capture, explain
+    capnet scenario overlay --lab                build it, send, capture, explain
     capnet trace saved.pcapng --container web    flows hop by hop, there and back
     capnet packet saved.pcapng 41                one frame, layer by layer
-    capnet annotate saved.pcapng -o new.pcapng   the same packet marked at every point
+    capnet annotate saved.pcapng -o new.pcapng   mark the same packet everywhere
     """
 
 

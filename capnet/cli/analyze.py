@@ -117,11 +117,11 @@ def command(
 
         text = as_html(found)
     else:
+        from capnet.cli.output import report_columns
         from capnet.report.table import render as as_table
 
-        text = as_table(
-            found, where={short: given for given, short in short_names(each.file for each in report.inputs).items()}
-        )
+        short = short_names(each.file for each in report.inputs)
+        text = as_table(found, report_columns(output), where={name: given for given, name in short.items()})
 
     from capnet.cli.output import emit
 

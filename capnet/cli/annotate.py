@@ -32,7 +32,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
 
     \b
     capnet annotate bridge.pcapng -o marked.pcapng && wireshark marked.pcapng
-    tshark -r marked.pcapng -T fields -e frame.number -e frame.packet_id -e frame.comment
+    tshark -r marked.pcapng -T fields -e frame.packet_id -e frame.comment
     """
     from capnet.cli.analyze import named_sources, topology_at
     from capnet.cli.output import terminated_is_interrupted, whole

@@ -9,7 +9,7 @@ import click
 
 @click.command("doctor", short_help="What this machine can do, and how to get what is missing.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="Form."
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
 )
 def command(form: str) -> None:
     """What this machine can do, and the command that gets each missing thing.

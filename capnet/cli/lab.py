@@ -50,7 +50,7 @@ def up(kernel: str) -> None:
         lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else lab.Kernel(kernel))
 
 
-@command.command("down")
+@command.command("down", short_help="Remove the lab, also what a killed daemon or a killed `up` left.")
 def down() -> None:
     """Remove the lab, also what a killed daemon or a killed `up` left."""
     from capnet import lab
@@ -92,7 +92,11 @@ def status() -> int:
     return Exit.FINDING
 
 
-@command.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command.command(
+    "exec",
+    short_help="Run a command inside a host; its exit code is ours.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @_HOST
 @click.argument("words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(host: str, words: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -14,6 +15,21 @@ from typing import BinaryIO
 
 from capnet.cli.files import is_plain, is_there
 from capnet.errors import UsageError
+
+_NARROWEST, _WIDEST = 60, 100  # columns of a report
+
+
+def report_columns(path: Path | None = None) -> int:
+    """100 columns, in a narrower terminal those that it has: how wide a report is to be."""
+    columns = terminal_columns() if path is None else None
+    return _WIDEST if columns is None else max(_NARROWEST, min(columns, _WIDEST))
+
+
+def terminal_columns() -> int | None:
+    """How wide the terminal is that standard output goes to; None when it goes elsewhere."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def emit(text: str, path: Path | None = None) -> None:

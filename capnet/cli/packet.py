@@ -46,6 +46,7 @@ class _Found(NamedTuple):
 
 
 def _found(file: Path, number: int, with_hex: bool) -> _Found:
+    from capnet.cli.output import report_columns
     from capnet.report import frame
     from capnet.wire.capture import open_capture
     from capnet.wire.frames import NAMES
@@ -68,7 +69,9 @@ def _found(file: Path, number: int, with_hex: bool) -> _Found:
             has_comments = capture.format == "pcapng" and rows[0]["time"] >= 0
             comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
             point = interface.name or file.name.split(".")[0]
-            text = frame.render(rows, str(file), point, names=_names(file, point), comments=comments)
+            text = frame.render(
+                rows, str(file), point, names=_names(file, point), width=report_columns(), comments=comments
+            )
             raw = bytes(block.raw[at : at + length])
             if with_hex:
                 text += "\n" + frame.hex_dump(raw)

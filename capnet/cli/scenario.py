@@ -15,7 +15,7 @@ _HOST_HELP = (
 
 
 class _Scenarios(click.Group):
-    """One command per scenario file, beside `list` and `clean`."""
+    """One command per scenario file, beside `list`, `all` and `clean`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         from capnet.scenario import library
@@ -34,8 +34,18 @@ class _Scenarios(click.Group):
             return _play_command(cmd_name, known[cmd_name])
         return super().get_command(ctx, cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from capnet.scenario import library
 
-@click.group(cls=_Scenarios, name="scenario")
+        known = library.files()
+        others = [name for name in self.list_commands(ctx) if name not in known]
+        for heading, names in (("Commands", others), ("Scenarios", known)):
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl([(name, each.get_short_help_str()) for name, each in found if each])
+
+
+@click.group(cls=_Scenarios, name="scenario", short_help="Build a Docker network, send through it, capture, explain.")
 def command() -> None:
     """Build a Docker network, send through it, capture, explain.
 
@@ -48,8 +58,10 @@ def list_() -> None:
     """Print the scenarios."""
     from capnet.scenario import library
 
-    for name, path in library.files().items():
-        click.echo(f"{name:12} {library.summary(path).removeprefix(name + ':').strip()}")
+    files = library.files()
+    widest = max(map(len, files), default=0)
+    for name, path in files.items():
+        click.echo(f"{name:{widest}}  {_title(name, path)}")
 
 
 def hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +87,7 @@ kernel_option = click.option(
 )
 
 
-@command.command("clean")
+@command.command("clean", short_help="Remove what killed runs, or runs with --keep, left behind.")
 @hosts_options
 @click.option(
     "--all", "everything", is_flag=True, help="Also what another machine's runs made, which may still be running."
@@ -99,11 +111,10 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
 
 
 def _play_command(name: str, path: Path) -> click.Command:
+    from capnet.cli.scenario_help import ScenarioCommand
     from capnet.scenario import library
 
-    @click.command(
-        name, help=f"\b\n{_docstring(path)}", short_help=library.summary(path).removeprefix(name + ":").strip()
-    )
+    @click.command(name, cls=ScenarioCommand, help=_docstring(path), short_help=_title(name, path))
     @hosts_options
     @click.option(
         "--capture",
@@ -119,6 +130,7 @@ def _play_command(name: str, path: Path) -> click.Command:
         "--keep", is_flag=True, help="Leave containers and networks in place; `capnet scenario clean` removes them."
     )
     @click.option(
+        "-o",
         "--output",
         metavar="DIR|FILE.pcapng",
         type=click.Path(path_type=Path),
@@ -250,11 +262,20 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
 
 def _report(path: Path) -> None:
     from capnet.analyze.engine import analyze
+    from capnet.cli.output import report_columns
     from capnet.report.document import document
     from capnet.report.table import render
 
     found = document(analyze([path]))
-    click.echo(render(found, where={each["file"]: str(path) for each in found["inputs"]}), nl=False)
+    where = {each["file"]: str(path) for each in found["inputs"]}
+    click.echo(render(found, report_columns(), where), nl=False)
+
+
+def _title(name: str, path: Path) -> str:
+    """What the scenario is, in a line: the first one of its docstring, without its name."""
+    from capnet.scenario import library
+
+    return library.summary(path).removeprefix(f"{name}:").strip()
 
 
 def _docstring(path: Path) -> str:

@@ -21,10 +21,11 @@ _WORST_FIRST = (Exit.FINDING, Exit.UNREADABLE, Exit.USAGE, Exit.LACKS, Exit.OK)
 Play = Callable[[str, Callable[[str], None]], Path]  # (scenario, where its progress goes) → its capture
 
 
-@click.command("all")
+@click.command("all", short_help="Play all scenarios, one after the other; ends with one table.")
 @hosts_options
 @click.option("--image", default="busybox", show_default=True, help="Image of the containers.")
 @click.option(
+    "-o",
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),

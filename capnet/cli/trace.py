@@ -20,7 +20,7 @@ MOST_DIGITS = 18  # of a frame's number: Python refuses to read one of thousands
 
 @click.command("trace", short_help="Follow a flow or a packet, hop by hop.")
 @click.argument("files", nargs=-1, metavar="FILES...")
-@click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see below.")
+@click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see above.")
 @click.option("--frame", "frame", metavar="FILE:N", help="Exactly the packet in this frame; N alone with one file.")
 @click.option("--container", metavar="NAME", help="The flows of this container (or host).")
 @click.option(
@@ -82,19 +82,19 @@ def command(
     from capnet.analyze.engine import study
 
     found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0, links_only=True)
+    from capnet.cli.output import emit, report_columns
+
+    width = report_columns(output)
     if wanted is not None:
-        text = _packet(found, *wanted, format_, vxlan_port or 0)
+        text = _packet(found, *wanted, format_, vxlan_port or 0, width)
     else:
-        text = _flows(found, parsed, container, format_, most)
-
-    from capnet.cli.output import emit
-
+        text = _flows(found, parsed, container, format_, most, width)
     emit(text, output)
     return Exit.OK
 
 
 # -- flows --------------------------------------------------------------------------------------------
-def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int) -> str:
+def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int, width: int) -> str:
     from capnet.analyze.conversations import conversations
     from capnet.analyze.expression import at_host
     from capnet.analyze.owners import nearest, owned
@@ -116,15 +116,15 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     if format_ == "json":
         return _json(study, paths, None)
     if not paths:
-        return _nothing(study, asked)
+        return _nothing(study, asked, width)
     from capnet.report.document import document, plain
     from capnet.report.ladder import render_flows
 
     head = document(_bare(study), only=("paths",))
-    return render_flows(head, plain(shown, study.report), total, asked)
+    return render_flows(head, plain(shown, study.report), total, asked, width)
 
 
-def _nothing(study: Study, asked: str) -> str:
+def _nothing(study: Study, asked: str, width: int) -> str:
     """What was looked for, and what there is."""
     from capnet.report.document import document
     from capnet.report.escape import visible, visible_all
@@ -134,7 +134,7 @@ def _nothing(study: Study, asked: str) -> str:
     report = visible_all(document(study.report, only=("flows",)))
     words = Words(report["names"])
     flows = report["flows"]
-    lines = fill(f"No flow matches: {visible(asked)}" if asked else "There are no flows in this capture.", 100)
+    lines = fill(f"No flow matches: {visible(asked)}" if asked else "There are no flows in this capture.", width)
     if flows["count"]:
         top = [f"  {each['proto']} {words.flow(each)}" for each in flows["top"]]
         shown = list(dict.fromkeys(top))[:5]
@@ -142,7 +142,7 @@ def _nothing(study: Study, asked: str) -> str:
         lines += shown
         names = sorted(set(report["names"].values()))
         if names:
-            lines += fill("Names: " + listing(names, 12), 100)
+            lines += fill("Names: " + listing(names, 12), width)
     return "\n".join(lines) + "\n"
 
 
@@ -173,7 +173,7 @@ def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
     return found[0], number
 
 
-def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int) -> str:
+def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int, width: int) -> str:
     from capnet.analyze.journey import follow_packet
     from capnet.analyze.paths import follow
     from capnet.report.document import document, plain
@@ -185,7 +185,7 @@ def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int
         return _json(study, [follow(study.context, journey.start)], packet)
     from capnet.report.ladder import render_packet
 
-    return render_packet(document(_bare(study), only=("paths",)), packet)
+    return render_packet(document(_bare(study), only=("paths",)), packet, width)
 
 
 # -- shared -----------------------------------------------------------------------------------------------

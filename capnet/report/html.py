@@ -8,6 +8,7 @@ allows its one style sheet by hash. Light or dark as the reader's system is.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
@@ -16,6 +17,7 @@ from pathlib import Path
 from capnet.report import routes, summary, wireshark
 from capnet.report.document import LEVELS, Document
 from capnet.report.escape import visible_all
+from capnet.report.groups import same_flow, same_verdict
 from capnet.report.rail import draw
 from capnet.report.text import count, duration, listing, number, percent, size
 from capnet.report.words import Words
@@ -79,7 +81,7 @@ def _findings(document: Document, words: Words) -> Section:
     body = "".join(
         f'<div class="finding"><span class="tag {_level(row["level"])}">{_text(row["level"])}</span>'
         f"<h3>{_text(row['name'])}</h3><p>{_text(row['says'])}</p>"
-        + (f"<p><b>Fix:</b> {_text(row['fix'])}</p>" if row["fix"] else "")
+        + (f"<p><b>Fix:</b> {_prose(row['fix'])}</p>" if row["fix"] else "")
         + _evidence(row["evidence"], words)
         + "</div>"
         for row in rows
@@ -176,19 +178,21 @@ def _tunnels(document: Document, words: Words) -> Section:
 
 
 def _macs(document: Document, words: Words) -> Section:
-    rows = document.get("macs", [])
+    groups = same_verdict(document)
     cells = [
         [
-            _tag("error" if row["verdict"] == "duplicate-ip" else "info", row["verdict"]),
-            "<br>".join(f'<span class="mono">{_text(each)}</span>' for each in row["macs"][:8]),
-            _text(listing([words.address(each) for each in row["ips"]], 8)),
-            _text(row["because"]),
-            "<br>".join(map(_text, words.seen_at(row["evidence"], [row["point"]]))),
+            _tag("error" if first["verdict"] == "duplicate-ip" else "info", first["verdict"]),
+            "<br>".join(f'<span class="mono">{_text(each)}</span>' for each in first["macs"][:8]),
+            _text(listing([words.address(each, first["point"]) for each in first["ips"]], 8)),
+            _text(first["because"]),
+            "<br>".join(_text(text) for row in rows[:8] for text in words.seen_at(row["evidence"], [row["point"]]))
+            + (f"<br>{len(rows) - 8} more" if len(rows) > 8 else ""),
         ]
-        for row in rows[: _MOST["macs"]]
+        for rows in groups[: _MOST["macs"]]
+        for first in rows[:1]
     ]
     table = _table(["verdict", "MAC", "speaks for", "because", "seen at"], cells, "kk")
-    return "macs", "MACs", "", table and table + _more(len(rows) - len(cells))
+    return "macs", "MACs", "", table and table + _more(len(groups) - len(cells))
 
 
 def _stations(document: Document, words: Words) -> Section:
@@ -206,7 +210,7 @@ def _stations(document: Document, words: Words) -> Section:
         ]
         for row in rows[: _MOST["stations"]]
     ]
-    table = _table(["MAC", "kind", "name", "addresses", "packets", "seen at"], cells, "k   n")
+    table = _table(["MAC", "kind", "name", "addresses", "packets", "seen at"], cells, "kk  n")
     return "stations", "Stations", "", table and table + _more(len(rows) - len(cells))
 
 
@@ -223,11 +227,6 @@ def _models(document: Document, words: Words) -> Section:
 
 
 def _flows(document: Document, words: Words) -> Section:
-    rows = document.get("flows", {}).get("top", [])
-    merged: dict[tuple[object, ...], list[Document]] = {}
-    for row in rows:
-        key = tuple(row.get(each) for each in ("proto", "src", "sport", "dst", "dport", "id", "depth", "vni"))
-        merged.setdefault((*key, words.flow(row)), []).append(row)
     cells = [
         [
             _text(first["proto"]),
@@ -238,7 +237,7 @@ def _flows(document: Document, words: Words) -> Section:
             number(first["retransmissions"]) if first["retransmissions"] else "",
             _text(words.places([row["point"] for row in group])),
         ]
-        for group in list(merged.values())[: _MOST["flows"]]
+        for group in same_flow(document, words)[: _MOST["flows"]]
         for first in group[:1]
     ]
     heads = ["", "flow", "packets", "bytes", "RTT", "resent", "seen at"]
@@ -261,7 +260,7 @@ def _points(document: Document, words: Words) -> Section:
         for row in points[: _MOST["points"]]
     ]
     heads = ["point", "role", "link type", "packets", "bytes", "missed", "file"]
-    return "points", "Points", "", _table(heads, cells, "k  nnn") + _more(len(points) - len(cells))
+    return "points", "Points", "", _table(heads, cells, "w  nnnw") + _more(len(points) - len(cells))
 
 
 def _inputs(document: Document, words: Words) -> Section:
@@ -296,6 +295,11 @@ def _code(value: str) -> str:
     return f"<code>{_text(value)}</code>"
 
 
+def _prose(value: str) -> str:
+    """Text in which `words between backticks` are code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _text(value))
+
+
 def _tag(kind: str, value: str) -> str:
     return f'<span class="tag {kind}">{_text(value)}</span>'
 
@@ -325,7 +329,7 @@ def _more(left: int) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], classes: str) -> str:
-    """Cells are HTML already. `classes`: a letter per column, n for numbers, k for what must not be broken."""
+    """Cells are HTML already. `classes`: a letter per column, n numbers, k never broken, w broken anywhere."""
     cells = list(rows)
     if not cells:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from capnet.report.document import Document
 from capnet.report.text import count, duration, listing, moment, number, span, spelled
@@ -267,7 +268,8 @@ def _loss(document: Document) -> Iterator[str]:
     if ended:
         where = list(dict.fromkeys(path["ends"].removeprefix("lost-after ") for path in ended))
         yield f"{count(len(ended), 'flow')} never arrived (last seen at {listing(where)})."
-    if paths and not lost and all(path["ends"] == "delivered" for path in paths):
+    to_one = [path for path in paths if not _to_many(path["flow"]["dst"])]
+    if to_one and not lost and all(path["ends"] == "delivered" for path in to_one):
         yield "Nothing was lost between the points."
 
 
@@ -287,6 +289,11 @@ def _judgement(document: Document) -> Iterator[str]:
 
 def _docker(document: Document) -> bool:
     return any(each["model"] in ("bridge", "overlay", "container") for each in document.get("models", []))
+
+
+def _to_many(address: str) -> bool:
+    """Multicast and broadcast, such as a router solicitation: nobody answers, so nobody can call it delivered."""
+    return ip_address(address).is_multicast or address == "255.255.255.255"
 
 
 def _link_local(address: str) -> bool:

@@ -13,6 +13,7 @@ from capnet.report import routes, summary, wireshark
 from capnet.report.document import Document
 from capnet.report.escape import visible, visible_all
 from capnet.report.grid import INDENT, grid
+from capnet.report.groups import same_flow, same_tunnel, same_verdict
 from capnet.report.text import columns, count, duration, fill, fit, listing, number, percent, size
 from capnet.report.words import Words
 
@@ -103,10 +104,7 @@ def _proxies(document: Document, words: Words, width: int) -> Section:
 
 
 def _tunnels(document: Document, words: Words, width: int) -> Section:
-    groups: dict[tuple[object, ...], list[Document]] = {}
-    for row in document.get("tunnels", []):
-        groups.setdefault((row["kind"], row["vni"], row["port"], *row["vteps"]), []).append(row)
-    shown, more = _cut(list(groups.values()), "tunnels")
+    shown, more = _cut(same_tunnel(document), "tunnels")
     cells = [
         [
             first["kind"],
@@ -133,12 +131,7 @@ def _tunnels(document: Document, words: Words, width: int) -> Section:
 
 
 def _macs(document: Document, words: Words, width: int) -> Section:
-    """A verdict that several points agree on is one row."""
-    groups: dict[tuple[object, ...], list[Document]] = {}
-    for row in document.get("macs", []):
-        key = (row["verdict"], *row["macs"], *row["ips"], row["because"])
-        groups.setdefault(key, []).append(row)
-    shown, more = _cut(list(groups.values()), "macs")
+    shown, more = _cut(same_verdict(document), "macs")
     cells = [
         [
             first["verdict"],
@@ -181,11 +174,7 @@ def _paths(document: Document, words: Words, width: int) -> Section:
 
 
 def _flows(document: Document, words: Words, width: int) -> Section:
-    merged: dict[tuple[object, ...], list[Document]] = {}
-    for row in document.get("flows", {}).get("top", []):
-        key = tuple(row.get(each) for each in ("proto", "src", "sport", "dst", "dport", "id", "depth", "vni"))
-        merged.setdefault((*key, words.flow(row)), []).append(row)
-    shown, more = _cut(list(merged.values()), "flows")
+    shown, more = _cut(same_flow(document, words), "flows")
     cells = [
         [
             first["proto"],

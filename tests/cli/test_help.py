@@ -9,6 +9,8 @@ import click
 import pytest
 
 from capnet.cli import COMMANDS, cli
+from capnet.cli.scenario_help import layout
+from capnet.scenario import library
 
 HEAVY = ("numpy", "numba", "docker", "scapy", "pyshark", "tabulate", "dask")
 
@@ -45,6 +47,24 @@ def test_the_sections_in_the_help_are_those_that_exist():
 
     only = next(each for each in ALL[("analyze",)].params if each.name == "only")
     assert ", ".join(SECTIONS) in only.help
+
+
+@pytest.mark.parametrize("name", library.files())
+def test_a_scenario_is_described_as_in_its_file(name):
+    docstring = library.load(name).__doc__
+    assert "\n".join(layout(docstring.strip(), None)) == docstring.strip()
+
+
+@pytest.mark.parametrize("name", library.files())
+def test_on_a_narrow_terminal_a_scenario_is_described_in_the_same_words(name):
+    docstring = library.load(name).__doc__.strip()
+    title, drawing, text = docstring.split("\n\n")
+    widest = max(map(len, drawing.split("\n")))
+    lines = list(layout(docstring, 40))
+    assert max(map(len, lines)) <= 38
+    left_out = f"(The drawing is left out: it takes {widest + 2} columns.)"
+    assert " ".join(lines).split() == f"{title} {left_out} {text}".split()
+    assert len(list(layout(docstring, widest + 2))) > len(drawing.split("\n"))
 
 
 @pytest.mark.parametrize("words", [["--help"], ["analyze", "--help"], ["packet", "--help"], ["--version"]])

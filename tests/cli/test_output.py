@@ -1,12 +1,20 @@
-"""Where standard output, input and error are closed or full: one line that says so, never a traceback."""
+"""Where standard output, input and error are closed or full: one line that says so, never a traceback.
+
+And where they are a terminal: no line is wider.
+"""
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from wcwidth import wcswidth
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = str(ROOT / "pcaps" / "none.pcapng")
@@ -61,3 +69,30 @@ def test_a_closed_input_is_one_line() -> None:
 def test_a_reader_that_has_enough_is_no_error(words: list[str]) -> None:
     done = shell(words, "| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [*PRINTING[:1], *PRINTING[2:4], ["scenario", "bridge", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(("terminal", "widest"), [(60, 60), (80, 80), (100, 100), (200, 112)])
+def test_no_line_is_wider_than_the_terminal(words: list[str], terminal: int, widest: int) -> None:
+    """A wide one changes nothing: a report has 100 columns, a scenario's description what it has in its file."""
+    if words[0] == "packet":
+        words = [*words, "--no-tshark"]  # whose lines are Wireshark's
+    lines = on_a_terminal(words, terminal).splitlines()
+    assert len(lines) > 5
+    assert [line for line in lines if wcswidth(line) > widest] == []
+
+
+def on_a_terminal(words: list[str], columns: int) -> str:
+    """What capnet prints on a terminal of so many columns."""
+    ours, its = pty.openpty()
+    termios.tcsetwinsize(its, (50, columns))
+    said = []
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    with subprocess.Popen([*PROGRAM, *words], cwd=ROOT, stdin=its, stdout=its, stderr=its, env=environment) as running:
+        os.close(its)
+        with suppress(OSError):  # EIO: nobody has it open any more
+            while piece := os.read(ours, 65_536):
+                said.append(piece)
+    os.close(ours)
+    assert running.returncode == 0
+    return b"".join(said).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capnet.analyze.facts import Finding, MacVerdict, Model
+from capnet.analyze.facts import Finding, FlowKey, MacVerdict, Model, Path
 from capnet.report import summary
 from capnet.report.document import document
 from capnet.report.words import Words
@@ -81,3 +81,16 @@ def test_a_guess_is_no_sentence(model: str) -> None:
     shared = verdict("shared", MACS[:1], [sample.WEB, sample.BBOX])
     text = sentences(model, shared, confidence=0.45)
     assert text.startswith("Two containers, web (172.17.0.2) and bbox (172.17.0.3), talk to each other")
+
+
+def test_what_goes_to_many_need_not_be_delivered_for_nothing_to_be_lost() -> None:
+    """A host that comes up solicits routers (RFC 4861 section 6.3.7), and none answers."""
+    report = sample.bridge()
+    ends = ("fe80::1", None, "ff02::2", None)
+    hops = [sample.hop("A/ens33", ends, packets=1), sample.hop("B/ens33", ends, "wire", delta=4, lost=0, packets=1)]
+    report.paths.append(Path("icmpv6", FlowKey(*ends), hops, "unknown", sample.at("A/ens33", 1)))
+    plain = document(report)
+    assert "Nothing was lost between the points." in summary.sentences(plain, Words.of(plain))
+    report.paths[-1].flow.dst = "fe80::2"
+    plain = document(report)
+    assert "Nothing was lost between the points." not in summary.sentences(plain, Words.of(plain))

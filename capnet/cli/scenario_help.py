@@ -1,0 +1,54 @@
+"""A scenario's docstring as its help: whole where it fits, else without its drawing and wrapped to the terminal."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+from capnet.cli.output import terminal_columns
+
+_INDENT = "  "
+_HEADS = 8  # columns of `Builds`, `Sends` and `Listens` and of the indentation below them
+
+
+class ScenarioCommand(click.Command):
+    """A command whose help is a scenario's docstring: a title, a drawing, and what it builds, sends and listens at."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Instead of click's, which wraps drawings as if they were sentences."""
+        formatter.write_paragraph()
+        for line in layout(inspect.cleandoc(self.help or ""), terminal_columns()):
+            formatter.write(f"{_INDENT}{line}".rstrip() + "\n")
+
+
+def layout(docstring: str, columns: int | None) -> Iterator[str]:
+    """Lines of the docstring for a terminal of so many columns (None: no terminal, any width will do)."""
+    room = 10_000 if columns is None else columns - len(_INDENT)
+    for number, paragraph in enumerate(docstring.split("\n\n")):
+        lines = paragraph.split("\n")
+        if number:
+            yield ""
+        widest = max(map(len, lines))
+        if widest <= room:
+            yield from lines
+            continue
+        if any("─" in line for line in lines):
+            lines = [f"(The drawing is left out: it takes {widest + len(_INDENT)} columns.)"]
+        hanging = " " * _HEADS if number else ""
+        for text in _sentences(lines):
+            yield from textwrap.wrap(text, room, subsequent_indent=hanging, break_on_hyphens=False)
+
+
+def _sentences(lines: list[str]) -> Iterator[str]:
+    """Lines that belong together, as one: a sentence that goes on is indented, and one ends with a full stop."""
+    said = ""
+    for line in lines:
+        said = f"{said} {line.strip()}" if said else line
+        if line.endswith("."):
+            yield said
+            said = ""
+    if said:
+        yield said
