@@ -33,7 +33,7 @@ FLOW_DMAC = 17
 FLOW_TTL_MIN = 18
 FLOW_TTL_MAX = 19
 FLOW_LARGEST_IP = 20  # largest IP packet, bytes (above the MTU: segmentation offload)
-FLOW_TCP_FLAGS = 21  # all flags ever set
+FLOW_TCP_FLAGS = 21  # all flags ever set, and USED_AGAIN
 FLOW_NEXT_SEQ = 22  # TCP: highest sequence number + length seen, 32 bits
 FLOW_CARRIES = 23  # kind of tunnel the first packet carries, 0 = none
 FLOW_CARRIES_VNI = 24  # its VNI; packets with another one are in the carrier table
@@ -53,6 +53,8 @@ FLOW_SYNS = 37  # SYNs without ACK
 FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)
 FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first, or none (each is in the carrier table)
 FLOW_WIDTH = 40  # five cache lines
+
+USED_AGAIN = 1 << 12  # beside TCP's flags: a SYN had other numbers than the first packet, another connection's
 
 # -- stations: one MAC speaking for one IP at one point -------------------------------------------------
 STATION_POINT = 0

@@ -48,6 +48,7 @@ class Context:
     carrying: np.ndarray | None = None  # by tunnels.outsides(): flows that carry tunnels
     copies: dict[int, Duplicates] = field(default_factory=dict)  # by copies.duplicates(), within so many ns
     once: np.ndarray | None = None  # by copies.counted_once(): packets of each flow without copies
+    again: np.ndarray | None = None  # by gaps.sent_again(): TCP segments that each flow sent again
     proxied: list[Proxied] | None = None  # by proxies.proxied(): connections that a proxy carries on
     answers: np.ndarray | None = None  # by rows.replies(): the opposite direction of each flow
     speakers: dict[tuple[int | None, bool], dict[int, Speaker]] = field(default_factory=dict)  # by stations.speakers()

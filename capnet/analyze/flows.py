@@ -7,6 +7,7 @@ import numpy as np
 from capnet.analyze import columns as col
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Flow, Flows
+from capnet.analyze.gaps import sent_again
 from capnet.analyze.rows import destination, echo_id, ports, proto_name, replies, source
 
 TOP = 100
@@ -38,9 +39,9 @@ def _fact(context: Context, row: int) -> Flow:
         bytes=int(flow[col.FLOW_BYTES]),
         first=int(flow[col.FLOW_FIRST]),
         last=int(flow[col.FLOW_LAST]),
-        retransmissions=int(flow[col.FLOW_RETRANSMISSIONS]),
+        retransmissions=int(sent_again(context)[row]),
         rtt_us=_round_trip(context, row),
-        vni=int(flow[col.FLOW_VIA_VNI]) if flow[col.FLOW_VIA] else None,
+        vni=int(flow[col.FLOW_VIA_VNI]) if flow[col.FLOW_VIA] and flow[col.FLOW_VIA_VNI] >= 0 else None,
         id=echo_id(flow),
     )
 

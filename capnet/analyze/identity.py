@@ -67,6 +67,11 @@ LOOKBACK = 32
 # A host translates a packet within this time. Longer, at one point, it is somebody else's equal packet.
 TRANSLATED_NS = 100_000_000
 
+# By how much the TTL falls at most while a packet is translated: on the way from one place to another (no way on the
+# Internet is longer), and at one place, where `any` hears it before and behind one or two namespaces.
+FARTHEST = 32
+NEAREST = 2
+
 # How much two flows have in common, strongest first. 0: they cannot be the same.
 SAME_ADDRESSES = 4  # forwarded, wrapped or unwrapped
 ROUTED_NAT = 3  # one end kept, TTL lower: what a router's NAT leaves
@@ -331,7 +336,9 @@ def _predecessors(
             if not doubts:
                 doubts.append(_Namesakes(context.flows))
             strangers = doubts[0].both_at_both(flow[one], flow[two])
+            strangers |= ttl[one] - ttl[two] > FARTHEST
             here = doubts[0].at_one_place(flow[one], flow[two])
+            strangers |= here & (ttl[one] - ttl[two] > NEAREST)
             strangers |= here & (repeated[one] | repeated[two] | (time[two] - time[one] > TRANSLATED_NS))
             strength[doubtful[strangers]] = 0
         # Where both flows repeat a packet equally often, the k-th belongs to the k-th.

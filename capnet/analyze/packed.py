@@ -242,7 +242,11 @@ def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
     numbers = flows[f + K_NUMBERS]
     expected = (numbers & NEXT_MASK) - 1
     ahead = (following - expected) & 0xFFFFFFFF
-    if expected < 0 or 0 < ahead < 0x80000000:
+    anew = False
+    if flags & SYN and ahead and rows[r + SEQ] != (flows[f + K_FIRST_SEQ] >> 32) + 0x80000000:
+        anew = True  # the ports are used again, with other numbers
+        flows[f + K_SOURCE] |= col.USED_AGAIN << MAC_SHIFT
+    if anew or expected < 0 or 0 < ahead < 0x80000000:
         flows[f + K_NUMBERS] = (numbers - (numbers & NEXT_MASK)) | (following + 1)
     elif length > 0 and not (payload <= 1 and ahead == 0 and flags & (SYN | FIN) == 0):
         # A keep-alive repeats the last byte at most (RFC 9293 section 3.8.4); all else was sent before.

@@ -60,6 +60,7 @@ from capnet.analyze.tunnels import outsides
 from capnet.wire.frames import TUNNEL_NAMES, mac_text
 
 MOST_PATHS = 200  # reported; the flows with the most packets
+_CARRYING = (4, UDP, 41, 47)  # IP protocols: IPv4, UDP, IPv6, GRE
 USUAL_MTU = 1500  # of Ethernet: what is larger was not cut yet, or joined
 
 
@@ -278,7 +279,7 @@ def carriers(context: Context) -> np.ndarray:
     flows = context.flows
     outside = np.zeros(len(flows), dtype=bool)
     rows = outsides(context)
-    rows = rows[flows[rows, FLOW_PROTO] == UDP]
+    rows = rows[one_of(flows[rows, FLOW_PROTO], _CARRYING)]  # of ESP nobody sees the inside here
     seen_inside = distinct(flows[flows[:, FLOW_VIA] > 0, FLOW_POINT])
     outside[rows[one_of(flows[rows, FLOW_POINT], seen_inside.tolist())]] = True
     return outside

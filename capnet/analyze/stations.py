@@ -33,6 +33,7 @@ from capnet.analyze.rows import INITIAL_TTLS, is_multicast, is_multicast_mac
 from capnet.wire.frames import address_text, address_value, mac_text, mac_value
 
 SENT, ARP_SENT, RECEIVED = 0, 1, 2  # STATION_HOW
+LINK_LOCAL_TTL = 32  # sent so to stay near (IGMP, SSDP) or to be heard of (traceroute); no way uses up as much of 64
 MOST_IPS = 64  # listed per station: a router may speak for half the Internet
 
 
@@ -43,6 +44,7 @@ class Speaker:
     mac: int
     own: dict[str, int] = field(default_factory=dict)  # its own addresses → packets
     forwarded: dict[str, int] = field(default_factory=dict)  # addresses whose packets it only passed on
+    unclear: dict[str, int] = field(default_factory=dict)  # either of both: nothing but small TTLs was seen of them
     received: dict[str, int] = field(default_factory=dict)  # destinations of packets sent to it
     named: set[str] = field(default_factory=set)  # addresses it claimed in ARP
     points: set[int] = field(default_factory=set)  # where it sent
@@ -98,12 +100,17 @@ def _speakers(table: np.ndarray) -> dict[int, Speaker]:
             kind = speaker.received
         elif mac in owners or (row[STATION_TTL_MAX] in INITIAL_TTLS and (mac not in resolves or not owners)):
             kind = speaker.own
+        elif row[STATION_TTL_MAX] <= LINK_LOCAL_TTL and not owners:
+            kind = speaker.unclear
         else:
             kind = speaker.forwarded
         kind[address] = kind.get(address, 0) + packets
     for speaker in found.values():
         if speaker.forwarded:
             speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
+        if speaker.unclear:
+            known = speaker.own.keys() | speaker.forwarded.keys()
+            speaker.unclear = {ip: n for ip, n in speaker.unclear.items() if ip not in known}
     return found
 
 
@@ -153,7 +160,7 @@ def _home_points(context: Context) -> dict[int, list[int]]:
 
 def _fact(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> Station:
     group = is_multicast_mac(speaker.mac)
-    own = speaker.received if group else speaker.own or speaker.forwarded
+    own = speaker.received if group else speaker.own or speaker.forwarded or speaker.unclear
     if not own and not speaker.points:  # it never spoke: what was sent to it is all there is, if it is one address
         own = speaker.received if len(speaker.received) == 1 else {}
     ips = [ip for ip in own if group or not is_multicast(ip)]

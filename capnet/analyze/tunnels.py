@@ -117,7 +117,7 @@ def _fact(context: Context, rows: list[np.ndarray], inside: _Inside, outside: np
         inner_macs=macs,
         inner_ips=ips,
         largest_inner_ip=max(int(row[TUNNEL_LARGEST_INNER_IP]) for row in rows),
-        one_way=len({_ends(row) for row in rows}) == 1,
+        one_way=len({_ends(row) for row in rows}) == 1 and len(set(_ends(first))) == 2,
         encrypted=encrypted,
         spis=sorted({int(row[TUNNEL_VNI]) for row in rows if row[TUNNEL_VNI] >= 0}) if encrypted else [],
         network=network.name if network else None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.made.build import ETHERNET, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Packet:
     flags: int = ACK
     tsval: int | None = None
     icmp: tuple[int, int] = (8, 0)
-    echo: int = 0  # ICMP identifier
+    echo: int = 0  # ICMP identifier; of GRE the key
     smac: str = "02:00:00:00:00:01"
     dmac: str = "02:00:00:00:00:02"
     vlan: int | None = None
@@ -87,6 +87,9 @@ class Packet:
             return head + options + self.payload
         if self.proto == "udp":
             return struct.pack(">HHHH", self.sport, self.dport, 8 + len(self.payload), self.checksum) + self.payload
+        if self.proto == "gre":  # of IPv4 (RFC 2784), with a key (RFC 2890) if there is one
+            key = struct.pack(">I", self.echo) if self.echo else b""
+            return struct.pack(">HH", 0x2000 if key else 0, 0x0800) + key + self.payload
         kind, code = self.icmp
         return struct.pack(">BBHHH", kind, code, 0, self.echo, self.seq & 0xFFFF) + self.payload
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analyze.columns import FLOW_PACKETS, FLOW_POINT
+from capnet.analyze.columns import FLOW_POINT
 from capnet.analyze.context import Context
+from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
 from capnet.analyze.paths import carriers, lost
@@ -36,7 +37,7 @@ def _finding(context: Context, place: tuple[int, int], gone: list[int]) -> Findi
     found = links(context)
     here, there = (context.points[point] for point in place)
     count = sum(lost(context, found, link) or 0 for link in gone)
-    packets = sum(int(context.flows[found.source[link], FLOW_PACKETS]) for link in gone)
+    packets = sum(int(counted_once(context)[found.source[link]]) for link in gone)
     evidence: list[Evidence] = [context.flow_evidence(found.source[link], int(found.frames[link, 0])) for link in gone]
     facts: dict[str, object] = {
         "after": here.name,

@@ -3,27 +3,21 @@
 Looks at: segments that end at or below what the same flow had already sent, at each point; the flow at the point that
 saw most of them counts.
 Says: how many flows and segments; packets were lost or late behind the first point that shows them.
-Wrong when: segments overtook each other, or one point recorded packets twice (`duplicate-observation`).
+Segments that came out of order within 3 ms, or that one point recorded twice (`duplicate-observation`), do not count.
+Wrong when: segments overtook each other by more, or only a sample of packets was compared and they overtook at all.
 """
 
 from __future__ import annotations
 
-import numpy as np
-
-from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_RETRANSMISSIONS
+from capnet.analyze.columns import FLOW_FIRST_FRAME, FLOW_POINT
 from capnet.analyze.context import Context
-from capnet.analyze.copies import duplicates
 from capnet.analyze.facts import Finding
+from capnet.analyze.gaps import sent_again
 from capnet.analyze.rows import plural
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows = context.flows
-    again = flows[:, FLOW_RETRANSMISSIONS].copy()
-    if not again.any():
-        return []
-    twice = duplicates(context)
-    again[twice.flow] = np.maximum(again[twice.flow] - twice.count, 0)
+    flows, again = context.flows, sent_again(context)
     rows = again.nonzero()[0].tolist()
     if not rows:
         return []
