@@ -1,8 +1,18 @@
 """capnet: what a container network does to a packet.
 
-The names below are the library's public face; they are loaded on first use, because
-`capnet --help` must not wait for numpy.
+    report = capnet.analyze("bridge.pcapng")                    # a Report: models, nat, tunnels, paths, findings …
+    report = capnet.analyze(["docker0.pcap", "ens33.pcap"])     # one capture heard at two points
+    report = capnet.analyze("bridge.pcapng", capnet.Topology.load("bridge.topology.json"))
+
+    with capnet.open_capture("bridge.pcapng") as capture:       # the frames themselves, decoded
+        for block in capture.blocks():                          # block["ttl"]: a numpy array, a value per frame
+            ...
+
+Times are ns since 1970 UTC, delays microseconds, frame numbers those of Wireshark. What cannot be read raises
+`capnet.errors.UnreadableInput`; damage inside a file is a problem in the report, and what is before it is read.
 """
+
+# The names below are loaded on first use, because `capnet --help` must not wait for numpy.
 
 from typing import TYPE_CHECKING
 
@@ -21,6 +31,11 @@ _HOMES = {
     "Topology": "capnet.topology",
     "open_capture": "capnet.wire.capture",
 }
+
+
+def __dir__() -> list[str]:
+    """The public names too, loaded or not: for help() and completion."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> object:

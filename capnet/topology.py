@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import cache
 from ipaddress import ip_interface
+from os import PathLike
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -107,6 +108,8 @@ class ListeningPoint:
 
 @dataclass
 class Topology:
+    """Who owns which MAC, address, veth and VNI, and where somebody listened; a file NAME.topology.json."""
+
     scenario: str | None = None
     recorded: dict[str, str] = field(default_factory=dict)  # versions of what recorded it
     hosts: list[Host] = field(default_factory=list)
@@ -182,13 +185,13 @@ class Topology:
     def to_json(self) -> str:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
 
-    def save(self, path: Path) -> None:
-        path.write_text(self.to_json(), encoding="utf-8")
+    def save(self, path: str | PathLike[str]) -> None:
+        Path(path).write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> Topology:
-        """Raises ValueError (with the path and what is wrong) if the file is no topology."""
-        with path.open("rb") as file:
+    def load(cls, path: str | PathLike[str]) -> Topology:
+        """Raises ValueError (with the path and what is wrong) if the file is no topology, OSError if there is none."""
+        with Path(path).open("rb") as file:
             raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise ValueError(f"{path}: longer than {MOST_BYTES >> 20} MiB, which no topology is")

@@ -24,7 +24,6 @@ Listens at eth0 of both containers, the host ends of their veths, docker0, and e
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "bridge"
 NEEDS_PEER = True
 
 

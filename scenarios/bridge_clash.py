@@ -21,7 +21,6 @@ Listens at eth0 of both containers, docker0, and ens33 of both hosts.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, ping_as
 
-NAME = "bridge-clash"
 NEEDS_PEER = True
 
 PORT = 5555

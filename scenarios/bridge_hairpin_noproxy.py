@@ -24,7 +24,6 @@ Listens at eth0 of both containers, docker0, lo and ens33 of host A.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "bridge-hairpin-noproxy"
 NEEDS_PEER = False
 DAEMON = {"userland-proxy": False}
 

@@ -24,7 +24,6 @@ Listens at lo and eth0 of bbox, the network's bridge, eth0 of web, docker0, and 
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "bridge-user-defined"
 NEEDS_PEER = True
 
 NET = "appnet"

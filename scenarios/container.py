@@ -21,7 +21,6 @@ Listens at lo and eth0 of web and bbox, which are the same; the host end of its 
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "container"
 NEEDS_PEER = False
 
 

@@ -21,7 +21,6 @@ Listens at ens33 of both hosts, lo and docker0 of host A.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "host"
 NEEDS_PEER = True
 
 

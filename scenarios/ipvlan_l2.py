@@ -22,7 +22,6 @@ Listens at eth0 of both containers, and ens33 of both hosts.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "ipvlan-l2"
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("ipvlan",)
 

@@ -24,7 +24,6 @@ Listens at eth0 of both containers, and ens33 of both hosts.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "macvlan"
 NEEDS_PEER = True
 
 NET = "macvnet"

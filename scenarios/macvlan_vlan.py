@@ -25,7 +25,6 @@ Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "macvlan-vlan"
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
 

@@ -19,7 +19,6 @@ Listens at lo inside bbox; and, to see that nothing of it appears there, at lo, 
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "none"
 NEEDS_PEER = False
 
 

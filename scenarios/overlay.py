@@ -26,7 +26,6 @@ Listens at both legs of both containers, br0 and vxlan0 in the overlay's namespa
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "overlay"
 NEEDS_PEER = True
 
 NET = "vxlanA"

@@ -24,7 +24,6 @@ Listens at eth0 of both containers, vxlan0 in the overlay's namespace and ens33 
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "overlay-encrypted"
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("esp",)
 

@@ -28,7 +28,6 @@ Listens at client, the load balancer and vxlan0 of vxlanS on A, both ends of the
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "overlay-service"
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("ip_vs",)
 

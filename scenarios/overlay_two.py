@@ -24,7 +24,6 @@ Listens at eth0 of all four containers, vxlan0 in each network's namespace on bo
 from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
-NAME = "overlay-two"
 NEEDS_PEER = True
 
 NETS = {"a": "vxlanA", "b": "vxlanB"}

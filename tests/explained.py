@@ -38,7 +38,17 @@ class Explanation:
 
 
 def malformed(theirs: Row) -> bool:
-    return bool({"malformed", "short"} & set(theirs.get("note", "").split()))
+    return bool({"malformed", "short"} & notes(theirs))
+
+
+def notes(theirs: Row) -> set[str]:
+    """What was odd about a row of tshark's."""
+    return set(theirs.get("note", "").split())
+
+
+def of_a_tunnel(difference: Difference, theirs: Row, ours: Row) -> bool:
+    """The carrier is a tunnel to tshark alone, or the row is inside of such a one."""
+    return difference.column in ("tunnel", "vni") if ours else "via" in theirs
 
 
 def reason(ours: Row) -> int:
@@ -104,21 +114,13 @@ EXPLAINED: list[Explanation] = [
     Explanation(
         "VXLAN without a valid VNI",
         "port 4789 with the I flag clear: RFC 7348 section 5 wants it set, Wireshark goes by the port alone",
-        lambda d, theirs, ours: (
-            d.ours is None
-            and "no-vni" in theirs.get("note", "").split()
-            and (d.column in ("tunnel", "vni") if ours else "via" in theirs)
-        ),
+        lambda d, theirs, ours: d.ours is None and "no-vni" in notes(theirs) and of_a_tunnel(d, theirs, ours),
     ),
     Explanation(
         "unknown version of a tunnel",
         "Geneve that is not version 0, GRE that is not 0 or 1: to be dropped (RFC 8926 section 3.4, RFC 2784 section "
         "2.3.1); Wireshark reads them as if they were",
-        lambda d, theirs, ours: (
-            d.ours is None
-            and "version" in theirs.get("note", "").split()
-            and (d.column in ("tunnel", "vni") if ours else "via" in theirs)
-        ),
+        lambda d, theirs, ours: d.ours is None and "version" in notes(theirs) and of_a_tunnel(d, theirs, ours),
     ),
     Explanation(
         "protocol 41 without IPv6",

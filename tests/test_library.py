@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from os import PathLike
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet import analyze, open_capture
+from capnet import Topology, analyze, open_capture
 from capnet.analyze import engine
 from capnet.analyze.engine import Source
 from tests.conftest import PROJECT
@@ -49,6 +50,29 @@ def test_one_source_or_several_of_any_kind(one: object) -> None:
     expected = analyze([TCP])
     assert analyze(one) == analyze([one]) == analyze(iter([one])) == expected
     assert [each.file for each in analyze([one, UDP]).inputs] == [str(TCP), str(UDP)]
+
+
+def test_a_topology_takes_the_same_paths(tmp_path: Path) -> None:
+    stored = PROJECT / "pcaps" / "bridge.topology.json"
+    known = Topology.load(str(stored))
+    assert known == Topology.load(stored)
+    known.save(str(tmp_path / "again"))
+    assert (tmp_path / "again").read_bytes() == stored.read_bytes()
+
+
+def test_help_shows_what_there_is_to_use() -> None:
+    """In a fresh interpreter, where nothing has been loaded yet."""
+    code = "import capnet, pydoc; print(pydoc.plain(pydoc.render_doc(capnet)))"
+    said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    for name in ("class Report(", "class Topology(", "open_capture(", "capnet.analyze("):
+        assert name in said
+
+
+def test_what_the_readme_shows_runs() -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", example], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert "snat tcp" in done.stdout
 
 
 def test_open_capture_takes_the_same_paths() -> None:

@@ -22,9 +22,8 @@ COLUMNS = (
     "tos ip_flags frag_offset proto arp_op arp_sha arp_tha sport dport seq ack tcp_flags window tsval tsecr icmp_type "
     "icmp_code icmp_id icmp_seq payload payload_at tunnel vni via via_vni"
 ).split()
-# Not compared, but stored with the expected values: marks that an explanation looks at, and the protocol at which
-# tshark goes on where we stop.
-NOTES = ("note", "beyond")
+# Not compared, but stored with the expected values: "note", marks that an explanation looks at, and "beyond", the
+# protocol at which tshark goes on where we stop.
 MARKS = ("_ws.malformed", "_ws.short")
 # What tshark puts between two layers without being one.
 INVISIBLE = ("geninfo", "frame", "fake-field-wrapper", "pkt_comment", "_ws.lua.text", "_ws.expert", "_ws.unreassembled")

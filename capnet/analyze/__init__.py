@@ -1,4 +1,8 @@
-"""Frames → facts. The package can be called: `capnet.analyze(...)` is `capnet.analyze.engine.analyze(...)`.
+"""Frames → facts. The package can be called:
+
+    capnet.analyze(sources, topology=None, *, vxlan_port=0, threads=None, …) -> Report
+
+is `capnet.analyze.engine.analyze`, whose help has the whole.
 
 As soon as any module in here is imported, Python binds the name `analyze` in `capnet` to this package. A function of
 that name would be what `from capnet import analyze` gives only until then; so the name always means the package.

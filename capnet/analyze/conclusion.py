@@ -61,15 +61,7 @@ def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> t
     report = Report(
         inputs=reading.inputs,
         points=reading.points,
-        models=[],
-        stations=[],
-        macs=[],
-        nat=[],
-        proxies=[],
-        tunnels=[],
-        paths=[],
         flows=listed[0] if listed else flows.conclude(context),
-        findings=[],
         coverage=covered,
         names=names,
         names_at=naming.names_at(context),
@@ -82,7 +74,7 @@ def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> t
 
 def _judge(report: Report, context: Context) -> None:
     """Fill a report with what takes more than the tables."""
-    report.stations = context.station_facts = stations.conclude(context)
+    report.stations = stations.conclude(context)
     report.tunnels = context.tunnel_facts = tunnels.conclude(context)
     report.paths = context.path_facts = paths.conclude(context)
     report.nat = context.nat_facts = nat.conclude(context)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from capnet.analyze.columns import FLOW_POINT
-from capnet.analyze.facts import Evidence, Nat, Path, Point, Proxy, Station, Tunnel
+from capnet.analyze.facts import Evidence, Nat, Path, Point, Proxy, Tunnel
 from capnet.analyze.peeks import Peeks
 from capnet.topology import Topology
 
@@ -55,7 +55,6 @@ class Context:
     known_macs: dict[int, list[tuple[str, str]]] | None = None  # by stations: (name, kind) of a MAC by the topology
     homes: dict[int, list[int]] | None = None  # by stations.home_points(): MAC → points that are its own interface
     segments: Segments | None = None  # by segments.segments(): who sits where on layer 2
-    station_facts: list[Station] = field(default_factory=list)
     tunnel_facts: list[Tunnel] = field(default_factory=list)
     path_facts: list[Path] = field(default_factory=list)
     nat_facts: list[Nat] = field(default_factory=list)

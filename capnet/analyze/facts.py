@@ -238,24 +238,38 @@ class Coverage:
     undecoded: dict[str, int]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Report:
-    """Everything one analysis found; `names` maps an address to the name a person would use for it.
+    """Everything one analysis found, as lists of small dataclasses of `capnet.analyze.facts`.
 
-    Where hosts have the same address, `names_at` says who is meant at a point.
+    inputs    the files: size, packets, time, and what is damaged in them
+    points    the places at which packets were seen
+    models    which of Docker's networks this is, how surely, and why
+    stations  MAC addresses, and the addresses they speak for
+    macs      verdicts on MACs: shared, distinct, a router's, two with one address
+    nat       translations: before, after, and where each was seen
+    proxies   pairs of connections with one payload: docker-proxy
+    tunnels   VXLAN and others: ends, VNI, who is inside
+    paths     flows hop by hop: what was changed, how long it took, what was lost
+    flows     how many there are, and the biggest
+    findings  judgements: name, level, a sentence, evidence, what to do
+    coverage  how many frames were decoded, and why the others were not
+
+    `names` maps an address to the name a person would use for it. Where hosts have the same address, `names_at` says
+    who is meant at a point. `correlation`: whether all packets were compared, or which share.
     """
 
     inputs: list[Input]
     points: list[Point]
-    models: list[Model]
-    stations: list[Station]
-    macs: list[MacVerdict]
-    nat: list[Nat]
-    proxies: list[Proxy]
-    tunnels: list[Tunnel]
-    paths: list[Path]
+    models: list[Model] = field(default_factory=list)
+    stations: list[Station] = field(default_factory=list)
+    macs: list[MacVerdict] = field(default_factory=list)
+    nat: list[Nat] = field(default_factory=list)
+    proxies: list[Proxy] = field(default_factory=list)
+    tunnels: list[Tunnel] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
     flows: Flows
-    findings: list[Finding]
+    findings: list[Finding] = field(default_factory=list)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)  # by point, of what several hosts have

@@ -260,7 +260,7 @@ def _points(document: Document, words: Words) -> Section:
         for row in points[: _MOST["points"]]
     ]
     heads = ["point", "role", "link type", "packets", "bytes", "missed", "file"]
-    return "points", "Points", "", _table(heads, cells, "w  nnnw") + _more(len(points) - len(cells))
+    return "points", "Points", "", _table(heads, cells, "w  nnn") + _more(len(points) - len(cells))
 
 
 def _inputs(document: Document, words: Words) -> Section:

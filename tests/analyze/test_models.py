@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze import macs, models, nat, paths, proxies, stations, tunnels
+from capnet.analyze import macs, models, nat, paths, proxies, tunnels
 from capnet.analyze.engine import Source, analyze
 from capnet.analyze.facts import MacVerdict, Model
 from capnet.analyze.findings import encrypted_overlay
@@ -38,7 +38,6 @@ def test_every_golden_is_recognised(path: Path, names: str, tmp_path: Path) -> N
 
 def conclude(story: Story) -> tuple[list[Model], list[MacVerdict]]:
     context = story.context()
-    context.station_facts = stations.conclude(context)
     context.tunnel_facts = tunnels.conclude(context)
     context.path_facts = paths.conclude(context)
     context.nat_facts = nat.conclude(context)

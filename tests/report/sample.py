@@ -71,15 +71,7 @@ def empty() -> Report:
     return Report(
         inputs=[Input("empty.pcap", "pcap", None, 24, 0, None, None)],
         points=[Point("empty", "empty.pcap", 0, "EN10MB", 0, 0, None, "unknown")],
-        models=[],
-        stations=[],
-        macs=[],
-        nat=[],
-        proxies=[],
-        tunnels=[],
-        paths=[],
         flows=Flows(0, []),
-        findings=[],
         coverage=Coverage(0, 0, {}),
     )
 

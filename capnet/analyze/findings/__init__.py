@@ -1,6 +1,6 @@
 """Diagnoses: judgements on the facts, each with a name, a level, one sentence, evidence and what to do about it.
 
-One diagnosis per file; its docstring is its manual page. A new one costs its file and a line here.
+One diagnosis per file; its docstring is its manual page. A new one costs its file and, here, its name twice.
 """
 
 from __future__ import annotations
