@@ -47,7 +47,7 @@ FLOW_RETRANSMISSIONS = 31  # TCP segments with data that end at or below what wa
 FLOW_SYN_TIME = 32  # ns of the last SYN without ACK, ABSENT if none
 FLOW_SYNACK_TIME = 33  # ns of the first SYN with ACK, ABSENT if none
 FLOW_FRAGMENTS = 34
-FLOW_VLAN = 35  # outermost VLAN id of the first packet, -1 = untagged
+FLOW_VLAN = 35  # of the first packet, outermost VLAN id, -1 = untagged; of two tags the inner one's id + 1 << 12
 FLOW_FIRST_SEQ = 36  # TCP: of the first packet, (sequence number - 2**31) << 32 | acknowledgment number; else 0
 FLOW_SYNS = 37  # SYNs without ACK
 FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)

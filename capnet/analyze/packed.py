@@ -51,6 +51,7 @@ from capnet.wire.frames import (
     VIA,
     VIA_VNI,
     VLAN,
+    VLAN2,
     VNI,
     WIDTH,
     WIRELEN,
@@ -179,6 +180,8 @@ def begin_flow(rows: Any, r: int, flows: Any, f: int) -> None:
     flows[f + K_SYN_TIME] = -1
     flows[f + K_SYNACK_TIME] = -1
     flows[f + K_VLAN] = rows[r + VLAN]
+    if rows[r + VLAN2] >= 0:
+        flows[f + K_VLAN] |= (rows[r + VLAN2] + 1) << 12
     if rows[r + SEQ] >= 0 and rows[r + ACK] >= 0:
         flows[f + K_FIRST_SEQ] = ((rows[r + SEQ] - 0x80000000) << 32) | rows[r + ACK]
 

@@ -118,8 +118,9 @@ def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> li
     changes = []
     if a[FLOW_VIA] and not b[FLOW_VIA]:
         changes.append("decapsulated")
-    tagged = a[FLOW_VLAN] != b[FLOW_VLAN]
-    if tagged and a[FLOW_VLAN] >= 0:
+    tags_before, tags_after = _tags(a), _tags(b)
+    tagged = tags_before != tags_after
+    if tagged and not _ends_with(tags_after, tags_before):
         changes.append("vlan-untagged")
     if a[FLOW_FRAGMENTS] and not b[FLOW_FRAGMENTS]:
         changes.append("reassembled")
@@ -135,7 +136,7 @@ def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> li
         changes.append("snat")
     if b[FLOW_FRAGMENTS] and not a[FLOW_FRAGMENTS]:
         changes.append("fragmented")
-    if tagged and b[FLOW_VLAN] >= 0:
+    if tagged and not _ends_with(tags_before, tags_after):
         changes.append("vlan-tagged")
     if b[FLOW_VIA] and not a[FLOW_VIA]:
         changes.append("encapsulated")
@@ -145,6 +146,19 @@ def change(context: Context, a: np.ndarray, b: np.ndarray, ttl_delta: int) -> li
         elif not tagged:
             changes.append("bridged")
     return changes
+
+
+def _tags(row: np.ndarray) -> list[int]:
+    """VLAN ids, the outermost first: two at most (802.1ad)."""
+    vlan = int(row[FLOW_VLAN])
+    if vlan < 0:
+        return []
+    return [vlan] if vlan < 1 << 12 else [vlan & 0xFFF, (vlan >> 12) - 1]
+
+
+def _ends_with(tags: list[int], inner: list[int]) -> bool:
+    """Are these tags the inner ones, or those around them?"""
+    return tags[len(tags) - len(inner) :] == inner if len(inner) <= len(tags) else False
 
 
 def _over_the_wire(context: Context, a: np.ndarray, b: np.ndarray) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from capnet.analyze.engine import analyze
 from capnet.report.document import document
 from tests.analyze.simulate import ACK, RST, SYN, Network, Packet, tcp, udp
-from tests.analyze.told import C1, A, B, points, read
+from tests.analyze.told import C1, A, B, changes, points, read
 
 L, R = "10.0.1.2", "10.0.1.4"
 
@@ -90,6 +91,27 @@ def test_a_small_ttl_was_sent_so_and_makes_no_router(tmp_path: Path, ttl: int, r
     report = read(net, tmp_path)
     assert [row["verdict"] for row in report["macs"]] == ["router"] * router
     assert report["stations"][0]["ips"] == ["10.0.0.2"]
+
+
+def test_a_second_tag_is_put_around_the_first_which_stays(tmp_path: Path) -> None:
+    """QinQ (802.1ad): tagged by a customer, tagged again by a provider, translated, and all of it undone."""
+    net = Network(["H/eth0", "P/in", "P/out", "Q/out", "K/eth0"])
+    for number in range(3):
+        packet = udp(f"{A}:5 > {B}:6", b"%d" % number, ident=number + 1)
+        plain = packet.frame()
+
+        def tagged(*ids: int, frame: bytes = plain) -> bytes:
+            kinds = [0x88A8, 0x8100][-len(ids) :]
+            tags = b"".join(struct.pack(">HH", kind, tag) for kind, tag in zip(kinds, ids, strict=True))
+            return frame[:12] + tags + frame[12:]
+
+        forms = (plain, tagged(100), tagged(200, 100), tagged(300, 100), plain)
+        for hop, (point, form) in enumerate(zip(net.points, forms, strict=True)):
+            net.at(net.now + 10 * hop, point, form)
+        net.now += 1000
+    (path,) = read(net, tmp_path)["paths"]
+    swapped = ["vlan-untagged", "vlan-tagged"]
+    assert changes(path) == [[], ["vlan-tagged"], ["vlan-tagged"], swapped, ["vlan-untagged"]]
 
 
 # -- tunnels ------------------------------------------------------------------------------------------------------
