@@ -3,8 +3,10 @@
 Hosts have clocks of their own, and so have files of unknown origin. A packet seen under two clocks bounds the distance
 between them: it cannot arrive before it was sent. Packets one way bound it from above, packets the other way from below
 (Paxson 1998). Where the bounds allow no distance at all, nothing is corrected; where they exclude that, the middle
-between them is the estimate, a line over time if no constant satisfies all of them. Hosts in one file are taken to have
-one clock as long as their packets allow it.
+between them is the estimate, a line over time if no constant satisfies all of them, and several of those where not even
+a clock that drifts does: it was set while packets were recorded. Hosts in one file are taken to have one clock as long
+as their packets allow it. Where packets passed one way only, two files of hosts that nobody knows compare only if the
+delay is one that could not be chance.
 
 Which way a packet went is told by its TTL, and where that is equal by its conversation: of the two directions, the one
 with the larger difference (time there minus time here) goes there.
@@ -31,6 +33,7 @@ from capnet.analyze.columns import (
     FLOW_SRC_LO,
     OBS_DIGEST,
     OBS_FLOW,
+    OBS_SEQ,
     OBS_TIME,
     OBS_TTL,
 )
@@ -41,6 +44,24 @@ from capnet.analyze.rows import host_of
 TOLERANCE_NS = 20_000
 WINDOWS = 32  # parts of the common time in which the distance is bounded apart
 FEWEST = 4  # bounds of either kind that a window should hold
+MOST_DRIFT = 1e-3  # ns per ns, ten times what bad oscillators do (and twice what Linux slews by): more is a step
+MOST_STEPS = 8  # more, and it is no clock
+LONGEST_NS = 1_000_000_000  # by which every packet is late on a way, at most; more is a clock's doing
+NEARBY_NS = 1_000_000  # clocks that nothing connects agree as well as that only if they are one
+
+
+@dataclass(frozen=True)
+class Step:
+    """A clock was set: from then on it is `ahead` at `since`, and drifts.
+
+    `begin`: by its own time; `row`: by the rows of the input.
+    """
+
+    begin: int
+    row: int
+    ahead: float
+    drift: float
+    since: int
 
 
 @dataclass(frozen=True)
@@ -57,10 +78,16 @@ class Clock:
     pairs: int = 0  # packets compared
     reference: str = ""
     span: int = 0  # ns over which it was compared
+    bound: str = ""  # packets went one way: `ahead` is the distance "at least" or "at most"
+    steps: tuple[Step, ...] = ()  # in their order
 
-    def at(self, time: np.ndarray) -> np.ndarray:
-        """Distance at times of this clock, whole ns."""
-        return np.rint(self.ahead + self.drift * (time - self.since)).astype(np.int64)
+    def at(self, time: np.ndarray, row: np.ndarray | None = None) -> np.ndarray:
+        """Distance at times of this clock, whole ns. `row`: of the input, by which a time that came twice is told."""
+        distance = self.ahead + self.drift * (time - self.since)
+        for step in self.steps:
+            later = time >= step.begin if row is None else row >= step.row
+            distance = np.where(later, step.ahead + step.drift * (time - step.since), distance)
+        return np.rint(distance).astype(np.int64)
 
 
 class Clocks:
@@ -78,16 +105,23 @@ class Clocks:
         """Per flow row: its clock."""
         return self.of_point[context.flows[:, FLOW_POINT]]
 
-    def corrected(self, time: np.ndarray, clock: np.ndarray) -> np.ndarray:
-        """Times of the clocks with these indexes, in the time of the reference clock."""
+    def corrected(self, time: np.ndarray, clock: np.ndarray, row: np.ndarray | None = None) -> np.ndarray:
+        """Times of the clocks with these indexes, in the time of the reference clock. `row`: see `Clock.at`."""
         if not self.any_corrected:
             return time
         time = time.copy()
         for index, each in enumerate(self.all):
             if each.corrected:
                 mine = clock == index
-                time[mine] -= each.at(time[mine])
+                time[mine] -= each.at(time[mine], None if row is None else row[mine])
         return time
+
+    def observed(self, context: Context, seen: np.ndarray) -> np.ndarray:
+        """Times of these observations, in the time of the reference clock."""
+        every = context.sample_share == 1.0  # in a sample, the first packets of flows have no row
+        return self.corrected(
+            seen[:, OBS_TIME], self.of_flows(context)[seen[:, OBS_FLOW]], seen[:, OBS_SEQ] if every else None
+        )
 
     def sure(self, one: np.ndarray, two: np.ndarray) -> np.ndarray:
         """Does a time under clock `one` compare with one under clock `two` (arrays of indexes)?"""
@@ -133,6 +167,7 @@ class _Bounds:
     time: np.ndarray
     distance: np.ndarray
     upper: np.ndarray
+    rows: tuple[np.ndarray, np.ndarray]  # of the input: under clock `one`, under clock `two`
 
 
 def _bounds(context: Context, of_point: np.ndarray) -> _Bounds:
@@ -155,7 +190,7 @@ def _bounds(context: Context, of_point: np.ndarray) -> _Bounds:
     starts = np.flatnonzero(fresh | np.append(True, clock[1:] != clock[:-1]))
     if not len(starts):
         nothing = np.zeros(0, dtype=np.int64)
-        return _Bounds(nothing, nothing, nothing, nothing, nothing.astype(bool))
+        return _Bounds(nothing, nothing, nothing, nothing, nothing.astype(bool), (nothing, nothing))
     ends = np.append(starts[1:], len(seen)) - 1
     low = np.minimum.reduceat(seen[:, OBS_TTL], starts)
     high = np.maximum.reduceat(seen[:, OBS_TTL], starts)
@@ -169,7 +204,8 @@ def _bounds(context: Context, of_point: np.ndarray) -> _Bounds:
     a, b, upper = a[known], b[known], forward[known] > 0
     here = np.where(upper, seen[ends[a], OBS_TIME], seen[starts[a], OBS_TIME])
     there = np.where(upper, seen[starts[b], OBS_TIME], seen[ends[b], OBS_TIME])
-    return _Bounds(clock[starts[a]], clock[starts[b]], there, there - here, upper)
+    row = np.minimum.reduceat(seen[:, OBS_SEQ], starts)
+    return _Bounds(clock[starts[a]], clock[starts[b]], there, there - here, upper, (row[a], row[b]))
 
 
 def _by_conversation(
@@ -242,45 +278,118 @@ def _chained(clocks_: list[Clock], files: list[str], bounds: _Bounds) -> list[Cl
                 sign = 1 if other == two else -1
                 distance, upper = bounds.distance[rows] * sign, bounds.upper[rows] if sign > 0 else ~bounds.upper[rows]
                 time = bounds.time[rows] - (0 if sign > 0 else bounds.distance[rows])
+                row = bounds.rows[sign > 0][rows]
                 near = found[at]
                 if near.corrected:
                     distance = distance + near.at(time - distance)
                 mates = [found[each] for each in sorted(placed) if files[each] == files[other] and each != other]
-                found[other] = _fit(clocks_[other].name, near, mates, distance, upper, time)
+                found[other] = _fit(clocks_[other].name, near, mates, distance, upper, time, row)
     return found
 
 
 def _fit(
-    name: str, near: Clock, mates: list[Clock], distance: np.ndarray, upper: np.ndarray, time: np.ndarray
+    name: str,
+    near: Clock,
+    mates: list[Clock],
+    distance: np.ndarray,
+    upper: np.ndarray,
+    time: np.ndarray,
+    row: np.ndarray,
 ) -> Clock:
     """The clock `name` by its bounds: `distance` at `time` is an upper bound or a lower one; `mates`: of its file."""
     reference = near.reference or near.name
     start, span = int(time.min()), int(time.max() - time.min())
-    count = max(1, min(WINDOWS, len(time) // (2 * FEWEST)))
-    window = np.minimum((time - start) * count // (span + 1), count - 1).astype(np.int64)
-    nowhere = np.iinfo(np.int64).max // 4
-    above = np.full(count, nowhere)
-    below = np.full(count, -nowhere)
-    np.minimum.at(above, window[upper], distance[upper])
-    np.maximum.at(below, window[~upper], distance[~upper])
     two_sided = bool(upper.any() and (~upper).any())
-    bounded = {"pairs": len(distance), "reference": reference, "span": span, "since": start}
+    bounded = {"pairs": len(distance), "reference": reference, "span": span}
     for mate in [*mates, Clock(reference)]:
         left = distance - mate.at(time)
         if (left[upper] >= -TOLERANCE_NS).all() and (left[~upper] <= TOLERANCE_NS).all():
-            return replace(mate, name=name, pairs=len(distance), reference=reference, span=span)
-    high, low = above < nowhere, below > -nowhere
+            late = int(np.abs(left).min())
+            if two_sided or late <= (LONGEST_NS if mate in mates else NEARBY_NS):
+                return replace(mate, name=name, pairs=len(distance), reference=reference, span=span)
+            if late <= LONGEST_NS:  # a long way, or two clocks: nobody can tell
+                return replace(mate, name=name, sure=False, pairs=len(distance), reference=reference, span=span)
     if not two_sided:
-        # At least this much; a microsecond more keeps the order of the hops.
-        ahead = float(above.min() - 1000 if upper.any() else below.max() + 1000)
-        return Clock(name, ahead, corrected=True, sure=False, **bounded)  # type: ignore[arg-type]
-    if below.max() <= above.min() + TOLERANCE_NS:
-        ahead, gap = (below.max() + above.min()) / 2, (above.min() - below.max()) / 2
-        return Clock(name, float(ahead), 0.0, corrected=True, sure=near.sure, uncertainty=abs(float(gap)), **bounded)  # type: ignore[arg-type]
-    ahead, drift = _line(distance, upper, time - start, window, high & low, above, below)
+        # The distance or more where they contradict, else the distance or less; a microsecond keeps the order of hops.
+        ahead = float(distance.min() - 1000 if upper.any() else distance.max() + 1000)
+        bound = "at least" if (ahead < 0) == bool(upper.any()) else "at most"
+        return Clock(name, ahead, since=start, corrected=True, sure=False, bound=bound, **bounded)  # type: ignore[arg-type]
+    pieces = _pieces(distance, upper, time, row)
+    evens = [_even(distance[piece], upper[piece], time[piece]) for piece in pieces]
+    steps = tuple(
+        Step(int(time[piece].min()), int(row[piece].min()), even.ahead, even.drift, even.since)
+        for piece, even in zip(pieces[1:], evens[1:], strict=True)
+    )
+    return Clock(
+        name,
+        evens[0].ahead,
+        evens[0].drift,
+        since=evens[0].since,
+        corrected=True,
+        sure=near.sure and all(even.sure for even in evens),
+        uncertainty=max(even.uncertainty for even in evens),
+        steps=steps,
+        **bounded,  # type: ignore[arg-type]
+    )
+
+
+def _pieces(distance: np.ndarray, upper: np.ndarray, time: np.ndarray, row: np.ndarray) -> list[np.ndarray]:
+    """The bounds, as indexes, in as many pieces as there are times between which the clock was set.
+
+    No clock that only drifts is more than an upper bound says, and soon afterwards less than a lower one says.
+    """
+    order = np.argsort(row, kind="stable")
+    values, above = distance[order].astype(np.float64), upper[order]
+    grows = MOST_DRIFT * np.maximum.accumulate(time[order] - time[order[0]])
+    starts = [0]
+    while len(starts) <= MOST_STEPS:
+        at = starts[-1]
+        here, up, late = values[at:], above[at:], grows[at:]
+        least = np.minimum.accumulate(np.where(up, here - late, np.inf))
+        most = np.maximum.accumulate(np.where(up, -np.inf, here + late))
+        broken = np.where(up, most > here + late + TOLERANCE_NS, here - late - TOLERANCE_NS > least)
+        first = int(np.argmax(broken))
+        if not broken[first]:
+            return np.split(order, starts[1:])
+        # Bounds of the other kind just before it hold on either side: they belong to the nearer one.
+        other = np.flatnonzero(up[:first] == up[first])
+        old = here[other[-1]] if len(other) else here[0]
+        kind = up[first]
+        while first > 1 and up[first - 1] != kind and abs(here[first - 1] - here[first]) < abs(here[first - 1] - old):
+            first -= 1
+        starts.append(at + first)
+    return [order]  # no clock at all
+
+
+@dataclass(frozen=True)
+class _Even:
+    """A clock between two times at which it was set."""
+
+    ahead: float
+    drift: float
+    since: int
+    sure: bool
+    uncertainty: float
+
+
+def _even(distance: np.ndarray, upper: np.ndarray, time: np.ndarray) -> _Even:
+    start, span = int(time.min()), int(time.max() - time.min())
+    if not (upper.any() and (~upper).any()):
+        return _Even(float(distance.min() if upper.any() else distance.max()), 0.0, start, False, 0.0)
+    highest, lowest = int(distance[upper].min()), int(distance[~upper].max())
+    if lowest <= highest + TOLERANCE_NS:
+        return _Even((lowest + highest) / 2, 0.0, start, True, abs(highest - lowest) / 2)
+    count = max(1, min(WINDOWS, len(time) // (2 * FEWEST)))
+    window = np.minimum((time - start) * count // (span + 1), count - 1).astype(np.int64)
+    nowhere = np.iinfo(np.int64).max // 4
+    above, below = np.full(count, nowhere), np.full(count, -nowhere)
+    np.minimum.at(above, window[upper], distance[upper])
+    np.maximum.at(below, window[~upper], distance[~upper])
+    usable = (above < nowhere) & (below > -nowhere)
+    ahead, drift = _line(distance, upper, time - start, window, usable, above, below)
     left = distance - (ahead + drift * (time - start))
     gap = max(float(left[upper].min()), 0.0) - min(float(left[~upper].max()), 0.0)
-    return Clock(name, ahead, drift, corrected=True, sure=near.sure, uncertainty=gap / 2, **bounded)  # type: ignore[arg-type]
+    return _Even(ahead, drift, start, abs(drift) <= MOST_DRIFT, gap / 2)
 
 
 def _line(

@@ -210,7 +210,7 @@ def _once(context: Context) -> np.ndarray:
     elif known.any_corrected:
         seen = seen.copy()
     if known.any_corrected:
-        seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
+        seen[:, OBS_TIME] = known.observed(context, seen)
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
     return seen[order.then_by(seen[:, OBS_DIGEST], seen[:, OBS_TIME], tie, seen[:, OBS_SEQ])]
 

@@ -70,7 +70,7 @@ def _repeated(context: Context, trail: np.ndarray) -> np.ndarray:
     if len(seen) > MOST_REPEATED:
         return seen[:0]
     known = clocks(context)
-    seen[:, OBS_TIME] = known.corrected(seen[:, OBS_TIME], known.of_flows(context)[seen[:, OBS_FLOW]])
+    seen[:, OBS_TIME] = known.observed(context, seen)
     return seen
 
 

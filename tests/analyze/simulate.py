@@ -157,6 +157,8 @@ class Network:
     files: dict[str, str] = field(default_factory=dict)  # point → file; else `made.pcapng`
     clocks: dict[str, tuple[float, float]] = field(default_factory=dict)  # point or file → (µs ahead, µs per second)
     snaplens: dict[str, int] = field(default_factory=dict)  # point → octets captured of each frame
+    steps: dict[str, tuple[float, float]] = field(default_factory=dict)  # point → when its clock is set, by how many µs
+    as_recorded: set[str] = field(default_factory=set)  # files whose frames keep their order, whatever their times
     cooked: set[str] = field(default_factory=set)  # points without Ethernet headers: `any`
     now: float = 0.0
     recorded: list[tuple[float, str, Packet | bytes]] = field(default_factory=list)
@@ -185,9 +187,11 @@ class Network:
             for number, (time, point, form) in enumerate(self.recorded):
                 if names[point] == name:
                     ahead, drift = self.clocks.get(point, self.clocks.get(name, (0.0, 0.0)))
-                    here = time + ahead + drift * time / 1e6
+                    when, by = self.steps.get(point, (0.0, 0.0))
+                    here = time + ahead + drift * time / 1e6 + (by if time >= when else 0.0)
                     stamped.append((1_700_000_000_000_000_000 + round(here * 1000), number, mine.index(point), form))
-            stamped.sort(key=lambda each: each[:2])
+            if name not in self.as_recorded:
+                stamped.sort(key=lambda each: each[:2])
             head = section() + b"".join(
                 interface(point, SLL2 if point in self.cooked else ETHERNET, resolution=9) for point in mine
             )

@@ -105,6 +105,56 @@ def test_clocks_that_agree_are_left_alone(tmp_path: Path) -> None:
     assert path_of(report, C1, B)["hops"][-1]["delta_us"]["max"] == 10.0
 
 
+@pytest.mark.parametrize("by", [2e6, -5e5, 30_000.0])
+@pytest.mark.parametrize("drift", [0.0, 80.0])
+def test_a_clock_that_is_set_meanwhile_turns_no_path_round(tmp_path: Path, by: float, drift: float) -> None:
+    """B's clock is stepped after 30 s, as by an NTP client that starts late; backwards its times come twice."""
+    net = Network(POINTS, clocks={"b.pcapng": (1000.0, drift)}, files={"B/ens33": "b.pcapng"})
+    net.steps, net.as_recorded = {"B/ens33": (30e6, by)}, {"b.pcapng"}
+    conversation(net)
+    report = read(net, tmp_path)
+    assert translations(report) == {("snat", "tcp", (C1, 5555, B, 7000), (A, 5555, B, 7000))}
+    there, back = path_of(report, C1, B), path_of(report, B, A)
+    assert points(there) == POINTS and points(back) == POINTS[::-1]
+    for path in (there, back):
+        delays = [hop["delta_us"] for hop in path["hops"][1:]]
+        assert all(delay["min"] >= 0 and delay["max"] < 20 for delay in delays), delays
+        assert lost(path)[1:] == [0] * 4
+    (finding,) = [each for each in report["findings"] if each["name"] == "clock-skew"]
+    (step,) = finding["facts"]["steps_us"]
+    assert abs(step - by) < 100
+    assert "was set 1 time" in finding["says"]
+    assert not [each for each in report["findings"] if each["name"] == "packet-loss"]
+
+
+@pytest.mark.parametrize("ahead", [3.6e9, -3.6e9])
+def test_an_hour_is_no_delay_of_a_packet(tmp_path: Path, ahead: float) -> None:
+    """One direction, one file: it may be as much as that, or it must be; either way no delay is known."""
+    net = Network(["A/docker0", "A/ens33", "B/ens33"], clocks={"B/ens33": (ahead, 0.0)})
+    for number in range(10):
+        packet = udp(f"{C1}:5000 > {B}:7000", b"%04d" % number, ident=number + 1)
+        outside = packet.routed(src=A)
+        net.pass_by(("A/docker0", packet), ("A/ens33", outside), ("B/ens33", outside))
+    report = read(net, tmp_path)
+    path = path_of(report, C1, B)
+    assert points(path) == net.points
+    assert path["hops"][1]["delta_us"]["max"] == 10.0 and path["hops"][2]["delta_us"] is None
+    (finding,) = [each for each in report["findings"] if each["name"] == "clock-skew"]
+    assert ("at most" if ahead > 0 else "at least") in finding["says"]
+
+
+def test_a_delay_between_files_of_strangers_is_not_told_when_only_one_direction_passed(tmp_path: Path) -> None:
+    """50 ms may be a long way, or two clocks: neither is said. 10 µs are one kernel's."""
+    for ahead, known in ((50_000.0, False), (0.0, True)):
+        net = Network(["x", "y"], files={"x": "x.pcapng", "y": "y.pcapng"}, clocks={"y.pcapng": (ahead, 0.0)})
+        for number in range(10):
+            packet = udp(f"{C1}:5000 > {B}:7000", b"%04d" % number, ident=number + 1)
+            net.pass_by(("x", packet), ("y", packet.routed(src=A)))
+        report = read(net, tmp_path)
+        assert (report["paths"][0]["hops"][1]["delta_us"] is not None) == known
+        assert not [each for each in report["findings"] if each["name"] == "clock-skew"]
+
+
 # -- lost before anybody listened --------------------------------------------------------------------------------
 def gaps(report: dict[str, Any]) -> list[dict[str, Any]]:
     return [each["facts"] for each in report["findings"] if each["name"] == "sequence-gap"]

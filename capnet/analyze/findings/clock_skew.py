@@ -1,8 +1,8 @@
 """clock-skew: the clocks of two hosts, or of two files, disagree.
 
 Looks at: packets that were seen under two clocks, in both directions where there are both (`analyze.clocks`).
-Says: by how much, whether they drift, and how exactly that is known. Delays between their points are given after
-correction; where only one direction passed, they are not given at all.
+Says: by how much, whether they drift or were set meanwhile, and how exactly that is known. Delays between their points
+are given after correction; where only one direction passed, they are not given at all.
 Wrong when: the fastest packets one way take much longer than those the other way: the middle is taken to be fair.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analyze.clocks import Clock, clocks
+from capnet.analyze.clocks import TOLERANCE_NS, Clock, clocks
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Evidence, Finding
 from capnet.analyze.identity import links
@@ -28,9 +28,18 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(context: Context, index: int, clock: Clock) -> Finding:
     drift = clock.drift * 1e6  # µs in a second
     way = "ahead of" if clock.ahead > 0 else "behind"
-    says = f"the clock of {clock.name} is {_span(abs(clock.ahead))} {way} that of {clock.reference}"
-    if not clock.sure:
-        says += ", at least: packets in one direction only were seen at both"
+    apart = f"is {_span(abs(clock.ahead))} {way}"
+    if abs(clock.ahead) <= max(clock.uncertainty, TOLERANCE_NS):
+        apart = "at first agrees with"
+    says = f"the clock of {clock.name} {apart} that of {clock.reference}"
+    steps = _steps(clock)
+    if clock.bound:
+        says += f", {clock.bound}: packets in one direction only were seen at both"
+    elif steps:
+        by = ", ".join(f"{'+' if step > 0 else '−'}{_span(abs(step))}" for step in steps[:4])
+        says += f" and was set {plural(len(steps), 'time')} while packets were recorded: {by}"
+    elif not clock.sure:
+        says += ", about: no clock that runs evenly fits their packets"
     elif drift:
         says += (
             f" and {'gains' if drift > 0 else 'loses'} {_span(abs(clock.drift) * clock.span)} in {_span(clock.span)}"
@@ -47,10 +56,23 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
             "drift_us_per_s": round(drift, 6),
             "uncertainty_us": round(clock.uncertainty / 1000, 3) if clock.sure else None,
             "both_directions": clock.sure,
+            "steps_us": [round(step / 1000, 3) for step in steps],
             "pairs": clock.pairs,
         },
         _evidence(context, index),
     )
+
+
+def _steps(clock: Clock) -> list[float]:
+    """By how much it was set, ns, each time."""
+    found, before = [], (clock.ahead, clock.drift, clock.since)
+    for step in clock.steps:
+        ahead, drift, since = before
+        now = step.ahead + step.drift * (step.begin - step.since)
+        then = step.begin - (now - ahead)  # by the clock as it was
+        found.append(now - (ahead + drift * (then - since)))
+        before = step.ahead, step.drift, step.since
+    return found
 
 
 def _evidence(context: Context, index: int) -> list[Evidence]:
