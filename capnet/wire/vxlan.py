@@ -4,7 +4,8 @@
    |                VXLAN Network Identifier (VNI) |   Reserved    |
 
 The port alone decides nothing: 4789 is IANA's, 8472 Linux's and flannel's old default, and Swarm takes any with
---data-path-port. On other ports a header of exactly this form must be followed by a plausible Ethernet frame.
+--data-path-port. On 8472 a header of exactly this form is enough, on others it must be followed by a plausible
+Ethernet frame.
 
 VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe), port 4790, says what is inside:
 
@@ -32,6 +33,7 @@ from capnet.wire.octets import be16, be24, be32, u8
 
 HEADER = 8
 IANA_PORT = 4789
+LINUX_PORT = 8472
 GPE_PORT = 4790
 GPE_IPV4, GPE_IPV6, GPE_ETHERNET = 1, 2, 3
 
@@ -43,7 +45,11 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
         return False
     if port == IANA_PORT or (forced > 0 and port == forced):
         return u8(buf, at) & 8 != 0
-    if u8(buf, at) != 8 or be32(buf, at) & 0xFFFFFF or u8(buf, at + 7) != 0 or at + HEADER + 34 > end:
+    if u8(buf, at) != 8 or be32(buf, at) & 0xFFFFFF or u8(buf, at + 7) != 0:
+        return False
+    if port == LINUX_PORT:
+        return True
+    if at + HEADER + 34 > end:
         return False
     inner = at + HEADER + 12
     kind = be16(buf, inner)

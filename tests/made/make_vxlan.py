@@ -64,8 +64,17 @@ def over_ipv6() -> bytes:
 
 
 def port_8472() -> bytes:
-    """Linux's port before IANA gave one; flannel's still."""
-    return pcap([OUTER / UDP(sport=5, dport=8472, chksum=0) / vxlan(1) / INNER / FOUR / ICMP(id=1, seq=2)])
+    """Linux's port before IANA gave one; flannel's still. Whatever is inside: spanning tree, two tags, little."""
+    tunnel = OUTER / UDP(sport=5, dport=8472, chksum=0) / vxlan(1)
+    tree = bytes.fromhex("424203") + bytes(35)
+    return pcap(
+        [
+            tunnel / INNER / FOUR / ICMP(id=1, seq=2),
+            tunnel / Ether(src=A, dst="01:80:c2:00:00:00", type=38) / Raw(tree),
+            tunnel / Ether(src=A, dst=B, type=0x88A8) / Dot1Q(vlan=30) / Dot1Q(vlan=40) / FOUR / ICMP(id=1, seq=3),
+            tunnel / Ether(src=A, dst=B, type=0x88CC) / Raw(bytes(4)),
+        ]
+    )
 
 
 def fragments() -> bytes:
