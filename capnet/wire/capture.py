@@ -456,11 +456,11 @@ class Capture:
             self._damage("file-replaced", says)
 
     def _cut_options(self, pos: int) -> None:
-        """The options or names in the block at `pos` lie about their lengths: said of the first such block."""
+        """The options, names or frame in the block at `pos` lie about their length: said of the first such block."""
         if all(each.name != "damaged-options" for each in self.problems):
             says = (
-                "an option or a name in this block is longer than what is left of the block. What is before it was "
-                "read, and so was all behind the block; Wireshark reads no further"
+                "an option, a name or a frame in this block is longer than what is left of the block. What there is of "
+                "it was read, and so was all behind the block; Wireshark reads no further"
             )
             self.problems.append(Damage("damaged-options", self._source.offset + pos - self._source.pos, says))
 

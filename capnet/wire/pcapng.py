@@ -330,7 +330,7 @@ def walk(
 
     `passing`: a sum of PASS_. `interfaces` holds all interfaces of the file, those of this section are `base` to
     `count`. `number`: frames before this. `out` = number of records, position after them, how it ended, frames up to
-    there, position of the first block whose option list is cut, -1 if there is none.
+    there, position of the first block whose options or frame are cut, -1 if there is none.
     """
     n = 0
     cut = -1
@@ -376,10 +376,17 @@ def walk(
                 status = DAMAGE
                 break
             wirelen = u32(buf, pos + 8, big)
-            caplen = min(wirelen, length - 16)
+            caplen = wirelen
             snaplen = interfaces[interface * IF_WIDTH + IF_SNAPLEN]
             if snaplen > 0:
                 caplen = min(caplen, snaplen)
+            if caplen > length - 16:
+                caplen = length - 16
+                if cut < 0:
+                    cut = pos
+            if caplen > MAX_CAPLEN:
+                status = DAMAGE
+                break
             at = pos + 12
         else:
             if length < 32:

@@ -109,8 +109,9 @@ LONGER = struct.pack("<I", len(ONE) + len(LONG))
         (HEAD + ONE, block(5, bytes(12) + LONG), ONE),
         (HEAD + ONE, block(4, struct.pack("<HHI", 1, 60_000, 1)), ONE),
         (HEAD + ONE, block(4, bytes(4) + LONG), ONE),
+        (HEAD + ONE, block(3, struct.pack("<I", 100) + bytes(20)), b""),
     ],
-    ids=["section", "interface", "packet", "statistics", "names", "options of names"],
+    ids=["section", "interface", "packet", "statistics", "names", "options of names", "simple packet"],
 )  # fmt: skip
 def test_lengths_of_options_that_lie_are_told_and_read_past(
     before: bytes, block_: bytes, behind: bytes, compiled: bool, tmp_path: Path
@@ -123,7 +124,7 @@ def test_lengths_of_options_that_lie_are_told_and_read_past(
         assert "damaged or corrupt" in done.stderr
         assert done.stdout.count("\n") == bool(before.endswith(ONE))
     capture, lengths = read(data + (block_ if before else b""), compiled)  # a second one is not told
-    assert len(lengths) == 2 + (block_[:1] == b"\6")
+    assert len(lengths) == 2 + (block_[0] in (3, 6))
     (problem,) = capture.problems
     assert (problem.name, problem.offset) == ("damaged-options", len(before))
 
@@ -134,3 +135,21 @@ def test_option_lists_without_an_end_are_whole() -> None:
         body = block(1, struct.pack("<HHI", 1, 0, 0) + given)
         capture, lengths = read(section() + body + ONE)
         assert (capture.problems, len(lengths)) == ([], 1)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("size", [262_144, 262_145])
+def test_no_frame_is_longer_than_wireshark_allows(size: int, compiled: bool, tmp_path: Path) -> None:
+    """In any kind of block: what is longer is damage."""
+    described = block(1, struct.pack("<HHI", 1, 0, 0))
+    for long in (packet(bytes(size), moment(1), snaplen=size), block(3, struct.pack("<I", size) + bytes(size))):
+        data = section() + described + long + ONE
+        capture, lengths = read(data, compiled)
+        allowed = size <= 262_144
+        assert lengths == ([size, FIRST] if allowed else [])
+        assert [each.name for each in capture.problems] == [] if allowed else ["damaged-file"]
+        if shutil.which("tshark"):
+            (tmp_path / "it.pcapng").write_bytes(data)
+            command = ["tshark", "-r", tmp_path / "it.pcapng", "-T", "fields", "-e", "frame.len"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert [int(line) for line in done.stdout.split()] == lengths
