@@ -61,15 +61,20 @@ class Kernel(Generic[F]):
                 self._compiled = compiled(self.interpreted, self.cache_file(), kinds)
         return self._compiled(*given)
 
-    def cache_file(self) -> Path:
-        """Where its machine code is kept, without what depends on the processor."""
+    def cache_file(self) -> Path | None:
+        """Where its machine code is kept, without what depends on the processor; None if nowhere."""
+        folder = cache_folder()
+        if folder is None:
+            return None
         text = hashlib.sha256(sys.version.encode())
         _describe(self.interpreted, text.update, set())
-        return cache_folder() / f"{self.interpreted.__name__}-{text.hexdigest()[:16]}"
+        return folder / f"{self.interpreted.__name__}-{text.hexdigest()[:16]}"
 
     def is_cached(self) -> bool:
         """Whether its machine code is there already, or must be made."""
         name = self.cache_file()
+        if name is None:
+            return False
         try:
             return any(name.parent.glob(f"{name.name}-*.o"))
         except OSError:
@@ -121,11 +126,12 @@ def _address(memory: bytearray | memoryview) -> int:
 class Machine:
     """Where kernels run: `Machine(compiled=False)` interprets, `Machine(compiled=True)` compiles.
 
+    With NUMBA_DISABLE_JIT set nothing is compiled, as numba has it; that is slow, and finds out about a compiler.
     Arrays are always numpy arrays; `view` turns one into what this machine's kernels index.
     """
 
     def __init__(self, compiled: bool) -> None:
-        self.compiled = compiled
+        self.compiled = compiled and not is_set("NUMBA_DISABLE_JIT")
 
     def view(self, array: np.ndarray) -> Any:
         return Span(array) if self.compiled else memoryview(array)  # type: ignore[arg-type]
@@ -146,10 +152,26 @@ def rest() -> None:
         native.rest()
 
 
-def cache_folder() -> Path:
-    """Where compiled kernels are kept (XDG base directory rules)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "capnet"
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept (XDG base directory rules: paths that are not absolute do not count).
+
+    None for whoever has no home, as a user of a container that has a number and no name.
+    """
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given / "capnet"
+    if os.environ.get("HOME") == "":  # which Python takes for the root folder
+        return None
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home / ".cache" / "capnet" if home.is_absolute() else None
+
+
+def is_set(switch: str) -> bool:
+    """Whether one of numba's switches is on: a number that is not 0."""
+    return os.environ.get(switch, "0") not in ("", "0")
 
 
 def inlines() -> list[Callable[..., Any]]:

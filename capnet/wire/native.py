@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from capnet.wire.kernel import Span, inlines
+from capnet.wire.kernel import Span, inlines, is_set
 
 # Says, in a file's name, how `_make` makes them: new words when it changes.
 _HOW = "arrays as bare addresses, all in one, apart"
@@ -27,15 +27,15 @@ _processor = ""  # hash of what machine code depends on
 _known = 0  # inlines that numba was told about
 
 
-def compiled(function: Callable[..., Any], cache: Path, kinds: str) -> Any:
-    """`function` as machine code. `cache`: begin of the name of the file where it is kept.
+def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> Any:
+    """`function` as machine code. `cache`: begin of the name of the file where it is kept, None if nowhere.
 
     `kinds`: of each parameter, n = a number, i or b = an array of int64 or bytes.
     """
-    if os.environ.get("NUMBA_BOUNDSCHECK"):
+    if is_set("NUMBA_BOUNDSCHECK"):
         return _checked(function, kinds)
     engine = _start()
-    file = cache.with_name(f"{cache.name}-{kinds}-{_processor}.o")
+    file = cache and cache.with_name(f"{cache.name}-{kinds}-{_processor}.o")
     try:
         symbol, code = _read(file)
     except (OSError, ValueError):
@@ -95,16 +95,24 @@ def _object(code: bytes) -> Any:
 
 
 # -- the cache: one line with the function's name and a checksum, then the object file --------------------
-def _read(file: Path) -> tuple[str, bytes]:
-    """ValueError if the file is not whole."""
-    head, _, code = file.read_bytes().partition(b"\n")
+def _read(file: Path | None) -> tuple[str, bytes]:
+    """ValueError if the file is not whole, or somebody else's: what is in it will be run."""
+    if file is None:
+        raise ValueError("nothing is kept")
+    with file.open("rb") as opened:
+        status = os.fstat(opened.fileno())
+        if hasattr(os, "geteuid") and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
+            raise ValueError(f"{file}: others may have written it")
+        head, _, code = opened.read().partition(b"\n")
     symbol, _, checksum = head.decode().partition(" ")
     if hashlib.sha256(code).hexdigest() != checksum:
         raise ValueError(f"{file}: damaged")
     return symbol, code
 
 
-def _keep(file: Path, symbol: str, code: bytes) -> None:
+def _keep(file: Path | None, symbol: str, code: bytes) -> None:
+    if file is None:
+        return
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, part = tempfile.mkstemp(dir=file.parent, prefix=".")
