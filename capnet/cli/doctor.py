@@ -6,6 +6,8 @@ import json
 
 import click
 
+_WIDE = 155  # columns of the table, with a column for the commands
+
 
 @click.command("doctor", short_help="What this machine can do, and how to get what is missing.")
 @click.option(
@@ -27,6 +29,7 @@ def command(form: str) -> None:
 
     from tabulate import tabulate
 
+    from capnet.cli.output import terminal_columns
     from capnet.report.escape import visible
 
     rows = [[check.part, check.what, check.state, visible(check.found), check.get or ""] for check in checks]
@@ -38,7 +41,14 @@ def command(form: str) -> None:
         for play in plays
     ]
     headers = ["part", "what", "here", "found", "get it, or play it"]
-    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]))
+    columns = terminal_columns()
+    if columns is None or columns >= _WIDE:
+        click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]))
+        return
+    headers = [*headers[:3], "found; get it"]
+    rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in rows]
+    taken = sum(2 + max(len(row[i]) for row in [headers, *rows]) for i in range(3))
+    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, max(columns - taken, 16)]))
 
 
 def _how(scenario: str, state: str) -> str:

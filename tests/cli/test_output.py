@@ -5,6 +5,7 @@ And where they are a terminal: no line is wider.
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -80,6 +81,17 @@ def test_no_line_is_wider_than_the_terminal(words: list[str], terminal: int, wid
     lines = on_a_terminal(words, terminal).splitlines()
     assert len(lines) > 5
     assert [line for line in lines if wcswidth(line) > widest] == []
+
+
+@pytest.mark.parametrize("terminal", [60, 80, 160])
+def test_the_doctors_table_fits_the_terminal_and_loses_nothing(terminal: int) -> None:
+    lines = on_a_terminal(["doctor"], terminal).splitlines()
+    assert [line for line in lines if wcswidth(line) > terminal] == []
+    told = subprocess.run([*PROGRAM, "doctor", "--format", "json"], cwd=ROOT, capture_output=True, check=True).stdout
+    for check in json.loads(told)["checks"]:
+        assert any(check["what"] in line for line in lines)
+        words = " ".join(lines).split()
+        assert all(word in words for word in (check["get"] or "").split())
 
 
 def on_a_terminal(words: list[str], columns: int) -> str:
