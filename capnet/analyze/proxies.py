@@ -2,7 +2,8 @@
 
 The userland proxy accepts a connection to a published port itself and opens a second one to the container, from the
 bridge's address. Neither sequence numbers nor IP identifications have anything in common, so no digest joins them; but
-both carry the same number of bytes each way, and the second lives inside the first.
+both carry the same number of bytes each way, the second is opened as soon as the first one is and lives inside it, and
+no octet is passed on before it has come. Which octets they are is not compared.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capnet.analyze.clocks import flow_spans
+from capnet.analyze.clocks import clocks, flow_spans
 from capnet.analyze.columns import (
     FLOW_DEPTH,
     FLOW_DST_HI,
@@ -25,6 +26,11 @@ from capnet.analyze.columns import (
     FLOW_SRC_HI,
     FLOW_SRC_LO,
     FLOW_SYNS,
+    OBS_BYTES,
+    OBS_FLOW,
+    OBS_FROM,
+    OBS_SEQ,
+    OBS_TIME,
 )
 from capnet.analyze.context import Context
 from capnet.analyze.facts import Proxy
@@ -32,6 +38,8 @@ from capnet.analyze.identity import links
 from capnet.analyze.rows import TCP, flow_key, host_of, replies
 
 MOST_ALIKE = 20  # connections of equal size both ways: more are a habit of the application, and prove nothing
+OPENED_NS = 1_000_000_000  # by which the second connection may be opened later
+STAMPED_NS = 1_000_000  # by which time stamps of two places may be out of order
 SLACK_NS = 50_000_000  # how much longer the second connection may live while both are being closed
 
 
@@ -96,7 +104,10 @@ def _proxied(context: Context) -> list[Proxied]:
 
     pairs = []
     clients, servers = _partners(_Connections(context, rows), group)
+    in_step = _InStep(context)
     for one, two in zip(rows[clients].tolist(), rows[servers].tolist(), strict=True):
+        if not (in_step.follows(one, two) and in_step.follows(int(answers[two]), int(answers[one]))):
+            continue
         size = int(flows[one, FLOW_PAYLOAD]), int(flows[answers[one], FLOW_PAYLOAD])
         pairs.append(Proxied(one, two, beginning(int(answers[two])), beginning(int(answers[one])), size))
     return sorted(pairs, key=lambda pair: (int(flows[pair.client, FLOW_FIRST]), pair.client))
@@ -121,6 +132,43 @@ def _partners(connections: _Connections, group: np.ndarray) -> tuple[np.ndarray,
     return clients, partner[clients]
 
 
+class _InStep:
+    """Does a flow pass on what another one brings? Only what has come can go on."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._seen: np.ndarray | None = None  # observations with octets, by flow and time
+
+    def follows(self, first: int, then: int) -> bool:
+        """Has flow `then`, at any time, no more octets than `first` has had? Not asked of a sample of packets."""
+        if self._context.sample_share < 1.0:
+            return True
+        (came, came_up_to), (went, went_up_to) = self._progress(first), self._progress(then)
+        if not len(came) or not len(went):
+            return True
+        at = np.searchsorted(came, went + STAMPED_NS, side="right") - 1
+        return bool((went_up_to <= np.where(at >= 0, came_up_to[at], 0)).all())
+
+    def _progress(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times at which segments with data passed, and how many octets there had been by then."""
+        context = self._context
+        if self._seen is None:
+            seen = context.observations[
+                (context.observations[:, OBS_FROM] >= 0) & (context.observations[:, OBS_BYTES] > 0)
+            ]
+            tcp = context.flows[seen[:, OBS_FLOW], FLOW_PROTO] == TCP
+            seen = seen[tcp]
+            seen[:, OBS_TIME] = clocks(context).observed(context, seen)
+            self._seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW]))]
+        start, stop = np.searchsorted(self._seen[:, OBS_FLOW], [row, row + 1])
+        mine = self._seen[start:stop]
+        # Behind the SYN's own number; what is more than payload is the end, which a proxy may see on either side first.
+        begin = (int(context.flows[row, FLOW_FIRST_SEQ]) >> 32) + (1 << 31) + 1
+        octets = mine[:, OBS_FROM] + mine[:, OBS_BYTES] - begin
+        octets = np.minimum(np.where(octets < 0, octets + (1 << 32), octets), context.flows[row, FLOW_PAYLOAD])
+        return mine[:, OBS_TIME], np.maximum.accumulate(octets) if len(octets) else octets
+
+
 class _Connections:
     """What decides about the connections that begin with these flow rows, as arrays."""
 
@@ -141,6 +189,7 @@ class _Connections:
         near = (self.host[a] == self.host[b]) | self.on_parent[a]
         other = (self.numbers[a] == 0) | (self.numbers[a] != self.numbers[b])
         inside = (self.first[a] < self.first[b]) & (self.last[b] <= self.last[a] + SLACK_NS)
+        inside &= self.first[b] - self.first[a] <= OPENED_NS
         carried: np.ndarray = near & other & inside
         few = np.flatnonzero(carried)
         a, b = a[few], b[few]

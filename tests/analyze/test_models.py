@@ -272,6 +272,7 @@ def test_docker_proxy_alone_is_a_bridge_too() -> None:
     for size, flags in ((0, SYN), (88, ACK)):
         for where, src, dst, smac, dmac in (opened, inner):
             story.send("tcp", *(Seen(p, f"{src} > {dst}", 64, smac, dmac) for p in where), payload=size, flags=flags)
+        for where, src, dst, smac, dmac in (inner, opened):
             answer = [Seen(p, f"{dst} > {src}", 64, dmac, smac) for p in reversed(where)]
             story.send("tcp", *answer, payload=500 * bool(size), flags=flags | ACK)
     closing = [Seen(p, "172.17.0.3:40000 > 192.168.111.128:8080", 64, KID2, gateway) for p in ("if0", "if1")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analyze.simulate import ACK, FIN, RST, SYN, Network, Packet, about, ping, tcp, udp
 from tests.analyze.told import C1, C2, A, B, changes, path_of, points, read, translations
 
@@ -207,6 +209,27 @@ def test_docker_proxy_is_two_connections(tmp_path: Path) -> None:
     assert changes(there)[1] == changes(back)[1] == ["proxied"]
     names = {finding["name"] for finding in report["findings"]}
     assert {"proxied-not-rewritten", "client-ip-lost"} <= names
+
+
+@pytest.mark.parametrize("later, ahead", [(5e6, 0.0), (3000.0, 30_000.0)], ids=["later", "knows before it is told"])
+def test_two_clients_of_one_habit_are_no_proxy(tmp_path: Path, later: float, ahead: float) -> None:
+    """Equal sizes both ways, the second connection inside the first: health checks, database drivers."""
+    net = Network(["A/ens33"])
+    for client, server, start, early, length in (
+        ("10.0.0.5:40000", "10.0.0.10:3306", 0.0, 0.0, 60e6), ("10.0.0.6:41000", "10.0.0.11:3306", later, ahead, 50e6)
+    ):  # fmt: skip
+        first = 1000 + round(start)
+        ask, tell = f"{client} > {server}", f"{server} > {client}"
+        net.at(start, "A/ens33", tcp(ask, seq=first, flags=SYN, ident=1))
+        net.at(start + 200, "A/ens33", tcp(tell, seq=5 * first, ack=first + 1, flags=SYN | ACK))
+        for number in range(5):
+            now = start + 50_000 + number * length / 5 - early
+            net.at(now, "A/ens33", tcp(ask, bytes(20), seq=first + 1 + 20 * number, ack=5 * first, ident=2 + number))
+            net.at(now + 300, "A/ens33", tcp(tell, bytes(35), seq=5 * first + 1 + 35 * number, ack=0, ident=2 + number))
+        net.at(start + length, "A/ens33", tcp(ask, seq=first + 101, flags=FIN | ACK, ident=90))
+    report = read(net, tmp_path)
+    assert report["proxies"] == []
+    assert not {"proxied-not-rewritten", "client-ip-lost"} & {finding["name"] for finding in report["findings"]}
 
 
 def test_resets_and_handshakes_of_strangers_are_never_nat(tmp_path: Path) -> None:
