@@ -47,7 +47,7 @@ def start(
             ) from error
         raise
     undo.callback(remove_container, container)
-    _start_attached(container)
+    start_attached(container)
     return container
 
 
@@ -62,7 +62,7 @@ def attached(network: str, address: str | None) -> dict[str, Any]:
     return {"network": network, "networking_config": {network: EndpointConfig(_API_OF_ADDRESSES, ipv4_address=address)}}
 
 
-def _start_attached(container: Any) -> None:
+def start_attached(container: Any) -> None:
     """Starts it. Docker gives a swarm 20 s to attach it to its network; a slow machine needs to be asked again."""
     from docker.errors import APIError
 

@@ -18,6 +18,7 @@ import pytest
 
 from capnet import lab
 from capnet.lab.plan import Lab
+from tests.live import swarms
 
 pytestmark = pytest.mark.live
 
@@ -191,16 +192,14 @@ def test_swarm_overlay_reaches_the_other_host(bench: Bench) -> None:
     clients = {name: docker.DockerClient(base_url=f"unix://{bench.folder}/{name}/docker.sock") for name in HOSTS}
     try:
         a, b = clients["A"], clients["B"]
-        a.swarm.init(advertise_addr=HOSTS["A"])
-        token = a.swarm.attrs["JoinTokens"]["Worker"]
-        b.swarm.join(remote_addrs=[f"{HOSTS['A']}:2377"], join_token=token, advertise_addr=HOSTS["B"])
+        swarms.found(clients, "B")
         until(lambda: [node.attrs["Status"]["State"] for node in a.nodes.list()] == ["ready", "ready"])
         assert {node.attrs["Description"]["Hostname"] for node in a.nodes.list()} == set(HOSTS)
         a.networks.create("across", driver="overlay", attachable=True)
         # Processes that ignore SIGTERM, and a policy that would start them again: `down` ends them all the same.
         always = {"Name": "always"}
-        a.containers.run("busybox", ["sleep", "600"], name="one", network="across", detach=True, restart_policy=always)
-        b.containers.run("busybox", ["sleep", "600"], name="two", network="across", detach=True, restart_policy=always)
+        swarms.attached(a, "across", "one", restart_policy=always)
+        swarms.attached(b, "across", "two", restart_policy=always)
         address = a.containers.get("one").attrs["NetworkSettings"]["Networks"]["across"]["IPAddress"]
         two = b.containers.get("two")  # which is told by the swarm's gossip where the other is
         until(lambda: two.exec_run(["ping", "-c1", "-W1", address]).exit_code == 0)
@@ -300,7 +299,9 @@ def test_folders_that_docker_makes_on_the_machine_go_away(bench: Bench) -> None:
         {command} up
         {command} exec A docker swarm init --advertise-addr {HOSTS["A"]} >/dev/null
         {command} exec A docker network create --driver overlay --attachable across >/dev/null
-        {command} exec A docker run --rm --network across busybox true
+        ran=no  # Docker has 20 s for a container's network in a swarm that has just begun
+        for try in 1 2 3; do {command} exec A docker run --rm --network across busybox true && ran=yes && break; done
+        test $ran = yes
         {command} down
         find /opt /var/lib -mindepth 1
         test ! -e /etc/docker

@@ -17,6 +17,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.record import places, tap
 from capnet.record.host import DockerHost, connect
 from capnet.scenario.execute import execute
+from tests.live import swarms
 
 pytestmark = pytest.mark.live
 
@@ -151,11 +152,11 @@ def test_programs_end_when_their_owner_is_gone(host: DockerHost, tmp_path: Path)
 def test_overlay_namespace_holds_the_vxlan_device(host: DockerHost, tmp_path: Path) -> None:
     """The VNI of the vxlan device in the namespace that was found is the one that Docker gave the network."""
     client = host.client
-    client.swarm.init(advertise_addr="192.168.111.128", listen_addr="192.168.111.128:2377")
+    swarms.found({"A": client})
     try:
         network = client.networks.create("net", driver="overlay", attachable=True)
         for life in range(2):  # the namespace goes with the last container and comes back under another name
-            box: Any = client.containers.run("busybox", BUSY, name=f"box{life}", network="net", detach=True)
+            box: Any = swarms.attached(client, "net", f"box{life}")
             point = places.in_overlay(host, "net", box.name, "vxlan0", "")
             found = next(e for e in places.interfaces(point.shell, point.netns) if e["ifname"] == "vxlan0")
             network.reload()
