@@ -71,7 +71,7 @@ def hosts_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--lab",
             is_flag=True,
-            help="Two Docker hosts made on this machine; removed afterwards unless they ran before.",
+            help="Two Docker hosts made on this machine; removed afterwards unless `capnet lab up` made them.",
         ),
     ):
         function = option(function)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from capnet.errors import CapnetError, UsageError
-from capnet.lab import daemon, image, needs, network, plan, record, undo
+from capnet.lab import daemon, image, needs, network, plan, record, undo, users
 from capnet.lab.plan import Kernel, Lab, LabHost
 from capnet.lab.uml import inner, machine
 from capnet.record.kernel import lacking
@@ -81,7 +81,7 @@ def up(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Lab:
     anything fails, or Ctrl-C interrupts, everything made so far is undone before the error goes on.
     UsageError when a lab with the other kernel runs.
     """
-    return _up(progress, kernel)[0]
+    return _up(progress, kernel, for_a_run=False)[0]
 
 
 def down(progress: Progress) -> bool:
@@ -98,14 +98,16 @@ def down(progress: Progress) -> bool:
 
 @contextmanager
 def running(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Iterator[Lab]:
-    """The running lab; where there is none, one that is made here and removed at the end."""
-    lab, made_here = _up(progress, kernel)
+    """The running lab; where there is none, one that is made here and removed at the end.
+
+    If others have come to use it by then, the last of them removes it; and if somebody has asked for it by `up`, it
+    stays.
+    """
+    lab, user = _up(progress, kernel, for_a_run=True)
     try:
         yield lab
     finally:
-        if made_here:
-            progress("removing the lab")
-            down(progress)
+        _leave(lab, user, progress)
 
 
 def status() -> list[HostStatus] | None:
@@ -144,8 +146,19 @@ def is_up() -> bool:
     return made is not None and _is_whole(lab, made)
 
 
-def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
-    """The lab, and whether it was made by this call."""
+def _leave(lab: Lab, user: int, progress: Progress) -> None:
+    with record.locked(lab.folder, progress), _undisturbed():
+        last = users.leave(lab.folder, user)
+        made = record.read(lab.folder)
+        if made is None:  # somebody has removed it; locking has made the folder anew
+            undo.everything(lab, record.Record(lab.folder))
+        elif made.for_runs and last:
+            progress("removing the lab")
+            undo.everything(lab, made)
+
+
+def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, int]:
+    """The lab, and for a run the descriptor that tells of this user (see `users`)."""
     began = time.monotonic()
     lab = replace(plan.chosen(), kernel=kernel)
     if kernel is Kernel.UML:
@@ -162,9 +175,9 @@ def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
                     begun = True
                     make = _make_in_uml if kernel is Kernel.UML else _make
                     with docker_errors():
-                        make(lab, lock, progress)
+                        make(lab, record.Record(lab.folder, kernel=kernel, for_runs=for_a_run), lock, progress)
                     progress(f"up after {time.monotonic() - began:.1f} s")
-                    return lab, True
+                    return lab, users.enter(lab.folder) if for_a_run else -1
                 if _is_whole(lab, left):
                     if left.kernel is not kernel:
                         raise UsageError(
@@ -175,7 +188,10 @@ def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
                         inner.up(lab.folder, progress)  # repairs what is not whole there
                     else:
                         progress("the lab is already up")
-                    return lab, False
+                    if for_a_run:
+                        return lab, users.enter(lab.folder)
+                    left.is_for_all()
+                    return lab, -1
                 progress("the lab is not whole: removing what is left of it, then making it anew")
                 with _undisturbed():
                     undo.everything(lab, left)
@@ -187,18 +203,17 @@ def _up(progress: Progress, kernel: Kernel) -> tuple[Lab, bool]:
         raise
 
 
-def _make_in_uml(lab: Lab, lock: int, progress: Progress) -> None:
-    made = record.Record(lab.folder, kernel=Kernel.UML)
+def _make_in_uml(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
     made.will_make(record.Kind.MACHINE, machine.release() or "")
     progress(f"starting User-Mode Linux {machine.release()}: a process, with this machine's files, without a network")
     machine.wait(lab.folder, machine.start(lab.folder))
     progress("it answers; making the lab inside")
     inner.up(lab.folder, progress)
+    users.prepare(lab.folder)
     made.is_ready()
 
 
-def _make(lab: Lab, lock: int, progress: Progress) -> None:
-    made = record.Record(lab.folder)
+def _make(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
     progress(f"network {plan.GATEWAY}/{plan.PREFIX_LENGTH}: a bridge, hosts A and B on it, no route out")
     network.make(lab, made, lock)
     progress("starting a Docker daemon on each host")
@@ -211,19 +226,24 @@ def _make(lab: Lab, lock: int, progress: Progress) -> None:
         progress(f"host {host.name} {host.address}: Docker {version} at {host.docker_url}")
         image.load(host, archive)
     progress(f"image {plan.IMAGE} on both, made from {busybox} (no registry is asked)")
+    users.prepare(lab.folder)
     made.is_ready()
 
 
 def _undo_unfinished(lab: Lab, progress: Progress) -> None:
-    """Undoes an interrupted `up`, unless another one has repaired it by now.
+    """Undoes an interrupted `up`, unless another one has repaired it by now, or uses it.
 
     The lock was let go of and is taken anew, because an interrupt can hide a child from us that was just
     being started: it holds the lock until it has done its work, or is a dockerd that can be found.
     """
     with record.locked(lab.folder, progress):
         left = record.read(lab.folder)
-        if left is None or not left.ready:
+        if left is None or not left.ready or (left.for_runs and _nobody_uses(lab)):
             undo.everything(lab, left or record.Record(lab.folder))
+
+
+def _nobody_uses(lab: Lab) -> bool:
+    return users.leave(lab.folder, users.enter(lab.folder))
 
 
 def _is_whole(lab: Lab, made: record.Record) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from capnet.lab import settings
+from capnet.lab import settings, users
 from capnet.lab.plan import Kernel, Lab
 from capnet.lab.uml import inner
 from capnet.record.host import connect
@@ -27,12 +27,12 @@ def play(
     keep: bool = False,
     say: Callable[[str], None],
 ) -> Path:
-    """Like capnet.scenario.play.play, on the hosts of a running lab."""
-    if lab.kernel is Kernel.UML:
-        path = bundle_path(output, name)
-        inner.play(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
-        return path
-    with docker_errors(), ExitStack() as stack:
+    """Like capnet.scenario.play.play, on the hosts of a running lab, when nobody else plays there."""
+    with users.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
+        if lab.kernel is Kernel.UML:
+            path = bundle_path(output, name)
+            inner.play(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
+            return path
         settings.mend(lab, say)
         stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
         hosts = []

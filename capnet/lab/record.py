@@ -45,12 +45,18 @@ class Record:
     """The things made so far, oldest first, and whether the lab was ever complete."""
 
     def __init__(
-        self, folder: Path, made: list[Thing] | None = None, ready: bool = False, kernel: Kernel = Kernel.NATIVE
+        self,
+        folder: Path,
+        made: list[Thing] | None = None,
+        ready: bool = False,
+        kernel: Kernel = Kernel.NATIVE,
+        for_runs: bool = False,
     ) -> None:
         self.folder = folder
         self.kernel = kernel
         self.made = made or []
         self.ready = ready
+        self.for_runs = for_runs  # it goes with the last run that uses it
 
     def will_make(self, kind: Kind, name: str) -> None:
         if (thing := Thing(kind, name)) not in self.made:  # a daemon that starts again is there already
@@ -61,10 +67,21 @@ class Record:
         self.ready = True
         self._write()
 
+    def is_for_all(self) -> None:
+        """It stays until somebody removes it."""
+        if self.for_runs:
+            self.for_runs = False
+            self._write()
+
     def _write(self) -> None:
-        text = json.dumps(
-            {"made_by": _MADE_BY, "kernel": self.kernel, "ready": self.ready, "made": self.made}, indent=1
-        )
+        content = {
+            "made_by": _MADE_BY,
+            "kernel": self.kernel,
+            "ready": self.ready,
+            "for_runs": self.for_runs,
+            "made": self.made,
+        }
+        text = json.dumps(content, indent=1)
         unfinished = self.folder / _UNFINISHED
         unfinished.write_text(text)
         unfinished.rename(self.folder / RECORD)
@@ -80,7 +97,8 @@ def read(folder: Path) -> Record | None:
         if content["made_by"] != _MADE_BY:
             raise KeyError("made_by")
         things = [Thing(Kind(kind), name) for kind, name in content["made"]]
-        return Record(folder, things, bool(content["ready"]), Kernel(content.get("kernel", Kernel.NATIVE)))
+        kernel = Kernel(content.get("kernel", Kernel.NATIVE))
+        return Record(folder, things, bool(content["ready"]), kernel, bool(content.get("for_runs")))
     except (FileNotFoundError, NotADirectoryError):
         found = _names_in(folder)
         if RECORD in found:  # it has just been made

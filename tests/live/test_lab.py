@@ -19,6 +19,7 @@ import pytest
 from capnet import lab
 from capnet.lab.plan import Lab
 from tests.live import swarms
+from tests.live.said import until_it_says
 
 pytestmark = pytest.mark.live
 
@@ -225,6 +226,35 @@ def test_two_at_once_make_one_lab(bench: Bench) -> None:
     assert len(bench.traces()["namespaces"]) == 3
 
 
+def test_two_runs_at_once_play_one_after_the_other_and_leave_nothing(bench: Bench, tmp_path: Path) -> None:
+    """Whoever made the lab, it goes with the last of them."""
+    words = [sys.executable, "-m", "capnet", "scenario", "container", "--lab", "--output", str(tmp_path)]
+    with (
+        subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as one,
+        subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as two,
+    ):
+        said = [process.communicate(timeout=400)[1] for process in (one, two)]
+    assert (one.returncode, two.returncode) == (0, 0), said
+    assert bench.traces() == NOTHING
+
+
+def test_a_lab_that_a_killed_run_left_goes_with_the_next_run(bench: Bench, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "capnet", "scenario", "none", "--lab", "--output", str(tmp_path)]
+    with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        until_it_says(process, "container bbox")
+        process.kill()
+    assert bench.run("status").returncode == 0
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert bench.traces() == NOTHING
+
+
+def test_a_lab_that_somebody_asked_for_stays_when_the_run_that_made_it_ends(bench: Bench) -> None:
+    with lab.running(print):
+        assert bench.run("up").returncode == 0
+    assert bench.run("status").returncode == 0
+
+
 def test_down_on_nothing_says_so(bench: Bench) -> None:
     done = bench.run("down")
     assert (done.returncode, done.stderr) == (0, "lab: there is no lab\n")
@@ -321,6 +351,16 @@ def test_a_missing_program_is_named_with_its_package(bench: Bench) -> None:
     )
     assert done.returncode == 4
     assert done.stderr == "capnet: the lab lacks dockerd; apt-get install docker.io\n"
+
+
+def test_without_nsenter_nobody_gets_in_and_that_is_said(bench: Bench) -> None:
+    bench.run("up")
+    hidden = f"mount --bind /dev/null {shutil.which('nsenter')}; exec {sys.executable} -m capnet lab exec A true"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hidden], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 4
+    assert done.stderr == "capnet: nsenter cannot be run (Permission denied); install it, or look at PATH\n"
 
 
 def test_a_folder_of_somebody_else_is_refused(bench: Bench) -> None:
