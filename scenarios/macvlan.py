@@ -25,6 +25,7 @@ from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NEEDS_PEER = True
+NEEDS_KERNEL: tuple[str, ...] = ("macvlan",)
 
 NET = "macvnet"
 

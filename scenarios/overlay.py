@@ -27,6 +27,7 @@ from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NEEDS_PEER = True
+NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
 
 NET = "vxlanA"
 BULK = 24_000  # bytes; at eight points, and the golden capture is to stay small

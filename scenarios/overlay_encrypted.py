@@ -25,7 +25,7 @@ from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NEEDS_PEER = True
-NEEDS_KERNEL: tuple[str, ...] = ("esp",)
+NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "esp")
 
 NET = "vxlanE"
 VNI = 7001

@@ -29,7 +29,7 @@ from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NEEDS_PEER = True
-NEEDS_KERNEL: tuple[str, ...] = ("ip_vs",)
+NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "ip_vs")
 
 NET = "vxlanS"
 BALANCER, INGRESS = "lb-vxlanS", "ingress-sbox"  # as Docker calls them among a network's containers

@@ -25,6 +25,7 @@ from capnet.scenario.expect import Pair, Seen
 from capnet.scenario.stage import Stage, page
 
 NEEDS_PEER = True
+NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
 
 NETS = {"a": "vxlanA", "b": "vxlanB"}
 NOT_THE_SWARM = "not port 2377 and not port 7946"

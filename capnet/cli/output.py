@@ -25,6 +25,11 @@ def report_columns(path: Path | None = None) -> int:
     return _WIDEST if columns is None else max(_NARROWEST, min(columns, _WIDEST))
 
 
+def table_columns() -> int:
+    """As wide as the terminal, or a report where there is none: of tables that gain by more."""
+    return terminal_columns() or _WIDEST
+
+
 def terminal_columns() -> int | None:
     """How wide the terminal is that standard output goes to; None when it goes elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():

@@ -16,6 +16,8 @@ import click
 from capnet.cli.scenario import check_kernel, hosts_options, kernel_option, open_hosts, the_lab
 from capnet.errors import CapnetError, Exit
 
+_GAP = 2  # columns between two of a table's
+_LEAST = 40  # columns for what was seen and the verdict, however narrow the terminal is
 _WORST_FIRST = (Exit.FINDING, Exit.UNREADABLE, Exit.USAGE, Exit.LACKS, Exit.OK)
 
 Play = Callable[[str, Callable[[str], None]], Path]  # (scenario, where its progress goes) → its capture
@@ -148,12 +150,18 @@ class Rounds:
     def table(self) -> str:
         from tabulate import tabulate
 
+        from capnet.cli.output import table_columns
+        from capnet.report.escape import visible
+
         rows = [
-            [each.name, each.model, each.packets, each.nat, each.tunnels, each.verdict]
+            [each.name, each.model, each.packets, each.nat, each.tunnels, visible(each.verdict)]
             for each in sorted(self.outcomes, key=lambda outcome: outcome.name)
         ]
         headers = ["scenario", "model", "packets", "NAT", "tunnels", "verdict"]
-        return tabulate(rows, headers, maxcolwidths=[None, None, None, None, 20, 28])
+        fixed = sum(max(len(str(cell)) for cell in column) for column in list(zip(headers, *rows, strict=True))[:3])
+        room = max(table_columns() - fixed - _GAP * (len(headers) - 1), _LEAST)
+        widths = [None, None, None, room * 3 // 8, room * 2 // 8, room * 3 // 8]
+        return tabulate(rows, headers, maxcolwidths=widths)
 
     def code(self) -> int:
         """The worst exit code: a broken claim is worse than something that the machine lacks."""

@@ -23,7 +23,7 @@ from capnet.errors import CapnetError, UsageError
 from capnet.lab import daemon, image, needs, network, plan, record, undo, users
 from capnet.lab.plan import Kernel, Lab, LabHost
 from capnet.lab.uml import inner, machine
-from capnet.record.kernel import lacking
+from capnet.record.kernel import OF_A_LAB, lacking
 from capnet.scenario.interrupts import SIGNALS
 from capnet.scenario.undo import docker_errors
 
@@ -57,6 +57,8 @@ class HostStatus:
 def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
     """The kernel for a lab that must have these features (names of record.kernel.FEATURES): this machine's if it does.
 
+    What every lab is made of is asked for too.
+
     `progress` is told which and why, where something is needed. A lab that runs User-Mode Linux has them all.
     """
     lab = plan.chosen()
@@ -64,7 +66,7 @@ def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
     made = record.read(lab.folder)
     if made is not None and made.kernel is Kernel.UML and _is_whole(lab, made):
         return Kernel.UML
-    missing = lacking(needed)
+    missing = lacking([*OF_A_LAB, *needed])
     this = f"this kernel ({os.uname().release})"
     if missing:
         progress(f"kernel: uml (User-Mode Linux), because {this} lacks {', '.join(missing)}")

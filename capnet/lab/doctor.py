@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from capnet.errors import CapnetError
@@ -22,6 +23,8 @@ from capnet.record import kernel
 from capnet.record.host import connect
 from capnet.scenario import library
 from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
+
+_SYSTEMD = Path("/run/systemd/system")  # there where systemd is process 1, sd_booted(3)
 
 
 class State(StrEnum):
@@ -91,8 +94,7 @@ def _docker() -> Iterator[Check]:
     try:
         host = connect()
     except CapnetError as error:
-        get = "sudo apt-get install docker.io" if not needs.find("dockerd") else "sudo systemctl start docker"
-        yield Check("Docker", "daemon", State.NO, str(error), get)
+        yield Check("Docker", "daemon", State.NO, str(error), _cure(str(error)))
         yield Check("Docker", f"image {DEFAULT_IMAGE}", State.UNKNOWN, "no daemon to ask")
     else:
         with closing(host):
@@ -103,6 +105,17 @@ def _docker() -> Iterator[Check]:
         yield Check("Docker", "static busybox", State.YES, "the image can be made of it, without a registry")
     else:
         yield _missing("Docker", "static busybox", "busybox-static", "makes the image where no registry answers")
+
+
+def _cure(reason: str) -> str:
+    """The command that brings the daemon that Docker's own environment means."""
+    if "Permission denied" in reason:
+        return "sudo capnet …"
+    if chosen := [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]:
+        return f"unset {chosen[0]}"
+    if not needs.find("dockerd"):
+        return "sudo apt-get install docker.io"
+    return "sudo systemctl start docker" if _SYSTEMD.exists() else "sudo service docker start"
 
 
 def _image(client: Any) -> Check:
@@ -173,11 +186,13 @@ def _uml() -> Iterator[Check]:
 
 
 def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Play]:
-    """What keeps a lab from being made keeps every scenario; what a kernel lacks, those that need it."""
-    parts = [check.what for check in checks if check.part == "lab" and check.state is not State.YES]
-    parts += [name for name in ("bridge", "veth", "nat") if features[name] is False]
+    """What keeps a lab from being made keeps every scenario; what a kernel lacks, those that need it.
+
+    Root is not among it: the command that plays one begins with sudo.
+    """
+    parts = [each.what for each in checks if each.part == "lab" and each.state is not State.YES and each.what != "root"]
     for name in library.files():
-        needed = library.kernel_needs(name)
+        needed = (*kernel.OF_A_LAB, *library.kernel_needs(name))
         lacking = [feature for feature in needed if features[feature] is False]
         unknown = [feature for feature in needed if features[feature] is None]
         if parts:
@@ -189,7 +204,7 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
         elif unknown:
             yield Play(name, State.UNKNOWN, f"needs {', '.join(unknown)}")
         else:
-            yield Play(name, State.YES, f"needs {', '.join(needed)}" if needed else "")
+            yield Play(name, State.YES)
 
 
 def _features() -> dict[str, bool | None]:

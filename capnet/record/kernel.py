@@ -38,6 +38,7 @@ _QUESTIONS = {
 }
 
 FEATURES = tuple(_QUESTIONS)
+OF_A_LAB = ("bridge", "veth", "nat")  # what no lab and no Docker host goes without
 
 # $1: the options of unshare, then name, program and question of each feature.
 _ASK = """

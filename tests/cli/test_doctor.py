@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +83,29 @@ def test_the_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
         assert check["what"] in table
     for play in said["scenarios"]:
         assert play["scenario"] in table
+
+
+def test_the_command_is_one_that_helps(said: dict[str, Any]) -> None:
+    """DOCKER_HOST leads nowhere here: to start Docker on this machine would change nothing."""
+    daemon = next(check for check in said["checks"] if check["what"] == "daemon")
+    assert daemon["get"] == "unset DOCKER_HOST"
+
+
+def test_what_a_scenario_needs_of_a_kernel_is_asked(tmp_path: Path) -> None:
+    """`ip` stands for a kernel without VXLAN and macvlan: it refuses these two kinds, in iproute2's words."""
+    real = shutil.which("ip")
+    if os.geteuid() != 0 or real is None:
+        pytest.skip("asks the kernel: needs root and iproute2")
+    (tmp_path / "ip").write_text(
+        '#!/bin/sh\ncase "$*" in *type\\ vxlan*|*type\\ macvlan*) '
+        f"echo 'Error: Unknown device type.' >&2; exit 2;; esac\nexec {real} \"$@\"\n"
+    )
+    (tmp_path / "ip").chmod(0o755)
+    found = json.loads(doctor("--format", "json", PATH=f"{tmp_path}:{os.environ['PATH']}"))
+    plays = {play["scenario"]: play for play in found["scenarios"]}
+    for name in library.files():
+        needed = {"vxlan", "macvlan"} & set(library.kernel_needs(name))
+        assert bool(needed) == name.startswith(("overlay", "macvlan"))
+        if needed and not plays[name]["found"].startswith("the lab lacks"):
+            assert plays[name]["state"] in ("uml", "no")
+            assert all(feature in plays[name]["found"] for feature in needed)

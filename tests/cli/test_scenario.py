@@ -1,0 +1,74 @@
+"""`capnet scenario` and `capnet lab` before anything is made: lists, and what is refused. No Docker, no root needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capnet.cli.scenario_all import Outcome, Rounds
+from capnet.scenario import library
+from tests.conftest import PROJECT
+
+
+def capnet(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", *map(str, words)],
+        cwd=PROJECT,
+        env={**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_list_has_its_summaries_in_one_column() -> None:
+    lines = capnet("scenario", "list").stdout.splitlines()
+    widest = max(map(len, library.files()))
+    assert [line[:widest].strip() for line in lines] == list(library.files())
+    assert {line[widest : widest + 2] for line in lines} == {"  "}
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_the_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr("capnet.cli.output.terminal_columns", lambda: width)
+    rounds = Rounds(2)
+    rounds.outcomes = [
+        Outcome("bridge-hairpin-noproxy", 0, "ok, 9 expectations", "bridge", 225, "snat 4 (2 ports), snat+dnat 3"),
+        Outcome("overlay-service", 1, "failed 2 of 9 expectations", "overlay", 314, "dnat 9", "vxlan 4096 4097 4098"),
+    ]  # fmt: skip
+    lines = rounds.table().splitlines()
+    assert max(map(len, lines)) <= max(width, 90)  # names, models and counts are not cut
+    assert {line.split()[0] for line in lines if not line.startswith((" ", "-"))} == {
+        "scenario", "bridge-hairpin-noproxy", "overlay-service",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bridge", "--output", "/dev/null/x.pcapng"], "cannot write /dev/null/x.pcapng: Not a directory"),
+        (["bridge", "--lab", "--output", "/dev/null"], "cannot write /dev/null/bridge.pcapng: Not a directory"),
+        (["bridge", "--output", "x.pcap"], "call it x.pcapng"),
+        (["bridge"], "needs a second Docker host"),
+        (["none", "--kernel", "uml"], "--kernel is about the lab"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_else(words: list[str], said: str, tmp_path: Path) -> None:
+    output = [] if "--output" in words else ["--output", tmp_path]
+    done = capnet("scenario", *words, *output)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lab_in_a_folder_that_cannot_be_made_is_refused() -> None:
+    done = capnet("lab", "up", "--kernel", "native", CAPNET_LAB_DIR="/proc/nowhere")
+    assert done.returncode in (2, 4)  # 4: this machine lacks something for a lab, which is said first
+    assert done.stderr.startswith("capnet: ")
