@@ -170,6 +170,7 @@ def _play_command(name: str, path: Path) -> click.Command:
                 raise library.second_host_missing(name)
             with open_hosts(lab, host, peer) as hosts:
                 check_kernel(name, hosts[0])
+                tell_settings(name)
                 written = play(name, hosts, **options)
                 whole = not capture and all(each.shell for each in hosts)
         _report(written)
@@ -234,6 +235,16 @@ def check_kernel(name: str, host: Any) -> None:
             f"the kernel of host {host.name} ({host.kernel}) lacks {', '.join(missing)}, which {name} needs: load the "
             f"modules, or play it in a lab with another kernel: capnet scenario {name} --lab --kernel uml"
         )
+
+
+def tell_settings(name: str) -> None:
+    """Says what the scenario takes for granted of a daemon that is not the lab's: Docker's API does not tell it."""
+    import json
+
+    from capnet.scenario import library
+
+    for key, value in library.daemon_settings(name).items():
+        say(f"{name} is about a daemon with {key}={json.dumps(value)}; capnet sets that in a lab only (--lab)")
 
 
 @contextmanager

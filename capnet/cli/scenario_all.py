@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from capnet.cli.scenario import check_kernel, hosts_options, kernel_option, open_hosts, the_lab
+from capnet.cli.scenario import check_kernel, hosts_options, kernel_option, open_hosts, tell_settings, the_lab
 from capnet.errors import CapnetError, Exit
 
 _GAP = 2  # columns between two of a table's
@@ -56,6 +56,7 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
 
             def on_hosts(name: str, say: Callable[[str], None]) -> Path:
                 check_kernel(name, hosts[0])
+                tell_settings(name)
                 return play(name, hosts, output=output, image=image, say=say)
 
             rounds.play(names, on_hosts)

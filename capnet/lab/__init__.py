@@ -197,7 +197,7 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
                 progress("the lab is not whole: removing what is left of it, then making it anew")
                 with _undisturbed():
                     undo.everything(lab, left)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: whatever ended it, nothing half made may stay
         if begun:
             with _undisturbed():
                 progress("undoing what was made so far")

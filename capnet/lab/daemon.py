@@ -119,7 +119,7 @@ def wait(host: LabHost, pid: int) -> str:
             raise EnvironmentLacks(
                 f"dockerd of host {host.name} does not answer after {READY_WITHIN:.0f} s: {_last_words(host)}"
             )
-        time.sleep(0.1)
+        time.sleep(0.1)  # dockerd tells nobody but systemd that it is ready: it is asked again
 
 
 def answers(host: LabHost) -> str | None:

@@ -175,7 +175,7 @@ def _argv(pid: int) -> list[str]:
             if place is None or place == before or time.monotonic() > until:
                 break
             before = place if place[1] else None
-            time.sleep(0.001)
+            time.sleep(0.001)  # the kernel is in the middle of execve(2), which nothing tells the end of
     return [""]
 
 

@@ -61,7 +61,8 @@ def _remove_cgroup(name: str) -> None:
     deadline = time.monotonic() + _DEADLINE
     for hierarchy in hierarchies:
         for folder, _, _ in os.walk(hierarchy / name, topdown=False):
-            while not _is_gone(Path(folder)):  # the kernel takes a moment to let go of ended processes
+            # The kernel takes a moment to let go of ended processes, and tells of it by rmdir(2) alone.
+            while not _is_gone(Path(folder)):
                 if time.monotonic() > deadline:
                     raise CapnetError(f"cgroup {folder} cannot be removed: something still runs in it")
                 time.sleep(0.02)

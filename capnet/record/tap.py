@@ -173,14 +173,14 @@ def _until_all_listen(taps: Sequence[Tap]) -> None:
                 f"{tap.program.name} at {tap.point.name} did not begin to listen within {_READY_WITHIN:.0f} s: "
                 f"{tap._last_words()}"
             )
-        time.sleep(0.02)
+        time.sleep(0.02)  # they say it in files, which are looked into again
 
 
 def _until_quiet(taps: Sequence[Tap]) -> None:
     deadline = time.monotonic() + _QUIET_WITHIN
     sizes, since, behind = [tap.size() for tap in taps], time.monotonic(), list(taps)
     while (time.monotonic() - since < _QUIET or behind) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # silence is what is waited for, and nothing tells of that but time
         if time.monotonic() - since > _WOKEN:
             behind = [tap for tap in behind if not tap.sleeps()]
         now = [tap.size() for tap in taps]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from capnet.errors import EnvironmentLacks
+from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.host import DockerHost
 from capnet.scenario.runs import remove_image
 
@@ -27,6 +27,12 @@ def ensure(host: DockerHost, image: str, labels: dict[str, str], undo: ExitStack
         return
     except docker.errors.ImageNotFound:
         pass
+    except docker.errors.APIError as error:
+        if error.status_code != 400:
+            raise
+        raise UsageError(f"--image {image}: that is no name of an image ({error.explanation})") from error
+    except docker.errors.NullResource as error:
+        raise UsageError("--image: a name is missing") from error
     repository, _, tag = image.partition(":")
     try:
         say(f"{host.name}: pull image {image}")

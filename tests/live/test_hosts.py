@@ -210,6 +210,18 @@ def test_an_image_that_cannot_be_had_is_said(hosts: Clients, tmp_path: Path) -> 
     assert everything(hosts) == before
 
 
+@pytest.mark.parametrize("image", ["Bad Image!", ""])
+def test_what_is_no_name_of_an_image_is_said(hosts: Clients, tmp_path: Path, image: str) -> None:
+    done = capnet("scenario", "none", *urls(hosts)[:2], "--image", image, "--output", tmp_path, code=2)
+    assert done.stderr.splitlines()[-1].startswith("capnet: --image")
+
+
+def test_a_setting_of_the_daemon_that_only_a_lab_can_have_is_told(hosts: Clients, tmp_path: Path) -> None:
+    """This daemon has its userland proxy, so the scenario fails, and whoever reads that knows why."""
+    done = capnet("scenario", "bridge-hairpin-noproxy", *urls(hosts)[:2], "--output", tmp_path, code=1)
+    assert "about a daemon with userland-proxy=false; capnet sets that in a lab only (--lab)" in done.stderr
+
+
 def test_a_container_of_that_name_is_left_alone(hosts: Clients, tmp_path: Path) -> None:
     other = hosts["A"].containers.create("busybox", name="bbox")
     try:

@@ -55,7 +55,7 @@ def _put_first(launcher: subprocess.Popen[bytes]) -> None:
                 if os.getsid(int(kernel)) == int(kernel):
                     Path(f"/proc/{kernel}/autogroup").write_text(str(_PRIORITY))
                     return
-            time.sleep(0.02)
+            time.sleep(0.02)  # nothing tells of another process's setsid(2)
 
 
 class Exchange:

@@ -159,7 +159,7 @@ def wait(folder: Path, keeper: subprocess.Popen[bytes]) -> None:
             raise EnvironmentLacks(f"User-Mode Linux ended at once: {last_words(folder)}")
         if time.monotonic() > deadline:
             raise EnvironmentLacks(f"User-Mode Linux does not answer after {READY_WITHIN:.0f} s: {last_words(folder)}")
-        time.sleep(0.1)
+        time.sleep(0.1)  # until the keeper makes the socket, or ends; there is nothing to wait on for both
 
 
 def is_alive(folder: Path) -> bool:
