@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -174,7 +175,6 @@ def _play_command(name: str, path: Path) -> click.Command:
                 written = play(name, hosts, **options)
                 whole = not capture and all(each.shell for each in hosts)
         _report(written)
-        click.echo(str(written))
         _check(name, written, whole=whole)
 
     return play
@@ -272,14 +272,16 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
 
 
 def _report(path: Path) -> None:
+    """Prints the report, and last the path of the capture."""
     from capnet.analyze.engine import analyze
-    from capnet.cli.output import report_columns
+    from capnet.cli.output import emit, report_columns
     from capnet.report.document import document
     from capnet.report.table import render
 
     found = document(analyze([path]))
     where = {each["file"]: str(path) for each in found["inputs"]}
-    click.echo(render(found, report_columns(), where), nl=False)
+    if sys.stdout is not None:  # nobody is there to read, but the verdict is still the exit code
+        emit(f"{render(found, report_columns(), where)}{path}\n")
 
 
 def _title(name: str, path: Path) -> str:

@@ -70,7 +70,7 @@ def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | Non
     from capnet.scenario import library
 
     def quietly(line: str) -> None:
-        """Which kernel is chosen is said once, for all of them."""
+        """Which kernel is chosen is said once for all that have the same, below."""
 
     groups: dict[labs.Kernel, list[str]] = {each: [] for each in labs.Kernel}
     for name in names:
@@ -81,6 +81,8 @@ def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | Non
         if not mine:
             continue
         try:
+            if kernel == "auto":
+                labs.kernel_for(sorted({need for name in mine for need in library.kernel_needs(name)}), rounds.say)
             with the_lab(host, peer, chosen.value) as made:
                 rounds.play(mine, partial(_play, made, **options))
         except CapnetError as error:  # there is no such lab
@@ -119,15 +121,15 @@ class Rounds:
         """Plays each by `play`. What a person can fix makes its row, and the next one has its turn."""
         for name in names:
             began = time.monotonic()
-            self._line(f"[{len(self.outcomes) + 1:2}/{self.total}] {name}")
+            self.say(f"[{len(self.outcomes) + 1:2}/{self.total}] {name}")
             try:
                 outcome = _outcome(name, play(name, self.step))
             except CapnetError as error:
                 outcome = Outcome(name, int(error.exit_code), str(error))
             self.outcomes.append(outcome)
-            self._line(f"        {outcome.verdict} ({time.monotonic() - began:.1f} s)")
+            self.say(f"        {outcome.verdict} ({time.monotonic() - began:.1f} s)")
             for line in outcome.details:
-                self._line(f"        {line}")
+                self.say(f"        {line}")
 
     def without(self, names: Iterable[str], error: CapnetError) -> None:
         """None of these could be played, for one and the same reason."""
@@ -145,7 +147,7 @@ class Rounds:
         else:
             click.echo(f"        {line}", err=True)
 
-    def _line(self, line: str) -> None:
+    def say(self, line: str) -> None:
         click.echo(f"\r\x1b[K{line}" if self._screen else line, err=True)
 
     def table(self) -> str:

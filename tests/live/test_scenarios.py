@@ -188,6 +188,16 @@ def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
     assert not port_of_gossip()
 
 
+def test_a_reader_who_has_enough_changes_no_verdict(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+    """As `capnet scenario none --lab | head`: the claims are judged all the same."""
+    with start("scenario", "none", "--lab", "--output", str(tmp_path)) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert "all 6 expectations are met" in said
+    assert process.returncode == 0
+
+
 def test_overlay_without_a_second_host_says_what_it_needs() -> None:
     with start("scenario", "overlay", "--host", "unix:///nowhere.sock") as process:
         _, err = process.communicate(timeout=400)
