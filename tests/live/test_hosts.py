@@ -81,10 +81,6 @@ def everything(hosts: Clients) -> dict[str, dict[str, object]]:
     return {name: inventory(client) for name, client in hosts.items()}
 
 
-def folders() -> set[Path]:
-    return set(Path("/tmp").glob("capnet-*-*-*"))
-
-
 @contextlib.contextmanager
 def swarm(hosts: Clients, joined: str) -> Iterator[None]:
     """A swarm that host A manages, and B is in it or not; with what is in the block it goes."""
@@ -308,14 +304,19 @@ class forwarded:
 
 
 @pytest.mark.parametrize("step", ["swarm of", "container left", "listen at", "left to host"])
-def test_killed_at_any_step_the_next_run_removes_what_is_left(hosts: Clients, tmp_path: Path, step: str) -> None:
+def test_killed_at_any_step_the_next_run_removes_what_is_left(
+    hosts: Clients, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a folder for temporary files of its own: any other run on this machine removes what it finds there too."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     before = everything(hosts)
     words = [sys.executable, "-m", "capnet", "scenario", "overlay", *urls(hosts), "--output", str(tmp_path)]
     with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         until_it_says(process, step)
         process.send_signal(signal.SIGKILL)
-    left = {path for path in folders() if f"-{process.pid}-" in path.name}
-    assert left
+    assert [path.name.split("-")[2] for path in temporary.iterdir()] == [str(process.pid)]
 
     def cleaned() -> bool:
         """Docker may still be making what it was asked for last: that is there some time after the asker is dead."""
@@ -323,5 +324,5 @@ def test_killed_at_any_step_the_next_run_removes_what_is_left(hosts: Clients, tm
         return everything(hosts) == before
 
     assert "removed" in capnet("scenario", "clean", *urls(hosts)).stdout
-    assert not left & folders()
+    assert list(temporary.iterdir()) == []
     until(cleaned, "all is as it was")
