@@ -21,7 +21,7 @@ def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> t
     ledger = reading.ledger or Ledger(Machine(compiled=False))
     reading.ledger = None  # what is concluded from is in the context, and nowhere else
     rest()
-    ledger.finish()
+    addresses = ledger.finish(bounds.some_stations)
     for point in reading.points:
         known = topology.point(point.name) if topology else None
         point.role = known.role if known else role_from_name(point.name)
@@ -33,13 +33,13 @@ def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> t
         points=reading.points,
         topology=topology,
         flows=ledger.flows,
-        stations=bounds.some_stations(ledger.stations),
+        stations=ledger.stations,
         arps=bounds.some_arps(ledger.arps),
         tunnels=bounds.some_tunnels(found),
         observations=ledger.followed,
         sample_share=ledger.sample_share,
         names=names,
-        in_all={"addresses": len(ledger.stations), "arps": len(ledger.arps), "tunnels": len(found)},
+        in_all={"addresses": addresses, "arps": len(ledger.arps), "tunnels": len(found)},
         peeks=ledger.peeks,
     )
     covered = coverage(reading.packets, ledger.undecoded)

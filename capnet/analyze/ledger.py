@@ -7,6 +7,7 @@ full, half of the digests are dropped, at every point the same ones.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -37,6 +38,7 @@ BUDGET = 400_000
 ONE_POINT_SHARE = 8
 
 ROOM = 4096  # for rows that are summed up at a time
+MANY = 1 << 17  # flows: of more, what takes memory for each is done one after the other
 
 
 class Ledger:
@@ -183,21 +185,39 @@ class Ledger:
         """Share of all digests that are observed; 1.0 = every packet."""
         return 1.0 / (self.sample + 1)
 
-    def finish(self) -> None:
-        """Nothing more will be seen: the flow table of the pass, as large as what is concluded from, is let go."""
-        unpacking = Thread(target=lambda: self.flows)  # both wait for memory most of the time
-        unpacking.start()
-        self._summed = self.stations
+    def finish(self, some: Callable[[np.ndarray], np.ndarray]) -> int:
+        """Nothing more will be seen: the tables of the pass, as large as what is concluded from, are let go.
+
+        `some`: the stations to keep, of all. Returns how many there were.
+        """
+        many = self._flows.count > MANY
+        unpacking = Thread(target=lambda: self.flows)
+        if not many:  # both wait for memory most of the time
+            unpacking.start()
+        whole = self._sum_up(self._stations)
+        self._stations = Table(self.machine, col.STATION_WIDTH, col.STATION_KEY)
+        self._summed = some(whole)
+        stations = len(whole)
+        del whole
+        if many:
+            unpacking.start()
         unpacking.join()
         columns = self.flows
         self._flows = Table(self.machine, PACKED, KEY, scratch=FLOW_SCRATCH)
         self._columns = columns
+        return stations
 
     @property
     def stations(self) -> np.ndarray:
         """The station table: strays and frames without IP as counted, the others summed up from flows and ARP."""
         if self._summed is not None:
             return self._summed
+        sums = Table(self.machine, col.STATION_WIDTH, col.STATION_KEY)
+        sums.add(self._stations.rows, self.machine.run(add_stations))
+        return self._sum_up(sums)
+
+    def _sum_up(self, sums: Table) -> np.ndarray:
+        """Add what flows and ARP say to a table of stations; its rows in order of first sight."""
         arps = self.arps
         zero = np.zeros(len(arps), dtype=np.int64)
         arp_rows = np.column_stack(
@@ -209,8 +229,6 @@ class Ledger:
             ]
         )  # fmt: skip
         run, view = self.machine.run, self.machine.view
-        sums = Table(self.machine, col.STATION_WIDTH, col.STATION_KEY)
-        sums.add(self._stations.rows, run(add_stations))
         flows = view(self._flows.flat)
         for receiving in (0, 1):
             for start in range(0, self._flows.count, ROOM):  # flows are many more than stations
