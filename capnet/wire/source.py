@@ -14,6 +14,7 @@ from capnet.errors import UnreadableInput
 from capnet.wire import inflate
 from capnet.wire.kernel import Buffer
 
+MOST = 16 << 20  # bytes that are held for one block, however long it says that it is
 BLOCK = 1 << 21  # smaller ones fit a processor's own cache better, but each costs a quarter of a millisecond
 
 
@@ -121,6 +122,13 @@ class Source:
             return False
         self.end += got
         self.read += got
+        return True
+
+    def have(self, count: int) -> bool:
+        """Make `count` bytes available at `pos`; False if the stream ends before."""
+        while self.end - self.pos < count:
+            if not self.more(max(count, MOST)):
+                return False
         return True
 
     def _another(self, size: int) -> Buffer:

@@ -120,7 +120,7 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
     with open_capture(path, compiled=False) as capture:
         for _ in capture.records():
             pass
-        table, interfaces = memoryview(capture._table), len(capture.interfaces)
+        table, interfaces = memoryview(capture._sections.table), len(capture.interfaces)
     found = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
     out = memoryview(np.zeros(5, dtype=np.int64))
     ends, packets = zip(*records(path), strict=True)
