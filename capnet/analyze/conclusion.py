@@ -74,11 +74,11 @@ def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> t
 
 def _judge(report: Report, context: Context) -> None:
     """Fill a report with what takes more than the tables."""
-    report.stations = stations.conclude(context)
     report.tunnels = context.tunnel_facts = tunnels.conclude(context)
     report.paths = context.path_facts = paths.conclude(context)
     report.nat = context.nat_facts = nat.conclude(context)
     report.proxies = context.proxy_facts = proxies.conclude(context)
+    report.stations = stations.conclude(context)
     report.macs = macs.conclude(context)
     report.models = models.conclude(context)
     report.findings = findings.conclude(context)

@@ -22,7 +22,7 @@ from capnet.analyze.facts import Evidence, MacVerdict
 from capnet.analyze.layer2 import SharedMac, network_of, own_ips, passed_on
 from capnet.analyze.rows import is_multicast_mac, plural, several
 from capnet.analyze.segments import rival_claims, segments
-from capnet.analyze.stations import RECEIVED, Speaker, speakers
+from capnet.analyze.stations import RECEIVED, Speaker, speakers, translated_to
 from capnet.wire.frames import address_value, mac_text
 
 SURE = 0.5  # of a card's children, see analyze.segments
@@ -41,7 +41,7 @@ def conclude(context: Context) -> list[MacVerdict]:
 
 def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
     mac, where = mac_text(speaker.mac), context.points[point].name
-    passed = passed_on(speaker)
+    passed = _without_hairpins(context, point, passed_on(speaker))
     own = own_ips(speaker)
     if passed:
         because = f"{mac} sends packets of {_addresses(passed)} that others own or that were routed before: it forwards"
@@ -58,6 +58,15 @@ def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | Non
         because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
         return [MacVerdict("shared", [mac], own, where, because, _frames(context, point, speaker.mac, own))]
     return []
+
+
+def _without_hairpins(context: Context, point: int, passed: list[str]) -> list[str]:
+    """Without addresses of others that NAT on a bridge puts into frames of a container's own MAC."""
+    put_in = translated_to(context) if passed else set()
+    if not put_in.intersection(passed):
+        return passed
+    claimed = {ip for speaker in speakers(context, point).values() for ip in speaker.named}
+    return [ip for ip in passed if ip not in put_in or ip not in claimed]
 
 
 def _v4(ips: set[str]) -> list[str]:

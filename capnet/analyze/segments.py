@@ -45,7 +45,7 @@ from capnet.analyze.layer2 import (
     unicast,
 )
 from capnet.analyze.rows import TCP, UDP, destination, is_multicast_mac, source
-from capnet.analyze.stations import home_points, speakers
+from capnet.analyze.stations import home_points, speakers, translated_to
 from capnet.wire.frames import address_text, address_value
 
 
@@ -74,9 +74,7 @@ def _segments(context: Context) -> Segments:
     ]
     found.cards = surest([card for card in cards if card])
     # On a bridge, hairpin NAT puts the host's address into frames of a container's MAC.
-    outer = {row.after.src for row in context.nat_facts if "snat" in row.kind}
-    outer |= {row.before.dst for row in context.nat_facts if "dnat" in row.kind}
-    found.shared = _shared(context, found, outer)
+    found.shared = _shared(context, found, translated_to(context))
     return found
 
 

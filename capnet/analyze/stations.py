@@ -55,8 +55,14 @@ class Speaker:
 
 def conclude(context: Context) -> list[Station]:
     """Stations in order of first sight."""
-    homes = home_points(context)
-    return [_fact(context, speaker, homes) for speaker in speakers(context).values()]
+    homes, put_in = home_points(context), translated_to(context)
+    return [_fact(context, speaker, homes, put_in) for speaker in speakers(context).values()]
+
+
+def translated_to(context: Context) -> set[str]:
+    """Addresses that NAT puts into packets: on a bridge, into frames that keep a container's MAC (hairpins)."""
+    found = {row.after.src for row in context.nat_facts if "snat" in row.kind}
+    return found | {row.before.dst for row in context.nat_facts if "dnat" in row.kind}
 
 
 def speakers(context: Context, point: int | None = None, *, bare: bool = False) -> dict[int, Speaker]:
@@ -158,28 +164,32 @@ def _home_points(context: Context) -> dict[int, list[int]]:
     return homes
 
 
-def _fact(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> Station:
+def _fact(context: Context, speaker: Speaker, homes: dict[int, list[int]], put_in: set[str]) -> Station:
     group = is_multicast_mac(speaker.mac)
     own = speaker.received if group else speaker.own or speaker.forwarded or speaker.unclear
     if not own and not speaker.points:  # it never spoke: what was sent to it is all there is, if it is one address
         own = speaker.received if len(speaker.received) == 1 else {}
     ips = [ip for ip in own if group or not is_multicast(ip)]
+    if len(ips) > 1 and put_in:
+        ips = [ip for ip in ips if ip not in put_in or ip in speaker.named] or ips
     if len(ips) > 1:
         ips = sorted(ips, key=address_value)[:MOST_IPS]
     points = speaker.points or speaker.reached
     return Station(
         mac=mac_text(speaker.mac),
         ips=ips,
-        names=_names(context, speaker.mac, ips),
+        names=_names(context, speaker.mac, ips, own is not speaker.forwarded),
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
         kind="multicast" if group else _kind(context, speaker, homes),
     )
 
 
-def _names(context: Context, mac: int, ips: list[str]) -> list[str]:
-    found = {context.names[ip] for ip in ips if ip in context.names}
-    return sorted(found or {name for name, _ in _known(context, mac)})
+def _names(context: Context, mac: int, ips: list[str], own: bool) -> list[str]:
+    """Of its addresses, or as the topology calls the MAC: that first, where the addresses are not its own."""
+    by_address = {context.names[ip] for ip in ips if ip in context.names}
+    by_mac = {name for name, _ in _known(context, mac)}
+    return sorted((by_address or by_mac) if own else (by_mac or by_address))
 
 
 def _kind(context: Context, speaker: Speaker, homes: dict[int, list[int]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,24 @@ def test_what_gre_carries_has_a_path_and_the_carrier_none(tmp_path: Path) -> Non
         net.pass_by(("A/ens33", carrier), ("B/ens33", carrier))
     report = read(net, tmp_path)
     assert [(path["proto"], points(path)) for path in report["paths"]] == [("udp", ["A/ens33", "B/ens33"])]
+
+
+# -- whose address it is --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["bridge-hairpin-noproxy", "bridge", "bridge-clash"])
+def test_an_address_that_a_hairpin_puts_into_a_containers_frames_is_not_the_containers(name: str) -> None:
+    """On a bridge NAT rewrites addresses and leaves MACs; who owns which is in the topology, from docker inspect."""
+    golden = Path(__file__).parents[2] / "pcaps" / f"{name}.pcapng"
+    topology = json.loads(golden.with_suffix(".topology.json").read_text())
+    report = document(analyze(golden))
+    owned = {
+        endpoint["mac"]: {address.split("/")[0] for address in endpoint["addresses"] if ":" not in address}
+        for container in topology["containers"]
+        for endpoint in container["endpoints"]
+        if endpoint["mac"]
+    }
+    assert owned
+    stations = {row["mac"]: row for row in report["stations"]}
+    for mac, ips in owned.items():
+        assert {ip for ip in stations[mac]["ips"] if ":" not in ip} == ips
+        assert len(stations[mac]["names"]) == 1
+    assert not {mac for row in report["macs"] if row["verdict"] == "router" for mac in row["macs"]} & owned.keys()
