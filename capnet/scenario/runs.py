@@ -53,10 +53,12 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
                 remove_network(network)
                 gone.append(f"network {network.name} on {host.name}")
     for host in hosts:
-        for image in host.client.images.list(filters=_made()):
-            if which(image.labels):
-                remove_image(host.client, image.id)
-                gone.append(f"image {' '.join(image.tags)} on {host.name}")
+        for image in host.client.api.images(
+            filters=_made()
+        ):  # docker-py's own list asks again for each, which may be gone
+            if which(image["Labels"] or {}):
+                remove_image(host.client, image["Id"])
+                gone.append(f"image {' '.join(image['RepoTags'] or ())} on {host.name}")
     return gone
 
 
