@@ -228,6 +228,8 @@ def _links(context: Context) -> Links:
     votes = np.stack([seen[early, OBS_FLOW], seen[late, OBS_FLOW]], axis=1)
     pairs, vote_of, count = unique_pairs(votes, len(flows))
     count = without_detours(pairs, count)
+    # Fragments without their first one: no flow goes on as one without ports, though some of its packets seem to.
+    count[(flows[pairs[:, 0], FLOW_SPORT] < 0) != (flows[pairs[:, 1], FLOW_SPORT] < 0)] = 0
     kept = best_both_ways(pairs, count, len(flows))
     aside = _side_ways(context, pairs, count, vote_of[~(repeated[early] | repeated[late])], kept)
     main = np.arange(len(kept) + len(aside))
@@ -241,6 +243,7 @@ def _links(context: Context) -> Links:
     link_of_pair[aside] = np.arange(len(kept), len(main))
     kept = np.concatenate([kept, aside])
     voted = link_of_pair[vote_of]
+    aside_early, aside_late = early[voted < 0], late[voted < 0]
     early, late, voted = early[voted >= 0], late[voted >= 0], voted[voted >= 0]
     source, target = pairs[kept, 0], pairs[kept, 1]
 
@@ -267,10 +270,26 @@ def _links(context: Context) -> Links:
     first = by_time[starts] if len(kept) else starts
     frames = np.stack([seen[early[first], OBS_FRAME], seen[late[first], OBS_FRAME]], axis=1)
 
+    pieces = _pieces_apart(context, seen, aside_early, aside_late, after_flow, target)
     ttl_deltas = ttl_delta[by_ttl[middle]] if len(kept) else middle
     # Room for what comes: these are one number or more for each packet.
-    del before, late, early, votes, vote_of, voted, delays, by_delay, ttl_delta, by_ttl, by_time
-    compared = coverage(context, seen, rank, Ways(source, target, main, size, spread[:, 0], spread[:, 3]), repeated)
+    del (
+        before,
+        late,
+        early,
+        aside_late,
+        aside_early,
+        votes,
+        vote_of,
+        voted,
+        delays,
+        by_delay,
+        ttl_delta,
+        by_ttl,
+        by_time,
+    )
+    ways = Ways(source, target, main, size, spread[:, 0], spread[:, 3], pieces)
+    compared = coverage(context, seen, rank, ways, repeated)
     known = clocks(context)
     clock = known.of_flows(context)
     return Links(
@@ -296,7 +315,7 @@ def _side_ways(
 ) -> np.ndarray:
     """Side links, as indexes of pairs; `sure`: for which pair each packet votes that nothing else resembles.
 
-    What is sent to a group takes several ways at once, and a later fragment without its first one has no ports.
+    What is sent to a group takes several ways at once.
     """
     flows = context.flows
     votes = np.bincount(sure, minlength=len(pairs))
@@ -304,8 +323,24 @@ def _side_ways(
         return np.zeros(0, dtype=np.int64)
     a, b = pairs[:, 0], pairs[:, 1]
     votes[_is_group(flows[b, FLOW_DST_HI], flows[b, FLOW_DST_LO]) | (flows[a, FLOW_DMAC] >> 40 & 1 == 1)] = 0
-    votes[(flows[a, FLOW_SPORT] < 0) != (flows[b, FLOW_SPORT] < 0)] = 0
     return np.concatenate(side_ways(pairs, count, votes, kept, len(flows)))
+
+
+def _pieces_apart(
+    context: Context, seen: np.ndarray, early: np.ndarray, late: np.ndarray, after: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fragments that came before their first one, so that nobody knew their ports: (observation, its packet's link).
+
+    `early`, `late`: observations that are the same packet by no link; `after`: the link that leads on from each flow.
+    """
+    flows = context.flows
+    one, two = seen[early, OBS_FLOW], seen[late, OBS_FLOW]
+    apart = (flows[two, FLOW_SPORT] < 0) & (flows[two, FLOW_FRAGMENTS] > 0) & (flows[one, FLOW_SPORT] >= 0)
+    apart &= after[one] >= 0
+    late, two, link = late[apart], two[apart], after[one[apart]]
+    ends = [*_PLACE, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO]
+    here = (flows[two[:, None], ends] == flows[target[link][:, None], ends]).all(axis=1)
+    return late[here], link[here]
 
 
 def _predecessors(
@@ -446,7 +481,7 @@ def _strength_of_pairs(flows: np.ndarray, a: np.ndarray, b: np.ndarray, lower: n
 
     proto = flows[a, FLOW_PROTO]
     tcp = proto == TCP
-    portless = one_of(proto, WITH_ID) | (flows[a, FLOW_SPORT] < 0)
+    portless = one_of(proto, WITH_ID) | (flows[a, FLOW_SPORT] < 0) | (flows[b, FLOW_SPORT] < 0)
     source_kept = same(FLOW_SRC_HI, FLOW_SRC_LO) & (portless | same(FLOW_SPORT))
     target_kept = same(FLOW_DST_HI, FLOW_DST_LO) & (portless | same(FLOW_DPORT))
 

@@ -56,7 +56,8 @@ class Coverage:
 class Ways:
     """Links `source` → `target` (flow rows). A side link leads from or to a flow that another one has, its `main` one.
 
-    `votes`: packets found at both ends; `fastest`, `slowest`: their shortest and longest delay (ns).
+    `votes`: packets found at both ends; `fastest`, `slowest`: their shortest and longest delay (ns). `apart`: indexes
+    of observations in flows of their own, and the link by which each of them came.
     """
 
     source: np.ndarray
@@ -65,6 +66,7 @@ class Ways:
     votes: np.ndarray
     fastest: np.ndarray
     slowest: np.ndarray
+    apart: tuple[np.ndarray, np.ndarray]
 
     @property
     def aside(self) -> np.ndarray:
@@ -87,9 +89,11 @@ def coverage(context: Context, seen: np.ndarray, rank: np.ndarray, ways: Ways, r
     fresh = np.ones(len(seen), dtype=bool)
     fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
     group = np.cumsum(fresh) - 1
-    theirs = np.flatnonzero(before[flow] >= 0)
+    came_by = before[flow]
+    came_by[ways.apart[0]] = main[ways.apart[1]]
+    theirs = np.flatnonzero(came_by >= 0)
     links = max(len(source), 1)
-    held, counts = _counted(group[theirs] * links + before[flow[theirs]])
+    held, counts = _counted(group[theirs] * links + came_by[theirs])
 
     mine = np.flatnonzero(after[flow] >= 0)
     link = after[flow[mine]]
@@ -110,15 +114,15 @@ def coverage(context: Context, seen: np.ndarray, rank: np.ndarray, ways: Ways, r
         # Only where something does not add up.
         whole = main[link]
         total = np.bincount(whole[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
-        other = np.bincount(before[flow[theirs]], weights=seen[theirs, OBS_BYTES], minlength=len(target))
-        arrivals = np.bincount(before[flow[theirs]], minlength=len(target))
+        other = np.bincount(came_by[theirs], weights=seen[theirs, OBS_BYTES], minlength=len(target))
+        arrivals = np.bincount(came_by[theirs], minlength=len(target))
         odd = (total > other) | (arrivals != np.bincount(whole[found], minlength=len(target)))
         odd[whole[lost]] = True
         here = odd[whole] & listening
-        theirs = theirs[odd[before[flow[theirs]]]]
+        theirs = theirs[odd[came_by[theirs]]]
         if here.any():
             sent = _positions(context, seen[mine[here]], whole[here], source)
-            got = _positions(context, seen[theirs], before[flow[theirs]], source)
+            got = _positions(context, seen[theirs], came_by[theirs], source)
             lost[here], lost_bytes = _octets(sent, got, lost[here], len(target))
 
     if context.sample_share < 1.0:

@@ -178,3 +178,25 @@ def test_an_address_that_a_hairpin_puts_into_a_containers_frames_is_not_the_cont
         assert {ip for ip in stations[mac]["ips"] if ":" not in ip} == ips
         assert len(stations[mac]["names"]) == 1
     assert not {mac for row in report["macs"] if row["verdict"] == "router" for mac in row["macs"]} & owned.keys()
+
+
+# -- fragments ------------------------------------------------------------------------------------------------------
+def test_fragments_that_came_before_their_first_one_are_not_lost(tmp_path: Path) -> None:
+    """Out of order nobody knows their ports, nor without the first one, which alone is lost here."""
+    net = Network(["A/docker0", "A/ens33"])
+    for number in range(5):
+        datagram = udp(f"{C1}:5000 > {B}:7000", bytes([number]) * 3000, ident=number + 1)
+        inside, outside = datagram.fragments(1480), datagram.routed(src=A).fragments(1480)
+        if number == 1:
+            outside.reverse()
+        if number == 2:
+            del outside[0]
+        net.pass_by(("A/docker0", inside), ("A/ens33", outside))
+    report = read(net, tmp_path)
+    (path,) = report["paths"]
+    assert (path["hops"][1]["lost"], path["hops"][1]["lost_bytes"]) == (1, 1480)
+    (finding,) = named(report, "packet-loss")
+    assert finding["facts"]["lost"] == 1
+    assert [(row["kind"], row["before"]["sport"], row["after"]["sport"]) for row in report["nat"]] == [
+        ("snat", 5000, 5000)
+    ]
