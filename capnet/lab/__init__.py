@@ -59,8 +59,8 @@ def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
 
     What every lab is made of is asked for too.
 
-    `progress` is told which and why, unless nothing is needed but the lab that is up. A lab that runs User-Mode Linux
-    has them all.
+    `progress` is told which and why, unless nothing is needed but the lab that is up, or none can be made. A lab that
+    runs User-Mode Linux has them all.
     """
     lab = plan.chosen()
     needs.root()
@@ -72,7 +72,7 @@ def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
     if missing:
         progress(f"kernel: uml (User-Mode Linux), because {this} lacks {', '.join(missing)}")
         return Kernel.UML
-    if needed or made is None:
+    if needed or (made is None and not needs.missing_programs()):  # what is missing will be said, and nothing else
         progress(f"kernel: native, because {this} has {', '.join(needed or OF_A_LAB)}")
     return Kernel.NATIVE
 
