@@ -187,6 +187,7 @@ def trails(found: Links, flows: int) -> np.ndarray:
 
     def one_trail(row: int) -> int:
         while joined[row] != row:
+            joined[row] = joined[joined[row]]  # ways are halved, so that no chain of joins makes them long
             row = int(joined[row])
         return row
 
