@@ -57,7 +57,7 @@ from capnet.analyze.copies import COPIES_NS, copies, in_doubt, observations_by_d
 from capnet.analyze.facts import Delay
 from capnet.analyze.losses import Ways, coverage
 from capnet.analyze.rows import TCP, WITH_ID
-from capnet.analyze.votes import best_both_ways, side_ways, unique_pairs, without_detours
+from capnet.analyze.votes import MOST_BEHIND, best_both_ways, side_ways, unique_pairs, without_detours
 from capnet.wire.frames import MAPPED
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
@@ -158,10 +158,20 @@ class Links:
         `through`: a mask of links; only paths that have one of these.
         """
         for first in distinct(self.begins if through is None else self.begins[through]).tolist():
-            chain = [first]
-            while (onward := int(self.after[self.target[chain[-1]]])) >= 0:
-                chain.append(onward)
-            yield chain
+            yield self.chain(first)
+
+    def chain(self, first: int) -> list[int]:
+        """The links of a path from `first` on.
+
+        No more than MOST_BEHIND of them behind where it joins another one: where many join one after the other, each
+        would tell all the rest anew.
+        """
+        chain = [first]
+        behind = 0
+        while (onward := int(self.after[self.target[chain[-1]]])) >= 0 and behind < MOST_BEHIND:
+            behind += bool(behind or self.joins[chain[-1]])
+            chain.append(onward)
+        return chain
 
 
 def links(context: Context) -> Links:

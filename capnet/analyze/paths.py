@@ -211,12 +211,9 @@ class _Step(NamedTuple):
 
 
 def _chain(found: Links, start: int, by: int | None = None) -> list[_Step]:
-    way = [_Step(start, None)]
-    if by is not None:
-        way.append(_Step(int(found.target[by]), by))
-    while (onward := int(found.after[way[-1].row])) >= 0:
-        way.append(_Step(int(found.target[onward]), onward))
-    return way
+    first = int(found.after[start]) if by is None else by
+    links = found.chain(first) if first >= 0 else []
+    return [_Step(start, None), *(_Step(int(found.target[link]), link) for link in links)]
 
 
 def _hop(context: Context, row: np.ndarray, packets: int) -> Hop:

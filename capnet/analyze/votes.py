@@ -16,6 +16,8 @@ MOST_PIECES = 64
 MOST_BETWEEN = 6
 MOST_WAYS = 64  # looked at
 
+MOST_BEHIND = 64  # hops that are followed behind where a way leaves another one or joins it
+
 FEWEST_ASIDE = 2  # packets that nothing else resembles, by which a side way is told
 
 
@@ -105,10 +107,10 @@ def side_ways(
         first[1:] = pairs[rows[1:], end] != pairs[rows[:-1], end]
         for pair in rows[first].tolist():
             source, target = pairs[pair].tolist()
-            at = target  # no way may lead back to where it came from
-            while at >= 0 and at != source:
-                at = int(after[at])
-            if at == source:
+            at, hops = target, 0  # no way may lead back to where it came from
+            while at >= 0 and at != source and hops < MOST_BEHIND:
+                at, hops = int(after[at]), hops + 1
+            if at >= 0:
                 continue
             if end == 1:
                 before[target] = source

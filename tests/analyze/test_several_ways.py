@@ -119,3 +119,25 @@ def test_both_directions_of_a_translation_between_two_hosts_are_one_row(tmp_path
         assert len(report["nat"]) == 1
         assert translations(report) == {("snat", "tcp", (C1, 5555, B, 7000), (A, 5555, B, 7000))}
         assert report["nat"][0]["reply_seen"]
+
+
+def test_a_chain_of_joins_is_not_told_anew_by_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty flows that each go on in the next one, and each has another one that joins it."""
+    monkeypatch.setattr("capnet.analyze.identity.MOST_BEHIND", 4)
+    net = Network(["A/one", "A/two", "A/three"])
+    places = ["A/one", "A/two"]
+    ident = 0
+    for number in range(60):
+        here, there = places if number % 2 else places[::-1]
+        onward = f"{C1}:1000 > 10.0.1.{number + 1}:2000"
+        for count in range(7):  # four of the chain, three that join it
+            ident += 1
+            ends = f"{C1}:1000 > 10.0.1.{number}:2000" if count < 4 else f"10.0.2.{number}:1000 > 10.0.1.{number}:2000"
+            sent = udp(ends, b"number %04d" % ident, ident=ident)
+            net.pass_by((here if count < 4 else "A/three", sent), (there, sent.routed(ends=onward)))
+    found = study(net.write(tmp_path)).context.links
+    assert found is not None
+    assert found.joins.sum() == 60
+    lengths = [len(chain) for chain in found.chains()]
+    assert len(lengths) == 61 and max(lengths) == 60
+    assert sum(lengths) <= 60 + 60 * 5
