@@ -19,8 +19,8 @@ def named() -> list[tuple[str, str]]:
 
 
 def test_every_property_has_its_tests_and_they_exist() -> None:
-    rows = [line for line in TABLE.splitlines() if line.startswith("| ") and "::" in line]
-    assert len(rows) == 25
+    _, *rows = [line for line in TABLE.splitlines() if line.startswith("| ")]
+    assert [row for row in rows if not re.search(r"`\S+?::test_\w+`", row)] == []
     missing = [
         (file, test)
         for file, test in named()
