@@ -53,9 +53,8 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
                 remove_network(network)
                 gone.append(f"network {network.name} on {host.name}")
     for host in hosts:
-        for image in host.client.api.images(
-            filters=_made()
-        ):  # docker-py's own list asks again for each, which may be gone
+        # docker-py's own list asks again for each, which may be gone by then.
+        for image in host.client.api.images(filters=_made()):
             if which(image["Labels"] or {}):
                 remove_image(host.client, image["Id"])
                 gone.append(f"image {' '.join(image['RepoTags'] or ())} on {host.name}")
