@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from capnet.analyze.arrays import ByDigest
     from capnet.analyze.clocks import Clocks
     from capnet.analyze.copies import Duplicates
-    from capnet.analyze.identity import Links
     from capnet.analyze.layer2 import Segments
+    from capnet.analyze.links import Links
     from capnet.analyze.proxies import Proxied
     from capnet.analyze.stations import Speaker
 

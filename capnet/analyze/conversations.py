@@ -14,7 +14,8 @@ import numpy as np
 from capnet.analyze.arrays import distinct
 from capnet.analyze.columns import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
 from capnet.analyze.context import Context
-from capnet.analyze.identity import links, trails
+from capnet.analyze.identity import links
+from capnet.analyze.links import trails
 from capnet.analyze.paths import carriers
 from capnet.analyze.rows import replies
 from capnet.analyze.swarm import swarms_own

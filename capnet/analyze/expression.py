@@ -22,7 +22,8 @@ import numpy as np
 from capnet.analyze import masks
 from capnet.analyze.columns import FLOW_POINT, FLOW_PROTO
 from capnet.analyze.context import Context
-from capnet.analyze.identity import links, trails
+from capnet.analyze.identity import links
+from capnet.analyze.links import trails
 from capnet.analyze.owners import is_address, nearest, owned
 from capnet.analyze.rows import host_of
 from capnet.errors import UsageError

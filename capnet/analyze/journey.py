@@ -10,7 +10,7 @@ import numpy as np
 from capnet.analyze import paths
 from capnet.analyze.engine import Study
 from capnet.analyze.facts import Evidence, TunnelRef
-from capnet.analyze.identity import trails
+from capnet.analyze.links import trails
 from capnet.analyze.packets import Named, second_pass
 from capnet.analyze.rows import echo_id, ports, proto_name
 from capnet.errors import UsageError

@@ -41,7 +41,8 @@ from capnet.analyze.conntrack import Form, entries
 from capnet.analyze.context import Context
 from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Evidence, Nat, Side
-from capnet.analyze.identity import Links, links
+from capnet.analyze.identity import links
+from capnet.analyze.links import Links
 from capnet.analyze.rows import (
     ICMP,
     ICMPV6,

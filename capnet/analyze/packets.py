@@ -27,7 +27,8 @@ from capnet.analyze.columns import FLOW_KEY, FLOW_WIDTH
 from capnet.analyze.context import Context
 from capnet.analyze.copies import duplicates
 from capnet.analyze.engine import Study
-from capnet.analyze.identity import links, trails
+from capnet.analyze.identity import links
+from capnet.analyze.links import trails
 from capnet.analyze.packed import FRAGMENT, FRAGMENT_SLOTS, KEY, fragment_ends, packed_key, unpack_key
 from capnet.analyze.repeats import places
 from capnet.analyze.tables import lookup, new_index, reindex

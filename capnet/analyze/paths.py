@@ -38,7 +38,8 @@ from capnet.analyze.columns import (
 from capnet.analyze.context import Context
 from capnet.analyze.copies import counted_once
 from capnet.analyze.facts import Hop, Path, TunnelRef
-from capnet.analyze.identity import Links, links, trails
+from capnet.analyze.identity import links
+from capnet.analyze.links import Links, trails
 from capnet.analyze.proxies import proxied
 from capnet.analyze.rows import (
     TCP,
@@ -93,7 +94,7 @@ def conclude(context: Context) -> list[Path]:
 
 
 def all_ways(context: Context, start: int) -> list[Path]:
-    """The paths of a trail (`analyze.packets.trails`) that begins with the flow in row `start`, the main one first."""
+    """The paths of a trail (`analyze.links.trails`) that begins with the flow in row `start`, the main one first."""
     found = links(context)
     branches = np.flatnonzero(found.forks | found.joins)
     mine = branches[trails(found, len(context.flows))[found.source[branches]] == start]

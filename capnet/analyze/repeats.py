@@ -18,7 +18,7 @@ from capnet.analyze.bridges import ports_first
 from capnet.analyze.clocks import clocks
 from capnet.analyze.columns import OBS_DIGEST, OBS_FLOW, OBS_SEQ, OBS_TIME
 from capnet.analyze.context import Context
-from capnet.analyze.identity import Links
+from capnet.analyze.links import Links
 from capnet.wire.octets import mix
 
 MOST_REPEATED = 1 << 18  # observations looked at one by one; more repetitions than that keep their order

@@ -107,7 +107,7 @@ def side_ways(
         first[1:] = pairs[rows[1:], end] != pairs[rows[:-1], end]
         for pair in rows[first].tolist():
             source, target = pairs[pair].tolist()
-            at, hops = target, 0  # no way may lead back to where it came from
+            at, hops = target, 0  # no way may lead back to where it came from, as far as one is followed
             while at >= 0 and at != source and hops < MOST_BEHIND:
                 at, hops = int(after[at]), hops + 1
             if at >= 0:

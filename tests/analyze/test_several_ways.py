@@ -123,7 +123,7 @@ def test_both_directions_of_a_translation_between_two_hosts_are_one_row(tmp_path
 
 def test_a_chain_of_joins_is_not_told_anew_by_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty flows that each go on in the next one, and each has another one that joins it."""
-    monkeypatch.setattr("capnet.analyze.identity.MOST_BEHIND", 4)
+    monkeypatch.setattr("capnet.analyze.links.MOST_BEHIND", 4)
     net = Network(["A/one", "A/two", "A/three"])
     places = ["A/one", "A/two"]
     ident = 0
