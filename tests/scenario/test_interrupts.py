@@ -13,6 +13,7 @@ _BEGIN = """
 import os, signal
 from capnet.scenario.interrupts import Interruptible
 def send(number): os.kill(os.getpid(), number)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 """
 
 _TWICE = """
