@@ -21,13 +21,14 @@ __version__ = "0.1.0"
 __all__ = ["Report", "Topology", "__version__", "analyze", "open_capture"]
 
 if TYPE_CHECKING:
-    from capnet.analyze.engine import analyze
-    from capnet.analyze.facts import Report
+    from capnet.analysis.core.results import Report
+    from capnet.analysis.engine import analyze
     from capnet.topology import Topology
     from capnet.wire.capture import open_capture
 
 _HOMES = {
-    "Report": "capnet.analyze.facts",
+    "analyze": "capnet.analysis.engine",
+    "Report": "capnet.analysis.core.results",
     "Topology": "capnet.topology",
     "open_capture": "capnet.wire.capture",
 }
@@ -41,8 +42,6 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name == "analyze":
-        return import_module("capnet.analyze")  # a package that can be called
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'capnet' has no attribute {name!r}")

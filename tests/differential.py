@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from capnet.errors import CapnetError
-from capnet.wire import frames
+from capnet.wire import fields
+from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.capture import open_capture
-from capnet.wire.frames import ABSENT, address_text, mac_text
+from capnet.wire.fields import ABSENT
 from tests.explained import EXPLAINED, Difference
 from tests.tshark import COLUMNS, Row, tshark_rows, tshark_version
 
@@ -47,15 +48,15 @@ def our_row(values: dict[str, int]) -> Row:
     layers = values["layers"]
     for column in COLUMNS:
         if column in ("src", "dst"):
-            if layers & (frames.LAYER_IP | frames.LAYER_ARP):
+            if layers & (fields.LAYER_IP | fields.LAYER_ARP):
                 row[column] = address_text(values[column + "_hi"], values[column + "_lo"])
         elif column in ("tunnel", "via"):
             if values[column]:
-                row[column] = frames.TUNNEL_NAMES[values[column]]
+                row[column] = fields.TUNNEL_NAMES[values[column]]
         elif values[column] != ABSENT:
             is_mac = column in ("smac", "dmac", "arp_sha", "arp_tha")
             row[column] = mac_text(values[column]) if is_mac else str(values[column])
-    if layers & (frames.LAYER_RAW | frames.LAYER_NULL):
+    if layers & (fields.LAYER_RAW | fields.LAYER_NULL):
         row.pop("ethertype", None)  # these have none: ours says which IP it is
     if row["depth"] != "0":
         del row["caplen"], row["wirelen"]  # tshark does not say

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from capnet.wire import frames
+from capnet.wire import fields
 from tests.tshark import Row
 
 
@@ -61,7 +61,7 @@ EXPLAINED: list[Explanation] = [
         "a header does not fit into the captured bytes, or contradicts itself; tshark shows the fields before the "
         "spot, we show a field only when the part of the header that it needs is there",
         lambda d, theirs, ours: (
-            d.ours is None and malformed(theirs) and reason(ours) in (frames.REASON_CUT, frames.REASON_MALFORMED)
+            d.ours is None and malformed(theirs) and reason(ours) in (fields.REASON_CUT, fields.REASON_MALFORMED)
         ),
     ),
     Explanation(
@@ -72,12 +72,12 @@ EXPLAINED: list[Explanation] = [
     Explanation(
         "link type unknown to both",
         "tshark refuses a file whose link type it does not know; we count its frames",
-        lambda d, theirs, ours: not theirs and reason(ours) == frames.REASON_LINKTYPE,
+        lambda d, theirs, ours: not theirs and reason(ours) == fields.REASON_LINKTYPE,
     ),
     Explanation(
         "pseudo-header",
         "of link types that we do not decode (ATM, ...) Wireshark takes a pseudo-header off the frame and its lengths",
-        lambda d, theirs, ours: reason(ours) == frames.REASON_LINKTYPE and d.column in ("caplen", "wirelen"),
+        lambda d, theirs, ours: reason(ours) == fields.REASON_LINKTYPE and d.column in ("caplen", "wirelen"),
     ),
     Explanation(
         "offloaded UDP",
@@ -107,8 +107,8 @@ EXPLAINED: list[Explanation] = [
         "null/loop frames with address family 10; Wireshark knows the BSDs' 24, 28 and 30 only",
         lambda d, theirs, ours: (
             "src" not in theirs
-            and int(ours.get("layers", "0")) & (frames.LAYER_NULL | frames.LAYER_IPV6)
-            == frames.LAYER_NULL | frames.LAYER_IPV6
+            and int(ours.get("layers", "0")) & (fields.LAYER_NULL | fields.LAYER_IPV6)
+            == fields.LAYER_NULL | fields.LAYER_IPV6
         ),
     ),
     Explanation(
@@ -136,15 +136,15 @@ EXPLAINED: list[Explanation] = [
     ),
     Explanation(
         "tunnels beyond our depth",
-        f"more than {frames.MAX_DEPTH} tunnels inside each other; we stop there and count the frame as undecoded",
+        f"more than {fields.MAX_DEPTH} tunnels inside each other; we stop there and count the frame as undecoded",
         lambda d, theirs, ours: (
-            (not ours and int(theirs.get("depth", "0")) > frames.MAX_DEPTH) or reason(ours) == frames.REASON_DEPTH
+            (not ours and int(theirs.get("depth", "0")) > fields.MAX_DEPTH) or reason(ours) == fields.REASON_DEPTH
         ),
     ),
     Explanation(
         "malformed header",
         "a header that contradicts itself: tshark and we stop at different fields of it",
-        lambda d, theirs, ours: reason(ours) == frames.REASON_MALFORMED and (d.ours is None or d.theirs is None),
+        lambda d, theirs, ours: reason(ours) == fields.REASON_MALFORMED and (d.ours is None or d.theirs is None),
     ),
     Explanation(
         "tiny first fragment",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from capnet.analyze.engine import Source, analyze
+from capnet.analysis.engine import Source, analyze
 from capnet.report.document import document
-from capnet.report.table import render
+from capnet.report.formats.table import render
 from tests.conftest import PROJECT
 
 README = PROJECT / "README.md"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from capnet import Topology, analyze, open_capture
-from capnet.analyze import engine
-from capnet.analyze.engine import Source
+from capnet.analysis import engine
+from capnet.analysis.engine import Source
 from tests.conftest import PROJECT
 
 TCP = PROJECT / "tests" / "made" / "tcp.pcap"
@@ -27,14 +27,14 @@ class Somewhere(PathLike[str]):
         return str(TCP)
 
 
-@pytest.mark.parametrize("before", ["pass", "import capnet.analyze.rows", "import capnet.analyze.engine"])
+@pytest.mark.parametrize("before", ["pass", "import capnet.analysis.core.flow_rows", "import capnet.analysis.engine"])
 def test_the_name_means_the_same_before_and_after_its_modules_are_imported(before: str) -> None:
     code = f"""
 {before}
 from capnet import analyze
 first = analyze({str(TCP)!r})
 from capnet import analyze as again
-import capnet.analyze.engine as engine
+import capnet.analysis.engine as engine
 assert again is analyze is capnet.analyze
 assert again({str(TCP)!r}) == first == engine.analyze({str(TCP)!r})
 """
@@ -64,7 +64,7 @@ def test_help_shows_what_there_is_to_use() -> None:
     """In a fresh interpreter, where nothing has been loaded yet."""
     code = "import capnet, pydoc; print(pydoc.plain(pydoc.render_doc(capnet)))"
     said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for name in ("class Report(", "class Topology(", "open_capture(", "capnet.analyze("):
+    for name in ("class Report(", "class Topology(", "open_capture(", "analyze("):
         assert name in said
 
 

@@ -20,8 +20,8 @@ from capnet.cli.files import is_folder, is_there
 from capnet.errors import Exit, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
-    from capnet.analyze.engine import Source
-    from capnet.analyze.facts import Report
+    from capnet.analysis.core.results import Report
+    from capnet.analysis.engine import Source
     from capnet.topology import Topology
 
 _SUFFIXES = (".pcap", ".pcapng", ".cap")
@@ -87,11 +87,11 @@ def command(
     sources = list(named_sources(files))
     known = topology_at(topology)
 
-    from capnet.analyze.engine import study
+    from capnet.analysis.engine import study
     from capnet.cli.progress import shown
 
     def make_ready() -> None:
-        for module in ("capnet.report.document", f"capnet.report.{format_}", "capnet.cli.output"):
+        for module in ("capnet.report.document", f"capnet.report.formats.{format_}", "capnet.cli.output"):
             import_module(module)
 
     if follow and (len(sources) > 1 or sources[0].path is None):
@@ -109,16 +109,16 @@ def command(
 
     found = document(report, only=sections)
     if format_ == "json":
-        from capnet.report.json import render as as_json
+        from capnet.report.formats.json import render as as_json
 
         text = as_json(found)
     elif format_ == "html":
-        from capnet.report.html import render as as_html
+        from capnet.report.formats.html import render as as_html
 
         text = as_html(found)
     else:
         from capnet.cli.output import report_columns
-        from capnet.report.table import render as as_table
+        from capnet.report.formats.table import render as as_table
 
         short = short_names(each.file for each in report.inputs)
         text = as_table(found, report_columns(output), where={name: given for given, name in short.items()})
@@ -145,7 +145,7 @@ def _sections(only: tuple[str, ...]) -> list[str]:
 
 def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
     """What the arguments FILES of a command name."""
-    from capnet.analyze.engine import Source
+    from capnet.analysis.engine import Source
 
     if files.count("-") > 1:
         raise UsageError("- (standard input) can be given once")
@@ -180,7 +180,7 @@ def _split(given: str) -> tuple[str | None, Path]:
 
 def _captures(folder: Path) -> list[Path]:
     """The captures directly in a folder, by name."""
-    from capnet.wire.inflate import SUFFIXES
+    from capnet.wire.formats.compression import SUFFIXES
 
     def is_one(name: str) -> bool:
         inner = next((name.removesuffix(each) for each in SUFFIXES if name.endswith(each)), name)

@@ -43,7 +43,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     known = topology_at(topology)
     target = _target(output, [each.path for each in sources if each.path])
 
-    from capnet.analyze.engine import study
+    from capnet.analysis.engine import study
     from capnet.record.annotation import Collected, annotate
     from capnet.report.text import count, number
 

@@ -49,8 +49,8 @@ def _found(file: Path, number: int, with_hex: bool) -> _Found:
     from capnet.cli.output import report_columns
     from capnet.report import frame
     from capnet.wire.capture import open_capture
-    from capnet.wire.frames import NAMES
-    from capnet.wire.pcapng import packet_comments
+    from capnet.wire.fields import NAMES
+    from capnet.wire.formats.pcapng import packet_comments
 
     last = 0
     with open_capture(file) as capture:

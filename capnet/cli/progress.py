@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from capnet.analyze.engine import Progress
+    from capnet.analysis.engine import Progress
 
 PATIENCE = 1.0  # seconds before there is anything to see
 PAUSE = 0.2  # between two lines

@@ -273,10 +273,10 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
 
 def _report(path: Path) -> None:
     """Prints the report, and last the path of the capture."""
-    from capnet.analyze.engine import analyze
+    from capnet.analysis.engine import analyze
     from capnet.cli.output import emit, report_columns
     from capnet.report.document import document
-    from capnet.report.table import render
+    from capnet.report.formats.table import render
 
     found = document(analyze([path]))
     where = {each["file"]: str(path) for each in found["inputs"]}

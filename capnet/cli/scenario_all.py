@@ -174,7 +174,7 @@ class Rounds:
 
 def _outcome(name: str, capture: Path) -> Outcome:
     """What the report says of the capture, and whether it bears out the scenario's claims."""
-    from capnet.analyze.engine import analyze
+    from capnet.analysis.engine import analyze
     from capnet.report.document import document
     from capnet.scenario import expect, library
 

@@ -13,7 +13,7 @@ from capnet.cli import options
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from capnet.analyze.engine import Source, Study
+    from capnet.analysis.engine import Source, Study
 
 MOST_DIGITS = 18  # of a frame's number: Python refuses to read one of thousands
 
@@ -75,11 +75,11 @@ def command(
     wanted = None if frame is None else _frame(frame, sources)
     parsed = None
     if expression is not None:
-        from capnet.analyze.expression import parse
+        from capnet.analysis.filters.parser import parse
 
         parsed = parse(expression)
 
-    from capnet.analyze.engine import study
+    from capnet.analysis.engine import study
 
     found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0, links_only=True)
     from capnet.cli.output import emit, report_columns
@@ -95,10 +95,10 @@ def command(
 
 # -- flows --------------------------------------------------------------------------------------------
 def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int, width: int) -> str:
-    from capnet.analyze.conversations import conversations
-    from capnet.analyze.expression import at_host
-    from capnet.analyze.owners import nearest, owned
-    from capnet.analyze.paths import all_ways
+    from capnet.analysis.facts.conversations import conversations
+    from capnet.analysis.facts.paths import all_ways
+    from capnet.analysis.filters.names import nearest, owned
+    from capnet.analysis.filters.parser import at_host
 
     context = study.context
     if container is not None:
@@ -118,7 +118,7 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     if not paths:
         return _nothing(study, asked, width)
     from capnet.report.document import document, plain
-    from capnet.report.ladder import render_flows
+    from capnet.report.drawing.text_path import render_flows
 
     head = document(_bare(study), only=("paths",))
     return render_flows(head, plain(shown, study.report), total, asked, width)
@@ -174,8 +174,8 @@ def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
 
 
 def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int, width: int) -> str:
-    from capnet.analyze.journey import follow_packet
-    from capnet.analyze.paths import follow
+    from capnet.analysis.facts.paths import follow
+    from capnet.analysis.trace.packet_trace import follow_packet
     from capnet.report.document import document, plain
 
     journey = follow_packet(study, source, frame, vxlan_port)
@@ -183,7 +183,7 @@ def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int
     del packet["start"]
     if format_ == "json":
         return _json(study, [follow(study.context, journey.start)], packet)
-    from capnet.report.ladder import render_packet
+    from capnet.report.drawing.text_path import render_packet
 
     return render_packet(document(_bare(study), only=("paths",)), packet, width)
 
@@ -198,7 +198,7 @@ def _bare(study: Study, paths: Sequence[Any] = ()) -> Any:
 
 def _json(study: Study, paths: Sequence[Any], packet: Any) -> str:
     from capnet.report.document import document
-    from capnet.report.json import render
+    from capnet.report.formats.json import render
 
     found = document(_bare(study, paths), only=("paths",))
     if packet is not None:

@@ -1,7 +1,7 @@
 """A capture written again with what was found out: the same packet carries the same id at every point.
 
 Frames keep their bytes, times, lengths and order. Each gets `epb_packetid` (equal for the same packet wherever it was
-seen, `analyze.packets`) and, where something happened to it since the hop before, a comment that says what. One pcapng
+seen, `trace.packet_ids`) and, where something happened to it since the hop before, a comment that says what. One pcapng
 file stays what it was, block by block; several files, and pcap, become one section with an interface per point.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from capnet import __version__
-from capnet.analyze.engine import Study
-from capnet.analyze.packets import Named, Packets, open_again
+from capnet.analysis.engine import Study
+from capnet.analysis.trace.packet_ids import Named, Packets, open_again
 from capnet.errors import UnreadableInput, UsageError
 from capnet.record import hops
 from capnet.record.blocks import (
@@ -31,9 +31,10 @@ from capnet.record.blocks import (
 )
 from capnet.record.hops import Hops
 from capnet.record.notes import LONGEST_COMMENT, Notes
-from capnet.wire import frames, pcapng, rewrite
-from capnet.wire import pcapng_writer as writer
+from capnet.wire import fields
 from capnet.wire.capture import Capture
+from capnet.wire.formats import pcapng, pcapng_rewriter
+from capnet.wire.formats import pcapng_writer as writer
 
 
 class Collected:
@@ -79,9 +80,9 @@ class _Stream:
         """Take the next block that holds frames; `named` is None when there is none."""
         latest = int(self.times[-1]) if len(self.times) else 0
         for named in self.blocks:
-            rows = np.flatnonzero(named.block.rows[:, frames.DEPTH] == 0)
+            rows = np.flatnonzero(named.block.rows[:, fields.DEPTH] == 0)
             if len(rows):
-                times = named.block.rows[rows, frames.TIME]
+                times = named.block.rows[rows, fields.TIME]
                 self.named, self.rows, self.at = named, rows, 0
                 self.times = np.maximum.accumulate(np.maximum(times, latest))
                 return
@@ -169,23 +170,23 @@ class _Annotation:
         start = 0
         for stream, (table, sights), _ in parts:
             stop = start + len(table)
-            table[:, rewrite.SINCE] = since[start:stop]
+            table[:, pcapng_rewriter.SINCE] = since[start:stop]
             flows = sights[:, hops.FLOW]
             told = np.flatnonzero(flows >= 0)
-            table[:, rewrite.TEXT] = -1
-            table[told, rewrite.TEXT], table[told, rewrite.TEXT_END] = self.notes.of(
+            table[:, pcapng_rewriter.TEXT] = -1
+            table[told, pcapng_rewriter.TEXT], table[told, pcapng_rewriter.TEXT_END] = self.notes.of(
                 flows[told], shape[start:stop][told], since[start:stop][told]
             )
-            self.written.commented += int((table[:, rewrite.TEXT] >= 0).sum())
+            self.written.commented += int((table[:, pcapng_rewriter.TEXT] >= 0).sum())
             self._emit(stream, table, False)
-            sizes[place[start:stop]] = table[:, rewrite.LENGTH]
+            sizes[place[start:stop]] = table[:, pcapng_rewriter.LENGTH]
             start = stop
         begins = np.concatenate([[0], np.cumsum(sizes)])
         if begins[-1] > len(self._out):
             self._out = np.zeros(int(begins[-1]), dtype=np.uint8)
         start = 0
         for stream, (table, _), _ in parts:
-            table[:, rewrite.OUT] = begins[place[start : start + len(table)]]
+            table[:, pcapng_rewriter.OUT] = begins[place[start : start + len(table)]]
             self._emit(stream, table, True)
             start += len(table)
         self.write(self._out[: int(begins[-1])].data)
@@ -201,21 +202,21 @@ class _Annotation:
         assert named is not None
         rows = stream.rows[stream.at : stop]
         decoded = named.block.rows
-        table = np.zeros((len(rows), rewrite.WIDTH), dtype=np.int64)
-        timed = decoded[rows, frames.TIME] >= 0
+        table = np.zeros((len(rows), pcapng_rewriter.WIDTH), dtype=np.int64)
+        timed = decoded[rows, fields.TIME] >= 0
         if not (self.as_it_was or timed.all()):
             raise UsageError(
                 f"{self.study.sources[stream.number].label}: has packets without a time (simple packet blocks), "
                 "which cannot be merged with others; annotate this file alone"
             )
-        table[:, rewrite.AT] = named.block.record_at[rows]
-        table[:, rewrite.CAPLEN] = decoded[rows, frames.CAPLEN]
-        table[:, rewrite.WIRELEN] = decoded[rows, frames.WIRELEN]
-        table[:, rewrite.TIMED] = timed
+        table[:, pcapng_rewriter.AT] = named.block.record_at[rows]
+        table[:, pcapng_rewriter.CAPLEN] = decoded[rows, fields.CAPLEN]
+        table[:, pcapng_rewriter.WIRELEN] = decoded[rows, fields.WIRELEN]
+        table[:, pcapng_rewriter.TIMED] = timed
         shift = -self._first_interface if self.as_it_was else named.base
-        table[:, rewrite.INTERFACE] = decoded[rows, frames.POINT] + shift
+        table[:, pcapng_rewriter.INTERFACE] = decoded[rows, fields.POINT] + shift
         ids = np.where(timed, named.ids[rows], 0)
-        table[:, rewrite.ID] = ids
+        table[:, pcapng_rewriter.ID] = ids
         flows = named.flows[named.named_by[rows]]
         flows[ids == 0] = -1
         self.written.named += int((ids > 0).sum())
@@ -228,7 +229,7 @@ class _Annotation:
         buf = self.packets.machine.bytes(named.block.raw)
         head = capture.pcap_header
         big = head.big if head else capture.big
-        self.packets.machine.run(rewrite.emit)(
+        self.packets.machine.run(pcapng_rewriter.emit)(
             buf, head.record_header & 255 if head else 0, 1_000_000_000 // head.unit if head else 0,
             int(big), int(big if self.as_it_was else False), view(table.reshape(-1)), len(table),
             view(self.notes.texts), view(self._comment), view(self._out), int(write),

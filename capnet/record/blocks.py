@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from capnet.wire import pcapng
+from capnet.wire.formats import pcapng
 
 # Options of an interface block that are numbers, and how many octets they have; the others are the same in any order.
 INTERFACE_NUMBERS = {8: 8, 10: 4, 14: 8, 16: 8, 17: 8}

@@ -17,8 +17,8 @@ from pathlib import Path
 from capnet import __version__
 from capnet.record.tap import SNAPLEN, Tap
 from capnet.topology import Topology, topology_path
-from capnet.wire import pcapng_writer as pcapng
 from capnet.wire.capture import open_capture
+from capnet.wire.formats import pcapng_writer as pcapng
 
 
 def write(path: Path, taps: Sequence[Tap], topology: Topology, *, snaplen: int = SNAPLEN) -> Path:

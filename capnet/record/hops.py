@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analyze.arrays import distinct
-from capnet.analyze.columns import FLOW_LARGEST_IP, FLOW_PROTO
-from capnet.analyze.engine import Study
-from capnet.analyze.packets import Packets, recent_table, slot_of
-from capnet.analyze.paths import USUAL_MTU
-from capnet.analyze.rows import TCP
-from capnet.wire import frames
-from capnet.wire.kernel import kernel
+from capnet.analysis.core.arrays import distinct
+from capnet.analysis.core.flow_rows import TCP
+from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO
+from capnet.analysis.engine import Study
+from capnet.analysis.facts.paths import USUAL_MTU
+from capnet.analysis.trace.packet_ids import Packets, recent_table, slot_of
+from capnet.jit.kernel import kernel
+from capnet.wire import fields
 from capnet.wire.octets import mix
 
 SHAPES = ("", "cut", "joined")  # against the hop before
@@ -53,16 +53,16 @@ class Hops:
         self._next = np.zeros(max(len(cut), 1), dtype=np.int64)
 
     def sights(self, ids: np.ndarray, flows: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """What `before` wants of frames: their packets' ids and flow rows (-1 = none), and rows (`wire.frames`)."""
+        """What `before` wants of frames: their packets' ids and flow rows (-1 = none), and rows (`wire.fields`)."""
         sights = np.zeros((len(ids), SIGHT), dtype=np.int64)
         sights[:, ID], sights[:, FLOW], sights[:, BEFORE] = ids, flows, -1
         followed = np.flatnonzero(flows >= 0)
         link = self.links.before[flows[followed]]
         told = link >= 0
         sights[followed[told], BEFORE] = self.links.source[link[told]]
-        sights[:, SEQ] = rows[:, frames.SEQ]
-        tcp = (rows[:, frames.LAYERS] & frames.LAYER_TCP != 0) & (rows[:, frames.FRAG_OFFSET] <= 0)
-        sights[:, OCTETS] = np.where(tcp, np.maximum(rows[:, frames.PAYLOAD], 0), 0)
+        sights[:, SEQ] = rows[:, fields.SEQ]
+        tcp = (rows[:, fields.LAYERS] & fields.LAYER_TCP != 0) & (rows[:, fields.FRAG_OFFSET] <= 0)
+        sights[:, OCTETS] = np.where(tcp, np.maximum(rows[:, fields.PAYLOAD], 0), 0)
         return sights
 
     def before(self, sights: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

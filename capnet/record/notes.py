@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analyze import paths
-from capnet.analyze.arrays import distinct
-from capnet.analyze.columns import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
-from capnet.analyze.engine import Study
-from capnet.analyze.rows import destination, echo_id, ports, source
+from capnet.analysis.core.arrays import distinct
+from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.engine import Study
+from capnet.analysis.facts import paths
 from capnet.record.hops import SHAPES
 from capnet.report.escape import visible
 from capnet.report.words import Words
-from capnet.wire import frames
+from capnet.wire import fields
 
 LONGEST_COMMENT = 500  # bytes, without the frame number
 QUIET = ("bridged", "wire")  # happens to every packet: no comment
@@ -25,8 +26,7 @@ class Notes:
 
     def __init__(self, study: Study) -> None:
         self.context = study.context
-        assert study.context.links is not None
-        self.links = study.context.links
+        self.links = flow_links(study.context)
         self.texts = np.zeros(1 << 12, dtype=np.uint8)
         self._end = 0
         count = len(study.context.flows) * len(SHAPES)
@@ -96,5 +96,5 @@ def _source(words: Words, row: np.ndarray) -> str:
 
 
 def _tunnel(row: np.ndarray) -> str:
-    kind = frames.TUNNEL_NAMES[int(row[FLOW_VIA])].upper()
+    kind = fields.TUNNEL_NAMES[int(row[FLOW_VIA])].upper()
     return kind if row[FLOW_VIA_VNI] < 0 else f"{kind} {int(row[FLOW_VIA_VNI])}"

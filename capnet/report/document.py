@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from capnet import __version__
-from capnet.analyze.facts import Evidence, Flow, FlowKey, Hop, Nat, Path, Report
+from capnet.analysis.core.results import Evidence, Flow, FlowKey, Hop, Nat, Path, Report
 
 SCHEMA = "capnet.report/1"
 ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")

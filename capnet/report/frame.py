@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from capnet.analyze.coverage import reason_words
-from capnet.analyze.rows import proto_name
+from capnet.analysis.aggregate.decode_coverage import reason_words
+from capnet.analysis.core.flow_rows import proto_name
 from capnet.report.document import iso_time
 from capnet.report.escape import visible
 from capnet.report.text import count, fill, number
-from capnet.wire import frames
-from capnet.wire.frames import ABSENT, address_text, mac_text
-from capnet.wire.linktypes import linktype_name
+from capnet.wire import fields
+from capnet.wire.addresses import address_text, mac_text
+from capnet.wire.fields import ABSENT
+from capnet.wire.formats.linktypes import linktype_name
 
-Row = Mapping[str, int]  # a row of wire.frames by its field names (Block.dicts)
+Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 
 _LABEL = 10  # columns of a layer's name
 _MOST_COMMENT_LINES = 40
@@ -89,7 +90,7 @@ def hex_dump(raw: bytes, most: int = 256) -> str:
 def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
     yield from _link(row)
-    if layers & frames.LAYER_ARP:
+    if layers & fields.LAYER_ARP:
         sender, target = _ends(row, names)
         yield (
             "ARP",
@@ -98,17 +99,17 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
                 f"sender {sender} at {_mac(row['arp_sha'])}, target {target} at {_mac(row['arp_tha'])}"
             ),
         )
-    if layers & frames.LAYER_IP:
+    if layers & fields.LAYER_IP:
         yield _network(row, names)
-    if layers & frames.LAYER_AH:
+    if layers & fields.LAYER_AH:
         yield "AH", f"SPI 0x{row['vni']:08x}" if row["vni"] != ABSENT and not row["tunnel"] else "authenticated"
     yield from _transport(row)
-    if row["layers"] & frames.LAYER_ESP:
+    if row["layers"] & fields.LAYER_ESP:
         number_of = f", number {row['seq']}" if row["seq"] != ABSENT else ""
         yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}; what it carries is encrypted"
     elif row["tunnel"]:
-        word = "key" if row["tunnel"] == frames.TUNNEL_GRE else "VNI"
-        yield frames.TUNNEL_NAMES[row["tunnel"]].upper(), f"{word} {row['vni']}" if row["vni"] != ABSENT else ""
+        word = "key" if row["tunnel"] == fields.TUNNEL_GRE else "VNI"
+        yield fields.TUNNEL_NAMES[row["tunnel"]].upper(), f"{word} {row['vni']}" if row["vni"] != ABSENT else ""
     elif row["payload"] > 0:
         where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
         yield "payload", f"{count(row['payload'], 'byte')}, {where}"
@@ -119,7 +120,7 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _link(row: Row) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
     kind = f"type {_ethertype(row['ethertype'])}" if row["ethertype"] != ABSENT else ""
-    if layers & frames.LAYER_ETHERNET:
+    if layers & fields.LAYER_ETHERNET:
         if 0 <= row["ethertype"] < 0x600:
             kind = f"802.3 length {row['ethertype']}"
         yield (
@@ -127,23 +128,23 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
             ", ".join(each for each in (f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind) if each),
         )
     for tag in (row["vlan"], row["vlan2"]):
-        if layers & frames.LAYER_VLAN and tag != ABSENT:
+        if layers & fields.LAYER_VLAN and tag != ABSENT:
             yield "VLAN", str(tag)
-    if layers & (frames.LAYER_SLL | frames.LAYER_SLL2):
+    if layers & (fields.LAYER_SLL | fields.LAYER_SLL2):
         who = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
         way = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
-        version = "cooked v2" if layers & frames.LAYER_SLL2 else "cooked v1"
+        version = "cooked v2" if layers & fields.LAYER_SLL2 else "cooked v1"
         yield version, ", ".join(each for each in (way, who, kind) if each)
-    if layers & frames.LAYER_PPPOE:
+    if layers & fields.LAYER_PPPOE:
         yield "PPPoE", "session"
-    if layers & frames.LAYER_MPLS:
+    if layers & fields.LAYER_MPLS:
         yield "MPLS", "labels"
-    if layers & (frames.LAYER_RAW | frames.LAYER_NULL):
+    if layers & (fields.LAYER_RAW | fields.LAYER_NULL):
         yield linktype_name(row["linktype"]), "no link-layer addresses"
 
 
 def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
-    six = bool(row["layers"] & frames.LAYER_IPV6)
+    six = bool(row["layers"] & fields.LAYER_IPV6)
     source, target = _ends(row, names)
     parts = [
         f"{source} → {target}",
@@ -152,7 +153,7 @@ def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
         f"id 0x{row['ip_id']:04x}" if row["ip_id"] != ABSENT else "",
         "don't fragment" if not six and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
         f"fragment at {row['frag_offset']}{', more follow' if row['ip_flags'] & 1 else ', the last'}"
-        if row["layers"] & frames.LAYER_FRAGMENT
+        if row["layers"] & fields.LAYER_FRAGMENT
         else "",
         f"protocol {proto_name(row['proto'])}" if row["proto"] != ABSENT else "",
         count(row["ip_length"], "byte") if row["ip_length"] != ABSENT else "",
@@ -162,7 +163,7 @@ def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
 
 def _transport(row: Row) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
-    if layers & frames.LAYER_TCP:
+    if layers & fields.LAYER_TCP:
         flags = max(row["tcp_flags"], 0)
         parts = [
             f"{_port(row['sport'])} → {_port(row['dport'])}",
@@ -173,10 +174,10 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
             f"timestamps {row['tsval']} {row['tsecr']}" if row["tsval"] != ABSENT else "",
         ]
         yield "TCP", ", ".join(part for part in parts if part)
-    if layers & frames.LAYER_UDP:
+    if layers & fields.LAYER_UDP:
         yield "UDP", f"{_port(row['sport'])} → {_port(row['dport'])}"
-    if layers & (frames.LAYER_ICMP | frames.LAYER_ICMPV6):
-        six = bool(layers & frames.LAYER_ICMPV6)
+    if layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
+        six = bool(layers & fields.LAYER_ICMPV6)
         known = (_ICMPV6 if six else _ICMP).get(row["icmp_type"])
         parts = [f"{known or 'type'} ({row['icmp_type']}/{row['icmp_code']})" if row["icmp_type"] != ABSENT else ""]
         if row["icmp_id"] != ABSENT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from capnet.analyze.conntrack import Entry, Form, parse
+from capnet.analysis.facts.nat.conntrack import Entry, Form, parse
 from capnet.report.text import span
 from capnet.scenario.expect import EMBEDDED_DNS, Pair, Seen, Unheard
 

@@ -42,7 +42,7 @@ def verify(
 
     `whole` says that all of the scenario's points were listened at; if not, claims about the whole are left out.
     """
-    from capnet.analyze.engine import analyze
+    from capnet.analysis.engine import analyze
     from capnet.report.document import document
     from capnet.scenario import common
 
@@ -213,7 +213,7 @@ class Seen:
 
     def conntrack(self, *, port: bool | None = None) -> set[Rewriting]:
         """What the kernels' connection tables say was translated. Unheard where nobody could read one."""
-        from capnet.analyze.conntrack import Form, parse
+        from capnet.analysis.facts.nat.conntrack import Form, parse
 
         self._needs_all()  # to compare with: a translation shows on both sides of it
         if not any(host.conntrack for host in self.topology.hosts):

@@ -20,14 +20,16 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from capnet.errors import UnreadableInput
-from capnet.wire import inflate, pcap, pcapng
-from capnet.wire import records as rec
+from capnet.jit.arrays import Buffer
+from capnet.jit.kernel import Machine
+from capnet.wire.block import Block
 from capnet.wire.decode import decode
-from capnet.wire.found import Damage, Found, Interface
-from capnet.wire.frames import BLANK, WIDTH, Block
-from capnet.wire.kernel import Buffer, Machine
-from capnet.wire.sections import Sections
-from capnet.wire.source import Source, open_source
+from capnet.wire.fields import BLANK, WIDTH
+from capnet.wire.formats import compression, pcap, pcapng
+from capnet.wire.formats import record as rec
+from capnet.wire.formats.byte_source import Source, open_source
+from capnet.wire.formats.capture_state import Damage, Found, Interface
+from capnet.wire.formats.pcapng_sections import Sections
 
 RECORDS = 8192  # per batch
 ROWS = 16384  # per block
@@ -125,7 +127,7 @@ class Capture:
                 self.format = "pcapng"
                 if not self._sections.begin():
                     raise ValueError(f"its first block is damaged: {self.problems[-1].says}")
-            elif inflate.compression(head):
+            elif compression.detect(head):
                 raise ValueError("compressed twice; unpack it once")
             else:
                 raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
@@ -327,7 +329,7 @@ def worth_compiling(paths: list[Path]) -> bool:
             size = path.stat().st_size
         except OSError:
             continue  # opening it will say so
-        total += size * 6 if path.suffix in inflate.SUFFIXES else size
+        total += size * 6 if path.suffix in compression.SUFFIXES else size
     return total >= _limit()
 
 

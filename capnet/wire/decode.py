@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.wire.arp import arp
-from capnet.wire.cooked import null, raw_ip, sll, sll2
+from capnet.jit.inline import inline
+from capnet.jit.kernel import kernel
 from capnet.wire.digest import arp_digest, ip_digest
-from capnet.wire.ethernet import ethernet
-from capnet.wire.frames import (
+from capnet.wire.fields import (
     CAPLEN,
     DEPTH,
     DETAIL,
@@ -52,29 +51,31 @@ from capnet.wire.frames import (
     WIDTH,
     WIRELEN,
 )
-from capnet.wire.geneve import PORT as GENEVE_PORT
-from capnet.wire.geneve import geneve
-from capnet.wire.gre import gre
-from capnet.wire.icmp import icmp
-from capnet.wire.ipip import ipip
-from capnet.wire.ipsec import ah, esp, is_udp_esp
-from capnet.wire.ipv4 import ipv4
-from capnet.wire.ipv6 import ipv6
-from capnet.wire.kernel import inline, kernel
-from capnet.wire.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
+from capnet.wire.formats.record import AT as RECORD_AT
+from capnet.wire.formats.record import CAPLEN as RECORD_CAPLEN
+from capnet.wire.formats.record import LINKTYPE as RECORD_LINKTYPE
+from capnet.wire.formats.record import NUMBER as RECORD_NUMBER
+from capnet.wire.formats.record import POINT as RECORD_POINT
+from capnet.wire.formats.record import TIME as RECORD_TIME
+from capnet.wire.formats.record import WIDTH as RECORD_WIDTH
+from capnet.wire.formats.record import WIRELEN as RECORD_WIRELEN
 from capnet.wire.octets import mix, u8
-from capnet.wire.pppoe import ETHERTYPE_PPPOE, ppp_link, pppoe
-from capnet.wire.records import AT as RECORD_AT
-from capnet.wire.records import CAPLEN as RECORD_CAPLEN
-from capnet.wire.records import LINKTYPE as RECORD_LINKTYPE
-from capnet.wire.records import NUMBER as RECORD_NUMBER
-from capnet.wire.records import POINT as RECORD_POINT
-from capnet.wire.records import TIME as RECORD_TIME
-from capnet.wire.records import WIDTH as RECORD_WIDTH
-from capnet.wire.records import WIRELEN as RECORD_WIRELEN
-from capnet.wire.tcp import tcp
-from capnet.wire.udp import udp
-from capnet.wire.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
+from capnet.wire.protocols.arp import arp
+from capnet.wire.protocols.cooked import null, raw_ip, sll, sll2
+from capnet.wire.protocols.ethernet import ethernet
+from capnet.wire.protocols.geneve import PORT as GENEVE_PORT
+from capnet.wire.protocols.geneve import geneve
+from capnet.wire.protocols.gre import gre
+from capnet.wire.protocols.icmp import icmp
+from capnet.wire.protocols.ipip import ipip
+from capnet.wire.protocols.ipsec import ah, esp, is_udp_esp
+from capnet.wire.protocols.ipv4 import ipv4
+from capnet.wire.protocols.ipv6 import ipv6
+from capnet.wire.protocols.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
+from capnet.wire.protocols.pppoe import ETHERTYPE_PPPOE, ppp_link, pppoe
+from capnet.wire.protocols.tcp import tcp
+from capnet.wire.protocols.udp import udp
+from capnet.wire.protocols.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 
 ROWS_PER_RECORD = MAX_DEPTH + 1
 

@@ -1,6 +1,6 @@
 """The digest: a hash of what survives NAT, routing, encapsulation, fragmentation and segmentation offload.
 
-Equal digests at two points: probably the same packet (`analyze.identity` decides). What may be rewritten on the way
+Equal digests at two points: probably the same packet (`link_building` decides). What may be rewritten on the way
 stays out: addresses, ports, TTL, checksums, ICMP identifiers. What may be cut differently at different points counts
 by its beginning alone: a TCP segment by its first octet, so that a whole one and the first of its pieces agree; a
 datagram by its first fragment. The IPv4 identification survives all of it (offload and fragmentation keep it for the
@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.wire.frames import (
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
     ACK,
     ARP_OP,
     ARP_SHA,
@@ -41,9 +42,8 @@ from capnet.wire.frames import (
     TSVAL,
     VNI,
 )
-from capnet.wire.icmp import is_query
-from capnet.wire.kernel import inline
 from capnet.wire.octets import be16, be32, mix, u8
+from capnet.wire.protocols.icmp import is_query
 
 # How much of a UDP, ICMP or unknown payload goes into the digest. TCP needs none: its sequence numbers tell more.
 SAMPLE = 32

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.wire.kernel import inline
+from capnet.jit.inline import inline
 
 HALF = (1 << 31) - 1
 _LOW = 0x5BD1E995  # odd multipliers below 2**31: products of two halves stay below 2**62

@@ -43,8 +43,8 @@ for data, meta in RawPcapReader(sys.argv[1]):
 PASS = """
 import sys, time
 from pathlib import Path
-from capnet.analyze.hands import Hands
-from capnet.analyze.ledger import Ledger
+from capnet.analysis.aggregate.parallel import Hands
+from capnet.analysis.aggregate.aggregator import Ledger
 from capnet.wire.capture import open_capture
 for count in (1, 2) * int(sys.argv[2]):
     with open_capture(Path(sys.argv[1]), compiled=True) as capture:

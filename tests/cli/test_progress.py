@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capnet.analyze.engine import Progress, analyze
+from capnet.analysis.engine import Progress, analyze
 from capnet.cli.progress import line
 from tests.conftest import GOLDENS
 

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from wcwidth import wcswidth
 
-from capnet.wire import pcapng_writer as writer
 from capnet.wire.capture import open_capture
+from capnet.wire.formats import pcapng_writer as writer
 
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE, OVERLAY = Path("pcaps/bridge.pcapng"), Path("pcaps/overlay.pcapng")

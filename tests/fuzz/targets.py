@@ -16,19 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analyze.engine import Source, analyze
-from capnet.analyze.ledger import Ledger
+from capnet.analysis.aggregate.aggregator import Ledger
+from capnet.analysis.engine import Source, analyze
 from capnet.errors import UnreadableInput
 from capnet.report.document import document
+from capnet.report.formats.json import render as render_json
+from capnet.report.formats.table import render as render_table
 from capnet.report.frame import render as render_frame
-from capnet.report.json import render as render_json
-from capnet.report.table import render as render_table
-from capnet.wire import frames
-from capnet.wire import records as rec
+from capnet.wire import fields
 from capnet.wire.capture import open_capture
 from capnet.wire.decode import ROWS_PER_RECORD, decode
-from capnet.wire.frames import ABSENT, BLANK, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
-from capnet.wire.pcapng import MAX_BLOCK, packet_comments
+from capnet.wire.fields import ABSENT, BLANK, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
+from capnet.wire.formats import record as rec
+from capnet.wire.formats.pcapng import MAX_BLOCK, packet_comments
 
 CORPUS = Path(__file__).parent / "corpus"
 LINKTYPES = (1, 113, 276, 101, 0, 108, 9, 228, 12, 147)
@@ -76,7 +76,7 @@ def check_rows(rows: np.ndarray, captured: int) -> None:
         assert row[CAPLEN] >= 0 and row[START] + row[CAPLEN] <= captured, "a frame ends outside of the record"
         assert ABSENT <= row[PAYLOAD_AT] <= captured, "a payload begins outside of the record"
         for column, value in enumerate(row):
-            assert value >= ABSENT or column in MAY_BE_NEGATIVE, frames.NAMES[column]
+            assert value >= ABSENT or column in MAY_BE_NEGATIVE, fields.NAMES[column]
 
 
 def file(data: bytes) -> None:
@@ -119,7 +119,7 @@ def shown(data: bytes, most: int = 20) -> Iterator[str]:
         for block in capture.blocks():
             for frame_number in np.unique(block["frame"]).tolist():
                 chosen = np.flatnonzero(block["frame"] == frame_number)
-                rows = [dict(zip(frames.NAMES, map(int, row), strict=True)) for row in block.rows[chosen]]
+                rows = [dict(zip(fields.NAMES, map(int, row), strict=True)) for row in block.rows[chosen]]
                 at, commented = int(block.record_at[chosen[0]]), capture.format == "pcapng" and rows[0]["time"] >= 0
                 comments = packet_comments(block.raw, at, rows[0]["caplen"], capture.big) if commented else []
                 yield render_frame(rows, "fuzz", "here", comments=comments)

@@ -32,7 +32,7 @@ def test_a_frame_keeps_the_promises_at_every_length() -> None:
 def test_the_targets_notice_what_is_outside() -> None:
     import numpy as np
 
-    from capnet.wire.frames import START, WIDTH
+    from capnet.wire.fields import START, WIDTH
 
     with pytest.raises(IndexError):
         Strict(b"abc")[-1]

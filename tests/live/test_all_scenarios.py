@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze.engine import analyze
+from capnet.analysis.engine import analyze
 from capnet.report.document import document
 from capnet.scenario import expect, library
 from tests.conftest import PROJECT

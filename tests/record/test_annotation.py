@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze.engine import Source, analyze, study
-from capnet.analyze.identity import links
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.engine import Source, analyze, study
 from capnet.record.annotation import Collected, annotate
 from capnet.report.document import document
 from capnet.topology import Topology, topology_path
-from capnet.wire import pcapng_writer as writer
+from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
-from capnet.wire.frames import address_text
-from capnet.wire.pcapng import options
-from tests.analyze.simulate import Network, tcp, udp
+from capnet.wire.formats import pcapng_writer as writer
+from capnet.wire.formats.pcapng import options
+from tests.analysis.simulate import Network, tcp, udp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))
@@ -249,7 +249,7 @@ def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
 def test_hops_and_translations_of_the_report_are_frames_with_one_id(path, tmp_path):
     found = annotated([path], tmp_path / "out.pcapng")
     ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
-    pairs = links(found.context).frames
+    pairs = flow_links(found.context).frames
     assert len(pairs) > least(path)
     for before, after in pairs.tolist():
         assert ids[before - 1] == ids[after - 1] is not None

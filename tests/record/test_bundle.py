@@ -16,7 +16,7 @@ from capnet.record.places import Point
 from capnet.record.shell import Shell
 from capnet.record.tap import PROGRAMS, Tap
 from capnet.topology import Container, Endpoint, Host, Interface, Topology
-from capnet.wire import pcapng_writer as pcapng
+from capnet.wire.formats import pcapng_writer as pcapng
 
 START = 1_700_000_000_000_000_000
 

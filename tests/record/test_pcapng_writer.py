@@ -13,7 +13,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
-from capnet.wire import pcapng_writer as pcapng
+from capnet.wire.formats import pcapng_writer as pcapng
 
 NOON = 1_700_000_000_123_456_789  # ns; 2023-11-14T22:13:20.123456789Z
 FRAME = bytes(

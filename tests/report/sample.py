@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capnet.analyze.facts import (
+from capnet.analysis.core.results import (
     Coverage,
     Delay,
     Evidence,

@@ -11,12 +11,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from capnet.analyze import facts
-from capnet.report import json as json_format
+from capnet.analysis.core import results
+from capnet.report import document as document_format
 from capnet.report.document import SECTIONS, document, iso_time, short_names
+from capnet.report.formats import json as json_format
 from tests.report import sample
 
-SCHEMA = json.loads((Path(json_format.__file__).parent / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((Path(document_format.__file__).parent / "schema.json").read_text(encoding="utf-8"))
 CHECK = jsonschema.Draft202012Validator(SCHEMA)
 REPORTS = [sample.empty, sample.bridge, sample.overlay, sample.hostile]
 
@@ -37,10 +38,11 @@ def test_schema_knows_every_field_of_the_facts():
         "flows": SCHEMA["properties"]["flows"],
     }
     pairs = {
-        "input": facts.Input, "point": facts.Point, "model": facts.Model, "station": facts.Station,
-        "macVerdict": facts.MacVerdict, "nat": facts.Nat, "side": facts.Side, "proxy": facts.Proxy,
-        "tunnel": facts.Tunnel, "path": facts.Path, "hop": facts.Hop, "flow": facts.Flow, "finding": facts.Finding,
-        "coverage": facts.Coverage, "flows": facts.Flows,
+        "input": results.Input, "point": results.Point, "model": results.Model, "station": results.Station,
+        "macVerdict": results.MacVerdict, "nat": results.Nat, "side": results.Side, "proxy": results.Proxy,
+        "tunnel": results.Tunnel,
+        "path": results.Path, "hop": results.Hop, "flow": results.Flow, "finding": results.Finding,
+        "coverage": results.Coverage, "flows": results.Flows,
     }  # fmt: skip
     for key, fact in pairs.items():
         assert set(definitions[key]["properties"]) == {each.name for each in fields(fact)}, key

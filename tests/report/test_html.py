@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from capnet.analyze.engine import analyze
+from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from capnet.report.html import render
+from capnet.report.formats.html import render
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capnet.analyze.facts import Finding, FlowKey, MacVerdict, Model, Path
+from capnet.analysis.core.results import Finding, FlowKey, MacVerdict, Model, Path
 from capnet.report import summary
 from capnet.report.document import document
 from capnet.report.words import Words

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from capnet.analyze.facts import Finding, Nat, Side
-from capnet.report import json as json_format
-from capnet.report import table
+from capnet.analysis.core.results import Finding, Nat, Side
 from capnet.report.document import SECTIONS, document
+from capnet.report.formats import json as json_format
+from capnet.report.formats import table
 from capnet.report.text import columns
 from tests.report import sample
 

@@ -10,8 +10,8 @@ import pytest
 from wcwidth import wcswidth, wcwidth
 
 from capnet.report import text
+from capnet.report.drawing.text_table import grid
 from capnet.report.escape import visible, visible_all
-from capnet.report.grid import grid
 from capnet.report.words import Words
 
 

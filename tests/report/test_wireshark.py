@@ -68,7 +68,7 @@ def found_by_tshark(capture: Path, display_filter: str) -> set[int]:
 @needs_tshark
 @pytest.mark.parametrize("name", ["bridge", "overlay"])
 def test_tshark_finds_the_evidence_by_our_filter(name):
-    from capnet.analyze.engine import analyze
+    from capnet.analysis.engine import analyze
 
     capture = PCAPS / f"{name}.pcapng"
     found = json.loads(json.dumps(document(analyze([capture]))))

@@ -10,15 +10,15 @@ from types import ModuleType
 
 import pytest
 
-from capnet.analyze.engine import analyze
+from capnet.analysis.engine import analyze
 from capnet.cli.scenario import _check
 from capnet.cli.scenario_all import Rounds
 from capnet.errors import EnvironmentLacks, Exit, ScenarioFailed
 from capnet.report.document import document
 from capnet.scenario import expect, library
 from capnet.topology import topology_path
-from capnet.wire import pcapng_writer as writer
 from capnet.wire.capture import open_capture
+from capnet.wire.formats import pcapng_writer as writer
 from tests.conftest import PROJECT
 
 PCAPS = PROJECT / "pcaps"

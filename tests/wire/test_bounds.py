@@ -8,8 +8,8 @@ import sys
 
 SCRIPT = """
 import numpy as np
-from capnet.wire import pcap
-from capnet.wire.kernel import Machine
+from capnet.wire.formats import pcap
+from capnet.jit.kernel import Machine
 
 machine = Machine(compiled=True)
 records, out = machine.view(np.zeros(70, dtype=np.int64)), machine.view(np.zeros(5, dtype=np.int64))

@@ -16,8 +16,8 @@ from tests.conftest import PROJECT
 TALLY = """
 import sys
 import numpy as np
-from capnet.wire import records as rec
-from capnet.wire.kernel import Machine
+from capnet.wire.formats import record as rec
+from capnet.jit.kernel import Machine
 machine = Machine(compiled=True)
 found, tallies = np.zeros(3 * rec.WIDTH, dtype=np.int64), np.zeros(rec.TALLY_WIDTH, dtype=np.int64)
 found[rec.WIRELEN :: rec.WIDTH] = 100

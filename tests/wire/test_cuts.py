@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capnet.errors import UnreadableInput
-from capnet.wire import pcapng
-from capnet.wire import records as rec
 from capnet.wire.capture import Damage, open_capture
-from capnet.wire.frames import FRAME
+from capnet.wire.fields import FRAME
+from capnet.wire.formats import pcapng
+from capnet.wire.formats import record as rec
 from tests.conftest import GOLDENS, MADE
 
 # The compiled machine reads a golden in a millisecond: every byte of both takes minutes, so that is for the asking.

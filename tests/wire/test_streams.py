@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from capnet.errors import UnreadableInput
-from capnet.wire import inflate
 from capnet.wire.capture import open_capture
+from capnet.wire.formats import compression
 from tests.conftest import GOLDENS, PROJECT
 
 try:
@@ -125,11 +125,11 @@ def cut_by_damage(name: str, data: bytes) -> bytes:
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_damage_in_a_frame_costs_little_of_what_is_before_it(name: str) -> None:
     data = b"".join(random.Random(1).randbytes(500) + bytes(500) for _ in range(1000))
-    stream, found, into = inflate.opened(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
+    stream, found, into = compression.opened(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
     with pytest.raises((OSError, RuntimeError, zlib.error, zstd.ZstdError)):
         while got := stream.readinto(into):
             found += into[:got]
-    assert data.startswith(found) and len(found) > len(data) - inflate.PIECE
+    assert data.startswith(found) and len(found) > len(data) - compression.PIECE
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
@@ -162,8 +162,8 @@ def test_what_cannot_be_read_is_not_called_damaged_compression(name: str | None)
 
 PEAK = """
 import resource, sys
-from capnet.analyze import analyze
-import capnet.analyze.engine as engine
+from capnet import analyze
+import capnet.analysis.engine as engine
 report = engine.analyze([sys.argv[1]], compiled=sys.argv[2] == "compiled")
 print(report.inputs[0].packets, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
@@ -171,7 +171,7 @@ print(report.inputs[0].packets, resource.getrusage(resource.RUSAGE_SELF).ru_maxr
 
 def peak(path: Path) -> tuple[int, int]:
     """(packets, peak memory in MiB) of an analysis in a process of its own."""
-    code = PEAK.replace("from capnet.analyze import analyze\n", "")
+    code = PEAK.replace("from capnet import analyze\n", "")
     command = [sys.executable, "-c", code, str(path), "compiled"]
     # Started by an interpreter with nothing loaded: a process's peak begins with that of the one that started it.
     start = [sys.executable, "-I", "-S", "-c", "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"]

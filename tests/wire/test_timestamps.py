@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from capnet.wire.pcapng import MAX_OFFSET, nanoseconds
-from capnet.wire.records import MAX_SECONDS
+from capnet.wire.formats.pcapng import MAX_OFFSET, nanoseconds
+from capnet.wire.formats.record import MAX_SECONDS
 
 ALL = (1 << 64) - 1
 

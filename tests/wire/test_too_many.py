@@ -9,8 +9,8 @@ import pytest
 from scapy.all import Ether
 
 from capnet import analyze
-from capnet.wire import pcapng, sections
 from capnet.wire.capture import Capture, open_capture
+from capnet.wire.formats import pcapng, pcapng_sections
 from tests.made.build import A, B, block, interface, moment, options, packet, section
 
 FRAME = bytes(Ether(src=A, dst=B, type=0x1234)) + bytes(50)
@@ -25,7 +25,7 @@ def read(data: bytes) -> Capture:
 
 def test_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted through all sections; what was read before the one too many is kept."""
-    monkeypatch.setattr(sections, "MAX_INTERFACES", 8)
+    monkeypatch.setattr(pcapng_sections, "MAX_INTERFACES", 8)
     part = section() + interface("a") + interface("b") + packet(FRAME, moment(1), 1)
     whole = read(part * 4)
     assert (len(whole.interfaces), whole.packets, whole.problems) == (8, 4, [])
@@ -66,7 +66,7 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sections, "MAX_SECTIONS", 8)
+    monkeypatch.setattr(pcapng_sections, "MAX_SECTIONS", 8)
     one = section() + interface("a") + packet(FRAME, moment(1))
     assert (read(section() * 7 + one).packets, read(section() * 7 + one).problems) == (1, [])
     found = read(one + section() * 8 + one)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capnet.analyze.ledger import Ledger
+from capnet.analysis.aggregate.aggregator import Ledger
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE

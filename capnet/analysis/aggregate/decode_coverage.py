@@ -1,0 +1,36 @@
+"""Coverage: how many frames were decoded to the end, and why the others were not. Nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from capnet.analysis.core.flow_rows import proto_name
+from capnet.analysis.core.results import Coverage
+from capnet.wire import fields
+from capnet.wire.formats.linktypes import linktype_name
+
+
+def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
+    """`undecoded`: (fields.REASON_, detail) → frames, at most one reason a frame."""
+    reasons: Counter[str] = Counter()
+    for (reason, detail), count in undecoded.items():
+        reasons[reason_words(reason, detail)] += count
+    return Coverage(packets, packets - sum(reasons.values()), dict(sorted(reasons.items())))
+
+
+def reason_words(reason: int, detail: int) -> str:
+    if reason == fields.REASON_CUT:
+        return "cut inside a header"
+    if reason == fields.REASON_LINKTYPE:
+        return f"link type {linktype_name(detail)}"
+    if reason == fields.REASON_ETHERTYPE:
+        return f"ethertype 0x{detail:04x}"
+    if reason == fields.REASON_PROTO:
+        return f"IP protocol {detail} ({proto_name(detail)})"
+    if reason == fields.REASON_DEPTH:
+        return f"more than {fields.MAX_DEPTH} tunnels inside each other"
+    if reason == fields.REASON_LLC:
+        return "802.3 with LLC"
+    if reason == fields.REASON_NEXT:
+        return f"VXLAN-GPE next protocol {detail}"
+    return "malformed header"

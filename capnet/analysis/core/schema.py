@@ -1,0 +1,140 @@
+"""What one pass over a capture leaves behind: the columns of its tables.
+
+Each table is an int64 array of shape (n, WIDTH) with one row per distinct key, in order of first sight. The
+KEY columns come first. Memory grows with flows, stations and tunnels, never with packets; only OBSERVATION
+rows are per packet, and those are a bounded sample. Fields mean what they mean in `wire.fields`.
+"""
+
+from __future__ import annotations
+
+# -- flows: one 5-tuple, one direction, at one point, in one tunnel ------------------------------------
+FLOW_POINT = 0
+FLOW_VIA = 1  # kind of tunnel the flow runs in (frames.TUNNEL_), 0 = none
+FLOW_VIA_VNI = 2
+FLOW_DEPTH = 3
+FLOW_PROTO = 4  # IP protocol number
+FLOW_SRC_HI = 5
+FLOW_SRC_LO = 6
+FLOW_DST_HI = 7
+FLOW_DST_LO = 8
+FLOW_SPORT = 9  # ICMP echo: the identifier, in both; ICMP errors: of the packet they are about; none: -1
+FLOW_DPORT = 10
+FLOW_KIND = 11  # ICMP and ICMPv6: type * 256 + code; else -1
+FLOW_KEY = 12
+
+# Written by every packet: with the end of the key, one cache line.
+FLOW_LAST = 12  # ns
+FLOW_PACKETS = 13
+FLOW_BYTES = 14  # whole frames, on the wire, from this row's own link layer on
+FLOW_PAYLOAD = 15  # transport payload bytes by the headers
+# Compared with every packet and seldom written: another line. The rest is written once or rarely.
+FLOW_SMAC = 16  # of the first packet, ABSENT without Ethernet
+FLOW_DMAC = 17
+FLOW_TTL_MIN = 18
+FLOW_TTL_MAX = 19
+FLOW_LARGEST_IP = 20  # largest IP packet, bytes (above the MTU: segmentation offload)
+FLOW_TCP_FLAGS = 21  # all flags ever set, and USED_AGAIN
+FLOW_NEXT_SEQ = 22  # TCP: highest sequence number + length seen, 32 bits
+FLOW_CARRIES = 23  # kind of tunnel the first packet carries, 0 = none
+FLOW_CARRIES_VNI = 24  # its VNI; packets with another one are in the carrier table
+FLOW_INNER_BYTES = 25  # whole inner frames of these packets
+FLOW_INNER_LARGEST = 26  # their largest inner IP packet
+FLOW_FIRST_DIGEST = 27  # of the first packet, 0 if it has none
+FLOW_FIRST = 28  # ns
+FLOW_FIRST_FRAME = 29  # frame number of the first packet
+FLOW_TTL = 30  # of the first packet
+FLOW_RETRANSMISSIONS = 31  # TCP segments with data that end at or below what was already sent
+FLOW_SYN_TIME = 32  # ns of the last SYN without ACK, ABSENT if none
+FLOW_SYNACK_TIME = 33  # ns of the first SYN with ACK, ABSENT if none
+FLOW_FRAGMENTS = 34
+FLOW_VLAN = 35  # of the first packet, outermost VLAN id, -1 = untagged; of two tags the inner one's id + 1 << 12
+FLOW_FIRST_SEQ = 36  # TCP: of the first packet, (sequence number - 2**31) << 32 | acknowledgment number; else 0
+FLOW_SYNS = 37  # SYNs without ACK
+FLOW_STRAYS = 38  # packets whose MACs were not those of the first packet (each is in the station table itself)
+FLOW_OTHER_VNIS = 39  # packets that carry another VNI than the first, or none (each is in the carrier table)
+FLOW_WIDTH = 40  # five cache lines
+
+USED_AGAIN = 1 << 12  # beside TCP's flags: a SYN had other numbers than the first packet, another connection's
+
+# -- stations: one MAC speaking for one IP at one point -------------------------------------------------
+STATION_POINT = 0
+STATION_VIA = 1
+STATION_VIA_VNI = 2
+STATION_MAC = 3
+STATION_IP_HI = 4  # 0, 0: the MAC was seen without an IP address
+STATION_IP_LO = 5
+STATION_HOW = 6  # 0 source of IP packets, 1 sender in ARP, 2 destination of IP packets
+STATION_KEY = 7
+
+STATION_FIRST = 7
+STATION_LAST = 8
+STATION_PACKETS = 9
+STATION_FIRST_FRAME = 10
+STATION_TTL_MIN = 11  # of IP packets it sent (or got); 0 for ARP
+STATION_TTL_MAX = 12
+STATION_WIDTH = 13
+
+# -- ARP: who asked for whom, who answered ----------------------------------------------------------------
+ARP_POINT = 0
+ARP_VIA = 1
+ARP_VIA_VNI = 2
+ARP_OPERATION = 3  # 1 request, 2 reply
+ARP_SENDER_MAC = 4
+ARP_SENDER_LO = 5  # IPv4 as LO half
+ARP_TARGET_LO = 6
+ARP_KEY = 7
+
+ARP_FIRST = 7
+ARP_LAST = 8
+ARP_PACKETS = 9
+ARP_FIRST_FRAME = 10
+ARP_ETH_SOURCE = 11  # Ethernet source of the first one
+ARP_WIDTH = 12
+
+# -- carriers: a further VNI inside one outer flow, beside the one that the flow row counts ---------------
+CARRIER_FLOW = 0  # row in the flow table of the outer packets
+CARRIER_KIND = 1  # frames.TUNNEL_, 0 = nothing, in a flow that carries something
+CARRIER_VNI = 2  # -1 where the kind has none
+CARRIER_KEY = 3
+
+CARRIER_FIRST = 3
+CARRIER_LAST = 4
+CARRIER_FRAMES = 5
+CARRIER_BYTES = 6  # whole outer frames on the wire
+CARRIER_INNER_BYTES = 7  # whole inner frames
+CARRIER_FIRST_FRAME = 8
+CARRIER_LARGEST_INNER_IP = 9
+CARRIER_WIDTH = 10
+
+# -- tunnels: one VNI between two VTEPs, one direction, at one point: carriers summed up ----------------------
+TUNNEL_POINT = 0
+TUNNEL_KIND = 1  # frames.TUNNEL_
+TUNNEL_VNI = 2  # -1 where the kind has none
+TUNNEL_SRC_HI = 3
+TUNNEL_SRC_LO = 4
+TUNNEL_DST_HI = 5
+TUNNEL_DST_LO = 6
+TUNNEL_DPORT = 7  # -1 where the kind has none
+TUNNEL_KEY = 8
+
+TUNNEL_FIRST = 8
+TUNNEL_LAST = 9
+TUNNEL_FRAMES = 10
+TUNNEL_BYTES = 11  # whole outer frames on the wire
+TUNNEL_INNER_BYTES = 12  # whole inner frames
+TUNNEL_FIRST_FRAME = 13
+TUNNEL_LARGEST_INNER_IP = 14
+TUNNEL_WIDTH = 15
+
+# -- observations: one packet at one point, chosen by its digest ---------------------------------------------
+OBS_DIGEST = 0
+OBS_TIME = 1
+OBS_FLOW = 2  # row in the flow table (which knows point, addresses and tunnel)
+OBS_FRAME = 3
+OBS_TTL = 4
+OBS_LENGTH = 5  # IP length
+OBS_SEQ = 6  # order of arrival in the whole input, breaks ties of time
+# Which octets it carries, so that packets which are cut differently at two points can be compared:
+OBS_FROM = 7  # TCP: raw sequence number; else IP identification << 16 | fragment offset; later fragments of TCP: -1
+OBS_BYTES = 8  # TCP: payload, SYN and FIN count 1 each; else the octets of IP payload
+OBS_WIDTH = 9

@@ -1,0 +1,44 @@
+"""Arrays as kernels take them: memory of the caller, with an address and a length."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+
+class Buffer(bytearray):
+    """Bytes that kernels read, never resized: `at` is their address, asked for once."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.at = _address(self) if size else 0
+
+
+class Span:
+    """An array as compiled kernels take it: `at`, its address, and `size`, its length; `kind`: i int64, b bytes.
+
+    It keeps the memory.
+    """
+
+    __slots__ = ("at", "kind", "owner", "size")
+
+    def __init__(self, owner: np.ndarray | Buffer) -> None:
+        self.owner = owner
+        if isinstance(owner, Buffer):
+            self.at, self.size, self.kind = owner.at, len(owner), "b"
+            return
+        if owner.dtype not in (np.int64, np.uint8) or not owner.flags.c_contiguous:
+            raise TypeError(f"kernels index flat arrays of int64 or bytes, not {owner.dtype}, {owner.strides} apart")
+        self.at = _address(owner.data) if owner.size and owner.flags.writeable else owner.ctypes.data
+        self.size = owner.size
+        self.kind = "i" if owner.dtype == np.int64 else "b"
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.owner, dtype=np.uint8) if isinstance(self.owner, Buffer) else self.owner
+
+
+def _address(memory: bytearray | memoryview) -> int:
+    """Of what is writable and not empty: four times as quick as numpy's `ctypes.data`."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(memory))

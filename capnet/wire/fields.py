@@ -1,0 +1,142 @@
+"""The row: what the whole program calls a frame.
+
+A captured frame is a row of depth 0; a frame found inside it (VXLAN, IP in IP, ...) is a row of its own with
+`OUTER` = the row that carried it and `DEPTH` one more. A row is `WIDTH` signed 64-bit integers; the names
+below are the offsets of its fields. A field that the frame does not have is ABSENT (-1), except
+counters and bit sets, which are 0, and addresses, which may be any bit pattern and are present when
+`LAYERS` says so.
+
+Addresses are two fields, HI and LO, the 128-bit IPv6 address as signed halves; an IPv4 address a.b.c.d is the
+IPv4-mapped ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so one pair of fields serves both. A MAC address is one field
+of 48 bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+ABSENT = -1
+
+# -- the record -------------------------------------------------------------------------------
+FRAME = 0  # 1-based number in its file, as Wireshark counts; inner rows have their carrier's
+TIME = 1  # ns since 1970 UTC
+POINT = 2  # index of the point (interface) in the capture
+LINKTYPE = 3  # LINKTYPE_ value of this row's first layer (1 = Ethernet, also for inner Ethernet)
+CAPLEN = 4  # bytes of this frame that were captured, from its own first byte on
+WIRELEN = 5  # bytes of this frame on the wire
+DEPTH = 6  # 0 = as captured
+OUTER = 7  # row (in the same block) of the carrier, ABSENT at depth 0
+START = 8  # where this frame begins, counted from the first byte of the captured frame
+LAYERS = 9  # bit set of the LAYER_ constants: what was decoded in this row
+REASON = 10  # why decoding stopped early: one of the REASON_ constants, 0 = it did not
+DETAIL = 11  # the value that REASON is about (ethertype, protocol, link type), else 0
+
+# -- link layer ---------------------------------------------------------------------------------
+SMAC = 12  # source MAC (SLL: the sender's address where it is 6 bytes)
+DMAC = 13
+ETHERTYPE = 14  # of the payload, after all VLAN tags (values < 0x600: 802.3 length)
+VLAN = 15  # outermost VLAN id
+VLAN2 = 16  # second VLAN id (QinQ)
+PKTTYPE = 17  # SLL/SLL2 packet type: 0 to us, 1 broadcast, 2 multicast, 3 to others, 4 sent by us
+
+# -- network layer; for ARP the addresses are the sender's (SRC) and the target's (DST) ----------
+SRC_HI = 18
+SRC_LO = 19
+DST_HI = 20
+DST_LO = 21
+TTL = 22  # IPv6: hop limit
+IP_ID = 23  # IPv6: identification of the fragment header
+IP_LENGTH = 24  # whole IP packet in bytes, header included (IPv6: 40 + payload length)
+TOS = 25  # IPv4 TOS / IPv6 traffic class, whole octet
+IP_FLAGS = 26  # 4 = reserved, 2 = don't fragment, 1 = more fragments
+FRAG_OFFSET = 27  # in bytes; 0 unless a later fragment
+PROTO = 28  # protocol number after IPv6 extension headers and IPv4 options
+ARP_OP = 29
+ARP_SHA = 30
+ARP_THA = 31
+
+# -- transport layer ------------------------------------------------------------------------------
+SPORT = 32
+DPORT = 33
+SEQ = 34  # raw, 32 bits; ESP, and AH around anything but TCP: the packet's number within its SPI
+ACK = 35
+TCP_FLAGS = 36  # 12 bits as on the wire: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256
+WINDOW = 37  # raw, not scaled
+TSVAL = 38  # TCP timestamps option (RFC 7323)
+TSECR = 39
+ICMP_TYPE = 40  # ICMP or ICMPv6, see LAYERS
+ICMP_CODE = 41
+ICMP_ID = 42  # echo request and reply only
+ICMP_SEQ = 43
+PAYLOAD = 44  # bytes after the last decoded header, by the headers' lengths (not by what was captured)
+PAYLOAD_AT = 45  # where it begins, counted from the first byte of the captured frame; ABSENT if cut before
+
+# -- tunnels and identity -------------------------------------------------------------------------
+TUNNEL = 46  # kind of tunnel this row carries (TUNNEL_ constants), 0 = none
+VNI = 47  # its VNI / key; ESP, and AH around no tunnel: the SPI
+VIA = 48  # kind of tunnel this row came through, 0 = none
+VIA_VNI = 49  # its VNI / key
+DIGEST = 50  # 62-bit hash of what survives NAT, routing and encapsulation (digest.py); 0 = none
+RELATED = 51  # ICMP errors: ports of the packet they are about, source << 16 | destination; its echo id in both
+
+WIDTH = 52
+
+NAMES = tuple(
+    """
+    frame time point linktype caplen wirelen depth outer start layers reason detail
+    smac dmac ethertype vlan vlan2 pkttype
+    src_hi src_lo dst_hi dst_lo ttl ip_id ip_length tos ip_flags frag_offset proto arp_op arp_sha arp_tha
+    sport dport seq ack tcp_flags window tsval tsecr icmp_type icmp_code icmp_id icmp_seq payload payload_at
+    tunnel vni via via_vni digest related
+    """.split()
+)
+COLUMN = {name: i for i, name in enumerate(NAMES)}
+
+# -- LAYERS -----------------------------------------------------------------------------------------
+LAYER_ETHERNET = 1
+LAYER_VLAN = 2
+LAYER_ARP = 4
+LAYER_IPV4 = 8
+LAYER_IPV6 = 16
+LAYER_FRAGMENT = 32  # this packet is a fragment (first or later)
+LAYER_ICMP = 64
+LAYER_ICMPV6 = 128
+LAYER_TCP = 256
+LAYER_UDP = 512
+LAYER_TUNNEL = 1024  # TUNNEL says which
+LAYER_SLL = 2048
+LAYER_SLL2 = 4096
+LAYER_RAW = 8192
+LAYER_NULL = 16384  # BSD null / OpenBSD loop
+LAYER_INSIDE = 32768  # what this row's tunnel carries is the next row (never so when it is encrypted)
+LAYER_BARE = 65536  # ... and begins with its IP header, without a link layer
+LAYER_ESP = 131072
+LAYER_AH = 262144
+LAYER_MPLS = 524288
+LAYER_PPPOE = 1048576
+LAYER_IP = LAYER_IPV4 | LAYER_IPV6
+
+# -- TUNNEL, VIA ------------------------------------------------------------------------------------
+TUNNEL_VXLAN = 1
+TUNNEL_GENEVE = 2
+TUNNEL_GRE = 3
+TUNNEL_IPIP = 4
+TUNNEL_ESP = 5
+TUNNEL_NAMES = {1: "vxlan", 2: "geneve", 3: "gre", 4: "ipip", 5: "esp"}
+
+# -- REASON -----------------------------------------------------------------------------------------
+REASON_NONE = 0
+REASON_CUT = 1  # the captured bytes end inside a header (snap length or a short frame)
+REASON_LINKTYPE = 2  # DETAIL = link type
+REASON_ETHERTYPE = 3  # DETAIL = ethertype
+REASON_PROTO = 4  # DETAIL = IP protocol number
+REASON_MALFORMED = 5  # a header contradicts itself (DETAIL = the LAYER_ bit)
+REASON_DEPTH = 6  # tunnel in tunnel beyond MAX_DEPTH
+REASON_LLC = 7  # 802.3 frame with LLC (spanning tree and the like), not decoded further
+REASON_NEXT = 8  # VXLAN-GPE carries what is not decoded (DETAIL = its next protocol)
+
+MAX_DEPTH = 7
+
+# What a row holds before it is decoded: ABSENT, but 0 in bit sets, counters and addresses.
+BLANK = np.full(WIDTH, ABSENT, dtype=np.int64)
+BLANK[[LAYERS, REASON, DETAIL, SRC_HI, SRC_LO, DST_HI, DST_LO, TUNNEL, VIA, DIGEST]] = 0

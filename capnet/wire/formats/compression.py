@@ -1,0 +1,79 @@
+"""Compressed streams: recognised by their first bytes, decompressed a block at a time, never into a file.
+
+However much comes out of a few bytes, only what is asked for is held: memory is bounded by the compression's own
+window (gzip 32 KiB, lz4 4 MiB, zstd 128 MiB; larger ones, made by `zstd --long=31`, are refused, as zstd itself does).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
+SUFFIXES = (".gz", ".zst", ".lz4")
+CHUNK = 1 << 17  # compressed bytes read at once
+PIECE = 1 << 15  # bytes that come out at once: so many go down with damage in them, more are no quicker
+
+
+def detect(head: bytes) -> str | None:
+    """`gzip` (RFC 1952), `zstd` (RFC 8878), `lz4` (its frame format), or None, by the first 4 bytes."""
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def is_skippable(head: bytes) -> bool:
+    """Whether a skippable frame begins with these 4 bytes (RFC 8878 section 3.1.2; lz4 has the same).
+
+    It holds nothing of what was compressed: pzstd, for one, begins its files with one.
+    """
+    return 0x184D2A50 <= int.from_bytes(head[:4], "little") <= 0x184D2A5F
+
+
+def opened(name: str, stream: io.RawIOBase) -> Any:
+    """A binary stream of what is in `stream`. ModuleNotFoundError if the library is not installed.
+
+    Reading raises EOFError if the stream ends too early, another exception if it is damaged.
+    """
+    compressed = io.BufferedReader(stream, CHUNK)
+    if name == "gzip":
+        import gzip
+
+        return _UpToDamage(gzip.GzipFile(fileobj=compressed, mode="rb"))
+    if name == "lz4":
+        import lz4.frame
+
+        return _UpToDamage(lz4.frame.LZ4FrameFile(compressed, mode="rb"))
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14
+    except ModuleNotFoundError:
+        from backports import zstd  # type: ignore[no-redef, unused-ignore]
+    return _UpToDamage(zstd.ZstdFile(compressed, "rb"))
+
+
+class _UpToDamage(io.RawIOBase):
+    """A decompressor that gives the bytes before damage first (see PIECE), and raises then."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._error: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        if self._error:
+            raise self._error
+        got = 0
+        try:
+            while got < len(into) and (some := self._inner.read1(min(len(into) - got, PIECE))):
+                into[got : got + len(some)] = some
+                got += len(some)
+        except Exception as error:  # zlib.error has no common base with the others
+            if not got:
+                raise
+            self._error = error
+        return got
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()

@@ -1,0 +1,73 @@
+"""Ethernet II and 802.3, with 802.1Q and 802.1ad tags (IEEE 802.3 clause 3, 802.1Q clause 9).
+
+   +-----------+-----------+------------------+-----------+---------
+   | DMAC (6)  | SMAC (6)  | [TPID(2) TCI(2)]*| type (2)  | payload
+   +-----------+-----------+------------------+-----------+---------
+
+A type below 0x600 is a length: 802.3 with LLC (spanning tree and the like).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    DMAC,
+    ETHERTYPE,
+    LAYER_ETHERNET,
+    LAYER_VLAN,
+    LAYERS,
+    REASON,
+    REASON_CUT,
+    REASON_LLC,
+    SMAC,
+    VLAN,
+    VLAN2,
+)
+from capnet.wire.octets import be16, be48
+
+MAX_TAGS = 8
+
+
+@inline
+def ethernet(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """Fill the link layer of row `r`; the offset of the payload, or -1 if there is none to decode."""
+    if at + 14 > end:
+        if at + 6 <= end:
+            rows[r + DMAC] = be48(buf, at)
+        if at + 12 <= end:
+            rows[r + SMAC] = be48(buf, at + 6)
+        rows[r + REASON] = REASON_CUT
+        return -1
+    rows[r + DMAC] = be48(buf, at)
+    rows[r + SMAC] = be48(buf, at + 6)
+    rows[r + LAYERS] = LAYER_ETHERNET
+    return ethertype(buf, at + 12, end, rows, r)
+
+
+@inline
+def ethertype(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """Read the type at `at` through any tags; the offset of the payload, or -1."""
+    kind = be16(buf, at)
+    at += 2
+    tags = 0
+    while (kind == 0x8100 or kind == 0x88A8 or kind == 0x9100) and tags < MAX_TAGS:
+        if at + 4 > end:
+            rows[r + ETHERTYPE] = kind
+            rows[r + REASON] = REASON_CUT
+            return -1
+        vlan = be16(buf, at) & 0xFFF
+        if tags == 0:
+            rows[r + VLAN] = vlan
+        elif tags == 1:
+            rows[r + VLAN2] = vlan
+        rows[r + LAYERS] |= LAYER_VLAN
+        kind = be16(buf, at + 2)
+        at += 4
+        tags += 1
+    rows[r + ETHERTYPE] = kind
+    if kind < 0x600:
+        rows[r + REASON] = REASON_LLC
+        return -1
+    return at

@@ -1,0 +1,51 @@
+"""Geneve (RFC 8926).
+
+|Ver|  Opt Len  |O|C|    Rsvd.  |          Protocol Type        |
+|        Virtual Network Identifier (VNI)       |    Reserved   |
+|                    Variable-Length Options                    |     Opt Len: their length in 4 octets
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    DETAIL,
+    LAYER_BARE,
+    LAYER_TUNNEL,
+    LAYERS,
+    REASON,
+    REASON_CUT,
+    REASON_ETHERTYPE,
+    TUNNEL,
+    TUNNEL_GENEVE,
+    VNI,
+)
+from capnet.wire.octets import be16, be24, u8
+
+HEADER = 8
+PORT = 6081
+
+
+@inline
+def geneve(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """Fill the tunnel fields of row `r` for the UDP payload at `at`; the offset of what is inside, or -1."""
+    if at + HEADER > end or u8(buf, at) >> 6 != 0:
+        return -1
+    rows[r + LAYERS] |= LAYER_TUNNEL
+    rows[r + TUNNEL] = TUNNEL_GENEVE
+    rows[r + VNI] = be24(buf, at + 4)
+    kind = be16(buf, at + 2)
+    at += HEADER + (u8(buf, at) & 63) * 4
+    if at > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    if kind == 0x6558:
+        return at
+    if kind == 0x0800 or kind == 0x86DD:
+        rows[r + LAYERS] |= LAYER_BARE
+        return at
+    rows[r + REASON] = REASON_ETHERTYPE
+    rows[r + DETAIL] = kind
+    return -1

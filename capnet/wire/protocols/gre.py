@@ -1,0 +1,135 @@
+"""GRE (RFC 2784, 2890; version 1 for PPTP: RFC 2637), with what is commonly inside.
+
+|C|R|K|S| Reserved0     |A| Ver |         Protocol Type         |     A: version 1 only
+|      Checksum (C or R)        |       Reserved1 (C or R)      |
+|                            Key (K)                            |     version 1: payload length(2), call ID(2)
+|                      Sequence Number (S)                      |
+|               source routes (R), as RFC 1701 had them         |
+|                  Acknowledgment Number (A)                    |
+
+ERSPAN (draft-foschiano-erspan): a mirrored Ethernet frame behind a header of 0 (type I: no sequence number), 8 (II) or
+12 to 20 octets (III); its session is the low 10 bits of the second word.
+NVGRE (RFC 7637) is GRE with a key and Ethernet inside, as gretap is: nothing tells them apart, so the key is
+shown whole. An NVGRE subnet (VSID) is its upper 24 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    DETAIL,
+    LAYER_BARE,
+    LAYER_TUNNEL,
+    LAYERS,
+    PAYLOAD,
+    PAYLOAD_AT,
+    REASON,
+    REASON_CUT,
+    REASON_ETHERTYPE,
+    REASON_MALFORMED,
+    TUNNEL,
+    TUNNEL_GRE,
+    VNI,
+)
+from capnet.wire.octets import be16, be32, u8
+from capnet.wire.protocols.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
+from capnet.wire.protocols.pppoe import ppp
+
+CHECKSUM, ROUTING, KEY, SEQUENCE, ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
+MAX_ROUTES = 16
+ETHERNET, ERSPAN, ERSPAN_III, PPP = 0x6558, 0x88BE, 0x22EB, 0x880B
+
+
+@inline
+def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
+    """Fill the tunnel fields of row `r`; the offset of what is inside, or -1 if that cannot be decoded.
+
+    `left`: bytes from `at` on, on the wire.
+    """
+    rows[r + PAYLOAD] = left
+    rows[r + PAYLOAD_AT] = at
+    rows[r + VNI] = -1
+    if at + 4 > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    flags = be16(buf, at)
+    kind = be16(buf, at + 2)
+    version = flags & 7
+    if version > 1:
+        rows[r + REASON] = REASON_MALFORMED
+        return -1
+    rows[r + LAYERS] |= LAYER_TUNNEL
+    rows[r + TUNNEL] = TUNNEL_GRE
+    at += 4
+    if flags & (CHECKSUM | ROUTING):
+        at += 4
+    if flags & KEY:
+        if at + 4 > end:
+            rows[r + REASON] = REASON_CUT
+            return -1
+        rows[r + VNI] = be16(buf, at + 2) if version else be32(buf, at)
+        at += 4
+    if flags & SEQUENCE:
+        at += 4
+    if version and flags & ACKNOWLEDGMENT:
+        at += 4
+    if flags & ROUTING:
+        at = behind_routes(buf, at, end)
+    if at > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+
+    if kind == ETHERNET:
+        return at
+    if kind == 0x0800 or kind == 0x86DD:
+        rows[r + LAYERS] |= LAYER_BARE
+        return at
+    if kind == ERSPAN or kind == ERSPAN_III:
+        return erspan(buf, at, end, kind, flags & SEQUENCE, rows, r)
+    if kind == ETHERTYPE_MPLS or kind == ETHERTYPE_MPLS_UPSTREAM:
+        rows[r + LAYERS] |= LAYER_BARE
+        return mpls(buf, at, end, rows, r)
+    if kind == PPP:
+        if version and flags & SEQUENCE == 0:
+            return -1  # an acknowledgment alone
+        rows[r + LAYERS] |= LAYER_BARE
+        return ppp(buf, at, end, PPP, rows, r)
+    rows[r + REASON] = REASON_ETHERTYPE
+    rows[r + DETAIL] = kind
+    return -1
+
+
+@inline
+def behind_routes(buf: Any, at: int, end: int) -> int:
+    """The offset behind the source routes at `at` (RFC 1701), beyond `end` if they do not end before.
+
+    Each: address family(2) offset(1) length(1) and `length` octets; the last one has neither family nor length.
+    """
+    for _ in range(MAX_ROUTES):
+        if at + 4 > end:
+            break
+        family, length = be16(buf, at), u8(buf, at + 3)
+        at += 4 + length
+        if family == 0 and length == 0:
+            return at
+    return end + 1
+
+
+@inline
+def erspan(buf: Any, at: int, end: int, kind: int, sequenced: int, rows: Any, r: int) -> int:
+    """The offset of the mirrored frame; its session becomes the tunnel's key."""
+    if kind == ERSPAN and not sequenced:
+        return at
+    header = 8 if kind == ERSPAN else 12
+    if at + header > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    rows[r + VNI] = be16(buf, at + 2) & 0x3FF
+    if kind == ERSPAN_III and u8(buf, at + 11) & 1:
+        header += 8  # platform specific
+    if at + header > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    return at + header

@@ -1,0 +1,42 @@
+"""IP in IP: IPv4 (RFC 2003, protocol 4) or IPv6 (RFC 2473, 4213, protocol 41) right behind another IP header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    LAYER_BARE,
+    LAYER_TUNNEL,
+    LAYERS,
+    PAYLOAD,
+    PAYLOAD_AT,
+    REASON,
+    REASON_CUT,
+    REASON_MALFORMED,
+    TUNNEL,
+    TUNNEL_IPIP,
+    VNI,
+)
+from capnet.wire.octets import u8
+
+
+@inline
+def ipip(buf: Any, at: int, end: int, left: int, six: int, rows: Any, r: int) -> int:
+    """Fill the tunnel fields of row `r`; the offset of the inner packet, or -1.
+
+    `six`: whether protocol 41 led here, behind which there is IPv6 only; the version tells what protocol 4 carries.
+    """
+    rows[r + PAYLOAD] = left
+    rows[r + PAYLOAD_AT] = at
+    if at >= end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    version = u8(buf, at) >> 4
+    if version != 6 and (version != 4 or six):
+        rows[r + REASON] = REASON_MALFORMED
+        return -1
+    rows[r + LAYERS] |= LAYER_TUNNEL | LAYER_BARE
+    rows[r + TUNNEL] = TUNNEL_IPIP
+    rows[r + VNI] = -1
+    return at

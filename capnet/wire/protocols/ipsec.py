@@ -1,0 +1,75 @@
+"""IPsec on the wire: ESP (RFC 4303), also inside UDP (RFC 3948), and AH (RFC 4302).
+
+ESP: what follows the sequence number is encrypted, its length and kind included.
+
+|               Security Parameters Index (SPI)                 |
+|                      Sequence Number                          |
+|                     encrypted ... / ICV                       |
+
+AH: authenticates what it is in front of and leaves it readable.
+
+| Next Header   |  Payload Len  |          RESERVED             |
+|                 Security Parameters Index (SPI)               |
+|                    Sequence Number Field                      |
+|                Integrity Check Value (variable)               |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    LAYER_AH,
+    LAYER_ESP,
+    LAYER_TUNNEL,
+    LAYERS,
+    PAYLOAD,
+    PAYLOAD_AT,
+    REASON,
+    REASON_CUT,
+    SEQ,
+    TUNNEL,
+    TUNNEL_ESP,
+    VNI,
+)
+from capnet.wire.octets import be32, u8
+
+ESP_HEADER = 8
+NAT_PORT = 4500
+
+
+@inline
+def esp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> None:
+    """Fill the tunnel fields of row `r`. `left`: bytes from `at` on, on the wire."""
+    rows[r + PAYLOAD] = max(left - ESP_HEADER, 0)
+    if at + 4 > end:
+        rows[r + REASON] = REASON_CUT
+        return
+    rows[r + LAYERS] |= LAYER_TUNNEL | LAYER_ESP
+    rows[r + TUNNEL] = TUNNEL_ESP
+    rows[r + VNI] = be32(buf, at)
+    if at + ESP_HEADER > end:
+        rows[r + REASON] = REASON_CUT
+        return
+    rows[r + SEQ] = be32(buf, at + 4)
+    rows[r + PAYLOAD_AT] = at + ESP_HEADER
+
+
+@inline
+def is_udp_esp(buf: Any, at: int, end: int, sport: int, dport: int) -> bool:
+    """Whether the UDP payload at `at` is ESP: port 4500, and neither IKE (4 zero octets) nor a keep-alive (0xff)."""
+    return (sport == NAT_PORT or dport == NAT_PORT) and at + ESP_HEADER <= end and be32(buf, at) != 0
+
+
+@inline
+def ah(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """Fill SPI and sequence number of row `r`; the offset behind the header, perhaps beyond `end`.
+
+    At least 8 bytes are there: as much as any IPv6 extension header has.
+    """
+    rows[r + LAYERS] |= LAYER_AH
+    rows[r + VNI] = be32(buf, at + 4)
+    if at + 12 <= end:
+        rows[r + SEQ] = be32(buf, at + 8)
+    return at + (u8(buf, at + 1) + 2) * 4

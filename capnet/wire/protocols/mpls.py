@@ -1,0 +1,39 @@
+"""MPLS label stacks (RFC 3032), in front of IP.
+
+|                Label                  | TC  |S|       TTL     |     S = 1: the last one
+
+Nothing says what is behind the last label but the label itself, which only its routers know. IP shows itself by its
+version (RFC 4928 keeps 4 and 6 from pseudowires); everything else, Ethernet pseudowires too, is counted, not guessed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import DETAIL, LAYER_MPLS, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
+from capnet.wire.octets import u8
+
+ETHERTYPE_MPLS = 0x8847
+ETHERTYPE_MPLS_UPSTREAM = 0x8848
+MAX_LABELS = 16
+
+
+@inline
+def mpls(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """The offset of the IP header behind the label stack at `at`, or -1."""
+    rows[r + LAYERS] |= LAYER_MPLS
+    for _ in range(MAX_LABELS):
+        if at + 5 > end:
+            rows[r + REASON] = REASON_CUT
+            return -1
+        last = u8(buf, at + 2) & 1
+        at += 4
+        if last:
+            version = u8(buf, at) >> 4
+            if version == 4 or version == 6:
+                return at
+            break
+    rows[r + REASON] = REASON_ETHERTYPE
+    rows[r + DETAIL] = ETHERTYPE_MPLS
+    return -1

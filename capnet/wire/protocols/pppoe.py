@@ -1,0 +1,65 @@
+"""PPP as a link, in Ethernet frames (RFC 2516) and in GRE (RFC 2637): as far as the IP inside.
+
+PPPoE, session stage:   VER TYPE(1) CODE(1) SESSION_ID(2) LENGTH(2) | PPP
+PPP (RFC 1661, 1662):   [address ff control 03] protocol(2, or 1 if its low bit is set) | payload
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import DETAIL, ETHERTYPE, LAYER_PPPOE, LAYER_RAW, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
+from capnet.wire.octets import be16, u8
+from capnet.wire.protocols.mpls import mpls
+
+ETHERTYPE_PPPOE = 0x8864
+ETHERTYPE_PPP = 0x880B
+HEADER = 6
+IPV4, IPV6, MPLS = 0x0021, 0x0057, 0x0281
+
+
+@inline
+def pppoe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """The offset of the IP header behind the session header at `at`, or -1."""
+    if at + HEADER > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    rows[r + LAYERS] |= LAYER_PPPOE
+    return ppp(buf, at + HEADER, end, ETHERTYPE_PPPOE, rows, r)
+
+
+@inline
+def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """LINKTYPE_PPP: PPP and nothing in front of it, into row `r`; the offset of the IP header, or -1."""
+    at = ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
+    if at >= 0:
+        rows[r + LAYERS] |= LAYER_RAW
+        rows[r + ETHERTYPE] = 0x0800 if u8(buf, at) >> 4 == 4 else 0x86DD
+    return at
+
+
+@inline
+def ppp(buf: Any, at: int, end: int, carrier: int, rows: Any, r: int) -> int:
+    """The offset of the IP header in the PPP frame at `at`, or -1; `carrier`: the ethertype that led here."""
+    if at + 2 <= end and be16(buf, at) == 0xFF03:
+        at += 2
+    if at + 2 > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    kind = u8(buf, at)
+    at += 1
+    if kind & 1 == 0:
+        kind = kind * 256 + u8(buf, at)
+        at += 1
+    if kind == MPLS:
+        return mpls(buf, at, end, rows, r)
+    if kind == IPV4 or kind == IPV6:
+        if at >= end:
+            rows[r + REASON] = REASON_CUT
+            return -1
+        if u8(buf, at) >> 4 == (4 if kind == IPV4 else 6):
+            return at
+    rows[r + REASON] = REASON_ETHERTYPE
+    rows[r + DETAIL] = carrier
+    return -1

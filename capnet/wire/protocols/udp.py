@@ -1,0 +1,47 @@
+"""UDP (RFC 768): source port(2) destination port(2) length(2) checksum(2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import (
+    DPORT,
+    LAYER_UDP,
+    LAYERS,
+    PAYLOAD,
+    PAYLOAD_AT,
+    REASON,
+    REASON_CUT,
+    REASON_MALFORMED,
+    SPORT,
+)
+from capnet.wire.octets import be16
+
+HEADER = 8
+
+
+@inline
+def udp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
+    """Fill the UDP fields of row `r`; the offset of the payload, or -1 if there is none to decode.
+
+    `left`: bytes of IP payload on the wire, the length of a datagram that says 0 (RFC 2675, and offload).
+    """
+    if at + 4 > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    rows[r + LAYERS] |= LAYER_UDP
+    rows[r + SPORT] = be16(buf, at)
+    rows[r + DPORT] = be16(buf, at + 2)
+    if at + HEADER > end:
+        rows[r + REASON] = REASON_CUT
+        return -1
+    length = be16(buf, at + 4)
+    if length == 0:
+        length = left
+    if length < HEADER:
+        rows[r + REASON] = REASON_MALFORMED
+        return -1
+    rows[r + PAYLOAD] = length - HEADER
+    rows[r + PAYLOAD_AT] = at + HEADER
+    return at + HEADER

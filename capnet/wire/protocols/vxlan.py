@@ -1,0 +1,82 @@
+"""VXLAN (RFC 7348).
+
+   |R|R|R|R|I|R|R|R|            Reserved                           |
+   |                VXLAN Network Identifier (VNI) |   Reserved    |
+
+The port alone decides nothing: 4789 is IANA's, 8472 Linux's and flannel's old default, and Swarm takes any with
+--data-path-port. On 8472 a header of exactly this form is enough, on others it must be followed by a plausible
+Ethernet frame.
+
+VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe), port 4790, says what is inside:
+
+   |R|R|Ver|I|P|B|O|       Reserved                |Next Protocol  |
+   |                VXLAN Network Identifier (VNI) |   Reserved    |
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capnet.jit.inline import inline
+from capnet.wire.fields import DETAIL, LAYER_BARE, LAYER_TUNNEL, LAYERS, REASON, REASON_NEXT, TUNNEL, TUNNEL_VXLAN, VNI
+from capnet.wire.octets import be16, be24, be32, u8
+
+HEADER = 8
+IANA_PORT = 4789
+LINUX_PORT = 8472
+GPE_PORT = 4790
+GPE_IPV4, GPE_IPV6, GPE_ETHERNET = 1, 2, 3
+
+
+@inline
+def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
+    """Whether the UDP payload at `at` is VXLAN; `port` is the destination's, `forced` one given by the user or 0."""
+    if at + HEADER > end:
+        return False
+    if port == IANA_PORT or (forced > 0 and port == forced):
+        return u8(buf, at) & 8 != 0
+    if u8(buf, at) != 8 or be32(buf, at) & 0xFFFFFF or u8(buf, at + 7) != 0:
+        return False
+    if port == LINUX_PORT:
+        return True
+    if at + HEADER + 34 > end:
+        return False
+    inner = at + HEADER + 12
+    kind = be16(buf, inner)
+    if kind == 0x8100:
+        inner += 4
+        kind = be16(buf, inner)
+    first = u8(buf, inner + 2)
+    if kind == 0x0800:
+        return first >> 4 == 4 and first & 15 >= 5
+    if kind == 0x86DD:
+        return first >> 4 == 6
+    return kind == 0x0806 and be16(buf, inner + 2) == 1
+
+
+@inline
+def vxlan(buf: Any, at: int, rows: Any, r: int) -> int:
+    """Fill the tunnel fields of row `r`, whose header is all there; the offset of the frame inside."""
+    rows[r + LAYERS] |= LAYER_TUNNEL
+    rows[r + TUNNEL] = TUNNEL_VXLAN
+    rows[r + VNI] = be24(buf, at + 4)
+    return at + HEADER
+
+
+@inline
+def vxlan_gpe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+    """As `vxlan`, for the UDP payload at `at` on VXLAN-GPE's port; -1 if there is nothing inside that we decode."""
+    if at + HEADER > end or u8(buf, at) & 0x38 != 8:  # version 0, with a VNI
+        return -1
+    if u8(buf, at) & 4 == 0:
+        return vxlan(buf, at, rows, r)  # no next protocol: Ethernet, as ever
+    following = u8(buf, at + 3)
+    at = vxlan(buf, at, rows, r)
+    if following == GPE_ETHERNET:
+        return at
+    if following == GPE_IPV4 or following == GPE_IPV6:
+        rows[r + LAYERS] |= LAYER_BARE
+        return at
+    rows[r + REASON] = REASON_NEXT
+    rows[r + DETAIL] = following
+    return -1

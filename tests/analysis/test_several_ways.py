@@ -1,0 +1,144 @@
+"""One flow that goes on in two forms or by two cards, one after the other or in turn: both ways are told, no loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.engine import study
+from capnet.analysis.trace.packet_trace import follow_packet
+from tests.analysis.simulate import ACK, SYN, Network, Packet, tcp, udp
+from tests.analysis.told import C1, C2, A, B, lost, points, read, translations
+
+
+def remapped() -> Network:
+    """A connection table forgets a UDP flow, and gives it another port when it goes on."""
+    net = Network(["A/docker0", "A/ens33"])
+    for number in range(12):
+        port = 5555 if number < 7 else 61_000
+        beat = udp(f"{C1}:5555 > {B}:7000", b"beat %02d" % number, ident=number + 1)
+        net.pass_by(("A/docker0", beat), ("A/ens33", beat.routed(src=A, sport=port)))
+        answer = udp(f"{B}:7000 > {A}:{port}", b"seen %02d" % number, ident=number + 100)
+        net.pass_by(("A/ens33", answer), ("A/docker0", answer.routed(ends=f"{B}:7000 > {C1}:5555")), gap=1e6)
+    return net
+
+
+def named(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [each for each in report["findings"] if each["name"] == name]
+
+
+def test_a_flow_that_is_given_another_port_later_has_two_translations_and_no_loss(tmp_path: Path) -> None:
+    report = read(remapped(), tmp_path)
+    first, second = (("snat", "udp", (C1, 5555, B, 7000), (A, port, B, 7000)) for port in (5555, 61_000))
+    assert translations(report) == {first, second}
+    assert sorted(row["packets"] for row in report["nat"]) == [5, 7]
+    assert all(row["reply_seen"] and row["port_rewritten"] == (row["after"]["sport"] != 5555) for row in report["nat"])
+    assert not named(report, "packet-loss")
+    ways = {(path["flow"]["sport"], path["flow"]["dport"], path["hops"][1]["sport"]) for path in report["paths"]}
+    assert ways == {(5555, 7000, 5555), (5555, 7000, 61_000), (7000, 5555, 7000), (7000, 61_000, 7000)}
+    assert all(lost(path) == [None, 0] and path["ends"] == "delivered" for path in report["paths"])
+
+
+@pytest.mark.parametrize("missing", [3, 9])
+def test_what_is_really_lost_of_such_a_flow_is_still_a_loss(tmp_path: Path, missing: int) -> None:
+    net = remapped()
+    gone = [i for i, (_, point, form) in enumerate(net.recorded)
+            if point == "A/ens33" and isinstance(form, Packet) and form.payload == b"beat %02d" % missing]  # fmt: skip
+    assert len(gone) == 1
+    del net.recorded[gone[0]]
+    report = read(net, tmp_path)
+    assert [(each["facts"]["lost"], each["facts"]["after"]) for each in named(report, "packet-loss")] == [
+        (1, "A/docker0")
+    ]
+
+
+def test_a_port_that_is_used_again_reaches_another_server(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "A/docker0"])
+    for server, first in ((C1, 1_000), (C2, 900_000_000)):
+        for number in range(6):
+            flags = SYN if number == 0 else ACK
+            asked = tcp(f"{B}:40000 > {A}:8080", b"x" * (number > 0), seq=first + number, flags=flags, ident=number + 1)
+            net.pass_by(("A/ens33", asked), ("A/docker0", asked.routed(ends=f"{B}:40000 > {server}:80")))
+            flags = SYN | ACK if number == 0 else ACK
+            told = tcp(f"{server}:80 > {B}:40000", seq=first + 50, ack=first + number + 1, flags=flags, ident=0)
+            net.pass_by(("A/docker0", told), ("A/ens33", told.routed(ends=f"{A}:8080 > {B}:40000")))
+        net.now += 3e6
+    report = read(net, tmp_path)
+    assert translations(report) == {
+        ("dnat", "tcp", (B, 40_000, A, 8080), (B, 40_000, server, 80)) for server in (C1, C2)
+    }
+    assert not named(report, "packet-loss")
+
+
+def test_a_connection_over_two_cards_in_turn_is_lost_on_neither(tmp_path: Path) -> None:
+    """Round robin over the two ports of a bond."""
+    net = Network(["A/bond0", "A/eth0", "A/eth1"])
+    for number in range(20):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(100), seq=100 * number, ident=number + 1)
+        net.pass_by(("A/bond0", segment), (f"A/eth{number % 2}", segment))
+    report = read(net, tmp_path)
+    assert sorted(map(points, report["paths"])) == [["A/bond0", "A/eth0"], ["A/bond0", "A/eth1"]]
+    assert all(lost(path) == [None, 0] for path in report["paths"])
+    assert not named(report, "packet-loss") and report["nat"] == []
+
+
+def test_one_packet_of_it_is_followed_where_it_went(tmp_path: Path) -> None:
+    found = study(remapped().write(tmp_path))
+    for number in range(48):
+        journey = follow_packet(found, 0, number + 1)
+        assert len(journey.frames) == 2 and not journey.missing and not journey.alike
+        first = number // 2 * 2 + 1
+        assert [each.frame for each in journey.frames] == [first, first + 1]
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_equal_datagrams_are_no_side_way(tmp_path: Path, count: int) -> None:
+    """A question to two servers without identifications, one of which is translated elsewhere: nobody can tell."""
+    net = Network(["A/docker0", "A/ens33"])
+    for _ in range(count):
+        for server in ("8.8.8.8", "8.8.4.4"):
+            query = udp(f"{C1}:4000 > {server}:53", b"who is web?")
+            hops = [("A/docker0", query), ("A/ens33", query.routed(src=A))]
+            net.pass_by(*(hops if server == "8.8.8.8" else hops[:1]), gap=1e6)
+    report = read(net, tmp_path)
+    assert translations(report) <= {("snat", "udp", (C1, 4000, "8.8.8.8", 53), (A, 4000, "8.8.8.8", 53))}
+
+
+def test_both_directions_of_a_translation_between_two_hosts_are_one_row(tmp_path: Path) -> None:
+    """Nothing in between was seen on either host, or the answers alone: it is still one connection."""
+    for middle in (False, True):
+        net = Network(["A/docker0", "A/ens33", "B/ens33"])
+        for number in range(4):
+            asked = tcp(f"{C1}:5555 > {B}:7000", b"x", seq=number, ack=9, ident=number + 1)
+            net.pass_by(("A/docker0", asked), ("B/ens33", asked.routed(src=A)))
+            told = tcp(f"{B}:7000 > {A}:5555", b"y", seq=9 + number, ack=number, ident=number + 50)
+            net.pass_by(("B/ens33", told), *([("A/ens33", told)] if middle else []), ("A/docker0", told.routed(dst=C1)))
+        report = read(net, tmp_path)
+        assert len(report["nat"]) == 1
+        assert translations(report) == {("snat", "tcp", (C1, 5555, B, 7000), (A, 5555, B, 7000))}
+        assert report["nat"][0]["reply_seen"]
+
+
+def test_a_chain_of_joins_is_not_told_anew_by_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty flows that each go on in the next one, and each has another one that joins it."""
+    monkeypatch.setattr("capnet.analysis.correlate.flow_links.MOST_BEHIND", 4)
+    net = Network(["A/one", "A/two", "A/three"])
+    places = ["A/one", "A/two"]
+    ident = 0
+    for number in range(60):
+        here, there = places if number % 2 else places[::-1]
+        onward = f"{C1}:1000 > 10.0.1.{number + 1}:2000"
+        for count in range(7):  # four of the chain, three that join it
+            ident += 1
+            ends = f"{C1}:1000 > 10.0.1.{number}:2000" if count < 4 else f"10.0.2.{number}:1000 > 10.0.1.{number}:2000"
+            sent = udp(ends, b"number %04d" % ident, ident=ident)
+            net.pass_by((here if count < 4 else "A/three", sent), (there, sent.routed(ends=onward)))
+    found = flow_links(study(net.write(tmp_path)).context)
+    assert found is not None
+    assert found.joins.sum() == 60
+    lengths = [len(chain) for chain in found.chains()]
+    assert len(lengths) == 61 and max(lengths) == 60
+    assert sum(lengths) <= 60 + 60 * 5

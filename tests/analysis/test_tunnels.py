@@ -1,0 +1,108 @@
+"""Tunnel facts of made captures: what they must say is known by construction (tests/made/make_*.py)."""
+
+from __future__ import annotations
+
+from capnet.analysis.core.results import Tunnel
+from capnet.analysis.engine import analyze
+from capnet.wire.fields import MAX_DEPTH
+from tests.conftest import PROJECT
+
+
+def tunnels(name: str) -> list[Tunnel]:
+    return analyze([PROJECT / "tests" / "made" / name], compiled=False).tunnels
+
+
+def test_esp_is_one_fact_per_pair_whatever_its_keys() -> None:
+    pair, six, one_way = tunnels("esp.pcap")
+    assert (pair.kind, pair.vni, pair.port, pair.encrypted, pair.one_way) == ("esp", None, None, True, False)
+    assert pair.vteps == ["192.168.111.128", "192.168.111.129"]
+    assert pair.spis == [0xBEEF0002, 0xC0FFEE01, 0xC0FFEE77]
+    assert (pair.frames, pair.bytes) == (4, 170 + 170 + 106 + 106)
+    # Nothing inside can be read, so nothing is said about it.
+    assert (pair.inner_bytes, pair.overhead_percent, pair.inner_macs, pair.inner_ips, pair.largest_inner_ip) == (
+        (0, 0.0, [], [], 0)
+    )
+    assert [each.frame for each in pair.evidence] == [1, 2, 4]
+    assert (six.vteps, six.spis, six.frames) == (["fd01::128", "fd01::129"], [0xFFFFFFFF], 1)
+    assert (one_way.vteps[1], one_way.spis, one_way.one_way) == ("192.168.111.130", [256], True)
+
+
+def test_esp_inside_udp_is_one_fact_both_ways() -> None:
+    (pair,) = tunnels("esp_nat.pcap")
+    assert (pair.kind, pair.port, pair.frames, pair.one_way) == ("esp", 4500, 2, False)
+    assert pair.spis == [0xBEEF0002, 0xC0FFEE01]
+
+
+def test_authentication_alone_is_no_tunnel() -> None:
+    (behind,) = tunnels("ah.pcap")  # the one packet in which ESP follows
+    assert (behind.kind, behind.spis) == ("esp", [0xC0FFEE01])
+
+
+def test_geneve_is_told_by_vni() -> None:
+    found = tunnels("geneve.pcap")
+    assert [(each.kind, each.vni, each.port, each.one_way) for each in found] == [
+        ("geneve", 4097, 6081, False), ("geneve", 0xFFFFFF, 6081, True), ("geneve", 0, 6081, True),
+        ("geneve", 5, 6081, True), ("geneve", 6, 6081, True), ("geneve", 7, 6081, True),
+    ]  # fmt: skip
+    assert found[0].inner_macs == ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
+    assert found[0].inner_ips == ["10.0.1.2", "10.0.1.3"]
+    # IP right behind the header has addresses though it has no MACs.
+    assert (found[4].inner_macs, found[4].inner_ips) == ([], ["10.0.1.2", "10.0.1.3"])
+    assert found[5].inner_ips == ["fd00::2", "fd00::3"]
+    # 54 bytes inside, 14 + 20 + 8 + 8 around them, twice.
+    assert (found[0].frames, found[0].inner_bytes, found[0].bytes) == (2, 108, 208)
+
+
+def test_gre_is_told_by_key() -> None:
+    found = tunnels("gre.pcap")
+    assert [(each.vni, each.frames, each.one_way, each.port) for each in found if "." in each.vteps[0]] == [
+        (None, 5, False, None), (77, 1, True, None), (0x123456FF, 1, True, None)
+    ]  # fmt: skip
+    assert {each.kind for each in found} == {"gre"}
+    assert sorted(found[0].inner_ips) == ["10.0.1.2", "10.0.1.3", "fd00::2", "fd00::3"]
+    assert [each.vni for each in tunnels("erspan.pcap")] == [None, 100, 101, 102]
+
+
+def test_ip_in_ip_is_one_tunnel_whatever_is_inside() -> None:
+    four, six, within = tunnels("ipip.pcap")
+    assert (four.kind, four.vni, four.port, four.frames, four.one_way) == ("ipip", None, None, 5, False)
+    assert (four.vteps, six.vteps) == (["192.168.111.128", "192.168.111.129"], ["fd01::128", "fd01::129"])
+    assert (within.vteps, within.frames, within.largest_inner_ip) == (["10.0.1.2", "10.0.1.3"], 1, 28)
+    assert {"10.9.0.1", "10.9.0.2"} < set(within.inner_ips)  # without a key, all of a point are one
+    assert four.largest_inner_ip == 48 + 20 - 20  # IPv6 with an ICMPv6 echo and nothing in it
+
+
+def test_vxlan_needs_no_port_of_its_own() -> None:
+    (found,) = tunnels("vxlan_any_port.pcap")
+    assert (found.kind, found.vni, found.port, found.frames) == ("vxlan", 4097, 7777, 4)
+    assert tunnels("not_vxlan.pcap") == []
+
+
+def test_a_port_given_by_the_user_is_vxlan_even_where_another_tunnel_has_its_port() -> None:
+    made = PROJECT / "tests" / "made" / "geneve.pcap"
+    assert analyze([made], compiled=False, vxlan_port=6081).tunnels == []  # no I flag in any of them
+    assert {each.kind for each in analyze([made], compiled=False).tunnels} == {"geneve"}
+
+
+def test_what_is_inside_a_tunnel_and_not_decoded_is_counted() -> None:
+    undecoded = {}
+    for name in ("geneve_odd", "gre_odd", "ipip_odd", "mpls", "pppoe", "vxlan_gpe"):
+        report = analyze([PROJECT / "tests" / "made" / f"{name}.pcap"], compiled=False)
+        assert report.coverage.decoded + sum(report.coverage.undecoded.values()) == report.coverage.frames
+        undecoded[name] = report.coverage.undecoded
+    assert undecoded == {
+        "geneve_odd": {"cut inside a header": 1, "ethertype 0x8847": 1},
+        "gre_odd": {
+            "cut inside a header": 3, "ethertype 0x0000": 1, "ethertype 0x9000": 1, "malformed header": 1,
+        },
+        "ipip_odd": {"cut inside a header": 1, "malformed header": 1},
+        "mpls": {"cut inside a header": 2, "ethertype 0x8847": 1},  # labels without end, and an Ethernet pseudowire
+        "pppoe": {"cut inside a header": 1, "ethertype 0x8863": 1, "ethertype 0x8864": 1},
+        "vxlan_gpe": {"VXLAN-GPE next protocol 5": 1},
+    }  # fmt: skip
+
+
+def test_tunnels_in_tunnels_end_at_a_stated_depth() -> None:
+    report = analyze([PROJECT / "tests" / "made" / "vxlan_in_vxlan.pcap"], compiled=False)
+    assert report.coverage.undecoded == {f"more than {MAX_DEPTH} tunnels inside each other": 2}
+    assert max(each.vni or 0 for each in report.tunnels) == 10

@@ -1,0 +1,62 @@
+"""What a report says of a story (`tests.analysis.simulate`), in the terms in which the tests ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from capnet.analysis.engine import analyze
+from capnet.report.document import document
+from tests.analysis.simulate import Network, Packet
+
+C1, C2, B, A = "172.17.0.2", "172.17.0.3", "192.168.111.129", "192.168.111.128"
+POINTS = ["A/web/eth0", "A/veth1", "A/docker0", "A/ens33", "B/ens33"]
+
+
+def read(net: Network, folder: Path, **more: Any) -> dict[str, Any]:
+    return document(analyze(net.write(folder), **more))
+
+
+def path_of(report: dict[str, Any], src: str, dst: str, proto: str = "") -> dict[str, Any]:
+    found = [
+        path
+        for path in report["paths"]
+        if (path["flow"]["src"], path["flow"]["dst"]) == (src, dst) and proto in path["proto"]
+    ]
+    assert len(found) == 1, [(path["proto"], path["flow"], [hop["point"] for hop in path["hops"]]) for path in found]
+    return found[0]
+
+
+def points(path: dict[str, Any]) -> list[str]:
+    return [hop["point"] for hop in path["hops"]]
+
+
+def changes(path: dict[str, Any]) -> list[list[str]]:
+    return [hop["change"] for hop in path["hops"]]
+
+
+def lost(path: dict[str, Any]) -> list[int | None]:
+    return [hop["lost"] for hop in path["hops"]]
+
+
+def translations(report: dict[str, Any]) -> set[tuple[Any, ...]]:
+    return {
+        (
+            row["kind"], row["proto"],
+            *((s["src"], s["sport"], s["dst"], s["dport"]) if row["proto"] != "icmp" else (s["src"], s["id"], s["dst"])
+              for s in (row["before"], row["after"])),
+        )
+        for row in report["nat"]
+    }  # fmt: skip
+
+
+def outward(net: Network, packet: Packet, port: int | None = None, **more: Any) -> None:
+    """From a container through masquerade to B."""
+    outside = packet.routed(src=A, sport=packet.sport if port is None else port, echo=packet.echo)
+    net.pass_by(*((point, packet) for point in POINTS[:3]), *((point, outside) for point in POINTS[3:]), **more)
+
+
+def inward(net: Network, packet: Packet, to: str, **more: Any) -> None:
+    """The answer of B, through the inverse translation."""
+    inside = packet.routed(ends=f"{packet.src}:{packet.sport} > {to}")
+    net.pass_by(("B/ens33", packet), ("A/ens33", packet), *((point, inside) for point in POINTS[2::-1]), **more)
