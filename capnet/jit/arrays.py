@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+
+# What a kernel's parameter is: interpreted a memoryview, compiled the bare address of the same array.
+Int64Array: TypeAlias = Annotated[Any, "flat array of int64"]
+ByteArray: TypeAlias = Annotated[Any, "flat array of bytes"]
 
 
 class Buffer(bytearray):

@@ -7,6 +7,25 @@ rows are per packet, and those are a bounded sample. Fields mean what they mean 
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
+import numpy as np
+
+# -- types of public signatures: int64 arrays, or masks where it says bool ------------------------------
+FlowTable: TypeAlias = Annotated[np.ndarray, "(flows, FLOW_WIDTH)"]
+StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
+ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
+TunnelTable: TypeAlias = Annotated[np.ndarray, "(tunnels, TUNNEL_WIDTH)"]
+Observations: TypeAlias = Annotated[np.ndarray, "(observations, OBS_WIDTH)"]
+FlowRow: TypeAlias = Annotated[np.ndarray, "(FLOW_WIDTH,), one row of the flow table"]
+FlowRows: TypeAlias = Annotated[np.ndarray, "(n,) row numbers of the flow table"]
+FlowMask: TypeAlias = Annotated[np.ndarray, "(flows,) bool"]
+PerFlow: TypeAlias = Annotated[np.ndarray, "(flows,) one value for each flow"]
+PerLink: TypeAlias = Annotated[np.ndarray, "(links,) one value for each flow link"]
+PerObservation: TypeAlias = Annotated[np.ndarray, "(observations,) one value for each observation"]
+Values: TypeAlias = Annotated[np.ndarray, "(n,) int64"]
+Mask: TypeAlias = Annotated[np.ndarray, "(n,) bool"]
+
 # -- flows: one 5-tuple, one direction, at one point, in one tunnel ------------------------------------
 FLOW_POINT = 0
 FLOW_VIA = 1  # kind of tunnel the flow runs in (frames.TUNNEL_), 0 = none
