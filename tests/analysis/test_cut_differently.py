@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.simulate import ACK, PSH, Network, Packet, about, ping, tcp, udp
-from tests.analysis.told import C1, A, B, changes, lost, path_of, points, read, translations
+from tests.stories import ACK, PSH, Network, Packet, about, ping, tcp, udp
+from tests.story_reports import C1, A, B, changes, lost, path_of, points, read, translations
 
 
 # -- TCP, cut differently -----------------------------------------------------------------------------

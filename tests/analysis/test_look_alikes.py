@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.simulate import ACK, SYN, Network, arp, ping, tcp, udp
-from tests.analysis.told import C1, C2, A, B, changes, lost, path_of, points, read, translations
+from tests.stories import ACK, SYN, Network, arp, ping, tcp, udp
+from tests.story_reports import C1, C2, A, B, changes, lost, path_of, points, read, translations
 
 
 # -- equal things that are not the same ------------------------------------------------------------------

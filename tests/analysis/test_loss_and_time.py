@@ -10,8 +10,8 @@ import pytest
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
 from capnet.wire.formats.pcapng_writer import statistics
-from tests.analysis.simulate import SYN, Network, tcp, udp
-from tests.analysis.told import C1, POINTS, A, B, inward, lost, outward, path_of, points, read, translations
+from tests.stories import SYN, Network, tcp, udp
+from tests.story_reports import C1, POINTS, A, B, inward, lost, outward, path_of, points, read, translations
 
 
 # -- loss, time ------------------------------------------------------------------------------------------------

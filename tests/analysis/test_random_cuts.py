@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from tests.analysis.simulate import Network, Packet, tcp, udp
+from tests.stories import Network, Packet, tcp, udp
 
 MSS = 1448
 FIRST = 0xFFFFE000  # sequence numbers pass 2**32 on the way

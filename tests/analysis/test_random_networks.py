@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from tests.analysis.simulate import ACK, SYN, Network, Packet, ping, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 
 CHANGES = {"bridge": "bridged", "router": "routed"}
 

@@ -11,8 +11,8 @@ import pytest
 
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from tests.analysis.simulate import ACK, RST, SYN, Network, Packet, tcp, udp
-from tests.analysis.told import C1, A, B, changes, points, read
+from tests.stories import ACK, RST, SYN, Network, Packet, tcp, udp
+from tests.story_reports import C1, A, B, changes, points, read
 
 L, R = "10.0.1.2", "10.0.1.4"
 

@@ -9,7 +9,7 @@ from capnet.analysis.aggregate.aggregator import BUDGET
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
 from capnet.report.formats import html, table
-from tests.analysis.simulate import SYN, Network, tcp, udp
+from tests.stories import SYN, Network, tcp, udp
 
 A, B = "192.168.111.128", "192.168.111.129"
 

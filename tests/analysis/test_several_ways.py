@@ -10,8 +10,8 @@ import pytest
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import study
 from capnet.analysis.trace.packet_trace import follow_packet
-from tests.analysis.simulate import ACK, SYN, Network, Packet, tcp, udp
-from tests.analysis.told import C1, C2, A, B, lost, points, read, translations
+from tests.stories import ACK, SYN, Network, Packet, tcp, udp
+from tests.story_reports import C1, C2, A, B, lost, points, read, translations
 
 
 def remapped() -> Network:

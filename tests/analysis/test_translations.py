@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.simulate import ACK, FIN, RST, SYN, Network, Packet, about, ping, tcp, udp
-from tests.analysis.told import C1, C2, A, B, changes, path_of, points, read, translations
+from tests.stories import ACK, FIN, RST, SYN, Network, Packet, about, ping, tcp, udp
+from tests.story_reports import C1, C2, A, B, changes, path_of, points, read, translations
 
 WEB, BRIDGE = "02:42:ac:11:00:02", "02:42:00:00:00:01"
 

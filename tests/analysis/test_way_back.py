@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.simulate import ACK, SYN, Network, Packet, arp, ping, tcp, udp
-from tests.analysis.told import C1, C2, A, B, read
+from tests.stories import ACK, SYN, Network, Packet, arp, ping, tcp, udp
+from tests.story_reports import C1, C2, A, B, read
 
 WAY = ["A/docker0", "A/ens33", "B/ens33"]
 CARD = "02:00:c0:a8:6f:80"  # host A's

@@ -24,7 +24,7 @@ from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer as writer
 from capnet.wire.formats.pcapng import options
-from tests.analysis.simulate import Network, tcp, udp
+from tests.stories import Network, tcp, udp
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = sorted((ROOT / "pcaps").glob("*.pcapng"))

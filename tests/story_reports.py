@@ -1,4 +1,4 @@
-"""What a report says of a story (`tests.analysis.simulate`), in the terms in which the tests ask."""
+"""What a report says of a story (`tests.stories`), in the terms in which the tests ask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from tests.analysis.simulate import Network, Packet
+from tests.stories import Network, Packet
 
 C1, C2, B, A = "172.17.0.2", "172.17.0.3", "192.168.111.129", "192.168.111.128"
 POINTS = ["A/web/eth0", "A/veth1", "A/docker0", "A/ens33", "B/ens33"]
