@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, Generic
 
 import numpy as np
@@ -127,19 +127,33 @@ def cache_folder() -> Path | None:
 
 
 def _describe(function: Callable[..., Any], tell: Callable[[bytes], None], told: set[object]) -> None:
-    """Tell everything that decides what `function` compiles to."""
+    """Tell everything that decides what `function` compiles to.
+
+    Of a module that the code names, every number and inline function is told whose name the code has too: at most one
+    too many, never one too few.
+    """
     if function in told or not isinstance(function, FunctionType):
         return
     told.add(function)
     tell(repr(inspect.signature(function)).encode())
     _describe_code(function.__code__, tell)
-    for name in function.__code__.co_names:
+    names = function.__code__.co_names
+    for name in names:
         value = function.__globals__.get(name)
-        if isinstance(value, int):
-            tell(f"{name}={value}".encode())
-        elif isinstance(value, FunctionType) and is_inline(value):
-            tell(name.encode())
-            _describe(value, tell, told)
+        if isinstance(value, ModuleType):
+            for attribute in names:
+                _describe_value(f"{name}.{attribute}", getattr(value, attribute, None), tell, told)
+        else:
+            _describe_value(name, value, tell, told)
+
+
+def _describe_value(name: str, value: object, tell: Callable[[bytes], None], told: set[object]) -> None:
+    """Tell a number, or an inline function and what it uses."""
+    if isinstance(value, int):
+        tell(f"{name}={value}".encode())
+    elif isinstance(value, FunctionType) and is_inline(value):
+        tell(name.encode())
+        _describe(value, tell, told)
 
 
 def _describe_code(code: CodeType, tell: Callable[[bytes], None]) -> None:

@@ -8,8 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from capnet.jit.arrays import Int64Array
+from capnet.jit.inline import inline
+from capnet.jit.kernel import Machine, kernel
+from capnet.wire import octets
+from capnet.wire.formats import record
 from tests.conftest import PROJECT
 
 # One small kernel: 3 records of 100 bytes each are counted. The second number says whether a compiler was needed.
@@ -132,3 +138,44 @@ def test_numbas_switch_turns_compiling_off(cached: Path, switch: str, says: str,
     shutil.copytree(cached / "home", tmp_path / "home")
     assert run(tmp_path, NUMBA_DISABLE_JIT=switch) == says
     assert run(tmp_path, NUMBA_BOUNDSCHECK="0") == KEPT
+
+
+@inline
+def time_of(records: Int64Array, r: int) -> int:
+    return records[r + record.TIME]
+
+
+@kernel
+def mixed_time(records: Int64Array, out: Int64Array) -> None:
+    out[0] = octets.mix(time_of(records, record.WIDTH), 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(record, "WIDTH"), (record, "TIME"), (octets, "_LOW")],
+    ids=["the kernel's own", "of an inline function", "of an inline function of a module"],
+)
+def test_cache_key_number_of_module_changed_differs(module, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel names columns as `record.TIME`: with another number it is another kernel, compiled anew."""
+    before = mixed_time.cache_file()
+    assert before is not None
+    monkeypatch.setattr(module, name, getattr(module, name) + 1)
+    assert mixed_time.cache_file() != before
+
+
+def test_cache_key_unused_number_changed_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a module defines besides does not compile a kernel anew."""
+    before = mixed_time.cache_file()
+    monkeypatch.setattr(record, "MAX_CAPLEN", 1)
+    assert mixed_time.cache_file() == before
+
+
+def test_kernel_with_columns_of_modules_compiles() -> None:
+    """numba folds `record.TIME`, and calls `octets.mix`, as it does names of the kernel's own module."""
+    results = []
+    for compiled in (False, True):
+        machine = Machine(compiled)
+        records, out = np.arange(2 * record.WIDTH, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        machine.run(mixed_time)(machine.view(records), machine.view(out))
+        results.append(int(out[0]))
+    assert results[0] == results[1] == octets.mix(record.WIDTH + record.TIME, 0)
