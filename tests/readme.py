@@ -1,40 +1,38 @@
-"""The README's transcripts: the beginning of what capnet says about a golden capture of each network model.
+"""The README's transcript: the ladder of one flow of the bridge capture.
 
-python -m tests.readme          # write them anew; look at the difference before committing it
+python -m tests.readme      # write it anew; look at the difference before committing it
 """
 
 from __future__ import annotations
 
 import re
 
-from capnet.analysis.engine import Source, analyze
-from capnet.report.document import document
-from capnet.report.formats.table import render
+from click.testing import CliRunner
+
+from capnet.cli import cli
 from tests.conftest import PROJECT
 
 README = PROJECT / "README.md"
-TOLD = (  # a network model each, as in the article, and the one of services
-    *("none", "host", "bridge", "container", "overlay", "overlay-service", "macvlan", "ipvlan-l2", "ipvlan-l3"),
-)
+CAPTURE = "pcaps/bridge.pcapng"
 
-_PLACE = re.compile(r"(?<=<!-- transcripts -->\n).*?(?=<!-- /transcripts -->)", re.DOTALL)
+_PLACE = re.compile(r"(?<=<!-- transcript -->\n).*?(?=<!-- /transcript -->)", re.DOTALL)
 
 
-def transcripts() -> str:
-    """One block per capture: the command, the line of what was read, and the sentences."""
-    told = []
-    for name in TOLD:
-        said = render(document(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")])))
-        head, sentences, *_ = said.split("\n\n")
-        told.append(f"```text\n$ capnet analyze pcaps/{name}.pcapng\n{head}\n\n{sentences}\n```\n")
-    return "\n".join(told)
+def transcript() -> str:
+    """The command, the line about the direction there, and its ladder."""
+    shown = ["trace", CAPTURE, "--flow", "port 8080"]
+    result = CliRunner().invoke(cli, [*shown[:1], str(PROJECT / CAPTURE), *shown[2:]], catch_exceptions=False)
+    there = next(part for part in result.output.split("\n\n") if part.startswith("there: "))
+    ladder = next(part for part in result.output.split("\n\n") if part.startswith("  ● "))
+    return f"```text\n$ capnet trace {CAPTURE} --flow 'port 8080'\n{there}\n{ladder}\n```\n"
 
 
 def stored() -> str:
-    found = _PLACE.search(README.read_text(encoding="utf-8"))
-    assert found, "README.md has no place for transcripts"
-    return found[0]
+    """The transcript that README.md has."""
+    match = _PLACE.search(README.read_text(encoding="utf-8"))
+    assert match, "README.md has no place for a transcript"
+    return match[0]
 
 
 if __name__ == "__main__":
-    README.write_text(_PLACE.sub(lambda _: transcripts(), README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(_PLACE.sub(lambda _: transcript(), README.read_text(encoding="utf-8")), encoding="utf-8")

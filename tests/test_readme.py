@@ -1,18 +1,41 @@
-"""The README says what is so: its transcripts, its scenarios, its commands."""
+"""The README says what is so: its transcript, its scenarios, its links; and it stays short."""
 
 from __future__ import annotations
 
 import re
 
 from capnet.scenario import library
-from tests.readme import README, stored, transcripts
+from tests.conftest import PROJECT
+from tests.readme import README, stored, transcript
+
+MAX_LINES = 120
 
 
-def test_transcripts_are_what_capnet_says() -> None:
-    assert stored() == transcripts()
+def test_readme_transcript_is_what_capnet_prints() -> None:
+    """Where this fails: python -m tests.readme, and look at the difference."""
+    assert stored() == transcript()
 
 
-def test_every_scenario_is_in_the_table() -> None:
+def test_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_readme_table_has_every_scenario() -> None:
     rows = re.findall(r"^\|[^|]*\|([^|]*)\|[^|]*\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
     named = {name for cell in rows for name in re.findall(r"`([a-z0-9-]+)`", cell)}
     assert set(library.files()) <= named
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Files and folders that README.md, CONTRIBUTING.md and docs/ link to are there, and headings too."""
+    pages = [README, *PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if "://" in target:
+                continue
+            path, _, heading = target.partition("#")
+            file = (page.parent / path).resolve() if path else page
+            assert file.exists(), f"{page.name}: {target}"
+            if heading:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+                assert heading in {text.lower().replace(" ", "-") for text in headings}, f"{page.name}: {target}"

@@ -1,0 +1,80 @@
+"""docs/cli.md: every command with its help and its options, in the words of `--help`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import click
+
+from capnet.cli import cli
+from capnet.errors import Exit
+from capnet.scenario import library
+
+HEAD = """# Commands
+
+Made from the help texts of the commands by `python -m tests.generated`: do not edit.
+"""
+
+
+EXITS = {
+    Exit.OK: "Nothing failed.",
+    Exit.FINDING: "A finding at or above `--fail-on`; a scenario that failed; `lab status` of a lab that is not up.",
+    Exit.USAGE: "Wrong usage.",
+    Exit.UNREADABLE: "An input cannot be read at all.",
+    Exit.LACKS: "The environment lacks something; the message says what, and how to get it.",
+    Exit.INTERRUPTED: "Interrupted, after a complete clean-up.",
+}
+
+
+def cli_page() -> str:
+    """The page, a section for each command in the order of `capnet --help`."""
+    sections = "".join(_section(path, command) for path, command in _commands(cli, ("capnet",)))
+    codes = "".join(f"| {code} | {EXITS[code]} |\n" for code in Exit)
+    return f"{HEAD}{sections}\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}"
+
+
+def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            if path == ("capnet", "scenario") and name in library.files():
+                continue
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from _commands(child, (*path, name))
+        if path == ("capnet", "scenario"):  # scenarios are commands with equal options
+            child = command.get_command(context, "bridge")
+            assert child is not None
+            yield (*path, "NAME"), child
+
+
+def _section(path: tuple[str, ...], command: click.Command) -> str:
+    arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    usage = " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments)])
+    lines = ["", f"{'#' * (1 + len(path))} {' '.join(path)}", "", f"    {usage}", ""]
+    if path[-1] == "NAME":
+        lines += ["Plays one scenario. [Scenarios](scenarios.md) says what each of them does and shows.", ""]
+    else:
+        lines += ["```text", *inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines(), "```", ""]
+    if options:
+        lines += ["| option | meaning | default |", "|---|---|---|", *map(_option, options)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _argument(argument: click.Argument) -> str:
+    if isinstance(argument.type, click.Choice):
+        return "|".join(argument.type.choices)
+    return argument.metavar or str(argument.name).upper()
+
+
+def _option(option: click.Option) -> str:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    if isinstance(option.type, click.Choice):
+        names += " " + "\\|".join(option.type.choices)
+    elif not option.is_flag:
+        names += f" {option.metavar or option.type.name.upper()}".replace("|", "\\|")
+    default = f"`{option.default}`" if option.show_default and not option.is_flag else ""
+    return f"| {names} | {' '.join((option.help or '').split())} | {default} |"
