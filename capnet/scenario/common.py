@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from capnet.analysis.facts.nat.conntrack import Entry, Form, parse
+from capnet.analysis.facts.nat.conntrack import Entry, parse
+from capnet.analysis.facts.nat.tuples import FlowTuple
 from capnet.report.text import span
 from capnet.scenario.expect import EMBEDDED_DNS, Pair, Seen, Unheard
 
@@ -17,7 +18,7 @@ from capnet.scenario.expect import EMBEDDED_DNS, Pair, Seen, Unheard
 # table is read when everything has been sent: what was over earlier than this may be forgotten by then.
 REMEMBERED_US = 8_000_000
 
-_Forms = dict[tuple[str, Form], list[dict[str, Any]]]  # (protocol, form) → its flows
+_Forms = dict[tuple[str, FlowTuple], list[dict[str, Any]]]  # (protocol, form) → its flows
 
 
 def expect_no_translation_of_its_own(seen: Seen) -> Pair:
@@ -49,7 +50,7 @@ def expect_every_translation_that_passed_in_both_forms(seen: Seen) -> Pair:
     told = {(row["proto"], _form(row["before"]), _form(row["after"])) for row in seen.report["nat"]}
     forms = _forms(seen)
 
-    def passed(host: str, proto: str, form: Form) -> set[str]:
+    def passed(host: str, proto: str, form: FlowTuple) -> set[str]:
         """The points of a host at which a form was seen; those of another host may show a namesake."""
         return {each["point"] for each in forms.get((proto, form), []) if each["point"].startswith(f"{host}/")}
 
@@ -65,7 +66,7 @@ def expect_every_translation_that_passed_in_both_forms(seen: Seen) -> Pair:
 CLAIMS = (expect_no_translation_of_its_own, expect_every_translation_that_passed_in_both_forms)
 
 
-def _in_steps(entries: list[tuple[str, Entry]]) -> set[tuple[str, Form, Form]]:
+def _in_steps(entries: list[tuple[str, Entry]]) -> set[tuple[str, FlowTuple, FlowTuple]]:
     """(protocol, before, after) of every entry, and of those that lead on to another of the same host.
 
     A host has several tables where it has load balancers in namespaces of their own: what one made of a connection
@@ -74,7 +75,7 @@ def _in_steps(entries: list[tuple[str, Entry]]) -> set[tuple[str, Form, Form]]:
     known = set()
     onward = {(host, entry.proto, entry.before): entry.after for host, entry in entries if entry.before != entry.after}
     for host, entry in entries:
-        after: Form | None = entry.after
+        after: FlowTuple | None = entry.after
         passed = {entry.before}
         while after is not None and after not in passed:
             known.add((entry.proto, entry.before, after))
@@ -98,11 +99,11 @@ def _forms(seen: Seen) -> _Forms:
     found: _Forms = {}
     for each in seen.report["flows"]["top"]:
         form = _form(each)
-        turned = Form(form.dst, form.dport, form.src, form.sport, form.id)
+        turned = FlowTuple(form.dst, form.dport, form.src, form.sport, form.id)
         for one in {form, turned}:
             found.setdefault((each["proto"], one), []).append(each)
     return found
 
 
-def _form(side: dict[str, Any]) -> Form:
-    return Form(side["src"], side["sport"], side["dst"], side["dport"], side.get("id"))
+def _form(side: dict[str, Any]) -> FlowTuple:
+    return FlowTuple(side["src"], side["sport"], side["dst"], side["dport"], side.get("id"))

@@ -213,13 +213,14 @@ class Seen:
 
     def conntrack(self, *, port: bool | None = None) -> set[Rewriting]:
         """What the kernels' connection tables say was translated. Unheard where nobody could read one."""
-        from capnet.analysis.facts.nat.conntrack import Form, parse
+        from capnet.analysis.facts.nat.conntrack import parse
+        from capnet.analysis.facts.nat.tuples import FlowTuple
 
         self._needs_all()  # to compare with: a translation shows on both sides of it
         if not any(host.conntrack for host in self.topology.hosts):
             raise Unheard("a connection table")
 
-        def form(each: Form) -> str:
+        def form(each: FlowTuple) -> str:
             return _form({"src": each.src, "sport": each.sport, "dst": each.dst, "dport": each.dport, "id": each.id})
 
         entries = [entry for host in self.topology.hosts for line in host.conntrack if (entry := parse(line))]

@@ -1,39 +1,32 @@
-"""Lines of `conntrack -L -o extended`, as a recorded topology holds them, in the terms of NAT facts.
+"""Entries of `conntrack -L -o extended`, which a recorded topology holds, in the terms of NAT facts.
 
-Each line has the original tuple and the tuple that a reply is expected to have; where the second is not the first
-turned round, the connection is translated (nf_conntrack, Documentation/networking/nf_conntrack-sysctl).
+Each line has the original tuple and the tuple that a reply is expected to have. Where the second is not the first
+reversed, the connection is translated (nf_conntrack, Documentation/networking/nf_conntrack-sysctl).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from capnet.analysis.facts.nat.tuples import FlowTuple
 from capnet.topology import Topology
 
-PROTOS = ("tcp", "udp", "icmp", "icmpv6")
-
-
-class Form(NamedTuple):
-    """A connection in original direction; ICMP has its identifier instead of ports."""
-
-    src: str
-    sport: int | None
-    dst: str
-    dport: int | None
-    id: int | None = None
+PROTOCOLS = ("tcp", "udp", "icmp", "icmpv6")
 
 
 class Entry(NamedTuple):
+    """One conntrack entry, in original direction."""
+
     proto: str
-    before: Form
-    after: Form  # equal to `before` when nothing is translated
+    before: FlowTuple
+    after: FlowTuple  # equal to `before` when nothing is translated
     replied: bool
 
 
 def parse(line: str) -> Entry | None:
-    """One line, or None if it is not about a protocol with ports or identifiers, or is damaged."""
+    """The entry of one line; None for a protocol without ports or identifiers, and for a damaged line."""
     words = line.split()
-    proto = next((word for word in words if word in PROTOS), None)
+    proto = next((word for word in words if word in PROTOCOLS), None)
     fields: dict[str, list[str]] = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -41,24 +34,37 @@ def parse(line: str) -> Entry | None:
             fields.setdefault(key, []).append(value)
     if proto is None or len(fields.get("src", ())) != 2 or len(fields.get("dst", ())) != 2:
         return None
-    (src, back_src), (dst, back_dst) = fields["src"], fields["dst"]
+    (src, reply_src), (dst, reply_dst) = fields["src"], fields["dst"]
     try:
         if proto.startswith("icmp"):
-            ident, back_ident = (int(value) for value in fields["id"])
-            before = Form(src, None, dst, None, ident)
-            after = Form(back_dst, None, back_src, None, back_ident)
+            echo_id, reply_echo_id = (int(value) for value in fields["id"])
+            before = FlowTuple(src, None, dst, None, echo_id)
+            after = FlowTuple(reply_dst, None, reply_src, None, reply_echo_id)
         else:
-            (sport, back_sport), (dport, back_dport) = (
+            (sport, reply_sport), (dport, reply_dport) = (
                 [int(value) for value in fields[key]] for key in ("sport", "dport")
             )
-            before = Form(src, sport, dst, dport)
-            after = Form(back_dst, back_dport, back_src, back_sport)
+            before = FlowTuple(src, sport, dst, dport)
+            after = FlowTuple(reply_dst, reply_dport, reply_src, reply_sport)
     except (KeyError, ValueError):
         return None
     return Entry(proto, before, after, "[UNREPLIED]" not in words)
 
 
-def entries(topology: Topology | None) -> set[tuple[str, Form, Form]]:
-    """(proto, before, after) of every entry of every host."""
-    parsed = (parse(line) for host in (topology.hosts if topology else []) for line in host.conntrack)
-    return {(entry.proto, entry.before, entry.after) for entry in parsed if entry}
+class Entries:
+    """The conntrack entries of all hosts of a topology."""
+
+    def __init__(self, topology: Topology | None) -> None:
+        parsed = (parse(line) for host in (topology.hosts if topology else []) for line in host.conntrack)
+        self._entries = {(entry.proto, entry.before, entry.after) for entry in parsed if entry}
+        self._befores: dict[tuple[str, FlowTuple], list[FlowTuple]] = {}
+        for proto, before, after in sorted(self._entries):
+            self._befores.setdefault((proto, after), []).append(before)
+
+    def has(self, proto: str, before: FlowTuple, after: FlowTuple) -> bool:
+        """Is there an entry with just these tuples?"""
+        return (proto, before, after) in self._entries
+
+    def befores(self, proto: str, after: FlowTuple) -> list[FlowTuple]:
+        """Original tuples of the entries that translate to `after`, sorted."""
+        return self._befores.get((proto, after), [])

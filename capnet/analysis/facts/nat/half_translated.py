@@ -1,0 +1,112 @@
+"""Connections whose two directions pass one point in tuples that do not mirror each other.
+
+No two points show the same packet here: only one side of the translation was captured.
+TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN.
+UDP: requests to a loopback address and answers of it from another port, as the embedded DNS of a container does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import TCP, UDP
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
+from capnet.analysis.facts.nat.steps import TranslationStep
+from capnet.wire.addresses import MAPPED, address_key
+
+MAX_ALIKE_REQUESTS = 64  # that one answer may belong to: with more, sequence numbers or ports were chosen on purpose
+TCP_CONFIDENCE = 0.95  # 32 bits of the acknowledgment number are right
+UDP_CONFIDENCE = 0.8  # addresses and the client's port are right
+
+_Key = tuple[int | bytes, ...]
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+
+
+def half_translated(context: Context, answers: PerFlow, linked_rows: set[int]) -> Iterator[TranslationStep]:
+    """One step without links per connection; two candidates for one answer give none.
+
+    `answers` are the `replies` of the flows, `linked_rows` the flow rows whose translation links have shown.
+    """
+    flows = context.flows
+    unpaired = (answers < 0) & (flows[:, schema.FLOW_PACKETS] > 0) & _may_be_half(flows)
+    unpaired[list(linked_rows)] = False
+    unpaired_rows = np.flatnonzero(unpaired)
+    is_answer = (flows[unpaired_rows, schema.FLOW_SYNACK_TIME] >= 0) | (flows[unpaired_rows, schema.FLOW_PROTO] == UDP)
+    if not is_answer.any():
+        return  # a port scan has requests only
+    requests: dict[_Key, list[int]] = {}
+    for row in unpaired_rows.tolist():
+        key = _request_key(flows[row].tolist())
+        if key:
+            requests.setdefault(key, []).append(row)
+    for answer in unpaired_rows.tolist():
+        key = _answer_key(flows[answer].tolist())
+        if not key or len(requests.get(key, ())) > MAX_ALIKE_REQUESTS:
+            continue
+        candidates = [
+            request
+            for request in requests.get(key, ())
+            if flows[request, schema.FLOW_FIRST] <= flows[answer, schema.FLOW_FIRST]
+            and _shares_an_end(flows[request], flows[answer])
+        ]
+        if len(candidates) == 1:
+            confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
+            yield TranslationStep(candidates[0], answer, (), False, 0, confidence)
+
+
+def _may_be_half(flows: FlowTable) -> FlowMask:
+    """Could a flow be such a request or answer? Few flows of many are."""
+    has_syn = (flows[:, schema.FLOW_SYN_TIME] >= 0) | (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    is_local = _is_loopback(flows[:, schema.FLOW_SRC_HI], flows[:, schema.FLOW_SRC_LO])
+    is_local |= _is_loopback(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
+    proto = flows[:, schema.FLOW_PROTO]
+    may_be: FlowMask = ((proto == TCP) & has_syn) | ((proto == UDP) & is_local)
+    return may_be
+
+
+def _request_key(row: list[int]) -> _Key:
+    """What the answer to a request has in common with it; empty for anything else."""
+    if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYN_TIME] >= 0:
+        return (TCP, *_where(row), (row[schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)
+    if row[schema.FLOW_PROTO] == UDP and _is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
+        return (UDP, *_where(row), _source_key(row), row[schema.FLOW_SPORT], _destination_key(row))
+    return ()
+
+
+def _answer_key(row: list[int]) -> _Key:
+    """The key of the request that a flow may answer; empty for anything else."""
+    if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYNACK_TIME] >= 0:
+        return (TCP, *_where(row), row[schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF)
+    if row[schema.FLOW_PROTO] == UDP and _is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
+        return (UDP, *_where(row), _destination_key(row), row[schema.FLOW_DPORT], _source_key(row))
+    return ()
+
+
+def _where(row: list[int]) -> tuple[int, int, int, int]:
+    return row[schema.FLOW_POINT], row[schema.FLOW_VIA], row[schema.FLOW_VIA_VNI], row[schema.FLOW_DEPTH]
+
+
+def _source_key(row: list[int]) -> bytes:
+    return address_key(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO])
+
+
+def _destination_key(row: list[int]) -> bytes:
+    return address_key(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO])
+
+
+def _is_loopback(hi: Any, lo: Any) -> Any:
+    """Is an address in 127.0.0.0/8? `hi` and `lo` are its halves, integers or arrays."""
+    return (hi == 0) & (lo >> 24 == (MAPPED >> 24) + 127)
+
+
+def _shares_an_end(request: FlowRow, answer: FlowRow) -> bool:
+    """NAT of one kind leaves one end of the connection as it is."""
+    same_client = (request[_SOURCE] == answer[_DESTINATION]).all()
+    same_server = (request[_DESTINATION] == answer[_SOURCE]).all()
+    return bool(same_client or same_server)
