@@ -13,7 +13,8 @@ import pytest
 
 from capnet import Topology, analyze, open_capture
 from capnet.analysis import engine
-from capnet.analysis.engine import Source
+from capnet.analysis.engine import Progress, Source
+from capnet.errors import UnreadableInput
 from tests.conftest import PROJECT
 
 TCP = PROJECT / "tests" / "made" / "tcp.pcap"
@@ -90,3 +91,26 @@ def test_what_is_no_source_is_said_so(wrong: object) -> None:
 def test_a_second_file_in_place_of_a_topology_is_said_so() -> None:
     with pytest.raises(TypeError, match="several captures go in a list"):
         analyze(TCP, Path("right.pcap"))
+
+
+def test_damaged_topology_is_refused_before_reading(tmp_path: Path) -> None:
+    """The user mends the topology first: reading a large capture would only delay the message."""
+    (tmp_path / "a.pcap").write_bytes(TCP.read_bytes())
+    (tmp_path / "a.topology.json").write_text("{")
+    blocks: list[Progress] = []
+    with pytest.raises(UnreadableInput, match=r"a\.topology\.json.*mend it or move it away"):
+        analyze(tmp_path / "a.pcap", progress=blocks.append)
+    assert blocks == []
+
+
+def test_file_size_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    stat = Path.stat
+
+    def counting(path: Path, **how: bool) -> object:
+        asked.append(path)
+        return stat(path, **how)
+
+    monkeypatch.setattr(Path, "stat", counting)
+    assert analyze(TCP).inputs[0].bytes == len(TCP.read_bytes())
+    assert asked.count(TCP) == 1

@@ -1,4 +1,4 @@
-"""One analysis: sources → one pass over each → conclusions → report.
+"""One analysis: sources → one pass over each → pipeline → report.
 
     report = analyze("bridge.pcapng")
 
@@ -7,125 +7,118 @@ Several sources are one capture with several points. A topology file beside a so
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from os import PathLike
-from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from capnet.analysis.aggregate.aggregator import BUDGET
-from capnet.analysis.aggregate.parallel import hands
-from capnet.analysis.aggregate.reader import Reading
-from capnet.analysis.core.sources import Progress, Source, as_sources, size_of
-from capnet.wire.capture import open_capture, worth_compiling
+from capnet.analysis.aggregate.reader import SourceReader
+from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
+from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
+from capnet.analysis.core.topologies import topology_beside
+from capnet.topology import Topology
+from capnet.wire.capture import worth_compiling
 
-if TYPE_CHECKING:  # what concludes is loaded while the first blocks are read
+if TYPE_CHECKING:  # the pipeline is loaded while the first blocks are read
     from capnet.analysis.core.context import Context
     from capnet.analysis.core.results import Report
-    from capnet.topology import Topology
 
-__all__ = ["Progress", "Source", "Study", "analyze", "study"]
+__all__ = ["Options", "Progress", "Source", "Study", "analyze", "study"]
 
 
 def analyze(
-    sources: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]],
+    sources: AnySource | Iterable[AnySource],
     topology: Topology | None = None,
     *,
     vxlan_port: int = 0,
     compiled: bool | None = None,
-    budget: int = BUDGET,
-    progress: Callable[[Progress], None] | None = None,
     threads: int | None = None,
+    budget: int = MAX_OBSERVATIONS,
     until: Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Analyze captures and say what they show.
+    """Analyze captures and return the report.
 
-    `sources`: a file, or several. `topology`: who owns what; None = look beside each source. `vxlan_port`: a UDP port
-    that always is VXLAN, besides 4789. `compiled`: None = as fits the size. `budget`: observations kept for following
-    packets. `progress` is called after each block. `threads`: None = one a processor, a few at most; the report does
-    not depend on it. `until`: files may be growing, and end when this is set. Raises UnreadableInput; TypeError for
-    what is no source.
+    sources     a file, or several; each a path or a `Source`
+    topology    who owns which address; None = the file `NAME.topology.json` beside each source, if there is one
+    vxlan_port  a UDP port that always carries VXLAN, besides 4789; 0 = none
+    compiled    run compiled (True) or interpreted (False); None = as fits the size of the sources
+    threads     threads that read; None = one a processor, a few at most. The report does not depend on it
+    budget      observations kept for following packets; of more packets a sample is kept
+    until       the file may still be growing, and ends when this is set
+    progress    called after each block
+
+    Raises UnreadableInput if a source or a topology cannot be read, and TypeError for anything that is no source.
     """
-    return study(
-        sources,
-        topology,
-        vxlan_port=vxlan_port,
-        compiled=compiled,
-        budget=budget,
-        progress=progress,
-        threads=threads,
-        until=until,
-    ).report
+    options = Options(
+        vxlan_port=vxlan_port, compiled=compiled, threads=threads, budget=budget, until=until, progress=progress
+    )
+    return study(sources, topology, options).report
 
 
 @dataclass(frozen=True)
 class Study:
-    """An analysis that can be asked more: its report, and what the report was concluded from.
+    """An analysis that can be asked more: its report, and what the report was derived from.
 
-    `bases`: per source, the index of its first point among all points. `compiled`: how its kernels ran.
+    `bases`: per source, the index of its first point among all points. `options`: `compiled` says how kernels ran.
     """
 
     report: Report
     context: Context
     sources: list[Source]
     bases: list[int]
-    compiled: bool
+    options: Options
 
 
 def study(
-    sources: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]],
+    sources: AnySource | Iterable[AnySource],
     topology: Topology | None = None,
+    options: Options | None = None,
     *,
-    vxlan_port: int = 0,
-    compiled: bool | None = None,
-    budget: int = BUDGET,
-    progress: Callable[[Progress], None] | None = None,
-    threads: int | None = None,
-    until: Event | None = None,
     on_block: Callable[[int, bytes, bool], None] | None = None,
     links_only: bool = False,
     meanwhile: Callable[[], None] | None = None,
 ) -> Study:
-    """As `analyze`, with what more can be asked.
+    """As `analyze`, and keep what the report was derived from.
 
     `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
     neither counted nor needed to follow packets. `meanwhile` is called once when reading has begun, where several
     threads read: for what the caller has to make ready.
     """
     wanted = as_sources(sources)
-    if topology is not None:
-        _must_be_topology(topology)
-    if compiled is None and until is None and all(source.path for source in wanted):
-        compiled = worth_compiling([source.path for source in wanted if source.path])
+    _must_be_topology(topology)
+    topology = topology or topology_beside(wanted)
+    options = options or Options()
+    sizes = [None if options.until else size_of(source) for source in wanted]  # a growing file has none
+    if options.compiled is None and not options.until and all(source.path for source in wanted):
+        options = replace(options, compiled=_is_worth_compiling(wanted, sizes))
 
     def make_ready() -> None:
         import_module("capnet.analysis.pipeline")
         if meanwhile:
             meanwhile()
 
-    reading = Reading(budget, threads or hands(), make_ready)
-    reading.size = size_of(wanted) if until is None else None
-    for number, source in enumerate(wanted):
-        stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
-        told = partial(on_block, number) if on_block else None
-        with open_capture(
-            stream, name=source.label, compiled=compiled, vxlan_port=vxlan_port, on_block=told, until=until
-        ) as capture:
-            compiled = capture.machine.compiled  # one pass, one machine
-            reading.read(source, capture, len(wanted), progress)
-    from capnet.analysis.aggregate.inputs import topology_beside
+    reader = SourceReader(len(wanted), _total(sizes), options, make_ready)
+    for number, (source, size) in enumerate(zip(wanted, sizes, strict=True)):
+        reader.read(source, size, partial(on_block, number) if on_block else None)
     from capnet.analysis.pipeline import conclude
 
-    report, context = conclude(reading, topology or topology_beside(wanted), links_only)
-    return Study(report, context, wanted, reading.bases, bool(compiled))
+    report, context = conclude(reader, topology, links_only)
+    return Study(report, context, wanted, reader.bases, reader.options)
+
+
+def _total(sizes: list[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _is_worth_compiling(sources: list[Source], sizes: list[int | None]) -> bool:
+    pairs = zip(sources, sizes, strict=True)
+    return worth_compiling([(source.path, size) for source, size in pairs if source.path and size is not None])
 
 
 def _must_be_topology(given: object) -> None:
-    from capnet.topology import Topology
-
-    if not isinstance(given, Topology):
+    if given is not None and not isinstance(given, Topology):
         raise TypeError(f"a topology is a Topology, not {type(given).__name__}; several captures go in a list")

@@ -8,7 +8,7 @@ from threading import Thread
 from capnet.analysis.aggregate import limits
 from capnet.analysis.aggregate.aggregator import Ledger
 from capnet.analysis.aggregate.decode_coverage import coverage
-from capnet.analysis.aggregate.reader import Reading
+from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Flows, Report
 from capnet.analysis.correlate.link_building import flow_links
@@ -26,7 +26,7 @@ from capnet.jit.kernel import Machine, rest
 from capnet.topology import Topology, role_from_name
 
 
-def conclude(reading: Reading, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
+def conclude(reading: SourceReader, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
     """Ask each analyzer in turn; later ones see what earlier ones found."""
     ledger = reading.ledger or Ledger(Machine(compiled=False))
     reading.ledger = None  # what is concluded from is in the context, and nowhere else

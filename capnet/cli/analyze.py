@@ -87,7 +87,7 @@ def command(
     sources = list(named_sources(files))
     known = topology_at(topology)
 
-    from capnet.analysis.engine import study
+    from capnet.analysis.engine import Options, study
     from capnet.cli.progress import shown
 
     def make_ready() -> None:
@@ -100,10 +100,8 @@ def command(
         gc.enable()  # for days, perhaps
     until = Event() if follow else None
     with _first_interrupt_ends_the_stream(any(each.path is None for each in sources), until), shown() as progress:
-        report = study(
-            sources, known, vxlan_port=vxlan_port or 0, progress=progress, threads=threads, until=until,
-            meanwhile=make_ready,
-        ).report  # fmt: skip
+        how = Options(vxlan_port=vxlan_port or 0, threads=threads, until=until, progress=progress)
+        report = study(sources, known, how, meanwhile=make_ready).report
 
     from capnet.report.document import document, short_names
 

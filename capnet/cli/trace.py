@@ -79,14 +79,14 @@ def command(
 
         parsed = parse(expression)
 
-    from capnet.analysis.engine import study
+    from capnet.analysis.engine import Options, study
 
-    found = study(sources, topology_at(topology), vxlan_port=vxlan_port or 0, links_only=True)
+    found = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
     from capnet.cli.output import emit, report_columns
 
     width = report_columns(output)
     if wanted is not None:
-        text = _packet(found, *wanted, format_, vxlan_port or 0, width)
+        text = _packet(found, *wanted, format_, width)
     else:
         text = _flows(found, parsed, container, format_, most, width)
     emit(text, output)
@@ -173,12 +173,12 @@ def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
     return found[0], number
 
 
-def _packet(study: Study, source: int, frame: int, format_: str, vxlan_port: int, width: int) -> str:
+def _packet(study: Study, source: int, frame: int, format_: str, width: int) -> str:
     from capnet.analysis.facts.paths import follow
     from capnet.analysis.trace.packet_trace import follow_packet
     from capnet.report.document import document, plain
 
-    journey = follow_packet(study, source, frame, vxlan_port)
+    journey = follow_packet(study, source, frame)
     packet = plain(journey, study.report)
     del packet["start"]
     if format_ == "json":

@@ -93,7 +93,6 @@ def annotate(
     study: Study,
     collected: Collected,
     write: Callable[[Any], object],
-    vxlan_port: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Written:
     """Read the sources of `study` once more and `write` the annotated capture, piece by piece.
@@ -101,15 +100,14 @@ def annotate(
     `progress` is called with the number of frames written so far. Raises UnreadableInput, and UsageError for what
     cannot be merged.
     """
-    return _Annotation(study, collected, write, vxlan_port).run(progress)
+    return _Annotation(study, collected, write).run(progress)
 
 
 class _Annotation:
-    def __init__(self, study: Study, collected: Collected, write: Callable[[Any], object], vxlan_port: int) -> None:
+    def __init__(self, study: Study, collected: Collected, write: Callable[[Any], object]) -> None:
         self.study = study
         self.collected = collected
         self.write = write
-        self.vxlan_port = vxlan_port
         self.packets = Packets(study)
         self.notes = Notes(study)
         self.as_it_was = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
@@ -130,7 +128,7 @@ class _Annotation:
             streams = []
             for number in range(len(self.study.sources)):
                 told = self._as_it_was if self.as_it_was else _Merged(self, number)
-                captures.append(open_again(self.study, number, self.vxlan_port, told))
+                captures.append(open_again(self.study, number, told))
                 streams.append(_Stream(number, self._named(number, captures[-1]), captures[-1]))
             for stream in streams:
                 stream.advance()

@@ -318,25 +318,19 @@ def _limit() -> int:
     return INTERPRET_BELOW_CACHED if decode.is_cached() else INTERPRET_BELOW_UNCACHED
 
 
-def worth_compiling(paths: list[Path]) -> bool:
-    """Whether files of this size in all are read faster compiled, loading or running the compiler included.
+def worth_compiling(files: list[tuple[Path, int]]) -> bool:
+    """Whether files of these sizes are read faster compiled, loading or running the compiler included.
 
     Compressed files count several times: what they hold decides.
     """
-    total = 0
-    for path in paths:
-        try:
-            size = path.stat().st_size
-        except OSError:
-            continue  # opening it will say so
-        total += size * 6 if path.suffix in compression.SUFFIXES else size
-    return total >= _limit()
+    return sum(size * 6 if path.suffix in compression.SUFFIXES else size for path, size in files) >= _limit()
 
 
 def open_capture(
     where: str | PathLike[str] | BinaryIO,
     *,
     name: str | None = None,
+    size: int | None = None,
     compiled: bool | None = None,
     vxlan_port: int = 0,
     on_block: Callable[[bytes, bool], None] | None = None,
@@ -344,12 +338,13 @@ def open_capture(
 ) -> Capture:
     """Open a pcap or pcapng file, plain or compressed, or a binary stream of one.
 
+    `size`: bytes of the file, where the caller knows them already.
     `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
     `vxlan_port`: a UDP port that always is VXLAN, besides 4789.
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
     big-endian. `until`: the file may be growing, and ends when this is set. Raises UnreadableInput.
     """
-    source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until)
+    source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size)
     try:
         return Capture(source, compiled, vxlan_port, on_block)
     except BaseException:  # also Ctrl-C, while a stream does not come: whatever it is, the file is not left open

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capnet.analysis.core.schema import FLOW_POINT, FLOW_PROTO, FLOW_VIA
-from capnet.analysis.engine import Study, study
+from capnet.analysis.engine import Options, Study, study
 from capnet.analysis.filters.names import owned
 from capnet.analysis.filters.parser import at_host, parse
 from capnet.analysis.trace.packet_ids import second_pass
@@ -32,7 +32,7 @@ needs_tcpdump = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpd
 
 @cache
 def studied(path: Path) -> Study:
-    return study([path], compiled=False)
+    return study([path], options=Options(compiled=False))
 
 
 def chosen(text: str, path: Path) -> set[int]:

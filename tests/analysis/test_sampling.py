@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from capnet.analysis.aggregate.aggregator import BUDGET
+from capnet.analysis.core.options import MAX_OBSERVATIONS
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
 from capnet.report.formats import html, table
@@ -54,7 +54,7 @@ def test_a_budget_that_is_too_small_loses_no_translation_and_invents_none(tmp_pa
 def test_the_report_says_whether_every_packet_was_compared(tmp_path: Path) -> None:
     """In words, on the page, and in JSON; tests of the counts themselves are below."""
     files = many(tmp_path)
-    exact, sampled = (document(analyze(files, budget=budget)) for budget in (BUDGET, 256))
+    exact, sampled = (document(analyze(files, budget=budget)) for budget in (MAX_OBSERVATIONS, 256))
     one_in = sampled["correlation"]["one_in"]
     assert one_in in (8, 16)  # powers of two: 2100 packets, 256 kept
     assert exact["correlation"] == {"packets_compared": "all", "share": 1.0, "one_in": 1, "observations": 60 * 36 - 60}
@@ -70,7 +70,7 @@ def losses(report: dict[str, Any]) -> list[int | None]:
 
 def test_loss_of_tcp_is_known_in_a_sample_too_by_what_the_flows_counted(tmp_path: Path) -> None:
     files = many(tmp_path)
-    for budget in (BUDGET, 1024, 256):
+    for budget in (MAX_OBSERVATIONS, 1024, 256):
         found = document(analyze(files, budget=budget))
         assert sum(each or 0 for each in losses(found)) == 60
         (finding,) = [each for each in found["findings"] if each["name"] == "packet-loss"]

@@ -20,7 +20,7 @@ from capnet.analysis.aggregate import hash_table
 from capnet.analysis.aggregate.aggregator import Ledger
 from capnet.analysis.aggregate.flow_record import KEY
 from capnet.analysis.aggregate.hash_table import SECRETS, draw_secret, key_hash
-from capnet.analysis.engine import study
+from capnet.analysis.engine import Options, study
 from capnet.analysis.trace.packet_ids import second_pass
 from capnet.jit.kernel import Machine
 from capnet.report.document import document
@@ -125,7 +125,7 @@ def test_names_of_packets_do_not_depend_on_the_secret(compiled: bool, tmp_path: 
     found = []
     for _ in range(3):
         monkeypatch.setattr(hash_table, "SECRET", draw_secret())
-        named = second_pass(study([tmp_path / "here", tmp_path / "there"], compiled=compiled))
+        named = second_pass(study([tmp_path / "here", tmp_path / "there"], options=Options(compiled=compiled)))
         found.append([each.ids.tolist() for each in named])
     assert found[0] == found[1] == found[2]
     here, there = found[0]

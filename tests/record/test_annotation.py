@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.engine import Source, analyze, study
+from capnet.analysis.engine import Options, Source, analyze, study
 from capnet.record.annotation import Collected, annotate
 from capnet.report.document import document
 from capnet.topology import Topology, topology_path
@@ -41,7 +41,7 @@ def by_name(path: Path) -> str:
 
 def annotated(sources, out: Path, compiled: bool = False, topology: Topology | None = None):
     collected = Collected()
-    found = study(sources, topology, compiled=compiled, on_block=collected.see)
+    found = study(sources, topology, Options(compiled=compiled), on_block=collected.see)
     with out.open("wb") as file:
         annotate(found, collected, file.write)
     return found
@@ -417,7 +417,7 @@ def test_every_frame_has_its_id_where_only_a_sample_was_compared(tmp_path):
             outside = segment.routed(src="192.168.111.128", sport=20_000 + flow)
             net.pass_by(("A/veth1", segment), ("A/docker0", segment), ("A/ens33", outside))
     collected = Collected()
-    found = study(net.write(tmp_path), on_block=collected.see, budget=256)
+    found = study(net.write(tmp_path), options=Options(budget=256), on_block=collected.see)
     with (tmp_path / "out.pcapng").open("wb") as file:
         annotate(found, collected, file.write)
     assert found.context.sample_share < 0.2

@@ -28,14 +28,13 @@ from capnet.analysis.aggregate.reducers import (
 )
 from capnet.analysis.core import schema as col
 from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.options import MAX_OBSERVATIONS
 from capnet.jit.kernel import Machine
 from capnet.wire import fields
 from capnet.wire.block import Block
 
-# Observations kept at most: 9 numbers of 8 bytes each, 27 MiB in all; what is concluded from them takes as much again
-# three times over, so that all fits 200 MiB. Where only one point listened there is little to follow (duplicates, and
-# NAT that shows both forms at one place), and an eighth will do.
-BUDGET = 400_000
+# Where only one point listened there is little to follow (duplicates, and NAT that shows both forms at one place): an
+# eighth of the budget will do.
 ONE_POINT_SHARE = 8
 
 ROOM = 4096  # for rows that are summed up at a time
@@ -48,7 +47,7 @@ class Ledger:
     Blocks must come in order: a retransmission, or the first packet of a flow, is one only in order.
     """
 
-    def __init__(self, machine: Machine, budget: int = BUDGET) -> None:
+    def __init__(self, machine: Machine, budget: int = MAX_OBSERVATIONS) -> None:
         self.machine = machine
         self.budget = budget
         self.sample = 0  # digests with one of these bits are not observed

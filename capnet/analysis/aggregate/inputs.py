@@ -1,13 +1,9 @@
-"""What is known of the files themselves: one input each, a point for each interface, the topology that lies beside."""
+"""What a report says of the files themselves: an input for each, and a point for each of its interfaces."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from capnet.analysis.core.results import Input, Point, Problem
 from capnet.analysis.core.sources import Source
-from capnet.errors import UnreadableInput
-from capnet.topology import Topology, topology_path
 from capnet.wire.capture import Capture
 from capnet.wire.formats.linktypes import linktype_name
 
@@ -63,29 +59,3 @@ def points_of(source: Source, capture: Capture, taken: set[str]) -> list[Point]:
             )
         )
     return points
-
-
-def topology_beside(sources: list[Source]) -> Topology | None:
-    """The topologies that lie beside the sources, as one; None if there is none."""
-    found = None
-    for source in sources:
-        if source.path is None:
-            continue
-        path = topology_path(source.path)
-        if _is_file(path):
-            try:
-                more = Topology.load(path)
-            except OSError as error:
-                raise UnreadableInput(f"{path}: {error.strerror or error}") from error
-            except ValueError as error:
-                hint = "mend it or move it away: all but names works without it"
-                raise UnreadableInput(f"{error}; {hint}") from error
-            found = more if found is None else found.joined(more)
-    return found
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a capture's name so long that there is no room for the ending
-        return False

@@ -1,59 +1,78 @@
-"""The sources of one analysis, read one after the other: what the engine does before anything is concluded."""
+"""Reads the sources of one analysis one after the other: into one ledger, a list of inputs and a list of points."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from capnet.analysis.aggregate.aggregator import Ledger
-from capnet.analysis.aggregate.parallel import Hands
+from capnet.analysis.aggregate.parallel import Hands, hands
+from capnet.analysis.core.options import Options
 from capnet.analysis.core.sources import Progress, Source
-from capnet.wire.capture import Capture
+from capnet.wire.capture import Capture, open_capture
 
 if TYPE_CHECKING:
     from capnet.analysis.core.results import Input, Point
 
 
-class Reading:
-    """What reading all sources leaves: points, inputs, names and the ledger.
+class SourceReader:
+    """Call `read` for each source in turn, then read the attributes.
 
-    `budget`: of the ledger. `hands`: how many read. `meanwhile` is called once, while others read already.
+    `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them. `meanwhile` is called
+    once, while other threads read already.
     """
 
-    def __init__(self, budget: int, hands: int, meanwhile: Callable[[], None]) -> None:
-        self.budget = budget
-        self.hands = hands
+    def __init__(self, sources: int, size: int | None, options: Options, meanwhile: Callable[[], None]) -> None:
+        self.options = options  # `compiled` is known once the first source is open
         self.ledger: Ledger | None = None
         self.points: list[Point] = []
         self.inputs: list[Input] = []
-        self.names: dict[str, list[str]] = {}
+        self.names: dict[str, list[str]] = {}  # by address, of the captures' name resolution blocks
         self.packets = 0
-        self.taken = 0  # bytes on disk of the sources that were read
-        self.size: int | None = None  # of all sources
         self.bases: list[int] = []  # per source, the index of its first point among all points
+        self._sources = sources
+        self._size = size
+        self._taken = 0  # bytes on disk of the sources that were read
         self._meanwhile: Callable[[], None] | None = meanwhile
 
-    def read(self, source: Source, capture: Capture, sources: int, progress: Callable[[Progress], None] | None) -> None:
-        """Read one of `sources` sources to its end."""
+    def read(self, source: Source, size: int | None, on_block: Callable[[bytes, bool], None] | None) -> None:
+        """Read one source to its end. Raises UnreadableInput."""
+        stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
+        options = self.options
+        with open_capture(
+            stream, name=source.label, size=size, compiled=options.compiled, vxlan_port=options.vxlan_port,
+            on_block=on_block, until=options.until,
+        ) as capture:  # fmt: skip
+            self.options = replace(options, compiled=capture.machine.compiled)  # one pass, one machine
+            self._aggregate(capture)
+            self._describe(source, capture)
+
+    def _aggregate(self, capture: Capture) -> None:
         if self.ledger is None:
-            self.ledger = Ledger(capture.machine, self.budget)
-        base = len(self.points)
-        self.bases.append(base)
+            self.ledger = Ledger(capture.machine, self.options.budget)
+        self.bases.append(len(self.points))
+        report_progress = self.options.progress
 
-        def told() -> None:
-            if progress:
-                progress(Progress(self.packets + capture.packets, self.taken + capture.taken, self.size))
+        def on_progress() -> None:
+            if report_progress:
+                report_progress(Progress(self.packets + capture.packets, self._taken + capture.taken, self._size))
 
-        count = self.hands if capture.machine.compiled else 1  # the interpreter runs one thread at a time
-        hands = Hands(capture, self.ledger, base, sources - 1, count, told)
-        if count > 1:
-            hands.meanwhile, self._meanwhile = self._meanwhile, None
-        hands.work()
-        self.packets += capture.packets
-        self.taken += capture.taken
-        for address, names in capture.names.of.items():
-            self.names.setdefault(address, []).extend(names)
+        threads = self.options.threads or hands()
+        threads = threads if capture.machine.compiled else 1  # the interpreter runs one thread at a time
+        reader = Hands(capture, self.ledger, self.bases[-1], self._sources - 1, threads, on_progress)
+        if threads > 1:
+            reader.meanwhile, self._meanwhile = self._meanwhile, None
+        reader.work()
+
+    def _describe(self, source: Source, capture: Capture) -> None:
         from capnet.analysis.aggregate.inputs import input_of, points_of
 
+        self.packets += capture.packets
+        self._taken += capture.taken
+        for address, names in capture.names.of.items():
+            self.names.setdefault(address, []).extend(names)
         self.points += points_of(source, capture, {point.name for point in self.points})
         self.inputs.append(input_of(source, capture))

@@ -1,4 +1,4 @@
-"""What is analyzed, and how far its reading is."""
+"""What is analyzed: sources, their sizes and the topologies beside them; and how far reading is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -18,34 +18,35 @@ class Source:
 
     @property
     def label(self) -> str:
+        """The source as reports and messages name it."""
         return "-" if self.path is None else str(self.path)
 
 
+AnySource: TypeAlias = Source | str | PathLike[str]
+
+
 class Progress(NamedTuple):
-    """How far the reading is: packets, and bytes on disk of how many in all (None: a stream does not tell)."""
+    """How far reading is: packets, and bytes on disk of how many in all (None: a stream does not tell)."""
 
     packets: int
     taken: int
     size: int | None
 
 
-def as_sources(given: Source | str | PathLike[str] | Iterable[Source | str | PathLike[str]]) -> list[Source]:
-    """One or several as a list; TypeError for what is none."""
-    several = [given] if isinstance(given, Source | str | bytes | PathLike) else list(given)
-    for each in several:
-        if not isinstance(each, Source | str | PathLike):
-            raise TypeError(f"a capture is a path (str or Path) or a Source, not {type(each).__name__}")
-    return [each if isinstance(each, Source) else Source(Path(each)) for each in several]
+def as_sources(given: AnySource | Iterable[AnySource]) -> list[Source]:
+    """One source or several, as a list. Raises TypeError for anything that is no source."""
+    items = [given] if isinstance(given, Source | str | bytes | PathLike) else list(given)
+    for item in items:
+        if not isinstance(item, Source | str | PathLike):
+            raise TypeError(f"a capture is a path (str or Path) or a Source, not {type(item).__name__}")
+    return [item if isinstance(item, Source) else Source(Path(item)) for item in items]
 
 
-def size_of(sources: list[Source]) -> int | None:
-    """Bytes on disk of all sources; None if one of them is a stream."""
-    total = 0
-    for source in sources:
-        if source.path is None:
-            return None
-        try:
-            total += source.path.stat().st_size
-        except OSError:
-            return None  # opening it will say why
-    return total
+def size_of(source: Source) -> int | None:
+    """Bytes on disk; None for a stream, and for a file that cannot be opened: opening it says why."""
+    if source.path is None:
+        return None
+    try:
+        return source.path.stat().st_size
+    except OSError:
+        return None

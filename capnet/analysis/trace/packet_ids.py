@@ -96,7 +96,7 @@ class Packets:
     """Names frames. Blocks of one source must come in order; sources may come in any order, also interleaved."""
 
     def __init__(self, study: Study) -> None:
-        self.machine = Machine(study.compiled)
+        self.machine = Machine(bool(study.options.compiled))
         self.context = study.context
         self.links = flow_links(study.context)
         self.flows = np.ascontiguousarray(study.context.flows).reshape(-1)
@@ -132,24 +132,25 @@ class Packets:
         return Named(source, base, capture, block, ids, named_by, flow_of)
 
 
-def second_pass(study: Study, vxlan_port: int = 0) -> Iterator[Named]:
+def second_pass(study: Study) -> Iterator[Named]:
     """All frames of a study's sources once more, source by source, with names.
 
     UnreadableInput if a source cannot be read twice, or has changed.
     """
     packets = Packets(study)
     for number in range(len(study.sources)):
-        with open_again(study, number, vxlan_port) as capture:
+        with open_again(study, number) as capture:
             for block in capture.blocks():
                 yield packets.name(number, study.bases[number], capture, block)
 
 
-def open_again(study: Study, number: int, vxlan_port: int = 0, on_block: Any = None) -> Capture:
+def open_again(study: Study, number: int, on_block: Any = None) -> Capture:
     """Open a source of a study for its second pass."""
     path: Path | None = study.sources[number].path
     if path is None or not path.is_file():
         raise UnreadableInput(f"{study.sources[number].label}: is read twice, which a stream cannot be; save it first")
-    return open_capture(path, compiled=study.compiled, vxlan_port=vxlan_port, on_block=on_block)
+    options = study.options
+    return open_capture(path, compiled=options.compiled, vxlan_port=options.vxlan_port, on_block=on_block)
 
 
 def _copied(context: Context, trail: np.ndarray) -> np.ndarray:

@@ -78,14 +78,14 @@ class _Frame:
     row: dict[str, int]  # the one the packet was recognised by
 
 
-def follow_packet(study: Study, source: int, frame: int, vxlan_port: int = 0) -> Journey:
+def follow_packet(study: Study, source: int, frame: int) -> Journey:
     """The journey of the packet in frame number `frame` of a source. UsageError if it cannot be followed."""
-    target = _target(study, source, frame, vxlan_port)
+    target = _target(study, source, frame)
     digest = target.row["digest"]
     context = study.context
     found: list[_Frame] = []
     alike: list[Evidence] = []
-    for named in second_pass(study, vxlan_port):
+    for named in second_pass(study):
         inner = named.block.rows[named.named_by, fields.DIGEST] == digest
         for row in np.flatnonzero((named.ids == target.packet) | (inner & (named.ids > 0))).tolist():
             each = _frame(named, row)
@@ -110,10 +110,10 @@ def follow_packet(study: Study, source: int, frame: int, vxlan_port: int = 0) ->
     )
 
 
-def _target(study: Study, source: int, frame: int, vxlan_port: int) -> _Frame:
+def _target(study: Study, source: int, frame: int) -> _Frame:
     label = study.sources[source].label
     last = 0
-    for named in second_pass(study, vxlan_port):
+    for named in second_pass(study):
         if named.source < source:
             continue
         if named.source > source:

@@ -144,17 +144,20 @@ class Source:
         self._raw.close()  # decompressors leave open what they were given
 
 
-def open_source(where: Path | BinaryIO, name: str | None = None, until: Event | None = None) -> Source:
+def open_source(
+    where: Path | BinaryIO, name: str | None = None, until: Event | None = None, size: int | None = None
+) -> Source:
     """Open a file or take a stream; compressed ones are recognised by their first bytes (`compression`).
 
-    `until`: the file may still grow, and ends when this is set. UnreadableInput if the file cannot be opened.
+    `until`: the file may still grow, and ends when this is set. `size`: of the file, if known. UnreadableInput if the
+    file cannot be opened.
     """
-    size = None
     stream: Any
     if isinstance(where, Path):
         try:
             stream = where.open("rb", buffering=0)
-            size = where.stat().st_size if until is None else None
+            if size is None and until is None:
+                size = where.stat().st_size
         except OSError as error:
             raise UnreadableInput(f"{where}: {error.strerror or error}") from error
         name = name or str(where)
