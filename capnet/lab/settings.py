@@ -15,9 +15,10 @@ from capnet.errors import UsageError
 from capnet.lab import commands, daemon, processes, record
 from capnet.lab.plan import Lab, LabHost
 from capnet.record.host import docker_client
-from capnet.record.ports import GOSSIP, listening
+from capnet.record.ports import listening
 from capnet.record.shell import Shell
 from capnet.scenario.interrupts import Interruptible
+from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def mend(lab: Lab, progress: Callable[[str], None]) -> None:
     stuck = [host for host in lab.hosts.values() if _keeps_the_port_of_gossip(host) and not _running(host)]
     if not stuck:
         return
-    progress(f"Docker of {_names(stuck)} starts again: it kept port {GOSSIP} when it left a swarm")
+    progress(f"Docker of {_names(stuck)} starts again: it kept port {PORT_SWARM_GOSSIP} when it left a swarm")
     for host in stuck:
         _start_again(lab, [host], daemon.settings(host), progress)
 
@@ -84,7 +85,7 @@ def _names(hosts: list[LabHost]) -> str:
 
 
 def _keeps_the_port_of_gossip(host: LabHost) -> bool:
-    if GOSSIP not in listening(Shell("self"), str(host.netns)):
+    if PORT_SWARM_GOSSIP not in listening(Shell("self"), str(host.netns)):
         return False
     opened = docker_client(host.docker_url, timeout=30)
     try:

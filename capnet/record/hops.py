@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from capnet.analysis.core.arrays import distinct
-from capnet.analysis.core.flow_rows import TCP
 from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.paths import USUAL_MTU
 from capnet.analysis.trace.packet_ids import Packets, recent_table, slot_of
 from capnet.jit.kernel import kernel
 from capnet.wire import fields
+from capnet.wire.numbers import TCP
 from capnet.wire.octets import mix
 
 SHAPES = ("", "cut", "joined")  # against the hop before

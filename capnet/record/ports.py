@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from capnet.record.shell import Shell
 
-GOSSIP = 7946  # TCP and UDP port on which the nodes of a swarm tell each other of containers (Docker manual, "Overlay")
 _LISTENS = "0A"  # TCP_LISTEN, include/net/tcp_states.h
 _ASK = "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null; true"  # a kernel without IPv6 has one of them
 

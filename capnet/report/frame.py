@@ -9,7 +9,7 @@ from capnet.analysis.core.flow_rows import proto_name
 from capnet.report.document import iso_time
 from capnet.report.escape import visible
 from capnet.report.text import count, fill, number
-from capnet.wire import fields
+from capnet.wire import fields, numbers
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.formats.linktypes import linktype_name
@@ -19,23 +19,35 @@ Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 _LABEL = 10  # columns of a layer's name
 _MOST_COMMENT_LINES = 40
 _ETHERTYPES = {
-    0x0800: "IPv4",
-    0x0806: "ARP",
-    0x86DD: "IPv6",
-    0x8100: "802.1Q",
-    0x8847: "MPLS",
-    0x8864: "PPPoE",
-    0x88A8: "802.1ad",
-    0x88CC: "LLDP",
+    numbers.ETHERTYPE_IPV4: "IPv4",
+    numbers.ETHERTYPE_ARP: "ARP",
+    numbers.ETHERTYPE_IPV6: "IPv6",
+    numbers.ETHERTYPE_VLAN: "802.1Q",
+    numbers.ETHERTYPE_MPLS: "MPLS",
+    numbers.ETHERTYPE_PPPOE: "PPPoE",
+    numbers.ETHERTYPE_QINQ: "802.1ad",
+    numbers.ETHERTYPE_LLDP: "LLDP",
 }
-_TCP_FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")  # bit 0 first (RFC 9293 section 3.1)
-_ARP = {1: "request", 2: "reply"}
-_ICMP = {0: "echo reply", 3: "destination unreachable", 5: "redirect", 8: "echo request", 11: "time exceeded"}
+_ARP = {numbers.ARP_REQUEST: "request", numbers.ARP_REPLY: "reply"}
+_ICMP = {
+    numbers.ICMP_ECHO_REPLY: "echo reply",
+    numbers.ICMP_UNREACHABLE: "destination unreachable",
+    numbers.ICMP_REDIRECT: "redirect",
+    numbers.ICMP_ECHO_REQUEST: "echo request",
+    numbers.ICMP_TIME_EXCEEDED: "time exceeded",
+}
 _ICMPV6 = {
-    1: "destination unreachable", 2: "packet too big", 3: "time exceeded", 128: "echo request", 129: "echo reply",
-    133: "router solicitation", 134: "router advertisement", 135: "neighbor solicitation",
-    136: "neighbor advertisement", 143: "listener report",
-}  # fmt: skip
+    numbers.ICMPV6_UNREACHABLE: "destination unreachable",
+    numbers.ICMPV6_PACKET_TOO_BIG: "packet too big",
+    numbers.ICMPV6_TIME_EXCEEDED: "time exceeded",
+    numbers.ICMPV6_ECHO_REQUEST: "echo request",
+    numbers.ICMPV6_ECHO_REPLY: "echo reply",
+    numbers.ICMPV6_ROUTER_SOLICITATION: "router solicitation",
+    numbers.ICMPV6_ROUTER_ADVERTISEMENT: "router advertisement",
+    numbers.ICMPV6_NEIGHBOR_SOLICITATION: "neighbor solicitation",
+    numbers.ICMPV6_NEIGHBOR_ADVERTISEMENT: "neighbor advertisement",
+    numbers.ICMPV6_LISTENER_REPORT: "listener report",
+}
 _PACKET_TYPES = ("to us", "broadcast", "multicast", "to someone else", "sent by us")  # SLL packet type
 
 
@@ -167,9 +179,9 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
         flags = max(row["tcp_flags"], 0)
         parts = [
             f"{_port(row['sport'])} → {_port(row['dport'])}",
-            " ".join(name for bit, name in enumerate(_TCP_FLAGS) if flags >> bit & 1),
+            " ".join(name for bit, name in enumerate(numbers.TCP_FLAG_NAMES) if flags >> bit & 1),
             f"seq {row['seq']}" if row["seq"] != ABSENT else "",
-            f"ack {row['ack']}" if flags & 16 and row["ack"] != ABSENT else "",
+            f"ack {row['ack']}" if flags & numbers.TCP_ACK and row["ack"] != ABSENT else "",
             f"window {row['window']}" if row["window"] != ABSENT else "",
             f"timestamps {row['tsval']} {row['tsecr']}" if row["tsval"] != ABSENT else "",
         ]

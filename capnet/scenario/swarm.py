@@ -6,9 +6,10 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from capnet.errors import EnvironmentLacks, UsageError
-from capnet.record.ports import GOSSIP, listening
+from capnet.record.ports import listening
 from capnet.scenario.runs import leave_swarm, remove_network
 from capnet.scenario.wait import until
+from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT
 
 _INGRESS = "ingress-sbox"  # libnetwork's name for what is on a host's end of the ingress network
 
@@ -33,7 +34,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
         undo.callback(leave_swarm, manager.docker.client)
         manager.docker.client.swarm.init(
             advertise_addr=manager.address,
-            listen_addr=f"{manager.address}:2377",
+            listen_addr=f"{manager.address}:{PORT_SWARM_MANAGEMENT}",
             data_path_addr=manager.address,
             labels=labels,
         )
@@ -70,10 +71,10 @@ def enter(client: Any, address: str, manager: str, token: str) -> None:
 
     try:
         client.swarm.join(
-            remote_addrs=[f"{manager}:2377"],
+            remote_addrs=[f"{manager}:{PORT_SWARM_MANAGEMENT}"],
             join_token=token,
             advertise_addr=address,
-            listen_addr=f"{address}:2377",
+            listen_addr=f"{address}:{PORT_SWARM_MANAGEMENT}",
             data_path_addr=address,
         )
     except APIError as error:
@@ -85,10 +86,10 @@ def enter(client: Any, address: str, manager: str, token: str) -> None:
 def _port_of_gossip_is_free(host: Any) -> None:
     """EnvironmentLacks where it is not: Docker says nothing of it, and the host gets no network of the swarm."""
     shell = host.docker.shell
-    if shell is not None and GOSSIP in listening(shell, shell.host_netns):
+    if shell is not None and PORT_SWARM_GOSSIP in listening(shell, shell.host_netns):
         raise EnvironmentLacks(
-            f"port {GOSSIP} of host {host.name} is taken, which a swarm needs: where Docker keeps it from a swarm that "
-            "it has left, start Docker again (systemctl restart docker)"
+            f"port {PORT_SWARM_GOSSIP} of host {host.name} is taken, which a swarm needs: where Docker keeps it "
+            "from a swarm that it has left, start Docker again (systemctl restart docker)"
         )
 
 

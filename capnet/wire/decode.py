@@ -59,9 +59,34 @@ from capnet.wire.formats.record import POINT as RECORD_POINT
 from capnet.wire.formats.record import TIME as RECORD_TIME
 from capnet.wire.formats.record import WIDTH as RECORD_WIDTH
 from capnet.wire.formats.record import WIRELEN as RECORD_WIRELEN
+from capnet.wire.numbers import (
+    AH,
+    ESP,
+    ETHERTYPE_ARP,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_MPLS,
+    ETHERTYPE_MPLS_UPSTREAM,
+    ETHERTYPE_PPPOE,
+    GRE,
+    ICMP,
+    ICMPV6,
+    IP_IN_IP,
+    IPV6_IN_IP,
+    LINKTYPE_ETHERNET,
+    LINKTYPE_LINUX_SLL,
+    LINKTYPE_LINUX_SLL2,
+    LINKTYPE_LOOP,
+    LINKTYPE_NULL,
+    LINKTYPE_PPP,
+    LINKTYPE_RAW,
+    PORT_DNS,
+    TCP,
+    UDP,
+)
 from capnet.wire.octets import mix, u8
 from capnet.wire.protocols.arp import arp
-from capnet.wire.protocols.cooked import null, raw_ip, sll, sll2
+from capnet.wire.protocols.cooked import is_raw_ip, null, raw_ip, sll, sll2
 from capnet.wire.protocols.ethernet import ethernet
 from capnet.wire.protocols.geneve import PORT as GENEVE_PORT
 from capnet.wire.protocols.geneve import geneve
@@ -71,17 +96,13 @@ from capnet.wire.protocols.ipip import ipip
 from capnet.wire.protocols.ipsec import ah, esp, is_udp_esp
 from capnet.wire.protocols.ipv4 import ipv4
 from capnet.wire.protocols.ipv6 import ipv6
-from capnet.wire.protocols.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
-from capnet.wire.protocols.pppoe import ETHERTYPE_PPPOE, ppp_link, pppoe
+from capnet.wire.protocols.mpls import mpls
+from capnet.wire.protocols.pppoe import ppp_link, pppoe
 from capnet.wire.protocols.tcp import tcp
 from capnet.wire.protocols.udp import udp
 from capnet.wire.protocols.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 
 ROWS_PER_RECORD = MAX_DEPTH + 1
-
-LINKTYPE_ETHERNET = 1
-DNS = 53
-LINKTYPE_RAW = 101
 
 
 @kernel
@@ -97,7 +118,7 @@ def decode(
     record_at: Any,
     out: Any,
 ) -> None:
-    """Decode records `first` to `count` into `rows`, each of which begins as a copy of `blank` (`frames.BLANK`).
+    """Decode records `first` to `count` into `rows`, each of which begins as a copy of `blank` (`fields.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
     `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, any comes from port 53.
@@ -136,7 +157,7 @@ def decode(
             n += 1
             present |= rows[r + LAYERS]
             odd |= rows[r + REASON]
-            if rows[r + SPORT] == DNS:
+            if rows[r + SPORT] == PORT_DNS:
                 answers = 1
             if rows[r + PAYLOAD_AT] >= 0:
                 rows[r + PAYLOAD_AT] -= base
@@ -172,15 +193,15 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
     begin = at
     if linktype == LINKTYPE_ETHERNET:
         at = ethernet(buf, at, end, rows, r)
-    elif linktype == 113:
+    elif linktype == LINKTYPE_LINUX_SLL:
         at = sll(buf, at, end, rows, r)
-    elif linktype == 276:
+    elif linktype == LINKTYPE_LINUX_SLL2:
         at = sll2(buf, at, end, rows, r)
-    elif linktype == 101 or linktype == 12 or linktype == 14 or linktype == 228 or linktype == 229:
+    elif is_raw_ip(linktype):
         at = raw_ip(buf, at, end, rows, r)
-    elif linktype == 0 or linktype == 108:
+    elif linktype == LINKTYPE_NULL or linktype == LINKTYPE_LOOP:
         at = null(buf, at, end, rows, r)
-    elif linktype == 9:
+    elif linktype == LINKTYPE_PPP:
         at = ppp_link(buf, at, end, rows, r)
     else:
         rows[r + REASON] = REASON_LINKTYPE
@@ -191,11 +212,11 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
 
     kind = rows[r + ETHERTYPE]
     network = at
-    if kind == 0x0800:
+    if kind == ETHERTYPE_IPV4:
         at = ipv4(buf, at, end, wire - (at - begin), rows, r)
-    elif kind == 0x86DD:
+    elif kind == ETHERTYPE_IPV6:
         at = ipv6(buf, at, end, wire - (at - begin), rows, r)
-    elif kind == 0x0806:
+    elif kind == ETHERTYPE_ARP:
         arp(buf, at, end, rows, r)
         if rows[r + LAYERS] & LAYER_ARP:
             rows[r + DIGEST] = arp_digest(rows, r)
@@ -234,7 +255,7 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
         rows[r + PAYLOAD_AT] = at
         rows[r + DIGEST] = ip_digest(buf, end, rows, r)
         return -1
-    if proto == 51:  # behind IPv4; IPv6 has passed it with its extension headers
+    if proto == AH:  # behind IPv4; IPv6 has passed it with its extension headers
         if at + 8 > end:
             if at < end:
                 rows[r + PROTO] = u8(buf, at)
@@ -248,21 +269,21 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
             rows[r + REASON] = REASON_CUT
             return -1
         at = behind
-    if proto == 6:
+    if proto == TCP:
         tcp(buf, at, end, left, rows, r)
-    elif proto == 17:
+    elif proto == UDP:
         payload = udp(buf, at, end, left, rows, r)
         if payload >= 0:
             inside = in_udp(buf, payload, end, vxlan_port, rows, r)
-    elif proto == 50:
+    elif proto == ESP:
         esp(buf, at, end, left, rows, r)
-    elif proto == 1:
+    elif proto == ICMP:
         icmp(buf, at, end, left, LAYER_ICMP, rows, r)
-    elif proto == 58:
+    elif proto == ICMPV6:
         icmp(buf, at, end, left, LAYER_ICMPV6, rows, r)
-    elif proto == 4 or proto == 41:
-        inside = ipip(buf, at, end, left, proto == 41, rows, r)
-    elif proto == 47:
+    elif proto == IP_IN_IP or proto == IPV6_IN_IP:
+        inside = ipip(buf, at, end, left, proto == IPV6_IN_IP, rows, r)
+    elif proto == GRE:
         inside = gre(buf, at, end, left, rows, r)
     else:
         rows[r + REASON] = REASON_PROTO

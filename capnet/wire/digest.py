@@ -42,8 +42,9 @@ from capnet.wire.fields import (
     TSVAL,
     VNI,
 )
+from capnet.wire.numbers import ICMP, ICMPV6, TCP, TCP_CWR, TCP_FIN, TCP_PSH, UDP
 from capnet.wire.octets import be16, be32, mix, u8
-from capnet.wire.protocols.icmp import is_query
+from capnet.wire.protocols.icmp import is_error, is_query
 
 # How much of a UDP, ICMP or unknown payload goes into the digest. TCP needs none: its sequence numbers tell more.
 SAMPLE = 32
@@ -52,7 +53,7 @@ SAMPLE = 32
 LENGTH = 512
 
 # Flags that cutting a segment keeps with each piece: all but FIN, PSH and CWR.
-KEPT_FLAGS = 0xFFF & ~(1 | 8 | 128)
+KEPT_FLAGS = 0xFFF & ~(TCP_FIN | TCP_PSH | TCP_CWR)
 
 
 @inline
@@ -99,14 +100,6 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def is_error(kind: int, four: int) -> bool:
-    """Whether an ICMP (`four`) or ICMPv6 message embeds the packet that caused it (RFC 792, RFC 4443 section 2.1)."""
-    if four:
-        return kind == 3 or kind == 4 or kind == 5 or kind == 11 or kind == 12
-    return 1 <= kind <= 4
-
-
-@inline
 def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> int:
     """Digest of an ICMP error; RELATED of row `r` = the ports of the packet embedded at `at`.
 
@@ -128,15 +121,15 @@ def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> 
     state = mix(state, proto)
     if transport + 8 > end:
         return state | 1
-    if proto == 6 or proto == 17:
+    if proto == TCP or proto == UDP:
         rows[r + RELATED] = be32(buf, transport)
-        if proto == 6:
+        if proto == TCP:
             state = mix(state, be32(buf, transport + 4))
         else:
             state = mix(state, be16(buf, transport + 4))
-    elif proto == 1 or proto == 58:
+    elif proto == ICMP or proto == ICMPV6:
         state = mix(state, be16(buf, transport))
-        if is_query(u8(buf, transport), LAYER_ICMP if proto == 1 else LAYER_ICMPV6):
+        if is_query(u8(buf, transport), LAYER_ICMP if proto == ICMP else LAYER_ICMPV6):
             rows[r + RELATED] = be16(buf, transport + 4) * 65537
             state = mix(state, be16(buf, transport + 6))
     return state | 1

@@ -58,12 +58,8 @@ from capnet.wire.fields import (
     WIDTH,
     WIRELEN,
 )
+from capnet.wire.numbers import TCP_FIN, TCP_SYN, TCP_SYN_ACK, UDP
 from capnet.wire.octets import mix
-
-UDP = 17
-FIN = 1
-SYN = 2
-SYN_ACK = 18
 
 # -- first line: the key, and what is written once
 K_SRC_HI = 0
@@ -234,25 +230,25 @@ def count_segment(rows: Any, r: int, payload: int, flows: Any, f: int) -> None:
     """Sequence numbers (RFC 9293 section 3.4: modulo 2**32) and handshake times."""
     flags = rows[r + TCP_FLAGS]
     flows[f + K_SOURCE] |= flags << MAC_SHIFT
-    if flags & SYN_ACK == SYN:
+    if flags & TCP_SYN_ACK == TCP_SYN:
         flows[f + K_SYN_TIME] = rows[r + TIME]
         flows[f + K_SYNS] += 1
-    elif flags & SYN_ACK == SYN_ACK and flows[f + K_SYNACK_TIME] < 0:
+    elif flags & TCP_SYN_ACK == TCP_SYN_ACK and flows[f + K_SYNACK_TIME] < 0:
         flows[f + K_SYNACK_TIME] = rows[r + TIME]
     length = payload
-    if flags & (SYN | FIN):
+    if flags & (TCP_SYN | TCP_FIN):
         length += 1
     following = (rows[r + SEQ] + length) & 0xFFFFFFFF
     numbers = flows[f + K_NUMBERS]
     expected = (numbers & NEXT_MASK) - 1
     ahead = (following - expected) & 0xFFFFFFFF
     anew = False
-    if flags & SYN and ahead and rows[r + SEQ] != (flows[f + K_FIRST_SEQ] >> 32) + 0x80000000:
+    if flags & TCP_SYN and ahead and rows[r + SEQ] != (flows[f + K_FIRST_SEQ] >> 32) + 0x80000000:
         anew = True  # the ports are used again, with other numbers
         flows[f + K_SOURCE] |= col.USED_AGAIN << MAC_SHIFT
     if anew or expected < 0 or 0 < ahead < 0x80000000:
         flows[f + K_NUMBERS] = (numbers - (numbers & NEXT_MASK)) | (following + 1)
-    elif length > 0 and not (payload <= 1 and ahead == 0 and flags & (SYN | FIN) == 0):
+    elif length > 0 and not (payload <= 1 and ahead == 0 and flags & (TCP_SYN | TCP_FIN) == 0):
         # A keep-alive repeats the last byte at most (RFC 9293 section 3.8.4); all else was sent before.
         flows[f + K_RETRANSMISSIONS] += 1
 

@@ -32,6 +32,7 @@ from capnet.wire.fields import (
     SRC_HI,
     SRC_LO,
 )
+from capnet.wire.numbers import TCP
 
 MAX_FRAME_ALL = 20_000  # every frame up to this one is looked at, behind it the first ones of each window
 WINDOW = 65_536  # frames
@@ -64,7 +65,7 @@ class ChecksumSample:
         length = rows[picked, IP_LENGTH] - np.where(v4, 20, 40)  # of TCP or UDP; options, extension headers: see below
         payload_at, end = payload_span(block, picked)
         at = payload_at - (length - rows[picked, PAYLOAD])
-        inside = (at >= 0) & (at < payload_at) & (at + 18 <= end) & ((rows[picked, PROTO] == 6) == tcp)
+        inside = (at >= 0) & (at < payload_at) & (at + 18 <= end) & ((rows[picked, PROTO] == TCP) == tcp)
         inside |= (at >= 0) & (at + 8 == payload_at) & ~tcp & (payload_at <= end)
         picked, at, tcp, length, v6 = picked[inside], at[inside], tcp[inside], length[inside], ~v4[inside]
         raw = np.frombuffer(block.raw, dtype=np.uint8)

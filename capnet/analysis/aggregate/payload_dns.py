@@ -23,8 +23,8 @@ from capnet.wire.fields import (
     SRC_LO,
     START,
 )
+from capnet.wire.numbers import PORT_DNS
 
-DNS = 53
 MAX_NAMES = 1000  # different failures that are kept; more are counted without their name
 MAX_FRAMES = 10  # named of each
 
@@ -40,7 +40,7 @@ class DnsAnswers:
         if not block.answers:
             return
         rows = block.rows
-        udp = np.flatnonzero(rows[:, SPORT] == DNS)
+        udp = np.flatnonzero(rows[:, SPORT] == PORT_DNS)
         if not len(udp):
             return
         udp = udp[(rows[udp, LAYERS] & LAYER_UDP != 0) & (rows[udp, PAYLOAD_AT] >= 0)]

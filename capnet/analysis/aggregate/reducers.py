@@ -128,8 +128,7 @@ from capnet.wire.fields import (
     WIDTH,
     WIRELEN,
 )
-
-TCP = 6
+from capnet.wire.numbers import TCP
 
 # Rows of a chunk are looked up in rounds. A flow table is larger than any cache, and one round would wait for
 # memory three times a packet; in rounds, the processor fetches for many packets at once.

@@ -28,12 +28,11 @@ from capnet.analysis.core.schema import (
     FLOW_VIA_VNI,
 )
 from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ESP, GRE, ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS, SCTP, TCP, UDP
 
-ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
-PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", 47: "gre", 50: "esp", 132: "sctp"}
+PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", GRE: "gre", ESP: "esp", SCTP: "sctp"}
 WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
-# Types of messages about another packet, which they embed (RFC 792, RFC 4443 section 2.1).
-_ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
+_ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
 
 _PRIVATE = ip_network("fc00::/7")
 

@@ -24,7 +24,7 @@ import numpy as np
 from capnet.analysis.core.arrays import ByDigest, among, by_digest, distinct, in_company, one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import TCP, WITH_ID
+from capnet.analysis.core.flow_rows import WITH_ID
 from capnet.analysis.core.schema import (
     FLOW_DEPTH,
     FLOW_DMAC,
@@ -56,6 +56,7 @@ from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_votes import best_both_ways, side_ways, unique_pairs, without_detours
 from capnet.analysis.correlate.loss import Ways, coverage
 from capnet.wire.addresses import MAPPED
+from capnet.wire.numbers import TCP
 
 # How many observations of one digest back a predecessor is looked for: a path of this many hops, or so many
 # repetitions of one payload. Bounds the work on captures full of identical packets.

@@ -17,7 +17,6 @@ import numpy as np
 
 from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import TCP
 from capnet.analysis.core.schema import (
     FLOW_FIRST_DIGEST,
     FLOW_FIRST_SEQ,
@@ -33,6 +32,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.wire.numbers import TCP
 
 _CIRCLE = 1 << 32  # sequence numbers
 PIECES_NS = 1_000_000  # by which the pieces of a segment may follow its first one

@@ -13,7 +13,6 @@ import numpy as np
 from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import TCP
 from capnet.analysis.core.schema import (
     FLOW_FIRST_SEQ,
     FLOW_PAYLOAD,
@@ -29,6 +28,7 @@ from capnet.analysis.core.schema import (
     USED_AGAIN,
 )
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.wire.numbers import TCP
 
 OVERTAKEN_NS = 3_000_000  # later than this is no reordering
 WIDEST = 1 << 24  # octets in flight at most; a wider gap is another connection with the same ports

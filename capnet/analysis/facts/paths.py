@@ -14,8 +14,6 @@ from capnet.analysis.core.arrays import among, distinct, one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import (
-    TCP,
-    UDP,
     WITH_ID,
     destination,
     echo_id,
@@ -61,6 +59,7 @@ from capnet.analysis.facts.swarm_traffic import swarms_own
 from capnet.analysis.facts.tunnels import outsides
 from capnet.wire.addresses import mac_text
 from capnet.wire.fields import TUNNEL_NAMES
+from capnet.wire.numbers import TCP, UDP
 
 MOST_PATHS = 200  # reported; the flows with the most packets
 _CARRYING = (4, UDP, 41, 47)  # IP protocols: IPv4, UDP, IPv6, GRE

@@ -14,7 +14,7 @@ import numpy as np
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import TCP, flow_key, host_of, replies
+from capnet.analysis.core.flow_rows import flow_key, host_of, replies
 from capnet.analysis.core.results import Proxy
 from capnet.analysis.core.schema import (
     FLOW_DEPTH,
@@ -37,6 +37,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.wire.numbers import TCP
 
 MOST_ALIKE = 20  # connections of equal size both ways: more are a habit of the application, and prove nothing
 OPENED_NS = 1_000_000_000  # by which the second connection may be opened later

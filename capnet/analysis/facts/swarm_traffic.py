@@ -11,10 +11,10 @@ import numpy as np
 
 from capnet.analysis.core.arrays import one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import TCP, UDP, replies, seen_by
+from capnet.analysis.core.flow_rows import replies, seen_by
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_PROTO, FLOW_SPORT, FLOW_SYN_TIME, FLOW_SYNACK_TIME, FLOW_VIA
+from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
 
-MANAGEMENT, GOSSIP = 2377, 7946
 INSIDE = ("container", "veth", "bridge", "overlay")  # roles of points at which a host's own traffic does not pass
 
 
@@ -23,9 +23,9 @@ def swarms_own(context: Context) -> np.ndarray:
     flows = context.flows
     sport, dport = flows[:, FLOW_SPORT], flows[:, FLOW_DPORT]
     outside = (flows[:, FLOW_VIA] == 0) & ~seen_by(context, INSIDE)
-    gossip = (flows[:, FLOW_PROTO] == UDP) & (sport == GOSSIP) & (dport == GOSSIP)
+    gossip = (flows[:, FLOW_PROTO] == UDP) & (sport == PORT_SWARM_GOSSIP) & (dport == PORT_SWARM_GOSSIP)
     tcp = flows[:, FLOW_PROTO] == TCP
-    ports = (MANAGEMENT, GOSSIP)
+    ports = (PORT_SWARM_MANAGEMENT, PORT_SWARM_GOSSIP)
     there, back = one_of(dport, ports), one_of(sport, ports)
     if not (tcp & (there | back)).any():
         return outside & gossip

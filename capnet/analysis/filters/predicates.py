@@ -30,9 +30,11 @@ from capnet.analysis.core.schema import (
 )
 from capnet.wire.addresses import MAPPED
 from capnet.wire.fields import TUNNEL_NAMES
+from capnet.wire.numbers import AH, ESP, GRE, ICMP, ICMPV6, IGMP, SCTP, TCP, UDP
 
 PROTOCOLS = {
-    "tcp": 6, "udp": 17, "icmp": 1, "icmp6": 58, "icmpv6": 58, "sctp": 132, "esp": 50, "ah": 51, "gre": 47, "igmp": 2,
+    "tcp": TCP, "udp": UDP, "icmp": ICMP, "icmp6": ICMPV6, "icmpv6": ICMPV6, "sctp": SCTP, "esp": ESP, "ah": AH,
+    "gre": GRE, "igmp": IGMP,
 }  # fmt: skip
 FAMILIES = ("ip", "ip6", "ipv6")
 TUNNELS = {name: number for number, name in TUNNEL_NAMES.items() if name in ("vxlan", "geneve")}

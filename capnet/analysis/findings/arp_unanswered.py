@@ -26,8 +26,7 @@ from capnet.analysis.core.wording import plural
 from capnet.analysis.facts.layer2.model import RETRY_NS
 from capnet.analysis.findings.macvlan_host_isolation import isolated
 from capnet.wire.addresses import address_text
-
-REQUEST, REPLY = 1, 2
+from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -35,7 +34,7 @@ def diagnose(context: Context) -> list[Finding]:
     answered = {
         (row[ARP_POINT], row[ARP_VIA_VNI], row[ARP_TARGET_LO], row[ARP_SENDER_LO])
         for row in arps
-        if row[ARP_OPERATION] == REPLY
+        if row[ARP_OPERATION] == ARP_REPLY
     }
     asked: dict[tuple[int, int], list[Evidence]] = {}
     often: dict[tuple[int, int], int] = {}
@@ -44,7 +43,7 @@ def diagnose(context: Context) -> list[Finding]:
         sender, target = row[ARP_SENDER_LO], row[ARP_TARGET_LO]
         probe = not sender & 0xFFFFFFFF or sender == target  # RFC 5227
         key = (row[ARP_POINT], row[ARP_VIA_VNI], sender, target)
-        if row[ARP_OPERATION] != REQUEST or probe or key in answered:
+        if row[ARP_OPERATION] != ARP_REQUEST or probe or key in answered:
             continue
         asked.setdefault((sender, target), []).append(context.evidence(row[ARP_POINT], row[ARP_FIRST_FRAME]))
         gap = (row[ARP_LAST] - row[ARP_FIRST]) // max(row[ARP_PACKETS] - 1, 1)

@@ -12,8 +12,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, replies
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_SYNACK_TIME, FLOW_SYNS, FLOW_TCP_FLAGS
+from capnet.wire.numbers import TCP_RST
 
-RST = 4
 MOST_PORTS = 5  # of one address, told one by one
 MOST_LISTED = 100
 
@@ -21,7 +21,7 @@ MOST_LISTED = 100
 def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
     refused: dict[tuple[str, int | None], list[Evidence]] = {}
-    reset = (flows[answers, FLOW_TCP_FLAGS] & RST != 0) & (flows[answers, FLOW_SYNACK_TIME] < 0)
+    reset = (flows[answers, FLOW_TCP_FLAGS] & TCP_RST != 0) & (flows[answers, FLOW_SYNACK_TIME] < 0)
     for row in ((flows[:, FLOW_SYNS] > 0) & (answers >= 0) & reset).nonzero()[0].tolist():
         back = int(answers[row])
         where = (destination(flows[row]), ports(flows[row])[1])

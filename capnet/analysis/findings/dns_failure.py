@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.aggregate.payload_dns import DNS
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import UDP, destination, is_multicast, replies, source
+from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import (
     FLOW_DPORT,
@@ -26,6 +25,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import plural
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.wire.numbers import PORT_DNS, UDP
 
 NO_SUCH_NAME = 3
 _CODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
@@ -67,10 +67,10 @@ def _silent(context: Context) -> list[Finding]:
     """Questions without an answer at any hop of theirs."""
     flows, answers, found = context.flows, replies(context), flow_links(context)
     asked: dict[str, list[int]] = {}
-    answering = np.flatnonzero((flows[:, FLOW_SPORT] == DNS) & (flows[:, FLOW_PROTO] == UDP))
+    answering = np.flatnonzero((flows[:, FLOW_SPORT] == PORT_DNS) & (flows[:, FLOW_PROTO] == UDP))
     heard = {source(flows[row]) for row in answering.tolist()}
     last = {point: place.last or 0 for point, place in enumerate(context.points)}
-    for row in np.flatnonzero((flows[:, FLOW_DPORT] == DNS) & (flows[:, FLOW_PROTO] == UDP)).tolist():
+    for row in np.flatnonzero((flows[:, FLOW_DPORT] == PORT_DNS) & (flows[:, FLOW_PROTO] == UDP)).tolist():
         if found.before[row] >= 0 or is_multicast(destination(flows[row])):
             continue
         server = destination(flows[row])

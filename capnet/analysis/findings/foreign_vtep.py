@@ -13,9 +13,10 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
 from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
-from capnet.analysis.facts.swarm_traffic import GOSSIP, swarms_own
+from capnet.analysis.facts.swarm_traffic import swarms_own
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text
+from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -49,10 +50,10 @@ def _nodes(context: Context) -> tuple[set[str], str]:
         hosts = context.topology.hosts
         addresses = {ip.split("/")[0] for host in hosts for each in host.interfaces for ip in each.addresses}
         return addresses, "no host of the topology has that address"
-    flows = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == GOSSIP)]
+    flows = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
     gossips = {
         address_text(int(row[hi]), int(row[lo]))
         for row in flows
         for hi, lo in ((FLOW_SRC_HI, FLOW_SRC_LO), (FLOW_DST_HI, FLOW_DST_LO))
     }
-    return gossips, f"the nodes gossip on port {GOSSIP}, it does not"
+    return gossips, f"the nodes gossip on port {PORT_SWARM_GOSSIP}, it does not"

@@ -16,9 +16,9 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import ARP_FIRST_FRAME, ARP_OPERATION, ARP_POINT, ARP_SENDER_LO, ARP_TARGET_LO
 from capnet.analysis.core.wording import plural
 from capnet.analysis.facts.layer2.macvlan_parents import asked_in_vain
-from capnet.analysis.facts.layer2.model import REQUEST
 from capnet.analysis.facts.layer2.segments import segments
 from capnet.wire.addresses import address_value
+from capnet.wire.numbers import ARP_REQUEST
 
 SURE = 0.5
 
@@ -52,7 +52,7 @@ def isolated(context: Context) -> dict[tuple[str, str], tuple[int, int]]:
 
 def _frames(context: Context, point: int, host: str, child: str) -> list[int]:
     arps = context.arps
-    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_OPERATION] == REQUEST)
+    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_OPERATION] == ARP_REQUEST)
     for column, address in ((ARP_SENDER_LO, host), (ARP_TARGET_LO, child)):
         rows &= arps[:, column] == address_value(address)[1]
     return [int(frame) for frame in np.sort(arps[rows, ARP_FIRST_FRAME])[:10]]

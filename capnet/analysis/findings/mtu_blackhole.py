@@ -12,7 +12,7 @@ import numpy as np
 
 from capnet.analysis.core.arrays import among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP, TCP, source
+from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import (
     FLOW_KIND,
@@ -28,8 +28,9 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import plural
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE, TCP
 
-FRAGMENTATION_NEEDED = 3 * 256 + 4
+FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED
 LARGEST_MTU = 9216  # above it, segmentation offload is at work
 FEWEST = 2  # packets lost, and packets that got through
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP, destination, source
+from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import Evidence, Finding, Tunnel
 from capnet.analysis.core.schema import (
     FLOW_CARRIES,
@@ -23,8 +23,9 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.fields import TUNNEL_VXLAN
+from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE
 
-FRAGMENTATION_NEEDED = 3 * 256 + 4
+FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED
 MOST = 4096  # flows of each of the two kinds that are looked at: there may be hundreds of tunnels
 OVERHEAD = 50  # outer Ethernet is the link's own; IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP, TCP, destination, ports, replies, source
+from capnet.analysis.core.flow_rows import destination, ports, replies, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_FIRST_FRAME, FLOW_KIND, FLOW_POINT, FLOW_PROTO, FLOW_SYNS
 from capnet.analysis.core.wording import plural
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.translations import nat_facts
-
-UNREACHABLE = 3  # ICMP type (RFC 792)
+from capnet.wire.numbers import ICMP, ICMP_UNREACHABLE, TCP
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -101,6 +100,6 @@ def _said(context: Context) -> dict[tuple[str, int | None], int]:
     """To whom and about which port there was ICMP unreachable: the first flow row that says so."""
     flows = context.flows
     first: dict[tuple[str, int | None], int] = {}
-    for row in np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == UNREACHABLE)).tolist():
+    for row in np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] >> 8 == ICMP_UNREACHABLE)).tolist():
         first.setdefault((destination(flows[row]), int(flows[row, FLOW_DPORT])), row)
     return first

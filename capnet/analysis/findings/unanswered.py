@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP, TCP, destination, is_multicast, is_private, replies, seen_by, source
+from capnet.analysis.core.flow_rows import destination, is_multicast, is_private, replies, seen_by, source
 from capnet.analysis.core.schema import (
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -22,8 +22,9 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.wire.addresses import MAPPED
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
 
-_ECHO = 8 * 256  # FLOW_KIND of an echo request (RFC 792)
+_ECHO = ICMP_ECHO_REQUEST * 256  # FLOW_KIND of an echo request (RFC 792)
 
 
 def unanswered(context: Context) -> list[tuple[list[int], int]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-ETHERNET = 1
-
 _NAMES = {
     0: "NULL",
     1: "EN10MB",

@@ -26,13 +26,14 @@ import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from capnet.wire.numbers import LINKTYPE_ETHERNET
+
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
 NAME_RESOLUTION = 4
 INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 
-LINKTYPE_ETHERNET = 1
 INBOUND, OUTBOUND = 1, 2  # epb_flags, bits 0-1
 
 _NANOSECONDS = 9  # if_tsresol: 10^-9 s

@@ -25,6 +25,17 @@ from capnet.wire.fields import (
     SMAC,
     VLAN,
 )
+from capnet.wire.numbers import (
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_QINQ,
+    ETHERTYPE_VLAN,
+    LINKTYPE_IPV4,
+    LINKTYPE_IPV6,
+    LINKTYPE_RAW,
+    LINKTYPE_RAW_BSD,
+    LINKTYPE_RAW_OPENBSD,
+)
 from capnet.wire.octets import be16, be32, be48, le32, u8
 from capnet.wire.protocols.ethernet import ethertype
 
@@ -55,7 +66,7 @@ def sll2(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     kind = be16(buf, at)
     rows[r + ETHERTYPE] = kind
     at += 20
-    if kind == 0x8100 or kind == 0x88A8:
+    if kind == ETHERTYPE_VLAN or kind == ETHERTYPE_QINQ:
         # libpcap puts the rest of the tag, and the type it carries, behind this header.
         if at + 4 > end:
             rows[r + REASON] = REASON_CUT
@@ -68,6 +79,14 @@ def sll2(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
+def is_raw_ip(linktype: int) -> bool:
+    """Whether frames of this link type begin with an IP header."""
+    if linktype == LINKTYPE_RAW or linktype == LINKTYPE_RAW_BSD or linktype == LINKTYPE_RAW_OPENBSD:
+        return True
+    return linktype == LINKTYPE_IPV4 or linktype == LINKTYPE_IPV6
+
+
+@inline
 def raw_ip(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """LINKTYPE_RAW, _IPV4, _IPV6: the version nibble says which."""
     if at >= end:
@@ -76,9 +95,9 @@ def raw_ip(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     rows[r + LAYERS] = LAYER_RAW
     version = u8(buf, at) >> 4
     if version == 4:
-        rows[r + ETHERTYPE] = 0x0800
+        rows[r + ETHERTYPE] = ETHERTYPE_IPV4
     elif version == 6:
-        rows[r + ETHERTYPE] = 0x86DD
+        rows[r + ETHERTYPE] = ETHERTYPE_IPV6
     else:
         rows[r + REASON] = REASON_ETHERTYPE
         return -1
@@ -96,9 +115,9 @@ def null(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     if family > 0xFFFF:
         family = be32(buf, at)
     if family == 2:
-        rows[r + ETHERTYPE] = 0x0800
+        rows[r + ETHERTYPE] = ETHERTYPE_IPV4
     elif family == 10 or family == 23 or family == 24 or family == 28 or family == 30:
-        rows[r + ETHERTYPE] = 0x86DD
+        rows[r + ETHERTYPE] = ETHERTYPE_IPV6
     else:
         rows[r + REASON] = REASON_ETHERTYPE
         return -1

@@ -25,6 +25,7 @@ from capnet.wire.fields import (
     VLAN,
     VLAN2,
 )
+from capnet.wire.numbers import ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_VLAN, MIN_ETHERTYPE
 from capnet.wire.octets import be16, be48
 
 MAX_TAGS = 8
@@ -52,7 +53,7 @@ def ethertype(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     kind = be16(buf, at)
     at += 2
     tags = 0
-    while (kind == 0x8100 or kind == 0x88A8 or kind == 0x9100) and tags < MAX_TAGS:
+    while (kind == ETHERTYPE_VLAN or kind == ETHERTYPE_QINQ or kind == ETHERTYPE_QINQ_OLD) and tags < MAX_TAGS:
         if at + 4 > end:
             rows[r + ETHERTYPE] = kind
             rows[r + REASON] = REASON_CUT
@@ -67,7 +68,7 @@ def ethertype(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
         at += 4
         tags += 1
     rows[r + ETHERTYPE] = kind
-    if kind < 0x600:
+    if kind < MIN_ETHERTYPE:
         rows[r + REASON] = REASON_LLC
         return -1
     return at

@@ -22,6 +22,7 @@ from capnet.wire.fields import (
     TUNNEL_GENEVE,
     VNI,
 )
+from capnet.wire.numbers import ETHERTYPE_ETHERNET, ETHERTYPE_IPV4, ETHERTYPE_IPV6
 from capnet.wire.octets import be16, be24, u8
 
 HEADER = 8
@@ -41,9 +42,9 @@ def geneve(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     if at > end:
         rows[r + REASON] = REASON_CUT
         return -1
-    if kind == 0x6558:
+    if kind == ETHERTYPE_ETHERNET:
         return at
-    if kind == 0x0800 or kind == 0x86DD:
+    if kind == ETHERTYPE_IPV4 or kind == ETHERTYPE_IPV6:
         rows[r + LAYERS] |= LAYER_BARE
         return at
     rows[r + REASON] = REASON_ETHERTYPE

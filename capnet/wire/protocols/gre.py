@@ -33,13 +33,22 @@ from capnet.wire.fields import (
     TUNNEL_GRE,
     VNI,
 )
+from capnet.wire.numbers import (
+    ETHERTYPE_ERSPAN,
+    ETHERTYPE_ERSPAN_III,
+    ETHERTYPE_ETHERNET,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_MPLS,
+    ETHERTYPE_MPLS_UPSTREAM,
+    ETHERTYPE_PPP,
+)
 from capnet.wire.octets import be16, be32, u8
-from capnet.wire.protocols.mpls import ETHERTYPE_MPLS, ETHERTYPE_MPLS_UPSTREAM, mpls
+from capnet.wire.protocols.mpls import mpls
 from capnet.wire.protocols.pppoe import ppp
 
 CHECKSUM, ROUTING, KEY, SEQUENCE, ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 MAX_ROUTES = 16
-ETHERNET, ERSPAN, ERSPAN_III, PPP = 0x6558, 0x88BE, 0x22EB, 0x880B
 
 
 @inline
@@ -81,21 +90,21 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
         rows[r + REASON] = REASON_CUT
         return -1
 
-    if kind == ETHERNET:
+    if kind == ETHERTYPE_ETHERNET:
         return at
-    if kind == 0x0800 or kind == 0x86DD:
+    if kind == ETHERTYPE_IPV4 or kind == ETHERTYPE_IPV6:
         rows[r + LAYERS] |= LAYER_BARE
         return at
-    if kind == ERSPAN or kind == ERSPAN_III:
+    if kind == ETHERTYPE_ERSPAN or kind == ETHERTYPE_ERSPAN_III:
         return erspan(buf, at, end, kind, flags & SEQUENCE, rows, r)
     if kind == ETHERTYPE_MPLS or kind == ETHERTYPE_MPLS_UPSTREAM:
         rows[r + LAYERS] |= LAYER_BARE
         return mpls(buf, at, end, rows, r)
-    if kind == PPP:
+    if kind == ETHERTYPE_PPP:
         if version and flags & SEQUENCE == 0:
             return -1  # an acknowledgment alone
         rows[r + LAYERS] |= LAYER_BARE
-        return ppp(buf, at, end, PPP, rows, r)
+        return ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
     rows[r + REASON] = REASON_ETHERTYPE
     rows[r + DETAIL] = kind
     return -1
@@ -120,14 +129,14 @@ def behind_routes(buf: Any, at: int, end: int) -> int:
 @inline
 def erspan(buf: Any, at: int, end: int, kind: int, sequenced: int, rows: Any, r: int) -> int:
     """The offset of the mirrored frame; its session becomes the tunnel's key."""
-    if kind == ERSPAN and not sequenced:
+    if kind == ETHERTYPE_ERSPAN and not sequenced:
         return at
-    header = 8 if kind == ERSPAN else 12
+    header = 8 if kind == ETHERTYPE_ERSPAN else 12
     if at + header > end:
         rows[r + REASON] = REASON_CUT
         return -1
     rows[r + VNI] = be16(buf, at + 2) & 0x3FF
-    if kind == ERSPAN_III and u8(buf, at + 11) & 1:
+    if kind == ETHERTYPE_ERSPAN_III and u8(buf, at + 11) & 1:
         header += 8  # platform specific
     if at + header > end:
         rows[r + REASON] = REASON_CUT

@@ -30,6 +30,17 @@ from capnet.wire.fields import (
     TOS,
     TTL,
 )
+from capnet.wire.numbers import (
+    AH,
+    IPV6_DESTINATION_OPTIONS,
+    IPV6_FRAGMENT,
+    IPV6_HIP,
+    IPV6_HOP_BY_HOP,
+    IPV6_MOBILITY,
+    IPV6_NO_NEXT_HEADER,
+    IPV6_ROUTING,
+    IPV6_SHIM6,
+)
 from capnet.wire.octets import be16, be32, be64, u8
 from capnet.wire.protocols.ipsec import ah
 
@@ -52,7 +63,7 @@ def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
     rows[r + TOS] = (be16(buf, at) >> 4) & 255
     payload = be16(buf, at + 4)
     kind = u8(buf, at + 6)
-    if payload == 0 and kind != 59 and wire_left > 40:
+    if payload == 0 and kind != IPV6_NO_NEXT_HEADER and wire_left > 40:
         payload = wire_left - 40
     rows[r + IP_LENGTH] = 40 + payload
     rows[r + TTL] = u8(buf, at + 7)
@@ -62,16 +73,14 @@ def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
     rows[r + DST_LO] = be64(buf, at + 32)
     at += 40
     for _ in range(MAX_EXTENSIONS):
-        # hop-by-hop, routing, destination options, mobility, HIP, shim6: length in 8 bytes, first 8 not counted
-        plain = kind == 0 or kind == 43 or kind == 60 or kind == 135 or kind == 139 or kind == 140
-        if not plain and kind != 44 and kind != 51:
+        if not is_extension(kind) and kind != IPV6_FRAGMENT and kind != AH:
             break
         if at + 8 > end:
             rows[r + PROTO] = kind
             rows[r + REASON] = REASON_CUT
             return -1
         following = u8(buf, at)
-        if kind == 44:
+        if kind == IPV6_FRAGMENT:
             fragment = be16(buf, at + 2)
             rows[r + LAYERS] |= LAYER_FRAGMENT
             rows[r + FRAG_OFFSET] = fragment & 0xFFF8
@@ -82,7 +91,7 @@ def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
             if fragment & 0xFFF8:
                 break  # what follows is the middle of something
         else:
-            if kind == 51:
+            if kind == AH:
                 at = ah(buf, at, end, rows, r)
             else:
                 at += (u8(buf, at + 1) + 1) * 8
@@ -92,3 +101,11 @@ def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
         rows[r + REASON] = REASON_CUT
         return -1
     return at
+
+
+@inline
+def is_extension(kind: int) -> bool:
+    """Whether `kind` is a header whose second octet is its length in 8 octets, the first 8 not counted."""
+    if kind == IPV6_HOP_BY_HOP or kind == IPV6_ROUTING or kind == IPV6_DESTINATION_OPTIONS:
+        return True
+    return kind == IPV6_MOBILITY or kind == IPV6_HIP or kind == IPV6_SHIM6

@@ -12,10 +12,9 @@ from typing import Any
 
 from capnet.jit.inline import inline
 from capnet.wire.fields import DETAIL, LAYER_MPLS, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
+from capnet.wire.numbers import ETHERTYPE_MPLS
 from capnet.wire.octets import u8
 
-ETHERTYPE_MPLS = 0x8847
-ETHERTYPE_MPLS_UPSTREAM = 0x8848
 MAX_LABELS = 16
 
 

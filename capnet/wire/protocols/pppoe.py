@@ -10,13 +10,15 @@ from typing import Any
 
 from capnet.jit.inline import inline
 from capnet.wire.fields import DETAIL, ETHERTYPE, LAYER_PPPOE, LAYER_RAW, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
+from capnet.wire.numbers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPP, ETHERTYPE_PPPOE
 from capnet.wire.octets import be16, u8
 from capnet.wire.protocols.mpls import mpls
 
-ETHERTYPE_PPPOE = 0x8864
-ETHERTYPE_PPP = 0x880B
 HEADER = 6
-IPV4, IPV6, MPLS = 0x0021, 0x0057, 0x0281
+# PPP protocol numbers (IANA: Point-to-Point Protocol Field Assignments)
+PPP_IPV4 = 0x0021
+PPP_IPV6 = 0x0057
+PPP_MPLS = 0x0281
 
 
 @inline
@@ -35,7 +37,7 @@ def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     at = ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
     if at >= 0:
         rows[r + LAYERS] |= LAYER_RAW
-        rows[r + ETHERTYPE] = 0x0800 if u8(buf, at) >> 4 == 4 else 0x86DD
+        rows[r + ETHERTYPE] = ETHERTYPE_IPV4 if u8(buf, at) >> 4 == 4 else ETHERTYPE_IPV6
     return at
 
 
@@ -52,13 +54,13 @@ def ppp(buf: Any, at: int, end: int, carrier: int, rows: Any, r: int) -> int:
     if kind & 1 == 0:
         kind = kind * 256 + u8(buf, at)
         at += 1
-    if kind == MPLS:
+    if kind == PPP_MPLS:
         return mpls(buf, at, end, rows, r)
-    if kind == IPV4 or kind == IPV6:
+    if kind == PPP_IPV4 or kind == PPP_IPV6:
         if at >= end:
             rows[r + REASON] = REASON_CUT
             return -1
-        if u8(buf, at) >> 4 == (4 if kind == IPV4 else 6):
+        if u8(buf, at) >> 4 == (4 if kind == PPP_IPV4 else 6):
             return at
     rows[r + REASON] = REASON_ETHERTYPE
     rows[r + DETAIL] = carrier

@@ -19,6 +19,7 @@ from typing import Any
 
 from capnet.jit.inline import inline
 from capnet.wire.fields import DETAIL, LAYER_BARE, LAYER_TUNNEL, LAYERS, REASON, REASON_NEXT, TUNNEL, TUNNEL_VXLAN, VNI
+from capnet.wire.numbers import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN
 from capnet.wire.octets import be16, be24, be32, u8
 
 HEADER = 8
@@ -43,15 +44,15 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
         return False
     inner = at + HEADER + 12
     kind = be16(buf, inner)
-    if kind == 0x8100:
+    if kind == ETHERTYPE_VLAN:
         inner += 4
         kind = be16(buf, inner)
     first = u8(buf, inner + 2)
-    if kind == 0x0800:
+    if kind == ETHERTYPE_IPV4:
         return first >> 4 == 4 and first & 15 >= 5
-    if kind == 0x86DD:
+    if kind == ETHERTYPE_IPV6:
         return first >> 4 == 6
-    return kind == 0x0806 and be16(buf, inner + 2) == 1
+    return kind == ETHERTYPE_ARP and be16(buf, inner + 2) == 1
 
 
 @inline

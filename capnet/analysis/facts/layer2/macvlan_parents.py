@@ -41,7 +41,6 @@ from capnet.analysis.core.schema import (
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import (
     MOST_STATIONS,
-    REQUEST,
     RETRY_NS,
     Card,
     Child,
@@ -53,6 +52,7 @@ from capnet.analysis.facts.layer2.model import (
 )
 from capnet.analysis.facts.stations import RECEIVED, Speaker
 from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import ARP_REQUEST
 
 
 def with_children(context: Context, found: Segments, point: int, translated: set[str]) -> Card | None:
@@ -204,7 +204,7 @@ def broadcasts(context: Context) -> dict[int, dict[int, int]]:
         here = found.setdefault(point, {})
         here[mac] = max(here.get(mac, last), last)
 
-    asked = (context.arps[:, ARP_VIA] == 0) & (context.arps[:, ARP_OPERATION] == REQUEST)
+    asked = (context.arps[:, ARP_VIA] == 0) & (context.arps[:, ARP_OPERATION] == ARP_REQUEST)
     for row in context.arps[asked][:, [ARP_POINT, ARP_SENDER_MAC, ARP_LAST]].tolist():
         note(*row)
     flows = context.flows
@@ -225,10 +225,12 @@ def asked_in_vain(context: Context, point: int, asker: str, target: str) -> int:
     """How often `asker` asked for `target` by ARP at a point without an answer at any; 0 if there was one."""
     ask, want = address_value(asker)[1], address_value(target)[1]
     arps = context.arps[context.arps[:, ARP_VIA] == 0]
-    answers = (arps[:, ARP_OPERATION] != REQUEST) & (arps[:, ARP_SENDER_LO] == want) & (arps[:, ARP_TARGET_LO] == ask)
+    answers = (
+        (arps[:, ARP_OPERATION] != ARP_REQUEST) & (arps[:, ARP_SENDER_LO] == want) & (arps[:, ARP_TARGET_LO] == ask)
+    )
     if answers.any():
         return 0
-    asked = (arps[:, ARP_OPERATION] == REQUEST) & (arps[:, ARP_SENDER_LO] == ask) & (arps[:, ARP_TARGET_LO] == want)
+    asked = (arps[:, ARP_OPERATION] == ARP_REQUEST) & (arps[:, ARP_SENDER_LO] == ask) & (arps[:, ARP_TARGET_LO] == want)
     return int(arps[asked & (arps[:, ARP_POINT] == point), ARP_PACKETS].sum())
 
 
@@ -236,7 +238,7 @@ def _repeated_questions(context: Context, point: int) -> list[tuple[str, str]]:
     """(asker, target) of ARP requests at a point that were repeated like those of one who gets no answer."""
     arps = context.arps
     gaps = (arps[:, ARP_LAST] - arps[:, ARP_FIRST]) / np.maximum(arps[:, ARP_PACKETS] - 1, 1)
-    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_VIA] == 0) & (arps[:, ARP_OPERATION] == REQUEST)
+    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_VIA] == 0) & (arps[:, ARP_OPERATION] == ARP_REQUEST)
     rows &= (arps[:, ARP_PACKETS] >= 3) & (gaps <= RETRY_NS)
     pairs = [
         (address_text(0, sender), address_text(0, target))

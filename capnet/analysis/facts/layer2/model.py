@@ -16,7 +16,6 @@ from capnet.analysis.core.schema import FLOW_DMAC, FLOW_DST_HI, FLOW_DST_LO, FLO
 from capnet.analysis.facts.stations import Speaker
 from capnet.wire.addresses import address_value
 
-REQUEST = 1
 RETRY_NS = 2_000_000_000  # between repetitions of an ARP request that nobody answers, at most
 LOCAL = "127.0.0.1"
 MOST_STATIONS = 256  # at one point: beyond, it is a backbone and no card of a host

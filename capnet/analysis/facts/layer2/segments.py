@@ -14,7 +14,7 @@ import numpy as np
 from capnet.analysis.core.arrays import one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import TCP, UDP, destination, is_multicast_mac, source
+from capnet.analysis.core.flow_rows import destination, is_multicast_mac, source
 from capnet.analysis.core.schema import (
     ARP_FIRST,
     ARP_FIRST_FRAME,
@@ -40,6 +40,7 @@ from capnet.analysis.facts.layer2.model import LOCAL, Claims, Segments, SharedMa
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.stations import home_points, speakers, translated_to
 from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import TCP, UDP
 
 
 @derived

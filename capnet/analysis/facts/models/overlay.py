@@ -26,9 +26,10 @@ from capnet.analysis.core.schema import (
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.paths import path_facts
-from capnet.analysis.facts.swarm_traffic import GOSSIP, swarms_own
+from capnet.analysis.facts.swarm_traffic import swarms_own
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_value
+from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 FIRST_SWARM_VNI = 4096
 
@@ -55,7 +56,7 @@ def _plain(context: Context, tunnels: list[Tunnel]) -> list[Model]:
         because.append(f"what {ends} exchange was seen inside the tunnel and outside of it")
         confidence = max(confidence, 0.95)
     if alike and gossip:
-        because.append(f"{' and '.join(gossip.vteps)} gossip as nodes of a swarm (port {GOSSIP})")
+        because.append(f"{' and '.join(gossip.vteps)} gossip as nodes of a swarm (port {PORT_SWARM_GOSSIP})")
         confidence = 0.97
     if confidence < 0.5:
         because.append("but nothing says that it is Swarm's: any VXLAN looks the same")
@@ -81,7 +82,7 @@ def _leaves_a_tunnel(path: Path) -> bool:
 def _gossips(context: Context, vteps: list[str]) -> bool:
     flows = context.flows
     ends = [address_value(each) for each in vteps]
-    rows = flows[swarms_own(context) & (flows[:, FLOW_DPORT] == GOSSIP)][
+    rows = flows[swarms_own(context) & (flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)][
         :, [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO]
     ]
     return any((row[0], row[1]) in ends and (row[2], row[3]) in ends for row in rows.tolist())
@@ -100,7 +101,7 @@ def _encrypted(context: Context) -> list[Model]:
             because.append(f"{' and '.join(inside)} reach each other unchanged on both sides of it, never on the wire")
             confidence = 0.8
         if gossip:
-            because.append(f"{ends} gossip as nodes of a swarm (port {GOSSIP})")
+            because.append(f"{ends} gossip as nodes of a swarm (port {PORT_SWARM_GOSSIP})")
             confidence = 0.9 if inside else 0.6
         if context.topology and any(
             n.driver == "overlay" and "encrypted" in n.options for n in context.topology.networks

@@ -14,10 +14,10 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import TCP, UDP
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.analysis.facts.nat.steps import TranslationStep
 from capnet.wire.addresses import MAPPED, address_key
+from capnet.wire.numbers import TCP, UDP
 
 MAX_ALIKE_REQUESTS = 64  # that one answer may belong to: with more, sequence numbers or ports were chosen on purpose
 TCP_CONFIDENCE = 0.95  # 32 bits of the acknowledgment number are right

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP, ICMPV6, TCP, UDP, echo_id, host_of, ports
+from capnet.analysis.core.flow_rows import echo_id, host_of, ports
 from capnet.analysis.core.schema import FlowRow, PerFlow, PerLink
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kind, reply_tuple
+from capnet.wire.numbers import ICMP, ICMPV6, TCP, UDP
 
 TUPLE_COLUMNS = [
     schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT,
