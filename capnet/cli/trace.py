@@ -96,7 +96,7 @@ def command(
 # -- flows --------------------------------------------------------------------------------------------
 def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int, width: int) -> str:
     from capnet.analysis.facts.conversations import conversations
-    from capnet.analysis.facts.paths import all_ways
+    from capnet.analysis.facts.paths import chain_paths
     from capnet.analysis.filters.names import nearest, owned
     from capnet.analysis.filters.parser import at_host
 
@@ -109,7 +109,7 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     mask = parsed.flows(context) if parsed else None
     chosen, total = conversations(context, mask, most)
     shown = [
-        tuple([path for row in way for path in all_ways(context, row)] for way in (each.there, each.back))
+        tuple([path for row in way for path in chain_paths(context, row)] for way in (each.there, each.back))
         for each in chosen
     ]
     paths = [path for there, back in shown for path in (*there, *back)]
@@ -174,7 +174,7 @@ def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
 
 
 def _packet(study: Study, source: int, frame: int, format_: str, width: int) -> str:
-    from capnet.analysis.facts.paths import follow
+    from capnet.analysis.facts.paths import path_from
     from capnet.analysis.trace.packet_trace import follow_packet
     from capnet.report.document import document, plain
 
@@ -182,7 +182,7 @@ def _packet(study: Study, source: int, frame: int, format_: str, width: int) -> 
     packet = plain(journey, study.report)
     del packet["start"]
     if format_ == "json":
-        return _json(study, [follow(study.context, journey.start)], packet)
+        return _json(study, [path_from(study.context, journey.start)], packet)
     from capnet.report.drawing.text_path import render_packet
 
     return render_packet(document(_bare(study), only=("paths",)), packet, width)

@@ -13,7 +13,7 @@ import numpy as np
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO
 from capnet.analysis.engine import Study
-from capnet.analysis.facts.paths import USUAL_MTU
+from capnet.analysis.facts.hop_loss import ETHERNET_MTU
 from capnet.analysis.trace.packet_ids import Packets, recent_table, slot_of
 from capnet.jit.kernel import kernel
 from capnet.wire import fields
@@ -46,7 +46,7 @@ class Hops:
         flows = study.context.flows
         tcp = flows[self.links.source, FLOW_PROTO] == TCP
         one, two = (flows[ends, FLOW_LARGEST_IP] for ends in (self.links.source, self.links.target))
-        cut = distinct(self.links.source[tcp & ((one != two) | (one > USUAL_MTU))])[:MOST_FLOWS]
+        cut = distinct(self.links.source[tcp & ((one != two) | (one > ETHERNET_MTU))])[:MOST_FLOWS]
         self._place = np.full(len(flows), -1, dtype=np.int64)  # per flow row, where its segments are remembered
         self._place[cut] = np.arange(len(cut))
         self._segments = np.zeros(max(len(cut), 1) * LAST * _SEGMENT, dtype=np.int64)

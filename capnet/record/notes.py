@@ -11,7 +11,7 @@ from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
 from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
-from capnet.analysis.facts import paths
+from capnet.analysis.facts.hop_changes import hop_changes
 from capnet.record.hops import SHAPES
 from capnet.report.escape import visible
 from capnet.report.words import Words
@@ -68,7 +68,7 @@ class Notes:
 def note(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "") -> str:
     """`DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33`; empty when nothing happened."""
     a, b = context.flows[before], context.flows[flow]
-    says = [_says(change, a, b) for change in paths.change(context, a, b, ttl_delta) if change not in QUIET]
+    says = [_says(change, a, b) for change in hop_changes(context, a, b, ttl_delta) if change not in QUIET]
     says += [shape] if shape else []
     if not says:
         return ""

@@ -17,8 +17,8 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
 from capnet.analysis.correlate.flow_links import trails
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.paths import carriers
 from capnet.analysis.facts.swarm_traffic import swarms_own
+from capnet.analysis.facts.tunnels import carrier_flows
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def conversations(context: Context, wanted: np.ndarray | None = None, most: int 
     found = flow_links(context)
     trail = trails(found, len(flows))
     rows = np.ones(len(flows), dtype=bool) if wanted is None else wanted
-    rows = _unless_all(rows, carriers(context))
+    rows = _unless_all(rows, carrier_flows(context))
     if wanted is None:
         rows = _unless_all(rows, swarms_own(context))
         rows = _unless_all(rows, np.bincount(trail, minlength=len(flows))[trail] == 1)

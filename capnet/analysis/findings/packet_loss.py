@@ -17,17 +17,18 @@ from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import plural
 from capnet.analysis.correlate.duplicates import counted_once
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.paths import carriers, lost
+from capnet.analysis.facts.hop_loss import lost_packets
+from capnet.analysis.facts.tunnels import carrier_flows
 
 
 def diagnose(context: Context) -> list[Finding]:
     found = flow_links(context)
     flows = context.flows
-    carrying = carriers(context)
+    carrying = carrier_flows(context)
     places: dict[tuple[int, int], list[int]] = {}
     for link in np.flatnonzero((found.missing > 0) | (found.missing_bytes > 0)).tolist():
         row = flows[found.source[link]]
-        if not carrying[found.source[link]] and lost(context, found, link):
+        if not carrying[found.source[link]] and lost_packets(context, found, link):
             place = int(row[FLOW_POINT]), int(flows[found.target[link], FLOW_POINT])
             places.setdefault(place, []).append(link)
     return [_finding(context, place, places[place]) for place in sorted(places)]
@@ -36,7 +37,7 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(context: Context, place: tuple[int, int], gone: list[int]) -> Finding:
     found = flow_links(context)
     here, there = (context.points[point] for point in place)
-    count = sum(lost(context, found, link) or 0 for link in gone)
+    count = sum(lost_packets(context, found, link) or 0 for link in gone)
     packets = sum(int(counted_once(context)[found.source[link]]) for link in gone)
     evidence: list[Evidence] = [context.flow_evidence(found.source[link], int(found.frames[link, 0])) for link in gone]
     facts: dict[str, object] = {

@@ -12,7 +12,7 @@ from capnet.analysis.core.results import Evidence, TunnelRef
 from capnet.analysis.correlate.flow_links import trails
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
-from capnet.analysis.facts import paths
+from capnet.analysis.facts.hop_changes import hop_changes
 from capnet.analysis.trace.packet_ids import Named, second_pass
 from capnet.errors import UsageError
 from capnet.wire import fields
@@ -193,7 +193,7 @@ def _sighting(study: Study, before: _Frame | None, each: _Frame) -> Sighting:
     change: list[str] = []
     if before is not None and not copy:
         ttl_delta = row["ttl"] - before.row["ttl"]
-        change = paths.change(context, context.flows[before.flow], flow, ttl_delta)
+        change = hop_changes(context, context.flows[before.flow], flow, ttl_delta)
     return Sighting(
         point=point.name,
         file=point.file,

@@ -16,14 +16,14 @@ from capnet.analysis.core.flow_rows import echo_id, host_of, ports
 from capnet.analysis.core.schema import FlowRow, PerFlow, PerLink
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kind, reply_tuple
-from capnet.wire.numbers import ICMP, ICMPV6, TCP, UDP
+from capnet.wire.numbers import ICMP, ICMP_REQUESTS, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP
 
 TUPLE_COLUMNS = [
     schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT,
     schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT,
 ]  # fmt: skip
 MAX_TTL_FALL = 1  # one translation happens in one network namespace, which routes a packet once
-_ICMP_REQUEST_TYPES = (8, 13, 15, 17, 128)  # echo, timestamp, information, address mask (RFC 792, 950); ICMPv6 echo
+_ICMP_REQUEST_TYPES = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
 
 
 class TranslationStep(NamedTuple):

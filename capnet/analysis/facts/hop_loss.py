@@ -1,0 +1,54 @@
+"""How many packets were lost on a flow link, in packets of the flow before it.
+
+Input: what `correlate.loss` counted for the link: packets and octets that are missing at the later point.
+Method: if every packet was compared, the count is exact. If a sample was compared, the octets that both flows counted
+decide first, then the share of the sample that is missing.
+Limits: offload cuts TCP differently from point to point, and then packets of two points cannot be subtracted.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import to_group
+from capnet.analysis.core.schema import FlowRow
+from capnet.analysis.correlate.flow_links import Links
+from capnet.wire.numbers import TCP
+
+ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
+
+
+def lost_packets(context: Context, links: Links, link: int) -> int | None:
+    """Packets of the hop before that are missing at this one while it was listening; None if unknown.
+
+    Multicast and broadcast packets go only where a receiver is: what is missing elsewhere is not lost.
+    """
+    missing = int(links.missing[link])
+    octets = int(links.missing_bytes[link])
+    before, after = context.flows[links.source[link]], context.flows[links.target[link]]
+    if (missing or octets > 0) and to_group(before):
+        return None
+    if context.sample_share == 1.0:
+        return missing
+    return _lost_of_sample(before, after, missing, octets, context.sample_share)
+
+
+def _lost_of_sample(before: FlowRow, after: FlowRow, missing: int, octets: int, sample_share: float) -> int | None:
+    """Lost packets, estimated from a sample; `octets` is -1 where they are unknown."""
+    tcp = before[schema.FLOW_PROTO] == TCP
+    largest_before, largest_after = before[schema.FLOW_LARGEST_IP], after[schema.FLOW_LARGEST_IP]
+    is_offloaded = tcp and (largest_before != largest_after or largest_before > ETHERNET_MTU)
+    if octets == 0 and tcp:
+        return 0
+    if octets >= 0 and not is_offloaded:
+        return max(int(before[schema.FLOW_PACKETS] - after[schema.FLOW_PACKETS]), 0)
+    if octets > 0:  # as many packets as the missing octets fill, by the mean payload of the flow
+        return max(1, round(octets * int(before[schema.FLOW_PACKETS]) / int(before[schema.FLOW_PAYLOAD])))
+    if missing and tcp:
+        counters = (schema.FLOW_PAYLOAD, schema.FLOW_FIRST_SEQ, schema.FLOW_NEXT_SEQ)
+        same_bytes = all(before[column] == after[column] for column in counters)
+        if same_bytes and before[schema.FLOW_PACKETS] != after[schema.FLOW_PACKETS]:
+            return 0
+        if largest_before != largest_after or same_bytes:
+            return None
+    return round(missing / sample_share)
