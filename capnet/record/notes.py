@@ -33,7 +33,7 @@ class Notes:
         self._from = np.full(count, -2, dtype=np.int64)  # -2: not met, -1: nothing to say
         self._to = np.full(count, -1, dtype=np.int64)
         self._joined = np.zeros(len(study.context.flows), dtype=bool)
-        self._joined[self.links.target[self.links.joins]] = True
+        self._joined[self.links.target[self.links.is_join]] = True
         # The first hop of a trail has nothing behind it.
         self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
 

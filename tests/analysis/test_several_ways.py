@@ -138,7 +138,7 @@ def test_a_chain_of_joins_is_not_told_anew_by_each_of_them(tmp_path: Path, monke
             net.pass_by((here if count < 4 else "A/three", sent), (there, sent.routed(ends=onward)))
     found = flow_links(study(net.write(tmp_path)).context)
     assert found is not None
-    assert found.joins.sum() == 60
+    assert found.is_join.sum() == 60
     lengths = [len(chain) for chain in found.chains()]
     assert len(lengths) == 61 and max(lengths) == 60
     assert sum(lengths) <= 60 + 60 * 5

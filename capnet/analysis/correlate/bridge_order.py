@@ -1,88 +1,74 @@
-"""When did a frame pass a bridge? Not always when the bridge's own capture says.
+"""When a frame passed a bridge, which is not always when the bridge's own capture says.
 
-Listening at a bridge makes it promiscuous, and what is heard there is a copy that Linux passes up after the frame has
-gone out of its port (net/bridge/br_input.c: br_handle_frame_finish forwards first). Taken by its clock, a frame would
-leave through a veth or a VXLAN device before it reached the bridge. Such a copy is counted at the time of the port that
-it came in by.
+Method: listening at a bridge makes it promiscuous. What is heard there is a duplicate that Linux passes up after the
+frame has gone out of its port (net/bridge/br_input.c: br_handle_frame_finish forwards first). By its time stamp, a
+frame would leave through a veth or a VXLAN device before it reached the bridge. Such a duplicate is given the time of
+the port that the frame came in by.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.schema import (
-    FLOW_DEPTH,
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_FIRST,
-    FLOW_KIND,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_TTL,
-    FLOW_VIA,
-    OBS_DIGEST,
-    OBS_FLOW,
-    OBS_TIME,
-)
+from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 
 # One bridged flow has the same values of these at every port of the bridge.
-_SAME = [
-    FLOW_VIA, FLOW_DEPTH, FLOW_PROTO, FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO,
-    FLOW_SPORT, FLOW_DPORT, FLOW_KIND, FLOW_TTL,
+_BRIDGED_COLUMNS = [
+    schema.FLOW_VIA, schema.FLOW_DEPTH, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
+    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT, schema.FLOW_KIND, schema.FLOW_TTL,
 ]  # fmt: skip
 
 
-def ports_first(context: Context, seen: np.ndarray) -> np.ndarray:
-    """The observations, with late copies at bridges moved to 1 ns behind their ingress port's; a copy if any moved."""
-    ingress = _ingress(context)
-    moving = np.flatnonzero(ingress[seen[:, OBS_FLOW]] >= 0)
-    if not len(moving):
-        return seen
-    keys = row_hash(seen[:, [OBS_DIGEST, OBS_FLOW]])
+def correct_bridge_times(context: Context, observations: Observations) -> Observations:
+    """The observations, late ones at bridges moved to 1 ns behind their ingress port's; a copy if any moved."""
+    ingress = _ingress_flows(context)
+    at_bridge = np.flatnonzero(ingress[observations[:, schema.OBS_FLOW]] >= 0)
+    if not len(at_bridge):
+        return observations
+    keys = row_hash(observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW]])
     order = np.argsort(keys, kind="stable")
-    wanted = seen[moving][:, [OBS_DIGEST, OBS_FLOW]]
+    wanted = observations[at_bridge][:, [schema.OBS_DIGEST, schema.OBS_FLOW]]
     wanted[:, 1] = ingress[wanted[:, 1]]
-    at = order[np.minimum(np.searchsorted(keys[order], row_hash(wanted)), len(order) - 1)]
-    found = (seen[at][:, [OBS_DIGEST, OBS_FLOW]] == wanted).all(axis=1)
-    # A repeated digest would pair the second copy with the first packet: those stay where they are.
-    late = found & (seen[at, OBS_TIME] < seen[moving, OBS_TIME])
-    seen = seen.copy()
-    seen[moving[late], OBS_TIME] = seen[at[late], OBS_TIME] + 1
-    return seen
+    at_port = order[np.minimum(np.searchsorted(keys[order], row_hash(wanted)), len(order) - 1)]
+    is_same = (observations[at_port][:, [schema.OBS_DIGEST, schema.OBS_FLOW]] == wanted).all(axis=1)
+    # A repeated digest pairs the second duplicate with the first packet: it is later already and stays where it is.
+    is_late = is_same & (observations[at_port, schema.OBS_TIME] < observations[at_bridge, schema.OBS_TIME])
+    observations = observations.copy()
+    observations[at_bridge[is_late], schema.OBS_TIME] = observations[at_port[is_late], schema.OBS_TIME] + 1
+    return observations
 
 
-def _ingress(context: Context) -> np.ndarray:
-    """Per flow row: for one at a bridge that other ports saw earlier, the row at its ingress port; else -1."""
+def is_at_bridge(context: Context) -> FlowMask:
+    """Flow rows that were seen at a bridge."""
+    is_bridge = [point.role == "bridge" or point.name.rpartition("/")[2] == "br0" for point in context.points]
+    return np.array(is_bridge or [False])[context.flows[:, schema.FLOW_POINT]]
+
+
+def _ingress_flows(context: Context) -> PerFlow:
+    """For each flow row at a bridge that other ports saw earlier, the row at its ingress port; else -1."""
     flows = context.flows
     ingress = np.full(len(flows), -1)
-    bridges = np.array([is_bridge(point.name, point.role) for point in context.points] or [False])
-    bridged: np.ndarray = np.flatnonzero(bridges[flows[:, FLOW_POINT]])
-    if not len(bridged):
+    bridge_rows: np.ndarray = np.flatnonzero(is_at_bridge(context))
+    if not len(bridge_rows):
         return ingress
     hosts = [host_of(point.name) or "" for point in context.points]
-    numbers = {name: number for number, name in enumerate(sorted(set(hosts)))}
-    host = np.array([numbers[name] for name in hosts])[flows[:, FLOW_POINT]]
-    keys = row_hash(np.column_stack([flows[:, _SAME], host]))
-    order = np.lexsort((flows[:, FLOW_FIRST], keys))
+    host_numbers = {name: number for number, name in enumerate(sorted(set(hosts)))}
+    host = np.array([host_numbers[name] for name in hosts])[flows[:, schema.FLOW_POINT]]
+    keys = row_hash(np.column_stack([flows[:, _BRIDGED_COLUMNS], host]))
+    first_ns = flows[:, schema.FLOW_FIRST]
+    order = np.lexsort((first_ns, keys))
     sorted_keys = keys[order]
-    left = np.searchsorted(sorted_keys, keys[bridged])
-    right = np.searchsorted(sorted_keys, keys[bridged], side="right")
-    for row, start, end in zip(bridged.tolist(), left.tolist(), right.tolist(), strict=True):
-        before = [other for other in order[start:end].tolist() if flows[other, FLOW_FIRST] < flows[row, FLOW_FIRST]]
-        roles = [context.points[flows[other, FLOW_POINT]].role for other in before]
+    starts = np.searchsorted(sorted_keys, keys[bridge_rows])
+    stops = np.searchsorted(sorted_keys, keys[bridge_rows], side="right")
+    for row, start, stop in zip(bridge_rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
+        earlier = [other for other in order[start:stop].tolist() if first_ns[other] < first_ns[row]]
+        roles = [context.points[flows[other, schema.FLOW_POINT]].role for other in earlier]
         # A frame comes in from a container's end of a veth and then its host end, or from one port.
-        through = 2 if roles[:2] == ["container", "veth"] else 1
-        if len(before) > through:
-            ingress[row] = before[through - 1]
+        ingress_hops = 2 if roles[:2] == ["container", "veth"] else 1
+        if len(earlier) > ingress_hops:
+            ingress[row] = earlier[ingress_hops - 1]
     return ingress
-
-
-def is_bridge(name: str, role: str) -> bool:
-    return role == "bridge" or name.rpartition("/")[2] == "br0"

@@ -33,8 +33,8 @@ class Links:
     outside: np.ndarray  # packets of the hop before at times when this point was not listening
     observed: np.ndarray  # packets of the hop before that were compared
     ttl_delta: np.ndarray  # median, negative when routed
-    delays: np.ndarray  # (n, 4): min, median, 99th percentile, max
-    timed: np.ndarray  # whether the clocks of both hops compare
+    delays_ns: np.ndarray  # (n, 4): min, median, 99th percentile, max
+    is_timed: np.ndarray  # whether the clocks of both hops compare
     frames: np.ndarray  # (n, 2): frame numbers of the first packet seen at both
     after: np.ndarray
     before: np.ndarray
@@ -44,9 +44,9 @@ class Links:
 
     def delay(self, link: int) -> Delay | None:
         """Time from hop to hop, in microseconds; None where their clocks do not compare."""
-        if not self.timed[link]:
+        if not self.is_timed[link]:
             return None
-        low, median, p99, high = (float(value) / 1000 for value in self.delays[link])
+        low, median, p99, high = (float(value) / 1000 for value in self.delays_ns[link])
         return Delay(low, median, p99, high)
 
     def confidence(self, link: int, tcp: bool) -> float:
@@ -59,26 +59,26 @@ class Links:
         return round(base * (1 - 0.5 * int(self.ambiguous[link]) / max(matched, 1)), 3)
 
     @cached_property
-    def forks(self) -> np.ndarray:
+    def is_fork(self) -> np.ndarray:
         """Per link, is it a side link by which packets leave a flow? The path that it leads to begins with it."""
         return self.after[self.source] != np.arange(len(self))
 
     @cached_property
-    def branches(self) -> np.ndarray:
+    def leaves_fork(self) -> np.ndarray:
         """Per link, does the flow that it leaves fork? Some of its packets took another one."""
-        return among(self.source, self.source[self.forks])
+        return among(self.source, self.source[self.is_fork])
 
     @cached_property
-    def joins(self) -> np.ndarray:
+    def is_join(self) -> np.ndarray:
         """Per link, is it a side link by which packets come into a flow?"""
         return self.before[self.target] != np.arange(len(self))
 
     @cached_property
-    def begins(self) -> np.ndarray:
+    def first_links(self) -> np.ndarray:
         """Per link, the first link of its path."""
         first = np.arange(len(self))
         before = self.before[self.source]
-        further = (before >= 0) & ~self.forks
+        further = (before >= 0) & ~self.is_fork
         first[further] = before[further]
         return _followed(first)
 
@@ -87,7 +87,7 @@ class Links:
 
         `through`: a mask of links; only paths that have one of these.
         """
-        for first in distinct(self.begins if through is None else self.begins[through]).tolist():
+        for first in distinct(self.first_links if through is None else self.first_links[through]).tolist():
             yield self.chain(first)
 
     def chain(self, first: int) -> list[int]:
@@ -99,12 +99,12 @@ class Links:
         chain = [first]
         behind = 0
         while (onward := int(self.after[self.target[chain[-1]]])) >= 0 and behind < MOST_BEHIND:
-            behind += bool(behind or self.joins[chain[-1]])
+            behind += bool(behind or self.is_join[chain[-1]])
             chain.append(onward)
         return chain
 
 
-def trails(found: Links, flows: int) -> np.ndarray:
+def flow_chains(found: Links, flows: int) -> np.ndarray:
     """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to.
 
     All ways of a flow that forks, and all flows that join, are one trail.
@@ -120,9 +120,9 @@ def trails(found: Links, flows: int) -> np.ndarray:
             row = int(joined[row])
         return row
 
-    for link in np.flatnonzero(found.joins).tolist():
+    for link in np.flatnonzero(found.is_join).tolist():
         joined[one_trail(first[found.source[link]])] = one_trail(first[found.target[link]])
-    for row in distinct(first[found.source[found.joins]]).tolist():
+    for row in distinct(first[found.source[found.is_join]]).tolist():
         joined[row] = one_trail(row)
     return joined[first]
 

@@ -49,9 +49,14 @@ from capnet.analysis.core.schema import (
     OBS_TIME,
     OBS_TTL,
 )
-from capnet.analysis.correlate.bridge_order import ports_first
+from capnet.analysis.correlate.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.clocks import clocks
-from capnet.analysis.correlate.duplicates import COPIES_NS, copies, in_doubt, observations_by_digest, strays
+from capnet.analysis.correlate.duplicates import (
+    is_duplicate,
+    is_routed_duplicate,
+    observations_by_digest,
+    repeated_in_flow,
+)
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_votes import best_both_ways, side_ways, unique_pairs, without_detours
 from capnet.analysis.correlate.loss import Ways, coverage
@@ -80,17 +85,17 @@ BOTH_REWRITTEN = 1  # neither end kept
 def _once(context: Context) -> np.ndarray:
     """The observations without copies, under one clock, in order of digest and time."""
     known = clocks(context)
-    seen = ports_first(context, context.observations)
+    seen = correct_bridge_times(context, context.observations)
     order = observations_by_digest(context)
-    if copies(in_doubt(context, seen), COPIES_NS).any():
+    if is_duplicate(repeated_in_flow(context, seen)).any():
         seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
-        copied = copies(seen, COPIES_NS)
-        seen = seen[~(copied | strays(context, seen, copied))]
+        copied = is_duplicate(seen)
+        seen = seen[~(copied | is_routed_duplicate(context, seen, copied))]
         order = ByDigest.of(seen[:, OBS_DIGEST])
     elif known.any_corrected:
         seen = seen.copy()
     if known.any_corrected:
-        seen[:, OBS_TIME] = known.observed(context, seen)
+        seen[:, OBS_TIME] = known.observation_times(context, seen)
     tie = _depth_in_host(context)[seen[:, OBS_FLOW]]
     return seen[order.then_by(seen[:, OBS_DIGEST], seen[:, OBS_TIME], tie, seen[:, OBS_SEQ])]
 
@@ -184,8 +189,8 @@ def flow_links(context: Context) -> Links:
         outside=compared.outside,
         observed=compared.observed,
         ttl_delta=ttl_deltas,
-        delays=spread,
-        timed=known.sure(clock[source], clock[target]),
+        delays_ns=spread,
+        is_timed=known.are_comparable(clock[source], clock[target]),
         frames=frames,
         after=after_flow,
         before=before_flow,

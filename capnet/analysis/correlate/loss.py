@@ -173,7 +173,7 @@ def _by_counters(context: Context, source: np.ndarray, target: np.ndarray, slowe
     same_start = flows[source, FLOW_FIRST_DIGEST] == flows[target, FLOW_FIRST_DIGEST]
     known = same_start | ((first[there] <= begin[source]) & (first[here] <= begin[target] - slowest))
     known &= (end[source] <= last[there]) & (end[target] - slowest <= last[here])
-    twice = distinct(flows[duplicates(context).flow, FLOW_POINT])
+    twice = distinct(flows[duplicates(context).flow_rows, FLOW_POINT])
     known &= ~among(here, twice) & ~among(there, twice)
     whole = (flows[:, FLOW_PROTO] == TCP) | (flows[:, FLOW_FRAGMENTS] == 0)
     known &= whole[source] & whole[target]
@@ -189,7 +189,7 @@ def _listening(context: Context) -> tuple[np.ndarray, np.ndarray]:
     first = np.array([0 if p.first is None else p.first for p in context.points] or [0])
     last = np.array([0 if p.last is None else p.last for p in context.points] or [0])
     silent = np.array([p.first is None or p.last is None for p in context.points] or [True])
-    first, last = known.corrected(first, of_point), known.corrected(last, of_point)
+    first, last = known.correct_times(first, of_point), known.correct_times(last, of_point)
     first[silent], last[silent] = nowhere.max, nowhere.min
     return first, last
 

@@ -16,7 +16,7 @@ from capnet.analysis.aggregate import hash_table
 from capnet.analysis.core.arrays import among, by_digest, in_company
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import OBS_DIGEST, OBS_FLOW, OBS_SEQ, OBS_TIME
-from capnet.analysis.correlate.bridge_order import ports_first
+from capnet.analysis.correlate.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.flow_links import Links
 from capnet.wire.octets import mix
@@ -60,7 +60,7 @@ def places(context: Context, found: Links, trail: np.ndarray, copied: np.ndarray
 
 def _repeated(context: Context, trail: np.ndarray) -> np.ndarray:
     """The observations of digests that some flow shows more than once, of flows that were followed, under one clock."""
-    seen = ports_first(context, context.observations)
+    seen = correct_bridge_times(context, context.observations)
     seen = seen[np.bincount(trail, minlength=len(trail))[trail][seen[:, OBS_FLOW]] > 1]
     seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
     seen = seen[in_company(seen[:, OBS_DIGEST])]
@@ -70,7 +70,7 @@ def _repeated(context: Context, trail: np.ndarray) -> np.ndarray:
     if len(seen) > MOST_REPEATED:
         return seen[:0]
     known = clocks(context)
-    seen[:, OBS_TIME] = known.observed(context, seen)
+    seen[:, OBS_TIME] = known.observation_times(context, seen)
     return seen
 
 

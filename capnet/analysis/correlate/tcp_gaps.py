@@ -1,7 +1,10 @@
-"""In which order did the octets of a TCP flow come, and which ones never did?
+"""Gaps in the sequence numbers of TCP flows: octets that came after later ones, and octets that never came.
 
-Wherever a flow's packets were all compared, its sequence numbers tell: octets that come after later ones have left a
-gap for a while. Sent again, or only overtaken? Wireshark draws the line at 3 ms, and so do we.
+Input: observations of flows whose packets were all compared.
+Output: for each flow with gaps the octets late and never seen, and segments that were only reordered.
+Method: octets that come after later ones have left a gap for a while. Within 3 ms they are taken for reordered, as
+Wireshark does, else for sent again.
+Limits: nothing is said of a sample, nor of ports that were used again: another connection has other numbers.
 """
 
 from __future__ import annotations
@@ -10,116 +13,107 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.schema import (
-    FLOW_FIRST_SEQ,
-    FLOW_PAYLOAD,
-    FLOW_PROTO,
-    FLOW_RETRANSMISSIONS,
-    FLOW_TCP_FLAGS,
-    OBS_BYTES,
-    OBS_FLOW,
-    OBS_FRAME,
-    OBS_FROM,
-    OBS_SEQ,
-    OBS_TIME,
-    USED_AGAIN,
-)
+from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.wire.numbers import TCP
 
-OVERTAKEN_NS = 3_000_000  # later than this is no reordering
-WIDEST = 1 << 24  # octets in flight at most; a wider gap is another connection with the same ports
-LONGEST = 1 << 31  # octets in a flow: beyond, its sequence numbers come round
-MOST_FLOWS = 500  # looked at one by one
+MAX_REORDERING_NS = 3_000_000  # as Wireshark: what comes later was sent again
+MAX_IN_FLIGHT = 1 << 24  # octets; a wider gap is another connection with the same ports
+MAX_FLOW_OCTETS = 1 << 31  # beyond, the sequence numbers of a flow wrap around
+MAX_FLOWS = 500  # examined one by one
 
 
 @dataclass
-class Gaps:
-    """What a flow misses. `late`: octets that came after later ones; `never`: that did not come."""
+class SequenceGaps:
+    """What a flow misses, in octets: `late` came after later ones, `never` did not come."""
 
-    flow: int
+    flow: int  # flow row
     late: int = 0
     never: int = 0
-    overtaken: int = 0  # segments that came after later ones, but so soon that nobody had sent them again
-    frame: int = 0  # the first one behind a gap
+    overtaken: int = 0  # segments that came after later ones, too soon to have been sent again
+    frame: int = 0  # frame number of the first segment behind a gap
 
 
-def gaps(context: Context, wanted: np.ndarray) -> list[Gaps]:
-    """Of the flow rows that `wanted` marks those with gaps, in order of their rows, at most MOST_FLOWS.
-
-    Nothing is said where only a sample of packets was compared, and of ports that were used again: another connection
-    has other numbers.
-    """
+def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
+    """The gaps of the wanted flows, in order of their rows, of MAX_FLOWS flows at most; empty in a sample."""
     flows = context.flows
     if context.sample_share < 1.0 or not len(context.observations):
         return []
-    mine = wanted & (flows[:, FLOW_PROTO] == TCP) & (flows[:, FLOW_PAYLOAD] < LONGEST)
-    mine &= flows[:, FLOW_TCP_FLAGS] & USED_AGAIN == 0
-    seen = context.observations
-    seen = seen[mine[seen[:, OBS_FLOW]] & (seen[:, OBS_FROM] >= 0) & (seen[:, OBS_BYTES] > 0)]
-    seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_FLOW]))]
-    flow = seen[:, OBS_FLOW]
-    # Turned so that half the circle of numbers lies on each side of where the flow began.
-    begin = (flows[flow, FLOW_FIRST_SEQ] >> 32) + (1 << 31)
-    start = (seen[:, OBS_FROM] - begin + (1 << 31)) % (1 << 32)
-    stop = start + seen[:, OBS_BYTES]
-    fresh = np.ones(len(seen), dtype=bool)
-    fresh[1:] = flow[1:] != flow[:-1]
-    # Each flow's numbers on a stretch of their own, so that one running maximum serves all.
-    apart = (np.cumsum(fresh) - 1) << 33
-    highest = np.maximum.accumulate(stop + apart)
-    ahead = np.zeros(len(seen), dtype=np.int64)
-    ahead[1:] = (start + apart)[1:] - highest[:-1]
-    ahead[fresh] = 0
-    strange = distinct(flow[ahead > WIDEST])
-    holed = distinct(flow[ahead > 0])
-    holed = holed[~among(holed, strange)]
-    found = []
-    for row in holed[:MOST_FLOWS].tolist():
-        at, end = np.searchsorted(flow, [row, row + 1])
-        found.append(_of_one(row, start[at:end].tolist(), stop[at:end].tolist(), seen[at:end]))
-    return found
+    is_examined = wanted & (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_PAYLOAD] < MAX_FLOW_OCTETS)
+    is_examined &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
+    segments = context.observations
+    has_octets = (segments[:, schema.OBS_FROM] >= 0) & (segments[:, schema.OBS_BYTES] > 0)
+    segments = segments[is_examined[segments[:, schema.OBS_FLOW]] & has_octets]
+    segments = segments[np.lexsort((segments[:, schema.OBS_SEQ], segments[:, schema.OBS_FLOW]))]
+    flow = segments[:, schema.OBS_FLOW]
+    # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
+    begin = (flows[flow, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    starts = (segments[:, schema.OBS_FROM] - begin + (1 << 31)) % (1 << 32)
+    stops = starts + segments[:, schema.OBS_BYTES]
+    is_first = np.ones(len(segments), dtype=bool)
+    is_first[1:] = flow[1:] != flow[:-1]
+    # Each flow has a stretch of numbers of its own, so that one running maximum serves all.
+    offset = (np.cumsum(is_first) - 1) << 33
+    highest = np.maximum.accumulate(stops + offset)
+    gap_sizes = np.zeros(len(segments), dtype=np.int64)
+    gap_sizes[1:] = (starts + offset)[1:] - highest[:-1]
+    gap_sizes[is_first] = 0
+    flow_rows = distinct(flow[gap_sizes > 0])
+    flow_rows = flow_rows[~among(flow_rows, flow[gap_sizes > MAX_IN_FLIGHT])]
+    gaps = []
+    for row in flow_rows[:MAX_FLOWS].tolist():
+        first, stop = np.searchsorted(flow, [row, row + 1])
+        gaps.append(_flow_gaps(row, starts[first:stop].tolist(), stops[first:stop].tolist(), segments[first:stop]))
+    return gaps
 
 
 @derived
-def sent_again(context: Context) -> np.ndarray:
-    """Per flow row, TCP segments that were sent again: neither recorded twice nor only overtaken by later ones."""
-    again = context.flows[:, FLOW_RETRANSMISSIONS].copy()
-    if again.any():
-        twice = duplicates(context)
-        again[twice.flow] -= twice.count
-        for each in gaps(context, again > 0):
-            again[each.flow] -= each.overtaken
-    return np.maximum(again, 0)
+def retransmitted_segments(context: Context) -> PerFlow:
+    """TCP segments of each flow row that were sent again: neither recorded twice nor only reordered."""
+    segments = context.flows[:, schema.FLOW_RETRANSMISSIONS].copy()
+    if segments.any():
+        recorded_twice = duplicates(context)
+        segments[recorded_twice.flow_rows] -= recorded_twice.counts
+        for gaps in sequence_gaps(context, segments > 0):
+            segments[gaps.flow] -= gaps.overtaken
+    return np.maximum(segments, 0)
 
 
-def _of_one(row: int, starts: list[int], stops: list[int], seen: np.ndarray) -> Gaps:
-    result = Gaps(row)
-    open_: list[tuple[int, int, int]] = []  # start, stop, time at which it was left open
+def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observations) -> SequenceGaps:
+    """The gaps of the flow in `row`, of its segments in order of arrival; each has the octets `starts` to `stops`."""
+    gaps = SequenceGaps(row)
+    open_gaps: list[tuple[int, int, int]] = []  # start, stop, time in ns at which it was left open
     highest = stops[0]
-    for start, stop, time, frame in zip(
-        starts, stops, seen[:, OBS_TIME].tolist(), seen[:, OBS_FRAME].tolist(), strict=True
-    ):
+    times, frames = segments[:, schema.OBS_TIME].tolist(), segments[:, schema.OBS_FRAME].tolist()
+    for start, stop, time, frame in zip(starts, stops, times, frames, strict=True):
         if start > highest:
-            open_.append((highest, start, time))
-            result.frame = result.frame or frame
-        elif start < highest and open_:
-            left = []
-            filled = 0  # octets that came before anybody can have sent them again
-            for low, high, since in open_:
-                inner, outer = max(low, start), min(high, stop)
-                if inner >= outer:
-                    left.append((low, high, since))
-                    continue
-                in_time = time - since <= OVERTAKEN_NS
-                filled += (outer - inner) * in_time
-                result.late += (outer - inner) * (not in_time)
-                left += [(low, inner, since)] * (low < inner) + [(outer, high, since)] * (outer < high)
-            open_ = left
-            result.overtaken += filled == stop - start
+            open_gaps.append((highest, start, time))
+            gaps.frame = gaps.frame or frame
+        elif start < highest and open_gaps:
+            open_gaps = _fill(gaps, open_gaps, start, stop, time)
         highest = max(highest, stop)
-    result.never = sum(high - low for low, high, _ in open_)
-    return result
+    gaps.never = sum(high - low for low, high, _ in open_gaps)
+    return gaps
+
+
+def _fill(
+    gaps: SequenceGaps, open_gaps: list[tuple[int, int, int]], start: int, stop: int, time: int
+) -> list[tuple[int, int, int]]:
+    """What is left of the open gaps after a segment; counts its octets that fill one as late or reordered."""
+    left = []
+    reordered = 0  # octets
+    for low, high, since in open_gaps:
+        inner, outer = max(low, start), min(high, stop)
+        if inner >= outer:
+            left.append((low, high, since))
+            continue
+        is_reordered = time - since <= MAX_REORDERING_NS
+        reordered += (outer - inner) * is_reordered
+        gaps.late += (outer - inner) * (not is_reordered)
+        left += [(low, inner, since)] * (low < inner) + [(outer, high, since)] * (outer < high)
+    gaps.overtaken += reordered == stop - start
+    return left

@@ -15,7 +15,7 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
-from capnet.analysis.correlate.flow_links import trails
+from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.swarm_traffic import swarms_own
 from capnet.analysis.facts.tunnels import carrier_flows
@@ -37,7 +37,7 @@ def conversations(context: Context, wanted: np.ndarray | None = None, most: int 
     """
     flows = context.flows
     found = flow_links(context)
-    trail = trails(found, len(flows))
+    trail = flow_chains(found, len(flows))
     rows = np.ones(len(flows), dtype=bool) if wanted is None else wanted
     rows = _unless_all(rows, carrier_flows(context))
     if wanted is None:

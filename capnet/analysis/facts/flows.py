@@ -8,7 +8,7 @@ from capnet.analysis.core import schema as col
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, replies, source
 from capnet.analysis.core.results import Flow, Flows
-from capnet.analysis.correlate.tcp_gaps import sent_again
+from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 
 TOP = 100
 
@@ -39,7 +39,7 @@ def _fact(context: Context, row: int) -> Flow:
         bytes=int(flow[col.FLOW_BYTES]),
         first=int(flow[col.FLOW_FIRST]),
         last=int(flow[col.FLOW_LAST]),
-        retransmissions=int(sent_again(context)[row]),
+        retransmissions=int(retransmitted_segments(context)[row]),
         rtt_us=_round_trip(context, row),
         vni=int(flow[col.FLOW_VIA_VNI]) if flow[col.FLOW_VIA] and flow[col.FLOW_VIA_VNI] >= 0 else None,
         id=echo_id(flow),

@@ -19,8 +19,8 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, replies, source
 from capnet.analysis.core.results import Evidence, Hop, Path, TunnelRef
 from capnet.analysis.core.schema import FlowRow, FlowRows, PerFlow, Values
-from capnet.analysis.correlate.duplicates import counted_once
-from capnet.analysis.correlate.flow_links import Links, trails
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.hop_changes import hop_changes
 from capnet.analysis.facts.hop_loss import lost_packets
@@ -45,7 +45,7 @@ def path_facts(context: Context) -> list[Path]:
     is_swarm = swarms_own(context)[begins.rank_rows]
     if not is_swarm.all():
         begins = _Beginnings(*(column[~is_swarm] for column in begins))
-    packets = counted_once(context)[begins.rank_rows]
+    packets = packets_without_duplicates(context)[begins.rank_rows]
     order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:MAX_PATHS]
     return [
         path_from(context, row, link if link >= 0 else None)
@@ -64,8 +64,8 @@ class _Beginnings(NamedTuple):
 def _beginnings(context: Context, links: Links) -> _Beginnings:
     is_carrier = carrier_flows(context)
     continuations = _proxy_continuations(context)
-    first_links = distinct(links.begins)
-    is_fork = links.forks[first_links]
+    first_links = distinct(links.first_links)
+    is_fork = links.is_fork[first_links]
     side_links = first_links[is_fork]
     rows = np.concatenate([links.source[first_links[~is_fork]], np.array([*continuations], dtype=np.int64)])
     continued = np.array([*set(continuations.values())], dtype=np.int64)
@@ -81,12 +81,12 @@ def _beginnings(context: Context, links: Links) -> _Beginnings:
 def chain_paths(context: Context, start: int) -> list[Path]:
     """All paths of the flow chain (`flow_links.trails`) that begins with flow row `start`, the main one first."""
     links = flow_links(context)
-    side_links = np.flatnonzero(links.forks | links.joins)
-    side_links = side_links[trails(links, len(context.flows))[links.source[side_links]] == start]
-    first_links = distinct(links.begins[side_links])
-    first_links = first_links[links.forks[first_links] | (links.source[first_links] != start)]
+    side_links = np.flatnonzero(links.is_fork | links.is_join)
+    side_links = side_links[flow_chains(links, len(context.flows))[links.source[side_links]] == start]
+    first_links = distinct(links.first_links[side_links])
+    first_links = first_links[links.is_fork[first_links] | (links.source[first_links] != start)]
     return [path_from(context, start)] + [
-        path_from(context, int(links.source[link]), link if links.forks[link] else None)
+        path_from(context, int(links.source[link]), link if links.is_fork[link] else None)
         for link in first_links.tolist()
     ]
 
@@ -119,7 +119,7 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
     continuation = _proxy_continuations(context).get(start)
     if continuation is not None:
         steps += _steps(links, continuation)
-    packets = counted_once(context)
+    packets = packets_without_duplicates(context)
     hops = [_hop(context, flows[start], int(packets[start]))]
     for before, step in pairwise(steps):
         hop = _hop(context, flows[step.row], int(packets[step.row]))

@@ -156,7 +156,7 @@ class _InStep:
             ]
             tcp = context.flows[seen[:, OBS_FLOW], FLOW_PROTO] == TCP
             seen = seen[tcp]
-            seen[:, OBS_TIME] = clocks(context).observed(context, seen)
+            seen[:, OBS_TIME] = clocks(context).observation_times(context, seen)
             self._seen = seen[np.lexsort((seen[:, OBS_SEQ], seen[:, OBS_TIME], seen[:, OBS_FLOW]))]
         start, stop = np.searchsorted(self._seen[:, OBS_FLOW], [row, row + 1])
         mine = self._seen[start:stop]

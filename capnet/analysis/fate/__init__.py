@@ -1,0 +1,1 @@
+"""What became of each flow: whether it was answered, refused or left without an answer."""

@@ -22,7 +22,7 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import FLOW_POINT, FLOW_PROTO
-from capnet.analysis.correlate.flow_links import trails
+from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.filters import predicates
 from capnet.analysis.filters.names import is_address, nearest, owned
@@ -83,7 +83,7 @@ class Expression:
 
     def flows(self, context: Context) -> np.ndarray:
         """Which rows of the flow table belong to flows that are meant, as booleans. UsageError: a name nobody has."""
-        return self.mask(predicates.Meaning(context, trails(flow_links(context), len(context.flows))))
+        return self.mask(predicates.Meaning(context, flow_chains(flow_links(context), len(context.flows))))
 
 
 def parse(text: str) -> Expression:

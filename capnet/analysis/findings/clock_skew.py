@@ -13,7 +13,8 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import plural
-from capnet.analysis.correlate.clocks import TOLERANCE_NS, Clock, clocks
+from capnet.analysis.correlate.clock_bounds import CLOCK_TOLERANCE_NS
+from capnet.analysis.correlate.clocks import Clock, clocks
 from capnet.analysis.correlate.link_building import flow_links
 
 
@@ -21,15 +22,15 @@ def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, index, clock)
         for index, clock in enumerate(clocks(context).all)
-        if clock.corrected and clock.pairs
+        if clock.is_corrected and clock.packets_compared
     ]
 
 
 def _finding(context: Context, index: int, clock: Clock) -> Finding:
     drift = clock.drift * 1e6  # µs in a second
-    way = "ahead of" if clock.ahead > 0 else "behind"
-    apart = f"is {_span(abs(clock.ahead))} {way}"
-    if abs(clock.ahead) <= max(clock.uncertainty, TOLERANCE_NS):
+    way = "ahead of" if clock.ahead_ns > 0 else "behind"
+    apart = f"is {_span(abs(clock.ahead_ns))} {way}"
+    if abs(clock.ahead_ns) <= max(clock.uncertainty_ns, CLOCK_TOLERANCE_NS):
         apart = "at first agrees with"
     says = f"the clock of {clock.name} {apart} that of {clock.reference}"
     steps = _steps(clock)
@@ -38,26 +39,24 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
     elif steps:
         by = ", ".join(f"{'+' if step > 0 else '−'}{_span(abs(step))}" for step in steps[:4])
         says += f" and was set {plural(len(steps), 'time')} while packets were recorded: {by}"
-    elif not clock.sure:
+    elif not clock.is_comparable:
         says += ", about: no clock that runs evenly fits their packets"
     elif drift:
-        says += (
-            f" and {'gains' if drift > 0 else 'loses'} {_span(abs(clock.drift) * clock.span)} in {_span(clock.span)}"
-        )
+        says += f" and {'gains' if drift > 0 else 'loses'} {_span(abs(clock.drift) * clock.span_ns)} in {_span(clock.span_ns)}"
     return Finding(
         "clock-skew",
         "info",
-        says + f" ({plural(clock.pairs, 'packet')} compared)",
+        says + f" ({plural(clock.packets_compared, 'packet')} compared)",
         "run an NTP or PTP client on both hosts; delays between them are corrected here",
         {
             "clock": clock.name,
             "reference": clock.reference,
-            "ahead_us": round(clock.ahead / 1000, 3),
+            "ahead_us": round(clock.ahead_ns / 1000, 3),
             "drift_us_per_s": round(drift, 6),
-            "uncertainty_us": round(clock.uncertainty / 1000, 3) if clock.sure else None,
-            "both_directions": clock.sure,
+            "uncertainty_us": round(clock.uncertainty_ns / 1000, 3) if clock.is_comparable else None,
+            "both_directions": clock.is_comparable,
             "steps_us": [round(step / 1000, 3) for step in steps],
-            "pairs": clock.pairs,
+            "pairs": clock.packets_compared,
         },
         _evidence(context, index),
     )
@@ -65,13 +64,13 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
 
 def _steps(clock: Clock) -> list[float]:
     """By how much it was set, ns, each time."""
-    found, before = [], (clock.ahead, clock.drift, clock.since)
+    found, before = [], (clock.ahead_ns, clock.drift, clock.since_ns)
     for step in clock.steps:
         ahead, drift, since = before
-        now = step.ahead + step.drift * (step.begin - step.since)
-        then = step.begin - (now - ahead)  # by the clock as it was
+        now = step.ahead_ns + step.drift * (step.begin_ns - step.since_ns)
+        then = step.begin_ns - (now - ahead)  # by the clock as it was
         found.append(now - (ahead + drift * (then - since)))
-        before = step.ahead, step.drift, step.since
+        before = step.ahead_ns, step.drift, step.since_ns
     return found
 
 

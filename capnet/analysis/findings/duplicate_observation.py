@@ -18,9 +18,9 @@ def diagnose(context: Context) -> list[Finding]:
     found = duplicates(context)
     counts: dict[int, int] = {}
     evidence: dict[int, list[Evidence]] = {}
-    for i in range(len(found.flow)):
-        point = int(context.flows[found.flow[i], FLOW_POINT])
-        counts[point] = counts.get(point, 0) + int(found.count[i])
+    for i in range(len(found.flow_rows)):
+        point = int(context.flows[found.flow_rows[i], FLOW_POINT])
+        counts[point] = counts.get(point, 0) + int(found.counts[i])
         evidence.setdefault(point, []).extend(context.evidence(point, int(frame)) for frame in found.frames[i])
     return [
         Finding(

@@ -15,7 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import plural
-from capnet.analysis.correlate.duplicates import counted_once
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.hop_loss import lost_packets
 from capnet.analysis.facts.tunnels import carrier_flows
@@ -38,7 +38,7 @@ def _finding(context: Context, place: tuple[int, int], gone: list[int]) -> Findi
     found = flow_links(context)
     here, there = (context.points[point] for point in place)
     count = sum(lost_packets(context, found, link) or 0 for link in gone)
-    packets = sum(int(counted_once(context)[found.source[link]]) for link in gone)
+    packets = sum(int(packets_without_duplicates(context)[found.source[link]]) for link in gone)
     evidence: list[Evidence] = [context.flow_evidence(found.source[link], int(found.frames[link, 0])) for link in gone]
     facts: dict[str, object] = {
         "after": here.name,

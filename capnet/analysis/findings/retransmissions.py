@@ -13,11 +13,11 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT
 from capnet.analysis.core.wording import plural
-from capnet.analysis.correlate.tcp_gaps import sent_again
+from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows, again = context.flows, sent_again(context)
+    flows, again = context.flows, retransmitted_segments(context)
     rows = again.nonzero()[0].tolist()
     if not rows:
         return []

@@ -13,12 +13,12 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import plural
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.correlate.tcp_gaps import Gaps, gaps
+from capnet.analysis.correlate.tcp_gaps import SequenceGaps, sequence_gaps
 
 
 def diagnose(context: Context) -> list[Finding]:
-    by_point: dict[int, list[Gaps]] = {}
-    for each in gaps(context, flow_links(context).before < 0):
+    by_point: dict[int, list[SequenceGaps]] = {}
+    for each in sequence_gaps(context, flow_links(context).before < 0):
         if each.late or each.never:
             by_point.setdefault(int(context.flows[each.flow, FLOW_POINT]), []).append(each)
     findings = []

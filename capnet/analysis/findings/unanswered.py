@@ -37,7 +37,7 @@ def unanswered(context: Context) -> list[tuple[list[int], int]]:
     may_be = (found.after[end] < 0) & (answers[end] < 0) & (flows[end, FLOW_VIA] == 0)
     may_be &= (flows[end, FLOW_PROTO] == TCP) | (flows[end, FLOW_KIND] == _ECHO)
     may_be &= seen_by(context, ("parent", "underlay"))[end]
-    begin = found.source[found.begins]
+    begin = found.source[found.first_links]
     may_be &= (flows[begin, FLOW_SRC_HI] == flows[end, FLOW_SRC_HI]) & (
         flows[begin, FLOW_SRC_LO] == flows[end, FLOW_SRC_LO]
     )

@@ -1,0 +1,1 @@
+"""One packet at every point that it passed, and a name for the packet in every frame."""

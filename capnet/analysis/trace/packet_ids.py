@@ -28,7 +28,7 @@ from capnet.analysis.aggregate.hash_table import lookup, new_index, reindex
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FLOW_KEY, FLOW_WIDTH
 from capnet.analysis.correlate.duplicates import duplicates
-from capnet.analysis.correlate.flow_links import trails
+from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.repeated_packets import places
 from capnet.analysis.engine import Study
@@ -101,7 +101,7 @@ class Packets:
         self.links = flow_links(study.context)
         self.flows = np.ascontiguousarray(study.context.flows).reshape(-1)
         count = len(study.context.flows)
-        self.trails = trails(self.links, count)
+        self.trails = flow_chains(self.links, count)
         self._copied = _copied(study.context, self.trails)
         self._moved = _table(places(study.context, self.links, self.trails, self._copied, COPY_NS))
         slots = 128
@@ -155,9 +155,9 @@ def open_again(study: Study, number: int, on_block: Any = None) -> Capture:
 
 def _copied(context: Context, trail: np.ndarray) -> np.ndarray:
     """Per flow row: 1 where the capture itself made copies, which are more than other hops of the trail have."""
-    found = duplicates(context, COPY_NS)
+    found = duplicates(context)
     count = np.zeros(len(trail), dtype=np.int64)
-    count[found.flow] = found.count
+    count[found.flow_rows] = found.counts
     least = np.full(len(trail), np.iinfo(np.int64).max)
     np.minimum.at(least, trail, count)
     alone = np.bincount(trail, minlength=len(trail))[trail] == 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from capnet.analysis.core.flow_rows import echo_id, ports, proto_name
 from capnet.analysis.core.results import Evidence, TunnelRef
-from capnet.analysis.correlate.flow_links import trails
+from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.hop_changes import hop_changes
@@ -94,7 +94,7 @@ def follow_packet(study: Study, source: int, frame: int) -> Journey:
             elif len(alike) < _MOST_ALIKE:
                 alike.append(context.evidence(each.point, each.row["frame"]))
 
-    trail = int(trails(flow_links(context), len(context.flows))[target.flow])
+    trail = int(flow_chains(flow_links(context), len(context.flows))[target.flow])
     hops = _hops(study, {each.flow for each in found})
     found.sort(key=lambda each: (hops.index(each.flow), each.row["time"], each.source, each.row["frame"]))
     sightings: list[Sighting] = []

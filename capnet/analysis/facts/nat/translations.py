@@ -17,7 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import proto_name, replies
 from capnet.analysis.core.results import Evidence, Nat, Side
 from capnet.analysis.core.schema import PerFlow
-from capnet.analysis.correlate.duplicates import counted_once
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.conntrack import Entries
@@ -78,7 +78,7 @@ def _nat_facts(context: Context) -> _NatFacts:
     linked_rows = {row for step in steps for row in (step.first, step.last)}
     halves = _add_half_translations(context, translations, answers, linked_rows)
     entries = Entries(context.topology)
-    packets = counted_once(context)
+    packets = packets_without_duplicates(context)
     facts = []
     for key in sorted(translations, key=lambda key: _start(context, translations[key].step)):
         entry = _conntrack_entry(key, entries)
@@ -151,7 +151,7 @@ def _fact(
     packets: PerFlow,
     answers: PerFlow,
 ) -> Nat:
-    """The row of the report; `packets` are those of `counted_once`."""
+    """The row of the report; `packets` are those of `packets_without_duplicates`."""
     step = translation.step
     before, after = key.before, key.after
     before_row, after_row = step.first, step.last
@@ -163,7 +163,7 @@ def _fact(
         confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
         evidence += _evidence(context, links, translation.backward)
     # If a flow forks, its row also counts packets that were translated otherwise.
-    counted_row = step.last if links.branches[list(step.links)].any() else step.first
+    counted_row = step.last if links.leaves_fork[list(step.links)].any() else step.first
     return Nat(
         kind=nat_kind(before, after),
         proto=proto_name(key.proto),
