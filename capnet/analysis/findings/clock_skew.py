@@ -42,7 +42,8 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
     elif not clock.is_comparable:
         says += ", about: no clock that runs evenly fits their packets"
     elif drift:
-        says += f" and {'gains' if drift > 0 else 'loses'} {_span(abs(clock.drift) * clock.span_ns)} in {_span(clock.span_ns)}"
+        change = _span(abs(clock.drift) * clock.span_ns)
+        says += f" and {'gains' if drift > 0 else 'loses'} {change} in {_span(clock.span_ns)}"
     return Finding(
         "clock-skew",
         "info",

@@ -54,7 +54,7 @@ def sent(form: dict[str, Any], piece: Piece, ident: int) -> Packet:
     losses=st.dictionaries(st.tuples(st.integers(1, 5), st.integers(1, 3)), st.integers(0, 7), max_size=2),
     order=st.randoms(use_true_random=False),
 )
-def test_octets_that_are_missing_are_those_that_were_lost(
+def test_random_offload_counts_the_lost_octets(
     line: list[str], segments: list[int], losses: dict[tuple[int, int], int], order: Any
 ) -> None:
     names = [f"host{at}/eth{at}" for at in range(len(line) + 1)]

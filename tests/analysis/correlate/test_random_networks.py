@@ -148,7 +148,7 @@ def packet(flow: Flow, form: dict[str, Any], number: int, ident: int, back: bool
 
 @settings(max_examples=25, deadline=None)
 @given(line=devices, traffic=flows, order=st.randoms(use_true_random=False), ahead=st.sampled_from([0.0, 400_000.0]))
-def test_the_paths_found_are_the_paths_taken(line: list[Device], traffic: list[Flow], order: Any, ahead: float) -> None:
+def test_random_network_gives_paths_taken(line: list[Device], traffic: list[Flow], order: Any, ahead: float) -> None:
     names = [f"host{at}/eth{at}" for at in range(len(line) + 1)]
     if ahead:  # one host for both halves of the line, each with a clock of its own
         names = [f"{'left' if at <= len(line) // 2 else 'right'}/eth{at}" for at in range(len(line) + 1)]

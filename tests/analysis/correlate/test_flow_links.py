@@ -1,4 +1,4 @@
-"""One flow that goes on in two forms or by two cards, one after the other or in turn: both ways are told, no loss."""
+"""One flow goes on in two forms or by two interfaces, one after the other or in turn: both paths are found, no loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import study
-from capnet.analysis.trace.packet_trace import follow_packet
 from tests.stories import ACK, SYN, Network, Packet, tcp, udp
 from tests.story_reports import C1, C2, A, B, lost, points, read, translations
 
@@ -30,7 +29,8 @@ def named(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [each for each in report["findings"] if each["name"] == name]
 
 
-def test_a_flow_that_is_given_another_port_later_has_two_translations_and_no_loss(tmp_path: Path) -> None:
+def test_remapped_flow_has_two_translations_and_no_loss(tmp_path: Path) -> None:
+    """The connection table forgets a flow, which gets another port when it goes on."""
     report = read(remapped(), tmp_path)
     first, second = (("snat", "udp", (C1, 5555, B, 7000), (A, port, B, 7000)) for port in (5555, 61_000))
     assert translations(report) == {first, second}
@@ -43,7 +43,8 @@ def test_a_flow_that_is_given_another_port_later_has_two_translations_and_no_los
 
 
 @pytest.mark.parametrize("missing", [3, 9])
-def test_what_is_really_lost_of_such_a_flow_is_still_a_loss(tmp_path: Path, missing: int) -> None:
+def test_loss_in_a_remapped_flow_is_reported(tmp_path: Path, missing: int) -> None:
+    """One packet of a flow with two translations does not arrive."""
     net = remapped()
     gone = [i for i, (_, point, form) in enumerate(net.recorded)
             if point == "A/ens33" and isinstance(form, Packet) and form.payload == b"beat %02d" % missing]  # fmt: skip
@@ -55,7 +56,8 @@ def test_what_is_really_lost_of_such_a_flow_is_still_a_loss(tmp_path: Path, miss
     ]
 
 
-def test_a_port_that_is_used_again_reaches_another_server(tmp_path: Path) -> None:
+def test_reused_port_reaches_another_server(tmp_path: Path) -> None:
+    """A published port is balanced: the second connection, with equal ports, goes to C2."""
     net = Network(["A/ens33", "A/docker0"])
     for server, first in ((C1, 1_000), (C2, 900_000_000)):
         for number in range(6):
@@ -73,7 +75,7 @@ def test_a_port_that_is_used_again_reaches_another_server(tmp_path: Path) -> Non
     assert not named(report, "packet-loss")
 
 
-def test_a_connection_over_two_cards_in_turn_is_lost_on_neither(tmp_path: Path) -> None:
+def test_bond_round_robin_loses_nothing(tmp_path: Path) -> None:
     """Round robin over the two ports of a bond."""
     net = Network(["A/bond0", "A/eth0", "A/eth1"])
     for number in range(20):
@@ -85,17 +87,8 @@ def test_a_connection_over_two_cards_in_turn_is_lost_on_neither(tmp_path: Path) 
     assert not named(report, "packet-loss") and report["nat"] == []
 
 
-def test_one_packet_of_it_is_followed_where_it_went(tmp_path: Path) -> None:
-    found = study(remapped().write(tmp_path))
-    for number in range(48):
-        journey = follow_packet(found, 0, number + 1)
-        assert len(journey.frames) == 2 and not journey.missing and not journey.alike
-        first = number // 2 * 2 + 1
-        assert [each.frame for each in journey.frames] == [first, first + 1]
-
-
 @pytest.mark.parametrize("count", [1, 6])
-def test_equal_datagrams_are_no_side_way(tmp_path: Path, count: int) -> None:
+def test_equal_datagrams_make_no_side_link(tmp_path: Path, count: int) -> None:
     """A question to two servers without identifications, one of which is translated elsewhere: nobody can tell."""
     net = Network(["A/docker0", "A/ens33"])
     for _ in range(count):
@@ -107,7 +100,7 @@ def test_equal_datagrams_are_no_side_way(tmp_path: Path, count: int) -> None:
     assert translations(report) <= {("snat", "udp", (C1, 4000, "8.8.8.8", 53), (A, 4000, "8.8.8.8", 53))}
 
 
-def test_both_directions_of_a_translation_between_two_hosts_are_one_row(tmp_path: Path) -> None:
+def test_translation_between_two_hosts_is_one_row(tmp_path: Path) -> None:
     """Nothing in between was seen on either host, or the answers alone: it is still one connection."""
     for middle in (False, True):
         net = Network(["A/docker0", "A/ens33", "B/ens33"])
@@ -122,7 +115,7 @@ def test_both_directions_of_a_translation_between_two_hosts_are_one_row(tmp_path
         assert report["nat"][0]["reply_seen"]
 
 
-def test_a_chain_of_joins_is_not_told_anew_by_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chain_of_joins_is_followed_for_a_few_hops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty flows that each go on in the next one, and each has another one that joins it."""
     monkeypatch.setattr("capnet.analysis.correlate.flow_links.MOST_BEHIND", 4)
     net = Network(["A/one", "A/two", "A/three"])

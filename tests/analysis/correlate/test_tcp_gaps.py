@@ -1,0 +1,82 @@
+"""Sequence numbers that leave a gap: lost before the first point, late, or never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stories import SYN, Network, tcp
+from tests.story_reports import C1, A, B, lost, path_of, read
+
+
+def gaps(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each["facts"] for each in report["findings"] if each["name"] == "sequence-gap"]
+
+
+def stream(net: Network, order: list[tuple[float, int]], first: int = 0xFFFFF000) -> None:
+    """Segments of 1000 octets by number, each at its time in µs, seen at both ends of the wire."""
+    for time, number in order:
+        segment = tcp(
+            f"{A}:5555 > {B}:80", bytes(1000), seq=first + 1000 * number & 0xFFFFFFFF, ident=round(time) % 65_000 + 1
+        )
+        net.at(time, "A/ens33", segment)
+        net.at(time + 10, "B/ens33", segment)
+
+
+def test_segments_dropped_before_first_point_are_a_gap(tmp_path: Path) -> None:
+    """Segments 3 and 4 meet a queue that drops them: nobody shows them until they are sent again, 200 ms later."""
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 4)] + [(2e5, 3), (2.001e5, 4)])
+    report = read(net, tmp_path)
+    assert lost(path_of(report, A, B)) == [None, 0]
+    (facts,) = gaps(report)
+    assert (facts["point"], facts["flows"], facts["late"], facts["never"]) == ("A/ens33", 1, 2000, 0)
+    assert {each["name"] for each in report["findings"]} == {"sequence-gap", "retransmissions"}
+
+
+def test_octets_never_seen_are_counted_apart_from_late(tmp_path: Path) -> None:
+    """Segment 3 never comes; segment 6 comes 300 ms late."""
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 6)] + [(3e5, 6)])
+    (facts,) = gaps(read(net, tmp_path))
+    assert (facts["late"], facts["never"]) == (1000, 1000)
+
+
+def test_reordering_repeats_and_reused_ports_leave_no_gap(tmp_path: Path) -> None:
+    """Reordered within 3 ms, sent twice, and a second connection with the same ports."""
+    net = Network(["A/ens33", "B/ens33"])
+    stream(net, [(0, 0), (100, 2), (150, 1), (200, 3), (300, 3), (400, 4), (500, 5)])
+    stream(net, [(1e6 + 100 * n, n) for n in range(5)], first=0x40000000)  # another connection
+    assert gaps(read(net, tmp_path)) == []
+
+
+def test_loss_between_points_is_no_gap_of_the_second(tmp_path: Path) -> None:
+    """The loss is told once: at the hop where it happened."""
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(10):
+        segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=number * 1000, ident=number)
+        net.pass_by(("A/ens33", segment), *([] if number == 4 else [("B/ens33", segment)]))
+    report = read(net, tmp_path)
+    assert lost(path_of(report, A, B)) == [None, 1]
+    assert gaps(report) == []
+
+
+@pytest.mark.parametrize("seconds", [(0, 1, 2, 3, 4, 5, 7, 11), (0, 1, 3, 7)], ids=["linear first", "doubling"])
+def test_repeated_syn_is_one_connection(tmp_path: Path, seconds: tuple[int, ...]) -> None:
+    """Since Linux 6.5 every second at first (tcp_syn_linear_timeouts), before it after 1, 3, 7 s."""
+    net = Network(["A/docker0", "A/ens33", "B/ens33"])
+    for number, second in enumerate(seconds):
+        net.now = second * 1e6
+        syn = tcp(f"{C1}:5555 > {B}:80", flags=SYN, seq=1000, ident=number + 1, tsval=1000 * second)
+        net.pass_by(*((point, syn if point == "A/docker0" else syn.routed()) for point in net.points))
+    report = read(net, tmp_path)
+    path = path_of(report, C1, B)
+    assert [hop["packets"] for hop in path["hops"]] == [len(seconds)] * 3
+    assert lost(path) == [None, 0, 0]
+    (finding,) = [each for each in report["findings"] if each["name"] == "not-masqueraded"]
+    assert finding["facts"]["connections"] == 1
+    (again,) = [each for each in report["findings"] if each["name"] == "retransmissions"]
+    assert again["facts"]["segments"] == dict.fromkeys(net.points, len(seconds) - 1)
+    assert not {"sequence-gap", "duplicate-observation"} & {each["name"] for each in report["findings"]}
