@@ -21,9 +21,11 @@ from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
-from capnet.analysis.findings import findings
+from capnet.analysis.findings import finding_modules, findings
 from capnet.jit.kernel import Machine, rest
 from capnet.topology import Topology, role_from_name
+
+finding_modules()  # imports them with this module, which happens while the first blocks are read
 
 
 def conclude(reading: SourceReader, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:

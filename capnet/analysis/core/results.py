@@ -221,6 +221,9 @@ class Flows:
     top: list[Flow]
 
 
+MAX_EVIDENCE = 10  # frames that one finding names; a reader opens the first few
+
+
 @dataclass
 class Finding:
     name: str

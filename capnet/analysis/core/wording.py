@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
+from string import Formatter
+from typing import Any, NamedTuple
 
 
 def plural(count: int, thing: str) -> str:
@@ -15,3 +18,34 @@ def several(words: Sequence[str]) -> str:
     if len(words) > 4:
         words = [*words[:3], f"{len(words) - 3} more"]
     return " and ".join(words)
+
+
+class Text(NamedTuple):
+    """One sentence in each language; an empty one is not translated yet.
+
+    `Text(en="{lost:packet} did not arrive", zh="").fill(lost=2)` → `2 packets did not arrive`: a word after the colon
+    is what is counted. Chinese needs no plural, and names the counted thing itself.
+    """
+
+    en: str
+    zh: str
+
+    def fill(self, **values: object) -> str:
+        """The English sentence with these values in it."""
+        return _FORMATTER.vformat(self.en, (), values)
+
+
+class _Counting(Formatter):
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """`{lost:packet}` counts packets; other format specs mean what they mean in Python."""
+        if isinstance(value, Integral) and len(format_spec) > 1 and format_spec[0].isalpha():
+            return plural(int(value), format_spec)
+        return super().format_field(value, format_spec)
+
+
+_FORMATTER = _Counting()
+
+
+def finding_name(module: str) -> str:
+    """`capnet.analysis.findings.routing_loop` → `routing-loop`: a finding is called as its file."""
+    return module.rpartition(".")[2].replace("_", "-")

@@ -1,71 +1,27 @@
-"""Diagnoses: judgements on the facts, each with a name, a level, one sentence, evidence and what to do about it.
+"""Findings: judgements on the facts, each with a name, a level, one sentence, evidence, and what to do next.
 
-One diagnosis per file; its docstring is its manual page. A new one costs its file and, here, its name twice.
+Each file of this folder is one finding, and lying here registers it: routing_loop.py is the finding `routing-loop`.
+Its docstring is its manual page, from which docs/findings.md is made. CONTRIBUTING.md says how to add one.
 """
 
 from __future__ import annotations
 
+import pkgutil
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
-from capnet.analysis.findings import (
-    arp_unanswered,
-    asymmetric_path,
-    capture_dropped_packets,
-    checksum_offload,
-    client_ip_lost,
-    clock_skew,
-    connection_refused,
-    dns_failure,
-    duplicate_ip,
-    duplicate_observation,
-    encrypted_overlay,
-    foreign_vtep,
-    macvlan_host_isolation,
-    mtu_blackhole,
-    no_return_route,
-    not_all_looked_at,
-    not_masqueraded,
-    offload_oversize_frames,
-    overlay_mtu_exceeded,
-    packet_loss,
-    proxied_not_rewritten,
-    published_port_blocked,
-    retransmissions,
-    sequence_gap,
-    source_port_collision,
-    tunnel_one_way,
-)
 
-DIAGNOSES = (
-    arp_unanswered,
-    asymmetric_path,
-    capture_dropped_packets,
-    checksum_offload,
-    client_ip_lost,
-    clock_skew,
-    connection_refused,
-    dns_failure,
-    duplicate_ip,
-    duplicate_observation,
-    encrypted_overlay,
-    foreign_vtep,
-    macvlan_host_isolation,
-    mtu_blackhole,
-    no_return_route,
-    not_all_looked_at,
-    not_masqueraded,
-    offload_oversize_frames,
-    overlay_mtu_exceeded,
-    packet_loss,
-    proxied_not_rewritten,
-    published_port_blocked,
-    retransmissions,
-    sequence_gap,
-    source_port_collision,
-    tunnel_one_way,
-)
+
+@cache
+def finding_modules() -> tuple[ModuleType, ...]:
+    """The module of each finding, in order of their names. The first call imports them."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(import_module(f"{__name__}.{name}") for name in names)
 
 
 def findings(context: Context) -> list[Finding]:
-    """Everything worth telling, in order of name."""
-    return [finding for diagnosis in DIAGNOSES for finding in diagnosis.diagnose(context)]
+    """What each finding says of a capture, in order of their names."""
+    return [finding for module in finding_modules() for finding in module.diagnose(context)]

@@ -1,37 +1,63 @@
-"""checksum-offload: TCP and UDP checksums that are not filled in yet.
+"""checksum-offload: TCP and UDP checksums are not filled in yet.
 
-Looks at: packets whose checksum field holds the sum of the pseudo-header alone, which is what Linux leaves there for
-the network card to complete. On virtual links nobody ever does, not even at the receiver.
-Says: how many of the packets looked at, and at which points. They look "bad" to Wireshark; nothing is damaged.
-Wrong when: hardly ever; a filled checksum equals that sum once in 65535 packets.
+Looks at: packets whose checksum field holds the sum of the pseudo-header alone (RFC 9293 section 3.1). Linux leaves it
+there for the network card to complete; on veth pairs and bridges no card does.
+Says: how many of the packets that were examined, and at how many points. Wireshark may call them bad; nothing is
+damaged.
+Wrong when: a filled checksum equals that sum by chance, once in 65,535 packets.
+Fix: nothing on the network; turn off checksum validation in Wireshark, or the offload while capturing.
+Verify: `ethtool -k IFACE | grep checksum`.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name
 
-RARE = 0.01  # share of packets below which it may be chance
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "bridge"
+WITNESS = "tests/made/tcp.pcap"  # every checksum is filled in
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{unfilled} of {examined:TCP and UDP packet} at {points:point} carry checksums that are left to a network card: "
+    "not damaged, as is usual on virtual links",
+    zh="",
+)
+FIX = Text(
+    en="nothing to fix; in Wireshark turn checksum validation off (-o tcp.check_checksum:false "
+    "-o udp.check_checksum:false), or capture after `ethtool -K IFACE tx off`",
+    zh="",
+)
+
+MAX_CHANCE_SHARE = 0.01  # of a point's packets: no more may hold that sum by chance
 
 
 def diagnose(context: Context) -> list[Finding]:
-    seen = context.checksums
-    found = {point: each for point, each in seen.items() if each.unfilled > max(RARE * each.seen, 1)}
-    if not found:
+    unfilled = {
+        point: checksums
+        for point, checksums in sorted(context.checksums.items())
+        if checksums.unfilled > max(MAX_CHANCE_SHARE * checksums.seen, 1)
+    }
+    if not unfilled:
         return []
-    unfilled = sum(each.unfilled for each in found.values())
-    looked = sum(each.seen for each in seen.values())
-    names = {context.points[point].name: each.unfilled for point, each in sorted(found.items())}
+    total = sum(checksums.unfilled for checksums in unfilled.values())
+    examined = sum(checksums.seen for checksums in context.checksums.values())
     return [
         Finding(
-            "checksum-offload",
+            NAME,
             "info",
-            f"{unfilled} of {plural(looked, 'TCP and UDP packet')} at {plural(len(found), 'point')} carry checksums "
-            "that are left to a network card: not damaged, as is usual on virtual links",
-            "nothing to fix; in Wireshark turn checksum validation off (-o tcp.check_checksum:false "
-            "-o udp.check_checksum:false), or capture after `ethtool -K IFACE tx off`",
-            {"unfilled": unfilled, "looked_at": looked, "points": names},
-            [context.evidence(point, frame) for point, each in sorted(found.items()) for frame in each.frames[:2]][:10],
+            SAYS.fill(unfilled=total, examined=examined, points=len(unfilled)),
+            FIX.fill(),
+            {
+                "unfilled": total,
+                "looked_at": examined,
+                "points": {context.points[point].name: checksums.unfilled for point, checksums in unfilled.items()},
+            },
+            [context.evidence(point, frame) for point, checksums in unfilled.items() for frame in checksums.frames[:2]][
+                :MAX_EVIDENCE
+            ],
         )
     ]

@@ -1,40 +1,62 @@
 """client-ip-lost: a server sees another address than its client's.
 
-Looks at: proxied connections, and translations that rewrite both ends (Swarm's ingress and service
-addresses, hairpins).
-Says: which addresses the servers see instead, for how many connections.
-Wrong when: the address in between is meant to be the client (a reverse proxy one knows of).
+Looks at: proxied connections, and translations that rewrite both ends (Swarm's ingress and service addresses,
+hairpin NAT).
+Says: which address the servers see instead, and for how many connections.
+Wrong when: the address in between is meant to be the client, as that of a reverse proxy.
+Fix: publish the port in host mode (`--publish mode=host`), or let the proxy pass on the client's address.
+Verify: the server's log shows the client's address.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.proxies import proxy_facts
 
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "overlay-service"
+WITNESS = "pcaps/bridge.pcapng"  # DNAT and masquerade, each of which rewrites one end only
+EXPLAINS = ()
+
+SAYS = Text(en="servers see {address} instead of the client in {connections:connection}", zh="")
+FIX = Text(
+    en="publish the port in host mode, or have the proxy say who asked (PROXY protocol, X-Forwarded-For)",
+    zh="",
+)
+
+MAX_CLIENTS = 20  # that the facts list
+
 
 def diagnose(context: Context) -> list[Finding]:
-    seen_as: dict[str, list[tuple[str, list[Evidence]]]] = {}
+    clients: dict[str, list[str]] = {}
+    evidence: dict[str, list[Evidence]] = {}
+
+    def note(seen_as: str, client: str, frames: list[Evidence]) -> None:
+        clients.setdefault(seen_as, []).append(client)
+        evidence.setdefault(seen_as, []).extend(frames)
+
     for proxy in proxy_facts(context):
         if proxy.client_side.src != proxy.server_side.src:
-            seen_as.setdefault(proxy.server_side.src, []).append((proxy.client_side.src, proxy.evidence))
-    for row in nat_facts(context):
-        if row.kind == "snat+dnat" and row.before.src != row.after.src:
-            seen_as.setdefault(row.after.src, []).append((row.before.src, row.evidence[:2]))
+            note(proxy.server_side.src, proxy.client_side.src, proxy.evidence)
+    for translation in nat_facts(context):
+        if translation.kind == "snat+dnat" and translation.before.src != translation.after.src:
+            note(translation.after.src, translation.before.src, translation.evidence[:2])
     return [
         Finding(
-            "client-ip-lost",
+            NAME,
             "info",
-            f"servers see {address} instead of the client in {plural(len(seen_as[address]), 'connection')}",
-            "publish the port in host mode, or have the proxy say who asked (PROXY protocol, X-Forwarded-For)",
+            SAYS.fill(address=address, connections=len(clients[address])),
+            FIX.fill(),
             {
                 "seen_as": address,
-                "clients": sorted({client for client, _ in seen_as[address]})[:20],
-                "connections": len(seen_as[address]),
+                "clients": sorted(set(clients[address]))[:MAX_CLIENTS],
+                "connections": len(clients[address]),
             },
-            [each for _, evidence in seen_as[address] for each in evidence][:10],
+            evidence[address][:MAX_EVIDENCE],
         )
-        for address in sorted(seen_as)
+        for address in sorted(clients)
     ]

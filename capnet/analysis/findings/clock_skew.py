@@ -1,9 +1,12 @@
 """clock-skew: the clocks of two hosts, or of two files, disagree.
 
 Looks at: packets that were seen under two clocks, in both directions where there are both (`correlate.clocks`).
-Says: by how much, whether they drift or were set meanwhile, and how exactly that is known. Delays between their points
-are given after correction; where only one direction passed, they are not given at all.
-Wrong when: the fastest packets one way take much longer than those the other way: the middle is taken to be fair.
+Says: by how much they differ, whether one drifts or was set meanwhile, and how exactly that is known. Delays between
+their points are corrected; where packets in one direction only were seen at both, no delay is given.
+Wrong when: the fastest packets of one direction take much longer than those of the other: half the round trip is taken
+for each.
+Fix: run an NTP or PTP client on both hosts.
+Verify: `chronyc tracking` or `timedatectl timesync-status` on both hosts.
 """
 
 from __future__ import annotations
@@ -12,10 +15,30 @@ import numpy as np
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clock_bounds import CLOCK_TOLERANCE_NS
 from capnet.analysis.correlate.clocks import Clock, clocks
 from capnet.analysis.correlate.link_building import flow_links
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = None  # the hosts of the lab share the clock of one machine
+WITNESS = "pcaps/overlay.pcapng"  # twelve points on two hosts, one clock
+EXPLAINS = ()
+
+AHEAD = Text(en="the clock of {clock} is {offset} ahead of that of {reference}", zh="")
+BEHIND = Text(en="the clock of {clock} is {offset} behind that of {reference}", zh="")
+EQUAL_AT_FIRST = Text(en="the clock of {clock} at first agrees with that of {reference}", zh="")
+BOUND = Text(en=", {bound}: packets in one direction only were seen at both", zh="")
+SET = Text(en=" and was set {times:time} while packets were recorded: {steps}", zh="")
+UNEVEN = Text(en=", about: no clock that runs evenly fits their packets", zh="")
+GAINS = Text(en=" and gains {drift} in {span}", zh="")
+LOSES = Text(en=" and loses {drift} in {span}", zh="")
+COMPARED = Text(en=" ({packets:packet} compared)", zh="")
+FIX = Text(en="run an NTP or PTP client on both hosts; delays between them are corrected here", zh="")
+
+MAX_STEPS = 4  # that the sentence lists
+MAX_LINKS = 4  # of which the frames at both ends are evidence
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -27,68 +50,75 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _finding(context: Context, index: int, clock: Clock) -> Finding:
-    drift = clock.drift * 1e6  # µs in a second
-    way = "ahead of" if clock.ahead_ns > 0 else "behind"
-    apart = f"is {_span(abs(clock.ahead_ns))} {way}"
-    if abs(clock.ahead_ns) <= max(clock.uncertainty_ns, CLOCK_TOLERANCE_NS):
-        apart = "at first agrees with"
-    says = f"the clock of {clock.name} {apart} that of {clock.reference}"
-    steps = _steps(clock)
-    if clock.bound:
-        says += f", {clock.bound}: packets in one direction only were seen at both"
-    elif steps:
-        by = ", ".join(f"{'+' if step > 0 else '−'}{_span(abs(step))}" for step in steps[:4])
-        says += f" and was set {plural(len(steps), 'time')} while packets were recorded: {by}"
-    elif not clock.is_comparable:
-        says += ", about: no clock that runs evenly fits their packets"
-    elif drift:
-        change = _span(abs(clock.drift) * clock.span_ns)
-        says += f" and {'gains' if drift > 0 else 'loses'} {change} in {_span(clock.span_ns)}"
+    steps_ns = _steps_ns(clock)
     return Finding(
-        "clock-skew",
+        NAME,
         "info",
-        says + f" ({plural(clock.packets_compared, 'packet')} compared)",
-        "run an NTP or PTP client on both hosts; delays between them are corrected here",
+        _offset(clock) + _behaviour(clock, steps_ns) + COMPARED.fill(packets=clock.packets_compared),
+        FIX.fill(),
         {
             "clock": clock.name,
             "reference": clock.reference,
             "ahead_us": round(clock.ahead_ns / 1000, 3),
-            "drift_us_per_s": round(drift, 6),
+            "drift_us_per_s": round(clock.drift * 1e6, 6),
             "uncertainty_us": round(clock.uncertainty_ns / 1000, 3) if clock.is_comparable else None,
             "both_directions": clock.is_comparable,
-            "steps_us": [round(step / 1000, 3) for step in steps],
+            "steps_us": [round(step / 1000, 3) for step in steps_ns],
             "pairs": clock.packets_compared,
         },
         _evidence(context, index),
     )
 
 
-def _steps(clock: Clock) -> list[float]:
-    """By how much it was set, ns, each time."""
-    found, before = [], (clock.ahead_ns, clock.drift, clock.since_ns)
+def _offset(clock: Clock) -> str:
+    """How far the clock is from its reference."""
+    if abs(clock.ahead_ns) <= max(clock.uncertainty_ns, CLOCK_TOLERANCE_NS):
+        return EQUAL_AT_FIRST.fill(clock=clock.name, reference=clock.reference)
+    text = AHEAD if clock.ahead_ns > 0 else BEHIND
+    return text.fill(clock=clock.name, offset=_duration(abs(clock.ahead_ns)), reference=clock.reference)
+
+
+def _behaviour(clock: Clock, steps_ns: list[float]) -> str:
+    """How well the offset is known, and whether it changes."""
+    if clock.bound:
+        return BOUND.fill(bound=clock.bound)
+    if steps_ns:
+        steps = ", ".join(f"{'+' if step > 0 else '−'}{_duration(abs(step))}" for step in steps_ns[:MAX_STEPS])
+        return SET.fill(times=len(steps_ns), steps=steps)
+    if not clock.is_comparable:
+        return UNEVEN.fill()
+    if clock.drift:
+        text = GAINS if clock.drift > 0 else LOSES
+        return text.fill(drift=_duration(abs(clock.drift) * clock.span_ns), span=_duration(clock.span_ns))
+    return ""
+
+
+def _steps_ns(clock: Clock) -> list[float]:
+    """By how much the clock was set each time, ns."""
+    steps_ns, before = [], (clock.ahead_ns, clock.drift, clock.since_ns)
     for step in clock.steps:
         ahead, drift, since = before
-        now = step.ahead_ns + step.drift * (step.begin_ns - step.since_ns)
-        then = step.begin_ns - (now - ahead)  # by the clock as it was
-        found.append(now - (ahead + drift * (then - since)))
+        offset_after = step.ahead_ns + step.drift * (step.begin_ns - step.since_ns)
+        begin = step.begin_ns - (offset_after - ahead)  # by the clock as it was
+        steps_ns.append(offset_after - (ahead + drift * (begin - since)))
         before = step.ahead_ns, step.drift, step.since_ns
-    return found
+    return steps_ns
 
 
 def _evidence(context: Context, index: int) -> list[Evidence]:
-    """The first packets seen under this clock and another."""
-    found = flow_links(context)
-    of = clocks(context).of_flows(context)
-    source, target = of[found.source], of[found.target]
+    """The first packets that were seen under this clock and another."""
+    links = flow_links(context)
+    clock_of_flows = clocks(context).of_flows(context)
+    source, target = clock_of_flows[links.source], clock_of_flows[links.target]
     crossing = np.flatnonzero((source != target) & ((source == index) | (target == index)))
     evidence = []
-    for link in crossing[np.argsort(found.frames[crossing, 0], kind="stable")][:4].tolist():
-        evidence.append(context.flow_evidence(found.source[link], int(found.frames[link, 0])))
-        evidence.append(context.flow_evidence(found.target[link], int(found.frames[link, 1])))
+    for link in crossing[np.argsort(links.frames[crossing, 0], kind="stable")][:MAX_LINKS].tolist():
+        evidence.append(context.flow_evidence(links.source[link], int(links.frames[link, 0])))
+        evidence.append(context.flow_evidence(links.target[link], int(links.frames[link, 1])))
     return evidence
 
 
-def _span(nanoseconds: float) -> str:
+def _duration(nanoseconds: float) -> str:
     for unit, size in (("s", 1e9), ("ms", 1e6)):
         if nanoseconds >= size:
             return f"{nanoseconds / size:.3f} {unit}"

@@ -1,41 +1,56 @@
-"""duplicate-ip: two stations claim one address.
+"""duplicate-ip: several stations claim one IPv4 address.
 
-Looks at: ARP messages whose sender address is the same and whose sender MAC is not, at one point and in one VNI.
-Says: which MACs claim which address. An error while both claim it in turn; only a warning where one began after the
-other had ended, as when a container is made anew with the same address.
+Looks at: ARP messages with the same sender address and different sender MACs, at one point and in one VNI.
+Says: which MACs claim which address. An error while they claim it in turn; a warning where one began after the other
+had ended, as when a container is made anew with the same address.
 Wrong when: two gateways share an address on purpose (VRRP), a bridge answers for others (proxy ARP), or the point
 shows several VLANs at once.
+Fix: give one of the stations another address; keep Docker away from addresses in use with `--ip-range` or
+`--aux-address`.
+Verify: `arping -D -I IFACE ADDRESS` reports no reply from a second MAC.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import several
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.layer2.model import Claims
 from capnet.analysis.facts.layer2.segments import rival_claims
 from capnet.wire.addresses import mac_text
 
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # Docker gives no address of a network twice
+WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
+EXPLAINS = ()
+
+AT_ONCE = Text(en="{address} is claimed by {macs}", zh="")
+AT_ONCE_FIX = Text(
+    en="give one of them another address: reserve those outside of Docker with --ip-range or --aux-address", zh=""
+)
+MOVED = Text(en="{address} is claimed by {macs}, one after the other", zh="")
+MOVED_FIX = Text(en="check that {address} was given away anew and is not used twice", zh="")
+
 
 def diagnose(context: Context) -> list[Finding]:
-    found: dict[tuple[str, tuple[int, ...]], list[Claims]] = {}
+    rivals: dict[tuple[str, tuple[int, ...]], list[Claims]] = {}
     for claims in rival_claims(context):
-        found.setdefault((claims.ip, tuple(sorted(claims.by))), []).append(claims)
+        rivals.setdefault((claims.ip, tuple(sorted(claims.by))), []).append(claims)
     findings = []
-    for (ip, macs), places in sorted(found.items()):
-        at_once = any(claims.at_once for claims in places)
-        who = several([mac_text(mac) for mac in macs])
-        evidence = [context.evidence(each.point, frame) for each in places for _, _, frame in each.by.values()]
+    for (address, macs), at_points in sorted(rivals.items()):
+        at_once = any(claims.at_once for claims in at_points)
+        says, fix = (AT_ONCE, AT_ONCE_FIX) if at_once else (MOVED, MOVED_FIX)
+        mac_texts = [mac_text(mac) for mac in macs]
+        evidence = [context.evidence(claims.point, frame) for claims in at_points for _, _, frame in claims.by.values()]
         findings.append(
             Finding(
-                "duplicate-ip",
+                NAME,
                 "error" if at_once else "warning",
-                f"{ip} is claimed by {who}" + ("" if at_once else ", one after the other"),
-                "give one of them another address: reserve those outside of Docker with --ip-range or --aux-address"
-                if at_once
-                else f"check that {ip} was given away anew and is not used twice",
-                {"address": ip, "macs": [mac_text(mac) for mac in macs]},
-                sorted(evidence)[:10],
+                says.fill(address=address, macs=several(mac_texts)),
+                fix.fill(address=address),
+                {"address": address, "macs": mac_texts},
+                sorted(evidence)[:MAX_EVIDENCE],
             )
         )
     return findings

@@ -1,35 +1,46 @@
 """duplicate-observation: one point recorded the same packet twice.
 
 Looks at: equal digests in one flow at one point within a millisecond.
-Says: how many packets are there twice; they were captured twice, not sent twice.
-Wrong when: a host really sends two identical packets, same IP identification included, within a millisecond.
+Says: how many packets of a point are recorded twice. They were captured twice, not sent twice.
+Wrong when: a host sends two identical packets within a millisecond, with the same IP identification.
+Fix: nothing; capture at one interface instead of `any`, or without promiscuous mode (`tcpdump -p`) on a bridge.
+Verify: the same capture with `-p`, or on a veth of the bridge, has each packet once.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Evidence, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FLOW_POINT
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import duplicates
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "bridge-hairpin-noproxy"
+WITNESS = "pcaps/bridge.pcapng"  # a bridge in promiscuous mode that makes no copies
+EXPLAINS = ()
+
+SAYS = Text(en="{point} recorded {packets:packet} twice", zh="")
+FIX = Text(en="nothing to fix: an `any` capture or a promiscuous bridge sees some packets twice", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:
-    found = duplicates(context)
-    counts: dict[int, int] = {}
+    per_flow = duplicates(context)
+    packets: dict[int, int] = {}
     evidence: dict[int, list[Evidence]] = {}
-    for i in range(len(found.flow_rows)):
-        point = int(context.flows[found.flow_rows[i], FLOW_POINT])
-        counts[point] = counts.get(point, 0) + int(found.counts[i])
-        evidence.setdefault(point, []).extend(context.evidence(point, int(frame)) for frame in found.frames[i])
+    for row, count, frames in zip(per_flow.flow_rows, per_flow.counts.tolist(), per_flow.frames.tolist(), strict=True):
+        point = int(context.flows[row, FLOW_POINT])
+        packets[point] = packets.get(point, 0) + count
+        evidence.setdefault(point, []).extend(context.evidence(point, frame) for frame in frames)
     return [
         Finding(
-            "duplicate-observation",
+            NAME,
             "info",
-            f"{context.points[point].name} recorded {plural(counts[point], 'packet')} twice",
-            "nothing to fix: an `any` capture or a promiscuous bridge sees some packets twice",
-            {"point": context.points[point].name, "packets": counts[point]},
-            sorted(evidence[point])[:10],
+            SAYS.fill(point=context.points[point].name, packets=packets[point]),
+            FIX.fill(),
+            {"point": context.points[point].name, "packets": packets[point]},
+            sorted(evidence[point])[:MAX_EVIDENCE],
         )
-        for point in sorted(counts)
+        for point in sorted(packets)
     ]

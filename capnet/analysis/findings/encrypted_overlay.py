@@ -1,72 +1,93 @@
-"""encrypted-overlay: an overlay network crosses the wire in ESP; or it should, and does not.
+"""encrypted-overlay: an overlay network crosses the wire in ESP; or it is meant to, and does not.
 
 Looks at: ESP between hosts, VXLAN between the same hosts, and Docker's `encrypted` option in the topology.
 Says: who encrypts, and whether VXLAN crosses beside it in clear. An error where Docker calls the network encrypted
 and its frames are readable on the wire.
 Wrong when: the ESP belongs to another VPN between the same hosts.
+Fix: where frames cross in clear, load the kernel modules of ESP and xfrm on both hosts.
+Verify: `ip xfrm state` shows a pair of states for each peer; `iptables -t mangle -S` marks UDP port 4789.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding, Tunnel
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.overlay import judge
 from capnet.analysis.facts.tunnels import tunnel_facts
 
+NAME = finding_name(__name__)
+LEVELS = ("error", "info")
+SCENARIO = "overlay-encrypted"
+WITNESS = "pcaps/overlay.pcapng"  # an overlay network without the option
+EXPLAINS = ()
+
+IN_CLEAR = Text(
+    en="network {network} is to be encrypted, but its frames cross {point} in clear (VNI {vni})",
+    zh="",
+)
+IN_CLEAR_FIX = Text(
+    en="check that the kernels of both hosts have ESP and xfrm (`ip xfrm state` shows one pair for each peer)", zh=""
+)
+ENCRYPTED = Text(en="{vteps} encrypt what they exchange: {packets:ESP packet}", zh="")
+BESIDE_CLEAR = Text(
+    en="{vteps} encrypt what they exchange: {packets:ESP packet}, while VNI {vni} crosses in clear", zh=""
+)
+ENCRYPTED_FIX = Text(
+    en="nothing to fix; the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace", zh=""
+)
+
+MIN_OVERLAY_CONFIDENCE = 0.5  # of 0 to 1: below, the ESP may be of any VPN
+
 
 def diagnose(context: Context) -> list[Finding]:
-    return [*_in_clear(context), *_secret(context)]
+    return [*_in_clear(context), *_encrypted(context)]
 
 
 def _in_clear(context: Context) -> list[Finding]:
     if context.topology is None:
         return []
-    wanted = {network.name for network in context.topology.networks if "encrypted" in network.options}
-    open_ = [each for each in tunnel_facts(context) if each.kind == "vxlan" and each.network in wanted]
+    to_encrypt = {network.name for network in context.topology.networks if "encrypted" in network.options}
+    readable: dict[str, Tunnel] = {}
+    for tunnel in tunnel_facts(context):
+        if tunnel.kind == "vxlan" and tunnel.network in to_encrypt:
+            readable.setdefault(tunnel.network, tunnel)
     return [
         Finding(
-            "encrypted-overlay",
+            NAME,
             "error",
-            f"network {network} is to be encrypted, but its frames cross {tunnel.point} in clear (VNI {tunnel.vni})",
-            "check that the kernels of both hosts have ESP and xfrm (`ip xfrm state` shows one pair for each peer)",
+            IN_CLEAR.fill(network=network, point=tunnel.point, vni=tunnel.vni),
+            IN_CLEAR_FIX.fill(),
             {"network": network, "vni": tunnel.vni, "vteps": tunnel.vteps, "encrypted": False},
-            tunnel.evidence[:10],
+            tunnel.evidence[:MAX_EVIDENCE],
         )
-        for network in sorted(wanted)
-        for tunnel in [each for each in open_ if each.network == network][:1]
+        for network, tunnel in sorted(readable.items())
     ]
 
 
-def _secret(context: Context) -> list[Finding]:
+def _encrypted(context: Context) -> list[Finding]:
     esp: dict[tuple[str, ...], list[Tunnel]] = {}
-    for each in tunnel_facts(context):
-        if each.kind == "esp":
-            esp.setdefault(tuple(each.vteps), []).append(each)
-    if not esp or not any(model.confidence >= 0.5 for model in judge(context)):
+    clear_vnis: dict[tuple[str, ...], int | None] = {}
+    for tunnel in tunnel_facts(context):
+        if tunnel.kind == "esp":
+            esp.setdefault(tuple(tunnel.vteps), []).append(tunnel)
+        elif tunnel.kind == "vxlan":
+            clear_vnis.setdefault(tuple(tunnel.vteps), tunnel.vni)
+    if not esp or not any(model.confidence >= MIN_OVERLAY_CONFIDENCE for model in judge(context)):
         return []
     findings = []
     for vteps, tunnels in sorted(esp.items()):
-        plain = next(
-            (each for each in tunnel_facts(context) if each.kind == "vxlan" and tuple(each.vteps) == vteps), None
-        )
-        packets = max(each.frames for each in tunnels)
-        says = f"{' and '.join(vteps)} encrypt what they exchange: {plural(packets, 'ESP packet')}"
-        if plain:
-            says += f", while VNI {plain.vni} crosses in clear"
+        packets = max(tunnel.frames for tunnel in tunnels)
+        text = BESIDE_CLEAR if vteps in clear_vnis else ENCRYPTED
+        clear_vni = clear_vnis.get(vteps)
         findings.append(
             Finding(
-                "encrypted-overlay",
+                NAME,
                 "info",
-                says,
-                "nothing to fix; the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace",
-                {
-                    "hosts": list(vteps),
-                    "packets": packets,
-                    "encrypted": True,
-                    "clear_vni": plain.vni if plain else None,
-                },
-                sorted(frame for each in tunnels for frame in each.evidence)[:10],
+                text.fill(vteps=" and ".join(vteps), packets=packets, vni=clear_vni),
+                ENCRYPTED_FIX.fill(),
+                {"hosts": list(vteps), "packets": packets, "encrypted": True, "clear_vni": clear_vni},
+                sorted(frame for tunnel in tunnels for frame in tunnel.evidence)[:MAX_EVIDENCE],
             )
         )
     return findings

@@ -1,59 +1,74 @@
-"""foreign-vtep: frames for an overlay come from a host that is no node of the swarm.
+"""foreign-vtep: frames of an overlay network come from a host that is no node of the swarm.
 
-Looks at: the endpoints of VXLAN tunnels against the hosts' addresses in the topology; without one, against those that
-gossip on port 7946 in the same capture.
-Says: which endpoint is not known. Linux takes frames with a known VNI from any sender and learns their MACs: such a
+Looks at: the endpoints of VXLAN tunnels against the hosts' addresses in the topology; without a topology, against the
+addresses that gossip on port 7946 in the same capture.
+Says: which endpoint is unknown. Linux accepts frames with a known VNI from any sender and learns their MACs, so such a
 host can speak to the containers, or in their name.
 Wrong when: the capture lacks the gossip of a node, or the topology was recorded before a node joined.
+Fix: accept UDP port 4789 from the swarm's nodes only, or encrypt the network.
+Verify: `docker node inspect --format '{{.Status.Addr}}' NODE` of every node; `bridge fdb show dev vxlan0` in the
+overlay's namespace.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
 from capnet.analysis.facts.swarm_traffic import swarms_own
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # every host of the lab that sends VXLAN is a node
+WITNESS = "pcaps/overlay.pcapng"  # VXLAN between two nodes
+EXPLAINS = ()
+
+SAYS = Text(en="{vtep} exchanges frames of VNI {vnis} but is no node: {reason}", zh="")
+BY_TOPOLOGY = Text(en="no host of the topology has that address", zh="")
+BY_GOSSIP = Text(en="the nodes gossip on port {port}, it does not", zh="")
+FIX = Text(en="accept UDP port 4789 from the swarm's nodes only, or encrypt the network (--opt encrypted)", zh="")
+
 
 def diagnose(context: Context) -> list[Finding]:
-    tunnels = [each for each in tunnel_facts(context) if each.kind == "vxlan"]
+    tunnels = [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan"]
     if not tunnels:
         return []
-    nodes, known_by = _nodes(context)
+    nodes, reason = _nodes(context)
     findings = []
-    for vtep in sorted({vtep for each in tunnels for vtep in each.vteps} - nodes):
-        mine = [each for each in tunnels if vtep in each.vteps and (each.vni or 0) >= FIRST_SWARM_VNI]
-        # Only a stranger to nodes that are known: between strangers it may be anybody's VXLAN.
-        if not any(set(each.vteps) & nodes for each in mine):
+    for vtep in sorted({vtep for tunnel in tunnels for vtep in tunnel.vteps} - nodes):
+        of_vtep = [tunnel for tunnel in tunnels if vtep in tunnel.vteps and (tunnel.vni or 0) >= FIRST_SWARM_VNI]
+        # Without a node at the other end it may be VXLAN of another system.
+        if not any(set(tunnel.vteps) & nodes for tunnel in of_vtep):
             continue
-        vnis = sorted({each.vni for each in mine if each.vni is not None})
+        vnis = sorted({tunnel.vni for tunnel in of_vtep if tunnel.vni is not None})
         findings.append(
             Finding(
-                "foreign-vtep",
+                NAME,
                 "error",
-                f"{vtep} exchanges frames of VNI {', '.join(map(str, vnis))} but is no node: {known_by}",
-                "accept UDP port 4789 from the swarm's nodes only, or encrypt the network (--opt encrypted)",
+                SAYS.fill(vtep=vtep, vnis=", ".join(map(str, vnis)), reason=reason),
+                FIX.fill(),
                 {"vtep": vtep, "vnis": vnis},
-                sorted(frame for each in mine for frame in each.evidence)[:10],
+                sorted(frame for tunnel in of_vtep for frame in tunnel.evidence)[:MAX_EVIDENCE],
             )
         )
     return findings
 
 
 def _nodes(context: Context) -> tuple[set[str], str]:
-    """Addresses of the swarm's nodes, and how they are known."""
+    """Addresses of the swarm's nodes, and why another address is none."""
     if context.topology and context.topology.hosts:
         hosts = context.topology.hosts
-        addresses = {ip.split("/")[0] for host in hosts for each in host.interfaces for ip in each.addresses}
-        return addresses, "no host of the topology has that address"
-    flows = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
-    gossips = {
+        addresses = {ip.split("/")[0] for host in hosts for interface in host.interfaces for ip in interface.addresses}
+        return addresses, BY_TOPOLOGY.fill()
+    gossip = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
+    addresses = {
         address_text(int(row[hi]), int(row[lo]))
-        for row in flows
+        for row in gossip
         for hi, lo in ((FLOW_SRC_HI, FLOW_SRC_LO), (FLOW_DST_HI, FLOW_DST_LO))
     }
-    return gossips, f"the nodes gossip on port {PORT_SWARM_GOSSIP}, it does not"
+    return addresses, BY_GOSSIP.fill(port=PORT_SWARM_GOSSIP)

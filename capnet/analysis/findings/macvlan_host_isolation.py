@@ -1,10 +1,12 @@
-"""macvlan-host-isolation: a host cannot reach the containers behind its own card.
+"""macvlan-host-isolation: a host cannot reach the macvlan children of its own interface.
 
-Looks at: ARP requests of a card's host for a station behind that card which answers everybody else
-(`facts.layer2.segments`).
-Says: which host asked for which of its own macvlan children; the kernel never passes frames between a card and its
-macvlan children, so that this can only fail.
-Wrong when: the station was unreachable for another reason just then, or the asking host is another one on the wire.
+Looks at: ARP requests of a parent interface's host for a station behind that interface that answers all others
+(`facts.layer2.host_isolation`).
+Says: which host asked for which of its own macvlan children. The kernel passes no frames between a parent's host and
+its macvlan children, so this can only fail.
+Wrong when: the station was unreachable for another reason at that time, or the asking host is another one on the wire.
+Fix: by design; give the host a macvlan interface of its own on that parent, with a route to the children.
+Verify: `ip link add shim link PARENT type macvlan mode bridge`, an address and a route on it; then ping the child.
 """
 
 from __future__ import annotations
@@ -12,47 +14,52 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import ARP_FIRST_FRAME, ARP_OPERATION, ARP_POINT, ARP_SENDER_LO, ARP_TARGET_LO
-from capnet.analysis.core.wording import plural
-from capnet.analysis.facts.layer2.macvlan_parents import asked_in_vain
-from capnet.analysis.facts.layer2.segments import segments
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.layer2.host_isolation import IsolatedChild, isolated_children
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ARP_REQUEST
 
-SURE = 0.5
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = "macvlan"
+WITNESS = "pcaps/ipvlan-l2.pcapng"  # children of a parent that answers their host
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{host} asked for {child} {requests:time}: a macvlan child of its own card, out of its reach",
+    zh="",
+)
+FIX = Text(
+    en="by design; give the host a macvlan interface of its own on that card with a route to the children, or reach "
+    "them from another machine",
+    zh="",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
     return [
         Finding(
-            "macvlan-host-isolation",
+            NAME,
             "warning",
-            f"{host} asked for {child} {plural(often, 'time')}: a macvlan child of its own card, out of its reach",
-            "by design; give the host a macvlan interface of its own on that card with a route to the children, "
-            "or reach them from another machine",
-            {"host": host, "child": child, "point": context.points[point].name, "requests": often},
-            [context.evidence(point, frame) for frame in _frames(context, point, host, child)],
+            SAYS.fill(host=isolated.host, child=isolated.child, requests=isolated.requests),
+            FIX.fill(),
+            {
+                "host": isolated.host,
+                "child": isolated.child,
+                "point": context.points[isolated.point].name,
+                "requests": isolated.requests,
+            },
+            [context.evidence(isolated.point, frame) for frame in _request_frames(context, isolated)],
         )
-        for (host, child), (point, often) in sorted(isolated(context).items())
+        for isolated in isolated_children(context)
     ]
 
 
-def isolated(context: Context) -> dict[tuple[str, str], tuple[int, int]]:
-    """(host, child) → the card's point and how often the host asked."""
-    found = {}
-    for card in segments(context).cards:
-        if card.host_ip and card.sure >= SURE:
-            for child in card.children:
-                often = asked_in_vain(context, card.point, card.host_ip, child.ip)
-                if often:
-                    found[card.host_ip, child.ip] = card.point, often
-    return found
-
-
-def _frames(context: Context, point: int, host: str, child: str) -> list[int]:
+def _request_frames(context: Context, isolated: IsolatedChild) -> list[int]:
     arps = context.arps
-    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_OPERATION] == ARP_REQUEST)
-    for column, address in ((ARP_SENDER_LO, host), (ARP_TARGET_LO, child)):
+    rows = (arps[:, ARP_POINT] == isolated.point) & (arps[:, ARP_OPERATION] == ARP_REQUEST)
+    for column, address in ((ARP_SENDER_LO, isolated.host), (ARP_TARGET_LO, isolated.child)):
         rows &= arps[:, column] == address_value(address)[1]
-    return [int(frame) for frame in np.sort(arps[rows, ARP_FIRST_FRAME])[:10]]
+    return [int(frame) for frame in np.sort(arps[rows, ARP_FIRST_FRAME])[:MAX_EVIDENCE]]

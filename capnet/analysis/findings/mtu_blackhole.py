@@ -1,19 +1,24 @@
-"""mtu-blackhole: large packets vanish between two points where small ones get through.
+"""mtu-blackhole: large packets vanish between two points that small packets pass.
 
-Looks at: the lengths of the packets of one flow that are missing at the next hop against those that arrived there.
-Every missing one must be larger than every one that arrived, and there must be several of both.
-Says: between which points, above which length, and whether anybody said so ("fragmentation needed").
-Wrong when: loss hit large packets only by chance; the more packets, the less likely.
+Looks at: the lengths of the packets of one flow that are missing at the next point, against those that arrived there.
+Each missing packet must be larger than each that arrived, and there must be several of both. TCP counts where octets
+are missing and were sent again, because offload cuts segments differently at each point.
+Says: between which points, above which length, and whether ICMP "fragmentation needed" was seen (RFC 1191).
+Wrong when: loss hit only large packets by chance; the more packets, the less likely.
+Fix: lower the MTU of the sending interface, or raise that of the link between the points; let ICMP type 3 code 4 pass.
+Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core.arrays import among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
-from capnet.analysis.core.results import Evidence, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import (
     FLOW_KIND,
     FLOW_LARGEST_IP,
@@ -25,77 +30,104 @@ from capnet.analysis.core.schema import (
     OBS_FLOW,
     OBS_FRAME,
     OBS_LENGTH,
+    FlowMask,
+    FlowTable,
 )
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE, TCP
 
-FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED
-LARGEST_MTU = 9216  # above it, segmentation offload is at work
-FEWEST = 2  # packets lost, and packets that got through
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the links of the lab have one MTU
+WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
+EXPLAINS = ()
+
+TOLD = Text(
+    en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
+    "{senders} said so by ICMP",
+    zh="",
+)
+NOT_TOLD = Text(
+    en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
+    "and nobody says so by ICMP",
+    zh="",
+)
+FIX = Text(
+    en="lower the MTU of the sending interface to {passes} or less, or raise that of the link between them",
+    zh="",
+)
+
+FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
+MAX_MTU = 9216  # bytes: larger packets are offload segments
+MIN_PACKETS = 2  # lost, and passed
+MAX_FRAMES_OF_FLOW = 3  # lost packets of one flow that are evidence
+
+
+class _Losses(NamedTuple):
+    """Of one flow between two points: lengths of IP packets in bytes, how many were lost, the first of them."""
+
+    largest_passed: int
+    smallest_lost: int
+    lost: int
+    evidence: list[Evidence]
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows, found = context.flows, flow_links(context)
-    by_place: dict[tuple[int, int], list[tuple[int, int, int, list[Evidence]]]] = {}
-    for link in np.flatnonzero(found.missing >= FEWEST).tolist():
-        one, two = int(found.source[link]), int(found.target[link])
-        if flows[one, FLOW_LARGEST_IP] <= flows[two, FLOW_LARGEST_IP] or not _really_missing(context, one, two):
-            continue
-        lost = _lost(context, one, two)
-        if lost:
-            place = int(flows[one, FLOW_POINT]), int(flows[two, FLOW_POINT])
-            by_place.setdefault(place, []).append((*lost, _evidence(context, one, two)))
-    told = sorted({source(flows[row]) for row in np.flatnonzero(_needed(flows)).tolist()})
+    flows, links = context.flows, flow_links(context)
+    by_points: dict[tuple[int, int], list[_Losses]] = {}
+    for link in np.flatnonzero(links.missing >= MIN_PACKETS).tolist():
+        before, after = int(links.source[link]), int(links.target[link])
+        if flows[before, FLOW_LARGEST_IP] > flows[after, FLOW_LARGEST_IP] and _is_missing(flows, before, after):
+            losses = _losses(context, before, after)
+            if losses:
+                points = int(flows[before, FLOW_POINT]), int(flows[after, FLOW_POINT])
+                by_points.setdefault(points, []).append(losses)
+    senders = sorted({source(flows[row]) for row in np.flatnonzero(_is_fragmentation_needed(flows)).tolist()})
     findings = []
-    for (before, after), cases in sorted(by_place.items()):
-        passes, fails, count = max(c[0] for c in cases), min(c[1] for c in cases), sum(c[2] for c in cases)
-        if passes >= fails:
-            continue
-        names = context.points[before].name, context.points[after].name
-        said = f"{', '.join(told)} said so by ICMP" if told else "and nobody says so by ICMP"
-        findings.append(
-            Finding(
-                "mtu-blackhole",
-                "error",
-                f"{plural(count, 'packet')} of {fails} bytes and more never got from {names[0]} to {names[1]}, up to "
-                f"{passes} bytes did; {said}",
-                f"lower the MTU of the sending interface to {passes} or less, or raise that of the link between them",
-                {"from": names[0], "to": names[1], "passes": passes, "fails": fails, "packets": count, "told_by": told},
-                sorted(frame for case in cases for frame in case[3])[:10],
-            )
-        )
+    for (before, after), of_flows in sorted(by_points.items()):
+        passes, fails = max(each.largest_passed for each in of_flows), min(each.smallest_lost for each in of_flows)
+        if passes < fails:
+            names = context.points[before].name, context.points[after].name
+            findings.append(_finding(names, passes, fails, of_flows, senders))
     return findings
 
 
-def _really_missing(context: Context, one: int, two: int) -> bool:
-    """TCP is cut differently from point to point: it counts where octets are missing and were sent again."""
-    flows = context.flows
-    if flows[one, FLOW_PROTO] != TCP:
+def _finding(names: tuple[str, str], passes: int, fails: int, of_flows: list[_Losses], senders: list[str]) -> Finding:
+    before, after = names
+    packets = sum(losses.lost for losses in of_flows)
+    text = TOLD if senders else NOT_TOLD
+    return Finding(
+        NAME,
+        "error",
+        text.fill(packets=packets, fails=fails, before=before, after=after, passes=passes, senders=", ".join(senders)),
+        FIX.fill(passes=passes),
+        {"from": before, "to": after, "passes": passes, "fails": fails, "packets": packets, "told_by": senders},
+        sorted(frame for losses in of_flows for frame in losses.evidence)[:MAX_EVIDENCE],
+    )
+
+
+def _is_missing(flows: FlowTable, before: int, after: int) -> bool:
+    """Are packets missing that are not only cut differently at the second point?"""
+    if flows[before, FLOW_PROTO] != TCP:
         return True
-    again = flows[one, FLOW_RETRANSMISSIONS] > flows[two, FLOW_RETRANSMISSIONS]
-    small = flows[one, FLOW_LARGEST_IP] <= LARGEST_MTU
-    return bool(again and small and flows[one, FLOW_PAYLOAD] > flows[two, FLOW_PAYLOAD])
+    is_repeated = flows[before, FLOW_RETRANSMISSIONS] > flows[after, FLOW_RETRANSMISSIONS]
+    is_unsegmented = flows[before, FLOW_LARGEST_IP] <= MAX_MTU
+    return bool(is_repeated and is_unsegmented and flows[before, FLOW_PAYLOAD] > flows[after, FLOW_PAYLOAD])
 
 
-def _lost(context: Context, one: int, two: int) -> tuple[int, int, int] | None:
-    """(largest that arrived, smallest that did not, how many did not) of the packets of flow `one` at `two`."""
-    seen = context.observations
-    mine = seen[seen[:, OBS_FLOW] == one]
-    there = among(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
-    arrived, missing = mine[there, OBS_LENGTH], mine[~there, OBS_LENGTH]
-    if len(arrived) < FEWEST or len(missing) < FEWEST or missing.min() <= arrived.max():
+def _losses(context: Context, before: int, after: int) -> _Losses | None:
+    """Packets of flow row `before` that flow row `after` lacks; None unless each is larger than all that passed."""
+    observations = context.observations
+    sent = observations[observations[:, OBS_FLOW] == before]
+    arrived = among(sent[:, OBS_DIGEST], observations[observations[:, OBS_FLOW] == after, OBS_DIGEST])
+    passed, lost = sent[arrived, OBS_LENGTH], sent[~arrived, OBS_LENGTH]
+    if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():
         return None
-    return int(arrived.max()), int(missing.min()), len(missing)
+    frames = np.sort(sent[~arrived, OBS_FRAME])[:MAX_FRAMES_OF_FLOW].tolist()
+    evidence = [context.flow_evidence(before, frame) for frame in frames]
+    return _Losses(int(passed.max()), int(lost.min()), len(lost), evidence)
 
 
-def _evidence(context: Context, one: int, two: int) -> list[Evidence]:
-    """The first packets that were lost."""
-    seen = context.observations
-    mine = seen[seen[:, OBS_FLOW] == one]
-    there = among(mine[:, OBS_DIGEST], seen[seen[:, OBS_FLOW] == two, OBS_DIGEST])
-    return [context.flow_evidence(one, int(frame)) for frame in np.sort(mine[~there, OBS_FRAME])[:3]]
-
-
-def _needed(flows: np.ndarray) -> np.ndarray:
+def _is_fragmentation_needed(flows: FlowTable) -> FlowMask:
     return (flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] == FRAGMENTATION_NEEDED)

@@ -1,44 +1,72 @@
-"""no-return-route: a container's packets arrived at another host, which has no way back to the container's address.
+"""no-return-route: a container's packets reach another host, which has no route back to the container's address.
 
-Looks at: questions (TCP SYN, ICMP echo) that arrived with a source address of another network, not by a bridge (that is
-`not-masqueraded`), and were not answered by any packet at any point.
-Says: which addresses need a route, at which point they arrived.
+Looks at: questions (TCP SYN, ICMP echo request) that arrived with a source address of another network and that no
+packet answered at any point. Those that left by a bridge are `not-masqueraded` instead.
+Says: which destination needs a route, for which sources, and at which point they arrived.
 Wrong when: a filter drops the question or the answer.
+Fix: give the destination, or its router, a route to the containers' network by the host that has them.
+Verify: `ip route get SOURCE` on the destination.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, source
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_POINT
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.findings.not_masqueraded import left_untranslated
-from capnet.analysis.findings.unanswered import unanswered
+from capnet.analysis.facts.unanswered import left_untranslated, unanswered_questions
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # in ipvlan-l3 the router refuses by ICMP, which is an answer
+WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers of another network, answered once there is a route
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{connections:connection} of {sources} reached {address} at {point}, and no answer came back",
+    zh="",
+)
+FIX = Text(en="give {address} a route to the containers' network, by the host that has them", zh="")
+
+MAX_SENTENCE_SOURCES = 3
+MAX_SOURCES = 20  # that the facts list
 
 
 def diagnose(context: Context) -> list[Finding]:
-    found = flow_links(context)
+    links = flow_links(context)
     arrived: dict[tuple[str, str], list[int]] = {}
-    for rows, link in unanswered(context):
-        names = [context.points[context.flows[row, FLOW_POINT]].name for row in rows]
-        at = left_untranslated(context, rows)
-        if host_of(names[0]) == host_of(names[-1]) or (at is not None and found.ttl_delta[found.before[rows[at]]] < 0):
+    for rows, last_link in unanswered_questions(context):
+        points = [context.points[context.flows[row, FLOW_POINT]].name for row in rows]
+        if host_of(points[0]) == host_of(points[-1]):
             continue
-        arrived.setdefault((names[-1], destination(context.flows[rows[-1]])), []).append(link)
+        position = left_untranslated(context, rows)
+        if position is not None and links.ttl_delta[links.before[rows[position]]] < 0:
+            continue
+        arrived.setdefault((points[-1], destination(context.flows[rows[-1]])), []).append(last_link)
     findings = []
-    for (point, address), into in sorted(arrived.items()):
-        sources = sorted({source(context.flows[found.target[link]]) for link in into})
+    for (point, address), last_links in sorted(arrived.items()):
+        sources = sorted({source(context.flows[links.target[link]]) for link in last_links})
+        evidence = [context.flow_evidence(links.target[link], int(links.frames[link, 1])) for link in last_links]
         findings.append(
             Finding(
-                "no-return-route",
+                NAME,
                 "error",
-                f"{plural(len(into), 'connection')} of {', '.join(sources[:3])} reached {address} at {point}, and no "
-                "answer came back",
-                f"give {address} a route to the containers' network, by the host that has them",
-                {"point": point, "destination": address, "sources": sources[:20], "connections": len(into)},
-                sorted(context.flow_evidence(found.target[link], int(found.frames[link, 1])) for link in into)[:10],
+                SAYS.fill(
+                    connections=len(last_links),
+                    sources=", ".join(sources[:MAX_SENTENCE_SOURCES]),
+                    address=address,
+                    point=point,
+                ),
+                FIX.fill(address=address),
+                {
+                    "point": point,
+                    "destination": address,
+                    "sources": sources[:MAX_SOURCES],
+                    "connections": len(last_links),
+                },
+                sorted(evidence)[:MAX_EVIDENCE],
             )
         )
     return findings

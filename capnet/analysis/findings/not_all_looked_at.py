@@ -1,43 +1,66 @@
-"""not-all-looked-at: more addresses or tunnels than are looked at one by one.
+"""not-all-looked-at: there are more addresses or tunnels than are examined one by one.
 
-Looks at: how many pairs of a MAC and an address there are, how many pairs of addresses spoke ARP, how many tunnels, how
-many addresses of one network are inside of tunnels, how many translations are told by the two directions of a
-connection alone.
-Says: of how many how many were looked at: those with the most packets, of every MAC the same number; of translations
-the first. Flows, their paths and NAT that packets show are not affected.
-Wrong when: a network really has so many; then capture less of it.
+Looks at: the number of pairs of a MAC and an address, of pairs of addresses in ARP, of tunnels, of addresses of one
+network inside tunnels, and of translations that only the two directions of a connection show (`aggregate.limits`).
+Says: how many of them were examined: those with the most packets, of each MAC the same number; of translations the
+first. Flows, their paths and NAT that packets show are complete.
+Wrong when: a network really has so many; then a part of it is enough to capture.
+Fix: capture less with a filter, for instance `host ADDRESS`.
+Verify: the finding is gone in a capture with that filter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.nat.translations import half_translations
 from capnet.analysis.facts.tunnels import most_addresses_inside
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = None  # the limits are far above what a scenario sends
+WITNESS = "pcaps/overlay-service.pcapng"  # the golden capture with the most addresses and tunnels
+EXPLAINS = ()
+
+MOST_PACKETS = Text(en="of {total:,} {things} only {examined:,} were looked at, those with the most packets", zh="")
+FIRST_ONES = Text(en="of {total:,} {things} only {examined:,} were looked at, the first ones", zh="")
+FIX = Text(
+    en="they are a scan, a flood or the clients of a busy server; a capture filter shows fewer of them",
+    zh="",
+)
+
+
+class _Limit(NamedTuple):
+    """What is limited: its key in the facts, its name in the sentence, how many there are and how many were kept."""
+
+    key: str
+    things: str
+    total: int
+    examined: int
 
 
 def diagnose(context: Context) -> list[Finding]:
     facts: dict[str, object] = {}
-    says = []
-    of_table = context.totals.get
-    for thing, words, of, kept in (
-        ("addresses", "pairs of a MAC and an address", of_table("addresses", 0), len(context.stations)),
-        ("arps", "pairs of addresses in ARP", of_table("arps", 0), len(context.arps)),
-        ("tunnels", "directions of tunnels", of_table("tunnels", 0), len(context.tunnels)),
-        ("inside", "addresses of one network inside tunnels", most_addresses_inside(context), limits.MOST_INSIDE),
-        (
-            "half",
-            "translations that only the two directions of a connection show",
-            half_translations(context),
-            limits.MOST,
-        ),
-    ):
-        if of > kept:
-            facts[thing], facts[f"{thing}_looked_at"] = of, kept
-            which = "the first ones" if thing == "half" else "those with the most packets"
-            says.append(f"of {of:,} {words} only {kept:,} were looked at, {which}")
-    if not says:
-        return []
-    fix = "they are a scan, a flood or the clients of a busy server; a capture filter shows fewer of them"
-    return [Finding("not-all-looked-at", "info", "; ".join(says), fix, facts)]
+    sentences = []
+    for limit in _limits(context):
+        if limit.total > limit.examined:
+            facts[limit.key], facts[f"{limit.key}_looked_at"] = limit.total, limit.examined
+            text = FIRST_ONES if limit.key == "half" else MOST_PACKETS
+            sentences.append(text.fill(total=limit.total, things=limit.things, examined=limit.examined))
+    return [Finding(NAME, "info", "; ".join(sentences), FIX.fill(), facts)] if facts else []
+
+
+def _limits(context: Context) -> Iterator[_Limit]:
+    total = context.totals.get
+    yield _Limit("addresses", "pairs of a MAC and an address", total("addresses", 0), len(context.stations))
+    yield _Limit("arps", "pairs of addresses in ARP", total("arps", 0), len(context.arps))
+    yield _Limit("tunnels", "directions of tunnels", total("tunnels", 0), len(context.tunnels))
+    inside = most_addresses_inside(context)
+    yield _Limit("inside", "addresses of one network inside tunnels", inside, limits.MOST_INSIDE)
+    halves = half_translations(context)
+    yield _Limit("half", "translations that only the two directions of a connection show", halves, limits.MOST)

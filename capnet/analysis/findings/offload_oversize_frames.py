@@ -1,39 +1,54 @@
-"""offload-oversize-frames: packets larger than any MTU on their way.
+"""offload-oversize-frames: captured packets are larger than any MTU on their way.
 
 Looks at: the largest IP packet of each flow, at points other than loopback.
-Says: that segmentation offload (GSO, GRO) leaves cutting to a later point; the network is no jumbo network.
-Wrong when: the MTU really is above 9216 bytes.
+Says: how large, and at how many points. Segmentation offload (GSO, GRO) leaves the cutting to a later point; the
+network is no jumbo network.
+Wrong when: the MTU really is above 9,216 bytes.
+Fix: nothing; turn offload off while capturing to see packets as the wire carries them.
+Verify: `ethtool -k IFACE | grep -E 'segmentation|receive-offload'`, `ip link show IFACE` for the MTU.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_LARGEST_IP, FLOW_POINT
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 
-LARGEST_MTU = 9216  # what jumbo frames reach at most on usual cards
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "overlay"
+WITNESS = "pcaps/bridge.pcapng"  # offload segments of 2,948 bytes, which a jumbo frame would carry too
+EXPLAINS = ()
+
+SAYS = Text(
+    en="IP packets of up to {largest} bytes at {points:point}: segmentation offload, not the network's MTU",
+    zh="",
+)
+FIX = Text(en="nothing to fix; `ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them", zh="")
+
+MAX_MTU = 9216  # bytes: what jumbo frames reach on usual cards
 
 
 def diagnose(context: Context) -> list[Finding]:
     flows = context.flows
-    large = [
+    rows = [
         row
-        for row in (flows[:, FLOW_LARGEST_IP] > LARGEST_MTU).nonzero()[0].tolist()
+        for row in (flows[:, FLOW_LARGEST_IP] > MAX_MTU).nonzero()[0].tolist()
         if context.points[flows[row, FLOW_POINT]].role != "loopback"
     ]
-    if not large:
+    if not rows:
         return []
-    largest = int(flows[large, FLOW_LARGEST_IP].max())
-    points = sorted({context.points[flows[row, FLOW_POINT]].name for row in large})
+    largest = int(flows[rows, FLOW_LARGEST_IP].max())
+    points = sorted({context.points[flows[row, FLOW_POINT]].name for row in rows})
+    evidence = sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)
     return [
         Finding(
-            "offload-oversize-frames",
+            NAME,
             "info",
-            f"IP packets of up to {largest} bytes at {plural(len(points), 'point')}: "
-            "segmentation offload, not the network's MTU",
-            "nothing to fix; `ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them",
+            SAYS.fill(largest=largest, points=len(points)),
+            FIX.fill(),
             {"largest": largest, "points": points},
-            sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in large)[:10],
+            evidence[:MAX_EVIDENCE],
         )
     ]

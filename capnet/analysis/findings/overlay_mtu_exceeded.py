@@ -1,18 +1,22 @@
-"""overlay-mtu-exceeded: what an overlay carries is larger than the network below it takes.
+"""overlay-mtu-exceeded: packets of an overlay network are larger than the underlay carries.
 
-Looks at: fragments of VXLAN's outer packets; "fragmentation needed" about VXLAN packets, or between addresses inside a
-tunnel, where the kernel invents the remote container as its sender.
-Says: which tunnel, how large the packets are outside and inside.
-Wrong when: another path of the same hosts has the smaller MTU.
+Looks at: fragments of VXLAN's outer packets; ICMP "fragmentation needed" about VXLAN packets, or between addresses
+inside a tunnel, where the kernel names the remote container as its sender.
+Says: which tunnel, and how large its packets are inside and outside.
+Wrong when: another path between the same hosts has the smaller MTU.
+Fix: set the overlay network's MTU to that of the underlay less 50, or raise the underlay's MTU by 50.
+Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) ADDRESS`; `docker network inspect` shows driver.mtu.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
-from capnet.analysis.core.results import Evidence, Finding, Tunnel
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding, Tunnel
 from capnet.analysis.core.schema import (
     FLOW_CARRIES,
     FLOW_DPORT,
@@ -20,66 +24,114 @@ from capnet.analysis.core.schema import (
     FLOW_FRAGMENTS,
     FLOW_KIND,
     FLOW_PROTO,
+    FlowRow,
 )
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.fields import TUNNEL_VXLAN
 from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE
 
-FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED
-MOST = 4096  # flows of each of the two kinds that are looked at: there may be hundreds of tunnels
-OVERHEAD = 50  # outer Ethernet is the link's own; IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # Docker sets the overlay's MTU to 50 less than that of the lab's links
+WITNESS = "tests/made/vxlan_offload.pcap"  # offload segments of 64 KiB in one outer datagram
+EXPLAINS = ()
+
+SAYS = Text(
+    en="VNI {vni} between {vteps} carries {inner}-byte packets, {outer} with the tunnel: {reason}",
+    zh="",
+)
+FRAGMENTED = Text(en="they cross the wire in fragments", zh="")
+REFUSED = Text(en="{sender} is named as saying that it takes less", zh="")
+FIX = Text(
+    en="give the network an MTU of the underlay's less 50 (docker network create --opt "
+    "com.docker.network.driver.mtu=…), or raise the underlay's by 50",
+    zh="",
+)
+
+FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
+MAX_FLOWS = 4096  # of fragments, and of ICMP errors, that are compared with each tunnel
+VXLAN_OVERHEAD = 50  # bytes: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
+
+
+class _Excess(NamedTuple):
+    """A tunnel whose packets are too large, why that is known, and the frames that show it."""
+
+    tunnel: Tunnel
+    reason: str
+    evidence: list[Evidence]
+
+
+class _MtuError(NamedTuple):
+    """A flow of "fragmentation needed": its row, its two ends, the UDP port of the packet that it quotes."""
+
+    row: int
+    ends: frozenset[str]
+    port: int
 
 
 def diagnose(context: Context) -> list[Finding]:
     return [
         Finding(
-            "overlay-mtu-exceeded",
+            NAME,
             "warning",
-            f"VNI {tunnel.vni} between {' and '.join(tunnel.vteps)} carries {tunnel.largest_inner_ip}-byte packets, "
-            f"{tunnel.largest_inner_ip + OVERHEAD} with the tunnel: {why}",
-            "give the network an MTU of the underlay's less 50 (docker network create --opt "
-            "com.docker.network.driver.mtu=…), or raise the underlay's by 50",
-            {"vni": tunnel.vni, "vteps": tunnel.vteps, "inner": tunnel.largest_inner_ip, "reason": why},
-            evidence[:10],
+            SAYS.fill(
+                vni=tunnel.vni,
+                vteps=" and ".join(tunnel.vteps),
+                inner=tunnel.largest_inner_ip,
+                outer=tunnel.largest_inner_ip + VXLAN_OVERHEAD,
+                reason=reason,
+            ),
+            FIX.fill(),
+            {"vni": tunnel.vni, "vteps": tunnel.vteps, "inner": tunnel.largest_inner_ip, "reason": reason},
+            evidence[:MAX_EVIDENCE],
         )
-        for tunnel, why, evidence in _cases(context)
+        for tunnel, reason, evidence in _excesses(context)
     ]
 
 
-def _cases(context: Context) -> list[tuple[Tunnel, str, list[Evidence]]]:
-    cases: dict[tuple[object, ...], tuple[Tunnel, str, list[Evidence]]] = {}
-    flows = context.flows
-    cut = np.flatnonzero((flows[:, FLOW_FRAGMENTS] > 0) & (flows[:, FLOW_CARRIES] == TUNNEL_VXLAN))
-    needed = np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] == FRAGMENTATION_NEEDED))
-    fragments: dict[frozenset[str], list[int]] = {}
-    for row in cut[:MOST].tolist():
-        fragments.setdefault(_ends(flows[row]), []).append(row)
-    told = [(row, _ends(flows[row]), int(flows[row, FLOW_DPORT])) for row in needed[:MOST].tolist()]
-    for tunnel in sorted(
-        (each for each in tunnel_facts(context) if each.kind == "vxlan"),
-        key=lambda each: -each.largest_inner_ip,
-    ):
+def _excesses(context: Context) -> list[_Excess]:
+    """One for each VNI between two VTEPs that has any, that with the largest packets first."""
+    excesses: dict[tuple[object, ...], _Excess] = {}
+    fragments, errors = _fragments(context), _mtu_errors(context)
+    tunnels = [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan"]
+    for tunnel in sorted(tunnels, key=lambda tunnel: -tunnel.largest_inner_ip):
         key = (tunnel.vni, *tunnel.vteps)
-        if key in cases:
+        if key in excesses:
             continue
         vteps, containers = frozenset(tunnel.vteps), frozenset(tunnel.inner_ips)
-        outside = fragments.get(vteps, [])
-        inside = [
-            row
-            for row, ends, port in told  # about a VXLAN packet of that tunnel, or between two of its containers
-            if (port == tunnel.port and not vteps.isdisjoint(ends)) or ends <= containers
+        refusals = [
+            error.row
+            for error in errors  # about a VXLAN packet of that tunnel, or between two of its containers
+            if (error.port == tunnel.port and not vteps.isdisjoint(error.ends)) or error.ends <= containers
         ]
-        if outside:
-            cases[key] = tunnel, "they cross the wire in fragments", _frames(context, outside)
-        elif inside:
-            who = source(flows[inside[0]])
-            cases[key] = tunnel, f"{who} is named as saying that it takes less", _frames(context, inside)
-    return list(cases.values())
+        if vteps in fragments:
+            excesses[key] = _Excess(tunnel, FRAGMENTED.fill(), _first_frames(context, fragments[vteps]))
+        elif refusals:
+            sender = source(context.flows[refusals[0]])
+            excesses[key] = _Excess(tunnel, REFUSED.fill(sender=sender), _first_frames(context, refusals))
+    return list(excesses.values())
 
 
-def _ends(row: np.ndarray) -> frozenset[str]:
+def _fragments(context: Context) -> dict[frozenset[str], list[int]]:
+    """Both VTEPs → flow rows of fragmented VXLAN between them."""
+    flows = context.flows
+    fragments: dict[frozenset[str], list[int]] = {}
+    is_fragmented = (flows[:, FLOW_FRAGMENTS] > 0) & (flows[:, FLOW_CARRIES] == TUNNEL_VXLAN)
+    for row in np.flatnonzero(is_fragmented)[:MAX_FLOWS].tolist():
+        fragments.setdefault(_ends(flows[row]), []).append(row)
+    return fragments
+
+
+def _mtu_errors(context: Context) -> list[_MtuError]:
+    flows = context.flows
+    rows = np.flatnonzero((flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] == FRAGMENTATION_NEEDED))
+    return [_MtuError(row, _ends(flows[row]), int(flows[row, FLOW_DPORT])) for row in rows[:MAX_FLOWS].tolist()]
+
+
+def _ends(row: FlowRow) -> frozenset[str]:
     return frozenset((source(row), destination(row)))
 
 
-def _frames(context: Context, rows: list[int]) -> list[Evidence]:
+def _first_frames(context: Context, rows: list[int]) -> list[Evidence]:
     return sorted(context.flow_evidence(row, int(context.flows[row, FLOW_FIRST_FRAME])) for row in rows)

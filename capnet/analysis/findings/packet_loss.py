@@ -5,6 +5,8 @@ digest, and by octets where offload or fragmentation cut them differently.
 Says: between which two points, how many of how many packets, and of how many flows.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one
 of them was captured.
+Fix: find what drops between the two points: a filter, a queue, an MTU, a full receive ring.
+Verify: `tc -s qdisc show dev IFACE`, `ip -s -s link show dev IFACE`, `ethtool -S IFACE | grep -E 'drop|miss'`.
 """
 
 from __future__ import annotations
@@ -12,50 +14,60 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Evidence, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_POINT
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.hop_loss import lost_packets
 from capnet.analysis.facts.tunnels import carrier_flows
 
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # no scenario loses a packet between its points
+WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{lost} of {packets:packet} in {flows:flow} passed {before} and did not reach {after}",
+    zh="",
+)
+FIX = Text(en="look at what lies between {before} and {after}: filters, queues, MTU", zh="")
+CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
+
 
 def diagnose(context: Context) -> list[Finding]:
-    found = flow_links(context)
-    flows = context.flows
-    carrying = carrier_flows(context)
-    places: dict[tuple[int, int], list[int]] = {}
-    for link in np.flatnonzero((found.missing > 0) | (found.missing_bytes > 0)).tolist():
-        row = flows[found.source[link]]
-        if not carrying[found.source[link]] and lost_packets(context, found, link):
-            place = int(row[FLOW_POINT]), int(flows[found.target[link], FLOW_POINT])
-            places.setdefault(place, []).append(link)
-    return [_finding(context, place, places[place]) for place in sorted(places)]
+    flows, links = context.flows, flow_links(context)
+    is_carrier = carrier_flows(context)
+    by_points: dict[tuple[int, int], list[int]] = {}
+    for link in np.flatnonzero((links.missing > 0) | (links.missing_bytes > 0)).tolist():
+        if not is_carrier[links.source[link]] and lost_packets(context, links, link):
+            points = int(flows[links.source[link], FLOW_POINT]), int(flows[links.target[link], FLOW_POINT])
+            by_points.setdefault(points, []).append(link)
+    return [_finding(context, points, by_points[points]) for points in sorted(by_points)]
 
 
-def _finding(context: Context, place: tuple[int, int], gone: list[int]) -> Finding:
-    found = flow_links(context)
-    here, there = (context.points[point] for point in place)
-    count = sum(lost_packets(context, found, link) or 0 for link in gone)
-    packets = sum(int(packets_without_duplicates(context)[found.source[link]]) for link in gone)
-    evidence: list[Evidence] = [context.flow_evidence(found.source[link], int(found.frames[link, 0])) for link in gone]
+def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) -> Finding:
+    """The finding about two points, and the links between them on which packets are missing."""
+    links = flow_links(context)
+    before, after = (context.points[point] for point in points)
+    count = sum(lost_packets(context, links, link) or 0 for link in lossy_links)
+    packets = sum(int(packets_without_duplicates(context)[links.source[link]]) for link in lossy_links)
+    evidence = [context.flow_evidence(links.source[link], int(links.frames[link, 0])) for link in lossy_links]
     facts: dict[str, object] = {
-        "after": here.name,
-        "before": there.name,
+        "after": before.name,
+        "before": after.name,
         "lost": count,
         "packets": packets,
-        "flows": len(gone),
-        "bytes": sum(max(int(found.missing_bytes[link]), 0) for link in gone),
-        "captures_dropped": there.dropped,
+        "flows": len(lossy_links),
+        "bytes": sum(max(int(links.missing_bytes[link]), 0) for link in lossy_links),
+        "captures_dropped": after.dropped,
     }
     return Finding(
-        "packet-loss",
+        NAME,
         "warning",
-        f"{count} of {plural(packets, 'packet')} in {plural(len(gone), 'flow')} passed {here.name} and did not reach "
-        f"{there.name}",
-        f"look at what lies between {here.name} and {there.name}: filters, queues, MTU"
-        + ("; the capture there dropped packets itself" if there.dropped else ""),
+        SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name),
+        FIX.fill(before=before.name, after=after.name) + (CAPTURE_DROPPED.fill() if after.dropped else ""),
         facts,
-        sorted(evidence)[:10],
+        sorted(evidence)[:MAX_EVIDENCE],
     )

@@ -1,32 +1,50 @@
 """proxied-not-rewritten: connections to a published port went through docker-proxy, not through NAT.
 
-Looks at: pairs of connections that carry one payload (`facts.proxies`).
-Says: how many; the container sees the proxy's address as its client.
-Wrong when: two applications really pass on the same payload one inside the other.
+Looks at: pairs of connections that carry the same payload (`facts.proxies`).
+Says: how many, and to which ports. The container sees the proxy's address as its client.
+Wrong when: two applications pass on the same payload, one inside the other.
+Fix: set `userland-proxy` to false in daemon.json; connections to the host's own addresses then need hairpin NAT.
+Verify: `ss -ltnp | grep docker-proxy` lists no process for the port.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.proxies import proxy_facts
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "bridge-hairpin"
+WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # the same connections, translated
+EXPLAINS = ()
+
+SINGLE = Text(en="1 connection to port {ports} ended at a proxy, which opened another one to the container", zh="")
+SEVERAL = Text(
+    en="{connections} connections to port {ports} ended at a proxy, which opened others to the container",
+    zh="",
+)
+FIX = Text(
+    en="the kernel's DNAT does without it: set `userland-proxy` to false, and mind that the host's own addresses then "
+    "need a hairpin",
+    zh="",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
-    rows = proxy_facts(context)
-    if not rows:
+    proxies = proxy_facts(context)
+    if not proxies:
         return []
-    ports = sorted({row.client_side.dport for row in rows if row.client_side.dport is not None})
+    ports = sorted({proxy.client_side.dport for proxy in proxies if proxy.client_side.dport is not None})
+    text = SINGLE if len(proxies) == 1 else SEVERAL
     return [
         Finding(
-            "proxied-not-rewritten",
+            NAME,
             "info",
-            f"{plural(len(rows), 'connection')} to port {', '.join(map(str, ports))} ended at a proxy, which opened "
-            f"{'another one' if len(rows) == 1 else 'others'} to the container",
-            "the kernel's DNAT does without it: set `userland-proxy` to false, and mind that the host's own addresses "
-            "then need a hairpin",
-            {"connections": len(rows), "ports": ports},
-            [each for row in rows for each in row.evidence][:10],
+            text.fill(connections=len(proxies), ports=", ".join(map(str, ports))),
+            FIX.fill(),
+            {"connections": len(proxies), "ports": ports},
+            [frame for proxy in proxies for frame in proxy.evidence][:MAX_EVIDENCE],
         )
     ]

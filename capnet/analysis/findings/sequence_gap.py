@@ -1,41 +1,57 @@
 """sequence-gap: octets of a TCP connection are missing at the first point that saw it.
 
 Looks at: the sequence numbers of each flow where it was seen first, when every packet was compared. A packet that was
-dropped before the tap (a queue, a policer) is in no capture, not even at its sender's own card: it is only a gap.
-Says: at which point, in how many flows, how many octets came late, after later ones, and how many never.
+dropped before the tap (by a queue, a policer) is in no capture, not even at its sender's own interface: it is only a
+gap.
+Says: at which point, in how many flows, how many octets came after later ones, and how many did not come.
 Wrong when: segments overtook each other by more than 3 ms, or another way that was not captured carried them.
+Fix: look before this point: queues, policers and filters.
+Verify: `tc -s qdisc show dev IFACE` counts drops; egress drops are before the tap.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_POINT
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import SequenceGaps, sequence_gaps
+
+NAME = finding_name(__name__)
+LEVELS = ("info", "warning")
+SCENARIO = None  # the scenarios drop nothing before a tap
+WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
+EXPLAINS = ()
+
+SAYS = Text(en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}", zh="")
+LATE = Text(en="{octets:octet} came after later ones", zh="")
+NEVER = Text(en="{octets:octet} did not come", zh="")
+FIX = Text(
+    en="look before this point: queues (`tc -s qdisc`), policers and filters drop packets that no capture shows",
+    zh="",
+)
+CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:
     by_point: dict[int, list[SequenceGaps]] = {}
-    for each in sequence_gaps(context, flow_links(context).before < 0):
-        if each.late or each.never:
-            by_point.setdefault(int(context.flows[each.flow, FLOW_POINT]), []).append(each)
-    findings = []
-    for point, found in sorted(by_point.items()):
-        late, never = sum(each.late for each in found), sum(each.never for each in found)
-        name, dropped = context.points[point].name, context.points[point].dropped
-        says = [f"{plural(late, 'octet')} came after later ones"] if late else []
-        says += [f"{plural(never, 'octet')} did not come"] if never else []
-        findings.append(
-            Finding(
-                "sequence-gap",
-                "warning" if late else "info",
-                f"{plural(len(found), 'TCP flow')} had gaps at {name}, where seen first: {', '.join(says)}",
-                "look before this point: queues (`tc -s qdisc`), policers and filters drop packets that no capture "
-                "shows" + ("; the capture there dropped packets itself" if dropped else ""),
-                {"point": name, "flows": len(found), "late": late, "never": never, "captures_dropped": dropped},
-                [context.flow_evidence(each.flow, each.frame) for each in found][:10],
-            )
-        )
-    return findings
+    for flow_gaps in sequence_gaps(context, flow_links(context).before < 0):
+        if flow_gaps.late or flow_gaps.never:
+            by_point.setdefault(int(context.flows[flow_gaps.flow, FLOW_POINT]), []).append(flow_gaps)
+    return [_finding(context, point, of_flows) for point, of_flows in sorted(by_point.items())]
+
+
+def _finding(context: Context, point: int, of_flows: list[SequenceGaps]) -> Finding:
+    name, dropped = context.points[point].name, context.points[point].dropped
+    late, never = sum(flow_gaps.late for flow_gaps in of_flows), sum(flow_gaps.never for flow_gaps in of_flows)
+    sentences = [LATE.fill(octets=late)] if late else []
+    sentences += [NEVER.fill(octets=never)] if never else []
+    return Finding(
+        NAME,
+        "warning" if late else "info",
+        SAYS.fill(flows=len(of_flows), point=name, gaps=", ".join(sentences)),
+        FIX.fill() + (CAPTURE_DROPPED.fill() if dropped else ""),
+        {"point": name, "flows": len(of_flows), "late": late, "never": never, "captures_dropped": dropped},
+        [context.flow_evidence(flow_gaps.flow, flow_gaps.frame) for flow_gaps in of_flows][:MAX_EVIDENCE],
+    )

@@ -1,57 +1,76 @@
-"""source-port-collision: masquerade had to choose another source port or ICMP identifier.
+"""source-port-collision: masquerade chose another source port or ICMP identifier.
 
 Looks at: translations to one source address whose original ports or identifiers are equal.
-Says: how many of them got a new one. Harmless, but whoever looks for the old port outside does not find it.
-Wrong when: the connections were not alive at the same time and the port was rewritten for another reason.
+Says: how many of them got a new one. Harmless, but a search for the original port outside the host finds nothing.
+Wrong when: the connections did not exist at the same time, and the port was rewritten for another reason.
+Fix: nothing.
+Verify: `conntrack -L -n` lists original and reply port of each connection.
 """
 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Finding, Nat
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Nat
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.nat.translations import nat_facts
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = "bridge-clash"
+WITNESS = "pcaps/bridge.pcapng"  # masquerade that keeps ports and identifiers
+EXPLAINS = ()
+
+PORT = Text(en="{connections:connection} left as {address} with another source port: two wanted the same", zh="")
+ICMP_ID = Text(en="{connections:connection} left as {address} with another ICMP identifier: two wanted the same", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:
-    groups: dict[tuple[object, ...], list[Nat]] = {}
-    for row in nat_facts(context):
-        if "snat" in row.kind:
-            key = (row.proto, row.after.src, row.after.dst, row.after.dport, _number(row))
-            groups.setdefault(key, []).append(row)
     findings = []
-    clashes: dict[tuple[str, str], list[list[Nat]]] = {}
-    for rows in groups.values():
-        if len({(row.before.src, row.before.sport, row.before.id) for row in rows}) > 1:
-            clashes.setdefault((rows[0].proto, rows[0].after.src), []).append(rows)
-    for (proto, address), groups_here in sorted(clashes.items()):
-        rewritten = [row for rows in groups_here for row in rows if _source_rewritten(row)]
+    for (proto, address), translations in sorted(_collisions(context).items()):
+        rewritten = [translation for translation in translations if _is_source_rewritten(translation)]
         if not rewritten:
             continue
-        what = "ICMP identifier" if proto.startswith("icmp") else "source port"
+        text = ICMP_ID if proto.startswith("icmp") else PORT
         findings.append(
             Finding(
-                "source-port-collision",
+                NAME,
                 "info",
-                f"{plural(len(rewritten), 'connection')} left as {address} with another {what}: two wanted the same",
+                text.fill(connections=len(rewritten), address=address),
                 None,
                 {
                     "proto": proto,
                     "address": address,
                     "rewritten": len(rewritten),
-                    "wanted": sorted({_number(row) for row in rewritten}),
+                    "wanted": sorted({_original_number(translation) for translation in rewritten}),
                 },
-                [each for rows in groups_here for row in rows for each in row.evidence[:2]][:10],
+                [frame for translation in translations for frame in translation.evidence[:2]][:MAX_EVIDENCE],
             )
         )
     return findings
 
 
-def _number(row: Nat) -> int:
-    """The source port, or the ICMP identifier, that the sender chose."""
-    number = row.before.sport if row.before.id is None else row.before.id
+def _collisions(context: Context) -> dict[tuple[str, str], list[Nat]]:
+    """(protocol, translated source) → translations to the same destination whose original numbers are equal."""
+    by_number: dict[tuple[object, ...], list[Nat]] = {}
+    for translation in nat_facts(context):
+        if "snat" in translation.kind:
+            after = translation.after
+            key = (translation.proto, after.src, after.dst, after.dport, _original_number(translation))
+            by_number.setdefault(key, []).append(translation)
+    collisions: dict[tuple[str, str], list[Nat]] = {}
+    for translations in by_number.values():
+        if len({(nat.before.src, nat.before.sport, nat.before.id) for nat in translations}) > 1:
+            first = translations[0]
+            collisions.setdefault((first.proto, first.after.src), []).extend(translations)
+    return collisions
+
+
+def _original_number(translation: Nat) -> int:
+    """The source port, or the ICMP identifier, that the sender chose; -1 if it is not known."""
+    number = translation.before.sport if translation.before.id is None else translation.before.id
     return -1 if number is None else number
 
 
-def _source_rewritten(row: Nat) -> bool:
-    return (row.before.sport, row.before.id) != (row.after.sport, row.after.id)
+def _is_source_rewritten(translation: Nat) -> bool:
+    before, after = translation.before, translation.after
+    return (before.sport, before.id) != (after.sport, after.id)

@@ -1,18 +1,22 @@
 """tunnel-one-way: a tunnel carries frames in one direction only.
 
-Looks at: tunnels whose other direction passed no point of the capture; not those that carry both directions of a
-conversation one way, as mirrors of other traffic do.
+Looks at: tunnels whose other direction passed no point of the capture. Tunnels that carry both directions of a
+conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count.
 Says: which VNI between which VTEPs.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
+Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
+Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the overlay's namespace.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.results import Finding, Tunnel
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
     FLOW_POINT,
     FLOW_VIA,
@@ -24,72 +28,90 @@ from capnet.analysis.core.schema import (
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
 )
+from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text
 from capnet.wire.fields import TUNNEL_NAMES
 
-FEWEST = 2  # frames: one alone has not been waited for
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the overlay networks of the scenarios carry both directions
+WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
+EXPLAINS = ()
+
+SAYS = Text(en="{tunnel} between {vteps} carries frames in one direction only", zh="")
+ESP_FIX = Text(
+    en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys", zh=""
+)
+PROTOCOL_FIX = Text(en="check that no firewall drops {protocol} and that both hosts have the tunnel", zh="")
+PORT_FIX = Text(en="check that UDP port {port} is open both ways and that both hosts know the VNI", zh="")
+
+MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
+
+
+class _TunnelKey(NamedTuple):
+    """Both directions of a tunnel have the same one."""
+
+    kind: str
+    vni: int | None
+    vteps: tuple[str, ...]
 
 
 def diagnose(context: Context) -> list[Finding]:
-    senders = _senders(context)
-    mirrors = _mirrors(context)
-    silent = {
-        _key(each.kind, each.vni, each.vteps): each
-        for each in tunnel_facts(context)
-        if each.one_way
-        and each.frames >= FEWEST
-        and len(senders[_key(each.kind, each.vni, each.vteps)]) < 2
-        and (each.kind, each.vni, each.point) not in mirrors
+    senders, mirrors = _senders(context), _mirrors(context)
+    one_way = {
+        _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
+        for tunnel in tunnel_facts(context)
+        if tunnel.one_way
+        and tunnel.frames >= MIN_FRAMES
+        and len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
+        and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors
     }
     return [
         Finding(
-            "tunnel-one-way",
+            NAME,
             "warning",
-            f"{_name(each)} between {' and '.join(each.vteps)} carries frames in one direction only",
-            _fix(each),
-            {"vni": each.vni, "vteps": each.vteps},
-            each.evidence[:10],
+            SAYS.fill(tunnel=_title(tunnel), vteps=" and ".join(tunnel.vteps)),
+            _fix(tunnel),
+            {"vni": tunnel.vni, "vteps": tunnel.vteps},
+            tunnel.evidence[:MAX_EVIDENCE],
         )
-        for each in silent.values()
+        for tunnel in one_way.values()
     ]
 
 
-_Key = tuple[str, int | None, tuple[str, ...]]
-
-
-def _key(kind: str, vni: int | None, vteps: list[str]) -> _Key:
+def _key(kind: str, vni: int | None, vteps: list[str]) -> _TunnelKey:
     """Keys of GRE and SPIs of ESP belong to one direction each; a VNI is the same both ways."""
-    return kind, vni if kind in ("vxlan", "geneve") else None, tuple(sorted(vteps))
+    return _TunnelKey(kind, vni if kind in ("vxlan", "geneve") else None, tuple(sorted(vteps)))
 
 
-def _senders(context: Context) -> dict[_Key, set[str]]:
-    """Which ends of a tunnel sent, wherever that was seen."""
-    found: dict[_Key, set[str]] = {}
+def _senders(context: Context) -> dict[_TunnelKey, set[str]]:
+    """The ends of each tunnel that sent, at any point."""
+    senders: dict[_TunnelKey, set[str]] = {}
     for row in context.tunnels.tolist():
-        one, two = (
+        src, dst = (
             address_text(row[hi], row[lo])
             for hi, lo in ((TUNNEL_SRC_HI, TUNNEL_SRC_LO), (TUNNEL_DST_HI, TUNNEL_DST_LO))
         )
         vni = row[TUNNEL_VNI] if row[TUNNEL_VNI] >= 0 else None
-        found.setdefault(_key(TUNNEL_NAMES[row[TUNNEL_KIND]], vni, [one, two]), set()).add(one)
-    return found
+        senders.setdefault(_key(TUNNEL_NAMES[row[TUNNEL_KIND]], vni, [src, dst]), set()).add(src)
+    return senders
 
 
 def _mirrors(context: Context) -> set[tuple[str, int | None, str]]:
-    """(kind, VNI, point) of one-way tunnels that carry questions and their answers: copies for an analyzer (ERSPAN, a
-    cloud's traffic mirror)."""
+    """(kind, VNI, point) of one-way tunnels that carry questions and their answers."""
     flows = context.flows
-    inside = np.flatnonzero((flows[:, FLOW_VIA] > 0) & (replies(context) >= 0))
-    places = {tuple(row) for row in flows[inside[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()}
-    both_ways = {(each.kind, each.vni, each.point) for each in tunnel_facts(context) if not each.one_way}
+    inner_rows = np.flatnonzero((flows[:, FLOW_VIA] > 0) & (replies(context) >= 0))
+    conversations = {tuple(row) for row in flows[inner_rows[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()}
+    two_way = {(tunnel.kind, tunnel.vni, tunnel.point) for tunnel in tunnel_facts(context) if not tunnel.one_way}
     answered = {
-        (TUNNEL_NAMES[kind], vni if vni >= 0 else None, context.points[point].name) for kind, vni, point in places
+        (TUNNEL_NAMES[kind], vni if vni >= 0 else None, context.points[point].name)
+        for kind, vni, point in conversations
     }
-    return answered - both_ways
+    return answered - two_way
 
 
-def _name(tunnel: Tunnel) -> str:
+def _title(tunnel: Tunnel) -> str:
     if tunnel.vni is None:
         return tunnel.kind.upper()
     return f"GRE key {tunnel.vni}" if tunnel.kind == "gre" else f"VNI {tunnel.vni}"
@@ -97,7 +119,7 @@ def _name(tunnel: Tunnel) -> str:
 
 def _fix(tunnel: Tunnel) -> str:
     if tunnel.kind == "esp":
-        return "check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys"
+        return ESP_FIX.fill()
     if tunnel.port is None:
-        return f"check that no firewall drops {tunnel.kind.upper()} and that both hosts have the tunnel"
-    return f"check that UDP port {tunnel.port} is open both ways and that both hosts know the VNI"
+        return PROTOCOL_FIX.fill(protocol=tunnel.kind.upper())
+    return PORT_FIX.fill(port=tunnel.port)
