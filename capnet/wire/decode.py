@@ -11,79 +11,9 @@ from typing import Any
 
 from capnet.jit.inline import inline
 from capnet.jit.kernel import kernel
+from capnet.wire import fields, numbers
 from capnet.wire.digest import arp_digest, ip_digest
-from capnet.wire.fields import (
-    CAPLEN,
-    DEPTH,
-    DETAIL,
-    DIGEST,
-    DPORT,
-    ETHERTYPE,
-    FRAG_OFFSET,
-    FRAME,
-    IP_LENGTH,
-    LAYER_ARP,
-    LAYER_BARE,
-    LAYER_ICMP,
-    LAYER_ICMPV6,
-    LAYER_INSIDE,
-    LAYERS,
-    LINKTYPE,
-    MAX_DEPTH,
-    OUTER,
-    PAYLOAD,
-    PAYLOAD_AT,
-    POINT,
-    PROTO,
-    REASON,
-    REASON_CUT,
-    REASON_DEPTH,
-    REASON_ETHERTYPE,
-    REASON_LINKTYPE,
-    REASON_PROTO,
-    SPORT,
-    START,
-    TIME,
-    TUNNEL,
-    VIA,
-    VIA_VNI,
-    VNI,
-    WIDTH,
-    WIRELEN,
-)
-from capnet.wire.formats.record import AT as RECORD_AT
-from capnet.wire.formats.record import CAPLEN as RECORD_CAPLEN
-from capnet.wire.formats.record import LINKTYPE as RECORD_LINKTYPE
-from capnet.wire.formats.record import NUMBER as RECORD_NUMBER
-from capnet.wire.formats.record import POINT as RECORD_POINT
-from capnet.wire.formats.record import TIME as RECORD_TIME
-from capnet.wire.formats.record import WIDTH as RECORD_WIDTH
-from capnet.wire.formats.record import WIRELEN as RECORD_WIRELEN
-from capnet.wire.numbers import (
-    AH,
-    ESP,
-    ETHERTYPE_ARP,
-    ETHERTYPE_IPV4,
-    ETHERTYPE_IPV6,
-    ETHERTYPE_MPLS,
-    ETHERTYPE_MPLS_UPSTREAM,
-    ETHERTYPE_PPPOE,
-    GRE,
-    ICMP,
-    ICMPV6,
-    IP_IN_IP,
-    IPV6_IN_IP,
-    LINKTYPE_ETHERNET,
-    LINKTYPE_LINUX_SLL,
-    LINKTYPE_LINUX_SLL2,
-    LINKTYPE_LOOP,
-    LINKTYPE_NULL,
-    LINKTYPE_PPP,
-    LINKTYPE_RAW,
-    PORT_DNS,
-    TCP,
-    UDP,
-)
+from capnet.wire.formats import record
 from capnet.wire.octets import mix, u8
 from capnet.wire.protocols.arp import arp
 from capnet.wire.protocols.cooked import is_raw_ip, null, raw_ip, sll, sll2
@@ -102,7 +32,7 @@ from capnet.wire.protocols.tcp import tcp
 from capnet.wire.protocols.udp import udp
 from capnet.wire.protocols.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 
-ROWS_PER_RECORD = MAX_DEPTH + 1
+ROWS_PER_RECORD = fields.MAX_DEPTH + 1
 
 
 @kernel
@@ -129,55 +59,56 @@ def decode(
     answers = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
-        q = i * RECORD_WIDTH
-        at = records[q + RECORD_AT]
-        captured = records[q + RECORD_CAPLEN]
-        wire = records[q + RECORD_WIRELEN]
-        linktype = records[q + RECORD_LINKTYPE]
+        q = i * record.WIDTH
+        at = records[q + record.AT]
+        captured = records[q + record.CAPLEN]
+        wire = records[q + record.WIRELEN]
+        linktype = records[q + record.LINKTYPE]
         base = at
         outermost = n
         for depth in range(ROWS_PER_RECORD):
-            r = n * WIDTH
+            r = n * fields.WIDTH
             record_at[n] = base
-            for k in range(WIDTH):
+            for k in range(fields.WIDTH):
                 rows[r + k] = blank[k]
-            rows[r + FRAME] = records[q + RECORD_NUMBER]
-            rows[r + TIME] = records[q + RECORD_TIME]
-            rows[r + POINT] = records[q + RECORD_POINT]
-            rows[r + LINKTYPE] = linktype
-            rows[r + CAPLEN] = captured
-            rows[r + WIRELEN] = wire
-            rows[r + DEPTH] = depth
-            rows[r + START] = at - base
+            rows[r + fields.FRAME] = records[q + record.NUMBER]
+            rows[r + fields.TIME] = records[q + record.TIME]
+            rows[r + fields.POINT] = records[q + record.POINT]
+            rows[r + fields.LINKTYPE] = linktype
+            rows[r + fields.CAPLEN] = captured
+            rows[r + fields.WIRELEN] = wire
+            rows[r + fields.DEPTH] = depth
+            rows[r + fields.START] = at - base
             if depth > 0:
-                rows[r + OUTER] = n - 1
-                rows[r + VIA] = rows[r - WIDTH + TUNNEL]
-                rows[r + VIA_VNI] = rows[r - WIDTH + VNI]
+                rows[r + fields.OUTER] = n - 1
+                rows[r + fields.VIA] = rows[r - fields.WIDTH + fields.TUNNEL]
+                rows[r + fields.VIA_VNI] = rows[r - fields.WIDTH + fields.VNI]
             inside = decode_row(buf, at, at + captured, wire, vxlan_port, rows, r)
             n += 1
-            present |= rows[r + LAYERS]
-            odd |= rows[r + REASON]
-            if rows[r + SPORT] == PORT_DNS:
+            present |= rows[r + fields.LAYERS]
+            odd |= rows[r + fields.REASON]
+            if rows[r + fields.SPORT] == numbers.PORT_DNS:
                 answers = 1
-            if rows[r + PAYLOAD_AT] >= 0:
-                rows[r + PAYLOAD_AT] -= base
+            if rows[r + fields.PAYLOAD_AT] >= 0:
+                rows[r + fields.PAYLOAD_AT] -= base
             if inside < 0:
                 break
-            if depth == MAX_DEPTH:
-                rows[r + REASON] = REASON_DEPTH
+            if depth == fields.MAX_DEPTH:
+                rows[r + fields.REASON] = fields.REASON_DEPTH
                 odd = 1
                 break
-            rows[r + LAYERS] |= LAYER_INSIDE
+            rows[r + fields.LAYERS] |= fields.LAYER_INSIDE
             # The inner frame ends where the carrier's payload does, in the capture and on the wire.
-            payload_end = base + rows[r + PAYLOAD_AT] + rows[r + PAYLOAD]
+            payload_end = base + rows[r + fields.PAYLOAD_AT] + rows[r + fields.PAYLOAD]
             captured = max(min(at + captured, payload_end) - inside, 0)
             wire = max(payload_end - inside, 0)
             at = inside
-            linktype = LINKTYPE_RAW if rows[r + LAYERS] & LAYER_BARE else LINKTYPE_ETHERNET
+            is_bare = rows[r + fields.LAYERS] & fields.LAYER_BARE
+            linktype = numbers.LINKTYPE_RAW if is_bare else numbers.LINKTYPE_ETHERNET
         # A carrier is the same packet wherever its innermost frame is: it takes the digest from inside.
         for k in range(n - 2, outermost - 1, -1):
-            inner = rows[(k + 1) * WIDTH + DIGEST]
-            rows[k * WIDTH + DIGEST] = mix(inner, rows[k * WIDTH + VNI]) if inner else 0
+            inner = rows[(k + 1) * fields.WIDTH + fields.DIGEST]
+            rows[k * fields.WIDTH + fields.DIGEST] = mix(inner, rows[k * fields.WIDTH + fields.VNI]) if inner else 0
         i += 1
     out[0] = i
     out[1] = n
@@ -189,40 +120,40 @@ def decode(
 @inline
 def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: Any, r: int) -> int:
     """Decode one frame into row `r`; the offset of a frame inside it, or -1."""
-    linktype = rows[r + LINKTYPE]
+    linktype = rows[r + fields.LINKTYPE]
     begin = at
-    if linktype == LINKTYPE_ETHERNET:
+    if linktype == numbers.LINKTYPE_ETHERNET:
         at = ethernet(buf, at, end, rows, r)
-    elif linktype == LINKTYPE_LINUX_SLL:
+    elif linktype == numbers.LINKTYPE_LINUX_SLL:
         at = sll(buf, at, end, rows, r)
-    elif linktype == LINKTYPE_LINUX_SLL2:
+    elif linktype == numbers.LINKTYPE_LINUX_SLL2:
         at = sll2(buf, at, end, rows, r)
     elif is_raw_ip(linktype):
         at = raw_ip(buf, at, end, rows, r)
-    elif linktype == LINKTYPE_NULL or linktype == LINKTYPE_LOOP:
+    elif linktype == numbers.LINKTYPE_NULL or linktype == numbers.LINKTYPE_LOOP:
         at = null(buf, at, end, rows, r)
-    elif linktype == LINKTYPE_PPP:
+    elif linktype == numbers.LINKTYPE_PPP:
         at = ppp_link(buf, at, end, rows, r)
     else:
-        rows[r + REASON] = REASON_LINKTYPE
-        rows[r + DETAIL] = linktype
+        rows[r + fields.REASON] = fields.REASON_LINKTYPE
+        rows[r + fields.DETAIL] = linktype
         return -1
     if at < 0:
         return -1
 
-    kind = rows[r + ETHERTYPE]
+    kind = rows[r + fields.ETHERTYPE]
     network = at
-    if kind == ETHERTYPE_IPV4:
+    if kind == numbers.ETHERTYPE_IPV4:
         at = ipv4(buf, at, end, wire - (at - begin), rows, r)
-    elif kind == ETHERTYPE_IPV6:
+    elif kind == numbers.ETHERTYPE_IPV6:
         at = ipv6(buf, at, end, wire - (at - begin), rows, r)
-    elif kind == ETHERTYPE_ARP:
+    elif kind == numbers.ETHERTYPE_ARP:
         arp(buf, at, end, rows, r)
-        if rows[r + LAYERS] & LAYER_ARP:
-            rows[r + DIGEST] = arp_digest(rows, r)
+        if rows[r + fields.LAYERS] & fields.LAYER_ARP:
+            rows[r + fields.DIGEST] = arp_digest(rows, r)
         return -1
-    elif kind == ETHERTYPE_PPPOE or kind == ETHERTYPE_MPLS or kind == ETHERTYPE_MPLS_UPSTREAM:
-        if kind == ETHERTYPE_PPPOE:
+    elif kind == numbers.ETHERTYPE_PPPOE or kind == numbers.ETHERTYPE_MPLS or kind == numbers.ETHERTYPE_MPLS_UPSTREAM:
+        if kind == numbers.ETHERTYPE_PPPOE:
             at = pppoe(buf, at, end, rows, r)
         else:
             at = mpls(buf, at, end, rows, r)
@@ -234,77 +165,77 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
         else:
             at = ipv6(buf, at, end, wire - (at - begin), rows, r)
     else:
-        rows[r + REASON] = REASON_ETHERTYPE
-        rows[r + DETAIL] = kind
+        rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+        rows[r + fields.DETAIL] = kind
         return -1
     if at < 0:
         return -1
 
-    end = min(end, network + rows[r + IP_LENGTH])
-    left = max(rows[r + IP_LENGTH] - (at - network), 0)
+    end = min(end, network + rows[r + fields.IP_LENGTH])
+    left = max(rows[r + fields.IP_LENGTH] - (at - network), 0)
     return transport(buf, at, end, left, vxlan_port, rows, r)
 
 
 @inline
 def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any, r: int) -> int:
     """Decode what IP carries; the offset of a frame inside it, or -1. `left`: its length on the wire."""
-    proto = rows[r + PROTO]
+    proto = rows[r + fields.PROTO]
     inside = -1
-    if rows[r + FRAG_OFFSET] > 0:
-        rows[r + PAYLOAD] = left
-        rows[r + PAYLOAD_AT] = at
-        rows[r + DIGEST] = ip_digest(buf, end, rows, r)
+    if rows[r + fields.FRAG_OFFSET] > 0:
+        rows[r + fields.PAYLOAD] = left
+        rows[r + fields.PAYLOAD_AT] = at
+        rows[r + fields.DIGEST] = ip_digest(buf, end, rows, r)
         return -1
-    if proto == AH:  # behind IPv4; IPv6 has passed it with its extension headers
+    if proto == numbers.AH:  # behind IPv4; IPv6 has passed it with its extension headers
         if at + 8 > end:
             if at < end:
-                rows[r + PROTO] = u8(buf, at)
-            rows[r + REASON] = REASON_CUT
+                rows[r + fields.PROTO] = u8(buf, at)
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         behind = ah(buf, at, end, rows, r)
         proto = u8(buf, at)
-        rows[r + PROTO] = proto
+        rows[r + fields.PROTO] = proto
         left = max(left - (behind - at), 0)
         if behind > end:
-            rows[r + REASON] = REASON_CUT
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         at = behind
-    if proto == TCP:
+    if proto == numbers.TCP:
         tcp(buf, at, end, left, rows, r)
-    elif proto == UDP:
+    elif proto == numbers.UDP:
         payload = udp(buf, at, end, left, rows, r)
         if payload >= 0:
             inside = in_udp(buf, payload, end, vxlan_port, rows, r)
-    elif proto == ESP:
+    elif proto == numbers.ESP:
         esp(buf, at, end, left, rows, r)
-    elif proto == ICMP:
-        icmp(buf, at, end, left, LAYER_ICMP, rows, r)
-    elif proto == ICMPV6:
-        icmp(buf, at, end, left, LAYER_ICMPV6, rows, r)
-    elif proto == IP_IN_IP or proto == IPV6_IN_IP:
-        inside = ipip(buf, at, end, left, proto == IPV6_IN_IP, rows, r)
-    elif proto == GRE:
+    elif proto == numbers.ICMP:
+        icmp(buf, at, end, left, fields.LAYER_ICMP, rows, r)
+    elif proto == numbers.ICMPV6:
+        icmp(buf, at, end, left, fields.LAYER_ICMPV6, rows, r)
+    elif proto == numbers.IP_IN_IP or proto == numbers.IPV6_IN_IP:
+        inside = ipip(buf, at, end, left, proto == numbers.IPV6_IN_IP, rows, r)
+    elif proto == numbers.GRE:
         inside = gre(buf, at, end, left, rows, r)
     else:
-        rows[r + REASON] = REASON_PROTO
-        rows[r + DETAIL] = proto
-        rows[r + PAYLOAD] = left
-        rows[r + PAYLOAD_AT] = at
+        rows[r + fields.REASON] = fields.REASON_PROTO
+        rows[r + fields.DETAIL] = proto
+        rows[r + fields.PAYLOAD] = left
+        rows[r + fields.PAYLOAD_AT] = at
     if inside < 0:
-        rows[r + DIGEST] = ip_digest(buf, end, rows, r)
+        rows[r + fields.DIGEST] = ip_digest(buf, end, rows, r)
     return inside
 
 
 @inline
 def in_udp(buf: Any, at: int, end: int, vxlan_port: int, rows: Any, r: int) -> int:
     """The offset of a frame inside the UDP payload at `at`, or -1. A port given by the user goes first."""
-    port = rows[r + DPORT]
+    port = rows[r + fields.DPORT]
     if port == GENEVE_PORT and port != vxlan_port:
         return geneve(buf, at, end, rows, r)
     if port == GPE_PORT and port != vxlan_port:
         return vxlan_gpe(buf, at, end, rows, r)
     if is_vxlan(buf, at, end, port, vxlan_port):
         return vxlan(buf, at, rows, r)
-    if is_udp_esp(buf, at, end, rows[r + SPORT], port):
-        esp(buf, at, end, rows[r + PAYLOAD], rows, r)
+    if is_udp_esp(buf, at, end, rows[r + fields.SPORT], port):
+        esp(buf, at, end, rows[r + fields.PAYLOAD], rows, r)
     return -1

@@ -12,37 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    ACK,
-    ARP_OP,
-    ARP_SHA,
-    DST_LO,
-    FRAG_OFFSET,
-    ICMP_CODE,
-    ICMP_SEQ,
-    ICMP_TYPE,
-    IP_FLAGS,
-    IP_ID,
-    IP_LENGTH,
-    LAYER_ESP,
-    LAYER_ICMP,
-    LAYER_ICMPV6,
-    LAYER_IP,
-    LAYER_IPV6,
-    LAYER_TCP,
-    LAYER_UDP,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    PROTO,
-    RELATED,
-    SEQ,
-    SRC_LO,
-    TCP_FLAGS,
-    TSVAL,
-    VNI,
-)
-from capnet.wire.numbers import ICMP, ICMPV6, TCP, TCP_CWR, TCP_FIN, TCP_PSH, UDP
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, mix, u8
 from capnet.wire.protocols.icmp import is_error, is_query
 
@@ -53,38 +23,39 @@ SAMPLE = 32
 LENGTH = 512
 
 # Flags that cutting a segment keeps with each piece: all but FIN, PSH and CWR.
-KEPT_FLAGS = 0xFFF & ~(TCP_FIN | TCP_PSH | TCP_CWR)
+KEPT_FLAGS = 0xFFF & ~(numbers.TCP_FIN | numbers.TCP_PSH | numbers.TCP_CWR)
 
 
 @inline
 def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
     """Digest of the IP packet in row `r`, whose captured bytes end at `end`; 0 when too little of it was captured."""
-    layers = rows[r + LAYERS]
-    ident = rows[r + IP_ID]
-    if layers & LAYER_IPV6 and rows[r + FRAG_OFFSET] <= 0:
+    layers = rows[r + fields.LAYERS]
+    ident = rows[r + fields.IP_ID]
+    if layers & fields.LAYER_IPV6 and rows[r + fields.FRAG_OFFSET] <= 0:
         ident = -1  # only fragments have one, a reassembled packet has not
-    state = mix(rows[r + PROTO] + 1, ident + 1)
-    if rows[r + FRAG_OFFSET] > 0:
-        state = mix(state, rows[r + FRAG_OFFSET] * 2 + (rows[r + IP_FLAGS] & 1))
-        state = mix(state, rows[r + IP_LENGTH])
-    elif layers & LAYER_TCP:
-        if rows[r + TCP_FLAGS] < 0 or rows[r + PAYLOAD] < 0:
+    state = mix(rows[r + fields.PROTO] + 1, ident + 1)
+    if rows[r + fields.FRAG_OFFSET] > 0:
+        state = mix(state, rows[r + fields.FRAG_OFFSET] * 2 + (rows[r + fields.IP_FLAGS] & 1))
+        state = mix(state, rows[r + fields.IP_LENGTH])
+    elif layers & fields.LAYER_TCP:
+        if rows[r + fields.TCP_FLAGS] < 0 or rows[r + fields.PAYLOAD] < 0:
             return 0
-        flags = rows[r + TCP_FLAGS]
-        if rows[r + PAYLOAD] > 0:
+        flags = rows[r + fields.TCP_FLAGS]
+        if rows[r + fields.PAYLOAD] > 0:
             flags = (flags & KEPT_FLAGS) | 4096
-        state = mix(state, (rows[r + SEQ] << 30) ^ rows[r + ACK])
-        return mix(mix(state, flags), rows[r + TSVAL]) | 1
-    payload_at = rows[r + PAYLOAD_AT]
+        state = mix(state, (rows[r + fields.SEQ] << 30) ^ rows[r + fields.ACK])
+        return mix(mix(state, flags), rows[r + fields.TSVAL]) | 1
+    payload_at = rows[r + fields.PAYLOAD_AT]
     if payload_at < 0:
         return 0
-    if layers & LAYER_ESP:
-        return mix(mix(state, rows[r + VNI]), rows[r + SEQ]) | 1
-    length = rows[r + PAYLOAD]
+    if layers & fields.LAYER_ESP:
+        return mix(mix(state, rows[r + fields.VNI]), rows[r + fields.SEQ]) | 1
+    length = rows[r + fields.PAYLOAD]
     state = mix(state, min(length, LENGTH))
-    if layers & (LAYER_ICMP | LAYER_ICMPV6):
-        state = mix(state, (rows[r + ICMP_TYPE] << 40) ^ (rows[r + ICMP_CODE] << 32) ^ (rows[r + ICMP_SEQ] & 0xFFFF))
-        if is_error(rows[r + ICMP_TYPE], layers & LAYER_ICMP):
+    if layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
+        kind = rows[r + fields.ICMP_TYPE]
+        state = mix(state, (kind << 40) ^ (rows[r + fields.ICMP_CODE] << 32) ^ (rows[r + fields.ICMP_SEQ] & 0xFFFF))
+        if is_error(kind, layers & fields.LAYER_ICMP):
             return error_digest(buf, payload_at, end, state, rows, r)
     sample = min(length, SAMPLE)
     if payload_at + sample > end:
@@ -96,7 +67,7 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
     while k < sample:
         state = mix(state, u8(buf, payload_at + k) + k)
         k += 1
-    return mix(state, layers & (LAYER_UDP | LAYER_IP)) | 1
+    return mix(state, layers & (fields.LAYER_UDP | fields.LAYER_IP)) | 1
 
 
 @inline
@@ -121,16 +92,16 @@ def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> 
     state = mix(state, proto)
     if transport + 8 > end:
         return state | 1
-    if proto == TCP or proto == UDP:
-        rows[r + RELATED] = be32(buf, transport)
-        if proto == TCP:
+    if proto == numbers.TCP or proto == numbers.UDP:
+        rows[r + fields.RELATED] = be32(buf, transport)
+        if proto == numbers.TCP:
             state = mix(state, be32(buf, transport + 4))
         else:
             state = mix(state, be16(buf, transport + 4))
-    elif proto == ICMP or proto == ICMPV6:
+    elif proto == numbers.ICMP or proto == numbers.ICMPV6:
         state = mix(state, be16(buf, transport))
-        if is_query(u8(buf, transport), LAYER_ICMP if proto == ICMP else LAYER_ICMPV6):
-            rows[r + RELATED] = be16(buf, transport + 4) * 65537
+        if is_query(u8(buf, transport), fields.LAYER_ICMP if proto == numbers.ICMP else fields.LAYER_ICMPV6):
+            rows[r + fields.RELATED] = be16(buf, transport + 4) * 65537
             state = mix(state, be16(buf, transport + 6))
     return state | 1
 
@@ -138,5 +109,5 @@ def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> 
 @inline
 def arp_digest(rows: Any, r: int) -> int:
     """ARP crosses bridges unchanged."""
-    state = mix(rows[r + ARP_OP], rows[r + ARP_SHA])
-    return mix(mix(state, rows[r + SRC_LO]), rows[r + DST_LO]) | 1
+    state = mix(rows[r + fields.ARP_OP], rows[r + fields.ARP_SHA])
+    return mix(mix(state, rows[r + fields.SRC_LO]), rows[r + fields.DST_LO]) | 1

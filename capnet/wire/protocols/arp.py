@@ -9,21 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
+from capnet.wire import fields
 from capnet.wire.addresses import MAPPED
-from capnet.wire.fields import (
-    ARP_OP,
-    ARP_SHA,
-    ARP_THA,
-    DST_HI,
-    DST_LO,
-    LAYER_ARP,
-    LAYERS,
-    REASON,
-    REASON_CUT,
-    REASON_MALFORMED,
-    SRC_HI,
-    SRC_LO,
-)
 from capnet.wire.octets import be16, be32, be48, u8
 
 
@@ -31,19 +18,19 @@ from capnet.wire.octets import be16, be32, be48, u8
 def arp(buf: Any, at: int, end: int, rows: Any, r: int) -> None:
     """Fill the ARP fields of row `r`; its IP addresses are the sender's and the target's."""
     if at + 8 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + ARP_OP] = be16(buf, at + 6)
+    rows[r + fields.ARP_OP] = be16(buf, at + 6)
     if u8(buf, at + 4) != 6 or u8(buf, at + 5) != 4:
-        rows[r + REASON] = REASON_MALFORMED
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
         return
     if at + 28 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + LAYERS] |= LAYER_ARP
-    rows[r + ARP_SHA] = be48(buf, at + 8)
-    rows[r + SRC_HI] = 0
-    rows[r + SRC_LO] = MAPPED | be32(buf, at + 14)
-    rows[r + ARP_THA] = be48(buf, at + 18)
-    rows[r + DST_HI] = 0
-    rows[r + DST_LO] = MAPPED | be32(buf, at + 24)
+    rows[r + fields.LAYERS] |= fields.LAYER_ARP
+    rows[r + fields.ARP_SHA] = be48(buf, at + 8)
+    rows[r + fields.SRC_HI] = 0
+    rows[r + fields.SRC_LO] = MAPPED | be32(buf, at + 14)
+    rows[r + fields.ARP_THA] = be48(buf, at + 18)
+    rows[r + fields.DST_HI] = 0
+    rows[r + fields.DST_LO] = MAPPED | be32(buf, at + 24)

@@ -12,20 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    DMAC,
-    ETHERTYPE,
-    LAYER_ETHERNET,
-    LAYER_VLAN,
-    LAYERS,
-    REASON,
-    REASON_CUT,
-    REASON_LLC,
-    SMAC,
-    VLAN,
-    VLAN2,
-)
-from capnet.wire.numbers import ETHERTYPE_QINQ, ETHERTYPE_QINQ_OLD, ETHERTYPE_VLAN, MIN_ETHERTYPE
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be48
 
 MAX_TAGS = 8
@@ -36,14 +23,14 @@ def ethernet(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """Fill the link layer of row `r`; the offset of the payload, or -1 if there is none to decode."""
     if at + 14 > end:
         if at + 6 <= end:
-            rows[r + DMAC] = be48(buf, at)
+            rows[r + fields.DMAC] = be48(buf, at)
         if at + 12 <= end:
-            rows[r + SMAC] = be48(buf, at + 6)
-        rows[r + REASON] = REASON_CUT
+            rows[r + fields.SMAC] = be48(buf, at + 6)
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    rows[r + DMAC] = be48(buf, at)
-    rows[r + SMAC] = be48(buf, at + 6)
-    rows[r + LAYERS] = LAYER_ETHERNET
+    rows[r + fields.DMAC] = be48(buf, at)
+    rows[r + fields.SMAC] = be48(buf, at + 6)
+    rows[r + fields.LAYERS] = fields.LAYER_ETHERNET
     return ethertype(buf, at + 12, end, rows, r)
 
 
@@ -53,22 +40,28 @@ def ethertype(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     kind = be16(buf, at)
     at += 2
     tags = 0
-    while (kind == ETHERTYPE_VLAN or kind == ETHERTYPE_QINQ or kind == ETHERTYPE_QINQ_OLD) and tags < MAX_TAGS:
+    while is_vlan_tag(kind) and tags < MAX_TAGS:
         if at + 4 > end:
-            rows[r + ETHERTYPE] = kind
-            rows[r + REASON] = REASON_CUT
+            rows[r + fields.ETHERTYPE] = kind
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         vlan = be16(buf, at) & 0xFFF
         if tags == 0:
-            rows[r + VLAN] = vlan
+            rows[r + fields.VLAN] = vlan
         elif tags == 1:
-            rows[r + VLAN2] = vlan
-        rows[r + LAYERS] |= LAYER_VLAN
+            rows[r + fields.VLAN2] = vlan
+        rows[r + fields.LAYERS] |= fields.LAYER_VLAN
         kind = be16(buf, at + 2)
         at += 4
         tags += 1
-    rows[r + ETHERTYPE] = kind
-    if kind < MIN_ETHERTYPE:
-        rows[r + REASON] = REASON_LLC
+    rows[r + fields.ETHERTYPE] = kind
+    if kind < numbers.MIN_ETHERTYPE:
+        rows[r + fields.REASON] = fields.REASON_LLC
         return -1
     return at
+
+
+@inline
+def is_vlan_tag(kind: int) -> bool:
+    """Whether this type is the TPID of a VLAN tag."""
+    return kind == numbers.ETHERTYPE_VLAN or kind == numbers.ETHERTYPE_QINQ or kind == numbers.ETHERTYPE_QINQ_OLD

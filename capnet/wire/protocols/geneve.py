@@ -10,19 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    DETAIL,
-    LAYER_BARE,
-    LAYER_TUNNEL,
-    LAYERS,
-    REASON,
-    REASON_CUT,
-    REASON_ETHERTYPE,
-    TUNNEL,
-    TUNNEL_GENEVE,
-    VNI,
-)
-from capnet.wire.numbers import ETHERTYPE_ETHERNET, ETHERTYPE_IPV4, ETHERTYPE_IPV6
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, u8
 
 HEADER = 8
@@ -34,19 +22,19 @@ def geneve(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """Fill the tunnel fields of row `r` for the UDP payload at `at`; the offset of what is inside, or -1."""
     if at + HEADER > end or u8(buf, at) >> 6 != 0:
         return -1
-    rows[r + LAYERS] |= LAYER_TUNNEL
-    rows[r + TUNNEL] = TUNNEL_GENEVE
-    rows[r + VNI] = be24(buf, at + 4)
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
+    rows[r + fields.TUNNEL] = fields.TUNNEL_GENEVE
+    rows[r + fields.VNI] = be24(buf, at + 4)
     kind = be16(buf, at + 2)
     at += HEADER + (u8(buf, at) & 63) * 4
     if at > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    if kind == ETHERTYPE_ETHERNET:
+    if kind == numbers.ETHERTYPE_ETHERNET:
         return at
-    if kind == ETHERTYPE_IPV4 or kind == ETHERTYPE_IPV6:
-        rows[r + LAYERS] |= LAYER_BARE
+    if kind == numbers.ETHERTYPE_IPV4 or kind == numbers.ETHERTYPE_IPV6:
+        rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return at
-    rows[r + REASON] = REASON_ETHERTYPE
-    rows[r + DETAIL] = kind
+    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+    rows[r + fields.DETAIL] = kind
     return -1

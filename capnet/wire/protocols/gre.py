@@ -18,31 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    DETAIL,
-    LAYER_BARE,
-    LAYER_TUNNEL,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    REASON,
-    REASON_CUT,
-    REASON_ETHERTYPE,
-    REASON_MALFORMED,
-    TUNNEL,
-    TUNNEL_GRE,
-    VNI,
-)
-from capnet.wire.numbers import (
-    ETHERTYPE_ERSPAN,
-    ETHERTYPE_ERSPAN_III,
-    ETHERTYPE_ETHERNET,
-    ETHERTYPE_IPV4,
-    ETHERTYPE_IPV6,
-    ETHERTYPE_MPLS,
-    ETHERTYPE_MPLS_UPSTREAM,
-    ETHERTYPE_PPP,
-)
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, u8
 from capnet.wire.protocols.mpls import mpls
 from capnet.wire.protocols.pppoe import ppp
@@ -57,28 +33,28 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
 
     `left`: bytes from `at` on, on the wire.
     """
-    rows[r + PAYLOAD] = left
-    rows[r + PAYLOAD_AT] = at
-    rows[r + VNI] = -1
+    rows[r + fields.PAYLOAD] = left
+    rows[r + fields.PAYLOAD_AT] = at
+    rows[r + fields.VNI] = -1
     if at + 4 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
     flags = be16(buf, at)
     kind = be16(buf, at + 2)
     version = flags & 7
     if version > 1:
-        rows[r + REASON] = REASON_MALFORMED
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
-    rows[r + LAYERS] |= LAYER_TUNNEL
-    rows[r + TUNNEL] = TUNNEL_GRE
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
+    rows[r + fields.TUNNEL] = fields.TUNNEL_GRE
     at += 4
     if flags & (CHECKSUM | ROUTING):
         at += 4
     if flags & KEY:
         if at + 4 > end:
-            rows[r + REASON] = REASON_CUT
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
-        rows[r + VNI] = be16(buf, at + 2) if version else be32(buf, at)
+        rows[r + fields.VNI] = be16(buf, at + 2) if version else be32(buf, at)
         at += 4
     if flags & SEQUENCE:
         at += 4
@@ -87,26 +63,26 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
     if flags & ROUTING:
         at = behind_routes(buf, at, end)
     if at > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
 
-    if kind == ETHERTYPE_ETHERNET:
+    if kind == numbers.ETHERTYPE_ETHERNET:
         return at
-    if kind == ETHERTYPE_IPV4 or kind == ETHERTYPE_IPV6:
-        rows[r + LAYERS] |= LAYER_BARE
+    if kind == numbers.ETHERTYPE_IPV4 or kind == numbers.ETHERTYPE_IPV6:
+        rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return at
-    if kind == ETHERTYPE_ERSPAN or kind == ETHERTYPE_ERSPAN_III:
+    if kind == numbers.ETHERTYPE_ERSPAN or kind == numbers.ETHERTYPE_ERSPAN_III:
         return erspan(buf, at, end, kind, flags & SEQUENCE, rows, r)
-    if kind == ETHERTYPE_MPLS or kind == ETHERTYPE_MPLS_UPSTREAM:
-        rows[r + LAYERS] |= LAYER_BARE
+    if kind == numbers.ETHERTYPE_MPLS or kind == numbers.ETHERTYPE_MPLS_UPSTREAM:
+        rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return mpls(buf, at, end, rows, r)
-    if kind == ETHERTYPE_PPP:
+    if kind == numbers.ETHERTYPE_PPP:
         if version and flags & SEQUENCE == 0:
             return -1  # an acknowledgment alone
-        rows[r + LAYERS] |= LAYER_BARE
-        return ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
-    rows[r + REASON] = REASON_ETHERTYPE
-    rows[r + DETAIL] = kind
+        rows[r + fields.LAYERS] |= fields.LAYER_BARE
+        return ppp(buf, at, end, numbers.ETHERTYPE_PPP, rows, r)
+    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+    rows[r + fields.DETAIL] = kind
     return -1
 
 
@@ -129,16 +105,16 @@ def behind_routes(buf: Any, at: int, end: int) -> int:
 @inline
 def erspan(buf: Any, at: int, end: int, kind: int, sequenced: int, rows: Any, r: int) -> int:
     """The offset of the mirrored frame; its session becomes the tunnel's key."""
-    if kind == ETHERTYPE_ERSPAN and not sequenced:
+    if kind == numbers.ETHERTYPE_ERSPAN and not sequenced:
         return at
-    header = 8 if kind == ETHERTYPE_ERSPAN else 12
+    header = 8 if kind == numbers.ETHERTYPE_ERSPAN else 12
     if at + header > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    rows[r + VNI] = be16(buf, at + 2) & 0x3FF
-    if kind == ETHERTYPE_ERSPAN_III and u8(buf, at + 11) & 1:
+    rows[r + fields.VNI] = be16(buf, at + 2) & 0x3FF
+    if kind == numbers.ETHERTYPE_ERSPAN_III and u8(buf, at + 11) & 1:
         header += 8  # platform specific
     if at + header > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
     return at + header

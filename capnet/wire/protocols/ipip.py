@@ -5,19 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    LAYER_BARE,
-    LAYER_TUNNEL,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    REASON,
-    REASON_CUT,
-    REASON_MALFORMED,
-    TUNNEL,
-    TUNNEL_IPIP,
-    VNI,
-)
+from capnet.wire import fields
 from capnet.wire.octets import u8
 
 
@@ -27,16 +15,16 @@ def ipip(buf: Any, at: int, end: int, left: int, six: int, rows: Any, r: int) ->
 
     `six`: whether protocol 41 led here, behind which there is IPv6 only; the version tells what protocol 4 carries.
     """
-    rows[r + PAYLOAD] = left
-    rows[r + PAYLOAD_AT] = at
+    rows[r + fields.PAYLOAD] = left
+    rows[r + fields.PAYLOAD_AT] = at
     if at >= end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
     version = u8(buf, at) >> 4
     if version != 6 and (version != 4 or six):
-        rows[r + REASON] = REASON_MALFORMED
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
-    rows[r + LAYERS] |= LAYER_TUNNEL | LAYER_BARE
-    rows[r + TUNNEL] = TUNNEL_IPIP
-    rows[r + VNI] = -1
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_BARE
+    rows[r + fields.TUNNEL] = fields.TUNNEL_IPIP
+    rows[r + fields.VNI] = -1
     return at

@@ -19,20 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    LAYER_AH,
-    LAYER_ESP,
-    LAYER_TUNNEL,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    REASON,
-    REASON_CUT,
-    SEQ,
-    TUNNEL,
-    TUNNEL_ESP,
-    VNI,
-)
+from capnet.wire import fields
 from capnet.wire.octets import be32, u8
 
 ESP_HEADER = 8
@@ -42,18 +29,18 @@ NAT_PORT = 4500
 @inline
 def esp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> None:
     """Fill the tunnel fields of row `r`. `left`: bytes from `at` on, on the wire."""
-    rows[r + PAYLOAD] = max(left - ESP_HEADER, 0)
+    rows[r + fields.PAYLOAD] = max(left - ESP_HEADER, 0)
     if at + 4 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + LAYERS] |= LAYER_TUNNEL | LAYER_ESP
-    rows[r + TUNNEL] = TUNNEL_ESP
-    rows[r + VNI] = be32(buf, at)
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_ESP
+    rows[r + fields.TUNNEL] = fields.TUNNEL_ESP
+    rows[r + fields.VNI] = be32(buf, at)
     if at + ESP_HEADER > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + SEQ] = be32(buf, at + 4)
-    rows[r + PAYLOAD_AT] = at + ESP_HEADER
+    rows[r + fields.SEQ] = be32(buf, at + 4)
+    rows[r + fields.PAYLOAD_AT] = at + ESP_HEADER
 
 
 @inline
@@ -68,8 +55,8 @@ def ah(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
     At least 8 bytes are there: as much as any IPv6 extension header has.
     """
-    rows[r + LAYERS] |= LAYER_AH
-    rows[r + VNI] = be32(buf, at + 4)
+    rows[r + fields.LAYERS] |= fields.LAYER_AH
+    rows[r + fields.VNI] = be32(buf, at + 4)
     if at + 12 <= end:
-        rows[r + SEQ] = be32(buf, at + 8)
+        rows[r + fields.SEQ] = be32(buf, at + 8)
     return at + (u8(buf, at + 1) + 2) * 4

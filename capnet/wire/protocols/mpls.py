@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import DETAIL, LAYER_MPLS, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
-from capnet.wire.numbers import ETHERTYPE_MPLS
+from capnet.wire import fields, numbers
 from capnet.wire.octets import u8
 
 MAX_LABELS = 16
@@ -21,10 +20,10 @@ MAX_LABELS = 16
 @inline
 def mpls(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """The offset of the IP header behind the label stack at `at`, or -1."""
-    rows[r + LAYERS] |= LAYER_MPLS
+    rows[r + fields.LAYERS] |= fields.LAYER_MPLS
     for _ in range(MAX_LABELS):
         if at + 5 > end:
-            rows[r + REASON] = REASON_CUT
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         last = u8(buf, at + 2) & 1
         at += 4
@@ -33,6 +32,6 @@ def mpls(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
             if version == 4 or version == 6:
                 return at
             break
-    rows[r + REASON] = REASON_ETHERTYPE
-    rows[r + DETAIL] = ETHERTYPE_MPLS
+    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+    rows[r + fields.DETAIL] = numbers.ETHERTYPE_MPLS
     return -1

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import DETAIL, ETHERTYPE, LAYER_PPPOE, LAYER_RAW, LAYERS, REASON, REASON_CUT, REASON_ETHERTYPE
-from capnet.wire.numbers import ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_PPP, ETHERTYPE_PPPOE
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, u8
 from capnet.wire.protocols.mpls import mpls
 
@@ -25,19 +24,19 @@ PPP_MPLS = 0x0281
 def pppoe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """The offset of the IP header behind the session header at `at`, or -1."""
     if at + HEADER > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    rows[r + LAYERS] |= LAYER_PPPOE
-    return ppp(buf, at + HEADER, end, ETHERTYPE_PPPOE, rows, r)
+    rows[r + fields.LAYERS] |= fields.LAYER_PPPOE
+    return ppp(buf, at + HEADER, end, numbers.ETHERTYPE_PPPOE, rows, r)
 
 
 @inline
 def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     """LINKTYPE_PPP: PPP and nothing in front of it, into row `r`; the offset of the IP header, or -1."""
-    at = ppp(buf, at, end, ETHERTYPE_PPP, rows, r)
+    at = ppp(buf, at, end, numbers.ETHERTYPE_PPP, rows, r)
     if at >= 0:
-        rows[r + LAYERS] |= LAYER_RAW
-        rows[r + ETHERTYPE] = ETHERTYPE_IPV4 if u8(buf, at) >> 4 == 4 else ETHERTYPE_IPV6
+        rows[r + fields.LAYERS] |= fields.LAYER_RAW
+        rows[r + fields.ETHERTYPE] = numbers.ETHERTYPE_IPV4 if u8(buf, at) >> 4 == 4 else numbers.ETHERTYPE_IPV6
     return at
 
 
@@ -47,7 +46,7 @@ def ppp(buf: Any, at: int, end: int, carrier: int, rows: Any, r: int) -> int:
     if at + 2 <= end and be16(buf, at) == 0xFF03:
         at += 2
     if at + 2 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
     kind = u8(buf, at)
     at += 1
@@ -58,10 +57,10 @@ def ppp(buf: Any, at: int, end: int, carrier: int, rows: Any, r: int) -> int:
         return mpls(buf, at, end, rows, r)
     if kind == PPP_IPV4 or kind == PPP_IPV6:
         if at >= end:
-            rows[r + REASON] = REASON_CUT
+            rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         if u8(buf, at) >> 4 == (4 if kind == PPP_IPV4 else 6):
             return at
-    rows[r + REASON] = REASON_ETHERTYPE
-    rows[r + DETAIL] = carrier
+    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+    rows[r + fields.DETAIL] = carrier
     return -1

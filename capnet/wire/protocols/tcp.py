@@ -13,23 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    ACK,
-    DPORT,
-    LAYER_TCP,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    REASON,
-    REASON_CUT,
-    REASON_MALFORMED,
-    SEQ,
-    SPORT,
-    TCP_FLAGS,
-    TSECR,
-    TSVAL,
-    WINDOW,
-)
+from capnet.wire import fields
 from capnet.wire.octets import be16, be32, u8
 
 
@@ -40,38 +24,38 @@ def tcp(buf: Any, at: int, end: int, length: int, rows: Any, r: int) -> None:
     A header that was cut gives the fields that were captured.
     """
     if at + 4 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + LAYERS] |= LAYER_TCP
-    rows[r + SPORT] = be16(buf, at)
-    rows[r + DPORT] = be16(buf, at + 2)
+    rows[r + fields.LAYERS] |= fields.LAYER_TCP
+    rows[r + fields.SPORT] = be16(buf, at)
+    rows[r + fields.DPORT] = be16(buf, at + 2)
     if at + 20 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         if at + 8 <= end:
-            rows[r + SEQ] = be32(buf, at + 4)
+            rows[r + fields.SEQ] = be32(buf, at + 4)
         if at + 12 <= end:
-            rows[r + ACK] = be32(buf, at + 8)
+            rows[r + fields.ACK] = be32(buf, at + 8)
         if at + 14 <= end:
-            rows[r + TCP_FLAGS] = be16(buf, at + 12) & 0xFFF
+            rows[r + fields.TCP_FLAGS] = be16(buf, at + 12) & 0xFFF
         if at + 16 <= end:
-            rows[r + WINDOW] = be16(buf, at + 14)
+            rows[r + fields.WINDOW] = be16(buf, at + 14)
         return
-    rows[r + SEQ] = be32(buf, at + 4)
-    rows[r + ACK] = be32(buf, at + 8)
+    rows[r + fields.SEQ] = be32(buf, at + 4)
+    rows[r + fields.ACK] = be32(buf, at + 8)
     control = be16(buf, at + 12)
-    rows[r + TCP_FLAGS] = control & 0xFFF
-    rows[r + WINDOW] = be16(buf, at + 14)
+    rows[r + fields.TCP_FLAGS] = control & 0xFFF
+    rows[r + fields.WINDOW] = be16(buf, at + 14)
     header = (control >> 12) * 4
     if header < 20 or header > length:
-        rows[r + REASON] = REASON_MALFORMED
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
         return
-    rows[r + PAYLOAD] = length - header
+    rows[r + fields.PAYLOAD] = length - header
     if header > 20:
         timestamps(buf, at + 20, min(at + header, end), rows, r)
     if at + header > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return
-    rows[r + PAYLOAD_AT] = at + header
+    rows[r + fields.PAYLOAD_AT] = at + header
 
 
 @inline
@@ -90,7 +74,7 @@ def timestamps(buf: Any, at: int, end: int, rows: Any, r: int) -> None:
         if size < 2 or at + size > end:
             return
         if kind == 8 and size == 10:
-            rows[r + TSVAL] = be32(buf, at + 2)
-            rows[r + TSECR] = be32(buf, at + 6)
+            rows[r + fields.TSVAL] = be32(buf, at + 2)
+            rows[r + fields.TSECR] = be32(buf, at + 6)
             return
         at += size

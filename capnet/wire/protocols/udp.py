@@ -5,17 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import (
-    DPORT,
-    LAYER_UDP,
-    LAYERS,
-    PAYLOAD,
-    PAYLOAD_AT,
-    REASON,
-    REASON_CUT,
-    REASON_MALFORMED,
-    SPORT,
-)
+from capnet.wire import fields
 from capnet.wire.octets import be16
 
 HEADER = 8
@@ -28,20 +18,20 @@ def udp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
     `left`: bytes of IP payload on the wire, the length of a datagram that says 0 (RFC 2675, and offload).
     """
     if at + 4 > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    rows[r + LAYERS] |= LAYER_UDP
-    rows[r + SPORT] = be16(buf, at)
-    rows[r + DPORT] = be16(buf, at + 2)
+    rows[r + fields.LAYERS] |= fields.LAYER_UDP
+    rows[r + fields.SPORT] = be16(buf, at)
+    rows[r + fields.DPORT] = be16(buf, at + 2)
     if at + HEADER > end:
-        rows[r + REASON] = REASON_CUT
+        rows[r + fields.REASON] = fields.REASON_CUT
         return -1
     length = be16(buf, at + 4)
     if length == 0:
         length = left
     if length < HEADER:
-        rows[r + REASON] = REASON_MALFORMED
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
-    rows[r + PAYLOAD] = length - HEADER
-    rows[r + PAYLOAD_AT] = at + HEADER
+    rows[r + fields.PAYLOAD] = length - HEADER
+    rows[r + fields.PAYLOAD_AT] = at + HEADER
     return at + HEADER

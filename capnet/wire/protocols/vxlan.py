@@ -18,8 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire.fields import DETAIL, LAYER_BARE, LAYER_TUNNEL, LAYERS, REASON, REASON_NEXT, TUNNEL, TUNNEL_VXLAN, VNI
-from capnet.wire.numbers import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, be32, u8
 
 HEADER = 8
@@ -44,23 +43,23 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
         return False
     inner = at + HEADER + 12
     kind = be16(buf, inner)
-    if kind == ETHERTYPE_VLAN:
+    if kind == numbers.ETHERTYPE_VLAN:
         inner += 4
         kind = be16(buf, inner)
     first = u8(buf, inner + 2)
-    if kind == ETHERTYPE_IPV4:
+    if kind == numbers.ETHERTYPE_IPV4:
         return first >> 4 == 4 and first & 15 >= 5
-    if kind == ETHERTYPE_IPV6:
+    if kind == numbers.ETHERTYPE_IPV6:
         return first >> 4 == 6
-    return kind == ETHERTYPE_ARP and be16(buf, inner + 2) == 1
+    return kind == numbers.ETHERTYPE_ARP and be16(buf, inner + 2) == 1
 
 
 @inline
 def vxlan(buf: Any, at: int, rows: Any, r: int) -> int:
     """Fill the tunnel fields of row `r`, whose header is all there; the offset of the frame inside."""
-    rows[r + LAYERS] |= LAYER_TUNNEL
-    rows[r + TUNNEL] = TUNNEL_VXLAN
-    rows[r + VNI] = be24(buf, at + 4)
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
+    rows[r + fields.TUNNEL] = fields.TUNNEL_VXLAN
+    rows[r + fields.VNI] = be24(buf, at + 4)
     return at + HEADER
 
 
@@ -76,8 +75,8 @@ def vxlan_gpe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     if following == GPE_ETHERNET:
         return at
     if following == GPE_IPV4 or following == GPE_IPV6:
-        rows[r + LAYERS] |= LAYER_BARE
+        rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return at
-    rows[r + REASON] = REASON_NEXT
-    rows[r + DETAIL] = following
+    rows[r + fields.REASON] = fields.REASON_NEXT
+    rows[r + fields.DETAIL] = following
     return -1
