@@ -21,21 +21,21 @@ Sends   bbox to web by HTTP: switched on docker0, nothing is rewritten.
 Listens at eth0 of both containers, the host ends of their veths, docker0, and ens33 of both hosts.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
+def run(session: Session) -> None:
+    a, b = session.a, session.b
     web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", ports={80: 8080})
     bbox = a.container("bbox")
     b.serve_http(7000)
     b.serve_dns()
-    web.until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
 
-    with stage.listening(
+    with session.listening(
         web.interface("eth0", "eth0 inside web"),
         web.veth("eth0", "the host end of web's veth, a port of docker0"),
         bbox.interface("eth0", "eth0 inside bbox"),
@@ -44,51 +44,57 @@ def play(stage: Stage) -> None:
         a.parent("NIC of host A: after masquerade, before DNAT"),
         b.parent("NIC of host B, at the other end of the wire"),
     ):
-        stage.say("bbox to web: HTTP")
+        session.say("bbox to web: HTTP")
         bbox.run(f"wget -q -O /dev/null http://{web.address()}/")
 
-        stage.say(f"bbox to host {b.name}: ping, HTTP, DNS")
+        session.say(f"bbox to host {b.name}: ping, HTTP, DNS")
         bbox.run(f"ping -c 3 -i 0.3 {b.address}")
         bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
         bbox.run(f"nslookup -type=a web.test {b.address} || true")  # no such name, says the answer
 
-        stage.say(f"host {b.name} to web through port 8080: HTTP")
+        session.say(f"host {b.name} to web through port 8080: HTTP")
         b.run(f"wget -q -O /dev/null http://{a.address}:8080/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is bridge"""
-    return seen.model(), "bridge"
+    return observed.model(), "bridge"
 
 
-def expect_unchanged_inside(seen: Seen) -> Pair:
+def check_unchanged_inside(observed: Observed) -> Comparison:
     """bbox reaches web across both veths and docker0, unchanged"""
-    way = seen.way("tcp", seen.ip("bbox"), seen.ip("web"), dport=80)
-    a = seen.a
-    return way, [f"{a}/bbox/eth0", seen.veth("bbox"), f"{a}/docker0", seen.veth("web"), f"{a}/web/eth0"]
+    path = observed.path("tcp", observed.ip("bbox"), observed.ip("web"), dport=80)
+    a = observed.a
+    return path, [f"{a}/bbox/eth0", observed.veth("bbox"), f"{a}/docker0", observed.veth("web"), f"{a}/web/eth0"]
 
 
-def expect_conntrack(seen: Seen) -> Pair:
+def check_conntrack(observed: Observed) -> Comparison:
     """host A's connection table has the same translations, before and after"""
-    return seen.rewritten(), seen.conntrack()
+    return observed.translations(), observed.conntrack_translations()
 
 
-def expect_masquerade(seen: Seen) -> Pair:
+def check_masquerade(observed: Observed) -> Comparison:
     """to host B, bbox is host A, by ping, TCP and UDP"""
-    return seen.apparent("bbox"), dict.fromkeys(("icmp", "tcp", "udp"), seen.ip(seen.a))
+    return observed.masqueraded_as("bbox"), dict.fromkeys(("icmp", "tcp", "udp"), observed.ip(observed.a))
 
 
-def expect_published_port(seen: Seen) -> Pair:
+def check_published_port(observed: Observed) -> Comparison:
     """host B reaches web through port 8080, and is host B still when it arrives"""
-    way = seen.way("tcp", seen.ip(seen.b), seen.ip(seen.a), dport=8080)
-    arrived = {src for proto, src, dst in seen.talk(f"{seen.a}/web/eth0") if dst == seen.ip("web") and proto == "tcp"}
-    parents = [seen.parent(seen.b), seen.parent(seen.a)]
-    return (way, arrived), (
-        [*parents, f"{seen.a}/docker0", seen.veth("web"), f"{seen.a}/web/eth0"],
-        {seen.ip(seen.b), seen.ip("bbox")},
+    path = observed.path("tcp", observed.ip(observed.b), observed.ip(observed.a), dport=8080)
+    arrived = {
+        src
+        for proto, src, dst in observed.flow_ends(f"{observed.a}/web/eth0")
+        if dst == observed.ip("web") and proto == "tcp"
+    }
+    parents = [observed.parent(observed.b), observed.parent(observed.a)]
+    return (path, arrived), (
+        [*parents, f"{observed.a}/docker0", observed.veth("web"), f"{observed.a}/web/eth0"],
+        {observed.ip(observed.b), observed.ip("bbox")},
     )
 
 
-def expect_hidden_from_b(seen: Seen) -> Pair:
+def check_hidden_from_b(observed: Observed) -> Comparison:
     """host B never meets an address of a container"""
-    return [seen.talk(seen.parent(seen.b), about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]
+    return [observed.flow_ends(observed.parent(observed.b), about=observed.ip(name)) for name in ("web", "bbox")], [
+        set()
+    ] * 2

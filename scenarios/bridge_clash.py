@@ -18,8 +18,8 @@ Sends   left to right by ping: neighbours on docker0, nothing is rewritten.
 Listens at eth0 of both containers, docker0, and ens33 of both hosts.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, ping_as
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, ping_as
 
 NEEDS_PEER = True
 
@@ -27,57 +27,57 @@ PORT = 5555
 IDENT = 200
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
+def run(session: Session) -> None:
+    a, b = session.a, session.b
     left = a.container("left", source_port=PORT)
     right = a.container("right", source_port=PORT)
     b.serve_http(7000)
     b.serve_dns()
 
-    with stage.listening(
+    with session.listening(
         left.interface("eth0", "eth0 inside left"),
         right.interface("eth0", "eth0 inside right"),
         a.interface("docker0", "the bridge of host A: before masquerade"),
         a.parent("NIC of host A: after masquerade"),
         b.parent("NIC of host B, at the other end of the wire"),
     ):
-        stage.say("left to right: ping")
+        session.say("left to right: ping")
         left.run(f"ping -c 2 -i 0.3 {right.address()}")
 
-        for box in (left, right):
-            stage.say(f"{box.name} to host {b.name} from port {PORT}: HTTP, DNS")
-            box.run(f"wget -q -O /dev/null http://{b.address}:7000/")
-            box.run(f"nslookup -type=a web.test {b.address} || true")  # no such name, says the answer
+        for container in (left, right):
+            session.say(f"{container.name} to host {b.name} from port {PORT}: HTTP, DNS")
+            container.run(f"wget -q -O /dev/null http://{b.address}:7000/")
+            container.run(f"nslookup -type=a web.test {b.address} || true")  # no such name, says the answer
 
-            stage.say(f"{box.name} to host {b.name} with id {IDENT}: ping")
-            box.run(ping_as(IDENT, b.address))
+            session.say(f"{container.name} to host {b.name} with id {IDENT}: ping")
+            container.run(ping_as(IDENT, b.address))
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is bridge"""
-    return seen.model(), "bridge"
+    return observed.model(), "bridge"
 
 
-def expect_conntrack(seen: Seen) -> Pair:
+def check_conntrack(observed: Observed) -> Comparison:
     """host A's connection table has the same translations, before and after"""
-    return seen.rewritten(), seen.conntrack()
+    return observed.translations(), observed.conntrack_translations()
 
 
-def expect_same_tuples(seen: Seen) -> Pair:
+def check_same_tuples(observed: Observed) -> Comparison:
     """on docker0 left and right use the same port and the same id"""
-    sent = [row["before"] for row in seen.nat()]
+    sent = [row["before"] for row in observed.nat_rows()]
     used = {(each["src"], each["sport"] or each["id"]) for each in sent}
-    return used, {(seen.ip(box), number) for box in ("left", "right") for number in (PORT, IDENT)}
+    return used, {(observed.ip(name), number) for name in ("left", "right") for number in (PORT, IDENT)}
 
 
-def expect_one_of_two(seen: Seen) -> Pair:
+def check_one_of_two(observed: Observed) -> Comparison:
     """of each pair one keeps its port or id and the other gets a new one"""
-    kept = sorted((row["proto"], row["port_rewritten"]) for row in seen.nat())
+    kept = sorted((row["proto"], row["port_rewritten"]) for row in observed.nat_rows())
     return kept, [(proto, rewritten) for proto in ("icmp", "tcp", "udp") for rewritten in (False, True)]
 
 
-def expect_apart_on_the_wire(seen: Seen) -> Pair:
+def check_apart_on_the_wire(observed: Observed) -> Comparison:
     """at host B no two of them are alike, and all come from host A"""
-    after = [row["after"] for row in seen.nat()]
-    tuples = {(row["proto"], row["after"]["sport"] or row["after"]["id"]) for row in seen.nat()}
-    return ({each["src"] for each in after}, len(tuples)), ({seen.ip(seen.a)}, 6)
+    after = [row["after"] for row in observed.nat_rows()]
+    tuples = {(row["proto"], row["after"]["sport"] or row["after"]["id"]) for row in observed.nat_rows()}
+    return ({each["src"] for each in after}, len(tuples)), ({observed.ip(observed.a)}, 6)

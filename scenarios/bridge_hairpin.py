@@ -23,68 +23,77 @@ Sends   web to bbox by ping: neighbours on docker0, straight.
 Listens at eth0 of both containers, docker0, lo and ens33 of host A.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = False
 
 
-def play(stage: Stage) -> None:
-    a = stage.a
+def run(session: Session) -> None:
+    a = session.a
     pages = " && ".join(page(f"/srv/{name}", size) for name, size in (("bbox", 1000), ("lo", 1500), ("own", 2000)))
     web = a.container("web", f"{pages} && exec httpd -f -h /srv", ports={80: 8080})
     bbox = a.container("bbox")
-    web.until("wget -q -O /dev/null http://127.0.0.1/bbox/")
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1/bbox/")
 
-    with stage.listening(
+    with session.listening(
         bbox.interface("eth0", "eth0 inside bbox"),
         a.interface("docker0", "the bridge of host A"),
         web.interface("eth0", "eth0 inside web"),
         a.interface("lo", "lo of host A"),
         a.parent("NIC of host A: nothing leaves it"),
     ):
-        stage.say("web to bbox: ping")
+        session.say("web to bbox: ping")
         web.run(f"ping -c 2 -i 0.3 {bbox.address()}")
 
-        stage.say(f"bbox to host {a.name}, port 8080: HTTP")
+        session.say(f"bbox to host {a.name}, port 8080: HTTP")
         bbox.run(f"wget -q -O /dev/null http://{a.address}:8080/bbox/")
 
-        stage.say(f"host {a.name} to 127.0.0.1:8080, and to its own address: HTTP")
+        session.say(f"host {a.name} to 127.0.0.1:8080, and to its own address: HTTP")
         a.run("wget -q -O /dev/null http://127.0.0.1:8080/lo/")
         a.run(f"wget -q -O /dev/null http://{a.address}:8080/own/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is bridge"""
-    return seen.model(), "bridge"
+    return observed.model(), "bridge"
 
 
-def expect_two_connections(seen: Seen) -> Pair:
+def check_two_connections(observed: Observed) -> Comparison:
     """docker-proxy answers bbox, and whoever comes over lo, and opens a second connection to web from 172.17.0.1"""
     for place in ("bbox/eth0", "lo", "docker0"):
-        seen.at(f"{seen.a}/{place}")
-    gateway, web, lo = seen.gateway("bridge"), seen.ip("web"), "127.0.0.1"
-    clients = {(seen.ip("bbox"), seen.ip(seen.a)), (lo, lo)}
-    return seen.proxied(), {(src, dst, 8080, gateway, web, 80) for src, dst in clients}
+        observed.point(f"{observed.a}/{place}")
+    gateway, web, lo = observed.gateway("bridge"), observed.ip("web"), "127.0.0.1"
+    clients = {(observed.ip("bbox"), observed.ip(observed.a)), (lo, lo)}
+    return observed.proxied_connections(), {(src, dst, 8080, gateway, web, 80) for src, dst in clients}
 
 
-def expect_not_rewritten(seen: Seen) -> Pair:
+def check_not_rewritten(observed: Observed) -> Comparison:
     """no packet is the same before and behind docker-proxy: nothing is translated"""
-    return seen.rewritten(), set()
+    return observed.translations(), set()
 
 
-def expect_client_lost(seen: Seen) -> Pair:
+def check_client_lost(observed: Observed) -> Comparison:
     """web never meets bbox as a client: its clients are 172.17.0.1 and host A"""
-    clients = {src for proto, src, dst in seen.talk(f"{seen.a}/web/eth0") if (proto, dst) == ("tcp", seen.ip("web"))}
-    return clients, {seen.gateway("bridge"), seen.ip(seen.a)}
+    clients = {
+        src
+        for proto, src, dst in observed.flow_ends(f"{observed.a}/web/eth0")
+        if (proto, dst) == ("tcp", observed.ip("web"))
+    }
+    return clients, {observed.gateway("bridge"), observed.ip(observed.a)}
 
 
-def expect_own_address_is_translated(seen: Seen) -> Pair:
+def check_own_address_is_translated(observed: Observed) -> Comparison:
     """to its own address host A gets through without the proxy: on docker0 under its own address, not on lo"""
-    a, web = seen.ip(seen.a), seen.ip("web")
-    return (("tcp", a, web) in seen.talk(f"{seen.a}/docker0"), seen.talk(f"{seen.a}/lo", about=a)), (True, set())
+    a, web = observed.ip(observed.a), observed.ip("web")
+    return (
+        ("tcp", a, web) in observed.flow_ends(f"{observed.a}/docker0"),
+        observed.flow_ends(f"{observed.a}/lo", about=a),
+    ), (True, set())
 
 
-def expect_nothing_leaves(seen: Seen) -> Pair:
+def check_nothing_leaves(observed: Observed) -> Comparison:
     """nothing of it leaves host A"""
-    return [seen.talk(seen.parent(seen.a), about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]
+    return [observed.flow_ends(observed.parent(observed.a), about=observed.ip(name)) for name in ("web", "bbox")], [
+        set()
+    ] * 2

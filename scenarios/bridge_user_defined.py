@@ -21,8 +21,8 @@ Sends   bbox asks Docker's DNS server for web: the query never leaves bbox's lo,
 Listens at lo and eth0 of bbox, the network's bridge, eth0 of web, docker0, and ens33 of both hosts.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 
@@ -30,16 +30,16 @@ NET = "appnet"
 IPV6 = "2001:db8:111::/64"  # a prefix for documentation: routed nowhere (RFC 3849)
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
-    stage.network(NET, "bridge", subnet=IPV6, enable_ipv6=True)
+def run(session: Session) -> None:
+    a, b = session.a, session.b
+    session.network(NET, "bridge", subnet=IPV6, enable_ipv6=True)
     web = a.container("web", f"{page('/srv', 2000)} && exec httpd -f -h /srv", network=NET)
     bbox = a.container("bbox", network=NET)
     b.serve_http(7000)
-    web.until("wget -q -O /dev/null http://127.0.0.1/")
-    bbox.until(f"ping -6 -c 1 -W 1 {web.address(NET, version=6)}")  # both addresses are no longer tentative
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    bbox.wait_until(f"ping -6 -c 1 -W 1 {web.address(NET, version=6)}")  # both addresses are no longer tentative
 
-    with stage.listening(
+    with session.listening(
         bbox.interface("lo", "lo inside bbox, where Docker's DNS server answers"),
         bbox.interface("eth0", "eth0 inside bbox"),
         a.bridge_of(NET, "the bridge of appnet"),
@@ -48,56 +48,60 @@ def play(stage: Stage) -> None:
         a.parent("NIC of host A: after masquerade"),
         b.parent("NIC of host B, at the other end of the wire"),
     ):
-        stage.say("bbox asks for web: DNS")
+        session.say("bbox asks for web: DNS")
         bbox.run("nslookup -type=a web 127.0.0.11")
 
-        stage.say("bbox to web: ping and HTTP, IPv4 and IPv6")
+        session.say("bbox to web: ping and HTTP, IPv4 and IPv6")
         bbox.run(f"ping -c 2 -i 0.3 {web.address(NET)}")
         bbox.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
         bbox.run(f"ping -6 -c 2 -i 0.3 {web.address(NET, version=6)}")
         bbox.run(f"wget -q -O /dev/null 'http://[{web.address(NET, version=6)}]/'")
 
-        stage.say(f"bbox to host {b.name}: ping, HTTP")
+        session.say(f"bbox to host {b.name}: ping, HTTP")
         bbox.run(f"ping -c 2 -i 0.3 {b.address}")
         bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is bridge"""
-    return seen.model(), "bridge"
+    return observed.model(), "bridge"
 
 
-def expect_dns_stays_inside(seen: Seen) -> Pair:
+def check_dns_stays_inside(observed: Observed) -> Comparison:
     """the query for web goes to 127.0.0.11 on bbox's lo, and nowhere else"""
-    places = (f"{seen.a}/bbox/lo", f"{seen.a}/bbox/eth0", f"{seen.a}/web/eth0")
-    asked = {place: ("udp", "127.0.0.1", "127.0.0.11") in seen.talk(place) for place in places}
+    places = (f"{observed.a}/bbox/lo", f"{observed.a}/bbox/eth0", f"{observed.a}/web/eth0")
+    asked = {place: ("udp", "127.0.0.1", "127.0.0.11") in observed.flow_ends(place) for place in places}
     return asked, dict(zip(places, (True, False, False), strict=True))
 
 
-def expect_dns_redirected(seen: Seen) -> Pair:
+def check_dns_redirected(observed: Observed) -> Comparison:
     """on lo the query is redirected already: not to port 53, from which the answer comes"""
-    flows = seen.flows(f"{seen.a}/bbox/lo", about="127.0.0.11", proto="udp")
+    flows = observed.flows(f"{observed.a}/bbox/lo", about="127.0.0.11", proto="udp")
     ports = {("asked" if each["dst"] == "127.0.0.11" else "answers"): each for each in flows}
     return (ports["asked"]["dport"] != 53, ports["answers"]["sport"]), (True, 53)
 
 
-def expect_both_versions_unchanged(seen: Seen) -> Pair:
+def check_both_versions_unchanged(observed: Observed) -> Comparison:
     """ping and HTTP from bbox to web cross the bridge unchanged, IPv4 and IPv6 alike"""
-    ways = {
-        (proto, version): seen.way(proto, seen.ip("bbox", version=version), seen.ip("web", version=version))
+    paths = {
+        (proto, version): observed.path(
+            proto, observed.ip("bbox", version=version), observed.ip("web", version=version)
+        )
         for proto, version in (("tcp", 4), ("icmp", 4), ("tcp", 6), ("icmpv6", 6))
     }
-    return ways, {key: [f"{seen.a}/bbox/eth0", seen.bridge(NET), f"{seen.a}/web/eth0"] for key in ways}
+    return paths, {key: [f"{observed.a}/bbox/eth0", observed.bridge(NET), f"{observed.a}/web/eth0"] for key in paths}
 
 
-def expect_masquerade(seen: Seen) -> Pair:
+def check_masquerade(observed: Observed) -> Comparison:
     """bbox is host A to host B; host A's connection table has the same translations"""
-    return (seen.rewritten(), seen.apparent("bbox")), (
-        seen.conntrack(),
-        {"icmp": seen.ip(seen.a), "tcp": seen.ip(seen.a)},
+    return (observed.translations(), observed.masqueraded_as("bbox")), (
+        observed.conntrack_translations(),
+        {"icmp": observed.ip(observed.a), "tcp": observed.ip(observed.a)},
     )
 
 
-def expect_docker0_idle(seen: Seen) -> Pair:
+def check_docker0_idle(observed: Observed) -> Comparison:
     """docker0 has nothing to do with it"""
-    return [seen.talk(f"{seen.a}/docker0", about=seen.ip(box)) for box in ("web", "bbox")], [set(), set()]
+    return [observed.flow_ends(f"{observed.a}/docker0", about=observed.ip(name)) for name in ("web", "bbox")], [
+        set()
+    ] * 2

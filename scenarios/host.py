@@ -18,64 +18,64 @@ Sends   web to host B by ping and HTTP: with the host's MAC and address, nothing
 Listens at ens33 of both hosts, lo and docker0 of host A.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
+def run(session: Session) -> None:
+    a, b = session.a, session.b
     web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -p 8000 -h /srv", network="host")
     b.serve_http(7000)
-    web.until("wget -q -O /dev/null http://127.0.0.1:8000/")
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1:8000/")
 
-    with stage.listening(
+    with session.listening(
         a.parent("NIC of host A, and of web"),
         a.interface("lo", "lo of host A, and of web"),
         a.interface("docker0", "the bridge of host A: nothing of web passes it"),
         b.parent("NIC of host B, at the other end of the wire"),
     ):
-        stage.say(f"web to host {b.name}: ping, HTTP")
+        session.say(f"web to host {b.name}: ping, HTTP")
         web.run(f"ping -c 3 -i 0.3 {b.address}")
         web.run(f"wget -q -O /dev/null http://{b.address}:7000/")
 
-        stage.say(f"host {b.name} to web: HTTP")
+        session.say(f"host {b.name} to web: HTTP")
         b.run(f"wget -q -O /dev/null http://{a.address}:8000/")
 
-        stage.say(f"host {a.name} to web over 127.0.0.1: HTTP")
+        session.say(f"host {a.name} to web over 127.0.0.1: HTTP")
         a.run("wget -q -O /dev/null http://127.0.0.1:8000/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is host"""
-    return seen.model(), "host"
+    return observed.model(), "host"
 
 
-def expect_the_hosts_own(seen: Seen) -> Pair:
+def check_the_hosts_own(observed: Observed) -> Comparison:
     """what web sends has the MAC of host A's NIC and its address, and no other"""
-    return seen.speaks(seen.mac(seen.a), seen.parent(seen.a)), {seen.ip(seen.a)}
+    return observed.addresses_of(observed.mac(observed.a), observed.parent(observed.a)), {observed.ip(observed.a)}
 
 
-def expect_the_same_at_b(seen: Seen) -> Pair:
+def check_the_same_at_b(observed: Observed) -> Comparison:
     """host B sees the same: ping and HTTP both ways between the two hosts' own addresses"""
-    a, b = seen.ip(seen.a), seen.ip(seen.b)
-    wanted = {(proto, *way) for proto in ("icmp", "tcp") for way in ((a, b), (b, a))}
-    places = (seen.parent(seen.a), seen.parent(seen.b))
-    return [seen.talk(place, about=b) & wanted for place in places], [wanted, wanted]
+    a, b = observed.ip(observed.a), observed.ip(observed.b)
+    wanted = {(proto, *path) for proto in ("icmp", "tcp") for path in ((a, b), (b, a))}
+    places = (observed.parent(observed.a), observed.parent(observed.b))
+    return [observed.flow_ends(place, about=b) & wanted for place in places], [wanted, wanted]
 
 
-def expect_no_nat(seen: Seen) -> Pair:
+def check_no_nat(observed: Observed) -> Comparison:
     """nothing is translated and no port is published"""
-    return (seen.rewritten(), [each.ports for each in seen.topology.containers]), (set(), [[]])
+    return (observed.translations(), [each.ports for each in observed.topology.containers]), (set(), [[]])
 
 
-def expect_docker0_idle(seen: Seen) -> Pair:
+def check_docker0_idle(observed: Observed) -> Comparison:
     """nothing of it passes docker0"""
-    return seen.talk(f"{seen.a}/docker0", about=seen.ip(seen.b)), set()
+    return observed.flow_ends(f"{observed.a}/docker0", about=observed.ip(observed.b)), set()
 
 
-def expect_shared_lo(seen: Seen) -> Pair:
+def check_shared_lo(observed: Observed) -> Comparison:
     """host A reaches web over its own lo"""
-    flows = seen.flows(f"{seen.a}/lo", about="127.0.0.1", proto="tcp")
+    flows = observed.flows(f"{observed.a}/lo", about="127.0.0.1", proto="tcp")
     return 8000 in {each["dport"] for each in flows}, True

@@ -21,8 +21,8 @@ Sends   bbox to web by ping and HTTP: in the parent's capture, but never on the 
 Listens at eth0 of both containers, and ens33 of both hosts.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan",)
@@ -30,75 +30,75 @@ NEEDS_KERNEL: tuple[str, ...] = ("macvlan",)
 NET = "macvnet"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
+def run(session: Session) -> None:
+    a, b = session.a, session.b
     a.make_promiscuous()
     at_web, at_bbox = a.free_addresses(2)
-    stage.network(NET, "macvlan", subnet=a.subnet, gateway=a.gateway, options={"parent": a.nic})
+    session.network(NET, "macvlan", subnet=a.subnet, gateway=a.gateway, options={"parent": a.nic})
     web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=at_web)
     bbox = a.container("bbox", network=NET, address=at_bbox)
     b.serve_http(7000)
-    web.until("wget -q -O /dev/null http://127.0.0.1/")
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
 
-    with stage.listening(
+    with session.listening(
         web.interface("eth0", "eth0 inside web, a macvlan child of host A's NIC"),
         bbox.interface("eth0", "eth0 inside bbox, a macvlan child of host A's NIC"),
         a.parent("NIC of host A, the parent of both"),
         b.parent("NIC of host B, at the other end of the wire"),
     ):
-        stage.say("bbox to web: ping, HTTP")
+        session.say("bbox to web: ping, HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {web.address(NET)}")
         bbox.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
 
-        stage.say(f"bbox to host {b.name}: ping, HTTP")
+        session.say(f"bbox to host {b.name}: ping, HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {b.address}")
         bbox.run(f"wget -q -O /dev/null http://{b.address}:7000/")
 
-        stage.say(f"host {b.name} to web: HTTP")
+        session.say(f"host {b.name} to web: HTTP")
         b.run(f"wget -q -O /dev/null http://{web.address(NET)}/")
 
-        stage.say(f"host {a.name} to its own child web: no answer")
-        a.fails(f"ping -c 1 -W 2 {web.address(NET)}")
+        session.say(f"host {a.name} to its own child web: no answer")
+        a.expect_failure(f"ping -c 1 -W 2 {web.address(NET)}")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is macvlan"""
-    return seen.model(), "macvlan"
+    return observed.model(), "macvlan"
 
 
-def expect_macs_of_their_own(seen: Seen) -> Pair:
+def check_macs_of_their_own(observed: Observed) -> Comparison:
     """behind host A's NIC web and bbox have MACs of their own, as Docker gave them"""
-    place = seen.parent(seen.b)
-    macs = {box: seen.mac(box) for box in ("web", "bbox")}
-    found = {box: seen.speaks(mac, place) for box, mac in macs.items()}
-    different = len({*macs.values(), seen.mac(seen.a)})
-    return (found, different), ({box: {seen.ip(box)} for box in macs}, 3)
+    place = observed.parent(observed.b)
+    macs = {name: observed.mac(name) for name in ("web", "bbox")}
+    found = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
+    different = len({*macs.values(), observed.mac(observed.a)})
+    return (found, different), ({name: {observed.ip(name)} for name in macs}, 3)
 
 
-def expect_called_distinct(seen: Seen) -> Pair:
+def check_called_distinct(observed: Observed) -> Comparison:
     """the report calls these MACs distinct"""
-    found = {ips: macs for macs, ips in seen.verdict("distinct", seen.parent(seen.a))}
-    boxes = sorted(("web", "bbox"), key=lambda box: seen.mac(box))
-    return found, {tuple(seen.ip(box) for box in boxes): tuple(seen.mac(box) for box in boxes)}
+    found = {ips: macs for macs, ips in observed.mac_verdicts("distinct", observed.parent(observed.a))}
+    addresses = sorted(("web", "bbox"), key=lambda name: observed.mac(name))
+    return found, {tuple(observed.ip(name) for name in addresses): tuple(observed.mac(name) for name in addresses)}
 
 
-def expect_on_the_parent_not_on_the_wire(seen: Seen) -> Pair:
+def check_on_the_parent_not_on_the_wire(observed: Observed) -> Comparison:
     """what web and bbox say to each other is in the parent's capture, and not at host B"""
-    web, bbox = seen.ip("web"), seen.ip("bbox")
-    places = (seen.parent(seen.a), seen.parent(seen.b))
-    return [seen.pairs(place, web, bbox) for place in places], [{(web, bbox), (bbox, web)}, set()]
+    web, bbox = observed.ip("web"), observed.ip("bbox")
+    places = (observed.parent(observed.a), observed.parent(observed.b))
+    return [observed.address_pairs(place, web, bbox) for place in places], [{(web, bbox), (bbox, web)}, set()]
 
 
-def expect_straight_to_b(seen: Seen) -> Pair:
+def check_straight_to_b(observed: Observed) -> Comparison:
     """bbox and host B, host B and web talk straight: nothing is translated or routed"""
-    bbox, parents = f"{seen.a}/bbox/eth0", [seen.parent(seen.a), seen.parent(seen.b)]
-    out = seen.way("icmp", seen.ip("bbox"), seen.ip(seen.b))
-    back = seen.way("tcp", seen.ip(seen.b), seen.ip("web"), dport=80)
-    return (out, back, seen.rewritten()), ([bbox, *parents], [*parents[::-1], f"{seen.a}/web/eth0"], set())
+    bbox, parents = f"{observed.a}/bbox/eth0", [observed.parent(observed.a), observed.parent(observed.b)]
+    out = observed.path("icmp", observed.ip("bbox"), observed.ip(observed.b))
+    back = observed.path("tcp", observed.ip(observed.b), observed.ip("web"), dport=80)
+    return (out, back, observed.translations()), ([bbox, *parents], [*parents[::-1], f"{observed.a}/web/eth0"], set())
 
 
-def expect_host_unanswered(seen: Seen) -> Pair:
+def check_host_unanswered(observed: Observed) -> Comparison:
     """host A asks for its own child web, nobody answers, and the report says why"""
-    seen.at(seen.parent(seen.a))
-    facts = [each["facts"] for each in seen.findings("macvlan-host-isolation")]
-    return [(each["host"], each["child"]) for each in facts], [(seen.ip(seen.a), seen.ip("web"))]
+    observed.point(observed.parent(observed.a))
+    facts = [each["facts"] for each in observed.findings("macvlan-host-isolation")]
+    return [(each["host"], each["child"]) for each in facts], [(observed.ip(observed.a), observed.ip("web"))]

@@ -22,8 +22,8 @@ Sends   bbox to web by ping and HTTP: at ens33.10, but neither at ens33 nor on t
 Listens at eth0 of both containers, and at ens33.10 and ens33 of both hosts.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
@@ -34,21 +34,21 @@ SUBNET, GATEWAY = "192.168.10.0/24", "192.168.10.1"
 WEB, BBOX, A, B = "192.168.10.10", "192.168.10.11", "192.168.10.128", "192.168.10.129"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
+def run(session: Session) -> None:
+    a, b = session.a, session.b
     a.make_promiscuous()
     parent, peer = f"{a.nic}.{VLAN}", f"{b.nic}.{VLAN}"
-    stage.network(NET, "macvlan", subnet=SUBNET, gateway=GATEWAY, options={"parent": parent})
+    session.network(NET, "macvlan", subnet=SUBNET, gateway=GATEWAY, options={"parent": parent})
     web = a.container("web", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET, address=WEB)
     bbox = a.container("bbox", network=NET, address=BBOX)
     a.change(f"ip addr add {A}/24 dev {parent}", undo=f"ip addr del {A}/24 dev {parent}")
-    stage.say(f"{b.name}: {peer}, {B}")
+    session.say(f"{b.name}: {peer}, {B}")
     b.change(f"ip link add link {b.nic} name {peer} type vlan id {VLAN}", undo=f"ip link del {peer}")
     b.change(f"ip addr add {B}/24 dev {peer} && ip link set dev {peer} up", undo="true")
-    web.until("wget -q -O /dev/null http://127.0.0.1/")
-    bbox.until(f"ping -c 1 -W 1 {B}")
+    web.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    bbox.wait_until(f"ping -c 1 -W 1 {B}")
 
-    with stage.listening(
+    with session.listening(
         web.interface("eth0", "eth0 inside web, a macvlan child of ens33.10"),
         bbox.interface("eth0", "eth0 inside bbox, a macvlan child of ens33.10"),
         a.parent("NIC of host A: VLAN 10 with its tag"),
@@ -56,48 +56,48 @@ def play(stage: Stage) -> None:
         b.parent("NIC of host B: VLAN 10 with its tag"),
         b.interface(peer, "host B's own interface in VLAN 10"),
     ):
-        stage.say("bbox to web: ping, HTTP")
+        session.say("bbox to web: ping, HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {WEB}")
         bbox.run(f"wget -q -O /dev/null http://{WEB}/")
 
-        stage.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
+        session.say(f"bbox to host {b.name}: ping; host {b.name} to web: HTTP")
         bbox.run(f"ping -c 3 -i 0.3 {B}")
         b.run(f"wget -q -O /dev/null http://{WEB}/")
 
-        stage.say(f"host {a.name} to host {b.name}: ping; to its own child web: no answer")
+        session.say(f"host {a.name} to host {b.name}: ping; to its own child web: no answer")
         a.run(f"ping -c 3 -i 0.3 {B}")
-        a.fails(f"ping -c 1 -W 2 {WEB}")
+        a.expect_failure(f"ping -c 1 -W 2 {WEB}")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is macvlan"""
-    return seen.model(), "macvlan"
+    return observed.model(), "macvlan"
 
 
-def expect_macs_of_their_own(seen: Seen) -> Pair:
+def check_macs_of_their_own(observed: Observed) -> Comparison:
     """on the wire web and bbox have MACs of their own, as Docker gave them"""
-    place = seen.parent(seen.b)
-    macs = {box: seen.mac(box) for box in ("web", "bbox")}
-    found = {box: seen.speaks(mac, place) for box, mac in macs.items()}
-    return (found, len({*macs.values(), seen.mac(seen.a)})), ({box: {seen.ip(box)} for box in macs}, 3)
+    place = observed.parent(observed.b)
+    macs = {name: observed.mac(name) for name in ("web", "bbox")}
+    found = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
+    return (found, len({*macs.values(), observed.mac(observed.a)})), ({name: {observed.ip(name)} for name in macs}, 3)
 
 
-def expect_on_the_vlan_not_on_the_nic(seen: Seen) -> Pair:
+def check_on_the_vlan_not_on_the_nic(observed: Observed) -> Comparison:
     """what web and bbox say to each other is at ens33.10, and neither at ens33 nor at host B"""
-    nics = (seen.parent(seen.a), seen.parent(seen.b))
-    found = [seen.pairs(place, WEB, BBOX) for place in (f"{nics[0]}.{VLAN}", *nics)]
+    nics = (observed.parent(observed.a), observed.parent(observed.b))
+    found = [observed.address_pairs(place, WEB, BBOX) for place in (f"{nics[0]}.{VLAN}", *nics)]
     return found, [{(WEB, BBOX), (BBOX, WEB)}, set(), set()]
 
 
-def expect_through_the_vlan(seen: Seen) -> Pair:
+def check_through_the_vlan(observed: Observed) -> Comparison:
     """bbox's ping to host B passes ens33.10, both NICs, ens33.10; nothing is translated"""
-    nics = (seen.parent(seen.a), seen.parent(seen.b))
-    way = [f"{seen.a}/bbox/eth0", f"{nics[0]}.{VLAN}", *nics, f"{nics[1]}.{VLAN}"]
-    return (seen.way("icmp", BBOX, B), seen.rewritten()), (way, set())
+    nics = (observed.parent(observed.a), observed.parent(observed.b))
+    path = [f"{observed.a}/bbox/eth0", f"{nics[0]}.{VLAN}", *nics, f"{nics[1]}.{VLAN}"]
+    return (observed.path("icmp", BBOX, B), observed.translations()), (path, set())
 
 
-def expect_host_unanswered(seen: Seen) -> Pair:
+def check_host_unanswered(observed: Observed) -> Comparison:
     """host A asks for its own child web in that VLAN, nobody answers, and the report says why"""
-    seen.at(f"{seen.parent(seen.a)}.{VLAN}")
-    facts = [each["facts"] for each in seen.findings("macvlan-host-isolation")]
+    observed.point(f"{observed.parent(observed.a)}.{VLAN}")
+    facts = [each["facts"] for each in observed.findings("macvlan-host-isolation")]
     return {(each["host"], each["child"]) for each in facts}, {(A, WEB)}

@@ -23,8 +23,8 @@ Listens at both legs of both containers, br0 and vxlan0 in the overlay's namespa
         both hosts; on ens33 without the swarm's own talk (2377, 7946), unless --capture asks for it.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
@@ -34,10 +34,10 @@ BULK = 24_000  # bytes; at eight points, and the golden capture is to stay small
 NOT_THE_SWARM = "not port 2377 and not port 7946"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
-    stage.swarm()
-    stage.network(NET, "overlay", attachable=True)
+def run(session: Session) -> None:
+    a, b = session.a, session.b
+    session.swarm()
+    session.network(NET, "overlay", attachable=True)
     left = a.container("left", network=NET)
     right = b.container(
         "right",
@@ -46,10 +46,10 @@ def play(stage: Stage) -> None:
     )
     for host in (a, b):
         host.serve_http(7000)
-    right.until("wget -q -O /dev/null http://127.0.0.1/bulk")
-    left.until(f"ping -c 1 -W 1 {right.address(NET)}")
+    right.wait_until("wget -q -O /dev/null http://127.0.0.1/bulk")
+    left.wait_until(f"ping -c 1 -W 1 {right.address(NET)}")
 
-    with stage.listening(
+    with session.listening(
         left.interface("eth0", "left's leg on the overlay network"),
         a.overlay(NET, "br0", left, "the overlay's bridge on host A"),
         a.overlay(NET, "vxlan0", left, "the overlay's VXLAN device on host A: before it is wrapped"),
@@ -63,62 +63,65 @@ def play(stage: Stage) -> None:
         right.interface("eth1", "right's leg on docker_gwbridge"),
         b.interface("docker_gwbridge", "host B's bridge for what leaves the swarm: before masquerade"),
     ):
-        stage.say("left to right: ping, HTTP, bulk")
+        session.say("left to right: ping, HTTP, bulk")
         left.run(f"ping -c 3 -i 0.3 {right.address(NET)}")
         left.run(f"wget -q -O /dev/null http://{right.address(NET)}/")
         left.run(f"wget -q -O /dev/null http://{right.address(NET)}/bulk")
 
-        for box, other in ((left, b), (right, a)):
-            stage.say(f"{box.name} to host {other.name}: ping, HTTP")
-            box.run(f"ping -c 2 -i 0.3 {other.address}")
-            box.run(f"wget -q -O /dev/null http://{other.address}:7000/")
+        for name, other in ((left, b), (right, a)):
+            session.say(f"{name.name} to host {other.name}: ping, HTTP")
+            name.run(f"ping -c 2 -i 0.3 {other.address}")
+            name.run(f"wget -q -O /dev/null http://{other.address}:7000/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is overlay"""
-    return seen.model(), "overlay"
+    return observed.model(), "overlay"
 
 
-def expect_vni_and_vteps(seen: Seen) -> Pair:
+def check_vni_and_vteps(observed: Observed) -> Comparison:
     """on the wire there is VXLAN with the VNI that Docker gave vxlanA, between both hosts"""
-    seen.at(seen.parent(seen.a))
-    ends = tuple(sorted((seen.ip(seen.a), seen.ip(seen.b))))
-    found = {(each["vni"], each["network"], tuple(each["vteps"])) for each in seen.tunnels()}
-    return found, {(vni, NET, ends) for vni in seen.vnis()}
+    observed.point(observed.parent(observed.a))
+    ends = tuple(sorted((observed.ip(observed.a), observed.ip(observed.b))))
+    found = {(each["vni"], each["network"], tuple(each["vteps"])) for each in observed.tunnels()}
+    return found, {(vni, NET, ends) for vni in observed.vnis()}
 
 
-def expect_containers_inside(seen: Seen) -> Pair:
+def check_containers_inside(observed: Observed) -> Comparison:
     """inside are left and right, and nobody else"""
-    seen.at(seen.parent(seen.a))
-    return {ip for each in seen.tunnels() for ip in each["inner_ips"]}, {seen.ip(box, NET) for box in ("left", "right")}
+    observed.point(observed.parent(observed.a))
+    return {ip for each in observed.tunnels() for ip in each["inner_ips"]}, {
+        observed.ip(name, NET) for name in ("left", "right")
+    }
 
 
-def expect_delivered(seen: Seen) -> Pair:
+def check_delivered(observed: Observed) -> Comparison:
     """the ping is followed from container to container: across br0, vxlan0, both NICs, vxlan0, br0"""
-    way = seen.way("icmp", seen.ip("left", NET), seen.ip("right", NET))
-    inside = {host: [f"{host}/overlay:{NET}/{name}" for name in ("br0", "vxlan0")] for host in (seen.a, seen.b)}
-    return way, [
-        f"{seen.a}/left/eth0",
-        *inside[seen.a],
-        seen.parent(seen.a),
-        seen.parent(seen.b),
-        *reversed(inside[seen.b]),
-        f"{seen.b}/right/eth0",
+    path = observed.path("icmp", observed.ip("left", NET), observed.ip("right", NET))
+    inside = {host: [f"{host}/overlay:{NET}/{name}" for name in ("br0", "vxlan0")] for host in (observed.a, observed.b)}
+    return path, [
+        f"{observed.a}/left/eth0",
+        *inside[observed.a],
+        observed.parent(observed.a),
+        observed.parent(observed.b),
+        *reversed(inside[observed.b]),
+        f"{observed.b}/right/eth0",
     ]
 
 
-def expect_conntrack(seen: Seen) -> Pair:
+def check_conntrack(observed: Observed) -> Comparison:
     """out through docker_gwbridge both are masqueraded, as the connection tables of the hosts have it"""
-    for host in (seen.a, seen.b):
-        seen.at(f"{host}/docker_gwbridge")
-    return seen.rewritten(), seen.conntrack()
+    for host in (observed.a, observed.b):
+        observed.point(f"{host}/docker_gwbridge")
+    return observed.translations(), observed.conntrack_translations()
 
 
-def expect_masquerade(seen: Seen) -> Pair:
+def check_masquerade(observed: Observed) -> Comparison:
     """to the other host each container is its own host, by ping and TCP"""
-    for host in (seen.a, seen.b):
-        seen.at(f"{host}/docker_gwbridge")
-    found = {box: seen.apparent(box, "docker_gwbridge") for box in ("left", "right")}
+    for host in (observed.a, observed.b):
+        observed.point(f"{host}/docker_gwbridge")
+    found = {name: observed.masqueraded_as(name, "docker_gwbridge") for name in ("left", "right")}
     return found, {
-        box: dict.fromkeys(("icmp", "tcp"), seen.ip(host)) for box, host in (("left", seen.a), ("right", seen.b))
+        name: dict.fromkeys(("icmp", "tcp"), observed.ip(host))
+        for name, host in (("left", observed.a), ("right", observed.b))
     }

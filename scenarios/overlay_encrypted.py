@@ -21,8 +21,8 @@ Listens at eth0 of both containers, vxlan0 in the overlay's namespace and ens33 
         swarm's own talk (2377, 7946), unless --capture asks for it.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "esp")
@@ -33,18 +33,18 @@ _NUMBER = "com.docker.network.driver.overlay.vxlanid_list"
 NOT_THE_SWARM = "not port 2377 and not port 7946"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
-    stage.swarm()
+def run(session: Session) -> None:
+    a, b = session.a, session.b
+    session.swarm()
     # A number of its own: Docker 20.10 leaves the rules that encrypt it on both hosts, and swarm numbers its networks
     # from 4097 on, so the next one to get that number would be encrypted too.
-    stage.network(NET, "overlay", attachable=True, options={"encrypted": "", _NUMBER: str(VNI)})
+    session.network(NET, "overlay", attachable=True, options={"encrypted": "", _NUMBER: str(VNI)})
     left = a.container("left", network=NET)
     right = b.container("right", f"{page('/srv', 3000)} && exec httpd -f -h /srv", network=NET)
-    right.until("wget -q -O /dev/null http://127.0.0.1/")
-    left.until(f"ping -c 1 -W 1 {right.address(NET)}")
+    right.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+    left.wait_until(f"ping -c 1 -W 1 {right.address(NET)}")
 
-    with stage.listening(
+    with session.listening(
         left.interface("eth0", "left's leg on the overlay network"),
         a.overlay(NET, "vxlan0", left, "the overlay's VXLAN device on host A: before it is wrapped"),
         a.parent("NIC of host A: ESP to and from host B", capture_filter=NOT_THE_SWARM),
@@ -52,42 +52,44 @@ def play(stage: Stage) -> None:
         b.overlay(NET, "vxlan0", right, "the overlay's VXLAN device on host B: after it is unwrapped"),
         right.interface("eth0", "right's leg on the overlay network"),
     ):
-        stage.say("left to right: ping, HTTP")
+        session.say("left to right: ping, HTTP")
         left.run(f"ping -c 3 -i 0.3 {right.address(NET)}")
         left.run(f"wget -q -O /dev/null http://{right.address(NET)}/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is overlay"""
-    return seen.model(), "overlay"
+    return observed.model(), "overlay"
 
 
-def expect_esp_on_the_wire(seen: Seen) -> Pair:
+def check_esp_on_the_wire(observed: Observed) -> Comparison:
     """between the NICs there is ESP, encrypted, between both hosts"""
-    places = {seen.parent(seen.a), seen.parent(seen.b)}
+    places = {observed.parent(observed.a), observed.parent(observed.b)}
     for place in places:
-        seen.at(place)
-    ends = tuple(sorted((seen.ip(seen.a), seen.ip(seen.b))))
-    found = {(tuple(each["vteps"]), each["encrypted"]) for each in seen.tunnels() if each["kind"] == "esp"}
+        observed.point(place)
+    ends = tuple(sorted((observed.ip(observed.a), observed.ip(observed.b))))
+    found = {(tuple(each["vteps"]), each["encrypted"]) for each in observed.tunnels() if each["kind"] == "esp"}
     return found, {(ends, True)}
 
 
-def expect_nothing_to_read(seen: Seen) -> Pair:
+def check_nothing_to_read(observed: Observed) -> Comparison:
     """at neither NIC can left or right be read"""
-    boxes = {seen.ip(box, NET) for box in ("left", "right")}
-    places = (seen.parent(seen.a), seen.parent(seen.b))
-    return [{each for _, *ends in seen.talk(place) for each in ends} & boxes for place in places], [set(), set()]
+    addresses = {observed.ip(name, NET) for name in ("left", "right")}
+    places = (observed.parent(observed.a), observed.parent(observed.b))
+    return [{each for _, *ends in observed.flow_ends(place) for each in ends} & addresses for place in places], [
+        set()
+    ] * 2
 
 
-def expect_plain_inside(seen: Seen) -> Pair:
+def check_plain_inside(observed: Observed) -> Comparison:
     """in vxlan0 of both hosts the ping and the HTTP between left and right are readable"""
-    left, right = seen.ip("left", NET), seen.ip("right", NET)
-    wanted = {(proto, *way) for proto in ("icmp", "tcp") for way in ((left, right), (right, left))}
-    places = [f"{host}/overlay:{NET}/vxlan0" for host in (seen.a, seen.b)]
-    return [seen.talk(place, about=left) & wanted for place in places], [wanted, wanted]
+    left, right = observed.ip("left", NET), observed.ip("right", NET)
+    wanted = {(proto, *path) for proto in ("icmp", "tcp") for path in ((left, right), (right, left))}
+    places = [f"{host}/overlay:{NET}/vxlan0" for host in (observed.a, observed.b)]
+    return [observed.flow_ends(place, about=left) & wanted for place in places], [wanted, wanted]
 
 
-def expect_said(seen: Seen) -> Pair:
+def check_said(observed: Observed) -> Comparison:
     """the report says that the overlay is encrypted"""
-    seen.at(seen.parent(seen.a))
-    return bool(seen.findings("encrypted-overlay")), True
+    observed.point(observed.parent(observed.a))
+    return bool(observed.findings("encrypted-overlay")), True

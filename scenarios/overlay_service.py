@@ -25,8 +25,8 @@ Listens at client, the load balancer and vxlan0 of vxlanS on A, both ends of the
         7946), unless --capture asks for it.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "ip_vs")
@@ -38,32 +38,32 @@ SERVE = f"{page('/srv', 500)} && hostname >>/srv/index.html && exec httpd -f -h 
 NOT_THE_SWARM = "not port 2377 and not port 7946"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
-    stage.swarm()
-    stage.network(NET, "overlay", attachable=True)
-    here, there = stage.service("web", SERVE, network=NET, ports={80: PORT})
+def run(session: Session) -> None:
+    a, b = session.a, session.b
+    session.swarm()
+    session.network(NET, "overlay", attachable=True)
+    task_a, task_b = session.service("web", SERVE, network=NET, ports={80: PORT})
     client = a.container("client", network=NET)
-    client.until(_answers_of_both("http://web/"))
-    b.until(_answers_of_both(f"http://{a.address}:{PORT}/"))
+    client.wait_until(_answers_of_both("http://web/"))
+    b.wait_until(_answers_of_both(f"http://{a.address}:{PORT}/"))
 
-    with stage.listening(
+    with session.listening(
         client.interface(client.leg(NET), "client's leg on vxlanS"),
         a.balancer(NET, client, "eth0", "the load balancer of vxlanS on host A, which has the VIP"),
         a.overlay(NET, "vxlan0", client, "the overlay's VXLAN device on host A: before it is wrapped"),
-        here.interface(here.leg(NET), "leg of host A's task on vxlanS"),
-        there.interface(there.leg(NET), "leg of host B's task on vxlanS"),
+        task_a.interface(task_a.leg(NET), "leg of host A's task on vxlanS"),
+        task_b.interface(task_b.leg(NET), "leg of host B's task on vxlanS"),
         a.interface("docker_gwbridge", "where host A hands its port 8080 to the ingress sandbox"),
-        a.balancer("ingress", here, "eth1", "the ingress sandbox of host A: from outside"),
-        a.balancer("ingress", here, "eth0", "the ingress sandbox of host A: to the tasks"),
-        here.interface(here.leg("ingress"), "leg of host A's task on ingress"),
-        there.interface(there.leg("ingress"), "leg of host B's task on ingress"),
+        a.balancer("ingress", task_a, "eth1", "the ingress sandbox of host A: from outside"),
+        a.balancer("ingress", task_a, "eth0", "the ingress sandbox of host A: to the tasks"),
+        task_a.interface(task_a.leg("ingress"), "leg of host A's task on ingress"),
+        task_b.interface(task_b.leg("ingress"), "leg of host B's task on ingress"),
         a.parent("NIC of host A", capture_filter=NOT_THE_SWARM),
         b.parent("NIC of host B", capture_filter=NOT_THE_SWARM),
     ):
-        stage.say("client asks web twice")
+        session.say("client asks web twice")
         client.run("for n in 1 2; do wget -q -O /dev/null http://web/ || exit 1; done")
-        stage.say(f"host {b.name} asks port {PORT} of host {a.name} twice")
+        session.say(f"host {b.name} asks port {PORT} of host {a.name} twice")
         b.run(f"for n in 1 2; do wget -q -O /dev/null http://{a.address}:{PORT}/ || exit 1; done")
 
 
@@ -72,76 +72,76 @@ def _answers_of_both(url: str) -> str:
     return f'[ "$(for n in 1 2; do wget -q -O - {url} | tail -n 1; done | sort -u | grep -c .)" = 2 ]'
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is overlay"""
-    return seen.model(), "overlay"
+    return observed.model(), "overlay"
 
 
-def expect_vip(seen: Seen) -> Pair:
+def check_vip(observed: Observed) -> Comparison:
     """what client sends to the virtual address reaches one task, then the other, and seems to come from the balancer"""
-    seen.at(f"{seen.a}/balancer:{NET}/eth0")
-    client, balancer = seen.ip("client", NET), seen.ip(BALANCER, NET)
-    vip = seen.vips(BALANCER, NET)[0]
-    expected = {((client, vip, 80), (balancer, seen.ip(task, NET), 80)) for task in _tasks(seen).values()}
-    return {each for each in _rewritten(seen) if each[0] == (client, vip, 80)}, expected
+    observed.point(f"{observed.a}/balancer:{NET}/eth0")
+    client, balancer = observed.ip("client", NET), observed.ip(BALANCER, NET)
+    vip = observed.vips(BALANCER, NET)[0]
+    expected = {((client, vip, 80), (balancer, observed.ip(task, NET), 80)) for task in _tasks(observed).values()}
+    return {each for each in _rewritten(observed) if each[0] == (client, vip, 80)}, expected
 
 
-def expect_ingress(seen: Seen) -> Pair:
+def check_ingress(observed: Observed) -> Comparison:
     """host A's port 8080 leads to the ingress sandbox, and that to one task, then the other"""
     for name in ("eth0", "eth1"):
-        seen.at(f"{seen.a}/balancer:ingress/{name}")
-    b, outside = seen.ip(seen.b), seen.ip(INGRESS, "docker_gwbridge")
-    inside = seen.ip(INGRESS, "ingress")
-    expected = {((b, seen.ip(seen.a), PORT), (b, outside, PORT))}
-    for task in _tasks(seen).values():
-        expected.add(((b, outside, PORT), (inside, seen.ip(task, "ingress"), PORT)))
-    return {each for each in _rewritten(seen) if each[0][0] == b}, expected
+        observed.point(f"{observed.a}/balancer:ingress/{name}")
+    b, outside = observed.ip(observed.b), observed.ip(INGRESS, "docker_gwbridge")
+    inside = observed.ip(INGRESS, "ingress")
+    expected = {((b, observed.ip(observed.a), PORT), (b, outside, PORT))}
+    for task in _tasks(observed).values():
+        expected.add(((b, outside, PORT), (inside, observed.ip(task, "ingress"), PORT)))
+    return {each for each in _rewritten(observed) if each[0][0] == b}, expected
 
 
-def expect_conntrack(seen: Seen) -> Pair:
+def check_conntrack(observed: Observed) -> Comparison:
     """every translation is one that the connection tables of host A, its balancer and its ingress sandbox have"""
-    return seen.rewritten(), seen.conntrack()
+    return observed.translations(), observed.conntrack_translations()
 
 
-def expect_ways(seen: Seen) -> Pair:
+def check_ways(observed: Observed) -> Comparison:
     """to the task on A a packet for the virtual address never leaves the host, to the one on B it goes through VXLAN"""
-    here, there = (_tasks(seen)[host] for host in (seen.a, seen.b))
-    client, balancer = f"{seen.a}/client/eth0", f"{seen.a}/balancer:{NET}/eth0"
+    task_a, task_b = (_tasks(observed)[host] for host in (observed.a, observed.b))
+    client, balancer = f"{observed.a}/client/eth0", f"{observed.a}/balancer:{NET}/eth0"
     expected = {
-        (client, balancer, balancer, _leg(seen, here)),
+        (client, balancer, balancer, _leg(observed, task_a)),
         (
-            *(client, balancer, balancer, f"{seen.a}/overlay:{NET}/vxlan0"),
-            *(seen.parent(seen.a), seen.parent(seen.b), _leg(seen, there)),
+            *(client, balancer, balancer, f"{observed.a}/overlay:{NET}/vxlan0"),
+            *(observed.parent(observed.a), observed.parent(observed.b), _leg(observed, task_b)),
         ),
     }
-    return seen.ways("tcp", seen.ip("client", NET), seen.vips(BALANCER, NET)[0]), expected
+    return observed.paths("tcp", observed.ip("client", NET), observed.vips(BALANCER, NET)[0]), expected
 
 
-def expect_tunnels(seen: Seen) -> Pair:
+def check_tunnels(observed: Observed) -> Comparison:
     """on the wire there is VXLAN of both networks, with the VNIs that Docker gave them"""
-    for host in (seen.a, seen.b):
-        seen.at(seen.parent(host))
-    return {each["vni"] for each in seen.tunnels()}, seen.vnis()
+    for host in (observed.a, observed.b):
+        observed.point(observed.parent(host))
+    return {each["vni"] for each in observed.tunnels()}, observed.vnis()
 
 
-def _tasks(seen: Seen) -> dict[str, str]:
+def _tasks(observed: Observed) -> dict[str, str]:
     """Host → its task."""
-    return {each.host: each.name for each in seen.topology.containers if each.name.startswith("web.")}
+    return {each.host: each.name for each in observed.topology.containers if each.name.startswith("web.")}
 
 
-def _leg(seen: Seen, task: str) -> str:
+def _leg(observed: Observed, task: str) -> str:
     """The point at a task's leg on vxlanS."""
     return next(
         f"{container.host}/{task}/{endpoint.interface}"
-        for container in seen.topology.containers
+        for container in observed.topology.containers
         for endpoint in container.endpoints
         if (container.name, endpoint.network) == (task, NET)
     )
 
 
-def _rewritten(seen: Seen) -> set[tuple[tuple[str, str, int], tuple[str, str, int]]]:
+def _rewritten(observed: Observed) -> set[tuple[tuple[str, str, int], tuple[str, str, int]]]:
     """(source, destination, its port) before and after."""
-    sides = [(row["before"], row["after"]) for row in seen.nat()]
+    sides = [(row["before"], row["after"]) for row in observed.nat_rows()]
     return {
         ((before["src"], before["dst"], before["dport"]), (after["src"], after["dst"], after["dport"]))
         for before, after in sides

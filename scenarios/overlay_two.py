@@ -21,8 +21,8 @@ Listens at eth0 of all four containers, vxlan0 in each network's namespace on bo
         ens33 without the swarm's own talk (2377, 7946), unless --capture asks for it.
 """
 
-from capnet.scenario.expect import Pair, Seen
-from capnet.scenario.stage import Stage, page
+from capnet.scenario.checks.observed import Comparison, Observed
+from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
@@ -31,20 +31,20 @@ NETS = {"a": "vxlanA", "b": "vxlanB"}
 NOT_THE_SWARM = "not port 2377 and not port 7946"
 
 
-def play(stage: Stage) -> None:
-    a, b = stage.a, stage.b
-    stage.swarm()
+def run(session: Session) -> None:
+    a, b = session.a, session.b
+    session.swarm()
     pairs = []
     for letter, net in NETS.items():
-        stage.network(net, "overlay", attachable=True)
+        session.network(net, "overlay", attachable=True)
         left = a.container(f"left-{letter}", network=net)
         right = b.container(f"right-{letter}", f"{page('/srv', 1000)} && exec httpd -f -h /srv", network=net)
         pairs.append((net, left, right))
     for net, left, right in pairs:
-        right.until("wget -q -O /dev/null http://127.0.0.1/")
-        left.until(f"ping -c 1 -W 1 {right.address(net)}")
+        right.wait_until("wget -q -O /dev/null http://127.0.0.1/")
+        left.wait_until(f"ping -c 1 -W 1 {right.address(net)}")
 
-    with stage.listening(
+    with session.listening(
         *(left.interface("eth0", f"{left.name}'s leg on {net}") for net, left, _ in pairs),
         *(a.overlay(net, "vxlan0", left, f"the VXLAN device of {net} on host A") for net, left, _ in pairs),
         a.parent("NIC of host A: VXLAN of both networks", capture_filter=NOT_THE_SWARM),
@@ -53,54 +53,54 @@ def play(stage: Stage) -> None:
         *(right.interface("eth0", f"{right.name}'s leg on {net}") for net, _, right in pairs),
     ):
         for net, left, right in pairs:
-            stage.say(f"{left.name} to {right.name} on {net}: ping, HTTP")
+            session.say(f"{left.name} to {right.name} on {net}: ping, HTTP")
             left.run(f"ping -c 3 -i 0.3 {right.address(net)}")
             left.run(f"wget -q -O /dev/null http://{right.address(net)}/")
 
 
-def expect_model(seen: Seen) -> Pair:
+def check_model(observed: Observed) -> Comparison:
     """the model is overlay"""
-    return seen.model(), "overlay"
+    return observed.model(), "overlay"
 
 
-def expect_vni_of_each_network(seen: Seen) -> Pair:
+def check_vni_of_each_network(observed: Observed) -> Comparison:
     """on the wire there are two VNIs, each of the network that Docker gave it to"""
-    seen.at(seen.parent(seen.a))
-    known = {each.vni: each.name for each in seen.topology.networks if each.driver == "overlay"}
-    found = {each["vni"]: each["network"] for each in seen.tunnels()}
+    observed.point(observed.parent(observed.a))
+    known = {each.vni: each.name for each in observed.topology.networks if each.driver == "overlay"}
+    found = {each["vni"]: each["network"] for each in observed.tunnels()}
     return (found, sorted(map(str, found.values()))), (known, sorted(NETS.values()))
 
 
-def expect_vteps(seen: Seen) -> Pair:
+def check_vteps(observed: Observed) -> Comparison:
     """both networks are between the same two hosts"""
-    seen.at(seen.parent(seen.a))
-    ends = tuple(sorted((seen.ip(seen.a), seen.ip(seen.b))))
-    return {each["vni"]: tuple(each["vteps"]) for each in seen.tunnels()}, dict.fromkeys(seen.vnis(), ends)
+    observed.point(observed.parent(observed.a))
+    ends = tuple(sorted((observed.ip(observed.a), observed.ip(observed.b))))
+    return {each["vni"]: tuple(each["vteps"]) for each in observed.tunnels()}, dict.fromkeys(observed.vnis(), ends)
 
 
-def expect_each_its_own(seen: Seen) -> Pair:
+def check_each_its_own(observed: Observed) -> Comparison:
     """in each VNI there are the two containers of its network, and no others"""
-    seen.at(seen.parent(seen.a))
-    inside = {each["network"]: set(each["inner_ips"]) for each in seen.tunnels()}
-    return inside, {net: {seen.ip(f"left-{key}"), seen.ip(f"right-{key}")} for key, net in NETS.items()}
+    observed.point(observed.parent(observed.a))
+    inside = {each["network"]: set(each["inner_ips"]) for each in observed.tunnels()}
+    return inside, {net: {observed.ip(f"left-{key}"), observed.ip(f"right-{key}")} for key, net in NETS.items()}
 
 
-def expect_delivered(seen: Seen) -> Pair:
+def check_delivered(observed: Observed) -> Comparison:
     """every ping is followed from container to container, across both VXLAN devices and both NICs"""
-    ways = {key: seen.way("icmp", seen.ip(f"left-{key}"), seen.ip(f"right-{key}")) for key in NETS}
-    return ways, {
+    paths = {key: observed.path("icmp", observed.ip(f"left-{key}"), observed.ip(f"right-{key}")) for key in NETS}
+    return paths, {
         key: [
-            f"{seen.a}/left-{key}/eth0",
-            f"{seen.a}/overlay:{net}/vxlan0",
-            seen.parent(seen.a),
-            seen.parent(seen.b),
-            f"{seen.b}/overlay:{net}/vxlan0",
-            f"{seen.b}/right-{key}/eth0",
+            f"{observed.a}/left-{key}/eth0",
+            f"{observed.a}/overlay:{net}/vxlan0",
+            observed.parent(observed.a),
+            observed.parent(observed.b),
+            f"{observed.b}/overlay:{net}/vxlan0",
+            f"{observed.b}/right-{key}/eth0",
         ]
         for key, net in NETS.items()
     }
 
 
-def expect_no_nat(seen: Seen) -> Pair:
+def check_no_nat(observed: Observed) -> Comparison:
     """nothing is translated"""
-    return seen.rewritten(), set()
+    return observed.translations(), set()

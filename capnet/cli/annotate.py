@@ -44,7 +44,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analysis.engine import Options, study
-    from capnet.record.annotation import Collected, annotate
+    from capnet.record.bundle.annotation import Collected, annotate
     from capnet.report.text import count, number
 
     with terminated_is_interrupted():

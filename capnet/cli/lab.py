@@ -28,7 +28,7 @@ def command() -> None:
 
     With `--kernel uml` both hosts are inside User-Mode Linux, a second kernel that runs as a process,
     for what this machine's kernel lacks: ipvlan, IPVS, 802.1q, ESP, netem. The other commands work
-    as with the native one.
+    as with the native status.
     """
 
 
@@ -43,46 +43,49 @@ def command() -> None:
 )
 def up(kernel: str) -> None:
     """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
-    from capnet import lab
+    from capnet.lab import lab
+    from capnet.lab.addressing import Kernel
     from capnet.scenario.interrupts import Interruptible
 
     with Interruptible():
-        lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else lab.Kernel(kernel))
+        lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else Kernel(kernel))
 
 
 @command.command("down", short_help="Remove the lab, also what a killed daemon or a killed `up` left.")
 def down() -> None:
     """Remove the lab, also what a killed daemon or a killed `up` left."""
-    from capnet import lab
+    from capnet.lab import lab
 
     _progress("removed" if lab.down(_progress) else "there is no lab")
 
 
 @command.command("status")
-def status() -> int:
+def status_() -> int:
     """Show what each host does. Exit code 0: the lab is up, 1: it is down or not whole."""
     from tabulate import tabulate
 
-    from capnet import lab
+    from capnet.lab import lab
+    from capnet.lab.addressing import Kernel
+    from capnet.lab.host_status import host_status
     from capnet.lab.uml import client, inner, machine
 
-    if lab.is_up() and (made := lab.current()).kernel is lab.Kernel.UML:
+    if lab.is_up() and (made := lab.current()).kernel is Kernel.UML:
         click.echo(f"kernel uml, {machine.release()}: a process with the hosts inside; reach them with capnet lab exec")
         return client.become(made.folder, inner.capnet("lab", "status"))
-    hosts = lab.status()
+    hosts = host_status()
     if hosts is None:
         click.echo("the lab is down")
         return Exit.FINDING
     rows = [
         [
-            one.host.name,
-            one.host.address,
-            f"up, {one.version}" if one.version else "down",
-            one.running_containers,
-            one.swarm,
-            one.host.docker_url,
+            status.host.name,
+            status.host.address,
+            f"up, {status.version}" if status.version else "down",
+            status.running_containers,
+            status.swarm,
+            status.host.docker_url,
         ]
-        for one in hosts
+        for status in hosts
     ]
     headers = ["host", "address", "Docker", "containers", "swarm", "DOCKER_HOST"]
     click.echo(tabulate(rows, headers=headers, missingval="–"))
@@ -115,14 +118,15 @@ def shell(host: str) -> None:
 
 
 def _enter(name: str, words: list[str]) -> NoReturn:
-    from capnet import lab
-    from capnet.lab import inside
+    from capnet.lab import lab
+    from capnet.lab.addressing import Kernel
+    from capnet.lab.netns import netns_exec
     from capnet.lab.uml import client, inner
 
     made = lab.current()
-    if made.kernel is lab.Kernel.UML:
+    if made.kernel is Kernel.UML:
         sys.exit(client.become(made.folder, inner.capnet("lab", "exec", name, *words)))
-    inside.replace_this_process(made.hosts[name], words)
+    netns_exec.replace_this_process(made.hosts[name], words)
 
 
 def _progress(line: str) -> None:

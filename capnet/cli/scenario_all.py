@@ -13,14 +13,14 @@ from typing import Any
 
 import click
 
-from capnet.cli.scenario import check_kernel, hosts_options, kernel_option, open_hosts, tell_settings, the_lab
+from capnet.cli.scenario_hosts import check_kernel, hosts_options, kernel_option, open_hosts, tell_settings, the_lab
 from capnet.errors import CapnetError, Exit
 
 _GAP = 2  # columns between two of a table's
 _LEAST = 40  # columns for what was seen and the verdict, however narrow the terminal is
 _WORST_FIRST = (Exit.FINDING, Exit.UNREADABLE, Exit.USAGE, Exit.LACKS, Exit.OK)
 
-Play = Callable[[str, Callable[[str], None]], Path]  # (scenario, where its progress goes) → its capture
+Run = Callable[[str, Callable[[str], None]], Path]  # (scenario, where its progress goes) → its capture
 
 
 @click.command("all", short_help="Play all scenarios, one after the other; ends with one table.")
@@ -42,7 +42,7 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
     Exit code: the worst of them. Each one's capture stays, whatever came of it.
     """
     from capnet.scenario import library
-    from capnet.scenario.play import bundle_path
+    from capnet.scenario.runner import bundle_path
 
     names = list(library.files())
     bundle_path(output, names[0])  # that nothing can be written there is said now, not by each of them
@@ -50,49 +50,50 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
     if lab:
         _in_labs(rounds, names, host, peer, kernel, image=image, output=output)
     else:
-        from capnet.scenario.play import play
+        from capnet.scenario.runner import run_scenario
 
         with open_hosts(lab, host, peer) as hosts:
 
             def on_hosts(name: str, say: Callable[[str], None]) -> Path:
                 check_kernel(name, hosts[0])
                 tell_settings(name)
-                return play(name, hosts, output=output, image=image, say=say)
+                return run_scenario(name, hosts, output=output, image=image, say=say)
 
-            rounds.play(names, on_hosts)
+            rounds.run(names, on_hosts)
     click.echo(rounds.table())
     return rounds.code()
 
 
 def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | None, kernel: str, **options: Any) -> None:
     """One lab for all that this machine's kernel can do, then one with another kernel for the rest."""
-    from capnet import lab as labs
+    from capnet.lab import lab
+    from capnet.lab.addressing import Kernel
     from capnet.scenario import library
 
     def quietly(line: str) -> None:
-        """Which kernel is chosen is said once for all that have the same, below."""
+        """The kernel is named once for all scenarios that have the same, below."""
 
-    groups: dict[labs.Kernel, list[str]] = {each: [] for each in labs.Kernel}
+    groups: dict[Kernel, list[str]] = {each: [] for each in Kernel}
     for name in names:
-        chosen = labs.kernel_for(library.kernel_needs(name), quietly) if kernel == "auto" else labs.Kernel(kernel)
+        chosen = lab.kernel_for(library.kernel_needs(name), quietly) if kernel == "auto" else Kernel(kernel)
         groups[chosen].append(name)
-    for chosen in (labs.Kernel.NATIVE, labs.Kernel.UML):
-        mine = groups[chosen]
-        if not mine:
+    for chosen in (Kernel.NATIVE, Kernel.UML):
+        group = groups[chosen]
+        if not group:
             continue
         try:
             if kernel == "auto":
-                labs.kernel_for(sorted({need for name in mine for need in library.kernel_needs(name)}), rounds.say)
-            with the_lab(host, peer, chosen.value) as made:
-                rounds.play(mine, partial(_play, made, **options))
+                lab.kernel_for(sorted({need for name in group for need in library.kernel_needs(name)}), rounds.say)
+            with the_lab(host, peer, chosen.value) as running_lab:
+                rounds.run(group, partial(_run, running_lab, **options))
         except CapnetError as error:  # there is no such lab
-            rounds.without([name for name in mine if name not in rounds.played], error)
+            rounds.without([name for name in group if name not in rounds.finished], error)
 
 
-def _play(made: Any, name: str, say: Callable[[str], None], **options: Any) -> Path:
-    from capnet.lab.play import play
+def _run(running_lab: Any, name: str, say: Callable[[str], None], **options: Any) -> Path:
+    from capnet.lab.scenario_runner import run_scenario
 
-    return play(made, name, say=say, **options)
+    return run_scenario(running_lab, name, say=say, **options)
 
 
 @dataclass(frozen=True)
@@ -110,20 +111,20 @@ class Outcome:
 
 
 class Rounds:
-    """Plays scenarios, shows how far it is, and keeps what came of each."""
+    """Runs scenarios, shows the progress, and keeps the outcome of each."""
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.outcomes: list[Outcome] = []
         self._screen = sys.stderr.isatty()
 
-    def play(self, names: Iterable[str], play: Play) -> None:
-        """Plays each by `play`. What a person can fix makes its row, and the next one has its turn."""
+    def run(self, names: Iterable[str], run: Run) -> None:
+        """Runs each scenario by `run`. An error that the user can fix becomes its row, and the next one runs."""
         for name in names:
             began = time.monotonic()
             self.say(f"[{len(self.outcomes) + 1:2}/{self.total}] {name}")
             try:
-                outcome = _outcome(name, play(name, self.step))
+                outcome = _outcome(name, run(name, self.step))
             except CapnetError as error:
                 outcome = Outcome(name, int(error.exit_code), str(error))
             self.outcomes.append(outcome)
@@ -132,11 +133,11 @@ class Rounds:
                 self.say(f"        {line}")
 
     def without(self, names: Iterable[str], error: CapnetError) -> None:
-        """None of these could be played, for one and the same reason."""
+        """Records that none of these could run, for the same reason."""
         self.outcomes += [Outcome(name, int(error.exit_code), str(error)) for name in names]
 
     @property
-    def played(self) -> set[str]:
+    def finished(self) -> set[str]:
         return {each.name for each in self.outcomes}
 
     def step(self, line: str) -> None:
@@ -173,46 +174,47 @@ class Rounds:
 
 
 def _outcome(name: str, capture: Path) -> Outcome:
-    """What the report says of the capture, and whether it bears out the scenario's claims."""
+    """The scenario's row: what the report says of the capture, and whether its packets pass the checks."""
     from capnet.analysis.engine import analyze
     from capnet.report.document import document
-    from capnet.scenario import expect, library
+    from capnet.scenario import library
+    from capnet.scenario.checks import checks
 
-    found = document(analyze([capture]))
-    verdicts = expect.verify(library.load(name), capture, report=found)
-    broken = [each for each in verdicts if each.true is False]
-    met = sum(each.true is True for each in verdicts)
-    verdict = f"ok, {met} expectations" if not broken else f"failed {len(broken)} of {len(verdicts)} expectations"
+    report = document(analyze([capture]))
+    results = checks.verify(library.load(name), capture, report=report)
+    failed = [result for result in results if result.passed is False]
+    passed = sum(result.passed is True for result in results)
+    verdict = f"ok, {passed} expectations" if not failed else f"failed {len(failed)} of {len(results)} expectations"
     return Outcome(
         name,
-        int(Exit.FINDING if broken else Exit.OK),
+        int(Exit.FINDING if failed else Exit.OK),
         verdict,
-        model=found["models"][0]["model"] if found["models"] else "nothing",
-        packets=found["coverage"]["frames"],
-        nat=_nat(found["nat"]),
-        tunnels=_tunnels(found["tunnels"]),
+        model=report["models"][0]["model"] if report["models"] else "nothing",
+        packets=report["coverage"]["frames"],
+        nat=_nat(report["nat"]),
+        tunnels=_tunnels(report["tunnels"]),
         details=(
-            *(f"expected: {each.claim}; {each.found}" for each in broken),
-            *([f"see {capture}"] if broken else []),
+            *(f"expected: {result.claim}; {result.difference}" for result in failed),
+            *([f"see {capture}"] if failed else []),
         ),
     )
 
 
 def _nat(rows: list[dict[str, Any]]) -> str:
     """`snat 4 (2 ports), dnat 1`"""
-    said = []
+    parts = []
     for kind in ("snat", "dnat", "snat+dnat"):
-        mine = [row for row in rows if row["kind"] == kind]
-        ports = sum(row["port_rewritten"] for row in mine)
-        if mine:
-            said.append(f"{kind} {len(mine)}" + (f" ({ports} ports)" if kind == "snat" and ports else ""))
-    return ", ".join(said)
+        of_kind = [row for row in rows if row["kind"] == kind]
+        ports = sum(row["port_rewritten"] for row in of_kind)
+        if of_kind:
+            parts.append(f"{kind} {len(of_kind)}" + (f" ({ports} ports)" if kind == "snat" and ports else ""))
+    return ", ".join(parts)
 
 
 def _tunnels(rows: list[dict[str, Any]]) -> str:
     """`vxlan 4097 4098`, each VNI once however many points saw it."""
-    kinds = {row["kind"]: {each["vni"] for each in rows if each["kind"] == row["kind"]} for row in rows}
-    said = []
-    for kind, vnis in sorted(kinds.items()):
-        said.append(" ".join([kind, *(str(vni) for vni in sorted(vni for vni in vnis if vni is not None))]))
-    return ", ".join(said)
+    vnis_by_kind: dict[str, set[int]] = {row["kind"]: set() for row in rows}
+    for row in rows:
+        if row["vni"] is not None:
+            vnis_by_kind[row["kind"]].add(row["vni"])
+    return ", ".join(" ".join([kind, *map(str, sorted(vnis))]) for kind, vnis in sorted(vnis_by_kind.items()))

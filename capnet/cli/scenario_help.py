@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -22,6 +23,13 @@ class ScenarioCommand(click.Command):
         formatter.write_paragraph()
         for line in layout(inspect.cleandoc(self.help or ""), terminal_columns()):
             formatter.write(f"{_INDENT}{line}".rstrip() + "\n")
+
+
+def title(name: str, path: Path) -> str:
+    """What the scenario is, in a line: the first one of its docstring, without its name."""
+    from capnet.scenario import library
+
+    return library.summary(path).removeprefix(f"{name}:").strip()
 
 
 def layout(docstring: str, columns: int | None) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from capnet.errors import CapnetError
-from capnet.lab import needs
+from capnet.lab import requirements
 
 
 def run(command: list[str], lock: int, text: str = "") -> None:
@@ -23,7 +23,7 @@ def attempt(command: list[str], lock: int, text: str = "") -> subprocess.Complet
         input=text,
         text=True,
         capture_output=True,
-        env=needs.environment(),
+        env=requirements.environment(),
         pass_fds=(lock,),
         start_new_session=True,  # the terminal's Ctrl-C is for capnet, which may have to finish what it does
         check=False,

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from capnet.errors import CapnetError
-from capnet.lab import needs
+from capnet.lab import requirements
 from capnet.lab.uml import machine
-from capnet.record import kernel
-from capnet.record.host import connect
+from capnet.record.find import kernel_features
+from capnet.record.remote.docker_host import connect
 from capnet.scenario import library
-from capnet.scenario.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 
 _SYSTEMD = Path("/run/systemd/system")  # there where systemd is process 1, sd_booted(3)
 
@@ -54,7 +54,7 @@ class Play:
     found: str = ""
 
 
-_FEATURES = {  # record.kernel.FEATURES: (in words, the module that brings it)
+_FEATURES = {  # record.find.kernel_features.FEATURES: (in words, the module that brings it)
     "bridge": ("bridges", "bridge"),
     "veth": ("veth pairs", "veth"),
     "vxlan": ("VXLAN, for overlay networks", "vxlan"),
@@ -101,7 +101,7 @@ def _docker() -> Iterator[Check]:
             api = host.client.version()["ApiVersion"]
             yield Check("Docker", "daemon", State.YES, f"Docker {host.version}, API {api}, at {host.url}")
             yield _image(host.client)
-    if needs.static_busybox():
+    if requirements.static_busybox():
         yield Check("Docker", "static busybox", State.YES, "the image can be made of it, without a registry")
     else:
         yield _missing("Docker", "static busybox", "busybox-static", "makes the image where no registry answers")
@@ -113,7 +113,7 @@ def _cure(reason: str) -> str:
         return "sudo capnet …"
     if chosen := [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(name)]:
         return f"unset {chosen[0]}"
-    if not needs.find("dockerd"):
+    if not requirements.find("dockerd"):
         return "sudo apt-get install docker.io"
     return "sudo systemctl start docker" if _SYSTEMD.exists() else "sudo service docker start"
 
@@ -132,7 +132,7 @@ def _image(client: Any) -> Check:
 
 def _listening() -> Iterator[Check]:
     for program, (purpose, package) in _LISTENING.items():
-        if needs.find(program):
+        if requirements.find(program):
             yield Check("listening", program, State.YES, _version(program))
         else:
             yield _missing("listening", program, package, purpose)
@@ -160,12 +160,12 @@ def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
 
 
 def _lab() -> Iterator[Check]:
-    absent = needs.missing_programs()
-    for program, package in needs.PACKAGES.items():
+    absent = requirements.missing_programs()
+    for program, package in requirements.PACKAGES.items():
         if program in absent:
             yield _missing("lab", program, package, "")
         else:
-            yield Check("lab", program, State.YES, needs.find(program) or "")
+            yield Check("lab", program, State.YES, requirements.find(program) or "")
     if os.geteuid() == 0:
         yield Check("lab", "root", State.YES)
     else:
@@ -178,7 +178,7 @@ def _uml() -> Iterator[Check]:
         if program in absent:
             yield _missing("lab, uml", program, package, "the lab's second kernel")
         else:
-            yield Check("lab, uml", program, State.YES, needs.find(program) or "")
+            yield Check("lab, uml", program, State.YES, requirements.find(program) or "")
     if release := machine.release():
         yield Check("lab, uml", "kernel modules", State.YES, f"Linux {release}, in {machine.MODULES}")
     else:
@@ -192,7 +192,7 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
     """
     parts = [each.what for each in checks if each.part == "lab" and each.state is not State.YES and each.what != "root"]
     for name in library.files():
-        needed = (*kernel.OF_A_LAB, *library.kernel_needs(name))
+        needed = (*kernel_features.LAB_FEATURES, *library.kernel_needs(name))
         lacking = [feature for feature in needed if features[feature] is False]
         unknown = [feature for feature in needed if features[feature] is None]
         if parts:
@@ -209,11 +209,11 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
 
 def _features() -> dict[str, bool | None]:
     if not sys.platform.startswith("linux"):
-        return dict.fromkeys(kernel.FEATURES)
+        return dict.fromkeys(kernel_features.FEATURES)
     try:
-        return kernel.features()
+        return kernel_features.features()
     except CapnetError:
-        return dict.fromkeys(kernel.FEATURES)
+        return dict.fromkeys(kernel_features.FEATURES)
 
 
 def _missing(part: str, what: str, package: str, purpose: str) -> Check:
@@ -223,7 +223,11 @@ def _missing(part: str, what: str, package: str, purpose: str) -> Check:
 def _version(program: str) -> str:
     try:
         done = subprocess.run(
-            [needs.find(program) or program, "--version"], capture_output=True, text=True, timeout=10, check=False
+            [requirements.find(program) or program, "--version"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "does not run"

@@ -1,24 +1,17 @@
-"""The record of everything a lab made, written before each thing is made.
+"""The record of everything that a lab made outside its folder, written before each thing is made.
 
-Whatever a `kill -9` leaves behind is therefore named in `lab.json`, and `capnet lab down` can remove it.
-The folder itself is also the lock: whoever changes the lab holds flock(2) on it, and so do the short-lived
-commands it starts (they inherit the descriptor). Who gets the lock knows that no straggler of a killed
-`up` is still making something.
+So `lab.json` names whatever a `kill -9` leaves behind, and `capnet lab down` can remove it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from capnet.errors import UsageError
-from capnet.lab.plan import FOLDER_VARIABLE, Kernel
+from capnet.lab.addressing import Kernel
 
 RECORD = "lab.json"
 _UNFINISHED = "lab.json.new"
@@ -118,45 +111,3 @@ def _names_in(folder: Path) -> set[str]:
         return set()
     except NotADirectoryError:
         return {folder.name}
-
-
-@contextmanager
-def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
-    """Holds the lab's lock, making the folder if there is none; yields the descriptor to hand to children."""
-    while True:
-        _make_folder(folder)
-        try:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # somebody else has just removed it, see below
-            continue
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(f"waiting for another capnet lab command that works in {folder}")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if not _is_still(folder, descriptor):  # the other one removed the folder: start over
-                continue
-            yield descriptor
-            return
-        finally:
-            os.close(descriptor)
-
-
-def _make_folder(folder: Path) -> None:
-    """Makes it if there is none. UsageError where none can be made."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # not exist_ok: it may be gone again when that looks what is there
-            folder.mkdir(mode=0o755)
-    except OSError as error:
-        raise UsageError(
-            f"{folder} cannot be made ({error.strerror}); choose another folder with {FOLDER_VARIABLE}"
-        ) from error
-
-
-def _is_still(folder: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(folder.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from capnet.errors import CapnetError
-from capnet.lab import needs, processes
-from capnet.lab.plan import NETNS_FOLDER, Lab
+from capnet.lab import requirements
+from capnet.lab.addressing import NETNS_FOLDER, Lab
+from capnet.lab.daemon import processes
 from capnet.lab.record import RECORD, Kind, Record, Thing
 from capnet.lab.uml import machine
 
@@ -87,7 +88,7 @@ def _has_entries(folder: Path) -> bool:
 def _unmount(point: Path, *options: str) -> None:
     """Unmounts what is mounted at `point`, if anything is."""
     command = ["umount", *options, str(point)]
-    subprocess.run(command, env=needs.environment(), capture_output=True, check=False)
+    subprocess.run(command, env=requirements.environment(), capture_output=True, check=False)
 
 
 def _mounts_below(folder: Path) -> list[Path]:

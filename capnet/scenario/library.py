@@ -56,5 +56,5 @@ def load(name: str) -> ModuleType:
 
 
 def kernel_needs(name: str) -> tuple[str, ...]:
-    """What the scenario needs of a kernel beside what every lab needs: names of capnet.record.kernel.FEATURES."""
+    """What the scenario needs of a kernel beside what every lab needs: names of `kernel_features.FEATURES`."""
     return tuple(getattr(load(name), "NEEDS_KERNEL", ()))

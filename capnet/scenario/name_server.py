@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from capnet.record.shell import Shell
+from capnet.record.remote.shell import Shell
 
 
 def serve(shell: Shell, address: str, undo: ExitStack) -> None:

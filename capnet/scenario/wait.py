@@ -10,7 +10,7 @@ from capnet.errors import ScenarioFailed
 _OFTEN, _SELDOM = 0.1, 1.0  # seconds between two questions: first and last
 
 
-def until(true: Callable[[], bool], what: str, *, within: float = 60) -> None:
+def wait_until(true: Callable[[], bool], what: str, *, within: float = 60) -> None:
     """Returns when `true()` is. ScenarioFailed, naming `what`, after `within` seconds.
 
     The longer it takes, the more seldom it asks: asking makes work, and what takes long may lack the time.

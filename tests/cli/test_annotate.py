@@ -107,7 +107,7 @@ def test_an_existing_file_survives_a_failure(tmp_path):
 
 STOPPED = """
 import os, sys
-from capnet.record import annotation
+from capnet.record.bundle import annotation
 
 whole, number = annotation.annotate, int(sys.argv.pop())
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from capnet.record.kernel import FEATURES
+from capnet.record.find.kernel_features import FEATURES
 from capnet.scenario import library
 from tests.conftest import PROJECT
 

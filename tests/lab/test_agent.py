@@ -13,8 +13,8 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from capnet.lab.uml.agent import Session
-from capnet.lab.uml.lines import WINDOW, Message, pack, unpack
-from capnet.scenario.wait import until
+from capnet.lab.uml.protocol import WINDOW, Message, pack, unpack
+from capnet.scenario.wait import wait_until
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_program_has_ended_when_its_output_has_been_passed_on(said: SimpleQueu
         assert len(printed) == number + 1
     running.hear({"in": pack(b"go\n")})
     assert said.get(timeout=60) == {"taken": 1}
-    until((tmp_path / "done").exists, "it has said its last words")
+    wait_until((tmp_path / "done").exists, "it has said its last words")
     with pytest.raises(Empty):
         said.get(timeout=1.5)
     running.hear({"taken": 1})

@@ -1,6 +1,6 @@
-"""What a caller of User-Mode Linux is told when it ends under him.
+"""What the caller of a program inside User-Mode Linux is told when User-Mode Linux ends.
 
-The far end is a socket of the test's own, where the keeper's would be: how a Unix socket ends is the kernel's doing.
+The far end is a socket of the test, in place of the supervisor's: how a Unix socket ends is the kernel's doing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import pytest
 
 from capnet.errors import EnvironmentLacks
 from capnet.lab.uml import client
-from capnet.lab.uml.keeper import CONTROL
-from capnet.lab.uml.lines import encode, pack
+from capnet.lab.uml.protocol import encode, pack
+from capnet.lab.uml.supervisor import CONTROL
 
 
 @contextmanager
 def far_end(folder: Path, serve: Callable[[socket.socket], None]) -> Iterator[None]:
-    """A keeper's socket in `folder` whose one client is given to `serve`, and closed after it."""
+    """A supervisor's socket in `folder` whose one client is given to `serve`, and closed after it."""
 
     def accept() -> None:
         connection, _ = server.accept()
@@ -59,7 +59,9 @@ def say_much(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("serve", [read_all, read_nothing, say_much], ids=lambda serve: serve.__name__)
-def test_a_keeper_that_ends_is_an_error_with_its_cure(tmp_path: Path, serve: Callable[[socket.socket], None]) -> None:
+def test_a_supervisor_that_ends_is_an_error_with_its_cure(
+    tmp_path: Path, serve: Callable[[socket.socket], None]
+) -> None:
     with far_end(tmp_path, serve), pytest.raises(EnvironmentLacks, match=r"has ended; .*lab up --kernel uml"):
         client.run(tmp_path, ["true"], out=lambda data: None, err=lambda data: None)
 

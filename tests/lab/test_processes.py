@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from capnet.lab import processes
-from capnet.lab.plan import Lab, LabHost
+from capnet.lab.addressing import Lab, LabHost
+from capnet.lab.daemon import processes
 
 # A program that has forked, and whose child has not begun another one yet: both have the same words.
 _FORKED = "import os, sys; child = os.fork(); child and print(os.getpid(), child, flush=True); sys.stdin.read()"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capnet.errors import UsageError
-from capnet.lab import record
+from capnet.lab import lab_lock, record
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_made_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     just_before(monkeypatch, os, "open", folder.rmdir)
-    with record.locked(folder, pytest.fail):
+    with lab_lock.locked(folder, pytest.fail):
         assert folder.is_dir()
 
 

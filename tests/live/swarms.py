@@ -6,9 +6,9 @@ from typing import Any
 
 import docker
 
-from capnet.lab.plan import ADDRESSES
-from capnet.scenario.start import start_attached
-from capnet.scenario.swarm import enter
+from capnet.lab.addressing import ADDRESSES
+from capnet.scenario.docker.start_container import start_attached
+from capnet.scenario.docker.swarm import enter
 
 Clients = dict[str, docker.DockerClient]
 

@@ -12,7 +12,8 @@ import pytest
 
 from capnet.analysis.engine import analyze
 from capnet.report.document import document
-from capnet.scenario import expect, library
+from capnet.scenario import library
+from capnet.scenario.checks import checks
 from tests.conftest import PROJECT
 from tests.conntrack import reported, translations
 
@@ -38,8 +39,8 @@ def test_a_scenario_shows_what_it_claims(played: tuple[subprocess.CompletedProce
     done, output = played
     row = next((line for line in done.stdout.splitlines() if line.split()[:1] == [name]), "")
     assert " ok, " in row, done.stdout + done.stderr
-    verdicts = expect.verify(library.load(name), output / f"{name}.pcapng")
-    assert [each for each in verdicts if not each.true] == []
+    verdicts = checks.verify(library.load(name), output / f"{name}.pcapng")
+    assert [each for each in verdicts if not each.passed] == []
 
 
 def test_all_of_them_is_a_success(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:

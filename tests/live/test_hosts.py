@@ -17,15 +17,15 @@ from pathlib import Path
 import docker
 import pytest
 
-from capnet import lab
-from capnet.lab import plan, processes, settings
-from capnet.scenario.runs import UNDO, leave_swarm, remove_container, remove_network
-from capnet.scenario.swarm import enter
-from capnet.scenario.wait import until
+from capnet.lab import addressing, lab
+from capnet.lab.daemon import processes, settings
+from capnet.scenario.docker.removal import UNDO, leave_swarm, remove_container, remove_network
+from capnet.scenario.docker.swarm import enter
+from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
 from tests.live import swarms
-from tests.live.said import until_it_says
 from tests.live.swarms import Clients
+from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -49,7 +49,7 @@ def hosts() -> Iterator[Clients]:
 @pytest.fixture(autouse=True)
 def mended(hosts: Clients) -> None:
     """A daemon that a test before left unable to enter a swarm (see `settings.mend`) starts again."""
-    settings.mend(plan.chosen(), print)
+    settings.mend(addressing.chosen(), print)
 
 
 def urls(hosts: Clients) -> list[str]:
@@ -87,7 +87,7 @@ def swarm(hosts: Clients, joined: str) -> Iterator[None]:
     try:
         swarms.found(hosts, *joined[1:])
         for name in joined:  # Docker makes it a moment after it has entered the swarm
-            until(lambda client=hosts[name]: "docker_gwbridge" in inventory(client)["networks"], "docker_gwbridge")
+            wait_until(lambda client=hosts[name]: "docker_gwbridge" in inventory(client)["networks"], "docker_gwbridge")
         yield
     finally:
         for client in reversed(hosts.values()):
@@ -119,7 +119,7 @@ def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path,
 
 def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
     """Its daemon stands still until Docker has answered that the attempt to join continues in the background."""
-    manager, worker = plan.chosen().hosts.values()
+    manager, worker = addressing.chosen().hosts.values()
     pid = processes.listener(manager)
     assert pid is not None
     with swarm(hosts, "A"), ThreadPoolExecutor() as beside:
@@ -127,7 +127,9 @@ def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
         os.kill(pid, signal.SIGSTOP)
         try:
             joined = beside.submit(enter, hosts["B"], worker.address, manager.address, token)
-            until(lambda: b"Timeout was reached before node joined" in worker.log.read_bytes(), "it gives up to wait")
+            wait_until(
+                lambda: b"Timeout was reached before node joined" in worker.log.read_bytes(), "it gives up to wait"
+            )
             assert not joined.done()
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -314,7 +316,7 @@ def test_killed_at_any_step_the_next_run_removes_what_is_left(
     before = everything(hosts)
     words = [sys.executable, "-m", "capnet", "scenario", "overlay", *urls(hosts), "--output", str(tmp_path)]
     with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        until_it_says(process, step)
+        wait_for_output(process, step)
         process.send_signal(signal.SIGKILL)
     assert [path.name.split("-")[2] for path in temporary.iterdir()] == [str(process.pid)]
 
@@ -325,4 +327,4 @@ def test_killed_at_any_step_the_next_run_removes_what_is_left(
 
     assert "removed" in capnet("scenario", "clean", *urls(hosts)).stdout
     assert list(temporary.iterdir()) == []
-    until(cleaned, "all is as it was")
+    wait_until(cleaned, "all is as it was")

@@ -16,10 +16,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from capnet import lab
-from capnet.lab.plan import Lab
+from capnet.lab import lab
+from capnet.lab.addressing import Lab
 from tests.live import swarms
-from tests.live.said import until_it_says
+from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -241,7 +241,7 @@ def test_two_runs_at_once_play_one_after_the_other_and_leave_nothing(bench: Benc
 def test_a_lab_that_a_killed_run_left_goes_with_the_next_run(bench: Bench, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "capnet", "scenario", "none", "--lab", "--output", str(tmp_path)]
     with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        until_it_says(process, "container bbox")
+        wait_for_output(process, "container bbox")
         process.kill()
     assert bench.run("status").returncode == 0
     done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=400)

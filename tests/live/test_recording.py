@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from capnet import lab
 from capnet.errors import EnvironmentLacks
-from capnet.record import places, tap
-from capnet.record.host import DockerHost, connect
-from capnet.scenario.execute import execute
+from capnet.lab import lab
+from capnet.record.find import capture_points
+from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.taps import listening as taps_listening
+from capnet.record.taps.capture_program import PROGRAMS, Program
+from capnet.record.taps.listening import listening
+from capnet.scenario.docker.execute import execute
 from tests.live import swarms
 
 pytestmark = pytest.mark.live
@@ -70,70 +73,72 @@ def test_a_veth_is_the_one_that_sysfs_names(host: DockerHost, name: str) -> None
     index = inside(host, name, "cat", "/sys/class/net/eth0/iflink").strip()
     listing = host.shell.run(["ip", "-o", "link"], netns=host.shell.host_netns)
     expected = next(line.split()[1].split("@")[0] for line in listing.splitlines() if line.startswith(f"{index}: "))
-    assert places.veth_of(host, name, "eth0", "").interface == expected
+    assert capture_points.veth_host_end(host, name, "eth0", "").interface == expected
 
 
 def test_a_container_point_has_the_mac_that_docker_gave_it(host: DockerHost) -> None:
-    point = places.in_container(host, "one", "eth0", "")
+    point = capture_points.container_interface(host, "one", "eth0", "")
     assert point.mac == host.client.containers.get("one").attrs["NetworkSettings"]["MacAddress"]
     assert point.name == "A/one/eth0"
 
 
 def test_an_interface_that_is_not_there_lists_those_that_are(host: DockerHost) -> None:
     with pytest.raises(EnvironmentLacks, match=r"A has no interface eth7 \(it has lo, ens33, docker0"):
-        places.on_host(host, "eth7", "parent", "")
+        capture_points.host_interface(host, "eth7", "parent", "")
 
 
-@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_the_first_and_the_last_packet_are_heard(
-    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but readiness and quiet decides when a tap begins and ends; what was sent is known by construction."""
-    monkeypatch.setattr(tap, "find_program", lambda shell: program)
+    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
     points = [
-        places.in_container(host, "one", "eth0", ""),
-        places.veth_of(host, "one", "eth0", ""),
-        places.on_host(host, "docker0", "bridge", "").filtered("icmp"),
-        places.in_container(host, "two", "eth0", ""),
+        capture_points.container_interface(host, "one", "eth0", ""),
+        capture_points.veth_host_end(host, "one", "eth0", ""),
+        capture_points.host_interface(host, "docker0", "bridge", "").filtered("icmp"),
+        capture_points.container_interface(host, "two", "eth0", ""),
     ]
-    with tap.listening(points, tmp_path) as taps:
+    with listening(points, tmp_path) as captures:
         inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
-    for each in taps:
+    for each in captures:
         assert count(each.path, "icmp.type == 8") == 5, each.point.name
         assert count(each.path, "icmp.type == 0") == 5, each.point.name
         assert each.received is not None and each.received >= 10
         assert each.dropped == 0
-    assert count(taps[2].path, "not icmp") == 0  # the capture filter
+    assert count(captures[2].path, "not icmp") == 0  # the capture filter
     times = subprocess.run(
-        ["tshark", "-r", str(taps[0].path), "-T", "fields", "-e", "frame.time_epoch"], capture_output=True, text=True
+        ["tshark", "-r", str(captures[0].path), "-T", "fields", "-e", "frame.time_epoch"],
+        capture_output=True,
+        text=True,
     ).stdout.split()
     assert any(not time.endswith("000") for time in times)  # nanoseconds, not microseconds
 
 
-@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_a_program_that_gets_no_processor_is_waited_for(
-    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands still from the first packet on, and until after the time in which all was quiet."""
-    monkeypatch.setattr(tap, "find_program", lambda shell: program)
-    points = [places.in_container(host, name, "eth0", "") for name in ("one", "two")]
-    with tap.listening(points, tmp_path) as taps:
-        pid = taps[0].process.pid
+    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
+    points = [capture_points.container_interface(host, name, "eth0", "") for name in ("one", "two")]
+    with listening(points, tmp_path) as captures:
+        pid = captures[0].process.pid
         os.kill(pid, signal.SIGSTOP)
         inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
-        Timer(2 * tap._QUIET, os.kill, (pid, signal.SIGCONT)).start()
-    assert [count(each.path, "icmp.type == 8") for each in taps] == [5, 5]
+        Timer(2 * taps_listening._QUIET, os.kill, (pid, signal.SIGCONT)).start()
+    assert [count(each.path, "icmp.type == 8") for each in captures] == [5, 5]
 
 
-@pytest.mark.parametrize("program", tap.PROGRAMS, ids=lambda program: program.name)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_a_program_that_cannot_listen_is_quoted(
-    host: DockerHost, program: tap.Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tap, "find_program", lambda shell: program)
-    point = places.on_host(host, "docker0", "bridge", "").filtered("no such filter")
+    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
+    point = capture_points.host_interface(host, "docker0", "bridge", "").filtered("no such filter")
     with (
         pytest.raises(EnvironmentLacks, match=f"{program.name} cannot listen at A/docker0: .*filter"),
-        tap.listening([point], tmp_path),
+        listening([point], tmp_path),
     ):
         pytest.fail("it began to listen")
 
@@ -157,8 +162,8 @@ def test_overlay_namespace_holds_the_vxlan_device(host: DockerHost, tmp_path: Pa
         network = client.networks.create("net", driver="overlay", attachable=True)
         for life in range(2):  # the namespace goes with the last container and comes back under another name
             box: Any = swarms.attached(client, "net", f"box{life}")
-            point = places.in_overlay(host, "net", box.name, "vxlan0", "")
-            found = next(e for e in places.interfaces(point.shell, point.netns) if e["ifname"] == "vxlan0")
+            point = capture_points.overlay_interface(host, "net", box.name, "vxlan0", "")
+            found = next(e for e in capture_points.interfaces(point.shell, point.netns) if e["ifname"] == "vxlan0")
             network.reload()
             vnis = network.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"]
             assert found["linkinfo"]["info_data"]["id"] == int(vnis)

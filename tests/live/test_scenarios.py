@@ -17,13 +17,13 @@ from typing import Any
 import docker
 import pytest
 
-from capnet import lab
-from capnet.lab import plan, processes
-from capnet.lab.plan import LabHost
-from capnet.scenario.wait import until
+from capnet.lab import addressing, lab
+from capnet.lab.addressing import LabHost
+from capnet.lab.daemon import processes
+from capnet.scenario.wait import wait_until
 from tests.conntrack import reported, translations
 from tests.live import swarms
-from tests.live.said import until_it_says
+from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -161,7 +161,7 @@ def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
     hosts: dict[str, docker.DockerClient], tmp_path: Path
 ) -> None:
     """How it comes to that: see `settings.mend`. By ss(8), the port is taken when the swarm is gone."""
-    made = plan.chosen().hosts
+    made = addressing.chosen().hosts
     swarms.found(hosts)
 
     def port_of_gossip() -> bool:
@@ -169,7 +169,7 @@ def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
 
     for _ in range(10):  # it has to be stopped within 0.8 s
         swarms.join(hosts, "B")
-        until(port_of_gossip, "B listens to gossip")
+        wait_until(port_of_gossip, "B listens to gossip")
         leave_while_it_stands_still(hosts["B"], made["B"])
         if port_of_gossip():
             break
@@ -208,7 +208,7 @@ def test_overlay_without_a_second_host_says_what_it_needs() -> None:
 def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
     """Play a scenario and send it a signal once it has said `line`, while its taps listen; its exit code."""
     with start(*words) as process:
-        until_it_says(process, line)
+        wait_for_output(process, line)
         assert len(list(capture_programs())) == 7  # else their absence afterwards proves nothing
         process.send_signal(how)
         process.communicate(timeout=400)
@@ -231,7 +231,7 @@ def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerCl
         "bbox to host", signal.SIGKILL, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng")
     )
     # Taps end with the program that started them, however it ends: when the kernel has closed their standard input.
-    until(lambda: not list(capture_programs()), "its taps have ended", within=60)
+    wait_until(lambda: not list(capture_programs()), "its taps have ended", within=60)
     assert things(hosts)["A"] != before["A"]
     run("scenario", "clean", "--lab")
     assert things(hosts) == before
@@ -247,7 +247,7 @@ def test_a_promiscuous_nic_is_put_back_after_a_kill(hosts: dict[str, docker.Dock
     run("scenario", "macvlan", "--lab", "--output", str(tmp_path))
     assert not promiscuous()
     with start("scenario", "macvlan", "--lab", "--output", str(tmp_path)) as process:
-        until_it_says(process, "container web")
+        wait_for_output(process, "container web")
         assert promiscuous()
         process.kill()
     assert promiscuous()

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from capnet import lab
-from capnet.lab import processes
-from capnet.lab.plan import Lab
-from capnet.scenario.wait import until
+from capnet.lab import lab
+from capnet.lab.addressing import Lab
+from capnet.lab.daemon import processes
+from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
-from tests.live.seen import tshark
+from tests.live.tshark_view import tshark
 
 pytestmark = pytest.mark.live
 
@@ -70,7 +70,7 @@ def url(made: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [*inside, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL
     ) as sshd:
         try:
-            until((folder / "pid").exists, "sshd listens")
+            wait_until((folder / "pid").exists, "sshd listens")
             os.environ["PATH"] = f"{wrapper.parent}:{before}"
             yield f"ssh://root@{address}:{PORT}{made.hosts['B'].socket}"
         finally:

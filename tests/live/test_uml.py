@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from capnet.lab import daemon
-from capnet.lab.plan import Lab
+from capnet.lab.addressing import Lab
+from capnet.lab.daemon import dockerd
 from capnet.lab.uml import client, machine
 from tests.conftest import PROJECT
-from tests.live.said import until_it_says
-from tests.live.seen import tshark
+from tests.live.tshark_view import tshark
+from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -86,7 +86,7 @@ def uml() -> Iterator[Path]:
         took = float(said.splitlines()[-1].removeprefix("lab: up after ").removesuffix(" s"))
         print(f"User-Mode Linux and both daemons were up after {took} s")
         # 19 s on two processors; this is what a busy machine is given before the lab gives up
-        assert took < machine.READY_WITHIN + daemon.READY_WITHIN
+        assert took < machine.READY_WITHIN + dockerd.READY_WITHIN
         assert said.count("Docker") >= 3  # a step each: starting them, host A, host B
         yield folder
         run(folder, "lab", "down")
@@ -197,7 +197,7 @@ def test_an_encrypted_overlay_is_esp_on_the_wire_and_plain_inside(uml: Path, tmp
 
 def test_a_running_scenario_that_is_interrupted_leaves_nothing_inside(uml: Path, tmp_path: Path) -> None:
     with start(uml, "scenario", "ipvlan-l2", "--lab", "--output", str(tmp_path)) as process:
-        until_it_says(process, "one to host")
+        wait_for_output(process, "one to host")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=400)
     assert process.returncode == 130
@@ -237,11 +237,11 @@ def test_interrupted_up_undoes_itself(folder: Path, number: signal.Signals) -> N
     assert process.returncode == 130
 
 
-def test_the_kernel_ends_with_its_keeper(folder: Path) -> None:
+def test_the_kernel_ends_with_its_supervisor(folder: Path) -> None:
     with start(folder, "lab", "up", "--kernel", "uml") as process:
         until(lambda: (folder / "control").exists())
-        keeper = next(int(line.split()[0]) for line in processes_of(folder) if "uml.keeper" in line)
-        os.kill(keeper, signal.SIGKILL)
+        supervisor = next(int(line.split()[0]) for line in processes_of(folder) if "uml.supervisor" in line)
+        os.kill(supervisor, signal.SIGKILL)
         _, said = process.communicate(timeout=400)
     assert process.returncode == 4
     assert "User-Mode Linux" in said

@@ -17,7 +17,7 @@ import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Options, Source, analyze, study
-from capnet.record.annotation import Collected, annotate
+from capnet.record.bundle.annotation import Collected, annotate
 from capnet.report.document import document
 from capnet.topology import Topology, topology_path
 from capnet.wire.addresses import address_text

@@ -1,4 +1,7 @@
-"""Several taps' files become one: in time order, each packet at its point, names only where they mean one thing."""
+"""The files of several capture programs become one: in time order, each packet at its point.
+
+Names only where they mean one thing.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ import pytest
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
-from capnet.record import bundle
-from capnet.record.places import Point
-from capnet.record.shell import Shell
-from capnet.record.tap import PROGRAMS, Tap
+from capnet.record.bundle import bundle
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.remote.shell import Shell
+from capnet.record.taps.capture_process import CaptureProcess
+from capnet.record.taps.capture_program import PROGRAMS
 from capnet.topology import Container, Endpoint, Host, Interface, Topology
 from capnet.wire.formats import pcapng_writer as pcapng
 
@@ -25,25 +29,25 @@ def frame(number: int) -> bytes:
     return bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02", type=0x88B5) / number.to_bytes(50, "big"))
 
 
-def tap(folder: Path, name: str, *packets: tuple[int, int]) -> Any:
-    """A tap that has ended and heard (time in ns after START, number of the frame)."""
+def capture(folder: Path, name: str, *packets: tuple[int, int]) -> Any:
+    """A capture that has ended, with (time in ns after START, number of the frame)."""
     path = folder / name.replace("/", "_")
     path.write_bytes(
         pcapng.section()
         + pcapng.interface("eth0")
         + b"".join(pcapng.packet(0, START + time, frame(number)) for time, number in packets)
     )
-    point = Point(name, "container", "A", "eth0", f"{name} in words", Shell("self"), "/proc/self/ns/net")
-    return Tap(point, PROGRAMS[0], path, path, None, START - 1, START + 99, len(packets), dropped=2)  # type: ignore[arg-type]
+    point = CapturePoint(name, "container", "A", "eth0", f"{name} in words", Shell("self"), "/proc/self/ns/net")
+    return CaptureProcess(point, PROGRAMS[0], path, path, None, START - 1, START + 99, len(packets), dropped=2)  # type: ignore[arg-type]
 
 
 def test_packets_are_in_time_order_each_at_its_point(tmp_path: Path) -> None:
-    taps = [
-        tap(tmp_path, "A/one/eth0", (1, 10), (5, 11), (5, 12), (9, 13)),
-        tap(tmp_path, "A/two/eth0", (3, 20), (2, 21), (5, 22)),  # a ring buffer may hand packets over out of order
-        tap(tmp_path, "A/silent/eth0"),
+    captures = [
+        capture(tmp_path, "A/one/eth0", (1, 10), (5, 11), (5, 12), (9, 13)),
+        capture(tmp_path, "A/two/eth0", (3, 20), (2, 21), (5, 22)),  # a ring buffer may hand packets over out of order
+        capture(tmp_path, "A/silent/eth0"),
     ]
-    path = bundle.write(tmp_path / "made" / "all.pcapng", taps, Topology(scenario="made"))
+    path = bundle.write(tmp_path / "made" / "all.pcapng", captures, Topology(scenario="made"))
     with RawPcapNgReader(str(path)) as reader:
         read = [(meta.ifname.decode(), (meta.tshigh << 32) + meta.tslow - START, data) for data, meta in reader]
     assert read == [
@@ -94,9 +98,9 @@ def test_only_what_means_one_thing_has_a_name() -> None:
 
 def test_what_was_there_stays_whole_when_there_is_no_room(tmp_path: Path) -> None:
     """The kernel's limit on a file's size (RLIMIT_FSIZE) stands for a full disk: the topology fits, packets do not."""
-    path = bundle.write(tmp_path / "x.pcapng", [tap(tmp_path, "A/one/eth0", (1, 10))], Topology(scenario="first"))
+    path = bundle.write(tmp_path / "x.pcapng", [capture(tmp_path, "A/one/eth0", (1, 10))], Topology(scenario="first"))
     before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
-    many = [tap(tmp_path, "A/one/eth0", *((time, time) for time in range(2000)))]
+    many = [capture(tmp_path, "A/one/eth0", *((time, time) for time in range(2000)))]
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))

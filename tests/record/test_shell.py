@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from capnet.errors import EnvironmentLacks
-from capnet.record import shell
-from capnet.record.shell import Shell
+from capnet.record.remote import shell
+from capnet.record.remote.shell import Shell
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_a_program_that_nobody_may_run_is_named(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(tmp_path))
     for run in (
         lambda: Shell("self").run(["dumpcap", "--version"]),
-        lambda: shell.leashed([], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),  # which needs sh
+        lambda: shell.start_tied_to_stdin([], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),  # which needs sh
     ):
         with pytest.raises(EnvironmentLacks, match="cannot be run"):
             run()

@@ -1,7 +1,7 @@
 """The lab's second kernel: User-Mode Linux, an ordinary process with this machine's files as its root.
 
     this machine                                     User-Mode Linux (no network device)
-    client ── FOLDER/control ── keeper ── serial line ── agent ── a program: capnet lab …, a shell
+    client ── FOLDER/control ── supervisor ── serial line ── agent ── a program: capnet lab …, a shell
     (a command: lab exec,       (lives as                (process 1's only child)
      scenario --kernel uml)      long as the lab)
 

@@ -1,4 +1,4 @@
-"""Inside User-Mode Linux: runs the programs that the keeper asks for at the other end of the serial line.
+"""Inside User-Mode Linux: runs the programs that the supervisor asks for at the other end of the serial line.
 
 A program has its own session; a client that leaves takes its program with it (SIGTERM, so that it can clean up).
 Input and output are under way in a limited number of chunks, so a slow reader stops its program and nobody else's.
@@ -23,7 +23,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from capnet.lab.uml.lines import CHUNK, WINDOW, Message, encode, messages, pack, unpack
+from capnet.lab.uml.protocol import CHUNK, WINDOW, Message, encode, messages, pack, unpack
 
 Say = Callable[[Message], None]
 
@@ -163,7 +163,7 @@ def main(device: str) -> None:
     say({"ready": True})
 
     def heard() -> Iterator[bytes]:
-        """Whole lines from the keeper, who waits to hear that they have been read."""
+        """Whole lines from the supervisor, who waits to hear that they have been read."""
         rest = b""
         while data := os.read(line, 4096):
             say({"heard": len(data)})

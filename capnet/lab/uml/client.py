@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from capnet.errors import EnvironmentLacks
-from capnet.lab.uml.keeper import CONTROL
-from capnet.lab.uml.lines import CHUNK, WINDOW, Message, encode, messages, pack, unpack
+from capnet.lab.uml.protocol import CHUNK, WINDOW, Message, encode, messages, pack, unpack
+from capnet.lab.uml.supervisor import CONTROL
 
 Take = Callable[[bytes], None]
 
@@ -101,7 +101,7 @@ class _Line:
         """The messages that have come in whole."""
         try:
             data = self._socket.recv(1 << 16)
-        except ConnectionError:  # the keeper ended with words of ours unread: reset, not closed (unix(7))
+        except ConnectionError:  # the supervisor ended with words of ours unread: reset, not closed (unix(7))
             data = b""
         if not data:
             raise EnvironmentLacks("User-Mode Linux has ended; start the lab anew: capnet lab up --kernel uml")

@@ -10,10 +10,10 @@ from typing import Any
 
 from capnet import errors
 from capnet.errors import CapnetError, EnvironmentLacks
-from capnet.lab import plan
+from capnet.lab import addressing
 from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
-from capnet.scenario.play import writing
+from capnet.scenario.runner import writing
 from capnet.topology import topology_path
 
 Progress = Callable[[str], None]
@@ -34,13 +34,13 @@ def up(folder: Path, progress: Progress) -> None:
         raise EnvironmentLacks(f"no lab in User-Mode Linux: {said.last.removeprefix(_ERROR)}")
 
 
-def play(folder: Path, name: str, options: dict[str, Any], path: Path, say: Progress) -> None:
+def run_scenario(folder: Path, name: str, options: dict[str, Any], path: Path, say: Progress) -> None:
     """Plays a scenario inside and moves its bundle to `path`; errors are those of the play itself."""
     exchange = folder / machine.EXCHANGE
     here = exchange / path.name
     inside = machine.INSIDE_EXCHANGE / path.name
     said = Lines(say, but=_is_error)
-    words = [*machine.python_program("capnet.lab.uml.player"), name, str(inside), json.dumps(options)]
+    words = [*machine.python_program("capnet.lab.uml.runner"), name, str(inside), json.dumps(options)]
     code = client.run(folder, words, out=said, err=said, passes_interrupts=True)
     said.end()
     if code != 0:
@@ -70,7 +70,7 @@ def _is_whole(folder: Path) -> bool:
 
     Asked by a shell: a Python there takes seconds to begin.
     """
-    lab = plan.Lab(plan.DEFAULT_FOLDER)
+    lab = addressing.Lab(addressing.DEFAULT_FOLDER)
     questions = [f"grep -q '\"ready\": true' {lab.folder / RECORD}"]
     questions += [f'[ "$(cat /proc/$(cat {host.pidfile})/comm)" = dockerd ]' for host in lab.hosts.values()]
     said = Lines(lambda line: None)
@@ -103,7 +103,7 @@ def _is_error(line: str) -> bool:
 
 
 def _error(line: str, code: int) -> CapnetError | KeyboardInterrupt:
-    """The exception that became `line` and `code` on its way out of the player."""
+    """The exception that became `line` and `code` on its way out of the runner."""
     if code == errors.Exit.INTERRUPTED:
         return KeyboardInterrupt()
     text = line.removeprefix(_ERROR) if _is_error(line) else f"in User-Mode Linux: {line or f'exit code {code}'}"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import capnet
 from capnet.errors import CapnetError, EnvironmentLacks, UsageError
-from capnet.lab import needs, processes
-from capnet.lab.plan import GATEWAY
-from capnet.lab.uml.keeper import CONSOLE, CONTROL
+from capnet.lab import requirements
+from capnet.lab.addressing import GATEWAY
+from capnet.lab.daemon import processes
+from capnet.lab.uml.supervisor import CONSOLE, CONTROL
 
 MODULES = Path("/usr/lib/uml/modules")  # where Debian's package has them
 EXCHANGE = "exchange"  # folder in the lab's folder that programs inside see as INSIDE_EXCHANGE
@@ -96,7 +97,7 @@ PACKAGES = {  # program: Debian package
 
 def missing() -> dict[str, str]:
     """What this machine lacks for it, beside what every lab needs: {program or thing: Debian package}."""
-    lacking = {program: package for program, package in PACKAGES.items() if not needs.find(program)}
+    lacking = {program: package for program, package in PACKAGES.items() if not requirements.find(program)}
     if release() is None:
         lacking[f"kernel modules in {MODULES}"] = "user-mode-linux"
     return lacking
@@ -109,7 +110,7 @@ def release() -> str | None:
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Starts the keeper, which starts the kernel, and returns it; `wait` until they answer."""
+    """Starts the supervisor, which starts the kernel, and returns it; `wait` until they answer."""
     if any(not (character.isalnum() or character in "/._-+@:") for character in str(folder)):
         raise UsageError(f"{folder}: the kernel's command line takes no such path; choose plain letters")
     (folder / EXCHANGE).mkdir()
@@ -137,29 +138,29 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         *("rootfstype=hostfs", "rootflags=/", "rw", f"init={init}"),
         *("con=null", "con0=null,fd:1", "ssl=null", "ssl0=fd:9"),
     ]
-    keeper = [*python_program("capnet.lab.uml.keeper"), str(folder), _MARK, *kernel]
+    supervisor = [*python_program("capnet.lab.uml.supervisor"), str(folder), _MARK, *kernel]
     with (folder / CONSOLE).open("wb") as console:
         return subprocess.Popen(
-            keeper,
+            supervisor,
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,
-            env=needs.environment() | {"TMPDIR": _place_for_memory()},
+            env=requirements.environment() | {"TMPDIR": _place_for_memory()},
             cwd="/",
             start_new_session=True,
         )
 
 
-def wait(folder: Path, keeper: subprocess.Popen[bytes]) -> None:
+def wait(folder: Path, supervisor: subprocess.Popen[bytes]) -> None:
     """Returns when programs can be run inside."""
     deadline = time.monotonic() + READY_WITHIN
     while not (folder / CONTROL).exists():
         # Not `pids`: for a moment after it was started, a process has no words in /proc (execve(2) is not done).
-        if keeper.poll() is not None:
+        if supervisor.poll() is not None:
             raise EnvironmentLacks(f"User-Mode Linux ended at once: {last_words(folder)}")
         if time.monotonic() > deadline:
             raise EnvironmentLacks(f"User-Mode Linux does not answer after {READY_WITHIN:.0f} s: {last_words(folder)}")
-        time.sleep(0.1)  # until the keeper makes the socket, or ends; there is nothing to wait on for both
+        time.sleep(0.1)  # until the supervisor makes the socket, or ends; there is nothing to wait on for both
 
 
 def is_alive(folder: Path) -> bool:
@@ -167,7 +168,7 @@ def is_alive(folder: Path) -> bool:
 
 
 def pids(folder: Path) -> set[int]:
-    """Keeper, kernel, and what the kernel runs: their words name the lab's folder."""
+    """Supervisor, kernel, and what the kernel runs: their words name the lab's folder."""
     named = {str(folder), f"uml_dir={folder}/uml"}
     return {pid for pid, words in processes.all_words() if named & set(words) and _marked(words)}
 
@@ -182,7 +183,7 @@ def end(folder: Path) -> None:
 
 
 def last_words(folder: Path) -> str:
-    """The end of what the kernel and the keeper said, on one line, without control characters."""
+    """The end of what the kernel and the supervisor said, on one line, without control characters."""
     try:
         lines = (folder / CONSOLE).read_text(errors="replace").splitlines()[-3:]
     except OSError:

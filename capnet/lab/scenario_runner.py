@@ -1,0 +1,43 @@
+"""Runs a scenario on the lab's two hosts, with either kernel, and with the daemon settings that it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from capnet.lab import lab_lock
+from capnet.lab.addressing import Kernel, Lab
+from capnet.lab.daemon import settings
+from capnet.lab.uml import inner
+from capnet.record.remote.docker_host import connect
+from capnet.scenario import library
+from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.runner import bundle_path
+from capnet.scenario.runner import run_scenario as run_on_hosts
+from capnet.scenario.undo import docker_errors
+
+
+def run_scenario(
+    lab: Lab,
+    name: str,
+    *,
+    output: Path,
+    capture: tuple[str, ...] = (),
+    image: str = DEFAULT_IMAGE,
+    keep: bool = False,
+    say: Callable[[str], None],
+) -> Path:
+    """Like capnet.scenario.runner.run_scenario, on the hosts of a running lab, when no other scenario runs there."""
+    with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
+        if lab.kernel is Kernel.UML:
+            path = bundle_path(output, name)
+            inner.run_scenario(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
+            return path
+        settings.mend(lab, say)
+        stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
+        hosts = []
+        for host in lab.hosts.values():
+            hosts.append(connect(host.docker_url, name=host.name))
+            stack.callback(hosts[-1].close)
+        return run_on_hosts(name, hosts, output=output, capture=capture, image=image, keep=keep, say=say)

@@ -1,0 +1,100 @@
+"""Comments on frames: what happened to the packet since the hop before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from capnet.analysis.core.arrays import distinct
+from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.engine import Study
+from capnet.analysis.facts.hop_changes import hop_changes
+from capnet.record.bundle.previous_hop import SHAPES
+from capnet.report.escape import visible
+from capnet.report.words import Words
+from capnet.wire import fields
+
+LONGEST_COMMENT = 500  # bytes, without the frame number
+QUIET = ("bridged", "wire")  # happens to every packet: no comment
+
+
+class Notes:
+    """What to say about the frames of a flow: text made when the flow is first met, bytes for the kernel."""
+
+    def __init__(self, study: Study) -> None:
+        self.context = study.context
+        self.links = flow_links(study.context)
+        self.texts = np.zeros(1 << 12, dtype=np.uint8)
+        self._end = 0
+        count = len(study.context.flows) * len(SHAPES)
+        self._from = np.full(count, -2, dtype=np.int64)  # -2: not met, -1: nothing to say
+        self._to = np.full(count, -1, dtype=np.int64)
+        self._joined = np.zeros(len(study.context.flows), dtype=bool)
+        self._joined[self.links.target[self.links.is_join]] = True
+        # The first hop of a trail has nothing behind it.
+        self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
+
+    def of(self, flows: np.ndarray, shape: np.ndarray, since: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where in `texts` the comments of these flow rows and shapes (`hops.SHAPES`) begin and end, -1 for none.
+
+        `since`: the packet's frame at the hop before, 0 if it was not met there. Where flows join, it may have come
+        from another one, of which nothing is said.
+        """
+        wanted = flows * len(SHAPES) + shape
+        for each in distinct(wanted[self._from[wanted] == -2]):
+            self._meet(int(each))
+        told = (since > 0) | ~self._joined[flows]
+        return np.where(told, self._from[wanted], -1), np.where(told, self._to[wanted], -1)
+
+    def _meet(self, wanted: int) -> None:
+        flow, shape = divmod(wanted, len(SHAPES))
+        link = int(self.links.before[flow])
+        text = note(self.context, int(self.links.source[link]), flow, int(self.links.ttl_delta[link]), SHAPES[shape])
+        if not text:
+            self._from[wanted] = -1
+            return
+        raw = text.encode("utf-8", "replace")[:LONGEST_COMMENT].decode("utf-8", "ignore").encode()
+        while self._end + len(raw) > len(self.texts):
+            self.texts = np.concatenate([self.texts, np.zeros_like(self.texts)])
+        self.texts[self._end : self._end + len(raw)] = np.frombuffer(raw, dtype=np.uint8)
+        self._from[wanted] = self._end
+        self._end += len(raw)
+        self._to[wanted] = self._end
+
+
+def note(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "") -> str:
+    """`DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33`; empty when nothing happened."""
+    a, b = context.flows[before], context.flows[flow]
+    says = [_says(change, a, b) for change in hop_changes(context, a, b, ttl_delta) if change not in QUIET]
+    says += [shape] if shape else []
+    if not says:
+        return ""
+    return visible(f"{', '.join(says)} since {context.points[int(a[FLOW_POINT])].name}")
+
+
+def _says(change: str, a: np.ndarray, b: np.ndarray) -> str:
+    words = Words({})
+    if change == "dnat":
+        return f"DNAT {words.endpoint(destination(a), ports(a)[1])} → {words.endpoint(destination(b), ports(b)[1])}"
+    if change == "snat":
+        return f"SNAT {_source(words, a)} → {_source(words, b)}"
+    if change == "routed" and a[FLOW_TTL] >= 0 and b[FLOW_TTL] >= 0 and a[FLOW_TTL] != b[FLOW_TTL]:
+        return f"routed, TTL {a[FLOW_TTL]} → {b[FLOW_TTL]}"
+    if change == "encapsulated":
+        return f"encapsulated in {_tunnel(b)}"
+    if change == "decapsulated":
+        return f"out of {_tunnel(a)}"
+    return change
+
+
+def _source(words: Words, row: np.ndarray) -> str:
+    ident = echo_id(row)
+    return words.endpoint(source(row), ports(row)[0]) + (f" id {ident}" if ident is not None else "")
+
+
+def _tunnel(row: np.ndarray) -> str:
+    kind = fields.TUNNEL_NAMES[int(row[FLOW_VIA])].upper()
+    return kind if row[FLOW_VIA_VNI] < 0 else f"{kind} {int(row[FLOW_VIA_VNI])}"

@@ -1,0 +1,132 @@
+"""Commands on the machine where a Docker daemon runs: here, or through ssh. Always as root.
+
+A `Shell` is how everything that is not Docker's API gets done: listing interfaces, entering network
+namespaces, running capture programs.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from capnet.errors import EnvironmentLacks
+
+# Runs its arguments and ends them when stdin closes. So the program stops when we say so, when we die
+# without a word (kill -9), and when an ssh connection breaks: in all three cases stdin closes.
+_UNTIL_STDIN_CLOSES = (
+    "exec 3<&0 </dev/null; { cat <&3; kill -TERM $$; } >/dev/null 2>&1 & exec 3<&-; "
+    'exec "$@"'
+)  # fmt: skip
+
+# A root shell made by `su`, and a command run through ssh, may lack the administrator's folders.
+_ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+_AS_ROOT = (
+    f'PATH="$PATH:{":".join(_ADMINISTRATORS)}"; export PATH; [ "$(id -u)" = 0 ] || exec sudo -n -- "$@"; exec "$@"'
+)
+
+_BE_ROOT = "run capnet as root (sudo capnet …)"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """`host` names in /proc a process in the host's own namespaces: the daemon, or `self` where ssh lands.
+
+    `ssh` is the ssh command up to the remote machine's name, empty for this machine.
+    """
+
+    host: str
+    ssh: tuple[str, ...] = ()
+
+    @property
+    def host_netns(self) -> str:
+        return f"/proc/{self.host}/ns/net"
+
+    def host_path(self, path: str) -> str:
+        """A path as the daemon sees it, which may be in a mount namespace of its own."""
+        return f"/proc/{self.host}/root{path}"
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        if self.ssh:
+            return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
+        return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
+
+    def run(self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30) -> str:
+        """Standard output of the command, run inside the network namespace if one is given.
+
+        Raises EnvironmentLacks with the command and the first line of its complaint.
+        """
+        if netns:
+            command = in_netns(netns, command)
+        try:
+            done = subprocess.run(
+                self.argv(command),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=program_environment(),
+                timeout=timeout,
+            )
+        except OSError as error:
+            raise cannot_run(error) from error
+        except subprocess.TimeoutExpired as error:
+            raise EnvironmentLacks(f"no answer after {timeout:.0f} s: {shlex.join(command)}") from error
+        if done.returncode != 0:
+            complaint = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
+            if complaint.startswith("sudo:"):
+                complaint += f"; {_BE_ROOT}"
+            raise EnvironmentLacks(f"{shlex.join(command)}: {complaint}")
+        return done.stdout
+
+    def start(
+        self, command: Sequence[str], *, netns: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int
+    ) -> subprocess.Popen[bytes]:
+        """Starts a program inside a network namespace; closing its `stdin` stops it."""
+        return start_tied_to_stdin(in_netns(netns, command), stdout=stdout, stderr=stderr, through=self)
+
+
+def start_tied_to_stdin(
+    command: Sequence[str], *, stdout: IO[bytes] | int, stderr: IO[bytes] | int, through: Shell | None = None
+) -> subprocess.Popen[bytes]:
+    """Starts a program that ends when its `stdin` is closed, also by the death of this process."""
+    words = ["sh", "-c", _UNTIL_STDIN_CLOSES, "sh", *command]
+    try:
+        return subprocess.Popen(
+            through.argv(words) if through else words,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env=program_environment(),
+            start_new_session=True,  # the terminal's Ctrl-C is for capnet, which stops programs in order
+        )
+    except OSError as error:
+        raise cannot_run(error) from error
+
+
+def search_path() -> str:
+    """PATH, and the administrator's folders behind it."""
+    return os.pathsep.join(filter(None, (os.environ.get("PATH", os.defpath), *_ADMINISTRATORS)))
+
+
+def program_environment() -> dict[str, str]:
+    """That of programs we start: ours, with the administrator's folders in PATH."""
+    return {**os.environ, "PATH": search_path()}
+
+
+def cannot_run(error: OSError) -> EnvironmentLacks:
+    """What to say of a program that is not there, or in folders that are closed to us."""
+    program = Path(os.fsdecode(error.filename or "?")).name
+    if program == "sudo":
+        return EnvironmentLacks(f"this needs root, and sudo cannot be run ({error.strerror}); {_BE_ROOT}")
+    return EnvironmentLacks(f"{program} cannot be run ({error.strerror}); install it, or look at PATH")
+
+
+def in_netns(netns: str, command: Sequence[str]) -> list[str]:
+    """The command, run inside the network namespace that is the file `netns`."""
+    return ["nsenter", f"--net={netns}", "--", *command]

@@ -1,0 +1,64 @@
+"""Which process made this? Run ids, and the temporary folders that carry them.
+
+`kill -9` leaves things behind with an id in their name or label; by the id anyone can tell later whether the
+process that made them still lives.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+_FOLDER = "capnet-"  # temporary folders: this, the run's id, and what they are for
+
+
+def this_run() -> str:
+    """`<boot>-<pid>-<start>`: 8 digits of the machine's boot id, the process and its start time in clock ticks."""
+    return f"{_boot()}-{os.getpid()}-{_started(os.getpid())}"
+
+
+def run_state(run: str) -> str:
+    """`alive`, `dead`, or `unknown`: another machine's, or from before this one was started again."""
+    boot, _, process = run.partition("-")
+    pid, _, started = process.partition("-")
+    if boot != _boot() or not pid.isdigit():
+        return "unknown"
+    return "alive" if _started(int(pid)) == started else "dead"
+
+
+def temporary_folder(purpose: str) -> Path:
+    """A new private folder for temporary files of this process; whoever asks for it removes it."""
+    return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{this_run()}-{purpose}-"))
+
+
+def remove_folders(which: Callable[[str], bool]) -> list[str]:
+    """Removes this machine's temporary folders of the runs that `which` accepts; returns a line for each."""
+    gone = []
+    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*-*-*"):
+        run = "-".join(path.name.removeprefix(_FOLDER).split("-")[:3])
+        if path.is_dir() and which(run):
+            shutil.rmtree(path, ignore_errors=True)
+            gone.append(f"folder {path}")
+    return gone
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    except OSError:  # not Linux: then nobody can tell
+        return "00000000"
+
+
+def _started(pid: int) -> str | None:
+    """Field 22 of /proc/PID/stat (proc(5)), counted from behind the command, which may hold anything.
+
+    None where there is no such process, or it has ended and nobody has asked how yet (Z).
+    """
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state == "Z" else fields[18]

@@ -1,0 +1,95 @@
+"""Runs a scenario from its first step to the removal of all that it made, and leaves a bundle."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from capnet import __version__
+from capnet.errors import ScenarioFailed, UsageError
+from capnet.record.bundle import bundle
+from capnet.record.remote.docker_host import DockerHost
+from capnet.record.run_id import temporary_folder, this_run
+from capnet.scenario import library
+from capnet.scenario.docker import run_labels
+from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.interrupts import Interruptible
+from capnet.scenario.session import Session
+from capnet.scenario.undo import Undo, docker_errors
+
+DEFAULT_FOLDER = Path("captures")
+
+
+def run_scenario(
+    name: str,
+    hosts: Sequence[DockerHost],
+    *,
+    output: Path,
+    capture: tuple[str, ...] = (),
+    image: str = DEFAULT_IMAGE,
+    keep: bool = False,
+    say: Callable[[str], None],
+) -> Path:
+    """Runs the scenario on one or two hosts and returns the path of its capture.
+
+    Raises ScenarioFailed when a step fails, UsageError or EnvironmentLacks when it cannot run here. Nothing is left
+    behind then, or after Ctrl-C or SIGTERM; after a success, `keep` leaves containers and networks.
+    """
+    module = library.load(name)
+    if module.NEEDS_PEER and len(hosts) < 2:
+        raise library.second_host_missing(name)
+    path = bundle_path(output, name)
+    run = this_run()
+    with docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
+        for line in run_labels.sweep(hosts):
+            say(f"removed what a dead run left: {line}")
+        if not keep:  # runs last: what was interrupted while Docker made it can be found by its label alone
+            undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
+        folder = temporary_folder("taps")
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        session = Session(name, list(hosts), run, folder, undo, say, image, capture, keep)
+        try:
+            module.run(session)
+            if session.topology is None:
+                raise ScenarioFailed(f"scenario {name} listened nowhere")
+            session.topology.recorded = _versions(session)
+            with writing(path):
+                bundle.write(path, session.captures, session.topology)
+        finally:
+            interruptible.no_more()
+            say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")
+    return path
+
+
+def bundle_path(output: Path, name: str) -> Path:
+    """`FILE.pcapng` as given, or NAME.pcapng in a folder.
+
+    UsageError where it cannot be written: said before the scenario runs, not after.
+    """
+    if output.suffix in (".pcap", ".cap", ".gz"):
+        raise UsageError(f"--output {output}: the bundle is a pcapng file; call it {output.with_suffix('.pcapng')}")
+    path = output if output.suffix == ".pcapng" else output / f"{name}.pcapng"
+    with writing(path):
+        bundle.check_writable(path)
+    return path
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an OSError into a UsageError that says what cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _versions(session: Session) -> dict[str, str]:
+    """Program → version, of what recorded the bundle."""
+    versions = {"capnet": __version__}
+    for capture in session.captures:
+        lines = capture.point.shell.run([capture.program.name, "--version"]).splitlines()
+        versions.setdefault(capture.program.name, next((line for line in lines if re.search(r"\d\.\d", line)), ""))
+    return versions

@@ -1,0 +1,30 @@
+"""Whether the process that made something still lives, by the kernel's own processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from capnet.record.run_id import run_state
+from capnet.scenario.wait import wait_until
+
+_TELLS_ITS_RUN = "from capnet.record.run_id import this_run; print(this_run(), flush=True); input()"
+
+
+def test_a_run_is_dead_when_its_process_has_ended_and_nobody_has_asked_how() -> None:
+    """A zombie, with its start time, until its parent waits for it: the parent is the test."""
+    words = [sys.executable, "-c", _TELLS_ITS_RUN]
+    with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        run = process.stdout.readline().strip()
+        assert run_state(run) == "alive"
+        process.kill()
+        state = Path(f"/proc/{process.pid}/stat")
+        wait_until(lambda: state.read_text().rpartition(") ")[2][0] == "Z", "it has ended")
+        assert run_state(run) == "dead"
+    assert run_state(run) == "dead"
+
+
+def test_of_another_machine_nobody_can_tell() -> None:
+    assert run_state("00000000-1-1") == "unknown"
