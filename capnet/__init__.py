@@ -21,14 +21,14 @@ __version__ = "0.1.0"
 __all__ = ["Report", "Topology", "__version__", "analyze", "open_capture"]
 
 if TYPE_CHECKING:
-    from capnet.analysis.core.results import Report
+    from capnet.analysis.core.contract.report import Report
     from capnet.analysis.engine import analyze
     from capnet.topology import Topology
     from capnet.wire.capture import open_capture
 
 _HOMES = {
     "analyze": "capnet.analysis.engine",
-    "Report": "capnet.analysis.core.results",
+    "Report": "capnet.analysis.core.contract.report",
     "Topology": "capnet.topology",
     "open_capture": "capnet.wire.capture",
 }

@@ -23,7 +23,7 @@ from capnet.wire.capture import worth_compiling
 
 if TYPE_CHECKING:  # the pipeline is loaded while the first blocks are read
     from capnet.analysis.core.context import Context
-    from capnet.analysis.core.results import Report
+    from capnet.analysis.core.contract.report import Report
 
 __all__ = ["Options", "Progress", "Source", "Study", "analyze", "study"]
 
@@ -100,7 +100,7 @@ def study(
         if meanwhile:
             meanwhile()
 
-    reader = SourceReader(len(wanted), _total(sizes), options, make_ready)
+    reader = SourceReader(len(wanted), _total(sizes), topology, options, make_ready)
     for number, (source, size) in enumerate(zip(wanted, sizes, strict=True)):
         reader.read(source, size, partial(on_block, number) if on_block else None)
     from capnet.analysis.pipeline import conclude

@@ -1,16 +1,21 @@
-"""What the tables of one pass mean: each analyzer in turn, later ones see what earlier ones found."""
+"""The steps from the tables of a pass to a report: which function computes which field, in the order of their run.
+
+A function that needs the result of another one asks for it by its name (`core.derived`): the order of the steps decides
+only which memory is in use when.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from typing import Any
 
-from capnet.analysis.aggregate import limits
-from capnet.analysis.aggregate.aggregator import Ledger
-from capnet.analysis.aggregate.decode_coverage import coverage
+from capnet.analysis.aggregate.pass_result import pass_result
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Flows, Report
+from capnet.analysis.core.contract.report import Report
+from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
@@ -22,76 +27,54 @@ from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.findings import finding_modules, findings
-from capnet.jit.kernel import Machine, rest
-from capnet.topology import Topology, role_from_name
+from capnet.topology import Topology
 
 finding_modules()  # imports them with this module, which happens while the first blocks are read
 
+# Field of the report → what computes it. Those of the first table are in every report.
+BASIC_STEPS: dict[str, Callable[[Context], Any]] = {
+    "names_at": names_at,
+}
+STEPS: dict[str, Callable[[Context], Any]] = {
+    "tunnels": tunnel_facts,
+    "paths": path_facts,
+    "nat": nat_facts,
+    "proxies": proxy_facts,
+    "stations": station_facts,
+    "macs": mac_verdicts,
+    "models": models,
+    "findings": findings,
+}
 
-def conclude(reading: SourceReader, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
-    """Ask each analyzer in turn; later ones see what earlier ones found."""
-    ledger = reading.ledger or Ledger(Machine(compiled=False))
-    reading.ledger = None  # what is concluded from is in the context, and nowhere else
-    rest()
-    addresses = ledger.finish(limits.some_stations)
-    for point in reading.points:
-        known = topology.point(point.name) if topology else None
-        point.role = known.role if known else role_from_name(point.name)
-    names = {address: found[0] for address, found in sorted(reading.names.items()) if len(set(found)) == 1}
-    if topology:
-        names.update(topology.names())
-    found = ledger.tunnels
-    context = Context(
-        points=reading.points,
-        topology=topology,
-        flows=ledger.flows,
-        stations=ledger.stations,
-        arps=limits.some_arps(ledger.arps),
-        tunnels=limits.some_tunnels(found),
-        observations=ledger.followed,
-        sample_share=ledger.sample_share,
-        names=names,
-        totals={"addresses": addresses, "arps": len(ledger.arps), "tunnels": len(found)},
-        dns_failures=ledger.dns.failures,
-        checksums=ledger.checksums.by_point,
-    )
-    covered = coverage(reading.packets, ledger.undecoded)
-    correlation: dict[str, object] = {
-        "packets_compared": "all" if ledger.sample_share == 1.0 else "sampled",
-        "share": ledger.sample_share,
-        "one_in": round(1 / ledger.sample_share),
-        "observations": len(ledger.observations),
-    }
-    del ledger
-    # Most of what follows waits for the links. They are found here, in the memory that reading has left, not in that of
-    # another thread; large arrays are computed without the GIL.
-    listed: list[Flows] = []
-    listing = Thread(target=lambda: listed.append(flow_facts(context)))
-    listing.start()
-    with suppress(Exception):  # comes again, where it can be said, when they are asked for
-        flow_links(context)
-    listing.join()
+
+def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
+    """The report on what was read, and the context that it was derived from. `links_only`: leave out STEPS."""
+    context, coverage, correlation = pass_result(reader, topology)
+    flows = _flows_while_linking(context)
+    steps = BASIC_STEPS if links_only else BASIC_STEPS | STEPS
+    facts = {name: compute(context) for name, compute in steps.items()}
     report = Report(
-        inputs=reading.inputs,
-        points=reading.points,
-        flows=listed[0] if listed else flow_facts(context),
-        coverage=covered,
-        names=names,
-        names_at=names_at(context),
+        inputs=reader.inputs,
+        points=context.points,
+        flows=flows,
+        coverage=coverage,
+        names=context.names,
         correlation=correlation,
+        **facts,
     )
-    if not links_only:
-        _judge(report, context)
     return report, context
 
 
-def _judge(report: Report, context: Context) -> None:
-    """Fill a report with what takes more than the tables."""
-    report.tunnels = tunnel_facts(context)
-    report.paths = path_facts(context)
-    report.nat = nat_facts(context)
-    report.proxies = proxy_facts(context)
-    report.stations = station_facts(context)
-    report.macs = mac_verdicts(context)
-    report.models = models(context)
-    report.findings = findings(context)
+def _flows_while_linking(context: Context) -> Flows:
+    """The list of flows; flow links, which most steps wait for, are derived meanwhile.
+
+    Links are computed in this thread, in the memory that reading has left, and flows in another one. Large arrays are
+    computed without the GIL.
+    """
+    listed: list[Flows] = []
+    thread = Thread(target=lambda: listed.append(flow_facts(context)))
+    thread.start()
+    with suppress(Exception):  # the step that asks for links raises it again
+        flow_links(context)
+    thread.join()
+    return listed[0] if listed else flow_facts(context)

@@ -20,7 +20,7 @@ from capnet.cli.files import is_folder, is_there
 from capnet.errors import Exit, UnreadableInput, UsageError
 
 if TYPE_CHECKING:
-    from capnet.analysis.core.results import Report
+    from capnet.analysis.core.contract.report import Report
     from capnet.analysis.engine import Source
     from capnet.topology import Topology
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import (
     Coverage,
     Delay,
@@ -19,7 +24,6 @@ from capnet.analysis.core.results import (
     Point,
     Problem,
     Proxy,
-    Report,
     Side,
     Station,
     Tunnel,
@@ -80,9 +84,9 @@ def bridge() -> Report:
     """Two containers on docker0: out by masquerade (tcp and icmp), in through -p 8080:80."""
     out, snat = (BBOX, 5555, B, 7000), (A, 5555, B, 7000)
     door, inside = (B, 51514, A, 8080), (B, 51514, WEB, 80)
-    report = empty()
-    report.inputs = [Input("pcaps/bridge.pcapng", "pcapng", None, 131_072, 812, START, START + 42 * SECOND // 10)]
-    report.points = [
+    draft = SimpleNamespace(**vars(empty()))
+    draft.inputs = [Input("pcaps/bridge.pcapng", "pcapng", None, 131_072, 812, START, START + 42 * SECOND // 10)]
+    draft.points = [
         Point(name, "pcaps/bridge.pcapng", index, "EN10MB", packets, packets * 140, 0, role, START, START + SECOND)
         for index, (name, packets, role) in enumerate(
             [
@@ -95,16 +99,16 @@ def bridge() -> Report:
             ]
         )
     ]
-    report.models = [
+    draft.models = [
         Model("bridge", 0.95, ["docker0 bridges two containers", "both leave by masquerade"], at("A/docker0", 41))
     ]
-    report.stations = [
+    draft.stations = [
         Station(WEB_MAC, [WEB], ["web"], ["A/docker0", "A/veth3f2a9c1", "A/web/eth0"], 260, "container"),
         Station(BBOX_MAC, [BBOX], ["bbox"], ["A/bbox/eth0", "A/docker0"], 240, "container"),
         Station(BRIDGE_MAC, [GATEWAY, B], [], ["A/docker0"], 120, "router"),
         Station("33:33:00:00:00:02", [], [], ["A/docker0"], 3, "multicast"),
     ]
-    report.macs = [
+    draft.macs = [
         MacVerdict(
             "distinct",
             [WEB_MAC, BBOX_MAC],
@@ -122,7 +126,7 @@ def bridge() -> Report:
             at("A/docker0", 9),
         ),
     ]
-    report.nat = [
+    draft.nat = [
         Nat(
             "dnat",
             "tcp",
@@ -169,7 +173,7 @@ def bridge() -> Report:
             at("A/docker0", 41) + at("A/ens33", 12),
         ),
     ]
-    report.proxies = [
+    draft.proxies = [
         Proxy(
             "tcp",
             FlowKey(A, 40000, A, 8080),
@@ -178,7 +182,7 @@ def bridge() -> Report:
             at("A/docker0", 300),
         ),
     ]
-    report.paths = [
+    draft.paths = [
         Path(
             "tcp",
             FlowKey(*door),
@@ -213,7 +217,7 @@ def bridge() -> Report:
             at("A/docker0", 77),
         ),
     ]
-    report.flows = Flows(
+    draft.flows = Flows(
         37,
         [
             flow("A/docker0", "tcp", (BBOX, 40100, WEB, 80), 60, 45_000, rtt_us=120.5),
@@ -222,7 +226,7 @@ def bridge() -> Report:
             flow("A/docker0", "icmp", (WEB, None, B, None), 10, 980, id=4242),
         ],
     )
-    report.findings = [
+    draft.findings = [
         Finding(
             "checksum-offload",
             "info",
@@ -240,10 +244,10 @@ def bridge() -> Report:
             at("A/docker0", 77) + at("A/ens33", 40),
         ),
     ]
-    report.coverage = Coverage(812, 809, {"ethertype 0x88cc": 3})
-    report.names = {WEB: "web", BBOX: "bbox", "172.17.0.9": "never-seen"}
-    report.correlation = {"sampled": 1.0}
-    return report
+    draft.coverage = Coverage(812, 809, {"ethertype 0x88cc": 3})
+    draft.names = {WEB: "web", BBOX: "bbox", "172.17.0.9": "never-seen"}
+    draft.correlation = {"sampled": 1.0}
+    return Report(**vars(draft))
 
 
 def overlay() -> Report:
@@ -251,8 +255,8 @@ def overlay() -> Report:
     web, bbox, file = "10.0.1.2", "10.0.1.4", "overlay.pcapng"
     vxlan = TunnelRef("vxlan", 4097)
     bulk = (web, 41000, bbox, 5201)
-    report = empty()
-    report.inputs = [
+    draft = SimpleNamespace(**vars(empty()))
+    draft.inputs = [
         Input(
             file,
             "pcapng",
@@ -264,16 +268,16 @@ def overlay() -> Report:
             [Problem("truncated-file", 249_990, "the last record is cut")],
         ),
     ]
-    report.points = [
+    draft.points = [
         Point("A/ens33", file, 0, "EN10MB", 617_000, 812_000_000, 12, "underlay"),
         Point("B/ens33", file, 1, "EN10MB", 617_567, 812_000_000, 0, "underlay"),
     ]
-    report.models = [Model("overlay", 0.99, ["VXLAN with VNI 4097 between two hosts"], at("A/ens33", 7, file=file))]
-    report.stations = [
+    draft.models = [Model("overlay", 0.99, ["VXLAN with VNI 4097 between two hosts"], at("A/ens33", 7, file=file))]
+    draft.stations = [
         Station("02:42:0a:00:01:02", [web], ["web"], ["A/ens33"], 600_000, "container"),
         Station("02:42:0a:00:01:04", [bbox], ["bbox"], ["B/ens33"], 600_000, "container"),
     ]
-    report.tunnels = [
+    draft.tunnels = [
         Tunnel(
             "vxlan",
             4097,
@@ -295,7 +299,7 @@ def overlay() -> Report:
         )
         for point, frames, frame in (("A/ens33", 600_003, 7), ("B/ens33", 600_000, 9))
     ]
-    report.paths = [
+    draft.paths = [
         Path(
             "tcp",
             FlowKey(*bulk),
@@ -321,10 +325,10 @@ def overlay() -> Report:
             at("B/bbox/eth0", 99, file=file),
         ),
     ]
-    report.flows = Flows(
+    draft.flows = Flows(
         2, [flow("A/ens33", "tcp", bulk, 600_003, 780_000_000, depth=1, vni=4097, rtt_us=1600.0, retransmissions=3)]
     )
-    report.findings = [
+    draft.findings = [
         Finding(
             "mtu-blackhole",
             "error",
@@ -334,39 +338,59 @@ def overlay() -> Report:
             at("A/ens33", 17, 19, file=file),
         ),
     ]
-    report.coverage = Coverage(1_234_567, 1_234_567, {})
-    report.names = {web: "web", bbox: "bbox", A: "A", B: "B"}
-    return report
+    draft.coverage = Coverage(1_234_567, 1_234_567, {})
+    draft.names = {web: "web", bbox: "bbox", A: "A", B: "B"}
+    return Report(**vars(draft))
 
 
 HOSTILE = "we\x1b[31mb\u202egnp\n\t\x7f\x9b\u200b"
 
 
+def changed(fact: Any, changes: dict[str, Any]) -> Any:
+    """A copy of a report or fact in which `{"nat.0.before.point": "x", …}` holds."""
+    for path, value in changes.items():
+        fact = _changed(fact, path.split("."), value)
+    return fact
+
+
+def _changed(fact: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    if isinstance(fact, list):
+        index = int(path[0])
+        return [*fact[:index], _changed(fact[index], path[1:], value), *fact[index + 1 :]]
+    return replace(fact, **{path[0]: _changed(getattr(fact, path[0]), path[1:], value)})
+
+
 def hostile() -> Report:
     """Everything that a capture can name is named by someone who wants to own the terminal."""
     report = bridge()
-    report.inputs[0].file = f"a b/{HOSTILE}.pcapng"
-    report.inputs[0].problems = [Problem("truncated-file", 12, HOSTILE)]
-    report.names = {WEB: HOSTILE, BBOX: "界" * 60, A: "x" * 300}
-    report.points[0].name = HOSTILE
-    report.points[1].name = "p" * 300
-    report.points[2].linktype = HOSTILE
-    report.stations[0].names = [HOSTILE]
-    report.stations[0].points = [HOSTILE]
-    report.models[0].because = [HOSTILE]
-    report.macs[0].because = HOSTILE
-    report.proxies[0].because = HOSTILE
-    report.findings[0].says = HOSTILE
-    report.findings[0].fix = HOSTILE
-    report.findings[0].facts = {HOSTILE: HOSTILE}
-    report.coverage.undecoded = {HOSTILE: 3}
-    report.correlation = {HOSTILE: [HOSTILE]}
-    for row in report.nat:
-        row.before.point = HOSTILE
-        row.evidence = at(HOSTILE, 1, file=f"a b/{HOSTILE}.pcapng")
-    for path in report.paths:
-        path.hops[0].point = HOSTILE
-        path.ends = f"lost-after {HOSTILE}"
-    report.tunnels = overlay().tunnels
-    report.tunnels[0].network = HOSTILE
-    return report
+    file = f"a b/{HOSTILE}.pcapng"
+    changes: dict[str, Any] = {
+        "inputs.0.file": file,
+        "inputs.0.problems": [Problem("truncated-file", 12, HOSTILE)],
+        "names": {WEB: HOSTILE, BBOX: "界" * 60, A: "x" * 300},
+        "points.0.name": HOSTILE,
+        "points.1.name": "p" * 300,
+        "points.2.linktype": HOSTILE,
+        "stations.0.names": [HOSTILE],
+        "stations.0.points": [HOSTILE],
+        "models.0.because": [HOSTILE],
+        "macs.0.because": HOSTILE,
+        "proxies.0.because": HOSTILE,
+        "findings.0.says": HOSTILE,
+        "findings.0.fix": HOSTILE,
+        "findings.0.facts": {HOSTILE: HOSTILE},
+        "coverage.undecoded": {HOSTILE: 3},
+        "correlation": {HOSTILE: [HOSTILE]},
+        "tunnels": overlay().tunnels,
+        "tunnels.0.network": HOSTILE,
+    }
+    for row in range(len(report.nat)):
+        changes[f"nat.{row}.before.point"] = HOSTILE
+        changes[f"nat.{row}.evidence"] = at(HOSTILE, 1, file=file)
+    for row in range(len(report.paths)):
+        changes[f"paths.{row}.hops.0.point"] = HOSTILE
+        changes[f"paths.{row}.ends"] = f"lost-after {HOSTILE}"
+    hostile: Report = changed(report, changes)
+    return hostile

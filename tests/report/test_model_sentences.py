@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from capnet.analysis.core.results import Finding, FlowKey, MacVerdict, Model, Path
@@ -14,11 +16,11 @@ MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 
 
 def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
-    report = sample.bridge()
     reason = f"all that passes is from or to {sample.WEB}, with"
-    report.models = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
-    report.nat, report.proxies, report.paths, report.macs = [], [], [], list(macs)
-    report.findings = list(findings)
+    found = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
+    report = replace(
+        sample.bridge(), models=found, nat=[], proxies=[], paths=[], macs=list(macs), findings=list(findings)
+    )
     plain = document(report)
     return " ".join(summary.sentences(plain, Words(plain["names"])))
 
@@ -67,8 +69,7 @@ def test_a_shared_namespace_is_one_station_to_others() -> None:
 
 
 def test_host_and_none_say_where_nothing_was_heard() -> None:
-    report = sample.bridge()
-    report.models = [Model("none", 0.9, ["because"], sample.at("A/ens33", 1))]
+    report = replace(sample.bridge(), models=[Model("none", 0.9, ["because"], sample.at("A/ens33", 1))])
     plain = document(report)
     text = summary.sentences(plain, Words(plain["names"]))[0]
     assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
@@ -91,6 +92,6 @@ def test_what_goes_to_many_need_not_be_delivered_for_nothing_to_be_lost() -> Non
     report.paths.append(Path("icmpv6", FlowKey(*ends), hops, "unknown", sample.at("A/ens33", 1)))
     plain = document(report)
     assert "Nothing was lost between the points." in summary.sentences(plain, Words.of(plain))
-    report.paths[-1].flow.dst = "fe80::2"
+    report = sample.changed(report, {f"paths.{len(report.paths) - 1}.flow.dst": "fe80::2"})
     plain = document(report)
     assert "Nothing was lost between the points." not in summary.sentences(plain, Words.of(plain))

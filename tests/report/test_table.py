@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,21 +40,18 @@ def test_hostile_names_reach_no_terminal(render):
 
 
 def test_a_newline_in_a_name_makes_no_line():
-    report = sample.bridge()
-    report.findings[0].says = "harmless\nerror  mtu-blackhole  forged"
+    report = sample.changed(sample.bridge(), {"findings.0.says": "harmless\nerror  mtu-blackhole  forged"})
     lines = table.render(document(report)).splitlines()
     assert not any(line.strip().startswith("error") for line in lines)
 
 
 def test_what_is_missing_prints_nothing():
-    report = sample.bridge()
-    full = table.render(document(report))
+    full = table.render(document(sample.bridge()))
     for section, heading in {
         "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
         "stations": "Stations", "paths": "Paths · every packet compared", "findings": "Findings",
     }.items():  # fmt: skip
-        report = sample.bridge()
-        setattr(report, section, [])
+        report = replace(sample.bridge(), **{section: []})
         assert heading in full.splitlines()
         assert heading not in table.render(document(report)).splitlines(), section
 
@@ -71,8 +69,7 @@ def test_only_says_nothing_about_what_was_not_asked():
 
 
 def test_long_lists_are_cut_and_say_so():
-    report = sample.bridge()
-    report.nat = [
+    nat = [
         Nat(
             kind="snat",
             proto="tcp",
@@ -90,20 +87,19 @@ def test_long_lists_are_cut_and_say_so():
         )
         for port in range(1000, 1020)
     ]
-    report.findings = [Finding("retransmissions", "info", f"flow {n}", None, {}) for n in range(25)]
-    text = table.render(document(report))
+    findings = [Finding("retransmissions", "info", f"flow {n}", None, {}) for n in range(25)]
+    text = table.render(document(replace(sample.bridge(), nat=nat, findings=findings)))
     assert "  … and 4 more (--format json has all)" in text
     assert "  … and 5 more (--format json has all)" in text
     assert text.count("A/ens33 #10") == 16
 
 
 def test_commands_open_the_file_as_it_was_given():
-    report = sample.bridge()
-    report.inputs[0].file = "/captures/of today/bridge.pcapng"
-    for row in report.nat:
-        for each in range(len(row.evidence)):
-            row.evidence[each] = sample.at(row.evidence[each].point, 41, file="/captures/of today/bridge.pcapng")[0]
-    report.findings = []
+    file = "/captures/of today/bridge.pcapng"
+    report = sample.changed(sample.bridge(), {"inputs.0.file": file, "findings": []})
+    for number, row in enumerate(report.nat):
+        evidence = [replace(each, frame=41, file=file) for each in row.evidence]
+        report = sample.changed(report, {f"nat.{number}.evidence": evidence})
     found = document(report)
     text = table.render(found, where={"bridge.pcapng": "/captures/of today/bridge.pcapng"})
     assert "capnet packet '/captures/of today/bridge.pcapng' 41" in text

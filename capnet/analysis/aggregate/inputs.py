@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.results import Input, Point, Problem
 from capnet.analysis.core.sources import Source
+from capnet.topology import Topology, role_from_name
 from capnet.wire.capture import Capture
 from capnet.wire.formats.linktypes import linktype_name
 
@@ -23,8 +24,8 @@ def input_of(source: Source, capture: Capture) -> Input:
     )
 
 
-def points_of(source: Source, capture: Capture, taken: set[str]) -> list[Point]:
-    """The points of a source, one per interface; `taken`: names that others have."""
+def points_of(source: Source, capture: Capture, taken: set[str], topology: Topology | None) -> list[Point]:
+    """The points of a source, one per interface; `taken`: names that others have; `topology` knows their roles."""
     taken = set(taken)
     points = []
     stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
@@ -53,9 +54,14 @@ def points_of(source: Source, capture: Capture, taken: set[str]) -> list[Point]:
                 packets=interface.packets,
                 bytes=interface.bytes,
                 dropped=interface.dropped,
-                role="unknown",
+                role=_role(unique, topology),
                 first=interface.first,
                 last=interface.last,
             )
         )
     return points
+
+
+def _role(name: str, topology: Topology | None) -> str:
+    listening = topology.point(name) if topology else None
+    return listening.role if listening else role_from_name(name)

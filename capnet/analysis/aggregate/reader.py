@@ -12,6 +12,7 @@ from capnet.analysis.aggregate.aggregator import Ledger
 from capnet.analysis.aggregate.parallel import Hands, hands
 from capnet.analysis.core.options import Options
 from capnet.analysis.core.sources import Progress, Source
+from capnet.topology import Topology
 from capnet.wire.capture import Capture, open_capture
 
 if TYPE_CHECKING:
@@ -21,11 +22,19 @@ if TYPE_CHECKING:
 class SourceReader:
     """Call `read` for each source in turn, then read the attributes.
 
-    `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them. `meanwhile` is called
+    `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them.
+    `topology` knows the roles of points. `meanwhile` is called
     once, while other threads read already.
     """
 
-    def __init__(self, sources: int, size: int | None, options: Options, meanwhile: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        sources: int,
+        size: int | None,
+        topology: Topology | None,
+        options: Options,
+        meanwhile: Callable[[], None],
+    ) -> None:
         self.options = options  # `compiled` is known once the first source is open
         self.ledger: Ledger | None = None
         self.points: list[Point] = []
@@ -34,6 +43,7 @@ class SourceReader:
         self.packets = 0
         self.bases: list[int] = []  # per source, the index of its first point among all points
         self._sources = sources
+        self._topology = topology
         self._size = size
         self._taken = 0  # bytes on disk of the sources that were read
         self._meanwhile: Callable[[], None] | None = meanwhile
@@ -74,5 +84,5 @@ class SourceReader:
         self._taken += capture.taken
         for address, names in capture.names.of.items():
             self.names.setdefault(address, []).extend(names)
-        self.points += points_of(source, capture, {point.name for point in self.points})
+        self.points += points_of(source, capture, {point.name for point in self.points}, self._topology)
         self.inputs.append(input_of(source, capture))

@@ -2,31 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from capnet.analysis.core.contract.json_text import json_text as render
 
-from capnet.report.document import Document
-
-
-def render(document: Document) -> str:
-    r"""One object, one line for each fact, keys in the contract's order, ending in a newline.
-
-    Control characters and everything beyond ASCII are `\uXXXX`; the JSON encoder leaves only DEL as it is.
-    """
-    return _text(document, "").replace("\x7f", "\\u007f") + "\n"
-
-
-def _text(value: Any, indent: str) -> str:
-    """Objects and lists of facts are opened, facts are not: a line holds one, and json's fast encoder writes it."""
-    inner = indent + " "
-    if isinstance(value, dict) and value:
-        each = ",\n".join(f"{inner}{_line(key)}: {_text(item, inner)}" for key, item in value.items())
-        return f"{{\n{each}\n{indent}}}"
-    if isinstance(value, list) and value and isinstance(value[0], dict | list):
-        each = ",\n".join(inner + _line(item) for item in value)
-        return f"[\n{each}\n{indent}]"
-    return _line(value)
-
-
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+__all__ = ["render"]

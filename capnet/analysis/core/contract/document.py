@@ -1,0 +1,132 @@
+"""Results as plain dictionaries, lists, strings and numbers: the values of the JSON contract `capnet.report/1`.
+
+Deterministic: same result, same document. Files are named as they were given, an absolute path by the shortest tail
+that tells it from the others; times are ISO 8601; of evidence the first MAX_EVIDENCE frames stay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import PurePath
+from typing import Any, TypeAlias
+
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Flow, Input, Nat, Path
+
+Document: TypeAlias = dict[str, Any]
+
+_PORTLESS = ("icmp", "icmpv6")  # told apart by the echo identifier instead
+
+
+def plain(facts: Any, inputs: Iterable[Input]) -> Any:
+    """Facts (a path, a list of flows) as the document of a report with these inputs has them."""
+    return Plain(inputs)(facts)
+
+
+def short_names(files: Iterable[str]) -> dict[str, str]:
+    """File as given → file as the report names it.
+
+    Relative paths stay. Absolute ones are cut to the fewest last components that no other input ends with.
+    """
+    given = list(dict.fromkeys(files))
+    return {file: _shortest_tail(file, given) if PurePath(file).is_absolute() else file for file in given}
+
+
+def iso_time(nanoseconds: int) -> str:
+    """1764022443000000001 → `2025-11-24T22:14:03.000000001Z`; beyond year 9999 (a damaged record) it is clamped."""
+    seconds, rest = divmod(int(nanoseconds), 1_000_000_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return "9999-12-31T23:59:59.999999999Z" if seconds > 0 else "0001-01-01T00:00:00.000000000Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z".rjust(30, "0")
+
+
+# Most values: not worth a call. Subclasses (enumerations, say) are looked at more closely.
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
+
+
+class Plain:
+    """Turns facts into dictionaries, lists, strings and numbers. Callable on any fact or value."""
+
+    def __init__(self, inputs: Iterable[Input]) -> None:
+        self.files = short_names(source.file for source in inputs)
+
+    def __call__(self, value: Any) -> Any:
+        if type(value) in _AS_IT_IS:
+            return value
+        if isinstance(value, list | tuple):
+            return [item if type(item) in _AS_IT_IS else self(item) for item in value]
+        if isinstance(value, bool | str):
+            return value
+        if is_dataclass(value) and not isinstance(value, type):
+            return self._fact(value)
+        if isinstance(value, dict):
+            return {str(key): self(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
+        if isinstance(value, set | frozenset):
+            return sorted(self(item) for item in value)
+        return _number(value)
+
+    def _fact(self, fact: Any) -> Document:
+        values: Document = {name: getattr(fact, name) for name in _names(type(fact))}  # type: ignore[arg-type]
+        for key in ("first", "last", "time"):
+            if values.get(key) is not None:
+                values[key] = iso_time(values[key])
+        if "file" in values:
+            values["file"] = self.files.get(values["file"]) or PurePath(values["file"]).name
+        if "evidence" in values:
+            values["evidence"] = _earliest(values["evidence"])
+        document = {key: value if type(value) in _AS_IT_IS else self(value) for key, value in values.items()}
+        _identify(fact, document)
+        return document
+
+
+def _number(value: Any) -> Any:
+    """A number as JSON has it, also one of numpy's; anything else as text."""
+    if hasattr(value, "item"):  # a numpy scalar
+        value = value.item()
+    if isinstance(value, float):  # nanoseconds are the finest thing measured: three decimals of a µs
+        return round(value, 3) if math.isfinite(value) else None
+    return value if isinstance(value, bool | int) else str(value)
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _identify(fact: Any, document: Document) -> None:
+    """`id` stands where ports do not: only with ICMP, there always."""
+    if isinstance(fact, Nat):
+        for side in (document["before"], document["after"]):
+            _only_portless(side, fact.proto)
+    elif isinstance(fact, Path):
+        document["flow"]["id"] = document["hops"][0]["id"] if fact.hops else None
+        for side in (document["flow"], *document["hops"]):
+            _only_portless(side, fact.proto)
+    elif isinstance(fact, Flow):
+        _only_portless(document, fact.proto)
+
+
+def _only_portless(document: Document, proto: str) -> None:
+    if proto in _PORTLESS:
+        document["sport"] = document["dport"] = None
+    else:
+        document.pop("id", None)
+
+
+def _earliest(evidence: list[Evidence]) -> list[Evidence]:
+    """The first ten, as the analyzer ordered them: in time, every point it needs among them."""
+    return list(dict.fromkeys(evidence))[:MAX_EVIDENCE]
+
+
+def _shortest_tail(file: str, others: list[str]) -> str:
+    parts = PurePath(file).parts
+    for length in range(1, len(parts)):
+        tail = parts[-length:]
+        if sum(PurePath(other).parts[-length:] == tail for other in others) == 1:
+            return "/".join(tail)
+    return "/".join(parts[1:])

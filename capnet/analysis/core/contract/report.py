@@ -1,0 +1,130 @@
+"""The report of one analysis, and the JSON contract `capnet.report/1` that it is written as."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from capnet import __version__
+from capnet.analysis.core.contract import order
+from capnet.analysis.core.contract.document import Document, Plain
+from capnet.analysis.core.results import (
+    Coverage,
+    Finding,
+    Flows,
+    Input,
+    MacVerdict,
+    Model,
+    Nat,
+    Path,
+    Point,
+    Proxy,
+    Station,
+    Tunnel,
+)
+
+SCHEMA = "capnet.report/1"
+ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
+SECTIONS = ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings")
+
+MAX_REPR_INPUTS = 3  # files that a Report shows of itself
+
+
+@dataclass(kw_only=True, frozen=True, repr=False)
+class Report:
+    """What one analysis found, as lists of small dataclasses of `capnet.analysis.core.results`.
+
+    inputs    the files: size, packets, time, and what is damaged in them
+    points    the points at which packets were captured
+    models    which of Docker's networks this is, how surely, and why
+    stations  MAC addresses, and the addresses they speak for
+    macs      verdicts on MACs: shared, distinct, a router's, two with one address
+    nat       translations: before, after, and where each was seen
+    proxies   pairs of connections with one payload: docker-proxy
+    tunnels   VXLAN and others: ends, VNI, who is inside
+    paths     flows hop by hop: what was changed, how long it took, what was lost
+    flows     how many there are, and the biggest
+    findings  judgements: name, level, a sentence, evidence, what to do
+    coverage  how many frames were decoded, and why the others were not
+
+    `names` maps an address to the name a person would use for it. Where hosts have the same address, `names_at` says
+    who is meant at a point. `correlation`: whether all packets were compared, or which share.
+    """
+
+    inputs: list[Input]
+    points: list[Point]
+    models: list[Model] = field(default_factory=list)
+    stations: list[Station] = field(default_factory=list)
+    macs: list[MacVerdict] = field(default_factory=list)
+    nat: list[Nat] = field(default_factory=list)
+    proxies: list[Proxy] = field(default_factory=list)
+    tunnels: list[Tunnel] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    flows: Flows
+    findings: list[Finding] = field(default_factory=list)
+    coverage: Coverage
+    names: dict[str, str] = field(default_factory=dict)
+    names_at: dict[str, dict[str, str]] = field(default_factory=dict)
+    correlation: dict[str, object] = field(default_factory=dict)
+
+    def to_dict(self, only: Collection[str] = ()) -> Document:
+        """The report as plain dictionaries, in the form of the JSON contract (docs/report.md).
+
+        `only`: the sections to keep, beside those that every report has; () = all.
+        """
+        plain = Plain(self.inputs)
+        document: Document = {"schema": SCHEMA, "made_by": f"capnet {__version__}"}
+        document["inputs"] = plain(self.inputs)
+        document["points"] = plain(self.points)
+        for name, key in _ORDERS.items():
+            document[name] = plain(sorted(getattr(self, name), key=key))
+        top = sorted(self.flows.top, key=order.by_flow_bytes)
+        document["flows"] = {"count": plain(self.flows.count), "top": plain(top)}
+        document["findings"] = plain(sorted(self.findings, key=order.by_level))
+        for name in ("coverage", "names", "names_at", "correlation"):
+            document[name] = plain(getattr(self, name))
+        if only:
+            document = {key: value for key, value in document.items() if key in ALWAYS or key in only}
+        return document
+
+    def to_json(self, only: Collection[str] = ()) -> str:
+        """The report as JSON text, as `capnet analyze --format json` prints it: ASCII, a line for each fact."""
+        from capnet.analysis.core.contract.json_text import json_text
+
+        return json_text(self.to_dict(only))
+
+    def __repr__(self) -> str:
+        """A screen at most: the files, the points, and how many facts of each kind there are."""
+        files = [ascii(source.file)[1:-1][-40:] for source in self.inputs[:MAX_REPR_INPUTS]]
+        if len(self.inputs) > len(files):
+            files.append(f"{len(self.inputs) - len(files)} more")
+        lines = [
+            f"<capnet.Report of {', '.join(files)[:80]}",
+            f"  {self.coverage.frames} frames, {self.coverage.decoded} decoded, at {len(self.points)} points",
+        ]
+        for name in SECTIONS:
+            count = self.flows.count if name == "flows" else len(getattr(self, name))
+            lines.append(f"  {name:9}{count:8}{self._summary(name)}")
+        return "\n".join(lines) + ">"
+
+    def _summary(self, name: str) -> str:
+        """What a line of `repr` says of a section beside its count."""
+        if name == "models" and self.models:
+            return "  " + ", ".join(f"{model.model} {model.confidence:.2f}" for model in self.models[:4])
+        if name == "findings" and self.findings:
+            levels = Counter(finding.level for finding in self.findings)
+            return "  " + ", ".join(f"{levels[level]} {level}" for level in order.LEVELS if levels[level])
+        return ""
+
+
+_ORDERS: dict[str, Callable[[Any], Any]] = {
+    "models": order.by_confidence,
+    "stations": lambda station: station.mac,
+    "macs": order.by_verdict,
+    "nat": order.by_translated_packets,
+    "proxies": order.by_client,
+    "tunnels": order.by_network,
+    "paths": order.by_path_packets,
+}
