@@ -22,6 +22,9 @@ FLOORS = {
     "capnet.analysis": (
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
+    "capnet.report": (
+        "document escape text", "words", "grouping wireshark", "drawing", "frame summary", "sections", "formats",
+    ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (
         "commands interrupts library undo wait", "docker name_server parent_nic", "container", "host", "session",

@@ -99,8 +99,8 @@ class Words:
             return ""
         return points[0] if len(points) == 1 else f"{points[0]} +{len(points) - 1}"
 
-    def legend(self, used: Iterable[str]) -> list[str]:
-        """`web 172.17.0.2` for every name whose address is among `used` and was not introduced yet, by name."""
+    def legend(self, used: Iterable[str]) -> list[tuple[str, str]]:
+        """(`web`, `172.17.0.2, fd00::2`) for every name with an address in `used` that was not introduced, by name."""
         addresses: dict[str, list[str]] = {}
         shown = dict.fromkeys(used)
         for address in shown:
@@ -110,7 +110,7 @@ class Words:
             for address, name in known.items():
                 if address in shown and address not in addresses.setdefault(name, []):
                     addresses[name].append(address)
-        return [f"{name} {', '.join(addresses[name])}" for name in sorted(addresses)]
+        return [(name, ", ".join(addresses[name])) for name in sorted(addresses)]
 
 
 def _tail(address: str, after: str) -> str:

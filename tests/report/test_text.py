@@ -10,8 +10,9 @@ import pytest
 from wcwidth import wcswidth, wcwidth
 
 from capnet.report import text
-from capnet.report.drawing.text_table import grid
+from capnet.report.drawing.text_table import table_lines
 from capnet.report.escape import visible, visible_all
+from capnet.report.sections.section import Column
 from capnet.report.words import Words
 
 
@@ -78,24 +79,29 @@ def test_fill_breaks_at_spaces_and_cuts_long_words():
     assert text.fill("界界界界 x", 6) == ["界界…", "x"]
 
 
+def heading(title: str, align="left", wrap="never") -> Column:
+    return Column(title, str, align, wrap)
+
+
 def test_grid_gives_way_in_marked_columns_only_while_it_can():
-    lines = grid(["n", "words"], [["1", "alpha beta gamma delta"]], 20, "r", " w")
+    columns = [heading("n", "right"), heading("words", wrap="words")]
+    lines = table_lines(columns, [["1", "alpha beta gamma delta"]], 20)
     assert lines == ["  n  words", "  1  alpha beta", "     gamma delta"]
 
 
 def test_grid_cuts_words_only_when_breaking_lines_is_not_enough():
     rows = [["10.25.132.11 ↔ 10.25.132.13", "a sentence of many words that can be broken anywhere"]]
-    lines = grid(["between", "because"], rows, 40, "", "ww")
+    lines = table_lines([heading("between", wrap="words"), heading("because", wrap="words")], rows, 40)
     assert {"10.25.132.11", "10.25.132.13"} <= set(" ".join(lines).split())
 
 
 def test_grid_leaves_out_empty_columns_and_empty_tables():
-    assert grid(["a", "b"], [["", "x"]], 80) == ["  b", "  x"]
-    assert grid(["a"], [], 80) == []
+    assert table_lines([heading("a"), heading("b")], [["", "x"]], 80) == ["  b", "  x"]
+    assert table_lines([heading("a")], [], 80) == []
 
 
 def test_wide_characters_keep_the_columns():
-    lines = grid(["name", "n"], [["以太网", "1"], ["eth0", "2"]], 80, "lr")
+    lines = table_lines([heading("name"), heading("n", "right")], [["以太网", "1"], ["eth0", "2"]], 80)
     assert len({text.columns(line) for line in lines}) == 1
 
 

@@ -40,12 +40,21 @@ def packets(path: Document) -> int:
 
 def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
-    flows = [f"{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}" for path in group[:3]]
-    if len(group) > len(flows):
-        flows.append(f"{number(len(group) - len(flows))} more")
     total = count(sum(map(packets, group)), "packet")
-    head = f"{' · '.join(flows)}: {total}, {ending(group[0]['ends'])}"
+    head = f"{' · '.join(flows(group, words))}: {total}, {ending(group[0]['ends'])}"
     return [*fill(head, width, "  "), *route(group, width)]
+
+
+def flows(group: Sequence[Document], words: Words) -> list[str]:
+    """The first three flows of a group, and how many more there are."""
+    shown = [f"{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}" for path in group[:3]]
+    return [*shown, f"{number(len(group) - len(shown))} more"] if len(group) > len(shown) else shown
+
+
+def one_line(hops: Sequence[Document]) -> str:
+    """All points of a path with what happened between them: `A/docker0 ── snat · routed ──▶ A/ens33`."""
+    steps = [f"{_arrow(before, hop)} {hop['point']}" for before, hop in pairwise(hops)]
+    return " ".join([hops[0]["point"], *steps])
 
 
 def route(group: Sequence[Document], width: int) -> list[str]:

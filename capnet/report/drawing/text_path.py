@@ -44,7 +44,7 @@ def render_flows(
     lines = fill(" · ".join(each for each in title if each), width)
     legend = words.legend(_addresses(path for there, back in shown for path in (*there, *back)))
     if legend:
-        lines += fill("Names  " + " · ".join(legend), width, hanging=" " * 7)
+        lines += fill("Names  " + " · ".join(map(" ".join, legend)), width, hanging=" " * 7)
     for index, (there, back) in enumerate(shown, start=1):
         place = f"{index} of {total} · " if total > 1 else ""
         first = there[0] if there else back[0]
@@ -179,7 +179,7 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     )
     legend = words.legend(_addresses([{"hops": sightings}]))
     if legend:
-        lines += fill("Names  " + " · ".join(legend), width, hanging=" " * 7)
+        lines += fill("Names  " + " · ".join(map(" ".join, legend)), width, hanging=" " * 7)
     places = len({each["point"] for each in sightings})
     frames = count(len(sightings), "frame")
     if places == 1 and len(sightings) == 1:

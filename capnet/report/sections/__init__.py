@@ -1,0 +1,82 @@
+"""What a report shows, said once for all formats: title, sentences and names, then sections of columns and rows.
+
+A section is a function of the document, the words and the view. Where the views differ, `Column.only` says which of
+them has a column, and a pair of limits (compact, detailed) how many rows each of them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from capnet.report import summary
+from capnet.report.document import Document
+from capnet.report.escape import visible_all
+from capnet.report.sections.capture import coverage, inputs, points
+from capnet.report.sections.findings import findings
+from capnet.report.sections.flows import flows, paths
+from capnet.report.sections.networks import models, tunnels
+from capnet.report.sections.section import Section, View
+from capnet.report.sections.stations import macs, stations
+from capnet.report.sections.translations import nat, proxies
+from capnet.report.words import Words
+
+MAX_COMPACT_NAMES = 12  # two or three lines of a terminal
+MAX_DETAILED_NAMES = 24
+MAC_LENGTH = len("02:42:ac:11:00:02")
+
+_ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
+    View.COMPACT: (
+        models, nat, proxies, tunnels, macs, stations, paths, flows, findings, points, inputs, coverage,
+    ),
+    View.DETAILED: (
+        findings, paths, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
+    ),
+}  # fmt: skip
+
+
+class Overview(NamedTuple):
+    """Everything that a report for people shows. All its strings are printable."""
+
+    document: Document
+    words: Words
+    title: str
+    sentences: list[str]
+    names: list[tuple[str, str]]  # name, its addresses
+    names_left_out: int
+    sections: list[Section]  # none is empty
+
+
+def overview(document: Document, view: View) -> Overview:
+    """What `view` shows of a document, in its order."""
+    safe = visible_all(document)
+    words = Words.of(safe)
+    sentences = summary.sentences(safe, words)
+    names, left_out = _names(safe, words, view)
+    sections = [section for make in _ORDER[view] if (section := make(safe, words, view))]
+    return Overview(safe, words, summary.title(safe), sentences, names, left_out, sections)
+
+
+def _names(document: Document, words: Words, view: View) -> tuple[list[tuple[str, str]], int]:
+    """The names to list and how many are left out: compact, those that the sentences did not introduce."""
+    if view is View.DETAILED:
+        named = sorted((name, address) for address, name in words.names.items())[:MAX_DETAILED_NAMES]
+        return [(name, ip) for name, ip in named if not ip.startswith("fe80:") and len(ip) != MAC_LENGTH], 0
+    legend = words.legend(address for address in _addresses(document) if not address.startswith("fe80:"))
+    return legend[:MAX_COMPACT_NAMES], len(legend[MAX_COMPACT_NAMES:])
+
+
+def _addresses(document: Document) -> Iterable[str]:
+    """Every address of the tables, so that the names listed are those that are there and no others."""
+    for row in document.get("nat", []):
+        yield from (row["before"]["src"], row["before"]["dst"], row["after"]["src"], row["after"]["dst"])
+    for row in document.get("proxies", []):
+        yield from (row[side][end] for side in ("client_side", "server_side") for end in ("src", "dst"))
+    for row in document.get("tunnels", []):
+        yield from (*row["vteps"], *row["inner_ips"])
+    for row in document.get("macs", []):
+        yield from row["ips"]
+    for row in document.get("paths", []):
+        yield from (row["flow"]["src"], row["flow"]["dst"])
+    for row in document.get("flows", {}).get("top", []):
+        yield from (row["src"], row["dst"])

@@ -1,0 +1,56 @@
+"""The capture itself: its points, damage in its files, and frames that were not decoded."""
+
+from __future__ import annotations
+
+from capnet.report.document import Document
+from capnet.report.sections.section import Column, Section, View, section_of
+from capnet.report.text import count, number, size
+from capnet.report.words import Words
+
+MAX_FILE_PROBLEMS = 20  # of one file in the detailed view
+
+
+def points(document: Document, words: Words, view: View) -> Section:
+    has_files = view is View.DETAILED or len(document["inputs"]) > 1
+    columns = [
+        Column("point", lambda row: row["name"], wrap="anywhere", style="strong"),
+        Column("role", lambda row: row["role"] if row["role"] != "unknown" else "", wrap="last"),
+        Column("link type", lambda row: row["linktype"], wrap="last"),
+        Column("packets", lambda row: number(row["packets"]), "right"),
+        Column("bytes", lambda row: size(row["bytes"]), "right"),
+        Column("missed", lambda row: number(row["dropped"]) if row["dropped"] else "", "right", style="bad"),
+        Column("file", lambda row: row["file"] if has_files else "", wrap="words", style="soft"),
+    ]
+    return section_of("points", "Points", view, document["points"], columns, (16, 60))
+
+
+def inputs(document: Document, words: Words, view: View) -> Section:
+    most = None if view is View.COMPACT else MAX_FILE_PROBLEMS
+    rows = [(file["file"], problem) for file in document["inputs"] for problem in file["problems"][:most]]
+    titles = [""] * 4 if view is View.COMPACT else ["file", "damage", "at byte", ""]
+    at = "byte " if view is View.COMPACT else ""
+    columns = [
+        Column(titles[0], lambda row: row[0], wrap="words"),
+        Column(titles[1], lambda row: row[1]["name"], wrap="last"),
+        Column(titles[2], lambda row: at + number(row[1]["offset"]), "right"),
+        Column(titles[3], lambda row: row[1]["says"], wrap="words"),
+    ]
+    if view is View.COMPACT:
+        return section_of("inputs", "Damaged input", view, rows, columns, (12, None))
+    section = section_of("inputs", "What could not be read", view, rows, columns)
+    undecoded = _undecoded(document, 12)
+    return section._replace(text=f"Not decoded further: {undecoded}" if undecoded else "")
+
+
+def coverage(document: Document, words: Words, view: View) -> Section:
+    return Section("coverage", "Not decoded further", text=_undecoded(document, 8))
+
+
+def _undecoded(document: Document, most: int) -> str:
+    """`3 of 812 frames: ethertype 0x88cc 3`, the most frequent reasons first; empty if all was decoded."""
+    coverage = document["coverage"]
+    reasons = sorted(coverage["undecoded"].items(), key=lambda reason: (-reason[1], reason[0]))
+    if not reasons:
+        return ""
+    frames = ", ".join(f"{reason} {number(frames)}" for reason, frames in reasons[:most])
+    return f"{number(coverage['frames'] - coverage['decoded'])} of {count(coverage['frames'], 'frame')}: {frames}"

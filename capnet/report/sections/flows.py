@@ -1,0 +1,54 @@
+"""Paths hop by hop, and the biggest flows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capnet.report.document import Document
+from capnet.report.drawing import routes
+from capnet.report.grouping import same_flow
+from capnet.report.sections.section import Cell, Column, Section, Span, View, section_of
+from capnet.report.text import duration, number, size
+from capnet.report.words import Words
+
+
+def paths(document: Document, words: Words, view: View) -> Section:
+    """Paths of one route are a row. Formats that can draw do so with the rows; the columns are for the others."""
+    compared = routes.compared(document)
+    columns = [
+        Column("flow", lambda group: routes.flows(group, words), wrap="words", style="mono"),
+        Column("packets", lambda group: number(sum(map(routes.packets, group))), "right"),
+        Column("end", lambda group: routes.ending(group[0]["ends"])),
+        Column("route", lambda group: routes.one_line(group[0]["hops"]), wrap="words"),
+    ]
+    groups = routes.same_route([path for path in document.get("paths", []) if len(path["hops"]) > 1])
+    if view is View.COMPACT:
+        return section_of("paths", f"Paths · {compared}", view, groups, columns, (6, 24))
+    return section_of("paths", "Paths", view, groups, columns, (6, 24))._replace(note=f"hop by hop, {compared}")
+
+
+def flows(document: Document, words: Words, view: View) -> Section:
+    def inside(group: Sequence[Document]) -> str:
+        return "" if group[0]["vni"] is None else f"VNI {group[0]['vni']}"
+
+    def flow(group: Sequence[Document]) -> Cell:
+        tunnel = inside(group) if view is View.DETAILED else ""
+        return Cell([[Span(words.flow(group[0]), "mono"), *([Span(" "), Span(tunnel, "soft")] if tunnel else [])]])
+
+    def resent(group: Sequence[Document]) -> str:
+        return number(group[0]["retransmissions"]) if group[0]["retransmissions"] else ""
+
+    columns = [
+        Column("proto" if view is View.COMPACT else "", lambda group: group[0]["proto"]),
+        Column("flow", flow, wrap="words"),
+        Column("inside", inside, only=View.COMPACT),
+        Column("packets", lambda group: number(max(row["packets"] for row in group)), "right"),
+        Column("bytes", lambda group: size(max(row["bytes"] for row in group)), "right"),
+        Column("RTT", lambda group: "" if group[0]["rtt_us"] is None else duration(group[0]["rtt_us"]), "right"),
+        Column("resent", resent, "right"),
+        Column("seen at", lambda group: words.places([row["point"] for row in group]), wrap="words"),
+    ]
+    section = section_of("flows", "Biggest flows", view, same_flow(document, words), columns, (10, 40))
+    if view is View.COMPACT:
+        return section
+    return section._replace(note=f"of {number(document.get('flows', {}).get('count', 0))}", left_out=0)

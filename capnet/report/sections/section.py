@@ -1,0 +1,123 @@
+"""What a report shows, before a format writes it: sections of columns and rows, and cells of styled text.
+
+A format walks `Section.columns` and `Section.cells()`. It may draw `Section.rows` in its own way instead, as the
+terminal and the page do with paths. Strings of cells are printable already (`escape.visible`); each format still has
+to escape what its own syntax gives a meaning to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import Enum
+from typing import Any, Literal, NamedTuple
+
+from capnet.report.document import Document
+from capnet.report.text import number
+from capnet.report.words import Words
+
+
+class View(Enum):
+    """How much a format can show."""
+
+    COMPACT = "compact"  # few rows, frames of the evidence in a column: a terminal, a message
+    DETAILED = "detailed"  # many rows, evidence and Wireshark filters to unfold: a page
+
+
+class Span(NamedTuple):
+    """Text of one style: strong, mono, code, soft, bad, or `tag` with the kind of thing; empty for plain text."""
+
+    text: str
+    style: str = ""
+
+
+class Cell(NamedTuple):
+    """Lines of spans, and the frames that they are concluded from."""
+
+    lines: Sequence[Sequence[Span]]
+    evidence: Sequence[Document] = ()
+
+    @property
+    def text(self) -> str:
+        """The lines without their styles, separated by newlines."""
+        return "\n".join("".join(span.text for span in line) for line in self.lines)
+
+
+MAX_DETAILED_LINES = 8  # of a cell in the detailed view
+
+Wrap = Literal["never", "last", "words", "anywhere"]  # last: only where all else is not enough
+Content = str | Sequence[str] | Cell  # one line, lines, or lines of spans
+
+
+class Column(NamedTuple):
+    """A column: its heading, and what stands in it for a row of its section."""
+
+    title: str
+    content: Callable[[Any], Content]
+    align: Literal["left", "right"] = "left"
+    wrap: Wrap = "never"
+    style: str = ""  # of all its lines
+    only: View | None = None  # the view that has this column; None for both
+
+    def cell(self, row: Any) -> Cell:
+        """The content as lines of spans."""
+        content = self.content(row)
+        if isinstance(content, Cell):
+            return content
+        lines = (content,) if isinstance(content, str) else content
+        return Cell([(Span(line, self.style),) for line in lines])
+
+
+class Section(NamedTuple):
+    """One table of the report, cut to what a view shows of it."""
+
+    key: str
+    heading: str
+    columns: Sequence[Column] = ()
+    rows: Sequence[Any] = ()  # rows of the document, or groups of them that a reader takes as one
+    note: str = ""  # beside the heading
+    left_out: int = 0  # rows
+    text: str = ""  # below the table
+    filters: Sequence[str] = ()  # Wireshark display filters of the first rows
+
+    def cells(self) -> list[list[Cell]]:
+        """A list for each row, with a cell for each column."""
+        return [[column.cell(row) for column in self.columns] for row in self.rows]
+
+    @property
+    def rest(self) -> str:
+        """`… and 4 more (--format json has all)`, empty if nothing was left out."""
+        return f"… and {number(self.left_out)} more (--format json has all)" if self.left_out > 0 else ""
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.text)
+
+
+def section_of(
+    key: str,
+    heading: str,
+    view: View,
+    rows: Sequence[Any],
+    columns: Sequence[Column],
+    limits: tuple[int | None, int | None] = (None, None),
+) -> Section:
+    """A section with the columns of `view` and no more rows than it shows; `limits`: compact, detailed."""
+    shown = rows[: limits[view is View.DETAILED]]
+    own = [column for column in columns if column.only in (None, view)]
+    return Section(key, heading, own, shown, left_out=len(rows) - len(shown))
+
+
+def concluded(lines: Sequence[str], row: Document) -> Cell:
+    """Plain lines, with the evidence of a row."""
+    return Cell([[Span(line)] for line in lines], row["evidence"])
+
+
+def stack(texts: Sequence[str], most: int) -> list[str]:
+    """Texts one below the other, of more than `most` the first and how many more."""
+    if len(texts) <= most:
+        return list(texts)
+    return [*texts[: most - 1], f"… {number(len(texts) - most + 1)} more"]
+
+
+def first_seen(group: Sequence[Document], words: Words) -> list[str]:
+    """`A/docker0 #41`: where each row of a group was seen, and its first frame there."""
+    return [text for row in group for text in words.seen_at(row["evidence"], [row["point"]])]
