@@ -1,4 +1,7 @@
-"""Links between flows whose packets are the same: what paths and trails are made of. `link_building` finds them."""
+"""Links between flows: the same packets at one point and at the next one. `link_building` makes them.
+
+Links in a row are a path. All flows that links join are a flow chain.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,37 @@ import numpy as np
 
 from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.results import Delay
-from capnet.analysis.correlate.link_votes import MOST_BEHIND
+from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
+from capnet.analysis.correlate.link_votes import MAX_HOPS_BEHIND
+
+# Confidence that a link joins the same packets.
+TCP_CONFIDENCE = 0.99  # one packet is proof enough: 64 bits of sequence numbers
+FIRST_PACKET_DOUBT = 0.3  # of other protocols, whose payloads repeat; divided by the packets that match
+AMBIGUOUS_DOUBT = 0.5  # part of the confidence that is lost if every packet equals another one
 
 
 @dataclass(frozen=True)
 class Links:
-    """Consecutive hops: one entry per link from a flow row to the flow row of the next hop.
+    """Consecutive hops: one entry per link, from a flow row to the flow row of the next hop.
 
-    All arrays have one entry per link but `after` and `before`, which have one per flow: index of the link that leads
-    on from it, or to it, -1 if none. Times are ns.
-
-    Where a flow forks, `after` is the link that most of its packets took, where flows join, `before` the link that most
-    of them came by; the others are side links.
+    Where a flow forks, `after` is the link that most of its packets took. Where flows join, `before` is the link that
+    most of them came by. The others are side links.
     """
 
-    source: np.ndarray  # flow row of the hop before
-    target: np.ndarray  # flow row of this hop
-    matched: np.ndarray  # packets seen at both
-    ambiguous: np.ndarray  # of those, packets whose digest occurred more than once at one of the places
-    missing: np.ndarray  # packets of the hop before that are not here, though this point was listening
-    missing_bytes: np.ndarray  # octets of theirs that are not here; in a sample, -1 where that is unknown
-    outside: np.ndarray  # packets of the hop before at times when this point was not listening
-    observed: np.ndarray  # packets of the hop before that were compared
-    ttl_delta: np.ndarray  # median, negative when routed
-    delays_ns: np.ndarray  # (n, 4): min, median, 99th percentile, max
-    is_timed: np.ndarray  # whether the clocks of both hops compare
-    frames: np.ndarray  # (n, 2): frame numbers of the first packet seen at both
-    after: np.ndarray
-    before: np.ndarray
+    source: FlowRows  # of the hop before
+    target: FlowRows  # of this hop
+    matched: PerLink  # packets seen at both hops
+    ambiguous: PerLink  # of those, packets whose digest occurred more than once at one of the two places
+    missing: PerLink  # packets of the hop before that this hop does not have, though its point was listening
+    missing_bytes: PerLink  # their octets that this hop does not have; in a sample, -1 where that is unknown
+    outside: PerLink  # packets of the hop before at times when the point of this hop was not listening
+    observed: PerLink  # packets of the hop before that were compared
+    ttl_delta: PerLink  # median; negative when routed
+    delays_ns: PerLink  # (links, 4): minimum, median, 99th percentile, maximum
+    is_timed: PerLink  # mask: the clocks of both hops compare
+    frames: PerLink  # (links, 2): frame numbers of the first packet seen at both hops
+    after: PerFlow  # index of the link that leads on from a flow, -1 if none
+    before: PerFlow  # index of the link that leads to a flow, -1 if none
 
     def __len__(self) -> int:
         return len(self.source)
@@ -46,44 +52,41 @@ class Links:
         """Time from hop to hop, in microseconds; None where their clocks do not compare."""
         if not self.is_timed[link]:
             return None
-        low, median, p99, high = (float(value) / 1000 for value in self.delays_ns[link])
+        low, median, p99, high = (float(delay_ns) / 1000 for delay_ns in self.delays_ns[link])
         return Delay(low, median, p99, high)
 
     def confidence(self, link: int, tcp: bool) -> float:
-        """How sure it is that this link joins the same packets, 0 to 1.
-
-        One TCP packet is proof enough (64 bits of sequence numbers); other payloads convince by repetition.
-        """
+        """How certain it is that this link joins the same packets, 0 to 1."""
         matched = int(self.matched[link])
-        base = 0.99 if tcp else 1 - 0.3 / (1 + matched)
-        return round(base * (1 - 0.5 * int(self.ambiguous[link]) / max(matched, 1)), 3)
+        base = TCP_CONFIDENCE if tcp else 1 - FIRST_PACKET_DOUBT / (1 + matched)
+        return round(base * (1 - AMBIGUOUS_DOUBT * int(self.ambiguous[link]) / max(matched, 1)), 3)
 
     @cached_property
-    def is_fork(self) -> np.ndarray:
-        """Per link, is it a side link by which packets leave a flow? The path that it leads to begins with it."""
+    def is_fork(self) -> Mask:
+        """For each link: is it a side link by which packets leave a flow? Its path begins with it."""
         return self.after[self.source] != np.arange(len(self))
 
     @cached_property
-    def leaves_fork(self) -> np.ndarray:
-        """Per link, does the flow that it leaves fork? Some of its packets took another one."""
+    def leaves_fork(self) -> Mask:
+        """For each link: do some packets of the flow that it leaves take another link?"""
         return among(self.source, self.source[self.is_fork])
 
     @cached_property
-    def is_join(self) -> np.ndarray:
-        """Per link, is it a side link by which packets come into a flow?"""
+    def is_join(self) -> Mask:
+        """For each link: is it a side link by which packets come into a flow?"""
         return self.before[self.target] != np.arange(len(self))
 
     @cached_property
-    def first_links(self) -> np.ndarray:
-        """Per link, the first link of its path."""
+    def first_links(self) -> PerLink:
+        """The first link of the path of each link."""
         first = np.arange(len(self))
         before = self.before[self.source]
-        further = (before >= 0) & ~self.is_fork
-        first[further] = before[further]
-        return _followed(first)
+        has_link_before = (before >= 0) & ~self.is_fork
+        first[has_link_before] = before[has_link_before]
+        return _ends_of_pointers(first)
 
-    def chains(self, through: np.ndarray | None = None) -> Iterator[list[int]]:
-        """Paths as lists of link indexes, first hop first. Every link is in one; behind where flows join, in two.
+    def chains(self, through: Mask | None = None) -> Iterator[list[int]]:
+        """Paths as lists of links, first hop first. Every link is in one path; behind a join, in two.
 
         `through`: a mask of links; only paths that have one of these.
         """
@@ -91,46 +94,56 @@ class Links:
             yield self.chain(first)
 
     def chain(self, first: int) -> list[int]:
-        """The links of a path from `first` on.
+        """The links of a path from `first` on, of which at most MAX_HOPS_BEHIND lie behind a join.
 
-        No more than MOST_BEHIND of them behind where it joins another one: where many join one after the other, each
-        would tell all the rest anew.
+        Where many flows join one after the other, each of their paths would list all the rest again.
         """
         chain = [first]
-        behind = 0
-        while (onward := int(self.after[self.target[chain[-1]]])) >= 0 and behind < MOST_BEHIND:
-            behind += bool(behind or self.is_join[chain[-1]])
-            chain.append(onward)
+        hops_behind = 0
+        while (following := int(self.after[self.target[chain[-1]]])) >= 0 and hops_behind < MAX_HOPS_BEHIND:
+            hops_behind += bool(hops_behind or self.is_join[chain[-1]])
+            chain.append(following)
         return chain
 
 
-def flow_chains(found: Links, flows: int) -> np.ndarray:
-    """Per flow row: the row of the first hop of its trail; its own for a flow that no link leads to.
+def first_link_of_flow(flow_of_link: FlowRows, flow_count: int) -> PerFlow:
+    """For each flow row the first link that it has, -1 if none; `flow_of_link`: the source or target of each link."""
+    links = np.full(flow_count, -1)
+    # Assign in reverse so that the main link, stored first, overwrites the side links.
+    links[flow_of_link[::-1]] = np.arange(len(flow_of_link))[::-1]
+    return links
 
-    All ways of a flow that forks, and all flows that join, are one trail.
+
+def flow_chains(links: Links, flow_count: int) -> PerFlow:
+    """For each flow row the first row of its flow chain; its own for a flow that no link leads to.
+
+    All paths of a flow that forks, and all flows that join, are one chain.
     """
-    first = np.arange(flows)
-    first[found.target] = found.source[found.before[found.target]]
-    first = _followed(first)
-    joined = np.arange(flows)
+    first = np.arange(flow_count)
+    first[links.target] = links.source[links.before[links.target]]
+    first = _ends_of_pointers(first)
+    parent = np.arange(flow_count)
 
-    def one_trail(row: int) -> int:
-        while joined[row] != row:
-            joined[row] = joined[joined[row]]  # ways are halved, so that no chain of joins makes them long
-            row = int(joined[row])
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]  # halves the way to the root, which a row of joins makes long
+            row = int(parent[row])
         return row
 
-    for link in np.flatnonzero(found.is_join).tolist():
-        joined[one_trail(first[found.source[link]])] = one_trail(first[found.target[link]])
-    for row in distinct(first[found.source[found.is_join]]).tolist():
-        joined[row] = one_trail(row)
-    return joined[first]
+    for link in np.flatnonzero(links.is_join).tolist():
+        parent[root(first[links.source[link]])] = root(first[links.target[link]])
+    for row in distinct(first[links.source[links.is_join]]).tolist():
+        parent[row] = root(row)
+    return parent[first]
 
 
-def _followed(pointers: np.ndarray) -> np.ndarray:
-    """Per entry, where its pointer leads in the end. They are doubled: as many rounds as the longest way has bits."""
+def _ends_of_pointers(pointers: Values) -> Values:
+    """For each entry the one that its pointers lead to in the end.
+
+    Each round doubles the pointers: as many rounds as the longest way has bits.
+    """
     while True:
-        further = pointers[pointers]
-        if (further == pointers).all():
+        doubled = pointers[pointers]
+        if (doubled == pointers).all():
             return pointers
-        pointers = further
+        pointers = doubled

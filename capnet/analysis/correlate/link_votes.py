@@ -1,136 +1,158 @@
-"""Packets that were found at two hops vote for a link between their flows: which links stand?
+"""Which links between flows stand, by the votes of packets that were seen at two hops.
 
-The best one of each flow in both directions. What only seems to jump over a hop votes for the links in between.
+Input: for each such packet the flow of the hop before and the flow of the hop after: one vote for that pair of flows.
+Output: pairs that are links, as indexes of the pairs.
+Method: a pair is a main link if it is the best one of both its flows. Votes of packets that seem to jump over a hop
+go to the pairs in between. A flow some of whose packets take another way has side links.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.schema import FlowRows, Mask, Values
 
-# Pieces that one packet is cut into: 64 KiB in segments of about 1 KiB.
-MOST_PIECES = 64
-
-# Hops in a row at which pieces are one whole.
-MOST_BETWEEN = 6
-MOST_WAYS = 64  # looked at
-
-MOST_BEHIND = 64  # hops that are followed behind where a way leaves another one or joins it
-
-FEWEST_ASIDE = 2  # packets that nothing else resembles, by which a side way is told
+MAX_SEGMENTS = 64  # that one packet is cut into: 64 KiB in segments of about 1 KiB
+MAX_HOPS_BETWEEN = 6  # hops in a row at which a packet is whole that is in segments before and behind them
+MAX_WAYS = 64  # examined for each pair that jumps over hops
+MAX_HOPS_BEHIND = 64  # followed behind the place where a path forks or joins another one; bounds the work
+MIN_SIDE_VOTES = 2  # packets that equal no other one; a single one may be chance
 
 
-def unique_pairs(votes: np.ndarray, flows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (source, target) pairs, which of them each vote is for, and their votes."""
-    code, inverse, count = np.unique(votes[:, 0] * max(flows, 1) + votes[:, 1], return_inverse=True, return_counts=True)
-    return np.stack(np.divmod(code, max(flows, 1)), axis=1), inverse.reshape(-1), count
+class PairVotes(NamedTuple):
+    """Distinct pairs of flow rows, in order, and their votes."""
+
+    pairs: FlowRows  # (pairs, 2): the hop before and the hop after
+    pair_of_vote: Values
+    counts: Values  # votes of each pair
 
 
-def without_detours(pairs: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The votes, those from a hop to one further on given to the links between them.
+def count_votes(earlier_flows: FlowRows, later_flows: FlowRows, flow_count: int) -> PairVotes:
+    """The distinct pairs, and how many votes each has."""
+    codes, inverse, counts = np.unique(
+        earlier_flows * max(flow_count, 1) + later_flows, return_inverse=True, return_counts=True
+    )
+    return PairVotes(np.stack(np.divmod(codes, max(flow_count, 1)), axis=1), inverse.reshape(-1), counts)
 
-    A piece of a segment, or a later fragment, is not found where it was part of a whole: it seems to jump from the hop
-    before to the hop after. The first piece shows that there are hops between.
+
+def without_detours(pairs: FlowRows, counts: Values) -> Values:
+    """Votes of each pair, those from a hop to one further on given to the pairs in between.
+
+    A segment or a later fragment is not seen where it was part of a whole: it seems to jump from the hop before to the
+    hop after. The first segment shows that there are hops between.
     """
-    forks = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1 if len(pairs) else np.zeros(0, dtype=bool)
-    joins = np.bincount(pairs[:, 1])[pairs[:, 1]] > 1 if len(pairs) else forks
-    detours = np.flatnonzero(forks & joins).tolist()
+    if not len(pairs):
+        return counts
+    has_fork = np.bincount(pairs[:, 0])[pairs[:, 0]] > 1
+    has_join = np.bincount(pairs[:, 1])[pairs[:, 1]] > 1
+    detours = np.flatnonzero(has_fork & has_join).tolist()
     if not detours:
-        return count
-    onward = pairs[:, 1].tolist()
+        return counts
+    targets = pairs[:, 1].tolist()
     starts = np.searchsorted(pairs[:, 0], np.arange(pairs.max() + 2)).tolist()  # pairs are in order of their source
-    votes = count.tolist()
+    votes = counts.tolist()
     for detour in detours:
-        way = _between(starts, onward, votes, int(pairs[detour, 0]), detour)
-        for number in way:
-            votes[number] += votes[detour]
-        if way:
+        between = _pairs_between(starts, targets, votes, int(pairs[detour, 0]), detour)
+        for pair in between:
+            votes[pair] += votes[detour]
+        if between:
             votes[detour] = 0
     return np.array(votes, dtype=np.int64)
 
 
-def _between(starts: list[int], onward: list[int], votes: list[int], source: int, detour: int) -> list[int]:
-    """Pairs that lead step by step, two at least, where the pair `detour` leads at once; empty if none do.
+def _pairs_between(starts: list[int], targets: list[int], votes: list[int], source: int, detour: int) -> list[int]:
+    """Pairs that lead step by step, in two steps at least, where the pair `detour` leads at once; empty if none do.
 
-    Pairs `starts[flow]` up to `starts[flow + 1]` lead from a flow to `onward`.
+    Pairs `starts[flow]` up to `starts[flow + 1]` lead from a flow to `targets`.
     """
     ways: list[tuple[int, list[int]]] = [(source, [])]
-    for at, way in ways:  # grows; the shortest come first
-        for number in range(starts[at], starts[at + 1]):
-            if number == detour or votes[number] * MOST_PIECES < max(votes[detour], 1):
+    for flow, way in ways:  # the list grows; the shortest ways come first
+        for pair in range(starts[flow], starts[flow + 1]):
+            if pair == detour or votes[pair] * MAX_SEGMENTS < max(votes[detour], 1):
                 continue
-            if way and onward[number] == onward[detour]:
-                return [*way, number]
-            if len(way) < MOST_BETWEEN and len(ways) < MOST_WAYS and onward[number] != onward[detour]:
-                ways.append((onward[number], [*way, number]))
+            if way and targets[pair] == targets[detour]:
+                return [*way, pair]
+            if len(way) < MAX_HOPS_BETWEEN and len(ways) < MAX_WAYS and targets[pair] != targets[detour]:
+                ways.append((targets[pair], [*way, pair]))
     return []
 
 
-def best_both_ways(pairs: np.ndarray, count: np.ndarray, flows: int) -> np.ndarray:
-    """Pairs whose target is the source's best and whose source is the target's best; no pair closes a circle."""
+def main_pairs(pairs: FlowRows, counts: Values) -> Values:
+    """Indexes of pairs that are the best one of both their flows, but for those that close a circle."""
+    voted = np.flatnonzero(counts)
 
-    voted = np.flatnonzero(count)
+    def best(of: int, other: int) -> Values:
+        order = voted[np.lexsort((pairs[voted, other], -counts[voted], pairs[voted, of]))]
+        return order[_is_first(pairs[order, of])]
 
-    def best(of: int, other: int) -> np.ndarray:
-        order = voted[np.lexsort((pairs[voted, other], -count[voted], pairs[voted, of]))]
-        first = np.ones(len(order), dtype=bool)
-        first[1:] = pairs[order[1:], of] != pairs[order[:-1], of]
-        return order[first]
-
-    both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # each has a pair once
-    kept = both[1:][both[1:] == both[:-1]]
-    return kept[~one_of(kept, _closing(pairs, count, kept))]
+    both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # a pair that is the best of both its flows stands twice
+    main = both[1:][both[1:] == both[:-1]]
+    return main[~one_of(main, _weakest_of_circles(pairs, counts, main))]
 
 
-def side_ways(
-    pairs: np.ndarray, count: np.ndarray, sure: np.ndarray, kept: np.ndarray, flows: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs beside those that were kept: (where a flow forks, where flows join), as indexes of pairs.
+def side_pairs(pairs: FlowRows, counts: Values, clear_votes: Values, main: Values, flow_count: int) -> Values:
+    """Indexes of pairs beside the main ones: those by which a flow forks, then those by which flows join.
 
-    Two translations may follow each other under one address (a connection table forgot the first one, a port was used
-    again), two cards may share one connection: some packets go on here, the others there. `sure`: per pair, votes of
-    packets that nothing else resembles; FEWEST_ASIDE of them, and the best of its own flow, make a side way.
+    Two translations may follow each other under one address (the connection table forgot the first one, a port was
+    used again), or two interfaces share one connection: packets go on by either. `clear_votes`: votes of each pair by
+    packets that equal no other one. A side pair has MIN_SIDE_VOTES of them and is the best of its own flow.
     """
-    after, before = (np.full(flows, -1) for _ in range(2))
-    after[pairs[kept, 0]], before[pairs[kept, 1]] = pairs[kept, 1], pairs[kept, 0]
-    may_be = (count > 0) & (sure >= FEWEST_ASIDE)
-    may_be[kept] = False
-    fork = may_be & (after[pairs[:, 0]] >= 0) & (before[pairs[:, 1]] < 0)
-    join = may_be & (after[pairs[:, 0]] < 0) & (before[pairs[:, 1]] >= 0)
-    forks: list[int] = []
-    joins: list[int] = []
-    for mask, end, found in ((fork, 1, forks), (join, 0, joins)):
-        rows = np.flatnonzero(mask)
-        rows = rows[np.lexsort((rows, -sure[rows], pairs[rows, end]))]
-        first = np.ones(len(rows), dtype=bool)
-        first[1:] = pairs[rows[1:], end] != pairs[rows[:-1], end]
-        for pair in rows[first].tolist():
-            source, target = pairs[pair].tolist()
-            at, hops = target, 0  # no way may lead back to where it came from, as far as one is followed
-            while at >= 0 and at != source and hops < MOST_BEHIND:
-                at, hops = int(after[at]), hops + 1
-            if at >= 0:
-                continue
-            if end == 1:
-                before[target] = source
-            else:
-                after[source] = target
-            found.append(pair)
-    return np.array(forks, dtype=np.int64), np.array(joins, dtype=np.int64)
+    source, target = pairs[:, 0], pairs[:, 1]
+    after, before = (np.full(flow_count, -1) for _ in range(2))
+    after[source[main]], before[target[main]] = target[main], source[main]
+    may_be_link = (counts > 0) & (clear_votes >= MIN_SIDE_VOTES)
+    may_be_link[main] = False
+    is_fork = may_be_link & (after[source] >= 0) & (before[target] < 0)
+    is_join = may_be_link & (after[source] < 0) & (before[target] >= 0)
+    side = [pair for pair in _best_of_flow(is_fork, target, clear_votes) if not _leads_back(after, pairs[pair])]
+    for pair in _best_of_flow(is_join, source, clear_votes):
+        if not _leads_back(after, pairs[pair]):
+            after[source[pair]] = target[pair]
+            side.append(pair)
+    return np.array(side, dtype=np.int64)
 
 
-def _closing(pairs: np.ndarray, count: np.ndarray, kept: np.ndarray) -> list[int]:
-    """Of each circle that links make (a repeated payload, from the last hop to the first), the weakest one."""
-    onward = dict(zip(pairs[kept, 0].tolist(), kept.tolist(), strict=True))
-    for start in onward.keys() - set(pairs[kept, 1].tolist()):
-        while start in onward:
-            start = int(pairs[onward.pop(start), 1])
-    closing = []
-    while onward:
-        at, circle = next(iter(onward)), []
-        while at in onward:
-            circle.append(onward.pop(at))
-            at = int(pairs[circle[-1], 1])
-        closing.append(min(circle, key=lambda pair: (int(count[pair]), pair)))
-    return closing
+def _best_of_flow(is_candidate: Mask, flow_of_pair: FlowRows, clear_votes: Values) -> list[int]:
+    """The candidate with the most clear votes of each flow, in order of the flows."""
+    candidates = np.flatnonzero(is_candidate)
+    candidates = candidates[np.lexsort((candidates, -clear_votes[candidates], flow_of_pair[candidates]))]
+    best: list[int] = candidates[_is_first(flow_of_pair[candidates])].tolist()
+    return best
+
+
+def _leads_back(after: FlowRows, pair: FlowRows) -> bool:
+    """Whether the path behind a pair comes back to the pair's source within MAX_HOPS_BEHIND hops, or goes on longer."""
+    source, flow = pair.tolist()
+    hops = 0
+    while flow >= 0 and flow != source and hops < MAX_HOPS_BEHIND:
+        flow, hops = int(after[flow]), hops + 1
+    return bool(flow >= 0)
+
+
+def _is_first(values: Values) -> Mask:
+    """For each of sorted values: is it the first of its kind?"""
+    result = np.ones(len(values), dtype=bool)
+    result[1:] = values[1:] != values[:-1]
+    return result
+
+
+def _weakest_of_circles(pairs: FlowRows, counts: Values, main: Values) -> list[int]:
+    """The weakest pair of each circle that links make: a repeated payload seems to lead from the last hop to the first.
+
+    Pairs that lead from or to no circle are taken away first.
+    """
+    pair_from = dict(zip(pairs[main, 0].tolist(), main.tolist(), strict=True))
+    for flow in pair_from.keys() - set(pairs[main, 1].tolist()):
+        while flow in pair_from:
+            flow = int(pairs[pair_from.pop(flow), 1])
+    weakest = []
+    while pair_from:
+        flow, circle = next(iter(pair_from)), []
+        while flow in pair_from:
+            circle.append(pair_from.pop(flow))
+            flow = int(pairs[circle[-1], 1])
+        weakest.append(min(circle, key=lambda pair: (int(counts[pair]), pair)))
+    return weakest

@@ -1,239 +1,297 @@
-"""Which packets of one hop are missing at the next one?
+"""Packets and octets of one hop that are missing at the next one.
 
-A packet whose digest is there arrived. One whose digest is not may still have arrived in other pieces: segmentation
-offload and fragmentation cut the same octets differently at different points. So octets are compared: at each position
-of the sequence space (of IP datagrams: identification and fragment offset), how often was it here, how often there?
-Absence outside the time in which a point was listening proves nothing, and is counted apart.
-
-Where only a sample of packets was compared, the flows' own counters still hold every octet: where both points listened
-all along and recorded nothing twice, their difference is what was lost, however it was cut.
+Input: observations and the links between flows. Output: `LinkLoss`, one entry per link.
+Method: a packet whose digest is at the next hop arrived. One whose digest is not may have arrived in other pieces,
+because segmentation offload and fragmentation cut the same octets differently at different points. So octets are
+compared: how often is each position of the sequence space (of IP datagrams: identification and fragment offset) at one
+hop, and how often at the next? In a sample, the byte counters of the flows are compared instead.
+Limits: absence outside the time in which a point was listening proves nothing and is counted separately.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.schema import (
-    FLOW_FIRST_DIGEST,
-    FLOW_FIRST_SEQ,
-    FLOW_FRAGMENTS,
-    FLOW_PAYLOAD,
-    FLOW_POINT,
-    FLOW_PROTO,
-    OBS_BYTES,
-    OBS_DIGEST,
-    OBS_FLOW,
-    OBS_FROM,
-    OBS_TIME,
-)
+from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.correlate.flow_links import first_link_of_flow
 from capnet.wire.numbers import TCP
 
-_CIRCLE = 1 << 32  # sequence numbers
-PIECES_NS = 1_000_000  # by which the pieces of a segment may follow its first one
-_APART = 1 << 34  # between the positions of two links: no interval reaches from one to the next
+MAX_SEGMENT_DELAY_NS = 1_000_000  # by which the last segment that a packet was cut into follows the first one
+
+_SEQUENCE_SPACE = 1 << 32  # TCP's sequence numbers
+_LINK_STRETCH = 1 << 34  # between the positions of two links: no packet reaches from one to the next
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """Per link, packets of the hop before: at the next hop too, lost on the way, and so on."""
+class LinkEnds:
+    """Links whose ends are compared, main links first. A side link starts or ends at a flow that has a main link too.
 
-    matched: np.ndarray
-    ambiguous: np.ndarray  # of the matched, those whose digest occurred more than once at their place
-    missing: np.ndarray  # not there, though that point was listening; whole or in part
-    # Octets of TCP sequence space or IP payload that are not there; in a sample, of transport payload, -1 if unknown.
-    missing_bytes: np.ndarray
-    outside: np.ndarray  # not there, at a time when that point was not listening
-    observed: np.ndarray  # packets compared
-
-
-@dataclass(frozen=True)
-class Ways:
-    """Links `source` → `target` (flow rows). A side link leads from or to a flow that another one has, its `main` one.
-
-    `votes`: packets found at both ends; `fastest`, `slowest`: their shortest and longest delay (ns). `apart`: indexes
-    of observations in flows of their own, and the link by which each of them came.
+    A fragment that came before its packet's first one is in a flow without ports; `fragments` are the indexes of their
+    observations, `fragment_links` the links that they came by.
     """
 
-    source: np.ndarray
-    target: np.ndarray
-    main: np.ndarray  # itself, if it is no side link; those come last
-    votes: np.ndarray
-    fastest: np.ndarray
-    slowest: np.ndarray
-    apart: tuple[np.ndarray, np.ndarray]
+    source: FlowRows
+    target: FlowRows
+    main: PerLink  # the main link of that flow; of a main link itself
+    votes: PerLink  # packets seen at both ends
+    min_delays_ns: PerLink
+    max_delays_ns: PerLink
+    fragments: Values
+    fragment_links: Values
 
     @property
-    def aside(self) -> np.ndarray:
+    def side_links(self) -> Values:
         return np.flatnonzero(self.main != np.arange(len(self.main)))
 
 
-def coverage(context: Context, seen: np.ndarray, rank: np.ndarray, ways: Ways, repeated: np.ndarray) -> Coverage:
-    """Compare both ends of links.
+@dataclass(frozen=True)
+class LinkLoss:
+    """What became of the packets of each link's hop before."""
 
-    `seen`: observations in order of digest, without copies; `rank`: which repetition in its flow each one is;
-    `repeated`: whether an observation's digest is ambiguous. What left by a side link did not get lost on the main one.
+    matched: PerLink  # at the next hop too
+    ambiguous: PerLink  # of the matched, those whose digest occurs more than once at their place
+    missing: PerLink  # lost in whole or in part, while the next point was listening
+    # Octets of TCP sequence space or IP payload that are lost; in a sample, of transport payload, -1 if unknown.
+    missing_bytes: PerLink
+    outside: PerLink  # not at the next hop, at a time when its point was not listening
+    observed: PerLink  # packets compared
+
+
+class _Crossings(NamedTuple):
+    """Observations that leave by a link, and observations that came by one; side links count as their main link."""
+
+    departures: Values
+    departure_links: Values  # the link itself
+    departure_mains: Values  # its main link
+    arrivals: Values
+    arrival_mains: Values
+
+
+def measure_loss(
+    context: Context, observations: Observations, rank: PerObservation, ambiguous: PerObservation, ends: LinkEnds
+) -> LinkLoss:
+    """Compare both ends of each link; what left by a side link is not missing on the main one.
+
+    `observations`: by digest, without duplicates. `rank`: which packet of its digest in its flow each one is.
     """
-    source, target, main = ways.source, ways.target, ways.main
-    flows = len(context.flows)
-    after, before = (np.full(flows, -1) for _ in range(2))
-    back = np.arange(len(source))[::-1]
-    after[source[back]] = back  # of several, the main link, which comes first, stays
-    before[target[back]] = main[back]
-    flow = seen[:, OBS_FLOW]
-    fresh = np.ones(len(seen), dtype=bool)
-    fresh[1:] = seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
-    group = np.cumsum(fresh) - 1
-    came_by = before[flow]
-    came_by[ways.apart[0]] = main[ways.apart[1]]
-    theirs = np.flatnonzero(came_by >= 0)
-    links = max(len(source), 1)
-    held, counts = _counted(group[theirs] * links + came_by[theirs])
-
-    mine = np.flatnonzero(after[flow] >= 0)
-    link = after[flow[mine]]
-    wanted = group[mine] * links + main[link]
-    at = np.minimum(np.searchsorted(held, wanted), max(len(held) - 1, 0))
-    # The k-th packet with some digest is there when that hop has k of them.
-    found = (held[at] == wanted) & (counts[at] > rank[mine]) if len(mine) else np.zeros(0, dtype=bool)
-    first, last = (times[context.flows[target, FLOW_POINT]] for times in _listening(context))
-    np.maximum.at(first, main[ways.aside], first[ways.aside])
-    np.minimum.at(last, main[ways.aside], last[ways.aside])
-    time = seen[mine, OBS_TIME]
-    listening = time + np.maximum(ways.fastest[link], 0) >= first[link]
-    listening &= time + np.maximum(ways.slowest[link], 0) <= last[link]
-
-    lost = ~found & listening
-    lost_bytes = np.zeros(len(target), dtype=np.int64)
+    link_count = len(ends.source)
+    crossings = _crossings(observations, ends, len(context.flows))
+    departures, links, _, _, _ = crossings
+    has_arrived = _has_arrived(observations, rank, crossings, link_count)
+    was_listening = _was_listening(context, observations, crossings, ends)
+    is_lost = ~has_arrived & was_listening
     if context.sample_share == 1.0:
-        # Only where something does not add up.
-        whole = main[link]
-        total = np.bincount(whole[listening], weights=seen[mine[listening], OBS_BYTES], minlength=len(target))
-        other = np.bincount(came_by[theirs], weights=seen[theirs, OBS_BYTES], minlength=len(target))
-        arrivals = np.bincount(came_by[theirs], minlength=len(target))
-        odd = (total > other) | (arrivals != np.bincount(whole[found], minlength=len(target)))
-        odd[whole[lost]] = True
-        here = odd[whole] & listening
-        theirs = theirs[odd[came_by[theirs]]]
-        if here.any():
-            sent = _positions(context, seen[mine[here]], whole[here], source)
-            got = _positions(context, seen[theirs], came_by[theirs], source)
-            lost[here], lost_bytes = _octets(sent, got, lost[here], len(target))
+        missing_bytes = _compare_octets(context, observations, crossings, ends, has_arrived, was_listening, is_lost)
+    else:
+        # The first packets of flows are observed besides the sample: they show links, and count for no share.
+        is_sampled = (observations[departures, schema.OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
+        is_lost &= is_sampled
+        was_listening |= ~is_sampled
+        missing_bytes = _bytes_by_counters(context, ends)
 
-    if context.sample_share < 1.0:
-        # The first packets of flows are followed besides the sample: they show ways, and count for no share.
-        sampled = (seen[mine, OBS_DIGEST] >> 8) & (round(1 / context.sample_share) - 1) == 0
-        lost &= sampled
-        listening |= ~sampled
-        lost_bytes = _by_counters(context, source, target, np.maximum(ways.slowest, 0) + PIECES_NS)
-        lost_bytes[ways.aside] = lost_bytes[main[ways.aside]] = -1
+    def per_link(is_counted: Mask) -> PerLink:
+        return np.bincount(links[is_counted], minlength=link_count)
 
-    def tally(which: np.ndarray) -> np.ndarray:
-        return np.bincount(link[which], minlength=len(target))
-
-    matched, observed = tally(found), tally(np.ones(len(mine), dtype=bool))
-    for fork in ways.aside.tolist():
-        if after[source[fork]] != fork:  # its packets were counted with those of the main link
-            votes = ways.votes[fork]
-            for counted in (matched, observed):
-                counted[main[fork]] -= min(votes, counted[main[fork]])
-                counted[fork] = votes
-    return Coverage(
+    matched, observed = per_link(has_arrived), np.bincount(links, minlength=link_count)
+    _count_forks(matched, observed, ends, len(context.flows))
+    return LinkLoss(
         matched=matched,
-        ambiguous=np.minimum(tally(found & repeated[mine]), matched),
-        missing=tally(lost),
-        missing_bytes=lost_bytes,
-        outside=tally(~found & ~listening),
+        ambiguous=np.minimum(per_link(has_arrived & ambiguous[departures]), matched),
+        missing=per_link(is_lost),
+        missing_bytes=missing_bytes,
+        outside=per_link(~has_arrived & ~was_listening),
         observed=observed,
     )
 
 
-def _counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different values, sorted, and how often each occurs."""
+def _crossings(observations: Observations, ends: LinkEnds, flow_count: int) -> _Crossings:
+    flow = observations[:, schema.OBS_FLOW]
+    link_after = first_link_of_flow(ends.source, flow_count)
+    link_before = first_link_of_flow(ends.target, flow_count)
+    has_link = link_before >= 0
+    link_before[has_link] = ends.main[link_before[has_link]]
+    came_by = link_before[flow]
+    came_by[ends.fragments] = ends.main[ends.fragment_links]
+    arrivals = np.flatnonzero(came_by >= 0)
+    departures = np.flatnonzero(link_after[flow] >= 0)
+    departure_links = link_after[flow[departures]]
+    return _Crossings(departures, departure_links, ends.main[departure_links], arrivals, came_by[arrivals])
+
+
+def _has_arrived(observations: Observations, rank: PerObservation, crossings: _Crossings, link_count: int) -> Mask:
+    """For each departure: the k-th packet with its digest has arrived if the next hop has k of them."""
+    departures, _, departure_mains, arrivals, arrival_mains = crossings
+    if not len(departures):
+        return np.zeros(0, dtype=bool)
+    digest = observations[:, schema.OBS_DIGEST]
+    is_new_digest = np.ones(len(observations), dtype=bool)
+    is_new_digest[1:] = digest[1:] != digest[:-1]
+    group = np.cumsum(is_new_digest) - 1
+    keys, counts = _count_values(group[arrivals] * link_count + arrival_mains)
+    wanted = group[departures] * link_count + departure_mains
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return (keys[index] == wanted) & (counts[index] > rank[departures])
+
+
+def _was_listening(context: Context, observations: Observations, crossings: _Crossings, ends: LinkEnds) -> Mask:
+    """For each departure: was the point of the next hop listening all the time in which it may have arrived?"""
+    departures, links, _, _, _ = crossings
+    points = context.flows[ends.target, schema.FLOW_POINT]
+    first_ns, last_ns = (times_ns[points] for times_ns in _listening_times(context))
+    mains = ends.main[ends.side_links]
+    np.maximum.at(first_ns, mains, first_ns[ends.side_links])
+    np.minimum.at(last_ns, mains, last_ns[ends.side_links])
+    time = observations[departures, schema.OBS_TIME]
+    was_listening = time + np.maximum(ends.min_delays_ns[links], 0) >= first_ns[links]
+    was_listening &= time + np.maximum(ends.max_delays_ns[links], 0) <= last_ns[links]
+    return was_listening
+
+
+def _compare_octets(
+    context: Context,
+    observations: Observations,
+    crossings: _Crossings,
+    ends: LinkEnds,
+    has_arrived: Mask,
+    was_listening: Mask,
+    is_lost: Mask,
+) -> PerLink:
+    """Octets that each link lost; corrects `is_lost`, which comes from digests, by the octets of each departure."""
+    departures, _, departure_mains, arrivals, arrival_mains = crossings
+    link_count = len(ends.source)
+    # Only links on which the packets or their octets do not add up.
+    sent_bytes = np.bincount(
+        departure_mains[was_listening],
+        weights=observations[departures[was_listening], schema.OBS_BYTES],
+        minlength=link_count,
+    )
+    arrived_bytes = np.bincount(arrival_mains, weights=observations[arrivals, schema.OBS_BYTES], minlength=link_count)
+    arrived = np.bincount(arrival_mains, minlength=link_count)
+    is_odd = sent_bytes > arrived_bytes
+    is_odd |= arrived != np.bincount(departure_mains[has_arrived], minlength=link_count)
+    is_odd[departure_mains[is_lost]] = True
+    is_compared = is_odd[departure_mains] & was_listening
+    if not is_compared.any():
+        return np.zeros(link_count, dtype=np.int64)
+    sent = _octet_ranges(context, observations[departures[is_compared]], departure_mains[is_compared], ends)
+    is_odd_arrival = is_odd[arrival_mains]
+    received = _octet_ranges(context, observations[arrivals[is_odd_arrival]], arrival_mains[is_odd_arrival], ends)
+    is_lost[is_compared], lost_bytes = _subtract_ranges(sent, received, is_lost[is_compared], link_count)
+    return lost_bytes
+
+
+def _count_forks(matched: PerLink, observed: PerLink, ends: LinkEnds, flow_count: int) -> None:
+    """Move the packets that left by a side link from its main link to it: they were counted with the main one's."""
+    link_after = first_link_of_flow(ends.source, flow_count)
+    for side_link in ends.side_links.tolist():
+        if link_after[ends.source[side_link]] != side_link:
+            main, votes = ends.main[side_link], ends.votes[side_link]
+            for counts in (matched, observed):
+                counts[main] -= min(votes, counts[main])
+                counts[side_link] = votes
+
+
+def _count_values(values: Values) -> tuple[Values, Values]:
+    """The distinct values, sorted, and how often each occurs."""
     values = np.sort(values)
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
     return values[starts], np.diff(np.append(starts, len(values)))
 
 
-def _by_counters(context: Context, source: np.ndarray, target: np.ndarray, slowest: np.ndarray) -> np.ndarray:
-    """Per link, octets of payload that its flows counted here and not there; -1 where the counters do not tell.
+def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
+    """Octets of payload that each link lost by the counters of its flows; -1 where these do not tell.
 
-    They do where each point listened as long as the flow lasted at the other, where neither recorded packets twice, and
-    where nothing but TCP was cut.
+    They do where each point listened as long as the flow lasted at the other one, neither recorded packets twice,
+    nothing but TCP was cut, and no flow forks or joins.
     """
-    flows = context.flows
-    first, last = _listening(context)
-    begin, end = flow_spans(context)
-    here, there = flows[source, FLOW_POINT], flows[target, FLOW_POINT]
-    same_start = flows[source, FLOW_FIRST_DIGEST] == flows[target, FLOW_FIRST_DIGEST]
-    known = same_start | ((first[there] <= begin[source]) & (first[here] <= begin[target] - slowest))
-    known &= (end[source] <= last[there]) & (end[target] - slowest <= last[here])
-    twice = distinct(flows[duplicates(context).flow_rows, FLOW_POINT])
-    known &= ~among(here, twice) & ~among(there, twice)
-    whole = (flows[:, FLOW_PROTO] == TCP) | (flows[:, FLOW_FRAGMENTS] == 0)
-    known &= whole[source] & whole[target]
-    octets = flows[source, FLOW_PAYLOAD] - flows[target, FLOW_PAYLOAD]
-    return np.where(known & (octets >= 0), octets, -1)
+    flows, source, target = context.flows, ends.source, ends.target
+    max_delays_ns = np.maximum(ends.max_delays_ns, 0) + MAX_SEGMENT_DELAY_NS
+    first_ns, last_ns = _listening_times(context)
+    begin_ns, end_ns = flow_spans(context)
+    source_point, target_point = flows[source, schema.FLOW_POINT], flows[target, schema.FLOW_POINT]
+    is_known = first_ns[target_point] <= begin_ns[source]
+    is_known &= first_ns[source_point] <= begin_ns[target] - max_delays_ns
+    is_known |= flows[source, schema.FLOW_FIRST_DIGEST] == flows[target, schema.FLOW_FIRST_DIGEST]
+    is_known &= end_ns[source] <= last_ns[target_point]
+    is_known &= end_ns[target] - max_delays_ns <= last_ns[source_point]
+    points_with_duplicates = distinct(flows[duplicates(context).flow_rows, schema.FLOW_POINT])
+    is_known &= ~among(source_point, points_with_duplicates) & ~among(target_point, points_with_duplicates)
+    is_uncut = (flows[:, schema.FLOW_PROTO] == TCP) | (flows[:, schema.FLOW_FRAGMENTS] == 0)
+    is_known &= is_uncut[source] & is_uncut[target]
+    lost_bytes = flows[source, schema.FLOW_PAYLOAD] - flows[target, schema.FLOW_PAYLOAD]
+    lost_bytes = np.where(is_known & (lost_bytes >= 0), lost_bytes, -1)
+    lost_bytes[ends.side_links] = lost_bytes[ends.main[ends.side_links]] = -1
+    return lost_bytes
 
 
-def _listening(context: Context) -> tuple[np.ndarray, np.ndarray]:
-    """Per point: first and last time it heard anything, under one clock."""
-    nowhere = np.iinfo(np.int64)
-    known = clocks(context)
-    of_point = known.of_point
-    first = np.array([0 if p.first is None else p.first for p in context.points] or [0])
-    last = np.array([0 if p.last is None else p.last for p in context.points] or [0])
-    silent = np.array([p.first is None or p.last is None for p in context.points] or [True])
-    first, last = known.correct_times(first, of_point), known.correct_times(last, of_point)
-    first[silent], last[silent] = nowhere.max, nowhere.min
-    return first, last
+def _listening_times(context: Context) -> tuple[Values, Values]:
+    """First and last time at which each point heard anything, in ns by the reference clock."""
+    limits = np.iinfo(np.int64)
+    capture_clocks = clocks(context)
+    first_ns = np.array([0 if point.first is None else point.first for point in context.points] or [0])
+    last_ns = np.array([0 if point.last is None else point.last for point in context.points] or [0])
+    is_silent = np.array([point.first is None or point.last is None for point in context.points] or [True])
+    first_ns = capture_clocks.correct_times(first_ns, capture_clocks.of_point)
+    last_ns = capture_clocks.correct_times(last_ns, capture_clocks.of_point)
+    first_ns[is_silent], last_ns[is_silent] = limits.max, limits.min
+    return first_ns, last_ns
 
 
-@dataclass(frozen=True)
-class _Intervals:
-    """Octets as positions on one line on which every link has a stretch of its own."""
+class _OctetRanges(NamedTuple):
+    """The octets of each packet as positions on one line, on which every link has a stretch of its own."""
 
-    start: np.ndarray
-    stop: np.ndarray
-    known: np.ndarray  # has octets, and their place is known
-
-
-def _positions(context: Context, seen: np.ndarray, link: np.ndarray, source: np.ndarray) -> _Intervals:
-    start = seen[:, OBS_FROM].copy()
-    tcp = context.flows[source[link], FLOW_PROTO] == TCP
-    # TCP's numbers are turned so that half the circle lies on each side of where the flow began.
-    begin = (context.flows[source[link], FLOW_FIRST_SEQ] >> 32) + (1 << 31)
-    start[tcp] = (start[tcp] - begin[tcp] + (1 << 31)) % _CIRCLE
-    size = seen[:, OBS_BYTES]
-    known = (seen[:, OBS_FROM] >= 0) & (size > 0)
-    start = start + link * _APART
-    return _Intervals(start, start + size, known)
+    starts: Values
+    stops: Values
+    is_known: Mask  # has octets, and their position is known
 
 
-def _octets(sent: _Intervals, got: _Intervals, lost: np.ndarray, links: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per packet sent: is it lost, whole or in part; and per link the octets lost. `lost`: by its digest it is."""
-    s, g = sent.known, got.known
-    keys = np.concatenate([sent.start[s], sent.stop[s], got.start[g], got.stop[g]])
-    here = np.concatenate([np.ones(s.sum()), -np.ones(s.sum()), np.zeros(2 * g.sum())]).astype(np.int64)
-    there = np.concatenate([np.zeros(2 * s.sum()), np.ones(g.sum()), -np.ones(g.sum())]).astype(np.int64)
-    order = np.argsort(keys, kind="stable")
-    keys, here, there = keys[order], np.cumsum(here[order]), np.cumsum(there[order])
-    length = np.append(np.diff(keys), 0)
-    short = np.maximum(here - there, 0) * length  # octets sent more often than they arrived
-    nowhere = np.where((here > 0) & (there == 0), length, 0)
+def _octet_ranges(context: Context, observations: Observations, links: Values, ends: LinkEnds) -> _OctetRanges:
+    flow = ends.source[links]
+    starts = observations[:, schema.OBS_FROM].copy()
+    is_tcp = context.flows[flow, schema.FLOW_PROTO] == TCP
+    # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
+    begin = (context.flows[flow, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
+    starts[is_tcp] = (starts[is_tcp] - begin[is_tcp] + (1 << 31)) % _SEQUENCE_SPACE
+    sizes = observations[:, schema.OBS_BYTES]
+    starts = starts + links * _LINK_STRETCH
+    return _OctetRanges(starts, starts + sizes, (observations[:, schema.OBS_FROM] >= 0) & (sizes > 0))
 
-    def inside(weight: np.ndarray) -> np.ndarray:
-        """Sum of `weight` within each packet sent."""
-        so_far = np.append(0, np.cumsum(weight))
-        return so_far[np.searchsorted(keys, sent.stop)] - so_far[np.searchsorted(keys, sent.start)]
 
-    # Found by its digest: damaged if some of it never arrived. Not found: lost if some of it arrived less often.
-    result = np.where(s, np.where(lost, inside(short) > 0, inside(nowhere) > 0), lost)
-    missing = np.zeros(links, dtype=np.int64)
-    np.add.at(missing, np.minimum(keys // _APART, links - 1), short)
-    return result, missing
+def _subtract_ranges(
+    sent: _OctetRanges, received: _OctetRanges, is_lost: Mask, link_count: int
+) -> tuple[Mask, PerLink]:
+    """For each packet sent, whether it is lost in whole or in part; and the octets that each link lost.
+
+    `is_lost`: whether its digest is missing, for each packet sent.
+    """
+    sent_starts, sent_stops = sent.starts[sent.is_known], sent.stops[sent.is_known]
+    received_starts, received_stops = received.starts[received.is_known], received.stops[received.is_known]
+    positions = np.concatenate([sent_starts, sent_stops, received_starts, received_stops])
+    order = np.argsort(positions, kind="stable")
+    kinds = [len(sent_starts), len(sent_stops), len(received_starts), len(received_stops)]
+    sent_times = np.cumsum(np.repeat([1, -1, 0, 0], kinds)[order])  # how often the octets from a position on were sent
+    received_times = np.cumsum(np.repeat([0, 0, 1, -1], kinds)[order])
+    positions = positions[order]
+    lengths = np.append(np.diff(positions), 0)
+    missing_octets = np.maximum(sent_times - received_times, 0) * lengths
+    absent_octets = np.where((sent_times > 0) & (received_times == 0), lengths, 0)
+
+    def sum_inside(octets: Values) -> Values:
+        """Sum of `octets` within each packet sent."""
+        sums = np.append(0, np.cumsum(octets))
+        return sums[np.searchsorted(positions, sent.stops)] - sums[np.searchsorted(positions, sent.starts)]
+
+    # A packet whose digest arrived is damaged if some of its octets never arrived. One whose digest is missing is lost
+    # if some of its octets arrived less often than they were sent.
+    is_short = np.where(is_lost, sum_inside(missing_octets) > 0, sum_inside(absent_octets) > 0)
+    lost_bytes = np.zeros(link_count, dtype=np.int64)
+    np.add.at(lost_bytes, np.minimum(positions // _LINK_STRETCH, link_count - 1), missing_octets)
+    return np.where(sent.is_known, is_short, is_lost), lost_bytes

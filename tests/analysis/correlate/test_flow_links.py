@@ -117,7 +117,7 @@ def test_translation_between_two_hosts_is_one_row(tmp_path: Path) -> None:
 
 def test_chain_of_joins_is_followed_for_a_few_hops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixty flows that each go on in the next one, and each has another one that joins it."""
-    monkeypatch.setattr("capnet.analysis.correlate.flow_links.MOST_BEHIND", 4)
+    monkeypatch.setattr("capnet.analysis.correlate.flow_links.MAX_HOPS_BEHIND", 4)
     net = Network(["A/one", "A/two", "A/three"])
     places = ["A/one", "A/two"]
     ident = 0

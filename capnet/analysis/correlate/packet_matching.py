@@ -1,0 +1,261 @@
+"""Which observation is the same packet at the hop before: the only place that decides it.
+
+Input: observations, each a packet at one point. A packet has the same digest at every point (`wire.decode`: IP
+identification, sequence numbers, payload; nothing that NAT, routing or encapsulation rewrites).
+Output: for each observation the index of the same packet's observation at the hop before, or -1.
+Method: equal digests alone are no proof, because payloads repeat. The two flows must be able to be one
+(`flow_similarity`), and the TTL must not rise under one clock. The most similar candidate wins, then the one nearest
+in time. A packet has at most one hop after it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import ByDigest, among, by_digest, in_company
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
+from capnet.analysis.correlate.bridge_order import correct_bridge_times
+from capnet.analysis.correlate.clocks import clocks
+from capnet.analysis.correlate.duplicates import (
+    is_duplicate,
+    is_routed_duplicate,
+    observations_by_digest,
+    repeated_in_flow,
+)
+from capnet.analysis.correlate.flow_similarity import (
+    SAME_ADDRESSES,
+    ParallelFlows,
+    flow_similarity,
+    place_numbers,
+)
+from capnet.wire.numbers import TCP
+
+# How many observations of one digest back a packet is looked for: a path of so many hops, or so many repeats of one
+# payload. Bounds the work on captures full of identical packets.
+MAX_LOOKBACK = 32
+
+# Without TCP's sequence numbers, a translation must be plausible:
+MAX_NAT_DELAY_NS = 100_000_000  # at one point a host translates faster; later, it is an equal packet of another flow
+MAX_NAT_HOPS = 32  # by which the TTL falls between two points; no route on the Internet is longer
+MAX_NAT_HOPS_AT_POINT = 2  # at one point: a capture at `any` sees a packet before and behind one or two namespaces
+
+
+class Repeats(NamedTuple):
+    """Equal packets of a flow, one entry per observation."""
+
+    rank: PerObservation  # which packet of its digest in its flow it is, by time, from 0
+    counts: PerObservation  # how many packets of its digest its flow has
+
+
+def comparable_observations(context: Context) -> Observations:
+    """The observations without duplicates, under one clock, by digest and time."""
+    capture_clocks = clocks(context)
+    observations = correct_bridge_times(context, context.observations)
+    order = observations_by_digest(context)
+    if is_duplicate(repeated_in_flow(context, observations)).any():
+        observations = observations[
+            by_digest(
+                observations[:, schema.OBS_DIGEST],
+                observations[:, schema.OBS_FLOW],
+                observations[:, schema.OBS_TIME],
+                observations[:, schema.OBS_SEQ],
+            )
+        ]
+        is_copy = is_duplicate(observations)
+        observations = observations[~(is_copy | is_routed_duplicate(context, observations, is_copy))]
+        order = ByDigest.of(observations[:, schema.OBS_DIGEST])
+    elif capture_clocks.any_corrected:
+        observations = observations.copy()
+    if capture_clocks.any_corrected:
+        observations[:, schema.OBS_TIME] = capture_clocks.observation_times(context, observations)
+    depth = _depth_in_host(context)[observations[:, schema.OBS_FLOW]]
+    return observations[
+        order.then_by(
+            observations[:, schema.OBS_DIGEST],
+            observations[:, schema.OBS_TIME],
+            depth,
+            observations[:, schema.OBS_SEQ],
+        )
+    ]
+
+
+def _depth_in_host(context: Context) -> PerFlow:
+    """For each flow row a number that orders points with equal time stamps, the first one lowest.
+
+    A frame is stamped once, when it is received. The bridge above the receiving port shows the same stamp, and so does
+    a macvlan or ipvlan child of the receiving parent. What is sent gets a stamp of its own at each point.
+    """
+    depths = [
+        0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
+        for point in context.points
+    ]
+    return np.array(depths or [0])[context.flows[:, schema.FLOW_POINT]]
+
+
+def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:
+    """Rank and count of each packet among the equal ones of its flow; digests are sorted."""
+    rank, counts = np.zeros(len(digests), dtype=np.int64), np.ones(len(digests), dtype=np.int64)
+    shared = in_company(digests)
+    digests, flows = digests[shared], flows[shared]
+    order = np.lexsort((flows, digests))  # stable: equal packets of a flow stay in order of time
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (digests[order[1:]] != digests[order[:-1]]) | (flows[order[1:]] != flows[order[:-1]])
+    starts = np.flatnonzero(is_first)
+    group = np.cumsum(is_first) - 1
+    sizes = np.diff(np.append(starts, len(order)))
+    rank[shared[order]] = np.arange(len(order)) - starts[group]
+    counts[shared[order]] = sizes[group]
+    return Repeats(rank, counts)
+
+
+def is_ambiguous(context: Context, observations: Observations) -> PerObservation:
+    """For each observation, sorted by digest: does its digest occur more than once at its place, with its TTL?"""
+    shared = in_company(observations[:, schema.OBS_DIGEST])
+    place = place_numbers(context.flows, observations[shared, schema.OBS_FLOW])
+    place += observations[shared, schema.OBS_TTL] & 255
+    repeats = count_repeats(observations[shared, schema.OBS_DIGEST], place)
+    result = np.zeros(len(observations), dtype=bool)
+    result[shared[repeats.counts > 1]] = True
+    return result
+
+
+def match_packets(
+    context: Context, observations: Observations, repeats: Repeats, ambiguous: PerObservation
+) -> PerObservation:
+    """For each observation, sorted by digest and time: index of its packet at the hop before, or -1.
+
+    `repeats`, `ambiguous`: results of `count_repeats` and `is_ambiguous`.
+    """
+    matches = _Matches(context.flows, observations, repeats, ambiguous)
+    digest, ttl = matches.digest, matches.ttl
+    clock = clocks(context).of_flows(context)[matches.flow]
+    active = np.arange(len(observations))
+    for step in range(1, MAX_LOOKBACK + 1):
+        active = active[active >= step]
+        active = active[digest[active] == digest[active - step]]
+        if not len(active):
+            break
+        is_falling = ttl[active] <= ttl[active - step]
+        matches.offer(active[is_falling] - step, active[is_falling])
+        # A TTL that rises with time: impossible under one clock, possible where two clocks disagree.
+        rising = active[~is_falling]
+        rising = rising[clock[rising] != clock[rising - step]]
+        matches.offer(rising, rising - step)
+    matches.drop_crossed_repeats()
+    matches.drop_changes_of_network()
+    matches.keep_best_next_hop()
+    return matches.previous
+
+
+class _Matches:
+    """The best match of each observation so far: `previous` is the index of the hop before, or -1."""
+
+    def __init__(
+        self, flows: FlowTable, observations: Observations, repeats: Repeats, ambiguous: PerObservation
+    ) -> None:
+        self.flows = flows
+        self.digest, self.time, self.ttl, self.flow, self.length = (
+            observations[:, column]
+            for column in (schema.OBS_DIGEST, schema.OBS_TIME, schema.OBS_TTL, schema.OBS_FLOW, schema.OBS_LENGTH)
+        )
+        self.repeats, self.ambiguous = repeats, ambiguous
+        self.is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+        # Other protocols than TCP are cut by fragmentation alone.
+        self.may_be_cut = self.is_tcp | (flows[:, schema.FLOW_FRAGMENTS] > 0)
+        self.previous = np.full(len(observations), -1)
+        self.similarity = np.zeros(len(observations), dtype=np.int64)
+        self.delay_ns = np.full(len(observations), np.iinfo(np.int64).max)
+        self._parallel: ParallelFlows | None = None  # made when it is needed
+
+    def offer(self, earlier: Values, later: Values) -> None:
+        """Take `earlier` as the hop before `later` wherever that is the best match so far."""
+        flow, ttl, rank, counts = self.flow, self.ttl, self.repeats.rank, self.repeats.counts
+        similarity = flow_similarity(self.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
+        is_doubtful = (similarity > 0) & (similarity < SAME_ADDRESSES) & ~self.is_tcp[flow[earlier]]
+        doubtful = np.flatnonzero(is_doubtful)
+        if len(doubtful):
+            similarity[doubtful[self._is_implausible(earlier[doubtful], later[doubtful])]] = 0
+        # If both flows carry n equal packets, pair them in order.
+        is_in_order = (counts[earlier] != counts[later]) | (rank[earlier] == rank[later])
+        fits_length = self.may_be_cut[flow[earlier]] | self.may_be_cut[flow[later]]
+        fits_length |= self.length[earlier] == self.length[later]
+        similarity = np.where(is_in_order & fits_length, similarity, 0)
+        # Signed: also under a clock that runs behind, the packet comes from the last point before this one.
+        delay_ns = self.time[later] - self.time[earlier]
+        is_better = similarity > self.similarity[later]
+        is_better |= (similarity == self.similarity[later]) & (delay_ns < self.delay_ns[later])
+        is_better &= similarity > 0
+        later = later[is_better]
+        self.previous[later] = earlier[is_better]
+        self.similarity[later], self.delay_ns[later] = similarity[is_better], delay_ns[is_better]
+
+    def _is_implausible(self, earlier: Values, later: Values) -> Mask:
+        """For each pair: are these equal packets of two flows rather than one packet before and behind NAT?"""
+        if self._parallel is None:
+            self._parallel = ParallelFlows(self.flows)
+        flow, ttl, ambiguous = self.flow, self.ttl, self.ambiguous
+        ttl_loss = ttl[earlier] - ttl[later]
+        result = self._parallel.both_at_both_places(flow[earlier], flow[later])
+        result |= ttl_loss > MAX_NAT_HOPS
+        at_one_place = self._parallel.at_one_place(flow[earlier], flow[later])
+        result |= at_one_place & (ttl_loss > MAX_NAT_HOPS_AT_POINT)
+        is_late = self.time[later] - self.time[earlier] > MAX_NAT_DELAY_NS
+        result |= at_one_place & (ambiguous[earlier] | ambiguous[later] | is_late)
+        return result
+
+    def drop_crossed_repeats(self) -> None:
+        """Drop matches by which an observation would follow another one of several equal packets.
+
+        No packet passes a place twice in the same form. Where a flow repeats a packet more often than the next one
+        shows it, the order does not tell which is which: the shortest delays are believed first.
+        """
+        previous, counts = self.previous, self.repeats.counts
+        is_uneven = (previous >= 0) & (counts != counts[previous])
+        if not is_uneven.any():
+            return
+        matched = np.flatnonzero((previous >= 0) & among(self.digest, self.digest[is_uneven]))
+        parent: dict[int, int] = {}  # observation → another one of its packet; the root of each packet is no key
+        flows_of_packet: dict[int, set[int]] = {}  # by root
+
+        def root(observation: int) -> int:
+            while observation in parent:
+                observation = parent[observation]
+            return observation
+
+        for later in matched[np.argsort(np.abs(self.delay_ns[matched]), kind="stable")].tolist():
+            earlier_root, later_root = root(int(previous[later])), root(later)
+            earlier_flows = flows_of_packet.get(earlier_root) or {int(self.flow[earlier_root])}
+            later_flows = flows_of_packet.get(later_root) or {int(self.flow[later_root])}
+            if earlier_flows & later_flows:
+                previous[later] = -1
+                continue
+            parent[earlier_root], flows_of_packet[later_root] = later_root, earlier_flows | later_flows
+
+    def drop_changes_of_network(self) -> None:
+        """Drop matches by which a packet would leave one VNI and enter another one without being routed.
+
+        Two networks may carry equal packets: what comes out of one does not go on in the other.
+        """
+        previous, flow, ttl = self.previous, self.flow, self.ttl
+        via, vni = self.flows[:, schema.FLOW_VIA], self.flows[:, schema.FLOW_VIA_VNI]
+        entering = np.flatnonzero((previous >= 0) & (via[flow] > 0) & (via[flow[previous]] == 0))
+        origin = previous[entering]
+        for _ in range(MAX_LOOKBACK):
+            is_outside = (origin >= 0) & (via[flow[origin]] == 0)
+            if not is_outside.any():
+                break
+            origin = np.where(is_outside, previous[origin], origin)
+        is_other_vni = vni[flow[origin]] != vni[flow[entering]]
+        previous[entering[(origin >= 0) & is_other_vni & (ttl[origin] == ttl[entering])]] = -1
+
+    def keep_best_next_hop(self) -> None:
+        """Of several observations with the same hop before, the best match keeps it."""
+        matched = np.flatnonzero(self.previous >= 0)
+        keys = (self.delay_ns[matched], -self.similarity[matched], self.previous[matched])
+        order = matched[np.lexsort(keys)]
+        is_worse = self.previous[order[1:]] == self.previous[order[:-1]]
+        self.previous[order[1:][is_worse]] = -1
