@@ -27,8 +27,8 @@ from capnet.analysis.core.schema import (
     ARP_VIA_VNI,
 )
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
-from capnet.analysis.facts.layer2.model import RETRY_NS
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
 
@@ -60,7 +60,7 @@ def diagnose(context: Context) -> list[Finding]:
             continue
         evidence.setdefault((sender, target), []).append(context.evidence(row[ARP_POINT], row[ARP_FIRST_FRAME]))
         gap_ns = (row[ARP_LAST] - row[ARP_FIRST]) // max(row[ARP_PACKETS] - 1, 1)
-        if row[ARP_PACKETS] > 1 and gap_ns <= RETRY_NS:
+        if row[ARP_PACKETS] > 1 and gap_ns <= MAX_ARP_RETRY_NS:
             repeated.add((sender, target))
         requests[sender, target] = max(requests.get((sender, target), 0), row[ARP_PACKETS])
     # A reply at any point answers the request at all of them: a point may miss replies that go to others.

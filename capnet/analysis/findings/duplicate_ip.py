@@ -15,8 +15,8 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import Claims
-from capnet.analysis.facts.layer2.segments import rival_claims
 from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)

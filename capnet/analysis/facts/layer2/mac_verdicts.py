@@ -1,140 +1,139 @@
-"""What do the MAC addresses at each point mean: shared, distinct, a router's, or claimed twice?
+"""MAC verdicts: what the MAC addresses at each point mean.
 
-* `router`: a MAC that passes on packets of addresses that are not its own (their TTL is no longer an initial one, or
-  others claim the address).
-* `shared`: several addresses of its own behind one MAC: ipvlan L2, or containers that share a network namespace.
-* `distinct`: stations with a MAC and an address of their own behind one network card, on its network: macvlan.
-* `duplicate-ip`: one address claimed by two MACs in ARP.
+* `router`: the MAC forwards packets of addresses that are not its own.
+* `shared`: one MAC has several addresses of its own (ipvlan L2), or containers share its network namespace.
+* `distinct`: stations with a MAC and an address of their own behind one macvlan parent.
+* `duplicate-ip`: two MACs claim one address in ARP.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import Evidence, MacVerdict
-from capnet.analysis.core.schema import (
-    STATION_FIRST_FRAME,
-    STATION_HOW,
-    STATION_IP_HI,
-    STATION_IP_LO,
-    STATION_MAC,
-    STATION_POINT,
-)
 from capnet.analysis.core.wording import plural, several
-from capnet.analysis.facts.layer2.model import SharedMac, network_of, own_ips, passed_on
-from capnet.analysis.facts.layer2.segments import rival_claims, segments
-from capnet.analysis.facts.stations import RECEIVED, Speaker, speakers, translated_to
+from capnet.analysis.facts.layer2.arp import rival_claims
+from capnet.analysis.facts.layer2.model import SharedMac, network_of
+from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
+from capnet.analysis.facts.speakers import RECEIVED, Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 
-SURE = 0.5  # of a card's children, see analyze.segments
+MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
+MAX_EVIDENCE = 10  # frames of a verdict
+MAX_FORWARDED_IPS = 16  # listed of a router, which may forward for any address
 
 
 def mac_verdicts(context: Context) -> list[MacVerdict]:
-    """Verdicts point by point."""
+    """Verdicts on single MACs point by point, then on macvlan children, namespaces and duplicate addresses."""
     verdicts = []
-    shared = {each.mac: each for each in segments(context).shared}
+    shared = {shared.mac: shared for shared in layer2_segments(context).shared_macs}
     for point in range(len(context.points)):
         for speaker in speakers(context, point).values():
             if not is_multicast_mac(speaker.mac):
-                verdicts += _one(context, point, speaker, shared.get(speaker.mac))
-    return verdicts + _distinct(context) + _one_namespace(context) + _duplicates(context)
+                verdicts += _router_or_shared(context, point, speaker, shared.get(speaker.mac))
+    return verdicts + _distinct(context) + _shared_namespaces(context) + _duplicate_ips(context)
 
 
-def _one(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
-    mac, where = mac_text(speaker.mac), context.points[point].name
-    passed = _without_hairpins(context, point, passed_on(speaker))
-    own = own_ips(speaker)
-    if passed:
-        because = f"{mac} sends packets of {_addresses(passed)} that others own or that were routed before: it forwards"
-        return [MacVerdict("router", [mac], passed[:16], where, because, _frames(context, point, speaker.mac, passed))]
-    if shared is None or len(own) < 2:
+def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
+    mac, point_name = mac_text(speaker.mac), context.points[point].name
+    forwarded = _without_hairpins(context, point, speaker.forwarded_ips)
+    if forwarded:
+        count = "1 address" if len(forwarded) == 1 else f"{len(forwarded)} addresses"
+        because = f"{mac} sends packets of {count} that others own or that were routed before: it forwards"
+        evidence = _evidence(context, point, speaker.mac, forwarded)
+        return [MacVerdict("router", [mac], forwarded[:MAX_FORWARDED_IPS], point_name, because, evidence)]
+    if shared is None or len(speaker.own_ips) < 2:
         return []
-    own = [ip for ip in own if ip in shared.ip_set]
-    near = {network_of(named) for named in _v4(speaker.named)}
-    foreign = [ip for ip in own if speaker.named and network_of(ip) not in near]
-    if len(own) > 1 and foreign and not shared.proven:
-        because = f"{mac} claims {', '.join(sorted(_v4(speaker.named)))} in ARP and speaks for other networks as well"
-        return [MacVerdict("router", [mac], foreign, where, because, _frames(context, point, speaker.mac, foreign))]
-    if len(own) > 1 and context.points[point].role not in ("loopback", "bridge"):
-        because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
-        return [MacVerdict("shared", [mac], own, where, because, _frames(context, point, speaker.mac, own))]
-    return []
+    own = [ip for ip in speaker.own_ips if ip in shared.ip_set]
+    if len(own) < 2:
+        return []
+    claimed = sorted(ip for ip in speaker.claimed if ":" not in ip)
+    claimed_networks = {network_of(ip) for ip in claimed}
+    other_ips = [ip for ip in own if speaker.claimed and network_of(ip) not in claimed_networks]
+    if other_ips and not shared.has_several_interfaces:
+        because = f"{mac} claims {', '.join(claimed)} in ARP and speaks for other networks as well"
+        evidence = _evidence(context, point, speaker.mac, other_ips)
+        return [MacVerdict("router", [mac], other_ips, point_name, because, evidence)]
+    if context.points[point].role in ("loopback", "bridge"):
+        return []
+    because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
+    evidence = _evidence(context, point, speaker.mac, own)
+    return [MacVerdict("shared", [mac], own, point_name, because, evidence)]
 
 
-def _without_hairpins(context: Context, point: int, passed: list[str]) -> list[str]:
-    """Without addresses of others that NAT on a bridge puts into frames of a container's own MAC."""
-    put_in = translated_to(context) if passed else set()
-    if not put_in.intersection(passed):
-        return passed
-    claimed = {ip for speaker in speakers(context, point).values() for ip in speaker.named}
-    return [ip for ip in passed if ip not in put_in or ip not in claimed]
-
-
-def _v4(ips: set[str]) -> list[str]:
-    return [ip for ip in ips if ":" not in ip]
-
-
-def _addresses(ips: list[str]) -> str:
-    return "1 address" if len(ips) == 1 else f"{len(ips)} addresses"
+def _without_hairpins(context: Context, point: int, forwarded: list[str]) -> list[str]:
+    """Without addresses of other stations that hairpin NAT on a bridge writes into frames with a container's MAC."""
+    nat_addresses = addresses_set_by_nat(context) if forwarded else set()
+    if not nat_addresses.intersection(forwarded):
+        return forwarded
+    claimed = {ip for speaker in speakers(context, point).values() for ip in speaker.claimed}
+    return [ip for ip in forwarded if ip not in nat_addresses or ip not in claimed]
 
 
 def _distinct(context: Context) -> list[MacVerdict]:
-    """Several stations of one network behind one card, each with an interface of its own."""
+    """Several stations of one network behind one macvlan parent, each with an interface of its own."""
     verdicts = []
-    for card in segments(context).cards:
-        if card.sure < SURE:
+    for parent in layer2_segments(context).macvlan_parents:
+        if parent.confidence < MIN_PARENT_CONFIDENCE:
             continue
-        macs = [mac_text(child.mac) for child in card.children]
-        ips = [child.ip for child in card.children]
+        macs = sorted(mac_text(child.mac) for child in parent.children)
         each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
-        where = "on this network, out of reach for the host it is on" if card.watched_alone else "behind this card"
+        where = "on this network, out of reach for the host it is on" if parent.is_seen_alone else "behind this card"
         because = f"{plural(len(macs), 'station')} {where}, {each} of its own"
-        evidence = [
-            frame for child in card.children for frame in _frames(context, card.point, child.mac, [child.ip])[:2]
-        ]
-        verdicts.append(
-            MacVerdict("distinct", sorted(macs), ips, context.points[card.point].name, because, evidence[:10])
-        )
+        evidence = []
+        for child in parent.children:
+            evidence += _evidence(context, parent.point, child.mac, [child.ip])[:2]
+        ips = [child.ip for child in parent.children]
+        point_name = context.points[parent.point].name
+        verdicts.append(MacVerdict("distinct", macs, ips, point_name, because, evidence[:MAX_EVIDENCE]))
     return verdicts
 
 
-def _one_namespace(context: Context) -> list[MacVerdict]:
-    """One MAC and one address for all that runs in a namespace: client and server of its loopback among it."""
-    found = segments(context)
+def _shared_namespaces(context: Context) -> list[MacVerdict]:
+    """One MAC and one address for all processes of a network namespace, whose client and server use its loopback."""
+    segments = layer2_segments(context)
     verdicts = []
-    for talk in found.talks:
-        for point, here in found.at.items():
-            for mac, speaker in here.items():
-                if talk.ip in own_ips(speaker) and point in found.homes.get(mac, ()):
-                    because = (
-                        f"{mac_text(mac)} is the MAC of all that runs in one network namespace: client and server of "
-                        f"{talk.ip} talk over loopback"
-                    )
-                    evidence = [context.evidence(talk.point, talk.frame), *_frames(context, point, mac, [talk.ip])]
-                    where = context.points[point].name
-                    verdicts.append(MacVerdict("shared", [mac_text(mac)], [talk.ip], where, because, evidence))
+    for conversation in segments.loopback_conversations:
+        ip = conversation.ip
+        for point, speakers_at_point in segments.speakers.items():
+            for mac, speaker in speakers_at_point.items():
+                if ip not in speaker.own_ips or point not in segments.interface_points.get(mac, ()):
+                    continue
+                because = (
+                    f"{mac_text(mac)} is the MAC of all that runs in one network namespace: client and server of "
+                    f"{ip} talk over loopback"
+                )
+                evidence = [context.evidence(conversation.point, conversation.frame)]
+                evidence += _evidence(context, point, mac, [ip])
+                point_name = context.points[point].name
+                verdicts.append(MacVerdict("shared", [mac_text(mac)], [ip], point_name, because, evidence))
     return verdicts
 
 
-def _duplicates(context: Context) -> list[MacVerdict]:
+def _duplicate_ips(context: Context) -> list[MacVerdict]:
     """One IPv4 address that two MACs claim in ARP at one point."""
     verdicts = []
     for claims in rival_claims(context):
         macs = sorted(mac_text(mac) for mac in claims.by)
         because = f"{claims.ip} is claimed by {several(macs)} in ARP"
-        evidence = [context.evidence(claims.point, frame) for frame in sorted(by[2] for by in claims.by.values())]
-        where = context.points[claims.point].name
-        verdicts.append(MacVerdict("duplicate-ip", macs, [claims.ip], where, because, evidence))
+        evidence = [
+            context.evidence(claims.point, frame) for frame in sorted(span.frame for span in claims.by.values())
+        ]
+        point_name = context.points[claims.point].name
+        verdicts.append(MacVerdict("duplicate-ip", macs, [claims.ip], point_name, because, evidence))
     return verdicts
 
 
-def _frames(context: Context, point: int, mac: int, ips: list[str]) -> list[Evidence]:
+def _evidence(context: Context, point: int, mac: int, ips: Collection[str]) -> list[Evidence]:
+    """The first frame that the MAC sent for each of these addresses, at most MAX_EVIDENCE."""
     table = context.stations
-    rows = table[
-        (table[:, STATION_POINT] == point) & (table[:, STATION_MAC] == mac) & (table[:, STATION_HOW] != RECEIVED)
-    ]
-    wanted = {address_value(ip) for ip in ips}
-    frames = sorted(
-        int(row[STATION_FIRST_FRAME]) for row in rows if (int(row[STATION_IP_HI]), int(row[STATION_IP_LO])) in wanted
-    )
-    return [context.evidence(point, frame) for frame in sorted(set(frames))[:10]]
+    is_sender = (table[:, schema.STATION_POINT] == point) & (table[:, schema.STATION_MAC] == mac)
+    rows = table[is_sender & (table[:, schema.STATION_HOW] != RECEIVED)]
+    columns = [schema.STATION_IP_HI, schema.STATION_IP_LO, schema.STATION_FIRST_FRAME]
+    values = {address_value(ip) for ip in ips}
+    frames = {frame for hi, lo, frame in rows[:, columns].tolist() if (hi, lo) in values}
+    return [context.evidence(point, frame) for frame in sorted(frames)[:MAX_EVIDENCE]]

@@ -1,260 +1,251 @@
-"""macvlan: at which card do stations speak that have interfaces of their own right behind it?
+"""macvlan parents: interfaces behind which stations of the same network have interfaces of their own.
 
-The host whose card it is cannot be heard by them: what it broadcasts goes out on the wire only. A bridge repeats its
-host's broadcasts to every port.
+The kernel passes no frames between the host of a macvlan parent and its children: what the host broadcasts goes out on
+the wire only, and its ARP requests for a child get no answer. A bridge repeats its host's broadcasts to every port.
+Output: per parent its children, its host, and a confidence by what of this was seen.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
-from capnet.analysis.core.schema import (
-    ARP_FIRST,
-    ARP_LAST,
-    ARP_OPERATION,
-    ARP_PACKETS,
-    ARP_POINT,
-    ARP_SENDER_LO,
-    ARP_SENDER_MAC,
-    ARP_TARGET_LO,
-    ARP_VIA,
-    FLOW_DMAC,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_FIRST_FRAME,
-    FLOW_LAST,
-    FLOW_POINT,
-    FLOW_SMAC,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_VIA,
-    STATION_HOW,
-    STATION_MAC,
-    STATION_POINT,
-    STATION_VIA,
-)
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.layer2.model import (
-    MOST_STATIONS,
-    RETRY_NS,
-    Card,
-    Child,
-    Segments,
-    own_ips,
-    passed_on,
-    same_network,
-    unicast,
-)
-from capnet.analysis.facts.stations import RECEIVED, Speaker
-from capnet.wire.addresses import address_text, address_value
-from capnet.wire.numbers import ARP_REQUEST
+from capnet.analysis.facts.layer2.arp import repeated_requests, unanswered_requests
+from capnet.analysis.facts.layer2.model import MacvlanChild, MacvlanParent, Segments, same_network, unicast
+from capnet.analysis.facts.nat.addresses import addresses_behind_nat
+from capnet.analysis.facts.speakers import RECEIVED
+from capnet.wire.addresses import address_value
+
+MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host
+MAX_CHILD_FRAMES = 4  # frames between children that are kept as evidence
+_ROLES_OF_NO_PARENT = ("veth", "bridge", "overlay", "container")
+_SAME_FRAME = [
+    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+    schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_VIA,
+]  # fmt: skip
 
 
-def with_children(context: Context, found: Segments, point: int, translated: set[str]) -> Card | None:
-    """A card whose children's own interfaces were captured too; `translated`: addresses behind NAT."""
-    here = found.at[point]
-    if len(here) > MOST_STATIONS or context.points[point].role in ("veth", "bridge", "overlay", "container"):
-        return None
-    # What forwards is a gateway or the bridge itself; what is translated behind a host is not on the host's network.
-    single = {
-        mac: own_ips(each)[0]
-        for mac, each in here.items()
-        if not is_multicast_mac(mac) and len(own_ips(each)) == 1 and not passed_on(each)
-    }
-    single = {mac: ip for mac, ip in single.items() if ip not in translated and point in here[mac].points}
-    adjacent = _next_to(context, point)
-    leaves = {
-        mac: leaf
-        for mac in single
-        for leaf in found.homes.get(mac, ())
-        if leaf in adjacent and point not in found.homes.get(mac, ())
-    }
-    if not leaves:
-        return None
-    host, deaf = _unheard(context, found, point, {mac: (single[mac], leaf) for mac, leaf in leaves.items()}) or (
-        None,
-        set(),
-    )
-    containers = {mac for mac, leaf in leaves.items() if context.points[leaf].role == "container"}
-    children = [
-        mac for mac in leaves if (mac in containers or not containers) and (host is None or leaves[mac] in deaf)
+def macvlan_parents(context: Context, segments: Segments) -> list[MacvlanParent]:
+    """Parents by confidence, the highest first. Where several claim the same children, the most confident one."""
+    parents = [
+        _parent_with_children(context, segments, point) or _parent_seen_alone(context, segments, point)
+        for point in segments.speakers
     ]
-    if not children or not same_network([single[mac] for mac in children]):
-        return None
-    net = single[children[0]]
-    card = Card(
-        point,
-        children=sorted(
-            (Child(mac, single[mac], leaves[mac]) for mac in children), key=lambda child: address_value(child.ip)
-        ),
-        outsiders={
-            mac: ip for mac, ip in single.items() if mac not in children and mac != host and same_network([ip, net])
-        },
-    )
-    if host is not None:
-        card.host = host
-        card.host_ip = next((ip for ip in own_ips(here.get(host, Speaker(host)))), None)
-        card.in_vain = any(
-            asked_in_vain(context, point, card.host_ip, child.ip) for child in card.children if card.host_ip
-        )
-    _between(context, found, card)
-    # Somebody's own interface has nobody behind it; without the host's silence, children and outsiders look alike.
-    owned = any(point in points for points in found.homes.values())
-    base = 0.3 if owned else 0.65 if host is not None else 0.6 if containers else 0.3
-    extra = 0.15 * card.in_vain + 0.1 * card.only_inside + 0.05 * (len(children) > 1) + 0.04 * bool(card.outsiders)
-    if host is None and (len(children) == 1 or _revolves(context, point)):
-        base, extra = 0.2, 0.0
-    card.sure = round(min(base + extra, 0.97), 2)
-    return card
-
-
-def _revolves(context: Context, point: int) -> bool:
-    """Is one MAC at an end of everything there? Then it is that station's interface, or the end of a veth."""
-    flows = context.flows[unicast(context, point)]
-    counts = Counter([*flows[:, FLOW_SMAC].tolist(), *flows[:, FLOW_DMAC].tolist()])
-    return any(count >= len(flows) for count in counts.values())
-
-
-def watched_alone(context: Context, found: Segments, point: int) -> Card | None:
-    """A card watched alone: stations on it that one host asks for again and again in vain, though they speak.
-
-    Requests a minute apart prove nothing: on a switched network, the answers to others are not seen. A second apart,
-    they are repetitions of a question that got no answer (RFC 1122 section 2.3.2.1 limits them to one a second).
-    """
-    here = found.at[point]
-    if len(here) > MOST_STATIONS:
-        return None
-    single = {mac: own_ips(each)[0] for mac, each in here.items() if len(own_ips(each)) == 1 and not passed_on(each)}
-    owner = {ip: mac for mac, ip in single.items()}
-    children: dict[str, dict[int, Child]] = {}
-    for ip, other in _repeated_questions(context, point):
-        if ip in owner and other in owner and ip != other and same_network([ip, other]):
-            children.setdefault(ip, {})[owner[other]] = Child(owner[other], other, point)
-    if not children:
-        return None
-    ip = min(children, key=lambda each: (-len(children[each]), address_value(each)))
-    asked = sorted(children[ip].values(), key=lambda child: address_value(child.ip))
-    macs = {owner[ip], *children[ip]}
-    others = {mac: other for mac, other in single.items() if mac not in macs}
-    card = Card(point, asked, others, owner[ip], ip, True, watched_alone=True, sure=0.6)
-    _between(context, found, card)
-    return card
-
-
-def surest(cards: list[Card]) -> list[Card]:
-    """Of several cards that claim the same children, the surest."""
-    taken: set[int] = set()
+    claimed_macs: set[int] = set()
     kept = []
-    for card in sorted(cards, key=lambda card: (-card.sure, card.point)):
-        macs = {child.mac for child in card.children}
-        if not macs & taken:
-            kept.append(card)
-            taken |= macs | set(card.outsiders)
+    for parent in sorted(filter(None, parents), key=lambda parent: (-parent.confidence, parent.point)):
+        child_macs = {child.mac for child in parent.children}
+        if not child_macs & claimed_macs:
+            kept.append(parent)
+            claimed_macs |= child_macs | set(parent.outsiders)
     return kept
 
 
-def _next_to(context: Context, point: int) -> set[int]:
-    """Points from which packets come right to this one, or go to, as they are: same addresses, same TTL, same MACs."""
-    found = flow_links(context)
-    flows = context.flows
-    one, two = flows[found.source], flows[found.target]
-    same = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_DST_HI, FLOW_DST_LO, FLOW_SMAC, FLOW_DMAC, FLOW_VIA]
-    kept = (one[:, same] == two[:, same]).all(axis=1) & (found.ttl_delta == 0) & (one[:, FLOW_VIA] == 0)
-    before = one[kept & (two[:, FLOW_POINT] == point), FLOW_POINT]
-    after = two[kept & (one[:, FLOW_POINT] == point), FLOW_POINT]
-    return {int(each) for each in np.concatenate([before, after])}
+# -- parents whose children's interfaces were captured ---------------------------------------------------
+def _parent_with_children(context: Context, segments: Segments, point: int) -> MacvlanParent | None:
+    if len(segments.speakers[point]) > MAX_STATIONS or context.points[point].role in _ROLES_OF_NO_PARENT:
+        return None
+    stations = _stations_of_one_ip(context, segments, point)
+    candidates = _stations_right_behind(context, segments, point, stations)
+    if not candidates:
+        return None
+    isolation = _isolated_host(context, segments, point, candidates)
+    container_macs = {child.mac for child in candidates if context.points[child.point].role == "container"}
+    children = [
+        child
+        for child in candidates
+        if (child.mac in container_macs or not container_macs)
+        and (isolation is None or child.point in isolation.child_points)
+    ]
+    if not children or not same_network([child.ip for child in children]):
+        return None
+    host_mac = isolation.host_mac if isolation else None
+    child_macs = {child.mac for child in children}
+    parent = MacvlanParent(
+        point,
+        children=sorted(children, key=lambda child: address_value(child.ip)),
+        outsiders={
+            mac: ip
+            for mac, ip in stations.items()
+            if mac not in child_macs and mac != host_mac and same_network([ip, children[0].ip])
+        },
+        host_mac=host_mac,
+    )
+    if host_mac is not None:
+        parent.host_ip = segments.speakers[point][host_mac].own_ips[0]
+        parent.has_unanswered_host = any(
+            unanswered_requests(context, point, parent.host_ip, child.ip) for child in parent.children
+        )
+    _look_at_child_frames(context, segments, parent)
+    parent.confidence = _confidence(context, segments, parent, bool(container_macs))
+    return parent
 
 
-def _unheard(
-    context: Context, found: Segments, point: int, leaves: dict[int, tuple[str, int]]
-) -> tuple[int, set[int]] | None:
-    """(MAC, deaf points): who broadcasts at this point and is never heard at interfaces right behind it.
+def _stations_of_one_ip(context: Context, segments: Segments, point: int) -> dict[int, str]:
+    """MAC → address of the stations that send at a point and have one address.
 
-    Only a leaf on the same network that was listening at the time, and heard others' broadcasts, can be deaf. Of
-    several such MACs, the one that most leaves are deaf to.
+    A MAC that forwards is a gateway or the bridge itself. An address behind NAT is not on the host's network.
     """
-    best: tuple[int, set[int]] | None = None
-    senders = {leaf: _senders(context, leaf) for _, leaf in leaves.values()}
-    for mac, last in sorted(found.broadcasts.get(point, {}).items()):
-        speaker = found.at[point].get(mac)
-        if speaker is None or mac in leaves or passed_on(speaker) or not own_ips(speaker):
+    hidden_ips = addresses_behind_nat(context)
+    return {
+        mac: speaker.own_ips[0]
+        for mac, speaker in segments.speakers[point].items()
+        if len(speaker.own_ips) == 1
+        and speaker.own_ips[0] not in hidden_ips
+        and not is_multicast_mac(mac)
+        and not speaker.forwarded_ips
+        and point in speaker.sending_points
+    }
+
+
+def _stations_right_behind(
+    context: Context, segments: Segments, point: int, stations: dict[int, str]
+) -> list[MacvlanChild]:
+    """Stations with an interface of their own from which frames reach this point unchanged, or the other way."""
+    neighbours = _neighbour_points(context, point)
+    behind = []
+    for mac, ip in stations.items():
+        interface_points = segments.interface_points.get(mac, ())
+        own_points = [own_point for own_point in interface_points if own_point in neighbours]
+        if own_points and point not in interface_points:
+            behind.append(MacvlanChild(mac, ip, own_points[-1]))
+    return behind
+
+
+def _neighbour_points(context: Context, point: int) -> set[int]:
+    """Points with a flow link to or from this one that changes nothing: same addresses, same TTL, same MACs."""
+    links = flow_links(context)
+    before, after = context.flows[links.source], context.flows[links.target]
+    is_same = (before[:, _SAME_FRAME] == after[:, _SAME_FRAME]).all(axis=1) & (links.ttl_delta == 0)
+    is_same &= before[:, schema.FLOW_VIA] == 0
+    sources, targets = before[:, schema.FLOW_POINT], after[:, schema.FLOW_POINT]
+    return {*sources[is_same & (targets == point)].tolist(), *targets[is_same & (sources == point)].tolist()}
+
+
+class _Isolation(NamedTuple):
+    """A host whose broadcasts do not reach children, and the points of these children."""
+
+    host_mac: int
+    child_points: set[int]
+
+
+def _isolated_host(
+    context: Context, segments: Segments, point: int, candidates: list[MacvlanChild]
+) -> _Isolation | None:
+    """The host that broadcasts at this point and is never seen at interfaces right behind it.
+
+    Only a child on the host's network counts that was captured at the time, and that got other broadcasts. Of several
+    hosts, the one that most children do not see.
+    """
+    best: _Isolation | None = None
+    candidate_macs = {child.mac for child in candidates}
+    senders = {child.point: _sending_macs(context, child.point) for child in candidates}
+    for mac, last in sorted(segments.last_broadcasts.get(point, {}).items()):
+        speaker = segments.speakers[point].get(mac)
+        if speaker is None or mac in candidate_macs or speaker.forwarded_ips or not speaker.own_ips:
             continue
-        deaf = set()
-        for ip, leaf in leaves.values():
-            first = context.points[leaf].first
-            listening = first is not None and first <= last and bool(found.broadcasts.get(leaf))
-            near = any(same_network([ip, own]) for own in own_ips(speaker))
-            if near and listening and mac not in senders[leaf]:
-                deaf.add(leaf)
-        if deaf and (best is None or len(deaf) > len(best[1])):
-            best = mac, deaf
+        child_points = set()
+        for child in candidates:
+            first = context.points[child.point].first
+            is_captured = first is not None and first <= last and bool(segments.last_broadcasts.get(child.point))
+            is_near = any(same_network([child.ip, ip]) for ip in speaker.own_ips)
+            if is_near and is_captured and mac not in senders[child.point]:
+                child_points.add(child.point)
+        if child_points and (best is None or len(child_points) > len(best.child_points)):
+            best = _Isolation(mac, child_points)
     return best
 
 
-def broadcasts(context: Context) -> dict[int, dict[int, int]]:
-    """Point → sender → time of its last frame to a group there: ARP requests, IP multicast and broadcast."""
-    found: dict[int, dict[int, int]] = {}
-
-    def note(point: int, mac: int, last: int) -> None:
-        here = found.setdefault(point, {})
-        here[mac] = max(here.get(mac, last), last)
-
-    asked = (context.arps[:, ARP_VIA] == 0) & (context.arps[:, ARP_OPERATION] == ARP_REQUEST)
-    for row in context.arps[asked][:, [ARP_POINT, ARP_SENDER_MAC, ARP_LAST]].tolist():
-        note(*row)
-    flows = context.flows
-    group = (flows[:, FLOW_VIA] == 0) & (flows[:, FLOW_SMAC] > 0) & (flows[:, FLOW_DMAC] > 0)
-    group &= flows[:, FLOW_DMAC] >> 40 & 1 == 1
-    for row in flows[group][:, [FLOW_POINT, FLOW_SMAC, FLOW_LAST]].tolist():
-        note(*row)
-    return found
-
-
-def _senders(context: Context, point: int) -> set[int]:
+def _sending_macs(context: Context, point: int) -> set[int]:
+    """MACs that sent at a point, outside of tunnels."""
     table = context.stations
-    rows = (table[:, STATION_POINT] == point) & (table[:, STATION_VIA] == 0) & (table[:, STATION_HOW] != RECEIVED)
-    return set(table[rows, STATION_MAC].tolist())
+    is_sender = (table[:, schema.STATION_POINT] == point) & (table[:, schema.STATION_VIA] == 0)
+    is_sender &= table[:, schema.STATION_HOW] != RECEIVED
+    return set(table[is_sender, schema.STATION_MAC].tolist())
 
 
-def asked_in_vain(context: Context, point: int, asker: str, target: str) -> int:
-    """How often `asker` asked for `target` by ARP at a point without an answer at any; 0 if there was one."""
-    ask, want = address_value(asker)[1], address_value(target)[1]
-    arps = context.arps[context.arps[:, ARP_VIA] == 0]
-    answers = (
-        (arps[:, ARP_OPERATION] != ARP_REQUEST) & (arps[:, ARP_SENDER_LO] == want) & (arps[:, ARP_TARGET_LO] == ask)
-    )
-    if answers.any():
-        return 0
-    asked = (arps[:, ARP_OPERATION] == ARP_REQUEST) & (arps[:, ARP_SENDER_LO] == ask) & (arps[:, ARP_TARGET_LO] == want)
-    return int(arps[asked & (arps[:, ARP_POINT] == point), ARP_PACKETS].sum())
+def _confidence(context: Context, segments: Segments, parent: MacvlanParent, has_containers: bool) -> float:
+    """0 to 1. Without a host that the children do not see, children and outsiders look alike."""
+    has_host = parent.host_mac is not None
+    if not has_host and (len(parent.children) == 1 or _has_a_mac_in_all(context, parent.point)):
+        return 0.2
+    # No other station can be behind a station's own interface.
+    is_interface_of_a_station = any(parent.point in points for points in segments.interface_points.values())
+    if is_interface_of_a_station:
+        base = 0.3
+    else:
+        base = 0.65 if has_host else 0.6 if has_containers else 0.3
+    extra = 0.15 * parent.has_unanswered_host + 0.1 * parent.keeps_child_frames
+    extra += 0.05 * (len(parent.children) > 1) + 0.04 * bool(parent.outsiders)
+    return round(min(base + extra, 0.97), 2)
 
 
-def _repeated_questions(context: Context, point: int) -> list[tuple[str, str]]:
-    """(asker, target) of ARP requests at a point that were repeated like those of one who gets no answer."""
-    arps = context.arps
-    gaps = (arps[:, ARP_LAST] - arps[:, ARP_FIRST]) / np.maximum(arps[:, ARP_PACKETS] - 1, 1)
-    rows = (arps[:, ARP_POINT] == point) & (arps[:, ARP_VIA] == 0) & (arps[:, ARP_OPERATION] == ARP_REQUEST)
-    rows &= (arps[:, ARP_PACKETS] >= 3) & (gaps <= RETRY_NS)
-    pairs = [
-        (address_text(0, sender), address_text(0, target))
-        for sender, target in arps[rows][:MOST_STATIONS][:, [ARP_SENDER_LO, ARP_TARGET_LO]].tolist()
-    ]
-    return [(asker, target) for asker, target in pairs if asked_in_vain(context, point, asker, target)]
+def _has_a_mac_in_all(context: Context, point: int) -> bool:
+    """Is one MAC an end of every unicast flow? Then the point is that station's interface, or the end of a veth."""
+    flows = context.flows[unicast(context, point)]
+    counts = Counter([*flows[:, schema.FLOW_SMAC].tolist(), *flows[:, schema.FLOW_DMAC].tolist()])
+    return any(count >= len(flows) for count in counts.values())
 
 
-def _between(context: Context, found: Segments, card: Card) -> None:
-    """Are frames between children seen at the card, and missing where the outsiders listen?"""
+def _look_at_child_frames(context: Context, segments: Segments, parent: MacvlanParent) -> None:
+    """Fill in whether frames between children were seen at the parent, and are missing where outsiders are."""
     flows = context.flows
-    macs = [child.mac for child in card.children]
-    inner = one_of(flows[:, FLOW_SMAC], macs) & one_of(flows[:, FLOW_DMAC], macs) & (flows[:, FLOW_VIA] == 0)
-    inner &= flows[:, FLOW_SMAC] != flows[:, FLOW_DMAC]
-    here = np.flatnonzero(inner & (flows[:, FLOW_POINT] == card.point))
-    card.inward = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in here.tolist()[:4]]
-    beyond = {leaf for mac in card.outsiders for leaf in found.homes.get(mac, ()) if leaf != card.point}
-    heard = {point for point in beyond if len(unicast(context, point))}
-    card.only_inside = bool(len(here) and heard) and not one_of(flows[inner, FLOW_POINT], heard).any()
+    macs = [child.mac for child in parent.children]
+    source_mac, destination_mac = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
+    is_between = one_of(source_mac, macs) & one_of(destination_mac, macs) & (flows[:, schema.FLOW_VIA] == 0)
+    is_between &= source_mac != destination_mac
+    rows = np.flatnonzero(is_between & (flows[:, schema.FLOW_POINT] == parent.point)).tolist()
+    first_frames = flows[:, schema.FLOW_FIRST_FRAME]
+    parent.child_frames = [context.flow_evidence(row, int(first_frames[row])) for row in rows[:MAX_CHILD_FRAMES]]
+    outsider_points = _points_with_unicast(context, segments, parent)
+    is_seen_outside = one_of(flows[is_between, schema.FLOW_POINT], outsider_points).any()
+    parent.keeps_child_frames = bool(rows and outsider_points) and not is_seen_outside
+
+
+def _points_with_unicast(context: Context, segments: Segments, parent: MacvlanParent) -> Collection[int]:
+    """Interface points of outsiders at which unicast flows were seen."""
+    points = {point for mac in parent.outsiders for point in segments.interface_points.get(mac, ())}
+    return {point for point in points - {parent.point} if len(unicast(context, point))}
+
+
+# -- parents without a captured child ---------------------------------------------------------------------
+def _parent_seen_alone(context: Context, segments: Segments, point: int) -> MacvlanParent | None:
+    """A point with stations that send, and that one host asks for by ARP again and again without an answer."""
+    speakers = segments.speakers[point]
+    if len(speakers) > MAX_STATIONS:
+        return None
+    stations = {
+        mac: speaker.own_ips[0]
+        for mac, speaker in speakers.items()
+        if len(speaker.own_ips) == 1 and not speaker.forwarded_ips
+    }
+    macs = {ip: mac for mac, ip in stations.items()}
+    children_of: dict[str, dict[int, MacvlanChild]] = {}  # address of the asking host → MAC → child
+    for pair in repeated_requests(context, point):
+        if pair.asker in macs and pair.target in macs and pair.asker != pair.target and same_network([*pair]):
+            child = MacvlanChild(macs[pair.target], pair.target, point)
+            children_of.setdefault(pair.asker, {})[child.mac] = child
+    if not children_of:
+        return None
+    host_ip = min(children_of, key=lambda ip: (-len(children_of[ip]), address_value(ip)))
+    children = children_of[host_ip]
+    parent = MacvlanParent(
+        point,
+        children=sorted(children.values(), key=lambda child: address_value(child.ip)),
+        outsiders={mac: ip for mac, ip in stations.items() if mac != macs[host_ip] and mac not in children},
+        host_mac=macs[host_ip],
+        host_ip=host_ip,
+        has_unanswered_host=True,
+        is_seen_alone=True,
+        confidence=0.6,
+    )
+    _look_at_child_frames(context, segments, parent)
+    return parent

@@ -1,11 +1,10 @@
-"""Which of Docker's network models do these packets show?
+"""Network models: which of Docker's network drivers the packets show, how confidently, and why.
 
-Judged from packets: tunnels, rewritten addresses, who shares a MAC with whom, who can hear whom. One model per file;
-its docstring says what tells it apart and what else looks like it. Names of points and the topology only strengthen
-what the packets say.
-
-Models contain each other: an overlay's containers leave through a bridge, a namespace that two containers share hangs
-on one. The model that explains the others is named first, the others keep a confidence below one half.
+Judged from packets: tunnels, rewritten addresses, shared MACs, who gets whose broadcasts. One model per file; its
+docstring says what tells it apart and what looks alike. Names of points and the topology only strengthen what packets
+say.
+Models contain each other: containers of an overlay leave through a bridge, a namespace that two containers share is on
+one. The model that explains the others comes first; the others keep a confidence below one half.
 """
 
 from __future__ import annotations
@@ -14,10 +13,11 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Model
 from capnet.analysis.facts.models import bridge, container, host, ipvlan, macvlan, none, overlay
 
-SURE = 0.5  # from here on a model is said to be there
+MIN_CONFIDENCE = 0.5  # of 0 to 1: from here on a model counts as present, and explains others
+MAX_CONTAINED_CONFIDENCE = 0.4  # of a model that another one explains: below MIN_CONFIDENCE
 _MODELS = (overlay, container, macvlan, ipvlan, bridge, host, none)
 
-# Model → what is to be expected beside it, and why that is no model of its own.
+# Model → models that occur with it, and why each is no model of its own then.
 _CONTAINS = {
     "overlay": {
         "bridge": "but these containers also have an overlay network, whose way out this is",
@@ -26,21 +26,20 @@ _CONTAINS = {
     },
     "container": {"bridge": "but it is the way out of a namespace that containers share"},
 }
-_NOTHING_ELSE = ("host", "none")  # what is left when no other model is there
-BELOW = 0.4
+_ONLY_ALONE = {"host", "none"}  # they say that nothing else is present
 
 
 def models(context: Context) -> list[Model]:
-    """Models with what speaks for each, the most likely first; none at all where nothing points to one."""
-    found = [model for each in _MODELS for model in each.judge(context)]
-    sure = {model.model for model in found if model.confidence >= SURE}
-    for inner in found:
-        for outer in sure & _CONTAINS.keys():
+    """Models, the most confident first; empty if nothing points to one."""
+    candidates = [candidate for model in _MODELS for candidate in model.judge(context)]
+    present = {candidate.model for candidate in candidates if candidate.confidence >= MIN_CONFIDENCE}
+    for inner in candidates:
+        for outer in present & _CONTAINS.keys():
             why = _CONTAINS[outer].get(inner.model)
-            if why and inner.model in sure:
-                inner.confidence = BELOW
+            if why and inner.model in present:
+                inner.confidence = MAX_CONTAINED_CONFIDENCE
                 inner.because.append(why)
-    if sure - set(_NOTHING_ELSE):
-        # What was only a guess is explained by the others now.
-        found = [model for model in found if model.model in sure and model.model not in _NOTHING_ELSE]
-    return sorted(found, key=lambda model: (-model.confidence, model.model))
+    if present - _ONLY_ALONE:
+        # The models that are present explain what spoke for the others.
+        candidates = [candidate for candidate in candidates if candidate.model in present - _ONLY_ALONE]
+    return sorted(candidates, key=lambda candidate: (-candidate.confidence, candidate.model))

@@ -10,86 +10,99 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.results import Evidence, Model
-from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT, FLOW_SMAC
-from capnet.analysis.facts.layer2.model import LOCAL, Talk, own_ips
-from capnet.analysis.facts.layer2.segments import segments
-from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model
+from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation
+from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.nat.addresses import addresses_behind_nat
 from capnet.analysis.facts.paths import path_facts
 from capnet.topology import Container
 from capnet.wire.addresses import mac_text
 
 
 def judge(context: Context) -> list[Model]:
-    found = segments(context)
-    if not found.talks:
+    """At most one model: of the conversation that says most."""
+    conversations = layer2_segments(context).loopback_conversations
+    if not conversations:
         return []
-    own = [talk for talk in found.talks if talk.ip != LOCAL]
-    inner = _inner(context)
-    best = next((talk for talk in own if talk.ip in inner), None)
-    sharing = [each for each in (context.topology.containers if context.topology else []) if each.shares_network_with]
-    if best:
-        return [_model(context, best, 0.85, sharing)]
-    known = {ip for here in found.at.values() for each in here.values() for ip in own_ips(each)}
-    elsewhere = next((talk for talk in own if talk.ip in known), None)
-    if elsewhere:
-        return [_model(context, elsewhere, 0.45, sharing)]
-    beside = next((talk for talk in found.talks if _beside(context, talk)), None)
-    if beside and sharing:
-        return [_model(context, beside, 0.8, sharing)]
-    if beside and inner:
-        return [_model(context, beside, 0.4, sharing)]
+    inner_ips = _inner_ips(context)
+    station_ips = {
+        ip
+        for speakers in layer2_segments(context).speakers.values()
+        for speaker in speakers.values()
+        for ip in speaker.own_ips
+    }
+    sharing = [
+        other for other in (context.topology.containers if context.topology else []) if other.shares_network_with
+    ]
+    named = [conversation for conversation in conversations if conversation.ip != LOOPBACK_IP]
+    of_container = next((conversation for conversation in named if conversation.ip in inner_ips), None)
+    of_station = next((conversation for conversation in named if conversation.ip in station_ips), None)
+    beside_container = next((conversation for conversation in conversations if _is_beside(context, conversation)), None)
+    if of_container:
+        return [_model(context, of_container, 0.85, sharing)]
+    if of_station:
+        return [_model(context, of_station, 0.45, sharing)]
+    if beside_container and sharing:
+        return [_model(context, beside_container, 0.8, sharing)]
+    if beside_container and inner_ips:
+        return [_model(context, beside_container, 0.4, sharing)]
     return []
 
 
-def _inner(context: Context) -> dict[str, int]:
+@derived
+def _inner_ips(context: Context) -> dict[str, int]:
     """Address → MAC of stations behind a host: translated, bridged, or a container's interface by its name."""
-    translated = {row.before.src for row in nat_facts(context) if "snat" in row.kind}
-    translated |= {row.after.dst for row in nat_facts(context) if "dnat" in row.kind}
+    inner_ips = set(addresses_behind_nat(context))
     for path in path_facts(context):
-        # A station on the wire is seen at its card and at the far end; a container also between its veth and a bridge.
-        hops = {(hop.src, hop.dst, hop.smac, hop.dmac, hop.ttl, hop.tunnel is None) for hop in path.hops}
-        if len(hops) == 1 and len({hop.point for hop in path.hops}) > 2:
-            translated |= {path.flow.src, path.flow.dst}
-    found = {}
-    for point, here in segments(context).at.items():
-        named = context.points[point].role == "container"
-        for mac, speaker in here.items():
-            for ip in own_ips(speaker):
-                if ip in translated or (named and mac in segments(context).homes):
-                    found[ip] = mac
-    return found
+        # A path between two hosts has their two interfaces; one from a container has a veth and a bridge as well.
+        forms = {(hop.src, hop.dst, hop.smac, hop.dmac, hop.ttl, hop.tunnel is None) for hop in path.hops}
+        if len(forms) == 1 and len({hop.point for hop in path.hops}) > 2:
+            inner_ips |= {path.flow.src, path.flow.dst}
+    segments = layer2_segments(context)
+    macs = {}
+    for point, speakers in segments.speakers.items():
+        is_container = context.points[point].role == "container"
+        for mac, speaker in speakers.items():
+            for ip in speaker.own_ips:
+                if ip in inner_ips or (is_container and mac in segments.interface_points):
+                    macs[ip] = mac
+    return macs
 
 
-def _beside(context: Context, talk: Talk) -> bool:
-    """Is the loopback of this talk that of a container which was captured at another interface, by their names?"""
-    name = context.points[talk.point].name
-    folder = name.rpartition("/")[0]
-    others = [point for point in context.points if point.name.rpartition("/")[0] == folder and point.name != name]
-    return bool(folder) and folder != host_of(name) and any(point.packets for point in others)
+def _is_beside(context: Context, conversation: LoopbackConversation) -> bool:
+    """Is it at the loopback of a container of which another interface was captured, by the names of the points?"""
+    name = context.points[conversation.point].name
+    container = name.rpartition("/")[0]
+    siblings = [point for point in context.points if point.name.rpartition("/")[0] == container and point.name != name]
+    return bool(container) and container != host_of(name) and any(point.packets for point in siblings)
 
 
-def _model(context: Context, talk: Talk, confidence: float, sharing: list[Container]) -> Model:
-    where = context.points[talk.point].name
+def _model(context: Context, conversation: LoopbackConversation, confidence: float, sharing: list[Container]) -> Model:
+    """The model of one conversation; `sharing` are the containers that use another one's network, by the topology."""
+    point_name = context.points[conversation.point].name
+    because = [f"{conversation.ip} talks to itself at {point_name}: client and server are in one network namespace"]
+    if conversation.ip == LOOPBACK_IP:
+        because = [f"client and server talk over {LOOPBACK_IP} at {point_name}: both are in one network namespace"]
     evidence: list[Evidence] = []
-    because = [f"{talk.ip} talks to itself at {where}: client and server are in one network namespace"]
-    if talk.ip == LOCAL:
-        because = [f"client and server talk over {LOCAL} at {where}: both are in one network namespace"]
-    mac = _inner(context).get(talk.ip)
+    segments = layer2_segments(context)
+    mac = _inner_ips(context).get(conversation.ip)
     if mac is not None:
-        outside = [point for point, here in segments(context).at.items() if mac in here]
-        names = " and ".join(context.points[point].name for point in outside[:2])
+        points = [point for point, speakers in segments.speakers.items() if mac in speakers]
+        names = " and ".join(context.points[point].name for point in points[:2])
         because.append(f"to others, all of it is one MAC, {mac_text(mac)}, with one address, at {names}")
         flows = context.flows
-        rows = np.flatnonzero((flows[:, FLOW_SMAC] == mac) & one_of(flows[:, FLOW_POINT], outside))
-        evidence = [context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows.tolist()[:3]]
+        is_from_mac = (flows[:, schema.FLOW_SMAC] == mac) & one_of(flows[:, schema.FLOW_POINT], points)
+        rows = np.flatnonzero(is_from_mac).tolist()[:3]
+        evidence = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
     else:
         because.append("but one container that calls itself looks the same")
-    for box in sharing:
-        because.append(f"Docker runs {box.name} in the network namespace of {box.shares_network_with}")
+    for container in sharing:
+        because.append(f"Docker runs {container.name} in the network namespace of {container.shares_network_with}")
         confidence = 0.99
-    evidence += [context.evidence(each.point, each.frame) for each in segments(context).talks[:4]]
-    return Model("container", confidence, because, sorted(set(evidence))[:10])
+    evidence += [context.evidence(other.point, other.frame) for other in segments.loopback_conversations[:4]]
+    return Model("container", confidence, because, sorted(set(evidence))[:MAX_EVIDENCE])

@@ -1,0 +1,66 @@
+"""Interface points: which capture points are the own interface of a station.
+
+At its own interface, every unicast frame is from the station or to it. Where only two stations speak, the direction of
+the flow links decides: packets start at the sender's interface and end at the receiver's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import FlowRows, FlowTable
+from capnet.analysis.correlate.flow_links import Links
+from capnet.analysis.correlate.link_building import flow_links
+
+_ROLES_WITHOUT_A_STATION = ("bridge", "veth", "overlay", "loopback")
+
+
+@derived
+def interface_points(context: Context) -> dict[int, list[int]]:
+    """MAC → capture points that are its own interface."""
+    flows = context.flows
+    links = flow_links(context)
+    by_mac: dict[int, list[int]] = {}
+    for number, point in enumerate(context.points):
+        if point.role in _ROLES_WITHOUT_A_STATION:
+            continue
+        rows = _unicast_rows(flows, number)
+        macs = _macs_in_all(flows, rows)
+        if len(macs) > 1:
+            macs = [mac for mac in _most_common_end(flows, rows, links) if mac in macs]
+        if len(macs) == 1:
+            by_mac.setdefault(macs[0], []).append(number)
+    return by_mac
+
+
+def _unicast_rows(flows: FlowTable, point: int) -> FlowRows:
+    """Flows at a point outside of tunnels that have both MACs, the destination no group."""
+    source_mac, destination_mac = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
+    is_outside = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
+    rows = np.flatnonzero(is_outside & (source_mac > 0) & (destination_mac > 0))
+    return rows[(destination_mac[rows] >> 40 & 1) == 0]
+
+
+def _macs_in_all(flows: FlowTable, rows: FlowRows) -> list[int]:
+    """MACs that are the source or the destination of all these flows."""
+    counts: Counter[int] = Counter()
+    for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
+        macs, flows_of_mac = np.unique(flows[rows, column], return_counts=True)
+        counts.update(dict(zip(macs.tolist(), flows_of_mac.tolist(), strict=True)))
+    # A flow from a MAC to itself counts once (ipvlan: both ends have the parent's MAC).
+    to_itself = rows[flows[rows, schema.FLOW_SMAC] == flows[rows, schema.FLOW_DMAC]]
+    counts.subtract(Counter(flows[to_itself, schema.FLOW_SMAC].tolist()))
+    return [mac for mac, count in counts.items() if count == len(rows)]
+
+
+def _most_common_end(flows: FlowTable, rows: FlowRows, links: Links) -> list[int]:
+    """The MAC at which most paths of these flows begin or end; empty if none does."""
+    has_before, has_after = links.before[rows] >= 0, links.after[rows] >= 0
+    first_rows, last_rows = rows[~has_before & has_after], rows[has_before & ~has_after]
+    ends = Counter([*flows[first_rows, schema.FLOW_SMAC].tolist(), *flows[last_rows, schema.FLOW_DMAC].tolist()])
+    return [mac for mac, _ in ends.most_common(1)]

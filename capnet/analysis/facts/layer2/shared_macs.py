@@ -1,0 +1,69 @@
+"""Shared MACs: one MAC that speaks for several addresses of its own, at several interfaces. That is ipvlan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import destination, is_multicast_mac, source
+from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.facts.layer2.model import Segments, SharedMac, unicast
+from capnet.wire.addresses import address_value
+
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+def shared_macs(context: Context, segments: Segments, nat_addresses: set[str]) -> list[SharedMac]:
+    """MACs with several addresses of their own; `nat_addresses` are those that NAT writes into packets.
+
+    On a bridge, hairpin NAT puts the host's address into frames of a container's MAC.
+    """
+    by_mac: dict[int, SharedMac] = {}
+    for point, speakers in segments.speakers.items():
+        for mac, speaker in speakers.items():
+            own = [ip for ip in speaker.own_ips if ip not in nat_addresses or ip in speaker.claimed]
+            if own and not is_multicast_mac(mac):
+                shared = by_mac.setdefault(mac, SharedMac(mac, {}, []))
+                shared.ips_at[point] = own
+                shared.claimed = sorted({*shared.claimed, *(speaker.claimed & set(own))}, key=address_value)
+    several = [shared for shared in by_mac.values() if len(shared.ips) > 1]
+    for shared in several:
+        rows = _self_flows(context, shared.mac).tolist()
+        shared.self_flows = [row for row in rows if not _ends(context, row) & nat_addresses]
+        for point in shared.ips_at:
+            ips = sorted(_ips_in_all(context, point) & shared.ip_set)
+            if len(ips) == 1 and point in segments.interface_points.get(shared.mac, ()):
+                shared.interfaces[point] = ips[0]
+    return several
+
+
+def _ends(context: Context, row: int) -> set[str]:
+    flow = context.flows[row]
+    return {source(flow), destination(flow)}
+
+
+@derived
+def _ips_in_all(context: Context, point: int) -> set[str]:
+    """Addresses that every unicast flow at a point is from or to."""
+    rows = unicast(context, point)
+    if not len(rows):
+        return set()
+    flows = context.flows[rows]
+    ips = set()
+    for ip in _ends(context, int(rows[0])):  # only an end of the first flow can be an end of all
+        value = address_value(ip)
+        is_end = (flows[:, _SOURCE] == value).all(axis=1) | (flows[:, _DESTINATION] == value).all(axis=1)
+        if is_end.all():
+            ips.add(ip)
+    return ips
+
+
+def _self_flows(context: Context, mac: int) -> FlowRows:
+    """Flows from a MAC to itself between two addresses: both interfaces have the parent's MAC."""
+    flows = context.flows
+    is_self = (flows[:, schema.FLOW_SMAC] == mac) & (flows[:, schema.FLOW_DMAC] == mac)
+    rows = np.flatnonzero(is_self & (flows[:, schema.FLOW_VIA] == 0))
+    return rows[(flows[rows][:, _SOURCE] != flows[rows][:, _DESTINATION]).any(axis=1)]

@@ -1,0 +1,123 @@
+"""Speakers: for which IP addresses each MAC address speaks, judged from the station table.
+
+A MAC owns an address if it claims the address in ARP, or if packets from the address still have an initial TTL.
+Otherwise the MAC forwards for it. Packets with a small TTL prove neither: protocols of the local link send them so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_address
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_multicast, is_multicast_mac
+from capnet.analysis.core.schema import StationTable
+from capnet.wire.addresses import address_text, address_value
+
+SENT, ARP_SENT, RECEIVED = 0, 1, 2  # values of STATION_HOW
+MAX_LINK_LOCAL_TTL = 32  # IGMP, SSDP and traceroute start below; a path that uses up 32 of 64 hops does not exist
+BROADCAST_MAC = 0xFFFFFFFFFFFF
+
+_Claimants = dict[tuple[int, int], set[int]]  # halves of an address → MACs that claim it in ARP
+
+
+@dataclass
+class Speaker:
+    """What the station table says about one MAC. Dictionaries map an address to its packets."""
+
+    mac: int
+    own: dict[str, int] = field(default_factory=dict)
+    forwarded: dict[str, int] = field(default_factory=dict)  # sources of packets that it only passed on
+    ambiguous: dict[str, int] = field(default_factory=dict)  # own or forwarded: only small TTLs were seen
+    received: dict[str, int] = field(default_factory=dict)  # destinations of packets sent to it
+    claimed: set[str] = field(default_factory=set)  # addresses it claimed in ARP
+    sending_points: set[int] = field(default_factory=set)
+    receiving_points: set[int] = field(default_factory=set)
+    packets: int = 0
+
+    @cached_property
+    def own_ips(self) -> list[str]:
+        """IPv4 addresses of the station itself, sorted, without link-local, loopback and group addresses."""
+        return sorted(filter(_is_station, self.own), key=address_value)
+
+    @cached_property
+    def forwarded_ips(self) -> list[str]:
+        """Addresses that it forwards for, sorted. Link-local ones never cross a router (RFC 4007)."""
+        ips = (ip for ip in self.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local)
+        return sorted(ips, key=address_value)
+
+
+def speakers(context: Context, point: int | None = None, *, outside_tunnels: bool = False) -> dict[int, Speaker]:
+    """MAC → its speaker, at one point or at all of them, by the time of the first frame. Callers must not change it."""
+    if len(context.points) <= 1:
+        point = None
+    return _speakers(context, point, outside_tunnels)
+
+
+@derived
+def _speakers(context: Context, point: int | None, outside_tunnels: bool) -> dict[int, Speaker]:
+    table = context.stations
+    if point is not None:
+        table = table[table[:, schema.STATION_POINT] == point]
+    if outside_tunnels:
+        table = table[table[:, schema.STATION_VIA] == 0]
+    claimants = _claimants(table)
+    claiming_macs = set().union(*claimants.values())
+    by_mac: dict[int, Speaker] = {}
+    for row in table[np.argsort(table[:, schema.STATION_FIRST], kind="stable")].tolist():
+        mac = row[schema.STATION_MAC]
+        if mac <= 0 or mac == BROADCAST_MAC:
+            continue
+        speaker = by_mac.get(mac) or by_mac.setdefault(mac, Speaker(mac))
+        _add(speaker, row, claimants, claiming_macs)
+    for speaker in by_mac.values():
+        if speaker.forwarded:
+            speaker.forwarded = {ip: n for ip, n in speaker.forwarded.items() if ip not in speaker.own}
+        if speaker.ambiguous:
+            clear = speaker.own.keys() | speaker.forwarded.keys()
+            speaker.ambiguous = {ip: n for ip, n in speaker.ambiguous.items() if ip not in clear}
+    return by_mac
+
+
+def _claimants(table: StationTable) -> _Claimants:
+    columns = [schema.STATION_MAC, schema.STATION_IP_HI, schema.STATION_IP_LO]
+    claimants: _Claimants = {}
+    for mac, hi, lo in table[table[:, schema.STATION_HOW] == ARP_SENT][:, columns].tolist():
+        claimants.setdefault((hi, lo), set()).add(mac)
+    return claimants
+
+
+def _add(speaker: Speaker, row: list[int], claimants: _Claimants, claiming_macs: set[int]) -> None:
+    """Add one row of the station table to the speaker of its MAC."""
+    how, packets, point = row[schema.STATION_HOW], row[schema.STATION_PACKETS], row[schema.STATION_POINT]
+    if how != RECEIVED or is_multicast_mac(speaker.mac):
+        speaker.packets += packets
+    (speaker.receiving_points if how == RECEIVED else speaker.sending_points).add(point)
+    hi, lo = row[schema.STATION_IP_HI], row[schema.STATION_IP_LO]
+    address = address_text(hi, lo)
+    if address in ("0.0.0.0", "::"):
+        return
+    owners = claimants.get((hi, lo), set())
+    if how == ARP_SENT:
+        speaker.claimed.add(address)
+    # A MAC that takes part in ARP claims its own addresses there: then the TTL alone is no proof against a claim.
+    has_own_ttl = row[schema.STATION_TTL_MAX] in INITIAL_TTLS and (speaker.mac not in claiming_macs or not owners)
+    if how == RECEIVED:
+        addresses = speaker.received
+    elif speaker.mac in owners or has_own_ttl:
+        addresses = speaker.own
+    elif row[schema.STATION_TTL_MAX] <= MAX_LINK_LOCAL_TTL and not owners:
+        addresses = speaker.ambiguous
+    else:
+        addresses = speaker.forwarded
+    addresses[address] = addresses.get(address, 0) + packets
+
+
+def _is_station(ip: str) -> bool:
+    first = ip.partition(".")[0]
+    return ":" not in ip and 0 < int(first) < 224 and first != "127" and not ip.startswith("169.254.")
