@@ -1,15 +1,20 @@
 """capnet: what a container network does to a packet.
 
     report = capnet.analyze("bridge.pcapng")                    # a Report: models, nat, tunnels, paths, findings …
-    report = capnet.analyze(["docker0.pcap", "ens33.pcap"])     # one capture heard at two points
+    report = capnet.analyze(["docker0.pcap", "ens33.pcap"])     # one capture made at two points
     report = capnet.analyze("bridge.pcapng", capnet.Topology.load("bridge.topology.json"))
+
+    for finding in report.findings:                             # lists of small dataclasses
+        print(finding.level, finding.name, finding.says, finding.evidence)
+    report.to_dict(); report.to_json()                          # the JSON contract, see docs/report.md
+    print(capnet.render(report, "table"))                       # or "json", "html", …
 
     with capnet.open_capture("bridge.pcapng") as capture:       # the frames themselves, decoded
         for block in capture.blocks():                          # block["ttl"]: a numpy array, a value per frame
             ...
 
-Times are ns since 1970 UTC, delays microseconds, frame numbers those of Wireshark. What cannot be read raises
-`capnet.errors.UnreadableInput`; damage inside a file is a problem in the report, and what is before it is read.
+Times are ns since 1970 UTC, delays are microseconds, frame numbers are those of Wireshark. A file that cannot be read
+raises `capnet.errors.UnreadableInput`. Damage inside a file is a problem in the report, and frames before it are read.
 """
 
 # The names below are loaded on first use, because `capnet --help` must not wait for numpy.
@@ -18,19 +23,24 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["Report", "Topology", "__version__", "analyze", "open_capture"]
+__all__ = ["Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render"]
 
 if TYPE_CHECKING:
+    from capnet import errors
     from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.results import Finding
     from capnet.analysis.engine import analyze
+    from capnet.report.render import render
     from capnet.topology import Topology
     from capnet.wire.capture import open_capture
 
 _HOMES = {
-    "analyze": "capnet.analysis.engine",
+    "Finding": "capnet.analysis.core.results",
     "Report": "capnet.analysis.core.contract.report",
     "Topology": "capnet.topology",
+    "analyze": "capnet.analysis.engine",
     "open_capture": "capnet.wire.capture",
+    "render": "capnet.report.render",
 }
 
 
@@ -44,4 +54,6 @@ def __getattr__(name: str) -> object:
 
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name == "errors":
+        return import_module("capnet.errors")
     raise AttributeError(f"module 'capnet' has no attribute {name!r}")

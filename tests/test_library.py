@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError, replace
 from os import PathLike
 from pathlib import Path
 
 import pytest
 
+import capnet
 from capnet import Topology, analyze, open_capture
 from capnet.analysis import engine
+from capnet.analysis.core.contract.report import SECTIONS
 from capnet.analysis.engine import Progress, Source
 from capnet.errors import UnreadableInput
 from tests.conftest import PROJECT
 
 TCP = PROJECT / "tests" / "made" / "tcp.pcap"
+BRIDGE, OVERLAY = (PROJECT / "pcaps" / f"{name}.pcapng" for name in ("bridge", "overlay"))
 UDP = PROJECT / "tests" / "made" / "arp.pcap"
 
 
@@ -65,7 +70,7 @@ def test_help_shows_what_there_is_to_use() -> None:
     """In a fresh interpreter, where nothing has been loaded yet."""
     code = "import capnet, pydoc; print(pydoc.plain(pydoc.render_doc(capnet)))"
     said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for name in ("class Report(", "class Topology(", "open_capture(", "analyze("):
+    for name in ("class Finding(", "class Report(", "class Topology(", "open_capture(", "analyze(", "render("):
         assert name in said
 
 
@@ -114,3 +119,73 @@ def test_file_size_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "stat", counting)
     assert analyze(TCP).inputs[0].bytes == len(TCP.read_bytes())
     assert asked.count(TCP) == 1
+
+
+def test_public_names_are_few_and_importable() -> None:
+    """What is not named here is internal."""
+    public = {"Finding", "Report", "Topology", "__version__", "analyze", "errors", "open_capture", "render"}
+    assert set(capnet.__all__) == public
+    assert public <= set(dir(capnet))
+    assert capnet.errors.UnreadableInput is UnreadableInput
+    assert isinstance(capnet.analyze(TCP), capnet.Report)
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        capnet.analyse  # noqa: B018
+
+
+def test_report_to_json_is_what_the_command_prints() -> None:
+    report = analyze(BRIDGE)
+    printed = subprocess.run(
+        [sys.executable, "-m", "capnet", "analyze", str(BRIDGE), "--format", "json"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert report.to_json() == capnet.render(report, "json") == printed
+    assert json.loads(printed) == report.to_dict()
+
+
+def test_report_to_dict_keeps_chosen_sections() -> None:
+    report = analyze(BRIDGE)
+    assert set(report.to_dict()) - set(report.to_dict(only=["nat"])) == set(SECTIONS) - {"nat"}
+    assert report.to_dict(only=["nat"])["nat"] == report.to_dict()["nat"] != []
+
+
+@pytest.mark.parametrize("format", ["table", "html"])
+def test_render_writes_each_format(format: str) -> None:
+    """As the command does, which names the file as it was given."""
+    file = BRIDGE.relative_to(Path.cwd())
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", "analyze", str(file), "--format", format],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert capnet.render(analyze(file), format) == done.stdout
+
+
+def test_render_of_unknown_format_names_the_known() -> None:
+    with pytest.raises(ValueError, match=r"no report format 'yaml'; choose from .*html, json, .*table"):
+        capnet.render(analyze(TCP), "yaml")
+
+
+def test_report_cannot_be_changed() -> None:
+    report = analyze(TCP)
+    with pytest.raises(FrozenInstanceError):
+        report.findings = []  # type: ignore[misc]
+    assert replace(report, findings=[]).findings == []
+
+
+@pytest.mark.parametrize("path", [TCP, BRIDGE, OVERLAY], ids=lambda path: path.stem)
+def test_repr_of_a_report_fits_a_screen(path: Path) -> None:
+    report = analyze([path, UDP])
+    lines = repr(report).splitlines()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 100
+    assert path.name in lines[0]
+    assert any(line.split()[:2] == ["nat", str(len(report.nat))] for line in lines)
+
+
+def test_repr_of_a_report_is_safe_to_print() -> None:
+    """A file may be called anything; thousands of files are a short line as well."""
+    report = analyze(TCP)
+    hostile = replace(report.inputs[0], file="/tmp/\x1b[31m\n\u202e" + "x" * 300 + ".pcap")
+    lines = repr(replace(report, inputs=[hostile] * 1000)).splitlines()
+    assert len(lines) <= 20
+    assert all(line.isprintable() and line.isascii() and len(line) <= 100 for line in lines)
+    assert "997 more" in lines[0]

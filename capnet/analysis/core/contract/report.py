@@ -97,11 +97,12 @@ class Report:
 
     def __repr__(self) -> str:
         """A screen at most: the files, the points, and how many facts of each kind there are."""
-        files = [ascii(source.file)[1:-1][-40:] for source in self.inputs[:MAX_REPR_INPUTS]]
+        shown = self.inputs[:MAX_REPR_INPUTS]
+        files = [ascii(source.file)[1:-1][-66 // len(shown) :] for source in shown]  # 66 columns for all
         if len(self.inputs) > len(files):
             files.append(f"{len(self.inputs) - len(files)} more")
         lines = [
-            f"<capnet.Report of {', '.join(files)[:80]}",
+            f"<capnet.Report of {', '.join(files)}",
             f"  {self.coverage.frames} frames, {self.coverage.decoded} decoded, at {len(self.points)} points",
         ]
         for name in SECTIONS:
