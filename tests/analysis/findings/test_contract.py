@@ -1,0 +1,115 @@
+"""What every finding must have: its manual page, its constants, a story with it and one without, a silent witness."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import string
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from capnet.analysis.core.results import Report
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.engine import analyze
+from capnet.analysis.findings import finding_modules
+from capnet.scenario import library
+from tests.conftest import GOLDENS, MADE, PROJECT
+from tests.generated.findings import HEADINGS, manual, scenario
+
+FOLDER = PROJECT / "capnet" / "analysis" / "findings"
+LEVELS = ("error", "warning", "info")
+CONSTANTS = {"NAME", "LEVELS", "SCENARIO", "WITNESS", "EXPLAINS"}
+NAMES = {finding_name(module.__name__) for module in finding_modules()}
+
+every_finding = pytest.mark.parametrize("module", finding_modules(), ids=lambda module: finding_name(module.__name__))
+
+
+@cache
+def report(capture: Path) -> Report:
+    return analyze(capture)
+
+
+def test_every_file_of_the_folder_is_a_finding() -> None:
+    files = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
+    assert [module.__name__.rpartition(".")[2] for module in finding_modules()] == files
+
+
+@every_finding
+def test_finding_docstring_is_its_manual_page(module: ModuleType) -> None:
+    """`name: what it is` on the first line, then each heading once, in this order."""
+    page = manual(module)
+    assert page.name == module.NAME == finding_name(module.__name__)
+    assert page.title.endswith(".")
+    assert list(page.sections) == list(HEADINGS)
+    assert all(page.sections.values())
+
+
+@every_finding
+def test_finding_constants_are_complete(module: ModuleType) -> None:
+    assert CONSTANTS - set(vars(module)) == set()
+    assert module.LEVELS and set(module.LEVELS) <= set(LEVELS)
+    assert set(module.EXPLAINS) <= NAMES - {module.NAME}
+    name, reason = scenario(module)
+    assert (name in library.files()) if name else reason
+    assert (PROJECT / module.WITNESS).is_file()
+
+
+@every_finding
+def test_finding_sentences_are_texts(module: ModuleType) -> None:
+    """Each has English; Chinese, where it exists, has the same values."""
+
+    def values(text: str) -> set[str | None]:
+        return {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+
+    texts = {name: value for name, value in vars(module).items() if isinstance(value, Text)}
+    assert texts
+    for name, text in texts.items():
+        assert text.en, name
+        assert not text.zh or values(text.zh) == values(text.en), name
+
+
+@every_finding
+def test_finding_name_is_its_file_name_only(module: ModuleType) -> None:
+    """No string of the code spells it, so that renaming the file renames the finding."""
+    tree = ast.parse(inspect.getsource(module))
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert module.NAME not in strings
+
+
+@every_finding
+def test_finding_has_a_story_with_it_and_one_without(module: ModuleType) -> None:
+    file = Path(__file__).with_name(f"test_{module.__name__.rpartition('.')[2]}.py")
+    assert file.is_file()
+    tests = re.findall(r"^def (test_\w+)\(", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert any(test.endswith("_is_told") for test in tests)
+    assert any(test.endswith("_is_silent") for test in tests)
+
+
+@every_finding
+def test_finding_is_not_told_of_its_witness(module: ModuleType) -> None:
+    assert module.NAME not in {finding.name for finding in report(PROJECT / module.WITNESS).findings}
+
+
+@every_finding
+def test_finding_is_told_of_its_scenario(module: ModuleType) -> None:
+    name, _ = scenario(module)
+    if name:
+        golden = PROJECT / "pcaps" / f"{name}.pcapng"
+        assert module.NAME in {finding.name for finding in report(golden).findings}
+
+
+@pytest.mark.parametrize("capture", [*GOLDENS, *MADE], ids=lambda path: path.name)
+def test_levels_told_are_declared(capture: Path) -> None:
+    declared = {finding_name(module.__name__): getattr(module, "LEVELS", LEVELS) for module in finding_modules()}
+    for finding in report(capture).findings:
+        assert finding.level in declared[finding.name]
+
+
+def test_no_finding_explains_what_explains_it() -> None:
+    """Else both would be left out."""
+    explains = {finding_name(module.__name__): set(getattr(module, "EXPLAINS", ())) for module in finding_modules()}
+    assert not [(name, other) for name, others in explains.items() for other in others if name in explains[other]]

@@ -1,0 +1,85 @@
+"""dns-failure: names that are not resolved, servers that do not answer, and answers that are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scapy.layers.dns import DNS, DNSQR
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
+
+from tests.analysis.findings.made import CLIENT, MAC_1, MAC_2, SERVER, of_packets
+
+NAME = "dns-failure"
+
+
+def query(name: str, rcode: int | None, ident: int = 1) -> list[Ether]:
+    """A query and, unless `rcode` is None, its answer."""
+    question = DNS(id=ident, qd=DNSQR(qname=name))
+    out = Ether(src=MAC_1, dst=MAC_2) / IP(src=CLIENT, dst=SERVER) / UDP(sport=40000 + ident, dport=53) / question
+    if rcode is None:
+        return [out]
+    answer = DNS(id=ident, qr=1, rcode=rcode, qd=DNSQR(qname=name))
+    back = Ether(src=MAC_2, dst=MAC_1) / IP(src=SERVER, dst=CLIENT) / UDP(sport=53, dport=40000 + ident) / answer
+    return [out, back]
+
+
+def later(packet: Ether, seconds: float) -> Ether:
+    packet.time += seconds
+    return packet
+
+
+def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
+    packets = [
+        *query("good.test", 0, 1),
+        *query("web.test", 3, 2),
+        *query("bad.test", 2, 3),
+        *query("web.test", 3, 4),
+    ]
+    findings = of_packets(tmp_path, NAME, *packets)
+    facts = [finding["facts"] for finding in findings]
+    assert {(finding["level"], finding["facts"]["name"]) for finding in findings} == {
+        ("info", "web.test"),
+        ("warning", "bad.test"),
+    }
+    assert {(each["name"], each["code"], each["answers"]) for each in facts} == {("web.test", 3, 2), ("bad.test", 2, 1)}
+    assert {frame["frame"] for finding in findings for frame in finding["evidence"]} == {4, 6, 8}
+
+
+def test_server_without_any_answer_is_told(tmp_path: Path) -> None:
+    repeated = later(query("web.test", None, 7)[0], 2)
+    (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), repeated)
+    assert finding["says"] == f"{SERVER} did not answer 1 question of {CLIENT}"
+    assert finding["level"] == "warning"
+
+
+def test_resolved_name_is_silent(tmp_path: Path) -> None:
+    assert of_packets(tmp_path, NAME, *query("good.test", 0), later(query("good.test", 0, 2)[0], 2)) == []
+
+
+def test_query_at_the_end_of_the_capture_is_silent(tmp_path: Path) -> None:
+    """The answer had no time to come."""
+    assert of_packets(tmp_path, NAME, *query("web.test", None), *query("web.test", None, 7)) == []
+
+
+def test_server_that_answers_another_query_is_silent(tmp_path: Path) -> None:
+    packets = [*query("web.test", None, 1), *query("web.test", 0, 2), later(query("web.test", 0, 3)[0], 2)]
+    assert of_packets(tmp_path, NAME, *packets) == []
+
+
+@pytest.mark.parametrize("length", range(40, 75))
+def test_answer_cut_by_snap_length_names_what_is_there(length: int, tmp_path: Path) -> None:
+    answer = bytes(query("web.test", 3)[1])
+    for finding in of_packets(tmp_path, NAME, Ether(answer[:length])):
+        assert "web.test".startswith(finding["facts"]["name"])
+
+
+@pytest.mark.parametrize("question", [b"\x3fshort", b"\xc0\x0c", b"\x01\x1b\x00"])
+def test_hostile_name_is_bounded(question: bytes, tmp_path: Path) -> None:
+    """A label length beyond the packet, a pointer to itself, an escape character."""
+    head = Ether(src=MAC_2, dst=MAC_1) / IP(src=SERVER, dst=CLIENT) / UDP(sport=53, dport=4)
+    flags = b"\x00\x01\x81\x83\x00\x01" + bytes(6)
+    (finding,) = of_packets(tmp_path, NAME, head / Raw(flags + question))
+    assert finding["facts"]["name"] in ("", "\x1b")

@@ -1,0 +1,30 @@
+"""duplicate-observation: one packet twice at one point. `correlate/test_duplicates.py` tests captures of `any`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import of_story
+from tests.stories import Network, udp
+from tests.story_reports import A, B
+
+
+def test_packet_recorded_twice_within_a_ms_is_told(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    for number in range(3):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), *([("A/ens33", packet)] if number else []), gap=1e4)
+    (finding,) = of_story(net, tmp_path, "duplicate-observation")
+    assert (finding["level"], finding["facts"]) == ("info", {"point": "A/ens33", "packets": 2})
+    assert [frame["frame"] for frame in finding["evidence"]] == [2, 3]
+
+
+@pytest.mark.parametrize(("gap_us", "ident"), [(5000.0, 1), (50.0, 2)], ids=["5 ms apart", "another IP id"])
+def test_packet_sent_twice_by_its_host_is_silent(tmp_path: Path, gap_us: float, ident: int) -> None:
+    net = Network(["A/ens33"])
+    packet = udp(f"{A}:5000 > {B}:7000", b"the same", ident=1)
+    net.at(0.0, "A/ens33", packet)
+    net.at(gap_us, "A/ens33", packet.but(ident=ident))
+    assert of_story(net, tmp_path, "duplicate-observation") == []

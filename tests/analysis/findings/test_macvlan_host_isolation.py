@@ -1,0 +1,74 @@
+"""macvlan-host-isolation: a host that asks for its own macvlan child."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+from capnet.analysis.engine import analyze
+from capnet.report.document import document
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.conftest import PROJECT
+from tests.stories import Network, arp, tcp
+from tests.story_reports import A, B
+from tests.wire.expected import stored
+
+CHILD_1, CHILD_2 = "192.168.111.10", "192.168.111.11"
+MAC_1, MAC_2 = "06:11:00:00:00:0a", "06:11:00:00:00:0b"
+
+
+def lan(folder: Path, *, reaches_children: bool) -> Findings:
+    """Two children and host B through A's interface in the middle; A asks for a child."""
+    net = Network(["if0", "if1", "if2", "if3"])  # child 1, child 2, A's interface, B
+    numbers = count(1000, 1000)  # of sequence: no two packets are equal
+
+    def record(form: object, *points: str) -> None:
+        net.pass_by(*((point, form) for point in points))  # type: ignore[misc]
+
+    for mac, address in ((MAC_1, CHILD_1), (MAC_2, CHILD_2), (CARD_B, B)):
+        for point in net.points:
+            net.at(net.now, point, arp(1, mac, address, "192.168.111.200"))
+        net.now += 1e6
+    for src, smac, dst, dmac, way in (
+        (f"{CHILD_1}:40000", MAC_1, f"{CHILD_2}:80", MAC_2, ("if0", "if2", "if1")),
+        (f"{CHILD_1}:40001", MAC_1, f"{B}:80", CARD_B, ("if0", "if2", "if3")),
+        (f"{CHILD_2}:40001", MAC_2, f"{B}:80", CARD_B, ("if1", "if2", "if3")),
+    ):
+        record(tcp(f"{src} > {dst}", b"ask", seq=next(numbers), ident=1, smac=smac, dmac=dmac), *way)
+        record(tcp(f"{dst} > {src}", b"tell", seq=next(numbers), ident=2, smac=dmac, dmac=smac), *way[::-1])
+    for _ in range(3):
+        for point in ("if0", "if1", "if2", "if3") if reaches_children else ("if2", "if3"):
+            net.at(net.now, point, arp(1, CARD_A, A, CHILD_1))
+        net.now += 1e6
+    if reaches_children:
+        for point in ("if0", "if2"):
+            net.at(net.now, point, arp(2, MAC_1, CHILD_1, A, to=CARD_A))
+    record(
+        tcp(f"{CHILD_1}:40002 > {B}:80", b"ask", seq=next(numbers), ident=5, smac=MAC_1, dmac=CARD_B),
+        "if0",
+        "if2",
+        "if3",
+    )
+    return of_story(net, folder, "macvlan-host-isolation")
+
+
+def test_host_asking_for_own_child_is_told(tmp_path: Path) -> None:
+    (finding,) = lan(tmp_path, reaches_children=False)
+    facts = finding["facts"]
+    assert (facts["host"], facts["child"], facts["requests"]) == (A, CHILD_1, 3)
+    assert {frame["point"] for frame in finding["evidence"]} == {"if2"}
+
+
+def test_host_reaching_its_neighbours_is_silent(tmp_path: Path) -> None:
+    assert lan(tmp_path, reaches_children=True) == []
+
+
+def test_requests_in_macvlan_golden_as_tshark_counts_is_told() -> None:
+    capture = PROJECT / "pcaps" / "macvlan.pcapng"
+    report = document(analyze(capture))
+    (finding,) = named(report, "macvlan-host-isolation")
+    facts = finding["facts"]
+    rows = stored(capture)[1]
+    asked = [row for row in rows if (row.get("arp_op"), row.get("src"), row.get("dst")) == ("1", A, facts["child"])]
+    (point,) = [point["interface"] for point in report["points"] if point["name"] == facts["point"]]
+    assert facts["requests"] == sum(row["point"] == str(point) for row in asked) > 0

@@ -1,0 +1,58 @@
+"""no-return-route: a host that gets packets of a network that it has no route to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import named
+from tests.analysis.findings.routes import CARD, route_findings
+from tests.stories import SYN, Network, Packet, ping, tcp
+from tests.story_reports import B, read
+
+L3 = ["A/one/eth0", "A/ens33", "B/ens33"]
+
+
+def routed_without_nat(net: Network, packet: Packet) -> None:
+    """Three times by ipvlan L3: out with the parent's MAC, TTL unchanged."""
+    for number in range(3):
+        sent = packet.but(ident=packet.ident + number, seq=packet.seq + number * (packet.proto == "icmp"), smac=CARD)
+        net.pass_by(*((point, sent) for point in L3), gap=1e6)
+
+
+def test_host_without_route_to_ipvlan_l3_is_told(tmp_path: Path) -> None:
+    net = Network(L3)
+    routed_without_nat(net, ping(f"10.0.1.2 > {B}", 9, 1, ident=1))
+    routed_without_nat(net, tcp(f"10.0.2.2:4000 > {B}:80", flags=SYN, seq=1, ident=40))
+    report = read(net, tmp_path)
+    (finding,) = named(report, "no-return-route")
+    assert finding["facts"] == {
+        "point": "B/ens33", "destination": B, "sources": ["10.0.1.2", "10.0.2.2"], "connections": 2,
+    }  # fmt: skip
+    assert finding["level"] == "error" and B in finding["fix"]
+    assert {frame["point"] for frame in finding["evidence"]} == {"B/ens33"}
+    assert route_findings(report) == {"no-return-route"}
+
+
+@pytest.mark.parametrize("story", ["answered", "same network", "sender's host alone", "public address"])
+def test_route_neighbour_or_one_side_alone_is_silent(tmp_path: Path, story: str) -> None:
+    net = Network(L3[:2] if story == "sender's host alone" else L3)
+    source = {"same network": "192.168.111.10", "public address": "203.0.113.5"}.get(story, "10.0.1.2")
+    question = ping(f"{source} > {B}", 9, 1, ident=1, smac=CARD)
+    for number in range(3):
+        sent = question.but(seq=number, ident=number + 1)
+        net.pass_by(*((point, sent) for point in net.points), gap=1e5)
+        if story == "answered":
+            answer = ping(f"{B} > {source}", 9, number, ident=number + 90, icmp=(0, 0))
+            net.pass_by(*((point, answer) for point in L3[::-1]), gap=1e5)
+    assert route_findings(read(net, tmp_path)) == set()
+
+
+def test_one_answer_to_many_questions_is_silent(tmp_path: Path) -> None:
+    """What is missing then is lost, not without a route."""
+    net = Network(L3)
+    routed_without_nat(net, ping(f"10.0.1.2 > {B}", 9, 1, ident=1))
+    answer = ping(f"{B} > 10.0.1.2", 9, 2, ident=90, icmp=(0, 0))
+    net.pass_by(*((point, answer) for point in L3[::-1]))
+    assert route_findings(read(net, tmp_path)) == set()

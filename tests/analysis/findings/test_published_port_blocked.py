@@ -1,0 +1,41 @@
+"""published-port-blocked: SYNs to a published port without an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story, two_hosts
+from tests.stories import ACK, SYN, Network, about, ping, tcp
+from tests.story_reports import A, B
+
+
+def syns(folder: Path, *points: str, port: int = 8080, answered: bool = False, refused: bool = False) -> Findings:
+    """The findings about three SYNs of B to a port of A that pass these points; port 8080 is published."""
+    net = Network(["B/ens33", "A/ens33", "A/docker0"])
+    for number in range(3):
+        syn = tcp(f"{B}:40000 > {A}:{port}", flags=SYN, seq=100, ident=number + 1, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(*((point, syn) for point in points), gap=1e6)
+    if answered:
+        answer = tcp(f"{A}:{port} > {B}:40000", flags=SYN | ACK, seq=900, ack=101, smac=CARD_A, dmac=CARD_B)
+        net.pass_by(*((point, answer) for point in points[::-1]))
+    if refused:
+        net.pass_by(("A/ens33", about(ping(f"{A} > {B}", 0, 0, icmp=(3, 13), smac=CARD_A, dmac=CARD_B), syn)))
+    return of_story(net, folder, "published-port-blocked", two_hosts())
+
+
+def test_published_port_without_answer_is_told(tmp_path: Path) -> None:
+    (finding,) = syns(tmp_path, "B/ens33", "A/ens33")
+    assert finding["level"] == "error" and "web:80" in finding["says"]
+    assert finding["facts"] == {"address": A, "port": 8080, "attempts": 3, "last_seen": "A/ens33"}
+
+
+def test_published_port_rejected_by_icmp_is_told(tmp_path: Path) -> None:
+    (finding,) = syns(tmp_path, "A/ens33", refused=True)
+    assert f"{A} answers 'unreachable'" in finding["says"]
+
+
+@pytest.mark.parametrize(("port", "answered"), [(8080, True), (9999, False)], ids=["answered", "not published"])
+def test_answered_or_unpublished_port_is_silent(tmp_path: Path, port: int, answered: bool) -> None:
+    assert syns(tmp_path, "A/ens33", port=port, answered=answered) == []

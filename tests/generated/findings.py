@@ -1,0 +1,89 @@
+"""docs/findings.md: the manual page of each finding, from the docstring and the constants of its file."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import ModuleType
+from typing import NamedTuple
+
+from capnet.analysis.findings import finding_modules
+
+HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
+
+HEAD = """# Findings
+
+Made by `python -m tests.generated`: do not edit.
+The text is that of the files in [capnet/analysis/findings](../capnet/analysis/findings).
+
+A finding is a judgement with a name, a level, one sentence, the frames that prove it, and the next step.
+
+- **error**: something fails, and the packets show where.
+- **warning**: something probably fails, or works badly.
+- **info**: a property of the network or of the capture that is worth knowing.
+
+`capnet analyze --fail-on warning` exits with 1 if there is a finding of that level or above.
+
+"""
+
+
+class ManualPage(NamedTuple):
+    """The docstring of a finding: name, what it is, and the text under each heading."""
+
+    name: str
+    title: str
+    sections: dict[str, str]
+
+
+def manual(module: ModuleType) -> ManualPage:
+    """The manual page of a finding. A heading stands at the beginning of a line, with a colon."""
+    head, _, body = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
+    name, _, title = " ".join(head.split()).partition(": ")
+    _, *parts = re.split(rf"^({'|'.join(HEADINGS)}):\s", body, flags=re.MULTILINE)
+    texts = (" ".join(text.split()) for text in parts[1::2])
+    return ManualPage(name, title, dict(zip(parts[::2], texts, strict=True)))
+
+
+def scenario(module: ModuleType) -> tuple[str | None, str]:
+    """(scenario that makes a finding, "") or (None, the comment that says why there is none)."""
+    match = re.search(r"^SCENARIO = None  # (.+)$", inspect.getsource(module), re.MULTILINE)
+    return module.SCENARIO, match[1] if match else ""
+
+
+def comment(module: ModuleType, constant: str) -> str:
+    """The comment behind a constant, "" without one."""
+    match = re.search(rf"^{constant} = \S+  # (.+)$", inspect.getsource(module), re.MULTILINE)
+    return match[1] if match else ""
+
+
+def findings_page() -> str:
+    """The page: a table of all findings, then a section for each in order of name."""
+    modules = finding_modules()
+    rows = "".join(
+        f"| [{module.NAME}](#{module.NAME}) | {', '.join(module.LEVELS)} | {_cell(manual(module).title)} |\n"
+        for module in modules
+    )
+    return f"{HEAD}| finding | level | what it is |\n|---|---|---|\n{rows}" + "".join(map(_section, modules))
+
+
+def _cell(text: str) -> str:
+    return text.removesuffix(".").replace("|", "\\|")
+
+
+def _section(module: ModuleType) -> str:
+    page = manual(module)
+    name, reason = scenario(module)
+    made = f"`capnet scenario {name}`" if name else f"no scenario: {reason}"
+    silent = f"[{module.WITNESS}](../{module.WITNESS})"
+    because = comment(module, "WITNESS")
+    lines = [
+        f"\n## {module.NAME}\n",
+        f"{page.title[:1].upper()}{page.title[1:]}\n",
+        *(f"**{heading}**: {text}\n" for heading, text in page.sections.items()),
+        f"- level: {', '.join(module.LEVELS)}",
+        f"- made by: {made}",
+        f"- silent on: {silent}" + f", {because}" * bool(because),
+    ]
+    if module.EXPLAINS:
+        lines.append(f"- explains: {', '.join(f'[{symptom}](#{symptom})' for symptom in module.EXPLAINS)}")
+    return "\n".join(lines) + "\n"
