@@ -28,7 +28,7 @@ from capnet.wire.capture import open_capture
 from capnet.wire.decode import ROWS_PER_RECORD, decode
 from capnet.wire.fields import ABSENT, BLANK, CAPLEN, COLUMN, PAYLOAD_AT, START, WIDTH
 from capnet.wire.formats import record as rec
-from capnet.wire.formats.pcapng import MAX_BLOCK, packet_comments
+from capnet.wire.formats.pcapng import packet_comments
 
 CORPUS = Path(__file__).parent / "corpus"
 LINKTYPES = (1, 113, 276, 101, 0, 108, 9, 228, 12, 147)
@@ -91,7 +91,7 @@ def file(data: bytes) -> None:
                 assert problem.offset >= 0
                 assert problem.offset <= len(data) or capture.compression
             assert len(capture.problems) <= 1000
-            assert len(capture._source.buffer) <= 2 * MAX_BLOCK
+            assert len(capture._source.buffer) <= 2 * rec.MAX_BLOCK
             for table in (ledger.flows, ledger.stations, ledger.arps, ledger.tunnels):
                 assert len(table) <= 16 * capture.packets
     except UnreadableInput:

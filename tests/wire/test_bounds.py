@@ -8,13 +8,13 @@ import sys
 
 SCRIPT = """
 import numpy as np
-from capnet.wire.formats import pcap
+from capnet.wire.formats import pcap_walk
 from capnet.jit.kernel import Machine
 
 machine = Machine(compiled=True)
 records, out = machine.view(np.zeros(70, dtype=np.int64)), machine.view(np.zeros(5, dtype=np.int64))
 file = bytearray(20)  # said to be 400 octets long
-machine.run(pcap.walk)(machine.bytes(file), 0, 400, 0, 1, 16, 1, 0, records, 10, out)
+machine.run(pcap_walk.walk)(machine.bytes(file), 0, 400, 0, 1, 16, 1, 0, records, 10, out)
 """
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import Damage, open_capture
 from capnet.wire.fields import FRAME
-from capnet.wire.formats import pcapng
+from capnet.wire.formats import pcapng_walk
 from capnet.wire.formats import record as rec
 from tests.conftest import GOLDENS, MADE
 
@@ -120,18 +120,19 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
     with open_capture(path, compiled=False) as capture:
         for _ in capture.records():
             pass
-        table, interfaces = memoryview(capture._sections.table), len(capture.interfaces)
+        table, interfaces = memoryview(capture._table), len(capture.interfaces)
     found = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
     out = memoryview(np.zeros(5, dtype=np.int64))
+    walk, passing = pcapng_walk.walk.interpreted, pcapng_walk.PASS_OTHERS
     ends, packets = zip(*records(path), strict=True)
     cuts = 0
     for begin, end, more in zip(ends, ends[1:], np.diff(packets), strict=False):
         if not more:
             continue
         for cut in range(begin, end):
-            pcapng.walk.interpreted(data, begin, cut, 0, table, 0, interfaces, pcapng.PASS_OTHERS, 0, found, 2, out)
+            walk(data, begin, cut, 0, table, 0, interfaces, passing, 0, found, 2, out)
             assert (out[0], out[1], out[2]) == (0, begin, rec.MORE), cut
-        pcapng.walk.interpreted(data, begin, end, 0, table, 0, interfaces, pcapng.PASS_OTHERS, 0, found, 2, out)
+        walk(data, begin, end, 0, table, 0, interfaces, passing, 0, found, 2, out)
         assert (out[0], out[1], out[2]) == (1, end, rec.MORE), end
         cuts += end - begin
     assert cuts > len(data) // 2  # the other blocks are cut by the tests below and above

@@ -125,7 +125,7 @@ def cut_by_damage(name: str, data: bytes) -> bytes:
 @pytest.mark.parametrize("name", COMPRESSIONS)
 def test_damage_in_a_frame_costs_little_of_what_is_before_it(name: str) -> None:
     data = b"".join(random.Random(1).randbytes(500) + bytes(500) for _ in range(1000))
-    stream, found, into = compression.opened(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
+    stream, found, into = compression.decompressed(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
     with pytest.raises((OSError, RuntimeError, zlib.error, zstd.ZstdError)):
         while got := stream.readinto(into):
             found += into[:got]
@@ -266,7 +266,7 @@ def test_what_is_lent_stays_as_it_is() -> None:
     )
     with open_capture(io.BytesIO(data), compiled=False) as capture:
         batches = [Batch(capture.machine) for _ in range(5)]
-        taken = [batch for batch in batches if capture.take(batch)]
+        taken = [batch for batch in batches if capture.read_batch(batch)]
         assert len(taken) == 5
         for batch in taken:
             for at, _, _, _, _, _, number in batch.records[: batch.count * 7].reshape(-1, 7).tolist():

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from capnet.wire.formats.pcapng import MAX_OFFSET, nanoseconds
+from capnet.wire.formats.pcapng import MAX_TSOFFSET
+from capnet.wire.formats.pcapng_walk import nanoseconds
 from capnet.wire.formats.record import MAX_SECONDS
 
 ALL = (1 << 64) - 1
@@ -43,7 +44,7 @@ def test_powers_of_ten(power: int) -> None:
             assert found == wanted
 
 
-@pytest.mark.parametrize("offset", [-MAX_OFFSET, -1_700_000_000, -1, 1, 1_700_000_000, MAX_OFFSET])
+@pytest.mark.parametrize("offset", [-MAX_TSOFFSET, -1_700_000_000, -1, 1, 1_700_000_000, MAX_TSOFFSET])
 def test_seconds_are_added_and_stay_within_what_there_is(offset: int) -> None:
     for second in (0, 1, 1_700_000_000, MAX_SECONDS):
         wanted = max(0, min(MAX_SECONDS, second + offset))

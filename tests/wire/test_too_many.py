@@ -10,7 +10,7 @@ from scapy.all import Ether
 
 from capnet import analyze
 from capnet.wire.capture import Capture, open_capture
-from capnet.wire.formats import pcapng, pcapng_sections
+from capnet.wire.formats import pcapng, pcapng_reader
 from tests.made.build import A, B, block, interface, moment, options, packet, section
 
 FRAME = bytes(Ether(src=A, dst=B, type=0x1234)) + bytes(50)
@@ -25,7 +25,7 @@ def read(data: bytes) -> Capture:
 
 def test_interfaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted through all sections; what was read before the one too many is kept."""
-    monkeypatch.setattr(pcapng_sections, "MAX_INTERFACES", 8)
+    monkeypatch.setattr(pcapng_reader, "MAX_INTERFACES", 8)
     part = section() + interface("a") + interface("b") + packet(FRAME, moment(1), 1)
     whole = read(part * 4)
     assert (len(whole.interfaces), whole.packets, whole.problems) == (8, 4, [])
@@ -50,8 +50,8 @@ def resolution(number: int, name: bytes) -> bytes:
 
 def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of so many addresses, and of each so many; one problem, and reading goes on."""
-    monkeypatch.setattr(pcapng, "MOST_NAMED", 5)
-    monkeypatch.setattr(pcapng, "MOST_NAMES", 3)
+    monkeypatch.setattr(pcapng, "MAX_NAMED_ADDRESSES", 5)
+    monkeypatch.setattr(pcapng, "MAX_NAMES_PER_ADDRESS", 3)
     head, tail = section() + interface("a"), packet(FRAME, moment(1))
     fits = b"".join(resolution(number, b"x%d" % each) for number in range(5) for each in range(3)) * 2
     found = read(head + fits + tail)
@@ -66,7 +66,7 @@ def test_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcapng_sections, "MAX_SECTIONS", 8)
+    monkeypatch.setattr(pcapng_reader, "MAX_SECTIONS", 8)
     one = section() + interface("a") + packet(FRAME, moment(1))
     assert (read(section() * 7 + one).packets, read(section() * 7 + one).problems) == (1, [])
     found = read(one + section() * 8 + one)
@@ -79,12 +79,12 @@ def test_sections(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_one_name_again_and_again(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
     """Reading names ends, reading goes on."""
-    monkeypatch.setattr(pcapng, "MOST_RECORDS", 40)
+    monkeypatch.setattr(pcapng, "MAX_NAME_RECORDS", 40)
     head, tail = section() + interface("a"), packet(FRAME, moment(1))
     with open_capture(io.BytesIO(head + resolution(1, b"x") * 1000 + tail), compiled=compiled) as found:
-        taken = found._sections.take
+        taken = found._read_block
         calls: list[bool] = []
-        found._sections.take = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        found._read_block = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
         assert sum(len(rows) for rows in found.blocks()) == 1
     assert [each.name for each in found.problems] == ["too-many-names"]
     assert found.names.of == {"10.0.0.1": ["x"]}
@@ -120,9 +120,9 @@ def test_blocks_that_wireshark_numbers_are_counted_one_by_one_and_taken_all_at_o
     """What Wireshark's numbers are, tests.conformance asks it."""
     head, one, two = section() + interface("a"), packet(FRAME, moment(1)), packet(FRAME, moment(2))
     with open_capture(io.BytesIO(head + (block(kind, bytes(8)) * 500 + one) * 2 + two), compiled=compiled) as found:
-        taken = found._sections.take
+        taken = found._read_block
         calls: list[bool] = []
-        found._sections.take = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        found._read_block = lambda: calls.append(taken()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
         numbers = [number for rows in found.blocks() for number in rows["frame"].tolist()]
     assert (numbers, found.problems, len(calls)) == ([501, 1002, 1003], [], 1)
 

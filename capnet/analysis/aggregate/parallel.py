@@ -20,7 +20,7 @@ import numpy as np
 
 from capnet.analysis.aggregate.aggregator import Ledger, hash_block
 from capnet.analysis.aggregate.flow_record import KEY
-from capnet.wire.capture import ROWS, Batch, Capture
+from capnet.wire.capture import MAX_ROWS, Batch, Capture
 
 MOST_HANDS = 4  # reading and counting are not shared
 
@@ -99,7 +99,7 @@ class Hands:
         machine = self.capture.machine
         batch = Batch(machine)
         # A cache line and more apart from what other hands write.
-        key, hashes = (machine.view(np.zeros(size, dtype=np.int64)) for size in (KEY + 16, ROWS))
+        key, hashes = (machine.view(np.zeros(size, dtype=np.int64)) for size in (KEY + 16, MAX_ROWS))
         try:
             while (turn := self._take(batch)) is not None:
                 block = self.capture.decode(batch)
@@ -124,7 +124,7 @@ class Hands:
     def _take(self, batch: Batch) -> int | None:
         """Read the next batch; its number, None at the end."""
         with self._reading:
-            if self._error or not self.capture.take(batch):
+            if self._error or not self.capture.read_batch(batch):
                 return None
             self._taken += 1
             return self._taken - 1

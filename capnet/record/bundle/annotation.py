@@ -33,8 +33,9 @@ from capnet.record.bundle.pcapng_blocks import (
 from capnet.record.bundle.previous_hop import Hops
 from capnet.wire import fields
 from capnet.wire.capture import Capture
-from capnet.wire.formats import pcapng, pcapng_rewriter
+from capnet.wire.formats import pcapng, pcapng_emit, pcapng_walk
 from capnet.wire.formats import pcapng_writer as writer
+from capnet.wire.formats.pcap import PcapReader
 
 
 class Collected:
@@ -168,23 +169,23 @@ class _Annotation:
         start = 0
         for stream, (table, sights), _ in parts:
             stop = start + len(table)
-            table[:, pcapng_rewriter.SINCE] = since[start:stop]
+            table[:, pcapng_emit.SINCE] = since[start:stop]
             flows = sights[:, previous_hop.FLOW]
             told = np.flatnonzero(flows >= 0)
-            table[:, pcapng_rewriter.TEXT] = -1
-            table[told, pcapng_rewriter.TEXT], table[told, pcapng_rewriter.TEXT_END] = self.notes.of(
+            table[:, pcapng_emit.TEXT] = -1
+            table[told, pcapng_emit.TEXT], table[told, pcapng_emit.TEXT_END] = self.notes.of(
                 flows[told], shape[start:stop][told], since[start:stop][told]
             )
-            self.written.commented += int((table[:, pcapng_rewriter.TEXT] >= 0).sum())
+            self.written.commented += int((table[:, pcapng_emit.TEXT] >= 0).sum())
             self._emit(stream, table, False)
-            sizes[place[start:stop]] = table[:, pcapng_rewriter.LENGTH]
+            sizes[place[start:stop]] = table[:, pcapng_emit.LENGTH]
             start = stop
         begins = np.concatenate([[0], np.cumsum(sizes)])
         if begins[-1] > len(self._out):
             self._out = np.zeros(int(begins[-1]), dtype=np.uint8)
         start = 0
         for stream, (table, _), _ in parts:
-            table[:, pcapng_rewriter.OUT] = begins[place[start : start + len(table)]]
+            table[:, pcapng_emit.OUT] = begins[place[start : start + len(table)]]
             self._emit(stream, table, True)
             start += len(table)
         self.write(self._out[: int(begins[-1])].data)
@@ -200,21 +201,21 @@ class _Annotation:
         assert named is not None
         rows = stream.rows[stream.at : stop]
         decoded = named.block.rows
-        table = np.zeros((len(rows), pcapng_rewriter.WIDTH), dtype=np.int64)
+        table = np.zeros((len(rows), pcapng_emit.WIDTH), dtype=np.int64)
         timed = decoded[rows, fields.TIME] >= 0
         if not (self.as_it_was or timed.all()):
             raise UsageError(
                 f"{self.study.sources[stream.number].label}: has packets without a time (simple packet blocks), "
                 "which cannot be merged with others; annotate this file alone"
             )
-        table[:, pcapng_rewriter.AT] = named.block.record_at[rows]
-        table[:, pcapng_rewriter.CAPLEN] = decoded[rows, fields.CAPLEN]
-        table[:, pcapng_rewriter.WIRELEN] = decoded[rows, fields.WIRELEN]
-        table[:, pcapng_rewriter.TIMED] = timed
+        table[:, pcapng_emit.AT] = named.block.record_at[rows]
+        table[:, pcapng_emit.CAPLEN] = decoded[rows, fields.CAPLEN]
+        table[:, pcapng_emit.WIRELEN] = decoded[rows, fields.WIRELEN]
+        table[:, pcapng_emit.TIMED] = timed
         shift = -self._first_interface if self.as_it_was else named.base
-        table[:, pcapng_rewriter.INTERFACE] = decoded[rows, fields.POINT] + shift
+        table[:, pcapng_emit.INTERFACE] = decoded[rows, fields.POINT] + shift
         ids = np.where(timed, named.ids[rows], 0)
-        table[:, pcapng_rewriter.ID] = ids
+        table[:, pcapng_emit.ID] = ids
         flows = named.flows[named.named_by[rows]]
         flows[ids == 0] = -1
         self.written.named += int((ids > 0).sum())
@@ -225,9 +226,9 @@ class _Annotation:
         assert named is not None
         capture, view = named.capture, self.packets.machine.view
         buf = self.packets.machine.bytes(named.block.raw)
-        head = capture.pcap_header
-        big = head.big if head else capture.big
-        self.packets.machine.run(pcapng_rewriter.emit)(
+        head = capture.header if isinstance(capture, PcapReader) else None
+        big = capture.big
+        self.packets.machine.run(pcapng_emit.emit)(
             buf, head.record_header & 255 if head else 0, 1_000_000_000 // head.unit if head else 0,
             int(big), int(big if self.as_it_was else False), view(table.reshape(-1)), len(table),
             view(self.notes.texts), view(self._comment), view(self._out), int(write),
@@ -248,7 +249,7 @@ class _Annotation:
         if kind == pcapng.INTERFACE_DESCRIPTION:
             block = self._named_interface(block, big, self._seen_interfaces, big)
             self._seen_interfaces += 1
-        if pcapng.is_numbered(kind):
+        if pcapng_walk.is_numbered(kind):
             self.number += 1
         self.write(block)
 
@@ -263,8 +264,8 @@ class _Annotation:
                 at += 1
             if given.format == "pcap":
                 with open_again(self.study, number) as capture:
-                    head = capture.pcap_header
-                    assert head is not None
+                    assert isinstance(capture, PcapReader)
+                    head = capture.header
                     blocks.append(
                         writer.interface(
                             encodable(points[at].name),
@@ -326,5 +327,5 @@ class _Merged:
         elif kind == pcapng.NAME_RESOLUTION:
             to.write(turned_names(block) if big else block)
         elif not big:  # custom blocks, secrets, journal: their bytes mean the same here
-            to.number += pcapng.is_numbered(kind)
+            to.number += pcapng_walk.is_numbered(kind)
             to.write(block)

@@ -14,15 +14,15 @@ from capnet.errors import UnreadableInput
 from capnet.jit.arrays import Buffer
 from capnet.wire.formats import compression
 
-MOST = 16 << 20  # bytes that are held for one block, however long it says that it is
-BLOCK = 1 << 21  # smaller ones fit a processor's own cache better, but each costs a quarter of a millisecond
+MAX_HELD = 16 << 20  # bytes held for one block, whatever length it claims
+READ_SIZE = 1 << 21  # bytes; less fits a processor's own cache better, but each read costs a quarter of a millisecond
 
 
-class Source:
+class ByteSource:
     """A growing window on a stream: `buffer[pos:end]` is what has been read and not yet used.
 
-    The buffer is reused: bytes move when `more` is called, and memoryviews of it are only valid until then. A buffer
-    that was lent stays as it is until it is given back; `more` goes on in another one.
+    The buffer is reused: `read_more` moves its bytes, and memoryviews of it are valid only until then. A buffer
+    that was lent stays unchanged until it is given back; meanwhile `read_more` uses another one.
     """
 
     def __init__(
@@ -31,8 +31,8 @@ class Source:
         name: str,
         size: int | None,
         compression: str | None,
-        raw: _Counted,
-        growing: _Growing | None = None,
+        raw: _CountedStream,
+        growing: _GrowingFile | None = None,
     ) -> None:
         self.stream = stream
         self._raw = raw
@@ -40,7 +40,7 @@ class Source:
         self.name = name
         self.size = size  # bytes on disk; None for a stream
         self.compression = compression
-        self.buffer = Buffer(BLOCK)
+        self.buffer = Buffer(READ_SIZE)
         self.pos = 0
         self.end = 0
         self.read = 0  # uncompressed bytes so far
@@ -51,7 +51,7 @@ class Source:
 
     @property
     def offset(self) -> int:
-        """Position in the uncompressed stream of `buffer[pos]`."""
+        """Position of `buffer[pos]` in the uncompressed stream."""
         return self.read - (self.end - self.pos)
 
     @property
@@ -61,13 +61,13 @@ class Source:
 
     @property
     def failure(self) -> str | None:
-        """Why no more of it could be read."""
+        """The error that ended reading, if the file or stream itself failed."""
         failed = self._raw.failed
         return None if failed is None else failed.strerror or str(failed)
 
     @property
     def is_replaced(self) -> bool:
-        """Whether a growing file is no longer the one that has its name."""
+        """Whether the name of a growing file now belongs to another file."""
         return self._growing is not None and self._growing.is_replaced()
 
     def lend(self) -> Buffer:
@@ -76,7 +76,7 @@ class Source:
         return self.buffer
 
     def give_back(self, buffer: Buffer) -> None:
-        """The end of one loan; what was never lent is ignored."""
+        """End one loan. A buffer that was never lent is ignored."""
         for i, lent in enumerate(self._lent):
             if lent is buffer:
                 del self._lent[i]
@@ -87,10 +87,10 @@ class Source:
     def _is_lent(self, buffer: Buffer) -> bool:
         return any(lent is buffer for lent in self._lent)
 
-    def more(self, limit: int) -> bool:
-        """Read another block behind what is left; False if nothing came.
+    def read_more(self, limit: int) -> bool:
+        """Read another block behind what is left. False if nothing came.
 
-        The buffer grows, by doubling and never beyond `limit`, only when it is full of bytes that were really read.
+        The buffer grows only when it is full of bytes that were really read: by doubling, and up to `limit`.
         """
         left = self.end - self.pos
         size = len(self.buffer)
@@ -98,22 +98,14 @@ class Source:
             if left >= limit:
                 return False
             size = min(2 * left, limit)
-        if size > len(self.buffer) or self._is_lent(self.buffer):
-            fresh = self._another(size)
-            fresh[:left] = memoryview(self.buffer)[self.pos : self.end]
-            if not self._is_lent(self.buffer) and len(self.buffer) >= BLOCK:
-                self._spare.append(self.buffer)
-            self.buffer = fresh
-        elif self.pos:
-            self.buffer[:left] = self.buffer[self.pos : self.end]
-        self.pos, self.end = 0, left
+        self._move_to_front(size)
         if self.ended:
             return False
         view = memoryview(self.buffer)
         try:
             # A pipe gives what it has; a file gives all that is asked for.
-            got = self.stream.readinto(view[left : max(BLOCK, 2 * left)])
-        except Exception as error:  # what decompressors raise has no base in common, and all of it ends the stream
+            got = self.stream.readinto(view[left : max(READ_SIZE, 2 * left)])
+        except Exception as error:  # decompressors' errors have no common base, and each of them ends the stream
             got, self.error = 0, str(error)
         finally:
             view.release()
@@ -124,40 +116,52 @@ class Source:
         self.read += got
         return True
 
-    def have(self, count: int) -> bool:
-        """Make `count` bytes available at `pos`; False if the stream ends before."""
+    def ensure(self, count: int) -> bool:
+        """Make `count` bytes available at `pos`. False if the stream ends before."""
         while self.end - self.pos < count:
-            if not self.more(max(count, MOST)):
+            if not self.read_more(max(count, MAX_HELD)):
                 return False
         return True
 
-    def _another(self, size: int) -> Buffer:
-        """A buffer of this size that no one has."""
+    def _move_to_front(self, size: int) -> None:
+        """Move what is left to the front of a buffer of `size` bytes that is not lent."""
+        left = self.end - self.pos
+        if size > len(self.buffer) or self._is_lent(self.buffer):
+            fresh = self._free_buffer(size)
+            fresh[:left] = memoryview(self.buffer)[self.pos : self.end]
+            if not self._is_lent(self.buffer) and len(self.buffer) >= READ_SIZE:
+                self._spare.append(self.buffer)
+            self.buffer = fresh
+        elif self.pos:
+            self.buffer[:left] = self.buffer[self.pos : self.end]
+        self.pos, self.end = 0, left
+
+    def _free_buffer(self, size: int) -> Buffer:
         for i, spare in enumerate(self._spare):
             if len(spare) == size:
                 return self._spare.pop(i)
-        self._spare.clear()  # of another size: blocks have grown
+        self._spare.clear()  # their size is no longer in use
         return Buffer(size)
 
     def close(self) -> None:
         self.stream.close()
-        self._raw.close()  # decompressors leave open what they were given
+        self._raw.close()  # decompressors leave open the stream that they read
 
 
 def open_source(
     where: Path | BinaryIO, name: str | None = None, until: Event | None = None, size: int | None = None
-) -> Source:
+) -> ByteSource:
     """Open a file or take a stream; compressed ones are recognised by their first bytes (`compression`).
 
-    `until`: the file may still grow, and ends when this is set. `size`: of the file, if known. UnreadableInput if the
-    file cannot be opened.
+    `until`: the file may still grow, and ends when this is set. `size`: bytes on disk, if the caller knows them.
+    UnreadableInput if the file cannot be opened.
     """
     stream: Any
     if isinstance(where, Path):
         try:
             stream = where.open("rb", buffering=0)
-            if size is None and until is None:
-                size = where.stat().st_size
+            if size is None:
+                size = os.fstat(stream.fileno()).st_size
         except OSError as error:
             raise UnreadableInput(f"{where}: {error.strerror or error}") from error
         name = name or str(where)
@@ -166,43 +170,29 @@ def open_source(
         name = name or "-"
     growing = None
     if until is not None:
-        stream = growing = _Growing(stream, until, where if isinstance(where, Path) else None)
-    counted = _Counted(stream)
-    head = _some(counted, 4)
-    while compression.is_skippable(head) and _skip(counted, int.from_bytes(_some(counted, 4), "little")):
-        head = _some(counted, 4)
+        size = None
+        stream = growing = _GrowingFile(stream, until, where if isinstance(where, Path) else None)
+    counted = _CountedStream(stream)
+    head = counted.read_up_to(4)
+    while compression.is_skippable(head) and counted.skip(int.from_bytes(counted.read_up_to(4), "little")):
+        head = counted.read_up_to(4)
     counted.put_back(head)
     method = compression.detect(head)
     try:
-        whole = compression.opened(method, counted) if method else counted
+        content = compression.decompressed(method, counted) if method else counted
     except ModuleNotFoundError as error:
         stream.close()
         raise UnreadableInput(f"{name}: is compressed with {method}; pip install {error.name}") from error
-    return Source(whole, name, size, method, counted, growing)
+    return ByteSource(content, name, size, method, counted, growing)
 
 
-def _some(stream: _Counted, count: int) -> bytes:
-    """The next bytes, so many if there are."""
-    found = b""
-    while len(found) < count and (more := stream.read(count - len(found))):
-        found += more
-    return found
+class _GrowingFile(io.RawIOBase):
+    """A file that another program may still write: it ends only when `until` is set.
 
-
-def _skip(stream: _Counted, count: int) -> bool:
-    """Pass over so many bytes; False if the stream ends before."""
-    while count and (passed := stream.read(min(count, compression.CHUNK))):
-        count -= len(passed)
-    return not count
-
-
-class _Growing(io.RawIOBase):
-    """A file that someone else may still be writing: it has no end before `until` is set.
-
-    OSError where it has become shorter than what was read of it.
+    OSError if it becomes shorter than what was read of it.
     """
 
-    PAUSE = 0.1  # seconds between two looks at a file that had nothing new
+    POLL_INTERVAL = 0.1  # seconds
 
     def __init__(self, file: BinaryIO, until: Event, path: Path | None) -> None:
         self._file = file
@@ -224,7 +214,8 @@ class _Growing(io.RawIOBase):
             if self._is_plain and os.fstat(self._file.fileno()).st_size < self._read:
                 says = "the file became shorter than what was read of it; what it holds now is something else"
                 raise OSError(errno.ESTALE, says)
-            Event().wait(self.PAUSE)  # not a wait for `until`: a signal handler in this very thread may set it
+            # A wait for `until` itself would deadlock: a signal handler in this very thread may set it.
+            Event().wait(self.POLL_INTERVAL)
 
     def is_replaced(self) -> bool:
         """Whether another file has its name now."""
@@ -241,21 +232,34 @@ class _Growing(io.RawIOBase):
         super().close()
 
 
-class _Counted(io.RawIOBase):
-    """A stream whose first bytes can be put back; `taken` says how many were read.
+class _CountedStream(io.RawIOBase):
+    """A stream that counts what is read of it (`taken`), and whose first bytes can be put back.
 
-    Where reading fails it ends, and `failed` says why: so nothing is lost that a decompressor has read before.
+    An error of the stream ends it, and `failed` keeps the error: what a decompressor read before is not lost.
     """
 
-    def __init__(self, rest: BinaryIO | io.RawIOBase) -> None:
+    def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
         self._head = b""
-        self._rest: Any = rest
+        self._stream: Any = stream
         self.taken = 0
         self.failed: OSError | None = None
 
     def put_back(self, head: bytes) -> None:
         self._head = head + self._head
         self.taken -= len(head)
+
+    def read_up_to(self, count: int) -> bytes:
+        """The next `count` bytes; fewer if the stream ends before."""
+        data = b""
+        while len(data) < count and (part := self.read(count - len(data))):
+            data += part
+        return data
+
+    def skip(self, count: int) -> bool:
+        """Skip `count` bytes. False if the stream ends before."""
+        while count and (part := self.read(min(count, compression.CHUNK))):
+            count -= len(part)
+        return not count
 
     def readable(self) -> bool:
         return True
@@ -272,9 +276,9 @@ class _Counted(io.RawIOBase):
             self._head = self._head[got:]
             return got
         try:
-            if hasattr(self._rest, "readinto"):
-                return self._rest.readinto(into) or 0
-            data = self._rest.read(len(into))
+            if hasattr(self._stream, "readinto"):
+                return self._stream.readinto(into) or 0
+            data = self._stream.read(len(into))
         except OSError as error:
             self.failed = error
             return 0
@@ -283,5 +287,5 @@ class _Counted(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._rest.close()
+            self._stream.close()
         super().close()

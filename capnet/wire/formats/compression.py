@@ -1,7 +1,7 @@
-"""Compressed streams: recognised by their first bytes, decompressed a block at a time, never into a file.
+"""Recognises compressed streams by their first bytes, and decompresses them block by block, never into a file.
 
-However much comes out of a few bytes, only what is asked for is held: memory is bounded by the compression's own
-window (gzip 32 KiB, lz4 4 MiB, zstd 128 MiB; larger ones, made by `zstd --long=31`, are refused, as zstd itself does).
+Only what is asked for is held, so memory is bounded by the compression's own window: gzip 32 KiB, lz4 4 MiB,
+zstd 128 MiB. Larger windows, made by `zstd --long=31`, are refused, as zstd itself does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 SUFFIXES = (".gz", ".zst", ".lz4")
 CHUNK = 1 << 17  # compressed bytes read at once
-PIECE = 1 << 15  # bytes that come out at once: so many go down with damage in them, more are no quicker
+PIECE = 1 << 15  # bytes decompressed at once: at most so many are lost before damage; larger ones are no faster
 
 
 def detect(head: bytes) -> str | None:
@@ -23,15 +23,15 @@ def detect(head: bytes) -> str | None:
 def is_skippable(head: bytes) -> bool:
     """Whether a skippable frame begins with these 4 bytes (RFC 8878 section 3.1.2; lz4 has the same).
 
-    It holds nothing of what was compressed: pzstd, for one, begins its files with one.
+    It holds no compressed data. pzstd begins its files with one.
     """
     return 0x184D2A50 <= int.from_bytes(head[:4], "little") <= 0x184D2A5F
 
 
-def opened(name: str, stream: io.RawIOBase) -> Any:
-    """A binary stream of what is in `stream`. ModuleNotFoundError if the library is not installed.
+def decompressed(name: str, stream: io.RawIOBase) -> Any:
+    """A binary stream of what `stream` holds. ModuleNotFoundError if the library is not installed.
 
-    Reading raises EOFError if the stream ends too early, another exception if it is damaged.
+    Reading raises EOFError if the stream ends too early, and another exception if it is damaged.
     """
     compressed = io.BufferedReader(stream, CHUNK)
     if name == "gzip":
@@ -50,7 +50,7 @@ def opened(name: str, stream: io.RawIOBase) -> Any:
 
 
 class _UpToDamage(io.RawIOBase):
-    """A decompressor that gives the bytes before damage first (see PIECE), and raises then."""
+    """A decompressor that first gives the bytes before damage (see PIECE), and then raises."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -64,10 +64,10 @@ class _UpToDamage(io.RawIOBase):
             raise self._error
         got = 0
         try:
-            while got < len(into) and (some := self._inner.read1(min(len(into) - got, PIECE))):
-                into[got : got + len(some)] = some
-                got += len(some)
-        except Exception as error:  # zlib.error has no common base with the others
+            while got < len(into) and (part := self._inner.read1(min(len(into) - got, PIECE))):
+                into[got : got + len(part)] = part
+                got += len(part)
+        except Exception as error:  # zlib.error has no common base with the errors of zstd and lz4
             if not got:
                 raise
             self._error = error

@@ -1,7 +1,6 @@
-"""pcapng blocks as bytes (draft-ietf-opsawg-pcapng), little endian, timestamps in nanoseconds.
+"""Makes pcapng blocks (draft-ietf-opsawg-pcapng) as bytes: little endian, timestamps in nanoseconds.
 
-Pure: values in, bytes out; whoever calls decides where the bytes go. A file is one section header, one
-interface block per point, then packets, names and statistics:
+A file is one section header, one interface block per point, then packets, names and statistics:
 
     data = section(userappl="capnet") + interface("A/ens33") + packet(0, time_ns, frame) + ...
 
@@ -26,24 +25,23 @@ import struct
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+from capnet.wire.formats import pcapng
 from capnet.wire.numbers import LINKTYPE_ETHERNET
-
-SECTION_HEADER = 0x0A0D0D0A
-INTERFACE_DESCRIPTION = 1
-NAME_RESOLUTION = 4
-INTERFACE_STATISTICS = 5
-ENHANCED_PACKET = 6
 
 INBOUND, OUTBOUND = 1, 2  # epb_flags, bits 0-1
 
 _NANOSECONDS = 9  # if_tsresol: 10^-9 s
-_RECORD_END, _RECORD_IPV4, _RECORD_IPV6, _RECORD_EUI48 = range(4)
+_HARDWARE, _OS, _USERAPPL = 2, 3, 4  # options of a section header
+_PCAP_FILTER = b"\0"  # if_filter: text as of pcap-filter(7)
 
 
 def section(*, hardware: str = "", os: str = "", userappl: str = "", comment: str = "") -> bytes:
     """Section Header Block (section 4.1). The section's length is left unspecified (-1)."""
     body = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
-    return _block(SECTION_HEADER, body, _text(1, comment), _text(2, hardware), _text(3, os), _text(4, userappl))
+    return _block(
+        pcapng.SECTION_HEADER, body,
+        _text(pcapng.OPT_COMMENT, comment), _text(_HARDWARE, hardware), _text(_OS, os), _text(_USERAPPL, userappl),
+    )  # fmt: skip
 
 
 def interface(
@@ -63,14 +61,14 @@ def interface(
     units of 10**-`resolution` s; `packet` writes nanoseconds.
     """
     return _block(
-        INTERFACE_DESCRIPTION,
+        pcapng.INTERFACE_DESCRIPTION,
         struct.pack("<HHI", linktype, 0, snaplen),
-        _text(2, name),
-        _text(3, description),
-        _option(6, _mac(mac)) if mac else b"",
-        _option(9, bytes([resolution])),
-        _option(11, b"\0" + capture_filter.encode()) if capture_filter else b"",  # 0 = libpcap text
-        _text(12, os),
+        _text(pcapng.IF_NAME, name),
+        _text(pcapng.IF_DESCRIPTION, description),
+        _option(pcapng.IF_MACADDR, _mac(mac)) if mac else b"",
+        _option(pcapng.IF_TSRESOL, bytes([resolution])),
+        _option(pcapng.IF_FILTER, _PCAP_FILTER + capture_filter.encode()) if capture_filter else b"",
+        _text(pcapng.IF_OS, os),
     )
 
 
@@ -86,8 +84,8 @@ def packet(
 ) -> bytes:
     """Enhanced Packet Block (section 4.3).
 
-    `wire_length` in bytes when the frame was longer than what was kept; `direction` is INBOUND or OUTBOUND;
-    `packet_id` is the same 64-bit number wherever the same packet was seen.
+    `wire_length` in bytes, if the frame was longer than `data`. `direction` is INBOUND or OUTBOUND.
+    `packet_id` is the same 64-bit number at every point that the packet passed.
     """
     head = struct.pack(
         "<IIIII",
@@ -98,11 +96,11 @@ def packet(
         len(data) if wire_length is None else wire_length,
     )
     return _block(
-        ENHANCED_PACKET,
+        pcapng.ENHANCED_PACKET,
         head + _padded(bytes(data)),
-        _text(1, comment),
-        _option(2, struct.pack("<I", direction)) if direction is not None else b"",
-        _option(5, struct.pack("<Q", packet_id)) if packet_id is not None else b"",
+        _text(pcapng.OPT_COMMENT, comment),
+        _option(pcapng.EPB_FLAGS, struct.pack("<I", direction)) if direction is not None else b"",
+        _option(pcapng.EPB_PACKETID, struct.pack("<Q", packet_id)) if packet_id is not None else b"",
     )
 
 
@@ -111,10 +109,10 @@ def names(addresses: Iterable[tuple[str, str]], macs: Iterable[tuple[str, str]] 
     records = []
     for address, name in addresses:
         packed = ip_address(address).packed
-        records.append(_record(_RECORD_IPV4 if len(packed) == 4 else _RECORD_IPV6, packed, name))
+        records.append(_record(pcapng.NRB_IPV4 if len(packed) == 4 else pcapng.NRB_IPV6, packed, name))
     for mac, name in macs:
-        records.append(_record(_RECORD_EUI48, _mac(mac), name))
-    return _block(NAME_RESOLUTION, b"".join(records) + struct.pack("<HH", _RECORD_END, 0))
+        records.append(_record(pcapng.NRB_EUI48, _mac(mac), name))
+    return _block(pcapng.NAME_RESOLUTION, b"".join(records) + struct.pack("<HH", pcapng.NRB_END, 0))
 
 
 def statistics(
@@ -129,27 +127,27 @@ def statistics(
 ) -> bytes:
     """Interface Statistics Block (section 4.6), written at `time_ns`.
 
-    `received` counts packets that passed the capture filter, `kernel_dropped` those of them that were lost
-    for want of buffer space, `interface_dropped` those that the interface itself lost.
+    `received` counts packets that passed the capture filter. `kernel_dropped` counts those of them that found no room
+    in the buffer, `interface_dropped` packets that the interface itself lost.
     """
     return _block(
-        INTERFACE_STATISTICS,
+        pcapng.INTERFACE_STATISTICS,
         struct.pack("<I", interface_id) + _timestamp(time_ns),
-        _option(2, _timestamp(start_ns)) if start_ns is not None else b"",
-        _option(3, _timestamp(end_ns)) if end_ns is not None else b"",
-        _counter(4, received),
-        _counter(5, interface_dropped),
-        _counter(7, kernel_dropped),
+        _option(pcapng.ISB_STARTTIME, _timestamp(start_ns)) if start_ns is not None else b"",
+        _option(pcapng.ISB_ENDTIME, _timestamp(end_ns)) if end_ns is not None else b"",
+        _counter(pcapng.ISB_IFRECV, received),
+        _counter(pcapng.ISB_IFDROP, interface_dropped),
+        _counter(pcapng.ISB_OSDROP, kernel_dropped),
     )
 
 
 # -- parts --------------------------------------------------------------------------------------
 def _block(kind: int, body: bytes, *options: bytes) -> bytes:
-    given = b"".join(options)
-    if given:
-        given += struct.pack("<HH", 0, 0)  # opt_endofopt
-    length = 12 + len(body) + len(given)
-    return struct.pack("<II", kind, length) + body + given + struct.pack("<I", length)
+    option_list = b"".join(options)
+    if option_list:
+        option_list += struct.pack("<HH", pcapng.OPT_END, 0)
+    length = 12 + len(body) + len(option_list)
+    return struct.pack("<II", kind, length) + body + option_list + struct.pack("<I", length)
 
 
 def _option(code: int, value: bytes) -> bytes:

@@ -1,0 +1,215 @@
+"""A capture being read: what the readers of pcap and pcapng share.
+
+Data goes one way: a `ByteSource` gives bytes, the reader fills a `Batch` with records, and `decode` makes blocks of
+rows of it. Damage does not raise: it is added to `problems`, with its offset in the uncompressed file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+
+import numpy as np
+
+from capnet.jit.kernel import Machine
+from capnet.wire.block import MAX_RECORDS, Batch, Block
+from capnet.wire.formats import record
+from capnet.wire.formats.byte_source import ByteSource
+from capnet.wire.formats.pcapng import Names
+
+# Makes the next block of rows of a batch; None when all its records are decoded.
+Decoder: TypeAlias = Callable[[Batch], Block | None]
+
+
+class Record(NamedTuple):
+    """One captured frame as it lies in the file; `data` is valid until the next record is asked for."""
+
+    number: int
+    interface: int
+    time: int  # ns since 1970 UTC; -1 if the file has none
+    caplen: int
+    wirelen: int
+    data: memoryview
+
+
+@dataclass
+class Damage:
+    """What is wrong at which offset of the (uncompressed) file."""
+
+    name: str
+    offset: int
+    says: str
+
+
+@dataclass
+class Interface:
+    """Where frames were captured: the pcap file itself, or one interface description block."""
+
+    linktype: int
+    snaplen: int
+    name: str | None = None
+    description: str | None = None
+    mac: str | None = None
+    dropped: int | None = None
+    packets: int = 0
+    bytes: int = 0  # on the wire
+    first: int | None = None  # ns
+    last: int | None = None
+
+
+class Capture(ABC):
+    """A capture, read once from front to back. Its attributes are complete when `blocks()` has ended.
+
+    `big`: byte order of the file, or of the current pcapng section.
+    """
+
+    format: ClassVar[str]
+
+    def __init__(self, source: ByteSource, machine: Machine, decoder: Decoder) -> None:
+        self.machine = machine
+        self.decode = decoder
+        self.packets = 0
+        self.problems: list[Damage] = []
+        self.names = Names()
+        self.big = False
+        self._source = source
+        self._interfaces: list[Interface] = []
+        self._tallies = np.zeros(0, dtype=np.int64)  # TALLY_WIDTH numbers for each interface
+        self._numbered = 0  # packets so far, and blocks that Wireshark numbers like packets
+        self._ended = False
+        self._needs_bytes = False  # the buffer holds no whole record any more
+
+    # -- reading -----------------------------------------------------------------------------
+    def blocks(self) -> Iterator[Block]:
+        """The rows of all records that are left. A block is valid until the next one is asked for."""
+        batch = Batch(self.machine)
+        while self.read_batch(batch):
+            while (block := self.decode(batch)) is not None:
+                yield block
+
+    def records(self) -> Iterator[Record]:
+        """All records that are left, not decoded: for copying captures, not for analysis."""
+        batch = Batch(self.machine)
+        while self.read_batch(batch):
+            raw = memoryview(batch.buffer)
+            table = batch.records[: batch.count * record.WIDTH].reshape(batch.count, record.WIDTH)
+            for at, caplen, wirelen, time, point, _, number in table.tolist():
+                yield Record(number, point, time, caplen, wirelen, raw[at : at + caplen])
+
+    def read_batch(self, batch: Batch) -> bool:
+        """Fill `batch` with the next records, at least one. False at the end of the capture.
+
+        Only one thread at a time may read. The bytes that the batch held before are given back.
+        """
+        source, view = self._source, self.machine.view
+        source.give_back(batch.buffer)
+        batch.clear()
+        n = 0
+        while not self._ended:
+            status = record.MORE
+            if not self._needs_bytes:
+                table = view(batch.records[n * record.WIDTH :]) if n else batch.view["records"]
+                self._walk(table, MAX_RECORDS - n, batch.view["out"])
+                count, source.pos, status, self._numbered, cut = batch.out.tolist()
+                if cut >= 0:
+                    self._report_cut_options(cut)
+                n += count
+            self._needs_bytes = status == record.MORE
+            # The records of a batch lie in one buffer: what would move its bytes waits for the next batch.
+            if status == record.FULL or (n and not self._can_pass(status)):
+                break
+            self._needs_bytes = False
+            if status != record.MORE:
+                self._ended = not self._pass(status)
+            elif not source.read_more(record.MAX_BLOCK + 64):
+                self._report_end()
+                self._ended = True
+        if not n:
+            return False
+        self.packets += n
+        self.machine.run(record.tally)(batch.view["records"], n, view(self._tallies))
+        batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._interfaces)
+        return True
+
+    @abstractmethod
+    def _walk(self, records: Any, room: int, out: Any) -> None:
+        """Run the format's kernel on the bytes of the source: it fills up to `room` records, and `out`."""
+
+    @abstractmethod
+    def _can_pass(self, status: int) -> bool:
+        """Whether `_pass` would leave the bytes of records before it where they are."""
+
+    @abstractmethod
+    def _pass(self, status: int) -> bool:
+        """Read past a block that is no packet, or past damage. False if reading ends here."""
+
+    # -- interfaces and problems ---------------------------------------------------------------
+    @property
+    def interfaces(self) -> list[Interface]:
+        """All interfaces so far, with what each captured so far."""
+        rows = self._tallies.reshape(-1, record.TALLY_WIDTH).tolist()
+        for interface, (packets, size, first, last) in zip(self._interfaces, rows, strict=True):
+            interface.packets, interface.bytes = packets, size
+            interface.first, interface.last = (None, None) if first < 0 else (first, last)
+        return self._interfaces
+
+    def _add_interface(self, interface: Interface) -> None:
+        self._interfaces.append(interface)
+        self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1], dtype=np.int64)])
+
+    def _report(self, name: str, says: str) -> None:
+        """Report a problem at the current position."""
+        self.problems.append(Damage(name, self._source.offset, says))
+
+    def _report_end(self) -> None:
+        """Report why the source ended, if it ended too early."""
+        source = self._source
+        left = source.end - source.pos
+        if source.failure:
+            self._report("read-error", f"nothing behind this could be read: {source.failure}")
+        elif source.error:
+            self._report("broken-compression", f"the compressed stream is damaged: {source.error}")
+        elif left:
+            self._report("truncated-file", f"the file ends {left} bytes into a record")
+        if source.is_replaced:
+            says = "another file has the name of the one that was followed; that one was not read"
+            self._report("file-replaced", says)
+
+    def _report_cut_options(self, pos: int) -> None:
+        """Report the first block, at `pos`, whose options, names or frame exceed it."""
+        if all(problem.name != "damaged-options" for problem in self.problems):
+            says = (
+                "an option, a name or a frame in this block is longer than what is left of the block. What there is of "
+                "it was read, and so was all behind the block; Wireshark reads no further"
+            )
+            self.problems.append(Damage("damaged-options", self._source.offset + pos - self._source.pos, says))
+
+    # -- the file ------------------------------------------------------------------------------
+    @property
+    def file(self) -> str:
+        return self._source.name
+
+    @property
+    def compression(self) -> str | None:
+        return self._source.compression
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk; of a stream, uncompressed bytes read so far."""
+        return self._source.read if self._source.size is None else self._source.size
+
+    @property
+    def taken(self) -> int:
+        """Bytes on disk, or of a stream, read so far."""
+        return self._source.taken
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
