@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from capnet.analysis.core.results import Report
+from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import analyze
 from capnet.analysis.findings import finding_modules
