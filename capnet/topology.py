@@ -19,7 +19,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 SCHEMA = "capnet.topology/1"
-INSIDE = ("container", "veth", "bridge", "overlay", "loopback")  # roles of points behind a host's card
+INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
 
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
@@ -162,7 +162,7 @@ class Topology:
         listening = self.point(point)
         role = listening.role if listening else role_from_name(point)
         host = listening.host if listening else point.partition("/")[0]
-        return {**(self.names_by_host().get(host, {}) if role in INSIDE else {}), **self.names()}
+        return {**(self.names_by_host().get(host, {}) if role in INNER_ROLES else {}), **self.names()}
 
     def point(self, name: str) -> ListeningPoint | None:
         return next((point for point in self.points if point.name == name), None)

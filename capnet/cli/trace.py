@@ -109,7 +109,7 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     mask = parsed.flows(context) if parsed else None
     chosen, total = conversations(context, mask, most)
     shown = [
-        tuple([path for row in way for path in chain_paths(context, row)] for way in (each.there, each.back))
+        tuple([path for row in way for path in chain_paths(context, row)] for way in (each.forward, each.backward))
         for each in chosen
     ]
     paths = [path for there, back in shown for path in (*there, *back)]

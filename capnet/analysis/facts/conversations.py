@@ -1,113 +1,116 @@
-"""Which trails are the two directions of one conversation, and in which order are they told?
+"""Conversations: the flow chains of one exchange, forward and backward.
 
-A trail (`trace.packet_ids`) is one direction of a flow at all its hops. Two trails belong together when somewhere one
-answers the other; a direction that was seen in pieces is several trails.
+A flow chain is one direction of a connection at all its hops. Two chains belong together if a flow of one answers a
+flow of the other at one point. A direction that was captured in parts has several chains.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.schema import FLOW_FIRST, FLOW_PACKETS, FLOW_SYN_TIME
+from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.swarm_traffic import swarms_own
+from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """Flow rows with which its trails begin, the way there and the way back, each by time of its first packet."""
+    """The first flow rows of its flow chains, by direction, each by time of the first packet."""
 
-    there: list[int]
-    back: list[int]
+    forward: list[int]
+    backward: list[int]
 
 
-def conversations(context: Context, wanted: np.ndarray | None = None, most: int = 10) -> tuple[list[Conversation], int]:
-    """The first `most` conversations of the flow rows that `wanted` marks, most packets first, and how many there are.
+def conversations(context: Context, chosen: FlowMask | None = None, most: int = 10) -> tuple[list[Conversation], int]:
+    """The `most` conversations with the most packets that have a chosen flow, and the number of all that have one.
 
-    The outside of tunnels only where nothing else is wanted; with `wanted` None, so it is with Swarm's own traffic, and
-    with what was seen at one point only.
+    Carriers of tunnels are left out unless nothing else is chosen. If `chosen` is None, Swarm's own traffic and flows
+    that were seen at one point only are left out likewise.
     """
     flows = context.flows
-    found = flow_links(context)
-    trail = flow_chains(found, len(flows))
-    rows = np.ones(len(flows), dtype=bool) if wanted is None else wanted
-    rows = _unless_all(rows, carrier_flows(context))
-    if wanted is None:
-        rows = _unless_all(rows, swarms_own(context))
-        rows = _unless_all(rows, np.bincount(trail, minlength=len(flows))[trail] == 1)
+    chains = flow_chains(flow_links(context), len(flows))
+    is_shown = np.ones(len(flows), dtype=bool) if chosen is None else chosen
+    is_shown = _unless_empty(is_shown & ~carrier_flows(context), is_shown)
+    if chosen is None:
+        is_shown = _unless_empty(is_shown & ~swarm_flows(context), is_shown)
+        is_seen_once = np.bincount(chains, minlength=len(flows))[chains] == 1
+        is_shown = _unless_empty(is_shown & ~is_seen_once, is_shown)
     answers = replies(context)
-    member = _members(trail, answers)
-    groups = distinct(member[rows])
-    total = len(groups)
-    if not total:
+    conversation_of = _conversation_of(chains, answers)
+    shown = distinct(conversation_of[is_shown])
+    if not len(shown):
         return [], 0
-    packets = np.zeros(len(flows), dtype=np.int64)
-    np.maximum.at(packets, member, flows[:, FLOW_PACKETS])
-    first = np.full(len(flows), np.iinfo(np.int64).max)
-    np.minimum.at(first, member, flows[:, FLOW_FIRST])
-    groups = groups[np.lexsort((groups, first[groups], -packets[groups]))][:most]
-    by_group = np.argsort(member, kind="stable")
-    sorted_members = member[by_group]
-    starts = np.searchsorted(sorted_members, groups)
-    ends = np.searchsorted(sorted_members, groups, side="right")
-    shown = [
-        _conversation(context, by_group[start:end], trail, answers)
+    busiest = _busiest(context, conversation_of, shown)[:most]
+    rows_in_order = np.argsort(conversation_of, kind="stable")
+    starts = np.searchsorted(conversation_of[rows_in_order], busiest)
+    ends = np.searchsorted(conversation_of[rows_in_order], busiest, side="right")
+    return [
+        _conversation(context, rows_in_order[start:end], chains, answers)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    ]
-    return shown, total
+    ], len(shown)
 
 
-def _unless_all(rows: np.ndarray, without: Any) -> np.ndarray:
-    left: np.ndarray = rows & ~without
-    return left if left.any() else rows
+def _unless_empty(mask: FlowMask, otherwise: FlowMask) -> FlowMask:
+    return mask if mask.any() else otherwise
 
 
-def _members(trail: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Per flow row: a number for its conversation, the lowest row with which one of its trails begins."""
+def _conversation_of(chains: PerFlow, answers: PerFlow) -> PerFlow:
+    """For each flow: its conversation, as the lowest row with which one of its chains begins."""
     answered = np.flatnonzero(answers >= 0)
-    one, two = trail[answered], trail[answers[answered]]
-    member = trail.copy()
+    chain, answering_chain = chains[answered], chains[answers[answered]]
+    lowest = chains.copy()
     while True:
-        lowest = member.copy()
-        np.minimum.at(lowest, one, member[two])
-        np.minimum.at(lowest, two, member[one])
-        lowest = np.minimum(lowest, lowest[lowest])
-        if (lowest == member).all():
-            return member[trail]
-        member = lowest
+        lower = lowest.copy()
+        np.minimum.at(lower, chain, lowest[answering_chain])
+        np.minimum.at(lower, answering_chain, lowest[chain])
+        lower = np.minimum(lower, lower[lower])
+        if (lower == lowest).all():
+            return lowest[chains]
+        lowest = lower
 
 
-def _conversation(context: Context, rows: np.ndarray, trail: np.ndarray, answers: np.ndarray) -> Conversation:
-    """Directions by parity: what answers the first trail goes back, what answers that goes there."""
+def _busiest(context: Context, conversation_of: PerFlow, shown: FlowRows) -> FlowRows:
+    """The shown conversations by the packets of their busiest flow, then by time."""
     flows = context.flows
-    begins = distinct(trail[rows]).tolist()
-    beside: dict[int, set[int]] = {start: set() for start in begins}
+    packets = np.zeros(len(flows), dtype=np.int64)
+    np.maximum.at(packets, conversation_of, flows[:, schema.FLOW_PACKETS])
+    first = np.full(len(flows), np.iinfo(np.int64).max)
+    np.minimum.at(first, conversation_of, flows[:, schema.FLOW_FIRST])
+    return shown[np.lexsort((shown, first[shown], -packets[shown]))]
+
+
+def _conversation(context: Context, rows: FlowRows, chains: PerFlow, answers: PerFlow) -> Conversation:
+    """The conversation of these flows: what answers the first chain is backward, what answers that is forward."""
+    flows = context.flows
+    starts = distinct(chains[rows]).tolist()
+    answering: dict[int, set[int]] = {start: set() for start in starts}
     for row in rows[answers[rows] >= 0].tolist():
-        one, two = int(trail[row]), int(trail[answers[row]])
-        beside[one].add(two)
-        beside[two].add(one)
-    opened = {int(trail[row]) for row in rows.tolist() if flows[row, FLOW_SYN_TIME] >= 0}
+        chain, answering_chain = int(chains[row]), int(chains[answers[row]])
+        answering[chain].add(answering_chain)
+        answering[answering_chain].add(chain)
+    with_syn = {int(chains[row]) for row in rows.tolist() if flows[row, schema.FLOW_SYN_TIME] >= 0}
 
     def order(start: int) -> tuple[bool, int, int]:
-        return start not in opened, int(flows[start, FLOW_FIRST]), start
+        return start not in with_syn, int(flows[start, schema.FLOW_FIRST]), start
 
-    begins.sort(key=order)
-    way = {begins[0]: 0}
-    waiting = [begins[0]]
-    while waiting:
-        start = waiting.pop()
-        for other in beside[start]:
-            if other not in way:
-                way[other] = 1 - way[start]
-                waiting.append(other)
+    starts.sort(key=order)
+    is_backward = {starts[0]: False}
+    open_starts = [starts[0]]
+    while open_starts:
+        start = open_starts.pop()
+        for other in answering[start]:
+            if other not in is_backward:
+                is_backward[other] = not is_backward[start]
+                open_starts.append(other)
     return Conversation(
-        [start for start in begins if way.get(start, 0) == 0], [start for start in begins if way.get(start, 0) == 1]
+        [start for start in starts if not is_backward.get(start, False)],
+        [start for start in starts if is_backward.get(start, False)],
     )

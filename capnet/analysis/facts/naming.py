@@ -1,36 +1,36 @@
-"""Who is meant by an address that several hosts have? Whoever has it on the host at whose point it was seen.
+"""Names at points: whom an address means that several hosts have.
 
-Every host has its own 172.17.0.1 and may have the same container addresses. Behind a host's card, at its bridges and
-containers, such an address is that host's; on the wire it may be anybody's, and has no name there.
+Every host has its own 172.17.0.1 and may have the same container addresses. At a host's bridges and containers, such an
+address is that host's. On the wire it may be of any host, and gets no name.
 """
 
 from __future__ import annotations
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.schema import FLOW_DST_LO, FLOW_POINT, FLOW_SRC_LO
-from capnet.topology import INSIDE
+from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 
 
 def names_at(context: Context) -> dict[str, dict[str, str]]:
-    """Point → address → name, of addresses seen there that have no name everywhere.
+    """Point → address → name, of addresses that were seen there and have no name in `context.names`.
 
-    What the hosts call alike (docker0), a capture may name so itself.
+    A capture may itself name what all hosts call alike (docker0).
     """
     by_host = context.topology.names_by_host() if context.topology else {}
-    found: dict[str, dict[str, str]] = {}
+    by_point: dict[str, dict[str, str]] = {}
     if not any(by_host.values()):
-        return found
+        return by_point
     for number, point in enumerate(context.points):
-        mine = by_host.get(host_of(point.name) or "", {})
-        known = {address: name for address, name in mine.items() if address not in context.names}
-        if not known or point.role not in INSIDE:
+        of_host = by_host.get(host_of(point.name) or "", {})
+        unnamed = {address: name for address, name in sorted(of_host.items()) if address not in context.names}
+        if not unnamed or point.role not in INNER_ROLES:
             continue
-        here = context.flows[context.flows[:, FLOW_POINT] == number]
-        seen = set(distinct(here[:, [FLOW_SRC_LO, FLOW_DST_LO]]).tolist())
-        named = {address: name for address, name in sorted(known.items()) if address_value(address)[1] in seen}
-        if named:
-            found[point.name] = named
-    return found
+        flows = context.flows[context.flows[:, schema.FLOW_POINT] == number]
+        seen_los = set(distinct(flows[:, [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]]).tolist())
+        names = {address: name for address, name in unnamed.items() if address_value(address)[1] in seen_los}
+        if names:
+            by_point[point.name] = names
+    return by_point

@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import among, distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, replies, source
-from capnet.analysis.core.results import Evidence, Hop, Path, TunnelRef
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Hop, Path, TunnelRef
 from capnet.analysis.core.schema import FlowRow, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
@@ -25,13 +25,12 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.hop_changes import hop_changes
 from capnet.analysis.facts.hop_loss import lost_packets
 from capnet.analysis.facts.proxies import proxied
-from capnet.analysis.facts.swarm_traffic import swarms_own
+from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.wire.addresses import mac_text
 from capnet.wire.fields import TUNNEL_NAMES
 
 MAX_PATHS = 200  # in a report: each costs a walk along its hops, and a reader looks at the busiest
-MAX_EVIDENCE = 10  # frames of a path in a report
 
 
 @derived
@@ -42,7 +41,7 @@ def path_facts(context: Context) -> list[Path]:
     other.
     """
     begins = _beginnings(context, flow_links(context))
-    is_swarm = swarms_own(context)[begins.rank_rows]
+    is_swarm = swarm_flows(context)[begins.rank_rows]
     if not is_swarm.all():
         begins = _Beginnings(*(column[~is_swarm] for column in begins))
     packets = packets_without_duplicates(context)[begins.rank_rows]

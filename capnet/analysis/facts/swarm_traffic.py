@@ -1,38 +1,51 @@
-"""Which flows are Docker Swarm's own, and no user's?
+"""Swarm traffic: the flows of Docker Swarm itself, between its nodes.
 
-Nodes manage the swarm over TCP to port 2377, and gossip over 7946: UDP from that port to that port (memberlist sends
-from the socket that it listens on), TCP to it from any other. All of it goes from host to host, outside of tunnels. A
-client may have one of these numbers by chance, and a container may serve it: those are flows like any other.
+Nodes manage the swarm over TCP to port 2377. They gossip over port 7946: UDP from that port to that port (memberlist
+sends from the socket that it listens on), TCP to it from any other. All of it runs from host to host, outside tunnels.
+A client may have one of these ports by chance, and a container may serve it: those are flows like any other.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies, seen_by
-from capnet.analysis.core.schema import FLOW_DPORT, FLOW_PROTO, FLOW_SPORT, FLOW_SYN_TIME, FLOW_SYNACK_TIME, FLOW_VIA
+from capnet.analysis.core.schema import FlowMask
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
 
-INSIDE = ("container", "veth", "bridge", "overlay")  # roles of points at which a host's own traffic does not pass
+ROLES_WITHOUT_HOST_TRAFFIC = ("container", "veth", "bridge", "overlay")
+_TCP_PORTS = (PORT_SWARM_MANAGEMENT, PORT_SWARM_GOSSIP)
 
 
-def swarms_own(context: Context) -> np.ndarray:
-    """Per flow row: is it Swarm's own traffic?"""
+@derived
+def swarm_flows(context: Context) -> FlowMask:
+    """For each flow: is it Swarm's own traffic?"""
     flows = context.flows
-    sport, dport = flows[:, FLOW_SPORT], flows[:, FLOW_DPORT]
-    outside = (flows[:, FLOW_VIA] == 0) & ~seen_by(context, INSIDE)
-    gossip = (flows[:, FLOW_PROTO] == UDP) & (sport == PORT_SWARM_GOSSIP) & (dport == PORT_SWARM_GOSSIP)
-    tcp = flows[:, FLOW_PROTO] == TCP
-    ports = (PORT_SWARM_MANAGEMENT, PORT_SWARM_GOSSIP)
-    there, back = one_of(dport, ports), one_of(sport, ports)
-    if not (tcp & (there | back)).any():
-        return outside & gossip
-    # The server's end tells: the one that a SYN goes to, else the one with the lower number.
+    sport, dport = flows[:, schema.FLOW_SPORT], flows[:, schema.FLOW_DPORT]
+    is_outside = (flows[:, schema.FLOW_VIA] == 0) & ~seen_by(context, ROLES_WITHOUT_HOST_TRAFFIC)
+    is_udp, is_tcp = flows[:, schema.FLOW_PROTO] == UDP, flows[:, schema.FLOW_PROTO] == TCP
+    is_gossip = is_udp & (sport == PORT_SWARM_GOSSIP) & (dport == PORT_SWARM_GOSSIP)
+    has_server_dport, has_server_sport = one_of(dport, _TCP_PORTS), one_of(sport, _TCP_PORTS)
+    mask: FlowMask
+    if not (is_tcp & (has_server_dport | has_server_sport)).any():
+        mask = is_outside & is_gossip
+        return mask
+    is_tcp_of_swarm = is_tcp & np.where(_goes_to_server(context), has_server_dport, has_server_sport)
+    mask = is_outside & (is_gossip | is_tcp_of_swarm)
+    return mask
+
+
+def _goes_to_server(context: Context) -> FlowMask:
+    """For each TCP flow: is its destination the server? SYN and SYN-ACK tell, else the lower port is the server's."""
+    flows = context.flows
     answers = replies(context)
-    turned = np.where(answers >= 0, answers, 0)
-    opens = (flows[:, FLOW_SYN_TIME] >= 0) | ((answers >= 0) & (flows[turned, FLOW_SYNACK_TIME] >= 0))
-    accepts = (flows[:, FLOW_SYNACK_TIME] >= 0) | ((answers >= 0) & (flows[turned, FLOW_SYN_TIME] >= 0))
-    to_server = np.where(opens == accepts, dport <= sport, opens)
-    return outside & (gossip | (tcp & np.where(to_server, there, back)))
+    has_answer = answers >= 0
+    answer = np.where(has_answer, answers, 0)
+    syn_time, synack_time = flows[:, schema.FLOW_SYN_TIME], flows[:, schema.FLOW_SYNACK_TIME]
+    opens = (syn_time >= 0) | (has_answer & (synack_time[answer] >= 0))
+    accepts = (synack_time >= 0) | (has_answer & (syn_time[answer] >= 0))
+    return np.where(opens == accepts, flows[:, schema.FLOW_DPORT] <= flows[:, schema.FLOW_SPORT], opens)

@@ -16,14 +16,13 @@ from capnet.analysis.core.arrays import among, distinct, one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
-from capnet.analysis.core.results import Tunnel
+from capnet.analysis.core.results import MAX_EVIDENCE, Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.fields import TUNNEL_ESP, TUNNEL_NAMES
 from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, UDP
 from capnet.wire.protocols.ipsec import NAT_PORT
 
-MAX_EVIDENCE = 10  # frames of a tunnel in a report
 _READABLE_CARRIERS = (IP_IN_IP, UDP, IPV6_IN_IP, GRE)  # capnet decodes what they carry; of ESP it cannot
 
 _STATION_NETWORK = (schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI)

@@ -17,7 +17,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
-from capnet.analysis.facts.swarm_traffic import swarms_own
+from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
@@ -65,7 +65,7 @@ def _nodes(context: Context) -> tuple[set[str], str]:
         hosts = context.topology.hosts
         addresses = {ip.split("/")[0] for host in hosts for interface in host.interfaces for ip in interface.addresses}
         return addresses, BY_TOPOLOGY.fill()
-    gossip = context.flows[swarms_own(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
+    gossip = context.flows[swarm_flows(context) & (context.flows[:, FLOW_DPORT] == PORT_SWARM_GOSSIP)]
     addresses = {
         address_text(int(row[hi]), int(row[lo]))
         for row in gossip

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
-from capnet.analysis.core.results import Evidence, MacVerdict
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, MacVerdict
 from capnet.analysis.core.wording import plural, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import SharedMac, network_of
@@ -23,7 +23,6 @@ from capnet.analysis.facts.speakers import RECEIVED, Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
-MAX_EVIDENCE = 10  # frames of a verdict
 MAX_FORWARDED_IPS = 16  # listed of a router, which may forward for any address
 
 
@@ -120,9 +119,8 @@ def _duplicate_ips(context: Context) -> list[MacVerdict]:
     for claims in rival_claims(context):
         macs = sorted(mac_text(mac) for mac in claims.by)
         because = f"{claims.ip} is claimed by {several(macs)} in ARP"
-        evidence = [
-            context.evidence(claims.point, frame) for frame in sorted(span.frame for span in claims.by.values())
-        ]
+        frames = sorted(span.frame for span in claims.by.values())
+        evidence = [context.evidence(claims.point, frame) for frame in frames]
         point_name = context.points[claims.point].name
         verdicts.append(MacVerdict("duplicate-ip", macs, [claims.ip], point_name, because, evidence))
     return verdicts

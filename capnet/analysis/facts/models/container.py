@@ -36,9 +36,8 @@ def judge(context: Context) -> list[Model]:
         for speaker in speakers.values()
         for ip in speaker.own_ips
     }
-    sharing = [
-        other for other in (context.topology.containers if context.topology else []) if other.shares_network_with
-    ]
+    containers = context.topology.containers if context.topology else []
+    sharing = [container for container in containers if container.shares_network_with]
     named = [conversation for conversation in conversations if conversation.ip != LOOPBACK_IP]
     of_container = next((conversation for conversation in named if conversation.ip in inner_ips), None)
     of_station = next((conversation for conversation in named if conversation.ip in station_ips), None)

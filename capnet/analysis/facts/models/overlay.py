@@ -18,7 +18,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Path, Tu
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.paths import path_facts
-from capnet.analysis.facts.swarm_traffic import swarms_own
+from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
@@ -31,14 +31,16 @@ _UNKNOWN_ESP_CONFIDENCE = 0.2
 
 def judge(context: Context) -> list[Model]:
     """At most one model: of all VXLAN tunnels, or of the first pair of hosts with ESP that looks like one."""
-    vxlan = [
-        tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan" and tunnel.frames and tunnel.inner_ips
-    ]
+    tunnels = tunnel_facts(context)
+    vxlan = [tunnel for tunnel in tunnels if tunnel.kind == "vxlan" and tunnel.frames and tunnel.inner_ips]
     if vxlan:
         return [_plain(context, vxlan)]
-    esp = [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"]
-    models = (_encrypted(context, tunnel) for tunnel in esp)
-    return [model for model in models if model.confidence > _UNKNOWN_ESP_CONFIDENCE][:1]
+    for tunnel in tunnels:
+        if tunnel.kind == "esp":
+            model = _encrypted(context, tunnel)
+            if model.confidence > _UNKNOWN_ESP_CONFIDENCE:
+                return [model]
+    return []
 
 
 # -- VXLAN ----------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ def _gossip(context: Context, vteps: list[str]) -> bool:
     flows = context.flows
     ends = {address_value(vtep) for vtep in vteps}
     columns = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-    rows = flows[swarms_own(context) & (flows[:, schema.FLOW_DPORT] == PORT_SWARM_GOSSIP)][:, columns].tolist()
+    rows = flows[swarm_flows(context) & (flows[:, schema.FLOW_DPORT] == PORT_SWARM_GOSSIP)][:, columns].tolist()
     return any((src_hi, src_lo) in ends and (dst_hi, dst_lo) in ends for src_hi, src_lo, dst_hi, dst_lo in rows)
 
 
