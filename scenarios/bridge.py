@@ -25,6 +25,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+NEIGHBOUR = "bridge-user-defined"
 
 
 def run(session: Session) -> None:

@@ -25,6 +25,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+NEIGHBOUR = "bridge"
 
 NET = "appnet"
 IPV6 = "2001:db8:111::/64"  # a prefix for documentation: routed nowhere (RFC 3849)

@@ -24,6 +24,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("ipvlan",)
+NEIGHBOUR = "ipvlan-l3"
 
 NET = "ipvlanA"
 

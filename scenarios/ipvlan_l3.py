@@ -26,6 +26,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("ipvlan",)
+NEIGHBOUR = "ipvlan-l2"
 
 NET = "ipvlanA"
 SUBNETS = ("10.0.1.0/24", "10.0.2.0/24")

@@ -26,6 +26,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan",)
+NEIGHBOUR = "host"
 
 NET = "macvnet"
 

@@ -27,6 +27,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
+NEIGHBOUR = "macvlan"
 
 NET = "macvlan10"
 VLAN = 10

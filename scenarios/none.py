@@ -20,6 +20,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = False
+NEIGHBOUR = "host"
 
 
 def run(session: Session) -> None:

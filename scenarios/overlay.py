@@ -28,6 +28,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
+NEIGHBOUR = "overlay-two"
 
 NET = "vxlanA"
 BULK = 24_000  # bytes; at eight points, and the golden capture is to stay small

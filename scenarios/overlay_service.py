@@ -30,6 +30,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "ip_vs")
+NEIGHBOUR = "overlay"
 
 NET = "vxlanS"
 BALANCER, INGRESS = "lb-vxlanS", "ingress-sbox"  # as Docker calls them among a network's containers

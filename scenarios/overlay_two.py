@@ -26,6 +26,7 @@ from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
+NEIGHBOUR = "overlay"
 
 NETS = {"a": "vxlanA", "b": "vxlanB"}
 NOT_THE_SWARM = "not port 2377 and not port 7946"

@@ -27,8 +27,8 @@ FLOORS = {
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (
-        "commands interrupts library undo wait", "docker name_server parent_nic", "container", "host", "session",
-        "runner", "checks",
+        "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
+        "session", "runner", "checks",
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),
     "capnet.lab": (

@@ -12,7 +12,7 @@ class _Scenarios(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from capnet.scenario import library
 
-        return ["list", "all", "clean", *library.files()]
+        return ["list", "all", "clean", "new", *library.files()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from capnet.scenario import library
@@ -79,6 +79,20 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
         click.echo(f"removed {line}")
     if not gone:
         click.echo("nothing was left")
+
+
+@command.command("new", short_help="Write the file of a new scenario, to be edited.")
+@click.argument("name")
+def new(name: str) -> None:
+    """Write the file of a new scenario, to be edited.
+
+    It is scenarios/NAME.py of a checkout of capnet, and runs as it is. An existing file is never overwritten.
+    """
+    from capnet.scenario import library, skeleton
+
+    path = skeleton.write_skeleton(name, library.checkout())
+    click.echo(f"wrote {path}")
+    click.echo(skeleton.NEXT_STEPS.format(path=path, name=name, neighbour=skeleton.NEIGHBOUR), nl=False)
 
 
 def _lab_in_uml() -> bool:

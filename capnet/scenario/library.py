@@ -15,14 +15,22 @@ import capnet
 from capnet.errors import UsageError
 
 _PACKAGE = Path(capnet.__file__).parent
-_FOLDERS = (_PACKAGE / "scenarios", _PACKAGE.parent / "scenarios")
+_CHECKOUT = _PACKAGE.parent / "scenarios"
+_FOLDERS = (_PACKAGE / "scenarios", _CHECKOUT)
+
+
+def checkout() -> Path:
+    """The folder of a checkout to which scenarios are added. UsageError in an installed capnet."""
+    if not _CHECKOUT.is_dir():
+        raise UsageError("a scenario is added to a checkout of capnet, in its folder scenarios")
+    return _CHECKOUT
 
 
 def files() -> dict[str, Path]:
     """Scenario name → its file, sorted by name."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    found = folder.glob("[a-z]*.py") if folder else ()
-    return {path.stem.replace("_", "-"): path for path in sorted(found)}
+    paths = folder.glob("[a-z]*.py") if folder else ()
+    return {path.stem.replace("_", "-"): path for path in sorted(paths)}
 
 
 def summary(path: Path) -> str:
@@ -45,10 +53,15 @@ def daemon_settings(name: str) -> dict[str, Any]:
 
 def load(name: str) -> ModuleType:
     """The scenario's module. UsageError, listing the known ones, if there is no such scenario."""
-    known = files()
-    if name not in known:
-        raise UsageError(f"no scenario {name!r}; there are: {', '.join(known)}")
-    spec = importlib.util.spec_from_file_location(f"capnet_scenario_{name.replace('-', '_')}", known[name])
+    paths = files()
+    if name not in paths:
+        raise UsageError(f"no scenario {name!r}; there are: {', '.join(paths)}")
+    return load_file(paths[name])
+
+
+def load_file(path: Path) -> ModuleType:
+    """The module of a scenario file."""
+    spec = importlib.util.spec_from_file_location(f"capnet_scenario_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

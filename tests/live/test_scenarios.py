@@ -17,9 +17,12 @@ from typing import Any
 import docker
 import pytest
 
-from capnet.lab import addressing, lab
+from capnet.lab import addressing, lab, scenario_runner
 from capnet.lab.addressing import LabHost
 from capnet.lab.daemon import processes
+from capnet.scenario import library
+from capnet.scenario.checks import checks
+from capnet.scenario.skeleton import write_skeleton
 from capnet.scenario.wait import wait_until
 from tests.conntrack import reported, translations
 from tests.live import swarms
@@ -105,6 +108,17 @@ def test_bridge_shows_what_conntrack_says(hosts: dict[str, docker.DockerClient],
     assert all(str(each.before) not in ports for each in known - found)
     assert report["models"][0]["model"] == "bridge"
     assert all(point["dropped"] == 0 for point in report["points"])
+
+
+def test_new_scenario_runs_and_passes_its_checks(
+    hosts: dict[str, docker.DockerClient], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `capnet scenario new` writes, as it is."""
+    write_skeleton("bridge-of-mine", tmp_path)
+    monkeypatch.setattr(library, "_FOLDERS", (tmp_path,))
+    bundle = scenario_runner.run_scenario(lab.current(), "bridge-of-mine", output=tmp_path, say=print)
+    results = checks.verify(library.load("bridge-of-mine"), bundle)
+    assert [result for result in results if not result.passed] == []
 
 
 def test_overlay_at_ens33_shows_what_docker_and_tshark_say(
