@@ -23,5 +23,20 @@ def finding_modules() -> tuple[ModuleType, ...]:
 
 
 def findings(context: Context) -> list[Finding]:
-    """What each finding says of a capture, in order of their names."""
-    return [finding for module in finding_modules() for finding in module.diagnose(context)]
+    """What each finding says of a capture, in order of their names; symptoms that another one explains are left out.
+
+    A finding explains those of the names in its EXPLAINS whose evidence lies at points of its own evidence only.
+    """
+    stated = [(module, finding) for module in finding_modules() for finding in module.diagnose(context)]
+    causes = [(module.EXPLAINS, _points(finding)) for module, finding in stated if module.EXPLAINS]
+    return [
+        finding
+        for _, finding in stated
+        if not any(
+            finding.name in names and finding.evidence and _points(finding) <= points for names, points in causes
+        )
+    ]
+
+
+def _points(finding: Finding) -> set[str]:
+    return {frame.point for frame in finding.evidence}
