@@ -42,7 +42,9 @@ def chosen(text: str, path: Path) -> set[int]:
     frames = set()
     for named in second_pass(found):
         block = named.block
-        frames |= {int(block["frame"][i]) for i in range(len(block)) if named.flows[i] >= 0 and rows[named.flows[i]]}
+        frames |= {
+            int(block["frame"][i]) for i in range(len(block)) if named.flow_rows[i] >= 0 and rows[named.flow_rows[i]]
+        }
     return frames
 
 

@@ -1,132 +1,152 @@
-"""Which repetition is which, when one of them was lost on the way?
+"""Which repeat at one hop is which at the next one, when some were lost on the way.
 
-Equal packets (a retry, a keep-alive, a beacon without IP identification) are told apart by their order: the second here
-is the second there. That holds as long as every hop saw as many. Where one saw fewer, times decide: what arrives is the
-last that had been sent by then. `trace.packet_ids` names packets by what is found here.
+Input: observations of digests that a flow shows more than once: a retry, a keepalive, a beacon without IP
+identification.
+Output: for each such packet its rank on the whole flow chain, where that is not its rank in its flow.
+Method: equal packets are told apart by their order: the second at one hop is the second at the next. Where a hop saw
+fewer of them, times decide: what arrives is the last one that was sent by then. `trace.packet_ids` uses the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.aggregate import hash_table
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import among, by_digest, in_company
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.schema import OBS_DIGEST, OBS_FLOW, OBS_SEQ, OBS_TIME
+from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.clocks import clocks
+from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.flow_links import Links
 from capnet.wire.octets import mix
 
-MOST_REPEATED = 1 << 18  # observations looked at one by one; more repetitions than that keep their order
+MAX_REPEATED = 1 << 18  # observations examined one by one; if there are more, they keep their order
+
+
+class _FlowRepeats(NamedTuple):
+    """The observations of one digest in one flow, by time."""
+
+    flow: int
+    observations: Observations
+
+
+class _Packet(NamedTuple):
+    """One of several equal packets: when the last hop that had it saw it, and its rank on the flow chain."""
+
+    time: int  # ns
+    rank: int
 
 
 def rank_key(flow: int, digest: int, rank: int) -> int:
-    """Never 0. With a secret in it, as the hashes of `aggregate.hash_table`: keys end up in a hash table."""
+    """Key of the packet that is number `rank` of its digest in a flow row; never 0.
+
+    It has the secret of `aggregate.hash_table` in it, as keys end up in a hash table and digests come from outside.
+    """
     return mix(mix(mix(int(hash_table.SECRET[0]), flow), digest), rank) | 1
 
 
-def places(context: Context, found: Links, trail: np.ndarray, copied: np.ndarray, within_ns: int) -> dict[int, int]:
-    """`rank_key` of a flow row, a digest and its how-manieth packet there → its how-manieth packet on the whole trail.
+def moved_ranks(context: Context, links: Links, chain_of_flow: PerFlow, has_duplicates: FlowMask) -> dict[int, int]:
+    """`rank_key` of a packet → its rank among the equal packets of its flow chain, where that differs from its own.
 
-    Without what is the same. `trail`: first flow row of each flow's trail; `copied`: flows of which a point recorded
-    packets twice within `within_ns`.
+    `has_duplicates`: flows whose duplicates are left out.
     """
-    seen = _repeated(context, trail)
     moved: dict[int, int] = {}
-    for group in _groups(seen, trail):
-        hops = {flow: _times(rows, bool(copied[flow]), within_ns) for flow, rows in group}
-        if len({len(times) for times in hops.values()}) == 1:
+    for repeats in _repeats_by_chain(_repeated_observations(context, chain_of_flow), chain_of_flow):
+        times_of_flow = {flow: _packet_times(rows, bool(has_duplicates[flow])) for flow, rows in repeats}
+        if len({len(times) for times in times_of_flow.values()}) == 1:
             continue
-        digest = int(group[0][1][0, OBS_DIGEST])
-        known: list[tuple[int, int]] = []  # (time at the last hop that had it, place) of each packet, by time
-        for flow in _in_order(found, hops):
-            times = hops[flow]
-            taken = _aligned(known, times)
-            for rank, (time, which) in enumerate(zip(times, taken, strict=True)):
-                place = len(known) if which is None else known[which][1]
-                if which is None:
-                    known.append((time, place))
+        digest = int(repeats[0].observations[0, schema.OBS_DIGEST])
+        packets: list[_Packet] = []  # by time
+        for flow in _by_hop(links, list(times_of_flow)):
+            times = times_of_flow[flow]
+            for rank, (time, index) in enumerate(zip(times, _assign(packets, times), strict=True)):
+                if index is None:
+                    packets.append(_Packet(time, len(packets)))
+                    chain_rank = packets[-1].rank
                 else:
-                    known[which] = time, place
-                if place != rank:
-                    moved[rank_key(flow, digest, rank)] = place
-            known.sort()
+                    chain_rank = packets[index].rank
+                    packets[index] = _Packet(time, chain_rank)
+                if chain_rank != rank:
+                    moved[rank_key(flow, digest, rank)] = chain_rank
+            packets.sort()
     return moved
 
 
-def _repeated(context: Context, trail: np.ndarray) -> np.ndarray:
-    """The observations of digests that some flow shows more than once, of flows that were followed, under one clock."""
-    seen = correct_bridge_times(context, context.observations)
-    seen = seen[np.bincount(trail, minlength=len(trail))[trail][seen[:, OBS_FLOW]] > 1]
-    seen = seen[by_digest(seen[:, OBS_DIGEST], seen[:, OBS_FLOW], seen[:, OBS_TIME], seen[:, OBS_SEQ])]
-    seen = seen[in_company(seen[:, OBS_DIGEST])]
-    again = np.zeros(len(seen), dtype=bool)
-    again[1:] = (seen[1:, OBS_DIGEST] == seen[:-1, OBS_DIGEST]) & (seen[1:, OBS_FLOW] == seen[:-1, OBS_FLOW])
-    seen = seen[among(seen[:, OBS_DIGEST], seen[again, OBS_DIGEST])]
-    if len(seen) > MOST_REPEATED:
-        return seen[:0]
-    known = clocks(context)
-    seen[:, OBS_TIME] = known.observation_times(context, seen)
-    return seen
+def _repeated_observations(context: Context, chain_of_flow: PerFlow) -> Observations:
+    """Observations of digests that a flow shows more than once, in chains of several flows, under one clock."""
+    observations = correct_bridge_times(context, context.observations)
+    is_linked = np.bincount(chain_of_flow, minlength=len(chain_of_flow))[chain_of_flow] > 1
+    observations = observations[is_linked[observations[:, schema.OBS_FLOW]]]
+    columns = (schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TIME, schema.OBS_SEQ)
+    observations = observations[by_digest(*(observations[:, column] for column in columns))]
+    observations = observations[in_company(observations[:, schema.OBS_DIGEST])]
+    digest, flow = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_FLOW]
+    is_repeat = np.zeros(len(observations), dtype=bool)
+    is_repeat[1:] = (digest[1:] == digest[:-1]) & (flow[1:] == flow[:-1])
+    observations = observations[among(digest, digest[is_repeat])]
+    if len(observations) > MAX_REPEATED:
+        return observations[:0]
+    observations[:, schema.OBS_TIME] = clocks(context).observation_times(context, observations)
+    return observations
 
 
-def _groups(seen: np.ndarray, trail: np.ndarray) -> Iterator[list[tuple[int, np.ndarray]]]:
-    """(flow row, its observations by time) of each trail and digest."""
-    order = np.lexsort((seen[:, OBS_TIME], seen[:, OBS_FLOW], trail[seen[:, OBS_FLOW]], seen[:, OBS_DIGEST]))
-    seen = seen[order]
-    fresh = np.ones(len(seen) + 1, dtype=bool)
-    fresh[1:-1] = seen[1:, OBS_FLOW] != seen[:-1, OBS_FLOW]
-    fresh[1:-1] |= seen[1:, OBS_DIGEST] != seen[:-1, OBS_DIGEST]
-    starts = np.flatnonzero(fresh).tolist()
-    group: list[tuple[int, np.ndarray]] = []
-    last = None
-    for start, stop in pairwise(starts):
-        flow = int(seen[start, OBS_FLOW])
-        key = int(trail[flow]), int(seen[start, OBS_DIGEST])
-        if key != last and group:
-            yield group
-            group = []
-        last = key
-        group.append((flow, seen[start:stop]))
-    if group:
-        yield group
+def _repeats_by_chain(observations: Observations, chain_of_flow: PerFlow) -> Iterator[list[_FlowRepeats]]:
+    """For each digest and flow chain: the observations of each of its flows."""
+    digest, flow = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_FLOW]
+    observations = observations[np.lexsort((observations[:, schema.OBS_TIME], flow, chain_of_flow[flow], digest))]
+    digest, flow = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_FLOW]
+    is_first = np.ones(len(observations) + 1, dtype=bool)
+    is_first[1:-1] = (flow[1:] != flow[:-1]) | (digest[1:] != digest[:-1])
+    repeats: list[_FlowRepeats] = []
+    last_key = None
+    for start, stop in pairwise(np.flatnonzero(is_first).tolist()):
+        key = int(chain_of_flow[flow[start]]), int(digest[start])
+        if key != last_key and repeats:
+            yield repeats
+            repeats = []
+        last_key = key
+        repeats.append(_FlowRepeats(int(flow[start]), observations[start:stop]))
+    if repeats:
+        yield repeats
 
 
-def _times(rows: np.ndarray, copied: bool, within_ns: int) -> list[int]:
-    """Times of the packets of one flow and digest, copies that the capture made left out."""
+def _packet_times(observations: Observations, has_duplicates: bool) -> list[int]:
+    """Times in ns of the packets of one flow and digest, duplicates left out."""
     times: list[int] = []
-    before = None
-    for time in rows[:, OBS_TIME].tolist():
-        if not (copied and before is not None and time - before <= within_ns):
+    previous = None
+    for time in observations[:, schema.OBS_TIME].tolist():
+        if not (has_duplicates and previous is not None and time - previous <= MAX_DUPLICATE_DELAY_NS):
             times.append(time)
-        before = time
+        previous = time
     return times
 
 
-def _in_order(found: Links, hops: dict[int, list[int]]) -> list[int]:
-    """Flow rows of one trail, the first hop first."""
+def _by_hop(links: Links, flow_rows: list[int]) -> list[int]:
+    """Flow rows of one chain, the first hop first."""
 
     def depth(flow: int) -> int:
-        steps = 0
-        while found.before[flow] >= 0:
-            flow = int(found.source[found.before[flow]])
-            steps += 1
-        return steps
+        hops = 0
+        while links.before[flow] >= 0:
+            flow = int(links.source[links.before[flow]])
+            hops += 1
+        return hops
 
-    return sorted(hops, key=depth)
+    return sorted(flow_rows, key=depth)
 
 
-def _aligned(known: list[tuple[int, int]], times: list[int]) -> list[int | None]:
-    """For each time, the index of the last packet that was seen by then and that no later time takes; None without."""
-    taken: list[int | None] = []
-    at = len(known) - 1
+def _assign(packets: list[_Packet], times: list[int]) -> list[int | None]:
+    """For each time the index of the last packet sent by then that no later time takes; None if there is none."""
+    indexes: list[int | None] = []
+    index = len(packets) - 1
     for time in reversed(times):
-        while at >= 0 and known[at][0] > time:
-            at -= 1
-        taken.append(at if at >= 0 else None)
-        at -= at >= 0
-    return taken[::-1]
+        while index >= 0 and packets[index].time > time:
+            index -= 1
+        indexes.append(index if index >= 0 else None)
+        index -= index >= 0
+    return indexes[::-1]

@@ -1,4 +1,8 @@
-"""One packet, everywhere it went: all frames that are it, hop by hop, and what differs from one to the next."""
+"""One packet everywhere it went: the frames that it is in, by hop, and what differs from one to the next.
+
+Input: a study and the number of a frame; its sources are read once more (`packet_ids`).
+Output: a `PacketTrace`, whose fields are the keys of the JSON report.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.flow_rows import echo_id, ports, proto_name
 from capnet.analysis.core.results import Evidence, TunnelRef
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.hop_changes import hop_changes
-from capnet.analysis.trace.packet_ids import Named, second_pass
+from capnet.analysis.trace.packet_ids import IdentifiedBlock, second_pass
 from capnet.errors import UsageError
 from capnet.wire import fields
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT, NAMES, TUNNEL_NAMES
 
-_MOST_ALIKE = 10
+MAX_ALIKE = 10  # frames with the same digest that are listed though they are other packets
 
 
 @dataclass
@@ -56,16 +61,15 @@ class Sighting:
 
 
 @dataclass
-class Journey:
-    """`frames` in the order of the hops; `missing`: points of the flow that listened and did not see this packet;
-    `alike`: frames with the same digest that are held to be other packets."""
+class PacketTrace:
+    """Where a packet was seen, and where not."""
 
     proto: str
     asked: Evidence
-    frames: list[Sighting]
-    missing: list[str] = field(default_factory=list)
-    alike: list[Evidence] = field(default_factory=list)
-    start: int = 0  # flow row with which its trail begins
+    frames: list[Sighting]  # by hop
+    missing: list[str] = field(default_factory=list)  # points of the path that listened and did not see the packet
+    alike: list[Evidence] = field(default_factory=list)  # frames with the same digest that are other packets
+    start: int = 0  # flow row with which its flow chain begins
 
 
 @dataclass
@@ -73,172 +77,175 @@ class _Frame:
     source: int
     point: int  # among all points
     flow: int
-    packet: int
-    outer: dict[str, int]
-    row: dict[str, int]  # the one the packet was recognised by
+    packet_id: int
+    outer_fields: dict[str, int]
+    fields: dict[str, int]  # of the row that the packet id comes from
 
 
-def follow_packet(study: Study, source: int, frame: int) -> Journey:
-    """The journey of the packet in frame number `frame` of a source. UsageError if it cannot be followed."""
+def follow_packet(study: Study, source: int, frame: int) -> PacketTrace:
+    """The trace of the packet in frame number `frame` of a source. UsageError if it cannot be followed."""
     target = _target(study, source, frame)
-    digest = target.row["digest"]
+    digest = target.fields["digest"]
     context = study.context
-    found: list[_Frame] = []
+    frames: list[_Frame] = []
     alike: list[Evidence] = []
-    for named in second_pass(study):
-        inner = named.block.rows[named.named_by, fields.DIGEST] == digest
-        for row in np.flatnonzero((named.ids == target.packet) | (inner & (named.ids > 0))).tolist():
-            each = _frame(named, row)
-            if each.packet == target.packet:
-                found.append(each)
-            elif len(alike) < _MOST_ALIKE:
-                alike.append(context.evidence(each.point, each.row["frame"]))
+    for identified in second_pass(study):
+        has_digest = identified.block.rows[identified.id_rows, fields.DIGEST] == digest
+        for row in np.flatnonzero((identified.ids == target.packet_id) | (has_digest & (identified.ids > 0))).tolist():
+            candidate = _frame(identified, row)
+            if candidate.packet_id == target.packet_id:
+                frames.append(candidate)
+            elif len(alike) < MAX_ALIKE:
+                alike.append(context.evidence(candidate.point, candidate.fields["frame"]))
 
-    trail = int(flow_chains(flow_links(context), len(context.flows))[target.flow])
-    hops = _hops(study, {each.flow for each in found})
-    found.sort(key=lambda each: (hops.index(each.flow), each.row["time"], each.source, each.row["frame"]))
-    sightings: list[Sighting] = []
-    for before, each in zip([None, *found], found, strict=False):
-        sightings.append(_sighting(study, before, each))
-    return Journey(
-        proto=proto_name(target.row["proto"]),
+    hops = _hops(study, {frame.flow for frame in frames})
+    frames.sort(key=lambda frame: (hops.index(frame.flow), frame.fields["time"], frame.source, frame.fields["frame"]))
+    return PacketTrace(
+        proto=proto_name(target.fields["proto"]),
         asked=context.evidence(target.point, frame),
-        frames=sightings,
-        missing=_missing(study, hops, found),
+        frames=[
+            _sighting(study, previous, following) for previous, following in zip([None, *frames], frames, strict=False)
+        ],
+        missing=_missing_points(study, hops, frames),
         alike=alike,
-        start=trail,
+        start=int(flow_chains(flow_links(context), len(context.flows))[target.flow]),
     )
 
 
-def _target(study: Study, source: int, frame: int) -> _Frame:
+def _target(study: Study, source: int, number: int) -> _Frame:
+    """Frame `number` of a source. UsageError if there is none, or if it cannot be followed."""
     label = study.sources[source].label
     last = 0
-    for named in second_pass(study):
-        if named.source < source:
+    for identified in second_pass(study):
+        if identified.source < source:
             continue
-        if named.source > source:
+        if identified.source > source:
             break
-        numbers = named.block.rows[:, fields.FRAME]
-        at = np.flatnonzero((numbers == frame) & (named.block.rows[:, fields.DEPTH] == 0))
-        if len(at):
-            if named.ids[at[0]] == 0:
-                why = (
-                    "it is no IP packet" if named.flows[named.named_by[at[0]]] < 0 else "too little of it was captured"
+        numbers = identified.block.rows[:, fields.FRAME]
+        rows = np.flatnonzero((numbers == number) & (identified.block.rows[:, fields.DEPTH] == 0))
+        if len(rows):
+            if identified.ids[rows[0]] == 0:
+                is_ip = identified.flow_rows[identified.id_rows[rows[0]]] >= 0
+                why = "too little of it was captured" if is_ip else "it is no IP packet"
+                raise UsageError(
+                    f"{label}: frame {number} cannot be followed: {why}; see capnet packet {label} {number}"
                 )
-                raise UsageError(f"{label}: frame {frame} cannot be followed: {why}; see capnet packet {label} {frame}")
-            return _frame(named, int(at[0]))
+            return _frame(identified, int(rows[0]))
         if len(numbers):
             last = int(numbers[-1])
-            if last > frame:
-                raise UsageError(f"{label}: frame {frame} is no packet, but a pcapng block of another kind")
-    raise UsageError(f"{label}: there is no frame {frame}; the last one is {last}")
+            if last > number:
+                raise UsageError(f"{label}: frame {number} is no packet, but a pcapng block of another kind")
+    raise UsageError(f"{label}: there is no frame {number}; the last one is {last}")
 
 
-def _frame(named: Named, row: int) -> _Frame:
-    rows = named.block.rows
-    by = int(named.named_by[row])
+def _frame(identified: IdentifiedBlock, row: int) -> _Frame:
+    rows = identified.block.rows
+    id_row = int(identified.id_rows[row])
 
-    def plain(at: int) -> dict[str, int]:
-        return dict(zip(NAMES, map(int, rows[at]), strict=True))
+    def fields_of(number: int) -> dict[str, int]:
+        return dict(zip(NAMES, map(int, rows[number]), strict=True))
 
-    point = named.base + int(rows[row, fields.POINT])
-    return _Frame(named.source, point, int(named.flows[by]), int(named.ids[row]), plain(row), plain(by))
+    point = identified.first_point + int(rows[row, fields.POINT])
+    return _Frame(
+        identified.source,
+        point,
+        int(identified.flow_rows[id_row]),
+        int(identified.ids[row]),
+        fields_of(row),
+        fields_of(id_row),
+    )
 
 
-def _hops(study: Study, seen: set[int]) -> list[int]:
-    """The way of a packet that was seen in these flows, as flow rows; where it forks, the way that the packet took."""
+def _hops(study: Study, flows_seen: set[int]) -> list[int]:
+    """The path of a packet that was seen in these flows, as flow rows; at a fork, the way that the packet took."""
     links = flow_links(study.context)
-    assert links is not None
 
     def depth(flow: int) -> int:
-        steps = 0
-        while (back := int(links.before[flow])) >= 0:
-            flow, steps = int(links.source[back]), steps + 1
-        return steps
+        hops = 0
+        while (before := int(links.before[flow])) >= 0:
+            flow, hops = int(links.source[before]), hops + 1
+        return hops
 
-    in_order = sorted(seen, key=lambda flow: (depth(flow), flow))
-    hops = [in_order[0]]
-    while (back := int(links.before[hops[0]])) >= 0:
-        hops.insert(0, int(links.source[back]))
+    by_depth = sorted(flows_seen, key=lambda flow: (depth(flow), flow))
+    hops = [by_depth[0]]
+    while (before := int(links.before[hops[0]])) >= 0:
+        hops.insert(0, int(links.source[before]))
     while True:
-        ways = links.target[links.source == hops[-1]].tolist()
-        onward = next((flow for flow in ways if flow in seen), None)
-        if onward is None and links.after[hops[-1]] >= 0:
-            onward = int(links.target[links.after[hops[-1]]])
-        if onward is None:
+        targets = links.target[links.source == hops[-1]].tolist()
+        following = next((flow for flow in targets if flow in flows_seen), None)
+        if following is None and links.after[hops[-1]] >= 0:
+            following = int(links.target[links.after[hops[-1]]])
+        if following is None:
             break
-        hops.append(onward)
-    return hops + [flow for flow in in_order if flow not in hops]
+        hops.append(following)
+    return hops + [flow for flow in by_depth if flow not in hops]
 
 
-def _missing(study: Study, hops: list[int], found: list[_Frame]) -> list[str]:
-    """Points of these hops that heard things before and after, but not this packet."""
-    seen = {each.flow for each in found}
-    times = [each.row["time"] for each in found]
-    points = []
+def _missing_points(study: Study, hops: list[int], frames: list[_Frame]) -> list[str]:
+    """Points of these hops that heard other packets before and after this one, but not this one."""
+    flows_seen = {frame.flow for frame in frames}
+    times = [frame.fields["time"] for frame in frames]
+    names = []
     for flow in hops:
-        point = study.context.points[int(study.context.flows[flow, 0])]
-        listened = point.first is not None and point.last is not None
-        if flow not in seen and listened and point.first <= min(times) and max(times) <= point.last:  # type: ignore[operator]
-            points.append(point.name)
-    return points
+        point = study.context.points[int(study.context.flows[flow, schema.FLOW_POINT])]
+        if flow in flows_seen or point.first is None or point.last is None:
+            continue
+        if point.first <= min(times) and max(times) <= point.last:
+            names.append(point.name)
+    return names
 
 
-def _sighting(study: Study, before: _Frame | None, each: _Frame) -> Sighting:
-    context, row = study.context, each.row
-    flow = context.flows[each.flow]
+def _sighting(study: Study, before: _Frame | None, frame: _Frame) -> Sighting:
+    context, values = study.context, frame.fields
+    flow = context.flows[frame.flow]
     sport, dport = ports(flow)
-    point = context.points[each.point]
-    copy = before is not None and before.flow == each.flow
+    point = context.points[frame.point]
+    is_duplicate = before is not None and before.flow == frame.flow
     change: list[str] = []
-    if before is not None and not copy:
-        ttl_delta = row["ttl"] - before.row["ttl"]
+    if before is not None and not is_duplicate:
+        ttl_delta = values["ttl"] - before.fields["ttl"]
         change = hop_changes(context, context.flows[before.flow], flow, ttl_delta)
     return Sighting(
         point=point.name,
         file=point.file,
-        frame=row["frame"],
-        time=row["time"],
-        delta_us=None if before is None else (row["time"] - before.row["time"]) / 1000,
-        length=each.outer["wirelen"],
-        src=address_text(row["src_hi"], row["src_lo"]),
+        frame=values["frame"],
+        time=values["time"],
+        delta_us=None if before is None else (values["time"] - before.fields["time"]) / 1000,
+        length=frame.outer_fields["wirelen"],
+        src=address_text(values["src_hi"], values["src_lo"]),
         sport=sport,
-        dst=address_text(row["dst_hi"], row["dst_lo"]),
+        dst=address_text(values["dst_hi"], values["dst_lo"]),
         dport=dport,
         id=echo_id(flow),
-        smac=_mac(row["smac"]),
-        dmac=_mac(row["dmac"]),
-        ttl=_known(row["ttl"]),
-        tunnel=_tunnel(row),
+        smac=_mac(values["smac"]),
+        dmac=_mac(values["dmac"]),
+        ttl=_value(values["ttl"]),
+        tunnel=_tunnel(values),
         change=change,
-        differs=[] if before is None else _differences(before.row, row),
-        copy=copy,
+        differs=[] if before is None else _differences(before.fields, values),
+        copy=is_duplicate,
     )
 
 
 def _differences(before: dict[str, int], after: dict[str, int]) -> list[Difference]:
-    found = []
-    for name, value in _FIELDS.items():
-        one, two = value(before), value(after)
-        if one != two:
-            found.append(Difference(name, one, two))
-    return found
+    values = ((name, value(before), value(after)) for name, value in _FIELDS.items())
+    return [Difference(*difference) for difference in values if difference[1] != difference[2]]
 
 
-def _known(value: int) -> int | None:
-    return None if value == ABSENT else value
+def _value(number: int) -> int | None:
+    return None if number == ABSENT else number
 
 
-def _mac(value: int) -> str | None:
-    return None if value == ABSENT else mac_text(value)
+def _mac(number: int) -> str | None:
+    return None if number == ABSENT else mac_text(number)
 
 
-def _tunnel(row: dict[str, int]) -> TunnelRef | None:
-    return TunnelRef(TUNNEL_NAMES[row["via"]], _known(row["via_vni"])) if row["via"] else None
+def _tunnel(values: dict[str, int]) -> TunnelRef | None:
+    return TunnelRef(TUNNEL_NAMES[values["via"]], _value(values["via_vni"])) if values["via"] else None
 
 
-def _tunnel_text(row: dict[str, int]) -> str | None:
-    tunnel = _tunnel(row)
+def _tunnel_text(values: dict[str, int]) -> str | None:
+    tunnel = _tunnel(values)
     if tunnel is None:
         return None
     return tunnel.kind if tunnel.vni is None else f"{tunnel.kind} {tunnel.vni}"
@@ -246,21 +253,21 @@ def _tunnel_text(row: dict[str, int]) -> str | None:
 
 _FIELDS: dict[str, Callable[[dict[str, int]], str | int | None]] = {
     "tunnel": _tunnel_text,
-    "source MAC": lambda row: _mac(row["smac"]),
-    "destination MAC": lambda row: _mac(row["dmac"]),
-    "VLAN": lambda row: _known(row["vlan"]),
-    "inner VLAN": lambda row: _known(row["vlan2"]),
-    "source": lambda row: address_text(row["src_hi"], row["src_lo"]),
-    "source port": lambda row: _known(row["sport"]),
-    "destination": lambda row: address_text(row["dst_hi"], row["dst_lo"]),
-    "destination port": lambda row: _known(row["dport"]),
-    "ICMP id": lambda row: _known(row["icmp_id"]),
-    "TTL": lambda row: _known(row["ttl"]),
-    "TOS": lambda row: _known(row["tos"]),
-    "IP id": lambda row: _known(row["ip_id"]),
-    "IP flags": lambda row: _known(row["ip_flags"]),
-    "IP length": lambda row: _known(row["ip_length"]),
-    "TCP flags": lambda row: _known(row["tcp_flags"]),
-    "TCP window": lambda row: _known(row["window"]),
-    "payload": lambda row: _known(row["payload"]),
+    "source MAC": lambda values: _mac(values["smac"]),
+    "destination MAC": lambda values: _mac(values["dmac"]),
+    "VLAN": lambda values: _value(values["vlan"]),
+    "inner VLAN": lambda values: _value(values["vlan2"]),
+    "source": lambda values: address_text(values["src_hi"], values["src_lo"]),
+    "source port": lambda values: _value(values["sport"]),
+    "destination": lambda values: address_text(values["dst_hi"], values["dst_lo"]),
+    "destination port": lambda values: _value(values["dport"]),
+    "ICMP id": lambda values: _value(values["icmp_id"]),
+    "TTL": lambda values: _value(values["ttl"]),
+    "TOS": lambda values: _value(values["tos"]),
+    "IP id": lambda values: _value(values["ip_id"]),
+    "IP flags": lambda values: _value(values["ip_flags"]),
+    "IP length": lambda values: _value(values["ip_length"]),
+    "TCP flags": lambda values: _value(values["tcp_flags"]),
+    "TCP window": lambda values: _value(values["window"]),
+    "payload": lambda values: _value(values["payload"]),
 }

@@ -16,7 +16,7 @@ import numpy as np
 
 from capnet import __version__
 from capnet.analysis.engine import Study
-from capnet.analysis.trace.packet_ids import Named, Packets, open_again
+from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_again
 from capnet.errors import UnreadableInput, UsageError
 from capnet.record.bundle import previous_hop
 from capnet.record.bundle.packet_comments import LONGEST_COMMENT, Notes
@@ -70,9 +70,9 @@ class _Stream:
     """One source on its way through: its current block, and how far it has been written."""
 
     number: int
-    blocks: Iterator[Named]
+    blocks: Iterator[IdentifiedBlock]
     capture: Capture
-    named: Named | None = None
+    named: IdentifiedBlock | None = None
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of depth 0
     times: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # never falling
     at: int = 0
@@ -109,7 +109,7 @@ class _Annotation:
         self.study = study
         self.collected = collected
         self.write = write
-        self.packets = Packets(study)
+        self.packets = PacketIds(study)
         self.notes = Notes(study)
         self.as_it_was = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
         self.written = Written()
@@ -144,9 +144,9 @@ class _Annotation:
             raise UnreadableInput("the input has changed while it was read; annotate it when it is complete")
         return self.written
 
-    def _named(self, number: int, capture: Capture) -> Iterator[Named]:
+    def _named(self, number: int, capture: Capture) -> Iterator[IdentifiedBlock]:
         for block in capture.blocks():
-            yield self.packets.name(number, self.study.bases[number], capture, block)
+            yield self.packets.identify(number, self.study.bases[number], capture, block)
 
     # -- frames ------------------------------------------------------------------------------------
     def _batch(self, streams: list[_Stream]) -> None:
@@ -212,14 +212,14 @@ class _Annotation:
         table[:, pcapng_emit.CAPLEN] = decoded[rows, fields.CAPLEN]
         table[:, pcapng_emit.WIRELEN] = decoded[rows, fields.WIRELEN]
         table[:, pcapng_emit.TIMED] = timed
-        shift = -self._first_interface if self.as_it_was else named.base
+        shift = -self._first_interface if self.as_it_was else named.first_point
         table[:, pcapng_emit.INTERFACE] = decoded[rows, fields.POINT] + shift
         ids = np.where(timed, named.ids[rows], 0)
         table[:, pcapng_emit.ID] = ids
-        flows = named.flows[named.named_by[rows]]
+        flows = named.flow_rows[named.id_rows[rows]]
         flows[ids == 0] = -1
         self.written.named += int((ids > 0).sum())
-        return table, self.hops.sights(ids, flows, decoded[named.named_by[rows]])
+        return table, self.hops.sights(ids, flows, decoded[named.id_rows[rows]])
 
     def _emit(self, stream: _Stream, table: np.ndarray, write: bool) -> None:
         named = stream.named

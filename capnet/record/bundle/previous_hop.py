@@ -14,7 +14,8 @@ from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.hop_loss import ETHERNET_MTU
-from capnet.analysis.trace.packet_ids import Packets, recent_table, slot_of
+from capnet.analysis.trace.packet_ids import PacketIds, recent_table
+from capnet.analysis.trace.packet_ids_kernels import slot_of
 from capnet.jit.kernel import kernel
 from capnet.wire import fields
 from capnet.wire.numbers import TCP
@@ -39,7 +40,7 @@ _SEGMENT = 3  # sequence number, octets, frame number
 class Hops:
     """Asked in the order of the output; remembers what it was asked about."""
 
-    def __init__(self, study: Study, packets: Packets) -> None:
+    def __init__(self, study: Study, packets: PacketIds) -> None:
         self.machine = packets.machine
         self.links = packets.links
         self._recent = recent_table(study.report.coverage.frames, _HOP)
