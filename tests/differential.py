@@ -25,6 +25,7 @@ from capnet.wire import fields
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.capture import open_capture
 from capnet.wire.fields import ABSENT
+from capnet.wire.protocols import KIND_OF_NUMBER
 from tests.explained import EXPLAINED, Difference
 from tests.tshark import COLUMNS, Row, tshark_rows, tshark_version
 
@@ -52,7 +53,7 @@ def our_row(values: dict[str, int]) -> Row:
                 row[column] = address_text(values[column + "_hi"], values[column + "_lo"])
         elif column in ("tunnel", "via"):
             if values[column]:
-                row[column] = fields.TUNNEL_NAMES[values[column]]
+                row[column] = KIND_OF_NUMBER[values[column]].name
         elif values[column] != ABSENT:
             is_mac = column in ("smac", "dmac", "arp_sha", "arp_tha")
             row[column] = mac_text(values[column]) if is_mac else str(values[column])

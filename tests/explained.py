@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capnet.wire import fields
+from capnet.wire.protocols import TUNNEL_KINDS
 from tests.tshark import Row
 
 
@@ -85,7 +86,7 @@ EXPLAINED: list[Explanation] = [
         "VXLAN); tshark knows the first, not the second",
         lambda d, theirs, ours: (
             d.theirs is None
-            and ours.get("via", ours.get("tunnel")) in ("vxlan", "geneve")
+            and ours.get("via", ours.get("tunnel")) in {kind.name for kind in TUNNEL_KINDS if kind.udp_port}
             and int(ours.get("wirelen", "65536")) > 65535
         ),
     ),

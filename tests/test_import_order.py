@@ -18,7 +18,9 @@ PACKAGE = ROOT / "capnet"
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
     "capnet": ("errors jit", "wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
-    "capnet.wire": ("octets numbers fields addresses", "block formats protocols", "digest", "decode", "capture"),
+    "capnet.wire": (
+        "octets numbers fields addresses tunnel_kinds", "block formats protocols", "digest", "decode", "capture",
+    ),
     "capnet.analysis": (
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),

@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from capnet.wire.protocols import TUNNEL_KINDS
+from capnet.wire.tunnel_kinds import TunnelKind
+
 Row = dict[str, str]
 
 COLUMNS = (
@@ -127,11 +130,7 @@ NUMBERS = {  # protocol → our column: tshark's field
     },
     "sll": {"pkttype": "sll.pkttype", "ethertype": "sll.etype"},
     "ah": {"vni": "ah.spi", "seq": "ah.sequence"},
-    "esp": {"vni": "esp.spi", "seq": "esp.sequence"},
-    "vxlan": {"vni": "vxlan.vni"},
-    "geneve": {"vni": "geneve.vni"},
-    "gre": {"vni": "gre.key"},
-    "erspan": {"vni": "erspan.spanid"},
+    "esp": {"seq": "esp.sequence"},
 }  # fmt: skip
 TEXTS = {
     "eth": {"smac": "eth.src", "dmac": "eth.dst"},
@@ -143,12 +142,12 @@ TEXTS = {
     "ipv6": {"src": "ipv6.src", "dst": "ipv6.dst"},
     "sll": {"smac": "sll.src.eth"},
 }  # fmt: skip
+ID_FIELDS = [field for kind in TUNNEL_KINDS for field in kind.id_fields]
 LINKS = ("eth", "sll", "null", "raw")
 TAGS = ("vlan", "ieee8021ad")
 NETWORKS = ("arp", "ip", "ipv6")
 TRANSPORTS = ("tcp", "udp", "icmp", "icmpv6")
-# protocol → a field without which it is no tunnel
-TUNNELS = {"vxlan": "vxlan.vni", "geneve": "geneve.vni", "gre": "gre.proto"}
+TUNNELS = {kind.header_field.partition(".")[0]: kind for kind in TUNNEL_KINDS if kind.header_field}
 BEHIND_GRE = ("erspan", "mpls", "ppp")
 EXTENSIONS = {  # protocol → its next header
     "ipv6.hopopts": "ipv6.hopopts.nxt",
@@ -214,8 +213,8 @@ def rows_of(packet: Element) -> Iterator[Row]:
             row["beyond"] = name
             break
         fields = shown(proto)
-        if name in TUNNELS and TUNNELS[name] in fields:
-            tunnel = row["tunnel"] = name
+        if name in TUNNELS and is_header_of(TUNNELS[name], fields):
+            tunnel = row["tunnel"] = TUNNELS[name].name
             row.pop("vni", None)
             if odd := oddity(name, fields):
                 row["note"] = f"{row.get('note', '')} {odd}".strip()
@@ -226,13 +225,23 @@ def rows_of(packet: Element) -> Iterator[Row]:
     yield row
 
 
+def is_header_of(kind: TunnelKind, fields: dict[str, Field]) -> bool:
+    """Whether these fields of the kind's dissector are a tunnel's header."""
+    if kind.header_field not in fields:
+        return False
+    return kind.header_value is None or int(fields[kind.header_field].show, 0) == kind.header_value
+
+
 def oddity(name: str, fields: dict[str, Field]) -> str:
     """Mark of a tunnel header by which RFCs say that it is none; tshark goes on all the same."""
     if name == "vxlan":
         valid = fields["vxlan.i_bit"].show if "vxlan.i_bit" in fields else int(fields["vxlan.flags"].show, 0) & 0x0800
         return "" if int(valid) else "no-vni"
-    version = {"geneve": "geneve.version", "gre": "gre.flags.version"}[name]
-    return "version" if int(fields[version].show) > (1 if name == "gre" else 0) else ""
+    if name == "geneve":
+        return "version" if int(fields["geneve.version"].show) > 0 else ""
+    if name == "gre":
+        return "version" if int(fields["gre.flags.version"].show) > 1 else ""
+    return ""
 
 
 def belongs(name: str, seen: set[str]) -> bool:
@@ -253,7 +262,7 @@ def belongs(name: str, seen: set[str]) -> bool:
         return seen <= {*LINKS, *TAGS, "mpls", "pppoes", "ppp"}
     if name == "gre":
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
-    return name in ("vxlan", "geneve") and "udp" in seen
+    return name in TUNNELS and TUNNELS[name].udp_port is not None and "udp" in seen
 
 
 def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
@@ -261,6 +270,9 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
     for column, wanted in NUMBERS.get(name, {}).items():
         if wanted in fields and fields[wanted].show:
             row[column] = number(fields[wanted].show)
+    for wanted in ID_FIELDS:
+        if wanted.partition(".")[0] == name and wanted in fields and fields[wanted].show:
+            row["vni"] = number(fields[wanted].show)
     for column, wanted in TEXTS.get(name, {}).items():
         if wanted in fields:
             row[column] = fields[wanted].show
@@ -280,8 +292,6 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
         row["ip_id"] = number(fields["ipv6.fraghdr.ident"].show)
         row["frag_offset"] = str(8 * int(fields["ipv6.fraghdr.offset"].value, 16))
         row["ip_flags"] = number(fields["ipv6.fraghdr.more"].show)
-    if name == "gre" and "gre.key.call_id" in fields:
-        row["vni"] = number(fields["gre.key.call_id"].show)
     if name == "udp" and "udp.length" in fields and (length := int(number(fields["udp.length"].show))) >= 8:
         row["payload"] = str(length - 8)
     if name == "esp" and "esp.spi" in fields:

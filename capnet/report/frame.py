@@ -13,6 +13,7 @@ from capnet.wire import fields, numbers
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.formats.linktypes import linktype_name
+from capnet.wire.protocols import KIND_OF_NUMBER
 
 Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 
@@ -120,8 +121,8 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         number_of = f", number {row['seq']}" if row["seq"] != ABSENT else ""
         yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}; what it carries is encrypted"
     elif row["tunnel"]:
-        word = "key" if row["tunnel"] == fields.TUNNEL_GRE else "VNI"
-        yield fields.TUNNEL_NAMES[row["tunnel"]].upper(), f"{word} {row['vni']}" if row["vni"] != ABSENT else ""
+        kind = KIND_OF_NUMBER[row["tunnel"]]
+        yield kind.title.upper(), f"{kind.id_name} {row['vni']}" if row["vni"] != ABSENT else ""
     elif row["payload"] > 0:
         where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
         yield "payload", f"{count(row['payload'], 'byte')}, {where}"

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from capnet.report.document import Document
 from capnet.report.text import count, duration, listing, moment, number, span, spelled
 from capnet.report.words import Words
+from capnet.wire.protocols import KIND_OF_NAME
 
 _SURE = 0.5  # models of less confidence are not worth a headline
 _TOGETHER = 3  # hosts whose masquerade one sentence tells
@@ -252,11 +253,9 @@ def _tunnels(document: Document, words: Words) -> Iterator[str]:
         if number_shown == 3:
             yield f"{count(len(seen) - 3, 'more tunnel')} {'was' if len(seen) == 4 else 'were'} seen."
             return
-        name = kind.upper() if kind != "geneve" else "Geneve"
-        vni_text = "" if vni is None else f" {'key' if kind == 'gre' else 'VNI'} {vni}"
         network_text = f" (network {network})" if network else ""
         ends = listing([words.mention(each) for each in vteps])
-        yield f"{name}{vni_text}{network_text} carries {count(frames, 'frame')} between {ends}."
+        yield f"{KIND_OF_NAME[kind].titled(vni)}{network_text} carries {count(frames, 'frame')} between {ends}."
 
 
 def _loss(document: Document) -> Iterator[str]:

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 
 from capnet.report.document import Document
-
-_VXLAN_PORT = 4789  # the one port Wireshark takes for VXLAN by itself (RFC 7348 section 5)
+from capnet.wire.protocols import KIND_OF_NAME
 
 
 def address(value: str) -> str:
@@ -39,18 +38,12 @@ def nat(row: Document) -> str:
 
 
 def tunnel(row: Document) -> str:
-    """The frames of one tunnel. Wireshark knows VXLAN only on its standard port; elsewhere, the port and the ends."""
+    """The frames of one tunnel. On a port where Wireshark does not look for its kind: the port and the two hosts."""
+    kind = KIND_OF_NAME[row["kind"]]
     ends = [address(each) for each in row["vteps"][:2]]
-    kind, vni = row["kind"], row["vni"]
-    if kind == "vxlan":
-        if row["port"] not in (None, _VXLAN_PORT):
-            return " && ".join([f"udp.port == {row['port']}", *ends])
-        return f"vxlan.vni == {vni}" if vni is not None else "vxlan"
-    if kind == "geneve":
-        return f"geneve.vni == {vni}" if vni is not None else "geneve"
-    if kind == "gre":
-        return " && ".join(["gre" if vni is None else f"gre.key == {vni}", *ends])
-    return " && ".join(["esp" if kind == "esp" else "(ip.proto == 4 || ip.proto == 41)", *ends])
+    if kind.udp_port is not None and row["port"] not in (None, kind.udp_port):
+        return " && ".join([f"udp.port == {row['port']}", *ends])
+    return " && ".join([kind.filter_of(row["vni"]), *(ends if kind.is_filtered_by_ends else [])])
 
 
 def frames(evidence: Iterable[Document]) -> str:

@@ -1,6 +1,6 @@
 """The row: what the whole program calls a frame.
 
-A captured frame is a row of depth 0; a frame found inside it (VXLAN, IP in IP, ...) is a row of its own with
+A captured frame is a row of depth 0; a frame found inside it (`protocols.TUNNEL_KINDS`) is a row of its own with
 `OUTER` = the row that carried it and `DEPTH` one more. A row is `WIDTH` signed 64-bit integers; the names
 below are the offsets of its fields. A field that the frame does not have is ABSENT (-1), except
 counters and bit sets, which are 0, and addresses, which may be any bit pattern and are present when
@@ -72,7 +72,7 @@ PAYLOAD = 44  # bytes after the last decoded header, by the headers' lengths (no
 PAYLOAD_AT = 45  # where it begins, counted from the first byte of the captured frame; ABSENT if cut before
 
 # -- tunnels and identity -------------------------------------------------------------------------
-TUNNEL = 46  # kind of tunnel this row carries (TUNNEL_ constants), 0 = none
+TUNNEL = 46  # kind of tunnel this row carries (TunnelKind.number), 0 = none
 VNI = 47  # its VNI / key; ESP, and AH around no tunnel: the SPI
 VIA = 48  # kind of tunnel this row came through, 0 = none
 VIA_VNI = 49  # its VNI / key
@@ -115,14 +115,6 @@ LAYER_AH = 262144
 LAYER_MPLS = 524288
 LAYER_PPPOE = 1048576
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
-
-# -- TUNNEL, VIA ------------------------------------------------------------------------------------
-TUNNEL_VXLAN = 1
-TUNNEL_GENEVE = 2
-TUNNEL_GRE = 3
-TUNNEL_IPIP = 4
-TUNNEL_ESP = 5
-TUNNEL_NAMES = {1: "vxlan", 2: "geneve", 3: "gre", 4: "ipip", 5: "esp"}
 
 # -- REASON -----------------------------------------------------------------------------------------
 REASON_NONE = 0

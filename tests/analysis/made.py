@@ -16,7 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Point
 from capnet.topology import Topology, role_from_name
 from capnet.wire.addresses import address_value, mac_value
-from capnet.wire.fields import TUNNEL_VXLAN
+from capnet.wire.protocols.vxlan import TUNNEL_VXLAN
 
 PROTOS = {"icmp": 1, "tcp": 6, "udp": 17}
 SYN, FIN, RST, ACK = 2, 1, 4, 16

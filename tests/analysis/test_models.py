@@ -12,7 +12,7 @@ from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
 from capnet.analysis.facts.models import models
 from capnet.analysis.findings import encrypted_overlay
 from capnet.wire.addresses import address_value
-from capnet.wire.fields import TUNNEL_ESP
+from capnet.wire.protocols.ipsec import TUNNEL_ESP
 from tests.analysis.made import ACK, SYN, Seen, Story
 from tests.conftest import GOLDENS
 from tests.nameless import nameless

@@ -11,6 +11,7 @@ import pytest
 
 from capnet.report import wireshark
 from capnet.report.document import document
+from capnet.wire.protocols import TUNNEL_KINDS
 from tests.report import sample
 
 PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
@@ -38,12 +39,21 @@ def test_both_ends_rewritten():
     [
         ({}, "vxlan.vni == 4097"),
         ({"port": 8472}, "udp.port == 8472 && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129"),
-        ({"kind": "geneve", "vni": 5}, "geneve.vni == 5"),
-        ({"kind": "gre", "vni": 7}, "gre.key == 7 && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129"),
+        ({"kind": "geneve", "vni": 5, "port": 6081}, "geneve.vni == 5"),
+        (
+            {"kind": "gre", "vni": 0x12345678},
+            "gre.key == 305419896 && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129",
+        ),
+        (
+            {"kind": "gre", "vni": 7},
+            "(gre.key == 7 || gre.key.call_id == 7 || erspan.spanid == 7)"
+            " && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129",
+        ),
         ({"kind": "esp", "vni": None}, "esp && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129"),
         (
             {"kind": "ipip", "vni": None, "vteps": ["fd00::1", "fd00::2"]},
-            "(ip.proto == 4 || ip.proto == 41) && ipv6.addr == fd00::1 && ipv6.addr == fd00::2",
+            "(ip.proto in {4, 41} || ipv6.nxt in {4, 41} || ipv6.dstopts.nxt in {4, 41} || ah.next_header in {4, 41})"
+            " && ipv6.addr == fd00::1 && ipv6.addr == fd00::2",
         ),
     ],
 )
@@ -91,8 +101,8 @@ def test_tshark_finds_the_evidence_by_our_filter(name):
         wireshark.flow("icmpv6", {"src": "fd00::1", "sport": None, "dst": "fd00::2", "dport": None, "id": 3}),
         wireshark.flow("sctp", {"src": "10.0.0.1", "sport": 1, "dst": "10.0.0.2", "dport": 2}),
         *(
-            wireshark.tunnel({"kind": kind, "vni": vni, "port": None, "vteps": ["10.0.0.1", "10.0.0.2"]})
-            for kind in ("vxlan", "geneve", "gre", "ipip", "esp")
+            wireshark.tunnel({"kind": kind.name, "vni": vni, "port": None, "vteps": ["10.0.0.1", "10.0.0.2"]})
+            for kind in TUNNEL_KINDS
             for vni in (None, 9)
         ),
         wireshark.frames([{"frame": 3}, {"frame": 1}]),

@@ -1,4 +1,4 @@
-"""What tshark says about every golden and made capture, stored for machines without tshark.
+"""What tshark says about every golden and made capture, and about suggested filters; for machines without tshark.
 
 python -m tests.wire.expected [NAME...]   # write it anew; look at the difference before committing it
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.conftest import GOLDENS, MADE
 from tests.tshark import Row, tshark_rows, tshark_version
+from tests.wire import tunnel_filters
 
 VXLAN_PORTS = ("7777",)  # of vxlan_any_port.pcap, by construction
 FOLDER = Path(__file__).parent / "expected"
@@ -34,3 +35,4 @@ if __name__ == "__main__":
     for each in [*GOLDENS, *MADE]:
         if len(sys.argv) == 1 or each.name.partition(".")[0] in sys.argv[1:]:
             store(each)
+    tunnel_filters.store()

@@ -27,7 +27,7 @@ from capnet.analysis.core.schema import (
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
 )
-from capnet.wire.fields import TUNNEL_ESP
+from capnet.wire.protocols.ipsec import TUNNEL_ESP
 
 MOST = 1 << 14  # rows of the station table, and of the ARP table
 MOST_TUNNELS = 1 << 9

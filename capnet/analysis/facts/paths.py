@@ -28,7 +28,7 @@ from capnet.analysis.facts.proxies import proxied
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.wire.addresses import mac_text
-from capnet.wire.fields import TUNNEL_NAMES
+from capnet.wire.protocols import KIND_OF_NUMBER
 
 MAX_PATHS = 200  # in a report: each costs a walk along its hops, and a reader looks at the busiest
 
@@ -171,7 +171,7 @@ def _hop(context: Context, row: FlowRow, packets: int) -> Hop:
     tunnel = None
     if row[schema.FLOW_VIA]:
         vni = int(row[schema.FLOW_VIA_VNI])
-        tunnel = TunnelRef(TUNNEL_NAMES[int(row[schema.FLOW_VIA])], vni if vni >= 0 else None)
+        tunnel = TunnelRef(KIND_OF_NUMBER[int(row[schema.FLOW_VIA])].name, vni if vni >= 0 else None)
     return Hop(
         point=context.points[row[schema.FLOW_POINT]].name,
         src=source(row),

@@ -19,8 +19,8 @@ from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.wire.addresses import address_text, address_value, mac_text
-from capnet.wire.fields import TUNNEL_ESP, TUNNEL_NAMES
 from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, UDP
+from capnet.wire.protocols import KIND_OF_NUMBER
 from capnet.wire.protocols.ipsec import NAT_PORT
 
 _READABLE_CARRIERS = (IP_IN_IP, UDP, IPV6_IN_IP, GRE)  # capnet decodes what they carry; of ESP it cannot
@@ -42,15 +42,17 @@ _TUNNEL_ENDS = [
 def tunnel_facts(context: Context) -> list[Tunnel]:
     """Tunnels in order of their first frame."""
     groups: dict[tuple[object, ...], list[Values]] = {}
+    pairs: dict[tuple[object, ...], set[tuple[str, str]]] = {}  # as groups, without the id: directions with frames
     for row in context.tunnels[np.argsort(context.tunnels[:, schema.TUNNEL_FIRST], kind="stable")]:
         vteps = tuple(sorted(_endpoints(row), key=address_value))
         vni, port = int(row[schema.TUNNEL_VNI]), int(row[schema.TUNNEL_DPORT])
-        if row[schema.TUNNEL_KIND] == TUNNEL_ESP:
+        if KIND_OF_NUMBER[int(row[schema.TUNNEL_KIND])].is_encrypted:
             vni, port = -1, min(port, 0)
         key = (int(row[schema.TUNNEL_POINT]), int(row[schema.TUNNEL_KIND]), vni, port, vteps)
         groups.setdefault(key, []).append(row)
+        pairs.setdefault((*key[:2], *key[3:]), set()).add(_endpoints(row))
     addresses, carriers = _inner_addresses(context), carrier_rows(context)
-    return [_fact(context, rows, addresses, carriers) for rows in groups.values()]
+    return [_fact(context, rows, pairs[(*key[:2], *key[3:])], addresses, carriers) for key, rows in groups.items()]
 
 
 def most_addresses_inside(context: Context) -> int:
@@ -86,10 +88,19 @@ def _endpoints(row: Values) -> tuple[str, str]:
     )
 
 
-def _fact(context: Context, rows: list[Values], addresses: _InnerAddresses, carriers: FlowRows) -> Tunnel:
+def _fact(
+    context: Context,
+    rows: list[Values],
+    directions_of_pair: set[tuple[str, str]],
+    addresses: _InnerAddresses,
+    carriers: FlowRows,
+) -> Tunnel:
     first = rows[0]
     point, kind = int(first[schema.TUNNEL_POINT]), int(first[schema.TUNNEL_KIND])
-    encrypted = kind == TUNNEL_ESP
+    encrypted = KIND_OF_NUMBER[kind].is_encrypted
+    directions = {_endpoints(row) for row in rows}
+    if KIND_OF_NUMBER[kind].has_id_per_direction:
+        directions = directions_of_pair
     vni = int(first[schema.TUNNEL_VNI]) if first[schema.TUNNEL_VNI] >= 0 and not encrypted else None
     port = int(first[schema.TUNNEL_DPORT]) if first[schema.TUNNEL_DPORT] >= 0 else None
     if encrypted and port is not None:
@@ -99,7 +110,7 @@ def _fact(context: Context, rows: list[Values], addresses: _InnerAddresses, carr
     macs, ips = addresses.of_network(point, kind, int(first[schema.TUNNEL_VNI]))
     network = context.topology.network_of_vni(vni) if context.topology and vni is not None else None
     return Tunnel(
-        kind=TUNNEL_NAMES[kind],
+        kind=KIND_OF_NUMBER[kind].name,
         vni=vni,
         vteps=sorted(_endpoints(first), key=address_value),
         port=port,
@@ -112,7 +123,7 @@ def _fact(context: Context, rows: list[Values], addresses: _InnerAddresses, carr
         inner_macs=macs,
         inner_ips=ips,
         largest_inner_ip=max(int(row[schema.TUNNEL_LARGEST_INNER_IP]) for row in rows),
-        one_way=len({_endpoints(row) for row in rows}) == 1 and len(set(_endpoints(first))) == 2,
+        one_way=len(directions) == 1 and len(set(_endpoints(first))) == 2,
         encrypted=encrypted,
         spis=sorted({int(row[schema.TUNNEL_VNI]) for row in rows if row[schema.TUNNEL_VNI] >= 0}) if encrypted else [],
         network=network.name if network else None,

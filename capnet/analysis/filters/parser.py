@@ -30,7 +30,7 @@ from capnet.errors import UsageError
 from capnet.wire.addresses import address_value, mac_value
 
 _TYPES = ("host", "net", "port", "portrange")
-_OTHERS = ("vni", "point", "container", "id", "proto", "ether")
+_OTHERS = (*predicates.TUNNEL_IDS, "point", "container", "id", "proto", "ether")
 MOST_WORDS = 10_000
 MOST_DEPTH = 100  # of parentheses and `not` in each other
 _WORDS = (
@@ -53,7 +53,9 @@ _FIELDS = {
     **{f"{proto}.{end}": ("port", way, proto) for proto in ("tcp", "udp", "sctp") for end, way in
        (("port", "any"), ("srcport", "src"), ("dstport", "dst"))},
     **{f"eth.{end}": ("ether", way, None) for end, way in (("addr", "any"), ("src", "src"), ("dst", "dst"))},
-    "vxlan.vni": ("vni", "any", None), "geneve.vni": ("vni", "any", None), "ip.proto": ("proto", "any", None),
+    **{field: (word, "any", None) for word, kinds in predicates.TUNNEL_IDS.items() for kind in kinds
+       for field in kind.id_fields},
+    "ip.proto": ("proto", "any", None),
     "icmp.ident": ("id", "any", None), "icmpv6.echo.identifier": ("id", "any", None),
     "frame.interface_name": ("point", "any", None),
 }  # fmt: skip
@@ -221,10 +223,11 @@ class _Parser:
         return self._value(token, "ether", end)
 
     def _tunnel(self, token: Token) -> predicates.Mask:
-        inside = predicates.tunnelled(predicates.TUNNELS[token.text])
+        kind = predicates.TUNNELS[token.text]
+        inside = predicates.tunnelled(kind.number)
         following = self._peek_text()
-        if following is not None and following.isdecimal():
-            return predicates.both(inside, self._value(self._next(""), "vni", "any"))
+        if kind.id_name and following is not None and following.isdecimal():
+            return predicates.both(inside, self._value(self._next(""), kind.id_name.lower(), "any"))
         return inside
 
     # -- Wireshark's
@@ -269,8 +272,10 @@ class _Parser:
             if numbers[0] > numbers[1]:
                 raise self._error(token, "the first port is above the last")
             return predicates.ports(numbers[0], numbers[1], end)
-        if kind == "vni":
-            return predicates.vni(self._number(token, word, 0, 0xFFFFFF, "a VNI"))
+        if kind in predicates.TUNNEL_IDS:
+            tunnels = predicates.TUNNEL_IDS[kind]
+            highest = (1 << max(bits for each in tunnels for bits in each.id_fields.values())) - 1
+            return predicates.tunnel_id(kind, self._number(token, word, 0, highest, f"a {tunnels[0].id_name}"))
         if kind == "id":
             return predicates.echo(self._number(token, word, 0, 0xFFFF, "an ICMP echo identifier"))
         if kind == "proto":

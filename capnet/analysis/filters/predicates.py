@@ -29,15 +29,21 @@ from capnet.analysis.core.schema import (
     FLOW_VIA_VNI,
 )
 from capnet.wire.addresses import MAPPED
-from capnet.wire.fields import TUNNEL_NAMES
 from capnet.wire.numbers import AH, ESP, GRE, ICMP, ICMPV6, IGMP, SCTP, TCP, UDP
+from capnet.wire.protocols import TUNNEL_KINDS
 
 PROTOCOLS = {
     "tcp": TCP, "udp": UDP, "icmp": ICMP, "icmp6": ICMPV6, "icmpv6": ICMPV6, "sctp": SCTP, "esp": ESP, "ah": AH,
     "gre": GRE, "igmp": IGMP,
 }  # fmt: skip
 FAMILIES = ("ip", "ip6", "ipv6")
-TUNNELS = {name: number for number, name in TUNNEL_NAMES.items() if name in ("vxlan", "geneve")}
+TUNNELS = {kind.name: kind for kind in TUNNEL_KINDS if kind.name not in PROTOCOLS}
+# The word before the id of a tunnel, as in `vni 4097`, and the kinds with such an id.
+TUNNEL_IDS = {
+    kind.id_name.lower(): [other for other in TUNNEL_KINDS if other.id_name == kind.id_name]
+    for kind in TUNNEL_KINDS
+    if kind.id_name and not kind.is_encrypted
+}
 
 Mask = Callable[["Meaning"], np.ndarray]  # which flow rows
 
@@ -134,11 +140,15 @@ def tunnelled(kind: int) -> Mask:
     return lambda on: on.anywhere((on.context.flows[:, FLOW_VIA] == kind) | (on.context.flows[:, FLOW_CARRIES] == kind))
 
 
-def vni(number: int) -> Mask:
+def tunnel_id(word: str, number: int) -> Mask:
+    """Flows inside of a tunnel with this id, and flows that carry it; after `vni`, a tunnel of any kind."""
+    numbers = [kind.number for kind in (TUNNEL_KINDS if word == "vni" else TUNNEL_IDS[word])]
+
     def mask(on: Meaning) -> np.ndarray:
         flows = on.context.flows
-        inside = (flows[:, FLOW_VIA] > 0) & (flows[:, FLOW_VIA_VNI] == number)
-        return on.anywhere(inside | ((flows[:, FLOW_CARRIES] > 0) & (flows[:, FLOW_CARRIES_VNI] == number)))
+        inside = one_of(flows[:, FLOW_VIA], numbers) & (flows[:, FLOW_VIA_VNI] == number)
+        carries = one_of(flows[:, FLOW_CARRIES], numbers) & (flows[:, FLOW_CARRIES_VNI] == number)
+        return on.anywhere(inside | carries)
 
     return mask
 

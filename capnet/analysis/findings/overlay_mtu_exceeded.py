@@ -28,8 +28,8 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.tunnels import tunnel_facts
-from capnet.wire.fields import TUNNEL_VXLAN
 from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE
+from capnet.wire.protocols.vxlan import TUNNEL_VXLAN
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

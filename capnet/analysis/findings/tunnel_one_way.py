@@ -31,7 +31,7 @@ from capnet.analysis.core.schema import (
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.addresses import address_text
-from capnet.wire.fields import TUNNEL_NAMES
+from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -44,7 +44,7 @@ ESP_FIX = Text(
     en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys", zh=""
 )
 PROTOCOL_FIX = Text(en="check that no firewall drops {protocol} and that both hosts have the tunnel", zh="")
-PORT_FIX = Text(en="check that UDP port {port} is open both ways and that both hosts know the VNI", zh="")
+PORT_FIX = Text(en="check that UDP port {port} is open both ways and that both hosts know the {id_name}", zh="")
 
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
 
@@ -81,8 +81,12 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _key(kind: str, vni: int | None, vteps: list[str]) -> _TunnelKey:
-    """Keys of GRE and SPIs of ESP belong to one direction each; a VNI is the same both ways."""
-    return _TunnelKey(kind, vni if kind in ("vxlan", "geneve") else None, tuple(sorted(vteps)))
+    """Keys of GRE, SPIs of ESP and TEIDs belong to one direction each; a VNI is the same both ways."""
+    return _TunnelKey(kind, vni if _has_vni(kind) else None, tuple(sorted(vteps)))
+
+
+def _has_vni(kind: str) -> bool:
+    return KIND_OF_NAME[kind].id_name == "VNI"
 
 
 def _senders(context: Context) -> dict[_TunnelKey, set[str]]:
@@ -94,7 +98,7 @@ def _senders(context: Context) -> dict[_TunnelKey, set[str]]:
             for hi, lo in ((TUNNEL_SRC_HI, TUNNEL_SRC_LO), (TUNNEL_DST_HI, TUNNEL_DST_LO))
         )
         vni = row[TUNNEL_VNI] if row[TUNNEL_VNI] >= 0 else None
-        senders.setdefault(_key(TUNNEL_NAMES[row[TUNNEL_KIND]], vni, [src, dst]), set()).add(src)
+        senders.setdefault(_key(KIND_OF_NUMBER[row[TUNNEL_KIND]].name, vni, [src, dst]), set()).add(src)
     return senders
 
 
@@ -105,21 +109,21 @@ def _mirrors(context: Context) -> set[tuple[str, int | None, str]]:
     conversations = {tuple(row) for row in flows[inner_rows[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()}
     two_way = {(tunnel.kind, tunnel.vni, tunnel.point) for tunnel in tunnel_facts(context) if not tunnel.one_way}
     answered = {
-        (TUNNEL_NAMES[kind], vni if vni >= 0 else None, context.points[point].name)
+        (KIND_OF_NUMBER[kind].name, vni if vni >= 0 else None, context.points[point].name)
         for kind, vni, point in conversations
     }
     return answered - two_way
 
 
 def _title(tunnel: Tunnel) -> str:
-    if tunnel.vni is None:
-        return tunnel.kind.upper()
-    return f"GRE key {tunnel.vni}" if tunnel.kind == "gre" else f"VNI {tunnel.vni}"
+    if tunnel.vni is not None and _has_vni(tunnel.kind):
+        return f"VNI {tunnel.vni}"
+    return KIND_OF_NAME[tunnel.kind].titled(tunnel.vni)
 
 
 def _fix(tunnel: Tunnel) -> str:
     if tunnel.kind == "esp":
         return ESP_FIX.fill()
     if tunnel.port is None:
-        return PROTOCOL_FIX.fill(protocol=tunnel.kind.upper())
-    return PORT_FIX.fill(port=tunnel.port)
+        return PROTOCOL_FIX.fill(protocol=KIND_OF_NAME[tunnel.kind].title)
+    return PORT_FIX.fill(port=tunnel.port, id_name=KIND_OF_NAME[tunnel.kind].id_name)

@@ -22,7 +22,8 @@ from capnet.analysis.trace.packet_ids import IdentifiedBlock, second_pass
 from capnet.errors import UsageError
 from capnet.wire import fields
 from capnet.wire.addresses import address_text, mac_text
-from capnet.wire.fields import ABSENT, NAMES, TUNNEL_NAMES
+from capnet.wire.fields import ABSENT, NAMES
+from capnet.wire.protocols import KIND_OF_NUMBER
 
 MAX_ALIKE = 10  # frames with the same digest that are listed though they are other packets
 
@@ -241,7 +242,7 @@ def _mac(number: int) -> str | None:
 
 
 def _tunnel(values: dict[str, int]) -> TunnelRef | None:
-    return TunnelRef(TUNNEL_NAMES[values["via"]], _value(values["via_vni"])) if values["via"] else None
+    return TunnelRef(KIND_OF_NUMBER[values["via"]].name, _value(values["via_vni"])) if values["via"] else None
 
 
 def _tunnel_text(values: dict[str, int]) -> str | None:

@@ -15,7 +15,7 @@ from capnet.analysis.facts.hop_changes import hop_changes
 from capnet.record.bundle.previous_hop import SHAPES
 from capnet.report.escape import visible
 from capnet.report.words import Words
-from capnet.wire import fields
+from capnet.wire.protocols import KIND_OF_NUMBER
 
 LONGEST_COMMENT = 500  # bytes, without the frame number
 QUIET = ("bridged", "wire")  # happens to every packet: no comment
@@ -96,5 +96,5 @@ def _source(words: Words, row: np.ndarray) -> str:
 
 
 def _tunnel(row: np.ndarray) -> str:
-    kind = fields.TUNNEL_NAMES[int(row[FLOW_VIA])].upper()
+    kind = KIND_OF_NUMBER[int(row[FLOW_VIA])].title.upper()
     return kind if row[FLOW_VIA_VNI] < 0 else f"{kind} {int(row[FLOW_VIA_VNI])}"

@@ -12,9 +12,25 @@ from typing import Any
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, u8
+from capnet.wire.tunnel_kinds import TunnelKind
 
 HEADER = 8
 PORT = 6081
+
+TUNNEL_GENEVE = 2
+KIND = TunnelKind(
+    name="geneve",
+    number=TUNNEL_GENEVE,
+    title="Geneve",
+    specification="RFC 8926",
+    inside="Ethernet, IPv4, IPv6",
+    limits="Version 0 on UDP port 6081 only. Options are skipped.",
+    id_name="VNI",
+    id_fields={"geneve.vni": 24},
+    udp_port=PORT,
+    display_filter="geneve",
+    header_field="geneve.vni",
+)
 
 
 @inline
@@ -23,7 +39,7 @@ def geneve(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     if at + HEADER > end or u8(buf, at) >> 6 != 0:
         return -1
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
-    rows[r + fields.TUNNEL] = fields.TUNNEL_GENEVE
+    rows[r + fields.TUNNEL] = TUNNEL_GENEVE
     rows[r + fields.VNI] = be24(buf, at + 4)
     kind = be16(buf, at + 2)
     at += HEADER + (u8(buf, at) & 63) * 4

@@ -22,9 +22,27 @@ from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, u8
 from capnet.wire.protocols.mpls import mpls
 from capnet.wire.protocols.pppoe import ppp
+from capnet.wire.tunnel_kinds import TunnelKind
 
 CHECKSUM, ROUTING, KEY, SEQUENCE, ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
 MAX_ROUTES = 16
+
+TUNNEL_GRE = 3
+KIND = TunnelKind(
+    name="gre",
+    number=TUNNEL_GRE,
+    title="GRE",
+    specification="RFC 2784, RFC 2890; version 1 (PPTP): RFC 2637; ERSPAN: draft-foschiano-erspan",
+    inside="Ethernet (NVGRE too), IPv4, IPv6, ERSPAN, MPLS and PPP with IP behind them",
+    limits="ERSPAN: the key is the session. PPTP: the key is the call ID. NVGRE: the key includes the FlowID.",
+    id_name="key",
+    id_fields={"gre.key": 32, "gre.key.call_id": 16, "erspan.spanid": 10},
+    ip_protocols=(numbers.GRE,),
+    display_filter="gre",
+    is_filtered_by_ends=True,
+    filter_selects_also="of a tunnel without a key, the frames with keys between the same hosts",
+    header_field="gre.proto",
+)
 
 
 @inline
@@ -46,7 +64,7 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
         rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
-    rows[r + fields.TUNNEL] = fields.TUNNEL_GRE
+    rows[r + fields.TUNNEL] = TUNNEL_GRE
     at += 4
     if flags & (CHECKSUM | ROUTING):
         at += 4

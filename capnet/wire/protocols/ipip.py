@@ -5,8 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire import fields
+from capnet.wire import fields, numbers
 from capnet.wire.octets import u8
+from capnet.wire.tunnel_kinds import TunnelKind
+
+TUNNEL_IPIP = 4
+KIND = TunnelKind(
+    name="ipip",
+    number=TUNNEL_IPIP,
+    title="IPIP",
+    specification="RFC 2003; IPv6: RFC 2473, RFC 4213",
+    inside="IPv4, IPv6",
+    limits="Only directly behind another IP header.",
+    ip_protocols=(numbers.IP_IN_IP, numbers.IPV6_IN_IP),
+    display_filter="("
+    "ip.proto in {4, 41} || ipv6.nxt in {4, 41} || ipv6.dstopts.nxt in {4, 41} || ah.next_header in {4, 41}"
+    ")",
+    is_filtered_by_ends=True,
+    filter_selects_also="frames whose inner packet is between the same hosts",
+)
 
 
 @inline
@@ -25,6 +42,6 @@ def ipip(buf: Any, at: int, end: int, left: int, six: int, rows: Any, r: int) ->
         rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_BARE
-    rows[r + fields.TUNNEL] = fields.TUNNEL_IPIP
+    rows[r + fields.TUNNEL] = TUNNEL_IPIP
     rows[r + fields.VNI] = -1
     return at

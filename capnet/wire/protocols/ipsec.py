@@ -19,11 +19,29 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.jit.inline import inline
-from capnet.wire import fields
+from capnet.wire import fields, numbers
 from capnet.wire.octets import be32, u8
+from capnet.wire.tunnel_kinds import TunnelKind
 
 ESP_HEADER = 8
 NAT_PORT = 4500
+
+TUNNEL_ESP = 5
+KIND = TunnelKind(
+    name="esp",
+    number=TUNNEL_ESP,
+    title="ESP",
+    specification="RFC 4303; inside UDP: RFC 3948",
+    inside="nothing: it is encrypted",
+    limits="All SPIs between two hosts are one tunnel: each direction has its own, and new keys bring new ones.",
+    is_encrypted=True,
+    id_name="SPI",
+    id_fields={"esp.spi": 32},
+    has_id_per_direction=True,
+    ip_protocols=(numbers.ESP,),
+    display_filter="esp",
+    is_filtered_by_ends=True,
+)
 
 
 @inline
@@ -34,7 +52,7 @@ def esp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> None:
         rows[r + fields.REASON] = fields.REASON_CUT
         return
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_ESP
-    rows[r + fields.TUNNEL] = fields.TUNNEL_ESP
+    rows[r + fields.TUNNEL] = TUNNEL_ESP
     rows[r + fields.VNI] = be32(buf, at)
     if at + ESP_HEADER > end:
         rows[r + fields.REASON] = fields.REASON_CUT

@@ -20,12 +20,28 @@ from typing import Any
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, be32, u8
+from capnet.wire.tunnel_kinds import TunnelKind
 
 HEADER = 8
 IANA_PORT = 4789
 LINUX_PORT = 8472
 GPE_PORT = 4790
 GPE_IPV4, GPE_IPV6, GPE_ETHERNET = 1, 2, 3
+
+TUNNEL_VXLAN = 1
+KIND = TunnelKind(
+    name="vxlan",
+    number=TUNNEL_VXLAN,
+    title="VXLAN",
+    specification="RFC 7348; VXLAN-GPE: draft-ietf-nvo3-vxlan-gpe",
+    inside="Ethernet; behind VXLAN-GPE also IPv4 and IPv6",
+    limits="On ports other than 4789, 4790 and 8472: only with ARP or IP inside, behind at most one VLAN tag.",
+    id_name="VNI",
+    id_fields={"vxlan.vni": 24},
+    udp_port=IANA_PORT,
+    display_filter="vxlan",
+    header_field="vxlan.vni",
+)
 
 
 @inline
@@ -58,7 +74,7 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
 def vxlan(buf: Any, at: int, rows: Any, r: int) -> int:
     """Fill the tunnel fields of row `r`, whose header is all there; the offset of the frame inside."""
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
-    rows[r + fields.TUNNEL] = fields.TUNNEL_VXLAN
+    rows[r + fields.TUNNEL] = TUNNEL_VXLAN
     rows[r + fields.VNI] = be24(buf, at + 4)
     return at + HEADER
 
