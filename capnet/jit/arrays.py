@@ -1,4 +1,4 @@
-"""Arrays as kernels take them: memory of the caller, with an address and a length."""
+"""Arrays as kernels take them: memory that the caller owns, with an address and a length."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
-# What a kernel's parameter is: interpreted a memoryview, compiled the bare address of the same array.
+# Types of kernel parameters. A memoryview when interpreted, the bare address of the same array when compiled.
 Int64Array: TypeAlias = Annotated[Any, "flat array of int64"]
 ByteArray: TypeAlias = Annotated[Any, "flat array of bytes"]
 
+FlatArray: TypeAlias = Annotated[np.ndarray, "(n,) int64 or uint8, contiguous"]
+
 
 class Buffer(bytearray):
-    """Bytes that kernels read, never resized: `at` is their address, asked for once."""
+    """Bytes that kernels read. It is never resized, so its address `at` stays valid."""
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -21,14 +23,14 @@ class Buffer(bytearray):
 
 
 class Span:
-    """An array as compiled kernels take it: `at`, its address, and `size`, its length; `kind`: i int64, b bytes.
+    """An array as compiled kernels take it; it keeps the memory alive.
 
-    It keeps the memory.
+    `at`: address. `size`: number of elements. `kind`: i for int64, b for bytes. TypeError for any other array.
     """
 
     __slots__ = ("at", "kind", "owner", "size")
 
-    def __init__(self, owner: np.ndarray | Buffer) -> None:
+    def __init__(self, owner: FlatArray | Buffer) -> None:
         self.owner = owner
         if isinstance(owner, Buffer):
             self.at, self.size, self.kind = owner.at, len(owner), "b"
@@ -40,10 +42,11 @@ class Span:
         self.kind = "i" if owner.dtype == np.int64 else "b"
 
     @property
-    def array(self) -> np.ndarray:
+    def array(self) -> FlatArray:
+        """The same memory as a numpy array."""
         return np.frombuffer(self.owner, dtype=np.uint8) if isinstance(self.owner, Buffer) else self.owner
 
 
 def _address(memory: bytearray | memoryview) -> int:
-    """Of what is writable and not empty: four times as quick as numpy's `ctypes.data`."""
+    """Address of memory that is writable and not empty: four times as fast as numpy's `ctypes.data`."""
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))

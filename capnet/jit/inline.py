@@ -1,4 +1,4 @@
-"""Functions that kernels call: compiled, they become part of the kernel."""
+"""Functions that kernels call. When compiled, they become part of the kernel."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _inlines: dict[str, Callable[..., Any]] = {}  # all of them, by module and name
 
 
 def inline(function: F) -> F:
-    """A function that only kernels (and other inlines) call."""
+    """Mark a function that only kernels and other inline functions call."""
     _inlines[f"{function.__module__}.{function.__qualname__}"] = function
     return function
 
 
 def is_inline(function: Callable[..., Any]) -> bool:
-    """Was this function marked as `inline`?"""
+    """Whether this function is marked as `inline`."""
     return f"{function.__module__}.{function.__qualname__}" in _inlines
 
 
 def inlines() -> list[Callable[..., Any]]:
-    """All functions that kernels may call."""
+    """All marked functions, in the order of their definition."""
     return list(_inlines.values())

@@ -1,17 +1,15 @@
-"""One source, two machines: every hot function runs interpreted or compiled, unchanged.
+"""Runs hot functions ("kernels") interpreted or compiled: one source, the same results.
 
-A small capture must not wait for a compiler and a large one must not wait for an interpreter. So the hot functions
-("kernels") are written in the part of Python that means the same in both: flat arrays, neither sliced nor asked for
-their length, `int` arithmetic that never leaves the signed 64-bit range, no objects, no exceptions. Interpreted they
-get `memoryview`s (three times faster to index than numpy arrays); compiled, the addresses of the same arrays. No two
-arrays that one call is given may overlap.
+A small capture must not wait for a compiler, and a large one must not wait for an interpreter. So kernels are written
+in the part of Python that means the same in both: flat arrays, neither sliced nor asked for their length; `int`
+arithmetic within the signed 64-bit range; no objects, no exceptions. The arrays of one call never overlap.
 
-`@inline` marks a function that kernels call, `@kernel` one that is called from outside. A kernel's annotations are
-its signature: `int` is an int64, `Any` a flat array of int64 or of bytes, whichever it is when first called.
+Interpreted, kernels get `memoryview`s, which are three times faster to index than numpy arrays. Compiled, they get the
+addresses of the same arrays. Parameters are annotated `int` (int64), `Int64Array` or `ByteArray`.
 
-Compiled kernels are kept on disk as machine code (`native.py`), so that numba, which takes several times
-longer to import than a large capture's first gigabyte to decode, is needed only to make them. A kernel's file is named
-after everything that is compiled in: its own code, that of all it calls, and the numbers that other modules define.
+`@kernel` marks a function that is called from outside, `@inline` one that kernels call. Machine code is kept on disk
+(`native`): numba takes longer to import than the first gigabyte takes to decode. The name of its file covers all that
+is compiled in: the kernel's code, that of every function it calls, and the numbers of other modules.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from typing import Any, Generic
 
 import numpy as np
 
-from capnet.jit.arrays import Buffer, Span
+from capnet.jit.arrays import Buffer, FlatArray, Span
 from capnet.jit.inline import F, is_inline
 from capnet.jit.switches import is_set
 
@@ -44,53 +42,54 @@ class Kernel(Generic[F]):
 
     @property
     def compiled(self) -> F:
+        """Machine code; it is loaded, or made, at the first call."""
         return self._compiled or self._first_call  # type: ignore[return-value]
 
-    def _first_call(self, *given: Any) -> Any:
+    def _first_call(self, *arguments: Any) -> Any:
         with _compiling:
             if self._compiled is None:
                 from capnet.jit.native import compiled
 
-                kinds = "".join(each.kind if isinstance(each, Span) else "n" for each in given)
+                kinds = "".join(value.kind if isinstance(value, Span) else "n" for value in arguments)
                 self._compiled = compiled(self.interpreted, self.cache_file(), kinds)
-        return self._compiled(*given)
+        return self._compiled(*arguments)
 
     def cache_file(self) -> Path | None:
-        """Where its machine code is kept, without what depends on the processor; None if nowhere."""
+        """Where its machine code is kept, None if nowhere; `native` adds to the name what depends on the processor."""
         folder = cache_folder()
         if folder is None:
             return None
-        text = hashlib.sha256(sys.version.encode())
-        _describe(self.interpreted, text.update, set())
-        return folder / f"{self.interpreted.__name__}-{text.hexdigest()[:16]}"
+        key = hashlib.sha256(sys.version.encode())
+        _describe(self.interpreted, key.update, set())
+        return folder / f"{self.interpreted.__name__}-{key.hexdigest()[:16]}"
 
     def is_cached(self) -> bool:
-        """Whether its machine code is there already, or must be made."""
-        name = self.cache_file()
-        if name is None:
+        """Whether its machine code is on disk already."""
+        file = self.cache_file()
+        if file is None:
             return False
         try:
-            return any(name.parent.glob(f"{name.name}-*.o"))
+            return any(file.parent.glob(f"{file.name}-*.o"))
         except OSError:
             return False
 
 
 def kernel(function: F) -> Kernel[F]:
-    """A hot function that is called from outside through a `Machine`."""
+    """Mark a hot function that is called from outside, through a `Machine`."""
     return Kernel(function)
 
 
 class Machine:
     """Where kernels run: `Machine(compiled=False)` interprets, `Machine(compiled=True)` compiles.
 
-    With NUMBA_DISABLE_JIT set nothing is compiled, as numba has it; that is slow, and finds out about a compiler.
-    Arrays are always numpy arrays; `view` turns one into what this machine's kernels index.
+    If NUMBA_DISABLE_JIT is set, nothing is compiled: slow, but it shows whether a problem is the compiler's.
     """
 
     def __init__(self, compiled: bool) -> None:
         self.compiled = compiled and not is_set("NUMBA_DISABLE_JIT")
 
-    def view(self, array: np.ndarray) -> Any:
+    def view(self, array: FlatArray) -> Any:
+        """A numpy array as this machine's kernels index it."""
         return Span(array) if self.compiled else memoryview(array)  # type: ignore[arg-type]
 
     def bytes(self, buffer: bytearray | memoryview) -> Any:
@@ -99,25 +98,26 @@ class Machine:
             return buffer
         return Span(buffer if isinstance(buffer, Buffer) else np.frombuffer(buffer, dtype=np.uint8))
 
-    def run(self, hot: Kernel[Any]) -> Callable[..., Any]:
-        return hot.compiled if self.compiled else hot.interpreted
+    def run(self, function: Kernel[Any]) -> Callable[..., Any]:
+        """The body of a kernel that this machine runs, to be called."""
+        return function.compiled if self.compiled else function.interpreted
 
 
-def rest() -> None:
-    """The large part of the work is done: what loads compiled kernels may let go of memory."""
+def release_memory() -> None:
+    """Give back memory that only loading of compiled kernels needs."""
     if native := sys.modules.get("capnet.jit.native"):
-        native.rest()
+        native.release_memory()
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept (XDG base directory rules: paths that are not absolute do not count).
+    """Where compiled kernels are kept (XDG base directory specification: a path that is not absolute is ignored).
 
-    None for whoever has no home, as a user of a container that has a number and no name.
+    None without a home: a container's user may be a number without a name.
     """
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given / "capnet"
-    if os.environ.get("HOME") == "":  # which Python takes for the root folder
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if cache_home.is_absolute():
+        return cache_home / "capnet"
+    if os.environ.get("HOME") == "":  # Python takes it for the root folder
         return None
     try:
         home = Path.home()
@@ -126,41 +126,41 @@ def cache_folder() -> Path | None:
     return home / ".cache" / "capnet" if home.is_absolute() else None
 
 
-def _describe(function: Callable[..., Any], tell: Callable[[bytes], None], told: set[object]) -> None:
-    """Tell everything that decides what `function` compiles to.
+def _describe(function: Callable[..., Any], update: Callable[[bytes], None], described: set[object]) -> None:
+    """Pass everything that decides what `function` compiles to to `update`.
 
-    Of a module that the code names, every number and inline function is told whose name the code has too: at most one
-    too many, never one too few.
+    Of a module that the code names, these are the numbers and inline functions whose names the code also has: perhaps
+    one that it takes from elsewhere, never one too few.
     """
-    if function in told or not isinstance(function, FunctionType):
+    if function in described or not isinstance(function, FunctionType):
         return
-    told.add(function)
-    tell(repr(inspect.signature(function)).encode())
-    _describe_code(function.__code__, tell)
+    described.add(function)
+    update(repr(inspect.signature(function)).encode())
+    _describe_code(function.__code__, update)
     names = function.__code__.co_names
     for name in names:
         value = function.__globals__.get(name)
         if isinstance(value, ModuleType):
             for attribute in names:
-                _describe_value(f"{name}.{attribute}", getattr(value, attribute, None), tell, told)
+                _describe_value(f"{name}.{attribute}", getattr(value, attribute, None), update, described)
         else:
-            _describe_value(name, value, tell, told)
+            _describe_value(name, value, update, described)
 
 
-def _describe_value(name: str, value: object, tell: Callable[[bytes], None], told: set[object]) -> None:
-    """Tell a number, or an inline function and what it uses."""
+def _describe_value(name: str, value: object, update: Callable[[bytes], None], described: set[object]) -> None:
+    """A number, or an inline function and all that it uses."""
     if isinstance(value, int):
-        tell(f"{name}={value}".encode())
+        update(f"{name}={value}".encode())
     elif isinstance(value, FunctionType) and is_inline(value):
-        tell(name.encode())
-        _describe(value, tell, told)
+        update(name.encode())
+        _describe(value, update, described)
 
 
-def _describe_code(code: CodeType, tell: Callable[[bytes], None]) -> None:
-    tell(code.co_code)
-    tell(repr((code.co_names, code.co_varnames)).encode())
+def _describe_code(code: CodeType, update: Callable[[bytes], None]) -> None:
+    update(code.co_code)
+    update(repr((code.co_names, code.co_varnames)).encode())
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            _describe_code(constant, tell)
+            _describe_code(constant, update)
         else:
-            tell(repr(constant).encode())
+            update(repr(constant).encode())

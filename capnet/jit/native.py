@@ -1,8 +1,9 @@
-"""Machine code of kernels: made by numba once, kept as object files, loaded through LLVM alone.
+"""Machine code of kernels: numba makes it once, object files keep it, LLVM alone loads it.
 
-An object file holds one kernel as the plain function `int32 f(int64 *result, void **error, arguments…)`, numba's
-own convention; an array is two arguments, address and length. llvmlite loads it in a millisecond, on every system that
-numba runs on, without a linker or a C compiler. Files are made for one processor and one LLVM, which their names say.
+An object file holds one kernel as the plain function `int32 f(int64 *result, void **error, arguments…)`, numba's own
+calling convention; an array is two arguments, address and length. llvmlite loads it in a millisecond, on every system
+that numba runs on, without a linker or a C compiler. A file is for one processor and one LLVM; its name holds a hash of
+both.
 """
 
 from __future__ import annotations
@@ -21,22 +22,23 @@ from capnet.jit.arrays import Span
 from capnet.jit.inline import inlines
 from capnet.jit.switches import is_set
 
-# Says, in a file's name, how `_make` makes them: new words when it changes.
+# How `_make` makes machine code; part of a file's name. Change it when `_make` changes.
 _HOW = "arrays as bare addresses, all in one, apart"
 
 _engine: Any = None
 _processor = ""  # hash of what machine code depends on
-_known = 0  # inlines that numba was told about
+_registered = 0  # inline functions that numba knows
 
 
 def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> Any:
-    """`function` as machine code. `cache`: begin of the name of the file where it is kept, None if nowhere.
+    """`function` as machine code, to be called with `Span`s for arrays.
 
-    `kinds`: of each parameter, n = a number, i or b = an array of int64 or bytes.
+    `cache`: how the name of its file begins, None if it is not kept. `kinds`: a letter for each parameter, n = number,
+    i = array of int64, b = array of bytes.
     """
     if is_set("NUMBA_BOUNDSCHECK"):
         return _checked(function, kinds)
-    engine = _start()
+    engine = _engine_of_all()
     file = cache and cache.with_name(f"{cache.name}-{kinds}-{_processor}.o")
     try:
         symbol, code = _read(file)
@@ -48,8 +50,8 @@ def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> An
     return _callable(function, kinds, engine.get_function_address(symbol))
 
 
-def _start() -> Any:
-    """The one LLVM engine that holds all kernels."""
+def _engine_of_all() -> Any:
+    """The LLVM engine that holds all kernels; it is created at the first call."""
     global _engine, _processor
     if _engine is None:
         import llvmlite
@@ -60,17 +62,17 @@ def _start() -> Any:
         features = llvm.get_host_cpu_features().flatten()
         text = f"{_HOW} {llvmlite.__version__} {llvm.get_process_triple()} {llvm.get_host_cpu_name()} {features}"
         _processor = hashlib.sha256(text.encode()).hexdigest()[:8]
-        # Named by numba's reference counting, which is compiled in and never reached: arrays belong to the caller.
+        # numba's reference counting is compiled in and names this symbol. It is never reached: the caller owns arrays.
         llvm.add_symbol("NRT_MemInfo_call_dtor", ctypes.cast(_unreachable, ctypes.c_void_p).value)
         target = llvm.Target.from_default_triple().create_target_machine(jit=True)
         _engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
     return _engine
 
 
-def rest() -> None:
-    """Let go of the pages of LLVM's own code, 30 MiB, that loading touched; what is needed again is read again.
+def release_memory() -> None:
+    """Give back the pages of LLVM's own code that loading touched, 30 MiB; they are read again when needed.
 
-    Only code: other parts of a library are changed when it is loaded. Linux only, elsewhere nothing happens.
+    Only code: loading changes the other parts of a library. Does nothing except on Linux.
     """
     try:
         advise = ctypes.CDLL(None).madvise
@@ -81,7 +83,7 @@ def rest() -> None:
     for line in maps:
         span, mode, *_ = line.split()
         if mode == "r-xp" and "llvmlite" in line:
-            start, end = (int(each, 16) for each in span.split("-"))
+            start, end = (int(address, 16) for address in span.split("-"))
             advise(start, end - start, 4)  # MADV_DONTNEED
 
 
@@ -98,13 +100,16 @@ def _object(code: bytes) -> Any:
 
 # -- the cache: one line with the function's name and a checksum, then the object file --------------------
 def _read(file: Path | None) -> tuple[str, bytes]:
-    """ValueError if the file is not whole, or somebody else's: what is in it will be run."""
+    """(name of the function, object file). ValueError if the file is damaged or another user may have written it.
+
+    Its content is run, so both are checked.
+    """
     if file is None:
-        raise ValueError("nothing is kept")
+        raise ValueError("there is no cache folder")
     with file.open("rb") as opened:
         status = os.fstat(opened.fileno())
         if hasattr(os, "geteuid") and (status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022):
-            raise ValueError(f"{file}: others may have written it")
+            raise ValueError(f"{file}: another user may have written it")
         head, _, code = opened.read().partition(b"\n")
     symbol, _, checksum = head.decode().partition(" ")
     if hashlib.sha256(code).hexdigest() != checksum:
@@ -125,32 +130,32 @@ def _keep(file: Path | None, symbol: str, code: bytes) -> None:
         except OSError:
             Path(part).unlink(missing_ok=True)
     except OSError:
-        pass  # a read-only home: it is made again next time
+        pass  # a read-only home: the next process makes it again
 
 
 # -- calling ----------------------------------------------------------------------------------------------
-def _arguments(function: Callable[..., Any], kinds: str) -> list[tuple[str, str]]:
+def _parameters(function: Callable[..., Any], kinds: str) -> list[tuple[str, str]]:
     """(name, kind) of each parameter."""
     return list(zip(inspect.signature(function).parameters, kinds, strict=True))
 
 
 def _callable(function: Callable[..., Any], kinds: str, address: int) -> Callable[..., Any]:
-    """A Python function that takes what the kernel takes, arrays as `Span`s, and calls machine code."""
+    """A Python function with the kernel's parameters, arrays as `Span`s, that calls its machine code."""
     types: list[Any] = [ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_void_p)]
-    given = []
-    for name, kind in _arguments(function, kinds):
+    arguments = []
+    for name, kind in _parameters(function, kinds):
         types += [ctypes.c_int64] if kind == "n" else [ctypes.c_void_p, ctypes.c_int64]
-        given += [name] if kind == "n" else [f"{name}.at", f"{name}.size"]
+        arguments += [name] if kind == "n" else [f"{name}.at", f"{name}.size"]
     names = ", ".join(inspect.signature(function).parameters)
     source = f"""
 def {function.__name__}({names}):
     _result = _number()
-    if _native(_result, _error(), {", ".join(given)}):
+    if _native(_result, _error(), {", ".join(arguments)}):
         raise AssertionError("kernels raise nothing")
     return _result.value
 """
     space: dict[str, Any] = {
-        "_number": ctypes.c_int64,  # no kernel calls its parameters so
+        "_number": ctypes.c_int64,  # no kernel has parameters of these names
         "_error": ctypes.c_void_p,
         "_native": ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address),
     }
@@ -160,38 +165,37 @@ def {function.__name__}({names}):
 
 
 # -- making -----------------------------------------------------------------------------------------------
-def _told() -> Any:
-    """numba, knowing all inlines."""
-    global _known
+def _numba() -> Any:
+    """numba, with all inline functions registered."""
+    global _registered
     import numba
     from numba.extending import register_jitable
 
-    for helper in inlines()[_known:]:
-        # Left to itself LLVM makes calls of the larger ones, each with a status to look at: a quarter of the time.
-        register_jitable(forceinline=True)(helper)
-    _known = len(inlines())
+    for function in inlines()[_registered:]:
+        # By default LLVM calls the larger ones and tests the status of each call, a quarter of the time.
+        register_jitable(forceinline=True)(function)
+    _registered = len(inlines())
     return numba
 
 
-def _apart() -> Any:
-    """numba's compiler, told that no two arrays of a kernel overlap: writing to one leaves what was read of others."""
+def _no_alias_compiler() -> Any:
+    """numba's compiler with the promise that arrays do not overlap: a write to one keeps values read from another."""
     from numba.core.compiler import Compiler
 
-    class Apart(Compiler):
+    class NoAlias(Compiler):
         def define_pipelines(self) -> Any:
             self.state.flags.noalias = True
             return super().define_pipelines()
 
-    return Apart
+    return NoAlias
 
 
 def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
-    """Compile: (name of the function in it, object file)."""
-    numba = _told()
-    # An array is handed on as a bare address. As numba's array, each access would first ask whether its index is
-    # negative, and count from the end then.
-    types, parameters, given = [], [], []
-    for name, kind in _arguments(function, kinds):
+    """Compile: (name of the function, object file)."""
+    numba = _numba()
+    # An array is passed as a bare address. In numba's own array, each access first tests for a negative index.
+    types, parameters, names = [], [], []
+    for name, kind in _parameters(function, kinds):
         if kind == "n":
             types.append(numba.types.int64)
             parameters.append(name)
@@ -199,14 +203,14 @@ def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
             element = numba.types.uint8 if kind == "b" else numba.types.int64
             types += [numba.types.CPointer(element), numba.types.int64]
             parameters += [name, f"{name}_size"]
-        given.append(name)
-    call = f"_inner({', '.join(given)})"
-    ends = f"    {call}\n    return 0\n" if function.__annotations__["return"] == "None" else f"    return {call}\n"
-    apart = _apart()
-    space: dict[str, Any] = {"_inner": numba.njit(function, pipeline_class=apart)}
-    exec(f"def {function.__name__}({', '.join(parameters)}):\n{ends}", space)
+        names.append(name)
+    call = f"_inner({', '.join(names)})"
+    body = f"    {call}\n    return 0\n" if function.__annotations__["return"] == "None" else f"    return {call}\n"
+    compiler = _no_alias_compiler()
+    space: dict[str, Any] = {"_inner": numba.njit(function, pipeline_class=compiler)}
+    exec(f"def {function.__name__}({', '.join(parameters)}):\n{body}", space)
     jitted = numba.njit(
-        numba.types.int64(*types), no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=apart
+        numba.types.int64(*types), no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=compiler
     )(space[function.__name__])
     result = jitted.overloads[tuple(types)]
     library = result.library
@@ -215,20 +219,20 @@ def _make(function: Callable[..., Any], kinds: str) -> tuple[str, bytes]:
 
 
 def _checked(function: Callable[..., Any], kinds: str) -> Callable[..., Any]:
-    """`function` by numba alone, which then checks each index (NUMBA_BOUNDSCHECK=1): for tests.
+    """`function` compiled by numba alone, which checks each index (NUMBA_BOUNDSCHECK=1): for tests.
 
-    AssertionError where two arrays overlap, which compiled kernels rely on never to happen.
+    AssertionError if two arrays of a call overlap, which compiled kernels rely on not to happen.
     """
-    jitted = _told().njit(nogil=True)(function)
+    jitted = _numba().njit(nogil=True)(function)
 
-    def call(*given: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         spans = sorted(
-            (each.at, each.at + each.size * (1 if each.kind == "b" else 8))
-            for each in given
-            if isinstance(each, Span) and each.size
+            (span.at, span.at + span.size * (1 if span.kind == "b" else 8))
+            for span in arguments
+            if isinstance(span, Span) and span.size
         )
         if any(end > begin for (_, end), (begin, _) in pairwise(spans)):
             raise AssertionError(f"{function.__name__}: two of its arrays overlap")
-        return jitted(*(each if kind == "n" else each.array for each, kind in zip(given, kinds, strict=True)))
+        return jitted(*(value if kind == "n" else value.array for value, kind in zip(arguments, kinds, strict=True)))
 
     return call

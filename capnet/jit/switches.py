@@ -1,4 +1,4 @@
-"""numba's switches: environment variables that say how kernels run."""
+"""numba's switches: environment variables that change how kernels run."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def is_set(switch: str) -> bool:
-    """Whether one of numba's switches is on: a number that is not 0."""
+    """Whether a switch is on: a number that is not 0."""
     return os.environ.get(switch, "0") not in ("", "0")

@@ -10,7 +10,7 @@ from capnet.analysis.aggregate.decode_coverage import coverage
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Coverage
-from capnet.jit.kernel import Machine, rest
+from capnet.jit.kernel import Machine, release_memory
 from capnet.topology import Topology
 
 
@@ -26,7 +26,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
     """End the pass of a reader that has read all its sources; its tables are let go where the result has copies."""
     ledger = reader.ledger or Ledger(Machine(compiled=False))
     reader.ledger = None
-    rest()
+    release_memory()
     addresses = ledger.finish(limits.some_stations)
     tunnels = ledger.tunnels
     names = {address: words[0] for address, words in sorted(reader.names.items()) if len(set(words)) == 1}
