@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Finding
     from capnet.analysis.engine import analyze
-    from capnet.report.render import render
+    from capnet.report.formats import render
     from capnet.topology import Topology
     from capnet.wire.capture import open_capture
 
@@ -40,7 +40,7 @@ _HOMES = {
     "Topology": "capnet.topology",
     "analyze": "capnet.analysis.engine",
     "open_capture": "capnet.wire.capture",
-    "render": "capnet.report.render",
+    "render": "capnet.report.formats",
 }
 
 

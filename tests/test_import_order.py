@@ -25,7 +25,7 @@ FLOORS = {
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
     "capnet.report": (
-        "document escape text", "words", "grouping wireshark", "drawing", "frame summary", "sections", "formats", "render",
+        "document escape text", "words", "grouping wireshark", "drawing", "frame summary", "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (

@@ -34,8 +34,9 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     capnet annotate bridge.pcapng -o marked.pcapng && wireshark marked.pcapng
     tshark -r marked.pcapng -T fields -e frame.packet_id -e frame.comment
     """
-    from capnet.cli.analyze import named_sources, topology_at
-    from capnet.cli.output import terminated_is_interrupted, whole
+    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.interrupts import terminated_is_interrupted
+    from capnet.cli.output import whole
 
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):

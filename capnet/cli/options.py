@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,19 @@ _VXLAN_PORT = click.option(
     metavar="PORT",
     help="A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.",
 )
+
+
+def format_(formats: Sequence[str]) -> Callable[..., Any]:
+    """--format with these choices, the first as default."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="How to print.",
+    )
+
 
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from capnet.cli.files import is_plain, is_there
+from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
 
 _NARROWEST, _WIDEST = 60, 100  # columns of a report
@@ -99,20 +99,6 @@ def _at_the_end_of_links(path: Path) -> Path:
     if found.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     return found
-
-
-@contextmanager
-def terminated_is_interrupted() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _umask() -> int:

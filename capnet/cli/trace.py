@@ -11,6 +11,7 @@ import click
 
 from capnet.cli import options
 from capnet.errors import Exit, UsageError
+from capnet.report.formats import TRACE_FORMATS
 
 if TYPE_CHECKING:
     from capnet.analysis.engine import Source, Study
@@ -23,14 +24,7 @@ MOST_DIGITS = 18  # of a frame's number: Python refuses to read one of thousands
 @click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see above.")
 @click.option("--frame", "frame", metavar="FILE:N", help="Exactly the packet in this frame; N alone with one file.")
 @click.option("--container", metavar="NAME", help="The flows of this container (or host).")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print.",
-)
+@options.format_(TRACE_FORMATS)
 @click.option(
     "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Show so many flows at most."
 )
@@ -65,7 +59,7 @@ def command(
     if not files and frame is None:
         raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
 
-    from capnet.cli.analyze import named_sources, topology_at
+    from capnet.cli.inputs import named_sources, topology_at
 
     if not files and frame is not None:
         files = (_split_frame(frame)[0],)

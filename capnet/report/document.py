@@ -7,8 +7,8 @@ from typing import Any
 
 from capnet.analysis.core.contract.document import Document, iso_time, short_names
 from capnet.analysis.core.contract.document import plain as plain_facts
-from capnet.analysis.core.contract.order import LEVELS
-from capnet.analysis.core.contract.report import ALWAYS, SCHEMA, SECTIONS, Report
+from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
+from capnet.analysis.core.contract.report import Report
 
 __all__ = ["ALWAYS", "LEVELS", "SCHEMA", "SECTIONS", "Document", "document", "iso_time", "plain", "short_names"]
 

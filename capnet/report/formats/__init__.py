@@ -1,0 +1,53 @@
+"""The report formats: a file each in this folder, and one line in FORMATS.
+
+A format is loaded when it is asked for, so that no command pays for the others. CONTRIBUTING.md shows how to add one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from capnet.analysis.core.contract.report import Report
+
+# In the order of `--format`, the default first.
+FORMATS = (
+    "table",
+    "json",
+    "html",
+)
+TRACE_FORMATS = ("table", "json")  # those of flows and packets hop by hop
+
+
+class Format(Protocol):
+    """What the file of a format has."""
+
+    NAME: str  # as in FORMATS, and of the file
+    SUFFIXES: tuple[str, ...]  # of files in this format
+    LITERAL: str  # those of the characters < | ` that have no meaning in this format, wherever they stand
+
+    def escape(self, text: str, /) -> str:
+        """`text` as this format writes it: nothing of it is markup, nothing controls a terminal."""
+
+    def render(self, document: dict[str, Any], width: int = 100, where: Mapping[str, str] | None = None) -> str:
+        """The report as text, of at most `width` terminal columns where the format has lines of its own.
+
+        `where`: how to open an input from here, if that is not the name that the report has for it.
+        """
+
+
+def load(name: str) -> Format:
+    """The format of this name; raises ValueError if there is none."""
+    if name not in FORMATS:
+        raise ValueError(f"there is no report format {name!r}; choose from {', '.join(sorted(FORMATS))}")
+    return cast(Format, import_module(f"{__name__}.{name}"))
+
+
+def render(report: Report, format: str = FORMATS[0], width: int = 100) -> str:
+    """The report as text. `format`: `table`, `json`, `html` or another of FORMATS; `width`: columns of a table.
+
+    Raises ValueError for a format that there is not.
+    """
+    return load(format).render(report.to_dict(), width)

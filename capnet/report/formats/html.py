@@ -11,7 +11,7 @@ import hashlib
 import html
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from capnet.report import wireshark
@@ -23,13 +23,16 @@ from capnet.report.sections.section import Cell, Column, Section, Span, View
 from capnet.report.text import count
 from capnet.report.words import Words
 
+NAME = "html"
+SUFFIXES = (".html", ".htm")
+LITERAL = "|`"  # between backticks, `fix` of a finding is shown as code
 MAX_OPEN_PATHS = 6  # the pictures of further paths are folded
 
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def render(document: Document) -> str:
-    """The whole page. Deterministic: same document, same bytes."""
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None) -> str:
+    """The whole page. Deterministic: same document, same bytes. `width` and `where` change nothing."""
     shown = overview(document, View.DETAILED)
     style = _STYLE.read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()

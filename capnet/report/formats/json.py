@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from capnet.analysis.core.contract.json_text import json_text as render
+from collections.abc import Mapping
 
-__all__ = ["render"]
+from capnet.analysis.core.contract.json_text import json_text
+from capnet.report.document import Document
+
+NAME = "json"
+SUFFIXES = (".json",)
+LITERAL = "<|`"
+
+
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None) -> str:
+    """One JSON object (docs/report.md). Lines are as long as a fact; `width` and `where` change nothing."""
+    return json_text(document)
+
+
+def escape(text: str) -> str:
+    """A string of JSON without its quotes."""
+    return json_text(text)[1:-2]

@@ -17,9 +17,12 @@ from capnet.report.sections import Overview, overview
 from capnet.report.sections.section import Section, View
 from capnet.report.text import columns, fill, fit, number
 
+NAME = "table"
+SUFFIXES = (".txt",)
+LITERAL = "<|`"
 WIDTH = 100
 
-escape = visible  # applied to the whole document by `overview`; this format has no syntax but the line
+escape = visible  # `overview` applies it to the whole document; lines are all the syntax there is
 
 
 def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None) -> str:

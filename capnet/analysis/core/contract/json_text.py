@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 
-def json_text(document: dict[str, Any]) -> str:
+def json_text(document: dict[str, Any] | str) -> str:
     r"""One object, one line for each fact, keys in the contract's order, ending in a newline.
 
     Control characters and everything beyond ASCII are `\uXXXX`; the JSON encoder leaves only DEL as it is.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from capnet.analysis.core.contract.keys import LEVELS
 from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Proxy, Tunnel
-
-LEVELS = ("error", "warning", "info")  # of findings, worst first
 
 
 def by_confidence(model: Model) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
+from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -24,10 +25,6 @@ from capnet.analysis.core.results import (
     Station,
     Tunnel,
 )
-
-SCHEMA = "capnet.report/1"
-ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
-SECTIONS = ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings")
 
 MAX_REPR_INPUTS = 3  # files that a Report shows of itself
 
@@ -116,7 +113,7 @@ class Report:
             return "  " + ", ".join(f"{model.model} {model.confidence:.2f}" for model in self.models[:4])
         if name == "findings" and self.findings:
             levels = Counter(finding.level for finding in self.findings)
-            return "  " + ", ".join(f"{levels[level]} {level}" for level in order.LEVELS if levels[level])
+            return "  " + ", ".join(f"{levels[level]} {level}" for level in LEVELS if levels[level])
         return ""
 
 

@@ -1,0 +1,8 @@
+"""Names of the JSON contract `capnet.report/1`. Imports nothing, so that help texts can list them quickly."""
+
+from __future__ import annotations
+
+SCHEMA = "capnet.report/1"
+ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
+SECTIONS = ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings")
+LEVELS = ("error", "warning", "info")  # of findings, worst first

@@ -1,0 +1,87 @@
+"""What the arguments FILES and --topology of a command name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capnet.cli.files import is_folder, is_there
+from capnet.errors import UnreadableInput, UsageError
+
+if TYPE_CHECKING:
+    from capnet.analysis.engine import Source
+    from capnet.topology import Topology
+
+CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")  # of files in a folder; each may be compressed
+
+
+def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
+    """The sources that the arguments FILES name, in their order; a folder is every capture in it.
+
+    Raises UsageError for what makes no sense, UnreadableInput for a folder that cannot be read or has no capture.
+    """
+    from capnet.analysis.engine import Source
+
+    if files.count("-") > 1:
+        raise UsageError("- (standard input) can be given once")
+    for given in files:
+        if given == "-":
+            if sys.stdin is None:
+                raise UsageError("- reads a capture from standard input, but that is closed; pipe one in")
+            if sys.stdin.isatty():
+                raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
+            yield Source(None)
+            continue
+        name, path = _split(given)
+        if is_folder(path):
+            if name:
+                raise UsageError(f"{given}: a folder holds several points; name its files one by one")
+            yield from map(Source, _captures(path))
+        else:
+            yield Source(None if str(path) == "-" else path, name)
+
+
+def _split(given: str) -> tuple[str | None, Path]:
+    """`NAME=FILE` → (NAME, FILE); what exists under its whole name is a file, with or without = in it."""
+    if not given:
+        raise UsageError("an empty name is no file; is a variable empty?")
+    name, equals, file = given.partition("=")
+    if not equals or is_there(Path(given)):
+        return None, Path(given)
+    if not name or not file:
+        raise UsageError(f"{given}: write NAME=FILE, both of them")
+    return name, Path(file)
+
+
+def _captures(folder: Path) -> list[Path]:
+    """The captures directly in a folder, by name."""
+    from capnet.wire.formats.compression import SUFFIXES
+
+    def is_capture(path: Path) -> bool:
+        inner = next((path.name.removesuffix(suffix) for suffix in SUFFIXES if path.name.endswith(suffix)), path.name)
+        return inner.endswith(CAPTURE_SUFFIXES) and path.is_file()
+
+    try:
+        captures = sorted(filter(is_capture, folder.iterdir()))
+    except OSError as error:
+        raise UnreadableInput(f"{error.filename or folder}: {error.strerror or error}") from error
+    if not captures:
+        patterns = ", ".join(f"*{suffix}" for suffix in CAPTURE_SUFFIXES)
+        raise UnreadableInput(f"{folder}: no capture in this folder ({patterns})")
+    return captures
+
+
+def topology_at(path: Path | None) -> Topology | None:
+    """The topology of option --topology, None if it was not given; raises UnreadableInput."""
+    if path is None:
+        return None
+    from capnet.topology import Topology
+
+    try:
+        return Topology.load(path)
+    except OSError as error:
+        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # its message has the path
+        raise UnreadableInput(str(error)) from error

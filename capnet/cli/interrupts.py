@@ -1,0 +1,63 @@
+"""What Ctrl-C and SIGTERM do while a command runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from capnet.errors import Exit
+
+
+@contextmanager
+def interrupt_ends_stream(is_stream: bool, until: Event | None) -> Iterator[None]:
+    """Ctrl-C ends the reading of a stream, and the report of what was read follows. A second one ends capnet.
+
+    In `tcpdump -w - | capnet analyze -` Ctrl-C reaches both programs. A growing file ends when `until` is set; there
+    SIGTERM (of `timeout`, say) means the same as Ctrl-C, since no other program ends the file.
+    """
+    if not is_stream and until is None:
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM) if until else (signal.SIGINT,)
+
+    def end_stream(*_: object) -> None:
+        for number in signals:
+            signal.signal(number, end_process)
+        if until:
+            until.set()
+        # Not by click: the signal may have come while something else was being written.
+        os.write(2, b"capnet: reading what is left of the stream; Ctrl-C again stops that\n")
+
+    def end_process(*_: object) -> None:
+        # Not by an exception: the thread that reads the stream sits in read() and would be waited for.
+        # Nothing was written yet, so there is nothing to undo.
+        os.write(2, b"capnet: interrupted\n")
+        os._exit(Exit.INTERRUPTED)
+
+    with _handled(signals, end_stream):
+        yield
+
+
+@contextmanager
+def terminated_is_interrupted() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that no half file stays behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with _handled((signal.SIGTERM,), interrupt):
+        yield
+
+
+@contextmanager
+def _handled(signals: tuple[signal.Signals, ...], handler: Callable[..., None]) -> Iterator[None]:
+    """These signals call `handler`, and afterwards what they called before."""
+    before = {number: signal.signal(number, handler) for number in signals}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
