@@ -1,4 +1,4 @@
-"""GRE (RFC 2784, 2890; version 1 for PPTP: RFC 2637), with what is commonly inside.
+"""GRE (RFC 2784, RFC 2890), version 1 for PPTP (RFC 2637), and ERSPAN (draft-foschiano-erspan).
 
 |C|R|K|S| Reserved0     |A| Ver |         Protocol Type         |     A: version 1 only
 |      Checksum (C or R)        |       Reserved1 (C or R)      |
@@ -7,10 +7,10 @@
 |               source routes (R), as RFC 1701 had them         |
 |                  Acknowledgment Number (A)                    |
 
-ERSPAN (draft-foschiano-erspan): a mirrored Ethernet frame behind a header of 0 (type I: no sequence number), 8 (II) or
-12 to 20 octets (III); its session is the low 10 bits of the second word.
-NVGRE (RFC 7637) is GRE with a key and Ethernet inside, as gretap is: nothing tells them apart, so the key is
-shown whole. An NVGRE subnet (VSID) is its upper 24 bits.
+ERSPAN is a mirrored Ethernet frame behind a header of 0 octets (type I: no sequence number), 8 (II) or 12 to 20 (III).
+Its session, the low 10 bits of the second word, becomes the key of the tunnel.
+NVGRE (RFC 7637) cannot be told from gretap: both are GRE with a key and Ethernet inside. So the key is shown whole; the
+subnet of NVGRE (VSID) is its upper 24 bits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""IP in IP: IPv4 (RFC 2003, protocol 4) or IPv6 (RFC 2473, 4213, protocol 41) right behind another IP header."""
+"""IP in IP: an IPv4 (RFC 2003) or IPv6 packet (RFC 2473, RFC 4213) directly behind another IP header.
+
+IP protocol 4 announces IPv4 and, written by some, IPv6: the version of the inner header decides. 41 announces IPv6.
+"""
 
 from __future__ import annotations
 

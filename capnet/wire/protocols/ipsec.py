@@ -1,4 +1,4 @@
-"""IPsec on the wire: ESP (RFC 4303), also inside UDP (RFC 3948), and AH (RFC 4302).
+"""The headers of IPsec: ESP (RFC 4303), also inside UDP (RFC 3948), and AH (RFC 4302).
 
 ESP: what follows the sequence number is encrypted, its length and kind included.
 
@@ -31,7 +31,7 @@ KIND = TunnelKind(
     name="esp",
     number=TUNNEL_ESP,
     title="ESP",
-    specification="RFC 4303; inside UDP: RFC 3948",
+    specification="RFC 4303; inside UDP, port 4500: RFC 3948",
     inside="nothing: it is encrypted",
     limits="All SPIs between two hosts are one tunnel: each direction has its own, and new keys bring new ones.",
     is_encrypted=True,

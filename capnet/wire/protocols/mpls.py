@@ -2,8 +2,8 @@
 
 |                Label                  | TC  |S|       TTL     |     S = 1: the last one
 
-Nothing says what is behind the last label but the label itself, which only its routers know. IP shows itself by its
-version (RFC 4928 keeps 4 and 6 from pseudowires); everything else, Ethernet pseudowires too, is counted, not guessed.
+What is behind the last label only the routers know that agreed on the label. IP is recognised by its version: RFC 4928
+keeps 4 and 6 from pseudowires. Everything else, Ethernet pseudowires too, is not decoded further.
 """
 
 from __future__ import annotations

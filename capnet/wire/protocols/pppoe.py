@@ -1,4 +1,4 @@
-"""PPP as a link, in Ethernet frames (RFC 2516) and in GRE (RFC 2637): as far as the IP inside.
+"""PPP (RFC 1661) as a link layer, in Ethernet (PPPoE, RFC 2516) and in GRE (RFC 2637), with IP or MPLS inside.
 
 PPPoE, session stage:   VER TYPE(1) CODE(1) SESSION_ID(2) LENGTH(2) | PPP
 PPP (RFC 1661, 1662):   [address ff control 03] protocol(2, or 1 if its low bit is set) | payload

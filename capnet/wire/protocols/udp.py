@@ -1,4 +1,8 @@
-"""UDP (RFC 768): source port(2) destination port(2) length(2) checksum(2)."""
+"""UDP (RFC 768).
+
+|          Source Port          |       Destination Port        |
+|            Length             |           Checksum            |
+"""
 
 from __future__ import annotations
 

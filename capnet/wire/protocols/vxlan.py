@@ -1,13 +1,12 @@
-"""VXLAN (RFC 7348).
+"""VXLAN (RFC 7348) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe).
 
    |R|R|R|R|I|R|R|R|            Reserved                           |
    |                VXLAN Network Identifier (VNI) |   Reserved    |
 
-The port alone decides nothing: 4789 is IANA's, 8472 Linux's and flannel's old default, and Swarm takes any with
---data-path-port. On 8472 a header of exactly this form is enough, on others it must be followed by a plausible
-Ethernet frame.
+A payload is VXLAN by its UDP port and its header: on 4789 (IANA) the I flag is enough. On 8472 (Linux, flannel) all
+other bits must be as drawn. On any other port (Swarm's --data-path-port) an Ethernet frame with ARP or IP must follow.
 
-VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe), port 4790, says what is inside:
+VXLAN-GPE, UDP port 4790, names what is inside:
 
    |R|R|Ver|I|P|B|O|       Reserved                |Next Protocol  |
    |                VXLAN Network Identifier (VNI) |   Reserved    |
