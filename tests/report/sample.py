@@ -362,35 +362,35 @@ def _changed(fact: Any, path: list[str], value: Any) -> Any:
     return replace(fact, **{path[0]: _changed(getattr(fact, path[0]), path[1:], value)})
 
 
-def hostile() -> Report:
-    """Everything that a capture can name is named by someone who wants to own the terminal."""
+def hostile(text: str = HOSTILE) -> Report:
+    """Everything that a capture can name has `text` in it."""
     report = bridge()
-    file = f"a b/{HOSTILE}.pcapng"
+    file = f"a b/{text}.pcapng"
     changes: dict[str, Any] = {
         "inputs.0.file": file,
-        "inputs.0.problems": [Problem("truncated-file", 12, HOSTILE)],
-        "names": {WEB: HOSTILE, BBOX: "界" * 60, A: "x" * 300},
-        "points.0.name": HOSTILE,
+        "inputs.0.problems": [Problem("truncated-file", 12, text)],
+        "names": {WEB: text, BBOX: "界" * 60, A: "x" * 300},
+        "points.0.name": text,
         "points.1.name": "p" * 300,
-        "points.2.linktype": HOSTILE,
-        "stations.0.names": [HOSTILE],
-        "stations.0.points": [HOSTILE],
-        "models.0.because": [HOSTILE],
-        "macs.0.because": HOSTILE,
-        "proxies.0.because": HOSTILE,
-        "findings.0.says": HOSTILE,
-        "findings.0.fix": HOSTILE,
-        "findings.0.facts": {HOSTILE: HOSTILE},
-        "coverage.undecoded": {HOSTILE: 3},
-        "correlation": {HOSTILE: [HOSTILE]},
+        "points.2.linktype": text,
+        "stations.0.names": [text],
+        "stations.0.points": [text],
+        "models.0.because": [text],
+        "macs.0.because": text,
+        "proxies.0.because": text,
+        "findings.0.says": text,
+        "findings.0.fix": text,
+        "findings.0.facts": {text: text},
+        "coverage.undecoded": {text: 3},
+        "correlation": {text: [text]},
         "tunnels": overlay().tunnels,
-        "tunnels.0.network": HOSTILE,
+        "tunnels.0.network": text,
     }
     for row in range(len(report.nat)):
-        changes[f"nat.{row}.before.point"] = HOSTILE
-        changes[f"nat.{row}.evidence"] = at(HOSTILE, 1, file=file)
+        changes[f"nat.{row}.before.point"] = text
+        changes[f"nat.{row}.evidence"] = at(text, 1, file=file)
     for row in range(len(report.paths)):
-        changes[f"paths.{row}.hops.0.point"] = HOSTILE
-        changes[f"paths.{row}.ends"] = f"lost-after {HOSTILE}"
+        changes[f"paths.{row}.hops.0.point"] = text
+        changes[f"paths.{row}.ends"] = f"lost-after {text}"
     hostile: Report = changed(report, changes)
     return hostile
