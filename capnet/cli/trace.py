@@ -91,13 +91,13 @@ def command(
 def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int, width: int) -> str:
     from capnet.analysis.facts.conversations import conversations
     from capnet.analysis.facts.paths import chain_paths
-    from capnet.analysis.filters.names import nearest, owned
+    from capnet.analysis.filters.names import addresses_of, name_hint
     from capnet.analysis.filters.parser import at_host
 
     context = study.context
     if container is not None:
-        if owned(context, container) is None:
-            raise UsageError(f"--container {container}: nobody has this name; {nearest(context, container)}")
+        if addresses_of(context, container) is None:
+            raise UsageError(f"--container {container}: nobody has this name; {name_hint(context, container)}")
         parsed = at_host(container)
     asked = parsed.text if parsed and container is None else f"container {container}" if container else ""
     mask = parsed.flows(context) if parsed else None

@@ -1,4 +1,4 @@
-"""Who is called what: names of containers, hosts and addresses, as a flow expression or an option gives them."""
+"""Names: which addresses a container, a host or a named address has, as a flow expression or an option gives it."""
 
 from __future__ import annotations
 
@@ -8,65 +8,69 @@ from ipaddress import ip_address
 from capnet.analysis.core.context import Context
 from capnet.errors import UsageError
 
-MOST_SHARING = 16  # containers in the network of another one, which is in that of another one ...
+MAX_SHARING = 16  # containers in the network of another one, which is in that of another one: a topology may loop
+MAX_HINTS = 12  # names in an error
+MIN_SIMILARITY = 0.5  # of 0 to 1, by difflib: names that come first in the hint
 
 
-def names(context: Context) -> list[str]:
-    """Every name that `host` understands here."""
-    known = set(context.names.values())
+def known_names(context: Context) -> list[str]:
+    """Every name that `host` understands, sorted."""
+    names = set(context.names.values())
     if context.topology:
-        known.update(name for _, _, name in context.topology.addresses())
-        known.update(container.name for container in context.topology.containers)
-    return sorted(known)
+        names.update(name for _, _, name in context.topology.addresses())
+        names.update(container.name for container in context.topology.containers)
+    return sorted(names)
 
 
-def owned(context: Context, name: str, asked: tuple[str, ...] = ()) -> list[tuple[str | None, str]] | None:
-    """(host, address) of everything called `name`, or `HOST/NAME`; None if there is no such name.
+def addresses_of(context: Context, name: str, sharing: tuple[str, ...] = ()) -> list[tuple[str | None, str]] | None:
+    """(host, address) of everything called `name` or `HOST/NAME`; None if there is no such name.
 
-    The host is None where the address means the same everywhere. UsageError: it has no address of its own. `asked`:
-    containers that are in its network.
+    The host is None if the address means the same everywhere. `sharing`: containers that use the network of `name`.
+    Raises UsageError if `name` has no address of its own.
     """
-    found: list[tuple[str | None, str]] = [
-        (None, address) for address, known in context.names.items() if known == name and is_address(address)
+    addresses: list[tuple[str | None, str]] = [
+        (None, address)
+        for address, address_name in context.names.items()
+        if address_name == name and is_address(address)
     ]
     topology = context.topology
     if topology is None:
-        return list(dict.fromkeys(found)) or None
-    owners: dict[str, set[str | None]] = {}
+        return list(dict.fromkeys(addresses)) or None
+    hosts_of: dict[str, set[str | None]] = {}
     for host, address, _ in topology.addresses():
-        owners.setdefault(address, set()).add(host)
-    for host, address, known in topology.addresses():
-        if name in (known, f"{host}/{known}"):
-            found.append((host if len(owners[address]) > 1 else None, address))
+        hosts_of.setdefault(address, set()).add(host)
+    for host, address, address_name in topology.addresses():
+        if name in (address_name, f"{host}/{address_name}"):
+            addresses.append((host if len(hosts_of[address]) > 1 else None, address))
     for container in topology.containers:
-        if name in (container.name, f"{container.host}/{container.name}") and not found:
-            if container.shares_network_with in (name, *asked) or len(asked) == MOST_SHARING:
-                raise UsageError(
-                    f"{name} has no address: by its topology it is in a network of its own that is another's"
-                )
-            if container.shares_network_with:
-                return owned(context, container.shares_network_with, (name, *asked))
-            if container.network_mode == "host":
-                raise UsageError(
-                    f"{name} has no address of its own: it runs in the network of host {container.host}; "
-                    f"try host {container.host}"
-                )
-            raise UsageError(f"{name} has no address (network mode {container.network_mode})")
-    return list(dict.fromkeys(found)) or None
+        if name not in (container.name, f"{container.host}/{container.name}") or addresses:
+            continue
+        owner = container.shares_network_with
+        if owner in (name, *sharing) or len(sharing) == MAX_SHARING:
+            raise UsageError(f"{name} has no address: by its topology it is in a network of its own that is another's")
+        if owner:
+            return addresses_of(context, owner, (name, *sharing))
+        if container.network_mode == "host":
+            raise UsageError(
+                f"{name} has no address of its own: it runs in the network of host {container.host}; "
+                f"try host {container.host}"
+            )
+        raise UsageError(f"{name} has no address (network mode {container.network_mode})")
+    return list(dict.fromkeys(addresses)) or None
 
 
-def nearest(context: Context, name: str) -> str:
-    """A hint after a name that nobody has: the names there are, likely ones first."""
-    known = names(context)
-    if not known:
+def name_hint(context: Context, name: str) -> str:
+    """The end of an error about an unknown name: the known names, similar ones first."""
+    names = known_names(context)
+    if not names:
         return "no names are known: give --topology, or a capture with a name resolution block"
-    close = get_close_matches(name, known, 3, 0.5)
-    shown = [" ".join(each.split()) for each in dict.fromkeys([*close, *known])]
-    return f"known: {', '.join(shown[:12])}" + (", …" if len(shown) > 12 else "")
+    similar = get_close_matches(name, names, 3, MIN_SIMILARITY)
+    shown = [" ".join(shown_name.split()) for shown_name in dict.fromkeys([*similar, *names])]
+    return f"known: {', '.join(shown[:MAX_HINTS])}" + (", …" if len(shown) > MAX_HINTS else "")
 
 
 def is_address(text: str) -> bool:
-    """IPv4 or IPv6, without a zone."""
+    """Is it an IPv4 or IPv6 address, without a zone?"""
     try:
         ip_address(text)
     except ValueError:

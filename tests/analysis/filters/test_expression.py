@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from capnet.analysis.core.schema import FLOW_POINT, FLOW_PROTO, FLOW_VIA
 from capnet.analysis.engine import Options, Study, study
-from capnet.analysis.filters.names import owned
+from capnet.analysis.filters.names import addresses_of
 from capnet.analysis.filters.parser import at_host, parse
 from capnet.analysis.trace.packet_ids import second_pass
 from capnet.errors import UsageError
 from capnet.topology import Container, Topology
 from capnet.wire.capture import open_capture
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BRIDGE, OVERLAY = ROOT / "pcaps" / "bridge.pcapng", ROOT / "pcaps" / "overlay.pcapng"
 needs_tcpdump = pytest.mark.skipif(shutil.which("tcpdump") is None, reason="tcpdump is not installed")
 
@@ -127,7 +127,7 @@ def test_names_are_hosts():
 
 def test_an_address_that_two_hosts_own_is_meant_at_its_own_host():
     """172.17.0.1 is docker0's on both hosts; as A/docker0 it means A's."""
-    assert ("A", "172.17.0.1") in owned(studied(BRIDGE).context, "A/docker0")
+    assert ("A", "172.17.0.1") in addresses_of(studied(BRIDGE).context, "A/docker0")
 
 
 def test_vni_and_tunnels():
