@@ -2,9 +2,9 @@
 
     python -m tests.fuzz frame|file|report [SECONDS]
 
-Begins with the made captures and the corpus of regressions, mutates what reaches new code, and stops at the first
-broken promise of `tests.fuzz.targets`. The input that broke it is then in the current folder as crash-…; named after
-its target and moved to tests/fuzz/corpus, it is a test from then on.
+Begins with the made captures and the corpus of regressions, mutates inputs that reach new code, and stops at the first
+broken promise of `tests.fuzz.targets`. The input is then in the current folder as crash-…. Name it after its target and
+move it to tests/fuzz/corpus, to make it a test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.conftest import MADE
 
 
 def seeds(name: str, folder: Path) -> None:
-    """What the fuzzer begins with: whole files, or for `frame` the frames in them."""
+    """Write the first inputs of the fuzzer to `folder`: whole files, or for `frame` the frames in them."""
     for path in MADE:
         if name != "frame":
             (folder / path.name).write_bytes(path.read_bytes())

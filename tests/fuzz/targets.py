@@ -1,8 +1,8 @@
-"""What the fuzzer runs: bytes in, an exception out where a promise is broken. Runs without any fuzzer too.
+"""Targets of the fuzzer: functions of bytes that raise where a promise is broken. Tests call them too.
 
-The promises: whatever the bytes are, they are read with no exception but UnreadableInput, in bounded time and
-memory, and no value leads outside of what was captured. Kernels run interpreted, and frames lie in buffers of exactly
-their length: one octet read too many, or at a negative offset, is an IndexError here; compiled, it would be silent.
+The promises: any bytes are read in bounded time and memory, with no exception but UnreadableInput, and no offset in a
+row exceeds what was captured. Kernels run interpreted, and a frame lies in a buffer of exactly its length, so
+an index outside is an IndexError; compiled, it would be silent.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAY_BE_NEGATIVE = {COLUMN[name] for name in ("src_hi", "src_lo", "dst_hi", "dst_
 
 
 class Strict:
-    """Bytes that refuse a negative index, which Python would count from the end."""
+    """Bytes without negative indices, which Python would count from the end."""
 
     __slots__ = ("data",)
 
@@ -80,7 +80,7 @@ def check_rows(rows: np.ndarray, captured: int) -> None:
 
 
 def file(data: bytes) -> None:
-    """A whole file: walkers, blocks, the decoder, and the books of a pass."""
+    """A whole file: walkers, blocks, the decoder, and the tables of a pass."""
     try:
         with open_capture(io.BytesIO(data), name="fuzz", compiled=False) as capture:
             ledger = Ledger(capture.machine, budget=4096)
@@ -99,18 +99,18 @@ def file(data: bytes) -> None:
 
 
 def report(data: bytes) -> None:
-    """A whole analysis, in each form that it is shown in."""
+    """A whole analysis, rendered in each format."""
     before = sys.stdin
     sys.stdin = SimpleNamespace(buffer=io.BytesIO(data))  # type: ignore[assignment]
     try:
-        found = document(analyze([Source(None)], compiled=False))
+        contents = document(analyze([Source(None)], compiled=False))
     except UnreadableInput:
         return
     finally:
         sys.stdin = before
-    for text in (render_json(found), render_table(found), *shown(data)):
-        hostile = {each for each in text if each != "\n" and not each.isprintable()}
-        assert not hostile, f"reaches a terminal as it is: {hostile}"
+    for text in (render_json(contents), render_table(contents), *shown(data)):
+        hostile = {character for character in text if character != "\n" and not character.isprintable()}
+        assert not hostile, f"reaches a terminal unescaped: {hostile}"
 
 
 def shown(data: bytes, most: int = 20) -> Iterator[str]:

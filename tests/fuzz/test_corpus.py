@@ -1,4 +1,4 @@
-"""The fuzzer's targets keep their promises on every input that once broke one, and on the captures they begin with."""
+"""The fuzzer's targets keep their promises on its corpus and on the made captures."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ INPUTS = sorted(path for path in CORPUS.iterdir() if path.name.partition("-")[0]
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: path.name)
-def test_what_broke_a_promise_breaks_it_no_more(path: Path) -> None:
+def test_corpus_input_keeps_the_promises(path: Path) -> None:
+    """Each of them once broke a promise."""
     TARGETS[path.name.partition("-")[0]](path.read_bytes())
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
-def test_made_captures_keep_the_promises(path: Path) -> None:
+def test_made_capture_keeps_the_promises(path: Path) -> None:
+    """The inputs that the fuzzer begins with."""
     file(path.read_bytes())
     report(path.read_bytes())
 
 
-def test_a_frame_keeps_the_promises_at_every_length() -> None:
+def test_frame_at_every_length_keeps_the_promises() -> None:
+    """A VXLAN frame, cut anywhere."""
     data = next(path for path in MADE if path.name == "vxlan.pcap").read_bytes()[40:160]
     for length in range(len(data) + 1):
         frame(b"\0\0" + data[:length])
 
 
-def test_the_targets_notice_what_is_outside() -> None:
+def test_targets_index_or_frame_outside_raises() -> None:
+    """The checks themselves can fail."""
     import numpy as np
 
     from capnet.wire.fields import START, WIDTH

@@ -1,4 +1,4 @@
-"""Hypothesis builds what is nearly right: layers in layers, blocks behind blocks, with lengths and types that lie."""
+"""Hypothesis builds frames and files that are nearly right: some lengths and types are wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PORTS = (4789, 8472, 6081, 4790, 4500, 7777, 53)
 
 
 def behind(inside: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """Any one header in front of `inside`; whether the two fit together is left to chance, which is kind."""
+    """A random header in front of `inside`; the two need not fit."""
 
     def ipv4(first: int, length: int, fragment: int, proto: int, rest: bytes) -> bytes:
         real = 20 + len(rest)
@@ -58,7 +58,8 @@ packets = st.recursive(tail, behind, max_leaves=12)
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(st.integers(0, len(LINKTYPES) - 1), byte, packets)
-def test_frames(linktype: int, more: int, data: bytes) -> None:
+def test_frame_of_random_layers_keeps_the_promises(linktype: int, more: int, data: bytes) -> None:
+    """Headers in any order, with lengths and types that may be wrong."""
     frame(bytes([linktype, more]) + data)
 
 
@@ -71,7 +72,7 @@ def options(order: str) -> st.SearchStrategy[bytes]:
 
 
 def blocks(order: str) -> st.SearchStrategy[bytes]:
-    """One block of any type; now and then with a length that lies, at either end."""
+    """One block of any type; some have a wrong length at either end."""
 
     def block(kind: int, body: bytes, lie: int, lie_behind: int) -> bytes:
         body += bytes(-len(body) % 4)
@@ -99,7 +100,8 @@ def blocks(order: str) -> st.SearchStrategy[bytes]:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.sampled_from("<>").flatmap(lambda order: st.tuples(st.just(order), st.lists(blocks(order), max_size=8))))
-def test_pcapng_files(made: tuple[str, list[bytes]]) -> None:
+def test_pcapng_of_random_blocks_keeps_the_promises(made: tuple[str, list[bytes]]) -> None:
+    """Blocks of any type behind a good section and interface."""
     order, rest = made
     begin = struct.pack(order + "IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
     interface = struct.pack(order + "IIHHII", 1, 20, 1, 0, 0, 20)
@@ -111,9 +113,10 @@ def test_pcapng_files(made: tuple[str, list[bytes]]) -> None:
     st.sampled_from("<>"), st.sampled_from((0xA1B2C3D4, 0xA1B23C4D, 0xA1B2CD34)), st.integers(0, 5),
     st.sampled_from(LINKTYPES), st.lists(st.tuples(u32, u32, st.one_of(st.none(), u32), packets), max_size=6),
 )  # fmt: skip
-def test_pcap_files(
+def test_pcap_of_random_records_keeps_the_promises(
     order: str, magic: int, minor: int, linktype: int, records: list[tuple[int, int, int | None, bytes]]
 ) -> None:
+    """Captured and original lengths that may be wrong."""
     data = struct.pack(order + "IHHiIII", magic, 2, minor, 0, 0, 65535, linktype)
     for seconds, wire, lie, packet in records:
         data += struct.pack(order + "IIII", seconds, 0, len(packet) if lie is None else lie, wire)

@@ -55,7 +55,8 @@ def run(*words: str | Path) -> str:
 
 
 @needs_tshark
-def test_tshark_reads_packets(everything: Path) -> None:
+def test_packets_equal_what_tshark_reads(everything: Path) -> None:
+    """Times, interfaces, lengths, comments, directions, ids and names."""
     fields = (
         "frame.time_epoch frame.interface_id frame.interface_name frame.interface_description frame.cap_len "
         "frame.len frame.comment frame.packet_flags_direction frame.packet_id ip.src_host eth.dst_resolved icmp.ident"
@@ -80,7 +81,8 @@ def test_tshark_reads_packets(everything: Path) -> None:
 
 
 @needs_tshark
-def test_capinfos_reads_the_blocks_around_them(everything: Path) -> None:
+def test_other_blocks_equal_what_capinfos_reads(everything: Path) -> None:
+    """The section, the interfaces and their statistics."""
     out = run("capinfos", everything)
     for line in (
         "Capture hardware:    EPYC",
@@ -103,7 +105,8 @@ def scapy_blocks(path: Path) -> list[tuple[bytes, Any]]:
         return list(reader)
 
 
-def test_scapy_reads_packets(everything: Path) -> None:
+def test_packets_equal_what_scapy_reads(everything: Path) -> None:
+    """Frames, times, original lengths and interface names."""
     packets = scapy_blocks(everything)
     assert [data for data, _ in packets] == [FRAME, FRAME[:40], FRAME]
     assert [(meta.tshigh << 32) + meta.tslow for _, meta in packets] == [NOON, NOON + 1, NOON + 2]
@@ -116,7 +119,8 @@ def test_scapy_reads_packets(everything: Path) -> None:
     ]
 
 
-def test_every_block_says_its_length_twice(everything: Path) -> None:
+def test_blocks_have_their_length_at_both_ends(everything: Path) -> None:
+    """A multiple of 4, in the order in which blocks are written."""
     data = everything.read_bytes()
     kinds, at = [], 0
     while at < len(data):
@@ -129,7 +133,7 @@ def test_every_block_says_its_length_twice(everything: Path) -> None:
 
 
 def test_drop_counts_are_where_the_draft_has_them(everything: Path) -> None:
-    """No reader at hand prints isb_* options, so: code, length and value by hand (draft, section 4.6)."""
+    """tshark prints no isb_* options, so code, length and value are compared here (draft, section 4.6)."""
     data = everything.read_bytes()
 
     def option(code: int, value: int) -> bytes:
@@ -140,7 +144,8 @@ def test_drop_counts_are_where_the_draft_has_them(everything: Path) -> None:
 
 
 @needs_tshark
-def test_a_section_without_packets_is_a_capture(tmp_path: Path) -> None:
+def test_section_without_packets_is_a_capture(tmp_path: Path) -> None:
+    """tshark reads it without a complaint."""
     path = tmp_path / "empty.pcapng"
     path.write_bytes(pcapng.section() + pcapng.interface("A/lo") + pcapng.names([]) + pcapng.statistics(0, NOON))
     assert json.loads(run("tshark", "-r", path, "-T", "json")) == []

@@ -1,4 +1,4 @@
-"""NUMBA_BOUNDSCHECK=1 really checks: CI runs the kernels' tests with it, and would see nothing if it did not."""
+"""NUMBA_BOUNDSCHECK=1 checks every index of a kernel, which other runs of the tests rely on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from capnet.jit.kernel import Machine
 
 machine = Machine(compiled=True)
 records, out = machine.view(np.zeros(70, dtype=np.int64)), machine.view(np.zeros(5, dtype=np.int64))
-file = bytearray(20)  # said to be 400 octets long
+file = bytearray(20)  # the call claims 400
 machine.run(pcap_walk.walk)(machine.bytes(file), 0, 400, 0, 1, 16, 1, 0, records, 10, out)
 """
 
 
-def test_an_index_beyond_the_end_raises() -> None:
+def test_kernel_index_beyond_end_raises() -> None:
+    """A pcap walker that is told a false end of the buffer: compiled without the switch, it would read on silently."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env={**os.environ, "NUMBA_BOUNDSCHECK": "1"}, capture_output=True, timeout=120, check=False,

@@ -1,4 +1,4 @@
-"""Machine code is kept where it can be, and made again where it is damaged, somebody else's, or cannot be kept."""
+"""Machine code of kernels is kept on disk. It is made again if it is damaged, another user's, or cannot be kept."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ import numpy as np
 from capnet.wire.formats import record as rec
 from capnet.jit.kernel import Machine
 machine = Machine(compiled=True)
-found, tallies = np.zeros(3 * rec.WIDTH, dtype=np.int64), np.zeros(rec.TALLY_WIDTH, dtype=np.int64)
-found[rec.WIRELEN :: rec.WIDTH] = 100
-machine.run(rec.tally)(machine.view(found), 3, machine.view(tallies))
+records, tallies = np.zeros(3 * rec.WIDTH, dtype=np.int64), np.zeros(rec.TALLY_WIDTH, dtype=np.int64)
+records[rec.WIRELEN :: rec.WIDTH] = 100
+machine.run(rec.tally)(machine.view(records), 3, machine.view(tallies))
 print(tallies[rec.TALLY_BYTES], "numba" in sys.modules, machine.compiled)
 """
 MADE, KEPT, INTERPRETED = "300 True True\n", "300 False True\n", "300 False False\n"
 
 
 def start(folder: Path, *before: str, **environment: str | None) -> subprocess.Popen[str]:
-    """Run TALLY in `folder`; `environment`: None for what is not set. `before`: a command in front of Python."""
-    given = {"XDG_CACHE_HOME": None, "HOME": str(folder / "home"), "PYTHONPATH": str(PROJECT)}
-    given |= {"NUMBA_BOUNDSCHECK": None, "NUMBA_DISABLE_JIT": None} | environment
-    full = {key: value for key, value in {**os.environ, **given}.items() if value is not None}
+    """Run TALLY in `folder`. `environment`: None unsets a variable. `before`: a command in front of Python."""
+    variables = {"XDG_CACHE_HOME": None, "HOME": str(folder / "home"), "PYTHONPATH": str(PROJECT)}
+    variables |= {"NUMBA_BOUNDSCHECK": None, "NUMBA_DISABLE_JIT": None} | environment
+    full = {key: value for key, value in {**os.environ, **variables}.items() if value is not None}
     command = [*before, sys.executable, "-c", TALLY]
     return subprocess.Popen(command, cwd=folder, env=full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -48,26 +48,27 @@ def run(folder: Path, *before: str, **environment: str | None) -> str:
     return out
 
 
-def kept(folder: Path) -> Path:
-    """The only file that is there, of all that are below."""
-    (file,) = (each for each in folder.rglob("*") if each.is_file())
+def kept_file(folder: Path) -> Path:
+    """The only file below `folder`."""
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
     return file
 
 
 @pytest.fixture(scope="module")
 def cached(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the machine code is kept."""
+    """A folder whose home has the machine code."""
     folder = tmp_path_factory.mktemp("cached")
     assert run(folder) == MADE
-    assert kept(folder).parent == folder / "home" / ".cache" / "capnet"
+    assert kept_file(folder).parent == folder / "home" / ".cache" / "capnet"
     return folder
 
 
-def test_it_is_made_once(cached: Path) -> None:
+def test_machine_code_second_run_is_loaded(cached: Path) -> None:
+    """A process that finds the file does not import numba, whichever variable leads to the folder."""
     assert run(cached) == KEPT
-    assert run(cached, XDG_CACHE_HOME="relative") == KEPT  # the rules want such a path ignored
+    assert run(cached, XDG_CACHE_HOME="relative") == KEPT  # the XDG specification has such a path ignored
     assert run(cached, XDG_CACHE_HOME=str(cached / "home" / ".cache"), HOME=None) == KEPT
-    assert kept(cached).stat().st_mode & 0o077 == 0
+    assert kept_file(cached).stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
@@ -81,38 +82,42 @@ def test_it_is_made_once(cached: Path) -> None:
     ],
     ids=["cut", "empty", "no text", "writable by others", "a link to nothing"],
 )
-def test_what_cannot_be_trusted_is_made_again(cached: Path, spoil, tmp_path: Path) -> None:
+def test_machine_code_damaged_or_exposed_is_made_again(cached: Path, spoil, tmp_path: Path) -> None:
+    """A file that is damaged, or that other users may have written, is never run."""
     shutil.copytree(cached / "home", tmp_path / "home")
-    file = kept(tmp_path)
+    file = kept_file(tmp_path)
     spoil(file)
     assert run(tmp_path) == MADE
     assert run(tmp_path) == KEPT
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a file away")
-def test_what_somebody_else_wrote_is_not_run(cached: Path, tmp_path: Path) -> None:
+def test_machine_code_of_another_user_is_made_again(cached: Path, tmp_path: Path) -> None:
+    """The file belongs to a user who is neither this one nor root."""
     shutil.copytree(cached / "home", tmp_path / "home")
-    os.chown(kept(tmp_path), 12345, 12345)
+    os.chown(kept_file(tmp_path), 12345, 12345)
     assert run(tmp_path) == MADE
 
 
 @pytest.mark.parametrize("where", ["/dev/null", "/proc/nowhere", "file"])
-def test_where_nothing_can_be_kept_it_is_made_each_time(where: str, tmp_path: Path) -> None:
+def test_machine_code_without_folder_is_made_each_time(where: str, tmp_path: Path) -> None:
+    """The cache folder cannot be created: kernels run compiled all the same."""
     (tmp_path / "file").touch()
-    given = where if where.startswith("/") else str(tmp_path / where)
-    assert run(tmp_path, XDG_CACHE_HOME=given) == MADE
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    cache_home = where if where.startswith("/") else str(tmp_path / where)
+    assert run(tmp_path, XDG_CACHE_HOME=cache_home) == MADE
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("home", ["", "relative"])
-def test_a_home_that_is_no_path_is_none(home: str, tmp_path: Path) -> None:
+def test_machine_code_home_not_absolute_is_not_kept(home: str, tmp_path: Path) -> None:
+    """Nothing is written below the current folder."""
     assert run(tmp_path, HOME=home) == MADE
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not shutil.which("setpriv") or os.geteuid() != 0, reason="needs root to become nobody")
-def test_who_has_no_name_has_no_home(tmp_path: Path) -> None:
-    """`docker run --user 12345`: Python finds no home. Reading a small capture asks for the folder as well."""
+def test_machine_code_user_without_name_is_not_kept(tmp_path: Path) -> None:
+    """`docker run --user 12345`: Python finds no home. Analyzing a small capture asks for the folder, too."""
     power = "+dac_override,+dac_read_search"  # Python itself may be installed where only root looks
     nobody = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
     nobody += [f"--inh-caps={power}", f"--ambient-caps={power}"]
@@ -126,15 +131,17 @@ def test_who_has_no_name_has_no_home(tmp_path: Path) -> None:
     assert done.stdout.startswith("none ")
 
 
-def test_two_first_runs_at_once(tmp_path: Path) -> None:
-    both = [start(tmp_path) for _ in range(2)]
-    assert [each.communicate() for each in both] == [(MADE, "")] * 2
-    assert kept(tmp_path).suffix == ".o"
+def test_machine_code_two_first_runs_keep_one_file(tmp_path: Path) -> None:
+    """Two processes make it at the same time; each works, and one whole file stays."""
+    processes = [start(tmp_path) for _ in range(2)]
+    assert [process.communicate() for process in processes] == [(MADE, "")] * 2
+    assert kept_file(tmp_path).suffix == ".o"
     assert run(tmp_path) == KEPT
 
 
 @pytest.mark.parametrize(("switch", "says"), [("1", INTERPRETED), ("0", KEPT), ("", KEPT)])
-def test_numbas_switch_turns_compiling_off(cached: Path, switch: str, says: str, tmp_path: Path) -> None:
+def test_machine_code_jit_disabled_is_interpreted(cached: Path, switch: str, says: str, tmp_path: Path) -> None:
+    """NUMBA_DISABLE_JIT=1 interprets; 0 and the empty string do not, nor does NUMBA_BOUNDSCHECK=0."""
     shutil.copytree(cached / "home", tmp_path / "home")
     assert run(tmp_path, NUMBA_DISABLE_JIT=switch) == says
     assert run(tmp_path, NUMBA_BOUNDSCHECK="0") == KEPT

@@ -1,6 +1,6 @@
-"""A capture cut anywhere: never an exception, a value is right or absent, and the cut is reported.
+"""A capture cut anywhere is read without an exception, and the cut is reported.
 
-The file behind the cut is unknown, what is before it is not: every row read from the part equals the row of the whole.
+Every row that is read from the part equals the row of the whole file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from capnet.wire.formats import pcapng_walk
 from capnet.wire.formats import record as rec
 from tests.conftest import GOLDENS, MADE
 
-# The compiled machine reads a golden in a millisecond: every byte of both takes minutes, so that is for the asking.
+# Compiled, a golden is read in a millisecond. Every byte still takes minutes, so that is optional.
 EVERY_BYTE = os.environ.get("CAPNET_EVERY_BYTE") == "1"
 STEP = 1 if EVERY_BYTE else 199  # a prime: all phases of the blocks' alignment are met
 
@@ -54,20 +54,20 @@ def records(path: Path) -> list[tuple[int, int]]:
         order = "<" if data[0] in (0xD4, 0x4D, 0x34) else ">"
         extra = 8 if data[:4] == b"\x34\xcd\xb2\xa1" else 0  # Kuznetzov's longer record header
         old = struct.unpack_from(order + "H", data, 6)[0] < 4  # then the lengths may be the other way round
-        found = [(24, 0)]
-        while found[-1][0] + 16 <= len(data):
-            at, count = found[-1]
+        ends = [(24, 0)]
+        while ends[-1][0] + 16 <= len(data):
+            at, count = ends[-1]
             lengths = struct.unpack_from(order + "II", data, at + 8)
-            found.append((at + 16 + extra + (min(lengths) if old else lengths[0]), count + 1))
-        return found
-    found, order = [(0, 0)], "<"
-    while found[-1][0] + 12 <= len(data):
-        at, count = found[-1]
+            ends.append((at + 16 + extra + (min(lengths) if old else lengths[0]), count + 1))
+        return ends
+    ends, order = [(0, 0)], "<"
+    while ends[-1][0] + 12 <= len(data):
+        at, count = ends[-1]
         if data[at : at + 4] == b"\n\r\r\n":
             order = "<" if data[at + 8] == 0x4D else ">"
         kind, size = struct.unpack_from(order + "II", data, at)
-        found.append((at + size, count + (kind in (2, 3, 6))))
-    return found
+        ends.append((at + size, count + (kind in (2, 3, 6))))
+    return ends
 
 
 def check_cut(path: Path, length: int, compiled: bool) -> None:
@@ -83,8 +83,8 @@ def check_cut(path: Path, length: int, compiled: bool) -> None:
     for problem in reported:
         assert 0 <= problem.offset <= length
     if problems:
-        return  # what is damaged as it is, is only read without surprise
-    end, packets = max(each for each in records(path) if each[0] <= length)
+        return  # a file that is damaged uncut: reading must only not raise
+    end, packets = max(record for record in records(path) if record[0] <= length)
     assert len(part) == np.count_nonzero(rows[:, FRAME] <= packets) if len(rows) else True
     if length == end:
         assert reported == []
@@ -96,7 +96,8 @@ SMALL = [path for path in MADE if path.stat().st_size < 1000 and path.stat().st_
 
 
 @pytest.mark.parametrize("path", SMALL, ids=lambda path: path.name)
-def test_made_captures_cut_at_every_byte(path: Path) -> None:
+def test_made_capture_cut_at_every_byte_is_its_beginning(path: Path) -> None:
+    """Whatever the length: the rows are the first rows of the whole file, and one problem names the cut."""
     try:
         data, _, _ = whole(path)
     except AssertionError:
@@ -106,7 +107,8 @@ def test_made_captures_cut_at_every_byte(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
-def test_goldens_cut_in_many_places(path: Path) -> None:
+def test_golden_cut_anywhere_is_its_beginning(path: Path) -> None:
+    """As above for real captures, at every 199th byte and at each byte near both ends."""
     data, _, _ = whole(path)
     places = {*range(0, len(data) + 1, STEP), *range(min(600, len(data))), *range(len(data) - 300, len(data) + 1)}
     for length in sorted(places):
@@ -114,14 +116,14 @@ def test_goldens_cut_in_many_places(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
-def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
-    """Every byte of every packet block, asked of the walker alone: cut there, there is no packet and no surprise."""
+def test_walk_packet_without_last_byte_finds_none(path: Path) -> None:
+    """Every byte of every packet block, given to the walker alone: a cut block has no packet, a whole one has one."""
     data = bytearray(path.read_bytes())
     with open_capture(path, compiled=False) as capture:
         for _ in capture.records():
             pass
         table, interfaces = memoryview(capture._table), len(capture.interfaces)
-    found = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
+    index = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
     out = memoryview(np.zeros(5, dtype=np.int64))
     walk, passing = pcapng_walk.walk.interpreted, pcapng_walk.PASS_OTHERS
     ends, packets = zip(*records(path), strict=True)
@@ -130,16 +132,17 @@ def test_no_packet_of_a_golden_is_read_before_its_last_byte(path: Path) -> None:
         if not more:
             continue
         for cut in range(begin, end):
-            walk(data, begin, cut, 0, table, 0, interfaces, passing, 0, found, 2, out)
+            walk(data, begin, cut, 0, table, 0, interfaces, passing, 0, index, 2, out)
             assert (out[0], out[1], out[2]) == (0, begin, rec.MORE), cut
-        walk(data, begin, end, 0, table, 0, interfaces, passing, 0, found, 2, out)
+        walk(data, begin, end, 0, table, 0, interfaces, passing, 0, index, 2, out)
         assert (out[0], out[1], out[2]) == (1, end, rec.MORE), end
         cuts += end - begin
     assert cuts > len(data) // 2  # the other blocks are cut by the tests below and above
 
 
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.name)
-def test_a_cut_inside_a_block_is_reported(path: Path) -> None:
+def test_golden_cut_inside_block_reports_truncated_file(path: Path) -> None:
+    """The first half of the file and one byte more."""
     data, rows, _ = whole(path)
     part, problems = read(data[: len(data) // 2 + 1], compiled=False)
     assert part is not None and 0 < len(part) < len(rows)
@@ -150,7 +153,8 @@ def test_a_cut_inside_a_block_is_reported(path: Path) -> None:
 
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.data())
-def test_altered_bytes_never_raise(data: st.DataObject) -> None:
+def test_made_capture_altered_bytes_never_raises(data: st.DataObject) -> None:
+    """Up to six bytes of a small capture have other values."""
     path = data.draw(st.sampled_from(SMALL))
     altered = bytearray(whole(path)[0])
     for _ in range(data.draw(st.integers(1, 6))):
@@ -160,7 +164,8 @@ def test_altered_bytes_never_raise(data: st.DataObject) -> None:
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.data())
-def test_altered_goldens_never_raise_compiled(data: st.DataObject) -> None:
+def test_golden_altered_bytes_never_raises_compiled(data: st.DataObject) -> None:
+    """As above for real captures, with compiled kernels."""
     path = data.draw(st.sampled_from(GOLDENS))
     altered = bytearray(whole(path)[0])
     for _ in range(data.draw(st.integers(1, 6))):

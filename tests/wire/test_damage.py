@@ -1,4 +1,4 @@
-"""A damaged pcap: what is before the damage is read; what is behind it only where records certainly begin again."""
+"""Damaged captures: what is before the damage is read; in pcap, also what follows where records certainly begin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(data: bytes, compiled: bool = False) -> tuple[Capture, list[int]]:
 
 
 def damaged(frames: int, order: str = "<", at: int = DAMAGED_AT) -> bytearray:
-    """Frames in turn, the captured length of the third one overwritten."""
+    """The three frames over and over, with a wrong captured length of the third record."""
     data = bytearray(pcap([FRAMES[index % 3] for index in range(frames)], order=order))
     struct.pack_into(order + "I", data, at + 8, 0x7FFFFFFF)
     return data
@@ -36,7 +36,8 @@ def damaged(frames: int, order: str = "<", at: int = DAMAGED_AT) -> bytearray:
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("frames", [6, 300])
-def test_reading_goes_on_behind_one_damaged_header(order: str, compiled: bool, frames: int) -> None:
+def test_pcap_damaged_header_reading_resumes(order: str, compiled: bool, frames: int) -> None:
+    """One captured length is damaged: only its frame is lost, and the problem says where reading went on."""
     whole = [len(bytes(FRAMES[index % 3])) for index in range(frames)]
     capture, lengths = read(bytes(damaged(frames, order)), compiled)
     assert lengths == whole[:2] + whole[3:]
@@ -48,7 +49,8 @@ def test_reading_goes_on_behind_one_damaged_header(order: str, compiled: bool, f
     assert f"{min(frames - 3, 64)} records in a row" in problem.says and "from number 3 on" in problem.says
 
 
-def test_each_damage_is_told() -> None:
+def test_pcap_two_damaged_headers_both_reported() -> None:
+    """Two damaged headers far apart."""
     data = damaged(400)
     size = sum(RECORD + len(bytes(frame)) for frame in FRAMES)
     struct.pack_into("<I", data, DAMAGED_AT + 80 * size + 8, 0x7FFFFFFF)
@@ -66,7 +68,8 @@ def test_each_damage_is_told() -> None:
         lambda data: data[: DAMAGED_AT + RECORD] + b"\xff" * 3000,
     ],
 )
-def test_where_it_is_not_certain_reading_ends(spoil) -> None:
+def test_pcap_damage_without_certainty_ends_reading(spoil) -> None:
+    """Too few records follow, or what follows is no record."""
     capture, lengths = read(bytes(spoil(damaged(6))))
     assert lengths == [FIRST, SECOND]
     (problem,) = capture.problems
@@ -74,8 +77,8 @@ def test_where_it_is_not_certain_reading_ends(spoil) -> None:
     assert problem.says.endswith("nothing behind it was read")
 
 
-def test_a_capture_inside_a_frame_is_no_place_to_go_on() -> None:
-    """Behind the damage there is one frame that holds a short capture of another day: those records are not ours."""
+def test_pcap_damage_before_inner_capture_ends_reading() -> None:
+    """Behind the damage, one frame holds a short capture of another day: its records are not records of this file."""
     other = bytearray(pcap(FRAMES * 30))
     at = BEGIN
     while at < len(other):
@@ -89,7 +92,8 @@ def test_a_capture_inside_a_frame_is_no_place_to_go_on() -> None:
     assert lengths == [FIRST, SECOND] and len(capture.problems) == 1
 
 
-def test_the_first_record_damaged_leaves_nothing_to_go_by() -> None:
+def test_pcap_first_record_damaged_ends_reading() -> None:
+    """There is no time of a record before, with which those behind the damage could be compared."""
     capture, lengths = read(bytes(damaged(300, at=BEGIN)))
     assert lengths == [] and [problem.offset for problem in capture.problems] == [BEGIN]
 
@@ -113,10 +117,10 @@ LONGER = struct.pack("<I", len(ONE) + len(LONG))
     ],
     ids=["section", "interface", "packet", "statistics", "names", "options of names", "simple packet"],
 )  # fmt: skip
-def test_lengths_of_options_that_lie_are_told_and_read_past(
+def test_pcapng_wrong_option_length_reported_once(
     before: bytes, block_: bytes, behind: bytes, compiled: bool, tmp_path: Path
 ) -> None:
-    """tshark calls each of these files damaged at that block."""
+    """Reading goes on behind the block. tshark calls each of these files damaged at that block."""
     data = before + block_ + behind
     if shutil.which("tshark"):
         (tmp_path / "it.pcapng").write_bytes(data)
@@ -129,25 +133,25 @@ def test_lengths_of_options_that_lie_are_told_and_read_past(
     assert (problem.name, problem.offset) == ("damaged-options", len(before))
 
 
-def test_option_lists_without_an_end_are_whole() -> None:
-    """As tshark has it: opt_endofopt may be missing, and what is behind it is not looked at."""
-    for given in (b"", bytes(4), struct.pack("<HHI", 2, 4, 7), bytes(4) + b"\xff" * 8):
-        body = block(1, struct.pack("<HHI", 1, 0, 0) + given)
+def test_pcapng_options_without_end_are_whole() -> None:
+    """As in tshark: opt_endofopt may be missing, and bytes behind it are ignored."""
+    for option_list in (b"", bytes(4), struct.pack("<HHI", 2, 4, 7), bytes(4) + b"\xff" * 8):
+        body = block(1, struct.pack("<HHI", 1, 0, 0) + option_list)
         capture, lengths = read(section() + body + ONE)
         assert (capture.problems, len(lengths)) == ([], 1)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("size", [262_144, 262_145])
-def test_no_frame_is_longer_than_wireshark_allows(size: int, compiled: bool, tmp_path: Path) -> None:
-    """In any kind of block: what is longer is damage."""
+def test_pcapng_frame_over_limit_is_damage(size: int, compiled: bool, tmp_path: Path) -> None:
+    """262,144 bytes in any kind of block, as in Wireshark."""
     described = block(1, struct.pack("<HHI", 1, 0, 0))
     for long in (packet(bytes(size), moment(1), snaplen=size), block(3, struct.pack("<I", size) + bytes(size))):
         data = section() + described + long + ONE
         capture, lengths = read(data, compiled)
         allowed = size <= 262_144
         assert lengths == ([size, FIRST] if allowed else [])
-        assert [each.name for each in capture.problems] == [] if allowed else ["damaged-file"]
+        assert [problem.name for problem in capture.problems] == [] if allowed else ["damaged-file"]
         if shutil.which("tshark"):
             (tmp_path / "it.pcapng").write_bytes(data)
             command = ["tshark", "-r", tmp_path / "it.pcapng", "-T", "fields", "-e", "frame.len"]

@@ -1,4 +1,4 @@
-"""Compressed captures, streams and growing files are read as plain files are: in bounded memory, without more files."""
+"""Compressed captures, streams and growing files read as plain files do, in bounded memory, without temporary files."""
 
 from __future__ import annotations
 
@@ -39,24 +39,25 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 def rows(where: Path | io.BytesIO, compiled: bool = False) -> tuple[np.ndarray, list[str], str | None]:
     with open_capture(where, name="it", compiled=compiled) as capture:
         blocks = [block.rows.copy() for block in capture.blocks()]
-        return np.concatenate(blocks), [each.name for each in capture.problems], capture.compression
+        return np.concatenate(blocks), [problem.name for problem in capture.problems], capture.compression
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
 @pytest.mark.parametrize("path", GOLDENS[:2], ids=lambda path: path.name)
-def test_compressed_is_plain(path: Path, name: str, tmp_path: Path) -> None:
+def test_compressed_capture_reads_as_plain(path: Path, name: str, tmp_path: Path) -> None:
+    """From a file and from a stream; no other file is written."""
     plain = rows(path)[0]
     packed = tmp_path / "packed"
     packed.write_bytes(COMPRESSIONS[name](path.read_bytes()))
     for where in (packed, io.BytesIO(packed.read_bytes())):
-        found, problems, compression = rows(where)
+        actual, problems, compression = rows(where)
         assert (problems, compression) == ([], name)
-        np.testing.assert_array_equal(found, plain)
+        np.testing.assert_array_equal(actual, plain)
     assert list(tmp_path.iterdir()) == [packed]
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_several_frames_are_one_stream(name: str) -> None:
+def test_compressed_several_frames_are_one_stream(name: str) -> None:
     """What `cat a.gz b.gz` makes."""
     data = GOLDENS[0].read_bytes()
     packed = b"".join(COMPRESSIONS[name](data[at : at + 5000]) for at in range(0, len(data), 5000))
@@ -64,7 +65,8 @@ def test_several_frames_are_one_stream(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_compressed_twice_is_said_to_be_that(name: str) -> None:
+def test_compressed_twice_error_says_so(name: str) -> None:
+    """Every pair of compressions."""
     data = GOLDENS[0].read_bytes()
     for outer in COMPRESSIONS.values():
         with pytest.raises(UnreadableInput, match="compressed twice"):
@@ -72,37 +74,38 @@ def test_compressed_twice_is_said_to_be_that(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_cut_and_damaged_streams_are_read_up_to_there(name: str) -> None:
+def test_compressed_stream_cut_or_damaged_is_read_to_there(name: str) -> None:
+    """The first of two compressed frames is whole, so its packets are read."""
     data = GOLDENS[0].read_bytes()
     parts = [COMPRESSIONS[name](data[:20_000]), COMPRESSIONS[name](data[20_000:])]
     plain = rows(GOLDENS[0])[0]
     flipped = bytearray(parts[1])
     flipped[len(flipped) // 2] ^= 0xFF
     for second in (parts[1][:-4], flipped):
-        found, problems, _ = rows(io.BytesIO(parts[0] + second))
-        assert 10 < len(found) <= len(plain)
+        actual, problems, _ = rows(io.BytesIO(parts[0] + second))
+        assert 10 < len(actual) <= len(plain)
         if second is flipped:  # what comes out may be damaged before the compression's checksum tells so
             assert problems and set(problems) <= {"broken-compression", "damaged-file", "truncated-file"}
         else:
             assert problems == ["broken-compression"]
-            np.testing.assert_array_equal(found, plain[: len(found)])
+            np.testing.assert_array_equal(actual, plain[: len(actual)])
 
 
 def skippable(size: int, number: int = 0) -> bytes:
-    """RFC 8878 section 3.1.2; what lz4 calls so is the same."""
+    """RFC 8878 section 3.1.2; lz4 has the same."""
     return struct.pack("<II", 0x184D2A50 + number, size) + bytes(size)
 
 
 @pytest.mark.parametrize("name", ["zstd", "lz4"])
-def test_skippable_frames_hold_nothing_wherever_they_are(name: str) -> None:
+def test_compressed_skippable_frames_are_skipped(name: str) -> None:
     """pzstd begins its files with one."""
     data = GOLDENS[0].read_bytes()
     first, second = (COMPRESSIONS[name](part) for part in (data[:5000], data[5000:]))
     begin = skippable(4) + skippable(0, 15) + skippable(300_000, 7)
     for packed in (begin + first + second, first + skippable(70_000) + second, first + second + skippable(3)):
-        found, problems, compression = rows(io.BytesIO(packed))
+        actual, problems, compression = rows(io.BytesIO(packed))
         assert (problems, compression) == ([], name)
-        np.testing.assert_array_equal(found, rows(GOLDENS[0])[0])
+        np.testing.assert_array_equal(actual, rows(GOLDENS[0])[0])
     for nothing in (skippable(9), begin):
         with pytest.raises(UnreadableInput, match="the file is empty"):
             open_capture(io.BytesIO(nothing), compiled=False)
@@ -123,24 +126,30 @@ def cut_by_damage(name: str, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_damage_in_a_frame_costs_little_of_what_is_before_it(name: str) -> None:
+def test_compressed_frame_damaged_gives_bytes_before(name: str) -> None:
+    """At most one piece (`compression.PIECE`) before the damage is lost."""
     data = b"".join(random.Random(1).randbytes(500) + bytes(500) for _ in range(1000))
-    stream, found, into = compression.decompressed(name, io.BytesIO(cut_by_damage(name, data))), b"", bytearray(1 << 21)
+    stream, data_before, into = (
+        compression.decompressed(name, io.BytesIO(cut_by_damage(name, data))),
+        b"",
+        bytearray(1 << 21),
+    )
     with pytest.raises((OSError, RuntimeError, zlib.error, zstd.ZstdError)):
         while got := stream.readinto(into):
-            found += into[:got]
-    assert data.startswith(found) and len(found) > len(data) - compression.PIECE
+            data_before += into[:got]
+    assert data.startswith(data_before) and len(data_before) > len(data) - compression.PIECE
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_a_stream_damaged_where_it_begins_is_not_called_empty(name: str) -> None:
+def test_compressed_stream_damaged_at_start_is_not_empty(name: str) -> None:
+    """Not one byte comes out: the error names the damage."""
     for packed in (COMPRESSIONS[name](bytes(100))[:5], COMPRESSIONS[name](bytes(100))[:4] + b"\xff" * 40):
         with pytest.raises(UnreadableInput, match=f"the {name} stream is damaged where it begins: ."):
             open_capture(io.BytesIO(packed), compiled=False)
 
 
 class Failing(io.BytesIO):
-    """What reading a broken disk, or a file on a server that is gone, is like."""
+    """A file whose end cannot be read, as on a broken disk or a lost server."""
 
     def readinto(self, into) -> int:
         if self.tell() == len(self.getvalue()):
@@ -149,15 +158,16 @@ class Failing(io.BytesIO):
 
 
 @pytest.mark.parametrize("name", [None, *COMPRESSIONS])
-def test_what_cannot_be_read_is_not_called_damaged_compression(name: str | None) -> None:
+def test_read_error_is_not_called_damaged_compression(name: str | None) -> None:
+    """The disk fails in the middle of a plain or compressed capture."""
     data = GOLDENS[0].read_bytes()
     half = COMPRESSIONS[name](data[:20_000]) + COMPRESSIONS[name](data[20_000:])[:-9] if name else data[:20_000]
     with open_capture(Failing(half), name="it", compiled=False) as capture:
-        found = np.concatenate([block.rows.copy() for block in capture.blocks()])
-    assert [(each.name, each.says) for each in capture.problems] == [
+        actual = np.concatenate([block.rows.copy() for block in capture.blocks()])
+    assert [(problem.name, problem.says) for problem in capture.problems] == [
         ("read-error", "nothing behind this could be read: Input/output error")
     ]
-    assert len(found) > 10 and (found == rows(GOLDENS[0])[0][: len(found)]).all()
+    assert len(actual) > 10 and (actual == rows(GOLDENS[0])[0][: len(actual)]).all()
 
 
 PEAK = """
@@ -181,8 +191,8 @@ def peak(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", COMPRESSIONS)
-def test_a_decompression_bomb_needs_no_more_memory(name: str, tmp_path: Path) -> None:
-    """512 MB of zeros in frames of 256 KiB, in a file a thousandth of that."""
+def test_decompression_bomb_needs_no_more_memory(name: str, tmp_path: Path) -> None:
+    """512 MB of zeros in frames of 256 KiB, in a file of a thousandth of that size."""
     head = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1)
     frame = struct.pack("<IIII", 1, 0, 262144, 262144) + bytes(262144)
     small, bomb = tmp_path / "small", tmp_path / "bomb"
@@ -195,49 +205,49 @@ def test_a_decompression_bomb_needs_no_more_memory(name: str, tmp_path: Path) ->
     assert most < least + 48
 
 
-def test_a_growing_file_ends_when_told(tmp_path: Path) -> None:
-    """Also what was written behind the middle of a record, and just before the end."""
+def test_growing_file_ends_when_until_is_set(tmp_path: Path) -> None:
+    """Also read: what is written behind the middle of a record, and just before the end."""
     data = GOLDENS[0].read_bytes()
     path = tmp_path / "growing.pcapng"
     path.write_bytes(data[:10_001])
-    until, found, waiting = Event(), [], Event()
+    until, blocks, has_block = Event(), [], Event()
 
     def read() -> None:
         with open_capture(path, compiled=False, until=until) as capture:
             for block in capture.blocks():
-                found.append(block.rows.copy())
-                waiting.set()
+                blocks.append(block.rows.copy())
+                has_block.set()
             assert capture.problems == []
 
-    # Small captures are chosen a machine for by size, so this one is told; all of it is then read as it comes.
+    # `compiled` is given: to choose by size, a growing capture is read to its end first.
     reader = Thread(target=read)
     reader.start()
-    assert waiting.wait(20)
+    assert has_block.wait(20)
     with path.open("ab") as more:
         more.write(data[10_001:])
     until.set()
     reader.join(20)
     assert not reader.is_alive()
-    np.testing.assert_array_equal(np.concatenate(found), rows(GOLDENS[0])[0])
+    np.testing.assert_array_equal(np.concatenate(blocks), rows(GOLDENS[0])[0])
 
 
 @pytest.mark.parametrize("meanwhile", ["cut", "emptied", "rotated", "removed", "left alone"])
-def test_a_growing_file_that_becomes_another_one(tmp_path: Path, meanwhile: str) -> None:
-    """Cut short, it ends by itself: nothing that comes would be read. Rotated, it may still grow under its new name."""
+def test_growing_file_cut_or_replaced_is_reported(tmp_path: Path, meanwhile: str) -> None:
+    """A file that was cut ends by itself, as no byte would be read again. A rotated one may grow under its new name."""
     data = GOLDENS[0].read_bytes()
     path = tmp_path / "growing.pcapng"
     path.write_bytes(data[:10_001])
-    until, waiting, found = Event(), Event(), []
+    until, has_block, problems = Event(), Event(), []
 
     def read() -> None:
         with open_capture(path, compiled=False, until=until) as capture:
             for _ in capture.blocks():
-                waiting.set()
-            found.extend(each.name for each in capture.problems)
+                has_block.set()
+            problems.extend(problem.name for problem in capture.problems)
 
     reader = Thread(target=read)
     reader.start()
-    assert waiting.wait(20)
+    assert has_block.wait(20)
     if meanwhile == "rotated":
         path.rename(tmp_path / "growing.1")
         path.write_bytes(data)
@@ -249,15 +259,15 @@ def test_a_growing_file_that_becomes_another_one(tmp_path: Path, meanwhile: str)
         until.set()
     reader.join(20)
     assert not reader.is_alive()
-    assert found == {
+    assert problems == {
         "cut": ["read-error"],
         "emptied": ["read-error"],
         "rotated": ["truncated-file", "file-replaced"],
     }.get(meanwhile, ["truncated-file"])
 
 
-def test_what_is_lent_stays_as_it_is() -> None:
-    """Batches taken ahead of others keep their bytes, whatever is read meanwhile."""
+def test_lent_buffer_read_ahead_stays_unchanged() -> None:
+    """Batches that were read ahead keep their bytes while reading goes on."""
     from capnet.wire.capture import Batch
 
     data = b"".join(
@@ -266,8 +276,8 @@ def test_what_is_lent_stays_as_it_is() -> None:
     )
     with open_capture(io.BytesIO(data), compiled=False) as capture:
         batches = [Batch(capture.machine) for _ in range(5)]
-        taken = [batch for batch in batches if capture.read_batch(batch)]
-        assert len(taken) == 5
-        for batch in taken:
+        filled = [batch for batch in batches if capture.read_batch(batch)]
+        assert len(filled) == 5
+        for batch in filled:
             for at, _, _, _, _, _, number in batch.records[: batch.count * 7].reshape(-1, 7).tolist():
                 assert batch.buffer[at : at + 4] == struct.pack("<I", number - 1)

@@ -1,4 +1,4 @@
-"""Interpreted and compiled kernels give the same rows, problems, tables: one source, one meaning."""
+"""Interpreted and compiled kernels give the same rows, problems and tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def read(path: Path, compiled: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", [*GOLDENS, *MADE], ids=lambda path: path.name)
-def test_both_machines_agree(path: Path) -> None:
+def test_compiled_kernels_equal_interpreted_ones(path: Path) -> None:
+    """Rows, problems, interfaces, names and tables of every golden and made capture."""
     try:
         interpreted = read(path, compiled=False)
     except UnreadableInput as error:
@@ -49,8 +50,8 @@ def test_both_machines_agree(path: Path) -> None:
             assert value == compiled[name], name
 
 
-def test_the_goldens_fill_the_tables() -> None:
-    """What the comparison above compares is not empty."""
-    found = [read(path, compiled=False) for path in GOLDENS]
+def test_goldens_fill_every_compared_table() -> None:
+    """The comparison above compares no empty tables."""
+    results = [read(path, compiled=False) for path in GOLDENS]
     for name in TABLES:
-        assert sum(len(each[name]) for each in found) > 0, name
+        assert sum(len(result[name]) for result in results) > 0, name
