@@ -29,13 +29,13 @@ def findings(context: Context) -> list[Finding]:
     """
     stated = [(module, finding) for module in finding_modules() for finding in module.diagnose(context)]
     causes = [(module.EXPLAINS, _points(finding)) for module, finding in stated if module.EXPLAINS]
-    return [
-        finding
-        for _, finding in stated
-        if not any(
-            finding.name in names and finding.evidence and _points(finding) <= points for names, points in causes
-        )
-    ]
+    return [finding for _, finding in stated if not _is_explained(finding, causes)]
+
+
+def _is_explained(finding: Finding, causes: list[tuple[tuple[str, ...], set[str]]]) -> bool:
+    """Does one of `causes`, symptoms that it explains and its points, explain the finding?"""
+    points = _points(finding)
+    return any(finding.name in symptoms and points and points <= cause for symptoms, cause in causes)
 
 
 def _points(finding: Finding) -> set[str]:
