@@ -44,9 +44,9 @@ SEEN = {  # of 400 frames, what there is of each kind, by construction
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST", 64)
-    monkeypatch.setattr(limits, "MOST_TUNNELS", 8)
-    monkeypatch.setattr(limits, "MOST_INSIDE", 64)
+    for limit in ("MAX_STATIONS", "MAX_ARPS", "MAX_ADDRESSES_INSIDE", "MAX_HALF_TRANSLATIONS"):
+        monkeypatch.setattr(limits, limit, 64)
+    monkeypatch.setattr(limits, "MAX_TUNNELS", 8)
 
 
 def arp(sender: bytes, operation: int, target: bytes, ips: tuple[int, int]) -> bytes:

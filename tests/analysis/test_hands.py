@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capnet.analysis.aggregate.aggregator import Ledger
-from capnet.analysis.aggregate.parallel import Hands
+from capnet.analysis.aggregate.aggregator import Aggregator
+from capnet.analysis.aggregate.parallel import ParallelReader
 from capnet.analysis.engine import Source, analyze
 from capnet.report.document import document
 from capnet.wire.capture import open_capture
@@ -26,20 +26,20 @@ TABLES = ("flows", "stations", "arps", "tunnels", "observations")
 
 
 def read(paths: list[Path | io.BytesIO], hands: int, budget: int = 1 << 19) -> dict[str, Any]:
-    ledger, base = None, 0
+    aggregator, base = None, 0
     problems = []
     for path in paths:
         with open_capture(path, compiled=True) as capture:
-            ledger = ledger or Ledger(capture.machine, budget)
-            Hands(capture, ledger, base, len(paths) - 1, hands).work()
+            aggregator = aggregator or Aggregator(capture.machine, budget)
+            ParallelReader(capture, aggregator, base, len(paths) - 1, hands).read()
             base += len(capture.interfaces)
             problems += capture.problems
-    assert ledger
+    assert aggregator
     return {
         "problems": problems,
-        "undecoded": ledger.undecoded,
-        "share": ledger.sample_share,
-        **{name: getattr(ledger, name).copy() for name in TABLES},
+        "undecoded": aggregator.undecoded,
+        "share": aggregator.sample_share,
+        **{name: getattr(aggregator, name).copy() for name in TABLES},
     }
 
 
@@ -155,7 +155,7 @@ def test_what_one_hand_meets_ends_all(bench: dict[str, list[Path]], hands: int) 
 
     stream = InPieces(bench["pcap"][0].read_bytes())
     with open_capture(stream, compiled=True) as capture:
-        reading = Hands(capture, Ledger(capture.machine), 0, 0, hands, tell)
+        reading = ParallelReader(capture, Aggregator(capture.machine), 0, 0, hands, tell)
         with pytest.raises(OSError, match="nobody listens"):
-            reading.work()
+            reading.read()
     assert told == 3

@@ -17,9 +17,11 @@ import pytest
 
 from capnet import analyze
 from capnet.analysis.aggregate import hash_table
-from capnet.analysis.aggregate.aggregator import Ledger
-from capnet.analysis.aggregate.flow_record import KEY
-from capnet.analysis.aggregate.hash_table import SECRETS, draw_secret, key_hash
+from capnet.analysis.aggregate.aggregator import Aggregator
+from capnet.analysis.aggregate.hash_table import draw_secret, new_index
+from capnet.analysis.aggregate.kernels import hash_table as kernels
+from capnet.analysis.aggregate.kernels.flow_record import KEY
+from capnet.analysis.aggregate.kernels.hash_table import SECRETS, SLOTS, key_hash
 from capnet.analysis.engine import Options, study
 from capnet.analysis.trace.packet_ids import second_pass
 from capnet.jit.kernel import Machine
@@ -64,26 +66,28 @@ def test_a_hash_fits_62_bits_whatever_the_secret_and_the_key() -> None:
     for secret in (largest, draw_secret()):
         expected = hashes(keys, secret)
         assert all(0 <= each < 1 << 62 for each in expected)
-        index = np.concatenate([np.zeros(16, dtype=np.int64), secret])
+        index = new_index(16, len(keys))
+        index[kernels.SECRET : SLOTS] = secret
         rows = machine.view(keys.reshape(-1).copy())
-        machine.run(hash_table.reindex)(machine.view(index), 15, rows, KEY, KEY, len(keys))
-        assert sorted(index[:16][index[:16] != 0] >> 32) == sorted(each >> 32 for each in expected)
+        machine.run(kernels.reindex)(machine.view(index), rows, KEY, KEY)
+        slots = index[SLOTS:]
+        assert sorted(slots[slots != 0] >> 32) == sorted(each >> 32 for each in expected)
 
 
 @pytest.mark.parametrize("name", sorted(FLOODS))
 def test_no_flood_makes_long_ways_to_a_row(tmp_path: Path, name: str) -> None:
     write(tmp_path / "it.pcap", FLOODS[name](1000))
     with open_capture(tmp_path / "it.pcap", compiled=False) as capture:
-        ledger = Ledger(capture.machine)
+        aggregator = Aggregator(capture.machine)
         for block in capture.blocks():
-            ledger.see(block, 0)
-    for table in (ledger._flows, ledger._stations, ledger._arps, ledger._carriers):
-        slots = len(table.index) - SECRETS
+            aggregator.add(block, 0)
+    for table in (aggregator._flows, aggregator._stations, aggregator._arps, aggregator._carriers):
+        slots = len(table.index) - SLOTS
         rows, index = memoryview(table.flat), memoryview(table.index)
         away = 0
-        for slot in np.flatnonzero(table.index[:slots]).tolist():
-            row = hash_table.row_of(index[slot])
-            away += (slot - key_hash(rows, row * table.width, table.keys, index, slots)) % slots
+        for slot in np.flatnonzero(table.index[SLOTS:]).tolist():
+            row = kernels.row_of(index[SLOTS + slot])
+            away += (slot - key_hash(rows, row * table.width, table.keys, index, kernels.SECRET)) % slots
         assert away <= 2 * table.count  # linear probing, at most half full: half a step on average (Knuth 6.4)
 
 

@@ -43,13 +43,13 @@ for data, meta in RawPcapReader(sys.argv[1]):
 PASS = """
 import sys, time
 from pathlib import Path
-from capnet.analysis.aggregate.parallel import Hands
-from capnet.analysis.aggregate.aggregator import Ledger
+from capnet.analysis.aggregate.parallel import ParallelReader
+from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.wire.capture import open_capture
 for count in (1, 2) * int(sys.argv[2]):
     with open_capture(Path(sys.argv[1]), compiled=True) as capture:
         begin = time.perf_counter()
-        Hands(capture, Ledger(capture.machine), 0, 0, count).work()
+        ParallelReader(capture, Aggregator(capture.machine), 0, 0, count).read()
         print(count, time.perf_counter() - begin)
 """
 

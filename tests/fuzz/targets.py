@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from capnet.analysis.aggregate.aggregator import Ledger
+from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.engine import Source, analyze
 from capnet.errors import UnreadableInput
 from capnet.report.document import document
@@ -83,16 +83,16 @@ def file(data: bytes) -> None:
     """A whole file: walkers, blocks, the decoder, and the tables of a pass."""
     try:
         with open_capture(io.BytesIO(data), name="fuzz", compiled=False) as capture:
-            ledger = Ledger(capture.machine, budget=4096)
+            aggregator = Aggregator(capture.machine, budget=4096)
             for block in capture.blocks():
-                ledger.see(block, 0)
+                aggregator.add(block, 0)
             assert capture.packets <= len(data) // 12 + 1 or capture.compression
             for problem in capture.problems:
                 assert problem.offset >= 0
                 assert problem.offset <= len(data) or capture.compression
             assert len(capture.problems) <= 1000
             assert len(capture._source.buffer) <= 2 * rec.MAX_BLOCK
-            for table in (ledger.flows, ledger.stations, ledger.arps, ledger.tunnels):
+            for table in (aggregator.flows, aggregator.stations, aggregator.arps, aggregator.tunnels):
                 assert len(table) <= 16 * capture.packets
     except UnreadableInput:
         pass

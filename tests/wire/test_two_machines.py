@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from capnet.analysis.aggregate.aggregator import Ledger
+from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.errors import UnreadableInput
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE
@@ -18,18 +18,18 @@ TABLES = ("flows", "stations", "arps", "tunnels", "observations")
 
 def read(path: Path, compiled: bool) -> dict[str, Any]:
     with open_capture(path, compiled=compiled) as capture:
-        ledger = Ledger(capture.machine)
+        aggregator = Aggregator(capture.machine)
         blocks = []
         for block in capture.blocks():
-            ledger.see(block, base=0)
+            aggregator.add(block, base=0)
             blocks.append(block.rows.copy())
         return {
             "rows": np.concatenate(blocks) if blocks else None,
             "problems": capture.problems,
             "interfaces": capture.interfaces,
             "names": capture.names.of,
-            "undecoded": ledger.undecoded,
-            **{name: getattr(ledger, name).copy() for name in TABLES},
+            "undecoded": aggregator.undecoded,
+            **{name: getattr(aggregator, name).copy() for name in TABLES},
         }
 
 

@@ -1,101 +1,97 @@
 """How many addresses are looked at one by one: a flood of invented ones must not cost minutes, nor hide the others.
 
-Flows are concluded from in arrays, however many there are. Stations, ARP pairs and tunnels are few in any network and
-are looked at one by one; of too many, those that say most are kept, and a finding (`not-all-looked-at`) says so.
+Flows are compared in arrays, however many there are. Stations, ARP pairs and tunnels are few in any network and are
+looked at one by one. Of too many, those that say most are kept, and the finding `not-all-looked-at` says so.
 """
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 import numpy as np
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
-from capnet.analysis.core.schema import (
-    ARP_PACKETS,
-    ARP_SENDER_LO,
-    ARP_TARGET_LO,
-    STATION_HOW,
-    STATION_MAC,
-    STATION_PACKETS,
-    STATION_POINT,
-    STATION_VIA,
-    TUNNEL_DST_HI,
-    TUNNEL_DST_LO,
-    TUNNEL_FRAMES,
-    TUNNEL_KIND,
-    TUNNEL_POINT,
-    TUNNEL_SRC_HI,
-    TUNNEL_SRC_LO,
-    TUNNEL_VNI,
-)
+from capnet.analysis.core.schema import ArpTable, StationTable, TunnelTable, Values
 from capnet.wire.protocols.ipsec import TUNNEL_ESP
 
-MOST = 1 << 14  # rows of the station table, and of the ARP table
-MOST_TUNNELS = 1 << 9
-MOST_INSIDE = 1 << 8  # MAC addresses, and IP addresses, that are listed of one network inside tunnels
+# More than any network has that one capture shows; what is done for each row is plain Python.
+MAX_STATIONS = 1 << 14  # rows of the station table
+MAX_ARPS = 1 << 14  # rows of the ARP table
+MAX_TUNNELS = 1 << 9  # rows of the tunnel table
+MAX_ADDRESSES_INSIDE = 1 << 8  # MAC addresses, and IP addresses, that are listed of one network inside tunnels
+MAX_HALF_TRANSLATIONS = 1 << 14  # translations that only the two directions of a connection show
+
+Groups: TypeAlias = Annotated[np.ndarray, "(rows,) hashes: rows of one group have the same"]
 
 
-def some_stations(table: np.ndarray) -> np.ndarray:
-    """Rows of the station table, at most so many: of each MAC the same number, those with the most packets.
+def limit_stations(table: StationTable) -> StationTable:
+    """Rows of the station table, at most MAX_STATIONS: of each MAC the same number, those with the most packets.
 
     So one MAC that speaks for everybody takes nothing from the others; of as many each, the busiest MACs are kept.
     """
-    if len(table) <= MOST:
+    if len(table) <= MAX_STATIONS:
         return table
-    mac = row_hash(table[:, [STATION_POINT, STATION_VIA, STATION_MAC]])
-    group = row_hash(table[:, [STATION_POINT, STATION_VIA, STATION_MAC, STATION_HOW]])
-    packets = table[:, STATION_PACKETS]
-    order = np.lexsort((-packets, group))  # stable: of the same number of packets, the first seen
-    rank = np.empty(len(table), dtype=np.int64)
-    rank[order] = _within(group[order])
-    return table[np.sort(np.lexsort((-packets, -_sums(mac, packets), rank))[:MOST])]
+    mac = [schema.STATION_POINT, schema.STATION_VIA, schema.STATION_MAC]
+    macs = row_hash(table[:, mac])
+    groups = row_hash(table[:, [*mac, schema.STATION_HOW]])
+    packets = table[:, schema.STATION_PACKETS]
+    order = np.lexsort((-packets, groups))  # stable: of the same number of packets, the first seen
+    ranks = np.empty(len(table), dtype=np.int64)
+    ranks[order] = _rank_among_equals(groups[order])
+    kept = np.lexsort((-packets, -_group_sums(macs, packets), ranks))[:MAX_STATIONS]
+    return table[np.sort(kept)]
 
 
-def _sums(group: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Per value: the sum of all in its group."""
-    _, of = np.unique(group, return_inverse=True)
-    return np.bincount(of.reshape(-1), weights=values)[of.reshape(-1)]
-
-
-def some_arps(table: np.ndarray) -> np.ndarray:
-    """Rows of the ARP table, at most so many: questions never without their answers, those with the most packets."""
-    if len(table) <= MOST:
+def limit_arps(table: ArpTable) -> ArpTable:
+    """Rows of the ARP table, at most MAX_ARPS: requests never without their replies, those with the most packets."""
+    if len(table) <= MAX_ARPS:
         return table
-    ends = np.sort(table[:, [ARP_SENDER_LO, ARP_TARGET_LO]], axis=1)
-    return _groups(table, row_hash(ends), ARP_PACKETS, MOST)
+    ends = np.sort(table[:, [schema.ARP_SENDER_LO, schema.ARP_TARGET_LO]], axis=1)
+    return _largest_groups(table, row_hash(ends), schema.ARP_PACKETS, MAX_ARPS)
 
 
-def some_tunnels(table: np.ndarray) -> np.ndarray:
-    """Rows of the tunnel table, at most so many: both directions of a tunnel or none, those with the most frames."""
-    if len(table) <= MOST_TUNNELS:
+def limit_tunnels(table: TunnelTable) -> TunnelTable:
+    """Rows of the tunnel table, at most MAX_TUNNELS: both directions or none, those with the most frames."""
+    if len(table) <= MAX_TUNNELS:
         return table
-    network = table[:, [TUNNEL_POINT, TUNNEL_KIND, TUNNEL_VNI]]
+    network = table[:, [schema.TUNNEL_POINT, schema.TUNNEL_KIND, schema.TUNNEL_VNI]]
     network[network[:, 1] == TUNNEL_ESP, 2] = 0  # an SPI, another one in each direction
-    ends = [TUNNEL_SRC_HI, TUNNEL_SRC_LO, TUNNEL_DST_HI, TUNNEL_DST_LO]
-    ways = (row_hash(np.hstack([network, table[:, way]])) for way in (ends, ends[2:] + ends[:2]))
-    return _groups(table, np.minimum(*ways), TUNNEL_FRAMES, MOST_TUNNELS)
+    source = [schema.TUNNEL_SRC_HI, schema.TUNNEL_SRC_LO]
+    destination = [schema.TUNNEL_DST_HI, schema.TUNNEL_DST_LO]
+    directions = (source + destination, destination + source)
+    hashes = (row_hash(np.hstack([network, table[:, columns]])) for columns in directions)
+    return _largest_groups(table, np.minimum(*hashes), schema.TUNNEL_FRAMES, MAX_TUNNELS)
 
 
-def _groups(table: np.ndarray, group: np.ndarray, packets: int, most: int) -> np.ndarray:
-    """Rows of whole groups, at most so many: those whose sum of column `packets` is the largest, then the first.
+def _group_sums(groups: Groups, values: Values) -> Annotated[np.ndarray, "(rows,) float"]:
+    """Per row: the sum of the values of its group."""
+    _, group = np.unique(groups, return_inverse=True)
+    group = group.reshape(-1)
+    return np.bincount(group, weights=values)[group]
 
-    Of a group that is larger than that itself, the first ones.
+
+def _largest_groups(table: np.ndarray, groups: Groups, packets: int, limit: int) -> np.ndarray:
+    """Rows of whole groups, at most `limit`: those whose sum of column `packets` is the largest, then the first.
+
+    Of a group that is larger than that itself, the first rows.
     """
-    _, first, of = np.unique(group, return_index=True, return_inverse=True)
-    of = of.reshape(-1)
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    group = group.reshape(-1)
     sums = np.zeros(len(first), dtype=np.int64)
-    np.add.at(sums, of, table[:, packets])
+    np.add.at(sums, group, table[:, packets])
     order = np.lexsort((first, -sums))
-    size = np.bincount(of, minlength=len(first))[order]
-    if size[0] > most:
-        return table[of == order[0]][:most]
-    kept = np.zeros(len(first), dtype=bool)
-    kept[order] = np.cumsum(size) <= most
-    return table[kept[of]]
+    sizes = np.bincount(group, minlength=len(first))[order]
+    if sizes[0] > limit:
+        return table[group == order[0]][:limit]
+    is_kept = np.zeros(len(first), dtype=bool)
+    is_kept[order] = np.cumsum(sizes) <= limit
+    return table[is_kept[group]]
 
 
-def _within(group: np.ndarray) -> np.ndarray:
+def _rank_among_equals(groups: Groups) -> Values:
     """Of sorted values, the number of each among its equals."""
-    new = np.ones(len(group), dtype=bool)
-    new[1:] = group[1:] != group[:-1]
-    starts = np.flatnonzero(new)
-    return np.arange(len(group)) - np.repeat(starts, np.diff([*starts.tolist(), len(group)]))
+    is_new = np.ones(len(groups), dtype=bool)
+    is_new[1:] = groups[1:] != groups[:-1]
+    starts = np.flatnonzero(is_new)
+    return np.arange(len(groups)) - np.repeat(starts, np.diff([*starts.tolist(), len(groups)]))

@@ -1,4 +1,4 @@
-"""Reads the sources of one analysis one after the other: into one ledger, a list of inputs and a list of points."""
+"""Reads the sources of one analysis one after the other: into one aggregator, a list of inputs and a list of points."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from capnet.analysis.aggregate.aggregator import Ledger
-from capnet.analysis.aggregate.parallel import Hands, hands
+from capnet.analysis.aggregate.aggregator import Aggregator
+from capnet.analysis.aggregate.parallel import ParallelReader, default_threads
 from capnet.analysis.core.options import Options
 from capnet.analysis.core.sources import Progress, Source
 from capnet.topology import Topology
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 class SourceReader:
     """Call `read` for each source in turn, then read the attributes.
 
-    `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them.
-    `topology` knows the roles of points. `meanwhile` is called
-    once, while other threads read already.
+    `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them. `topology` knows the
+    roles of points. `meanwhile` is called once, while other threads read already.
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class SourceReader:
         meanwhile: Callable[[], None],
     ) -> None:
         self.options = options  # `compiled` is known once the first source is open
-        self.ledger: Ledger | None = None
+        self.aggregator: Aggregator | None = None
         self.points: list[Point] = []
         self.inputs: list[Input] = []
         self.names: dict[str, list[str]] = {}  # by address, of the captures' name resolution blocks
@@ -61,8 +60,8 @@ class SourceReader:
             self._describe(source, capture)
 
     def _aggregate(self, capture: Capture) -> None:
-        if self.ledger is None:
-            self.ledger = Ledger(capture.machine, self.options.budget)
+        if self.aggregator is None:
+            self.aggregator = Aggregator(capture.machine, self.options.budget)
         self.bases.append(len(self.points))
         report_progress = self.options.progress
 
@@ -70,12 +69,12 @@ class SourceReader:
             if report_progress:
                 report_progress(Progress(self.packets + capture.packets, self._taken + capture.taken, self._size))
 
-        threads = self.options.threads or hands()
+        threads = self.options.threads or default_threads()
         threads = threads if capture.machine.compiled else 1  # the interpreter runs one thread at a time
-        reader = Hands(capture, self.ledger, self.bases[-1], self._sources - 1, threads, on_progress)
+        reader = ParallelReader(capture, self.aggregator, self.bases[-1], self._sources - 1, threads, on_progress)
         if threads > 1:
             reader.meanwhile, self._meanwhile = self._meanwhile, None
-        reader.work()
+        reader.read()
 
     def _describe(self, source: Source, capture: Capture) -> None:
         from capnet.analysis.aggregate.inputs import input_of, points_of

@@ -1,4 +1,4 @@
-"""What the bytes of packets tell that their rows do not: results of `aggregate.payload_dns` and `payload_checksums`."""
+"""What the bytes of packets tell that their rows do not: results of `aggregate.payload`."""
 
 from __future__ import annotations
 

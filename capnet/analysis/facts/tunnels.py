@@ -157,7 +157,7 @@ class _InnerAddresses:
     """MAC and IP addresses of the stations inside tunnels, without group addresses.
 
     A VNI is one network whatever hosts it spans; all tunnels of a kind without VNIs are one network. Of each network,
-    the `limits.MOST_INSIDE` addresses with the most packets are listed, because every tunnel of it lists them.
+    the `limits.MAX_ADDRESSES_INSIDE` addresses with the most packets are listed, because every tunnel of it lists them.
     """
 
     def __init__(self, context: Context) -> None:
@@ -192,7 +192,7 @@ class _InnerAddresses:
         return self._listed[network]
 
     def _busiest(self, table: Values, network: tuple[int, int, int]) -> list[list[int]]:
-        """The different addresses of a network, at most `limits.MOST_INSIDE`; `table`: network, address, packets."""
+        """The busiest addresses of a network, MAX_ADDRESSES_INSIDE at most; `table`: network, address, packets."""
         point, kind, vni = network
         rows = table[(table[:, 0] == point) & (table[:, 1] == kind) & (table[:, 2] == vni), 3:]
         if not len(rows):
@@ -201,6 +201,6 @@ class _InnerAddresses:
         first_of_address = np.flatnonzero(np.append(True, (rows[1:, :-1] != rows[:-1, :-1]).any(axis=1)))
         self.most = max(self.most, len(first_of_address))
         packets = np.add.reduceat(rows[:, -1], first_of_address)
-        busiest = first_of_address[np.argsort(-packets, kind="stable")[: limits.MOST_INSIDE]]
+        busiest = first_of_address[np.argsort(-packets, kind="stable")[: limits.MAX_ADDRESSES_INSIDE]]
         addresses: list[list[int]] = rows[busiest, :-1].tolist()
         return addresses

@@ -61,6 +61,8 @@ def _limits(context: Context) -> Iterator[_Limit]:
     yield _Limit("arps", "pairs of addresses in ARP", total("arps", 0), len(context.arps))
     yield _Limit("tunnels", "directions of tunnels", total("tunnels", 0), len(context.tunnels))
     inside = most_addresses_inside(context)
-    yield _Limit("inside", "addresses of one network inside tunnels", inside, limits.MOST_INSIDE)
+    yield _Limit("inside", "addresses of one network inside tunnels", inside, limits.MAX_ADDRESSES_INSIDE)
     halves = half_translations(context)
-    yield _Limit("half", "translations that only the two directions of a connection show", halves, limits.MOST)
+    yield _Limit(
+        "half", "translations that only the two directions of a connection show", halves, limits.MAX_HALF_TRANSLATIONS
+    )

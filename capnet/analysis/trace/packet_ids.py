@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from capnet.analysis.aggregate import hash_table
-from capnet.analysis.aggregate.hash_table import new_index, reindex
+from capnet.analysis.aggregate.hash_table import new_index, slots_for
+from capnet.analysis.aggregate.kernels.hash_table import reindex
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import PerFlow, Values
@@ -79,14 +80,9 @@ class PacketIds:
         self._chain_of_flow = flow_chains(self.links, flow_count)
         self._has_duplicates = _has_duplicates(context, self._chain_of_flow)
         self._moved_ranks = _rank_table(moved_ranks(context, self.links, self._chain_of_flow, self._has_duplicates))
-        slots = 128
-        while slots < 2 * flow_count:
-            slots *= 2
-        self._index, self._mask = new_index(slots), slots - 1
+        self._index = new_index(slots_for(flow_count), flow_count)
         view = self.machine.view
-        self.machine.run(reindex)(
-            view(self._index), self._mask, view(self._flows), schema.FLOW_WIDTH, schema.FLOW_KEY, flow_count
-        )
+        self.machine.run(reindex)(view(self._index), view(self._flows), schema.FLOW_WIDTH, schema.FLOW_KEY)
         self._recent = recent_table(study.report.coverage.frames, RECENT_WIDTH)
         self._scratch = np.zeros(SCRATCH_SIZE, dtype=np.int64)
         self._rows_before = 0  # in earlier blocks
@@ -97,7 +93,7 @@ class PacketIds:
         flow_rows, ids, id_rows = (np.zeros(n, dtype=np.int64) for _ in range(3))
         view, run = self.machine.view, self.machine.run
         run(find_flows)(
-            view(block.flat), n, first_point, view(self._index), self._mask, view(self._flows),
+            view(block.flat), n, first_point, view(self._index), view(self._flows),
             view(self._scratch), view(flow_rows),
         )  # fmt: skip
         run(identify)(

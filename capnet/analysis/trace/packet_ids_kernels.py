@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from capnet.analysis.aggregate.flow_record import FRAGMENT, FRAGMENT_SLOTS, KEY, fragment_ends, packed_key, unpack_key
-from capnet.analysis.aggregate.hash_table import lookup
+from capnet.analysis.aggregate.kernels import flow_record
+from capnet.analysis.aggregate.kernels.flow_record import fragment_ports, packed_key, unpack_key
+from capnet.analysis.aggregate.kernels.hash_table import lookup
 from capnet.analysis.core.schema import FLOW_KEY, FLOW_WIDTH
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.jit.arrays import Int64Array
@@ -22,8 +23,8 @@ RECENT_PROBES = 4  # slots next to each other in which a key may be
 
 # Scratch space of `find_flows`: a flow's key in columns, and packed; then the ports of first fragments.
 _PACKED_KEY = FLOW_KEY
-_FRAGMENTS = _PACKED_KEY + KEY
-SCRATCH_SIZE = _FRAGMENTS + FRAGMENT_SLOTS * FRAGMENT
+_FRAGMENTS = _PACKED_KEY + flow_record.KEY
+SCRATCH_SIZE = _FRAGMENTS + flow_record.FRAGMENT_SLOTS * flow_record.FRAGMENT_WIDTH
 
 _RECENT_SEED = 0x51ED27  # keys of the table of recent packets and ids must not be the same numbers
 _ID_SEED = 0x3C6EF3
@@ -52,7 +53,6 @@ def find_flows(
     n: int,
     base: int,
     index: Int64Array,
-    mask: int,
     flows: Int64Array,
     key: Int64Array,
     flow_of: Int64Array,
@@ -63,9 +63,9 @@ def find_flows(
         if rows[i * WIDTH + LAYERS] & LAYER_IP:
             packed_key(rows, i * WIDTH, base, key, _PACKED_KEY)
             if rows[i * WIDTH + LAYERS] & LAYER_FRAGMENT:
-                fragment_ends(rows, i * WIDTH, key, _PACKED_KEY, key, _FRAGMENTS)
+                fragment_ports(rows, i * WIDTH, key, _PACKED_KEY, key, _FRAGMENTS)
             unpack_key(key, _PACKED_KEY, key, 0, 1)
-            row = lookup(index, mask, flows, FLOW_WIDTH, FLOW_KEY, key)
+            row = lookup(index, flows, FLOW_WIDTH, FLOW_KEY, key)
             if row >= 0:
                 flow_of[i] = row
 

@@ -113,7 +113,9 @@ def _whole_translations(context: Context, steps: list[TranslationStep]) -> _Tran
 def _add_half_translations(
     context: Context, translations: _Translations, answers: PerFlow, linked_rows: set[int]
 ) -> int:
-    """Add what `half_translated` shows beyond these translations, at most `limits.MOST`; return how many there are.
+    """Add what `half_translated` shows beyond these translations; return how many there are.
+
+    At most `limits.MAX_HALF_TRANSLATIONS` are added.
 
     A sender can invent any number of such connections, so the rest is counted only.
     """
@@ -125,7 +127,7 @@ def _add_half_translations(
         if key[1:] in present or any(is_part(key, other) for other in index.sharing_a_tuple(key)):
             continue
         halves += 1
-        if halves <= limits.MOST:
+        if halves <= limits.MAX_HALF_TRANSLATIONS:
             present.add(key[1:])
             translations[key] = _Translation(forward=step)
     return halves
