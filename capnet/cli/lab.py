@@ -28,7 +28,7 @@ def command() -> None:
 
     With `--kernel uml` both hosts are inside User-Mode Linux, a second kernel that runs as a process,
     for what this machine's kernel lacks: ipvlan, IPVS, 802.1q, ESP, netem. The other commands work
-    as with the native status.
+    as with the native one.
     """
 
 
