@@ -17,6 +17,7 @@ FORMATS = (
     "table",
     "json",
     "html",
+    "markdown",
 )
 TRACE_FORMATS = ("table", "json")  # those of flows and packets hop by hop
 
