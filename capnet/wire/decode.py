@@ -15,22 +15,20 @@ from capnet.wire import fields, numbers
 from capnet.wire.digest import arp_digest, ip_digest
 from capnet.wire.formats import record
 from capnet.wire.octets import mix, u8
+from capnet.wire.protocols import decode_udp_payload
 from capnet.wire.protocols.arp import arp
 from capnet.wire.protocols.cooked import is_raw_ip, null, raw_ip, sll, sll2
 from capnet.wire.protocols.ethernet import ethernet
-from capnet.wire.protocols.geneve import PORT as GENEVE_PORT
-from capnet.wire.protocols.geneve import geneve
 from capnet.wire.protocols.gre import gre
 from capnet.wire.protocols.icmp import icmp
 from capnet.wire.protocols.ipip import ipip
-from capnet.wire.protocols.ipsec import ah, esp, is_udp_esp
+from capnet.wire.protocols.ipsec import ah, esp
 from capnet.wire.protocols.ipv4 import ipv4
 from capnet.wire.protocols.ipv6 import ipv6
 from capnet.wire.protocols.mpls import mpls
 from capnet.wire.protocols.pppoe import ppp_link, pppoe
 from capnet.wire.protocols.tcp import tcp
 from capnet.wire.protocols.udp import udp
-from capnet.wire.protocols.vxlan import GPE_PORT, is_vxlan, vxlan, vxlan_gpe
 
 ROWS_PER_RECORD = fields.MAX_DEPTH + 1
 
@@ -205,7 +203,7 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
     elif proto == numbers.UDP:
         payload = udp(buf, at, end, left, rows, r)
         if payload >= 0:
-            inside = in_udp(buf, payload, end, vxlan_port, rows, r)
+            inside = decode_udp_payload(buf, payload, end, vxlan_port, rows, r)
     elif proto == numbers.ESP:
         esp(buf, at, end, left, rows, r)
     elif proto == numbers.ICMP:
@@ -224,18 +222,3 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
     if inside < 0:
         rows[r + fields.DIGEST] = ip_digest(buf, end, rows, r)
     return inside
-
-
-@inline
-def in_udp(buf: Any, at: int, end: int, vxlan_port: int, rows: Any, r: int) -> int:
-    """The offset of a frame inside the UDP payload at `at`, or -1. A port given by the user goes first."""
-    port = rows[r + fields.DPORT]
-    if port == GENEVE_PORT and port != vxlan_port:
-        return geneve(buf, at, end, rows, r)
-    if port == GPE_PORT and port != vxlan_port:
-        return vxlan_gpe(buf, at, end, rows, r)
-    if is_vxlan(buf, at, end, port, vxlan_port):
-        return vxlan(buf, at, rows, r)
-    if is_udp_esp(buf, at, end, rows[r + fields.SPORT], port):
-        esp(buf, at, end, rows[r + fields.PAYLOAD], rows, r)
-    return -1
