@@ -22,7 +22,7 @@ class Buffer(bytearray):
         self.at = _address(self) if size else 0
 
 
-class Span:
+class NativeArray:
     """An array as compiled kernels take it; it keeps the memory alive.
 
     `at`: address. `size`: number of elements. `kind`: i for int64, b for bytes. TypeError for any other array.

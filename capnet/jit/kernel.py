@@ -26,7 +26,7 @@ from typing import Any, Generic
 
 import numpy as np
 
-from capnet.jit.arrays import Buffer, FlatArray, Span
+from capnet.jit.arrays import Buffer, FlatArray, NativeArray
 from capnet.jit.inline import F, is_inline
 from capnet.jit.switches import is_set
 
@@ -50,7 +50,7 @@ class Kernel(Generic[F]):
             if self._compiled is None:
                 from capnet.jit.native import compiled
 
-                kinds = "".join(value.kind if isinstance(value, Span) else "n" for value in arguments)
+                kinds = "".join(value.kind if isinstance(value, NativeArray) else "n" for value in arguments)
                 self._compiled = compiled(self.interpreted, self.cache_file(), kinds)
         return self._compiled(*arguments)
 
@@ -90,13 +90,13 @@ class Machine:
 
     def view(self, array: FlatArray) -> Any:
         """A numpy array as this machine's kernels index it."""
-        return Span(array) if self.compiled else memoryview(array)  # type: ignore[arg-type]
+        return NativeArray(array) if self.compiled else memoryview(array)  # type: ignore[arg-type]
 
     def bytes(self, buffer: bytearray | memoryview) -> Any:
         """As `view`, for a buffer of bytes."""
         if not self.compiled:
             return buffer
-        return Span(buffer if isinstance(buffer, Buffer) else np.frombuffer(buffer, dtype=np.uint8))
+        return NativeArray(buffer if isinstance(buffer, Buffer) else np.frombuffer(buffer, dtype=np.uint8))
 
     def run(self, function: Kernel[Any]) -> Callable[..., Any]:
         """The body of a kernel that this machine runs, to be called."""

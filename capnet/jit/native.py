@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from capnet.jit.arrays import Span
+from capnet.jit.arrays import NativeArray
 from capnet.jit.inline import inlines
 from capnet.jit.switches import is_set
 
@@ -31,7 +31,7 @@ _registered = 0  # inline functions that numba knows
 
 
 def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> Any:
-    """`function` as machine code, to be called with `Span`s for arrays.
+    """`function` as machine code, to be called with `NativeArray`s for arrays.
 
     `cache`: how the name of its file begins, None if it is not kept. `kinds`: a letter for each parameter, n = number,
     i = array of int64, b = array of bytes.
@@ -140,7 +140,7 @@ def _parameters(function: Callable[..., Any], kinds: str) -> list[tuple[str, str
 
 
 def _callable(function: Callable[..., Any], kinds: str, address: int) -> Callable[..., Any]:
-    """A Python function with the kernel's parameters, arrays as `Span`s, that calls its machine code."""
+    """A Python function with the kernel's parameters, arrays as `NativeArray`s, that calls its machine code."""
     types: list[Any] = [ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_void_p)]
     arguments = []
     for name, kind in _parameters(function, kinds):
@@ -227,9 +227,9 @@ def _checked(function: Callable[..., Any], kinds: str) -> Callable[..., Any]:
 
     def call(*arguments: Any) -> Any:
         spans = sorted(
-            (span.at, span.at + span.size * (1 if span.kind == "b" else 8))
-            for span in arguments
-            if isinstance(span, Span) and span.size
+            (array.at, array.at + array.size * (1 if array.kind == "b" else 8))
+            for array in arguments
+            if isinstance(array, NativeArray) and array.size
         )
         if any(end > begin for (_, end), (begin, _) in pairwise(spans)):
             raise AssertionError(f"{function.__name__}: two of its arrays overlap")

@@ -24,9 +24,18 @@ from capnet.wire.decode import decode
 from capnet.wire.formats import compression, pcap, pcapng
 from capnet.wire.formats.byte_source import ByteSource, open_source
 from capnet.wire.formats.pcapng_reader import BlockHandler, PcapngReader
-from capnet.wire.formats.reader import Capture, Damage, Interface, Record
+from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Record
 
-__all__ = ["MAX_ROWS", "Batch", "Capture", "Damage", "Interface", "Record", "open_capture", "worth_compiling"]
+__all__ = [
+    "MAX_ROWS",
+    "Batch",
+    "Capture",
+    "CaptureInterface",
+    "CaptureProblem",
+    "Record",
+    "open_capture",
+    "worth_compiling",
+]
 
 # Smaller captures are read faster interpreted: bytes, with the machine code in the cache, and without it.
 MIN_COMPILED_CACHED = 1 << 20

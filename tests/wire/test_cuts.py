@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capnet.errors import UnreadableInput
-from capnet.wire.capture import Damage, open_capture
+from capnet.wire.capture import CaptureProblem, open_capture
 from capnet.wire.fields import FRAME
 from capnet.wire.formats import pcapng_walk
 from capnet.wire.formats import record as rec
@@ -28,7 +28,7 @@ EVERY_BYTE = os.environ.get("CAPNET_EVERY_BYTE") == "1"
 STEP = 1 if EVERY_BYTE else 199  # a prime: all phases of the blocks' alignment are met
 
 
-def read(data: bytes, compiled: bool) -> tuple[np.ndarray | None, list[Damage]]:
+def read(data: bytes, compiled: bool) -> tuple[np.ndarray | None, list[CaptureProblem]]:
     """Rows (None if it is no capture) and problems of a capture in memory."""
     try:
         with open_capture(io.BytesIO(data), name="cut", compiled=compiled) as capture:
@@ -39,7 +39,7 @@ def read(data: bytes, compiled: bool) -> tuple[np.ndarray | None, list[Damage]]:
 
 
 @cache
-def whole(path: Path) -> tuple[bytes, np.ndarray, list[Damage]]:
+def whole(path: Path) -> tuple[bytes, np.ndarray, list[CaptureProblem]]:
     data = path.read_bytes()
     rows, problems = read(data, compiled=False)
     assert rows is not None

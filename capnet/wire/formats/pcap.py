@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from capnet.jit.kernel import Machine
 from capnet.wire.formats import pcap_walk, record
 from capnet.wire.formats.byte_source import ByteSource
-from capnet.wire.formats.reader import Capture, Decoder, Interface
+from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
 
 HEADER = 24  # bytes of the file header
 _MAGIC = {0xA1B2C3D4: (1000, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (1000, 24)}  # (unit, record header)
@@ -61,7 +61,7 @@ class PcapReader(Capture):
         self.header = parse_header(bytes(source.buffer[source.pos : min(source.end, source.pos + HEADER)]))
         self.big = self.header.big
         source.pos += HEADER
-        self._add_interface(Interface(self.header.linktype, self.header.snaplen))
+        self._add_interface(CaptureInterface(self.header.linktype, self.header.snaplen))
 
     def _walk(self, records: Any, room: int, out: Any) -> None:
         source, header = self._source, self.header

@@ -13,7 +13,7 @@ import numpy as np
 from capnet.jit.kernel import Machine
 from capnet.wire.formats import pcapng, pcapng_walk, record
 from capnet.wire.formats.byte_source import ByteSource
-from capnet.wire.formats.reader import Capture, Decoder, Interface
+from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
 
 # Every interface becomes a capture point: no capture of a network has thousands, only a file made to be slow.
 MAX_INTERFACES = 4096
@@ -45,7 +45,7 @@ class PcapngReader(Capture):
             raise ValueError(f"its first block is damaged: {self.problems[-1].says}")
 
     @property
-    def interfaces(self) -> list[Interface]:
+    def interfaces(self) -> list[CaptureInterface]:
         """All interfaces so far, with what each captured so far, and dropped by its statistics so far."""
         interfaces = super().interfaces
         drop_counts = self._table[pcapng_walk.INTERFACE_DROPPED :: pcapng_walk.INTERFACE_WIDTH].tolist()
@@ -165,7 +165,7 @@ class PcapngReader(Capture):
     def _keep_interface(self, block: pcapng.InterfaceBlock) -> None:
         row = [block.linktype, block.snaplen, block.resolution, block.offset, len(self._interfaces), -1]
         self._table = np.concatenate([self._table, np.array(row, dtype=np.int64)])
-        self._add_interface(Interface(block.linktype, block.snaplen, block.name, block.description, block.mac))
+        self._add_interface(CaptureInterface(block.linktype, block.snaplen, block.name, block.description, block.mac))
 
     def _keep_names(self, block: bytes) -> int:
         was_complete = not self.names.left_out

@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
 
 @dataclass
-class Damage:
+class CaptureProblem:
     """What is wrong at which offset of the (uncompressed) file."""
 
     name: str
@@ -44,7 +44,7 @@ class Damage:
 
 
 @dataclass
-class Interface:
+class CaptureInterface:
     """Where frames were captured: the pcap file itself, or one interface description block."""
 
     linktype: int
@@ -71,11 +71,11 @@ class Capture(ABC):
         self.machine = machine
         self.decode = decoder
         self.packets = 0
-        self.problems: list[Damage] = []
+        self.problems: list[CaptureProblem] = []
         self.names = Names()
         self.big = False
         self._source = source
-        self._interfaces: list[Interface] = []
+        self._interfaces: list[CaptureInterface] = []
         self._tallies = np.zeros(0, dtype=np.int64)  # TALLY_WIDTH numbers for each interface
         self._numbered = 0  # packets so far, and blocks that Wireshark numbers like packets
         self._ended = False
@@ -147,7 +147,7 @@ class Capture(ABC):
 
     # -- interfaces and problems ---------------------------------------------------------------
     @property
-    def interfaces(self) -> list[Interface]:
+    def interfaces(self) -> list[CaptureInterface]:
         """All interfaces so far, with what each captured so far."""
         rows = self._tallies.reshape(-1, record.TALLY_WIDTH).tolist()
         for interface, (packets, size, first, last) in zip(self._interfaces, rows, strict=True):
@@ -155,13 +155,13 @@ class Capture(ABC):
             interface.first, interface.last = (None, None) if first < 0 else (first, last)
         return self._interfaces
 
-    def _add_interface(self, interface: Interface) -> None:
+    def _add_interface(self, interface: CaptureInterface) -> None:
         self._interfaces.append(interface)
         self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1], dtype=np.int64)])
 
     def _report(self, name: str, says: str) -> None:
         """Report a problem at the current position."""
-        self.problems.append(Damage(name, self._source.offset, says))
+        self.problems.append(CaptureProblem(name, self._source.offset, says))
 
     def _report_end(self) -> None:
         """Report why the source ended, if it ended too early."""
@@ -184,7 +184,7 @@ class Capture(ABC):
                 "an option, a name or a frame in this block is longer than what is left of the block. What there is of "
                 "it was read, and so was all behind the block; Wireshark reads no further"
             )
-            self.problems.append(Damage("damaged-options", self._source.offset + pos - self._source.pos, says))
+            self.problems.append(CaptureProblem("damaged-options", self._source.offset + pos - self._source.pos, says))
 
     # -- the file ------------------------------------------------------------------------------
     @property
