@@ -28,7 +28,7 @@ from capnet.jit.kernel import Machine
 from capnet.report.document import document
 from capnet.wire.addresses import address_key
 from capnet.wire.capture import open_capture
-from tests.bench.floods import FLOODS, ONE, TWO, colliding_halves, frame, ip, udp, write
+from tests.bench.floods import FLOODS, MAC_A, MAC_B, colliding_halves, frame, ip, udp, write
 from tests.conftest import GOLDENS, PROJECT
 
 
@@ -121,7 +121,7 @@ def test_addresses_in_one_bucket_do_not_take_minutes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_names_of_packets_do_not_depend_on_the_secret(compiled: bool, tmp_path: Path, monkeypatch) -> None:
     """Also where one of several equal packets was lost, so that the k-th here is not the k-th there."""
-    beacon = frame(ONE, TWO, 0x800, ip(0x0A000001, 0x0A000002, 17, udp(1, 2, b"again"), 0))
+    beacon = frame(MAC_A, MAC_B, 0x800, ip(0x0A000001, 0x0A000002, 17, udp(1, 2, b"again"), 0))
     routed = beacon[:22] + b"\x3f" + beacon[23:]
     for name, data, late, sent in (("here", beacon, 0, range(6)), ("there", routed, 200, (0, 1, 3, 4, 5))):
         records = b"".join(struct.pack("<IIII", 1_700_000_000 + n, late, len(data), len(data)) + data for n in sent)

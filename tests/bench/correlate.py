@@ -3,8 +3,8 @@
     python -m tests.bench.correlate [--packets 1000000] [--times 3] [--flow 50]
 
 `packets` TCP segments pass a container's veth, the bridge, and, masqueraded, the host's interface; one pcapng holds
-all three, made here with every translation known. Then the same with `times` as many. Whole processes, the file in the
-page cache; a run counts only if every hop of every reported path is right. Nothing here passes or fails by speed.
+all three, made with known translations. Then the same with `times` as many. Whole processes, the file in the
+page cache. A run counts only if every hop of every reported path is right. Nothing passes or fails by speed.
 """
 
 from __future__ import annotations
@@ -51,26 +51,26 @@ def _blocks(number: np.ndarray, flows: int) -> np.ndarray:
             blocks[:, :, at + octet] = values >> shift & 255
 
     point = np.arange(3)[None, :]
-    outside = point == 2
+    is_outside = point == 2
     time = 1_700_000_000_000_000_000 + number[:, None] * 3000 + point * 900
     for at, value in ((0, 6), (4, BLOCK), (8, point), (12, time >> 32), (16, time), (20, FRAME), (24, FRAME)):
         put(at, 4, value, "little")
     put(BLOCK - 4, 4, BLOCK, "little")
-    put(HEAD, 6, np.where(outside, 0x0200000000AA, 0x0242AC110002))
-    put(HEAD + 6, 6, np.where(outside, 0x0200000000BB, 0x024200000001))
+    put(HEAD, 6, np.where(is_outside, 0x0200000000AA, 0x0242AC110002))
+    put(HEAD + 6, 6, np.where(is_outside, 0x0200000000BB, 0x024200000001))
     put(HEAD + 12, 2, 0x0800)
     ip = HEAD + 14
     put(ip, 2, 0x4500)
     put(ip + 2, 2, FRAME - 14)
     put(ip + 4, 2, turn[:, None] + flow[:, None] * 7)
     put(ip + 6, 2, 0x4000)
-    put(ip + 8, 1, 64 - outside)
+    put(ip + 8, 1, 64 - is_outside)
     put(ip + 9, 1, 6)
     # The flow's number is in the destination and the source port; outside, one host speaks for all containers.
     inner = 0xAC110002 + (flow % 200)[:, None]
-    put(ip + 12, 4, np.where(outside, 0xC0A86F80, inner))
+    put(ip + 12, 4, np.where(is_outside, 0xC0A86F80, inner))
     put(ip + 16, 4, 0x0A000001 + (flow // 200 % 65_000)[:, None])
-    put(ip + 20, 2, np.where(outside, 20_000 + (flow % 200)[:, None], 40_000 + (flow // 13_000_000)[:, None]))
+    put(ip + 20, 2, np.where(is_outside, 20_000 + (flow % 200)[:, None], 40_000 + (flow // 13_000_000)[:, None]))
     put(ip + 22, 2, 443)
     put(ip + 24, 4, (flow[:, None] * 2_654_435_761 + turn[:, None] * 14) & 0xFFFFFFFF)
     put(ip + 28, 4, flow[:, None] + 1)
@@ -87,8 +87,8 @@ def measure(path: Path) -> tuple[run.Measured, dict[str, Any]]:
         return run.measure([sys.executable, *command]), json.loads(report.read_text())
 
 
-def right(report: dict[str, Any], flows: int) -> str:
-    """What is wrong with a report, empty if nothing is."""
+def first_error(report: dict[str, Any], flows: int) -> str:
+    """The first thing that is wrong in a report, empty if nothing is."""
     paths = report["paths"]
     if any([hop["point"] for hop in path["hops"]] != list(POINTS) for path in paths):
         return "a path misses a hop"
@@ -104,27 +104,28 @@ def right(report: dict[str, Any], flows: int) -> str:
 
 
 def main() -> None:
+    """Make, measure and check the capture, then one that is `--times` as large."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packets", type=int, default=1_000_000, help="at each of three points")
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--flow", type=int, default=50, help="packets a flow")
-    given = parser.parse_args()
+    options = parser.parse_args()
     line = "{:>14} {:>9} {:>9} {:>13} {:>9} {:>7} {:>10} {:>9}  {}"
     print(line.format("3 × packets", "seconds", "CPU s", "packets/s", "peak MiB", "others", "compared", "nat rows", ""))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "three.pcapng"
-        for round_, packets in enumerate((given.packets // 100, given.packets, given.packets * given.times)):
-            make(path, packets, given.flow)
+        for round_, packets in enumerate((options.packets // 100, options.packets, options.packets * options.times)):
+            make(path, packets, options.flow)
             took, report = measure(path)
             if round_ == 0:  # the compiler runs once per machine; this fills its cache
                 continue
             one_in = report["correlation"]["one_in"]
-            wrong = right(report, max(packets // given.flow, 1))
+            error = first_error(report, max(packets // options.flow, 1))
             print(
                 line.format(
                     f"{packets:,}", f"{took.seconds:.2f}", f"{took.cpu:.2f}", f"{3 * packets / took.seconds:,.0f}",
                     f"{took.peak_mib:.0f}", f"{took.others:.1f}",
-                    "all" if one_in == 1 else f"1 in {one_in}", f"{len(report['nat']):,}", wrong or "right",
+                    "all" if one_in == 1 else f"1 in {one_in}", f"{len(report['nat']):,}", error or "right",
                 )
             )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Captures that someone made to be costly: many invented addresses, one packet again and again. Seeded.
 
-python -m tests.bench.floods [NAME ...]    # makes each with some 200,000 packets, analyses it, prints seconds
+python -m tests.bench.floods [NAME ...]    # makes each with 200,000 packets, analyses it, prints seconds
 """
 
 from __future__ import annotations
@@ -18,113 +18,123 @@ from pathlib import Path
 from capnet.wire.octets import mix
 
 WORD = (1 << 64) - 1
-ONE, TWO = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
+MAC_A, MAC_B = b"\2\0\0\0\0\1", b"\2\0\0\0\0\2"
 SAME = struct.pack("!HHHH", 1, 2, 12, 0) + b"same"
 
 
 def frame(src: bytes, dst: bytes, kind: int, payload: bytes) -> bytes:
+    """An Ethernet frame; `kind`: its EtherType."""
     return dst + src + struct.pack("!H", kind) + payload
 
 
 def ip(src: int, dst: int, proto: int, payload: bytes, ident: int = 7) -> bytes:
+    """An IPv4 packet between two addresses."""
     return struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(payload), ident & 0xFFFF, 0, 64, proto, 0, src, dst) + payload
 
 
 def udp(sport: int, dport: int, payload: bytes = b"") -> bytes:
+    """A UDP datagram."""
     return struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
 
 
-def _random_udp(some: random.Random, number: int) -> bytes:
-    ports = udp(some.getrandbits(16) & 0x7FFF, some.getrandbits(16))
-    return ip(some.getrandbits(32), some.getrandbits(32), 17, ports, number)
+def _random_udp(rng: random.Random, number: int) -> bytes:
+    ports = udp(rng.getrandbits(16) & 0x7FFF, rng.getrandbits(16))
+    return ip(rng.getrandbits(32), rng.getrandbits(32), 17, ports, number)
 
 
 def addresses(count: int) -> Iterator[bytes]:
     """Two MACs, two invented addresses in each frame."""
-    some = random.Random(1)
-    return (frame(ONE, TWO, 0x800, _random_udp(some, number)) for number in range(count))
+    rng = random.Random(1)
+    return (frame(MAC_A, MAC_B, 0x800, _random_udp(rng, number)) for number in range(count))
 
 
 def macs(count: int) -> Iterator[bytes]:
     """What `macof` does: two invented MACs and addresses in each frame."""
-    some = random.Random(2)
-    return (frame(some.randbytes(6), some.randbytes(6), 0x800, _random_udp(some, number)) for number in range(count))
+    rng = random.Random(2)
+    return (frame(rng.randbytes(6), rng.randbytes(6), 0x800, _random_udp(rng, number)) for number in range(count))
 
 
 def arps(count: int) -> Iterator[bytes]:
     """Questions and answers of invented stations."""
-    some = random.Random(3)
+    rng = random.Random(3)
     for number in range(count):
-        mac = some.randbytes(6)
-        body = struct.pack("!HHBBH", 1, 0x800, 6, 4, 1 + number % 2) + mac + some.randbytes(4) + bytes(6)
-        yield frame(mac, b"\xff" * 6, 0x806, body + some.randbytes(4))
+        mac = rng.randbytes(6)
+        body = struct.pack("!HHBBH", 1, 0x800, 6, 4, 1 + number % 2) + mac + rng.randbytes(4) + bytes(6)
+        yield frame(mac, b"\xff" * 6, 0x806, body + rng.randbytes(4))
 
 
 def claims(count: int) -> Iterator[bytes]:
-    """One address that everybody claims in ARP."""
+    """One address that every station claims in ARP."""
     for number in range(count):
         mac = struct.pack("!HI", 0x0200, number)
-        yield frame(mac, b"\xff" * 6, 0x806, struct.pack("!HHBBH6sI6sI", 1, 0x800, 6, 4, 2, mac, 1 << 24, ONE, 2 << 24))
+        yield frame(
+            mac, b"\xff" * 6, 0x806, struct.pack("!HHBBH6sI6sI", 1, 0x800, 6, 4, 2, mac, 1 << 24, MAC_A, 2 << 24)
+        )
 
 
 def repeated(count: int) -> Iterator[bytes]:
-    """The same packet again and again."""
-    packet = frame(ONE, TWO, 0x800, ip(0x0A000001, 0x0A000002, 17, SAME))
+    """One packet, repeated."""
+    packet = frame(MAC_A, MAC_B, 0x800, ip(0x0A000001, 0x0A000002, 17, SAME))
     return (packet for _ in range(count))
 
 
 def repeated_elsewhere(count: int) -> Iterator[bytes]:
-    """The same payload and IP identification between ever different addresses: each may be a translation of each."""
-    return (frame(ONE, TWO, 0x800, ip(0x0A000000 + number, 0x0B000000 + number, 17, SAME)) for number in range(count))
+    """One payload and IP identification between new addresses each time: any may be a translation of any."""
+    return (
+        frame(MAC_A, MAC_B, 0x800, ip(0x0A000000 + number, 0x0B000000 + number, 17, SAME)) for number in range(count)
+    )
 
 
 def repeated_macs(count: int) -> Iterator[bytes]:
-    """The same packet, from ever different MACs."""
+    """One packet, from a new MAC each time."""
     packet = ip(0x0A000001, 0x0A000002, 17, SAME)
-    return (frame(struct.pack("!HI", 0x0200, number), TWO, 0x800, packet) for number in range(count))
+    return (frame(struct.pack("!HI", 0x0200, number), MAC_B, 0x800, packet) for number in range(count))
 
 
 def vlans(count: int) -> Iterator[bytes]:
+    """Invented sources, each with another VLAN id."""
     packets = (ip(0x0A000000 + number, 0x0A000002, 17, udp(1, 2)) for number in range(count))
-    return (frame(ONE, TWO, 0x8100, struct.pack("!HH", n & 0xFFF, 0x800) + packet) for n, packet in enumerate(packets))
+    return (
+        frame(MAC_A, MAC_B, 0x8100, struct.pack("!HH", n & 0xFFF, 0x800) + packet) for n, packet in enumerate(packets)
+    )
 
 
 def vnis(count: int) -> Iterator[bytes]:
     """A VXLAN tunnel of its own for each frame."""
-    some = random.Random(4)
+    rng = random.Random(4)
     for number in range(count):
-        inside = frame(some.randbytes(6), some.randbytes(6), 0x800, _random_udp(some, number))
-        header = b"\x08\0\0\0" + struct.pack("!I", some.getrandbits(24) << 8)
-        outside = udp(some.getrandbits(16), 4789, header + inside)
-        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), some.getrandbits(32), 17, outside, number))
+        inside = frame(rng.randbytes(6), rng.randbytes(6), 0x800, _random_udp(rng, number))
+        header = b"\x08\0\0\0" + struct.pack("!I", rng.getrandbits(24) << 8)
+        outside = udp(rng.getrandbits(16), 4789, header + inside)
+        yield frame(MAC_A, MAC_B, 0x800, ip(rng.getrandbits(32), rng.getrandbits(32), 17, outside, number))
 
 
 def names(count: int) -> Iterator[bytes]:
     """Answers of invented name servers: invented names do not exist."""
-    some = random.Random(5)
+    rng = random.Random(5)
     for number in range(count):
-        answer = struct.pack("!HHHHHH", number & 0xFFFF, 0x8183, 1, 0, 0, 0) + b"\x08" + some.randbytes(8)
-        packet = udp(53, some.getrandbits(16), answer + b"\0\0\1\0\1")
-        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), some.getrandbits(32), 17, packet, number))
+        answer = struct.pack("!HHHHHH", number & 0xFFFF, 0x8183, 1, 0, 0, 0) + b"\x08" + rng.randbytes(8)
+        packet = udp(53, rng.getrandbits(16), answer + b"\0\0\1\0\1")
+        yield frame(MAC_A, MAC_B, 0x800, ip(rng.getrandbits(32), rng.getrandbits(32), 17, packet, number))
 
 
 def syns(count: int) -> Iterator[bytes]:
     """A SYN flood from invented sources."""
-    some = random.Random(6)
+    rng = random.Random(6)
     for number in range(count):
-        tcp = struct.pack("!HHIIBBHHH", some.getrandbits(16), 80, some.getrandbits(32), 0, 0x50, 2, 1000, 0, 0)
-        yield frame(ONE, TWO, 0x800, ip(some.getrandbits(32), 0x0A000002, 6, tcp, number))
+        tcp = struct.pack("!HHIIBBHHH", rng.getrandbits(16), 80, rng.getrandbits(32), 0, 0x50, 2, 1000, 0, 0)
+        yield frame(MAC_A, MAC_B, 0x800, ip(rng.getrandbits(32), 0x0A000002, 6, tcp, number))
 
 
 def handshakes(count: int) -> Iterator[bytes]:
     """As many SYNs with one sequence number, and SYN-ACKs that may belong to each of them."""
-    some = random.Random(7)
+    rng = random.Random(7)
     for number in range(count):
         answers = number >= count // 2
         numbers, flags = ((9, 101), 18) if answers else ((100, 0), 2)
         tcp = struct.pack("!HHIIBBHHH", 80 if answers else 1 + number & 0xFFFF, 80, *numbers, 0x50, flags, 9, 0, 0)
-        ends = (0x0A000002, some.getrandbits(32)) if answers else (some.getrandbits(32), 0x0A000002)
-        yield frame(ONE, TWO, 0x800, ip(*ends, 6, tcp, number))
+        ends = (0x0A000002, rng.getrandbits(32)) if answers else (rng.getrandbits(32), 0x0A000002)
+        yield frame(MAC_A, MAC_B, 0x800, ip(*ends, 6, tcp, number))
 
 
 def half_translated(count: int) -> Iterator[bytes]:
@@ -136,7 +146,7 @@ def half_translated(count: int) -> Iterator[bytes]:
             "!HHIIBBHHH", 80 if answers else 1000, 1000 if answers else 80, *numbers, 0x50, flags, 9, 0, 0
         )
         client, asked, server = 0x0A010000 + number, 0x0B000001, 0x0B010000 + number
-        yield frame(ONE, TWO, 0x800, ip(*((server, client) if answers else (client, asked)), 6, tcp, number))
+        yield frame(MAC_A, MAC_B, 0x800, ip(*((server, client) if answers else (client, asked)), 6, tcp, number))
 
 
 def half_translated_names(count: int) -> Iterator[bytes]:
@@ -145,7 +155,7 @@ def half_translated_names(count: int) -> Iterator[bytes]:
         answers, number = number % 2, number // 2
         client, server, port = 0x0A010000 + number // 50_000, 0x7F00000B, 1 + number % 50_000
         packet = udp(40_000, port, b"answer") if answers else udp(port, 53, b"question")
-        yield frame(ONE, TWO, 0x800, ip(*((server, client) if answers else (client, server)), 17, packet, number))
+        yield frame(MAC_A, MAC_B, 0x800, ip(*((server, client) if answers else (client, server)), 17, packet, number))
 
 
 def refused(count: int) -> Iterator[bytes]:
@@ -161,51 +171,54 @@ def refused(count: int) -> Iterator[bytes]:
         elif number % 4 > 1:
             about = ip(0x0D000000 + number, outside, 6, syn, number)[:28]
             packet = ip(outside, 0x0D000000 + number, 1, struct.pack("!BBHI", 3, 1, 0, 0) + about, number)
-        yield frame(ONE, TWO, 0x800, bytes(packet))
+        yield frame(MAC_A, MAC_B, 0x800, bytes(packet))
 
 
 def ip6(src: bytes, dst: bytes, proto: int, payload: bytes) -> bytes:
+    """An IPv6 packet between two addresses."""
     return struct.pack("!IHBB", 6 << 28, len(payload), proto, 64) + src + dst + payload
 
 
 def one_slot(count: int) -> Iterator[bytes]:
-    """Flows whose hashes are all equal, all 62 bits, where a flow's hash is two chains of `mix` that begin as once did
-    those of the flow table: whatever one half of an address makes of a chain, another half takes back."""
-    some = random.Random(8)
+    """Flows with equal hashes, if a flow's hash is two chains of `mix` with these seeds.
+
+    What one half of an address does to a chain, the other half undoes.
+    """
+    rng = random.Random(8)
     for _ in range(count):
-        high = some.getrandbits(60)
+        high = rng.getrandbits(60)
         other = mix(0x2F0B4C47, high) ^ 0x123456789
         ends = struct.pack("!QQ", high, 1), struct.pack("!QQ", other, 2)
-        yield frame(ONE, TWO, 0x86DD, ip6(*ends, 17, udp(1, 2)))
+        yield frame(MAC_A, MAC_B, 0x86DD, ip6(*ends, 17, udp(1, 2)))
 
 
-def colliding_halves(some: random.Random) -> tuple[int, int]:
+def colliding_halves(rng: random.Random) -> tuple[int, int]:
     """An IPv6 address, as two halves whose tuple has the same hash in every Python (xxHash without a seed)."""
-    one, two, five = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x27D4EB2F165667C5
+    prime_1, prime_2, prime_5 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x27D4EB2F165667C5
     while True:
-        high = some.getrandbits(60)
-        state = (five + high * two) & WORD
-        state = (state << 31 | state >> 33) * one & WORD
-        low = (0x1234567 - state) * pow(two, -1, 1 << 64) & WORD
+        high = rng.getrandbits(60)
+        state = (prime_5 + high * prime_2) & WORD
+        state = (state << 31 | state >> 33) * prime_1 & WORD
+        low = (0x1234567 - state) * pow(prime_2, -1, 1 << 64) & WORD
         if 0 < low < (1 << 61) - 1:
             return high, low
 
 
 def one_bucket(count: int) -> Iterator[bytes]:
     """Addresses that all fall into one bucket of a dictionary, if that is asked for pairs of numbers."""
-    some = random.Random(9)
+    rng = random.Random(9)
     for number in range(count):
-        ends = struct.pack("!QQ", *colliding_halves(some)), struct.pack("!QQ", 1, number)
-        yield frame(ONE, TWO, 0x86DD, ip6(*ends, 17, udp(1, 2)))
+        ends = struct.pack("!QQ", *colliding_halves(rng)), struct.pack("!QQ", 1, number)
+        yield frame(MAC_A, MAC_B, 0x86DD, ip6(*ends, 17, udp(1, 2)))
 
 
 def one_bucket_inside(count: int) -> Iterator[bytes]:
     """The same in tunnels without Ethernet (IPv6 in IPv4)."""
-    some = random.Random(10)
+    rng = random.Random(10)
     for number in range(count):
-        ends = struct.pack("!QQ", *colliding_halves(some)), struct.pack("!QQ", *colliding_halves(some))
+        ends = struct.pack("!QQ", *colliding_halves(rng)), struct.pack("!QQ", *colliding_halves(rng))
         outside = ip(0x0A000001, 0x0A000002 + number % 1000, 41, ip6(*ends, 17, udp(1, 2)), number)
-        yield frame(ONE, TWO, 0x800, outside)
+        yield frame(MAC_A, MAC_B, 0x800, outside)
 
 
 _ALL = (
@@ -228,7 +241,7 @@ _ALL = (
     one_bucket,
     one_bucket_inside,
 )
-FLOODS: dict[str, Callable[[int], Iterator[bytes]]] = {each.__name__: each for each in _ALL}
+FLOODS: dict[str, Callable[[int], Iterator[bytes]]] = {flood.__name__: flood for flood in _ALL}
 
 
 def write(path: Path, frames: Iterator[bytes]) -> None:
@@ -241,18 +254,18 @@ def write(path: Path, frames: Iterator[bytes]) -> None:
 
 
 def main() -> None:
+    """Make and analyse the floods that the arguments name, or all of them."""
     with tempfile.TemporaryDirectory() as folder:
         for name in sys.argv[1:] or FLOODS:
             path = Path(folder) / f"{name}.pcap"
             write(path, FLOODS[name](200_000))
-            used = os.times()
-            started = time.monotonic()
+            before, begin = os.times(), time.monotonic()
             subprocess.run(
                 [sys.executable, "-m", "capnet", "analyze", str(path)], check=True, stdout=subprocess.DEVNULL
             )
-            seconds, now = time.monotonic() - started, os.times()
-            cpu = now.children_user + now.children_system - used.children_user - used.children_system
-            print(f"{name:20} {seconds:6.2f} s, {cpu:6.2f} s of processors", flush=True)
+            seconds, after = time.monotonic() - begin, os.times()
+            cpu = after.children_user + after.children_system - before.children_user - before.children_system
+            print(f"{name:20} {seconds:6.2f} s, {cpu:6.2f} s of CPU", flush=True)
             path.unlink()
 
 

@@ -1,12 +1,12 @@
-"""capnet beside the tools people use, on one file, in one run: seconds, packets/s, memory, ratios.
+"""capnet and other tools on one file, in one run: seconds, packets per second, memory, ratios.
 
     python -m tests.bench.run [--packets 2000000] [--runs 3] [--file BIG.pcap]
 
-Whole processes, the file in the page cache, the fastest of some runs. Programs that would take minutes get a part of
-the file, and the table says so. A program that is not installed is named as missing. Nothing here passes or fails.
+Whole processes, the file in the page cache, the fastest of several runs. Programs that would take minutes get a part
+of the file, marked in the table. A program that is not installed is named as missing. Nothing here passes or fails.
 
-Beside the seconds by the clock stand those of the processors: where other programs run at the same time, the clock
-measures them too. `others` says how many processors they used.
+The table has wall-clock seconds and CPU seconds: programs that run at the same time slow the first. `others` is the
+number of processors that they used.
 """
 
 from __future__ import annotations
@@ -53,15 +53,17 @@ for count in (1, 2) * int(sys.argv[2]):
         print(count, time.perf_counter() - begin)
 """
 
-# Flow counters that run as daemons get a folder, and no permission to leave anything behind.
+# Flow counters that run as daemons get a folder, which is removed.
 FLOWS = "d=$(mktemp -d) && trap 'rm -r $d' EXIT && {} >/dev/null"
 NFPCAPD = FLOWS.format('nfpcapd -r "$1" -w $d')
-SOFTFLOWD = FLOWS.format('softflowd -r "$1" -m 200000 -d -p $d/pid -c none')  # it would wait for someone to ask it
+SOFTFLOWD = FLOWS.format('softflowd -r "$1" -m 200000 -d -p $d/pid -c none')  # without -c none it waits for a client
 
 
 class Measured(NamedTuple):
-    seconds: float  # by the clock
-    cpu: float  # of all its threads
+    """What one run of a process took."""
+
+    seconds: float  # wall clock
+    cpu: float  # seconds of all its threads
     peak_mib: float
     others: float  # processors that other programs used meanwhile
 
@@ -88,7 +90,7 @@ print(seconds, cpu, usage.ru_maxrss, others, os.waitstatus_to_exitcode(status))
 
 
 def measure(command: list[str]) -> Measured:
-    """One run of a whole process: wall seconds, and the kernel's own account of its peak memory."""
+    """One run of a whole process. RuntimeError if it fails."""
     start = [sys.executable, "-I", "-S", "-c", STARTER, *command]
     # Python programs keep their compiled modules, as they do unless told otherwise.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -100,9 +102,9 @@ def measure(command: list[str]) -> Measured:
 
 
 def fastest(command: list[str], runs: int) -> Measured:
-    """The run that was disturbed least; the largest peak of all."""
+    """The fastest of several runs, with the largest peak of all."""
     measured = [measure(command) for _ in range(runs)]
-    return min(measured)._replace(peak_mib=max(each.peak_mib for each in measured))
+    return min(measured)._replace(peak_mib=max(run.peak_mib for run in measured))
 
 
 def passes(capture: Path, runs: int) -> tuple[float, float]:
@@ -110,12 +112,12 @@ def passes(capture: Path, runs: int) -> tuple[float, float]:
     command = [sys.executable, "-c", PASS, str(capture), str(runs)]
     lines = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
     taken = [line.split() for line in lines]
-    one, two = (min(float(seconds) for count, seconds in taken if count == wanted) for wanted in ("1", "2"))
-    return one, two
+    one_thread, two_threads = (min(float(s) for count, s in taken if count == threads) for threads in ("1", "2"))
+    return one_thread, two_threads
 
 
 def head(capture: Path, packets: int, into: Path) -> Path:
-    """The first packets of a pcap file of ours as a file of their own."""
+    """Write the first packets of a pcap file to `into`, and return that."""
     from capnet.wire.capture import open_capture
 
     with open_capture(capture, compiled=False) as opened:
@@ -130,30 +132,39 @@ def head(capture: Path, packets: int, into: Path) -> Path:
 
 
 def main() -> None:
+    """Make the capture, or take the one that is named, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packets", type=int, default=2_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--part", type=int, default=100_000, help="packets that slow programs get")
     parser.add_argument("--file", type=Path, help="a file made by make_capture; else one is made and removed")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        capture = given.file or Path(folder) / "big.pcap"
-        if not given.file:
-            make = [sys.executable, "-m", "tests.bench.make_capture", "--packets", str(given.packets), str(capture)]
+        capture = options.file or Path(folder) / "big.pcap"
+        if not options.file:
+            make = [sys.executable, "-m", "tests.bench.make_capture", "--packets", str(options.packets), str(capture)]
             subprocess.run(make, cwd=PROJECT, check=True)
-        compare(capture, given.packets, head(capture, given.part, Path(folder) / "part.pcap"), given.part, given.runs)
+        compare(
+            capture,
+            options.packets,
+            head(capture, options.part, Path(folder) / "part.pcap"),
+            options.part,
+            options.runs,
+        )
 
 
 LINE = "{:34} {:>8} {:>8} {:>12} {:>9} {:>7}  {}"
 
 
-def show(name: str, packets: int, found: Measured, ratio: str = "") -> None:
-    rate = f"{packets / found.seconds:,.0f}"
-    seconds, cpu, peak = f"{found.seconds:.2f}", f"{found.cpu:.2f}", f"{found.peak_mib:.0f}"
-    print(LINE.format(name, seconds, cpu, rate, peak, f"{found.others:.1f}", ratio), flush=True)
+def show(name: str, packets: int, run: Measured, ratio: str = "") -> None:
+    """Print one line of the table."""
+    rate = f"{packets / run.seconds:,.0f}"
+    seconds, cpu, peak = f"{run.seconds:.2f}", f"{run.cpu:.2f}", f"{run.peak_mib:.0f}"
+    print(LINE.format(name, seconds, cpu, rate, peak, f"{run.others:.1f}", ratio), flush=True)
 
 
 def compare(capture: Path, packets: int, part: Path, part_packets: int, runs: int) -> None:
+    """Print the table: capnet and the other programs on `capture`, the slow ones on `part`; then memory and threads."""
     ours = [sys.executable, "-m", "capnet", "analyze", str(capture), "--format", "json"]
     measure(ours)  # the compiler runs once per machine; this fills its cache
     print(f"{packets:,} packets, {capture.stat().st_size / 1e6:,.0f} MB, best of {runs}, {os.cpu_count()} processors\n")
@@ -184,23 +195,26 @@ def compare(capture: Path, packets: int, part: Path, part_packets: int, runs: in
                 print(f"{name:34} not installed ({program}; see tests/bench/README.md)")
                 continue
             try:
-                found = fastest(command, repeat)
+                run = fastest(command, repeat)
             except RuntimeError as error:
                 print(f"{name:34} {str(error).partition(':')[0]} (not installed?)")
                 continue
-            clock, cpu = (one / packets / (other / count) for one, other in zip(base[:2], found[:2], strict=True))
+            clock, cpu = (ours_s / packets / (s / count) for ours_s, s in zip(base[:2], run[:2], strict=True))
             label = name if count == packets else f"{name} *"
-            show(label, count, found, f"1/{1 / clock:.1f} · 1/{1 / cpu:.1f}")
+            show(label, count, run, f"1/{1 / clock:.1f} · 1/{1 / cpu:.1f}")
     print(f"* on the first {part_packets:,} packets; what it needs for each is compared\n")
-    one, two = passes(capture, runs)
-    print(f"the pass alone: {one:.2f} s with one thread, {two:.2f} s with two, {one / two:.2f} times as fast")
+    one_thread, two_threads = passes(capture, runs)
+    times = one_thread / two_threads
+    print(
+        f"the pass alone: {one_thread:.2f} s with one thread, {two_threads:.2f} s with two, {times:.2f} times as fast"
+    )
     twice = capture.with_name("twice.pcap") if capture.parent == part.parent else part.with_name("twice.pcap")
     with capture.open("rb") as source, twice.open("wb") as target:
         shutil.copyfileobj(source, target)
         source.seek(24)
         shutil.copyfileobj(source, target)
-    again = measure([*ours[:4], str(twice), *ours[5:]])
-    print(f"memory: {base.peak_mib:.0f} MiB for the file, {again.peak_mib:.0f} MiB for the same packets twice")
+    doubled = measure([*ours[:4], str(twice), *ours[5:]])
+    print(f"memory: {base.peak_mib:.0f} MiB for the file, {doubled.peak_mib:.0f} MiB for the same packets twice")
 
 
 if __name__ == "__main__":
