@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
-from string import Formatter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 def plural(count: int, thing: str) -> str:
@@ -32,18 +30,18 @@ class Text(NamedTuple):
 
     def fill(self, **values: object) -> str:
         """The English sentence with these values in it."""
-        return _FORMATTER.vformat(self.en, (), values)
+        return self.en.format_map(
+            {name: _Count(value) if hasattr(value, "__index__") else value for name, value in values.items()}
+        )
 
 
-class _Counting(Formatter):
-    def format_field(self, value: Any, format_spec: str) -> Any:
-        """`{lost:packet}` counts packets; other format specs mean what they mean in Python."""
-        if isinstance(value, Integral) and len(format_spec) > 1 and format_spec[0].isalpha():
-            return plural(int(value), format_spec)
-        return super().format_field(value, format_spec)
+class _Count(int):
+    """An integer that `{lost:packet}` prints with what it counts; other format specs mean what they mean in Python."""
 
-
-_FORMATTER = _Counting()
+    def __format__(self, format_spec: str) -> str:
+        if len(format_spec) > 1 and format_spec[0].isalpha():
+            return plural(int(self), format_spec)
+        return super().__format__(format_spec)
 
 
 def finding_name(module: str) -> str:

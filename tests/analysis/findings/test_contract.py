@@ -81,6 +81,12 @@ def test_finding_name_is_its_file_name_only(module: ModuleType) -> None:
 
 
 @every_finding
+def test_finding_imports_no_other_finding(module: ModuleType) -> None:
+    """What two of them need lies in facts."""
+    assert "capnet.analysis.findings" not in inspect.getsource(module)
+
+
+@every_finding
 def test_finding_has_a_story_with_it_and_one_without(module: ModuleType) -> None:
     file = Path(__file__).with_name(f"test_{module.__name__.rpartition('.')[2]}.py")
     assert file.is_file()

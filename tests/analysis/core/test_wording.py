@@ -1,0 +1,30 @@
+"""Sentences of findings: values, counted things, and names from a capture that look like templates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capnet.analysis.core.wording import Text, finding_name
+
+LOST = Text(en="{lost:TCP packet} of {total:,} at {point}", zh="")
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"), [(0, "0 TCP packets"), (1, "1 TCP packet"), (2, "2 TCP packets"), (np.int64(2), "2 TCP packets")]
+)
+def test_text_counts_things_in_plural(lost: int, words: str) -> None:
+    assert LOST.fill(lost=lost, total=1500, point="A/ens33") == f"{words} of 1,500 at A/ens33"
+
+
+def test_text_keeps_braces_of_hostile_values() -> None:
+    assert LOST.fill(lost=1, total=2, point="{lost.__class__}") == "1 TCP packet of 2 at {lost.__class__}"
+
+
+def test_text_without_a_value_fails() -> None:
+    with pytest.raises(KeyError):
+        LOST.fill(lost=1)
+
+
+def test_finding_name_is_that_of_its_file() -> None:
+    assert finding_name("capnet.analysis.findings.routing_loop") == "routing-loop"
