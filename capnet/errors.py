@@ -1,6 +1,6 @@
-"""The errors a person may meet. Each carries its exit code; the command line prints the message and nothing else.
+"""Errors that a user can fix. Each has an exit code; the command line prints the message and no traceback.
 
-Messages say what, where and what to do about it.
+A message says what is wrong, where, and what to do about it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
+    """Exit codes of the command line."""
+
     OK = 0
     FINDING = 1  # a finding at or above --fail-on
     USAGE = 2
@@ -18,28 +20,28 @@ class Exit(IntEnum):
 
 
 class CapnetError(Exception):
-    """Base of all errors that are a person's to fix, not ours."""
+    """Base of all errors that a user can fix."""
 
     exit_code = Exit.USAGE
 
 
 class UsageError(CapnetError):
-    """The call makes no sense as it stands."""
+    """Options or arguments are wrong, or do not go together."""
 
 
 class UnreadableInput(CapnetError):
-    """An input is missing, unreadable or no capture at all."""
+    """An input is missing, cannot be read, or is no capture."""
 
     exit_code = Exit.UNREADABLE
 
 
 class EnvironmentLacks(CapnetError):
-    """Docker, a program, a capability or a kernel feature is missing; the message says how to get it."""
+    """Docker, a program, a capability or a kernel feature is missing. The message says how to get it."""
 
     exit_code = Exit.LACKS
 
 
 class ScenarioFailed(CapnetError):
-    """A scenario ran but a step failed, or its packets do not show what it claims."""
+    """A step of a scenario failed, or its packets do not show what its checks expect."""
 
     exit_code = Exit.FINDING

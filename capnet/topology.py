@@ -1,8 +1,8 @@
-"""Who owns which address on which network, and where we listened.
+"""Topology: hosts, Docker networks, containers with their addresses, and the capture points of a recording.
 
-It is written beside a capture from `docker inspect` and `ip -j`, never from packets, as `NAME.topology.json`
-(`capnet.topology/1`), and read again when the capture is analyzed. Everything but names works without it. Pure data:
-nothing here touches Docker or the network.
+A recording writes it beside the capture as `NAME.topology.json` (`capnet.topology/1`), from `docker inspect` and
+`ip -j`, never from packets. The analysis reads it to name addresses; everything but names works without it.
+This module is plain data: it touches neither Docker nor the network.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 SCHEMA = "capnet.topology/1"
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
+MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
 
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
-
-MOST_BYTES = 4 << 20  # of a topology file: a thousand containers have 1 MiB, and what is read takes 20 times as much
 
 
 @dataclass
@@ -41,6 +40,8 @@ class Interface:
 
 @dataclass
 class Host:
+    """A machine that runs Docker."""
+
     name: str
     docker: str  # Engine version
     kernel: str
@@ -50,6 +51,8 @@ class Host:
 
 @dataclass
 class Network:
+    """A Docker network."""
+
     name: str
     id: str
     driver: str  # bridge|overlay|macvlan|ipvlan|host|null
@@ -75,6 +78,8 @@ class Endpoint:
 
 @dataclass
 class PublishedPort:
+    """A port of the host that leads to a container's (`docker run --publish`)."""
+
     proto: str
     host_ip: str
     host_port: int
@@ -83,6 +88,8 @@ class PublishedPort:
 
 @dataclass
 class Container:
+    """A running container."""
+
     host: str
     name: str
     id: str
@@ -95,7 +102,7 @@ class Container:
 
 @dataclass
 class ListeningPoint:
-    """One place where frames were captured; `name` is the interface block's if_name."""
+    """A capture point; `name` is the if_name of its interface block."""
 
     name: str
     role: str
@@ -108,7 +115,7 @@ class ListeningPoint:
 
 @dataclass
 class Topology:
-    """Who owns which MAC, address, veth and VNI, and where somebody listened; a file NAME.topology.json."""
+    """All of a recording; one file NAME.topology.json."""
 
     scenario: str | None = None
     recorded: dict[str, str] = field(default_factory=dict)  # versions of what recorded it
@@ -119,10 +126,10 @@ class Topology:
 
     # -- questions ---------------------------------------------------------------------------
     def addresses(self) -> Iterator[tuple[str | None, str, str]]:
-        """(host, address without prefix, name) for every address that has an owner.
+        """(host, address without prefix length, name) of every address.
 
-        Container endpoints first; then the hosts' own interfaces as `HOST` (the parent NIC) or
-        `HOST/INTERFACE`. The host is None where an address is the same everywhere.
+        Endpoints of containers come first. A host's own interfaces follow, named `HOST` (a NIC) or `HOST/INTERFACE` (a
+        bridge, VXLAN or dummy interface), without its loopback.
         """
         for container in self.containers:
             for endpoint in container.endpoints:
@@ -138,40 +145,42 @@ class Topology:
                     yield host.name, address.split("/")[0], name
 
     def names(self) -> dict[str, str]:
-        """Address → name, for addresses that mean one thing only across all hosts."""
-        seen: dict[str, set[str]] = {}
+        """Address → name, for addresses that have the same name on all hosts."""
+        names_of: dict[str, set[str]] = {}
         for _, address, name in self.addresses():
-            seen.setdefault(address, set()).add(name)
-        return {address: next(iter(names)) for address, names in seen.items() if len(names) == 1}
+            names_of.setdefault(address, set()).add(name)
+        return {address: next(iter(names)) for address, names in names_of.items() if len(names) == 1}
 
     def names_by_host(self) -> dict[str, dict[str, str]]:
-        """Host → address → name, for the addresses that mean something else on another host."""
-        plain = self.names()
-        seen: dict[tuple[str, str], set[str]] = {}
+        """Host → address → name, for addresses that have another name on another host."""
+        unambiguous = self.names()
+        names_of: dict[tuple[str, str], set[str]] = {}
         for host, address, name in self.addresses():
-            if host is not None and address not in plain:
-                seen.setdefault((host, address), set()).add(name)
-        found: dict[str, dict[str, str]] = {}
-        for (host, address), names in seen.items():
+            if host is not None and address not in unambiguous:
+                names_of.setdefault((host, address), set()).add(name)
+        by_host: dict[str, dict[str, str]] = {}
+        for (host, address), names in names_of.items():
             if len(names) == 1:
-                found.setdefault(host, {})[address] = next(iter(names))
-        return found
+                by_host.setdefault(host, {})[address] = next(iter(names))
+        return by_host
 
     def names_at(self, point: str) -> dict[str, str]:
-        """Address → name at a point: behind its host's card also what other hosts call otherwise."""
+        """Address → name at a point. Behind its host's own interface, that host's names count as well."""
         listening = self.point(point)
         role = listening.role if listening else role_from_name(point)
         host = listening.host if listening else point.partition("/")[0]
         return {**(self.names_by_host().get(host, {}) if role in INNER_ROLES else {}), **self.names()}
 
     def point(self, name: str) -> ListeningPoint | None:
+        """The capture point of a name."""
         return next((point for point in self.points if point.name == name), None)
 
     def network_of_vni(self, vni: int) -> Network | None:
+        """The overlay network of a VNI."""
         return next((network for network in self.networks if network.vni == vni), None)
 
     def joined(self, other: Topology) -> Topology:
-        """Both as one: what was recorded apart belongs to one capture."""
+        """Both topologies as one, for captures of several hosts that are analyzed together."""
         return Topology(
             scenario=self.scenario or other.scenario,
             recorded={**other.recorded, **self.recorded},
@@ -183,18 +192,20 @@ class Topology:
 
     # -- on disk -----------------------------------------------------------------------------
     def to_json(self) -> str:
+        """The text of the file."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, sort_keys=True) + "\n"
 
     def save(self, path: str | PathLike[str]) -> None:
+        """Write the file."""
         Path(path).write_text(self.to_json(), encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Topology:
-        """Raises ValueError (with the path and what is wrong) if the file is no topology, OSError if there is none."""
+        """Read a file. Raises ValueError, with path and reason, for another kind of file; OSError if missing."""
         with Path(path).open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise ValueError(f"{path}: longer than {MOST_BYTES >> 20} MiB, which no topology is")
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ValueError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB, which no topology is")
         try:
             data = json.loads(raw.decode())
         except (ValueError, RecursionError) as error:
@@ -216,7 +227,7 @@ class Topology:
 
 
 def topology_path(capture: Path) -> Path:
-    """Where the topology of a capture lies: `overlay.pcapng` → `overlay.topology.json`."""
+    """The path of a capture's topology: `overlay.pcapng` → `overlay.topology.json`."""
     name = capture.name
     for suffix in (".gz", ".zst", ".lz4", ".pcapng", ".pcap", ".cap"):
         name = name.removesuffix(suffix)
@@ -224,7 +235,7 @@ def topology_path(capture: Path) -> Path:
 
 
 def role_from_name(name: str) -> str:
-    """What kind of place a point is, judged by its name alone (`A/web/eth0` → container)."""
+    """The role of a capture point, judged by its name alone (`A/web/eth0` → container)."""
     parts = name.split("/")
     interface = parts[-1]
     if interface == "lo":
@@ -243,17 +254,20 @@ def role_from_name(name: str) -> str:
 
 
 def _build(kind: Any, entry: dict[str, Any]) -> Any:
-    """Unknown keys are ignored: a newer capnet may have written the file. ValueError for a value of another type."""
+    """An object of one of the classes above. Raises ValueError for a value of another type.
+
+    Unknown keys are ignored: a newer capnet may have written the file.
+    """
     types = _types(kind)
-    known = {key: value for key, value in entry.items() if key in types}
-    for key, value in known.items():
-        if not _fits(value, types[key]):
+    values = {key: value for key, value in entry.items() if key in types}
+    for key, value in values.items():
+        if not _has_type(value, types[key]):
             raise ValueError(f"{key} of a {kind.__name__.lower()} is {value!r:.60}")
-    for address in known.get("addresses", ()):
-        ip_interface(address)  # ValueError says what is wrong with it
-    if known.get("mac") and not _MAC.fullmatch(known["mac"]):
-        raise ValueError(f"{known['mac']!r:.60} is no MAC address")
-    return kind(**known)
+    for address in values.get("addresses", ()):
+        ip_interface(address)  # its ValueError says what is wrong
+    if values.get("mac") and not _MAC.fullmatch(values["mac"]):
+        raise ValueError(f"{values['mac']!r:.60} is no MAC address")
+    return kind(**values)
 
 
 @cache
@@ -261,27 +275,27 @@ def _types(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    """Is this what JSON has for that type? For one of our classes, that is an object."""
-    if isinstance(wanted, UnionType):
-        return any(_fits(value, each) for each in get_args(wanted))
-    if is_dataclass(wanted):
+def _has_type(value: Any, type_hint: Any) -> bool:
+    """Is `value`, parsed from JSON, what a field with this type hint holds? For a dataclass, JSON has an object."""
+    if isinstance(type_hint, UnionType):
+        return any(_has_type(value, alternative) for alternative in get_args(type_hint))
+    if is_dataclass(type_hint):
         return isinstance(value, dict)
-    if (of := get_origin(wanted)) is not None:
-        inner = get_args(wanted)[-1]
-        parts = value.values() if isinstance(value, dict) else value
-        return isinstance(value, of) and all(_fits(each, inner) for each in parts)
-    return isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+    if (container := get_origin(type_hint)) is not None:
+        item_type = get_args(type_hint)[-1]
+        items = value.values() if isinstance(value, dict) else value
+        return isinstance(value, container) and all(_has_type(item, item_type) for item in items)
+    return isinstance(value, type_hint) and not (type_hint is int and isinstance(value, bool))
 
 
 def _host(entry: dict[str, Any]) -> Host:
     host: Host = _build(Host, entry)
-    host.interfaces = [_build(Interface, each) for each in entry.get("interfaces", [])]
+    host.interfaces = [_build(Interface, interface) for interface in entry.get("interfaces", [])]
     return host
 
 
 def _container(entry: dict[str, Any]) -> Container:
     container: Container = _build(Container, entry)
-    container.endpoints = [_build(Endpoint, each) for each in entry.get("endpoints", [])]
-    container.ports = [_build(PublishedPort, each) for each in entry.get("ports", [])]
+    container.endpoints = [_build(Endpoint, endpoint) for endpoint in entry.get("endpoints", [])]
+    container.ports = [_build(PublishedPort, port) for port in entry.get("ports", [])]
     return container
