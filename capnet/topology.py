@@ -21,7 +21,6 @@ from typing import Any, get_args, get_origin, get_type_hints
 SCHEMA = "capnet.topology/1"
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
-
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.made.build import ETHERNET, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
-NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47}
+NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Packet:
     flags: int = ACK
     tsval: int | None = None
     icmp: tuple[int, int] = (8, 0)
-    echo: int = 0  # ICMP identifier; of GRE the key
+    echo: int = 0  # ICMP identifier; of GRE the key, of ESP the SPI
     smac: str = "02:00:00:00:00:01"
     dmac: str = "02:00:00:00:00:02"
     vlan: int | None = None
@@ -90,6 +90,8 @@ class Packet:
         if self.proto == "gre":  # of IPv4 (RFC 2784), with a key (RFC 2890) if there is one
             key = struct.pack(">I", self.echo) if self.echo else b""
             return struct.pack(">HH", 0x2000 if key else 0, 0x0800) + key + self.payload
+        if self.proto == "esp":  # RFC 4303: SPI, sequence number, then what is encrypted
+            return struct.pack(">II", self.echo, self.seq) + self.payload
         kind, code = self.icmp
         return struct.pack(">BBHHH", kind, code, 0, self.echo, self.seq & 0xFFFF) + self.payload
 

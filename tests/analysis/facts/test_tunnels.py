@@ -1,4 +1,4 @@
-"""Tunnel facts of made captures: what they must say is known by construction (tests/made/make_*.py)."""
+"""Tunnel facts of made captures. Truth: what tests/made/make_*.py put into them."""
 
 from __future__ import annotations
 
@@ -12,58 +12,58 @@ def tunnels(name: str) -> list[Tunnel]:
     return analyze([PROJECT / "tests" / "made" / name], compiled=False).tunnels
 
 
-def test_esp_is_one_fact_per_pair_whatever_its_keys() -> None:
+def test_esp_with_several_spis_is_one_row_per_pair() -> None:
     pair, six, one_way = tunnels("esp.pcap")
     assert (pair.kind, pair.vni, pair.port, pair.encrypted, pair.one_way) == ("esp", None, None, True, False)
     assert pair.vteps == ["192.168.111.128", "192.168.111.129"]
     assert pair.spis == [0xBEEF0002, 0xC0FFEE01, 0xC0FFEE77]
     assert (pair.frames, pair.bytes) == (4, 170 + 170 + 106 + 106)
-    # Nothing inside can be read, so nothing is said about it.
+    # The payload cannot be decrypted.
     assert (pair.inner_bytes, pair.overhead_percent, pair.inner_macs, pair.inner_ips, pair.largest_inner_ip) == (
         (0, 0.0, [], [], 0)
     )
-    assert [each.frame for each in pair.evidence] == [1, 2, 4]
+    assert [tunnel.frame for tunnel in pair.evidence] == [1, 2, 4]
     assert (six.vteps, six.spis, six.frames) == (["fd01::128", "fd01::129"], [0xFFFFFFFF], 1)
     assert (one_way.vteps[1], one_way.spis, one_way.one_way) == ("192.168.111.130", [256], True)
 
 
-def test_esp_inside_udp_is_one_fact_both_ways() -> None:
+def test_esp_in_udp_is_one_row_for_both_directions() -> None:
     (pair,) = tunnels("esp_nat.pcap")
     assert (pair.kind, pair.port, pair.frames, pair.one_way) == ("esp", 4500, 2, False)
     assert pair.spis == [0xBEEF0002, 0xC0FFEE01]
 
 
-def test_authentication_alone_is_no_tunnel() -> None:
+def test_ah_without_esp_is_no_tunnel() -> None:
     (behind,) = tunnels("ah.pcap")  # the one packet in which ESP follows
     assert (behind.kind, behind.spis) == ("esp", [0xC0FFEE01])
 
 
-def test_geneve_is_told_by_vni() -> None:
-    found = tunnels("geneve.pcap")
-    assert [(each.kind, each.vni, each.port, each.one_way) for each in found] == [
+def test_geneve_has_one_row_per_vni() -> None:
+    geneve = tunnels("geneve.pcap")
+    assert [(tunnel.kind, tunnel.vni, tunnel.port, tunnel.one_way) for tunnel in geneve] == [
         ("geneve", 4097, 6081, False), ("geneve", 0xFFFFFF, 6081, True), ("geneve", 0, 6081, True),
         ("geneve", 5, 6081, True), ("geneve", 6, 6081, True), ("geneve", 7, 6081, True),
     ]  # fmt: skip
-    assert found[0].inner_macs == ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
-    assert found[0].inner_ips == ["10.0.1.2", "10.0.1.3"]
+    assert geneve[0].inner_macs == ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
+    assert geneve[0].inner_ips == ["10.0.1.2", "10.0.1.3"]
     # IP right behind the header has addresses though it has no MACs.
-    assert (found[4].inner_macs, found[4].inner_ips) == ([], ["10.0.1.2", "10.0.1.3"])
-    assert found[5].inner_ips == ["fd00::2", "fd00::3"]
+    assert (geneve[4].inner_macs, geneve[4].inner_ips) == ([], ["10.0.1.2", "10.0.1.3"])
+    assert geneve[5].inner_ips == ["fd00::2", "fd00::3"]
     # 54 bytes inside, 14 + 20 + 8 + 8 around them, twice.
-    assert (found[0].frames, found[0].inner_bytes, found[0].bytes) == (2, 108, 208)
+    assert (geneve[0].frames, geneve[0].inner_bytes, geneve[0].bytes) == (2, 108, 208)
 
 
-def test_gre_is_told_by_key() -> None:
-    found = tunnels("gre.pcap")
-    assert [(each.vni, each.frames, each.one_way, each.port) for each in found if "." in each.vteps[0]] == [
+def test_gre_has_one_row_per_key() -> None:
+    gre = tunnels("gre.pcap")
+    assert [(tunnel.vni, tunnel.frames, tunnel.one_way, tunnel.port) for tunnel in gre if "." in tunnel.vteps[0]] == [
         (None, 5, False, None), (77, 1, True, None), (0x123456FF, 1, True, None)
     ]  # fmt: skip
-    assert {each.kind for each in found} == {"gre"}
-    assert sorted(found[0].inner_ips) == ["10.0.1.2", "10.0.1.3", "fd00::2", "fd00::3"]
-    assert [each.vni for each in tunnels("erspan.pcap")] == [None, 100, 101, 102]
+    assert {tunnel.kind for tunnel in gre} == {"gre"}
+    assert sorted(gre[0].inner_ips) == ["10.0.1.2", "10.0.1.3", "fd00::2", "fd00::3"]
+    assert [tunnel.vni for tunnel in tunnels("erspan.pcap")] == [None, 100, 101, 102]
 
 
-def test_ip_in_ip_is_one_tunnel_whatever_is_inside() -> None:
+def test_ip_in_ip_with_any_payload_is_one_tunnel() -> None:
     four, six, within = tunnels("ipip.pcap")
     assert (four.kind, four.vni, four.port, four.frames, four.one_way) == ("ipip", None, None, 5, False)
     assert (four.vteps, six.vteps) == (["192.168.111.128", "192.168.111.129"], ["fd01::128", "fd01::129"])
@@ -72,19 +72,19 @@ def test_ip_in_ip_is_one_tunnel_whatever_is_inside() -> None:
     assert four.largest_inner_ip == 48 + 20 - 20  # IPv6 with an ICMPv6 echo and nothing in it
 
 
-def test_vxlan_needs_no_port_of_its_own() -> None:
-    (found,) = tunnels("vxlan_any_port.pcap")
-    assert (found.kind, found.vni, found.port, found.frames) == ("vxlan", 4097, 7777, 4)
+def test_vxlan_on_any_port_is_a_tunnel() -> None:
+    (vxlan,) = tunnels("vxlan_any_port.pcap")
+    assert (vxlan.kind, vxlan.vni, vxlan.port, vxlan.frames) == ("vxlan", 4097, 7777, 4)
     assert tunnels("not_vxlan.pcap") == []
 
 
-def test_a_port_given_by_the_user_is_vxlan_even_where_another_tunnel_has_its_port() -> None:
+def test_vxlan_port_option_wins_over_other_tunnels() -> None:
     made = PROJECT / "tests" / "made" / "geneve.pcap"
     assert analyze([made], compiled=False, vxlan_port=6081).tunnels == []  # no I flag in any of them
-    assert {each.kind for each in analyze([made], compiled=False).tunnels} == {"geneve"}
+    assert {tunnel.kind for tunnel in analyze([made], compiled=False).tunnels} == {"geneve"}
 
 
-def test_what_is_inside_a_tunnel_and_not_decoded_is_counted() -> None:
+def test_undecoded_payload_of_a_tunnel_is_counted() -> None:
     undecoded = {}
     for name in ("geneve_odd", "gre_odd", "ipip_odd", "mpls", "pppoe", "vxlan_gpe"):
         report = analyze([PROJECT / "tests" / "made" / f"{name}.pcap"], compiled=False)
@@ -102,7 +102,7 @@ def test_what_is_inside_a_tunnel_and_not_decoded_is_counted() -> None:
     }  # fmt: skip
 
 
-def test_tunnels_in_tunnels_end_at_a_stated_depth() -> None:
+def test_tunnels_in_tunnels_end_at_max_depth() -> None:
     report = analyze([PROJECT / "tests" / "made" / "vxlan_in_vxlan.pcap"], compiled=False)
     assert report.coverage.undecoded == {f"more than {MAX_DEPTH} tunnels inside each other": 2}
-    assert max(each.vni or 0 for each in report.tunnels) == 10
+    assert max(tunnel.vni or 0 for tunnel in report.tunnels) == 10
