@@ -19,15 +19,15 @@ _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 def is_loopback_point(context: Context, point: int) -> bool:
     """Does a point show no MAC addresses, and only loopback addresses or addresses that talk to themselves?"""
-    flows = context.flows[context.flows[:, schema.FLOW_POINT] == point]
-    if not len(flows):
+    flow_rows = np.flatnonzero(context.flows[:, schema.FLOW_POINT] == point)
+    if not len(flow_rows):
         return context.points[point].role == "loopback"
-    macs = flows[:, [schema.FLOW_SMAC, schema.FLOW_DMAC]]
+    macs = context.flows[flow_rows[:, None], [schema.FLOW_SMAC, schema.FLOW_DMAC]]
     if (macs > 0).any():
         return False
     if (macs == 0).all():
         return True  # Linux gives lo the MAC 00:00:00:00:00:00
-    return bool(_is_with_itself(flows).all())
+    return bool(_is_with_itself(context.flows[flow_rows]).all())
 
 
 def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackConversation]:

@@ -122,11 +122,11 @@ def _stations_right_behind(
 
 def _neighbour_points(context: Context, point: int) -> set[int]:
     """Points with a flow link to or from this one that changes nothing: same addresses, same TTL, same MACs."""
-    links = flow_links(context)
-    before, after = context.flows[links.source], context.flows[links.target]
-    is_same = (before[:, _SAME_FRAME] == after[:, _SAME_FRAME]).all(axis=1) & (links.ttl_delta == 0)
-    is_same &= before[:, schema.FLOW_VIA] == 0
-    sources, targets = before[:, schema.FLOW_POINT], after[:, schema.FLOW_POINT]
+    links, flows = flow_links(context), context.flows
+    is_same = (links.ttl_delta == 0) & (flows[links.source, schema.FLOW_VIA] == 0)
+    for column in _SAME_FRAME:  # one at a time: whole rows of all links would be most of the memory of an analysis
+        is_same &= flows[links.source, column] == flows[links.target, column]
+    sources, targets = (flows[rows, schema.FLOW_POINT] for rows in (links.source, links.target))
     return {*sources[is_same & (targets == point)].tolist(), *targets[is_same & (sources == point)].tolist()}
 
 
@@ -190,9 +190,9 @@ def _confidence(context: Context, segments: Segments, parent: MacvlanParent, has
 
 def _has_a_mac_in_all(context: Context, point: int) -> bool:
     """Is one MAC an end of every unicast flow? Then the point is that station's interface, or the end of a veth."""
-    flows = context.flows[unicast(context, point)]
-    counts = Counter([*flows[:, schema.FLOW_SMAC].tolist(), *flows[:, schema.FLOW_DMAC].tolist()])
-    return any(count >= len(flows) for count in counts.values())
+    rows = unicast(context, point)
+    smacs, dmacs = (context.flows[rows, column].tolist() for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    return any(count >= len(rows) for count in Counter([*smacs, *dmacs]).values())
 
 
 def _look_at_child_frames(context: Context, segments: Segments, parent: MacvlanParent) -> None:

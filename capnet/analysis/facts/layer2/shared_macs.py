@@ -51,11 +51,11 @@ def _ips_in_all(context: Context, point: int) -> set[str]:
     rows = unicast(context, point)
     if not len(rows):
         return set()
-    flows = context.flows[rows]
+    sources, destinations = (context.flows[rows[:, None], columns] for columns in (_SOURCE, _DESTINATION))
     ips = set()
     for ip in _ends(context, int(rows[0])):  # only an end of the first flow can be an end of all
         value = address_value(ip)
-        is_end = (flows[:, _SOURCE] == value).all(axis=1) | (flows[:, _DESTINATION] == value).all(axis=1)
+        is_end = (sources == value).all(axis=1) | (destinations == value).all(axis=1)
         if is_end.all():
             ips.add(ip)
     return ips
