@@ -25,7 +25,8 @@ FLOORS = {
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
     "capnet.report": (
-        "document escape text", "words", "grouping wireshark", "drawing", "frame summary", "sections", "formats",
+        "document escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",
+        "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (

@@ -1,8 +1,8 @@
-"""Strings from captures and files are hostile; this is the one door they pass before a terminal.
+"""Makes strings from captures and files printable.
 
 An interface name, a host name or a comment may hold an ANSI escape that repaints the screen, a right-to-left override
-that turns a name around, a newline that forges a row. `str.isprintable` is false for exactly these: categories Cc, Cf
-(bidi controls, zero-width characters), Cs, Co, Cn, Zl, Zp and every Zs but the space.
+that reverses a name, or a newline that forges a row. `str.isprintable` is false for exactly these: categories Cc, Cf
+(bidi controls, zero-width characters), Cs, Co, Cn, Zl, Zp and every Zs except the space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 def visible(text: str, keep: str = "") -> str:
     r"""`text` with everything unprintable spelled out: `\x1b`, `\u202e`, `\U000e0001`.
 
-    Characters in `keep` pass as they are (a newline in a text of our own making).
+    Characters in `keep` stay as they are, such as the newlines of a text that capnet itself wrote.
     """
     if text.isprintable():
         return text
@@ -22,16 +22,18 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def visible_all(value: Any) -> Any:
-    """A JSON-like value with every string in it, keys too, made visible. Parts that need no change are not copied."""
+    """A JSON-like value in which every string, keys too, is made visible. Parts that need no change are not copied."""
     if isinstance(value, dict):
-        return {visible(str(key)): _visible_part(each) for key, each in value.items()}
+        return {visible(str(key)): _visible_part(part) for key, part in value.items()}
     return _visible_part(value)
 
 
 def _visible_part(value: Any) -> Any:
-    """Looked at as one text first: mostly nothing is to be done, and asking each string takes six times as long."""
+    """Tests the value as one text first: mostly all of it is printable, and a test of each string takes six times as
+    long.
+    """
     text = json.dumps(value, ensure_ascii=False)
-    # JSON writes control characters with a backslash; what else is unprintable it writes as it is.
+    # JSON writes control characters with a backslash, and all other unprintable characters as they are.
     return value if "\\" not in text and text.isprintable() else _spell_out(value)
 
 
@@ -39,9 +41,9 @@ def _spell_out(value: Any) -> Any:
     if isinstance(value, str):
         return visible(value)
     if isinstance(value, dict):
-        return {visible(str(key)): _spell_out(each) for key, each in value.items()}
+        return {visible(str(key)): _spell_out(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_spell_out(each) for each in value]
+        return [_spell_out(item) for item in value]
     return value
 
 

@@ -1,4 +1,4 @@
-"""Rows of the document that a reader takes as one: the same thing seen at several points."""
+"""Groups rows of the document that a reader takes as one: the same flow, verdict or tunnel at several points."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Iterable
 from capnet.report.document import Document
 from capnet.report.words import Words
 
-Groups = list[list[Document]]  # none is empty
+Groups = list[list[Document]]  # no group is empty
 
 
 def same_flow(document: Document, words: Words) -> Groups:
-    """The biggest flows by what they are, and by the names that their addresses have where they were seen."""
+    """The biggest flows, grouped by their 5-tuple, their tunnel, and the names of their addresses at their point."""
     keys = ("proto", "src", "sport", "dst", "dport", "id", "depth", "vni")
     rows = document.get("flows", {}).get("top", [])
     return _grouped(((*(row.get(key) for key in keys), words.flow(row)), row) for row in rows)
 
 
 def same_verdict(document: Document) -> Groups:
-    """Verdicts on the same MACs and addresses, for the same reason."""
+    """Verdicts on MACs, grouped by MACs, addresses and reason."""
     rows = document.get("macs", [])
     return _grouped(((row["verdict"], *row["macs"], *row["ips"], row["because"]), row) for row in rows)
 
 
 def same_tunnel(document: Document) -> Groups:
-    """Tunnels of one kind and number between the same ends."""
+    """Tunnels, grouped by kind, id, port and ends."""
     rows = document.get("tunnels", [])
     return _grouped(((row["kind"], row["vni"], row["port"], *row["vteps"]), row) for row in rows)
 
 
 def _grouped(rows: Iterable[tuple[tuple[object, ...], Document]]) -> Groups:
-    """In the order of their first rows."""
+    """Rows of one key, in the order of their first rows. `rows`: (key, row)."""
     groups: dict[tuple[object, ...], list[Document]] = {}
     for key, row in rows:
         groups.setdefault(key, []).append(row)

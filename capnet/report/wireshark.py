@@ -10,6 +10,7 @@ from capnet.wire.protocols import KIND_OF_NAME
 
 
 def address(value: str) -> str:
+    """Packets from or to this IPv4 or IPv6 address."""
     field = "ip.addr" if ip_address(value).version == 4 else "ipv6.addr"
     return f"{field} == {value}"
 
@@ -26,7 +27,7 @@ def nat(row: Document) -> str:
     """
     before, after, proto = row["before"], row["after"], row["proto"]
     if proto == "icmp":
-        ids = sorted({each["id"] for each in (before, after) if each.get("id") is not None})
+        ids = sorted({side["id"] for side in (before, after) if side.get("id") is not None})
         kept = before["dst"] if before["dst"] == after["dst"] else before["src"]
         return " && ".join([address(kept), *([_any("icmp.ident", ids)] if ids else [])])
     for end, port in (("src", "sport"), ("dst", "dport")):
@@ -47,28 +48,28 @@ def tunnel(row: Document) -> str:
 
 
 def frames(evidence: Iterable[Document]) -> str:
-    """`frame.number in {3, 17}`: of one file."""
-    numbers = sorted({each["frame"] for each in evidence})
+    """`frame.number in {3, 17}`: these frames, all of one file."""
+    numbers = sorted({frame["frame"] for frame in evidence})
     return f"frame.number == {numbers[0]}" if len(numbers) == 1 else _any("frame.number", numbers)
 
 
 def best(document: Document) -> tuple[str, str] | None:
-    """(what it shows, filter) for the thing in this report a person most likely wants to see next."""
+    """(what it shows, filter) of what a reader most likely wants to see next; None if there is nothing to show."""
     for finding in document.get("findings", []):
         evidence = finding["evidence"]
         if finding["level"] == "error" and evidence:
             file = evidence[0]["file"]
-            return finding["name"], frames(each for each in evidence if each["file"] == file)
+            return finding["name"], frames(frame for frame in evidence if frame["file"] == file)
     if document.get("nat"):
         return "the first translated flow", nat(document["nat"][0])
     if document.get("tunnels"):
         row = document["tunnels"][0]
         return f"the {row['kind']} tunnel", tunnel(row)
-    for key, says in (("paths", "the first path"), ("flows", "the biggest flow")):
+    for key, meaning in (("paths", "the first path"), ("flows", "the biggest flow")):
         rows = document.get(key) or []
         rows = rows["top"] if isinstance(rows, dict) else rows
         if rows:
-            return says, flow(rows[0]["proto"], rows[0].get("flow", rows[0]))
+            return meaning, flow(rows[0]["proto"], rows[0].get("flow", rows[0]))
     return None
 
 

@@ -1,4 +1,4 @@
-"""How a report speaks of addresses, flows and frames: names where there are names, short forms where they are clear."""
+"""How a report writes addresses, flows and frames: by their names, and short where that is unambiguous."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from capnet.report.document import Document
 from capnet.report.text import fit, listing
 
 ARROW = " → "
+MAX_NAME_WIDTH = 24  # terminal columns of a name; two names and their ports fit a column of a table
 
 
 class Words:
-    """`names` maps an address to the name a person uses for it; a report of `one_point` does not repeat the point.
+    """Writes addresses by their names, and frames by their points.
 
-    `names_at`: point → address → name, of addresses that are not the same everywhere.
+    `names`: address → name. `names_at`: point → address → name, of addresses that several hosts have. With `one_point`,
+    the report does not repeat the name of the point.
     """
 
     def __init__(
@@ -23,16 +25,16 @@ class Words:
         names_at: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.one_point = one_point
-        self.names = {address: fit(name, 24) for address, name in names.items()}
+        self.names = {address: fit(name, MAX_NAME_WIDTH) for address, name in names.items()}
         self.names_at = {
-            point: {address: fit(name, 24) for address, name in known.items()}
-            for point, known in (names_at or {}).items()
+            point: {address: fit(name, MAX_NAME_WIDTH) for address, name in own.items()}
+            for point, own in (names_at or {}).items()
         }
         self._introduced: set[str] = set()
 
     @classmethod
     def of(cls, document: Document) -> Words:
-        """The words for a report."""
+        """The words for a document."""
         return cls(document.get("names", {}), len(document["points"]) == 1, document.get("names_at"))
 
     def address(self, address: str, point: str = "") -> str:
@@ -41,11 +43,11 @@ class Words:
 
     def introduce(self, *addresses: str, most: int = 4) -> str:
         """`web (172.17.0.2) and 172.17.0.9`: names with their addresses, for the first mention."""
-        people: dict[str, list[str]] = {}
+        owners: dict[str, list[str]] = {}
         for address in addresses:
-            people.setdefault(self.address(address), []).append(address)
+            owners.setdefault(self.address(address), []).append(address)
         texts = []
-        for name, owned in people.items():
+        for name, owned in owners.items():
             texts.append(name if [name] == owned else f"{name} ({', '.join(owned)})")
             if len(texts) <= most:
                 self._introduced.update(owned)
@@ -75,8 +77,8 @@ class Words:
     def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
         """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
         earliest: dict[str, Document] = {}
-        for each in evidence:
-            earliest.setdefault(each["point"], each)
+        for frame in evidence:
+            earliest.setdefault(frame["point"], frame)
         return [
             self.place(point, f"#{earliest[point]['frame']}" if point in earliest else "")
             for point in dict.fromkeys(points)
@@ -85,8 +87,8 @@ class Words:
     def frames(self, evidence: Sequence[Document], most: int) -> list[str]:
         """`A/ens33 #3 #7`, `B/ens33 #9`: of the first `most` frames, those of each point."""
         frames: dict[str, list[str]] = {}
-        for each in evidence[:most]:
-            frames.setdefault(each["point"], []).append(f"#{each['frame']}")
+        for frame in evidence[:most]:
+            frames.setdefault(frame["point"], []).append(f"#{frame['frame']}")
         return [self.place(point, " ".join(numbers)) for point, numbers in frames.items()]
 
     def place(self, point: str, frames: str = "") -> str:
@@ -106,8 +108,8 @@ class Words:
         for address in shown:
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
-        for known in self.names_at.values():
-            for address, name in known.items():
+        for names in self.names_at.values():
+            for address, name in names.items():
                 if address in shown and address not in addresses.setdefault(name, []):
                     addresses[name].append(address)
         return [(name, ", ".join(addresses[name])) for name in sorted(addresses)]

@@ -1,0 +1,181 @@
+"""Sentences about the most likely network model and its containers: what nothing else in a report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from capnet.report.document import Document
+from capnet.report.text import count, listing, spelled
+from capnet.report.words import Words
+
+MIN_MODEL_CONFIDENCE = 0.5  # less is a guess, and a guess is no headline
+MAX_MAC_SENTENCES = 2  # further networks of one model are in the table of MACs
+
+
+def model_sentences(document: Document, words: Words) -> list[str]:
+    """Sentences of the most likely model; [] for bridge and overlay, which the sentences on NAT and tunnels explain."""
+    model = next(iter(document.get("models", [])), None)
+    write = _WRITERS.get(model["model"]) if model and model["confidence"] >= MIN_MODEL_CONFIDENCE else None
+    return list(write(document, words)) if write else []
+
+
+def container_sentences(document: Document, words: Words) -> Iterator[str]:
+    """Which containers there are and how they talk to each other; without containers, the biggest flow."""
+    addresses = _container_addresses(document, words)
+    if not addresses:
+        if document.get("flows", {}).get("top"):
+            flow = document["flows"]["top"][0]
+            yield f"The biggest flow is {flow['proto']} {words.flow(flow)}, {count(flow['packets'], 'packet')}."
+        return
+    introduced, total = words.introduce(*addresses), len({words.address(ip) for ip in addresses})
+    subject = f"{spelled(total)} container{'' if total == 1 else 's'}"
+    between = _flows_between(document, set(addresses))
+    if between.has_tunnelled:
+        yield f"{subject}, {introduced}, talk to each other through a tunnel."
+    elif between.has_any:
+        is_rewritten = any(
+            {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
+        )
+        unchanged = "" if is_rewritten or "nat" not in document else " unchanged"
+        yield f"{subject}, {introduced}, talk to each other{unchanged}."
+    else:
+        yield f"{subject} {'was' if total == 1 else 'were'} seen: {introduced}."
+
+
+# -- models -----------------------------------------------------------------------------------------
+def _none(document: Document, words: Words) -> Iterator[str]:
+    evidence_points = {frame["point"] for frame in document["models"][0]["evidence"]}
+    active = [point for point in document["points"] if point["name"] in evidence_points]
+    others = [point["name"] for point in document["points"] if point["name"] not in evidence_points]
+    if active:
+        silent = f" {listing(others, 4)} heard nothing of it." if others else ""
+        packets = count(sum(point["packets"] for point in active), "packet")
+        where = listing([point["name"] for point in active], 3)
+        yield f"Nothing left its network namespace: {packets} over loopback at {where}.{silent}"
+    else:
+        yield f"Nothing was heard at {listing(others, 4)}."
+
+
+def _host(document: Document, words: Words) -> Iterator[str]:
+    evidence_points = {frame["point"] for frame in document["models"][0]["evidence"]}
+    stations = [
+        station
+        for station in document.get("stations", [])
+        if evidence_points & set(station["points"]) and station["kind"] != "multicast"
+    ]
+    reasons = _words_of_reasons(document)
+    ips = [ip for station in stations for ip in station["ips"] if not _is_link_local(ip) and ip in reasons]
+    host = words.introduce(*ips) if ips else "The host"
+    silent = [
+        point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
+    ]
+    unheard = f" {listing(silent, 3)} heard nothing of it." if silent else ""
+    yield f"{host} speaks with its card's own address and MAC: nothing is rewritten, wrapped or bridged.{unheard}"
+
+
+def _container(document: Document, words: Words) -> Iterator[str]:
+    shared = _verdicts(document, "shared")
+    loopbacks = [point["name"] for point in document["points"] if point["role"] == "loopback" and point["packets"]]
+    if shared:
+        ips = list(dict.fromkeys(ip for row in shared for ip in row["ips"]))
+        where = f" at {listing(loopbacks, 2)}" if loopbacks else ""
+        macs = listing(list(dict.fromkeys(mac for row in shared for mac in row["macs"])), 2)
+        yield (
+            f"Two processes or more share the network namespace of {words.introduce(*ips)}: client and server talk "
+            f"over loopback{where}, to others they are one MAC, {macs}, with one address."
+        )
+    yield from container_sentences(document, words)
+
+
+def _macvlan(document: Document, words: Words) -> Iterator[str]:
+    for row in _verdicts(document, "distinct")[:MAX_MAC_SENTENCES]:
+        verb, apiece = ("are", ", each") if len(row["ips"]) > 1 else ("is", "")
+        yield (
+            f"{_owners(row['ips'], words)} {verb} on the network of {row['point']} itself{apiece} with a MAC of its "
+            "own; nothing is rewritten."
+        )
+    if any(finding["name"] == "macvlan-host-isolation" for finding in document.get("findings", [])):
+        yield "Their own host cannot reach them."
+    yield from _unchanged(document)
+
+
+def _ipvlan(document: Document, words: Words) -> Iterator[str]:
+    rows = _verdicts(document, "shared")
+    for macs in list(dict.fromkeys(tuple(row["macs"]) for row in rows))[:MAX_MAC_SENTENCES]:
+        ips = list(dict.fromkeys(ip for row in rows if tuple(row["macs"]) == macs for ip in row["ips"]))
+        inner = [ip for ip in ips if not _is_host(document, words, ip)]
+        is_layer3 = document["models"][0]["model"] == "ipvlan-l3"
+        how = "that nobody resolves by ARP: others need a route" if is_layer3 else "on the network of the card"
+        share, apiece = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the host's card", "")
+        owners = _owners(inner or ips, words)
+        yield f"{owners} {share}, {listing(list(macs))}, {apiece}with an address of its own {how}."
+    yield from _unchanged(document)
+
+
+_WRITERS = {
+    "none": _none, "host": _host, "container": _container, "macvlan": _macvlan,
+    "ipvlan-l2": _ipvlan, "ipvlan-l3": _ipvlan,
+}  # fmt: skip
+
+
+# -- parts ------------------------------------------------------------------------------------------
+def _verdicts(document: Document, *names: str) -> list[Document]:
+    return [row for row in document.get("macs", []) if row["verdict"] in names]
+
+
+def _owners(ips: list[str], words: Words) -> str:
+    """`Two containers, web (10.0.1.2) and bbox (10.0.1.3),`; addresses without names are `stations`."""
+    noun = "container" if all(ip in words.names for ip in ips) else "station"
+    return f"{spelled(len(ips))} {noun}{'' if len(ips) == 1 else 's'}, {words.introduce(*ips)},"
+
+
+def _unchanged(document: Document) -> Iterator[str]:
+    if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).has_any:
+        yield "They talk to each other unchanged."
+
+
+class _FlowsBetween(NamedTuple):
+    has_any: bool
+    has_tunnelled: bool
+
+
+def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
+    """Are there flows with both ends among `addresses`, and is any of them inside a tunnel?"""
+    flows = [
+        flow
+        for flow in document.get("flows", {}).get("top", [])
+        if flow["src"] in addresses and flow["dst"] in addresses and flow["src"] != flow["dst"]
+    ]
+    return _FlowsBetween(bool(flows), any(flow["depth"] for flow in flows))
+
+
+def _container_addresses(document: Document, words: Words) -> list[str]:
+    """The addresses that name containers, each once."""
+    stations = [row for row in document.get("stations", []) if row["kind"] == "container" and row["ips"]]
+    # An address that two hosts use has no name of its own; its owners are introduced by their other addresses.
+    names = {words.address(ip) for row in stations for ip in row["ips"]}
+    addresses = [
+        ip
+        for row in stations
+        for ip in row["ips"]
+        if not _is_link_local(ip)
+        and not _is_host(document, words, ip)
+        and (ip in words.names or not names.issuperset(row["names"] or [""]))
+    ]
+    return list(dict.fromkeys(addresses))
+
+
+def _is_host(document: Document, words: Words, ip: str) -> bool:
+    """Is this the address of a host by its name, that of points such as `A/ens33`?"""
+    hosts = {point["name"].split("/")[0] for point in document["points"] if "/" in point["name"]}
+    return words.names.get(ip, "").split("/")[0] in hosts
+
+
+def _words_of_reasons(document: Document) -> set[str]:
+    return {word.strip(",.;") for reason in document["models"][0]["because"] for word in reason.split()}
+
+
+def _is_link_local(address: str) -> bool:
+    """Is this an address of one link only, or no address yet?"""
+    return address.startswith(("fe80:", "169.254.")) or address in ("0.0.0.0", "::")
