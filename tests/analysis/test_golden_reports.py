@@ -1,4 +1,4 @@
-"""The reports of the golden captures against what conntrack, docker inspect and tshark say of them."""
+"""Reports of the golden captures. Truth: conntrack, docker inspect and tshark."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def seen_by_tshark(path: Path) -> set[tuple[str, ...]]:
 
 
 def captured(path: Path) -> set[Any]:
-    """conntrack's translations whose first form passed a tap: entries of earlier connections may still linger."""
+    """conntrack's translations whose original tuple was captured: entries of earlier connections are left out."""
     frames = seen_by_tshark(path)
-    return {
-        each
-        for each in translations(topology_path(path))
-        if (each.proto, each.before[0], _text(each.before[1], each.before[4]), each.before[2], _text(each.before[3]))
-        in frames
-    }
+    return {entry for entry in translations(topology_path(path)) if _as_tshark(entry.proto, entry.before) in frames}
+
+
+def _as_tshark(proto: str, form: tuple[Any, ...]) -> tuple[str, ...]:
+    src, sport, dst, dport, ident = form
+    return (proto, src, _text(sport, ident), dst, _text(dport))
 
 
 def _text(port: object, ident: object = None) -> str:
@@ -63,7 +63,7 @@ def _text(port: object, ident: object = None) -> str:
 
 
 @pytest.mark.parametrize("path", [BRIDGE, OVERLAY], ids=lambda path: path.stem)
-def test_nat_is_what_conntrack_says_no_more_and_no_less(path: Path) -> None:
+def test_nat_of_golden_is_that_of_conntrack(path: Path) -> None:
     expected = captured(path)
     assert len(expected) == 4
     assert reported(report(path)) == expected
@@ -73,37 +73,40 @@ GOLDEN = sorted((PROJECT / "pcaps").glob("*.pcapng"))
 
 
 def both_forms_captured(path: Path) -> set[Any]:
-    """conntrack's replied translations whose packets tshark saw in both forms, in either direction."""
+    """conntrack's translations whose packets tshark saw before and after, in either direction."""
     frames = seen_by_tshark(path)
 
     def passed(proto: str, form: tuple[Any, ...]) -> bool:
         src, sport, dst, dport, ident = form
-        there = (proto, src, _text(sport, ident), dst, _text(dport))
-        back = (proto, dst, _text(dport, ident), src, _text(sport))
-        return there in frames or back in frames
+        reply = (dst, dport if ident is None else ident, src, sport, None)
+        return _as_tshark(proto, form) in frames or _as_tshark(proto, reply) in frames
 
     return {
-        each
-        for each in translations(topology_path(path))
-        if passed(each.proto, each.before) and passed(each.proto, each.after)
+        entry
+        for entry in translations(topology_path(path))
+        if passed(entry.proto, entry.before) and passed(entry.proto, entry.after)
     }
 
 
+def by_the_host(report: dict[str, Any]) -> set[Any]:
+    """The translations of a report without Docker's embedded DNS, which the container's own conntrack has."""
+    return {entry for entry in reported(report) if entry.before[2:4] != ("127.0.0.11", 53)}
+
+
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_every_translation_seen_in_both_forms_is_found_and_none_that_conntrack_does_not_have(path: Path) -> None:
-    # The embedded DNS of a container is translated inside it: its own connection table, not the host's, would say so.
-    found = {each for each in reported(report(path)) if each.before[2:4] != ("127.0.0.11", 53)}
-    assert both_forms_captured(path) <= found <= translations(topology_path(path))
+def test_translation_seen_on_both_sides_is_told(path: Path) -> None:
+    """And no other: nothing is told that conntrack does not have."""
+    assert both_forms_captured(path) <= by_the_host(report(path)) <= translations(topology_path(path))
 
 
 @pytest.mark.parametrize("path", [BRIDGE, OVERLAY], ids=lambda path: path.stem)
-def test_nat_needs_no_topology(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    found = alone(path, tmp_path_factory.mktemp("alone"))
-    assert reported(found) == captured(path)
-    assert min(row["confidence"] for row in found["nat"]) >= 0.8
+def test_nat_without_topology_is_the_same(path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    without_topology = alone(path, tmp_path_factory.mktemp("alone"))
+    assert reported(without_topology) == captured(path)
+    assert min(row["confidence"] for row in without_topology["nat"]) >= 0.8
 
 
-def test_all_three_protocols_are_masqueraded_and_one_connection_comes_in() -> None:
+def test_bridge_golden_has_snat_of_three_protocols() -> None:
     rows = {(row["kind"], row["proto"]): row for row in report(BRIDGE)["nat"]}
     assert set(rows) == {("snat", "tcp"), ("snat", "udp"), ("snat", "icmp"), ("dnat", "tcp")}
     for row in rows.values():
@@ -113,18 +116,18 @@ def test_all_three_protocols_are_masqueraded_and_one_connection_comes_in() -> No
     assert (rows["snat", "udp"]["before"]["point"], rows["snat", "udp"]["after"]["point"]) == ("A/docker0", "A/ens33")
 
 
-def test_the_tunnel_is_what_docker_and_tshark_say() -> None:
+def test_tunnel_is_what_docker_and_tshark_say() -> None:
     topology = json.loads(topology_path(OVERLAY).read_text())
-    network = next(each for each in topology["networks"] if each["driver"] == "overlay")
+    network = next(network for network in topology["networks"] if network["driver"] == "overlay")
     outer = [row for row in stored(OVERLAY)[1] if row.get("tunnel") == "vxlan"]
     inner = [row for row in stored(OVERLAY)[1] if row.get("via") == "vxlan"]
     tunnels = report(OVERLAY)["tunnels"]
-    assert {each["vni"] for each in tunnels} == {network["vni"]} == {int(row["vni"]) for row in outer}
-    assert {each["network"] for each in tunnels} == {network["name"]}
-    assert {tuple(each["vteps"]) for each in tunnels} == {tuple(sorted({row["src"] for row in outer}))}
-    assert sum(each["frames"] for each in tunnels) == len(outer)
-    assert sum(each["bytes"] for each in tunnels) == sum(int(row["wirelen"]) for row in outer)
-    assert all(set(each["inner_ips"]) == {row["src"] for row in inner if "src" in row} for each in tunnels)
+    assert {tunnel["vni"] for tunnel in tunnels} == {network["vni"]} == {int(row["vni"]) for row in outer}
+    assert {tunnel["network"] for tunnel in tunnels} == {network["name"]}
+    assert {tuple(tunnel["vteps"]) for tunnel in tunnels} == {tuple(sorted({row["src"] for row in outer}))}
+    assert sum(tunnel["frames"] for tunnel in tunnels) == len(outer)
+    assert sum(tunnel["bytes"] for tunnel in tunnels) == sum(int(row["wirelen"]) for row in outer)
+    assert all(set(tunnel["inner_ips"]) == {row["src"] for row in inner if "src" in row} for tunnel in tunnels)
     containers = {
         endpoint["addresses"][0].split("/")[0]: container["name"]
         for container in topology["containers"]
@@ -135,30 +138,29 @@ def test_the_tunnel_is_what_docker_and_tshark_say() -> None:
 
 
 @pytest.mark.parametrize(("path", "model"), [(BRIDGE, "bridge"), (OVERLAY, "overlay")], ids=["bridge", "overlay"])
-def test_the_model_is_named_from_packets_alone(
-    path: Path, model: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    for found in (report(path), alone(path, tmp_path_factory.mktemp("alone"))):
-        first, *others = found["models"]
+def test_model_without_topology_is_likely(path: Path, model: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for models in (report(path)["models"], alone(path, tmp_path_factory.mktemp("alone"))["models"]):
+        first, *others = models
         assert first["model"] == model and first["confidence"] >= 0.8
-        assert all(each["confidence"] < 0.5 for each in others)
+        assert all(other["confidence"] < 0.5 for other in others)
 
 
-def test_a_packet_from_outside_is_followed_from_wire_to_container() -> None:
+def test_published_port_path_ends_at_the_container() -> None:
     path = next(
-        each
-        for each in report(BRIDGE)["paths"]
-        if each["flow"]["dport"] == 8080 and each["flow"]["dst"] == "192.168.111.128"
+        path
+        for path in report(BRIDGE)["paths"]
+        if path["flow"]["dport"] == 8080 and path["flow"]["dst"] == "192.168.111.128"
     )
     points = [hop["point"] for hop in path["hops"]]
-    web = next(each for each in json.loads(topology_path(BRIDGE).read_text())["containers"] if each["name"] == "web")
+    containers = json.loads(topology_path(BRIDGE).read_text())["containers"]
+    web = next(container for container in containers if container["name"] == "web")
     veth = web["endpoints"][0]["veth"]
     assert points == ["B/ens33", "A/ens33", "A/docker0", f"A/{veth}", "A/web/eth0"]
     assert "dnat" in path["hops"][2]["change"]
     assert path["ends"] == "delivered"
 
 
-def test_nothing_is_dropped_silently() -> None:
+def test_coverage_counts_every_frame() -> None:
     for path in (BRIDGE, OVERLAY):
         coverage = report(path)["coverage"]
         assert coverage["frames"] == len({row["frame"] for row in stored(path)[1]})
@@ -166,68 +168,79 @@ def test_nothing_is_dropped_silently() -> None:
 
 
 @pytest.mark.parametrize("name", ["ipvlan-l2", "ipvlan-l3", "macvlan"])
-def test_what_comes_from_the_wire_passes_the_card_before_its_child(name: str) -> None:
-    """True by construction: the child hears what its card received, with the same time stamp."""
+def test_path_from_the_wire_passes_the_parent_first(name: str) -> None:
+    """True by construction: the child gets what its parent received, with the same time stamp."""
     arriving = [
         [hop.point for hop in path.hops]
         for path in analyze([PROJECT / "pcaps" / f"{name}.pcapng"]).paths
         if path.hops[0].point == "B/ens33" and len(path.hops) > 2
     ]
     assert len(arriving) >= 2
-    assert all(way[1] == "A/ens33" for way in arriving)
+    assert all(points[1] == "A/ens33" for points in arriving)
 
 
-def test_an_address_that_both_hosts_have_is_named_by_the_host_of_the_point() -> None:
+def test_address_of_both_hosts_is_named_by_its_point() -> None:
     """`docker inspect`: 172.20.0.3 is left's on docker_gwbridge of A, right's on that of B."""
     owners = {
         container["host"]: container["name"]
         for container in json.loads(topology_path(OVERLAY).read_text())["containers"]
-        if any(address.startswith("172.20.0.3/") for each in container["endpoints"] for address in each["addresses"])
+        if any(
+            address.startswith("172.20.0.3/")
+            for endpoint in container["endpoints"]
+            for address in endpoint["addresses"]
+        )
     }
-    found = report(OVERLAY)
+    overlay = report(OVERLAY)
     assert owners == {"A": "left", "B": "right"}
-    assert "172.20.0.3" not in found["names"]
-    named = {point: names["172.20.0.3"] for point, names in found["names_at"].items() if "172.20.0.3" in names}
-    assert named == {
+    assert "172.20.0.3" not in overlay["names"]
+    names = {
+        point: at_point["172.20.0.3"] for point, at_point in overlay["names_at"].items() if "172.20.0.3" in at_point
+    }
+    assert names == {
         "A/docker_gwbridge": "left", "A/left/eth1": "left", "B/docker_gwbridge": "right", "B/right/eth1": "right",
     }  # fmt: skip
-    said = render(found)
-    assert "left:43036 → B:7000" in said and "right:37410 → A:7000" in said
-    assert "172.20.0.3:" not in said
+    text = render(overlay)
+    assert "left:43036 → B:7000" in text and "right:37410 → A:7000" in text
+    assert "172.20.0.3:" not in text
 
 
-def test_nothing_was_lost_in_any_golden() -> None:
+def test_golden_captures_have_no_loss() -> None:
     """No scenario loses a packet between its points, and no capture program dropped one: their counters are stored."""
     for path in GOLDEN:
-        found = report(path)
-        assert all(point["dropped"] in (0, None) for point in found["points"])
-        assert not [hop for each in found["paths"] for hop in each["hops"] if hop["lost"] or hop["outside"]], path.stem
-        assert not [each for each in found["findings"] if each["name"] == "packet-loss"], path.stem
+        golden = report(path)
+        assert all(point["dropped"] in (0, None) for point in golden["points"])
+        assert not [hop for hop in hops(golden) if hop["lost"] or hop["outside"]], path.stem
+        assert not [finding for finding in golden["findings"] if finding["name"] == "packet-loss"], path.stem
+
+
+def hops(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The hops of all paths."""
+    return [hop for path in report["paths"] for hop in path["hops"]]
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_with_any_one_point_less_nothing_is_lost_and_no_other_translation_appears(path: Path, tmp_path: Path) -> None:
-    """Less was heard, but what the kernel did is the same.
+def test_golden_without_a_point_has_no_new_facts(path: Path, tmp_path: Path) -> None:
+    """Without any one point, no packet is lost and no other translation appears.
 
-    The one allowance is a translation that is half done at the only point left that shows it: one end of it is then
-    conntrack's, the other as the half-way form has it.
+    One translation is allowed: if the only point left shows it half done, its one end is conntrack's and the other that
+    of the half-rewritten packet.
     """
-    known = translations(topology_path(path))
-    halves = {(each.proto, each.after) for each in known}
+    entries = translations(topology_path(path))
+    after = {(entry.proto, entry.after) for entry in entries}
     with open_capture(path) as capture:
-        frames = [(each.interface, each.time, each.wirelen, bytes(each.data)) for each in capture.records()]
-        names = [each.name for each in capture.interfaces]
-    for without in range(len(names)):
+        records = [(record.interface, record.time, record.wirelen, bytes(record.data)) for record in capture.records()]
+        names = [interface.name for interface in capture.interfaces]
+    for left_out, name in enumerate(names):
         data = writer.section() + b"".join(writer.interface(name or "") for name in names)
         data += b"".join(
             writer.packet(interface, time, octets, wire_length=length)
-            for interface, time, length, octets in frames
-            if interface != without
+            for interface, time, length, octets in records
+            if interface != left_out
         )
         (tmp_path / "less.pcapng").write_bytes(data)
-        found = document(analyze([Source(tmp_path / "less.pcapng")]))
-        claimed = {each for each in reported(found) if each.before[2:4] != ("127.0.0.11", 53)}
-        assert not [hop for each in found["paths"] for hop in each["hops"] if hop["lost"]], names[without]
-        assert {(each.proto, each.after) for each in claimed} <= halves, names[without]
-        beyond = claimed - known
-        assert all(row["method"] == "reply-pairing" for row in found["nat"] if reported({"nat": [row]}) <= beyond)
+        less = document(analyze([Source(tmp_path / "less.pcapng")]))
+        assert not [hop for hop in hops(less) if hop["lost"]], name
+        facts = by_the_host(less)
+        assert {(entry.proto, entry.after) for entry in facts} <= after, name
+        others = facts - entries
+        assert all(row["method"] == "reply-pairing" for row in less["nat"] if reported({"nat": [row]}) <= others)
