@@ -21,7 +21,7 @@ from capnet.analysis.facts.proxies import proxy_facts
 
 MAX_KERNEL_DELAY_US = 1000.0  # a packet passes the bridge and NAT of one kernel in microseconds, seldom in 1 ms
 MIN_BRIDGED_HOPS = 5  # container, veth, bridge, veth, container; a macvlan child has no veth before the parent
-_BRIDGE_ROLES = ("bridge", "veth")
+_BRIDGE_ROLES = {"bridge", "veth"}
 
 
 class _Sign(NamedTuple):
@@ -29,6 +29,7 @@ class _Sign(NamedTuple):
 
     because: str
     evidence: list[Evidence]
+    confidence: float  # where nothing else speaks for the model
 
 
 def judge(context: Context) -> list[Model]:
@@ -55,13 +56,11 @@ def judge(context: Context) -> list[Model]:
     proxied = _userland_proxy(context)
     if proxied:
         because.append(proxied.because)
-        confidence = max(confidence, 0.8)
+        confidence = max(confidence, proxied.confidence)
     neighbours = _bridged_neighbours(context)
     if neighbours:
         because.append(neighbours.because)
-        # Without names, such a path may also be of a macvlan child, its VLAN interface and two network interfaces.
-        alone = 0.6 if any(point.role in _BRIDGE_ROLES for point in context.points) else 0.45
-        confidence = min(confidence + 0.09, 0.99) if confidence else alone
+        confidence = min(confidence + 0.09, 0.99) if confidence else neighbours.confidence
     if not because:
         return []
     evidence = [frame for row in outward[:3] + inward[:3] for frame in row.evidence[:2]]
@@ -94,7 +93,7 @@ def _userland_proxy(context: Context) -> _Sign | None:
                 because = (
                     f"{ip}, the gateway of {server.dst}, carries on what is sent to {client.dst}: a userland proxy"
                 )
-                return _Sign(because, proxy.evidence)
+                return _Sign(because, proxy.evidence, 0.8)
     return None
 
 
@@ -109,9 +108,12 @@ def _bridged_neighbours(context: Context) -> _Sign | None:
         if not is_unchanged or hops[0].smac is None:
             continue
         end_roles = {roles[hops[0].point], roles[hops[-1].point]}
-        by_name = end_roles <= {"container", "veth"} and any(roles[hop.point] in _BRIDGE_ROLES for hop in hops)
+        by_name = {roles[hop.point] for hop in hops} & _BRIDGE_ROLES if end_roles <= {"container", "veth"} else set()
         by_hops = end_roles == {"unknown"} and len(hops) >= MIN_BRIDGED_HOPS
         if by_name or by_hops:
             ends = " and ".join(sorted((path.flow.src, path.flow.dst)))
-            return _Sign(f"{ends} talk to each other across a bridge, unchanged", path.evidence)
+            # Without names, such a path may also be of a macvlan child, its VLAN interface and two network interfaces.
+            # With them, a Linux bridge between two containers is what an internal network shows, which has no NAT.
+            confidence = 0.85 if "bridge" in by_name else 0.6 if by_name else 0.45
+            return _Sign(f"{ends} talk to each other across a bridge, unchanged", path.evidence, confidence)
     return None
