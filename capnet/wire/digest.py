@@ -1,6 +1,6 @@
 """The digest: a hash of what survives NAT, routing, encapsulation, fragmentation and segmentation offload.
 
-Equal digests at two points: probably the same packet (`link_building` decides). What may be rewritten on the way
+Equal digests at two points: probably the same packet (`packet_matching` decides). What may be rewritten on the way
 stays out: addresses, ports, TTL, checksums, ICMP identifiers. What may be cut differently at different points counts
 by its beginning alone: a TCP segment by its first octet, so that a whole one and the first of its pieces agree; a
 datagram by its first fragment. The IPv4 identification survives all of it (offload and fragmentation keep it for the

@@ -78,7 +78,7 @@ def _beginnings(context: Context, links: Links) -> _Beginnings:
 
 
 def chain_paths(context: Context, start: int) -> list[Path]:
-    """All paths of the flow chain (`flow_links.trails`) that begins with flow row `start`, the main one first."""
+    """All paths of the flow chain (`flow_links.flow_chains`) that begins with flow row `start`, the main one first."""
     links = flow_links(context)
     side_links = np.flatnonzero(links.is_fork | links.is_join)
     side_links = side_links[flow_chains(links, len(context.flows))[links.source[side_links]] == start]

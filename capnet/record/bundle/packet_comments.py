@@ -34,7 +34,7 @@ class Notes:
         self._to = np.full(count, -1, dtype=np.int64)
         self._joined = np.zeros(len(study.context.flows), dtype=bool)
         self._joined[self.links.target[self.links.is_join]] = True
-        # The first hop of a trail has nothing behind it.
+        # The first hop of a path has no hop before it.
         self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
 
     def of(self, flows: np.ndarray, shape: np.ndarray, since: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
