@@ -60,3 +60,8 @@ def inward(net: Network, packet: Packet, to: str, **more: Any) -> None:
     """The answer of B, through the inverse translation."""
     inside = packet.routed(ends=f"{packet.src}:{packet.sport} > {to}")
     net.pass_by(("B/ens33", packet), ("A/ens33", packet), *((point, inside) for point in POINTS[2::-1]), **more)
+
+
+def findings_named(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """The findings of a report that have this name."""
+    return [finding for finding in report["findings"] if finding["name"] == name]

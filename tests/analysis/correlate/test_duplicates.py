@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.stories import Network, tcp
-from tests.story_reports import C1, C2, A, B, changes, lost, path_of, points, read, translations
+from tests.story_reports import C1, C2, A, B, changes, findings_named, lost, path_of, points, read, translations
 
 
 def test_any_capture_counts_each_packet_once(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_any_capture_counts_each_packet_once(tmp_path: Path) -> None:
     (row,) = report["nat"]
     assert row["packets"] == 5
     assert [hop["packets"] for hop in path_of(report, C1, B)["hops"]] == [5, 5]
-    (finding,) = [each for each in report["findings"] if each["name"] == "duplicate-observation"]
+    (finding,) = findings_named(report, "duplicate-observation")
     assert finding["facts"]["packets"] == 5
 
 
@@ -42,17 +42,17 @@ def test_cooked_any_capture_counts_each_packet_once(tmp_path: Path) -> None:
     assert report["points"][0]["linktype"] == "LINUX_SLL2"
     assert translations(report) == {("snat", "tcp", (C1, 5555, B, 7000), (A, 5555, B, 7000))}
     assert [row["packets"] for row in report["nat"]] == [5]
-    (finding,) = [each for each in report["findings"] if each["name"] == "duplicate-observation"]
+    (finding,) = findings_named(report, "duplicate-observation")
     assert finding["facts"]["packets"] == 10
-    assert not [each for each in report["findings"] if each["name"] in ("packet-loss", "retransmissions")]
+    assert not {"packet-loss", "retransmissions"} & {finding["name"] for finding in report["findings"]}
 
 
 def test_duplicate_routed_by_bridge_host_is_left_out(tmp_path: Path) -> None:
     """Capturing at docker0 makes it promiscuous: the host routes the copy, with docker0's MAC and one TTL less."""
     net = Network(["A/veth1", "A/docker0", "A/veth2"])
-    bridge, mine, theirs = "02:42:00:00:00:01", "02:42:ac:11:00:02", "02:42:ac:11:00:03"
+    bridge, src, dst = "02:42:00:00:00:01", "02:42:ac:11:00:02", "02:42:ac:11:00:03"
     for number in range(4):
-        packet = tcp(f"{C1}:5555 > {C2}:80", b"x", seq=number, ident=number + 1, smac=mine, dmac=theirs)
+        packet = tcp(f"{C1}:5555 > {C2}:80", b"x", seq=number, ident=number + 1, smac=src, dmac=dst)
         copy = packet.routed(smac=bridge)
         net.pass_by(("A/veth1", packet), ("A/docker0", packet), ("A/veth2", packet))
         net.at(net.now - 975, "A/docker0", copy)
@@ -65,5 +65,5 @@ def test_duplicate_routed_by_bridge_host_is_left_out(tmp_path: Path) -> None:
     assert lost(path) == [None, 0, 0]
     assert report["nat"] == []
     assert {"A/docker0", "A/veth2"} == {
-        each["facts"]["point"] for each in report["findings"] if each["name"] == "duplicate-observation"
+        finding["facts"]["point"] for finding in findings_named(report, "duplicate-observation")
     }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import study
 from tests.stories import ACK, SYN, Network, Packet, tcp, udp
-from tests.story_reports import C1, C2, A, B, lost, points, read, translations
+from tests.story_reports import C1, C2, A, B, findings_named, lost, points, read, translations
 
 
 def remapped() -> Network:
@@ -25,10 +24,6 @@ def remapped() -> Network:
     return net
 
 
-def named(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [each for each in report["findings"] if each["name"] == name]
-
-
 def test_remapped_flow_has_two_translations_and_no_loss(tmp_path: Path) -> None:
     """The connection table forgets a flow, which gets another port when it goes on."""
     report = read(remapped(), tmp_path)
@@ -36,7 +31,7 @@ def test_remapped_flow_has_two_translations_and_no_loss(tmp_path: Path) -> None:
     assert translations(report) == {first, second}
     assert sorted(row["packets"] for row in report["nat"]) == [5, 7]
     assert all(row["reply_seen"] and row["port_rewritten"] == (row["after"]["sport"] != 5555) for row in report["nat"])
-    assert not named(report, "packet-loss")
+    assert not findings_named(report, "packet-loss")
     ways = {(path["flow"]["sport"], path["flow"]["dport"], path["hops"][1]["sport"]) for path in report["paths"]}
     assert ways == {(5555, 7000, 5555), (5555, 7000, 61_000), (7000, 5555, 7000), (7000, 61_000, 7000)}
     assert all(lost(path) == [None, 0] and path["ends"] == "delivered" for path in report["paths"])
@@ -51,9 +46,8 @@ def test_loss_in_a_remapped_flow_is_reported(tmp_path: Path, missing: int) -> No
     assert len(gone) == 1
     del net.recorded[gone[0]]
     report = read(net, tmp_path)
-    assert [(each["facts"]["lost"], each["facts"]["after"]) for each in named(report, "packet-loss")] == [
-        (1, "A/docker0")
-    ]
+    (finding,) = findings_named(report, "packet-loss")
+    assert (finding["facts"]["lost"], finding["facts"]["after"]) == (1, "A/docker0")
 
 
 def test_reused_port_reaches_another_server(tmp_path: Path) -> None:
@@ -65,14 +59,14 @@ def test_reused_port_reaches_another_server(tmp_path: Path) -> None:
             asked = tcp(f"{B}:40000 > {A}:8080", b"x" * (number > 0), seq=first + number, flags=flags, ident=number + 1)
             net.pass_by(("A/ens33", asked), ("A/docker0", asked.routed(ends=f"{B}:40000 > {server}:80")))
             flags = SYN | ACK if number == 0 else ACK
-            told = tcp(f"{server}:80 > {B}:40000", seq=first + 50, ack=first + number + 1, flags=flags, ident=0)
-            net.pass_by(("A/docker0", told), ("A/ens33", told.routed(ends=f"{A}:8080 > {B}:40000")))
+            answer = tcp(f"{server}:80 > {B}:40000", seq=first + 50, ack=first + number + 1, flags=flags, ident=0)
+            net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(ends=f"{A}:8080 > {B}:40000")))
         net.now += 3e6
     report = read(net, tmp_path)
     assert translations(report) == {
         ("dnat", "tcp", (B, 40_000, A, 8080), (B, 40_000, server, 80)) for server in (C1, C2)
     }
-    assert not named(report, "packet-loss")
+    assert not findings_named(report, "packet-loss")
 
 
 def test_bond_round_robin_loses_nothing(tmp_path: Path) -> None:
@@ -84,12 +78,12 @@ def test_bond_round_robin_loses_nothing(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     assert sorted(map(points, report["paths"])) == [["A/bond0", "A/eth0"], ["A/bond0", "A/eth1"]]
     assert all(lost(path) == [None, 0] for path in report["paths"])
-    assert not named(report, "packet-loss") and report["nat"] == []
+    assert not findings_named(report, "packet-loss") and report["nat"] == []
 
 
 @pytest.mark.parametrize("count", [1, 6])
 def test_equal_datagrams_make_no_side_link(tmp_path: Path, count: int) -> None:
-    """A question to two servers without identifications, one of which is translated elsewhere: nobody can tell."""
+    """A question to two servers without identifications, one of which is translated elsewhere: no packet tells."""
     net = Network(["A/docker0", "A/ens33"])
     for _ in range(count):
         for server in ("8.8.8.8", "8.8.4.4"):
@@ -107,8 +101,10 @@ def test_translation_between_two_hosts_is_one_row(tmp_path: Path) -> None:
         for number in range(4):
             asked = tcp(f"{C1}:5555 > {B}:7000", b"x", seq=number, ack=9, ident=number + 1)
             net.pass_by(("A/docker0", asked), ("B/ens33", asked.routed(src=A)))
-            told = tcp(f"{B}:7000 > {A}:5555", b"y", seq=9 + number, ack=number, ident=number + 50)
-            net.pass_by(("B/ens33", told), *([("A/ens33", told)] if middle else []), ("A/docker0", told.routed(dst=C1)))
+            answer = tcp(f"{B}:7000 > {A}:5555", b"y", seq=9 + number, ack=number, ident=number + 50)
+            net.pass_by(
+                ("B/ens33", answer), *([("A/ens33", answer)] if middle else []), ("A/docker0", answer.routed(dst=C1))
+            )
         report = read(net, tmp_path)
         assert len(report["nat"]) == 1
         assert translations(report) == {("snat", "tcp", (C1, 5555, B, 7000), (A, 5555, B, 7000))}
@@ -116,22 +112,21 @@ def test_translation_between_two_hosts_is_one_row(tmp_path: Path) -> None:
 
 
 def test_chain_of_joins_is_followed_for_a_few_hops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixty flows that each go on in the next one, and each has another one that joins it."""
+    """Sixty flows, each of which goes on in the next one and has another flow that joins it."""
     monkeypatch.setattr("capnet.analysis.correlate.flow_links.MAX_HOPS_BEHIND", 4)
     net = Network(["A/one", "A/two", "A/three"])
-    places = ["A/one", "A/two"]
+    points_ = ["A/one", "A/two"]
     ident = 0
     for number in range(60):
-        here, there = places if number % 2 else places[::-1]
+        first, second = points_ if number % 2 else points_[::-1]
         onward = f"{C1}:1000 > 10.0.1.{number + 1}:2000"
         for count in range(7):  # four of the chain, three that join it
             ident += 1
             ends = f"{C1}:1000 > 10.0.1.{number}:2000" if count < 4 else f"10.0.2.{number}:1000 > 10.0.1.{number}:2000"
             sent = udp(ends, b"number %04d" % ident, ident=ident)
-            net.pass_by((here if count < 4 else "A/three", sent), (there, sent.routed(ends=onward)))
-    found = flow_links(study(net.write(tmp_path)).context)
-    assert found is not None
-    assert found.is_join.sum() == 60
-    lengths = [len(chain) for chain in found.chains()]
+            net.pass_by((first if count < 4 else "A/three", sent), (second, sent.routed(ends=onward)))
+    links = flow_links(study(net.write(tmp_path)).context)
+    assert links.is_join.sum() == 60
+    lengths = [len(chain) for chain in links.chains()]
     assert len(lengths) == 61 and max(lengths) == 60
     assert sum(lengths) <= 60 + 60 * 5

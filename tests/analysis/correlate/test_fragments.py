@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.stories import Network, Packet, about, ping, tcp, udp
-from tests.story_reports import C1, A, B, changes, lost, path_of, points, read, translations
+from tests.story_reports import C1, A, B, changes, findings_named, lost, path_of, points, read, translations
 
 L, R = "10.0.1.2", "10.0.1.4"
 OVERLAY = ["A/overlay:net/vxlan0", "A/ens33", "B/ens33", "B/overlay:net/vxlan0"]
@@ -55,7 +55,7 @@ def test_fragmented_vxlan_carrier_hides_nothing(tmp_path: Path) -> None:
     path = path_of(report, L, R)
     assert points(path) == OVERLAY
     assert lost(path) == [None, 0, 0, 0]
-    (finding,) = [each for each in report["findings"] if each["name"] == "overlay-mtu-exceeded"]
+    (finding,) = findings_named(report, "overlay-mtu-exceeded")
     assert "fragments" in finding["says"]
     assert [hop["packets"] for hop in path["hops"]] == [4, 4, 4, 4]
 
@@ -79,6 +79,7 @@ def test_underlay_that_drops_large_carriers_is_a_blackhole(tmp_path: Path) -> No
     path = path_of(report, L, R, "tcp")
     assert points(path) == OVERLAY
     assert lost(path) == [None, 0, 4, 0]
-    found = {each["name"]: each for each in report["findings"]}
-    assert (found["mtu-blackhole"]["facts"]["from"], found["mtu-blackhole"]["facts"]["to"]) == ("A/ens33", "B/ens33")
-    assert (found["mtu-blackhole"]["facts"]["passes"], found["mtu-blackhole"]["facts"]["fails"]) == (190, 1538)
+    (finding,) = findings_named(report, "mtu-blackhole")
+    facts = finding["facts"]
+    assert (facts["from"], facts["to"]) == ("A/ens33", "B/ens33")
+    assert (facts["passes"], facts["fails"]) == (190, 1538)

@@ -8,7 +8,7 @@ from capnet.analysis.engine import analyze
 from capnet.report.document import document
 from capnet.wire.formats.pcapng_writer import statistics
 from tests.stories import Network, udp
-from tests.story_reports import C1, C2, POINTS, A, B, lost, path_of, read
+from tests.story_reports import C1, C2, POINTS, A, B, findings_named, lost, path_of, read
 
 
 def test_multicast_without_listener_is_not_lost(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_multicast_without_listener_is_not_lost(tmp_path: Path) -> None:
         net.at(net.now + 1000, point, udp(f"{C1}:9 > {C2}:9", point.encode(), ident=5))
     report = read(net, tmp_path)
     assert all(not hop["lost"] for path in report["paths"] for hop in path["hops"])
-    assert not [each for each in report["findings"] if each["name"] == "packet-loss"]
+    assert not findings_named(report, "packet-loss")
 
 
 def test_packets_lost_at_one_hop_are_a_finding(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_packets_lost_at_one_hop_are_a_finding(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     path = path_of(report, C1, B)
     assert lost(path) == [None, 0, 0, 0, 3]
-    (finding,) = [each for each in report["findings"] if each["name"] == "packet-loss"]
+    (finding,) = findings_named(report, "packet-loss")
     assert (finding["facts"]["after"], finding["facts"]["before"]) == ("A/ens33", "B/ens33")
     assert (finding["facts"]["lost"], finding["facts"]["packets"]) == (3, 20)
 
@@ -51,7 +51,7 @@ def test_packets_before_capture_start_are_not_lost(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     hop = path_of(report, C1, B)["hops"][1]
     assert (hop["lost"], hop["outside"]) == (0, 4)
-    assert not [each for each in report["findings"] if each["name"] == "packet-loss"]
+    assert not findings_named(report, "packet-loss")
 
 
 def test_capture_drops_are_named_beside_the_loss(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_capture_drops_are_named_beside_the_loss(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(statistics(1, 1_700_000_001_000_000_000, received=10, kernel_dropped=2))
     report = document(analyze([path]))
-    found = {each["name"]: each for each in report["findings"]}
-    assert found["capture-dropped-packets"]["facts"] == {"B/ens33": 2}
-    assert (found["packet-loss"]["facts"]["lost"], found["packet-loss"]["facts"]["captures_dropped"]) == (2, 2)
-    assert "capture there dropped packets itself" in found["packet-loss"]["fix"]
+    findings = {finding["name"]: finding for finding in report["findings"]}
+    assert findings["capture-dropped-packets"]["facts"] == {"B/ens33": 2}
+    assert (findings["packet-loss"]["facts"]["lost"], findings["packet-loss"]["facts"]["captures_dropped"]) == (2, 2)
+    assert "capture there dropped packets itself" in findings["packet-loss"]["fix"]

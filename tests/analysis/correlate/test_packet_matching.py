@@ -124,9 +124,9 @@ def test_equal_flows_in_two_vnis_stay_two_paths(tmp_path: Path) -> None:
             )
             net.pass_by(*((point, inner) for point in net.points))
     report = read(net, tmp_path)
-    found = [path for path in report["paths"] if path["flow"]["src"] == "10.0.1.2"]
-    assert sorted([hop["tunnel"]["vni"] for hop in path["hops"]] for path in found) == [[4097, 4097], [4098, 4098]]
-    assert all(hop["packets"] == 4 for path in found for hop in path["hops"])
+    paths = [path for path in report["paths"] if path["flow"]["src"] == "10.0.1.2"]
+    assert sorted([hop["tunnel"]["vni"] for hop in path["hops"]] for path in paths) == [[4097, 4097], [4098, 4098]]
+    assert all(hop["packets"] == 4 for path in paths for hop in path["hops"])
 
 
 @pytest.mark.parametrize("macs", [("02:42:ac:11:00:02",) * 2, ("9e:31:00:00:00:0a", "5a:77:00:00:00:0b")])
@@ -137,12 +137,12 @@ def test_address_on_both_hosts_gives_two_paths(tmp_path: Path, macs: tuple[str, 
     """
     net = Network(["A/docker0", "A/ens33", "B/ens33", "B/docker0"])
     for number in range(4):
-        for host, first, here, there in (("A", 10, A, B), ("B", 20, B, A)):
+        for host, first, own, peer in (("A", 10, A, B), ("B", 20, B, A)):
             segment = tcp(
-                f"{C1}:5555 > {there}:7000", b"hello", seq=first + 5 * number, ident=1000 * first + number,
+                f"{C1}:5555 > {peer}:7000", b"hello", seq=first + 5 * number, ident=1000 * first + number,
                 smac=macs[host == "B"],
             )  # fmt: skip
-            out = segment.routed(src=here, smac=f"02:00:c0:a8:6f:{'80' if host == 'A' else '81'}")
+            out = segment.routed(src=own, smac=f"02:00:c0:a8:6f:{'80' if host == 'A' else '81'}")
             other = "B" if host == "A" else "A"
             net.pass_by((f"{host}/docker0", segment), (f"{host}/ens33", out), (f"{other}/ens33", out))
     report = read(net, tmp_path)
@@ -179,11 +179,11 @@ def test_unknown_vni_is_not_matched_with_known_vni(tmp_path: Path, equal: bool) 
             stranger = stranger.but(payload=b"other", seq=7000 + 5 * number, ident=500 + number)
         net.pass_by(("A/ens33", stranger), ("B/ens33", stranger))
     report = read(net, tmp_path)
-    found = {path["hops"][0]["tunnel"]["vni"]: path for path in report["paths"] if path["flow"]["src"] == "10.0.1.2"}
-    assert points(found[4097]) == ["A/ens33", "B/ens33", "B/overlay:net/vxlan0"]
-    assert points(found[9999]) == ["A/ens33", "B/ens33"]
-    assert (lost(found[4097]), lost(found[9999])) == ([None, 0, 0], [None, 0])
-    assert found[9999]["ends"] == "unknown"  # that nothing came out of it, no packet says
+    paths = {path["hops"][0]["tunnel"]["vni"]: path for path in report["paths"] if path["flow"]["src"] == "10.0.1.2"}
+    assert points(paths[4097]) == ["A/ens33", "B/ens33", "B/overlay:net/vxlan0"]
+    assert points(paths[9999]) == ["A/ens33", "B/ens33"]
+    assert (lost(paths[4097]), lost(paths[9999])) == ([None, 0, 0], [None, 0])
+    assert paths[9999]["ends"] == "unknown"  # no packet tells that nothing came out of it
     assert report["nat"] == []
 
 
@@ -225,9 +225,9 @@ def test_arp_answered_by_vtep_is_no_tunnel_traffic(tmp_path: Path) -> None:
         net.pass_by(*((p, packet) for p in net.points[:2]), *((p, wrapped) for p in net.points[2:]))
     report = read(net, tmp_path)
     assert points(path_of(report, "10.0.1.2", "10.0.1.4")) == net.points
-    assert {each["name"] for each in report["findings"]} <= {"tunnel-one-way"}
-    spoken = {each["mac"]: each["points"] for each in report["stations"]}
-    assert spoken[right] == ["A/left/eth0", "A/overlay:net/vxlan0"]
+    assert {finding["name"] for finding in report["findings"]} <= {"tunnel-one-way"}
+    points_of = {station["mac"]: station["points"] for station in report["stations"]}
+    assert points_of[right] == ["A/left/eth0", "A/overlay:net/vxlan0"]
 
 
 def test_keepalives_without_ip_id_are_matched_in_order(tmp_path: Path) -> None:
@@ -258,5 +258,5 @@ def test_unfilled_checksums_do_not_split_packets(tmp_path: Path) -> None:
     assert translations(report) == {("snat", "udp", (C1, 5000, B, 7000), (A, 5000, B, 7000))}
     assert points(path_of(report, C1, B)) == ["A/docker0", "A/ens33", "B/ens33"]
     assert points(path_of(report, L, R)) == ["A/ens33", "B/ens33"]
-    assert {each["name"] for each in report["findings"] if each["level"] != "info"} == {"tunnel-one-way"}  # it is
+    assert {finding["name"] for finding in report["findings"] if finding["level"] != "info"} == {"tunnel-one-way"}
     assert report["coverage"]["undecoded"] == {}

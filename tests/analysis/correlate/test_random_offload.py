@@ -1,4 +1,4 @@
-"""Random offload: wherever a stream is cut, joined, translated and loses pieces, what is missing is counted in octets.
+"""Random offload: a stream is cut, joined, translated and loses pieces; the octets lost are counted at each hop.
 
 The stream crosses a line of places in one direction. Truth is kept as the ranges of octets that passed each of them.
 """
@@ -25,6 +25,7 @@ kinds = st.lists(st.sampled_from(["bridge", "router", "snat", "cut", "join"]), m
 
 
 def cut(pieces: list[Piece]) -> list[Piece]:
+    """The pieces as segmentation offload cuts them, of MSS octets at most."""
     return [(at, min(at + MSS, stop)) for start, stop in pieces for at in range(start, stop, MSS)]
 
 
@@ -40,6 +41,7 @@ def join(pieces: list[Piece]) -> list[Piece]:
 
 
 def sent(form: dict[str, Any], piece: Piece, ident: int) -> Packet:
+    """A packet with the octets of a piece."""
     start, stop = piece
     seq = FIRST + start & 0xFFFFFFFF
     ends = f"{form['src']}:{form['sport']} > 10.9.0.9:80"
@@ -57,6 +59,7 @@ def sent(form: dict[str, Any], piece: Piece, ident: int) -> Packet:
 def test_random_offload_counts_the_lost_octets(
     line: list[str], segments: list[int], losses: dict[tuple[int, int], int], order: Any
 ) -> None:
+    """Hops, packets and lost octets are those of the network."""
     names = [f"host{at}/eth{at}" for at in range(len(line) + 1)]
     shuffled = list(names)
     order.shuffle(shuffled)
@@ -92,7 +95,7 @@ def test_random_offload_counts_the_lost_octets(
     with tempfile.TemporaryDirectory() as folder:
         report = document(analyze(net.write(Path(folder)), compiled=False))
 
-    (path,) = [each for each in report["paths"] if each["proto"] == "tcp"]
+    (path,) = [path for path in report["paths"] if path["proto"] == "tcp"]
     assert [hop["point"] for hop in path["hops"]] == names
     assert [hop["packets"] for hop in path["hops"]] == passed
     assert [hop["lost_bytes"] for hop in path["hops"][1:]] == lost[1:]

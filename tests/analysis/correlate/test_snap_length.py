@@ -18,10 +18,10 @@ def mixed(net: Network) -> None:
             udp(f"{C1}:5000 > {B}:7000", b"%04d" % number + bytes(900), ident=number + 100),
             ping(f"{C1} > {B}", 4242, number, bytes(1000), ident=number + 200),
         ]
-        for each in packets:
-            outside = each.routed(src=A)
-            gone = each.proto == "udp" and number == 2
-            net.pass_by(("A/docker0", each), ("A/ens33", outside), *([] if gone else [("B/ens33", outside)]))
+        for packet in packets:
+            outside = packet.routed(src=A)
+            is_lost = packet.proto == "udp" and number == 2
+            net.pass_by(("A/docker0", packet), ("A/ens33", outside), *([] if is_lost else [("B/ens33", outside)]))
         inner = tcp(f"{L}:40000 > {R}:80", bytes(30_000), seq=30_000 * number, ack=1, ident=number + 1)
         net.pass_by(*((p, inner.but(tunnel=(4097, A, B, 50_000))) for p in ("A/ens33", "B/ens33")))
 
@@ -36,10 +36,10 @@ def test_snap_length_changes_no_lengths_and_losses(tmp_path: Path) -> None:
         reports.append(read(net, tmp_path))
     whole, *cut = reports
     assert {path["hops"][-1]["bytes"] for path in whole["paths"]} >= {5 * 8066, 4 * 946, 5 * 1042}
-    for each in cut:
+    for report in cut:
         for section in ("nat", "paths", "flows", "tunnels"):
-            assert each[section] == whole[section], section
-        assert [f["facts"] for f in each["findings"] if f["name"] == "packet-loss"] == [
+            assert report[section] == whole[section], section
+        assert [f["facts"] for f in report["findings"] if f["name"] == "packet-loss"] == [
             f["facts"] for f in whole["findings"] if f["name"] == "packet-loss"
         ]
 
@@ -52,4 +52,4 @@ def test_frames_cut_to_headers_give_no_paths_but_tcp(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     assert {row["proto"] for row in report["nat"]} == {"tcp"}
     assert [path["proto"] for path in report["paths"]] == ["tcp"]
-    assert not [each for each in report["findings"] if each["name"] in ("packet-loss", "duplicate-observation")]
+    assert not {"packet-loss", "duplicate-observation"} & {finding["name"] for finding in report["findings"]}

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.stories import SYN, Network, tcp
-from tests.story_reports import C1, A, B, lost, path_of, read
+from tests.story_reports import C1, A, B, findings_named, lost, path_of, read
 
 
 def gaps(report: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each["facts"] for each in report["findings"] if each["name"] == "sequence-gap"]
+    """The facts of the sequence gaps in a report."""
+    return [finding["facts"] for finding in findings_named(report, "sequence-gap")]
 
 
 def stream(net: Network, order: list[tuple[float, int]], first: int = 0xFFFFF000) -> None:
@@ -26,14 +27,14 @@ def stream(net: Network, order: list[tuple[float, int]], first: int = 0xFFFFF000
 
 
 def test_segments_dropped_before_first_point_are_a_gap(tmp_path: Path) -> None:
-    """Segments 3 and 4 meet a queue that drops them: nobody shows them until they are sent again, 200 ms later."""
+    """Segments 3 and 4 meet a queue that drops them: no point shows them until they are sent again, 200 ms later."""
     net = Network(["A/ens33", "B/ens33"])
     stream(net, [(100.0 * n, n) for n in range(10) if n not in (3, 4)] + [(2e5, 3), (2.001e5, 4)])
     report = read(net, tmp_path)
     assert lost(path_of(report, A, B)) == [None, 0]
     (facts,) = gaps(report)
     assert (facts["point"], facts["flows"], facts["late"], facts["never"]) == ("A/ens33", 1, 2000, 0)
-    assert {each["name"] for each in report["findings"]} == {"sequence-gap", "retransmissions"}
+    assert {finding["name"] for finding in report["findings"]} == {"sequence-gap", "retransmissions"}
 
 
 def test_octets_never_seen_are_counted_apart_from_late(tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_reordering_repeats_and_reused_ports_leave_no_gap(tmp_path: Path) -> Non
 
 
 def test_loss_between_points_is_no_gap_of_the_second(tmp_path: Path) -> None:
-    """The loss is told once: at the hop where it happened."""
+    """The loss is reported once: at the hop where it happened."""
     net = Network(["A/ens33", "B/ens33"])
     for number in range(10):
         segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=number * 1000, ident=number)
@@ -75,8 +76,8 @@ def test_repeated_syn_is_one_connection(tmp_path: Path, seconds: tuple[int, ...]
     path = path_of(report, C1, B)
     assert [hop["packets"] for hop in path["hops"]] == [len(seconds)] * 3
     assert lost(path) == [None, 0, 0]
-    (finding,) = [each for each in report["findings"] if each["name"] == "not-masqueraded"]
+    (finding,) = findings_named(report, "not-masqueraded")
     assert finding["facts"]["connections"] == 1
-    (again,) = [each for each in report["findings"] if each["name"] == "retransmissions"]
-    assert again["facts"]["segments"] == dict.fromkeys(net.points, len(seconds) - 1)
-    assert not {"sequence-gap", "duplicate-observation"} & {each["name"] for each in report["findings"]}
+    (finding,) = findings_named(report, "retransmissions")
+    assert finding["facts"]["segments"] == dict.fromkeys(net.points, len(seconds) - 1)
+    assert not {"sequence-gap", "duplicate-observation"} & {finding["name"] for finding in report["findings"]}

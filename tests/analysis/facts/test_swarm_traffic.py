@@ -22,11 +22,11 @@ def test_swarm_control_traffic_is_left_out(tmp_path: Path) -> None:
     for number in range(3):
         flags = SYN if number == 0 else ACK
         for ends in (f"{A}:40001 > {B}:2377", f"{A}:40002 > {B}:7946", f"{A}:7946 > {B}:80", f"{A}:2377 > {B}:9000"):
-            there = tcp(ends, b"x" * number, seq=number * 9, flags=flags, ident=number + 1)
-            net.pass_by(*((point, there) for point in both))
+            request = tcp(ends, b"x" * number, seq=number * 9, flags=flags, ident=number + 1)
+            net.pass_by(*((point, request) for point in both))
             target, source = ends.split(" > ")[::-1]
-            back = tcp(f"{target} > {source}", b"y" * number, seq=number, ack=1, flags=flags | ACK, ident=number + 7)
-            net.pass_by(*((point, back) for point in both[::-1]))
+            answer = tcp(f"{target} > {source}", b"y" * number, seq=number, ack=1, flags=flags | ACK, ident=number + 7)
+            net.pass_by(*((point, answer) for point in both[::-1]))
         for ends in (f"{A}:7946 > {B}:7946", f"{A}:7946 > {B}:53", f"{A}:50000 > {B}:7946"):
             packet = udp(ends, b"%04d" % number, ident=number + 40)
             net.pass_by(*((point, packet) for point in both))
