@@ -13,5 +13,5 @@ def test_page_is_what_the_code_says(name: str) -> None:
     assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == pages()[name]()
 
 
-def test_page_of_the_commands_is_there() -> None:
-    assert "cli" in pages()
+def test_pages_of_commands_and_report_exist() -> None:
+    assert {"cli", "report"} <= set(pages())

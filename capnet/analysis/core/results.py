@@ -1,241 +1,272 @@
-"""The vocabulary of results: the JSON contract (`capnet.report/1`) as Python.
+"""The facts of a report as Python: the keys of the JSON contract `capnet.report/1`, one class for each kind of fact.
 
-Field names are the contract's keys. Addresses are strings, durations are microseconds, times are integers (ns since
-1970 UTC) until a report format prints them, frame numbers are 1-based within their file.
-Everything here is plain data: analyzers fill it, report formats read it.
+Addresses are strings. Times are ns since 1970 UTC, and ISO 8601 in JSON. Delays are microseconds. Frame numbers are
+1-based within their file. `id` is the echo identifier of ICMP, whose ports are None; other protocols have no `id` in
+JSON. The comment of a field is its entry in docs/report.md; a unit is in brackets.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Evidence:
-    """A frame anyone can open: number `frame` of `file`, seen at `point`."""
+    """A frame to look at."""
 
-    point: str
-    file: str
-    frame: int
+    point: str  # where it was captured
+    file: str  # the input that has it
+    frame: int  # its number in this file, as in Wireshark
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Problem:
-    """Damage in an input: what, at which byte offset, in words."""
+    """Damage in an input."""
 
-    name: str
-    offset: int
-    says: str
+    name: str  # what is wrong: truncated-file, damaged-file, …
+    offset: int  # where it is [bytes from the start of the uncompressed file]
+    says: str  # what is wrong, in a sentence
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Input:
-    file: str
-    format: str  # pcap | pcapng
-    compression: str | None
-    bytes: int
-    packets: int
-    first: int | None  # ns
-    last: int | None  # ns
-    problems: list[Problem] = field(default_factory=list)
+    """A file that was analyzed."""
+
+    file: str  # its name as it was given; of an absolute path, the end that tells it from other inputs
+    format: str  # format of the file
+    compression: str | None  # how it is compressed
+    bytes: int  # size on disk; of a stream, what was read [bytes]
+    packets: int  # frames captured
+    first: int | None  # time of the earliest frame
+    last: int | None  # time of the latest frame
+    problems: list[Problem] = field(default_factory=list)  # damage; all before it was read
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Point:
-    name: str
-    file: str
-    interface: int
-    linktype: str  # LINKTYPE_ name as Wireshark's capinfos prints it: EN10MB, LINUX_SLL2, ...
-    packets: int
-    bytes: int
-    dropped: int | None
-    role: str  # container|veth|bridge|parent|underlay|overlay|loopback|unknown
-    first: int | None = None  # ns: the span in which this point heard anything
-    last: int | None = None
+    """A capture point: an interface of an input."""
+
+    name: str  # `host/interface`, `host/container/interface`, or the name of the file
+    file: str  # the input
+    interface: int  # number of the interface in this input, from 0
+    linktype: str  # link type as capinfos names it: EN10MB, LINUX_SLL2, …
+    packets: int  # frames captured
+    bytes: int  # lengths of these frames on the wire [bytes]
+    dropped: int | None  # frames that the capture lost; null = not recorded
+    role: str  # which kind of interface it is, by the topology or else by its name
+    first: int | None = None  # time of its earliest frame
+    last: int | None = None  # time of its latest frame
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Model:
-    model: str  # none|host|bridge|container|overlay|macvlan|ipvlan-l2|ipvlan-l3
-    confidence: float
-    because: list[str]
-    evidence: list[Evidence] = field(default_factory=list)
+    """One of Docker's network models that the capture shows."""
+
+    model: str  # the model
+    confidence: float  # how sure this is [0 to 1]
+    because: list[str]  # what shows it, in sentences
+    evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Station:
-    mac: str
-    ips: list[str]
-    names: list[str]
-    points: list[str]
-    packets: int
-    kind: str  # container|bridge|host|router|external|multicast|unknown
+    """A MAC address, and what speaks through it."""
+
+    mac: str  # the address
+    ips: list[str]  # its IP addresses; of a router, those it forwards for
+    names: list[str]  # names of these addresses
+    points: list[str]  # where it was seen
+    packets: int  # frames from and to it
+    kind: str  # what it is
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class MacVerdict:
-    verdict: str  # shared|distinct|router|duplicate-ip
-    macs: list[str]
-    ips: list[str]
-    point: str
-    because: str
-    evidence: list[Evidence] = field(default_factory=list)
+    """What a MAC address at a point means."""
+
+    verdict: str  # several addresses behind one MAC, one MAC each, a router's, or two MACs with one address
+    macs: list[str]  # the MAC addresses
+    ips: list[str]  # the IP addresses; of `distinct`, the n-th belongs to the n-th MAC
+    point: str  # where
+    because: str  # what shows it, in a sentence
+    evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Delay:
-    """Spread of a set of delays, in microseconds."""
+    """Spread of a set of delays."""
 
-    min: float
-    median: float
-    p99: float
-    max: float
+    min: float  # shortest [µs]
+    median: float  # half are shorter [µs]
+    p99: float  # 99 of 100 are shorter [µs]
+    max: float  # longest [µs]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Side:
-    """One form of a translated flow, and where it was seen in that form."""
+    """One form of a translated flow."""
 
-    src: str
-    sport: int | None
-    dst: str
-    dport: int | None
-    point: str
-    id: int | None = None  # ICMP: the echo identifier; ports are None
-
-
-@dataclass(slots=True)
-class Nat:
-    kind: str  # snat|dnat|snat+dnat
-    proto: str  # tcp|udp|icmp
-    before: Side
-    after: Side
-    port_rewritten: bool
-    ttl_delta: int
-    packets: int
-    bytes: int
-    reply_seen: bool
-    latency_us: Delay | None
-    method: str  # same-packet|conntrack|reply-pairing
-    confidence: float
-    evidence: list[Evidence] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class FlowKey:
-    src: str
-    sport: int | None
-    dst: str
-    dport: int | None
-
-
-@dataclass
-class Proxy:
-    proto: str
-    client_side: FlowKey
-    server_side: FlowKey
-    because: str
-    evidence: list[Evidence] = field(default_factory=list)
-
-
-@dataclass
-class Tunnel:
-    kind: str  # vxlan|geneve|gre|ipip|esp
-    vni: int | None
-    vteps: list[str]
-    port: int | None
-    point: str
-    frames: int
-    bytes: int
-    inner_bytes: int
-    overhead_percent: float
-    source_ports: int  # how many different outer source ports
-    inner_macs: list[str]
-    inner_ips: list[str]
-    largest_inner_ip: int
-    one_way: bool
-    encrypted: bool
-    network: str | None
-    evidence: list[Evidence] = field(default_factory=list)
-    spis: list[int] = field(default_factory=list)  # ESP: the SPIs of both directions; their VNI is None
-
-
-@dataclass(slots=True)
-class TunnelRef:
-    kind: str
-    vni: int | None
-
-
-@dataclass(slots=True)
-class Hop:
-    point: str
-    src: str
-    sport: int | None
-    dst: str
-    dport: int | None
-    smac: str | None
-    dmac: str | None
-    ttl: int | None
-    tunnel: TunnelRef | None
-    change: list[str]  # against the hop before: bridged|routed|snat|dnat|encapsulated|decapsulated|...
-    packets: int
-    bytes: int
-    delta_us: Delay | None  # from the hop before
-    lost: int | None  # packets of the hop before that are missing here though this point was listening
-    id: int | None = None  # ICMP echo identifier at this hop
-    lost_bytes: int | None = None  # of TCP, the octets of its sequence space; else of IP payload
-    outside: int | None = None  # packets of the hop before at times when this point was not listening: not lost
-
-
-@dataclass(slots=True)
-class Path:
-    proto: str
-    flow: FlowKey
-    hops: list[Hop]
-    ends: str  # delivered | lost-after <point> | unknown
-    evidence: list[Evidence] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Flow:
-    point: str
-    proto: str
-    src: str
-    sport: int | None
-    dst: str
-    dport: int | None
-    depth: int
-    packets: int
-    bytes: int
-    first: int  # ns
-    last: int  # ns
-    retransmissions: int
-    rtt_us: float | None
-    vni: int | None = None  # VNI of the tunnel this flow runs in
+    src: str  # source address
+    sport: int | None  # source port
+    dst: str  # destination address
+    dport: int | None  # destination port
+    point: str  # where it was seen in this form
     id: int | None = None  # ICMP echo identifier
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Nat:
+    """A flow whose addresses or ports were rewritten."""
+
+    kind: str  # which end was rewritten: source, destination or both
+    proto: str  # protocol
+    before: Side  # the flow before the translation
+    after: Side  # the flow after it
+    port_rewritten: bool  # a port, or the echo identifier, was rewritten as well
+    ttl_delta: int  # TTL after minus TTL before
+    packets: int  # packets translated
+    bytes: int  # lengths of these frames on the wire [bytes]
+    reply_seen: bool  # the inverse translation of replies was seen
+    latency_us: Delay | None  # time between the two points
+    method: str  # how it is known: the same packets at both points, conntrack, or requests and replies
+    confidence: float  # how sure this is [0 to 1]
+    evidence: list[Evidence] = field(default_factory=list)  # a packet in both forms
+
+
+@dataclass(frozen=True, slots=True)
+class FlowKey:
+    """Addresses and ports of a flow."""
+
+    src: str  # source address
+    sport: int | None  # source port
+    dst: str  # destination address
+    dport: int | None  # destination port
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Two connections with the same payload: a process such as docker-proxy reads one and writes the other."""
+
+    proto: str  # protocol
+    client_side: FlowKey  # the connection from the client
+    server_side: FlowKey  # the connection to the server
+    because: str  # what shows it, in a sentence
+    evidence: list[Evidence] = field(default_factory=list)  # frames of both connections
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A tunnel between two hosts, both directions, at one point."""
+
+    kind: str  # kind of tunnel
+    vni: int | None  # its id: VNI, key or other; null where the kind has none
+    vteps: list[str]  # addresses of its ends
+    port: int | None  # destination UDP port
+    point: str  # where it was seen
+    frames: int  # outer frames
+    bytes: int  # lengths of the outer frames on the wire [bytes]
+    inner_bytes: int  # lengths of the frames inside [bytes]
+    overhead_percent: float  # share of the outer bytes that is not inside [%]
+    source_ports: int  # how many different outer source ports
+    inner_macs: list[str]  # MAC addresses inside
+    inner_ips: list[str]  # IP addresses inside
+    largest_inner_ip: int  # largest IP packet inside [bytes]
+    one_way: bool  # only one direction was seen
+    encrypted: bool  # what is inside cannot be read
+    network: str | None  # name of the Docker network
+    evidence: list[Evidence] = field(default_factory=list)  # first frames of both directions
+    spis: list[int] = field(default_factory=list)  # of ESP, the SPIs of both directions
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRef:
+    """The tunnel that a packet is in."""
+
+    kind: str  # kind of tunnel
+    vni: int | None  # its id; null where the kind has none
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A flow at one point of its path."""
+
+    point: str  # the point
+    src: str  # source address here
+    sport: int | None  # source port here
+    dst: str  # destination address here
+    dport: int | None  # destination port here
+    smac: str | None  # source MAC of the first packet
+    dmac: str | None  # destination MAC of the first packet
+    ttl: int | None  # TTL of the first packet
+    tunnel: TunnelRef | None  # the tunnel that the flow is in here
+    change: list[str]  # what happened since the hop before: bridged, routed, snat, dnat, encapsulated, …
+    packets: int  # packets seen here
+    bytes: int  # lengths of these frames on the wire [bytes]
+    delta_us: Delay | None  # time since the hop before
+    lost: int | None  # packets of the hop before that did not arrive while this point listened; null = unknown
+    id: int | None = None  # ICMP echo identifier here
+    lost_bytes: int | None = None  # of lost packets: of TCP, octets of its sequence space; else of IP payload [bytes]
+    outside: int | None = None  # packets of the hop before, at times when this point did not listen
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A flow from point to point."""
+
+    proto: str  # protocol
+    flow: FlowKey  # the flow at its first hop
+    hops: list[Hop]  # the points it passed, in this order
+    ends: str  # `delivered`, `lost-after POINT` or `unknown`
+    evidence: list[Evidence] = field(default_factory=list)  # a frame for each hop
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A flow at one point, in one direction."""
+
+    point: str  # where it was seen
+    proto: str  # protocol
+    src: str  # source address
+    sport: int | None  # source port
+    dst: str  # destination address
+    dport: int | None  # destination port
+    depth: int  # how many tunnels it is in
+    packets: int  # packets seen
+    bytes: int  # lengths of these frames on the wire [bytes]
+    first: int  # time of the first packet
+    last: int  # time of the last packet
+    retransmissions: int  # TCP segments that were sent again
+    rtt_us: float | None  # time from SYN to SYN-ACK at this point [µs]
+    vni: int | None = None  # id of the tunnel it is in
+    id: int | None = None  # ICMP echo identifier
+
+
+@dataclass(frozen=True, slots=True)
 class Flows:
-    count: int
-    top: list[Flow]
+    """How many flows there are, and the biggest."""
+
+    count: int  # flows at all points
+    top: list[Flow]  # those with the most bytes
 
 
-MAX_EVIDENCE = 10  # frames that one finding names; a reader opens the first few
-
-
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Finding:
-    name: str
-    level: str  # error|warning|info
-    says: str
-    fix: str | None
-    facts: dict[str, object]
-    evidence: list[Evidence] = field(default_factory=list)
+    """A judgement: something that a user should know or mend."""
+
+    name: str  # which finding; `capnet explain NAME` shows its manual page
+    level: str  # how bad it is
+    says: str  # what was found, in a sentence
+    fix: str | None  # what to do about it, in a sentence
+    facts: dict[str, object]  # the numbers and names in the sentences, by keys of this finding's own
+    evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Coverage:
-    frames: int
-    decoded: int
-    undecoded: dict[str, int]
+    """How many frames were decoded to the end."""
+
+    frames: int  # frames captured
+    decoded: int  # frames decoded to the end
+    undecoded: dict[str, int]  # reason → frames that were not

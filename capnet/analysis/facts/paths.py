@@ -7,6 +7,7 @@ connection that the proxy opened.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -123,10 +124,9 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
     for before, step in pairwise(steps):
         hop = _hop(context, flows[step.row], int(packets[step.row]))
         if step.link is None:
-            hop.change = ["proxied"]
+            hops.append(replace(hop, change=["proxied"]))
         else:
-            _describe_link(context, links, before, step, hop)
-        hops.append(hop)
+            hops.append(_with_link(context, links, before, step, hop))
     ends = _end(context, hops, steps[-1].row, replies(context))
     evidence = _evidence(context, links, steps)
     return Path(proto_name(flows[start, schema.FLOW_PROTO]), flow_key(flows[start]), hops, ends, evidence)
@@ -138,17 +138,21 @@ def _steps(links: Links, start: int, side_link: int | None = None) -> list[_Step
     return [_Step(start, None), *(_Step(int(links.target[link]), link) for link in chain)]
 
 
-def _describe_link(context: Context, links: Links, before: _Step, step: _Step, hop: Hop) -> None:
-    """Fill what a hop tells about the link to it: changes, delay and loss."""
+def _with_link(context: Context, links: Links, before: _Step, step: _Step, hop: Hop) -> Hop:
+    """A hop with what it tells about the link to it: changes, delay and loss."""
     link = step.link
     assert link is not None
-    hop.change = hop_changes(context, context.flows[before.row], context.flows[step.row], int(links.ttl_delta[link]))
-    hop.delta_us = links.delay(link)
-    hop.lost = lost_packets(context, links, link)
-    if hop.lost is not None:
-        octets = int(links.missing_bytes[link])
-        hop.lost_bytes = octets if octets >= 0 else None
-        hop.outside = round(int(links.outside[link]) / context.sample_share)
+    flows, ttl_delta = context.flows, int(links.ttl_delta[link])
+    lost = lost_packets(context, links, link)
+    missing_bytes = int(links.missing_bytes[link])
+    return replace(
+        hop,
+        change=hop_changes(context, flows[before.row], flows[step.row], ttl_delta),
+        delta_us=links.delay(link),
+        lost=lost,
+        lost_bytes=missing_bytes if lost is not None and missing_bytes >= 0 else None,
+        outside=None if lost is None else round(int(links.outside[link]) / context.sample_share),
+    )
 
 
 def _evidence(context: Context, links: Links, steps: list[_Step]) -> list[Evidence]:

@@ -22,7 +22,7 @@ def clients(folder: Path, count: int) -> Findings:
 
 
 def test_more_addresses_than_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST", 16)
+    monkeypatch.setattr(limits, "MAX_STATIONS", 16)
     (finding,) = clients(tmp_path, 40)
     assert finding["level"] == "info"
     assert finding["facts"]["addresses"] == 41  # the clients and the server

@@ -33,21 +33,21 @@ MAX_REPR_INPUTS = 3  # files that a Report shows of itself
 class Report:
     """What one analysis found, as lists of small dataclasses of `capnet.analysis.core.results`.
 
-    inputs    the files: size, packets, time, and what is damaged in them
-    points    the points at which packets were captured
-    models    which of Docker's networks this is, how surely, and why
-    stations  MAC addresses, and the addresses they speak for
-    macs      verdicts on MACs: shared, distinct, a router's, two with one address
-    nat       translations: before, after, and where each was seen
-    proxies   pairs of connections with one payload: docker-proxy
-    tunnels   VXLAN and others: ends, VNI, who is inside
-    paths     flows hop by hop: what was changed, how long it took, what was lost
-    flows     how many there are, and the biggest
-    findings  judgements: name, level, a sentence, evidence, what to do
-    coverage  how many frames were decoded, and why the others were not
-
-    `names` maps an address to the name a person would use for it. Where hosts have the same address, `names_at` says
-    who is meant at a point. `correlation`: whether all packets were compared, or which share.
+    inputs       the files: size, packets, time, and what is damaged in them
+    points       the points at which packets were captured
+    models       which of Docker's networks this is, how surely, and why
+    stations     MAC addresses, and the addresses they speak for
+    macs         verdicts on MACs: shared, distinct, a router's, two with one address
+    nat          translations: before, after, and where each was seen
+    proxies      pairs of connections with one payload: docker-proxy
+    tunnels      VXLAN and others: ends, VNI, who is inside
+    paths        flows hop by hop: what was changed, how long it took, what was lost
+    flows        how many there are, and the biggest
+    findings     judgements: name, level, a sentence, evidence, what to do
+    coverage     how many frames were decoded, and why the others were not
+    names        address → the name a person would use for it
+    names_at     point → address → name, for addresses that several hosts have
+    correlation  whether all packets were compared across points, or which share
     """
 
     inputs: list[Input]

@@ -9,6 +9,8 @@ one. The model that explains the others comes first; the others keep a confidenc
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Model
 from capnet.analysis.facts.models import bridge, container, host, ipvlan, macvlan, none, overlay
@@ -33,13 +35,17 @@ def models(context: Context) -> list[Model]:
     """Models, the most confident first; empty if nothing points to one."""
     candidates = [candidate for model in _MODELS for candidate in model.judge(context)]
     present = {candidate.model for candidate in candidates if candidate.confidence >= MIN_CONFIDENCE}
-    for inner in candidates:
-        for outer in present & _CONTAINS.keys():
-            why = _CONTAINS[outer].get(inner.model)
-            if why and inner.model in present:
-                inner.confidence = MAX_CONTAINED_CONFIDENCE
-                inner.because.append(why)
+    candidates = [_within(present, candidate) for candidate in candidates]
     if present - _ONLY_ALONE:
         # The models that are present explain what spoke for the others.
         candidates = [candidate for candidate in candidates if candidate.model in present - _ONLY_ALONE]
     return sorted(candidates, key=lambda candidate: (-candidate.confidence, candidate.model))
+
+
+def _within(present: set[str], inner: Model) -> Model:
+    """A model, less confident where it is only a part of another one that is present."""
+    reasons = [_CONTAINS[outer].get(inner.model) for outer in sorted(present & _CONTAINS.keys())]
+    because = [reason for reason in reasons if reason]
+    if not because or inner.model not in present:
+        return inner
+    return replace(inner, confidence=MAX_CONTAINED_CONFIDENCE, because=[*inner.because, *because])

@@ -7,7 +7,7 @@ Replies show the inverse translation; they confirm the row and do not become one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from capnet.analysis.aggregate import limits
@@ -84,9 +84,7 @@ def _nat_facts(context: Context) -> _NatFacts:
         entry = _conntrack_entry(key, entries)
         fact = _fact(context, links, translations[key], entry or key, packets, answers)
         if entry is not None:
-            fact.confidence = 1.0
-            if entry != key:
-                fact.method = "conntrack"
+            fact = replace(fact, confidence=1.0, method=fact.method if entry == key else "conntrack")
         facts.append(fact)
     return _NatFacts(facts, halves)
 
