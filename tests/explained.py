@@ -124,6 +124,12 @@ EXPLAINED: list[Explanation] = [
         lambda d, theirs, ours: d.ours is None and "version" in notes(theirs) and of_a_tunnel(d, theirs, ours),
     ),
     Explanation(
+        "length of a tunnel",
+        "the length in a tunnel header is not that of the UDP datagram: we take it for another protocol, Wireshark "
+        "goes by the port",
+        lambda d, theirs, ours: d.ours is None and "length" in notes(theirs) and of_a_tunnel(d, theirs, ours),
+    ),
+    Explanation(
         "protocol 41 without IPv6",
         "protocol 41 in front of something that does not begin with IP version 6: Wireshark names it IPv6 and shows "
         "none of its fields, we count the packet as malformed",

@@ -216,7 +216,7 @@ def rows_of(packet: Element) -> Iterator[Row]:
         if name in TUNNELS and is_header_of(TUNNELS[name], fields):
             tunnel = row["tunnel"] = TUNNELS[name].name
             row.pop("vni", None)
-            if odd := oddity(name, fields):
+            if odd := oddity(TUNNELS[name], fields, row):
                 row["note"] = f"{row.get('note', '')} {odd}".strip()
         elif name not in BEHIND_GRE:
             tunnel = ""
@@ -232,15 +232,18 @@ def is_header_of(kind: TunnelKind, fields: dict[str, Field]) -> bool:
     return kind.header_value is None or int(fields[kind.header_field].show, 0) == kind.header_value
 
 
-def oddity(name: str, fields: dict[str, Field]) -> str:
-    """Mark of a tunnel header by which RFCs say that it is none; tshark goes on all the same."""
-    if name == "vxlan":
+def oddity(kind: TunnelKind, fields: dict[str, Field], row: Row) -> str:
+    """Mark of a tunnel header by which specifications say that it is none; tshark goes on all the same."""
+    if kind.name == "vxlan":
         valid = fields["vxlan.i_bit"].show if "vxlan.i_bit" in fields else int(fields["vxlan.flags"].show, 0) & 0x0800
         return "" if int(valid) else "no-vni"
-    if name == "geneve":
+    if kind.name == "geneve":
         return "version" if int(fields["geneve.version"].show) > 0 else ""
-    if name == "gre":
+    if kind.name == "gre":
         return "version" if int(fields["gre.flags.version"].show) > 1 else ""
+    if kind.length_field in fields:
+        length = kind.length_offset + int(fields[kind.length_field].show, 0)
+        return "" if length == int(row.get("payload", length)) else "length"
     return ""
 
 
@@ -270,9 +273,10 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
     for column, wanted in NUMBERS.get(name, {}).items():
         if wanted in fields and fields[wanted].show:
             row[column] = number(fields[wanted].show)
-    for wanted in ID_FIELDS:
-        if wanted.partition(".")[0] == name and wanted in fields and fields[wanted].show:
-            row["vni"] = number(fields[wanted].show)
+    if name not in TUNNELS or is_header_of(TUNNELS[name], fields):
+        for wanted in ID_FIELDS:
+            if wanted.partition(".")[0] == name and wanted in fields and fields[wanted].show:
+                row["vni"] = number(fields[wanted].show)
     for column, wanted in TEXTS.get(name, {}).items():
         if wanted in fields:
             row[column] = fields[wanted].show

@@ -126,6 +126,7 @@ REASON_MALFORMED = 5  # a header contradicts itself (DETAIL = the LAYER_ bit)
 REASON_DEPTH = 6  # tunnel in tunnel beyond MAX_DEPTH
 REASON_LLC = 7  # 802.3 frame with LLC (spanning tree and the like), not decoded further
 REASON_NEXT = 8  # VXLAN-GPE carries what is not decoded (DETAIL = its next protocol)
+REASON_INSIDE = 9  # a tunnel for IP carries something else (DETAIL = TunnelKind.number)
 
 MAX_DEPTH = 7
 

@@ -38,6 +38,10 @@ class TunnelKind:
     # kinds without a dissector of their own.
     header_field: str = ""
     header_value: int | None = None
+    # Wireshark's field with the length of the UDP payload, if the header has one: capnet takes a packet whose length is
+    # another one for no tunnel. It does not count the first `length_offset` octets.
+    length_field: str = ""
+    length_offset: int = 0
 
     def titled(self, ident: int | None) -> str:
         """`GTP-U TEID 7`; the title alone if `ident` is None."""

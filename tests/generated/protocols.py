@@ -29,6 +29,14 @@ LIMITS = {
     "source routes of GRE": (gre.MAX_ROUTES, "a longer list is taken for a cut header"),
     "tunnels inside each other": (fields.MAX_DEPTH, "what is in the last one is not decoded"),
 }
+# A value for the reasons that name one.
+_EXAMPLES = {
+    fields.REASON_LINKTYPE: 127,  # IEEE 802.11 with radiotap
+    fields.REASON_ETHERTYPE: numbers.ETHERTYPE_LLDP,
+    fields.REASON_PROTO: numbers.SCTP,
+    fields.REASON_NEXT: 4,
+    fields.REASON_INSIDE: TUNNEL_KINDS[-1].number,
+}
 
 
 def protocols_page() -> str:
@@ -95,7 +103,7 @@ def _tunnel(kind: TunnelKind) -> list[str]:
 def _limits() -> list[str]:
     rows = [f"| {what} | {bound} | {beyond} |" for what, (bound, beyond) in LIMITS.items()]
     reasons = sorted(
-        reason_words(value, 0x88CC if value == fields.REASON_ETHERTYPE else numbers.SCTP)
+        reason_words(value, _EXAMPLES.get(value, 0))
         for name, value in vars(fields).items()
         if name.startswith("REASON_") and value
     )

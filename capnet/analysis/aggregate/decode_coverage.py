@@ -8,6 +8,7 @@ from capnet.analysis.core.flow_rows import proto_name
 from capnet.analysis.core.results import Coverage
 from capnet.wire import fields
 from capnet.wire.formats.linktypes import linktype_name
+from capnet.wire.protocols import KIND_OF_NUMBER
 
 
 def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
@@ -33,4 +34,6 @@ def reason_words(reason: int, detail: int) -> str:
         return "802.3 with LLC"
     if reason == fields.REASON_NEXT:
         return f"VXLAN-GPE next protocol {detail}"
+    if reason == fields.REASON_INSIDE:
+        return f"{KIND_OF_NUMBER[detail].title} without IP inside"
     return "malformed header"
