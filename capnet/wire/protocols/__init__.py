@@ -6,10 +6,10 @@ from typing import Any
 
 from capnet.jit.inline import inline
 from capnet.wire import fields
-from capnet.wire.protocols import geneve, gre, ipip, ipsec, vxlan
+from capnet.wire.protocols import geneve, gre, gtpu, ipip, ipsec, vxlan
 
 # The place in this list is the number of a kind in rows and tables: append only.
-TUNNEL_KINDS = (vxlan.KIND, geneve.KIND, gre.KIND, ipip.KIND, ipsec.KIND)
+TUNNEL_KINDS = (vxlan.KIND, geneve.KIND, gre.KIND, ipip.KIND, ipsec.KIND, gtpu.KIND)
 
 KIND_OF_NUMBER = {kind.number: kind for kind in TUNNEL_KINDS}
 KIND_OF_NAME = {kind.name: kind for kind in TUNNEL_KINDS}
@@ -24,6 +24,8 @@ def decode_udp_payload(buf: Any, at: int, end: int, vxlan_port: int, rows: Any, 
             return geneve.geneve(buf, at, end, rows, r)
         if port == vxlan.GPE_PORT:
             return vxlan.vxlan_gpe(buf, at, end, rows, r)
+        if port == gtpu.PORT and gtpu.is_gtpu(buf, at, end, rows[r + fields.PAYLOAD]):
+            return gtpu.gtpu(buf, at, end, rows, r)
     if vxlan.is_vxlan(buf, at, end, port, vxlan_port):
         return vxlan.vxlan(buf, at, rows, r)
     if ipsec.is_udp_esp(buf, at, end, rows[r + fields.SPORT], port):
