@@ -1,4 +1,4 @@
-"""One frame as capnet decoded it, layer by layer; what a tunnel carries is indented below the tunnel."""
+"""Writes one frame as capnet decoded it, a line for each layer; what a tunnel carries is indented below it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 
 Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 
-_LABEL = 10  # columns of a layer's name
-_MOST_COMMENT_LINES = 40
+LABEL_WIDTH = 10  # columns of a layer's name
+MAX_COMMENT_LINES = 40  # a screen; a comment may have 64 kB
 _ETHERTYPES = {
     numbers.ETHERTYPE_IPV4: "IPv4",
     numbers.ETHERTYPE_ARP: "ARP",
@@ -71,19 +71,19 @@ def render(
     lines = [*fill(head, width), ""]
     for row in rows:
         indent = "  " * (row["depth"] + 1)
-        for layer, says in _layers(row, names):
-            lines += fill(visible(f"{layer:{_LABEL}}{says}"), width, indent, indent + " " * _LABEL)
+        for layer, text in _layers(row, names):
+            lines += fill(visible(f"{layer:{LABEL_WIDTH}}{text}"), width, indent, indent + " " * LABEL_WIDTH)
     return "\n".join(lines + _comments(comments, width)) + "\n"
 
 
 def _comments(comments: Sequence[str], width: int) -> list[str]:
-    """Each line of a comment begins with that word: none can pass for a line of ours."""
+    """Every line begins with the word `comment`, so that no comment can forge a line of the decoder."""
     lines = [line for comment in comments for line in comment.splitlines() if line.strip()]
     shown: list[str] = []
     for line in lines:
-        filled = [f"  {'comment':{_LABEL}}{part}" for part in fill(visible(line), width - 2 - _LABEL)]
-        if len(shown) + len(filled) > _MOST_COMMENT_LINES:
-            return [*shown, f"  {'comment':{_LABEL}}… and more; {count(len(lines), 'line')} in all"]
+        filled = [f"  {'comment':{LABEL_WIDTH}}{part}" for part in fill(visible(line), width - 2 - LABEL_WIDTH)]
+        if len(shown) + len(filled) > MAX_COMMENT_LINES:
+            return [*shown, f"  {'comment':{LABEL_WIDTH}}… and more; {count(len(lines), 'line')} in all"]
         shown += filled
     return shown
 
@@ -138,16 +138,16 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
             kind = f"802.3 length {row['ethertype']}"
         yield (
             "Ethernet",
-            ", ".join(each for each in (f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind) if each),
+            ", ".join(part for part in (f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind) if part),
         )
     for tag in (row["vlan"], row["vlan2"]):
         if layers & fields.LAYER_VLAN and tag != ABSENT:
             yield "VLAN", str(tag)
     if layers & (fields.LAYER_SLL | fields.LAYER_SLL2):
-        who = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
-        way = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
+        source = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
+        direction = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
         version = "cooked v2" if layers & fields.LAYER_SLL2 else "cooked v1"
-        yield version, ", ".join(each for each in (way, who, kind) if each)
+        yield version, ", ".join(part for part in (direction, source, kind) if part)
     if layers & fields.LAYER_PPPOE:
         yield "PPPoE", "session"
     if layers & fields.LAYER_MPLS:
@@ -157,21 +157,21 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
-    six = bool(row["layers"] & fields.LAYER_IPV6)
+    is_ipv6 = bool(row["layers"] & fields.LAYER_IPV6)
     source, target = _ends(row, names)
     parts = [
         f"{source} → {target}",
-        f"{'hop limit' if six else 'TTL'} {row['ttl']}" if row["ttl"] != ABSENT else "",
-        f"{'traffic class' if six else 'TOS'} 0x{row['tos']:02x}" if row["tos"] > 0 else "",
+        f"{'hop limit' if is_ipv6 else 'TTL'} {row['ttl']}" if row["ttl"] != ABSENT else "",
+        f"{'traffic class' if is_ipv6 else 'TOS'} 0x{row['tos']:02x}" if row["tos"] > 0 else "",
         f"id 0x{row['ip_id']:04x}" if row["ip_id"] != ABSENT else "",
-        "don't fragment" if not six and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
+        "don't fragment" if not is_ipv6 and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
         f"fragment at {row['frag_offset']}{', more follow' if row['ip_flags'] & 1 else ', the last'}"
         if row["layers"] & fields.LAYER_FRAGMENT
         else "",
         f"protocol {proto_name(row['proto'])}" if row["proto"] != ABSENT else "",
         count(row["ip_length"], "byte") if row["ip_length"] != ABSENT else "",
     ]
-    return "IPv6" if six else "IPv4", ", ".join(part for part in parts if part)
+    return "IPv6" if is_ipv6 else "IPv4", ", ".join(part for part in parts if part)
 
 
 def _transport(row: Row) -> Iterator[tuple[str, str]]:
@@ -190,14 +190,14 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
     if layers & fields.LAYER_UDP:
         yield "UDP", f"{_port(row['sport'])} → {_port(row['dport'])}"
     if layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
-        six = bool(layers & fields.LAYER_ICMPV6)
-        known = (_ICMPV6 if six else _ICMP).get(row["icmp_type"])
-        parts = [f"{known or 'type'} ({row['icmp_type']}/{row['icmp_code']})" if row["icmp_type"] != ABSENT else ""]
+        is_ipv6 = bool(layers & fields.LAYER_ICMPV6)
+        name = (_ICMPV6 if is_ipv6 else _ICMP).get(row["icmp_type"])
+        parts = [f"{name or 'type'} ({row['icmp_type']}/{row['icmp_code']})" if row["icmp_type"] != ABSENT else ""]
         if row["icmp_id"] != ABSENT:
             parts.append(f"id {row['icmp_id']}")
         if row["icmp_seq"] != ABSENT:
             parts.append(f"seq {row['icmp_seq']}")
-        yield "ICMPv6" if six else "ICMP", ", ".join(part for part in parts if part)
+        yield "ICMPv6" if is_ipv6 else "ICMP", ", ".join(part for part in parts if part)
 
 
 def _ends(row: Row, names: Mapping[str, str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Paths as lines: a point, an arrow with what happened on the way, the next point; below it the delay."""
+"""Draws paths on one line: a point, an arrow with what changed, the next point; below the arrow the delay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from capnet.report.document import Document
 from capnet.report.text import columns, count, duration, fill, fit, number
 from capnet.report.words import Words
 
-_POINT_WIDTH = 40
+MAX_POINT_WIDTH = 40  # columns; longer names are cut
 
 
 def compared(document: Document) -> str:
@@ -25,7 +25,7 @@ def sampled(document: Document) -> bool:
 
 
 def same_route(paths: Sequence[Document]) -> list[list[Document]]:
-    """Paths in groups that took the same points with the same changes and ended alike, busiest group first."""
+    """Groups of paths with the same points, changes and end; the group with most packets first."""
     groups: dict[tuple[object, ...], list[Document]] = {}
     for path in paths:
         route = tuple((hop["point"], tuple(hop["change"]), tunnel(hop)) for hop in path["hops"])
@@ -34,7 +34,7 @@ def same_route(paths: Sequence[Document]) -> list[list[Document]]:
 
 
 def packets(path: Document) -> int:
-    """What the busiest hop counted."""
+    """Packets of the hop that has most."""
     return max((hop["packets"] for hop in path["hops"]), default=0)
 
 
@@ -58,19 +58,19 @@ def one_line(hops: Sequence[Document]) -> str:
 
 
 def route(group: Sequence[Document], width: int) -> list[str]:
-    """The picture of one group: points and arrows, below them the delays."""
+    """Points and arrows of one group, below them the delays; several pairs of lines if `width` asks for it."""
     hops = group[0]["hops"]
     drawn: list[str] = []
-    above, below = "    " + fit(hops[0]["point"], _POINT_WIDTH), ""
+    above, below = "    " + fit(hops[0]["point"], MAX_POINT_WIDTH), ""
     for index, (before, hop) in enumerate(pairwise(hops), start=1):
-        arrow, point = _arrow(before, hop), fit(hop["point"], _POINT_WIDTH)
+        arrow, point = _arrow(before, hop), fit(hop["point"], MAX_POINT_WIDTH)
         if columns(above) + 1 + columns(arrow) + 1 + columns(point) > width:
             drawn += [above, below]
             above, below = "     ", ""
-        says = note([path["hops"][index] for path in group])
-        if says:
+        text = note([path["hops"][index] for path in group])
+        if text:
             start = max(columns(above) + 1, columns(below) + 2 if below else 0)
-            below += " " * (start - columns(below)) + says
+            below += " " * (start - columns(below)) + text
         above += f" {arrow} {point}"
     return [fit(line.rstrip(), width) for line in (*drawn, above, below) if line.strip()]
 
@@ -81,8 +81,8 @@ def _arrow(before: Document, hop: Document) -> str:
 
 
 def _change(change: str, before: Document, hop: Document) -> str:
-    through = hop if change == "encapsulated" else before if change == "decapsulated" else {"tunnel": None}
-    return f"{change} {tunnel(through)}".rstrip()
+    inside = hop if change == "encapsulated" else before if change == "decapsulated" else {"tunnel": None}
+    return f"{change} {tunnel(inside)}".rstrip()
 
 
 def tunnel(hop: Document) -> str:
@@ -96,7 +96,7 @@ def tunnel(hop: Document) -> str:
 def note(hops: Sequence[Document]) -> str:
     """`+31 µs`, `+31 µs to +52 µs` (medians of the flows), `3 lost`."""
     medians = sorted(hop["delta_us"]["median"] for hop in hops if hop["delta_us"])
-    shown = list(dict.fromkeys(signed(each) for each in medians[:1] + medians[-1:]))
+    shown = list(dict.fromkeys(map(signed, medians[:1] + medians[-1:])))
     lost = sum(hop["lost"] or 0 for hop in hops)
     return ", ".join([*([" to ".join(shown)] if shown else []), *([f"{number(lost)} lost"] if lost else [])])
 
