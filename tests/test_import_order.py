@@ -24,6 +24,10 @@ FLOORS = {
     "capnet.analysis": (
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
+    "capnet.analysis.correlate": (
+        "bridge_order flow_similarity link_votes", "clock_bounds duplicates flow_links", "clocks tcp_gaps",
+        "loss packet_matching repeated_packets", "link_building",
+    ),
     "capnet.report": (
         "document escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",
         "sections", "formats",

@@ -2,8 +2,8 @@
 
 Input: the observations. Each host of each file has a clock of its own.
 Output: for every clock its distance to a reference clock in ns, by which times are corrected.
-Method: packets seen under two clocks bound the distance between them (`clock_bounds`; Paxson 1998). Where the bounds
-allow no distance at all, nothing is corrected. Otherwise the estimate is the middle between the bounds, or a line over
+Method: packets seen under two clocks bound the distance between them (`clock_bounds`; Paxson 1998). If the bounds
+allow a distance of zero, nothing is corrected. Else the estimate is the middle between the bounds, or a line over
 time if no constant satisfies all of them, or several lines if the clock was set while packets were recorded.
 Limits: hosts in one file have one clock as long as their packets allow it. If packets passed one way only, two files
 of unknown hosts are compared only if the delay is too short to be chance.

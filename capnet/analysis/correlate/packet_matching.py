@@ -1,6 +1,6 @@
 """Which observation is the same packet at the hop before: the only place that decides it.
 
-Input: observations, each a packet at one point. A packet has the same digest at every point (`wire.decode`: IP
+Input: observations, each a packet at one point. A packet has the same digest at every point (`wire.digest`: IP
 identification, sequence numbers, payload; nothing that NAT, routing or encapsulation rewrites).
 Output: for each observation the index of the same packet's observation at the hop before, or -1.
 Method: equal digests alone are no proof, because payloads repeat. The two flows must be able to be one
