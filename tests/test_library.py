@@ -34,7 +34,7 @@ class Somewhere(PathLike[str]):
 
 
 @pytest.mark.parametrize("before", ["pass", "import capnet.analysis.core.flow_rows", "import capnet.analysis.engine"])
-def test_the_name_means_the_same_before_and_after_its_modules_are_imported(before: str) -> None:
+def test_analyze_after_other_imports_is_the_same(before: str) -> None:
     code = f"""
 {before}
 from capnet import analyze
@@ -47,18 +47,18 @@ assert again({str(TCP)!r}) == first == engine.analyze({str(TCP)!r})
     subprocess.run([sys.executable, "-c", "import capnet\n" + code], cwd=PROJECT, check=True)
 
 
-def test_its_signature_is_the_function_s() -> None:
+def test_analyze_has_the_signature_of_the_engine() -> None:
     assert inspect.signature(analyze) == inspect.signature(engine.analyze)
 
 
 @pytest.mark.parametrize("one", [str(TCP), TCP, Somewhere(), Source(TCP)], ids=lambda one: type(one).__name__)
-def test_one_source_or_several_of_any_kind(one: object) -> None:
+def test_analyze_takes_sources_of_any_kind(one: object) -> None:
     expected = analyze([TCP])
     assert analyze(one) == analyze([one]) == analyze(iter([one])) == expected
     assert [each.file for each in analyze([one, UDP]).inputs] == [str(TCP), str(UDP)]
 
 
-def test_a_topology_takes_the_same_paths(tmp_path: Path) -> None:
+def test_topology_takes_paths_of_any_kind(tmp_path: Path) -> None:
     stored = PROJECT / "pcaps" / "bridge.topology.json"
     known = Topology.load(str(stored))
     assert known == Topology.load(stored)
@@ -66,7 +66,7 @@ def test_a_topology_takes_the_same_paths(tmp_path: Path) -> None:
     assert (tmp_path / "again").read_bytes() == stored.read_bytes()
 
 
-def test_help_shows_what_there_is_to_use() -> None:
+def test_help_shows_the_public_names() -> None:
     """In a fresh interpreter, where nothing has been loaded yet."""
     code = "import capnet, pydoc; print(pydoc.plain(pydoc.render_doc(capnet)))"
     said = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
@@ -74,26 +74,26 @@ def test_help_shows_what_there_is_to_use() -> None:
         assert name in said
 
 
-def test_what_the_readme_shows_runs() -> None:
+def test_readme_example_runs() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     done = subprocess.run([sys.executable, "-c", example], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert "snat tcp" in done.stdout
 
 
-def test_open_capture_takes_the_same_paths() -> None:
+def test_open_capture_takes_paths_of_any_kind() -> None:
     for path in (str(TCP), TCP, Somewhere()):
         with open_capture(path) as capture:
             assert sum(len(block) for block in capture.blocks()) > 0
 
 
 @pytest.mark.parametrize("wrong", [b"tcp.pcap", [b"tcp.pcap"], [TCP, None], [[TCP]], 7, None])
-def test_what_is_no_source_is_said_so(wrong: object) -> None:
+def test_analyze_of_no_source_raises_type_error(wrong: object) -> None:
     with pytest.raises(TypeError):
         analyze(wrong)
 
 
-def test_a_second_file_in_place_of_a_topology_is_said_so() -> None:
+def test_file_in_place_of_topology_raises_type_error() -> None:
     with pytest.raises(TypeError, match="several captures go in a list"):
         analyze(TCP, Path("right.pcap"))
 

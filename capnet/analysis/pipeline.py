@@ -51,8 +51,7 @@ def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) 
     """The report on what was read, and the context that it was derived from. `links_only`: leave out STEPS."""
     context, coverage, correlation = pass_result(reader, topology)
     flows = _flows_while_linking(context)
-    steps = BASIC_STEPS if links_only else BASIC_STEPS | STEPS
-    facts = {name: compute(context) for name, compute in steps.items()}
+    facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
     report = Report(
         inputs=reader.inputs,
         points=context.points,
@@ -63,6 +62,11 @@ def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) 
         **facts,
     )
     return report, context
+
+
+def run_steps(steps: dict[str, Callable[[Context], Any]], context: Context) -> dict[str, Any]:
+    """Field of the report → what its step computes."""
+    return {name: compute(context) for name, compute in steps.items()}
 
 
 def _flows_while_linking(context: Context) -> Flows:

@@ -1,4 +1,4 @@
-"""not-all-looked-at: more addresses than are examined. `tests/analysis/test_floods.py` has floods of every kind."""
+"""not-all-looked-at: more addresses than are examined. `aggregate/test_limits.py` has floods of every kind."""
 
 from __future__ import annotations
 

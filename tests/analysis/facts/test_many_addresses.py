@@ -46,12 +46,12 @@ def _passes(path: Path, count: int) -> int:
     return passes
 
 
-def test_passes_over_everything_do_not_grow_with_the_addresses_of_a_mac(tmp_path: Path) -> None:
+def test_more_addresses_of_a_mac_cost_no_more_passes(tmp_path: Path) -> None:
     few, many = (_passes(tmp_path / f"{count}.pcap", count) for count in (300, 600))
     assert 0 < few == many
 
 
-def test_a_long_topology_is_gone_through_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_topology_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not once for each station: 8,000 stations and a topology of 640 KiB took more than a minute."""
     interfaces = [Interface(f"e{n}", n, f"02:42:00:00:00:{n:02x}", [f"10.0.0.{n}/8"]) for n in range(200)]
     write(tmp_path / "it.pcap", FLOODS["macs"](300))

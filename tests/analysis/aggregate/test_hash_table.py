@@ -49,7 +49,7 @@ def hashes(keys: np.ndarray, secret: np.ndarray) -> list[int]:
     return [key_hash(flat, row * KEY, KEY, view, 0) for row in range(len(keys))]
 
 
-def test_collisions_for_one_secret_are_none_for_another() -> None:
+def test_colliding_keys_with_another_secret_do_not_collide() -> None:
     known, other = draw_secret(), draw_secret()
     keys = collisions(known, 500)
     assert len({tuple(key) for key in keys.tolist()}) == 500
@@ -58,7 +58,7 @@ def test_collisions_for_one_secret_are_none_for_another() -> None:
     assert len({each & 0xFFFF for each in hashes(keys, other)}) > 450
 
 
-def test_a_hash_fits_62_bits_whatever_the_secret_and_the_key() -> None:
+def test_hash_of_extreme_keys_fits_62_bits() -> None:
     """Compiled, sums that leave 63 bits would be anything; interpreted, they would be longer."""
     largest = np.full(SECRETS, (1 << 29) - 1, dtype=np.int64)
     keys = np.array([[-1] * KEY, [0] * KEY, [-(1 << 63)] * KEY, [(1 << 63) - 1] * KEY], dtype=np.int64)
@@ -75,7 +75,7 @@ def test_a_hash_fits_62_bits_whatever_the_secret_and_the_key() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FLOODS))
-def test_no_flood_makes_long_ways_to_a_row(tmp_path: Path, name: str) -> None:
+def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str) -> None:
     write(tmp_path / "it.pcap", FLOODS[name](1000))
     with open_capture(tmp_path / "it.pcap", compiled=False) as capture:
         aggregator = Aggregator(capture.machine)
@@ -93,7 +93,7 @@ def test_no_flood_makes_long_ways_to_a_row(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("path", [*GOLDENS[::4], "vnis", "macs"], ids=lambda path: getattr(path, "name", path))
-def test_a_report_does_not_depend_on_the_secret(path: Path | str, compiled: bool, tmp_path: Path, monkeypatch) -> None:
+def test_report_with_another_secret_is_the_same(path: Path | str, compiled: bool, tmp_path: Path, monkeypatch) -> None:
     if isinstance(path, str):
         write(tmp_path / "it.pcap", FLOODS[path](500))
         path = tmp_path / "it.pcap"
@@ -104,14 +104,14 @@ def test_a_report_does_not_depend_on_the_secret(path: Path | str, compiled: bool
     assert reports[0] == reports[1] == reports[2]
 
 
-def test_addresses_that_collide_as_numbers_do_not_as_they_are_kept() -> None:
+def test_address_keys_of_colliding_numbers_differ() -> None:
     some = random.Random(1)
     pairs = [colliding_halves(some) for _ in range(200)]
     assert len({hash(pair) for pair in pairs}) == 1
     assert len({hash(address_key(*pair)) for pair in pairs}) == 200
 
 
-def test_addresses_in_one_bucket_do_not_take_minutes(tmp_path: Path) -> None:
+def test_addresses_in_one_bucket_take_seconds(tmp_path: Path) -> None:
     """98 KB: each of 512 tunnels listed all addresses that are in tunnels, and each was compared with all others."""
     write(tmp_path / "it.pcap", FLOODS["one_bucket_inside"](1000))
     command = [sys.executable, "-m", "capnet", "analyze", str(tmp_path / "it.pcap")]
@@ -119,7 +119,7 @@ def test_addresses_in_one_bucket_do_not_take_minutes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_names_of_packets_do_not_depend_on_the_secret(compiled: bool, tmp_path: Path, monkeypatch) -> None:
+def test_packet_ids_with_another_secret_are_the_same(compiled: bool, tmp_path: Path, monkeypatch) -> None:
     """Also where one of several equal packets was lost, so that the k-th here is not the k-th there."""
     beacon = frame(MAC_A, MAC_B, 0x800, ip(0x0A000001, 0x0A000002, 17, udp(1, 2, b"again"), 0))
     routed = beacon[:22] + b"\x3f" + beacon[23:]

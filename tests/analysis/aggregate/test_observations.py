@@ -33,7 +33,7 @@ def many(folder: Path, flows: int = 60, packets: int = 12) -> list[Path]:
     return net.write(folder)
 
 
-def test_a_budget_that_is_too_small_loses_no_translation_and_invents_none(tmp_path: Path) -> None:
+def test_small_budget_keeps_all_translations(tmp_path: Path) -> None:
     files = many(tmp_path)
     exact = document(analyze(files))
     sampled = document(analyze(files, budget=256))
@@ -51,7 +51,7 @@ def test_a_budget_that_is_too_small_loses_no_translation_and_invents_none(tmp_pa
     assert found == truth
 
 
-def test_the_report_says_whether_every_packet_was_compared(tmp_path: Path) -> None:
+def test_report_tells_whether_packets_were_sampled(tmp_path: Path) -> None:
     """In words, on the page, and in JSON; tests of the counts themselves are below."""
     files = many(tmp_path)
     exact, sampled = (document(analyze(files, budget=budget)) for budget in (MAX_OBSERVATIONS, 256))
@@ -68,7 +68,7 @@ def losses(report: dict[str, Any]) -> list[int | None]:
     return [hop["lost"] for path in report["paths"] for hop in path["hops"][1:]]
 
 
-def test_loss_of_tcp_is_known_in_a_sample_too_by_what_the_flows_counted(tmp_path: Path) -> None:
+def test_tcp_loss_in_a_sample_is_exact(tmp_path: Path) -> None:
     files = many(tmp_path)
     for budget in (MAX_OBSERVATIONS, 1024, 256):
         found = document(analyze(files, budget=budget))
@@ -95,7 +95,7 @@ def cut(folder: Path, *, late: bool = False, copies: bool = False) -> list[Path]
     return net.write(folder)
 
 
-def test_loss_of_segments_that_are_cut_is_known_in_octets(tmp_path: Path) -> None:
+def test_loss_of_cut_segments_is_known_in_octets(tmp_path: Path) -> None:
     report = document(analyze(cut(tmp_path), budget=512))
     assert report["correlation"]["share"] < 0.5
     hops = [path["hops"][1] for path in report["paths"]]
@@ -105,7 +105,7 @@ def test_loss_of_segments_that_are_cut_is_known_in_octets(tmp_path: Path) -> Non
     assert [hop["lost"] for hop in hops] == [5] * 10
 
 
-def test_counters_tell_nothing_where_a_point_began_late_or_recorded_twice(tmp_path: Path) -> None:
+def test_loss_at_late_or_doubled_points_is_unknown(tmp_path: Path) -> None:
     for story in ({"late": True}, {"copies": True}):
         report = document(analyze(cut(tmp_path, **story), budget=512))
         hops = [path["hops"][1] for path in report["paths"]]
@@ -114,7 +114,7 @@ def test_counters_tell_nothing_where_a_point_began_late_or_recorded_twice(tmp_pa
         assert {hop["lost"] for hop in hops} <= {0, None}
 
 
-def test_loss_of_datagrams_in_a_sample_is_counted_not_estimated(tmp_path: Path) -> None:
+def test_udp_loss_in_a_sample_is_counted(tmp_path: Path) -> None:
     net = Network(["A/docker0", "A/ens33"])
     for number in range(300):
         for flow in range(4):

@@ -68,7 +68,7 @@ def conversation() -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_the_report_says_how_many_were_left_out(tmp_path: Path, name: str) -> None:
+def test_flood_above_limits_is_reported(tmp_path: Path, name: str) -> None:
     write(tmp_path / "it.pcap", FLOODS[name](400))
     report = analyze(tmp_path / "it.pcap", compiled=False)
     facts = [each.facts for each in report.findings if each.name == "not-all-looked-at"]
@@ -83,7 +83,7 @@ def test_the_report_says_how_many_were_left_out(tmp_path: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_the_flood_hides_nothing(tmp_path: Path, name: str) -> None:
+def test_flood_hides_no_real_station(tmp_path: Path, name: str) -> None:
     """Both stations with their address, the tunnel with both its directions, no question without its answer."""
     noise = list(FLOODS[name](400))
     write(tmp_path / "it.pcap", iter([*noise[:200], *conversation(), *noise[200:]]))
@@ -100,7 +100,7 @@ def test_the_flood_hides_nothing(tmp_path: Path, name: str) -> None:
 
 
 def _calls(path: Path) -> int:
-    """How many functions of Python's the conclusions call, sentences and tables included."""
+    """How many Python functions the steps of the pipeline call, sentences and tables included."""
     calls = 0
 
     def note(_: FrameType, event: str, __: Any) -> None:
@@ -109,20 +109,20 @@ def _calls(path: Path) -> int:
 
     def begin(*given: Any) -> Any:
         sys.setprofile(note)
-        return judge(*given)
+        return run_steps(*given)
 
-    judge = pipeline._judge
-    pipeline._judge = begin  # type: ignore[assignment]
+    run_steps = pipeline.run_steps
+    pipeline.run_steps = begin
     try:
         render(document(analyze(path, compiled=False)))
     finally:
         sys.setprofile(None)
-        pipeline._judge = judge  # type: ignore[assignment]
+        pipeline.run_steps = run_steps
     return calls
 
 
 @pytest.mark.parametrize("name", sorted({*FLOODS} - {"repeated"}))
-def test_twice_the_flood_is_not_twice_the_work(tmp_path: Path, name: str) -> None:
+def test_twice_the_flood_costs_no_more_calls(tmp_path: Path, name: str) -> None:
     write(tmp_path / "few.pcap", FLOODS[name](400))
     write(tmp_path / "many.pcap", FLOODS[name](800))
     # Of connections opened by one side alone, each is looked up once; of translations, each is told.

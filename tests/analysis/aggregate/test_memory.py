@@ -11,7 +11,7 @@ PACKET = struct.pack("!BBHHHBBHII", 0x45, 0, 28, 1, 0, 64, 17, 0, 0x0A000001, 0x
 EACH = 340  # bytes at the most
 
 
-def test_memory_of_invented_stations(tmp_path: Path) -> None:
+def test_invented_stations_cost_little_memory(tmp_path: Path) -> None:
     """Always the same packet, each time between two new MAC addresses."""
     some, found = random.Random(1), []
     for count in (1000, 200_000):

@@ -1,4 +1,4 @@
-"""However many hands read a capture, and in whatever pieces, the result is the same, row by row and table by table."""
+"""The tables of a pass do not depend on the number of threads, nor on the pieces in which bytes arrive."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.conftest import GOLDENS, MADE, PROJECT
 TABLES = ("flows", "stations", "arps", "tunnels", "observations")
 
 
-def read(paths: list[Path | io.BytesIO], hands: int, budget: int = 1 << 19) -> dict[str, Any]:
+def read(paths: list[Path | io.BytesIO], threads: int, budget: int = 1 << 19) -> dict[str, Any]:
     aggregator, base = None, 0
     problems = []
     for path in paths:
         with open_capture(path, compiled=True) as capture:
             aggregator = aggregator or Aggregator(capture.machine, budget)
-            ParallelReader(capture, aggregator, base, len(paths) - 1, hands).read()
+            ParallelReader(capture, aggregator, base, len(paths) - 1, threads).read()
             base += len(capture.interfaces)
             problems += capture.problems
     assert aggregator
@@ -65,17 +65,17 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
 @pytest.mark.parametrize("budget", [1 << 19, 5000])
-def test_hands_agree(bench: dict[str, list[Path]], form: str, budget: int) -> None:
+def test_tables_with_more_threads_are_the_same(bench: dict[str, list[Path]], form: str, budget: int) -> None:
     alone = read([*bench[form]], 1, budget)
     assert len(alone["flows"]) > 1000
     assert len(alone["tunnels"]) > 4
     assert (alone["share"] < 1) == (budget == 5000)
-    for hands in (2, 3):
-        assert_same(alone, read([*bench[form]], hands, budget))
+    for threads in (2, 3):
+        assert_same(alone, read([*bench[form]], threads, budget))
 
 
 @pytest.mark.parametrize("path", [*GOLDENS, *MADE], ids=lambda path: path.name)
-def test_hands_agree_on_small_captures(path: Path) -> None:
+def test_small_captures_with_two_threads_are_the_same(path: Path) -> None:
     data = path.read_bytes()
     if not (data[:4] == b"\n\r\r\n" or len(data) >= 24):
         pytest.skip("no capture")
@@ -100,7 +100,7 @@ class InPieces(io.BytesIO):
 
 
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
-def test_pieces_do_not_matter(bench: dict[str, list[Path]], form: str) -> None:
+def test_stream_in_pieces_gives_the_same_tables(bench: dict[str, list[Path]], form: str) -> None:
     path = bench[form][0]
     assert_same(read([path], 1, 2000), read([InPieces(path.read_bytes())], 2, 2000))
 
@@ -114,9 +114,7 @@ def udp(number: int, unfilled: bool) -> bytes:
     return bytes.fromhex("0242ac1100030242ac1100020800") + ip + header + b"x"
 
 
-def test_the_report_is_the_same_from_a_file_a_pipe_and_compressed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_report_of_file_pipe_and_gzip_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what only some packets are looked at for: checksums, unfilled in some frames beyond the first 20,000."""
     monkeypatch.chdir(tmp_path)
     marked = {20_001, 65_537, 65_700, 66_000}
@@ -128,23 +126,23 @@ def test_the_report_is_the_same_from_a_file_a_pipe_and_compressed(
     Path("it.pcap").write_bytes(data)
     Path("it.gz").write_bytes(gzip.compress(data, 1))
 
-    def told(path: Path | None, threads: int) -> dict[str, Any]:
+    def reported(path: Path | None, threads: int) -> dict[str, Any]:
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=InPieces(data)))
         report = document(analyze(Source(path, "here"), compiled=True, threads=threads))
         text = json.dumps({key: value for key, value in report.items() if key != "inputs"})
         found: dict[str, Any] = json.loads(text.replace(f'"file": "{path or "-"}"', '"file": "it"'))
         return found
 
-    whole = told(Path("it.pcap"), 1)
+    whole = reported(Path("it.pcap"), 1)
     (finding,) = [each for each in whole["findings"] if each["name"] == "checksum-offload"]
     assert [each["frame"] for each in finding["evidence"]] == [65_537, 65_700]
     for path in (Path("it.pcap"), Path("it.gz"), None):
         for threads in (1, 2):
-            assert told(path, threads) == whole
+            assert reported(path, threads) == whole
 
 
-@pytest.mark.parametrize("hands", [1, 2, 3])
-def test_what_one_hand_meets_ends_all(bench: dict[str, list[Path]], hands: int) -> None:
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_error_in_one_thread_ends_all(bench: dict[str, list[Path]], threads: int) -> None:
     told = 0
 
     def tell() -> None:
@@ -155,7 +153,7 @@ def test_what_one_hand_meets_ends_all(bench: dict[str, list[Path]], hands: int) 
 
     stream = InPieces(bench["pcap"][0].read_bytes())
     with open_capture(stream, compiled=True) as capture:
-        reading = ParallelReader(capture, Aggregator(capture.machine), 0, 0, hands, tell)
+        reading = ParallelReader(capture, Aggregator(capture.machine), 0, 0, threads, tell)
         with pytest.raises(OSError, match="nobody listens"):
             reading.read()
     assert told == 3
