@@ -38,7 +38,7 @@ def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> An
     """
     if is_set("NUMBA_BOUNDSCHECK"):
         return _checked(function, kinds)
-    engine = _engine_of_all()
+    engine = _shared_engine()
     file = cache and cache.with_name(f"{cache.name}-{kinds}-{_processor}.o")
     try:
         symbol, code = _read(file)
@@ -50,7 +50,7 @@ def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> An
     return _callable(function, kinds, engine.get_function_address(symbol))
 
 
-def _engine_of_all() -> Any:
+def _shared_engine() -> Any:
     """The LLVM engine that holds all kernels; it is created at the first call."""
     global _engine, _processor
     if _engine is None:

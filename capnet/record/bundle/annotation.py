@@ -196,7 +196,7 @@ class _Annotation:
                 stream.advance()
 
     def _table(self, stream: _Stream, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frames of a stream up to `stop`, for `rewrite.emit`, and for `Hops.before`."""
+        """The frames of a stream up to `stop`, for `pcapng_emit.emit`, and for `Hops.before`."""
         named = stream.named
         assert named is not None
         rows = stream.rows[stream.at : stop]
