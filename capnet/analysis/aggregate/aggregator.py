@@ -22,6 +22,7 @@ from capnet.analysis.aggregate.kernels.stations import add_stations
 from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dns import DnsAnswers
+from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
@@ -50,6 +51,7 @@ class Aggregator:
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
         self.dns = DnsAnswers()
         self.checksums = ChecksumSample()
+        self.icmp_errors = IcmpErrors()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -76,6 +78,7 @@ class Aggregator:
             self._count_undecoded(block)
         self.dns.add(block, base)
         self.checksums.add(block, base)
+        self.icmp_errors.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

@@ -45,6 +45,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         totals={"addresses": addresses, "arps": len(aggregator.arps), "tunnels": len(tunnels)},
         dns_failures=aggregator.dns.failures,
         checksums=aggregator.checksums.by_point,
+        icmp_errors=aggregator.icmp_errors.table,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

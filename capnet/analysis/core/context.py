@@ -9,7 +9,7 @@ import numpy as np
 
 from capnet.analysis.core.payload import Checksums, DnsFailureKey, DnsFailures
 from capnet.analysis.core.results import Evidence, Point
-from capnet.analysis.core.schema import FLOW_POINT
+from capnet.analysis.core.schema import FLOW_POINT, ICMP_WIDTH, IcmpErrorTable
 from capnet.topology import Topology
 
 
@@ -35,6 +35,7 @@ class Context:
     )  # rows before `aggregate.limits`: of `addresses`, `arps`, `tunnels`
     dns_failures: dict[DnsFailureKey, DnsFailures] = field(default_factory=dict)
     checksums: dict[int, Checksums] = field(default_factory=dict)  # by point
+    icmp_errors: IcmpErrorTable = field(default_factory=lambda: np.zeros((0, ICMP_WIDTH), dtype=np.int64))
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results by function, filled by `core.derived`
 
     def evidence(self, point: int, frame: int) -> Evidence:

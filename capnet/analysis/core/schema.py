@@ -15,6 +15,7 @@ import numpy as np
 FlowTable: TypeAlias = Annotated[np.ndarray, "(flows, FLOW_WIDTH)"]
 StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
 ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
+IcmpErrorTable: TypeAlias = Annotated[np.ndarray, "(messages, ICMP_WIDTH)"]
 TunnelTable: TypeAlias = Annotated[np.ndarray, "(tunnels, TUNNEL_WIDTH)"]
 Observations: TypeAlias = Annotated[np.ndarray, "(observations, OBS_WIDTH)"]
 FlowRow: TypeAlias = Annotated[np.ndarray, "(FLOW_WIDTH,), one row of the flow table"]
@@ -157,3 +158,31 @@ OBS_SEQ = 6  # order of arrival in the whole input, breaks ties of time
 OBS_FROM = 7  # TCP: raw sequence number; else IP identification << 16 | fragment offset; later fragments of TCP: -1
 OBS_BYTES = 8  # TCP: payload, SYN and FIN count 1 each; else the octets of IP payload
 OBS_WIDTH = 9
+
+# -- ICMP errors: one message about one packet, at one point, however often ----------------------------------
+ICMP_POINT = 0
+ICMP_VIA = 1
+ICMP_VIA_VNI = 2
+ICMP_SRC_HI = 3  # who says it
+ICMP_SRC_LO = 4
+ICMP_DST_HI = 5  # to whom
+ICMP_DST_LO = 6
+ICMP_SMAC = 7
+ICMP_IS_V6 = 8
+ICMP_TYPE = 9
+ICMP_CODE = 10
+ICMP_MTU = 11  # next-hop MTU, 0 where an old router does not say it, -1 where the message has none
+ICMP_QUOTED_PROTO = 12  # of the quoted packet; -1 where it was cut
+ICMP_QUOTED_SRC_HI = 13
+ICMP_QUOTED_SRC_LO = 14
+ICMP_QUOTED_DST_HI = 15
+ICMP_QUOTED_DST_LO = 16
+ICMP_QUOTED_SPORT = 17  # TCP and UDP, else -1
+ICMP_QUOTED_DPORT = 18
+ICMP_KEY = 19
+
+ICMP_PACKETS = 19
+ICMP_FIRST_FRAME = 20
+ICMP_FIRST = 21
+ICMP_LAST = 22
+ICMP_WIDTH = 23

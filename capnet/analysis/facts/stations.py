@@ -12,9 +12,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import Station
-from capnet.analysis.facts.interface_points import interface_points
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
-from capnet.analysis.facts.speakers import Speaker, speakers
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text, mac_value
 
 MAX_IPS = 64  # listed per station: a router may speak for half the Internet

@@ -24,7 +24,7 @@ from capnet.analysis.core.flow_rows import destination, is_icmp_error, replies, 
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowRow, FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.speakers import MAX_LINK_LOCAL_TTL, RECEIVED, SENT, speakers
+from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, RECEIVED, SENT, speakers
 from capnet.wire.addresses import address_value, mac_text
 from capnet.wire.numbers import ICMP, ICMP_TIME_EXCEEDED, ICMPV6, ICMPV6_TIME_EXCEEDED
 

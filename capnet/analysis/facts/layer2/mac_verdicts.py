@@ -19,7 +19,7 @@ from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import SharedMac, network_of
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
-from capnet.analysis.facts.speakers import RECEIVED, Speaker, speakers
+from capnet.analysis.fate.speakers import RECEIVED, Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent

@@ -21,7 +21,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.arp import repeated_requests, unanswered_requests
 from capnet.analysis.facts.layer2.model import MacvlanChild, MacvlanParent, Segments, same_network, unicast
 from capnet.analysis.facts.nat.addresses import addresses_behind_nat
-from capnet.analysis.facts.speakers import RECEIVED
+from capnet.analysis.fate.speakers import RECEIVED
 from capnet.wire.addresses import address_value
 
 MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host

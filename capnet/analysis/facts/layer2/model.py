@@ -16,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
-from capnet.analysis.facts.speakers import Speaker
+from capnet.analysis.fate.speakers import Speaker
 from capnet.wire.addresses import address_value
 
 LOOPBACK_IP = "127.0.0.1"

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.facts.interface_points import interface_points
 from capnet.analysis.facts.layer2.arp import last_broadcasts
 from capnet.analysis.facts.layer2.loopback import is_loopback_point, loopback_conversations
 from capnet.analysis.facts.layer2.macvlan_parents import macvlan_parents
 from capnet.analysis.facts.layer2.model import Segments, unicast
 from capnet.analysis.facts.layer2.shared_macs import shared_macs
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
-from capnet.analysis.facts.speakers import speakers
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.speakers import speakers
 
 
 @derived

@@ -1,0 +1,136 @@
+"""ICMP errors with the packet that each of them quotes (RFC 792, RFC 1191, RFC 4443 section 3).
+
+Input: blocks of rows with their bytes. Output: `table`, one row per error message that is the same but for its time:
+who said what about which packet, how often, in which frame first (columns: `core.schema`, ICMP_). Limits: MAX_ERRORS
+rows; more are counted in `left_out`. An extension header of a quoted IPv6 packet hides its ports.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.schema import IcmpErrorTable, Mask, Values
+from capnet.wire import fields
+from capnet.wire.addresses import MAPPED
+from capnet.wire.block import Block
+from capnet.wire.numbers import (
+    ICMP_PARAMETER_PROBLEM,
+    ICMP_REDIRECT,
+    ICMP_TIME_EXCEEDED,
+    ICMP_UNREACHABLE,
+    TCP,
+    UDP,
+)
+
+MAX_ERRORS = 4096
+_ERRORS_V4 = (ICMP_UNREACHABLE, ICMP_REDIRECT, ICMP_TIME_EXCEEDED, ICMP_PARAMETER_PROBLEM)
+_ERRORS_V6 = (1, 2, 3, 4)
+_FRAGMENTATION_NEEDED = 4  # code of ICMP_UNREACHABLE
+_PACKET_TOO_BIG = 2  # type of ICMPv6
+
+
+class IcmpErrors:
+    """Fill with `add`, then read `table`."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, list[int]] = {}
+        self.left_out = 0
+
+    def add(self, block: Block, base: int) -> None:
+        """Look into a block of a capture whose first point is number `base`."""
+        if not block.layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
+            return
+        rows = block.rows
+        layers, kind = rows[:, fields.LAYERS], rows[:, fields.ICMP_TYPE]
+        v4, v6 = layers & fields.LAYER_ICMP != 0, layers & fields.LAYER_ICMPV6 != 0
+        chosen = np.flatnonzero(((v4 & np.isin(kind, _ERRORS_V4)) | (v6 & np.isin(kind, _ERRORS_V6)))
+                                & (rows[:, fields.PAYLOAD_AT] >= 0))  # fmt: skip
+        if not len(chosen):
+            return
+        keys = self._keys(block, chosen, base)
+        for key, frame, time in zip(keys, rows[chosen, fields.FRAME].tolist(), rows[chosen, fields.TIME].tolist(),
+                                    strict=True):  # fmt: skip
+            entry = self._rows.get(name := key.tobytes())
+            if entry is not None:
+                entry[0] += 1
+                entry[3] = time
+            elif len(self._rows) < MAX_ERRORS:
+                self._rows[name] = [1, frame, time, time]
+            else:
+                self.left_out += 1
+
+    @property
+    def table(self) -> IcmpErrorTable:
+        """int64 array of shape (n, ICMP_WIDTH), in order of first sight."""
+        table = np.zeros((len(self._rows), schema.ICMP_WIDTH), dtype=np.int64)
+        for number, (key, entry) in enumerate(self._rows.items()):
+            table[number, : schema.ICMP_KEY] = np.frombuffer(key, dtype=np.int64)
+            table[number, schema.ICMP_KEY :] = entry
+        return table
+
+    def _keys(self, block: Block, chosen: Values, base: int) -> np.ndarray:
+        rows = block.rows[chosen]
+        raw = np.frombuffer(block.raw, dtype=np.uint8)
+        at = block.record_at[chosen] + rows[:, fields.PAYLOAD_AT]
+        end = block.record_at[chosen] + rows[:, fields.START] + rows[:, fields.CAPLEN]
+        is_v6 = rows[:, fields.LAYERS] & fields.LAYER_ICMPV6 != 0
+        key = np.full((len(chosen), schema.ICMP_KEY), -1, dtype=np.int64)
+        key[:, schema.ICMP_POINT] = rows[:, fields.POINT] + base
+        for column, field in (
+            (schema.ICMP_VIA, fields.VIA), (schema.ICMP_VIA_VNI, fields.VIA_VNI),
+            (schema.ICMP_SRC_HI, fields.SRC_HI), (schema.ICMP_SRC_LO, fields.SRC_LO),
+            (schema.ICMP_DST_HI, fields.DST_HI), (schema.ICMP_DST_LO, fields.DST_LO),
+            (schema.ICMP_SMAC, fields.SMAC), (schema.ICMP_TYPE, fields.ICMP_TYPE), (schema.ICMP_CODE, fields.ICMP_CODE),
+        ):  # fmt: skip
+            key[:, column] = rows[:, field]
+        key[:, schema.ICMP_IS_V6] = is_v6
+        too_big = np.where(is_v6, rows[:, fields.ICMP_TYPE] == _PACKET_TOO_BIG,
+                           (rows[:, fields.ICMP_TYPE] == ICMP_UNREACHABLE)
+                           & (rows[:, fields.ICMP_CODE] == _FRAGMENTATION_NEEDED))  # fmt: skip
+        key[:, schema.ICMP_MTU] = np.where(too_big, _be16(raw, at - 2), -1)
+        _quote_v4(raw, at, end, ~is_v6, key)
+        _quote_v6(raw, at, end, is_v6, key)
+        return key
+
+
+def _be16(raw: np.ndarray, at: Values) -> Values:
+    return raw[at].astype(np.int64) * 256 + raw[at + 1]
+
+
+def _be32(raw: np.ndarray, at: Values) -> Values:
+    return _be16(raw, at) * 65536 + _be16(raw, at + 2)
+
+
+def _be64(raw: np.ndarray, at: Values) -> Values:
+    return _be32(raw, at) << 32 | _be32(raw, at + 4)  # the sign bit as rows have it
+
+
+def _quote_v4(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.ndarray) -> None:
+    whole = np.flatnonzero(chosen & (at + 20 <= end))
+    at, end = at[whole], end[whole]
+    key[whole, schema.ICMP_QUOTED_PROTO] = raw[at + 9]
+    for source, high, low in ((12, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO),
+                              (16, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO)):  # fmt: skip
+        key[whole, high] = 0
+        key[whole, low] = MAPPED | _be32(raw, at + source)
+    _quote_ports(raw, at + (raw[at] & 15).astype(np.int64) * 4, end, whole, key)
+
+
+def _quote_v6(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.ndarray) -> None:
+    whole = np.flatnonzero(chosen & (at + 40 <= end))
+    at, end = at[whole], end[whole]
+    key[whole, schema.ICMP_QUOTED_PROTO] = raw[at + 6]
+    for source, high, low in ((8, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO),
+                              (24, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO)):  # fmt: skip
+        key[whole, high] = _be64(raw, at + source)
+        key[whole, low] = _be64(raw, at + source + 8)
+    _quote_ports(raw, at + 40, end, whole, key)
+
+
+def _quote_ports(raw: np.ndarray, at: Values, end: Values, whole: Values, key: np.ndarray) -> None:
+    proto = key[whole, schema.ICMP_QUOTED_PROTO]
+    ported = ((proto == TCP) | (proto == UDP)) & (at + 4 <= end)
+    at, whole = at[ported], whole[ported]
+    key[whole, schema.ICMP_QUOTED_SPORT] = _be16(raw, at)
+    key[whole, schema.ICMP_QUOTED_DPORT] = _be16(raw, at + 2)

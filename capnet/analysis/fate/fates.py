@@ -1,0 +1,126 @@
+"""What became of each flow chain: delivered, stopped between two points, or not to be known.
+
+Input: flow chains, next points, when points listened. Output: `Fates`, one entry per flow chain of one direction.
+Method: a chain that gets no answer and ends before the point where it is due stops there, unless something refutes it
+(`_is_refuted`). Limits: of the chains without an answer, the MAX_CHAINS with the most packets; the others are UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import to_group
+from capnet.analysis.core.schema import FlowRows, Mask, Values
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.next_points import TWIN, chain_of, is_answered, next_points
+
+UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states
+MAX_CHAINS = 10_000
+MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
+
+
+class Fates(NamedTuple):
+    """One entry per flow chain."""
+
+    last: FlowRows  # its last hop
+    state: Values  # UNKNOWN, DELIVERED, STOPS
+    due: Values  # point where its packets were due next, -1 if they do not stop
+    rank: Values  # by which that point is known (`next_points`)
+    siblings: Values  # flows that show it
+
+
+@derived
+def fates(context: Context) -> Fates:
+    """What became of each flow chain, in order of the last hops."""
+    last = np.flatnonzero(flow_links(context).after < 0)
+    state = np.full(len(last), UNKNOWN)
+    due, rank, siblings = (np.full(len(last), value) for value in (-1, 0, 0))
+    is_home, is_replied = _is_at_home(context, last), is_answered(context)[last]
+    state[is_home | is_replied] = DELIVERED
+    chains = np.flatnonzero(~is_replied)
+    if len(chains) > MAX_CHAINS:
+        busiest = np.argsort(-context.flows[last[chains], schema.FLOW_PACKETS], kind="stable")[:MAX_CHAINS]
+        chains = np.sort(chains[busiest])
+    for ranked in next_points(context, last[chains]):
+        # A host's own interface is also where packets for its containers arrive: a twin that went on counts more.
+        is_due = (ranked.point >= 0) & (~is_home[chains] | (ranked.rank == TWIN)) & (state[chains] != STOPS)
+        is_due[is_due] = ~_is_refuted(context, last[chains[is_due]], ranked.point[is_due], ranked.rank[is_due])
+        stops = chains[is_due]
+        state[stops] = STOPS
+        due[stops], rank[stops], siblings[stops] = (values[is_due] for values in ranked)
+    return Fates(last, state, due, rank, siblings)
+
+
+def _is_at_home(context: Context, rows: FlowRows) -> Mask:
+    """Is the point of each row the own interface of the MAC that the row is sent to?"""
+    homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
+    if not homes:
+        return np.zeros(len(rows), dtype=bool)
+    ends = context.flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT]]
+    return among(row_hash(ends), row_hash(np.array(homes, dtype=np.int64)))
+
+
+_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+
+
+def _is_refuted(context: Context, rows: FlowRows, due: Values, rank: Values) -> Mask:
+    """For each row and the point where it is due: does anything speak against a loss in between?"""
+    flows = context.flows[rows]
+    refuted = np.array([to_group(flow) for flow in flows], dtype=bool)
+    refuted |= (flows[:, schema.FLOW_PACKETS] < MIN_PACKETS) & (rank != TWIN)
+    return refuted | _is_deaf(context, rows, due) | _was_seen(context, rows, due)
+
+
+def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
+    """Could the due point have recorded the row's packets? Not where it dropped, filtered, or was not listening."""
+    flows, points = context.flows[rows], listening(context)
+    first, last = flow_spans(context)
+    deaf = points.is_dropping[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
+    deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
+    for shared, ends in (
+        (points.filter_port[due], [schema.FLOW_SPORT, schema.FLOW_DPORT]),
+        (points.filter_address[due], [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),
+    ):
+        deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
+    return deaf
+
+
+def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
+    """Did the due point record the row's chain, the same 5-tuple, or a flow of unknown origin that looks like it?"""
+    flows, chains = context.flows, chain_of(context)
+    chain_at_point = row_hash(np.stack((flows[:, schema.FLOW_POINT], chains), axis=1))
+    seen = among(row_hash(np.stack((due, chains[rows]), axis=1)), chain_at_point)
+    key = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
+    seen |= among(
+        row_hash(np.column_stack((due, flows[rows[:, None], key]))), row_hash(flows[:, [schema.FLOW_POINT, *key]])
+    )
+    unlinked = np.flatnonzero(flow_links(context).before < 0)
+    for end in (_SENDER, _RECEIVER):
+        seen |= _shares_end(context, rows, due, unlinked, end)
+    return seen
+
+
+def _shares_end(context: Context, rows: FlowRows, due: Values, unlinked: FlowRows, end: list[int]) -> Mask:
+    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?"""
+    flows = context.flows
+    first, last = flow_spans(context)
+    key = row_hash(flows[unlinked[:, None], [schema.FLOW_POINT, schema.FLOW_PROTO, *end]])
+    order = np.argsort(key, kind="stable")
+    key, unlinked = key[order], unlinked[order]
+    if not len(key):
+        return np.zeros(len(rows), dtype=bool)
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    since, until = np.minimum.reduceat(first[unlinked], starts), np.maximum.reduceat(last[unlinked], starts)
+    wanted = row_hash(np.column_stack((due, flows[rows[:, None], [schema.FLOW_PROTO, *end]])))
+    group = np.minimum(np.searchsorted(key[starts], wanted), len(starts) - 1)
+    return (key[starts][group] == wanted) & (since[group] <= last[rows]) & (until[group] >= first[rows])

@@ -1,0 +1,110 @@
+"""When, and for what, each capture point listened.
+
+Absence at a point proves something only where the point listened: at that time, for that kind of packet, and without
+dropping any.
+
+Output: arrays of one entry per point. Times are ns under the reference clock. The times are those of the first and the
+last frame, so a point may have listened longer than they say.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import (
+    FLOW_DPORT,
+    FLOW_DST_LO,
+    FLOW_PACKETS,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SPORT,
+    FLOW_SRC_LO,
+    Mask,
+    Values,
+)
+from capnet.analysis.correlate.clocks import clocks
+
+PROTOCOLS = 256
+MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
+MIN_FILTER_FLOWS = 3
+
+
+class Listening(NamedTuple):
+    """One entry per point; `hears`: points × IP protocol numbers.
+
+    `since`, `until`: assumed from when all points that overlap in time listened; `heard_from`, `heard_to`: first and
+    last frame. `filter_port`, `filter_address`: what all of its packets have in common, -1 if nothing.
+    """
+
+    since: Values
+    until: Values
+    heard_from: Values
+    heard_to: Values
+    is_dropping: Mask
+    hears: Mask
+    filter_port: Values
+    filter_address: Values  # low half
+
+
+@derived
+def listening(context: Context) -> Listening:
+    """When each point listened, and for what."""
+    count = max(len(context.points), 1)
+    heard_from = np.full(count, np.iinfo(np.int64).max)
+    heard_to = np.full(count, np.iinfo(np.int64).min)
+    is_dropping = np.zeros(count, dtype=bool)
+    for number, point in enumerate(context.points):
+        if point.first is not None and point.last is not None:
+            heard_from[number], heard_to[number] = point.first, point.last
+        is_dropping[number] = bool(point.dropped)
+    point_clocks = clocks(context)
+    heard = heard_to >= heard_from
+    clock = point_clocks.of_point[:count][heard]
+    heard_from[heard] = point_clocks.correct_times(heard_from[heard], clock)
+    heard_to[heard] = point_clocks.correct_times(heard_to[heard], clock)
+    since, until = _together(heard_from, heard_to)
+    flows = context.flows
+    hears = np.zeros((count, PROTOCOLS), dtype=bool)
+    in_range = (flows[:, FLOW_PROTO] >= 0) & (flows[:, FLOW_PROTO] < PROTOCOLS)
+    hears[flows[in_range, FLOW_POINT], flows[in_range, FLOW_PROTO]] = True
+    filters = np.array([_common(context, point) for point in range(count)], dtype=np.int64)
+    return Listening(since, until, heard_from, heard_to, is_dropping, hears, filters[:, 0], filters[:, 1])
+
+
+def _together(first: Values, last: Values) -> tuple[Values, Values]:
+    """Programs that captured at overlapping times are assumed to have been started and stopped together."""
+    since, until = first.copy(), last.copy()
+    order = np.argsort(first, kind="stable")
+    group: list[int] = []
+    end = np.iinfo(np.int64).min
+    for point in order.tolist():
+        if last[point] < first[point]:
+            continue  # silent: nothing says when it listened
+        if group and first[point] > end:
+            since[group], until[group] = first[group].min(), end
+            group = []
+        end = max(end, int(last[point])) if group else int(last[point])
+        group.append(point)
+    if group:
+        since[group], until[group] = first[group].min(), end
+    return since, until
+
+
+def _common(context: Context, point: int) -> tuple[int, int]:
+    """Port and address (low half) that all packets of a point share, as after `tcpdump port 8080`; -1: none."""
+    flows = context.flows[context.flows[:, FLOW_POINT] == point]
+    if len(flows) < MIN_FILTER_FLOWS or flows[:, FLOW_PACKETS].sum() < MIN_FILTER_PACKETS:
+        return -1, -1
+    common = []
+    for ends in ((FLOW_SPORT, FLOW_DPORT), (FLOW_SRC_LO, FLOW_DST_LO)):
+        shared = [
+            value
+            for value in flows[0, list(ends)].tolist()
+            if value >= 0 and ((flows[:, ends[0]] == value) | (flows[:, ends[1]] == value)).all()
+        ]
+        common.append(shared[0] if shared else -1)
+    return common[0], common[1]

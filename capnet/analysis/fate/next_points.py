@@ -1,0 +1,216 @@
+"""At which point is a packet due after this one, and how is that known?
+
+Input: flow links, replies, points that are a MAC's own interface. Output: for flow rows, the next point, the rank by
+which it is known, and how many other flows show it. Method: packets that are sent to the same MAC address go the same
+way; what others did shows where a packet goes. Equal keys are found by hash and sort, linear in flows.
+
+Ranks, the most certain first:
+
+1. another flow to the same MAC, address, port and protocol went there;
+2. an answered flow to the same MAC and address went there, its destination kept;
+3. the MAC's own interface is there, and the destination speaks there;
+4. packets of the destination with that MAC came from there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
+from capnet.analysis.correlate.flow_links import flow_chains
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import address_text
+
+TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks
+MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
+
+_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_SERVICE = [*_PLACE, *_DESTINATION, schema.FLOW_DPORT, schema.FLOW_PROTO]
+_HOST = [*_PLACE, *_DESTINATION]
+
+
+class NextPoints(NamedTuple):
+    """For each row asked about: the point where it is due (−1: not known), the rank, and the siblings that show it."""
+
+    point: Values
+    rank: Values
+    siblings: Values
+
+
+@derived
+def chain_of(context: Context) -> PerFlow:
+    """Per flow row, the first row of its flow chain."""
+    return flow_chains(flow_links(context), len(context.flows))
+
+
+@derived
+def is_answered(context: Context) -> FlowMask:
+    """Per flow row, did the other direction answer at any hop of its chain?
+
+    Equal ports on both sides, as of gossip, prove nothing: both ends ask.
+    """
+    flows = context.flows
+    answers = replies(context) >= 0
+    answers &= ~((flows[:, schema.FLOW_PROTO] == 17) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]))
+    chain = chain_of(context)
+    by_chain = np.zeros(len(flows), dtype=bool)
+    by_chain[chain[answers]] = True
+    return by_chain[chain]
+
+
+def next_points(context: Context, rows: FlowRows) -> list[NextPoints]:
+    """Where the packets of these flow rows are due after their point: for each rank, in order, what it says."""
+    usable = context.flows[rows, schema.FLOW_DMAC] > 0
+    usable &= context.flows[rows, schema.FLOW_DMAC] >> 40 & 1 == 0
+    by_rank = []
+    for rank, find in ((TWIN, _twins), (HOST, _hosts), (HOME, _homes), (REVERSE, _reverse), (REVERSE, _asked_from)):
+        point, siblings = (np.full(len(rows), value) for value in (-1, 0))
+        point[usable], siblings[usable] = find(context, rows[usable])
+        by_rank.append(NextPoints(point, np.where(point >= 0, rank, 0), siblings))
+    return by_rank
+
+
+def _between_points(context: Context) -> tuple[FlowRows, FlowRows]:
+    """Ends of the links that lead from one point to another one."""
+    links = flow_links(context)
+    flows = context.flows
+    moved = flows[links.source, schema.FLOW_POINT] != flows[links.target, schema.FLOW_POINT]
+    return links.source[moved], links.target[moved]
+
+
+def _twins(context: Context, rows: FlowRows) -> tuple[Values, Values]:
+    source, target = _between_points(context)
+    return _agreed(context, rows, source, target, _SERVICE)
+
+
+def _hosts(context: Context, rows: FlowRows) -> tuple[Values, Values]:
+    source, target = _between_points(context)
+    flows = context.flows
+    kept = (flows[source[:, None], _DESTINATION] == flows[target[:, None], _DESTINATION]).all(axis=1)
+    kept &= is_answered(context)[source]
+    return _agreed(context, rows, source[kept], target[kept], _HOST)
+
+
+def _reverse(context: Context, rows: FlowRows) -> tuple[Values, Values]:
+    """Links that lead to the point, from where the destination's packets came."""
+    source, target = _between_points(context)
+    flows = context.flows
+    kept = (flows[source[:, None], _SOURCE] == flows[target[:, None], _SOURCE]).all(axis=1)
+    source, target = source[kept], target[kept]
+    columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, *_SOURCE]
+    return _majority(
+        row_hash(flows[target[:, None], columns]),
+        flows[source, schema.FLOW_POINT],
+        chain_of(context)[target],
+        row_hash(flows[rows[:, None], _HOST]),
+        chain_of(context)[rows],
+    )
+
+
+def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
+    flows = context.flows
+    homes = {**interface_points(context)}
+    for mac, place in _lone_askers(context).items():
+        homes.setdefault(mac, [place])
+    speaking = speakers(context, outside_tunnels=True)
+    point = np.full(len(rows), -1)
+    sources: dict[int, set[str]] = {}
+    for number, row in enumerate(rows.tolist()):
+        mac, own_point = int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_POINT])
+        places = homes.get(mac, [])
+        if len(places) != 1 or places[0] == own_point or flows[row, schema.FLOW_VIA]:
+            continue
+        if mac not in speaking or len(speaking[mac].own) != 1:
+            continue  # a MAC of several addresses may be at several interfaces
+        home = places[0]
+        if home not in sources:
+            at = flows[flows[:, schema.FLOW_POINT] == home]
+            sources[home] = {address_text(*ends) for ends in {tuple(pair) for pair in at[:, _SOURCE].tolist()}}
+            asked = context.arps[context.arps[:, schema.ARP_POINT] == home, schema.ARP_SENDER_LO]
+            sources[home] |= {address_text(0, low) for low in set(asked.tolist())}
+        if address_text(*flows[row, _DESTINATION].tolist()) in sources[home]:
+            point[number] = home
+    return point, np.where(point >= 0, 1, 0)
+
+
+def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
+    """Where the destination's own ARP requests were seen before they came to the row's point."""
+    flows, arps = context.flows, context.arps
+    asks = arps[(arps[:, schema.ARP_OPERATION] == 1) & (arps[:, schema.ARP_VIA] == 0)]
+    first: dict[tuple[int, int], list[tuple[int, int]]] = {}  # MAC, address → (time, point), the earliest first
+    for ask in asks[np.argsort(asks[:, schema.ARP_FIRST], kind="stable")].tolist():
+        key = ask[schema.ARP_SENDER_MAC], ask[schema.ARP_SENDER_LO]
+        seen = first.setdefault(key, [])
+        if ask[schema.ARP_POINT] not in [point for _, point in seen]:
+            seen.append((ask[schema.ARP_FIRST], ask[schema.ARP_POINT]))
+    point = np.full(len(rows), -1)
+    for number, row in enumerate(rows.tolist()):
+        if flows[row, schema.FLOW_VIA]:
+            continue
+        seen = first.get((int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_DST_LO])), [])
+        places = [place for _, place in seen]
+        own_point = int(flows[row, schema.FLOW_POINT])
+        if own_point in places and places.index(own_point) > 0:
+            point[number] = places[places.index(own_point) - 1]
+    return point, np.where(point >= 0, 1, 0)
+
+
+def _lone_askers(context: Context) -> dict[int, int]:
+    """MAC → the point at which it alone sends, and asks by ARP: its own interface, where nothing else arrives."""
+    stations = context.stations
+    result = {}
+    for point in range(len(context.points)):
+        at = stations[stations[:, schema.STATION_POINT] == point]
+        senders = set(at[at[:, schema.STATION_HOW] != 2, schema.STATION_MAC].tolist())
+        asks = context.arps[(context.arps[:, schema.ARP_POINT] == point) & (context.arps[:, schema.ARP_OPERATION] == 1)]
+        if len(senders) == 1 and len(asks) and int(asks[:, schema.ARP_PACKETS].sum()) >= 2:
+            result[senders.pop()] = point
+    return result
+
+
+def _agreed(
+    context: Context, rows: FlowRows, source: FlowRows, target: FlowRows, columns: list[int]
+) -> tuple[Values, Values]:
+    flows = context.flows
+    return _majority(
+        row_hash(flows[source[:, None], columns]),
+        flows[target, schema.FLOW_POINT],
+        chain_of(context)[source],
+        row_hash(flows[rows[:, None], columns]),
+        chain_of(context)[rows],
+    )
+
+
+def _majority(key: Values, to: Values, chain: Values, wanted: Values, own: Values) -> tuple[Values, Values]:
+    """For each wanted key: the point to which at least MIN_AGREEMENT of the links with that key lead, else −1.
+
+    `chain`, `own`: flow chains; a chain is no sibling of its own.
+    """
+    point, siblings = np.full(len(wanted), -1), np.zeros(len(wanted), dtype=np.int64)
+    if not len(key):
+        return point, siblings
+    order = np.lexsort((to, key))
+    key, to, chain = key[order], to[order], chain[order]
+    starts = np.searchsorted(key, wanted, side="left")
+    stops = np.searchsorted(key, wanted, side="right")
+    for number in np.flatnonzero(stops > starts).tolist():
+        group = slice(starts[number], stops[number])
+        others = to[group][chain[group] != own[number]]
+        if not len(others):
+            continue
+        points, counts = np.unique(others, return_counts=True)
+        best = int(np.argmax(counts))
+        if counts[best] >= MIN_AGREEMENT * counts.sum():
+            point[number], siblings[number] = points[best], counts[best]
+    return point, siblings

@@ -1,0 +1,111 @@
+"""stops-between: packets reach one point and none of them reaches the next one.
+
+Looks at: flows that nobody answers and that end at a point, where other packets show the next point: a flow to the
+same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
+destination's packets came from there.
+Says: how many packets of whom stop, to which destination, between which two points, and what did pass.
+Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
+Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
+Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of
+the interfaces, rise with each attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.fate.fates import STOPS, Fates, fates
+from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # nothing drops in the scenarios
+WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{packets:packet} ({proto}) from {sources} to {server} reach {point}, none reaches {next}, and nothing answers; "
+    "{known}",
+    zh="",
+)
+KNOWN = {
+    TWIN: Text(en="{siblings:other flow} to the same service went on there", zh=""),
+    HOST: Text(en="{siblings:answered flow} to the same host went on there", zh=""),
+    HOME: Text(en="the destination's own interface is there", zh=""),
+    REVERSE: Text(en="the destination's own packets come from there", zh=""),
+}
+FIX = Text(
+    en="look for what drops between {point} and {next}: the counters of `iptables -vnL` and `nft list ruleset`, "
+    "routing (`ip route get {destination}`), or the network between them",
+    zh="",
+)
+
+MAX_FINDINGS = 20
+MIN_REPEATED = 2  # packets: one alone may be the last of the capture
+MIN_SIBLINGS = 3  # of flows that UDP packets are compared with: a balancer may send the next one elsewhere
+
+
+def diagnose(context: Context) -> list[Finding]:
+    outcome = fates(context)
+    stopped = sorted(np.flatnonzero(outcome.state == STOPS).tolist(), key=lambda number: _key(context, outcome, number))
+    findings = []
+    for _, group in groupby(stopped, key=lambda number: _key(context, outcome, number)):
+        findings.append(_finding(context, outcome, list(group)))
+    return findings[:MAX_FINDINGS]
+
+
+def _key(context: Context, outcome: Fates, number: int) -> tuple[int, int, int, tuple[int, int], int]:
+    """Point, next point, protocol, destination and its port: flows that are one finding."""
+    flow = context.flows[outcome.last[number]]
+    address = (int(flow[schema.FLOW_DST_HI]), int(flow[schema.FLOW_DST_LO]))
+    port = ports(flow)[1]
+    return (
+        int(flow[schema.FLOW_POINT]),
+        int(outcome.due[number]),
+        int(flow[schema.FLOW_PROTO]),
+        address,
+        -1 if port is None else port,
+    )
+
+
+def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
+    flows = context.flows
+    rows = outcome.last[numbers]
+    flow, best = flows[rows[0]], min(numbers, key=lambda number: int(outcome.rank[number]))
+    point = context.points[int(flow[schema.FLOW_POINT])].name
+    next_point = context.points[int(outcome.due[best])].name
+    rank, siblings = int(outcome.rank[best]), int(outcome.siblings[best])
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    proto = proto_name(int(flow[schema.FLOW_PROTO]))
+    server = destination(flow) if ports(flow)[1] is None else f"{destination(flow)}:{ports(flow)[1]}"
+    sources = _addresses(source(flows[row]) for row in rows.tolist())
+    is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank == HOME)
+    return Finding(
+        NAME,
+        "error" if is_certain else "warning",
+        SAYS.fill(
+            packets=packets, proto=proto, sources=several(sources), server=server, point=point, next=next_point,
+            known=KNOWN[rank].fill(siblings=siblings),
+        ),
+        FIX.fill(point=point, next=next_point, destination=destination(flow)),
+        {
+            "point": point, "next": next_point, "proto": proto, "destination": destination(flow),
+            "port": ports(flow)[1], "sources": sources[:MAX_EVIDENCE], "packets": packets, "flows": len(numbers),
+        },
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist())[
+            :MAX_EVIDENCE
+        ],
+    )  # fmt: skip
+
+
+def _addresses(addresses: Iterable[str]) -> list[str]:
+    return sorted(set(addresses), key=address_value)

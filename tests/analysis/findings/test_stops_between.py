@@ -1,0 +1,129 @@
+"""stops-between: packets that reach one point, and none that reaches the next one.
+
+The stories have two Docker hosts: B connects to the published port 8080 of A, which is web:80 behind docker0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
+from tests.stories import ACK, SYN, Network, arp, ping, tcp, udp
+from tests.story_reports import C1, A, B
+
+BRIDGE_MAC, WEB_MAC = "02:42:00:00:00:01", "02:42:ac:11:00:02"
+POINTS = ["B/ens33", "A/ens33", "A/docker0"]
+SECOND_CLIENT = "192.168.111.130"
+MAC_OF_SECOND = "02:00:c0:a8:6f:82"
+
+
+def serve(net: Network, client: str, port: int, mac: str = CARD_B, ident: int = 1) -> None:
+    """A client's connection to A:8080, translated to web:80 and answered."""
+    near = net.points[: net.points.index("A/docker0")]
+    for seq, flags in ((100, SYN), (101, ACK)):
+        request = tcp(f"{client}:{port} > {A}:8080", flags=flags, seq=seq, ident=ident + seq, smac=mac, dmac=CARD_A)
+        inside = request.routed(ends=f"{client}:{port} > {C1}:80", smac=BRIDGE_MAC, dmac=WEB_MAC)
+        net.pass_by(*((point, request) for point in near), ("A/docker0", inside))
+        answer = tcp(f"{C1}:80 > {client}:{port}", flags=SYN | ACK if flags == SYN else ACK, seq=900 + seq, ack=seq + 1,
+                     ident=ident + 500 + seq, smac=WEB_MAC, dmac=BRIDGE_MAC)  # fmt: skip
+        outside = answer.routed(ends=f"{A}:8080 > {client}:{port}", smac=CARD_A, dmac=mac)
+        net.pass_by(("A/docker0", answer), *((point, outside) for point in near[::-1]))
+
+
+def knock(net: Network, client: str, port: int, mac: str, *points: str, count: int = 4) -> None:
+    """SYNs of a client to A:8080 that pass these points and no other."""
+    syn = tcp(f"{client}:{port} > {A}:8080", flags=SYN, seq=7000, smac=mac, dmac=CARD_A)
+    for number in range(count):
+        net.pass_by(*((point, syn.but(ident=7000 + number)) for point in points), gap=1e6)
+
+
+def stops(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "stops-between")
+
+
+def test_syns_of_one_client_stop_is_told(tmp_path: Path) -> None:
+    """Another client reaches the service at the same address by the same MAC: what stops is this client."""
+    net = Network(POINTS)
+    serve(net, B, 40000)
+    knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
+    serve(net, B, 40001, ident=2000)
+    (finding,) = stops(net, tmp_path)
+    assert finding["level"] == "error"
+    assert finding["facts"]["point"] == "A/ens33" and finding["facts"]["next"] == "A/docker0"
+    assert finding["facts"]["sources"] == [SECOND_CLIENT] and finding["facts"]["packets"] == 4
+    assert {frame["point"] for frame in finding["evidence"]} == {"A/ens33"}
+
+
+def test_datagrams_stop_on_the_wire_is_told(tmp_path: Path) -> None:
+    """TCP passes between the same hosts both ways: gossip is filtered in one direction."""
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(4):
+        ends = f"{A}:{42000 + number} > {B}:7946"
+        question = tcp(ends, b"ping", seq=10, ident=number, smac=CARD_A, dmac=CARD_B)
+        answer = tcp(f"{B}:7946 > {A}:{42000 + number}", b"pong", seq=20, ident=100 + number, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/ens33", question), ("B/ens33", question))
+        net.pass_by(("B/ens33", answer), ("A/ens33", answer))
+        gossip = udp(f"{A}:7946 > {B}:7946", b"gossip", ident=900 + number, smac=CARD_A, dmac=CARD_B)
+        net.pass_by(("A/ens33", gossip))
+        back = udp(f"{B}:7946 > {A}:7946", b"other", ident=950 + number, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("B/ens33", back), ("A/ens33", back))
+    (finding,) = stops(net, tmp_path)
+    assert finding["level"] == "error" and finding["facts"]["port"] == 7946
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == ("A/ens33", "B/ens33")
+
+
+def test_unicast_to_a_foreign_mac_stops_is_told(tmp_path: Path) -> None:
+    """The container's requests come out of A's interface; what is sent to its MAC does not come back in."""
+    child, mac = "192.168.111.10", "02:42:c0:a8:6f:0a"
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(3):
+        request = ping(f"{A} > {B}", 1, number, ident=number, smac=CARD_A, dmac=CARD_B)
+        reply = request.but(ends=f"{B} > {A}", icmp=(0, 0), ident=50 + number, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/ens33", request), ("B/ens33", request))
+        net.pass_by(("B/ens33", reply), ("A/ens33", reply))
+        question = arp(1, mac, child, B)
+        net.at(net.now, "A/ens33", question)
+        net.at(net.now + 100, "B/ens33", question)
+        to_child = ping(f"{B} > {child}", 2, number, ident=90 + number, smac=CARD_B, dmac=mac)
+        net.pass_by(("B/ens33", to_child), gap=1e6)
+    (finding,) = stops(net, tmp_path)
+    assert finding["facts"]["destination"] == child and finding["facts"]["next"] == "A/ens33"
+
+
+def test_answered_flow_is_silent(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    serve(net, B, 40000)
+    serve(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, ident=3000)
+    assert stops(net, tmp_path) == []
+
+
+@pytest.mark.parametrize("why", ["no twin", "one point", "not listening yet", "seen under another port"])
+def test_unproven_loss_is_silent(tmp_path: Path, why: str) -> None:
+    """Nothing shows where the packets were due, or something shows that they may have been there."""
+    net = Network(["A/ens33"] if why == "one point" else POINTS)
+    if why not in ("no twin", "one point"):
+        serve(net, B, 40000)
+    if why == "not listening yet":
+        net.now += 5e6
+        net.recorded = [(time, point, form) for time, point, form in net.recorded if point != "A/docker0"]
+        knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
+        assert stops(net, tmp_path) == []
+        return
+    knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
+    if why == "seen under another port":
+        strange = tcp(f"{SECOND_CLIENT}:41000 > {C1}:80", flags=SYN, seq=1, smac=BRIDGE_MAC, dmac=WEB_MAC)
+        for number in range(4):
+            net.at(1e6 * number + 20_000, "A/docker0", strange.but(ident=8000 + number, seq=number * 77))
+    assert stops(net, tmp_path) == []
+
+
+def test_capture_filter_at_the_next_point_is_silent(tmp_path: Path) -> None:
+    """docker0 was captured with a filter for one client: the other one's packets cannot be there."""
+    net = Network(POINTS)
+    for number in range(12):
+        serve(net, B, 40000 + number, ident=1000 * number)
+    knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
+    serve(net, B, 43000, ident=20_000)
+    assert stops(net, tmp_path) == []
