@@ -1,4 +1,7 @@
-"""Rows of the tables → the vocabulary of facts. The only place that turns their numbers into words."""
+"""Reads rows of the flow table: addresses, ports, protocols and replies in the words of facts.
+
+Input: rows of `core.schema`, and addresses and MACs as facts have them.
+"""
 
 from __future__ import annotations
 
@@ -8,35 +11,22 @@ from ipaddress import ip_address, ip_network
 
 import numpy as np
 
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import Hashes, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
-from capnet.analysis.core.schema import (
-    FLOW_DEPTH,
-    FLOW_DMAC,
-    FLOW_DPORT,
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_KIND,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SPORT,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_VIA,
-    FLOW_VIA_VNI,
-)
+from capnet.analysis.core.schema import FlowMask, FlowRow, PerFlow
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ESP, GRE, ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS, SCTP, TCP, UDP
 
 PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", GRE: "gre", ESP: "esp", SCTP: "sctp"}
-WITH_ID = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
+ICMP_PROTOCOLS = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
 _ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
 
 _PRIVATE = ip_network("fc00::/7")
 
-# What hosts start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
+# TTLs that packets start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
 
 
@@ -45,67 +35,69 @@ def proto_name(number: int) -> str:
     return PROTO_NAMES.get(int(number), f"ip-{int(number)}")
 
 
-def source(row: np.ndarray) -> str:
+def source(row: FlowRow) -> str:
     """Source address of a flow row."""
-    return address_text(int(row[FLOW_SRC_HI]), int(row[FLOW_SRC_LO]))
+    return address_text(int(row[schema.FLOW_SRC_HI]), int(row[schema.FLOW_SRC_LO]))
 
 
-def destination(row: np.ndarray) -> str:
+def destination(row: FlowRow) -> str:
     """Destination address of a flow row."""
-    return address_text(int(row[FLOW_DST_HI]), int(row[FLOW_DST_LO]))
+    return address_text(int(row[schema.FLOW_DST_HI]), int(row[schema.FLOW_DST_LO]))
 
 
-def ports(row: np.ndarray) -> tuple[int | None, int | None]:
+def ports(row: FlowRow) -> tuple[int | None, int | None]:
     """Source and destination port of a flow row; None where the protocol has none."""
-    if row[FLOW_PROTO] in WITH_ID or row[FLOW_SPORT] < 0:
+    if row[schema.FLOW_PROTO] in ICMP_PROTOCOLS or row[schema.FLOW_SPORT] < 0:
         return None, None
-    return int(row[FLOW_SPORT]), int(row[FLOW_DPORT])
+    return int(row[schema.FLOW_SPORT]), int(row[schema.FLOW_DPORT])
 
 
-def echo_id(row: np.ndarray) -> int | None:
+def echo_id(row: FlowRow) -> int | None:
     """ICMP echo identifier of a flow row, None for anything else."""
-    if row[FLOW_PROTO] in WITH_ID and row[FLOW_SPORT] >= 0 and not is_icmp_error(row):
-        return int(row[FLOW_SPORT])
+    if row[schema.FLOW_PROTO] in ICMP_PROTOCOLS and row[schema.FLOW_SPORT] >= 0 and not is_icmp_error(row):
+        return int(row[schema.FLOW_SPORT])
     return None
 
 
-def is_icmp_error(row: np.ndarray) -> bool:
-    """An ICMP message about another packet."""
-    return row[FLOW_KIND] >> 8 in _ERRORS.get(int(row[FLOW_PROTO]), ())
+def is_icmp_error(row: FlowRow) -> bool:
+    """Is it an ICMP message about another packet?"""
+    return row[schema.FLOW_KIND] >> 8 in _ERRORS.get(int(row[schema.FLOW_PROTO]), ())
 
 
-def flow_key(row: np.ndarray) -> FlowKey:
+def flow_key(row: FlowRow) -> FlowKey:
+    """Addresses and ports of a flow row."""
     sport, dport = ports(row)
     return FlowKey(source(row), sport, destination(row), dport)
 
 
 def host_of(name: str) -> str | None:
-    """Host of a point called `host/…`; None when the name does not tell (a plain file stem)."""
+    """Host of a point called `host/…`; None for other names, such as the name of a file."""
     host, slash, _ = name.partition("/")
     return host if slash else None
 
 
-def seen_by(context: Context, roles: Iterable[str]) -> np.ndarray:
-    """Per flow row: was it seen at a point with one of these roles?"""
-    wanted = set(roles)
-    return np.array([point.role in wanted for point in context.points] or [False])[context.flows[:, FLOW_POINT]]
+def is_at_roles(context: Context, roles: Iterable[str]) -> FlowMask:
+    """Per flow: is its point one with one of these roles?"""
+    roles = set(roles)
+    has_role = np.array([point.role in roles for point in context.points] or [False])
+    return has_role[context.flows[:, schema.FLOW_POINT]]
 
 
 @lru_cache(maxsize=1 << 16)
 def is_multicast(address: str) -> bool:
-    """Multicast or limited broadcast."""
+    """Is an address multicast, or the limited broadcast?"""
     if ":" in address:
         return ip_address(address).is_multicast
     return 224 <= int(address.partition(".")[0]) < 240 or address == "255.255.255.255"
 
 
-def to_group(row: np.ndarray) -> bool:
-    """Was a flow row sent to many: by its destination address, or by its destination MAC?"""
-    return is_multicast(destination(row)) or (row[FLOW_DMAC] > 0 and is_multicast_mac(row[FLOW_DMAC]))
+def is_to_group(row: FlowRow) -> bool:
+    """Is a flow multicast or broadcast, by its destination address or its destination MAC?"""
+    return is_multicast(destination(row)) or (row[schema.FLOW_DMAC] > 0 and is_multicast_mac(row[schema.FLOW_DMAC]))
 
 
 def is_private(address: str) -> bool:
-    """An address of a private network (RFC 1918, RFC 4193)."""
+    """Is it an address of a private network (RFC 1918, RFC 4193)?"""
     if ":" in address:
         return ip_address(address) in _PRIVATE
     first, second, _ = address.split(".", 2)
@@ -113,39 +105,46 @@ def is_private(address: str) -> bool:
 
 
 def is_multicast_mac(value: int) -> bool:
-    """Group bit of a MAC address (IEEE 802): broadcast and multicast destinations."""
+    """Has a MAC address the group bit (IEEE 802), as broadcast and multicast destinations have?"""
     return bool(int(value) >> 40 & 1)
 
 
 @derived
-def replies(context: Context) -> np.ndarray:
-    """Per flow row: the row of the opposite direction at the same place (ICMP: of any type), -1 if none."""
+def replies(context: Context) -> PerFlow:
+    """Per flow: the row of the opposite direction at the same point (ICMP: of any type), -1 if there is none."""
     flows = context.flows
     if not len(flows):
         return np.zeros(0, dtype=np.int64)
-    source, target, place = (row_hash(flows[:, columns]) for columns in (_SOURCE, _DESTINATION, _PLACE))
-    both = row_hash(np.stack((np.minimum(source, target), np.maximum(source, target), place), axis=1))
-    order = np.argsort(both)
-    starts = np.flatnonzero(np.append(True, both[order[1:]] != both[order[:-1]]))
+    candidates = _reply_candidates(*(row_hash(flows[:, columns]) for columns in (_SOURCE, _DESTINATION, _PLACE)))
+    is_reply = np.ones(len(flows), dtype=bool)
+    for column, opposite in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
+        is_reply &= flows[candidates, column] == flows[:, opposite]
+    return np.where(is_reply, candidates, -1)
+
+
+def _reply_candidates(sources: Hashes, destinations: Hashes, places: Hashes) -> PerFlow:
+    """Per flow: the only row that can be its reply, itself if there is none; all given as hashes per flow."""
+    conversations = row_hash(
+        np.stack((np.minimum(sources, destinations), np.maximum(sources, destinations), places), axis=1)
+    )
+    order = np.argsort(conversations)
+    starts = np.flatnonzero(np.append(True, conversations[order[1:]] != conversations[order[:-1]]))
     sizes = np.diff(np.append(starts, len(order)))
-    at = np.arange(len(flows))
+    candidates = np.arange(len(sources))
     pairs = starts[sizes == 2]
-    at[order[pairs]], at[order[pairs + 1]] = order[pairs + 1], order[pairs]
-    # Few conversations are more than two rows: those of ICMP have one for each type.
-    many = np.flatnonzero(np.repeat(sizes > 2, sizes))
-    if len(many):
-        rows = np.sort(order[many])
-        mine = row_hash(np.stack((source[rows], target[rows], place[rows]), axis=1))
-        theirs = row_hash(np.stack((target[rows], source[rows], place[rows]), axis=1))
-        by_mine = np.argsort(mine, kind="stable")
-        first = np.minimum(np.searchsorted(mine[by_mine], theirs), len(rows) - 1)
-        at[rows] = rows[by_mine[first]]
-    found = np.ones(len(flows), dtype=bool)
-    for one, other in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
-        found &= flows[at, one] == flows[:, other]
-    return np.where(found, at, -1)
+    candidates[order[pairs]], candidates[order[pairs + 1]] = order[pairs + 1], order[pairs]
+    # Few conversations are more than two rows: those of ICMP have a row for each type.
+    larger = np.flatnonzero(np.repeat(sizes > 2, sizes))
+    if len(larger):
+        rows = np.sort(order[larger])
+        ends = row_hash(np.stack((sources[rows], destinations[rows], places[rows]), axis=1))
+        opposite_ends = row_hash(np.stack((destinations[rows], sources[rows], places[rows]), axis=1))
+        by_ends = np.argsort(ends, kind="stable")
+        first = np.minimum(np.searchsorted(ends[by_ends], opposite_ends), len(rows) - 1)
+        candidates[rows] = rows[by_ends[first]]
+    return candidates
 
 
-_SOURCE = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT]
-_DESTINATION = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
-_PLACE = [FLOW_POINT, FLOW_VIA, FLOW_VIA_VNI, FLOW_DEPTH, FLOW_PROTO]
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH, schema.FLOW_PROTO]

@@ -1,4 +1,4 @@
-"""What the bytes of packets tell that their rows do not: results of `aggregate.payload`."""
+"""What a pass reads from the bytes of packets, beside their rows: filled by `aggregate.payload`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class DnsFailures:
     """Answers with one result code about one name, at one point."""
 
     count: int = 0
-    frames: list[int] = field(default_factory=list)
-    servers: set[str] = field(default_factory=set)
+    frames: list[int] = field(default_factory=list)  # the first ones
+    servers: set[str] = field(default_factory=set)  # addresses of those that answered
 
 
 @dataclass
 class Checksums:
-    """TCP and UDP packets at one point: how many were looked at, and how many hold the pseudo-header's sum only."""
+    """TCP and UDP packets in a sample of the frames of one point."""
 
     seen: int = 0
-    unfilled: int = 0
-    frames: list[int] = field(default_factory=list)
+    unfilled: int = 0  # of them, with the sum of the pseudo-header only
+    frames: list[int] = field(default_factory=list)  # the first of these

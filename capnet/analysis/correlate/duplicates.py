@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, in_company, row_hash
+from capnet.analysis.core.arrays import ByDigest, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, PerObservation, Values
@@ -89,10 +89,10 @@ def repeated_in_flow(context: Context, observations: Observations) -> Observatio
 def _repeated_in_flow(context: Context) -> Values:
     """Indexes of the observations whose digest their flow shows more than once."""
     by_digest = observations_by_digest(context)
-    shared = by_digest.order[by_digest.company]
+    shared = by_digest.order[by_digest.repeated]
     keys = row_hash(context.observations[shared[:, None], [schema.OBS_DIGEST, schema.OBS_FLOW]])
     order = np.argsort(keys)
-    return shared[order[in_company(keys[order])]]
+    return shared[order[repeated_positions(keys[order])]]
 
 
 def is_duplicate(observations: Observations) -> PerObservation:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from capnet.analysis.core.arrays import among, distinct
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.results import Delay
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.link_votes import MAX_HOPS_BEHIND
@@ -69,7 +69,7 @@ class Links:
     @cached_property
     def leaves_fork(self) -> Mask:
         """For each link: do some packets of the flow that it leaves take another link?"""
-        return among(self.source, self.source[self.is_fork])
+        return is_among(self.source, self.source[self.is_fork])
 
     @cached_property
     def is_join(self) -> Mask:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, one_of, row_hash
-from capnet.analysis.core.flow_rows import WITH_ID
+from capnet.analysis.core.arrays import distinct, is_one_of, row_hash
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, PerFlow, Values
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP
@@ -52,7 +52,7 @@ def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_tt
 
     protocol = flows[earlier, schema.FLOW_PROTO]
     is_tcp = protocol == TCP
-    no_ports = one_of(protocol, WITH_ID)
+    no_ports = is_one_of(protocol, ICMP_PROTOCOLS)
     no_ports |= (flows[earlier, schema.FLOW_SPORT] < 0) | (flows[later, schema.FLOW_SPORT] < 0)
     source_kept = same(*SOURCE_COLUMNS) & (no_ports | same(schema.FLOW_SPORT))
     target_kept = same(*TARGET_COLUMNS) & (no_ports | same(schema.FLOW_DPORT))

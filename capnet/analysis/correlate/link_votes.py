@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 
 MAX_SEGMENTS = 64  # that one packet is cut into: 64 KiB in segments of about 1 KiB
@@ -90,7 +90,7 @@ def main_pairs(pairs: FlowRows, counts: Values) -> Values:
 
     both = np.sort(np.concatenate([best(0, 1), best(1, 0)]))  # a pair that is the best of both its flows stands twice
     main = both[1:][both[1:] == both[:-1]]
-    return main[~one_of(main, _weakest_of_circles(pairs, counts, main))]
+    return main[~is_one_of(main, _weakest_of_circles(pairs, counts, main))]
 
 
 def side_pairs(pairs: FlowRows, counts: Values, clear_votes: Values, main: Values, flow_count: int) -> Values:

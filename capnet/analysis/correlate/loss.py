@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, distinct
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks, flow_spans
@@ -223,7 +223,7 @@ def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     is_known &= end_ns[source] <= last_ns[target_point]
     is_known &= end_ns[target] - max_delays_ns <= last_ns[source_point]
     points_with_duplicates = distinct(flows[duplicates(context).flow_rows, schema.FLOW_POINT])
-    is_known &= ~among(source_point, points_with_duplicates) & ~among(target_point, points_with_duplicates)
+    is_known &= ~is_among(source_point, points_with_duplicates) & ~is_among(target_point, points_with_duplicates)
     is_uncut = (flows[:, schema.FLOW_PROTO] == TCP) | (flows[:, schema.FLOW_FRAGMENTS] == 0)
     is_known &= is_uncut[source] & is_uncut[target]
     lost_bytes = flows[source, schema.FLOW_PAYLOAD] - flows[target, schema.FLOW_PAYLOAD]

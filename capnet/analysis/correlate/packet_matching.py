@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, among, by_digest, in_company
+from capnet.analysis.core.arrays import ByDigest, by_digest, is_among, repeated_positions
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.bridge_order import correct_bridge_times
@@ -99,7 +99,7 @@ def _depth_in_host(context: Context) -> PerFlow:
 def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:
     """Rank and count of each packet among the equal ones of its flow; digests are sorted."""
     rank, counts = np.zeros(len(digests), dtype=np.int64), np.ones(len(digests), dtype=np.int64)
-    shared = in_company(digests)
+    shared = repeated_positions(digests)
     digests, flows = digests[shared], flows[shared]
     order = np.lexsort((flows, digests))  # stable: equal packets of a flow stay in order of time
     is_first = np.ones(len(order), dtype=bool)
@@ -114,7 +114,7 @@ def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:
 
 def is_ambiguous(context: Context, observations: Observations) -> PerObservation:
     """For each observation, sorted by digest: does its digest occur more than once at its place, with its TTL?"""
-    shared = in_company(observations[:, schema.OBS_DIGEST])
+    shared = repeated_positions(observations[:, schema.OBS_DIGEST])
     place = place_numbers(context.flows, observations[shared, schema.OBS_FLOW])
     place += observations[shared, schema.OBS_TTL] & 255
     repeats = count_repeats(observations[shared, schema.OBS_DIGEST], place)
@@ -217,7 +217,7 @@ class _Matches:
         is_uneven = (previous >= 0) & (counts != counts[previous])
         if not is_uneven.any():
             return
-        matched = np.flatnonzero((previous >= 0) & among(self.digest, self.digest[is_uneven]))
+        matched = np.flatnonzero((previous >= 0) & is_among(self.digest, self.digest[is_uneven]))
         parent: dict[int, int] = {}  # observation → another one of its packet; the root of each packet is no key
         flows_of_packet: dict[int, set[int]] = {}  # by root
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from capnet.analysis.aggregate import hash_table
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, by_digest, in_company
+from capnet.analysis.core.arrays import by_digest, is_among, repeated_positions
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.bridge_order import correct_bridge_times
@@ -85,11 +85,11 @@ def _repeated_observations(context: Context, chain_of_flow: PerFlow) -> Observat
     observations = observations[is_linked[observations[:, schema.OBS_FLOW]]]
     columns = (schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TIME, schema.OBS_SEQ)
     observations = observations[by_digest(*(observations[:, column] for column in columns))]
-    observations = observations[in_company(observations[:, schema.OBS_DIGEST])]
+    observations = observations[repeated_positions(observations[:, schema.OBS_DIGEST])]
     digest, flow = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_FLOW]
     is_repeat = np.zeros(len(observations), dtype=bool)
     is_repeat[1:] = (digest[1:] == digest[:-1]) & (flow[1:] == flow[:-1])
-    observations = observations[among(digest, digest[is_repeat])]
+    observations = observations[is_among(digest, digest[is_repeat])]
     if len(observations) > MAX_REPEATED:
         return observations[:0]
     observations[:, schema.OBS_TIME] = clocks(context).observation_times(context, observations)

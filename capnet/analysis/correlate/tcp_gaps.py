@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, distinct
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
@@ -63,7 +63,7 @@ def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
     gap_sizes[1:] = (starts + offset)[1:] - highest[:-1]
     gap_sizes[is_first] = 0
     flow_rows = distinct(flow[gap_sizes > 0])
-    flow_rows = flow_rows[~among(flow_rows, flow[gap_sizes > MAX_IN_FLIGHT])]
+    flow_rows = flow_rows[~is_among(flow_rows, flow[gap_sizes > MAX_IN_FLIGHT])]
     gaps = []
     for row in flow_rows[:MAX_FLOWS].tolist():
         first, stop = np.searchsorted(flow, [row, row + 1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import WITH_ID, host_of, is_icmp_error, ports
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, host_of, is_icmp_error, ports
 from capnet.analysis.core.schema import FlowRow
 
 _ROLES_ON_THE_WIRE = ("parent", "underlay")
@@ -62,7 +62,7 @@ def _has_new_source(before: FlowRow, after: FlowRow, dnat: bool) -> bool:
     The source port of an ICMP query is its identifier, which DNAT may rewrite as well. That of an ICMP error belongs to
     the packet that it is about.
     """
-    address_only = is_icmp_error(before) or (before[schema.FLOW_PROTO] in WITH_ID and dnat)
+    address_only = is_icmp_error(before) or (before[schema.FLOW_PROTO] in ICMP_PROTOCOLS and dnat)
     columns = _SOURCE_ADDRESS if address_only else [*_SOURCE_ADDRESS, schema.FLOW_SPORT]
     return bool((before[columns] != after[columns]).any())
 

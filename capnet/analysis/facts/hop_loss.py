@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import to_group
+from capnet.analysis.core.flow_rows import is_to_group
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
 from capnet.wire.numbers import TCP
@@ -26,7 +26,7 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
     missing = int(links.missing[link])
     octets = int(links.missing_bytes[link])
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
-    if (missing or octets > 0) and to_group(before):
+    if (missing or octets > 0) and is_to_group(before):
         return None
     if context.sample_share == 1.0:
         return missing

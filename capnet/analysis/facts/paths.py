@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, distinct
+from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, replies, source
@@ -69,7 +69,7 @@ def _beginnings(context: Context, links: Links) -> _Beginnings:
     side_links = first_links[is_fork]
     rows = np.concatenate([links.source[first_links[~is_fork]], np.array([*continuations], dtype=np.int64)])
     continued = np.array([*set(continuations.values())], dtype=np.int64)
-    rows = distinct(rows[~is_carrier[rows] & ~among(rows, continued)])
+    rows = distinct(rows[~is_carrier[rows] & ~is_among(rows, continued)])
     side_links = side_links[~is_carrier[links.source[side_links]]]
     return _Beginnings(
         rows=np.concatenate([rows, links.source[side_links]]),

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies, seen_by
+from capnet.analysis.core.flow_rows import is_at_roles, replies
 from capnet.analysis.core.schema import FlowMask
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
 
@@ -26,10 +26,10 @@ def swarm_flows(context: Context) -> FlowMask:
     """For each flow: is it Swarm's own traffic?"""
     flows = context.flows
     sport, dport = flows[:, schema.FLOW_SPORT], flows[:, schema.FLOW_DPORT]
-    is_outside = (flows[:, schema.FLOW_VIA] == 0) & ~seen_by(context, ROLES_WITHOUT_HOST_TRAFFIC)
+    is_outside = (flows[:, schema.FLOW_VIA] == 0) & ~is_at_roles(context, ROLES_WITHOUT_HOST_TRAFFIC)
     is_udp, is_tcp = flows[:, schema.FLOW_PROTO] == UDP, flows[:, schema.FLOW_PROTO] == TCP
     is_gossip = is_udp & (sport == PORT_SWARM_GOSSIP) & (dport == PORT_SWARM_GOSSIP)
-    has_server_dport, has_server_sport = one_of(dport, _TCP_PORTS), one_of(sport, _TCP_PORTS)
+    has_server_dport, has_server_sport = is_one_of(dport, _TCP_PORTS), is_one_of(sport, _TCP_PORTS)
     mask: FlowMask
     if not (is_tcp & (has_server_dport | has_server_sport)).any():
         mask = is_outside & is_gossip

@@ -12,7 +12,7 @@ import numpy as np
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, distinct, one_of, row_hash
+from capnet.analysis.core.arrays import distinct, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
@@ -65,8 +65,8 @@ def most_addresses_inside(context: Context) -> int:
 def carrier_rows(context: Context) -> FlowRows:
     """Flows between the endpoints of a tunnel, to its port: those that carry it."""
     flows, tunnels = context.flows, context.tunnels
-    rows = np.flatnonzero(among(flows[:, schema.FLOW_DPORT], tunnels[:, schema.TUNNEL_DPORT]))
-    return rows[among(row_hash(flows[rows[:, None], _FLOW_ENDS]), row_hash(tunnels[:, _TUNNEL_ENDS]))]
+    rows = np.flatnonzero(is_among(flows[:, schema.FLOW_DPORT], tunnels[:, schema.TUNNEL_DPORT]))
+    return rows[is_among(row_hash(flows[rows[:, None], _FLOW_ENDS]), row_hash(tunnels[:, _TUNNEL_ENDS]))]
 
 
 def carrier_flows(context: Context) -> FlowMask:
@@ -74,9 +74,9 @@ def carrier_flows(context: Context) -> FlowMask:
     flows = context.flows
     is_carrier = np.zeros(len(flows), dtype=bool)
     rows = carrier_rows(context)
-    rows = rows[one_of(flows[rows, schema.FLOW_PROTO], _READABLE_CARRIERS)]
+    rows = rows[is_one_of(flows[rows, schema.FLOW_PROTO], _READABLE_CARRIERS)]
     points_with_inner_frames = distinct(flows[flows[:, schema.FLOW_VIA] > 0, schema.FLOW_POINT])
-    is_carrier[rows[one_of(flows[rows, schema.FLOW_POINT], points_with_inner_frames.tolist())]] = True
+    is_carrier[rows[is_one_of(flows[rows, schema.FLOW_POINT], points_with_inner_frames.tolist())]] = True
     return is_carrier
 
 

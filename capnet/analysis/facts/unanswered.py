@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_multicast, is_private, replies, seen_by, source
+from capnet.analysis.core.flow_rows import destination, is_at_roles, is_multicast, is_private, replies, source
 from capnet.analysis.core.schema import (
     FLOW_DST_HI,
     FLOW_DST_LO,
@@ -48,7 +48,7 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     last = links.target
     is_candidate = (links.after[last] < 0) & (answers[last] < 0) & (flows[last, FLOW_VIA] == 0)
     is_candidate &= (flows[last, FLOW_PROTO] == TCP) | (flows[last, FLOW_KIND] == _ECHO_REQUEST)
-    is_candidate &= seen_by(context, ("parent", "underlay"))[last]
+    is_candidate &= is_at_roles(context, ("parent", "underlay"))[last]
     first = links.source[links.first_links]
     is_candidate &= (flows[first, FLOW_SRC_HI] == flows[last, FLOW_SRC_HI]) & (
         flows[first, FLOW_SRC_LO] == flows[last, FLOW_SRC_LO]

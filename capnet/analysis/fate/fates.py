@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, row_hash
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import to_group
+from capnet.analysis.core.flow_rows import is_to_group
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
@@ -66,7 +66,7 @@ def _is_at_home(context: Context, rows: FlowRows) -> Mask:
     if not homes:
         return np.zeros(len(rows), dtype=bool)
     ends = context.flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT]]
-    return among(row_hash(ends), row_hash(np.array(homes, dtype=np.int64)))
+    return is_among(row_hash(ends), row_hash(np.array(homes, dtype=np.int64)))
 
 
 _SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
@@ -76,7 +76,7 @@ _RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 def _is_refuted(context: Context, rows: FlowRows, due: Values, rank: Values) -> Mask:
     """For each row and the point where it is due: does anything speak against a loss in between?"""
     flows = context.flows[rows]
-    refuted = np.array([to_group(flow) for flow in flows], dtype=bool)
+    refuted = np.array([is_to_group(flow) for flow in flows], dtype=bool)
     refuted |= (flows[:, schema.FLOW_PACKETS] < MIN_PACKETS) & (rank != TWIN)
     return refuted | _is_deaf(context, rows, due) | _was_seen(context, rows, due)
 
@@ -99,9 +99,9 @@ def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
     """Did the due point record the row's chain, the same 5-tuple, or a flow of unknown origin that looks like it?"""
     flows, chains = context.flows, chain_of(context)
     chain_at_point = row_hash(np.stack((flows[:, schema.FLOW_POINT], chains), axis=1))
-    seen = among(row_hash(np.stack((due, chains[rows]), axis=1)), chain_at_point)
+    seen = is_among(row_hash(np.stack((due, chains[rows]), axis=1)), chain_at_point)
     key = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
-    seen |= among(
+    seen |= is_among(
         row_hash(np.column_stack((due, flows[rows[:, None], key]))), row_hash(flows[:, [schema.FLOW_POINT, *key]])
     )
     unlinked = np.flatnonzero(flow_links(context).before < 0)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import WITH_ID, echo_id
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id
 from capnet.analysis.core.schema import FlowMask, FlowTable, PerFlow
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import AH, ESP, GRE, ICMP, ICMPV6, IGMP, SCTP, TCP, UDP
@@ -115,7 +115,7 @@ def ports(first: int, last: int, end: str) -> Predicate:
 
     def predicate(flows: ChainedFlows) -> FlowMask:
         table = flows.table
-        has_ports = ~one_of(table[:, schema.FLOW_PROTO], WITH_ID)
+        has_ports = ~is_one_of(table[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
         sport, dport = table[:, schema.FLOW_SPORT], table[:, schema.FLOW_DPORT]
         is_source = has_ports & (sport >= first) & (sport <= last)
         is_destination = has_ports & (dport >= first) & (dport <= last)
@@ -153,8 +153,8 @@ def tunnel_id(word: str, number: int) -> Predicate:
 
     def predicate(flows: ChainedFlows) -> FlowMask:
         table = flows.table
-        is_inside = one_of(table[:, schema.FLOW_VIA], kinds) & (table[:, schema.FLOW_VIA_VNI] == number)
-        is_carrier = one_of(table[:, schema.FLOW_CARRIES], kinds) & (table[:, schema.FLOW_CARRIES_VNI] == number)
+        is_inside = is_one_of(table[:, schema.FLOW_VIA], kinds) & (table[:, schema.FLOW_VIA_VNI] == number)
+        is_carrier = is_one_of(table[:, schema.FLOW_CARRIES], kinds) & (table[:, schema.FLOW_CARRIES_VNI] == number)
         return flows.at_any_hop(is_inside | is_carrier)
 
     return predicate
@@ -165,7 +165,7 @@ def echo_identifier(number: int) -> Predicate:
 
     def predicate(flows: ChainedFlows) -> FlowMask:
         table = flows.table
-        mask = one_of(table[:, schema.FLOW_PROTO], WITH_ID) & (table[:, schema.FLOW_SPORT] == number)
+        mask = is_one_of(table[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & (table[:, schema.FLOW_SPORT] == number)
         mask[mask] = [echo_id(row) is not None for row in table[mask]]
         return flows.at_any_hop(mask)
 

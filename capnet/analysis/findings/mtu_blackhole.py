@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from capnet.analysis.core.arrays import among
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
@@ -120,7 +120,7 @@ def _losses(context: Context, before: int, after: int) -> _Losses | None:
     """Packets of flow row `before` that flow row `after` lacks; None unless each is larger than all that passed."""
     observations = context.observations
     sent = observations[observations[:, OBS_FLOW] == before]
-    arrived = among(sent[:, OBS_DIGEST], observations[observations[:, OBS_FLOW] == after, OBS_DIGEST])
+    arrived = is_among(sent[:, OBS_DIGEST], observations[observations[:, OBS_FLOW] == after, OBS_DIGEST])
     passed, lost = sent[arrived, OBS_LENGTH], sent[~arrived, OBS_LENGTH]
     if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():
         return None

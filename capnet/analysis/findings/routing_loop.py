@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import among, row_hash
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_icmp_error, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
@@ -256,7 +256,7 @@ def _time_exceeded(context: Context) -> list[_TimeExceeded]:
         return []
     keys = row_hash(flows[error_rows[:, None], _ERROR_ABOUT])
     sender_keys = row_hash(flows[:, _SENDER])
-    rows = np.flatnonzero(among(sender_keys, keys))
+    rows = np.flatnonzero(is_among(sender_keys, keys))
     _, key_numbers, counts = np.unique(sender_keys[rows], return_inverse=True, return_counts=True)
     by_key: dict[int, list[int]] = {}
     for row in rows[counts[key_numbers] <= MAX_QUOTED_FLOWS].tolist():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask, FlowTable, Mask, Values
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation, is_v4
@@ -33,8 +33,10 @@ def is_loopback_point(context: Context, point: int) -> bool:
 def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackConversation]:
     """TCP and UDP conversations at loopback points, one per address and point, without Docker's name server."""
     flows = context.flows
-    is_chosen = one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_VIA] == 0) & _is_with_itself(flows)
-    is_chosen &= one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))
+    is_chosen = (
+        is_one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_VIA] == 0) & _is_with_itself(flows)
+    )
+    is_chosen &= is_one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))
     for column in (schema.FLOW_SRC_LO, schema.FLOW_DST_LO):
         is_chosen &= flows[:, column] != _DOCKER_DNS_LO
     rows = flows[is_chosen]

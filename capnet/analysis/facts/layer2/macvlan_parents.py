@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.correlate.link_building import flow_links
@@ -200,13 +200,13 @@ def _look_at_child_frames(context: Context, segments: Segments, parent: MacvlanP
     flows = context.flows
     macs = [child.mac for child in parent.children]
     source_mac, destination_mac = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
-    is_between = one_of(source_mac, macs) & one_of(destination_mac, macs) & (flows[:, schema.FLOW_VIA] == 0)
+    is_between = is_one_of(source_mac, macs) & is_one_of(destination_mac, macs) & (flows[:, schema.FLOW_VIA] == 0)
     is_between &= source_mac != destination_mac
     rows = np.flatnonzero(is_between & (flows[:, schema.FLOW_POINT] == parent.point)).tolist()
     first_frames = flows[:, schema.FLOW_FIRST_FRAME]
     parent.child_frames = [context.flow_evidence(row, int(first_frames[row])) for row in rows[:MAX_CHILD_FRAMES]]
     outsider_points = _points_with_unicast(context, segments, parent)
-    is_seen_outside = one_of(flows[is_between, schema.FLOW_POINT], outsider_points).any()
+    is_seen_outside = is_one_of(flows[is_between, schema.FLOW_POINT], outsider_points).any()
     parent.keeps_child_frames = bool(rows and outsider_points) and not is_seen_outside
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import one_of
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
@@ -95,7 +95,7 @@ def _model(context: Context, conversation: LoopbackConversation, confidence: flo
         names = " and ".join(context.points[point].name for point in points[:2])
         because.append(f"to others, all of it is one MAC, {mac_text(mac)}, with one address, at {names}")
         flows = context.flows
-        is_from_mac = (flows[:, schema.FLOW_SMAC] == mac) & one_of(flows[:, schema.FLOW_POINT], points)
+        is_from_mac = (flows[:, schema.FLOW_SMAC] == mac) & is_one_of(flows[:, schema.FLOW_POINT], points)
         rows = np.flatnonzero(is_from_mac).tolist()[:3]
         evidence = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
     else:
