@@ -1,11 +1,10 @@
-"""Capture files against Wireshark's reader: packets, interfaces, resolved names, and whether they are damaged.
+"""Compares how capnet reads capture files with how Wireshark does: packets, interfaces, names of addresses, damage.
 
     python -m tests.conformance FOLDER|FILE...
 
-What is inside the packets is `tests.differential`'s question, asked here too. This adds what Wireshark's capinfos
-says about a file: each interface's name, description, snap length and number of packets; what `tshark -z hosts` does:
-the addresses with a name; and whether tshark complains where we report a problem.
-Prints each file that reads otherwise, and how.
+Packets are compared as in `tests.differential`; capinfos gives the interfaces, `tshark -z hosts` the names. A file that
+tshark complains about must have a problem in our report, and no other file.
+Prints the deviations of each file that has any.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ COMPLAINTS = ("cut short", "damaged", "corrupt", "doesn't support", "isn't a cap
 
 def deviations(path: Path) -> list[str]:
     """Everything in which a capture reads otherwise than Wireshark reads it."""
-    found = [str(each) for each in compare_file(path, compiled=False).differences]
-    theirs = complaint(path)
+    deviating = [str(difference) for difference in compare_file(path, compiled=False).differences]
+    complains = complaint(path)
     try:
         with open_capture(path, compiled=False) as capture:
             for _ in capture.blocks():
                 pass
             problem = capture.problems[0].says if capture.problems else ""
-            found += interfaces_differ(path, capture) if not theirs else []
-            found += names_differ(path, capture) if not theirs else []
+            deviating += interfaces_differ(path, capture) if not complains else []
+            deviating += names_differ(path, capture) if not complains else []
     except CapnetError as error:
         problem = str(error)
-    if bool(theirs) != bool(problem):
-        found.append(f"damage: tshark {theirs or 'finds none'}, capnet {problem or 'finds none'}")
-    return found
+    if bool(complains) != bool(problem):
+        deviating.append(f"damage: tshark {complains or 'finds none'}, capnet {problem or 'finds none'}")
+    return deviating
 
 
 def complaint(path: Path) -> str:
@@ -52,7 +51,7 @@ def complaint(path: Path) -> str:
     text = " ".join(line for line in lines if "This could be dangerous" not in line).replace(str(path), "FILE")
     if re.search(r"network type \d+ unknown", text):
         return ""  # a link type that it does not know: no damage, we count its frames
-    return text if any(each in text for each in COMPLAINTS) or done.returncode else ""
+    return text if any(words in text for words in COMPLAINTS) or done.returncode else ""
 
 
 def capinfos(path: Path) -> str:
@@ -111,10 +110,11 @@ def main() -> int:
     files = bad = 0
     for path in captures_in(given.paths):
         files += 1
-        found = deviations(path)
-        if found:
+        deviating = deviations(path)
+        if deviating:
             bad += 1
-            print(f"{path}: " + "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if len(found) > 4 else ""))
+            more = f"; and {len(deviating) - 4} more" if len(deviating) > 4 else ""
+            print(f"{path}: " + "; ".join(deviating[:4]) + more)
     print(f"{tshark_version()}: {files} files, {files - bad} read as Wireshark reads them, {bad} do not")
     return 1 if bad else 0
 

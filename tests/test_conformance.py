@@ -21,12 +21,12 @@ FILES = [
 
 @needs_wireshark
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_file_reads_as_wireshark_reads_it(path: Path) -> None:
+def test_file_reads_as_wireshark_reads_it(path: Path) -> None:
     assert deviations(path) == []
 
 
 @needs_wireshark
-def test_a_deviation_is_noticed() -> None:
+def test_other_file_is_a_deviation() -> None:
     """The comparison can fail: one file is compared with what we read in another one."""
     made = {path.name: path for path in MADE}
     with open_capture(made["snaplen.pcap"], compiled=False) as capture:

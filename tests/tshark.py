@@ -1,10 +1,9 @@
 """A capture as tshark sees it: rows with our columns, the frames inside of frames too.
 
-tshark is asked for PDML, its whole tree as XML, not for `-T fields`: only the tree says whether the second
-ip.src of a frame is an inner packet's or the one quoted by an ICMP error. It is told to show each frame as it is:
-no reassembly, no relative sequence numbers, no names.
-
-A row is a dictionary of texts, a column that the frame does not have is missing.
+Method: PDML, the whole tree as XML. `-T fields` does not say whether the second ip.src of a frame belongs to an inner
+packet or to one that an ICMP error quotes. Options turn off what joins frames or rewrites fields: reassembly, relative
+sequence numbers, names.
+A row is a dictionary of texts; a column that the frame does not have is missing.
 """
 
 from __future__ import annotations
@@ -15,8 +14,19 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from capnet.wire.protocols import TUNNEL_KINDS
 from capnet.wire.tunnel_kinds import TunnelKind
+from tests.tshark_fields import (
+    BEHIND_GRE,
+    EXTENSIONS,
+    ID_FIELDS,
+    LINKS,
+    NETWORKS,
+    NUMBERS,
+    TAGS,
+    TEXTS,
+    TRANSPORTS,
+    TUNNELS,
+)
 
 Row = dict[str, str]
 
@@ -62,7 +72,7 @@ def tshark_rows(path: Path, vxlan_ports: Iterable[str] = ()) -> list[Row]:
     """
     from lxml import etree  # forgives what is no XML, as hostile packets make tshark print
 
-    ports = [each for port in vxlan_ports for each in ("-d", f"udp.port=={port},vxlan")]
+    ports = [argument for port in vxlan_ports for argument in ("-d", f"udp.port=={port},vxlan")]
     command = ["tshark", "-r", str(path), *OPTIONS, *ports, "-T", "pdml"]
     rows: list[Row] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tshark:
@@ -88,77 +98,23 @@ class Field(NamedTuple):
 
 def shown(proto: Element) -> dict[str, Field]:
     """The first of each field of a protocol, without the packets quoted inside it (ICMP errors)."""
-    found: dict[str, Field] = {}
+    fields: dict[str, Field] = {}
 
     def walk(element: Element) -> None:
         for child in element:
             name = child.get("name", "")
             if child.tag == "proto" and not name.startswith(proto.get("name", "") + "."):
                 continue
-            found.setdefault(name, Field(child.get("show", ""), child.get("value", ""), child.get("pos", "")))
+            fields.setdefault(name, Field(child.get("show", ""), child.get("value", ""), child.get("pos", "")))
             walk(child)
 
     walk(proto)
-    return found
+    return fields
 
 
 def number(text: str) -> str:
     """`0x0800`, `2048`, `True` → `2048`, `1`."""
     return {"True": "1", "False": "0"}.get(text) or str(int(text, 0))
-
-
-NUMBERS = {  # protocol → our column: tshark's field
-    "eth": {"ethertype": "eth.type"},
-    "vlan": {"ethertype": "vlan.etype"},
-    "ieee8021ad": {"ethertype": "ieee8021ad.etype"},
-    "arp": {"arp_op": "arp.opcode"},
-    "ip": {
-        "ttl": "ip.ttl", "ip_id": "ip.id", "ip_length": "ip.len", "tos": "ip.dsfield", "ip_flags": "ip.flags",
-        "proto": "ip.proto",
-    },
-    "ipv6": {"ttl": "ipv6.hlim", "tos": "ipv6.tclass", "proto": "ipv6.nxt"},
-    "tcp": {
-        "sport": "tcp.srcport", "dport": "tcp.dstport", "seq": "tcp.seq_raw", "ack": "tcp.ack_raw",
-        "tcp_flags": "tcp.flags", "window": "tcp.window_size_value", "tsval": "tcp.options.timestamp.tsval",
-        "tsecr": "tcp.options.timestamp.tsecr", "payload": "tcp.len",
-    },
-    "udp": {"sport": "udp.srcport", "dport": "udp.dstport"},
-    "icmp": {"icmp_type": "icmp.type", "icmp_code": "icmp.code", "icmp_id": "icmp.ident", "icmp_seq": "icmp.seq"},
-    "icmpv6": {
-        "icmp_type": "icmpv6.type", "icmp_code": "icmpv6.code", "icmp_id": "icmpv6.echo.identifier",
-        "icmp_seq": "icmpv6.echo.sequence_number",
-    },
-    "sll": {"pkttype": "sll.pkttype", "ethertype": "sll.etype"},
-    "ah": {"vni": "ah.spi", "seq": "ah.sequence"},
-    "esp": {"seq": "esp.sequence"},
-}  # fmt: skip
-TEXTS = {
-    "eth": {"smac": "eth.src", "dmac": "eth.dst"},
-    "arp": {
-        "arp_sha": "arp.src.hw_mac", "arp_tha": "arp.dst.hw_mac",
-        "src": "arp.src.proto_ipv4", "dst": "arp.dst.proto_ipv4",
-    },
-    "ip": {"src": "ip.src", "dst": "ip.dst"},
-    "ipv6": {"src": "ipv6.src", "dst": "ipv6.dst"},
-    "sll": {"smac": "sll.src.eth"},
-}  # fmt: skip
-ID_FIELDS = [field for kind in TUNNEL_KINDS for field in kind.id_fields]
-LINKS = ("eth", "sll", "null", "raw")
-TAGS = ("vlan", "ieee8021ad")
-NETWORKS = ("arp", "ip", "ipv6")
-TRANSPORTS = ("tcp", "udp", "icmp", "icmpv6")
-TUNNELS = {kind.header_field.partition(".")[0]: kind for kind in TUNNEL_KINDS if kind.header_field}
-BEHIND_GRE = ("erspan", "mpls", "ppp")
-EXTENSIONS = {  # protocol → its next header
-    "ipv6.hopopts": "ipv6.hopopts.nxt",
-    "ipv6.routing": "ipv6.routing.nxt",
-    "ipv6.dstopts": "ipv6.dstopts.nxt",
-    "ipv6.fraghdr": "ipv6.fraghdr.nxt",
-    "ah": "ah.next_header",
-    "mipv6": "mip6.proto",
-    "hip": "hip.proto",
-    "shim6": "shim6.nxt",
-}
 
 
 def nanoseconds(epoch: str) -> str:
@@ -174,23 +130,10 @@ def rows_of(packet: Element) -> Iterator[Row]:
     head = shown(frame)
     if "frame.encap_type" not in head:
         return
-    row: Row = {
-        "frame": number(head["frame.number"].show),
-        "depth": "0",
-        "caplen": number(head["frame.cap_len"].show),
-        "wirelen": number(head["frame.len"].show),
-        "start": "0",
-    }
-    if "frame.time_epoch" in head:  # a simple packet block has no time
-        row["time"] = nanoseconds(head["frame.time_epoch"].show)
-    if "frame.interface_id" not in head:
-        row["point"] = "0"
-    elif head.get("frame.section_number", Field("1", "", "")).show == "1":  # its ids begin again in each section
-        row["point"] = number(head["frame.interface_id"].show)
+    row = head_row(head)
     marks = {name.removeprefix("_ws.") for proto in packet.iter("proto") if (name := proto.get("name", "")) in MARKS}
     if marks:
         row["note"] = " ".join(sorted(marks))
-
     layers = [proto for proto in packet if proto.get("name", "") not in INVISIBLE and proto.get("name") not in MARKS]
     first = head["frame.protocols"].show.split(":")[0]
     if layers and layers[0].get("name") != first and first not in ("raw", ""):
@@ -223,6 +166,24 @@ def rows_of(packet: Element) -> Iterator[Row]:
         seen.add(name)
         fill(row, name, fields)
     yield row
+
+
+def head_row(head: dict[str, Field]) -> Row:
+    """What tshark says of a captured frame as a whole."""
+    row: Row = {
+        "frame": number(head["frame.number"].show),
+        "depth": "0",
+        "caplen": number(head["frame.cap_len"].show),
+        "wirelen": number(head["frame.len"].show),
+        "start": "0",
+    }
+    if "frame.time_epoch" in head:  # a simple packet block has no time
+        row["time"] = nanoseconds(head["frame.time_epoch"].show)
+    if "frame.interface_id" not in head:
+        row["point"] = "0"
+    elif head.get("frame.section_number", Field("1", "", "")).show == "1":  # its ids begin again in each section
+        row["point"] = number(head["frame.interface_id"].show)
+    return row
 
 
 def is_header_of(kind: TunnelKind, fields: dict[str, Field]) -> bool:

@@ -1,4 +1,4 @@
-"""MAC and IP addresses as rows hold them (48 bits; two signed halves of 128 bits), as text, and as keys."""
+"""Converts MAC and IP addresses between text and the integers of rows: 48 bits; two signed halves of 128 bits."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def mac_value(text: str) -> int:
 
 def address_text(hi: int, lo: int) -> str:
     """The two halves → `172.17.0.2` or `fe80::1` (RFC 5952)."""
-    return _four(lo) if hi == 0 and lo >> 32 == 0xFFFF else _six(address_key(hi, lo))
+    return _ipv4_text(lo) if hi == 0 and lo >> 32 == 0xFFFF else _ipv6_text(address_key(hi, lo))
 
 
-# An address as bytes, whose hash in Python has a secret in it. That of a tuple of numbers has none: a capture can be
-# full of addresses that fall into one place of a dictionary, which then takes the square of their number.
+# The two halves as bytes, a key for dictionaries. Python puts a secret into the hash of bytes, but not into that of a
+# tuple of integers: a capture could hold addresses whose tuples collide, and n of them would take n² steps.
 address_key = struct.Struct(">qq").pack
 
 
 @lru_cache(maxsize=1 << 16)
-def _four(lo: int) -> str:
+def _ipv4_text(lo: int) -> str:
     return f"{lo >> 24 & 255}.{lo >> 16 & 255}.{lo >> 8 & 255}.{lo & 255}"
 
 
 @lru_cache(maxsize=1 << 16)
-def _six(key: bytes) -> str:
+def _ipv6_text(key: bytes) -> str:
     return str(IPv6Address(key))
 
 

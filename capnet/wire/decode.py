@@ -1,14 +1,15 @@
-"""The one pass: records → rows, layer by layer, inside tunnels too.
+"""Decodes records into rows, layer by layer and into tunnels.
 
-Every offset is compared with the captured end before it is read, here and in each protocol's function: lengths in
-headers are claims. The captured end shrinks inward (a packet cannot reach beyond its carrier, nor beyond its own
-length: what follows is Ethernet padding), the wire length likewise, from the headers.
+Input: captured bytes, and the records that say where each frame lies in them (`formats.record`). Output: rows of int64
+(`fields`), a captured frame first, then what its tunnels carry.
+Bounds: each offset is compared with the captured end before it is read, here and in the function of each protocol;
+lengths in headers are claims. The captured end shrinks inward: a packet ends where the payload of its carrier ends and
+where its own length says, because Ethernet padding may follow. The length on the wire shrinks likewise.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.jit.kernel import kernel
 from capnet.wire import fields, numbers
@@ -35,26 +36,26 @@ ROWS_PER_RECORD = fields.MAX_DEPTH + 1
 
 @kernel
 def decode(
-    buf: Any,
-    records: Any,
+    buf: ByteArray,
+    records: Int64Array,
     first: int,
     count: int,
     vxlan_port: int,
-    blank: Any,
-    rows: Any,
+    blank: Int64Array,
+    rows: Int64Array,
     room: int,
-    record_at: Any,
-    out: Any,
+    record_at: Int64Array,
+    out: Int64Array,
 ) -> None:
-    """Decode records `first` to `count` into `rows`, each of which begins as a copy of `blank` (`fields.BLANK`).
+    """Decode records `first` to `count` into `rows`; each row begins as a copy of `blank` (`fields.BLANK`).
 
-    Stops when fewer than ROWS_PER_RECORD of `room` rows are left.
-    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, any comes from port 53.
+    Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
+    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, whether any is from port 53.
     """
     n = 0
-    present = 0
-    odd = 0
-    answers = 0
+    layers = 0
+    has_reason = 0
+    has_dns = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -83,17 +84,17 @@ def decode(
                 rows[r + fields.VIA_VNI] = rows[r - fields.WIDTH + fields.VNI]
             inside = decode_row(buf, at, at + captured, wire, vxlan_port, rows, r)
             n += 1
-            present |= rows[r + fields.LAYERS]
-            odd |= rows[r + fields.REASON]
+            layers |= rows[r + fields.LAYERS]
+            has_reason |= rows[r + fields.REASON]
             if rows[r + fields.SPORT] == numbers.PORT_DNS:
-                answers = 1
+                has_dns = 1
             if rows[r + fields.PAYLOAD_AT] >= 0:
                 rows[r + fields.PAYLOAD_AT] -= base
             if inside < 0:
                 break
             if depth == fields.MAX_DEPTH:
                 rows[r + fields.REASON] = fields.REASON_DEPTH
-                odd = 1
+                has_reason = 1
                 break
             rows[r + fields.LAYERS] |= fields.LAYER_INSIDE
             # The inner frame ends where the carrier's payload does, in the capture and on the wire.
@@ -103,20 +104,20 @@ def decode(
             at = inside
             is_bare = rows[r + fields.LAYERS] & fields.LAYER_BARE
             linktype = numbers.LINKTYPE_RAW if is_bare else numbers.LINKTYPE_ETHERNET
-        # A carrier is the same packet wherever its innermost frame is: it takes the digest from inside.
+        # A carrier is recognised by its innermost frame: what is around that may be another packet at each point.
         for k in range(n - 2, outermost - 1, -1):
             inner = rows[(k + 1) * fields.WIDTH + fields.DIGEST]
             rows[k * fields.WIDTH + fields.DIGEST] = mix(inner, rows[k * fields.WIDTH + fields.VNI]) if inner else 0
         i += 1
     out[0] = i
     out[1] = n
-    out[2] = present
-    out[3] = odd
-    out[4] = answers
+    out[2] = layers
+    out[3] = has_reason
+    out[4] = has_dns
 
 
 @inline
-def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: Any, r: int) -> int:
+def decode_row(buf: ByteArray, at: int, end: int, wire: int, vxlan_port: int, rows: Int64Array, r: int) -> int:
     """Decode one frame into row `r`; the offset of a frame inside it, or -1."""
     linktype = rows[r + fields.LINKTYPE]
     begin = at
@@ -171,11 +172,11 @@ def decode_row(buf: Any, at: int, end: int, wire: int, vxlan_port: int, rows: An
 
     end = min(end, network + rows[r + fields.IP_LENGTH])
     left = max(rows[r + fields.IP_LENGTH] - (at - network), 0)
-    return transport(buf, at, end, left, vxlan_port, rows, r)
+    return decode_transport(buf, at, end, left, vxlan_port, rows, r)
 
 
 @inline
-def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any, r: int) -> int:
+def decode_transport(buf: ByteArray, at: int, end: int, left: int, vxlan_port: int, rows: Int64Array, r: int) -> int:
     """Decode what IP carries; the offset of a frame inside it, or -1. `left`: its length on the wire."""
     proto = rows[r + fields.PROTO]
     inside = -1
@@ -184,7 +185,7 @@ def transport(buf: Any, at: int, end: int, left: int, vxlan_port: int, rows: Any
         rows[r + fields.PAYLOAD_AT] = at
         rows[r + fields.DIGEST] = ip_digest(buf, end, rows, r)
         return -1
-    if proto == numbers.AH:  # behind IPv4; IPv6 has passed it with its extension headers
+    if proto == numbers.AH:  # behind IPv4; `ipv6` skips it as an extension header
         if at + 8 > end:
             if at < end:
                 rows[r + fields.PROTO] = u8(buf, at)

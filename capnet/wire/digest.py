@@ -1,38 +1,39 @@
-"""The digest: a hash of what survives NAT, routing, encapsulation, fragmentation and segmentation offload.
+"""Computes the digest: 62 bits of what NAT, routing, encapsulation, fragmentation and offload leave as it is.
 
-Equal digests at two points: probably the same packet (`packet_matching` decides). What may be rewritten on the way
-stays out: addresses, ports, TTL, checksums, ICMP identifiers. What may be cut differently at different points counts
-by its beginning alone: a TCP segment by its first octet, so that a whole one and the first of its pieces agree; a
-datagram by its first fragment. The IPv4 identification survives all of it (offload and fragmentation keep it for the
-first piece), and tells a repeated payload from a repeated packet.
+Equal digests at two points mean that the packets are probably the same; `analysis.correlate` decides.
+Left out, because it may be rewritten: addresses, ports, TTL, checksums, ICMP identifiers.
+Counted by its beginning, because it may be cut differently: a TCP segment by its first octet, so that a large one and
+the first of its pieces agree; a datagram by its first fragment.
+Counted: the IPv4 identification. Offload and fragmentation keep it for the first piece, and it tells a packet that was
+sent again from the same packet at another point.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, mix, u8
 from capnet.wire.protocols.icmp import is_error, is_query
 
-# How much of a UDP, ICMP or unknown payload goes into the digest. TCP needs none: its sequence numbers tell more.
-SAMPLE = 32
-# Lengths count up to here: no fragment but the last is shorter (RFC 791: every host takes 576 octets), so a whole
-# datagram and its first fragment agree.
-LENGTH = 512
+# Octets of a payload of UDP, ICMP and others that count. TCP needs none: its sequence numbers tell segments apart.
+MAX_SAMPLE = 32
+# Lengths count up to this number of octets: a fragment before the last one is no shorter (RFC 791: all hosts accept
+# 576 octets), so that a datagram and its first fragment agree.
+MAX_LENGTH = 512
 
-# Flags that cutting a segment keeps with each piece: all but FIN, PSH and CWR.
+# Flags that all pieces of a segment have in common: segmentation moves FIN and PSH to the last, CWR to the first.
 KEPT_FLAGS = 0xFFF & ~(numbers.TCP_FIN | numbers.TCP_PSH | numbers.TCP_CWR)
+HAS_PAYLOAD = 0x1000  # one bit above the flags
 
 
 @inline
-def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
+def ip_digest(buf: ByteArray, end: int, rows: Int64Array, r: int) -> int:
     """Digest of the IP packet in row `r`, whose captured bytes end at `end`; 0 when too little of it was captured."""
     layers = rows[r + fields.LAYERS]
     ident = rows[r + fields.IP_ID]
     if layers & fields.LAYER_IPV6 and rows[r + fields.FRAG_OFFSET] <= 0:
-        ident = -1  # only fragments have one, a reassembled packet has not
+        ident = -1  # fragments alone have one: it would differ from that of the reassembled packet
     state = mix(rows[r + fields.PROTO] + 1, ident + 1)
     if rows[r + fields.FRAG_OFFSET] > 0:
         state = mix(state, rows[r + fields.FRAG_OFFSET] * 2 + (rows[r + fields.IP_FLAGS] & 1))
@@ -42,7 +43,7 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
             return 0
         flags = rows[r + fields.TCP_FLAGS]
         if rows[r + fields.PAYLOAD] > 0:
-            flags = (flags & KEPT_FLAGS) | 4096
+            flags = (flags & KEPT_FLAGS) | HAS_PAYLOAD
         state = mix(state, (rows[r + fields.SEQ] << 30) ^ rows[r + fields.ACK])
         return mix(mix(state, flags), rows[r + fields.TSVAL]) | 1
     payload_at = rows[r + fields.PAYLOAD_AT]
@@ -51,13 +52,13 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
     if layers & fields.LAYER_ESP:
         return mix(mix(state, rows[r + fields.VNI]), rows[r + fields.SEQ]) | 1
     length = rows[r + fields.PAYLOAD]
-    state = mix(state, min(length, LENGTH))
+    state = mix(state, min(length, MAX_LENGTH))
     if layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
         kind = rows[r + fields.ICMP_TYPE]
         state = mix(state, (kind << 40) ^ (rows[r + fields.ICMP_CODE] << 32) ^ (rows[r + fields.ICMP_SEQ] & 0xFFFF))
         if is_error(kind, layers & fields.LAYER_ICMP):
             return error_digest(buf, payload_at, end, state, rows, r)
-    sample = min(length, SAMPLE)
+    sample = min(length, MAX_SAMPLE)
     if payload_at + sample > end:
         return 0
     k = 0
@@ -71,7 +72,7 @@ def ip_digest(buf: Any, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> int:
+def error_digest(buf: ByteArray, at: int, end: int, state: int, rows: Int64Array, r: int) -> int:
     """Digest of an ICMP error; RELATED of row `r` = the ports of the packet embedded at `at`.
 
     NAT translates the embedded packet too: its addresses, ports, identifier and checksums stay out.
@@ -107,7 +108,7 @@ def error_digest(buf: Any, at: int, end: int, state: int, rows: Any, r: int) -> 
 
 
 @inline
-def arp_digest(rows: Any, r: int) -> int:
-    """ARP crosses bridges unchanged."""
+def arp_digest(rows: Int64Array, r: int) -> int:
+    """Digest of an ARP message, which bridges leave unchanged."""
     state = mix(rows[r + fields.ARP_OP], rows[r + fields.ARP_SHA])
     return mix(mix(state, rows[r + fields.SRC_LO]), rows[r + fields.DST_LO]) | 1

@@ -1,14 +1,12 @@
-"""The row: what the whole program calls a frame.
+"""The columns of a row: a captured frame, or a frame inside a tunnel.
 
-A captured frame is a row of depth 0; a frame found inside it (`protocols.TUNNEL_KINDS`) is a row of its own with
-`OUTER` = the row that carried it and `DEPTH` one more. A row is `WIDTH` signed 64-bit integers; the names
-below are the offsets of its fields. A field that the frame does not have is ABSENT (-1), except
-counters and bit sets, which are 0, and addresses, which may be any bit pattern and are present when
-`LAYERS` says so.
+A captured frame is a row of depth 0. What a tunnel (`protocols.TUNNEL_KINDS`) carries is a row of its own: its OUTER is
+the row of the carrier, its DEPTH one more. A row is WIDTH signed 64-bit integers; the names below are their offsets.
+A field that the frame does not have is ABSENT (-1), but 0 if it is a counter or a bit set. Addresses can be any bit
+pattern: LAYERS says whether they are there.
 
-Addresses are two fields, HI and LO, the 128-bit IPv6 address as signed halves; an IPv4 address a.b.c.d is the
-IPv4-mapped ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so one pair of fields serves both. A MAC address is one field
-of 48 bits.
+An address is two fields, HI and LO: the signed halves of the 128-bit IPv6 address. An IPv4 address a.b.c.d is the
+IPv4-mapped ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). A MAC address is one field of 48 bits.
 """
 
 from __future__ import annotations
@@ -117,7 +115,6 @@ LAYER_PPPOE = 1048576
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
 
 # -- REASON -----------------------------------------------------------------------------------------
-REASON_NONE = 0
 REASON_CUT = 1  # the captured bytes end inside a header (snap length or a short frame)
 REASON_LINKTYPE = 2  # DETAIL = link type
 REASON_ETHERTYPE = 3  # DETAIL = ethertype

@@ -1,63 +1,62 @@
-"""Reading numbers out of bytes, and hashing numbers, in arithmetic that kernels can share.
+"""Reads integers from bytes, and hashes integers, for kernels.
 
-None of these checks bounds: callers compare with the captured end first. Every result fits a signed 64-bit
-integer, interpreted and compiled.
+Nothing here checks bounds: callers compare offsets with the captured end first. Each result fits in a signed 64-bit
+integer, so that interpreted and compiled code agree.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray
 from capnet.jit.inline import inline
 
-HALF = (1 << 31) - 1
+HALF = (1 << 31) - 1  # mask of the lower 31 bits
 _LOW = 0x5BD1E995  # odd multipliers below 2**31: products of two halves stay below 2**62
 _HIGH = 0x2C1B3C6D
 
 
-# Sums and products, not shifts: compiled, a shifted byte would be unsigned, and unsigned mixed with signed becomes a
-# floating-point number there.
+# Sums and products, not shifts: compiled, a shifted byte would be unsigned, and an expression of unsigned and signed
+# integers would become a floating-point number.
 
 
 @inline
-def u8(buf: Any, at: int) -> int:
+def u8(buf: ByteArray, at: int) -> int:
     return buf[at] + 0
 
 
 @inline
-def be16(buf: Any, at: int) -> int:
+def be16(buf: ByteArray, at: int) -> int:
     return buf[at] * 256 + buf[at + 1]
 
 
 @inline
-def be24(buf: Any, at: int) -> int:
+def be24(buf: ByteArray, at: int) -> int:
     return buf[at] * 65536 + buf[at + 1] * 256 + buf[at + 2]
 
 
 @inline
-def be32(buf: Any, at: int) -> int:
+def be32(buf: ByteArray, at: int) -> int:
     return buf[at] * 16777216 + buf[at + 1] * 65536 + buf[at + 2] * 256 + buf[at + 3]
 
 
 @inline
-def be48(buf: Any, at: int) -> int:
+def be48(buf: ByteArray, at: int) -> int:
     return (be16(buf, at) << 32) | be32(buf, at + 2)
 
 
 @inline
-def be64(buf: Any, at: int) -> int:
+def be64(buf: ByteArray, at: int) -> int:
     """Two's complement: the top bit is the sign, so that the value fits."""
     high = be32(buf, at)
     return ((high - ((high & 0x80000000) << 1)) << 32) | be32(buf, at + 4)
 
 
 @inline
-def le32(buf: Any, at: int) -> int:
+def le32(buf: ByteArray, at: int) -> int:
     return buf[at] + buf[at + 1] * 256 + buf[at + 2] * 65536 + buf[at + 3] * 16777216
 
 
 @inline
-def u32(buf: Any, at: int, big: int) -> int:
+def u32(buf: ByteArray, at: int, big: int) -> int:
     """32 bits in the file's byte order."""
     if big:
         return be32(buf, at)
@@ -65,7 +64,7 @@ def u32(buf: Any, at: int, big: int) -> int:
 
 
 @inline
-def u16(buf: Any, at: int, big: int) -> int:
+def u16(buf: ByteArray, at: int, big: int) -> int:
     """16 bits in the file's byte order."""
     if big:
         return be16(buf, at)
@@ -76,8 +75,8 @@ def u16(buf: Any, at: int, big: int) -> int:
 def mix(state: int, value: int) -> int:
     """One step of a 62-bit hash: the state after taking in a 64-bit value.
 
-    Two 31-bit halves are multiplied apart, so no product overflows: compilers may assume that signed arithmetic
-    does not, and Python's never does.
+    The two 31-bit halves are multiplied separately, so that no product overflows: a compiler may assume that signed
+    arithmetic never does.
     """
     state = (state ^ value ^ ((value >> 62) & 3)) & 0x3FFFFFFFFFFFFFFF
     state = ((state & HALF) * _LOW) ^ ((state >> 31) * _HIGH)

@@ -20,7 +20,7 @@ def ours(capture: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.name)
-def test_a_golden_has_no_difference_at_all(capture: Path) -> None:
+def test_golden_rows_equal_those_of_tshark(capture: Path) -> None:
     _, theirs = stored(capture)
     result = compare(theirs, ours(capture))
     assert result.differences == []
@@ -31,12 +31,12 @@ def test_a_golden_has_no_difference_at_all(capture: Path) -> None:
 
 
 @pytest.mark.parametrize("capture", MADE, ids=lambda path: path.name)
-def test_a_made_capture_differs_only_where_explained(capture: Path) -> None:
+def test_made_rows_differ_only_where_explained(capture: Path) -> None:
     _, theirs = stored(capture)
     assert compare(theirs, ours(capture)).differences == []
 
 
-def test_a_changed_value_is_noticed() -> None:
+def test_changed_value_is_a_difference() -> None:
     """The comparison itself can fail: one field of one row is altered."""
     _, theirs = stored(GOLDENS[0])
     rows = ours(GOLDENS[0])
@@ -44,7 +44,7 @@ def test_a_changed_value_is_noticed() -> None:
     assert [each.column for each in compare(theirs, rows).differences] == ["ttl"]
 
 
-def test_a_lost_inner_frame_is_noticed() -> None:
+def test_lost_inner_frame_is_a_difference() -> None:
     capture = next(path for path in GOLDENS if path.stem == "overlay")
     _, theirs = stored(capture)
     rows = ours(capture)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.protocols import geneve, gre, gtpu, ipip, ipsec, vxlan
@@ -16,7 +15,7 @@ KIND_OF_NAME = {kind.name: kind for kind in TUNNEL_KINDS}
 
 
 @inline
-def decode_udp_payload(buf: Any, at: int, end: int, vxlan_port: int, rows: Any, r: int) -> int:
+def decode_udp_payload(buf: ByteArray, at: int, end: int, vxlan_port: int, rows: Int64Array, r: int) -> int:
     """The offset of a frame inside the UDP payload at `at`, or -1. The user says that `vxlan_port` is VXLAN's, or 0."""
     port = rows[r + fields.DPORT]
     if port != vxlan_port:

@@ -6,8 +6,7 @@ sender MAC(6) sender IP(4) target MAC(6) target IP(4)
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.addresses import MAPPED
@@ -15,7 +14,7 @@ from capnet.wire.octets import be16, be32, be48, u8
 
 
 @inline
-def arp(buf: Any, at: int, end: int, rows: Any, r: int) -> None:
+def arp(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> None:
     """Fill the ARP fields of row `r`; its IP addresses are the sender's and the target's."""
     if at + 8 > end:
         rows[r + fields.REASON] = fields.REASON_CUT

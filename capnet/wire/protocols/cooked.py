@@ -7,8 +7,7 @@ null / loop:                address family(4), in the byte order of the capturin
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, be48, le32, u8
@@ -16,7 +15,7 @@ from capnet.wire.protocols.ethernet import ethertype
 
 
 @inline
-def sll(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def sll(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Linux cooked v1 into row `r`; the offset of the payload, or -1."""
     if at + 16 > end:
         rows[r + fields.REASON] = fields.REASON_CUT
@@ -29,7 +28,7 @@ def sll(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def sll2(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def sll2(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Linux cooked v2 into row `r`; the offset of the payload, or -1."""
     if at + 20 > end:
         rows[r + fields.REASON] = fields.REASON_CUT
@@ -62,7 +61,7 @@ def is_raw_ip(linktype: int) -> bool:
 
 
 @inline
-def raw_ip(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def raw_ip(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """LINKTYPE_RAW, _IPV4, _IPV6: the version nibble says which."""
     if at >= end:
         rows[r + fields.REASON] = fields.REASON_CUT
@@ -80,7 +79,7 @@ def raw_ip(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def null(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def null(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """BSD null/loop: 2 is IPv4 everywhere; IPv6 is 10, 23, 24, 28 or 30 by system."""
     if at + 4 > end:
         rows[r + fields.REASON] = fields.REASON_CUT

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, u8
@@ -34,7 +33,7 @@ KIND = TunnelKind(
 
 
 @inline
-def geneve(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def geneve(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Fill the tunnel fields of row `r` for the UDP payload at `at`; the offset of what is inside, or -1."""
     if at + HEADER > end or u8(buf, at) >> 6 != 0:
         return -1

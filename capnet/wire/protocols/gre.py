@@ -15,8 +15,7 @@ subnet of NVGRE (VSID) is its upper 24 bits.
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, u8
@@ -25,7 +24,7 @@ from capnet.wire.protocols.pppoe import ppp
 from capnet.wire.tunnel_kinds import TunnelKind
 
 CHECKSUM, ROUTING, KEY, SEQUENCE, ACKNOWLEDGMENT = 0x8000, 0x4000, 0x2000, 0x1000, 0x0080
-MAX_ROUTES = 16
+MAX_ROUTES = 16  # source routes in one header (RFC 1701; RFC 2784 has none): bounds the loop
 
 TUNNEL_GRE = 3
 KIND = TunnelKind(
@@ -46,7 +45,7 @@ KIND = TunnelKind(
 
 
 @inline
-def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
+def gre(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) -> int:
     """Fill the tunnel fields of row `r`; the offset of what is inside, or -1 if that cannot be decoded.
 
     `left`: bytes from `at` on, on the wire.
@@ -79,7 +78,7 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
     if version and flags & ACKNOWLEDGMENT:
         at += 4
     if flags & ROUTING:
-        at = behind_routes(buf, at, end)
+        at = skip_source_routes(buf, at, end)
     if at > end:
         rows[r + fields.REASON] = fields.REASON_CUT
         return -1
@@ -105,7 +104,7 @@ def gre(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
 
 
 @inline
-def behind_routes(buf: Any, at: int, end: int) -> int:
+def skip_source_routes(buf: ByteArray, at: int, end: int) -> int:
     """The offset behind the source routes at `at` (RFC 1701), beyond `end` if they do not end before.
 
     Each: address family(2) offset(1) length(1) and `length` octets; the last one has neither family nor length.
@@ -121,7 +120,7 @@ def behind_routes(buf: Any, at: int, end: int) -> int:
 
 
 @inline
-def erspan(buf: Any, at: int, end: int, kind: int, sequenced: int, rows: Any, r: int) -> int:
+def erspan(buf: ByteArray, at: int, end: int, kind: int, sequenced: int, rows: Int64Array, r: int) -> int:
     """The offset of the mirrored frame; its session becomes the tunnel's key."""
     if kind == numbers.ETHERTYPE_ERSPAN and not sequenced:
         return at

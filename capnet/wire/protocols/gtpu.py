@@ -11,8 +11,7 @@ A G-PDU, message type 255, carries one user packet. All other messages are signa
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.octets import be16, be32, u8
@@ -49,7 +48,7 @@ KIND = TunnelKind(
 
 
 @inline
-def is_gtpu(buf: Any, at: int, end: int, length: int) -> bool:
+def is_gtpu(buf: ByteArray, at: int, end: int, length: int) -> bool:
     """Whether the UDP payload at `at`, of `length` octets on the wire, is a G-PDU."""
     if at + HEADER > end:
         return False
@@ -57,7 +56,7 @@ def is_gtpu(buf: Any, at: int, end: int, length: int) -> bool:
 
 
 @inline
-def gtpu(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def gtpu(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Fill the tunnel fields of row `r`, whose header is all there; the offset of the user packet, or -1."""
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
     rows[r + fields.TUNNEL] = TUNNEL_GTPU
@@ -66,7 +65,7 @@ def gtpu(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
     payload_end = at + rows[r + fields.PAYLOAD]
     at += HEADER
     if flags & HAS_OPTIONAL:
-        at = behind_extensions(buf, at, end, flags & HAS_EXTENSION)
+        at = skip_extensions(buf, at, end, flags & HAS_EXTENSION)
     if at < 0 or at >= payload_end:
         rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
@@ -83,7 +82,7 @@ def gtpu(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def behind_extensions(buf: Any, at: int, end: int, has_extension: int) -> int:
+def skip_extensions(buf: ByteArray, at: int, end: int, has_extension: int) -> int:
     """The offset behind the optional fields at `at` and all extension headers; `end` or more if they are cut, or -1."""
     if at + OPTIONAL > end:
         return end

@@ -5,8 +5,7 @@ type(1) code(1) checksum(2) | identifier(2) sequence(2) in queries | payload
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, u8
@@ -15,7 +14,7 @@ HEADER = 8
 
 
 @inline
-def icmp(buf: Any, at: int, end: int, length: int, layer: int, rows: Any, r: int) -> None:
+def icmp(buf: ByteArray, at: int, end: int, length: int, layer: int, rows: Int64Array, r: int) -> None:
     """Fill the ICMP fields of row `r`; `layer` is LAYER_ICMP or LAYER_ICMPV6, `length` the message's on the wire."""
     if at + 2 > end:
         rows[r + fields.REASON] = fields.REASON_CUT

@@ -5,8 +5,7 @@ IP protocol 4 announces IPv4 and, written by some, IPv6: the version of the inne
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import u8
@@ -30,7 +29,7 @@ KIND = TunnelKind(
 
 
 @inline
-def ipip(buf: Any, at: int, end: int, left: int, six: int, rows: Any, r: int) -> int:
+def ipip(buf: ByteArray, at: int, end: int, left: int, six: int, rows: Int64Array, r: int) -> int:
     """Fill the tunnel fields of row `r`; the offset of the inner packet, or -1.
 
     `six`: whether protocol 41 led here, behind which there is IPv6 only; the version tells what protocol 4 carries.

@@ -16,8 +16,7 @@ AH: authenticates what it is in front of and leaves it readable.
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be32, u8
@@ -45,7 +44,7 @@ KIND = TunnelKind(
 
 
 @inline
-def esp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> None:
+def esp(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) -> None:
     """Fill the tunnel fields of row `r`. `left`: bytes from `at` on, on the wire."""
     rows[r + fields.PAYLOAD] = max(left - ESP_HEADER, 0)
     if at + 4 > end:
@@ -62,13 +61,13 @@ def esp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> None:
 
 
 @inline
-def is_udp_esp(buf: Any, at: int, end: int, sport: int, dport: int) -> bool:
+def is_udp_esp(buf: ByteArray, at: int, end: int, sport: int, dport: int) -> bool:
     """Whether the UDP payload at `at` is ESP: port 4500, and neither IKE (4 zero octets) nor a keep-alive (0xff)."""
     return (sport == NAT_PORT or dport == NAT_PORT) and at + ESP_HEADER <= end and be32(buf, at) != 0
 
 
 @inline
-def ah(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def ah(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Fill SPI and sequence number of row `r`; the offset behind the header, perhaps beyond `end`.
 
     At least 8 bytes are there: as much as any IPv6 extension header has.

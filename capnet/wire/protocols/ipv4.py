@@ -12,8 +12,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.addresses import MAPPED
@@ -21,7 +20,7 @@ from capnet.wire.octets import be16, be32, u8
 
 
 @inline
-def ipv4(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
+def ipv4(buf: ByteArray, at: int, end: int, wire_left: int, rows: Int64Array, r: int) -> int:
     """Fill the network layer of row `r`; the offset of the payload, or -1 if there is none to decode.
 
     `wire_left`: bytes from `at` to the end of the frame on the wire, the length of a packet whose total length is 0:

@@ -8,18 +8,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, be64, u8
 from capnet.wire.protocols.ipsec import ah
 
-MAX_EXTENSIONS = 16
+MAX_EXTENSIONS = 16  # RFC 8200 section 4.1 recommends seven at most
 
 
 @inline
-def ipv6(buf: Any, at: int, end: int, wire_left: int, rows: Any, r: int) -> int:
+def ipv6(buf: ByteArray, at: int, end: int, wire_left: int, rows: Int64Array, r: int) -> int:
     """Fill the network layer of row `r`; the offset of the transport header, or -1 if there is none to decode.
 
     A payload length of 0 is a jumbogram or an offloaded packet: its length is what the wire had.

@@ -8,17 +8,16 @@ keeps 4 and 6 from pseudowires. Everything else, Ethernet pseudowires too, is no
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import u8
 
-MAX_LABELS = 16
+MAX_LABELS = 16  # in one stack: bounds the loop on damaged packets
 
 
 @inline
-def mpls(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def mpls(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """The offset of the IP header behind the label stack at `at`, or -1."""
     rows[r + fields.LAYERS] |= fields.LAYER_MPLS
     for _ in range(MAX_LABELS):

@@ -6,8 +6,7 @@ PPP (RFC 1661, 1662):   [address ff control 03] protocol(2, or 1 if its low bit 
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, u8
@@ -21,7 +20,7 @@ PPP_MPLS = 0x0281
 
 
 @inline
-def pppoe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def pppoe(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """The offset of the IP header behind the session header at `at`, or -1."""
     if at + HEADER > end:
         rows[r + fields.REASON] = fields.REASON_CUT
@@ -31,7 +30,7 @@ def pppoe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def ppp_link(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """LINKTYPE_PPP: PPP and nothing in front of it, into row `r`; the offset of the IP header, or -1."""
     at = ppp(buf, at, end, numbers.ETHERTYPE_PPP, rows, r)
     if at >= 0:
@@ -41,7 +40,7 @@ def ppp_link(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
 
 
 @inline
-def ppp(buf: Any, at: int, end: int, carrier: int, rows: Any, r: int) -> int:
+def ppp(buf: ByteArray, at: int, end: int, carrier: int, rows: Int64Array, r: int) -> int:
     """The offset of the IP header in the PPP frame at `at`, or -1; `carrier`: the ethertype that led here."""
     if at + 2 <= end and be16(buf, at) == 0xFF03:
         at += 2

@@ -10,15 +10,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.octets import be16, be32, u8
 
 
 @inline
-def tcp(buf: Any, at: int, end: int, length: int, rows: Any, r: int) -> None:
+def tcp(buf: ByteArray, at: int, end: int, length: int, rows: Int64Array, r: int) -> None:
     """Fill the TCP fields of row `r`; `length` is the segment's on the wire, header included.
 
     A header that was cut gives the fields that were captured.
@@ -59,7 +58,7 @@ def tcp(buf: Any, at: int, end: int, length: int, rows: Any, r: int) -> None:
 
 
 @inline
-def timestamps(buf: Any, at: int, end: int, rows: Any, r: int) -> None:
+def timestamps(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> None:
     """Find the timestamps option (kind 8, length 10) among the options in `buf[at:end]`."""
     while at < end:
         kind = u8(buf, at)

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.octets import be16
@@ -16,7 +15,7 @@ HEADER = 8
 
 
 @inline
-def udp(buf: Any, at: int, end: int, left: int, rows: Any, r: int) -> int:
+def udp(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) -> int:
     """Fill the UDP fields of row `r`; the offset of the payload, or -1 if there is none to decode.
 
     `left`: bytes of IP payload on the wire, the length of a datagram that says 0 (RFC 2675, and offload).

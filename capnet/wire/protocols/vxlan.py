@@ -14,8 +14,7 @@ VXLAN-GPE, UDP port 4790, names what is inside:
 
 from __future__ import annotations
 
-from typing import Any
-
+from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be24, be32, u8
@@ -44,7 +43,7 @@ KIND = TunnelKind(
 
 
 @inline
-def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
+def is_vxlan(buf: ByteArray, at: int, end: int, port: int, forced: int) -> bool:
     """Whether the UDP payload at `at` is VXLAN; `port` is the destination's, `forced` one given by the user or 0."""
     if at + HEADER > end:
         return False
@@ -70,7 +69,7 @@ def is_vxlan(buf: Any, at: int, end: int, port: int, forced: int) -> bool:
 
 
 @inline
-def vxlan(buf: Any, at: int, rows: Any, r: int) -> int:
+def vxlan(buf: ByteArray, at: int, rows: Int64Array, r: int) -> int:
     """Fill the tunnel fields of row `r`, whose header is all there; the offset of the frame inside."""
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
     rows[r + fields.TUNNEL] = TUNNEL_VXLAN
@@ -79,7 +78,7 @@ def vxlan(buf: Any, at: int, rows: Any, r: int) -> int:
 
 
 @inline
-def vxlan_gpe(buf: Any, at: int, end: int, rows: Any, r: int) -> int:
+def vxlan_gpe(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """As `vxlan`, for the UDP payload at `at` on VXLAN-GPE's port; -1 if there is nothing inside that we decode."""
     if at + HEADER > end or u8(buf, at) & 0x38 != 8:  # version 0, with a VNI
         return -1
