@@ -1,5 +1,6 @@
-"""Questions about paths that people give. What cannot be asked (a name too long, a folder that is closed) is answered
-with no: whoever opens the path then learns why, and says it."""
+"""Tests of paths that people give. A path that cannot be tested (a name too long, a closed folder) fails the test;
+the open() that follows then reports why.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 
 
 def is_folder(path: Path) -> bool:
+    """A folder that may be looked at."""
     try:
         return path.is_dir()
     except OSError:
@@ -14,6 +16,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
+    """A file or folder of any kind."""
     try:
         return path.exists()
     except OSError:

@@ -1,4 +1,4 @@
-"""Options that several commands have, word for word the same."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ output = click.option(
 
 
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--topology and --vxlan-port: what decides how captures are understood."""
+    """--topology and --vxlan-port, which decide how captures are read."""
     return _TOPOLOGY(_VXLAN_PORT(command))

@@ -1,4 +1,4 @@
-"""Text out, to the terminal or whole into a file."""
+"""Writes text to standard output, or completely or not at all into a file."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
 
-_NARROWEST, _WIDEST = 60, 100  # columns of a report
+MIN_COLUMNS, MAX_COLUMNS = 60, 100  # of a report; narrower tables cannot be read, wider text tires the eye
 
 
 def report_columns(path: Path | None = None) -> int:
-    """100 columns, in a narrower terminal those that it has: how wide a report is to be."""
+    """Terminal columns of a report: 100, or those of a narrower terminal, at least 60."""
     columns = terminal_columns() if path is None else None
-    return _WIDEST if columns is None else max(_NARROWEST, min(columns, _WIDEST))
+    return MAX_COLUMNS if columns is None else max(MIN_COLUMNS, min(columns, MAX_COLUMNS))
 
 
 def table_columns() -> int:
-    """As wide as the terminal, or a report where there is none: of tables that gain by more."""
-    return terminal_columns() or _WIDEST
+    """Terminal columns of a table that may be wider than a report: all that there are, 100 without a terminal."""
+    return terminal_columns() or MAX_COLUMNS
 
 
 def terminal_columns() -> int | None:
-    """How wide the terminal is that standard output goes to; None when it goes elsewhere."""
+    """Columns of the terminal that standard output goes to; None if it goes elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns
 
 
 def emit(text: str, path: Path | None = None) -> None:
-    """Print `text`, or with `path` write it there: all of it or nothing."""
+    """Prints `text`, or writes it to `path`, all of it or nothing; raises UsageError if it cannot be written."""
     if path is None:
         _print(text)
     else:
@@ -55,15 +55,15 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except UnicodeEncodeError:  # a terminal that is not UTF-8: what it lacks becomes a question mark
-        known = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(known, "replace").decode(known))
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) has enough
         let_go_of_stdout()
 
 
 def let_go_of_stdout() -> None:
-    """To end quietly, also at interpreter exit: what is still to be written goes nowhere."""
+    """Sends standard output to /dev/null, so that nothing still to be written fails, not even at interpreter exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -77,32 +77,33 @@ def _write(data: bytes, path: Path) -> None:
 
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that is at `path` when the block has ended, all of it; after an exception nothing has changed there."""
-    path = _at_the_end_of_links(path)  # not in their place
-    # Of the name as much as leaves room for what mkstemp adds: names end at 255 bytes, and characters have up to 4.
+    """A file that replaces `path` when the block ends. After an exception nothing has changed there."""
+    path = _link_target(path)  # links stay
+    # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
     handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
         Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
         Path(name).replace(path)
-    except BaseException:  # also Ctrl-C: whatever ends this early, no half file stays behind
+    except BaseException:  # Ctrl-C too: no half file stays behind
         Path(name).unlink(missing_ok=True)
         raise
 
 
-def _at_the_end_of_links(path: Path) -> Path:
+def _link_target(path: Path) -> Path:
+    """The path at the end of all links; raises OSError (ELOOP) if they form a circle."""
     try:
-        found = path.resolve()
-    except RuntimeError:  # a circle, as Python says it before 3.13; later ones return a link
-        found = path
-    if found.is_symlink():
+        target = path.resolve()
+    except RuntimeError:  # a circle in Python before 3.13; later versions return a link
+        target = path
+    if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    return found
+    return target
 
 
 def _umask() -> int:
-    """The umask can only be read by setting it."""
+    """The umask of this process, which can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

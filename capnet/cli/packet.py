@@ -13,7 +13,7 @@ import click
 from capnet.cli.files import is_plain
 from capnet.errors import Exit, UsageError
 
-FAR = 50_000  # frames before one: about a second of Wireshark's
+MAX_TSHARK_FRAMES = 50_000  # tshark dissects all frames before the one: about a second for these
 
 
 @click.command("packet", short_help="Show one frame, layer by layer.")
@@ -29,15 +29,15 @@ def command(file: Path, number: int, with_hex: bool, no_tshark: bool) -> int:
     """
     from capnet.cli.output import emit
 
-    found = _found(file, number, with_hex)
-    emit(found.text)
+    frame = _read_frame(file, number, with_hex)
+    emit(frame.text)
     if not no_tshark:
-        emit("\n" + "\n".join(_as_wireshark_dissects(file, number, found)) + "\n")
+        emit("\n" + "\n".join(_as_wireshark_dissects(file, number, frame)) + "\n")
     return Exit.OK
 
 
-class _Found(NamedTuple):
-    """A frame as text, and what a capture needs that holds it alone."""
+class _Frame(NamedTuple):
+    """A frame as text, and what a capture of this frame alone needs."""
 
     text: str
     linktype: int
@@ -45,9 +45,10 @@ class _Found(NamedTuple):
     raw: bytes
 
 
-def _found(file: Path, number: int, with_hex: bool) -> _Found:
+def _read_frame(file: Path, number: int, with_hex: bool) -> _Frame:
+    """Frame `number` of `file`; raises UsageError if there is none."""
     from capnet.cli.output import report_columns
-    from capnet.report import frame
+    from capnet.report.frame import hex_dump, render
     from capnet.wire.capture import open_capture
     from capnet.wire.fields import NAMES
     from capnet.wire.formats.pcapng import packet_comments
@@ -59,29 +60,27 @@ def _found(file: Path, number: int, with_hex: bool) -> _Found:
                 last = int(block["frame"][-1])
             if last < number:
                 continue
-            found = block["frame"] == number
-            if not found.any():
+            is_frame = block["frame"] == number
+            if not is_frame.any():
                 raise UsageError(f"{file}: frame {number} is no packet, but a pcapng block of another kind")
-            rows = [dict(zip(NAMES, map(int, row), strict=True)) for row in block.rows[found]]
+            rows = [dict(zip(NAMES, map(int, row), strict=True)) for row in block.rows[is_frame]]
             interface = capture.interfaces[rows[0]["point"]]
-            at, length = int(block.record_at[found.argmax()]), rows[0]["caplen"]
+            at, length = int(block.record_at[is_frame.argmax()]), rows[0]["caplen"]
             # A simple packet block, the one without a time, has no room for comments; neither has pcap.
             has_comments = capture.format == "pcapng" and rows[0]["time"] >= 0
             comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
             point = interface.name or file.name.split(".")[0]
-            text = frame.render(
-                rows, str(file), point, names=_names(file, point), width=report_columns(), comments=comments
-            )
+            text = render(rows, str(file), point, names=_names(file, point), width=report_columns(), comments=comments)
             raw = bytes(block.raw[at : at + length])
             if with_hex:
-                text += "\n" + frame.hex_dump(raw)
-            return _Found(text, interface.linktype, rows[0], raw)
-        damage = "".join(f"; {each.says}" for each in capture.problems)
+                text += "\n" + hex_dump(raw)
+            return _Frame(text, interface.linktype, rows[0], raw)
+        damage = "".join(f"; {problem.says}" for problem in capture.problems)
     raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
 
 
 def _names(file: Path, point: str) -> dict[str, str]:
-    """Names from the topology beside the capture; a topology that cannot be read is no reason not to show a frame."""
+    """Names of addresses, from the topology beside the capture; none if it cannot be read."""
     from capnet.topology import Topology, topology_path
 
     path = topology_path(file)
@@ -91,23 +90,22 @@ def _names(file: Path, point: str) -> dict[str, str]:
         return {}
 
 
-def _as_wireshark_dissects(file: Path, number: int, found: _Found) -> Iterator[str]:
+def _as_wireshark_dissects(file: Path, number: int, frame: _Frame) -> Iterator[str]:
     from capnet.cli.wireshark import dissected
 
-    if number <= FAR and is_plain(file):
+    if number <= MAX_TSHARK_FRAMES and is_plain(file):
         yield from dissected(file, number, "As Wireshark dissects it:")
         return
-    # A stream cannot be read again; and Wireshark dissects all that comes before a frame first: minutes, and
-    # gigabytes of memory.
+    # A stream cannot be read again. And tshark dissects all frames before this one first: minutes and gigabytes.
     with NamedTemporaryFile(prefix="capnet-", suffix=".pcap") as alone:
-        alone.write(_capture_of(found))
+        alone.write(_capture_of(frame))
         alone.flush()
         yield from dissected(Path(alone.name), 1, "As Wireshark dissects it by itself, without the streams before it:")
 
 
-def _capture_of(found: _Found) -> bytes:
+def _capture_of(frame: _Frame) -> bytes:
     """A pcap file with one frame in it, and nanoseconds (draft-ietf-opsawg-pcap section 4)."""
-    seconds, fraction = divmod(max(found.row["time"], 0), 1_000_000_000)
-    head = struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, found.linktype)
-    lengths = len(found.raw), min(found.row["wirelen"], 0xFFFFFFFF)
-    return head + struct.pack("<IIII", min(seconds, 0xFFFFFFFF), fraction, *lengths) + found.raw
+    seconds, fraction = divmod(max(frame.row["time"], 0), 1_000_000_000)
+    head = struct.pack("<IHHIIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, frame.linktype)
+    lengths = len(frame.raw), min(frame.row["wirelen"], 0xFFFFFFFF)
+    return head + struct.pack("<IIII", min(seconds, 0xFFFFFFFF), fraction, *lengths) + frame.raw

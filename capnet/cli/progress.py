@@ -1,4 +1,4 @@
-"""How far a long analysis is: one line on standard error, only on a terminal, gone when it is done."""
+"""Shows the progress of a long analysis: one line on standard error, on a terminal only, removed at the end."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from capnet.analysis.engine import Progress
 
-PATIENCE = 1.0  # seconds before there is anything to see
-PAUSE = 0.2  # between two lines
+FIRST_LINE_S = 1.0  # shorter analyses show no progress
+LINE_INTERVAL_S = 0.2  # five lines a second are read as motion
 _CLEAR = "\r\x1b[K"
 
 
 @contextmanager
 def shown() -> Iterator[Callable[[Progress], None] | None]:
-    """What `analyze(progress=...)` takes; None when nobody would see it."""
+    """A function that shows progress, for `Options.progress`; None if standard error is no terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     started = monotonic()
-    due = started + PATIENCE
+    due = started + FIRST_LINE_S
     drawn = False
 
     def show(progress: Progress) -> None:
@@ -32,7 +32,7 @@ def shown() -> Iterator[Callable[[Progress], None] | None]:
         if now >= due:
             sys.stderr.write(_CLEAR + line(progress, now - started))
             sys.stderr.flush()
-            due, drawn = now + PAUSE, True
+            due, drawn = now + LINE_INTERVAL_S, True
 
     try:
         yield show
@@ -43,10 +43,10 @@ def shown() -> Iterator[Callable[[Progress], None] | None]:
 
 
 def line(progress: Progress, seconds: float) -> str:
-    """`1,234,567 packets, 45 %, about 7 s left`; of a stream only what has come."""
-    said = f"{progress.packets:,} packets"
+    """`1,234,567 packets, 45 %, about 7 s left`; for a stream, which has no size, packets and bytes so far."""
+    packets = f"{progress.packets:,} packets"
     if not progress.size:
-        return f"{said}, {progress.taken / 1e6:,.0f} MB"
+        return f"{packets}, {progress.taken / 1e6:,.0f} MB"
     share = min(progress.taken / progress.size, 1.0)
     left = seconds * (1 - share) / share if share else 0.0
-    return f"{said}, {100 * share:.0f} %, about {left:.0f} s left"
+    return f"{packets}, {100 * share:.0f} %, about {left:.0f} s left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,9 +14,13 @@ from capnet.errors import Exit, UsageError
 from capnet.report.formats import TRACE_FORMATS
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.contract.document import Document
+    from capnet.analysis.core.results import Path as Path_
     from capnet.analysis.engine import Source, Study
+    from capnet.analysis.filters.parser import Expression
 
-MOST_DIGITS = 18  # of a frame's number: Python refuses to read one of thousands
+MAX_FRAME_DIGITS = 18  # fits int64; Python refuses to parse thousands of digits
+MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 
 
 @click.command("trace", short_help="Follow a flow or a packet, hop by hop.")
@@ -54,41 +58,40 @@ def command(
     MAC; vni N; point NAME; id N (ICMP); and, or, not and parentheses. Containers and hosts by name are hosts. A word
     holds when it holds at any hop, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
     """
-    if sum(each is not None for each in (expression, frame, container)) > 1:
+    if sum(option is not None for option in (expression, frame, container)) > 1:
         raise UsageError("choose one of --flow, --frame and --container")
     if not files and frame is None:
         raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
-
     from capnet.cli.inputs import named_sources, topology_at
-
-    if not files and frame is not None:
-        files = (_split_frame(frame)[0],)
-    sources = list(named_sources(files))
-    if frame is not None and any(each.path is None for each in sources):
-        raise UsageError("--frame reads the capture twice, which standard input cannot be; save it first")
-    wanted = None if frame is None else _frame(frame, sources)
-    parsed = None
-    if expression is not None:
-        from capnet.analysis.filters.parser import parse
-
-        parsed = parse(expression)
-
-    from capnet.analysis.engine import Options, study
-
-    found = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
     from capnet.cli.output import emit, report_columns
 
+    sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
+    place = None if frame is None else _frame_place(frame, sources)
+    parsed = None if expression is None else _parsed(expression)
+    from capnet.analysis.engine import Options, study
+
+    result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
     width = report_columns(output)
-    if wanted is not None:
-        text = _packet(found, *wanted, format_, width)
+    if place is not None:
+        text = _packet_text(result, *place, format_, width)
     else:
-        text = _flows(found, parsed, container, format_, most, width)
+        text = _flows_text(result, parsed, container, format_, most, width)
     emit(text, output)
     return Exit.OK
 
 
 # -- flows --------------------------------------------------------------------------------------------
-def _flows(study: Study, parsed: Any, container: str | None, format_: str, most: int, width: int) -> str:
+def _parsed(expression: str) -> Expression:
+    from capnet.analysis.filters.parser import parse
+
+    return parse(expression)
+
+
+def _flows_text(
+    study: Study, expression: Expression | None, container: str | None, format_: str, most: int, width: int
+) -> str:
+    """The conversations that `expression` or `container` selects, at most `most`, as text in this format."""
+    from capnet.analysis.core.contract.document import plain
     from capnet.analysis.facts.conversations import conversations
     from capnet.analysis.facts.paths import chain_paths
     from capnet.analysis.filters.names import addresses_of, name_hint
@@ -98,42 +101,40 @@ def _flows(study: Study, parsed: Any, container: str | None, format_: str, most:
     if container is not None:
         if addresses_of(context, container) is None:
             raise UsageError(f"--container {container}: nobody has this name; {name_hint(context, container)}")
-        parsed = at_host(container)
-    asked = parsed.text if parsed and container is None else f"container {container}" if container else ""
-    mask = parsed.flows(context) if parsed else None
-    chosen, total = conversations(context, mask, most)
+        expression = at_host(container)
+    asked = f"container {container}" if container else expression.text if expression else ""
+    chosen, total = conversations(context, expression.flows(context) if expression else None, most)
     shown = [
-        tuple([path for row in way for path in chain_paths(context, row)] for way in (each.forward, each.backward))
-        for each in chosen
+        tuple(
+            [path for row in rows for path in chain_paths(context, row)]
+            for rows in (conversation.forward, conversation.backward)
+        )
+        for conversation in chosen
     ]
-    paths = [path for there, back in shown for path in (*there, *back)]
+    paths = [path for directions in shown for direction in directions for path in direction]
     if format_ == "json":
         return _json(study, paths, None)
     if not paths:
-        return _nothing(study, asked, width)
-    from capnet.report.document import document, plain
+        return _no_flow_text(study, asked, width)
     from capnet.report.drawing.text_path import render_flows
 
-    head = document(_bare(study), only=("paths",))
-    return render_flows(head, plain(shown, study.report), total, asked, width)
+    return render_flows(_only_paths(study), plain(shown, study.report.inputs), total, asked, width)
 
 
-def _nothing(study: Study, asked: str, width: int) -> str:
-    """What was looked for, and what there is."""
-    from capnet.report.document import document
+def _no_flow_text(study: Study, asked: str, width: int) -> str:
+    """That nothing matches, and the biggest flows that there are."""
     from capnet.report.escape import visible, visible_all
     from capnet.report.text import count, fill, listing
     from capnet.report.words import Words
 
-    report = visible_all(document(study.report, only=("flows",)))
+    report = visible_all(study.report.to_dict(only=("flows",)))
     words = Words(report["names"])
     flows = report["flows"]
     lines = fill(f"No flow matches: {visible(asked)}" if asked else "There are no flows in this capture.", width)
     if flows["count"]:
-        top = [f"  {each['proto']} {words.flow(each)}" for each in flows["top"]]
-        shown = list(dict.fromkeys(top))[:5]
+        biggest = dict.fromkeys(f"  {flow['proto']} {words.flow(flow)}" for flow in flows["top"])
         lines += ["", f"There {'is' if flows['count'] == 1 else 'are'} {count(flows['count'], 'flow')}, the biggest:"]
-        lines += shown
+        lines += list(biggest)[:MAX_LISTED_FLOWS]
         names = sorted(set(report["names"].values()))
         if names:
             lines += fill("Names: " + listing(names, 12), width)
@@ -142,59 +143,63 @@ def _nothing(study: Study, asked: str, width: int) -> str:
 
 # -- one packet -----------------------------------------------------------------------------------------
 def _split_frame(given: str) -> tuple[str, int]:
+    """`FILE:N` → (FILE, N)."""
     file, colon, number = given.rpartition(":")
-    if not number.isdecimal() or len(number) > MOST_DIGITS or int(number) < 1 or (colon and not file):
+    if not number.isdecimal() or len(number) > MAX_FRAME_DIGITS or int(number) < 1 or (colon and not file):
         raise UsageError(f"--frame {given}: write FILE:N, N counted from 1 as Wireshark counts")
     if not colon:
         raise UsageError(f"--frame {given}: which file? write FILE:{number}")
     return file, int(number)
 
 
-def _frame(given: str, sources: Sequence[Source]) -> tuple[int, int]:
-    """`FILE:N` → number of the source and of the frame. FILE may be shortened to what tells it from the others."""
-    if given.isdecimal() and len(given) <= MOST_DIGITS and int(given) and len(sources) == 1:
+def _frame_place(given: str, sources: Sequence[Source]) -> tuple[int, int]:
+    """`FILE:N` → (index of the source, N). FILE may be the last parts of a path that only one source has."""
+    if any(source.path is None for source in sources):
+        raise UsageError("--frame reads the capture twice, which standard input cannot be; save it first")
+    if given.isdecimal() and len(given) <= MAX_FRAME_DIGITS and int(given) and len(sources) == 1:
         return 0, int(given)
     file, number = _split_frame(given)
-    exact = [index for index, each in enumerate(sources) if file in (each.label, each.point_name)]
-    wanted = PurePath(file).parts
+    exact = [index for index, source in enumerate(sources) if file in (source.label, source.point_name)]
+    parts = PurePath(file).parts
     tails = [
-        index for index, each in enumerate(sources) if PurePath(each.label).parts[-len(wanted) :] == wanted and wanted
+        index for index, source in enumerate(sources) if parts and PurePath(source.label).parts[-len(parts) :] == parts
     ]
-    found = exact or tails
-    if len(found) != 1:
-        why = "is in none of the inputs" if not found else "is more than one of the inputs"
-        raise UsageError(f"--frame {given}: {file} {why}: {', '.join(each.label for each in sources)}")
-    return found[0], number
+    indices = exact or tails
+    if len(indices) != 1:
+        why = "is more than one of the inputs" if indices else "is in none of the inputs"
+        raise UsageError(f"--frame {given}: {file} {why}: {', '.join(source.label for source in sources)}")
+    return indices[0], number
 
 
-def _packet(study: Study, source: int, frame: int, format_: str, width: int) -> str:
+def _packet_text(study: Study, source: int, frame: int, format_: str, width: int) -> str:
+    """The packet in this frame at every point, as text in this format."""
+    from capnet.analysis.core.contract.document import plain
     from capnet.analysis.facts.paths import path_from
     from capnet.analysis.trace.packet_trace import follow_packet
-    from capnet.report.document import document, plain
 
     journey = follow_packet(study, source, frame)
-    packet = plain(journey, study.report)
+    packet = plain(journey, study.report.inputs)
     del packet["start"]
     if format_ == "json":
         return _json(study, [path_from(study.context, journey.start)], packet)
     from capnet.report.drawing.text_path import render_packet
 
-    return render_packet(document(_bare(study), only=("paths",)), packet, width)
+    return render_packet(_only_paths(study), packet, width)
 
 
 # -- shared -----------------------------------------------------------------------------------------------
-def _bare(study: Study, paths: Sequence[Any] = ()) -> Any:
-    """The report with these paths and nothing else that takes time to write."""
-    return replace(
+def _only_paths(study: Study, paths: Sequence[Path_] = ()) -> Document:
+    """The document with these paths and nothing else that takes time to write."""
+    report = replace(
         study.report, models=[], stations=[], macs=[], nat=[], proxies=[], tunnels=[], findings=[], paths=list(paths)
     )
+    return report.to_dict(only=("paths",))
 
 
-def _json(study: Study, paths: Sequence[Any], packet: Any) -> str:
-    from capnet.report.document import document
+def _json(study: Study, paths: Sequence[Path_], packet: Document | None) -> str:
     from capnet.report.formats.json import render
 
-    found = document(_bare(study, paths), only=("paths",))
+    document = _only_paths(study, paths)
     if packet is not None:
-        found["packet"] = packet
-    return render(found)
+        document["packet"] = packet
+    return render(document)

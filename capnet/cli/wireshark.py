@@ -1,4 +1,4 @@
-"""A second opinion of one frame: Wireshark's, through pyshark."""
+"""Dissects one frame with tshark, through pyshark: a second opinion beside capnet's own decoder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
-    """Frame `number` of `file` as tshark dissects it, a line per field below `heading`, or one line why it does not.
+    """Frame `number` of `file` as tshark dissects it: `heading` and a line for each field, or one line with an error.
 
-    All that is in these lines may be printed.
+    The lines are safe to print.
     """
     import asyncio
 
@@ -46,20 +46,20 @@ def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
 
 
 def _fields(layer) -> Iterator[str]:
-    """What Wireshark shows of a layer, in the order of the bytes.
+    """The fields of a layer as Wireshark shows them, in the order of their bytes.
 
-    pyshark groups equal fields; the byte position puts them back. Fields that Wireshark computed have no bytes: they
-    stay behind the one before them.
+    pyshark groups fields of one name; their byte positions restore the order. A field that Wireshark computed has no
+    bytes and stays behind the field before it.
     """
     lines, position = [], 0
     for name in layer.field_names:
         container = layer.get_field(name)
-        for each in container.all_fields if container is not None else []:
-            if each.hide or not (each.showname or each.show):
+        for field in container.all_fields if container is not None else []:
+            if field.hide or not (field.showname or field.show):
                 continue
-            if each.size and each.size != "0" and each.pos is not None:
-                position = int(each.pos)
-            lines.append((position, each.showname or each.show))
+            if field.size and field.size != "0" and field.pos is not None:
+                position = int(field.pos)
+            lines.append((position, field.showname or field.show))
     return (text for _, text in sorted(lines, key=lambda line: line[0]))
 
 

@@ -158,7 +158,7 @@ def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, nam
     """As tshark dissects it where it is, but for what comes from the frames before it."""
     near = packet(name, 3).stdout
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(cli_packet, "FAR", 2)
+    monkeypatch.setattr(cli_packet, "MAX_TSHARK_FRAMES", 2)
     assert cli_packet.command.main([name, "3"], standalone_mode=False) == 0
     far = capsys.readouterr().out
     heading = "As Wireshark dissects it by itself, without the streams before it:"

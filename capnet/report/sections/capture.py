@@ -11,6 +11,7 @@ MAX_FILE_PROBLEMS = 20  # of one file in the detailed view
 
 
 def points(document: Document, words: Words, view: View) -> Section:
+    """The capture points; the column of files is left out where there is one file only."""
     has_files = view is View.DETAILED or len(document["inputs"]) > 1
     columns = [
         Column("point", lambda row: row["name"], wrap="anywhere", style="strong"),
@@ -25,6 +26,7 @@ def points(document: Document, words: Words, view: View) -> Section:
 
 
 def inputs(document: Document, words: Words, view: View) -> Section:
+    """Damage in the files; detailed, also the reasons for which frames were not decoded."""
     most = None if view is View.COMPACT else MAX_FILE_PROBLEMS
     rows = [(file["file"], problem) for file in document["inputs"] for problem in file["problems"][:most]]
     titles = [""] * 4 if view is View.COMPACT else ["file", "damage", "at byte", ""]
@@ -43,6 +45,7 @@ def inputs(document: Document, words: Words, view: View) -> Section:
 
 
 def coverage(document: Document, words: Words, view: View) -> Section:
+    """The reasons for which frames were not decoded; a section of its own in the compact view only."""
     return Section("coverage", "Not decoded further", text=_undecoded(document, 8))
 
 

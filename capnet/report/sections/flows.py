@@ -28,6 +28,8 @@ def paths(document: Document, words: Words, view: View) -> Section:
 
 
 def flows(document: Document, words: Words, view: View) -> Section:
+    """The biggest flows; one that was seen at several points is one row."""
+
     def inside(group: Sequence[Document]) -> str:
         return "" if group[0]["vni"] is None else f"VNI {group[0]['vni']}"
 

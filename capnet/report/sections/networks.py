@@ -23,6 +23,7 @@ from capnet.report.words import Words
 
 
 def models(document: Document, words: Words, view: View) -> Section:
+    """The network models, with the reasons for each."""
     return section_of(
         "models",
         "Network model" if view is View.COMPACT else "Network models",

@@ -1,4 +1,4 @@
-"""Stations, and what is said of their MACs."""
+"""Stations, and verdicts on their MACs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from capnet.report.words import Words
 
 
 def macs(document: Document, words: Words, view: View) -> Section:
+    """Verdicts on MACs; one that holds at several points is one row."""
+
     def verdict(group: Sequence[Document]) -> Cell:
         word = group[0]["verdict"]
         return Cell([[Span(word, "tag error" if word == "duplicate-ip" else "tag info")]])
@@ -50,6 +52,8 @@ def macs(document: Document, words: Words, view: View) -> Section:
 
 
 def stations(document: Document, words: Words, view: View) -> Section:
+    """MACs and the addresses they speak for, without multicast, the busiest first."""
+
     def addresses(row: Document) -> Sequence[str]:
         ips = row["ips"]
         if view is View.COMPACT:

@@ -1,4 +1,4 @@
-"""NAT, and connections that a proxy made instead."""
+"""NAT, and the two connections of a proxy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ MAX_FILTERS = 12  # display filters below the table of translations
 
 
 def nat(document: Document, words: Words, view: View) -> Section:
+    """Translated flows. The columns on replies and methods are shown where a row differs from the usual."""
     rows, limits = document.get("nat", []), (16, 60)
     shown = rows[: limits[0]]
     has_silent = any(not row["reply_seen"] for row in shown)
@@ -51,6 +52,7 @@ def nat(document: Document, words: Words, view: View) -> Section:
 
 
 def proxies(document: Document, words: Words, view: View) -> Section:
+    """Pairs of connections with one payload."""
     section = section_of(
         "proxies",
         "Proxied: two connections, not a rewrite" if view is View.COMPACT else "Proxied",
