@@ -1,8 +1,8 @@
-"""A network by construction, down to the octets: packets as values, points that record them, capture files.
+"""Stories: networks by construction, with packets as values and capture points that record them as real frames.
 
-A story says which packet passes which point in which form, in real frames with correct headers; `files()` writes them,
-and capnet reads them like any capture. What it must find is known before it runs. Frames are built here from the
-RFCs' headers, on purpose apart from capnet's own code.
+A story says which packet passes which point in which form. `Network.write` makes capture files of it, which capnet
+reads like any other, so that a test knows what the report must say. Frames are built from the headers of the RFCs, on
+purpose without capnet's own code.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path
 from tests.made.build import ETHERNET, SLL2, interface, packet, section
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+START_NS = 1_700_000_000_000_000_000  # when every story begins
 NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50}
 
 
 @dataclass(frozen=True)
 class Packet:
-    """One packet: `ends` as `172.17.0.2:5555 > 192.168.111.129:7000`; of ICMP without ports."""
+    """One packet. `tcp`, `udp` and `ping` make it of `172.17.0.2:5555 > 192.168.111.129:7000`; ICMP has no ports."""
 
     proto: str
     src: str
@@ -46,34 +47,34 @@ class Packet:
     checksum: int = 0  # of TCP or UDP, whether right or not
 
     def but(self, **changes: object) -> Packet:
-        """The same packet after something happened to it; `ends` sets both addresses and ports."""
+        """The same packet with other fields; `ends` sets both addresses and ports."""
         ends = changes.pop("ends", None)
         if ends:
             changes |= _ends(str(ends))
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def routed(self, **changes: object) -> Packet:
-        """Passed on by a router or a host's kernel."""
+        """The packet behind a router or a host's kernel: TTL - 1, and what else it changes."""
         return self.but(ttl=self.ttl - 1, **changes)
 
     def cut(self, *sizes: int) -> list[Packet]:
-        """As segmentation offload cuts it: pieces of `sizes` octets, the rest last (TCP)."""
-        pieces, at = [], 0
+        """As segmentation offload cuts a TCP packet: segments of `sizes` octets, the rest last."""
+        segments, start = [], 0
         for number, size in enumerate([*sizes, len(self.payload)]):
-            data = self.payload[at : at + size]
+            data = self.payload[start : start + size]
             if not data:
                 break
-            flags = self.flags if at + size >= len(self.payload) else self.flags & ~(FIN | PSH)
+            flags = self.flags if start + size >= len(self.payload) else self.flags & ~(FIN | PSH)
             ident = self.ident + number & 0xFFFF
-            pieces.append(replace(self, payload=data, seq=self.seq + at & 0xFFFFFFFF, flags=flags, ident=ident))
-            at += size
-        return pieces
+            segments.append(replace(self, payload=data, seq=self.seq + start & 0xFFFFFFFF, flags=flags, ident=ident))
+            start += size
+        return segments
 
     def fragments(self, size: int) -> list[Packet]:
         """IP fragments with `size` octets of payload, a multiple of 8 (RFC 791)."""
         body = len(self.body())
         starts = range(0, body, size)
-        return [replace(self, part=(at, min(size, body - at), at + size < body), df=False) for at in starts]
+        return [replace(self, part=(start, min(size, body - start), start + size < body), df=False) for start in starts]
 
     # -- octets --------------------------------------------------------------------------------------
     def body(self) -> bytes:
@@ -153,7 +154,7 @@ def about(error: Packet, cause: Packet) -> Packet:
 
 @dataclass
 class Network:
-    """Points and what they record. Times are microseconds since the story's beginning, on the true clock."""
+    """Capture points and what they record. Times are microseconds since the story's beginning, on the true clock."""
 
     points: list[str]
     files: dict[str, str] = field(default_factory=dict)  # point → file; else `made.pcapng`
@@ -166,12 +167,12 @@ class Network:
     recorded: list[tuple[float, str, Packet | bytes]] = field(default_factory=list)
 
     def pass_by(self, *hops: tuple[str, Packet | list[Packet]], gap: float = 1000.0, delay: float = 10.0) -> None:
-        """One packet (or its pieces) at one point after the other, `delay` apart; time goes on by `gap` then."""
+        """One packet, or its segments, at one point after the other, `delay` apart; then time passes by `gap`."""
         time = self.now
         for point, form in hops:
             time += delay
-            for number, piece in enumerate(form if isinstance(form, list) else [form]):
-                self.at(time + number, point, piece)
+            for number, segment in enumerate(form if isinstance(form, list) else [form]):
+                self.at(time + number, point, segment)
         self.now = max(self.now + gap, time)
 
     def at(self, time: float, point: str, form: Packet | bytes) -> None:
@@ -184,27 +185,31 @@ class Network:
         names = {point: self.files.get(point, "made.pcapng") for point in self.points}
         written = []
         for name in dict.fromkeys(names.values()):
-            mine = [point for point in self.points if names[point] == name]
+            points = [point for point in self.points if names[point] == name]
             stamped = []
             for number, (time, point, form) in enumerate(self.recorded):
                 if names[point] == name:
-                    ahead, drift = self.clocks.get(point, self.clocks.get(name, (0.0, 0.0)))
-                    when, by = self.steps.get(point, (0.0, 0.0))
-                    here = time + ahead + drift * time / 1e6 + (by if time >= when else 0.0)
-                    stamped.append((1_700_000_000_000_000_000 + round(here * 1000), number, mine.index(point), form))
+                    stamped.append((self._time_stamp(time, point, name), number, points.index(point), form))
             if name not in self.as_recorded:
-                stamped.sort(key=lambda each: each[:2])
+                stamped.sort(key=lambda record: record[:2])
             head = section() + b"".join(
-                interface(point, SLL2 if point in self.cooked else ETHERNET, resolution=9) for point in mine
+                interface(point, SLL2 if point in self.cooked else ETHERNET, resolution=9) for point in points
             )
             blocks = [
-                packet(self._octets(mine[point], form), ticks, point, snaplen=self.snaplens.get(mine[point], 1 << 18))
-                for ticks, _, point, form in stamped
+                packet(self._octets(points[at], form), ticks, at, snaplen=self.snaplens.get(points[at], 1 << 18))
+                for ticks, _, at, form in stamped
             ]
             path = folder / name
             path.write_bytes(head + b"".join(blocks))
             written.append(path)
         return written
+
+    def _time_stamp(self, time: float, point: str, file: str) -> int:
+        """Nanoseconds by the clock of a point."""
+        ahead, drift = self.clocks.get(point, self.clocks.get(file, (0.0, 0.0)))
+        set_at, step = self.steps.get(point, (0.0, 0.0))
+        local = time + ahead + drift * time / 1e6 + (step if time >= set_at else 0.0)
+        return START_NS + round(local * 1000)
 
     def _octets(self, point: str, form: Packet | bytes) -> bytes:
         if isinstance(form, bytes):
@@ -221,15 +226,16 @@ def arp(operation: int, mac: str, sender: str, target: str, to: str = "ff:ff:ff:
 
 
 def _ends(text: str) -> dict[str, object]:
-    found: dict[str, object] = {}
+    """The fields of a packet of `SRC:PORT > DST:PORT`; an IPv6 address with a port stands in brackets."""
+    fields: dict[str, object] = {}
     for end, (address, port) in zip(text.split(" > "), (("src", "sport"), ("dst", "dport")), strict=True):
         host, _, number = end.strip().rpartition(":") if end.count(":") == 1 else (end.strip(), "", "")
         if "]" in end:
             host, _, number = end.strip().rpartition("]:")
             host = host.lstrip("[")
-        found[address] = host
-        found[port] = int(number) if number else 0
-    return found
+        fields[address] = host
+        fields[port] = int(number) if number else 0
+    return fields
 
 
 def _mac(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What a report says of a story (`tests.stories`), in the terms in which the tests ask."""
+"""Reports of stories (`tests.stories`), and the parts of them that tests compare."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ POINTS = ["A/web/eth0", "A/veth1", "A/docker0", "A/ens33", "B/ens33"]
 
 
 def read(net: Network, folder: Path, **more: Any) -> dict[str, Any]:
+    """The JSON document of a story's report; `more` are arguments of `analyze`."""
     return document(analyze(net.write(folder), **more))
 
 
 def path_of(report: dict[str, Any], src: str, dst: str, proto: str = "") -> dict[str, Any]:
-    found = [
+    """The only path of these ends, and of a protocol if one is given."""
+    paths = [
         path
         for path in report["paths"]
         if (path["flow"]["src"], path["flow"]["dst"]) == (src, dst) and proto in path["proto"]
     ]
-    assert len(found) == 1, [(path["proto"], path["flow"], [hop["point"] for hop in path["hops"]]) for path in found]
-    return found[0]
+    assert len(paths) == 1, [(path["proto"], path["flow"], points(path)) for path in paths]
+    return paths[0]
 
 
 def points(path: dict[str, Any]) -> list[str]:
@@ -40,24 +42,30 @@ def lost(path: dict[str, Any]) -> list[int | None]:
 
 
 def translations(report: dict[str, Any]) -> set[tuple[Any, ...]]:
+    """(kind, protocol, before, after) of each NAT fact; ICMP has an identifier instead of ports."""
     return {
         (
-            row["kind"], row["proto"],
-            *((s["src"], s["sport"], s["dst"], s["dport"]) if row["proto"] != "icmp" else (s["src"], s["id"], s["dst"])
-              for s in (row["before"], row["after"])),
+            row["kind"],
+            row["proto"],
+            *(
+                (side["src"], side["sport"], side["dst"], side["dport"])
+                if row["proto"] != "icmp"
+                else (side["src"], side["id"], side["dst"])
+                for side in (row["before"], row["after"])
+            ),
         )
         for row in report["nat"]
-    }  # fmt: skip
+    }
 
 
 def outward(net: Network, packet: Packet, port: int | None = None, **more: Any) -> None:
-    """From a container through masquerade to B."""
+    """A packet of a container, masqueraded as A on its way to B; `port` is the source port outside."""
     outside = packet.routed(src=A, sport=packet.sport if port is None else port, echo=packet.echo)
     net.pass_by(*((point, packet) for point in POINTS[:3]), *((point, outside) for point in POINTS[3:]), **more)
 
 
 def inward(net: Network, packet: Packet, to: str, **more: Any) -> None:
-    """The answer of B, through the inverse translation."""
+    """A reply of B to A, translated back to `to` on its way to the container."""
     inside = packet.routed(ends=f"{packet.src}:{packet.sport} > {to}")
     net.pass_by(("B/ens33", packet), ("A/ens33", packet), *((point, inside) for point in POINTS[2::-1]), **more)
 
