@@ -6,7 +6,7 @@ flow of the other at one point. A direction that was captured in parts has sever
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,7 @@ from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
 
 
-@dataclass(frozen=True)
-class Conversation:
+class Conversation(NamedTuple):
     """The first flow rows of its flow chains, by direction, each by time of the first packet."""
 
     forward: list[int]

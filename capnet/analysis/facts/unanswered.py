@@ -8,27 +8,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_at_roles, is_multicast, is_private, replies, source
-from capnet.analysis.core.schema import (
-    FLOW_DST_HI,
-    FLOW_DST_LO,
-    FLOW_KIND,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SRC_HI,
-    FLOW_SRC_LO,
-    FLOW_SYNS,
-    FLOW_VIA,
-    FlowRow,
-    FlowTable,
-)
+from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
 
-_ECHO_REQUEST = ICMP_ECHO_REQUEST * 256  # FLOW_KIND
+_ECHO_REQUEST = ICMP_ECHO_REQUEST * 256  # schema.FLOW_KIND
 
 
 class UnansweredQuestion(NamedTuple):
@@ -46,12 +35,12 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     links = flow_links(context)
     # Few flow chains end so; arrays leave out the others before the loop.
     last = links.target
-    is_candidate = (links.after[last] < 0) & (answers[last] < 0) & (flows[last, FLOW_VIA] == 0)
-    is_candidate &= (flows[last, FLOW_PROTO] == TCP) | (flows[last, FLOW_KIND] == _ECHO_REQUEST)
+    is_candidate = (links.after[last] < 0) & (answers[last] < 0) & (flows[last, schema.FLOW_VIA] == 0)
+    is_candidate &= (flows[last, schema.FLOW_PROTO] == TCP) | (flows[last, schema.FLOW_KIND] == _ECHO_REQUEST)
     is_candidate &= is_at_roles(context, ("parent", "underlay"))[last]
     first = links.source[links.first_links]
-    is_candidate &= (flows[first, FLOW_SRC_HI] == flows[last, FLOW_SRC_HI]) & (
-        flows[first, FLOW_SRC_LO] == flows[last, FLOW_SRC_LO]
+    is_candidate &= (flows[first, schema.FLOW_SRC_HI] == flows[last, schema.FLOW_SRC_HI]) & (
+        flows[first, schema.FLOW_SRC_LO] == flows[last, schema.FLOW_SRC_LO]
     )
     questions = []
     for chain in links.chains(is_candidate):
@@ -59,8 +48,8 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
         arrived = flows[rows[-1]]
         if not _is_question(flows[rows]) or (answers[rows] >= 0).any():
             continue
-        sources = flows[rows][:, [FLOW_SRC_HI, FLOW_SRC_LO]]
-        is_untranslated = (sources == arrived[[FLOW_SRC_HI, FLOW_SRC_LO]]).all()
+        sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
+        is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()
         is_unicast = not is_multicast(destination(arrived))
         if is_untranslated and is_private(source(arrived)) and is_unicast and not _is_same_network(arrived):
             questions.append(UnansweredQuestion(rows, chain[-1]))
@@ -72,7 +61,7 @@ def left_untranslated(context: Context, rows: list[int]) -> int | None:
 
     None if the question did not leave by a bridge.
     """
-    roles = [context.points[context.flows[row, FLOW_POINT]].role for row in rows]
+    roles = [context.points[context.flows[row, schema.FLOW_POINT]].role for row in rows]
     for position in range(1, len(roles)):
         if roles[position] in ("parent", "underlay") and roles[position - 1] in ("bridge", "veth", "container"):
             return position
@@ -80,12 +69,13 @@ def left_untranslated(context: Context, rows: list[int]) -> int | None:
 
 
 def _is_question(rows: FlowTable) -> bool:
-    proto = rows[0, FLOW_PROTO]
-    return bool((proto == TCP and rows[:, FLOW_SYNS].any()) or (proto == ICMP and rows[0, FLOW_KIND] == _ECHO_REQUEST))
+    proto = rows[0, schema.FLOW_PROTO]
+    is_syn = proto == TCP and rows[:, schema.FLOW_SYNS].any()
+    return bool(is_syn or (proto == ICMP and rows[0, schema.FLOW_KIND] == _ECHO_REQUEST))
 
 
 def _is_same_network(row: FlowRow) -> bool:
     """Both ends share the first three octets, or the first half of an IPv6 address: the netmask is not known."""
-    if row[FLOW_SRC_HI] == 0 and row[FLOW_SRC_LO] >> 32 == MAPPED >> 32:
-        return bool(row[FLOW_SRC_LO] >> 8 == row[FLOW_DST_LO] >> 8)
-    return bool(row[FLOW_SRC_HI] == row[FLOW_DST_HI])
+    if row[schema.FLOW_SRC_HI] == 0 and row[schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32:
+        return bool(row[schema.FLOW_SRC_LO] >> 8 == row[schema.FLOW_DST_LO] >> 8)
+    return bool(row[schema.FLOW_SRC_HI] == row[schema.FLOW_DST_HI])

@@ -218,7 +218,7 @@ def _points_with_unicast(context: Context, segments: Segments, parent: MacvlanPa
 
 # -- parents without a captured child ---------------------------------------------------------------------
 def _parent_seen_alone(context: Context, segments: Segments, point: int) -> MacvlanParent | None:
-    """A point with stations that send, and that one host asks for by ARP again and again without an answer."""
+    """A point with stations that send, and for which one host repeats its ARP requests without an answer."""
     speakers = segments.speakers[point]
     if len(speakers) > MAX_STATIONS:
         return None

@@ -32,8 +32,7 @@ def same_network(addresses: list[str]) -> bool:
     return len({network_of(address) for address in addresses}) == 1
 
 
-@dataclass
-class MacvlanChild:
+class MacvlanChild(NamedTuple):
     """A station with one address and an interface of its own behind a macvlan parent."""
 
     mac: int
@@ -91,8 +90,7 @@ class ClaimSpan(NamedTuple):
     frame: int
 
 
-@dataclass
-class Claims:
+class Claims(NamedTuple):
     """An IPv4 address that more than one MAC claims in ARP at one point."""
 
     point: int
@@ -106,8 +104,7 @@ class Claims:
         return any(later[0] <= earlier[1] for earlier, later in pairwise(spans))
 
 
-@dataclass
-class LoopbackConversation:
+class LoopbackConversation(NamedTuple):
     """A conversation inside one network namespace, seen at a loopback point."""
 
     point: int

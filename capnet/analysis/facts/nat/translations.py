@@ -7,7 +7,7 @@ Replies show the inverse translation; they confirm the row and do not become one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from capnet.analysis.aggregate import limits
@@ -42,12 +42,12 @@ class _NatFacts(NamedTuple):
     halves: int
 
 
-@dataclass
 class _Translation:
     """The first step of each direction of one translated connection on one host."""
 
-    forward: TranslationStep | None = None
-    backward: TranslationStep | None = None
+    def __init__(self, forward: TranslationStep | None = None) -> None:
+        self.forward = forward
+        self.backward: TranslationStep | None = None
 
     def add(self, context: Context, step: TranslationStep) -> None:
         """Keep a step if it is the earliest of its direction."""
@@ -118,7 +118,7 @@ def _add_half_translations(
     A sender can invent any number of such connections, so the rest is counted only.
     """
     index = TupleIndex(translations)
-    present = {key[1:] for key in translations}  # the host is left out: links may have told another one
+    present = {key[1:] for key in translations}  # without the host, which links may place elsewhere
     halves = 0
     for step in half_translated(context, answers, linked_rows):
         key = translation_key(context, step)
