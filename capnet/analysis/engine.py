@@ -110,11 +110,13 @@ def study(
 
 
 def _total(sizes: list[int | None]) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return sum(known) if len(known) == len(sizes) else None
+    """Bytes of all sources; None if one size is unknown."""
+    known_sizes = [size for size in sizes if size is not None]
+    return sum(known_sizes) if len(known_sizes) == len(sizes) else None
 
 
 def _is_worth_compiling(sources: list[Source], sizes: list[int | None]) -> bool:
+    """Whether sources of these sizes are read faster compiled; a file of unknown size cannot be opened at all."""
     pairs = zip(sources, sizes, strict=True)
     return worth_compiling([(source.path, size) for source, size in pairs if source.path and size is not None])
 

@@ -1,4 +1,4 @@
-"""Coverage: how many frames were decoded to the end, and why the others were not. Nothing is dropped silently."""
+"""How many frames were decoded to the end, and the reasons why others were not."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from capnet.wire.formats.linktypes import linktype_name
 from capnet.wire.protocols import KIND_OF_NUMBER
 
 
-def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
-    """`undecoded`: (fields.REASON_, detail) → frames, at most one reason a frame."""
+def decode_coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
+    """The coverage of `packets` frames. `undecoded`: (fields.REASON_, detail) → frames, one reason a frame at most."""
     reasons: Counter[str] = Counter()
     for (reason, detail), count in undecoded.items():
         reasons[reason_words(reason, detail)] += count
@@ -20,6 +20,7 @@ def coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:
 
 
 def reason_words(reason: int, detail: int) -> str:
+    """Why a frame was not decoded further, as reports say it. `detail`: what `fields.DETAIL` says of this reason."""
     if reason == fields.REASON_CUT:
         return "cut inside a header"
     if reason == fields.REASON_LINKTYPE:

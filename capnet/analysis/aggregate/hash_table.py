@@ -1,9 +1,9 @@
 """The hash tables of one pass: `kernels.hash_table` looks keys up, `Table` owns the arrays and makes room.
 
-Keys are what packets say, so whoever makes a capture chooses them. With a hash that everyone knows, keys can be made
-that all begin at one slot, and a pass takes the square of their number. So each process draws a secret, and with it one
-hash of a family in which two keys, whatever they are, have the same hash with a probability of 2**-29 (Carter and
-Wegman 1979). No report depends on it: rows are in the order in which their keys were first seen.
+The maker of a capture chooses the keys. If the hash were known, he could make keys that all begin at one slot, and a
+pass would take the square of their number. So each process draws a secret, and with it one hash of a family. For any
+two keys, the probability of an equal hash is 2**-29 (Carter and Wegman 1979). No report depends on the secret: rows are
+in the order in which their keys were first seen.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ MIN_ROWS = 64  # of a new table
 MIN_SLOTS = 128  # of an index: a power of two, twice MIN_ROWS
 
 Index: TypeAlias = Annotated[np.ndarray, "(SLOTS + slots,) int64, columns of kernels.hash_table"]
+Secret: TypeAlias = Annotated[np.ndarray, "(SECRETS,) int64"]
 TableRows: TypeAlias = Annotated[np.ndarray, "(rows, width) int64"]
 
 
-def draw_secret() -> Annotated[np.ndarray, "(SECRETS,) int64"]:
-    """The numbers that make a hash one of many, all below 2**29: so no sum in `key_hash` leaves 63 bits."""
+def draw_secret() -> Secret:
+    """Random numbers for `key_hash`, all below 2**29: so none of its sums leaves 63 bits."""
     count = kernels.SECRETS
     secret = np.array(struct.unpack(f"={count}I", os.urandom(4 * count)), dtype=np.int64) >> 3
     secret[1] |= 1 << 28 | 1  # odd, so that multiplying loses nothing, and large, so that it stirs

@@ -20,7 +20,7 @@ def input_of(source: Source, capture: Capture) -> Input:
         packets=capture.packets,
         first=min((first for first, _ in spans), default=None),
         last=max((last for _, last in spans), default=None),
-        problems=[Problem(each.name, each.offset, each.says) for each in capture.problems],
+        problems=[Problem(problem.name, problem.offset, problem.says) for problem in capture.problems],
     )
 
 
@@ -28,38 +28,41 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
     """The points of a source, one per interface; `taken`: names that others have; `topology` knows their roles."""
     taken = set(taken)
     points = []
-    stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
     interfaces = capture.interfaces
-    copies: dict[str, int] = {}
+    uses: dict[str, int] = {}
     for index, interface in enumerate(interfaces):
-        if source.point_name and len(interfaces) == 1:
-            name = source.point_name
-        elif interface.name and not source.point_name and interface.name not in taken:
-            name = interface.name
-        elif interface.name:
-            name = f"{stem}/{interface.name}"
-        else:
-            name = stem if len(interfaces) == 1 else f"{stem}/if{index}"
-        unique = name
-        while unique in taken:
-            copies[name] = copies.get(name, 1) + 1
-            unique = f"{name}#{copies[name]}"
-        taken.add(unique)
+        wanted = _point_name(source, interface.name or "", index, len(interfaces), taken)
+        name = wanted
+        while name in taken:
+            uses[wanted] = uses.get(wanted, 1) + 1
+            name = f"{wanted}#{uses[wanted]}"
+        taken.add(name)
         points.append(
             Point(
-                name=unique,
+                name=name,
                 file=source.label,
                 interface=index,
                 linktype=linktype_name(interface.linktype),
                 packets=interface.packets,
                 bytes=interface.bytes,
                 dropped=interface.dropped,
-                role=_role(unique, topology),
+                role=_role(name, topology),
                 first=interface.first,
                 last=interface.last,
             )
         )
     return points
+
+
+def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> str:
+    """What a point is called: as the user said, as its interface is called, or as its file."""
+    stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
+    if interfaces == 1 and (source.point_name or not interface):
+        return stem
+    if not interface:
+        return f"{stem}/if{index}"
+    is_free = not source.point_name and interface not in taken
+    return interface if is_free else f"{stem}/{interface}"
 
 
 def _role(name: str, topology: Topology | None) -> str:

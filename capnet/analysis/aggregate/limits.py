@@ -1,7 +1,8 @@
-"""How many addresses are looked at one by one: a flood of invented ones must not cost minutes, nor hide the others.
+"""Limits on the rows that later steps examine one by one.
 
-Flows are compared in arrays, however many there are. Stations, ARP pairs and tunnels are few in any network and are
-looked at one by one. Of too many, those that say most are kept, and the finding `not-all-looked-at` says so.
+A flood of invented addresses must not cost minutes, nor hide real ones. Flows are compared in arrays, however many
+there are. Stations, ARP pairs and tunnels are few in any network, and steps examine them in Python. Of too many, those
+with the most packets are kept, and the finding `not-all-looked-at` reports it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Groups: TypeAlias = Annotated[np.ndarray, "(rows,) hashes: rows of one group hav
 def limit_stations(table: StationTable) -> StationTable:
     """Rows of the station table, at most MAX_STATIONS: of each MAC the same number, those with the most packets.
 
-    So one MAC that speaks for everybody takes nothing from the others; of as many each, the busiest MACs are kept.
+    So one MAC with invented addresses displaces no other MAC. Of MACs with equal numbers, the busiest are kept.
     """
     if len(table) <= MAX_STATIONS:
         return table

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.aggregate.aggregator import Aggregator
-from capnet.analysis.aggregate.decode_coverage import coverage
+from capnet.analysis.aggregate.decode_coverage import decode_coverage
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Coverage
@@ -53,4 +53,4 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         "one_in": round(1 / aggregator.sample_share),
         "observations": len(aggregator.observations),
     }
-    return PassResult(context, coverage(reader.packets, aggregator.undecoded), correlation)
+    return PassResult(context, decode_coverage(reader.packets, aggregator.undecoded), correlation)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.schema import IcmpErrorTable, Mask, Values
 from capnet.wire import fields
 from capnet.wire.addresses import MAPPED
@@ -44,7 +45,7 @@ class IcmpErrors:
         rows = block.rows
         layers, kind = rows[:, fields.LAYERS], rows[:, fields.ICMP_TYPE]
         v4, v6 = layers & fields.LAYER_ICMP != 0, layers & fields.LAYER_ICMPV6 != 0
-        chosen = np.flatnonzero(((v4 & np.isin(kind, _ERRORS_V4)) | (v6 & np.isin(kind, _ERRORS_V6)))
+        chosen = np.flatnonzero(((v4 & is_one_of(kind, _ERRORS_V4)) | (v6 & is_one_of(kind, _ERRORS_V6)))
                                 & (rows[:, fields.PAYLOAD_AT] >= 0))  # fmt: skip
         if not len(chosen):
             return

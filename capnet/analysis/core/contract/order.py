@@ -1,4 +1,7 @@
-"""The order of facts within each list of a report: the same for the same facts, in whatever order they were found."""
+"""The order of facts within each list of a report, which does not depend on the order of their computation.
+
+A key decides between any two different facts, so that the same input gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,32 @@ from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict
 
 
 def by_confidence(model: Model) -> tuple[Any, ...]:
+    """The most confident model first."""
     return -model.confidence, model.model
 
 
 def by_verdict(verdict: MacVerdict) -> tuple[Any, ...]:
+    """By verdict, then by point and addresses."""
     return verdict.verdict, verdict.point, verdict.macs, verdict.ips
 
 
 def by_client(proxy: Proxy) -> tuple[Any, ...]:
+    """By the connection of the client."""
     return _ends(proxy.client_side)
 
 
 def by_network(tunnel: Tunnel) -> tuple[Any, ...]:
+    """By kind and id, then by ends."""
     return tunnel.kind, tunnel.vni or 0, tunnel.vteps, tunnel.port or 0, tunnel.point
 
 
 def by_level(finding: Finding) -> tuple[Any, ...]:
+    """The worst level first, then by name."""
     return LEVELS.index(finding.level), finding.name, finding.says, finding.evidence
 
 
 def by_translated_packets(nat: Nat) -> tuple[Any, ...]:
+    """The translation of most packets first."""
     before, after = nat.before, nat.after
     return (
         -nat.packets, nat.kind, nat.proto,
@@ -38,12 +47,14 @@ def by_translated_packets(nat: Nat) -> tuple[Any, ...]:
 
 
 def by_path_packets(path: Path) -> tuple[Any, ...]:
+    """The path with the most packets at one hop first."""
     packets = max((hop.packets for hop in path.hops), default=0)
     hops = tuple((hop.point, _number(hop.id), *_ends(hop)) for hop in path.hops)
     return (-packets, path.proto, *_ends(path.flow), hops)
 
 
 def by_flow_bytes(flow: Flow) -> tuple[Any, ...]:
+    """The flow with the most bytes first."""
     return (-flow.bytes, flow.point, flow.proto, *_ends(flow), _number(flow.id), flow.depth, _number(flow.vni))
 
 
