@@ -100,6 +100,14 @@ def test_kind_is_found_by_its_words(kind: TunnelKind) -> None:
     assert any(any(flows) for flows in by_word.values())
 
 
+def test_id_word_chooses_tunnels_of_its_kind_only() -> None:
+    """`key` is of GRE, `teid` of GTP-U; `vni` is any kind's, as in the JSON."""
+    context = study([made(KIND_OF_NAME["gre"])], options=Options(compiled=False)).context
+    key, teid, vni = (parse(f"{word} 77").flows(context).tolist() for word in ("key", "teid", "vni"))
+    assert any(key) and key == vni
+    assert not any(teid)
+
+
 @every_capture
 def test_tunnel_filter_selects_the_frames_that_carry_it(name: str) -> None:
     capture = PROJECT / "tests" / "made" / name

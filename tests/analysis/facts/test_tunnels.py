@@ -53,6 +53,16 @@ def test_geneve_has_one_row_per_vni() -> None:
     assert (geneve[0].frames, geneve[0].inner_bytes, geneve[0].bytes) == (2, 108, 208)
 
 
+def test_gtpu_with_a_teid_per_direction_is_not_one_way() -> None:
+    """Each end chooses the TEID that it receives: a row of the table is one direction, the pair of hosts has both."""
+    gtpu = tunnels("gtpu.pcap")
+    assert [(tunnel.vni, tunnel.frames, tunnel.port, tunnel.one_way) for tunnel in gtpu] == [
+        (7, 4, 2152, False), (0x80000001, 1, 2152, False), (8, 1, 2152, False), (9, 1, 2152, False),
+        (0xFFFFFFFF, 1, 2152, True),
+    ]  # fmt: skip
+    assert gtpu[0].inner_ips == ["10.0.1.3", "10.45.0.2"]
+
+
 def test_gre_has_one_row_per_key() -> None:
     gre = tunnels("gre.pcap")
     assert [(tunnel.vni, tunnel.frames, tunnel.one_way, tunnel.port) for tunnel in gre if "." in tunnel.vteps[0]] == [
