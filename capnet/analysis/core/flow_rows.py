@@ -12,13 +12,15 @@ from ipaddress import ip_address, ip_network
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import Hashes, row_hash
+from capnet.analysis.core.arrays import Hashes, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
 from capnet.analysis.core.schema import FlowMask, FlowRow, PerFlow
 from capnet.wire.addresses import address_text
+from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ESP, GRE, ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS, SCTP, TCP, UDP
+from capnet.wire.protocols import TUNNEL_KINDS
 
 PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", GRE: "gre", ESP: "esp", SCTP: "sctp"}
 ICMP_PROTOCOLS = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
@@ -115,6 +117,10 @@ def replies(context: Context) -> PerFlow:
     flows = context.flows
     if not len(flows):
         return np.zeros(0, dtype=np.int64)
+    has_other_id = is_one_of(flows[:, schema.FLOW_VIA], _KINDS_WITH_ID_PER_DIRECTION)
+    if has_other_id.any():
+        flows = flows.copy()
+        flows[has_other_id, schema.FLOW_VIA_VNI] = ABSENT
     candidates = _reply_candidates(*(row_hash(flows[:, columns]) for columns in (_SOURCE, _DESTINATION, _PLACE)))
     is_reply = np.ones(len(flows), dtype=bool)
     for column, opposite in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
@@ -144,6 +150,9 @@ def _reply_candidates(sources: Hashes, destinations: Hashes, places: Hashes) -> 
         candidates[rows] = rows[by_ends[first]]
     return candidates
 
+
+# The answer to a packet in such a tunnel has another id: it is found by its addresses and ports alone.
+_KINDS_WITH_ID_PER_DIRECTION = [kind.number for kind in TUNNEL_KINDS if kind.has_id_per_direction]
 
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from capnet.analysis.core import schema
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.results import Tunnel
-from capnet.analysis.engine import analyze
+from capnet.analysis.engine import Options, analyze, study
 from capnet.wire.fields import MAX_DEPTH
 from tests.conftest import PROJECT
 
@@ -61,6 +63,13 @@ def test_gtpu_with_a_teid_per_direction_is_not_one_way() -> None:
         (0xFFFFFFFF, 1, 2152, True),
     ]  # fmt: skip
     assert gtpu[0].inner_ips == ["10.0.1.3", "10.45.0.2"]
+
+
+def test_gtpu_answer_with_another_teid_is_a_reply() -> None:
+    context = study([PROJECT / "tests" / "made" / "gtpu.pcap"], options=Options(compiled=False)).context
+    via_vni = context.flows[:, schema.FLOW_VIA_VNI].tolist()
+    request, answer = (via_vni.index(teid) for teid in (7, 0x80000001))
+    assert (replies(context)[request], replies(context)[answer]) == (answer, request)
 
 
 def test_gre_has_one_row_per_key() -> None:
