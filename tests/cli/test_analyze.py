@@ -61,12 +61,12 @@ def test_several_files_are_one_capture(tmp_path):
     assert [each["file"] for each in found["inputs"]] == ["left.pcap", "right.pcap"]
 
 
-def test_a_file_with_an_equals_sign_is_a_file(tmp_path):
+def test_file_name_with_equals_sign_is_a_file(tmp_path):
     (tmp_path / "a=b.pcap").write_bytes(TCP.read_bytes())
     assert report("a=b.pcap", cwd=tmp_path)["inputs"][0]["file"] == "a=b.pcap"
 
 
-def test_a_folder_is_every_capture_in_it(tmp_path):
+def test_folder_is_every_capture_in_it(tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("b.pcapng", "a.pcap", "c.cap"):
         (tmp_path / "in" / name).write_bytes(TCP.read_bytes())
@@ -76,14 +76,14 @@ def test_a_folder_is_every_capture_in_it(tmp_path):
     assert [each["file"] for each in found["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
 
 
-def test_standard_input():
+def test_stdin_is_read_as_a_capture():
     found = report("-", stdin=TCP.read_bytes())
     assert found["inputs"][0]["file"] == "-"
     assert found["coverage"]["frames"] > 0
     assert b"capnet packet" not in capnet("analyze", "-", stdin=TCP.read_bytes()).stdout
 
 
-def test_the_report_is_the_same_wherever_the_file_is(tmp_path):
+def test_report_is_the_same_wherever_the_file_is(tmp_path):
     (tmp_path / "bridge.pcapng").write_bytes(BRIDGE.read_bytes())
     (tmp_path / "bridge.topology.json").write_bytes(BRIDGE.with_name("bridge.topology.json").read_bytes())
     once = capnet("analyze", "--format", "json", tmp_path / "bridge.pcapng")
@@ -93,12 +93,12 @@ def test_the_report_is_the_same_wherever_the_file_is(tmp_path):
 
 
 # -- outputs --------------------------------------------------------------------------------------
-def test_only():
+def test_only_keeps_chosen_sections():
     found = report(BRIDGE, "--only", "nat,paths", "--only", "flows")
     assert SECTIONS & set(found) == {"nat", "paths", "flows"}
 
 
-def test_output_is_written_whole_and_with_ordinary_rights(tmp_path):
+def test_output_is_written_whole_with_ordinary_rights(tmp_path):
     target = tmp_path / "report.json"
     done = capnet("analyze", BRIDGE, "--format", "json", "-o", target)
     assert (done.returncode, done.stdout) == (0, b"")
@@ -109,7 +109,7 @@ def test_output_is_written_whole_and_with_ordinary_rights(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
 
 
-def test_output_through_a_link_keeps_the_link_and_the_rights(tmp_path):
+def test_output_through_link_keeps_link_and_rights(tmp_path):
     target, link = tmp_path / "real.txt", tmp_path / "link.txt"
     target.write_text("old")
     target.chmod(0o640)
@@ -120,7 +120,7 @@ def test_output_through_a_link_keeps_the_link_and_the_rights(tmp_path):
     assert target.stat().st_mode & 0o777 == 0o640
 
 
-def test_output_to_a_pipe_does_not_replace_it(tmp_path):
+def test_output_to_pipe_does_not_replace_it(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -133,11 +133,11 @@ def test_output_to_a_pipe_does_not_replace_it(tmp_path):
     assert b"Points" in capnet("analyze", TCP, "-o", "/dev/stdout").stdout
 
 
-def test_output_that_cannot_be_written(tmp_path):
+def test_output_in_missing_folder_is_one_error_line(tmp_path):
     assert "No such file" in error(2, TCP, "-o", tmp_path / "missing" / "x.json")
 
 
-def test_the_reader_may_leave_early():
+def test_stdout_closed_by_reader_is_no_error():
     with subprocess.Popen(
         [sys.executable, "-m", "capnet", "analyze", str(BRIDGE)],
         stdout=subprocess.PIPE,
@@ -149,7 +149,7 @@ def test_the_reader_may_leave_early():
         assert process.wait(60) == 0
 
 
-def test_a_terminal_without_utf8_still_gets_its_report(tmp_path):
+def test_stdout_without_utf8_gets_the_report(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "capnet", "analyze", str(BRIDGE)],
         capture_output=True, timeout=60, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "latin-1"},
@@ -179,7 +179,7 @@ main()
 
 @pytest.mark.parametrize("command", ["analyze", "trace"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_while_writing_it_leaves_nothing(tmp_path, number, command):
+def test_output_interrupted_leaves_no_file(tmp_path, number, command):
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, command, TCP, "-o", "report.txt", str(int(number))],
         capture_output=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
@@ -217,7 +217,7 @@ def analyzing_a_stream(begin: bytes) -> Iterator[subprocess.Popen[bytes]]:
             stream.close()
 
 
-def test_interrupt_while_reading_a_stream_ends_in_the_report():
+def test_interrupt_of_stream_ends_in_its_report():
     """As in `tcpdump -w - | capnet analyze -`, where Ctrl-C reaches both."""
     raw = TCP.read_bytes()
     with analyzing_a_stream(raw[:-10]) as process:
@@ -231,7 +231,7 @@ def test_interrupt_while_reading_a_stream_ends_in_the_report():
     assert found["inputs"][0]["packets"] == report(TCP)["inputs"][0]["packets"]
 
 
-def test_second_interrupt_ends_it():
+def test_second_interrupt_of_stream_ends_capnet():
     with analyzing_a_stream(TCP.read_bytes()[:-10]) as process:
         process.send_signal(signal.SIGINT)
         assert b"Ctrl-C again" in process.stderr.readline()
@@ -281,7 +281,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fdinfo").exists(), reason="
 @needs_proc
 @pytest.mark.parametrize("copies", [1, 10_000], ids=["small, interpreted", "large, compiled"])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_followed_file_ends_with_the_signal_in_its_report(tmp_path, how, copies):
+def test_followed_file_ends_with_signal_in_its_report(tmp_path, how, copies):
     """What is appended before the signal is read too, wherever in a record reading had come to."""
     raw = TCP.read_bytes()
     whole = raw[:24] + raw[24:] * copies
@@ -300,7 +300,7 @@ def test_a_followed_file_ends_with_the_signal_in_its_report(tmp_path, how, copie
 
 
 @needs_proc
-def test_a_followed_file_without_a_capture_in_it(tmp_path):
+def test_followed_file_without_capture_is_unreadable(tmp_path):
     path = tmp_path / "empty.pcap"
     path.touch()
     process = subprocess.Popen(
@@ -323,7 +323,7 @@ def test_a_followed_file_without_a_capture_in_it(tmp_path):
 
 # -- exit codes -----------------------------------------------------------------------------------
 @pytest.mark.parametrize(("level", "code"), [("none", 0), ("info", 1), ("warning", 0), ("error", 0)])
-def test_fail_on(level, code):
+def test_fail_on_level_of_finding_exits_one(level, code):
     """The overlay capture has findings of level info and none worse."""
     overlay = ROOT / "pcaps" / "overlay.pcapng"
     assert {each["level"] for each in report(overlay)["findings"]} == {"info"}
@@ -351,27 +351,27 @@ def test_fail_on(level, code):
         ([TCP, "--topology", "/dev/zero"], 3, "/dev/zero: longer than 4 MiB"),
     ],
 )
-def test_errors_are_one_line(words, code, says):
+def test_analyze_errors_are_one_line(words, code, says):
     assert says in error(code, *words)
 
 
 @pytest.mark.parametrize(
     "words", [[], [TCP, "--format", "xml"], [TCP, "--fail-on", "fatal"], [TCP, "--vxlan-port", "0"]]
 )
-def test_wrong_usage(words):
+def test_wrong_usage_exits_two(words):
     assert capnet("analyze", *words).returncode == 2
 
 
-def test_an_empty_input_cannot_be_read():
+def test_stdin_without_data_is_unreadable():
     assert "empty" in error(3, "-", stdin=b"")
 
 
 @pytest.mark.parametrize("text", ["{", '{"schema": "capnet.topology/1", "hosts": [{}]}', "\x1b[2J"])
-def test_a_broken_topology_beside_the_capture(tmp_path, text):
+def test_topology_broken_beside_capture_is_one_error(tmp_path, text):
     (tmp_path / "x.pcap").write_bytes(TCP.read_bytes())
     (tmp_path / "x.topology.json").write_text(text)
     assert "x.topology.json" in error(3, tmp_path / "x.pcap")
 
 
-def test_hostile_file_names_are_made_visible_in_errors():
+def test_error_makes_hostile_file_name_visible():
     assert "\x1b" not in error(3, "\x1b[2Jmissing.pcap")

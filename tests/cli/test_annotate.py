@@ -35,7 +35,7 @@ def error(code: int, *words: object, **more) -> str:
     return text
 
 
-def test_it_says_what_it_wrote(tmp_path):
+def test_annotate_says_what_it_wrote(tmp_path):
     done = annotate(BRIDGE, "-o", tmp_path / "out.pcapng")
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr == b"272 frames written, 246 with an id, 34 with a comment\n"
@@ -44,20 +44,20 @@ def test_it_says_what_it_wrote(tmp_path):
         assert sum(1 for _ in capture.records()) == 272
 
 
-def test_gzip_in_plain_out(tmp_path):
+def test_annotate_of_gzip_writes_plain_pcapng(tmp_path):
     (tmp_path / "in.pcap.gz").write_bytes(gzip.compress(TCP.read_bytes()))
     assert annotate("in.pcap.gz", "-o", "out.pcapng", cwd=tmp_path).returncode == 0
     assert (tmp_path / "out.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
 
 
-def test_standard_output_is_for_pipes():
+def test_annotate_writes_to_a_pipe():
     done = annotate(TCP, "-o", "-")
     assert done.returncode == 0
     assert done.stdout[:4] == b"\x0a\x0d\x0d\x0a"
 
 
 @pytest.mark.parametrize("where", ["-", "/dev/stdout", "/dev/tty"])
-def test_never_to_a_terminal(where):
+def test_annotate_never_writes_to_a_terminal(where):
     main, side = pty.openpty()
     try:
         done = subprocess.run(
@@ -73,7 +73,7 @@ def test_never_to_a_terminal(where):
 
 
 @pytest.mark.parametrize("alias", ["in.pcap", "symbolic.pcap", "hard.pcap"])
-def test_never_over_the_input(alias, tmp_path):
+def test_annotate_never_overwrites_its_input(alias, tmp_path):
     (tmp_path / "in.pcap").write_bytes(TCP.read_bytes())
     (tmp_path / "symbolic.pcap").symlink_to("in.pcap")
     (tmp_path / "hard.pcap").hardlink_to(tmp_path / "in.pcap")
@@ -93,12 +93,12 @@ def test_never_over_the_input(alias, tmp_path):
         ([TCP, ROOT / "tests/made/pcapng_simple.pcapng", "-o", "out.pcapng"], 2, "annotate this file alone"),
     ],
 )
-def test_errors_leave_nothing(words, code, says, tmp_path):
+def test_annotate_error_leaves_no_file(words, code, says, tmp_path):
     assert says in error(code, *words, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_existing_file_survives_a_failure(tmp_path):
+def test_annotate_that_fails_keeps_existing_file(tmp_path):
     (tmp_path / "out.pcapng").write_bytes(b"precious")
     error(2, TCP, ROOT / "tests/made/pcapng_simple.pcapng", "-o", "out.pcapng", cwd=tmp_path)
     assert (tmp_path / "out.pcapng").read_bytes() == b"precious"
@@ -127,7 +127,7 @@ main()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing(number, tmp_path):
+def test_annotate_interrupted_leaves_no_file(number, tmp_path):
     """Stopped by a signal right after something was written."""
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, "annotate", BRIDGE, "-o", "out.pcapng", str(int(number))],

@@ -29,12 +29,12 @@ def commands(command: click.Command = cli, path: tuple[str, ...] = ()):
 ALL = dict(commands())
 
 
-def test_every_command_is_there():
+def test_help_lists_every_command():
     assert {path[0] for path in ALL if path} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_everything_is_documented(path):
+def test_help_of_every_command_and_option_exists(path):
     command = ALL[path]
     assert (command.help or "").strip(), "no docstring"
     for parameter in command.params:
@@ -42,7 +42,7 @@ def test_everything_is_documented(path):
             assert parameter.help, f"{parameter.opts[0]} has no help"
 
 
-def test_the_sections_in_the_help_are_those_that_exist():
+def test_help_names_every_section():
     from capnet.report.document import SECTIONS
 
     only = next(each for each in ALL[("analyze",)].params if each.name == "only")
@@ -50,13 +50,13 @@ def test_the_sections_in_the_help_are_those_that_exist():
 
 
 @pytest.mark.parametrize("name", library.files())
-def test_a_scenario_is_described_as_in_its_file(name):
+def test_scenario_help_is_docstring_of_its_file(name):
     docstring = library.load(name).__doc__
     assert "\n".join(layout(docstring.strip(), None)) == docstring.strip()
 
 
 @pytest.mark.parametrize("name", library.files())
-def test_on_a_narrow_terminal_a_scenario_is_described_in_the_same_words(name):
+def test_scenario_help_on_narrow_terminal_keeps_words(name):
     docstring = library.load(name).__doc__.strip()
     title, drawing, text = docstring.split("\n\n")
     widest = max(map(len, drawing.split("\n")))
@@ -79,7 +79,7 @@ def test_help_loads_nothing_heavy(words):
     assert done.stderr == "[]\n"
 
 
-def test_reading_a_capture_loads_no_edge(tmp_path):
+def test_open_capture_loads_no_edge_module(tmp_path):
     program = (
         "import sys; from capnet import open_capture\n"
         "with open_capture('tests/made/vxlan.pcap') as capture: assert sum(map(len, capture.blocks()))\n"

@@ -114,7 +114,7 @@ def harmless(text: str) -> None:
 
 @pytest.mark.parametrize("name", [NAME, f"owned{NAME}"], ids=["alone", "with a topology"])
 @pytest.mark.parametrize("format_", FORMATS)
-def test_analyze(folder: Path, format_: str, name: str) -> None:
+def test_hostile_capture_in_analyze_is_printable(folder: Path, format_: str, name: str) -> None:
     text = run(folder, "analyze", name, "--format", format_)
     assert "owned" in text  # it is shown, and shown as what it is
     if "html" in format_:
@@ -129,7 +129,7 @@ def test_analyze(folder: Path, format_: str, name: str) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("more", [[], ["--hex"], ["--no-tshark"]], ids=lambda more: "".join(more) or "plain")
-def test_packet(folder: Path, number: int, more: list[str]) -> None:
+def test_hostile_capture_in_packet_is_printable(folder: Path, number: int, more: list[str]) -> None:
     if not more and not shutil.which("tshark"):
         pytest.skip("tshark is not installed")
     text = run(folder, "packet", NAME, str(number), *more)
@@ -138,7 +138,7 @@ def test_packet(folder: Path, number: int, more: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", [NAME, f"owned{NAME}"], ids=["alone", "with a topology"])
-def test_trace_and_annotate(folder: Path, name: str) -> None:
+def test_hostile_capture_in_other_commands_is_printable(folder: Path, name: str) -> None:
     harmless(run(folder, "trace", name))
     harmless(run(folder, "trace", name, "--format", "json"))
     harmless(run(folder, "trace", "--frame", f"{name}:1"))
@@ -151,7 +151,7 @@ def test_trace_and_annotate(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [f"{EVIL[:-20].replace(chr(0), '')}", EVIL[:8]], ids=["all of it", "some"])
-def test_the_name_of_a_point_on_the_command_line(folder: Path, name: str) -> None:
+def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) -> None:
     for format_ in FORMATS:
         text = run(folder, "analyze", f"{name}={NAME}", "--format", format_)
         harmless(text.replace("\n", " ") if format_ == "html" else text)
@@ -174,7 +174,7 @@ def test_the_name_of_a_point_on_the_command_line(folder: Path, name: str) -> Non
     ],
     ids=range(11),
 )
-def test_a_topology_that_is_none_is_one_harmless_line(folder: Path, text: str) -> None:
+def test_topology_hostile_is_one_printable_error_line(folder: Path, text: str) -> None:
     (folder / "broken\u202e.json").write_text(text)
     said = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", code=3)
     harmless(said)
@@ -193,18 +193,18 @@ def test_a_topology_that_is_none_is_one_harmless_line(folder: Path, text: str) -
     ],
     ids=lambda value: value if isinstance(value, int) else value[0],
 )
-def test_errors_are_one_harmless_line(folder: Path, words: list[str], code: int) -> None:
+def test_error_with_hostile_name_is_one_printable_line(folder: Path, words: list[str], code: int) -> None:
     text = run(folder, *words, code=code)
     harmless(text)
     assert text.startswith("capnet: ") and text.count("\n") == 1
 
 
-def test_damage_is_told_harmlessly(folder: Path) -> None:
+def test_damage_of_hostile_file_is_printable(folder: Path) -> None:
     text = run(folder, "analyze", f"cut{NAME}")
     harmless(text)
     assert "the file ends" in text
 
 
-def test_click_shows_what_it_refuses_harmlessly(folder: Path) -> None:
+def test_refused_option_is_shown_printable(folder: Path) -> None:
     text = run(folder, "analyze", NAME, "--format", "\x1b[2J", code=2)
     harmless(text)

@@ -42,39 +42,39 @@ def shell(words: list[str], redirection: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.parametrize("words", PRINTING, ids=lambda words: words[0])
-def test_a_full_disk_is_one_line(words: list[str]) -> None:
+def test_stdout_on_full_disk_is_one_error_line(words: list[str]) -> None:
     done = shell(words, ">/dev/full")
     assert done.stderr == "capnet: standard output cannot be written (No space left on device)\n"
     assert done.returncode == 2
 
 
 @pytest.mark.parametrize("words", PRINTING[:4], ids=lambda words: words[0])
-def test_a_closed_output_is_one_line(words: list[str]) -> None:
+def test_stdout_closed_is_one_error_line(words: list[str]) -> None:
     done = shell(words, ">&-")
     assert done.stderr == "capnet: standard output is closed; open it, or write to a file with --output FILE\n"
     assert done.returncode == 2
 
 
-def test_nothing_open_at_all_is_an_exit_code() -> None:
+def test_all_streams_closed_is_an_exit_code() -> None:
     assert shell(["analyze", SMALL], "<&- >&- 2>&-").returncode == 2
     assert shell(["analyze", SMALL, "--output", "/dev/null"], "<&- >&- 2>&-").returncode == 0
 
 
-def test_a_closed_input_is_one_line() -> None:
+def test_stdin_closed_is_one_error_line() -> None:
     done = shell(["analyze", "-"], "<&-")
     assert done.stderr == "capnet: - reads a capture from standard input, but that is closed; pipe one in\n"
     assert done.returncode == 2
 
 
 @pytest.mark.parametrize("words", PRINTING[:4], ids=lambda words: words[0])
-def test_a_reader_that_has_enough_is_no_error(words: list[str]) -> None:
+def test_reader_that_closes_early_is_no_error(words: list[str]) -> None:
     done = shell(words, "| true; exit ${PIPESTATUS[0]}")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [*PRINTING[:1], *PRINTING[2:4], ["scenario", "bridge", "--help"]], ids=" ".join)
 @pytest.mark.parametrize(("terminal", "widest"), [(60, 60), (80, 80), (100, 100), (200, 112)])
-def test_no_line_is_wider_than_the_terminal(words: list[str], terminal: int, widest: int) -> None:
+def test_output_has_no_line_wider_than_the_terminal(words: list[str], terminal: int, widest: int) -> None:
     """A wide one changes nothing: a report has 100 columns, a scenario's description what it has in its file."""
     if words[0] == "packet":
         words = [*words, "--no-tshark"]  # whose lines are Wireshark's
@@ -84,7 +84,7 @@ def test_no_line_is_wider_than_the_terminal(words: list[str], terminal: int, wid
 
 
 @pytest.mark.parametrize("terminal", [60, 80, 160])
-def test_the_doctors_table_fits_the_terminal_and_loses_nothing(terminal: int) -> None:
+def test_doctor_table_fits_terminal_and_loses_nothing(terminal: int) -> None:
     lines = on_a_terminal(["doctor"], terminal).splitlines()
     assert [line for line in lines if wcswidth(line) > terminal] == []
     told = subprocess.run([*PROGRAM, "doctor", "--format", "json"], cwd=ROOT, capture_output=True, check=True).stdout

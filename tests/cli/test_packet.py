@@ -29,7 +29,7 @@ def packet(*words: object, **environment: str) -> subprocess.CompletedProcess[st
     )  # fmt: skip
 
 
-def test_one_frame():
+def test_trace_takes_one_frame():
     done = packet(VXLAN, 3, "--no-tshark")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Frame 3 of ")
@@ -37,7 +37,7 @@ def test_one_frame():
     assert "    ICMP      echo request (8/0), id 1, seq 2\n" in done.stdout
 
 
-def test_names_come_from_the_topology_beside_it():
+def test_frame_names_come_from_topology_beside_it():
     text = packet("pcaps/overlay.pcapng", 1, "--no-tshark").stdout
     assert re.search(r" \((left|right|A|B)\)", text)
 
@@ -50,7 +50,7 @@ def test_hex_is_the_whole_frame():
     assert bytes.fromhex(octets) == frame
 
 
-def test_the_last_frame_and_no_further():
+def test_frame_number_beyond_the_last_is_refused():
     """Ten frames nested in VXLAN: several rows each, one frame number."""
     assert packet(VXLAN, 7, "--no-tshark").returncode == 0
     done = packet(VXLAN, 8)
@@ -58,7 +58,7 @@ def test_the_last_frame_and_no_further():
     assert done.stderr == f"capnet: {VXLAN}: there is no frame 8; the last one is 7\n"
 
 
-def test_a_number_that_wireshark_gives_to_no_packet(tmp_path):
+def test_frame_number_of_no_packet_is_refused(tmp_path):
     """Wireshark numbers custom blocks (pcapng section 4.8) among the frames."""
     raw = (ROOT / "tests" / "made" / "pcapng_le.pcapng").read_bytes()
     header = int.from_bytes(raw[4:8], "little")
@@ -77,7 +77,7 @@ def comments(*words: object) -> list[str]:
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_comments(tmp_path, order):
+def test_frame_comments_are_shown_in_any_order(tmp_path, order):
     """As they were written (by construction): several on a frame, several lines in one, none on its neighbours."""
     frame = Ether(src=A, dst=B, type=0x1234) / bytes(51)  # padded by one
     text = "zwei\nund drei ← ☺"
@@ -90,7 +90,7 @@ def test_comments(tmp_path, order):
     assert [comments(path, number) for number in (2, 3, 4)] == [[], [], []]
 
 
-def test_many_long_comments_are_cut(tmp_path):
+def test_frame_comments_beyond_a_screen_are_cut(tmp_path):
     frame = Ether(src=A, dst=B, type=0x1234) / bytes(50)
     data = section() + interface("x") + packet_block(frame, 1, given=[(1, b"la " * 20_000)] * 20)
     (tmp_path / "it.pcapng").write_bytes(data)
@@ -98,7 +98,7 @@ def test_many_long_comments_are_cut(tmp_path):
 
 
 @needs_tshark
-def test_comments_of_annotate_are_those_that_wireshark_shows(tmp_path):
+def test_frame_comments_of_annotate_equal_wireshark(tmp_path):
     path = tmp_path / "marked.pcapng"
     subprocess.run(
         [sys.executable, "-m", "capnet", "annotate", "pcaps/bridge.pcapng", "-o", path], cwd=ROOT, check=True
@@ -119,13 +119,13 @@ def test_comments_of_annotate_are_those_that_wireshark_shows(tmp_path):
         ([VXLAN, "one"], 2, "not a valid integer"),
     ],
 )
-def test_errors(words, code, says):
+def test_frame_errors_are_one_line(words, code, says):
     done = packet(*words)
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
 
 
-def test_without_tshark_it_says_so_and_that_is_fine(tmp_path):
+def test_frame_without_tshark_says_so_and_exits_zero(tmp_path):
     done = packet(VXLAN, 1, PATH=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("tshark is not installed")
@@ -143,7 +143,7 @@ def test_wireshark_dissects_the_same_frame():
 
 
 @needs_tshark
-def test_wireshark_fields_are_in_the_order_of_the_bytes():
+def test_wireshark_fields_are_in_order_of_bytes():
     lines = [line.strip() for line in packet(VXLAN, 1).stdout.split("As Wireshark dissects it:\n")[1].splitlines()]
     first = [
         next(i for i, line in enumerate(lines) if line.startswith(start))
@@ -154,7 +154,7 @@ def test_wireshark_fields_are_in_the_order_of_the_bytes():
 
 @needs_tshark
 @pytest.mark.parametrize("name", ["pcaps/overlay.pcapng", "tests/made/vxlan.pcap", "tests/made/sll.pcap"])
-def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, name):
+def test_frame_far_into_file_is_dissected_by_itself(monkeypatch, capsys, name):
     """As tshark dissects it where it is, but for what comes from the frames before it."""
     near = packet(name, 3).stdout
     monkeypatch.chdir(ROOT)
@@ -171,7 +171,7 @@ def test_a_frame_far_into_a_file_is_dissected_by_itself(monkeypatch, capsys, nam
     assert [line for line in kept if line not in theirs.splitlines()] == []
 
 
-def test_an_address_of_both_hosts_is_named_by_the_host_of_the_point() -> None:
+def test_address_of_both_hosts_is_named_by_host_of_point() -> None:
     """`docker inspect`: on docker_gwbridge 172.20.0.3 is left's on A, right's on B."""
     for frame, name in ((257, "left"), (325, "right")):
         assert f"172.20.0.3 ({name})" in packet("pcaps/overlay.pcapng", frame, "--no-tshark").stdout

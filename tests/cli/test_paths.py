@@ -66,7 +66,7 @@ def run(folder: Path, *words: str, code: int = 0, powerless: bool = False) -> st
         (["annotate", "it.pcapng", "-o", LONG], 2, f"{LONG}: cannot be written ({TOO_LONG})"),
     ],
 )
-def test_what_is_no_file_is_one_line(folder: Path, words: list[str], code: int, says: str) -> None:
+def test_path_of_no_file_is_one_error_line(folder: Path, words: list[str], code: int, says: str) -> None:
     said = run(folder, *words, code=code)
     assert said.startswith("capnet: ") and said.endswith(f"{says}\n") and said.count("\n") == 1
 
@@ -85,12 +85,12 @@ def test_what_is_no_file_is_one_line(folder: Path, words: list[str], code: int, 
         (["analyze", "it.pcapng", "-o", "listed/new"], 2, f"listed/new: cannot be written ({DENIED})"),
     ],
 )
-def test_what_is_not_permitted_is_one_line(folder: Path, words: list[str], code: int, says: str) -> None:
+def test_path_without_permission_is_one_error_line(folder: Path, words: list[str], code: int, says: str) -> None:
     said = run(folder, *words, code=code, powerless=True)
     assert said == f"capnet: {says}\n"
 
 
-def test_the_longest_names_are_read_and_written(folder: Path) -> None:
+def test_longest_file_names_are_read_and_written(folder: Path) -> None:
     """With no room left for the ending of a topology, nor for what a half-written file is called."""
     longest = "n" * 248 + ".pcapng"
     shutil.copy(CAPTURE, folder / longest)
@@ -101,7 +101,7 @@ def test_the_longest_names_are_read_and_written(folder: Path) -> None:
     assert run(folder, "trace", longest, "-o", wide) == ""
 
 
-def test_a_frame_from_a_pipe_is_shown_by_wireshark_too(folder: Path) -> None:
+def test_frame_from_pipe_is_dissected_by_wireshark(folder: Path) -> None:
     """It cannot be read a second time, so Wireshark gets this frame alone."""
     if not shutil.which("tshark"):
         pytest.skip("tshark is not installed")

@@ -79,7 +79,7 @@ there: B:37218 → A:8080, 7 packets, 553 B, delivered, about 9.9 µs from B/ens
 """
 
 
-def test_both_directions_of_one_flow():
+def test_trace_of_flow_shows_both_directions():
     """Reviewed by hand; what is rewritten, and where, is conntrack's entry for this connection."""
     shown = text(BRIDGE, "--flow", "host 172.17.0.2 and port 8080")
     assert shown.startswith(PUBLISHED)
@@ -109,7 +109,7 @@ def test_json_is_the_contract():
     assert sorted(map(json.dumps, json.loads(every.stdout)["paths"])) == sorted(map(json.dumps, reported))
 
 
-def test_most_packets_first_and_a_stated_limit():
+def test_trace_shows_busiest_flows_and_states_limit():
     shown = text(BRIDGE, "--most", "2")
     counts = [int(line.split(", ")[1].split()[0]) for line in shown.splitlines() if line.startswith("there: ")]
     assert counts == sorted(counts, reverse=True)
@@ -118,44 +118,44 @@ def test_most_packets_first_and_a_stated_limit():
     assert "--most " in shown.splitlines()[-1]
 
 
-def test_a_container_by_name():
+def test_trace_of_container_takes_its_name():
     named = found(BRIDGE, "--container", "web", "--most", "100")["paths"]
     assert named
     assert named == found(BRIDGE, "--flow", "host 172.17.0.2", "--most", "100")["paths"]
 
 
-def test_a_container_by_the_names_in_the_capture(tmp_path):
+def test_trace_of_container_takes_names_of_the_capture(tmp_path):
     """Name resolution blocks do, without a topology."""
     (tmp_path / "alone.pcapng").write_bytes((ROOT / BRIDGE).read_bytes())
     assert "web 172.17.0.2" in text("alone.pcapng", "--container", "web", cwd=tmp_path)
 
 
-def test_vxlan_hops_name_their_tunnel():
+def test_trace_hops_in_vxlan_name_their_tunnel():
     shown = text(OVERLAY, "--flow", "icmp and vni 4097")
     assert "── encapsulated vxlan 4097 ──▶ A/ens33" in shown
     assert "  ● A/ens33                  left id 14 → right in vxlan 4097  TTL 64   3 packets" in shown
 
 
-def test_files_of_several_points_and_standard_input():
+def test_trace_takes_several_files_and_stdin():
     assert "web" in text("-", "--flow", "port 8080", stdin=(ROOT / BRIDGE).read_bytes())
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pcaps").glob("*.pcapng")), ids=lambda path: path.stem)
-def test_every_recorded_capture_fits_the_page(path):
+def test_trace_of_every_golden_fits_the_page(path):
     """`text` looks at each line; every flow of the report's paths is there."""
     shown = text(path, "--most", "200")
     for each in found(path, "--most", "200")["paths"]:
         assert each["hops"][0]["point"] in shown
 
 
-def test_nothing_found_says_what_there_is():
+def test_trace_without_match_lists_biggest_flows():
     shown = text(BRIDGE, "--flow", "host 10.9.8.7")
     assert shown.startswith("No flow matches: host 10.9.8.7\n\nThere are ")
     assert "web" in shown
     assert found(BRIDGE, "--flow", "host 10.9.8.7")["paths"] == []
 
 
-def test_lost_packets_are_where_they_are_missing(tmp_path):
+def test_trace_shows_loss_at_the_point_without_packets(tmp_path):
     """Frames of one direction taken out at the last point: that flow is lost behind the point before."""
     with open_capture(ROOT / BRIDGE, compiled=False) as capture:
         frames = [(each.interface, each.time, each.wirelen, bytes(each.data)) for each in capture.records()]
@@ -200,7 +200,7 @@ A/web/eth0.
 """
 
 
-def test_one_packet_field_by_field():
+def test_trace_of_packet_lists_changed_fields():
     assert text("--frame", f"{BRIDGE}:205").startswith(SYN)
     assert text(BRIDGE, "--frame", "205").startswith(SYN)
     assert text(BRIDGE, "--frame", "bridge.pcapng:205").startswith(SYN)
@@ -208,7 +208,7 @@ def test_one_packet_field_by_field():
 
 @needs_tshark
 @pytest.mark.parametrize("number", [91, 125, 195, 205, 272])
-def test_all_frames_that_tshark_holds_to_be_this_packet(number):
+def test_trace_of_packet_has_the_frames_tshark_finds(number):
     """IP identification, TCP sequence numbers, flags and timestamps, ICMP sequence: no hop here rewrites those."""
     fields = ["ip.id", "ip.proto", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.options.timestamp.tsval", "icmp.seq"]
     words = [word for field in fields for word in ("-e", field)]
@@ -223,7 +223,7 @@ def test_all_frames_that_tshark_holds_to_be_this_packet(number):
     assert packet["asked"]["frame"] == number
 
 
-def test_what_differs_in_json():
+def test_trace_json_of_packet_lists_differences():
     packet = found(BRIDGE, "--frame", 205)["packet"]
     by_point = {each["point"]: each for each in packet["frames"]}
     assert {each["field"]: (each["before"], each["after"]) for each in by_point["A/docker0"]["differs"]} == {
@@ -237,7 +237,7 @@ def test_what_differs_in_json():
     assert packet["missing"] == []
 
 
-def test_through_a_tunnel():
+def test_trace_through_tunnel_names_it():
     packet = found(OVERLAY, "--frame", 237)["packet"]
     assert [each["point"] for each in packet["frames"]] == [
         "A/left/eth0", "A/overlay:vxlanA/br0", "A/overlay:vxlanA/vxlan0", "A/ens33",
@@ -249,7 +249,7 @@ def test_through_a_tunnel():
     assert "late copy" in text(OVERLAY, "--frame", 237)
 
 
-def test_a_packet_that_is_missing_at_one_point(tmp_path):
+def test_trace_of_packet_names_point_without_it(tmp_path):
     """One frame taken out: the packet is followed all the same, and the point is named."""
     with open_capture(ROOT / BRIDGE, compiled=False) as capture:
         frames = [(each.number, each.interface, each.time, bytes(each.data)) for each in capture.records()]
@@ -286,12 +286,12 @@ def test_a_packet_that_is_missing_at_one_point(tmp_path):
         (["-", "--frame", "-:1"], "reads the capture twice"),
     ],
 )
-def test_errors(words, says):
+def test_trace_errors_are_one_line(words, says):
     assert says in error(2, *words)
 
 
 # -- hostile ----------------------------------------------------------------------------------------------
-def test_hostile_names_reach_no_terminal(tmp_path):
+def test_trace_makes_hostile_names_visible(tmp_path):
     """Point names and container names with escapes, directions turned around, line breaks."""
     evil = "\x1b[2J\u202eweb\nback: fake"
     data = (ROOT / BRIDGE).read_bytes()

@@ -23,11 +23,11 @@ REPORTS = [sample.empty, sample.bridge, sample.overlay, sample.hostile]
 
 
 @pytest.mark.parametrize("make", REPORTS)
-def test_every_report_keeps_the_contract(make):
+def test_document_of_every_sample_fits_schema(make):
     CHECK.validate(json.loads(json_format.render(document(make()))))
 
 
-def test_schema_itself_is_sound():
+def test_schema_is_a_valid_schema():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -48,7 +48,7 @@ def test_schema_knows_every_field_of_the_facts():
         assert set(definitions[key]["properties"]) == {each.name for each in fields(fact)}, key
 
 
-def test_times_durations_and_ids_are_what_the_contract_says():
+def test_document_times_durations_and_ids_fit_contract():
     found = document(sample.bridge())
     assert found["inputs"][0]["first"] == "2026-11-23T22:14:03.000000001Z"
     assert found["inputs"][0]["last"] == "2026-11-23T22:14:07.200000001Z"
@@ -69,13 +69,13 @@ def test_times_durations_and_ids_are_what_the_contract_says():
     assert [each["id"] for each in icmp_path["hops"]] == [4242, 51554]
 
 
-def test_evidence_is_at_most_ten_frames_and_none_twice():
+def test_evidence_is_at_most_ten_frames_none_twice():
     evidence = sample.at("A/ens33", *range(1, 40)) * 2
     report = sample.changed(sample.bridge(), {"nat": sample.bridge().nat[:1], "nat.0.evidence": evidence})
     assert [each["frame"] for each in document(report)["nat"][0]["evidence"]] == list(range(1, 11))
 
 
-def test_order_does_not_depend_on_the_order_of_the_facts():
+def test_document_order_ignores_order_of_facts():
     expected = json_format.render(document(sample.bridge()))
     shuffled = sample.bridge()
     for seed in range(5):
@@ -86,14 +86,14 @@ def test_order_does_not_depend_on_the_order_of_the_facts():
         assert json_format.render(document(named)) == expected
 
 
-def test_only_keeps_the_head_and_the_chosen_sections():
+def test_document_only_keeps_head_and_chosen_sections():
     found = document(sample.bridge(), only=["nat"])
     assert {"schema", "made_by", "inputs", "points", "coverage", "nat"} <= set(found)
     assert not set(SECTIONS) - {"nat"} & set(found)
     CHECK.validate(found)
 
 
-def test_no_absolute_path_reaches_the_report():
+def test_document_has_no_absolute_path():
     file = "/home/someone/captures/bridge.pcapng"
     evidence = sample.at("A/ens33", 3, file=file)
     report = sample.changed(sample.bridge(), {"inputs.0.file": file, "points.0.file": file, "nat.0.evidence": evidence})
@@ -119,11 +119,11 @@ def test_files_of_one_name_stay_apart():
         (2**63 - 1, "2262-04-11T23:47:16.854775807Z"),
     ],
 )
-def test_times(nanoseconds, text):
+def test_iso_time_has_nanoseconds(nanoseconds, text):
     assert iso_time(nanoseconds) == text
 
 
-def test_numpy_scalars_are_numbers():
+def test_document_writes_numpy_scalars_as_numbers():
     numpy = pytest.importorskip("numpy")
     values = {
         "nat.0.packets": numpy.int64(11),
@@ -183,7 +183,7 @@ def _set(path: str, value: object):
         _set("extra", 1),
     ],
 )
-def test_the_schema_notices(damage):
+def test_schema_notices_damage(damage):
     found = copy.deepcopy(document(sample.bridge()))
     damage(found)
     assert not CHECK.is_valid(found)

@@ -122,7 +122,7 @@ def test_format_shows_sentences_and_every_section(name: str) -> None:
         assert format_.escape(text) in overlay, text
 
 
-def test_every_file_of_the_folder_is_in_the_list() -> None:
+def test_format_files_are_all_in_the_list() -> None:
     assert {module.name for module in iter_modules(formats.__path__)} == set(FORMATS)
 
 
@@ -133,7 +133,7 @@ def test_commands_offer_the_formats_of_the_list() -> None:
     assert set(TRACE_FORMATS) <= set(FORMATS)
 
 
-def test_a_format_is_loaded_only_when_asked_for() -> None:
+def test_format_is_loaded_only_when_asked_for() -> None:
     program = (
         "import sys; from capnet.report.formats import load; import capnet.cli.analyze, capnet.cli.trace\n"
         "loaded = lambda: {name.split('.')[3] for name in sys.modules if name.startswith('capnet.report.formats.')}\n"

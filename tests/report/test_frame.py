@@ -18,7 +18,7 @@ def show(name: str, number: int = 1, **names: str) -> str:
     return frame.render(rows, name, "here", names=names)
 
 
-def test_a_tunnel_is_indented():
+def test_frame_in_tunnel_is_indented():
     assert show("vxlan.pcap") == (
         "Frame 1 of vxlan.pcap · here · 2023-11-14 22:13:20.000000000 UTC · 116 bytes\n"
         "\n"
@@ -48,19 +48,19 @@ def test_a_tunnel_is_indented():
         ("vlan.pcap", "payload   6 bytes, from byte 46 of the frame\n"),
     ],
 )
-def test_layers(name, says):
+def test_frame_layers_are_a_line_each(name, says):
     assert says in show(name)
 
 
-def test_names_stand_behind_addresses():
+def test_frame_names_stand_behind_addresses():
     assert "172.17.0.2 (web) → 172.17.0.3" in show("tcp.pcap", **{"172.17.0.2": "web"})
 
 
-def test_hostile_names_are_made_visible():
+def test_frame_makes_hostile_names_visible():
     assert "(w\\x1b[2J)" in show("tcp.pcap", **{"172.17.0.2": "w\x1b[2J"})
 
 
-def test_every_made_frame_can_be_shown():
+def test_frame_of_every_made_capture_is_written():
     """Cut, malformed and unknown frames too: what the row does not have is not shown."""
     for path in sorted(MADE.glob("*.pcap*")):
         with open_capture(path) as capture:
@@ -73,7 +73,7 @@ def test_every_made_frame_can_be_shown():
                     assert " -1" not in text, f"{path.name} {text}"
 
 
-def test_hex_dump():
+def test_hex_dump_has_offset_bytes_and_ascii():
     assert frame.hex_dump(bytes(range(0x3D, 0x4F))) == (
         "  0000  3d 3e 3f 40 41 42 43 44  45 46 47 48 49 4a 4b 4c  =>?@ABCDEFGHIJKL\n"
         "  0010  4d 4e                                             MN\n"

@@ -67,7 +67,7 @@ def told(request) -> dict:
     return document(analyze([request.param]))
 
 
-def test_well_formed_and_complete(told):
+def test_html_is_well_formed_and_complete(told):
     page = Page(render(told))
     text = " ".join(page.text)
     ids = {attributes.get("id") for tag, attributes in page.elements if tag == "section"}
@@ -81,14 +81,14 @@ def test_well_formed_and_complete(told):
     assert links == {f"#{each}" for each in ids}
 
 
-def test_pictures_are_xml(told):
+def test_html_pictures_are_xml(told):
     pictures = re.findall(r"<svg .*?</svg>", render(told), re.S)
     assert pictures or not any(len(each["hops"]) > 1 for each in told["paths"])
     for picture in pictures:
         ElementTree.fromstring(picture)
 
 
-def test_nothing_from_outside_and_no_script(told):
+def test_html_loads_nothing_and_has_no_script(told):
     text = render(told)
     page = Page(text)
     assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form"} & {
@@ -103,7 +103,7 @@ def test_nothing_from_outside_and_no_script(told):
     assert "@import" not in style
 
 
-def test_the_policy_allows_this_style_sheet_and_nothing_else(told):
+def test_html_policy_allows_its_style_sheet_only(told):
     text = render(told)
     policy = next(a["content"] for tag, a in Page(text).elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
@@ -113,7 +113,7 @@ def test_the_policy_allows_this_style_sheet_and_nothing_else(told):
     assert "unsafe" not in policy
 
 
-def test_hostile_strings_stay_text(told):
+def test_html_hostile_strings_stay_text(told):
     evil = hostile(json.loads(json.dumps(told)))
     evil["names"] = dict.fromkeys(evil["names"], EVIL)
     text = render(evil)
@@ -129,22 +129,22 @@ def test_hostile_strings_stay_text(told):
         ElementTree.fromstring(picture)
 
 
-def test_the_same_input_gives_the_same_bytes(told, tmp_path):
+def test_html_of_same_document_has_same_bytes(told, tmp_path):
     assert render(told) == render(json.loads(json.dumps(told)))
 
 
-def test_an_empty_report():
+def test_html_of_empty_capture_is_well_formed():
     Page(render(document(analyze([ROOT / "tests" / "made" / "pcap_empty.pcap"]))))
 
 
 @pytest.mark.parametrize("only", ["nat", "paths", "findings"])
-def test_a_part_of_the_report(only):
+def test_html_of_one_section_has_no_other(only):
     page = Page(render(document(analyze([BRIDGE]), only=[only])))
     ids = {attributes["id"] for tag, attributes in page.elements if tag == "section"}
     assert ids <= {only, "points", "inputs"}
 
 
-def test_on_the_command_line(tmp_path):
+def test_html_on_command_line_is_written_to_file(tmp_path):
     words = ["analyze", "pcaps/bridge.pcapng", "--format", "html", "-o", str(tmp_path / "report.html")]
     done = subprocess.run([sys.executable, "-m", "capnet", *words], capture_output=True, cwd=ROOT, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -29,7 +29,7 @@ def verdict(name: str, macs: list[str], ips: list[str]) -> MacVerdict:
     return MacVerdict(name, macs, ips, "A/ens33", "because", sample.at("A/ens33", 1))
 
 
-def test_macvlan_names_the_children_and_their_isolation() -> None:
+def test_macvlan_names_children_and_their_isolation() -> None:
     distinct = verdict("distinct", MACS, [sample.WEB, sample.BBOX])
     isolated = Finding("macvlan-host-isolation", "info", "says", None, {})
     text = sentences("macvlan", distinct, findings=(isolated,))
@@ -60,7 +60,7 @@ def test_addresses_without_names_are_stations() -> None:
     assert text.startswith("Two stations, 10.9.0.1 and 10.9.0.2, share one MAC")
 
 
-def test_a_shared_namespace_is_one_station_to_others() -> None:
+def test_shared_namespace_is_one_station_to_others() -> None:
     text = sentences("container", verdict("shared", MACS[:1], [sample.WEB]))
     assert text.startswith(
         "Two processes or more share the network namespace of web (172.17.0.2): client and server talk over loopback, "
@@ -68,7 +68,7 @@ def test_a_shared_namespace_is_one_station_to_others() -> None:
     )
 
 
-def test_host_and_none_say_where_nothing_was_heard() -> None:
+def test_host_and_none_models_name_silent_points() -> None:
     report = replace(sample.bridge(), models=[Model("none", 0.9, ["because"], sample.at("A/ens33", 1))])
     plain = document(report)
     text = summary.sentences(plain, Words(plain["names"]))[0]
@@ -78,13 +78,13 @@ def test_host_and_none_say_where_nothing_was_heard() -> None:
 
 
 @pytest.mark.parametrize("model", ["none", "host", "container", "macvlan", "ipvlan-l2", "ipvlan-l3"])
-def test_a_guess_is_no_sentence(model: str) -> None:
+def test_model_of_low_confidence_has_no_sentence(model: str) -> None:
     shared = verdict("shared", MACS[:1], [sample.WEB, sample.BBOX])
     text = sentences(model, shared, confidence=0.45)
     assert text.startswith("Two containers, web (172.17.0.2) and bbox (172.17.0.3), talk to each other")
 
 
-def test_what_goes_to_many_need_not_be_delivered_for_nothing_to_be_lost() -> None:
+def test_multicast_undelivered_counts_as_no_loss() -> None:
     """A host that comes up solicits routers (RFC 4861 section 6.3.7), and none answers."""
     report = sample.bridge()
     ends = ("fe80::1", None, "ff02::2", None)

@@ -27,25 +27,26 @@ def test_table_is_the_reviewed_text(name):
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 @pytest.mark.parametrize("name", MAKERS)
-def test_no_line_is_wider_than_the_page(name, width):
+def test_table_has_no_line_wider_than_the_page(name, width):
     for line in table.render(document(MAKERS[name]()), width).splitlines():
         assert columns(line) <= width, line
 
 
 @pytest.mark.parametrize("render", [table.render, json_format.render])
-def test_hostile_names_reach_no_terminal(render):
+def test_table_and_json_make_hostile_names_visible(render):
     text = render(document(sample.hostile()))
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "\\u202e" in text
 
 
-def test_a_newline_in_a_name_makes_no_line():
+def test_table_newline_in_finding_makes_no_line():
+    """A newline in a sentence must not forge another finding."""
     report = sample.changed(sample.bridge(), {"findings.0.says": "harmless\nerror  mtu-blackhole  forged"})
     lines = table.render(document(report)).splitlines()
     assert not any(line.strip().startswith("error") for line in lines)
 
 
-def test_what_is_missing_prints_nothing():
+def test_table_of_missing_section_has_no_heading():
     full = table.render(document(sample.bridge()))
     for section, heading in {
         "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
@@ -57,18 +58,18 @@ def test_what_is_missing_prints_nothing():
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_each_section_alone_is_enough(section):
+def test_table_of_each_section_alone_is_written(section):
     for make in (sample.bridge, sample.overlay):
         assert table.render(document(make(), only=[section]))
 
 
-def test_only_says_nothing_about_what_was_not_asked():
+def test_table_only_omits_what_was_not_asked():
     text = table.render(document(sample.overlay(), only=["nat"]))
     assert "VXLAN" not in text
     assert "lost" not in text
 
 
-def test_long_lists_are_cut_and_say_so():
+def test_table_long_lists_are_cut_and_say_so():
     nat = [
         Nat(
             kind="snat",
@@ -94,7 +95,7 @@ def test_long_lists_are_cut_and_say_so():
     assert text.count("A/ens33 #10") == 16
 
 
-def test_commands_open_the_file_as_it_was_given():
+def test_table_commands_open_file_as_it_was_given():
     file = "/captures/of today/bridge.pcapng"
     report = sample.changed(sample.bridge(), {"inputs.0.file": file, "findings": []})
     for number, row in enumerate(report.nat):
@@ -105,7 +106,7 @@ def test_commands_open_the_file_as_it_was_given():
     assert "capnet packet '/captures/of today/bridge.pcapng' 41" in text
 
 
-def test_rendering_leaves_the_document_alone():
+def test_table_leaves_the_document_alone():
     found = document(sample.hostile())
     before = copy.deepcopy(found)
     table.render(found)

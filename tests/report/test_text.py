@@ -24,18 +24,18 @@ from capnet.report.words import Words
         (7260e6, "2 h 1 min"), (-12, "−12 µs"),
     ],
 )  # fmt: skip
-def test_duration(microseconds, said):
+def test_duration_has_three_figures(microseconds, said):
     assert text.duration(microseconds) == said
 
 
 @pytest.mark.parametrize(
     ("value", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (999_600, "1.00 MB"), (5 * 10**15, "5000 TB")]
 )
-def test_size(value, said):
+def test_size_has_three_figures(value, said):
     assert text.size(value) == said
 
 
-def test_listing_never_hides_a_single_one():
+def test_listing_never_hides_a_single_word():
     assert text.listing([]) == ""
     assert text.listing(["a", "b"]) == "a and b"
     assert text.listing(list("abcd")) == "a, b, c and d"
@@ -59,11 +59,11 @@ def test_span_counts_nanoseconds():
         ("以太网 é", "以太网 é"),
     ],
 )
-def test_visible(hostile, shown):
+def test_visible_spells_out_what_is_unprintable(hostile, shown):
     assert visible(hostile) == shown
 
 
-def test_no_control_or_format_character_passes():
+def test_visible_passes_no_control_or_format_character():
     for code in range(0x110000):
         if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
             assert visible(chr(code)).startswith("\\"), hex(code)
@@ -83,29 +83,30 @@ def heading(title: str, align="left", wrap="never") -> Column:
     return Column(title, str, align, wrap)
 
 
-def test_grid_gives_way_in_marked_columns_only_while_it_can():
+def test_table_lines_shrink_wrapping_columns_first():
     columns = [heading("n", "right"), heading("words", wrap="words")]
     lines = table_lines(columns, [["1", "alpha beta gamma delta"]], 20)
     assert lines == ["  n  words", "  1  alpha beta", "     gamma delta"]
 
 
-def test_grid_cuts_words_only_when_breaking_lines_is_not_enough():
+def test_table_lines_cut_words_only_when_wrapping_fails():
     rows = [["10.25.132.11 ↔ 10.25.132.13", "a sentence of many words that can be broken anywhere"]]
     lines = table_lines([heading("between", wrap="words"), heading("because", wrap="words")], rows, 40)
     assert {"10.25.132.11", "10.25.132.13"} <= set(" ".join(lines).split())
 
 
-def test_grid_leaves_out_empty_columns_and_empty_tables():
+def test_table_lines_leave_out_empty_columns():
+    """A table without rows has no lines."""
     assert table_lines([heading("a"), heading("b")], [["", "x"]], 80) == ["  b", "  x"]
     assert table_lines([heading("a")], [], 80) == []
 
 
-def test_wide_characters_keep_the_columns():
+def test_table_lines_of_wide_characters_keep_columns():
     lines = table_lines([heading("name"), heading("n", "right")], [["以太网", "1"], ["eth0", "2"]], 80)
     assert len({text.columns(line) for line in lines}) == 1
 
 
-def test_flow_is_short_only_where_it_is_clear():
+def test_flow_is_shortened_only_where_unambiguous():
     words = Words({"172.17.0.2": "web"})
 
     def says(src, sport, dst, dport, **more):
@@ -119,7 +120,7 @@ def test_flow_is_short_only_where_it_is_clear():
     assert says("172.17.0.2", None, "8.8.8.8", None, id=7) == "web id 7 → 8.8.8.8"
 
 
-def test_introduced_once():
+def test_words_introduce_an_address_once():
     words = Words({"10.0.0.2": "web", "10.0.1.2": "web", "10.0.0.3": "bbox"})
     assert words.introduce("10.0.0.2", "10.0.1.2", "10.0.0.9") == "web (10.0.0.2, 10.0.1.2) and 10.0.0.9"
     assert words.mention("10.0.0.2") == "web"
@@ -127,7 +128,7 @@ def test_introduced_once():
     assert words.legend(["10.0.0.2", "10.0.0.3"]) == []
 
 
-def test_seen_at_takes_the_earliest_frame_of_each_point():
+def test_seen_at_takes_earliest_frame_of_each_point():
     evidence = [{"point": point, "file": "f", "frame": frame} for point, frame in (("b", 2), ("a", 3), ("a", 9))]
     assert Words({}).seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]
     assert Words({}).frames(evidence, 3) == ["b #2", "a #3 #9"]
@@ -135,7 +136,7 @@ def test_seen_at_takes_the_earliest_frame_of_each_point():
     assert Words({}).places(["a", "b", "c"]) == "a +2"
 
 
-def test_what_counts_as_one_column_is_one():
+def test_narrow_characters_take_one_column():
     """Against the tables of wcwidth, every character of them."""
     narrow = [char for char in map(chr, range(sys.maxunicode)) if re.match(f"[{text.NARROW}]", char)]
     assert len(narrow) > 500

@@ -18,14 +18,14 @@ PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
 needs_tshark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
 
 
-def test_a_translated_flow_is_found_by_the_end_that_stayed():
+def test_nat_filter_uses_the_end_that_stayed():
     snat, dnat, icmp = document(sample.bridge())["nat"]
     assert wireshark.nat(snat) == "ip.addr == 192.168.111.129 && tcp.port == 7000 && tcp.port == 5555"
     assert wireshark.nat(dnat) == "ip.addr == 192.168.111.129 && tcp.port == 51514 && tcp.port in {80, 8080}"
     assert wireshark.nat(icmp) == "ip.addr == 192.168.111.129 && icmp.ident in {4242, 51554}"
 
 
-def test_both_ends_rewritten():
+def test_nat_filter_of_both_ends_has_both_forms():
     row = document(sample.bridge())["nat"][0]
     row["after"] = {"src": "172.17.0.1", "sport": 5555, "dst": "172.17.0.2", "dport": 80, "point": "A/docker0"}
     assert wireshark.nat(row) == (
@@ -57,11 +57,11 @@ def test_both_ends_rewritten():
         ),
     ],
 )
-def test_tunnels(change, expected):
+def test_tunnel_filter_of_each_kind(change, expected):
     assert wireshark.tunnel(document(sample.overlay())["tunnels"][0] | change) == expected
 
 
-def test_the_best_filter_is_about_the_worst_news():
+def test_best_filter_shows_the_worst_finding():
     assert wireshark.best(document(sample.overlay())) == ("mtu-blackhole", "frame.number in {17, 19}")
     assert wireshark.best(document(sample.overlay(), only=["tunnels"])) == ("the vxlan tunnel", "vxlan.vni == 4097")
     assert wireshark.best(document(sample.empty())) is None
@@ -77,7 +77,7 @@ def found_by_tshark(capture: Path, display_filter: str) -> set[int]:
 
 @needs_tshark
 @pytest.mark.parametrize("name", ["bridge", "overlay"])
-def test_tshark_finds_the_evidence_by_our_filter(name):
+def test_tshark_finds_evidence_by_filter(name):
     from capnet.analysis.engine import analyze
 
     capture = PCAPS / f"{name}.pcapng"
