@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRows, Observations, PerFlow
 
 # One bridged flow has the same values of these at every port of the bridge.
 _BRIDGED_COLUMNS = [
@@ -35,7 +35,7 @@ def correct_bridge_times(context: Context, observations: Observations) -> Observ
     wanted[:, 1] = ingress[wanted[:, 1]]
     at_port = order[np.minimum(np.searchsorted(keys[order], row_hash(wanted)), len(order) - 1)]
     is_same = (observations[at_port][:, [schema.OBS_DIGEST, schema.OBS_FLOW]] == wanted).all(axis=1)
-    # A repeated digest pairs the second duplicate with the first packet: it is later already and stays where it is.
+    # Of a repeated digest the first packet at the port is taken. What the bridge did not see later stays as it is.
     is_late = is_same & (observations[at_port, schema.OBS_TIME] < observations[at_bridge, schema.OBS_TIME])
     observations = observations.copy()
     observations[at_bridge[is_late], schema.OBS_TIME] = observations[at_port[is_late], schema.OBS_TIME] + 1
@@ -52,7 +52,7 @@ def _ingress_flows(context: Context) -> PerFlow:
     """For each flow row at a bridge that other ports saw earlier, the row at its ingress port; else -1."""
     flows = context.flows
     ingress = np.full(len(flows), -1)
-    bridge_rows: np.ndarray = np.flatnonzero(is_at_bridge(context))
+    bridge_rows: FlowRows = np.flatnonzero(is_at_bridge(context))
     if not len(bridge_rows):
         return ingress
     hosts = [host_of(point.name) or "" for point in context.points]

@@ -39,6 +39,7 @@ class DistanceBounds(NamedTuple):
 
     @property
     def is_two_sided(self) -> bool:
+        """Whether there are upper and lower bounds."""
         return bool(self.is_upper.any() and not self.is_upper.all())
 
     def take(self, indexes: Values) -> DistanceBounds:

@@ -84,6 +84,7 @@ class Clocks:
 
     @property
     def any_corrected(self) -> bool:
+        """Whether any clock disagrees with its reference."""
         return any(clock.is_corrected for clock in self.all)
 
     def of_flows(self, context: Context) -> PerFlow:

@@ -49,6 +49,7 @@ class LinkEnds:
 
     @property
     def side_links(self) -> Values:
+        """Indexes of the links that are no main link."""
         return np.flatnonzero(self.main != np.arange(len(self.main)))
 
 
