@@ -12,21 +12,20 @@ Verify: `ip route get DESTINATION` on both routers; while the loop exists, each 
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, is_icmp_error, replies, source
+from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import FlowRow, FlowRows
+from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, RECEIVED, SENT, speakers
-from capnet.wire.addresses import address_value, mac_text
-from capnet.wire.numbers import ICMP, ICMP_TIME_EXCEEDED, ICMPV6, ICMPV6_TIME_EXCEEDED
+from capnet.wire.addresses import address_text, address_value, mac_text
+from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED, TCP, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -62,13 +61,16 @@ MIN_FALLS = 3  # of the TTL: a packet that passes one host twice, or `any`, show
 MIN_PASSES_PER_ROUTER = 2  # a capture of several networks shows each router of a path once
 MIN_PASSES_WITHOUT_MACS = 8  # the routers cannot be counted: more than a path has in one capture
 MAX_ROUND_NS = 1_000_000_000  # between two passes: beyond, it is an equal packet sent again
-MAX_FLOWS = 1000  # with loops, or with "time exceeded", that are looked at one by one
-MAX_QUOTED_FLOWS = 64  # with the ports of one error: of more, as in a scan, it does not say which it is about
+MAX_FLOWS = 1000  # with loops, that are looked at one by one
 MAX_ERROR_FRAMES = 4  # of "time exceeded" in the evidence
 
 _PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
-_SENDER = [*_PLACE, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DPORT]
-_ERROR_ABOUT = [*_PLACE, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT]
+_ENDS = [schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_QUOTED_PLACE = [schema.ICMP_POINT, schema.ICMP_VIA, schema.ICMP_VIA_VNI]
+_QUOTED_ENDS = [
+    schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI,
+    schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT,
+]  # fmt: skip
 
 
 class _Loop(NamedTuple):
@@ -82,10 +84,11 @@ class _Loop(NamedTuple):
 
 
 class _TimeExceeded(NamedTuple):
-    """An ICMP error flow, and a flow that it is about."""
+    """ICMP errors that are alike: their row, their sender, both addresses of the packets that they quote."""
 
-    error_row: int
     row: int
+    sender: str
+    ends: tuple[str, str]
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -96,19 +99,18 @@ def diagnose(context: Context) -> list[Finding]:
         by_routers.setdefault(_routers(context, context.flows[loop.row]), []).append(loop)
     looping = {_ends(context.flows[loop.row]) for loop in loops}
     findings = [_seen(context, routers, by_routers[routers], errors) for routers in sorted(by_routers)]
-    inferred = [error for error in errors if _ends(context.flows[error.row]) not in looping]
-    return findings + _inferred(context, inferred)
+    return findings + _inferred(context, [error for error in errors if error.ends not in looping])
 
 
 def _seen(context: Context, routers: tuple[int, ...], loops: list[_Loop], errors: list[_TimeExceeded]) -> Finding:
     """The finding about loops between the same routers, given by their MACs."""
     flows = context.flows
     ends = {_ends(flows[loop.row]) for loop in loops}
-    about = [error.error_row for error in errors if _ends(flows[error.row]) in ends]
+    errors = [error for error in errors if error.ends in ends]
     points = sorted({context.points[flows[loop.row, schema.FLOW_POINT]].name for loop in loops})
     sources = sorted({src for src, _ in ends}, key=address_value)
     destinations = sorted({dst for _, dst in ends}, key=address_value)
-    senders = sorted({source(flows[row]) for row in about}, key=address_value)
+    senders = sorted({error.sender for error in errors}, key=address_value)
     names = [_router_name(context, mac, int(flows[loops[0].row, schema.FLOW_POINT])) for mac in routers]
     first, last = max(loop.first_ttl for loop in loops), min(loop.last_ttl for loop in loops)
     packets = sum(loop.packets for loop in loops)
@@ -136,45 +138,56 @@ def _seen(context: Context, routers: tuple[int, ...], loops: list[_Loop], errors
             "ttl_last": last,
             "time_exceeded_by": senders,
         },
-        _evidence(context, loops, about),
+        _evidence(context, loops, errors),
     )
 
 
 def _inferred(context: Context, errors: list[_TimeExceeded]) -> list[Finding]:
     """Findings where the passes were not captured: flows with a TTL that no path uses up, and without an answer."""
-    flows, answers = context.flows, replies(context)
     by_sender: dict[str, list[_TimeExceeded]] = {}
-    for _, group in groupby(errors, key=lambda error: error.error_row):
-        about = list(group)
-        rows = [error.row for error in about]
-        # The error names no destination: it must hold for each flow that it may be about.
-        if (flows[rows, schema.FLOW_TTL_MIN] >= MIN_TTL).all() and (answers[rows] < 0).all():
-            by_sender.setdefault(source(flows[about[0].error_row]), []).extend(about)
+    first_ttls: dict[str, int] = {}
+    for error, first_ttl in zip(errors, _ttls_of_unanswered(context, errors), strict=True):
+        if first_ttl >= MIN_TTL:
+            by_sender.setdefault(error.sender, []).append(error)
+            first_ttls[error.sender] = max(first_ttls.get(error.sender, 0), first_ttl)
     findings = []
-    for sender, about in sorted(by_sender.items()):
-        ends = {_ends(flows[error.row]) for error in about}
-        sources = sorted({src for src, _ in ends}, key=address_value)
-        destinations = sorted({dst for _, dst in ends}, key=address_value)
-        first = int(flows[[error.row for error in about], schema.FLOW_TTL_MAX].max())
-        error_rows = sorted({error.error_row for error in about})
-        findings.append(
-            Finding(
-                NAME,
-                "warning",
-                INFERRED.fill(
-                    sources=several(sources), destinations=several(destinations), first=first, senders=sender
-                ),
-                INFERRED_FIX.fill(destination=destinations[0], senders=sender),
-                {
-                    "sources": sources[:MAX_EVIDENCE],
-                    "destinations": destinations[:MAX_EVIDENCE],
-                    "ttl_first": first,
-                    "time_exceeded_by": [sender],
-                },
-                sorted(_first_frame(context, row) for row in error_rows)[:MAX_EVIDENCE],
-            )
+    for sender, of_sender in sorted(by_sender.items()):
+        sources = sorted({error.ends[0] for error in of_sender}, key=address_value)
+        destinations = sorted({error.ends[1] for error in of_sender}, key=address_value)
+        says = INFERRED.fill(
+            sources=several(sources), destinations=several(destinations), first=first_ttls[sender], senders=sender
         )
+        facts: dict[str, object] = {
+            "sources": sources[:MAX_EVIDENCE],
+            "destinations": destinations[:MAX_EVIDENCE],
+            "ttl_first": first_ttls[sender],
+            "time_exceeded_by": [sender],
+        }
+        fix = INFERRED_FIX.fill(destination=destinations[0], senders=sender)
+        evidence = sorted(_error_frame(context, error) for error in of_sender)[:MAX_EVIDENCE]
+        findings.append(Finding(NAME, "warning", says, fix, facts, evidence))
     return findings
+
+
+def _ttls_of_unanswered(context: Context, errors: list[_TimeExceeded]) -> list[int]:
+    """For each error, the smallest TTL of the flows that it quotes, at its point; 0 without any, or with an answer."""
+    if not errors:
+        return []
+    flows, answers = context.flows, replies(context)
+    has_ports = is_one_of(flows[:, schema.FLOW_PROTO], (TCP, UDP))[:, None]
+    flow_ports = np.where(has_ports, flows[:, [schema.FLOW_SPORT, schema.FLOW_DPORT]], -1)  # as errors quote them
+    flow_keys = row_hash(np.hstack((flows[:, _PLACE + _ENDS], flow_ports)))
+    quoted_keys = row_hash(context.icmp_errors[[error.row for error in errors]][:, _QUOTED_PLACE + _QUOTED_ENDS])
+    rows = np.flatnonzero(is_among(flow_keys, quoted_keys))
+    if not len(rows):
+        return [0] * len(errors)
+    rows = rows[np.argsort(flow_keys[rows], kind="stable")]
+    keys = flow_keys[rows]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+    is_answered = np.maximum.reduceat(answers[rows], starts) >= 0
+    ttls = np.where(is_answered, 0, np.minimum.reduceat(flows[rows, schema.FLOW_TTL_MIN], starts))
+    ttl_of_key = dict(zip(keys[starts].tolist(), ttls.tolist(), strict=True))
+    return [ttl_of_key.get(key, 0) for key in quoted_keys.tolist()]
 
 
 def _loops(context: Context) -> list[_Loop]:
@@ -245,38 +258,36 @@ def _router_name(context: Context, mac: int, point: int) -> str:
 
 
 def _time_exceeded(context: Context) -> list[_TimeExceeded]:
-    """Flows of "time exceeded" with the flows of the same point that they may be about, by rows of the errors."""
-    flows = context.flows
-    kinds = ((ICMP, ICMP_TIME_EXCEEDED), (ICMPV6, ICMPV6_TIME_EXCEEDED))
-    is_error = np.zeros(len(flows), dtype=bool)
-    for proto, icmp_type in kinds:
-        is_error |= (flows[:, schema.FLOW_PROTO] == proto) & (flows[:, schema.FLOW_KIND] == icmp_type * 256)
-    error_rows: FlowRows = np.flatnonzero(is_error & (flows[:, schema.FLOW_SPORT] >= 0))[:MAX_FLOWS]
-    if not len(error_rows):
-        return []
-    keys = row_hash(flows[error_rows[:, None], _ERROR_ABOUT])
-    sender_keys = row_hash(flows[:, _SENDER])
-    rows = np.flatnonzero(is_among(sender_keys, keys))
-    _, key_numbers, counts = np.unique(sender_keys[rows], return_inverse=True, return_counts=True)
-    by_key: dict[int, list[int]] = {}
-    for row in rows[counts[key_numbers] <= MAX_QUOTED_FLOWS].tolist():
-        if not is_icmp_error(flows[row]):
-            by_key.setdefault(int(sender_keys[row]), []).append(row)
-    pairs = zip(error_rows.tolist(), keys.tolist(), strict=True)
-    return [_TimeExceeded(error_row, row) for error_row, key in pairs for row in by_key.get(key, ())]
+    """The rows of "time exceeded" that quote a packet's addresses, in order of first sight."""
+    table = context.icmp_errors
+    is_v6 = table[:, schema.ICMP_IS_V6] > 0
+    icmp_type = np.where(is_v6, ICMPV6_TIME_EXCEEDED, ICMP_TIME_EXCEEDED)
+    is_expired = (table[:, schema.ICMP_TYPE] == icmp_type) & (table[:, schema.ICMP_CODE] == 0)
+    is_expired &= table[:, schema.ICMP_QUOTED_PROTO] >= 0
+    errors = []
+    for row in np.flatnonzero(is_expired).tolist():
+        error = table[row].tolist()
+        sender = address_text(error[schema.ICMP_SRC_HI], error[schema.ICMP_SRC_LO])
+        ends = (
+            address_text(error[schema.ICMP_QUOTED_SRC_HI], error[schema.ICMP_QUOTED_SRC_LO]),
+            address_text(error[schema.ICMP_QUOTED_DST_HI], error[schema.ICMP_QUOTED_DST_LO]),
+        )
+        errors.append(_TimeExceeded(row, sender, ends))
+    return errors
 
 
-def _evidence(context: Context, loops: list[_Loop], error_rows: list[int]) -> list[Evidence]:
+def _evidence(context: Context, loops: list[_Loop], errors: list[_TimeExceeded]) -> list[Evidence]:
     """The first passes at each point, and the first frames of "time exceeded"."""
-    errors = sorted({_first_frame(context, row) for row in error_rows})[:MAX_ERROR_FRAMES]
+    error_frames = sorted({_error_frame(context, error) for error in errors})[:MAX_ERROR_FRAMES]
     of_point = {int(context.flows[loop.row, schema.FLOW_POINT]): loop for loop in reversed(loops)}
-    share = max(1, (MAX_EVIDENCE - len(errors)) // len(of_point))
+    share = max(1, (MAX_EVIDENCE - len(error_frames)) // len(of_point))
     passes = [context.evidence(point, frame) for point, loop in of_point.items() for frame in loop.frames[:share]]
-    return sorted([*passes, *errors])[:MAX_EVIDENCE]
+    return sorted([*passes, *error_frames])[:MAX_EVIDENCE]
 
 
-def _first_frame(context: Context, row: int) -> Evidence:
-    return context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME]))
+def _error_frame(context: Context, error: _TimeExceeded) -> Evidence:
+    point, frame = context.icmp_errors[error.row, [schema.ICMP_POINT, schema.ICMP_FIRST_FRAME]].tolist()
+    return context.evidence(point, frame)
 
 
 def _ends(flow: FlowRow) -> tuple[str, str]:

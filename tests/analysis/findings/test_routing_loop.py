@@ -128,19 +128,30 @@ def test_time_exceeded_about_normal_ttl_is_told(tmp_path: Path) -> None:
     assert [frame["frame"] for frame in finding["evidence"]] == [2]
 
 
+def test_time_exceeded_over_ipv6_is_told(tmp_path: Path) -> None:
+    net = Network(["B/ens33"])
+    packet = udp("[fd00::129]:5000 > [fd00:244::7]:7000", b"x")
+    net.pass_by(("B/ens33", packet))
+    net.pass_by(("B/ens33", ping("fd00::1 > fd00::129", 0, 0, packet.ip()[:48], icmp=(3, 0))))
+    (finding,) = of_story(net, tmp_path, "routing-loop")
+    assert finding["facts"]["destinations"] == ["fd00:244::7"]
+    assert finding["facts"]["time_exceeded_by"] == ["fd00::1"]
+
+
 @pytest.mark.parametrize(("ttl", "answered"), [(1, False), (30, False), (64, True)])
 def test_time_exceeded_of_small_ttl_or_answered_is_silent(tmp_path: Path, ttl: int, answered: bool) -> None:
     assert time_exceeded(tmp_path, ttl, answered=answered) == []
 
 
-def test_time_exceeded_that_may_be_about_many_flows_is_silent(tmp_path: Path) -> None:
-    """A scan from one port: the error's ports do not say which of the destinations it is about."""
+def test_time_exceeded_in_a_scan_is_told_of_its_destination(tmp_path: Path) -> None:
+    """Many flows have the same ports; the error quotes the one that it is about."""
     net = Network(["B/ens33"])
     for number in range(100):
         packet = udp(f"{B}:5000 > 10.244.77.{number}:7000", b"%d" % number, ident=number + 1)
         net.pass_by(("B/ens33", packet))
     net.pass_by(("B/ens33", about(ping(f"{ROUTER} > {B}", 0, 0, icmp=(11, 0)), packet)))
-    assert of_story(net, tmp_path, "routing-loop") == []
+    (finding,) = of_story(net, tmp_path, "routing-loop")
+    assert finding["facts"]["destinations"] == ["10.244.77.99"]
 
 
 @pytest.mark.parametrize("order", ["rising", "falling"])
