@@ -45,20 +45,21 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analysis.engine import Options, study
-    from capnet.record.bundle.annotation import Collected, annotate
+    from capnet.record.bundle.annotation import annotate
+    from capnet.record.bundle.other_blocks import SourceBlocks
     from capnet.report.text import count, number
 
     with terminated_is_interrupted():
-        collected = Collected()
-        found = study(sources, known, Options(vxlan_port=vxlan_port or 0), on_block=collected.see, links_only=True)
+        source_blocks = SourceBlocks()
+        found = study(sources, known, Options(vxlan_port=vxlan_port or 0), on_block=source_blocks.see, links_only=True)
         if isinstance(target, Path):
             try:
                 with whole(target) as file:
-                    written = annotate(found, collected, file.write)
+                    written = annotate(found, source_blocks, file.write)
             except OSError as error:
                 raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
         else:
-            written = annotate(found, collected, target.write)
+            written = annotate(found, source_blocks, target.write)
             target.flush()
     one_in = found.report.correlation["one_in"]
     click.echo(

@@ -111,12 +111,12 @@ from capnet.record.bundle import annotation
 
 whole, number = annotation.annotate, int(sys.argv.pop())
 
-def half(study, collected, write, *more):
+def half(study, source_blocks, write, *more):
     def writing(data):
         write(data)
         print(len(os.listdir()), flush=True)
         os.kill(os.getpid(), number)
-    return whole(study, collected, writing, *more)
+    return whole(study, source_blocks, writing, *more)
 
 annotation.annotate = half
 import signal

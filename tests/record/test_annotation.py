@@ -18,7 +18,8 @@ import pytest
 
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Options, Source, analyze, study
-from capnet.record.bundle.annotation import Collected, annotate
+from capnet.record.bundle.annotation import annotate
+from capnet.record.bundle.other_blocks import SourceBlocks
 from capnet.report.document import document
 from capnet.topology import Topology, topology_path
 from capnet.wire.addresses import address_text
@@ -41,10 +42,10 @@ def by_name(path: Path) -> str:
 
 
 def annotated(sources, out: Path, compiled: bool = False, topology: Topology | None = None):
-    collected = Collected()
-    found = study(sources, topology, Options(compiled=compiled), on_block=collected.see)
+    source_blocks = SourceBlocks()
+    found = study(sources, topology, Options(compiled=compiled), on_block=source_blocks.see)
     with out.open("wb") as file:
-        annotate(found, collected, file.write)
+        annotate(found, source_blocks, file.write)
     return found
 
 
@@ -416,10 +417,10 @@ def test_every_frame_has_its_id_where_only_a_sample_was_compared(tmp_path):
             )  # fmt: skip
             outside = segment.routed(src="192.168.111.128", sport=20_000 + flow)
             net.pass_by(("A/veth1", segment), ("A/docker0", segment), ("A/ens33", outside))
-    collected = Collected()
-    found = study(net.write(tmp_path), options=Options(budget=256), on_block=collected.see)
+    source_blocks = SourceBlocks()
+    found = study(net.write(tmp_path), options=Options(budget=256), on_block=source_blocks.see)
     with (tmp_path / "out.pcapng").open("wb") as file:
-        annotate(found, collected, file.write)
+        annotate(found, source_blocks, file.write)
     assert found.context.sample_share < 0.2
     ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
     assert ids[0::3] == ids[1::3] == ids[2::3]

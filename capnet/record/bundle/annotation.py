@@ -1,64 +1,34 @@
-"""A capture written again with what was found out: the same packet carries the same id at every point.
+"""Writes a capture again with packet ids and comments: the same packet has the same id at every capture point.
 
-Frames keep their bytes, times, lengths and order. Each gets `epb_packetid` (equal for the same packet wherever it was
-seen, `trace.packet_ids`) and, where something happened to it since the hop before, a comment that says what. One pcapng
-file stays what it was, block by block; several files, and pcap, become one section with an interface per point.
+Input: a `Study` and the blocks of its first pass. Output: pcapng. Frames keep their bytes, times, lengths and order.
+Each gets `epb_packetid` (`trace.packet_ids`), and a comment that says what happened to it since the previous hop.
+One pcapng file stays what it was, block by block; several files, and pcap, become one section (`other_blocks`).
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from capnet import __version__
 from capnet.analysis.engine import Study
 from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_again
 from capnet.errors import UnreadableInput, UsageError
-from capnet.record.bundle import previous_hop
-from capnet.record.bundle.packet_comments import LONGEST_COMMENT, Notes
-from capnet.record.bundle.pcapng_blocks import (
-    INTERFACE_NUMBERS,
-    encodable,
-    is_mac,
-    kind_of,
-    made_block,
-    order_of,
-    statistics,
-    turned_names,
-)
-from capnet.record.bundle.previous_hop import Hops
+from capnet.record.bundle import previous_hop_kernel as hop
+from capnet.record.bundle.other_blocks import KeptBlocks, MergedBlocks, Output, SourceBlocks, merged_head
+from capnet.record.bundle.packet_comments import MAX_COMMENT_BYTES, PacketComments
+from capnet.record.bundle.previous_hop import PreviousHops
 from capnet.wire import fields
 from capnet.wire.capture import Capture
-from capnet.wire.formats import pcapng, pcapng_emit, pcapng_walk
-from capnet.wire.formats import pcapng_writer as writer
+from capnet.wire.formats import pcapng_emit
 from capnet.wire.formats.pcap import PcapReader
-
-
-class Collected:
-    """What a first pass over the sources must keep of their other blocks: its `see` is the `on_block` of the study.
-
-    `interfaces`: per source, interface description blocks and whether they are big-endian. `names`: all name records.
-    """
-
-    def __init__(self) -> None:
-        self.interfaces: dict[int, list[tuple[bytes, bool]]] = {}
-        self.names = pcapng.Names()
-
-    def see(self, source: int, block: bytes, big: bool) -> None:
-        kind = kind_of(block, big)
-        if kind == pcapng.INTERFACE_DESCRIPTION:
-            self.interfaces.setdefault(source, []).append((block, big))
-        elif kind == pcapng.NAME_RESOLUTION:
-            pcapng.parse_names(block, big, self.names)
 
 
 @dataclass
 class Written:
-    """What was written, in frames."""
+    """Frames that were written, that have an id, and that have a comment."""
 
     frames: int = 0
     named: int = 0
@@ -67,18 +37,18 @@ class Written:
 
 @dataclass
 class _Stream:
-    """One source on its way through: its current block, and how far it has been written."""
+    """One source: its current block, and how far it has been written."""
 
     number: int
     blocks: Iterator[IdentifiedBlock]
     capture: Capture
     named: IdentifiedBlock | None = None
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of depth 0
-    times: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # never falling
+    times: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # ns, made non-decreasing
     at: int = 0
 
     def advance(self) -> None:
-        """Take the next block that holds frames; `named` is None when there is none."""
+        """Takes the next block that holds frames; `named` is None when there is none."""
         latest = int(self.times[-1]) if len(self.times) else 0
         for named in self.blocks:
             rows = np.flatnonzero(named.block.rows[:, fields.DEPTH] == 0)
@@ -90,46 +60,52 @@ class _Stream:
         self.named = None
 
 
+class _Part(NamedTuple):
+    """Frames of one stream that are written together: a row each of `table` (`pcapng_emit`) and `sights`."""
+
+    stream: _Stream
+    table: np.ndarray
+    sights: np.ndarray
+    times: np.ndarray
+
+
 def annotate(
     study: Study,
-    collected: Collected,
+    source_blocks: SourceBlocks,
     write: Callable[[Any], object],
     progress: Callable[[int], None] | None = None,
 ) -> Written:
-    """Read the sources of `study` once more and `write` the annotated capture, piece by piece.
+    """Reads the sources of `study` once more and writes the annotated capture, piece by piece.
 
-    `progress` is called with the number of frames written so far. Raises UnreadableInput, and UsageError for what
-    cannot be merged.
+    `progress` is called with the number of frames written so far. Raises UnreadableInput, and UsageError for sources
+    that cannot be merged.
     """
-    return _Annotation(study, collected, write).run(progress)
+    return _Annotation(study, source_blocks, write).run(progress)
 
 
 class _Annotation:
-    def __init__(self, study: Study, collected: Collected, write: Callable[[Any], object]) -> None:
+    def __init__(self, study: Study, source_blocks: SourceBlocks, write: Callable[[Any], object]) -> None:
         self.study = study
-        self.collected = collected
-        self.write = write
+        self.source_blocks = source_blocks
+        self.output = Output(write)
         self.packets = PacketIds(study)
-        self.notes = Notes(study)
-        self.as_it_was = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
+        self.comments = PacketComments(study)
+        self.hops = PreviousHops(study, self.packets)
         self.written = Written()
-        self.number = 0  # of the last frame, as Wireshark counts
-        self._first_interface = 0  # of the current section
-        self._seen_interfaces = 0
-        self._begun = False
-        self.hops = Hops(study, self.packets)
+        is_kept = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
+        self.kept = KeptBlocks(study, source_blocks, self.output) if is_kept else None
         self._out = np.zeros(1 << 20, dtype=np.uint8)
-        self._comment = np.zeros(LONGEST_COMMENT + 32, dtype=np.uint8)
+        self._comment = np.zeros(MAX_COMMENT_BYTES + 32, dtype=np.uint8)  # and the frame number
 
     def run(self, progress: Callable[[int], None] | None) -> Written:
-        if not self.as_it_was:
-            self.write(self._head())
+        if self.kept is None:
+            self.output.write(merged_head(self.study, self.source_blocks))
         captures: list[Capture] = []
         try:
             streams = []
-            for number in range(len(self.study.sources)):
-                told = self._as_it_was if self.as_it_was else _Merged(self, number)
-                captures.append(open_again(self.study, number, told))
+            for number, base in enumerate(self.study.bases[: len(self.study.sources)]):
+                on_block = self.kept or MergedBlocks(self.output, base)
+                captures.append(open_again(self.study, number, on_block))
                 streams.append(_Stream(number, self._named(number, captures[-1]), captures[-1]))
             for stream in streams:
                 stream.advance()
@@ -148,62 +124,70 @@ class _Annotation:
         for block in capture.blocks():
             yield self.packets.identify(number, self.study.bases[number], capture, block)
 
-    # -- frames ------------------------------------------------------------------------------------
     def _batch(self, streams: list[_Stream]) -> None:
-        """Write, in time order, what no block still to come can precede; then take new blocks."""
+        """Writes, in time order, the frames that no block still to come can precede; then takes new blocks."""
         live = [stream for stream in streams if stream.named]
-        until = min(int(stream.times[-1]) for stream in live)
-        parts = []
-        for stream in live:
-            stop = int(np.searchsorted(stream.times, until, side="right"))
-            if stop > stream.at:
-                parts.append((stream, self._table(stream, stop), stream.times[stream.at : stop]))
-                stream.at = stop
-        order = np.argsort(np.concatenate([times for _, _, times in parts]), kind="stable")
-        seen = np.concatenate([sights for _, (_, sights), _ in parts])
+        parts = self._parts(live)
+        order = np.argsort(np.concatenate([part.times for part in parts]), kind="stable")
+        sights = np.concatenate([part.sights for part in parts])
         since, shape = (np.empty(len(order), dtype=np.int64) for _ in range(2))
-        since[order], shape[order] = self.hops.before(seen[order], self.number)
-        place = np.empty(len(order), dtype=np.int64)
-        place[order] = np.arange(len(order))
+        since[order], shape[order] = self.hops.before(sights[order], self.output.number)
+        position = np.empty(len(order), dtype=np.int64)  # in the output, per frame of the parts
+        position[order] = np.arange(len(order))
         sizes = np.empty(len(order), dtype=np.int64)
         start = 0
-        for stream, (table, sights), _ in parts:
-            stop = start + len(table)
-            table[:, pcapng_emit.SINCE] = since[start:stop]
-            flows = sights[:, previous_hop.FLOW]
-            told = np.flatnonzero(flows >= 0)
-            table[:, pcapng_emit.TEXT] = -1
-            table[told, pcapng_emit.TEXT], table[told, pcapng_emit.TEXT_END] = self.notes.of(
-                flows[told], shape[start:stop][told], since[start:stop][told]
-            )
-            self.written.commented += int((table[:, pcapng_emit.TEXT] >= 0).sum())
-            self._emit(stream, table, False)
-            sizes[place[start:stop]] = table[:, pcapng_emit.LENGTH]
+        for part in parts:
+            stop = start + len(part.table)
+            self._comment_on(part, since[start:stop], shape[start:stop])
+            self._emit(part, False)
+            sizes[position[start:stop]] = part.table[:, pcapng_emit.LENGTH]
             start = stop
-        begins = np.concatenate([[0], np.cumsum(sizes)])
-        if begins[-1] > len(self._out):
-            self._out = np.zeros(int(begins[-1]), dtype=np.uint8)
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        if offsets[-1] > len(self._out):
+            self._out = np.zeros(int(offsets[-1]), dtype=np.uint8)
         start = 0
-        for stream, (table, _), _ in parts:
-            table[:, pcapng_emit.OUT] = begins[place[start : start + len(table)]]
-            self._emit(stream, table, True)
-            start += len(table)
-        self.write(self._out[: int(begins[-1])].data)
-        self.number += len(order)
+        for part in parts:
+            part.table[:, pcapng_emit.OUT] = offsets[position[start : start + len(part.table)]]
+            self._emit(part, True)
+            start += len(part.table)
+        self.output.write(self._out[: int(offsets[-1])].data)
+        self.output.number += len(order)
         self.written.frames += len(order)
         for stream in live:
             if stream.at == len(stream.rows):
                 stream.advance()
 
+    def _parts(self, live: list[_Stream]) -> list[_Part]:
+        """Each stream's frames up to the earliest time at which a stream's block ends."""
+        until = min(int(stream.times[-1]) for stream in live)
+        parts = []
+        for stream in live:
+            stop = int(np.searchsorted(stream.times, until, side="right"))
+            if stop > stream.at:
+                parts.append(_Part(stream, *self._table(stream, stop), stream.times[stream.at : stop]))
+                stream.at = stop
+        return parts
+
+    def _comment_on(self, part: _Part, since: np.ndarray, shape: np.ndarray) -> None:
+        """Fills the columns of the table that say which comment a frame gets."""
+        table, flows = part.table, part.sights[:, hop.FLOW]
+        table[:, pcapng_emit.SINCE] = since
+        table[:, pcapng_emit.TEXT] = -1
+        followed = np.flatnonzero(flows >= 0)
+        table[followed, pcapng_emit.TEXT], table[followed, pcapng_emit.TEXT_END] = self.comments.of(
+            flows[followed], shape[followed], since[followed]
+        )
+        self.written.commented += int((table[:, pcapng_emit.TEXT] >= 0).sum())
+
     def _table(self, stream: _Stream, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """The frames of a stream up to `stop`, for `pcapng_emit.emit`, and for `Hops.before`."""
+        """(table for `pcapng_emit.emit`, sights for `PreviousHops.before`) of a stream's frames up to `stop`."""
         named = stream.named
         assert named is not None
         rows = stream.rows[stream.at : stop]
         decoded = named.block.rows
         table = np.zeros((len(rows), pcapng_emit.WIDTH), dtype=np.int64)
         timed = decoded[rows, fields.TIME] >= 0
-        if not (self.as_it_was or timed.all()):
+        if self.kept is None and not timed.all():
             raise UsageError(
                 f"{self.study.sources[stream.number].label}: has packets without a time (simple packet blocks), "
                 "which cannot be merged with others; annotate this file alone"
@@ -212,7 +196,7 @@ class _Annotation:
         table[:, pcapng_emit.CAPLEN] = decoded[rows, fields.CAPLEN]
         table[:, pcapng_emit.WIRELEN] = decoded[rows, fields.WIRELEN]
         table[:, pcapng_emit.TIMED] = timed
-        shift = -self._first_interface if self.as_it_was else named.first_point
+        shift = -self.kept.first_interface if self.kept else named.first_point
         table[:, pcapng_emit.INTERFACE] = decoded[rows, fields.POINT] + shift
         ids = np.where(timed, named.ids[rows], 0)
         table[:, pcapng_emit.ID] = ids
@@ -221,8 +205,9 @@ class _Annotation:
         self.written.named += int((ids > 0).sum())
         return table, self.hops.sights(ids, flows, decoded[named.id_rows[rows]])
 
-    def _emit(self, stream: _Stream, table: np.ndarray, write: bool) -> None:
-        named = stream.named
+    def _emit(self, part: _Part, write: bool) -> None:
+        """Sets the lengths of the part's blocks, or writes the blocks to `_out`."""
+        named = part.stream.named
         assert named is not None
         capture, view = named.capture, self.packets.machine.view
         buf = self.packets.machine.bytes(named.block.raw)
@@ -230,102 +215,6 @@ class _Annotation:
         big = capture.big
         self.packets.machine.run(pcapng_emit.emit)(
             buf, head.record_header & 255 if head else 0, 1_000_000_000 // head.unit if head else 0,
-            int(big), int(big if self.as_it_was else False), view(table.reshape(-1)), len(table),
-            view(self.notes.texts), view(self._comment), view(self._out), int(write),
+            int(big), int(big if self.kept else False), view(part.table.reshape(-1)), len(part.table),
+            view(self.comments.texts), view(self._comment), view(self._out), int(write),
         )  # fmt: skip
-
-    # -- blocks that are no packets ------------------------------------------------------------------
-    def _as_it_was(self, block: bytes, big: bool) -> None:
-        """One pcapng file: its other blocks stay where they are."""
-        kind = kind_of(block, big)
-        if kind == pcapng.SECTION_HEADER:
-            self._first_interface = self._seen_interfaces
-            # The section grows: its length is left unspecified (section 4.1).
-            self.write(block[:16] + b"\xff" * 8 + block[24:])
-            if not self._begun:
-                self._begun = True
-                self.write(self._names(big))
-            return
-        if kind == pcapng.INTERFACE_DESCRIPTION:
-            block = self._named_interface(block, big, self._seen_interfaces, big)
-            self._seen_interfaces += 1
-        if pcapng_walk.is_numbered(kind):
-            self.number += 1
-        self.write(block)
-
-    def _head(self) -> bytes:
-        """Section header, interfaces and names of a file that did not have them so."""
-        blocks = [writer.section(userappl=f"capnet {__version__}")]
-        points = self.study.report.points
-        at = 0
-        for number, given in enumerate(self.study.report.inputs):
-            for block, big in self.collected.interfaces.get(number, []):
-                blocks.append(self._named_interface(block, big, at, False))
-                at += 1
-            if given.format == "pcap":
-                with open_again(self.study, number) as capture:
-                    assert isinstance(capture, PcapReader)
-                    head = capture.header
-                    blocks.append(
-                        writer.interface(
-                            encodable(points[at].name),
-                            linktype=head.linktype,
-                            snaplen=head.snaplen,
-                            resolution=9 if head.unit == 1 else 6,
-                        )
-                    )
-                at += 1
-        return b"".join([*blocks, self._names(False)])
-
-    def _named_interface(self, block: bytes, big: bool, number: int, big_out: bool) -> bytes:
-        """An interface block; with the name of its point when it has another or none."""
-        name = self.study.report.points[number].name
-        options = list(pcapng.options(block[16:-4], big))
-        own = next((pcapng.text(value) for code, value in options if code == 2), None)
-        if own == name and big == big_out:
-            return block
-        turned = [
-            (code, value[::-1] if big != big_out and INTERFACE_NUMBERS.get(code) == len(value) else value)
-            for code, value in options
-            if code != 2
-        ]
-        linktype, _, snaplen = struct.unpack_from(">HHI" if big else "<HHI", block, 8)
-        body = struct.pack(">HHI" if big_out else "<HHI", linktype, 0, snaplen)
-        return made_block(pcapng.INTERFACE_DESCRIPTION, body, [(2, encodable(name).encode()), *turned], big_out)
-
-    def _names(self, big: bool) -> bytes:
-        """What the report calls addresses and MACs, as a name resolution block; empty when the input names them all."""
-        addresses: list[tuple[str, str]] = []
-        macs: list[tuple[str, str]] = []
-        for key, name in self.study.report.names.items():
-            if self.collected.names.of.get(key) != [name]:
-                (macs if is_mac(key) else addresses).append((key, encodable(name)))
-        if not addresses and not macs:
-            return b""
-        block = writer.names(addresses, macs)
-        return turned_names(block) if big else block
-
-
-class _Merged:
-    """`on_block` of one of several sources: what still means something in the one section that they become."""
-
-    def __init__(self, annotation: _Annotation, source: int) -> None:
-        self.annotation = annotation
-        self.interfaces = annotation.study.bases[source]  # seen so far, those of sources before included
-        self.first = self.interfaces  # of the current section
-
-    def __call__(self, block: bytes, big: bool) -> None:
-        to, kind = self.annotation, kind_of(block, big)
-        if kind == pcapng.SECTION_HEADER:
-            self.first = self.interfaces
-        elif kind == pcapng.INTERFACE_DESCRIPTION:
-            self.interfaces += 1
-        elif kind == pcapng.INTERFACE_STATISTICS:
-            number = int.from_bytes(block[8:12], order_of(big)) + self.first
-            if number < self.interfaces:
-                to.write(statistics(block, big, number))
-        elif kind == pcapng.NAME_RESOLUTION:
-            to.write(turned_names(block) if big else block)
-        elif not big:  # custom blocks, secrets, journal: their bytes mean the same here
-            to.number += pcapng_walk.is_numbered(kind)
-            to.write(block)

@@ -1,4 +1,4 @@
-"""Comments on frames: what happened to the packet since the hop before."""
+"""Comments on frames: what happened to the packet since the previous hop."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from capnet.report.escape import visible
 from capnet.report.words import Words
 from capnet.wire.protocols import KIND_OF_NUMBER
 
-LONGEST_COMMENT = 500  # bytes, without the frame number
-QUIET = ("bridged", "wire")  # happens to every packet: no comment
+MAX_COMMENT_BYTES = 500  # without the frame number; far longer than any that capnet writes
+UNCOMMENTED = ("bridged", "wire")  # these happen to every packet
 
 
-class Notes:
-    """What to say about the frames of a flow: text made when the flow is first met, bytes for the kernel."""
+class PacketComments:
+    """The comments on frames, as bytes for the kernel: made when a flow is first met."""
 
     def __init__(self, study: Study) -> None:
         self.context = study.context
@@ -38,25 +38,25 @@ class Notes:
         self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
 
     def of(self, flows: np.ndarray, shape: np.ndarray, since: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where in `texts` the comments of these flow rows and shapes (`hops.SHAPES`) begin and end, -1 for none.
+        """Where in `texts` the comments of flow rows and shapes (`previous_hop.SHAPES`) begin and end, -1: no comment.
 
-        `since`: the packet's frame at the hop before, 0 if it was not met there. Where flows join, it may have come
-        from another one, of which nothing is said.
+        `since`: the packet's frame at the previous hop, 0: none. Where flows join, a packet without one may have come
+        from another flow, so it gets no comment.
         """
         wanted = flows * len(SHAPES) + shape
-        for each in distinct(wanted[self._from[wanted] == -2]):
-            self._meet(int(each))
-        told = (since > 0) | ~self._joined[flows]
-        return np.where(told, self._from[wanted], -1), np.where(told, self._to[wanted], -1)
+        for key in distinct(wanted[self._from[wanted] == -2]):
+            self._meet(int(key))
+        is_known = (since > 0) | ~self._joined[flows]
+        return np.where(is_known, self._from[wanted], -1), np.where(is_known, self._to[wanted], -1)
 
     def _meet(self, wanted: int) -> None:
         flow, shape = divmod(wanted, len(SHAPES))
         link = int(self.links.before[flow])
-        text = note(self.context, int(self.links.source[link]), flow, int(self.links.ttl_delta[link]), SHAPES[shape])
+        text = comment(self.context, int(self.links.source[link]), flow, int(self.links.ttl_delta[link]), SHAPES[shape])
         if not text:
             self._from[wanted] = -1
             return
-        raw = text.encode("utf-8", "replace")[:LONGEST_COMMENT].decode("utf-8", "ignore").encode()
+        raw = text.encode("utf-8", "replace")[:MAX_COMMENT_BYTES].decode("utf-8", "ignore").encode()
         while self._end + len(raw) > len(self.texts):
             self.texts = np.concatenate([self.texts, np.zeros_like(self.texts)])
         self.texts[self._end : self._end + len(raw)] = np.frombuffer(raw, dtype=np.uint8)
@@ -65,17 +65,17 @@ class Notes:
         self._to[wanted] = self._end
 
 
-def note(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "") -> str:
+def comment(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "") -> str:
     """`DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33`; empty when nothing happened."""
     a, b = context.flows[before], context.flows[flow]
-    says = [_says(change, a, b) for change in hop_changes(context, a, b, ttl_delta) if change not in QUIET]
-    says += [shape] if shape else []
-    if not says:
+    changes = [_change(change, a, b) for change in hop_changes(context, a, b, ttl_delta) if change not in UNCOMMENTED]
+    changes += [shape] if shape else []
+    if not changes:
         return ""
-    return visible(f"{', '.join(says)} since {context.points[int(a[FLOW_POINT])].name}")
+    return visible(f"{', '.join(changes)} since {context.points[int(a[FLOW_POINT])].name}")
 
 
-def _says(change: str, a: np.ndarray, b: np.ndarray) -> str:
+def _change(change: str, a: np.ndarray, b: np.ndarray) -> str:
     words = Words({})
     if change == "dnat":
         return f"DNAT {words.endpoint(destination(a), ports(a)[1])} → {words.endpoint(destination(b), ports(b)[1])}"
