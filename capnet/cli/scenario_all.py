@@ -45,7 +45,7 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
     from capnet.scenario.runner import bundle_path
 
     names = list(library.files())
-    bundle_path(output, names[0])  # that nothing can be written there is said now, not by each of them
+    bundle_path(output, names[0])  # a folder that cannot be written is an error now, not of each scenario
     rounds = Rounds(len(names))
     if lab:
         _in_labs(rounds, names, host, peer, kernel, image=image, output=output)
@@ -73,7 +73,7 @@ def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | Non
     def quietly(line: str) -> None:
         """The kernel is named once for all scenarios that have the same, below."""
 
-    groups: dict[Kernel, list[str]] = {each: [] for each in Kernel}
+    groups: dict[Kernel, list[str]] = {kernel_: [] for kernel_ in Kernel}
     for name in names:
         chosen = lab.kernel_for(library.kernel_needs(name), quietly) if kernel == "auto" else Kernel(kernel)
         groups[chosen].append(name)
@@ -138,7 +138,8 @@ class Rounds:
 
     @property
     def finished(self) -> set[str]:
-        return {each.name for each in self.outcomes}
+        """The scenarios that have an outcome."""
+        return {outcome.name for outcome in self.outcomes}
 
     def step(self, line: str) -> None:
         """A step of a scenario: on a terminal each overwrites the one before."""
@@ -149,17 +150,19 @@ class Rounds:
             click.echo(f"        {line}", err=True)
 
     def say(self, line: str) -> None:
+        """Prints a line of progress."""
         click.echo(f"\r\x1b[K{line}" if self._screen else line, err=True)
 
     def table(self) -> str:
+        """A row per scenario, as wide as the terminal."""
         from tabulate import tabulate
 
         from capnet.cli.output import table_columns
         from capnet.report.escape import visible
 
         rows = [
-            [each.name, each.model, each.packets, each.nat, each.tunnels, visible(each.verdict)]
-            for each in sorted(self.outcomes, key=lambda outcome: outcome.name)
+            [outcome.name, outcome.model, outcome.packets, outcome.nat, outcome.tunnels, visible(outcome.verdict)]
+            for outcome in sorted(self.outcomes, key=lambda outcome: outcome.name)
         ]
         headers = ["scenario", "model", "packets", "NAT", "tunnels", "verdict"]
         fixed = sum(max(len(str(cell)) for cell in column) for column in list(zip(headers, *rows, strict=True))[:3])
@@ -169,7 +172,7 @@ class Rounds:
 
     def code(self) -> int:
         """The worst exit code: a broken claim is worse than something that the machine lacks."""
-        codes = {each.code for each in self.outcomes}
+        codes = {outcome.code for outcome in self.outcomes}
         return int(next((code for code in _WORST_FIRST if code in codes), Exit.OK))
 
 

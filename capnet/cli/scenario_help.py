@@ -52,11 +52,11 @@ def layout(docstring: str, columns: int | None) -> Iterator[str]:
 
 def _sentences(lines: list[str]) -> Iterator[str]:
     """Lines that belong together, as one: a sentence that goes on is indented, and one ends with a full stop."""
-    said = ""
+    sentence = ""
     for line in lines:
-        said = f"{said} {line.strip()}" if said else line
+        sentence = f"{sentence} {line.strip()}" if sentence else line
         if line.endswith("."):
-            yield said
-            said = ""
-    if said:
-        yield said
+            yield sentence
+            sentence = ""
+    if sentence:
+        yield sentence

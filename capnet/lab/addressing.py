@@ -59,22 +59,27 @@ class LabHost:
 
     @property
     def socket(self) -> Path:
+        """The socket of its daemon's API."""
         return self.folder / "docker.sock"
 
     @property
     def docker_url(self) -> str:
+        """DOCKER_HOST for its daemon."""
         return f"unix://{self.socket}"
 
     @property
     def exec_root(self) -> Path:
+        """dockerd's --exec-root."""
         return self.folder / "exec"
 
     @property
     def pidfile(self) -> Path:
+        """dockerd's --pidfile."""
         return self.folder / "dockerd.pid"
 
     @property
     def log(self) -> Path:
+        """What dockerd prints."""
         return self.folder / "dockerd.log"
 
 
@@ -99,6 +104,7 @@ class Lab:
 
     @cached_property
     def hosts(self) -> dict[str, LabHost]:
+        """Both hosts, by name."""
         hosts = {}
         for name, address in ADDRESSES.items():
             namespace = f"capnet-{name}{self.suffix}"

@@ -21,7 +21,7 @@ def build_in_uml(lab: Lab, made: record.Record, lock: int, progress: Progress) -
     progress("it answers; making the lab inside")
     inner.up(lab.folder, progress)
     lab_lock.prepare(lab.folder)
-    made.is_ready()
+    made.mark_ready()
 
 
 def build(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
@@ -39,4 +39,4 @@ def build(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
         image.load(host, archive)
     progress(f"image {addressing.IMAGE} on both, made from {busybox} (no registry is asked)")
     lab_lock.prepare(lab.folder)
-    made.is_ready()
+    made.mark_ready()

@@ -1,6 +1,6 @@
 """What this machine can do, and how to get what it cannot: questions only, nothing is changed.
 
-Works for anybody, with or without Docker; what only root can find out is said to be unknown.
+Works without root and without Docker; what only root can find out is reported as unknown.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _SYSTEMD = Path("/run/systemd/system")  # there where systemd is process 1, sd_b
 
 
 class State(StrEnum):
+    """Whether a thing is there."""
+
     YES = "yes"
     NO = "no"
     UML = "uml"  # not with this kernel, but in a lab with User-Mode Linux
@@ -83,6 +85,7 @@ def examine() -> tuple[list[Check], list[Play]]:
 
 
 def as_json(checks: Iterable[Check], plays: Iterable[Play]) -> dict[str, Any]:
+    """What `--format json` prints."""
     return {
         "schema": "capnet.doctor/1",
         "checks": [asdict(check) for check in checks],
@@ -190,7 +193,9 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
 
     Root is not among it: the command that plays one begins with sudo.
     """
-    parts = [each.what for each in checks if each.part == "lab" and each.state is not State.YES and each.what != "root"]
+    parts = [
+        check.what for check in checks if check.part == "lab" and check.state is not State.YES and check.what != "root"
+    ]
     for name in library.files():
         needed = (*kernel_features.LAB_FEATURES, *library.kernel_needs(name))
         lacking = [feature for feature in needed if features[feature] is False]
@@ -231,8 +236,7 @@ def _version(program: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired):
         return "does not run"
-    said = (done.stdout + done.stderr).splitlines()
-    version = next((found for line in said if (found := re.search(r"\d+\.\d+(\.\d+)*", line))), None)
+    version = re.search(r"\d+\.\d+(\.\d+)*", done.stdout + done.stderr)
     return version.group() if version else ""
 
 

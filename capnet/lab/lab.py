@@ -48,9 +48,7 @@ def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
     if missing:
         progress(f"kernel: uml (User-Mode Linux), because {this} lacks {', '.join(missing)}")
         return Kernel.UML
-    if needed or (
-        made is None and not requirements.missing_programs()
-    ):  # what is missing will be said, and nothing else
+    if needed or (made is None and not requirements.missing_programs()):  # else only what is missing is said
         progress(f"kernel: native, because {this} has {', '.join(needed or LAB_FEATURES)}")
     return Kernel.NATIVE
 
@@ -81,8 +79,7 @@ def down(progress: Progress) -> bool:
 def running(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Iterator[Lab]:
     """The running lab; where there is none, one that is made here and removed at the end.
 
-    If others have come to use it by then, the last of them removes it; and if somebody has asked for it by `up`, it
-    stays.
+    If other runs use it by then, the last of them removes it. If `up` was called meanwhile, it stays.
     """
     lab, user = _up(progress, kernel, for_a_run=True)
     try:
@@ -112,7 +109,7 @@ def _leave(lab: Lab, user: int, progress: Progress) -> None:
     with lab_lock.locked(lab.folder, progress), _undisturbed():
         last = lab_lock.leave(lab.folder, user)
         made = record.read(lab.folder)
-        if made is None:  # somebody has removed it; locking has made the folder anew
+        if made is None:  # it has been removed; locking has made the folder anew
             undo.everything(lab, record.Record(lab.folder))
         elif made.for_runs and last:
             progress("removing the lab")
@@ -127,7 +124,7 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
         requirements.check(kernel=False, more=machine.missing())
     else:
         requirements.check()
-    record.read(lab.folder)  # refuses a folder that is somebody else's before it is locked
+    record.read(lab.folder)  # refuses a folder that is no lab's before it is locked
     begun = False
     try:
         while True:
@@ -152,7 +149,7 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
                         progress("the lab is already up")
                     if for_a_run:
                         return lab, lab_lock.enter(lab.folder)
-                    left.is_for_all()
+                    left.keep()
                     return lab, -1
                 progress("the lab is not whole: removing what is left of it, then making it anew")
                 with _undisturbed():

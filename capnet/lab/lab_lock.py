@@ -30,7 +30,7 @@ def locked(folder: Path, progress: Callable[[str], None]) -> Iterator[int]:
         _make_folder(folder)
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # somebody else has just removed it, see below
+        except FileNotFoundError:  # another process has just removed it, see below
             continue
         try:
             try:

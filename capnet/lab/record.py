@@ -19,6 +19,8 @@ _MADE_BY = "capnet lab"
 
 
 class Kind(StrEnum):
+    """What a lab makes outside its folder."""
+
     MOUNT = "mount onto itself"
     NAMESPACE = "network namespace"
     FOLDER = "folder"
@@ -52,16 +54,18 @@ class Record:
         self.for_runs = for_runs  # it goes with the last run that uses it
 
     def will_make(self, kind: Kind, name: str) -> None:
+        """Records a thing that is made next."""
         if (thing := Thing(kind, name)) not in self.made:  # a daemon that starts again is there already
             self.made.append(thing)
             self._write()
 
-    def is_ready(self) -> None:
+    def mark_ready(self) -> None:
+        """Records that the lab is complete."""
         self.ready = True
         self._write()
 
-    def is_for_all(self) -> None:
-        """It stays until somebody removes it."""
+    def keep(self) -> None:
+        """Marks the lab as one that stays until `capnet lab down`."""
         if self.for_runs:
             self.for_runs = False
             self._write()
@@ -83,7 +87,7 @@ class Record:
 def read(folder: Path) -> Record | None:
     """The record in `folder`; None where there is no lab. A folder that is not a lab's is an error.
 
-    Also asked without the lock, so the lab may be made or removed by somebody else meanwhile.
+    Also called without the lock, so another process may make or remove the lab meanwhile.
     """
     try:
         content = json.loads((folder / RECORD).read_text())
@@ -93,10 +97,10 @@ def read(folder: Path) -> Record | None:
         kernel = Kernel(content.get("kernel", Kernel.NATIVE))
         return Record(folder, things, bool(content["ready"]), kernel, bool(content.get("for_runs")))
     except (FileNotFoundError, NotADirectoryError):
-        found = _names_in(folder)
-        if RECORD in found:  # it has just been made
+        names = _names_in(folder)
+        if RECORD in names:  # it has just been made
             return read(folder)
-        if found - {_UNFINISHED}:
+        if names - {_UNFINISHED}:
             raise UsageError(f"{folder} is there but is not a lab's folder; choose another") from None
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -24,7 +24,7 @@ PACKAGES = {  # program: Debian package
     "mount": "mount",
 }
 
-_KERNEL = {  # what a namespace nobody sees is asked for: what to do when the kernel refuses
+_KERNEL = {  # command to try in a namespace of its own: what to do when the kernel refuses
     "ip link add name probe0 type bridge": "bridges in the kernel (modprobe bridge)",
     "ip link add name probe1 type veth peer name probe2": "veth pairs in the kernel (modprobe veth)",
     "iptables -t nat -A POSTROUTING -j MASQUERADE": "NAT in the kernel (modprobe nf_nat xt_MASQUERADE)",
@@ -61,12 +61,13 @@ def check(*, kernel: bool = True, more: Mapping[str, str] | None = None) -> None
 
 
 def root() -> None:
-    """Raises EnvironmentLacks for anybody but root: the lab's folder and namespaces are root's."""
+    """Raises EnvironmentLacks unless root runs this: the lab's folder and namespaces are root's."""
     if os.geteuid() != 0:
         raise EnvironmentLacks("the lab needs root (use sudo)")
 
 
 def find(program: str) -> str | None:
+    """The program's path, searched for in PATH and the administrator's folders."""
     return shutil.which(program, path=shell.search_path())
 
 

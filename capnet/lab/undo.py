@@ -49,10 +49,10 @@ def _undo(thing: Thing) -> None:
             _unmount(NETNS_FOLDER / thing.name, "--lazy")
             (NETNS_FOLDER / thing.name).unlink(missing_ok=True)
         case Kind.MOUNT:
-            if not _has_entries(Path(thing.name)):  # somebody else's namespaces keep it
+            if not _has_entries(Path(thing.name)):  # other namespaces keep it
                 _unmount(Path(thing.name))  # not lazily: the kernel refuses if one was made just now
         case Kind.FOLDER:
-            with suppress(OSError):  # somebody else put something there: leave it
+            with suppress(OSError):  # another process put something there: leave it
                 Path(thing.name).rmdir()
 
 

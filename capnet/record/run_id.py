@@ -1,7 +1,7 @@
-"""Which process made this? Run ids, and the temporary folders that carry them.
+"""Run ids, which say which process made something, and the temporary folders that carry them.
 
-`kill -9` leaves things behind with an id in their name or label; by the id anyone can tell later whether the
-process that made them still lives.
+`kill -9` leaves things behind with an id in their name or label. The id tells later whether the process that made them
+still lives.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run_state(run: str) -> str:
 
 
 def temporary_folder(purpose: str) -> Path:
-    """A new private folder for temporary files of this process; whoever asks for it removes it."""
+    """A new private folder for temporary files of this process; the caller removes it."""
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{this_run()}-{purpose}-"))
 
 
@@ -48,14 +48,14 @@ def remove_folders(which: Callable[[str], bool]) -> list[str]:
 def _boot() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    except OSError:  # not Linux: then nobody can tell
+    except OSError:  # not Linux, which has no boot id
         return "00000000"
 
 
 def _started(pid: int) -> str | None:
     """Field 22 of /proc/PID/stat (proc(5)), counted from behind the command, which may hold anything.
 
-    None where there is no such process, or it has ended and nobody has asked how yet (Z).
+    None where there is no such process, or it is a zombie (Z).
     """
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

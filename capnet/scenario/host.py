@@ -62,10 +62,12 @@ class Host:
     # -- the host itself -----------------------------------------------------------------------
     @property
     def nic(self) -> str:
+        """The parent NIC's name."""
         return self._parent().name
 
     @property
     def address(self) -> str:
+        """The parent NIC's IPv4 address."""
         return str(self._parent().address.ip)
 
     @property
@@ -90,10 +92,11 @@ class Host:
         return self._own().expect_failure(command, saying=saying)
 
     def wait_until(self, command: str, *, within: float = 60) -> None:
+        """Repeats the command until it succeeds. ScenarioFailed if it still fails after `within` seconds."""
         self._own().wait_until(command, within=within)
 
     def free_addresses(self, count: int) -> list[str]:
-        """Addresses of the parent NIC's subnet, from its 10th on, for which nobody answers ARP.
+        """Addresses of the parent NIC's subnet, from its 10th on, for which no host answers ARP.
 
         The gateway and the scenario's hosts are left out. ScenarioFailed if there are not as many.
         """
@@ -111,7 +114,7 @@ class Host:
     def make_promiscuous(self) -> None:
         """Lets the parent NIC take frames for MACs that are not its own, until the scenario ends.
 
-        The kernel does that by itself for macvlan children; a virtual machine's NIC must be told. One that is
+        The kernel does that by itself for macvlan children, but not for a virtual machine's NIC. A NIC that is
         promiscuous already stays so.
         """
         nic = shlex.quote(self.nic)
@@ -123,7 +126,7 @@ class Host:
     def change(self, command: str, *, undo: str) -> None:
         """Changes the host's own network by a shell command, and back by another when the scenario ends.
 
-        The way back is the label of a container that stands for the change: so it is known after a `kill -9` too.
+        The second command is the label of a container that stands for the change, so it is known after a `kill -9` too.
         """
         self.ensure_image()
         self._changes += 1
@@ -145,7 +148,7 @@ class Host:
     def serve_dns(self) -> None:
         """A name server on the host's port 53 that knows no name (answers NXDOMAIN).
 
-        Where nobody can enter the host's network namespace there is none: a query without an answer is a query.
+        A host without a shell has none: then queries get no answer.
         """
         if self.docker.shell is not None:
             name_server.serve(self.docker.shell, self.address, self._scope.undo)
@@ -247,14 +250,14 @@ class Host:
         return self._nic
 
     def _ask(self, command: str) -> str:
-        """What a command that only looks prints: of the host's own programs, where one can get at them.
+        """What a command prints that changes nothing: run by the host's own programs, where there is a shell.
 
-        So a scenario that does nothing else on the host needs no container there.
+        So a scenario that runs nothing else on the host needs no container there.
         """
         if self.docker.shell is None:
             return self.run(command)
         return self.docker.shell.run(shlex.split(command), netns=self.docker.shell.host_netns)
 
     def _is_free(self, address: str) -> bool:
-        """Nobody answers when asked for it (RFC 5227's probe)."""
+        """Whether no host answers an ARP probe for the address (RFC 5227)."""
         return self._own().attempt(f"arping -D -q -c 2 -w 2 -I {shlex.quote(self.nic)} {address}")[0] == 0

@@ -13,9 +13,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interruptible:
     """While open, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt.
 
-    Those that follow wait, lest they interrupt the undoing; after `no_more()` the first waits too. Who waited
-    is heard when the block has ended. Within another one, what was heard counts for that one too: it has something
-    to undo as well. SIGHUP that is ignored, as nohup(1) has it, stays ignored.
+    Later signals wait until the block has ended, so that they do not interrupt the undoing; after `no_more()` the first
+    one waits too. A signal within a nested block counts for the outer one as well, which has something to undo, too.
+    SIGHUP that is ignored, as by nohup(1), stays ignored.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,14 @@ class Interruptible:
         return self
 
     def no_more(self) -> None:
+        """From now on signals wait until the block has ended."""
         for number in self._before:
             signal.signal(number, self._wait)
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        outer = next((each.__self__ for each in self._before.values() if _is_interruptible(each)), None)
+        outer = next((handler.__self__ for handler in self._before.values() if _is_interruptible(handler)), None)
         if outer is not None and (self._heard or self._waiting):
             outer._heard = True
             outer.no_more()

@@ -12,7 +12,7 @@ from capnet.record.remote.shell import Shell
 def serve(shell: Shell, address: str, undo: ExitStack) -> None:
     """Answers NXDOMAIN at an address of the host, until `undo`; returns when it does.
 
-    It is Python in the host's network namespace. If the port is taken, whoever has it will do: a query is a query.
+    It is Python in the host's network namespace. If the port is taken, the program that has it answers instead.
     """
     python = "python3" if shell.ssh else sys.executable
     server = shell.start(

@@ -17,7 +17,7 @@ from typing import Any
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.find.connections import Connections
+from capnet.record.find.connections import Connections, lines_naming
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import listening
@@ -56,7 +56,7 @@ class Session:
             self.image,
             labels(self.run, keep=self.keep),
             self.undo,
-            undo_unless_kept=ExitStack() if self.keep else self.undo,  # what is kept goes to a stack nobody unwinds
+            undo_unless_kept=ExitStack() if self.keep else self.undo,  # a stack that is never unwound
             excluded=lambda: self.control_filter,
             say=self.say,
         )
@@ -76,10 +76,12 @@ class Session:
 
     @property
     def a(self) -> Host:
+        """The host that the scenario is about."""
         return self.hosts[0]
 
     @property
     def b(self) -> Host:
+        """The other host. UsageError if there is none."""
         if len(self.hosts) < 2:
             raise library.second_host_missing(self.scenario)
         return self.hosts[1]
@@ -178,5 +180,5 @@ class Session:
             for address in endpoint.addresses
         }
         for described in topology.hosts:
-            described.conntrack = inventory.naming(addresses, used[described.name])
+            described.conntrack = lines_naming(addresses, used[described.name])
         return topology

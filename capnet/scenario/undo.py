@@ -1,4 +1,4 @@
-"""What takes everything back when a scenario ends; what went wrong first is what is said first."""
+"""Undoing all that a scenario made, when it ends: in reverse order, and with the first error reported first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from capnet.errors import CapnetError, EnvironmentLacks, ScenarioFailed
 
 
 class Undo(ExitStack):
-    """Callbacks, the last one first. One that fails keeps no other from its turn.
+    """An ExitStack that runs all callbacks, the last one first, also when one fails.
 
     When the block has failed and a callback fails too, the block's error goes on, and the callback's is added to it:
     often it is only what the first one led to.
@@ -22,6 +22,7 @@ class Undo(ExitStack):
         self._failures: list[BaseException] = []
 
     def callback(self, function: Any, /, *args: Any, **options: Any) -> Any:
+        """Registers a call, like ExitStack; its failure is kept for the message."""
         return super().callback(self._attempt, function, args, options)
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
@@ -30,7 +31,7 @@ class Undo(ExitStack):
         except BaseException as failed:
             if error is None or failed is error:
                 raise
-            also = "; ".join(f"{in_words(each) or type(each).__name__}" for each in self._failures)
+            also = "; ".join(f"{in_words(failure) or type(failure).__name__}" for failure in self._failures)
             also = f"undoing what was made failed too: {also}"
             first = in_words(error)
             if isinstance(first, CapnetError):

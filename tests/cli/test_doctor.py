@@ -38,18 +38,18 @@ def said() -> dict[str, Any]:
     return found
 
 
-def test_every_missing_thing_comes_with_its_command(said: dict[str, Any]) -> None:
+def test_missing_thing_comes_with_its_command(said: dict[str, Any]) -> None:
     assert {check["state"] for check in said["checks"]} <= STATES
     assert [check["what"] for check in said["checks"] if check["state"] in ("no", "uml") and not check["get"]] == []
 
 
-def test_no_docker_is_said_and_is_no_obstacle(said: dict[str, Any]) -> None:
+def test_doctor_without_docker_says_so(said: dict[str, Any]) -> None:
     daemon = next(check for check in said["checks"] if check["what"] == "daemon")
     assert daemon["state"] == "no"
     assert "/nowhere/docker.sock" in daemon["found"]
 
 
-def test_every_feature_and_every_scenario_is_there(said: dict[str, Any]) -> None:
+def test_doctor_lists_features_and_scenarios(said: dict[str, Any]) -> None:
     assert [check["what"] for check in said["checks"] if check["part"] == "kernel"] == list(FEATURES)
     assert [play["scenario"] for play in said["scenarios"]] == list(library.files())
     needed = {feature for name in library.files() for feature in library.kernel_needs(name)}
@@ -58,7 +58,7 @@ def test_every_feature_and_every_scenario_is_there(said: dict[str, Any]) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="asks the kernel: needs root and iproute2")
 @pytest.mark.parametrize("kind", ["bridge", "macvlan", "ipvlan"])
-def test_a_feature_is_there_if_ip_can_use_it(said: dict[str, Any], kind: str) -> None:
+def test_kernel_feature_equals_what_ip_can_make(said: dict[str, Any], kind: str) -> None:
     """The truth is `ip link` itself, in a namespace that goes with it."""
     parent = "link lo " if kind != "bridge" else ""
     made = "ip link add name lower type bridge && " if kind != "bridge" else ""
@@ -68,7 +68,7 @@ def test_a_feature_is_there_if_ip_can_use_it(said: dict[str, Any], kind: str) ->
     assert (feature["state"] == "yes") == (done.returncode == 0)
 
 
-def test_without_programs_each_is_named_with_its_package(tmp_path: Any) -> None:
+def test_missing_programs_are_named_with_packages(tmp_path: Any) -> None:
     """An empty PATH and no administrator's folders: the table must still come, in its usual form."""
     text = doctor("--format", "json", PATH=str(tmp_path))
     dumpcap = next(check for check in json.loads(text)["checks"] if check["what"] == "dumpcap")
@@ -77,7 +77,7 @@ def test_without_programs_each_is_named_with_its_package(tmp_path: Any) -> None:
         assert dumpcap["get"] == "sudo apt-get install wireshark-common"
 
 
-def test_the_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
+def test_doctor_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
     table = doctor()
     for check in said["checks"]:
         assert check["what"] in table
@@ -85,13 +85,13 @@ def test_the_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
         assert play["scenario"] in table
 
 
-def test_the_command_is_one_that_helps(said: dict[str, Any]) -> None:
+def test_command_for_wrong_docker_host_helps(said: dict[str, Any]) -> None:
     """DOCKER_HOST leads nowhere here: to start Docker on this machine would change nothing."""
     daemon = next(check for check in said["checks"] if check["what"] == "daemon")
     assert daemon["get"] == "unset DOCKER_HOST"
 
 
-def test_what_a_scenario_needs_of_a_kernel_is_asked(tmp_path: Path) -> None:
+def test_kernel_lack_keeps_its_scenarios_from_running(tmp_path: Path) -> None:
     """`ip` stands for a kernel without VXLAN and macvlan: it refuses these two kinds, in iproute2's words."""
     real = shutil.which("ip")
     if os.geteuid() != 0 or real is None:

@@ -27,7 +27,7 @@ def capnet(*words: str | Path, **environment: str) -> subprocess.CompletedProces
     return done
 
 
-def test_the_list_has_its_summaries_in_one_column() -> None:
+def test_list_has_summaries_in_one_column() -> None:
     lines = capnet("scenario", "list").stdout.splitlines()
     widest = max(map(len, library.files()))
     assert [line[:widest].strip() for line in lines] == list(library.files())
@@ -35,7 +35,7 @@ def test_the_list_has_its_summaries_in_one_column() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 100])
-def test_the_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setattr("capnet.cli.output.terminal_columns", lambda: width)
     rounds = Rounds(2)
     rounds.outcomes = [
@@ -59,7 +59,7 @@ def test_the_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, wid
         (["none", "--kernel", "uml"], "--kernel is about the lab"),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_anything_else(words: list[str], said: str, tmp_path: Path) -> None:
+def test_bad_options_are_refused_before_anything_else(words: list[str], said: str, tmp_path: Path) -> None:
     output = [] if "--output" in words else ["--output", tmp_path]
     done = capnet("scenario", *words, *output)
     assert done.returncode == 2
@@ -68,7 +68,7 @@ def test_what_makes_no_sense_is_refused_before_anything_else(words: list[str], s
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lab_in_a_folder_that_cannot_be_made_is_refused() -> None:
+def test_lab_in_an_unwritable_folder_is_refused() -> None:
     done = capnet("lab", "up", "--kernel", "native", CAPNET_LAB_DIR="/proc/nowhere")
     assert done.returncode in (2, 4)  # 4: this machine lacks something for a lab, which is said first
     assert done.stderr.startswith("capnet: ")

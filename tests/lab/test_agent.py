@@ -28,7 +28,7 @@ def session(said: SimpleQueue[Message], command: str, terminal: list[int] | None
     return Session(asked, said.put)
 
 
-def test_a_program_has_ended_when_its_output_has_been_passed_on(said: SimpleQueue[Message], tmp_path: Path) -> None:
+def test_program_ends_after_its_output_is_taken(said: SimpleQueue[Message], tmp_path: Path) -> None:
     """Its last words wait for a caller who has not taken those before, and it is gone already."""
     running = session(said, f"for n in $(seq {WINDOW + 1}); do read go; echo $n; done; touch {tmp_path}/done")
     printed = []
@@ -49,9 +49,7 @@ def test_a_program_has_ended_when_its_output_has_been_passed_on(said: SimpleQueu
 
 
 @pytest.mark.parametrize("terminal", [None, [24, 80]], ids=["pipes", "a terminal"])
-def test_what_it_left_in_the_background_keeps_nobody_waiting(
-    said: SimpleQueue[Message], terminal: list[int] | None
-) -> None:
+def test_background_child_does_not_delay_the_end(said: SimpleQueue[Message], terminal: list[int] | None) -> None:
     session(said, "trap '' HUP; sleep 1000 & echo $!", terminal)
     left = int(unpack(said.get(timeout=60)["out"]))
     try:

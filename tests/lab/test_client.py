@@ -59,14 +59,12 @@ def say_much(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("serve", [read_all, read_nothing, say_much], ids=lambda serve: serve.__name__)
-def test_a_supervisor_that_ends_is_an_error_with_its_cure(
-    tmp_path: Path, serve: Callable[[socket.socket], None]
-) -> None:
+def test_ended_supervisor_is_an_error_with_its_fix(tmp_path: Path, serve: Callable[[socket.socket], None]) -> None:
     with far_end(tmp_path, serve), pytest.raises(EnvironmentLacks, match=r"has ended; .*lab up --kernel uml"):
         client.run(tmp_path, ["true"], out=lambda data: None, err=lambda data: None)
 
 
-def test_an_ended_program_is_its_exit_code(tmp_path: Path) -> None:
+def test_ended_program_gives_its_exit_code(tmp_path: Path) -> None:
     said: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:

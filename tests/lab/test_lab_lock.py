@@ -21,13 +21,13 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_the_last_to_leave_is_the_last(folder: Path) -> None:
+def test_last_user_to_leave_is_the_last(folder: Path) -> None:
     one, two = lab_lock.enter(folder), lab_lock.enter(folder)
     assert not lab_lock.leave(folder, one)
     assert lab_lock.leave(folder, two)
 
 
-def test_of_another_lab_that_is_there_now_nobody_is_the_last_who_never_entered_it(folder: Path) -> None:
+def test_user_of_a_replaced_lab_is_not_its_last(folder: Path) -> None:
     user = lab_lock.enter(folder)
     shutil.rmtree(folder)
     folder.mkdir()
@@ -38,7 +38,7 @@ def test_of_another_lab_that_is_there_now_nobody_is_the_last_who_never_entered_i
     assert not lab_lock.leave(folder, user)
 
 
-def test_one_plays_after_the_other(folder: Path) -> None:
+def test_scenarios_take_turns(folder: Path) -> None:
     said: SimpleQueue[str] = SimpleQueue()
 
     def play() -> None:
@@ -54,7 +54,7 @@ def test_one_plays_after_the_other(folder: Path) -> None:
     assert [said.get(timeout=60), said.get(timeout=60)] == ["the first has played", "the second plays"]
 
 
-def test_a_lab_that_goes_while_one_waits_for_his_turn_is_said_to_be_gone(folder: Path) -> None:
+def test_lab_removed_while_waiting_is_an_error(folder: Path) -> None:
     said: SimpleQueue[str] = SimpleQueue()
 
     def play() -> None:

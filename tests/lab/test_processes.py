@@ -32,7 +32,7 @@ def dockerd(host: LabHost) -> Iterator[tuple[int, int]]:
         yield pid, child
 
 
-def test_what_dockerd_is_just_starting_is_not_it(
+def test_child_with_dockerds_words_is_not_dockerd(
     host: LabHost, dockerd: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The child comes first where pids have begun anew (pid_max); here, because the list is turned."""
@@ -42,7 +42,7 @@ def test_what_dockerd_is_just_starting_is_not_it(
         assert processes.listener(host) == dockerd[0]
 
 
-def test_a_process_has_words_also_while_it_becomes_another() -> None:
+def test_process_in_execve_has_words() -> None:
     """A shell that becomes another one 1,000 times: one look in thirty falls into the middle of it."""
     again = 'left=$1; [ $left -eq 0 ] || exec sh -c "$0" "$0" $((left - 1)); read end'
     with subprocess.Popen(["sh", "-c", again, again, "1000"], stdin=subprocess.PIPE) as process:
@@ -50,6 +50,6 @@ def test_a_process_has_words_also_while_it_becomes_another() -> None:
             assert words[1:3] == ["-c", again]
 
 
-def test_without_dockerd_there_is_none(host: LabHost) -> None:
+def test_host_without_dockerd_has_no_listener(host: LabHost) -> None:
     assert processes.listener(host) is None
     assert os.getpid() in processes._all()

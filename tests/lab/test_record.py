@@ -32,15 +32,15 @@ def just_before(patch: pytest.MonkeyPatch, owner: object, call: str, other: Call
     patch.setattr(owner, call, stub)
 
 
-def test_no_lab_is_none(folder: Path) -> None:
+def test_record_without_lab_is_none(folder: Path) -> None:
     assert record.read(folder) is None
 
 
-def test_a_lab_that_is_made_while_it_is_looked_for_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lab_made_during_the_look_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
 
     def make() -> None:
-        record.Record(folder).is_ready()
+        record.Record(folder).mark_ready()
         (folder / "A").mkdir()
 
     just_before(monkeypatch, Path, "iterdir", make)
@@ -48,22 +48,20 @@ def test_a_lab_that_is_made_while_it_is_looked_for_is_one(folder: Path, monkeypa
     assert found is not None and found.ready
 
 
-def test_a_lab_that_is_removed_while_it_is_looked_for_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lab_removed_during_the_look_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     just_before(monkeypatch, Path, "iterdir", folder.rmdir)
     assert record.read(folder) is None
 
 
-def test_a_folder_that_is_removed_before_it_is_locked_is_made_anew(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folder_removed_before_its_lock_is_made_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     just_before(monkeypatch, os, "open", folder.rmdir)
     with lab_lock.locked(folder, pytest.fail):
         assert folder.is_dir()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_is_somebody_elses_is_refused(folder: Path, kind: str) -> None:
+def test_foreign_file_or_folder_is_refused(folder: Path, kind: str) -> None:
     if kind == "folder":
         folder.mkdir()
         (folder / "letters").write_text("mine")

@@ -35,7 +35,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproces
 
 
 @pytest.mark.parametrize("name", library.files())
-def test_a_scenario_shows_what_it_claims(played: tuple[subprocess.CompletedProcess[str], Path], name: str) -> None:
+def test_scenario_run_live_passes_its_checks(played: tuple[subprocess.CompletedProcess[str], Path], name: str) -> None:
     done, output = played
     row = next((line for line in done.stdout.splitlines() if line.split()[:1] == [name]), "")
     assert " ok, " in row, done.stdout + done.stderr
@@ -43,14 +43,14 @@ def test_a_scenario_shows_what_it_claims(played: tuple[subprocess.CompletedProce
     assert [each for each in verdicts if not each.passed] == []
 
 
-def test_all_of_them_is_a_success(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+def test_scenario_all_exits_with_success(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     done, _ = played
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("removing the lab") == done.stderr.count("starting a Docker daemon on each host")
 
 
-def test_ipvs_translated_what_the_report_says(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+def test_ipvs_translations_equal_the_report(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     """Truth: conntrack of the balancers' namespaces, read by the tests themselves."""
     _, output = played
     report = document(analyze([output / "overlay-service.pcapng"]))

@@ -100,7 +100,7 @@ def swarm(hosts: Clients, joined: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("joined", ["A", "AB"], ids=["only the manager is in it", "both are in it"])
-def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path, joined: str) -> None:
+def test_existing_swarm_is_used_and_stays(hosts: Clients, tmp_path: Path, joined: str) -> None:
     manager = hosts["A"]
     with swarm(hosts, joined):
         mine = manager.networks.create("mine", driver="overlay", attachable=True)
@@ -117,7 +117,7 @@ def test_a_swarm_that_is_there_is_used_and_stays(hosts: Clients, tmp_path: Path,
         assert vni != int(mine.attrs["Options"]["com.docker.network.driver.overlay.vxlanid_list"])
 
 
-def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
+def test_slow_swarm_manager_is_waited_for(hosts: Clients) -> None:
     """Its daemon stands still until Docker has answered that the attempt to join continues in the background."""
     manager, worker = addressing.chosen().hosts.values()
     pid = processes.listener(manager)
@@ -137,7 +137,7 @@ def test_a_manager_that_is_slow_to_answer_is_waited_for(hosts: Clients) -> None:
         assert hosts["B"].info()["Swarm"]["LocalNodeState"] == "active"
 
 
-def test_several_may_remove_the_same_container(hosts: Clients) -> None:
+def test_container_removed_by_several_is_no_error(hosts: Clients) -> None:
     """As `capnet scenario clean` and a run that was killed while Docker removed its containers."""
     client = hosts["A"]
     box = client.containers.run("busybox", ["sleep", "1000"], labels={UNDO: "true"}, detach=True)
@@ -146,7 +146,7 @@ def test_several_may_remove_the_same_container(hosts: Clients) -> None:
     assert client.containers.list(all=True) == []
 
 
-def test_several_may_clean_at_once(hosts: Clients, tmp_path: Path) -> None:
+def test_clean_run_by_several_is_no_error(hosts: Clients, tmp_path: Path) -> None:
     """Containers, networks, a swarm of two and an image, each of which somebody else removes meanwhile."""
     archive = b"".join(hosts["A"].images.get("busybox").save(named=True))
     hosts["A"].images.remove("busybox", force=True)
@@ -160,7 +160,7 @@ def test_several_may_clean_at_once(hosts: Clients, tmp_path: Path) -> None:
         hosts["A"].images.load(archive)
 
 
-def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> None:
+def test_network_listed_by_a_worker_is_waited_for(hosts: Clients) -> None:
     """The manager alone can remove it; the worker forgets it some time after its last container."""
     with swarm(hosts, "AB"), ThreadPoolExecutor() as beside:
         made = hosts["A"].networks.create("across", driver="overlay", attachable=True)
@@ -172,7 +172,7 @@ def test_a_network_that_a_worker_still_lists_is_waited_for(hosts: Clients) -> No
         assert [client.networks.list(names=["across"]) for client in hosts.values()] == [[], []]
 
 
-def test_keep_leaves_it_and_clean_removes_it(hosts: Clients, tmp_path: Path) -> None:
+def test_kept_scenario_is_removed_by_clean(hosts: Clients, tmp_path: Path) -> None:
     before = everything(hosts)
     capnet("scenario", "overlay", *urls(hosts), "--keep", "--output", tmp_path)
     kept = everything(hosts)
@@ -188,7 +188,7 @@ def test_keep_leaves_it_and_clean_removes_it(hosts: Clients, tmp_path: Path) -> 
     assert capnet("scenario", "clean", *urls(hosts)).stdout == "nothing was left\n"
 
 
-def test_an_image_that_was_not_there_is_made_and_removed(hosts: Clients, tmp_path: Path) -> None:
+def test_missing_image_is_made_and_removed(hosts: Clients, tmp_path: Path) -> None:
     client = hosts["A"]
     archive = b"".join(client.images.get("busybox").save(named=True))
     client.images.remove("busybox", force=True)
@@ -200,7 +200,7 @@ def test_an_image_that_was_not_there_is_made_and_removed(hosts: Clients, tmp_pat
         client.images.load(archive)
 
 
-def test_an_image_that_cannot_be_had_is_said(hosts: Clients, tmp_path: Path) -> None:
+def test_unavailable_image_is_named(hosts: Clients, tmp_path: Path) -> None:
     before = everything(hosts)
     done = capnet("scenario", "bridge", *urls(hosts), "--image", "no/such:1", "--output", tmp_path, code=4)
     assert "has no image no/such:1" in done.stderr
@@ -209,18 +209,18 @@ def test_an_image_that_cannot_be_had_is_said(hosts: Clients, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("image", ["Bad Image!", ""])
-def test_what_is_no_name_of_an_image_is_said(hosts: Clients, tmp_path: Path, image: str) -> None:
+def test_bad_image_name_is_refused(hosts: Clients, tmp_path: Path, image: str) -> None:
     done = capnet("scenario", "none", *urls(hosts)[:2], "--image", image, "--output", tmp_path, code=2)
     assert done.stderr.splitlines()[-1].startswith("capnet: --image")
 
 
-def test_a_setting_of_the_daemon_that_only_a_lab_can_have_is_told(hosts: Clients, tmp_path: Path) -> None:
+def test_daemon_setting_for_labs_only_is_told(hosts: Clients, tmp_path: Path) -> None:
     """This daemon has its userland proxy, so the scenario fails, and whoever reads that knows why."""
     done = capnet("scenario", "bridge-hairpin-noproxy", *urls(hosts)[:2], "--output", tmp_path, code=1)
     assert "about a daemon with userland-proxy=false; capnet sets that in a lab only (--lab)" in done.stderr
 
 
-def test_a_container_of_that_name_is_left_alone(hosts: Clients, tmp_path: Path) -> None:
+def test_foreign_container_of_that_name_is_kept(hosts: Clients, tmp_path: Path) -> None:
     other = hosts["A"].containers.create("busybox", name="bbox")
     try:
         before = everything(hosts)
@@ -232,7 +232,7 @@ def test_a_container_of_that_name_is_left_alone(hosts: Clients, tmp_path: Path) 
         other.remove()
 
 
-def test_a_port_that_is_taken_is_a_failed_step_that_leaves_nothing(hosts: Clients, tmp_path: Path) -> None:
+def test_taken_port_fails_and_leaves_nothing(hosts: Clients, tmp_path: Path) -> None:
     other = hosts["A"].containers.run("busybox", ["sleep", "1000"], name="other", ports={"80/tcp": 8080}, detach=True)
     try:
         before = everything(hosts)
@@ -243,7 +243,7 @@ def test_a_port_that_is_taken_is_a_failed_step_that_leaves_nothing(hosts: Client
         other.remove(force=True)
 
 
-def test_a_host_behind_tcp_is_driven_but_not_listened_at(hosts: Clients, tmp_path: Path) -> None:
+def test_host_behind_tcp_is_driven_but_not_captured(hosts: Clients, tmp_path: Path) -> None:
     with forwarded(f"{os.environ['CAPNET_LAB_DIR']}/B/docker.sock") as port:
         host = urls(hosts)[1]
         done = capnet("scenario", "bridge", "--host", host, "--peer", f"tcp://127.0.0.1:{port}", "--output", tmp_path)
@@ -306,7 +306,7 @@ class forwarded:
 
 
 @pytest.mark.parametrize("step", ["swarm of", "container left", "listen at", "left to host"])
-def test_killed_at_any_step_the_next_run_removes_what_is_left(
+def test_next_run_removes_what_a_kill_left(
     hosts: Clients, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a folder for temporary files of its own: any other run on this machine removes what it finds there too."""

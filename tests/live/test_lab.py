@@ -142,7 +142,7 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.002)
 
 
-def test_two_docker_hosts_on_one_lan(bench: Bench) -> None:
+def test_lab_has_two_docker_hosts_on_one_lan(bench: Bench) -> None:
     machine = root_namespace()
     made = bench.run("up")
     assert made.returncode == 0, made.stderr
@@ -173,7 +173,7 @@ def test_two_docker_hosts_on_one_lan(bench: Bench) -> None:
     assert root_namespace() == machine
 
 
-def test_there_is_no_route_out(bench: Bench) -> None:
+def test_lab_has_no_route_out(bench: Bench) -> None:
     bench.run("up")
     lan = f"capnet-lan{bench.suffix}"
     links = json.loads(output("ip", "-n", lan, "-j", "-details", "link"))
@@ -209,7 +209,7 @@ def test_swarm_overlay_reaches_the_other_host(bench: Bench) -> None:
             client.close()
 
 
-def test_up_again_changes_nothing(bench: Bench) -> None:
+def test_second_up_changes_nothing(bench: Bench) -> None:
     bench.run("up")
     before = [bench.dockerd(host) for host in HOSTS]
     again = bench.run("up")
@@ -218,7 +218,7 @@ def test_up_again_changes_nothing(bench: Bench) -> None:
     assert [bench.dockerd(host) for host in HOSTS] == before
 
 
-def test_two_at_once_make_one_lab(bench: Bench) -> None:
+def test_two_ups_at_once_make_one_lab(bench: Bench) -> None:
     with bench.start("up") as one, bench.start("up") as two:
         said = [process.communicate(timeout=400)[1] for process in (one, two)]
     assert (one.returncode, two.returncode) == (0, 0), said
@@ -226,7 +226,7 @@ def test_two_at_once_make_one_lab(bench: Bench) -> None:
     assert len(bench.traces()["namespaces"]) == 3
 
 
-def test_two_runs_at_once_play_one_after_the_other_and_leave_nothing(bench: Bench, tmp_path: Path) -> None:
+def test_two_runs_at_once_take_turns_and_leave_nothing(bench: Bench, tmp_path: Path) -> None:
     """Whoever made the lab, it goes with the last of them."""
     words = [sys.executable, "-m", "capnet", "scenario", "container", "--lab", "--output", str(tmp_path)]
     with (
@@ -238,7 +238,7 @@ def test_two_runs_at_once_play_one_after_the_other_and_leave_nothing(bench: Benc
     assert bench.traces() == NOTHING
 
 
-def test_a_lab_that_a_killed_run_left_goes_with_the_next_run(bench: Bench, tmp_path: Path) -> None:
+def test_lab_of_a_killed_run_goes_with_the_next_run(bench: Bench, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "capnet", "scenario", "none", "--lab", "--output", str(tmp_path)]
     with subprocess.Popen(words, cwd=PROJECT, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         wait_for_output(process, "container bbox")
@@ -249,13 +249,13 @@ def test_a_lab_that_a_killed_run_left_goes_with_the_next_run(bench: Bench, tmp_p
     assert bench.traces() == NOTHING
 
 
-def test_a_lab_that_somebody_asked_for_stays_when_the_run_that_made_it_ends(bench: Bench) -> None:
+def test_lab_asked_for_during_a_run_stays(bench: Bench) -> None:
     with lab.running(print):
         assert bench.run("up").returncode == 0
     assert bench.run("status").returncode == 0
 
 
-def test_down_on_nothing_says_so(bench: Bench) -> None:
+def test_down_without_lab_says_so(bench: Bench) -> None:
     done = bench.run("down")
     assert (done.returncode, done.stderr) == (0, "lab: there is no lab\n")
     assert bench.run("status").returncode == 1
@@ -315,7 +315,7 @@ def test_running_removes_only_what_it_made(bench: Bench) -> None:
     assert bench.run("status").returncode == 0
 
 
-def test_folders_that_docker_makes_on_the_machine_go_away(bench: Bench) -> None:
+def test_folders_made_by_docker_are_removed(bench: Bench) -> None:
     """A machine that never ran Docker lacks them; here it is a mount namespace with an empty /opt and /var/lib."""
     command = f"{sys.executable} -m capnet lab"
     script = f"""
@@ -343,7 +343,7 @@ def test_folders_that_docker_makes_on_the_machine_go_away(bench: Bench) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_missing_program_is_named_with_its_package(bench: Bench) -> None:
+def test_missing_program_is_named_with_its_package(bench: Bench) -> None:
     dockerd = shutil.which("dockerd")
     hidden = f"mount --bind /dev/null {dockerd}; exec {sys.executable} -m capnet lab up"
     done = subprocess.run(
@@ -353,7 +353,7 @@ def test_a_missing_program_is_named_with_its_package(bench: Bench) -> None:
     assert done.stderr == "capnet: the lab lacks dockerd; apt-get install docker.io\n"
 
 
-def test_without_nsenter_nobody_gets_in_and_that_is_said(bench: Bench) -> None:
+def test_missing_nsenter_is_named(bench: Bench) -> None:
     bench.run("up")
     hidden = f"mount --bind /dev/null {shutil.which('nsenter')}; exec {sys.executable} -m capnet lab exec A true"
     done = subprocess.run(
@@ -363,7 +363,7 @@ def test_without_nsenter_nobody_gets_in_and_that_is_said(bench: Bench) -> None:
     assert done.stderr == "capnet: nsenter cannot be run (Permission denied); install it, or look at PATH\n"
 
 
-def test_a_folder_of_somebody_else_is_refused(bench: Bench) -> None:
+def test_foreign_lab_folder_is_refused(bench: Bench) -> None:
     bench.folder.mkdir()
     (bench.folder / "letters").write_text("mine")
     for command in ("up", "down", "status"):

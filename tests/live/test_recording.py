@@ -60,14 +60,14 @@ def count(path: Path, display_filter: str) -> int:
     return len(subprocess.run(words, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_the_daemon_is_found_through_its_socket(host: DockerHost) -> None:
+def test_daemon_is_found_through_its_socket(host: DockerHost) -> None:
     assert host.shell is not None
     with Path(f"/proc/{host.shell.host}/cmdline").open() as cmdline:
         assert cmdline.read().startswith("dockerd")
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
-def test_a_veth_is_the_one_that_sysfs_names(host: DockerHost, name: str) -> None:
+def test_veth_host_end_equals_sysfs(host: DockerHost, name: str) -> None:
     """/sys/class/net/eth0/iflink, seen inside the container, is the index of the other end on the host."""
     assert host.shell is not None
     index = inside(host, name, "cat", "/sys/class/net/eth0/iflink").strip()
@@ -76,19 +76,19 @@ def test_a_veth_is_the_one_that_sysfs_names(host: DockerHost, name: str) -> None
     assert capture_points.veth_host_end(host, name, "eth0", "").interface == expected
 
 
-def test_a_container_point_has_the_mac_that_docker_gave_it(host: DockerHost) -> None:
+def test_container_interface_has_dockers_mac(host: DockerHost) -> None:
     point = capture_points.container_interface(host, "one", "eth0", "")
     assert point.mac == host.client.containers.get("one").attrs["NetworkSettings"]["MacAddress"]
     assert point.name == "A/one/eth0"
 
 
-def test_an_interface_that_is_not_there_lists_those_that_are(host: DockerHost) -> None:
+def test_missing_interface_lists_those_present(host: DockerHost) -> None:
     with pytest.raises(EnvironmentLacks, match=r"A has no interface eth7 \(it has lo, ens33, docker0"):
         capture_points.host_interface(host, "eth7", "parent", "")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_the_first_and_the_last_packet_are_heard(
+def test_first_and_last_packet_are_captured(
     host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but readiness and quiet decides when a tap begins and ends; what was sent is known by construction."""
@@ -116,7 +116,7 @@ def test_the_first_and_the_last_packet_are_heard(
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_a_program_that_gets_no_processor_is_waited_for(
+def test_stopped_capture_program_is_waited_for(
     host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stands still from the first packet on, and until after the time in which all was quiet."""
@@ -131,7 +131,7 @@ def test_a_program_that_gets_no_processor_is_waited_for(
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_a_program_that_cannot_listen_is_quoted(
+def test_failed_capture_program_is_quoted(
     host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
@@ -143,7 +143,7 @@ def test_a_program_that_cannot_listen_is_quoted(
         pytest.fail("it began to listen")
 
 
-def test_programs_end_when_their_owner_is_gone(host: DockerHost, tmp_path: Path) -> None:
+def test_program_ends_when_its_stdin_closes(host: DockerHost, tmp_path: Path) -> None:
     """kill -9 leaves no time to stop anything: closing stdin, as the kernel does then, must be enough."""
     assert host.shell is not None
     with (tmp_path / "out").open("wb") as out:

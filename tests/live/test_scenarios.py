@@ -171,9 +171,7 @@ def leave_while_it_stands_still(client: docker.DockerClient, host: LabHost) -> N
         left.result()
 
 
-def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
-    hosts: dict[str, docker.DockerClient], tmp_path: Path
-) -> None:
+def test_daemon_that_kept_the_gossip_port_restarts(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
     """How it comes to that: see `settings.mend`. By ss(8), the port is taken when the swarm is gone."""
     made = addressing.chosen().hosts
     swarms.found(hosts)
@@ -202,7 +200,7 @@ def test_a_daemon_that_kept_the_port_of_gossip_starts_again(
     assert not port_of_gossip()
 
 
-def test_a_reader_who_has_enough_changes_no_verdict(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+def test_closed_stdout_changes_no_verdict(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
     """As `capnet scenario none --lab | head`: the claims are judged all the same."""
     with start("scenario", "none", "--lab", "--output", str(tmp_path)) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -212,7 +210,7 @@ def test_a_reader_who_has_enough_changes_no_verdict(hosts: dict[str, docker.Dock
     assert process.returncode == 0
 
 
-def test_overlay_without_a_second_host_says_what_it_needs() -> None:
+def test_overlay_without_second_host_says_what_it_needs() -> None:
     with start("scenario", "overlay", "--host", "unix:///nowhere.sock") as process:
         _, err = process.communicate(timeout=400)
     assert process.returncode in (2, 4)
@@ -230,7 +228,7 @@ def interrupted_when(line: str, how: signal.Signals, *words: str) -> int:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
-def test_an_interrupt_half_way_leaves_nothing(
+def test_interrupted_scenario_leaves_nothing(
     hosts: dict[str, docker.DockerClient], tmp_path: Path, how: signal.Signals
 ) -> None:
     before = things(hosts)
@@ -239,7 +237,7 @@ def test_an_interrupt_half_way_leaves_nothing(
     assert things(hosts) == before
 
 
-def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+def test_clean_removes_what_a_kill_left(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
     before = things(hosts)
     interrupted_when(
         "bbox to host", signal.SIGKILL, "scenario", "bridge", "--lab", "--output", str(tmp_path / "x.pcapng")
@@ -251,7 +249,7 @@ def test_what_a_kill_leaves_is_removed_by_clean(hosts: dict[str, docker.DockerCl
     assert things(hosts) == before
 
 
-def test_a_promiscuous_nic_is_put_back_after_a_kill(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
+def test_promiscuous_nic_is_put_back_after_a_kill(hosts: dict[str, docker.DockerClient], tmp_path: Path) -> None:
     """And after a run that ends well: the change itself stands in the label of a container that is removed."""
 
     def promiscuous() -> bool:

@@ -93,7 +93,7 @@ def ssh_processes() -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["bridge", "overlay"])
-def test_a_peer_behind_ssh_is_driven_and_listened_at(made: Lab, url: str, tmp_path: Path, name: str) -> None:
+def test_peer_behind_ssh_is_driven_and_captured(made: Lab, url: str, tmp_path: Path, name: str) -> None:
     words = ["scenario", name, "--host", made.hosts["A"].docker_url, "--peer", url, "--output", str(tmp_path)]
     done = from_host_a(made, *words)
     assert done.returncode == 0, done.stderr
@@ -108,7 +108,7 @@ def test_a_peer_behind_ssh_is_driven_and_listened_at(made: Lab, url: str, tmp_pa
     assert ssh_processes() == []
 
 
-def test_an_ssh_that_does_not_get_through_says_why(made: Lab, url: str, tmp_path: Path) -> None:
+def test_failing_ssh_says_why(made: Lab, url: str, tmp_path: Path) -> None:
     wrong = url.replace("root@", "nobody@")
     words = ["scenario", "bridge", "--host", made.hosts["A"].docker_url, "--peer", wrong, "--output", str(tmp_path)]
     done = from_host_a(made, *words)

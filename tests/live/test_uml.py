@@ -104,20 +104,20 @@ def play(folder: Path, name: str, output: Path, *words: str) -> tuple[Path, dict
     return bundle, json.loads(bundle.with_name(f"{name}.topology.json").read_text())
 
 
-def test_the_record_and_the_status_say_which_kernel(uml: Path) -> None:
+def test_record_and_status_name_the_kernel(uml: Path) -> None:
     assert json.loads((uml / "lab.json").read_text())["kernel"] == "uml"
     assert "kernel uml" in run(uml, "lab", "status").stdout
     assert run(uml, "lab", "exec", "A", "uname", "-r").stdout.strip() == machine.release()
 
 
-def test_the_other_kernel_is_refused_and_why(uml: Path) -> None:
+def test_other_kernel_is_refused_with_reason(uml: Path) -> None:
     said = run(uml, "lab", "up", "--kernel", "native", code=2).stderr
     assert "runs kernel uml, not native" in said
     assert "capnet lab down" in said
     assert "already up" in run(uml, "lab", "up").stderr  # whichever it is
 
 
-def test_a_program_inside_is_like_one_here(uml: Path) -> None:
+def test_program_inside_is_like_one_outside(uml: Path) -> None:
     text = "".join(f"{number}\n" for number in range(30_000))  # more than the line holds
     assert run(uml, "lab", "exec", "A", "cat", text=text).stdout == text
     done = run(uml, "lab", "exec", "B", "sh", "-c", "hostname; pwd; echo trouble >&2; exit 7", code=7)
@@ -126,7 +126,7 @@ def test_a_program_inside_is_like_one_here(uml: Path) -> None:
     assert run(uml, "lab", "exec", "A", "no-such-program", code=127).stdout == ""
 
 
-def test_there_is_nothing_to_reach_from_inside(uml: Path) -> None:
+def test_uml_reaches_no_network(uml: Path) -> None:
     """The kernel's own namespace has its loopback and no other device: no wire leads out of the process."""
     printed = b""
 
@@ -182,7 +182,7 @@ def test_vlan_parent_is_tagged_on_the_wire_only(uml: Path, tmp_path: Path) -> No
         assert "ens33.10" not in [link["ifname"] for link in links]
 
 
-def test_an_encrypted_overlay_is_esp_on_the_wire_and_plain_inside(uml: Path, tmp_path: Path) -> None:
+def test_encrypted_overlay_is_esp_on_the_wire_only(uml: Path, tmp_path: Path) -> None:
     bundle, topology = play(uml, "overlay-encrypted", tmp_path)
     boxes = [each["endpoints"][0]["addresses"][0].split("/")[0] for each in topology["containers"]]
     both = " && ".join(f"ip.addr == {each}" for each in boxes)
@@ -195,7 +195,7 @@ def test_an_encrypted_overlay_is_esp_on_the_wire_and_plain_inside(uml: Path, tmp
         assert len(tshark(bundle, f"tcp && {both}", interface=f"{host}/overlay:vxlanE/vxlan0")) > 6
 
 
-def test_a_running_scenario_that_is_interrupted_leaves_nothing_inside(uml: Path, tmp_path: Path) -> None:
+def test_interrupted_scenario_leaves_nothing_inside(uml: Path, tmp_path: Path) -> None:
     with start(uml, "scenario", "ipvlan-l2", "--lab", "--output", str(tmp_path)) as process:
         wait_for_output(process, "one to host")
         process.send_signal(signal.SIGINT)
@@ -237,7 +237,7 @@ def test_interrupted_up_undoes_itself(folder: Path, number: signal.Signals) -> N
     assert process.returncode == 130
 
 
-def test_the_kernel_ends_with_its_supervisor(folder: Path) -> None:
+def test_uml_ends_with_its_supervisor(folder: Path) -> None:
     with start(folder, "lab", "up", "--kernel", "uml") as process:
         until(lambda: (folder / "control").exists())
         supervisor = next(int(line.split()[0]) for line in processes_of(folder) if "uml.supervisor" in line)
@@ -247,7 +247,7 @@ def test_the_kernel_ends_with_its_supervisor(folder: Path) -> None:
     assert "User-Mode Linux" in said
 
 
-def test_a_missing_program_is_named_with_its_package(folder: Path) -> None:
+def test_missing_program_is_named_with_its_package(folder: Path) -> None:
     hidden = f"mount --bind /dev/null {shutil.which('linux.uml')}; exec {sys.executable} -m capnet lab up --kernel uml"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", hidden],

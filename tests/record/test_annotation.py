@@ -96,13 +96,13 @@ def plain(report, file: str) -> dict:
 # -- nothing is lost ------------------------------------------------------------------------------
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
-def test_frames_are_untouched_and_in_order(path, compiled, tmp_path):
+def test_annotated_frames_are_the_same_in_order(path, compiled, tmp_path):
     annotated([path], tmp_path / "out.pcapng", compiled)
     assert records(tmp_path / "out.pcapng") == records(path)
 
 
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
-def test_the_report_is_the_same(path, tmp_path):
+def test_annotated_capture_has_the_same_report(path, tmp_path):
     known = Topology.load(topology_path(path)) if topology_path(path).is_file() else None
     out = tmp_path / path.name
     annotated([path], out, topology=known)
@@ -112,13 +112,13 @@ def test_the_report_is_the_same(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", READABLE, ids=by_name)
-def test_annotated_twice_is_annotated_once(path, tmp_path):
+def test_capture_annotated_twice_is_the_same(path, tmp_path):
     annotated([path], tmp_path / "once.pcapng")
     annotated([tmp_path / "once.pcapng"], tmp_path / "twice.pcapng")
     assert (tmp_path / "twice.pcapng").read_bytes() == (tmp_path / "once.pcapng").read_bytes()
 
 
-def test_what_a_pcapng_file_has_besides_stays(tmp_path):
+def test_options_and_other_blocks_of_pcapng_stay(tmp_path):
     """Comments, flags, hashes and unknown options; custom blocks and statistics, each in its place."""
     frame = records(ROOT / "tests" / "made" / "tcp.pcap")[0][3]
     extra = struct.pack("<HH4s", 2988, 4, b"mine") + bytes(4)
@@ -168,7 +168,7 @@ def split_by_point(path: Path, folder: Path, big: bool = False) -> list[Source]:
 
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
 @pytest.mark.parametrize("big", [False, True], ids=["little", "big"])
-def test_files_are_merged_in_time_order(path, big, tmp_path):
+def test_several_files_are_merged_in_time_order(path, big, tmp_path):
     """Taken apart and merged, a capture has its frames in time order and each at its point."""
     known = Topology.load(topology_path(path))
     sources = split_by_point(path, tmp_path, big)
@@ -179,7 +179,7 @@ def test_files_are_merged_in_time_order(path, big, tmp_path):
     assert [each.name for each in analyze([tmp_path / "out.pcapng"]).points] == [each.point_name for each in sources]
 
 
-def test_pcapng_files_of_both_byte_orders_are_merged(tmp_path):
+def test_files_of_both_byte_orders_are_merged(tmp_path):
     made = ROOT / "tests" / "made"
     both = [made / "pcapng_be.pcapng", made / "pcapng_le.pcapng"]
     annotated(both, tmp_path / "out.pcapng")
@@ -247,7 +247,7 @@ def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
-def test_hops_and_translations_of_the_report_are_frames_with_one_id(path, tmp_path):
+def test_links_and_translations_are_frames_with_one_id(path, tmp_path):
     found = annotated([path], tmp_path / "out.pcapng")
     ids = [each["id"] for each in packets(tmp_path / "out.pcapng")]
     pairs = flow_links(found.context).frames
@@ -261,7 +261,7 @@ def test_hops_and_translations_of_the_report_are_frames_with_one_id(path, tmp_pa
     assert len(set(ids)) > least(path)
 
 
-def test_a_repeated_payload_is_another_packet(tmp_path):
+def test_repeated_payload_has_another_id(tmp_path):
     """IPv6 datagrams carry no identification: three equal ones, two points, each seen twice and told apart."""
     frame = bytes.fromhex(
         "020000000002020000000001" "86dd" "60000000000c1140"
@@ -279,7 +279,7 @@ def test_a_repeated_payload_is_another_packet(tmp_path):
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
-def test_translations_in_comments_are_conntracks(path, tmp_path):
+def test_translations_in_comments_are_in_conntrack(path, tmp_path):
     """What a comment says was rewritten is, one way or the other, an entry of the kernel's own table."""
     known = Topology.load(topology_path(path))
     lines = [line for host in known.hosts for line in host.conntrack]
@@ -296,7 +296,7 @@ def test_translations_in_comments_are_conntracks(path, tmp_path):
         ), (address, port, other, other_port)
 
 
-def test_dnat_and_snat_comments(tmp_path):
+def test_translated_packet_has_dnat_or_snat_comment(tmp_path):
     found = annotated([ROOT / "pcaps" / "bridge.pcapng"], tmp_path / "out.pcapng")
     assert found.report.nat
     told = packets(tmp_path / "out.pcapng")
@@ -309,7 +309,7 @@ def test_dnat_and_snat_comments(tmp_path):
     assert "DNAT 192.168.111.128:8080 → 172.17.0.2:80, routed, TTL 64 → 63 since A/ens33 #196" in told[204]["comments"]
 
 
-def test_tunnel_comments(tmp_path):
+def test_encapsulated_packet_has_tunnel_comment(tmp_path):
     annotated([ROOT / "pcaps" / "overlay.pcapng"], tmp_path / "out.pcapng")
     said = {comment.split(" since ")[0] for each in packets(tmp_path / "out.pcapng") for comment in each["comments"]}
     assert any(each.startswith("encapsulated in VXLAN 4097") for each in said)
@@ -317,7 +317,7 @@ def test_tunnel_comments(tmp_path):
 
 
 # -- hostile ------------------------------------------------------------------------------------------
-def test_hostile_point_names_are_spelled_out_in_comments(tmp_path):
+def test_hostile_point_name_is_escaped_in_comments(tmp_path):
     data = (ROOT / "pcaps" / "bridge.pcapng").read_bytes()
     (tmp_path / "in.pcapng").write_bytes(data.replace(b"A/ens33", b"A/\x1b[2J3"))
     annotated([tmp_path / "in.pcapng"], tmp_path / "out.pcapng")
@@ -339,7 +339,7 @@ def tshark(path: Path, *fields: str) -> list[list[str]]:
 @pytest.mark.parametrize(
     "path", [*GOLDEN, ROOT / "tests/made/pcapng_be.pcapng", ROOT / "tests/made/vxlan.pcap"], ids=by_name
 )
-def test_wireshark_reads_ids_comments_and_interfaces(path, tmp_path):
+def test_annotated_capture_is_read_by_wireshark(path, tmp_path):
     annotated([path], tmp_path / "out.pcapng")
     shown = tshark(tmp_path / "out.pcapng", "frame.packet_id", "frame.comment", "frame.interface_name", "frame.len")
     ours = packets(tmp_path / "out.pcapng")
@@ -362,7 +362,7 @@ def ids_at(net: Network, folder: Path, compiled: bool) -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
 @pytest.mark.parametrize("lost", [0, 1, 2, 3])
-def test_a_lost_repetition_does_not_shift_the_others(lost, compiled, tmp_path):
+def test_lost_repeat_does_not_shift_other_ids(lost, compiled, tmp_path):
     """Four equal datagrams a second apart, at three points; one is lost behind the first."""
     net = Network(["A/veth1", "A/docker0", "A/ens33"])
     for number in range(4):
@@ -375,7 +375,7 @@ def test_a_lost_repetition_does_not_shift_the_others(lost, compiled, tmp_path):
     assert ids["A/docker0"] == ids["A/ens33"] == arrived
 
 
-def test_a_point_that_began_late_has_the_last_of_equal_packets(tmp_path):
+def test_late_point_has_the_last_of_equal_packets(tmp_path):
     net = Network(["A/veth1", "A/docker0"])
     for number in range(5):
         beat = udp("172.17.0.2:5000 > 172.17.0.3:7000", b"alive")
@@ -385,7 +385,7 @@ def test_a_point_that_began_late_has_the_last_of_equal_packets(tmp_path):
     assert ids["A/veth1"] == ids["A/docker0"][2:]
 
 
-def test_files_of_two_hosts_with_clocks_apart_agree_on_what_was_lost(tmp_path):
+def test_lost_packets_are_found_with_clocks_apart(tmp_path):
     """Half a second between the clocks, equal packets every 100 ms, one of them lost on the wire."""
     net = Network(["A/ens33", "B/ens33"], files={"A/ens33": "a.pcapng", "B/ens33": "b.pcapng"})
     net.clocks = {"b.pcapng": (500_000.0, 0.0)}
@@ -406,7 +406,7 @@ def test_files_of_two_hosts_with_clocks_apart_agree_on_what_was_lost(tmp_path):
     assert ids[1] == ids[0][:2] + ids[0][3:]
 
 
-def test_every_frame_has_its_id_where_only_a_sample_was_compared(tmp_path):
+def test_sampled_comparison_gives_every_frame_an_id(tmp_path):
     """Flows are linked by their first packets; an id needs no more than that."""
     net = Network(["A/veth1", "A/docker0", "A/ens33"])
     for number in range(12):
@@ -428,7 +428,7 @@ def test_every_frame_has_its_id_where_only_a_sample_was_compared(tmp_path):
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["interpreted", "compiled"])
-def test_the_first_piece_is_the_packet_and_the_others_are_their_own(compiled, tmp_path):
+def test_first_piece_of_a_cut_segment_keeps_its_id(compiled, tmp_path):
     """Offload: one segment at the veth, four on the wire; where it goes on, the pieces keep their ids."""
     net = Network(["A/veth1", "A/ens33", "B/ens33"])
     for number in range(3):
@@ -445,7 +445,7 @@ def test_the_first_piece_is_the_packet_and_the_others_are_their_own(compiled, tm
     assert said == [each for first in (1, 10, 19) for each in [[], *[[f"{way} #{first}"]] * 4, *[[]] * 4]]
 
 
-def test_what_is_joined_on_the_way_says_so(tmp_path):
+def test_segment_joined_on_the_way_says_so(tmp_path):
     """GRO: pieces at the wire, one segment above; it is the packet of its first piece."""
     net = Network(["B/ens33", "A/veth1"])
     for number in range(2):

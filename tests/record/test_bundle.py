@@ -41,7 +41,7 @@ def capture(folder: Path, name: str, *packets: tuple[int, int]) -> Any:
     return CaptureProcess(point, PROGRAMS[0], path, path, None, START - 1, START + 99, len(packets), dropped=2)  # type: ignore[arg-type]
 
 
-def test_packets_are_in_time_order_each_at_its_point(tmp_path: Path) -> None:
+def test_bundle_of_several_points_is_in_time_order(tmp_path: Path) -> None:
     captures = [
         capture(tmp_path, "A/one/eth0", (1, 10), (5, 11), (5, 12), (9, 13)),
         capture(tmp_path, "A/two/eth0", (3, 20), (2, 21), (5, 22)),  # a ring buffer may hand packets over out of order
@@ -74,7 +74,7 @@ def a_container(host: str, name: str, address: str, mac: str) -> Container:
     return Container(host, name, "0" * 64, "busybox", "bridge", [Endpoint("bridge", "eth0", mac, [address])])
 
 
-def test_only_what_means_one_thing_has_a_name() -> None:
+def test_ambiguous_address_has_no_name() -> None:
     topology = Topology(
         hosts=[a_host("A", "192.168.111.128", "0a"), a_host("B", "192.168.111.129", "0b")],
         containers=[
@@ -96,7 +96,7 @@ def test_only_what_means_one_thing_has_a_name() -> None:
     assert "06:00:00:00:00:0a" not in macs
 
 
-def test_what_was_there_stays_whole_when_there_is_no_room(tmp_path: Path) -> None:
+def test_bundle_without_room_leaves_the_old_one_whole(tmp_path: Path) -> None:
     """The kernel's limit on a file's size (RLIMIT_FSIZE) stands for a full disk: the topology fits, packets do not."""
     path = bundle.write(tmp_path / "x.pcapng", [capture(tmp_path, "A/one/eth0", (1, 10))], Topology(scenario="first"))
     before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
@@ -116,7 +116,7 @@ def test_what_was_there_stays_whole_when_there_is_no_room(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("place", ["file/x.pcapng", "folder.pcapng", "taken.pcapng", "/dev/null/x.pcapng"])
-def test_a_place_that_cannot_be_written_is_known_beforehand(tmp_path: Path, place: str) -> None:
+def test_unwritable_place_is_known_beforehand(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder.pcapng").mkdir()
     (tmp_path / "taken.topology.json").mkdir()
@@ -124,7 +124,7 @@ def test_a_place_that_cannot_be_written_is_known_beforehand(tmp_path: Path, plac
         bundle.check_writable(tmp_path / place)
 
 
-def test_looking_whether_it_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+def test_check_of_writable_place_leaves_nothing(tmp_path: Path) -> None:
     there = tmp_path / "there.pcapng"
     there.write_text("as it was")
     for path in (tmp_path / "new" / "and newer" / "x.pcapng", tmp_path / "x.pcapng", there):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from capnet.record.find.inventory import ConnectionTable
+from capnet.record.find.connections import ConnectionTable
 
 # Lines as `conntrack -L -o extended` of conntrack-tools 1.4.7 prints them.
 PING = (
@@ -22,21 +22,21 @@ def table(line: str, moment: float) -> ConnectionTable:
 
 
 @pytest.mark.parametrize("left", [20, 21, 22])
-def test_an_entry_that_only_ran_down_had_no_packet(left: int) -> None:
+def test_entry_that_only_ran_down_is_not_used(left: int) -> None:
     assert table(PING.format(left), 105).used_since(table(PING.format(26), 100)) == []
 
 
 @pytest.mark.parametrize("left", [24, 29])
-def test_the_same_ping_again_within_its_timeout_had_packets(left: int) -> None:
+def test_entry_renewed_within_timeout_is_used(left: int) -> None:
     """Two runs one after the other: busybox's ping takes its process id, the same in every new container."""
     again = PING.format(left)
     assert table(again, 105).used_since(table(PING.format(26), 100)) == [again]
 
 
-def test_a_connection_that_was_closed_since_had_packets() -> None:
+def test_entry_closed_since_is_used() -> None:
     closed = FETCH.format(118, "TIME_WAIT")
     assert table(closed, 105).used_since(table(FETCH.format(431998, "ESTABLISHED"), 100)) == [closed]
 
 
-def test_a_new_connection_had_packets() -> None:
+def test_new_entry_is_used() -> None:
     assert table(PING.format(3), 105).used_since(table(FETCH.format(80, "TIME_WAIT"), 100)) == [PING.format(3)]

@@ -30,12 +30,12 @@ def web_server() -> Iterator[int]:
         server.shutdown()
 
 
-def test_what_is_no_docker_is_said_to_be_none(web_server: int) -> None:
+def test_url_of_a_web_server_is_refused(web_server: int) -> None:
     with pytest.raises(EnvironmentLacks, match=r"no Docker daemon answers .*something else"):
         connect(f"tcp://127.0.0.1:{web_server}")
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ssh"])
-def test_a_port_that_is_none_is_said(scheme: str) -> None:
+def test_url_with_bad_port_is_refused(scheme: str) -> None:
     with pytest.raises(UsageError, match="host:99999: Port out of range"):
         connect(f"{scheme}://host:99999")

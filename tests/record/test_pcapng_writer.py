@@ -55,7 +55,7 @@ def run(*words: str | Path) -> str:
 
 
 @needs_tshark
-def test_packets_equal_what_tshark_reads(everything: Path) -> None:
+def test_written_packets_equal_tsharks_view(everything: Path) -> None:
     """Times, interfaces, lengths, comments, directions, ids and names."""
     fields = (
         "frame.time_epoch frame.interface_id frame.interface_name frame.interface_description frame.cap_len "
@@ -81,7 +81,7 @@ def test_packets_equal_what_tshark_reads(everything: Path) -> None:
 
 
 @needs_tshark
-def test_other_blocks_equal_what_capinfos_reads(everything: Path) -> None:
+def test_written_blocks_equal_capinfos_view(everything: Path) -> None:
     """The section, the interfaces and their statistics."""
     out = run("capinfos", everything)
     for line in (
@@ -105,7 +105,7 @@ def scapy_blocks(path: Path) -> list[tuple[bytes, Any]]:
         return list(reader)
 
 
-def test_packets_equal_what_scapy_reads(everything: Path) -> None:
+def test_written_packets_equal_scapys_view(everything: Path) -> None:
     """Frames, times, original lengths and interface names."""
     packets = scapy_blocks(everything)
     assert [data for data, _ in packets] == [FRAME, FRAME[:40], FRAME]
@@ -119,7 +119,7 @@ def test_packets_equal_what_scapy_reads(everything: Path) -> None:
     ]
 
 
-def test_blocks_have_their_length_at_both_ends(everything: Path) -> None:
+def test_written_block_has_its_length_at_both_ends(everything: Path) -> None:
     """A multiple of 4, in the order in which blocks are written."""
     data = everything.read_bytes()
     kinds, at = [], 0

@@ -12,7 +12,7 @@ from capnet.scenario.wait import wait_until
 _TELLS_ITS_RUN = "from capnet.record.run_id import this_run; print(this_run(), flush=True); input()"
 
 
-def test_a_run_is_dead_when_its_process_has_ended_and_nobody_has_asked_how() -> None:
+def test_run_whose_process_is_a_zombie_is_dead() -> None:
     """A zombie, with its start time, until its parent waits for it: the parent is the test."""
     words = [sys.executable, "-c", _TELLS_ITS_RUN]
     with subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -26,5 +26,5 @@ def test_a_run_is_dead_when_its_process_has_ended_and_nobody_has_asked_how() -> 
     assert run_state(run) == "dead"
 
 
-def test_of_another_machine_nobody_can_tell() -> None:
+def test_run_of_another_machine_is_unknown() -> None:
     assert run_state("00000000-1-1") == "unknown"

@@ -19,12 +19,12 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_missing_program_is_named() -> None:
     with pytest.raises(EnvironmentLacks, match=r"no-such-program cannot be run \(No such file or directory\); install"):
         Shell("self").run(["no-such-program"])
 
 
-def test_a_program_that_nobody_may_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answer, EACCES, as for all programs where PATH begins with a folder that is closed to us."""
     (tmp_path / "dumpcap").touch()
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -36,7 +36,7 @@ def test_a_program_that_nobody_may_run_is_named(tmp_path: Path, monkeypatch: pyt
             run()
 
 
-def test_who_may_not_become_root_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_without_sudo_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sudo").touch()
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
@@ -44,7 +44,7 @@ def test_who_may_not_become_root_is_told(tmp_path: Path, monkeypatch: pytest.Mon
         Shell("self").run(["true"])
 
 
-def test_the_administrators_folders_are_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_without_sbin_is_extended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A root shell made by `su` has a PATH without them, and they have conntrack, iptables, dockerd."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     found = Shell("self").run(["sh", "-c", "echo $PATH"]).strip().split(":")
@@ -52,6 +52,6 @@ def test_the_administrators_folders_are_looked_into(monkeypatch: pytest.MonkeyPa
     assert {"/usr/sbin", "/sbin"} <= set(found)
 
 
-def test_an_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert "" not in shell.search_path().split(":")

@@ -25,7 +25,7 @@ select.select([], [], [])
 """
 
 
-def test_the_way_is_open_when_ssh_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forwarded_socket_is_given_when_ssh_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ssh").write_text(_SSH)
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")

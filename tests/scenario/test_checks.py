@@ -35,7 +35,7 @@ def broken(name: str, capture: Path) -> list[str]:
     return [each.claim for each in checks.verify(library.load(name), capture) if not each.passed]
 
 
-def test_a_translation_that_conntrack_does_not_know_is_noticed(tmp_path: Path) -> None:
+def test_translation_missing_in_conntrack_fails(tmp_path: Path) -> None:
     capture = tmp_path / "bridge.pcapng"
     shutil.copy(golden("bridge"), capture)
     topology = json.loads(topology_path(golden("bridge")).read_text())
@@ -62,7 +62,7 @@ def test_a_translation_that_conntrack_does_not_know_is_noticed(tmp_path: Path) -
         ("overlay", 4),
     ],
 )
-def test_every_scenario_claims_that_no_translation_is_missing_and_may_fail(name: str, many: int) -> None:
+def test_translation_missing_in_report_fails(name: str, many: int) -> None:
     """`many`: translated entries of conntrack whose two forms tshark saw at two points of the host."""
     claim = "every answered connection that a host translated, and that passed two of its points in both forms, is told"
     report = document(analyze([golden(name)]))
@@ -77,7 +77,7 @@ def test_every_scenario_claims_that_no_translation_is_missing_and_may_fail(name:
     assert missed == many
 
 
-def test_a_claim_about_a_place_that_was_not_heard_is_left_out() -> None:
+def test_check_of_an_uncaptured_point_is_left_out() -> None:
     verdicts = checks.verify(library.load("overlay"), golden("overlay"), whole=False)
     left_out = [each.claim for each in verdicts if each.passed is None]
     # Of the whole are the model, ways from end to end, and what both sides of a translation show.
@@ -107,7 +107,7 @@ def captured(capture: Path, interface: str, to: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_no_claim_is_false_because_fewer_points_were_listened_at(name: str, tmp_path: Path) -> None:
+def test_fewer_points_make_no_check_fail(name: str, tmp_path: Path) -> None:
     interfaces = {each["interface"] for each in json.loads(topology_path(golden(name)).read_text())["points"]}
     assert interfaces
     for interface in sorted(interfaces):
@@ -117,7 +117,7 @@ def test_no_claim_is_false_because_fewer_points_were_listened_at(name: str, tmp_
         assert [(interface, each.claim, each.difference) for each in verdicts if each.passed is False] == []
 
 
-def test_a_claim_about_nobody_is_broken() -> None:
+def test_check_of_a_missing_container_fails() -> None:
     module = ModuleType("stub")
 
     def check_somebody(observed: Observed) -> Comparison:
@@ -129,7 +129,7 @@ def test_a_claim_about_nobody_is_broken() -> None:
     assert first == checks.CheckResult("nobody is somebody", False, "no container nobody")
 
 
-def test_packets_that_do_not_show_it_are_a_failure_that_names_claim_and_capture() -> None:
+def test_failed_check_names_claim_and_capture() -> None:
     with pytest.raises(ScenarioFailed) as failed:
         check("none", golden("host"), whole=True)
     said = str(failed.value)
@@ -138,7 +138,7 @@ def test_packets_that_do_not_show_it_are_a_failure_that_names_claim_and_capture(
     assert str(golden("host")) in said
 
 
-def test_one_failure_among_all_is_the_exit_code_and_its_row() -> None:
+def test_worst_outcome_of_all_is_the_exit_code() -> None:
     def play(name: str, say: Callable[[str], None]) -> Path:
         if name == "ipvlan-l2":
             raise EnvironmentLacks("this kernel lacks ipvlan")

@@ -53,10 +53,10 @@ def said(program: str) -> list[str]:
 
 
 @pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_whoever_presses_ctrl_c_again_interrupts_no_undoing(first: str) -> None:
+def test_second_interrupt_waits_for_the_undoing(first: str) -> None:
     assert said(_TWICE.format(first=first)) == ["the run is undone", "the lab is removed", "interrupted"]
 
 
-def test_a_run_under_nohup_goes_on_when_its_terminal_is_closed() -> None:
+def test_run_under_nohup_survives_hangup() -> None:
     assert said(_HUNG_UP.format(before="SIG_IGN")) == ["goes on"]
     assert said(_HUNG_UP.format(before="SIG_DFL")) == ["interrupted"]

@@ -52,17 +52,17 @@ class Swarm:
         ((CLOSING, ["node"]), ["node"]),
     ],
 )
-def test_a_manager_that_ceases_to_be_one_manages_nothing(answers: tuple[object, ...], expected: object) -> None:
+def test_former_swarm_manager_manages_nothing(answers: tuple[object, ...], expected: object) -> None:
     assert of_manager(Swarm(*answers)) == expected
 
 
-def test_what_docker_goes_on_to_refuse_is_an_error_in_its_words() -> None:
+def test_lasting_refusal_is_an_error_in_dockers_words() -> None:
     with pytest.raises(APIError, match="client connection is closing"):
         of_manager(Swarm(CLOSING), within=0)
     with pytest.raises(APIError, match="no such thing"):
         of_manager(Swarm((404, "no such thing")))
 
 
-def test_a_membership_that_somebody_else_gives_up_is_given_up() -> None:
+def test_membership_given_up_elsewhere_is_no_error() -> None:
     leave_swarm(Swarm(CLOSING, None))
     leave_swarm(Swarm(CLOSING, state="inactive"))

@@ -17,7 +17,7 @@ def refuse(words: str) -> None:
     raise APIError("500 Server Error", explanation=words)
 
 
-def test_the_first_error_comes_first_and_the_undo_is_added() -> None:
+def test_undo_error_is_added_to_the_first_error() -> None:
     done: list[str] = []
     with pytest.raises(ScenarioFailed) as raised, Undo(done.append) as undo:
         undo.callback(done.append, "the first made goes last")
@@ -27,7 +27,7 @@ def test_the_first_error_comes_first_and_the_undo_is_added() -> None:
     assert done == ["the first made goes last"]
 
 
-def test_every_undo_that_failed_is_named_in_order() -> None:
+def test_failed_undos_are_named_in_order() -> None:
     with pytest.raises(EnvironmentLacks) as raised, Undo(print) as undo:
         undo.callback(refuse, "second")
         undo.callback(refuse, "first")
@@ -35,19 +35,19 @@ def test_every_undo_that_failed_is_named_in_order() -> None:
     assert str(raised.value) == "no tcpdump; undoing what was made failed too: Docker: first; Docker: second"
 
 
-def test_an_error_alone_is_as_it_was() -> None:
+def test_error_without_failed_undo_is_unchanged() -> None:
     with pytest.raises(APIError) as raised, Undo(print) as undo:
         undo.callback(print)
         refuse(ATTACH)
     assert str(in_words(raised.value)) == f"Docker: {ATTACH}"
 
 
-def test_an_undo_that_fails_alone_is_an_error() -> None:
+def test_failed_undo_alone_is_an_error() -> None:
     with pytest.raises(APIError, match="500"), Undo(print) as undo:
         undo.callback(refuse, LEAVE)
 
 
-def test_an_interrupt_stays_one_and_what_its_undoing_met_is_said() -> None:
+def test_interrupt_with_failed_undo_stays_an_interrupt() -> None:
     said: list[str] = []
     with pytest.raises(KeyboardInterrupt), Undo(said.append) as undo:
         undo.callback(refuse, LEAVE)

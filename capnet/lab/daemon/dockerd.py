@@ -104,8 +104,8 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
 
 def settings(host: LabHost) -> dict[str, Any]:
     """The settings with which the host's daemon was started."""
-    found: dict[str, Any] = json.loads((host.folder / _CONFIGURATION).read_text())
-    return found
+    configuration: dict[str, Any] = json.loads((host.folder / _CONFIGURATION).read_text())
+    return configuration
 
 
 def wait(host: LabHost, pid: int) -> str:
@@ -120,7 +120,7 @@ def wait(host: LabHost, pid: int) -> str:
             raise EnvironmentLacks(
                 f"dockerd of host {host.name} does not answer after {READY_WITHIN:.0f} s: {_last_words(host)}"
             )
-        time.sleep(0.1)  # dockerd tells nobody but systemd that it is ready: it is asked again
+        time.sleep(0.1)  # dockerd reports readiness to systemd alone, so it is polled
 
 
 def answers(host: LabHost) -> str | None:
@@ -146,12 +146,12 @@ def info(host: LabHost) -> dict[str, Any] | None:
     try:
         opened = docker_client(host.docker_url, timeout=30)
         try:
-            found: dict[str, Any] = opened.info()
+            answer: dict[str, Any] = opened.info()
         finally:
             opened.close()
     except (DockerException, requests.RequestException, OSError):
         return None
-    return found
+    return answer
 
 
 def is_alive(host: LabHost) -> bool:
@@ -166,12 +166,12 @@ def is_alive(host: LabHost) -> bool:
 def _inheritable() -> list[int]:
     """Descriptors beside the standard three that a new program would get."""
     descriptors = (int(path.name) for path in Path("/proc/self/fd").iterdir())
-    found = []
+    inherited = []
     for descriptor in descriptors:
         with suppress(OSError):  # the listing's own descriptor is closed by now
             if descriptor > 2 and os.get_inheritable(descriptor):
-                found.append(descriptor)
-    return found
+                inherited.append(descriptor)
+    return inherited
 
 
 def _storage_driver(folder: Path, lock: int) -> str:

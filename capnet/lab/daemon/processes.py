@@ -129,7 +129,7 @@ def _signal(pids: set[int], number: signal.Signals, wait: float) -> None:
 
 
 def _all() -> list[int]:
-    """Every process but the zombies, which nobody can end (proc_pid_stat(5): the state follows `(name)`)."""
+    """Every process but zombies, which cannot be ended (proc_pid_stat(5): the state follows `(name)`)."""
     pids = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -163,7 +163,7 @@ def _parent(pid: int) -> int | None:
 def _argv(pid: int) -> list[str]:
     """The words of its command line; of one that is just becoming another program, that one's.
 
-    In the middle of execve(2) a process has no words: they are waited for, lest it be overlooked.
+    During execve(2) a process has no words: they are waited for, so that the process is not overlooked.
     """
     until = time.monotonic() + _EXECVE
     before = None  # where its words were when it had none

@@ -47,8 +47,8 @@ def apply(lab: Lab, wanted: Mapping[str, Any], progress: Callable[[str], None]) 
         return
     for host in other:
         _nothing_runs(host)
-    said = ", ".join(f"{key}={json.dumps(value)}" for key, value in wanted.items()) or "the usual settings"
-    progress(f"Docker of {_names(other)} starts again with {said}")
+    settings = ", ".join(f"{key}={json.dumps(value)}" for key, value in wanted.items()) or "the usual settings"
+    progress(f"Docker of {_names(other)} starts again with {settings}")
     _start_again(lab, other, wanted, progress)
 
 

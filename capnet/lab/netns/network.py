@@ -17,7 +17,7 @@ def make(lab: Lab, record: Record, lock: int) -> None:
         record.will_make(Kind.MOUNT, str(NETNS_FOLDER))
     _namespace(lab.lan, record, lock)
     # The router refuses each question, not only six in a row and then one a second (icmp(7), icmp_ratelimit): dockerd
-    # asks for a registry in several ways, and waits 5 s for each that nobody refused.
+    # asks for a registry in several ways, and waits 5 s for each that is not refused.
     _set(lab.lan, "net/ipv4/icmp_ratelimit", "0", lock)
     _configure(
         lab.lan,

@@ -1,7 +1,7 @@
 """Inside User-Mode Linux: runs the programs that the supervisor asks for at the other end of the serial line.
 
 A program has its own session; a client that leaves takes its program with it (SIGTERM, so that it can clean up).
-Input and output are under way in a limited number of chunks, so a slow reader stops its program and nobody else's.
+Input and output are under way in a limited number of chunks, so a slow reader stops its own program only.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class Session:
         threading.Thread(target=self._wait, daemon=True).start()
 
     def hear(self, message: Message) -> None:
+        """Does what a message from the client asks."""
         if "in" in message:
             self._input.put(None if message["in"] is None else unpack(message["in"]))
         elif "taken" in message:
@@ -87,6 +88,7 @@ class Session:
             self._signal(signal.SIGHUP if self._terminal is not None else signal.SIGTERM)
 
     def resize(self, size: list[int]) -> None:
+        """Gives the terminal its number of rows and columns."""
         if self._terminal is not None:
             with suppress(OSError):
                 fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
@@ -175,10 +177,10 @@ def main(device: str) -> None:
         if not isinstance(number, int):
             continue
 
-        def answer(said: Message, number: int = number) -> None:
-            if "ended" in said:
+        def answer(message: Message, number: int = number) -> None:
+            if "ended" in message:
                 sessions.pop(number, None)
-            say(said | {"session": number})
+            say(message | {"session": number})
 
         if "run" in message:
             try:

@@ -26,37 +26,37 @@ def up(folder: Path, progress: Progress) -> None:
     if _is_whole(folder):
         progress("the lab is already up")
         return
-    # How long that took is part of what all took, which is said outside.
-    said = Lines(lambda line: progress(line.removeprefix("lab: ")), but=lambda line: line.startswith("lab: up after"))
-    code = client.run(folder, capnet("lab", "up", "--kernel", "native"), out=said, err=said)
-    said.end()
+    # The time that it took is part of the total, which the caller reports.
+    lines = Lines(lambda line: progress(line.removeprefix("lab: ")), but=lambda line: line.startswith("lab: up after"))
+    code = client.run(folder, capnet("lab", "up", "--kernel", "native"), out=lines, err=lines)
+    lines.end()
     if code != 0:
-        raise EnvironmentLacks(f"no lab in User-Mode Linux: {said.last.removeprefix(_ERROR)}")
+        raise EnvironmentLacks(f"no lab in User-Mode Linux: {lines.last.removeprefix(_ERROR)}")
 
 
 def run_scenario(folder: Path, name: str, options: dict[str, Any], path: Path, say: Progress) -> None:
     """Plays a scenario inside and moves its bundle to `path`; errors are those of the play itself."""
     exchange = folder / machine.EXCHANGE
-    here = exchange / path.name
+    bundle = exchange / path.name
     inside = machine.INSIDE_EXCHANGE / path.name
-    said = Lines(say, but=_is_error)
+    lines = Lines(say, but=_is_error)
     words = [*machine.python_program("capnet.lab.uml.runner"), name, str(inside), json.dumps(options)]
-    code = client.run(folder, words, out=said, err=said, passes_interrupts=True)
-    said.end()
+    code = client.run(folder, words, out=lines, err=lines, passes_interrupts=True)
+    lines.end()
     if code != 0:
-        raise _error(said.last, code)
+        raise _error(lines.last, code)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(topology_path(here), topology_path(path))
-        shutil.move(here, path)
+        shutil.move(topology_path(bundle), topology_path(path))
+        shutil.move(bundle, path)
 
 
 def clean(folder: Path, say: Progress, *, everything: bool) -> int:
     """`capnet scenario clean` inside; its lines go to `say`."""
-    said = Lines(say)
+    lines = Lines(say)
     words = capnet("scenario", "clean", "--lab", *(["--all"] if everything else []))
-    code = client.run(folder, words, out=said, err=said, passes_interrupts=True)
-    said.end()
+    code = client.run(folder, words, out=lines, err=lines, passes_interrupts=True)
+    lines.end()
     return code
 
 
@@ -73,8 +73,8 @@ def _is_whole(folder: Path) -> bool:
     lab = addressing.Lab(addressing.DEFAULT_FOLDER)
     questions = [f"grep -q '\"ready\": true' {lab.folder / RECORD}"]
     questions += [f'[ "$(cat /proc/$(cat {host.pidfile})/comm)" = dockerd ]' for host in lab.hosts.values()]
-    said = Lines(lambda line: None)
-    return client.run(folder, ["sh", "-c", " && ".join(questions)], out=said, err=said) == 0
+    lines = Lines(lambda line: None)
+    return client.run(folder, ["sh", "-c", " && ".join(questions)], out=lines, err=lines) == 0
 
 
 class Lines:

@@ -25,12 +25,13 @@ READY_WITHIN = 120.0  # seconds; the agent answers after 4 to 8
 _ENDED_WITHIN = 60.0
 _MARK = "capnet-uml"  # among the words of every process that we start for it
 
-# The kernel's first process. The machine's files are its root (hostfs); what programs change in /etc, /opt and /var
-# stays in memory (overlay), and so does /run. Whatever loads a module, also the kernel itself, finds UML's own through
-# a modprobe that looks there, but not for programs of other processors, of which dockerd tries one after the other.
-# iptables is the legacy one, since this kernel lacks what the other needs of nf_tables. These are not in /run, which a
-# lab host has for itself (see `daemon`). Names are asked of the lab's router, where nobody listens: a registry is then
-# known to be out of reach at once.
+# The kernel's first process. The machine's files are its root (hostfs). What programs change in /etc, /opt and /var
+# stays in memory (overlay), and so does /run.
+# - modprobe: programs and the kernel itself find UML's own modules by a modprobe that looks there. It refuses modules
+#   for programs of other processors, of which dockerd tries one after the other.
+# - iptables: the legacy one, because this kernel lacks what the other needs of nf_tables.
+# - Neither is in /run, which a lab host has for itself (see `dockerd`).
+# - Names are asked of the lab's router, which has no name server: so a registry is known at once to be out of reach.
 _INIT = """\
 #!/bin/sh
 set -e
@@ -105,8 +106,8 @@ def missing() -> dict[str, str]:
 
 def release() -> str | None:
     """The version of the kernel that would be booted, as its modules say."""
-    found = sorted(path.parent.name for path in MODULES.glob("*/modules.dep"))
-    return found[-1] if found else None
+    releases = sorted(path.parent.name for path in MODULES.glob("*/modules.dep"))
+    return releases[-1] if releases else None
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -164,6 +165,7 @@ def wait(folder: Path, supervisor: subprocess.Popen[bytes]) -> None:
 
 
 def is_alive(folder: Path) -> bool:
+    """Whether it runs and answers."""
     return (folder / CONTROL).exists() and bool(pids(folder))
 
 
@@ -176,10 +178,10 @@ def pids(folder: Path) -> set[int]:
 def end(folder: Path) -> None:
     """Ends it at once: nothing inside outlives it, so nothing there need be undone."""
     deadline = time.monotonic() + _ENDED_WITHIN
-    while found := pids(folder):
+    while running := pids(folder):
         if time.monotonic() > deadline:
-            raise CapnetError(f"User-Mode Linux does not end: {' '.join(map(str, sorted(found)))}")
-        processes.kill(found)
+            raise CapnetError(f"User-Mode Linux does not end: {' '.join(map(str, sorted(running)))}")
+        processes.kill(running)
 
 
 def last_words(folder: Path) -> str:

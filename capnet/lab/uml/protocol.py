@@ -25,19 +25,22 @@ WINDOW = 16  # chunks that may be under way before one is taken: bounds what sup
 
 
 def encode(message: Message) -> bytes:
+    """The message as a line."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
 def pack(data: bytes) -> str:
+    """Bytes as they stand in a message."""
     return base64.b64encode(data).decode("ascii")
 
 
 def unpack(text: str) -> bytes:
+    """The bytes that `pack` was given."""
     return base64.b64decode(text)
 
 
 def messages(lines: Iterable[bytes]) -> Iterator[Message]:
-    """The messages in the lines of a stream; what is no message (a kernel's cry on the line) is left out."""
+    """The messages in the lines of a stream; what is no message (the kernel's own output) is left out."""
     for line in lines:
         try:
             message = json.loads(line)

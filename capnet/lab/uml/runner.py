@@ -16,6 +16,7 @@ from capnet.scenario.interrupts import Interruptible
 
 
 def main(name: str, output: str, options: str) -> int:
+    """Runs the scenario and returns its exit code."""
     try:
         with Interruptible():
             run_scenario(lab.current(), name, output=Path(output), say=_say, **json.loads(options))

@@ -26,9 +26,10 @@ _PRIORITY = -10  # nice(2): about nine tenths of a processor, beside one other t
 
 
 def main(folder: str, command: list[str]) -> int:
-    ours, theirs = socket.socketpair()
-    os.dup2(theirs.fileno(), _LINE)
-    theirs.close()
+    """Runs the kernel and serves its clients; returns the kernel's exit code."""
+    supervisor_end, kernel_end = socket.socketpair()
+    os.dup2(kernel_end.fileno(), _LINE)
+    kernel_end.close()
     with suppress(OSError):
         os.nice(_PRIORITY)
     console = (Path(folder) / CONSOLE).open("ab")
@@ -37,7 +38,7 @@ def main(folder: str, command: list[str]) -> int:
     )
     os.close(_LINE)
     threading.Thread(target=_put_first, args=(kernel,), daemon=True).start()
-    Exchange(ours, Path(folder) / CONTROL).serve()
+    Exchange(supervisor_end, Path(folder) / CONTROL).serve()
     return kernel.wait()
 
 
@@ -97,7 +98,7 @@ class Exchange:
         number = 0
         while True:
             client, _ = server.accept()
-            # Room for all the chunks that may be under way: so nobody waits here for a slow client.
+            # Room for all the chunks that may be under way, so that a slow client does not block the others.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             number += 1
             self._clients[number] = client

@@ -29,23 +29,23 @@ def write(path: Path, captures: Sequence[CaptureProcess], topology: Topology, *,
     """
     blocks = b"".join(_blocks(captures, topology, snaplen))
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = {each.resolve(): _unfinished(each) for each in (path, topology_path(path))}
-    packets, known = whole.values()
+    unfinished_files = {final.resolve(): _unfinished(final) for final in (path, topology_path(path))}
+    capture_file, topology_file = unfinished_files.values()
     try:
-        topology.save(known)
-        packets.write_bytes(blocks)
-        for final, unfinished in reversed(whole.items()):  # the capture last: who sees it finds its topology
+        topology.save(topology_file)
+        capture_file.write_bytes(blocks)
+        for final, unfinished in reversed(unfinished_files.items()):  # the capture last, when its topology exists
             unfinished.replace(final)
     finally:
-        for unfinished in whole.values():
+        for unfinished in unfinished_files.values():
             unfinished.unlink(missing_ok=True)
     return path
 
 
 def check_writable(path: Path) -> None:
-    """Raises OSError where a bundle cannot be written at `path`: found out by writing, before anything is recorded.
+    """Raises OSError where a bundle cannot be written at `path`. It tries to write, before anything is captured.
 
-    Nothing of it remains, folders that were made for it included.
+    Files and folders that it makes for that are removed.
     """
     missing = [folder for folder in path.absolute().parents if not folder.exists()]
     made: list[Path] = []
@@ -53,15 +53,15 @@ def check_writable(path: Path) -> None:
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             made.append(folder)
-        for each in (path, topology_path(path)):
-            if each.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(each))
-            unfinished = _unfinished(each)
+        for final in (path, topology_path(path)):
+            if final.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(final))
+            unfinished = _unfinished(final)
             unfinished.write_bytes(b"")
             unfinished.unlink()
     finally:
         for folder in reversed(made):
-            with suppress(OSError):  # somebody else has put something there meanwhile
+            with suppress(OSError):  # another process has put something there meanwhile
                 folder.rmdir()
 
 

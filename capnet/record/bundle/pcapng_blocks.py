@@ -14,14 +14,17 @@ _STATISTICS_TIMES = (2, 3)
 
 
 def order_of(big: bool) -> Any:
+    """The byte order's name for int.from_bytes."""
     return "big" if big else "little"
 
 
 def kind_of(block: bytes, big: bool) -> int:
+    """The block's type."""
     return int.from_bytes(block[:4], order_of(big))
 
 
 def made_block(kind: int, body: bytes, options: list[tuple[int, bytes]], big: bool) -> bytes:
+    """A whole block of this type, with its options padded and its length at both ends."""
     order = ">" if big else "<"
     given = b"".join(
         struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4) for code, value in options
@@ -74,4 +77,5 @@ def encodable(text: str) -> str:
 
 
 def is_mac(key: str) -> bool:
+    """Whether a name's key is a MAC, not an IP address."""
     return len(key) == 17 and key.count(":") == 5

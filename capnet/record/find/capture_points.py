@@ -1,6 +1,6 @@
-"""Finding the places to listen at: which network namespace, which interface.
+"""Capture points: the network namespace and the interface of each place to capture at.
 
-Nothing is guessed. A container's namespace is that of its process; the host end of its veth is the interface
+A container's namespace is that of its process; the host end of its veth is the interface
 whose index the container's own end names (`link_index`); an overlay network's namespace is the file that
 dockerd keeps beside the sandboxes of its containers.
 """
@@ -19,7 +19,7 @@ from capnet.record.remote.shell import Shell
 
 @dataclass(frozen=True)
 class CapturePoint:
-    """One place to listen: `interface` in the network namespace that is the file `netns` on the shell's machine."""
+    """`interface` in the network namespace that is the file `netns` on the shell's machine."""
 
     name: str  # HOST/IFACE, HOST/CONTAINER/eth0, HOST/overlay:NETWORK/vxlan0
     role: str  # container|veth|bridge|parent|underlay|overlay|loopback
@@ -35,13 +35,14 @@ class CapturePoint:
     capture_filter: str = ""  # pcap-filter(7)
 
     def filtered(self, capture_filter: str) -> CapturePoint:
+        """The same point with another capture filter."""
         return replace(self, capture_filter=capture_filter)
 
 
 def interfaces(shell: Shell, netns: str) -> list[dict[str, Any]]:
     """`ip -j -d address` in a network namespace: one dictionary per interface."""
-    found: list[dict[str, Any]] = json.loads(shell.run(["ip", "-j", "-d", "address"], netns=netns))
-    return found
+    entries: list[dict[str, Any]] = json.loads(shell.run(["ip", "-j", "-d", "address"], netns=netns))
+    return entries
 
 
 def host_interface(host: DockerHost, interface: str, role: str, describes: str) -> CapturePoint:

@@ -1,19 +1,22 @@
-"""Which connections a capture shows: those in the kernels' tables that had packets while it was made."""
+"""Which connections a capture shows: those in the kernels' tables (conntrack) that had packets while it was made."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.find.inventory import ConnectionTable, connection_table
 from capnet.record.remote.docker_host import DockerHost
+
+_TUPLE = ("src", "dst", "sport", "dport", "type", "code", "id")  # as conntrack prints them
 
 
 class Connections:
-    """The connection tables of hosts, and of their load balancers that are listened at, when this was made.
+    """The connection tables of hosts, and of their load balancers with a capture point, when this object was made.
 
-    To be made before anybody listens, and asked while everything still stands: tables forget within seconds.
+    Make it before the capture begins, and ask it while all containers still run: tables forget within seconds.
     """
 
     def __init__(self, hosts: Sequence[DockerHost], points: Sequence[CapturePoint]) -> None:
@@ -24,20 +27,64 @@ class Connections:
     def used(self, say: Callable[[str], None]) -> dict[str, list[str]]:
         """Host name → lines of its tables, as conntrack prints them, of connections that had packets since.
 
-        Says which host's table nobody can read; its lines are missing then.
+        Says which host's table cannot be read; its lines are missing then.
         """
-        found: dict[str, list[str]] = {}
+        lines_by_host: dict[str, list[str]] = {}
         for host, netns, earlier in self._earlier:
-            lines = found.setdefault(host.name, [])
+            lines = lines_by_host.setdefault(host.name, [])
             try:
                 lines += connection_table(host, netns).used_since(earlier)
             except EnvironmentLacks as error:
                 say(f"{host.name}: the topology goes without a connection table: {error}")
-        return found
+        return lines_by_host
+
+
+@dataclass(frozen=True)
+class ConnectionTable:
+    """A host's connection table at one moment: each line as `conntrack -L -o extended` prints it.
+
+    `asked` and `answered` enclose that moment, in seconds of the monotonic clock.
+    """
+
+    lines: list[str]
+    asked: float
+    answered: float
+
+    def used_since(self, earlier: ConnectionTable) -> list[str]:
+        """The lines of connections that had packets since `earlier`.
+
+        A packet sets an entry's timeout anew (nf_ct_refresh_acct) or, with a TCP flag, to another state's;
+        without one it only runs down. The table prints whole seconds, so one is allowed for on either side.
+        """
+        before = {_connection(line): _timeout(line) for line in earlier.lines}
+        longest, shortest = self.answered - earlier.asked, self.asked - earlier.answered
+        return [
+            line
+            for line in self.lines
+            if (then := before.get(_connection(line))) is None
+            or not then - longest - 1 <= _timeout(line) <= then - shortest + 1
+        ]
+
+
+def lines_naming(addresses: set[str], lines: Sequence[str]) -> list[str]:
+    """Those lines of conntrack that name one of the addresses, sorted."""
+    return sorted(line for line in lines if any(part.partition("=")[2] in addresses for part in line.split()))
+
+
+def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTable:
+    """The table of a network namespace, else of the host's own, now; without lines on a host without a shell.
+
+    EnvironmentLacks where conntrack is missing or refuses.
+    """
+    asked = time.monotonic()
+    if host.shell is None:
+        return ConnectionTable([], asked, asked)
+    listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=netns or host.shell.host_netns)
+    return ConnectionTable([" ".join(line.split()) for line in listing.splitlines()], asked, time.monotonic())
 
 
 def _balancers(host: DockerHost, points: Sequence[CapturePoint]) -> list[str]:
-    """The namespaces of load balancers that are listened at: they translate, and have tables of their own."""
+    """The namespaces of load balancers with a capture point: they translate, and have tables of their own."""
     return sorted({point.netns for point in points if point.balancer and point.host == host.name})
 
 
@@ -46,3 +93,15 @@ def _table(host: DockerHost, netns: str | None) -> ConnectionTable:
         return connection_table(host, netns)
     except EnvironmentLacks:  # then there will be no table in the topology either
         return ConnectionTable([], 0, 0)
+
+
+def _connection(line: str) -> str:
+    """Protocols, and both tuples, without timeout, state and counts."""
+    words = line.split()
+    return " ".join(words[:4] + [word for word in words if word.partition("=")[0] in _TUPLE])
+
+
+def _timeout(line: str) -> int:
+    """Seconds after which the entry is forgotten: the fifth word; an entry about to go has none."""
+    words = line.split()
+    return int(words[4]) if len(words) > 4 and words[4].isdecimal() else 0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from capnet.record.find.capture_points import (
@@ -20,7 +18,6 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import Container, Endpoint, Host, Interface, ListeningPoint, Network, PublishedPort, Topology
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
-_TUPLE = ("src", "dst", "sport", "dport", "type", "code", "id")  # as conntrack prints them
 _BRIDGE_OPTION = "com.docker.network.bridge.name"
 
 
@@ -34,20 +31,20 @@ def survey(
     topology = Topology(scenario=scenario)
     for host in hosts:
         topology.hosts.append(_host(host))
-        known = {network.id: network.attrs for network in _networks(host)}
-        mine = [_container(host, name, known) for owner, name in containers if owner is host]
-        mine += [
+        networks = {network.id: network.attrs for network in _networks(host)}
+        of_host = [_container(host, name, networks) for owner, name in containers if owner is host]
+        of_host += [
             _balancer(host, name, netns)
             for name, netns in sorted({(p.balancer, p.netns) for p in points if p.balancer and p.host == host.name})
         ]
-        by_id = {container.id: container.name for container in mine}
-        for container in mine:
+        by_id = {container.id: container.name for container in of_host}
+        for container in of_host:
             mode, _, other = container.network_mode.partition(":")
             if mode == "container":
                 container.shares_network_with = by_id.get(other, other)
-        topology.containers.extend(mine)
-        used = {endpoint.network for container in mine for endpoint in container.endpoints}
-        for attributes in known.values():
+        topology.containers.extend(of_host)
+        used = {endpoint.network for container in of_host for endpoint in container.endpoints}
+        for attributes in networks.values():
             network = _network(host, attributes)
             if network.name in used and network not in topology.networks:
                 topology.networks.append(network)
@@ -66,64 +63,8 @@ def survey(
     return topology
 
 
-@dataclass(frozen=True)
-class ConnectionTable:
-    """A host's connection table at one moment: each line as `conntrack -L -o extended` prints it.
-
-    `asked` and `answered` enclose that moment, in seconds of the monotonic clock.
-    """
-
-    lines: list[str]
-    asked: float
-    answered: float
-
-    def used_since(self, earlier: ConnectionTable) -> list[str]:
-        """The lines of connections that had packets since `earlier`.
-
-        A packet sets an entry's timeout anew (nf_ct_refresh_acct) or, with a TCP flag, to another state's;
-        without one it only runs down. The table prints whole seconds, so one is allowed for on either side.
-        """
-        before = {_connection(line): _timeout(line) for line in earlier.lines}
-        longest, shortest = self.answered - earlier.asked, self.asked - earlier.answered
-        return [
-            line
-            for line in self.lines
-            if (then := before.get(_connection(line))) is None
-            or not then - longest - 1 <= _timeout(line) <= then - shortest + 1
-        ]
-
-
-def naming(addresses: set[str], lines: Sequence[str]) -> list[str]:
-    """Those lines of conntrack that name one of the addresses, sorted."""
-    return sorted(line for line in lines if any(part.partition("=")[2] in addresses for part in line.split()))
-
-
-def connection_table(host: DockerHost, netns: str | None = None) -> ConnectionTable:
-    """The table of a network namespace, else of the host's own, now; without lines where nobody can look.
-
-    EnvironmentLacks where conntrack is missing or refuses.
-    """
-    asked = time.monotonic()
-    if host.shell is None:
-        return ConnectionTable([], asked, asked)
-    listing = host.shell.run(["conntrack", "-L", "-o", "extended"], netns=netns or host.shell.host_netns)
-    return ConnectionTable([" ".join(line.split()) for line in listing.splitlines()], asked, time.monotonic())
-
-
-def _connection(line: str) -> str:
-    """Protocols, and both tuples, without timeout, state and counts."""
-    words = line.split()
-    return " ".join(words[:4] + [word for word in words if word.partition("=")[0] in _TUPLE])
-
-
-def _timeout(line: str) -> int:
-    """Seconds after which the entry is forgotten: the fifth word; an entry about to go has none."""
-    words = line.split()
-    return int(words[4]) if len(words) > 4 and words[4].isdecimal() else 0
-
-
 def _host(host: DockerHost) -> Host:
-    found = interfaces(host.shell, host.shell.host_netns) if host.shell else []
+    entries = interfaces(host.shell, host.shell.host_netns) if host.shell else []
     return Host(
         name=host.name,
         docker=host.version,
@@ -138,7 +79,7 @@ def _host(host: DockerHost) -> Host:
                 master=entry.get("master"),
                 mtu=entry.get("mtu"),
             )
-            for entry in found
+            for entry in entries
         ],
     )
 
@@ -146,7 +87,7 @@ def _host(host: DockerHost) -> Host:
 def _networks(host: DockerHost) -> Iterator[Any]:
     """The host's networks with all that Docker tells of each; one that goes meanwhile is left out.
 
-    A worker forgets a network of the swarm some time after its last container, whoever had that.
+    A worker forgets a network of the swarm some time after its last container has gone.
     """
     from docker.errors import NotFound
 
@@ -287,4 +228,6 @@ def _ports(published: dict[str, list[dict[str, str]] | None]) -> list[PublishedP
 
 
 def _addresses(entry: dict[str, Any]) -> list[str]:
-    return [f"{each['local']}/{each['prefixlen']}" for each in entry.get("addr_info", []) if "local" in each]
+    return [
+        f"{address['local']}/{address['prefixlen']}" for address in entry.get("addr_info", []) if "local" in address
+    ]

@@ -1,7 +1,7 @@
-"""What the running kernel can do of that which some scenarios need. It is asked, not looked up.
+"""Which features that scenarios need the running kernel has.
 
-Each question is put in a network namespace that goes with the asking, so nothing of it remains but, perhaps, a
-module that the kernel has loaded for it.
+Method: each feature is tried in a network namespace of its own, which is removed with it. A module that the kernel
+loads for it may remain.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ done
 def features(shell: Shell | None = None, names: Iterable[str] = FEATURES) -> dict[str, bool | None]:
     """Which of the features the kernel of the shell's machine has; None where that cannot be found out.
 
-    Without a shell: this machine, as whoever we are (in a user namespace, if that is not root).
+    Without a shell: this machine, as the current user (in a user namespace, if that is not root).
     """
     words = [word for name in names for word in (name, *_QUESTIONS[name])]
     if not words:
         return {}
     if shell is not None:
-        said = shell.run(["sh", "-c", _ASK, "sh", "--net", *words])
+        printed = shell.run(["sh", "-c", _ASK, "sh", "--net", *words])
     else:
         options = "--net" if os.geteuid() == 0 else "--user --map-root-user --net"
         try:
@@ -73,8 +73,8 @@ def features(shell: Shell | None = None, names: Iterable[str] = FEATURES) -> dic
             )
         except OSError as error:
             raise cannot_run(error) from error
-        said = done.stdout
-    answers = dict(line.split() for line in said.splitlines() if line.count(" ") == 1)
+        printed = done.stdout
+    answers = dict(line.split() for line in printed.splitlines() if line.count(" ") == 1)
     return {name: {"yes": True, "no": False}.get(answers.get(name, "")) for name in names}
 
 

@@ -1,4 +1,4 @@
-"""Who listens where, as the kernel's tables have it."""
+"""TCP ports on which programs listen, from the kernel's tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ASK = "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null; true"  # a kernel without 
 
 
 def listening_ports(shell: Shell, netns: str) -> set[int]:
-    """TCP ports on which somebody listens in a network namespace (proc_pid_net(5))."""
+    """TCP ports in state LISTEN in a network namespace (proc_pid_net(5))."""
     return set(_ports(shell.run(["sh", "-c", _ASK], netns=netns)))
 
 

@@ -2,7 +2,7 @@
 
 unix://   API, and taps on this machine
 ssh://    API through ssh, and taps through `ssh HOST sudo -n ...`
-tcp://    API only: the host can be driven, but nobody can listen there
+tcp://    API only: the host can be driven, but not captured at
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image 
 
 @dataclass
 class DockerHost:
-    """`name` is what the host is called everywhere; `no_capture_reason` says why nobody can listen there, else None."""
+    """`name` is what the host is called everywhere; `no_capture_reason`: why there is no capturing there, else None."""
 
     name: str
     url: str
@@ -46,6 +46,7 @@ class DockerHost:
         return {parts.port} if parts.port else set()
 
     def close(self) -> None:
+        """Closes the client, and the ssh connection that it may use."""
         self._open.close()
 
 

@@ -45,6 +45,7 @@ class Shell:
 
     @property
     def host_netns(self) -> str:
+        """The host's own network namespace, as a file."""
         return f"/proc/{self.host}/ns/net"
 
     def host_path(self, path: str) -> str:
@@ -52,6 +53,7 @@ class Shell:
         return f"/proc/{self.host}/root{path}"
 
     def argv(self, command: Sequence[str]) -> list[str]:
+        """The words that run the command as root on the shell's machine."""
         if self.ssh:
             return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]

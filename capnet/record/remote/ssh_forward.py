@@ -1,4 +1,4 @@
-"""The API socket of a Docker daemon behind ssh, brought here: `ssh -L LOCAL.sock:REMOTE.sock -N HOST`."""
+"""SSH port forward of the API socket of a Docker daemon: `ssh -L LOCAL.sock:REMOTE.sock -N HOST`."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def ssh_ports(ssh: tuple[str, ...]) -> set[int]:
     They differ where a jump host or a forwarded port lies between. EnvironmentLacks if ssh does not get through.
     """
     *options, dashes, target = ssh
-    found: set[int] = set()
-    for words, told in (
+    ports: set[int] = set()
+    for words, pattern in (
         ([options[0], "-G", *options[1:], dashes, target], r"^port (\d+)$"),
         ([*ssh, 'echo "$SSH_CONNECTION"'], r"^\S+ \d+ \S+ (\d+)$"),  # ssh(1): client, its port, server, its port
     ):
@@ -47,8 +47,8 @@ def ssh_ports(ssh: tuple[str, ...]) -> set[int]:
         if done.returncode != 0:
             complaint = done.stderr.strip().splitlines()
             raise EnvironmentLacks(f"ssh {target}: {complaint[-1] if complaint else 'does not get through'}")
-        found.update(int(port) for port in re.findall(told, done.stdout, re.MULTILINE))
-    return found
+        ports.update(int(port) for port in re.findall(pattern, done.stdout, re.MULTILINE))
+    return ports
 
 
 @contextlib.contextmanager
@@ -67,9 +67,9 @@ def forwarded_socket(url: SplitResult) -> Iterator[Path]:
             deadline = time.monotonic() + _WITHIN
             while not _listens(local):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    said = complaints.read_text(errors="replace").strip().splitlines()
-                    raise EnvironmentLacks(f"{url.geturl()}: {said[-1] if said else 'ssh does not get through'}")
-                time.sleep(0.05)  # ssh tells nobody when it listens: it is asked again
+                    lines = complaints.read_text(errors="replace").strip().splitlines()
+                    raise EnvironmentLacks(f"{url.geturl()}: {lines[-1] if lines else 'ssh does not get through'}")
+                time.sleep(0.05)  # ssh does not say when it listens, so it is polled
             yield local
         finally:
             assert process.stdin is not None
@@ -84,6 +84,6 @@ def forwarded_socket(url: SplitResult) -> Iterator[Path]:
 
 
 def _listens(path: Path) -> bool:
-    """Whether somebody does: the file is there before that, from bind(2) on."""
+    """Whether the socket accepts connections. The file exists before that, from bind(2) on."""
     with socket.socket(socket.AF_UNIX) as asker:
         return asker.connect_ex(os.fspath(path)) == 0

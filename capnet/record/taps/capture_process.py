@@ -32,6 +32,7 @@ class CaptureProcess:
 
     @classmethod
     def start(cls, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int) -> CaptureProcess:
+        """Starts the program; its packets and messages go to files in `folder` that begin with `number`."""
         path, messages = folder / f"{number:02}.capture", folder / f"{number:02}.messages"
         with path.open("wb") as stdout, messages.open("wb") as stderr:
             process = point.shell.start(

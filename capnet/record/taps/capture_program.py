@@ -20,6 +20,7 @@ class Program:
     counts: str  # when it ends; with groups `received` and `dropped`
 
     def command(self, point: CapturePoint, snaplen: int) -> list[str]:
+        """The words that capture at the point and write to standard output."""
         capture_filter = [point.capture_filter] if point.capture_filter else []
         if self.name == "dumpcap" and capture_filter:
             capture_filter = ["-f", *capture_filter]

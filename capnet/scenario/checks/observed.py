@@ -19,7 +19,7 @@ class NotObserved(Exception):
 
 
 class Observed:
-    """What the report says, in the terms in which a scenario thinks: containers and hosts by name, places by role.
+    """What the report says, in the words of a scenario: containers and hosts by name, points by role.
 
     `a` and `b` are the names of the hosts. Addresses are IPv4 unless said otherwise.
     """
@@ -42,6 +42,7 @@ class Observed:
         return [ip for ip, _, length in (each.partition("/") for each in addresses) if length == "32"]
 
     def mac(self, name: str, network: str | None = None) -> str:
+        """The MAC of a container (on a network, else on its first), or of a host's parent NIC."""
         mac: str | None = self._endpoint(name, network).mac
         if not mac:
             raise LookupError(f"MAC of {name}")
@@ -73,7 +74,7 @@ class Observed:
         raise LookupError(f"bridge of {network}")
 
     def point(self, name: str) -> dict[str, Any]:
-        """A point by its name. NotObserved if nobody listened there."""
+        """A point by its name. NotObserved if it was not captured at."""
         if name not in self._points:
             raise NotObserved(name)
         return self._points[name]
@@ -90,6 +91,7 @@ class Observed:
         return [each["model"] for each in self.report["models"] if each["confidence"] >= least]
 
     def packets(self, point: str) -> int:
+        """How many packets were captured at a point."""
         return int(self.point(point)["packets"])
 
     def flows(self, point: str, *, about: str | None = None, proto: str | None = None) -> list[dict[str, Any]]:
@@ -121,7 +123,7 @@ class Observed:
         return {other for way in ways if point in way for other in way} - {point}
 
     def path(self, proto: str, src: str, dst: str, *, dport: int | None = None) -> list[str]:
-        """The points that a flow, as it was first sent, passed in order; empty if it is not followed."""
+        """The points that a flow passed, in order, with its ends as first sent; empty if it is not followed."""
         self._needs_all()
         for path in self.report["paths"]:
             flow = path["flow"]
@@ -130,7 +132,7 @@ class Observed:
         return []
 
     def paths(self, proto: str, src: str, dst: str) -> set[tuple[str, ...]]:
-        """All different orders of points that the flows between two addresses passed, as they were first sent."""
+        """The different paths of the flows between two addresses, whose ends are as first sent."""
         self._needs_all()
         return {
             tuple(hop["point"] for hop in path["hops"])
@@ -139,15 +141,15 @@ class Observed:
         }
 
     def nat_rows(self) -> list[dict[str, Any]]:
-        """The translations; they show where both sides of them were listened at."""
+        """The report's translations. They show where both sides were captured at."""
         self._needs_all()
-        found: list[dict[str, Any]] = self.report["nat"]
-        return found
+        rows: list[dict[str, Any]] = self.report["nat"]
+        return rows
 
     def translations(self, *, port: bool | None = None) -> set[Rewriting]:
         """What the report says a host translated; with `port` only where the port or id was (not) rewritten.
 
-        Embedded DNS is not among it: containers translate that in their own namespace, whose table nobody recorded.
+        Embedded DNS is not among it: containers translate that in their own namespace, whose table is not recorded.
         """
         return {
             (row["proto"], _form(row["before"]), _form(row["after"]))
@@ -158,7 +160,7 @@ class Observed:
         }
 
     def conntrack_translations(self, *, port: bool | None = None) -> set[Rewriting]:
-        """What the kernels' connection tables say was translated. NotObserved where nobody could read one."""
+        """What the kernels' connection tables say was translated. NotObserved where none was recorded."""
         from capnet.analysis.facts.nat.conntrack import parse
         from capnet.analysis.facts.nat.tuples import FlowTuple
 
@@ -221,14 +223,16 @@ class Observed:
         return {(*end(each["client_side"]), *end(each["server_side"])) for each in self.report["proxies"]}
 
     def tunnels(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.report["tunnels"]
-        return found
+        """The tunnels of the report."""
+        rows: list[dict[str, Any]] = self.report["tunnels"]
+        return rows
 
     def vnis(self) -> set[int]:
         """The VNIs of the overlay networks, as Docker has them."""
         return {each.vni for each in self.topology.networks if each.vni is not None}
 
     def findings(self, name: str) -> list[dict[str, Any]]:
+        """The report's findings of this name."""
         return [each for each in self.report["findings"] if each["name"] == name]
 
     # -- inside --------------------------------------------------------------------------------------

@@ -32,10 +32,10 @@ def execute(container: Any, words: list[str]) -> tuple[int, str]:
 
 def _pieces(body: bytes) -> bytes:
     """What is in the pieces of a raw stream; a last piece that was cut gives what there is of it."""
-    found = []
+    pieces = []
     at = 0
     while at + _HEADER <= len(body):
         size = int.from_bytes(body[at + 4 : at + _HEADER], "big")
-        found.append(body[at + _HEADER : at + _HEADER + size])
+        pieces.append(body[at + _HEADER : at + _HEADER + size])
         at += _HEADER + size
-    return b"".join(found)
+    return b"".join(pieces)

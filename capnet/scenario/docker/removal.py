@@ -1,4 +1,4 @@
-"""Removing containers, networks, images and swarm memberships, also while somebody else removes the same."""
+"""Removing containers, networks, images and swarm memberships, also while another process removes the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def remove_image(client: Any, image: str) -> None:
 def until_gone(remove: Callable[[], object], what: str, *, within: float = 60) -> None:
     """Calls `remove` until Docker has done it or knows no such thing (404), so that several may remove one thing.
 
-    What is being removed by somebody else, or still in use, Docker refuses with several answers: 409, but also 500
+    What another process removes, or what is still in use, Docker refuses with several answers: 409, but also 500
     ("is not running: Removal In Progress", to a command in a container) and others. One that does not change is an
     error after `within` seconds: ScenarioFailed, in Docker's words.
     """
@@ -80,7 +80,7 @@ def until_gone(remove: Callable[[], object], what: str, *, within: float = 60) -
 def leave_swarm(client: Any) -> None:
     """Gives up the host's membership; that it is in no swarm, or no more, is no error.
 
-    Docker refuses while somebody else is about to do the same, and then it has been done.
+    Docker refuses while another process does the same, and then it has been done.
     """
     from docker.errors import APIError
 
@@ -105,7 +105,7 @@ def managed_swarm(client: Any) -> dict[str, Any] | None:
 def of_manager(ask: Callable[[], Answer], *, within: float = 60) -> Answer | None:
     """What a manager of a swarm answers; None where the host is none (406, 503 in Docker's API).
 
-    It may cease to be one between two questions, because somebody else dissolves the swarm. While it does, Docker
+    It may cease to be one between two questions, because another process dissolves the swarm. Meanwhile Docker
     answers 500 ("the client connection is closing"): it is asked again then.
     """
     from docker.errors import APIError

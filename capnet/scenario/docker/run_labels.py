@@ -26,13 +26,14 @@ KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
 
 def labels(run: str, *, keep: bool = False) -> dict[str, str]:
+    """The labels of what a run makes."""
     return {MADE: "1", RUN: run} | ({KEEP: "1"} if keep else {})
 
 
 def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool]) -> list[str]:
     """Removes what capnet made and whose labels `which` accepts: containers, swarms, networks, images.
 
-    Returns a line per thing removed. What somebody else removed meanwhile is no error.
+    Returns a line per thing removed. What another process removes meanwhile is no error.
     """
     gone = []
     for host in hosts:
@@ -63,14 +64,14 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
 def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:
     """Removes what dead runs left; with `kept` also what --keep was to leave, with `unknown` other machines' too."""
 
-    def theirs(run: str) -> bool:
+    def is_left_over(run: str) -> bool:
         state = run_state(run)
         return state == "dead" or (unknown and state == "unknown")
 
-    def which(found: dict[str, str]) -> bool:
-        return theirs(found.get(RUN, "")) and (kept or KEEP not in found)
+    def which(labels: dict[str, str]) -> bool:
+        return is_left_over(labels.get(RUN, "")) and (kept or KEEP not in labels)
 
-    return remove(hosts, which) + remove_folders(theirs)
+    return remove(hosts, which) + remove_folders(is_left_over)
 
 
 def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool]) -> list[str]:
@@ -78,8 +79,8 @@ def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str
     managers, members = [], set()
     for host in hosts:
         if (swarm := managed_swarm(host.client)) is not None:
-            found = swarm["Spec"].get("Labels") or {}
-            if MADE in found and which(found):
+            swarm_labels = swarm["Spec"].get("Labels") or {}
+            if MADE in swarm_labels and which(swarm_labels):
                 managers.append(host)
                 members |= {node.id for node in of_manager(host.client.nodes.list) or ()}
     others = [host for host in hosts if host not in managers] if managers else []

@@ -43,26 +43,26 @@ def start(
         stop_grace_period=0,
     )
     undo.callback(_remove, service, clients)
-    found: list[list[Any]] = []
+    tasks_by_host: list[list[Any]] = []
 
     def all_run() -> bool:
-        found[:] = [_tasks(client, service.id) for client in clients]
-        return all(found)
+        tasks_by_host[:] = [_tasks(client, service.id) for client in clients]
+        return all(tasks_by_host)
 
     try:
         wait_until(all_run, f"{name} runs", within=_WITHIN)
     except ScenarioFailed as error:
         states = [task["Status"] for task in service.tasks()]
-        said = "; ".join(f"{each['State']}, {each.get('Err') or each.get('Message', '')}" for each in states)
-        raise ScenarioFailed(f"{error} ({said})") from error
-    return [tasks[0] for tasks in found]
+        reasons = "; ".join(f"{state['State']}, {state.get('Err') or state.get('Message', '')}" for state in states)
+        raise ScenarioFailed(f"{error} ({reasons})") from error
+    return [tasks[0] for tasks in tasks_by_host]
 
 
 def _tasks(client: Any, service: str, *, ended: bool = False) -> list[Any]:
     """The containers of the service's tasks on a host: those that run, or all."""
     label = f"com.docker.swarm.service.id={service}"
-    found: list[Any] = client.containers.list(all=ended, filters={"label": label}, ignore_removed=True)
-    return found
+    containers: list[Any] = client.containers.list(all=ended, filters={"label": label}, ignore_removed=True)
+    return containers
 
 
 def _remove(service: Any, clients: Sequence[Any]) -> None:

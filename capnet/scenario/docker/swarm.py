@@ -19,14 +19,14 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
 
     An existing swarm is used and never left: only memberships made here are given up by `undo`.
     """
-    here = manager.docker.client.info()["Swarm"]
-    there = worker.docker.client.info()["Swarm"]
-    for host, state in ((manager, here), (worker, there)):
+    manager_state = manager.docker.client.info()["Swarm"]
+    worker_state = worker.docker.client.info()["Swarm"]
+    for host, state in ((manager, manager_state), (worker, worker_state)):
         if state["LocalNodeState"] == "inactive":
             _port_of_gossip_is_free(host)
             _make_gateway_bridge(host.docker.client, labels, undo)
-    if here["LocalNodeState"] == "inactive":
-        if there["LocalNodeState"] != "inactive":
+    if manager_state["LocalNodeState"] == "inactive":
+        if worker_state["LocalNodeState"] != "inactive":
             raise UsageError(
                 f"{worker.name} is in a swarm and {manager.name} is not: let {manager.name} join it, or name the "
                 "swarm's manager with --host"
@@ -38,13 +38,13 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
             data_path_addr=manager.address,
             labels=labels,
         )
-    elif not here.get("ControlAvailable"):
+    elif not manager_state.get("ControlAvailable"):
         raise UsageError(f"{manager.name} is no manager of its swarm: name a manager with --host")
 
     swarm = manager.docker.client.swarm
     swarm.reload()
-    if there["LocalNodeState"] == "inactive":
-        if here["LocalNodeState"] == "inactive":  # the swarm itself will be gone
+    if worker_state["LocalNodeState"] == "inactive":
+        if manager_state["LocalNodeState"] == "inactive":  # the swarm itself will be gone
             undo.callback(leave_swarm, worker.docker.client)
         else:
             undo.callback(_leave, worker.docker.client, known_to=manager.docker.client)
@@ -57,7 +57,7 @@ def join(manager: Any, worker: Any, labels: dict[str, str], undo: ExitStack) -> 
         return {node.id for node in listed if node.attrs["Status"]["State"] == "ready"} >= nodes
 
     wait_until(both_ready, f"{manager.name} and {worker.name} are ready nodes of one swarm", within=120)
-    for host, state in ((manager, here), (worker, there)):
+    for host, state in ((manager, manager_state), (worker, worker_state)):
         if state["LocalNodeState"] == "inactive":
             _until_ingress(host)
 
