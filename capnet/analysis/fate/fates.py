@@ -53,6 +53,8 @@ def fates(context: Context) -> Fates:
     for ranked in next_points(context, last[chains]):
         # A host's own interface is also where packets for its containers arrive: a twin that went on counts more.
         is_due = (ranked.point >= 0) & (~is_home[chains] | (ranked.rank == TWIN)) & (state[chains] != STOPS)
+        if not is_due.any():
+            continue  # refuting goes through all flows
         is_due[is_due] = ~_is_refuted(context, last[chains[is_due]], ranked.point[is_due], ranked.rank[is_due])
         stops = chains[is_due]
         state[stops] = STOPS
