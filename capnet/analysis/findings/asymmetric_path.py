@@ -41,9 +41,9 @@ def diagnose(context: Context) -> list[Finding]:
     for request, answer in _conversations(context):
         for host in sorted({host_of(name) or "" for name in uplinks}):
             own = {name for name in uplinks if (host_of(name) or "") == host}
-            there, back = (sorted({hop.point for hop in path.hops} & own) for path in (request, answer))
-            if there and back and not set(there) & set(back):
-                detours.setdefault(_Detour(host, there[0], back[0]), []).append(request)
+            incoming, outgoing = (sorted({hop.point for hop in path.hops} & own) for path in (request, answer))
+            if incoming and outgoing and not set(incoming) & set(outgoing):
+                detours.setdefault(_Detour(host, incoming[0], outgoing[0]), []).append(request)
     return [
         Finding(
             NAME,

@@ -86,7 +86,8 @@ def diagnose(context: Context) -> list[Finding]:
     senders = sorted({source(flows[row]) for row in np.flatnonzero(_is_fragmentation_needed(flows)).tolist()})
     findings = []
     for (before, after), of_flows in sorted(by_points.items()):
-        passes, fails = max(each.largest_passed for each in of_flows), min(each.smallest_lost for each in of_flows)
+        passes = max(losses.largest_passed for losses in of_flows)
+        fails = min(losses.smallest_lost for losses in of_flows)
         if passes < fails:
             names = context.points[before].name, context.points[after].name
             findings.append(_finding(names, passes, fails, of_flows, senders))

@@ -39,12 +39,10 @@ def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
         *query("web.test", 3, 4),
     ]
     findings = of_packets(tmp_path, NAME, *packets)
-    facts = [finding["facts"] for finding in findings]
-    assert {(finding["level"], finding["facts"]["name"]) for finding in findings} == {
-        ("info", "web.test"),
-        ("warning", "bad.test"),
-    }
-    assert {(each["name"], each["code"], each["answers"]) for each in facts} == {("web.test", 3, 2), ("bad.test", 2, 1)}
+    assert {
+        (finding["level"], finding["facts"]["name"], finding["facts"]["code"], finding["facts"]["answers"])
+        for finding in findings
+    } == {("info", "web.test", 3, 2), ("warning", "bad.test", 2, 1)}
     assert {frame["frame"] for finding in findings for frame in finding["evidence"]} == {4, 6, 8}
 
 
