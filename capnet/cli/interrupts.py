@@ -6,9 +6,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event
+from typing import TYPE_CHECKING
 
 from capnet.errors import Exit
+
+if TYPE_CHECKING:
+    from threading import Event
 
 
 @contextmanager

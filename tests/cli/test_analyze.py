@@ -56,9 +56,9 @@ def error(code: int, *words: object, **more) -> str:
 def test_several_files_are_one_capture(tmp_path):
     (tmp_path / "left.pcap").write_bytes(TCP.read_bytes())
     (tmp_path / "right.pcap").write_bytes(TCP.read_bytes())
-    found = report("left.pcap", "B/ens33=right.pcap", cwd=tmp_path)
-    assert [point["name"] for point in found["points"]] == ["left", "B/ens33"]
-    assert [each["file"] for each in found["inputs"]] == ["left.pcap", "right.pcap"]
+    printed = report("left.pcap", "B/ens33=right.pcap", cwd=tmp_path)
+    assert [point["name"] for point in printed["points"]] == ["left", "B/ens33"]
+    assert [each["file"] for each in printed["inputs"]] == ["left.pcap", "right.pcap"]
 
 
 def test_file_name_with_equals_sign_is_a_file(tmp_path):
@@ -72,14 +72,14 @@ def test_folder_is_every_capture_in_it(tmp_path):
         (tmp_path / "in" / name).write_bytes(TCP.read_bytes())
     (tmp_path / "in" / "d.pcap.gz").write_bytes(gzip.compress(TCP.read_bytes()))
     (tmp_path / "in" / "notes.txt").write_text("not a capture")
-    found = report("in", cwd=tmp_path)
-    assert [each["file"] for each in found["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
+    printed = report("in", cwd=tmp_path)
+    assert [each["file"] for each in printed["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
 
 
 def test_stdin_is_read_as_a_capture():
-    found = report("-", stdin=TCP.read_bytes())
-    assert found["inputs"][0]["file"] == "-"
-    assert found["coverage"]["frames"] > 0
+    printed = report("-", stdin=TCP.read_bytes())
+    assert printed["inputs"][0]["file"] == "-"
+    assert printed["coverage"]["frames"] > 0
     assert b"capnet packet" not in capnet("analyze", "-", stdin=TCP.read_bytes()).stdout
 
 
@@ -94,8 +94,8 @@ def test_report_is_the_same_wherever_the_file_is(tmp_path):
 
 # -- outputs --------------------------------------------------------------------------------------
 def test_only_keeps_chosen_sections():
-    found = report(BRIDGE, "--only", "nat,paths", "--only", "flows")
-    assert SECTIONS & set(found) == {"nat", "paths", "flows"}
+    printed = report(BRIDGE, "--only", "nat,paths", "--only", "flows")
+    assert SECTIONS & set(printed) == {"nat", "paths", "flows"}
 
 
 def test_output_is_written_whole_with_ordinary_rights(tmp_path):
@@ -225,10 +225,10 @@ def test_interrupt_of_stream_ends_in_its_report():
         assert b"Ctrl-C again" in process.stderr.readline()
         process.stdin.write(raw[-10:])
         process.stdin.close()
-        found = json.loads(process.stdout.read())
+        printed = json.loads(process.stdout.read())
         assert process.wait(60) == 0
-    assert found["inputs"][0]["problems"] == []
-    assert found["inputs"][0]["packets"] == report(TCP)["inputs"][0]["packets"]
+    assert printed["inputs"][0]["problems"] == []
+    assert printed["inputs"][0]["packets"] == report(TCP)["inputs"][0]["packets"]
 
 
 def test_second_interrupt_of_stream_ends_capnet():
@@ -294,9 +294,9 @@ def test_followed_file_ends_with_signal_in_its_report(tmp_path, how, copies):
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0
     assert err == b"capnet: reading what is left of the stream; Ctrl-C again stops that\n"
-    (found,) = json.loads(out)["inputs"]
-    assert found["packets"] == copies * report(TCP)["inputs"][0]["packets"]
-    assert found["problems"] == []
+    (printed,) = json.loads(out)["inputs"]
+    assert printed["packets"] == copies * report(TCP)["inputs"][0]["packets"]
+    assert printed["problems"] == []
 
 
 @needs_proc

@@ -21,9 +21,9 @@ def commands(command: click.Command = cli, path: tuple[str, ...] = ()):
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
-            assert found is not None, name
-            yield from commands(found, (*path, name))
+            subcommand = command.get_command(context, name)
+            assert subcommand is not None, name
+            yield from commands(subcommand, (*path, name))
 
 
 ALL = dict(commands())

@@ -78,9 +78,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def topology() -> Topology:
     """One in which everything that has a name has that one."""
-    mine, yours = ("172.17.0.2/16", A), ("172.17.0.3/16", B)
-    host = Host(EVIL, EVIL, EVIL, [Interface(EVIL, 1, A, [mine[0]], EVIL), Interface(f"{EVIL}2", 2, B, [yours[0]])])
-    endpoints = [Endpoint(EVIL, EVIL, mac, [address], EVIL) for address, mac in (mine, yours)]
+    web, bbox = ("172.17.0.2/16", A), ("172.17.0.3/16", B)
+    host = Host(EVIL, EVIL, EVIL, [Interface(EVIL, 1, A, [web[0]], EVIL), Interface(f"{EVIL}2", 2, B, [bbox[0]])])
+    endpoints = [Endpoint(EVIL, EVIL, mac, [address], EVIL) for address, mac in (web, bbox)]
     return Topology(
         scenario=EVIL,
         recorded={EVIL: EVIL},
@@ -176,9 +176,9 @@ def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) ->
 )
 def test_topology_hostile_is_one_printable_error_line(folder: Path, text: str) -> None:
     (folder / "broken\u202e.json").write_text(text)
-    said = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", code=3)
-    harmless(said)
-    assert said.startswith("capnet: broken\\u202e.json: ") and said.count("\n") == 1
+    error = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", code=3)
+    harmless(error)
+    assert error.startswith("capnet: broken\\u202e.json: ") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ def test_output_has_no_line_wider_than_the_terminal(words: list[str], terminal: 
 def test_doctor_table_fits_terminal_and_loses_nothing(terminal: int) -> None:
     lines = on_a_terminal(["doctor"], terminal).splitlines()
     assert [line for line in lines if wcswidth(line) > terminal] == []
-    told = subprocess.run([*PROGRAM, "doctor", "--format", "json"], cwd=ROOT, capture_output=True, check=True).stdout
-    for check in json.loads(told)["checks"]:
+    printed = subprocess.run([*PROGRAM, "doctor", "--format", "json"], cwd=ROOT, capture_output=True, check=True).stdout
+    for check in json.loads(printed)["checks"]:
         assert any(check["what"] in line for line in lines)
         words = " ".join(lines).split()
         assert all(word in words for word in (check["get"] or "").split())
@@ -98,13 +98,13 @@ def on_a_terminal(words: list[str], columns: int) -> str:
     """What capnet prints on a terminal of so many columns."""
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (50, columns))
-    said = []
+    pieces = []
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     with subprocess.Popen([*PROGRAM, *words], cwd=ROOT, stdin=its, stdout=its, stderr=its, env=environment) as running:
         os.close(its)
         with suppress(OSError):  # EIO: nobody has it open any more
             while piece := os.read(ours, 65_536):
-                said.append(piece)
+                pieces.append(piece)
     os.close(ours)
     assert running.returncode == 0
-    return b"".join(said).decode()
+    return b"".join(pieces).decode()

@@ -104,8 +104,8 @@ def test_frame_comments_of_annotate_equal_wireshark(tmp_path):
         [sys.executable, "-m", "capnet", "annotate", "pcaps/bridge.pcapng", "-o", path], cwd=ROOT, check=True
     )
     fields = ["-Y", "frame.comment", "-T", "fields", "-e", "frame.number", "-e", "frame.comment"]
-    said = subprocess.run(["tshark", "-r", path, *fields], capture_output=True, text=True, check=True).stdout
-    for line in said.splitlines()[:3]:
+    printed = subprocess.run(["tshark", "-r", path, *fields], capture_output=True, text=True, check=True).stdout
+    for line in printed.splitlines()[:3]:
         number, comment = line.split("\t")
         assert " ".join(comments(path, number)) == comment
 

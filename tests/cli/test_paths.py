@@ -67,8 +67,8 @@ def run(folder: Path, *words: str, code: int = 0, powerless: bool = False) -> st
     ],
 )
 def test_path_of_no_file_is_one_error_line(folder: Path, words: list[str], code: int, says: str) -> None:
-    said = run(folder, *words, code=code)
-    assert said.startswith("capnet: ") and said.endswith(f"{says}\n") and said.count("\n") == 1
+    error = run(folder, *words, code=code)
+    assert error.startswith("capnet: ") and error.endswith(f"{says}\n") and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_path_of_no_file_is_one_error_line(folder: Path, words: list[str], code:
     ],
 )
 def test_path_without_permission_is_one_error_line(folder: Path, words: list[str], code: int, says: str) -> None:
-    said = run(folder, *words, code=code, powerless=True)
-    assert said == f"capnet: {says}\n"
+    error = run(folder, *words, code=code, powerless=True)
+    assert error == f"capnet: {says}\n"
 
 
 def test_longest_file_names_are_read_and_written(folder: Path) -> None:

@@ -39,7 +39,7 @@ def text(*words: object, **more) -> str:
     return shown
 
 
-def found(*words: object, **more) -> dict:
+def traced(*words: object, **more) -> dict:
     done = trace(*words, "--format", "json", **more)
     assert (done.returncode, done.stderr) == (0, b"")
     whole = json.loads(done.stdout)
@@ -50,9 +50,9 @@ def found(*words: object, **more) -> dict:
 def error(code: int, *words: object, **more) -> str:
     done = trace(*words, **more)
     assert (done.returncode, done.stdout) == (code, b"")
-    told = done.stderr.decode()
-    assert told.count("\n") == 1, told
-    return told
+    message = done.stderr.decode()
+    assert message.count("\n") == 1, message
+    return message
 
 
 # -- flows ------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def test_trace_of_flow_shows_both_directions():
 
 
 def test_json_is_the_contract():
-    whole = found(BRIDGE, "--flow", "host 172.17.0.2 and port 8080")
+    whole = traced(BRIDGE, "--flow", "host 172.17.0.2 and port 8080")
     assert {(each["flow"]["src"], each["flow"]["dport"]) for each in whole["paths"]} == {
         ("192.168.111.129", 8080),
         ("172.17.0.2", 37218),
@@ -119,9 +119,9 @@ def test_trace_shows_busiest_flows_and_states_limit():
 
 
 def test_trace_of_container_takes_its_name():
-    named = found(BRIDGE, "--container", "web", "--most", "100")["paths"]
+    named = traced(BRIDGE, "--container", "web", "--most", "100")["paths"]
     assert named
-    assert named == found(BRIDGE, "--flow", "host 172.17.0.2", "--most", "100")["paths"]
+    assert named == traced(BRIDGE, "--flow", "host 172.17.0.2", "--most", "100")["paths"]
 
 
 def test_trace_of_container_takes_names_of_the_capture(tmp_path):
@@ -144,7 +144,7 @@ def test_trace_takes_several_files_and_stdin():
 def test_trace_of_every_golden_fits_the_page(path):
     """`text` looks at each line; every flow of the report's paths is there."""
     shown = text(path, "--most", "200")
-    for each in found(path, "--most", "200")["paths"]:
+    for each in traced(path, "--most", "200")["paths"]:
         assert each["hops"][0]["point"] in shown
 
 
@@ -152,7 +152,7 @@ def test_trace_without_match_lists_biggest_flows():
     shown = text(BRIDGE, "--flow", "host 10.9.8.7")
     assert shown.startswith("No flow matches: host 10.9.8.7\n\nThere are ")
     assert "web" in shown
-    assert found(BRIDGE, "--flow", "host 10.9.8.7")["paths"] == []
+    assert traced(BRIDGE, "--flow", "host 10.9.8.7")["paths"] == []
 
 
 def test_trace_shows_loss_at_the_point_without_packets(tmp_path):
@@ -217,14 +217,14 @@ def test_trace_of_packet_has_the_frames_tshark_finds(number):
         capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
     )  # fmt: skip
     rows = [line.split("\t") for line in done.stdout.splitlines()]
-    mine = next(row[1:] for row in rows if row[0] == str(number))
-    packet = found(BRIDGE, "--frame", number)["packet"]
-    assert {each["frame"] for each in packet["frames"]} == {int(row[0]) for row in rows if row[1:] == mine}
+    wanted_fields = next(row[1:] for row in rows if row[0] == str(number))
+    packet = traced(BRIDGE, "--frame", number)["packet"]
+    assert {each["frame"] for each in packet["frames"]} == {int(row[0]) for row in rows if row[1:] == wanted_fields}
     assert packet["asked"]["frame"] == number
 
 
 def test_trace_json_of_packet_lists_differences():
-    packet = found(BRIDGE, "--frame", 205)["packet"]
+    packet = traced(BRIDGE, "--frame", 205)["packet"]
     by_point = {each["point"]: each for each in packet["frames"]}
     assert {each["field"]: (each["before"], each["after"]) for each in by_point["A/docker0"]["differs"]} == {
         "source MAC": ("02:00:c0:a8:6f:81", "02:42:2d:a1:d5:f8"),
@@ -238,7 +238,7 @@ def test_trace_json_of_packet_lists_differences():
 
 
 def test_trace_through_tunnel_names_it():
-    packet = found(OVERLAY, "--frame", 237)["packet"]
+    packet = traced(OVERLAY, "--frame", 237)["packet"]
     assert [each["point"] for each in packet["frames"]] == [
         "A/left/eth0", "A/overlay:vxlanA/br0", "A/overlay:vxlanA/vxlan0", "A/ens33",
         "B/ens33", "B/overlay:vxlanA/vxlan0", "B/overlay:vxlanA/br0", "B/right/eth0",
@@ -258,10 +258,10 @@ def test_trace_of_packet_names_point_without_it(tmp_path):
     data += b"".join(writer.packet(point, time, frame) for number, point, time, frame in frames if number != 232)
     (tmp_path / "less.pcapng").write_bytes(data)
     gone = names[next(point for number, point, _, _ in frames if number == 232)]
-    whole = found(BRIDGE, "--frame", 232)["packet"]
+    whole = traced(BRIDGE, "--frame", 232)["packet"]
     assert len(whole["frames"]) > 2
     other = next(each["frame"] for each in whole["frames"] if each["frame"] != 232)
-    packet = found("less.pcapng", "--frame", other - (other > 232), cwd=tmp_path)["packet"]
+    packet = traced("less.pcapng", "--frame", other - (other > 232), cwd=tmp_path)["packet"]
     assert packet["missing"] == [gone]
     assert len(packet["frames"]) == len(whole["frames"]) - 1
     assert f"Not seen at {gone}, though listening." in " ".join(
@@ -302,6 +302,6 @@ def test_trace_makes_hostile_names_visible(tmp_path):
     for words in (["--flow", "port 8080"], ["--frame", "205"], ["--flow", "host 9.9.9.9"], []):
         shown = text("evil.pcapng", *words, cwd=tmp_path)
         assert "\\x1b" in shown or "flow matches" in shown
-    told = error(2, "evil.pcapng", "--container", "wbe", cwd=tmp_path)
-    assert told[:-1].isprintable()
+    message = error(2, "evil.pcapng", "--container", "wbe", cwd=tmp_path)
+    assert message[:-1].isprintable()
     assert trace("evil.pcapng", "--flow", "tcp \x1b[2J x", cwd=tmp_path).stderr[:-1].decode().isprintable()

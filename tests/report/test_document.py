@@ -49,10 +49,10 @@ def test_schema_knows_every_field_of_the_facts():
 
 
 def test_document_times_durations_and_ids_fit_contract():
-    found = document(sample.bridge())
-    assert found["inputs"][0]["first"] == "2026-11-23T22:14:03.000000001Z"
-    assert found["inputs"][0]["last"] == "2026-11-23T22:14:07.200000001Z"
-    tcp, dnat, icmp = found["nat"]
+    plain = document(sample.bridge())
+    assert plain["inputs"][0]["first"] == "2026-11-23T22:14:03.000000001Z"
+    assert plain["inputs"][0]["last"] == "2026-11-23T22:14:07.200000001Z"
+    tcp, dnat, icmp = plain["nat"]
     assert (tcp["kind"], dnat["kind"], icmp["proto"]) == ("snat", "dnat", "icmp")
     assert icmp["before"] == {
         "src": "172.17.0.2", "sport": None, "dst": "192.168.111.129", "dport": None, "point": "A/docker0", "id": 4242
@@ -64,7 +64,7 @@ def test_document_times_durations_and_ids_fit_contract():
         {"point": "A/ens33", "file": "pcaps/bridge.pcapng", "frame": 3},
         {"point": "A/docker0", "file": "pcaps/bridge.pcapng", "frame": 2},
     ]
-    icmp_path = next(each for each in found["paths"] if each["proto"] == "icmp")
+    icmp_path = next(each for each in plain["paths"] if each["proto"] == "icmp")
     assert icmp_path["flow"]["id"] == 4242
     assert [each["id"] for each in icmp_path["hops"]] == [4242, 51554]
 
@@ -87,10 +87,10 @@ def test_document_order_ignores_order_of_facts():
 
 
 def test_document_only_keeps_head_and_chosen_sections():
-    found = document(sample.bridge(), only=["nat"])
-    assert {"schema", "made_by", "inputs", "points", "coverage", "nat"} <= set(found)
-    assert not set(SECTIONS) - {"nat"} & set(found)
-    CHECK.validate(found)
+    plain = document(sample.bridge(), only=["nat"])
+    assert {"schema", "made_by", "inputs", "points", "coverage", "nat"} <= set(plain)
+    assert not set(SECTIONS) - {"nat"} & set(plain)
+    CHECK.validate(plain)
 
 
 def test_document_has_no_absolute_path():
@@ -138,9 +138,9 @@ def test_document_writes_numpy_scalars_as_numbers():
 def _set(path: str, value: object):
     """A change to the document: `nat.0.kind`; with `...` as value the key is removed."""
 
-    def change(found: dict) -> None:
+    def change(plain: dict) -> None:
         *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
-        place = found
+        place = plain
         for part in parents:
             place = place[part]
         if value is ...:
@@ -184,6 +184,6 @@ def _set(path: str, value: object):
     ],
 )
 def test_schema_notices_damage(damage):
-    found = copy.deepcopy(document(sample.bridge()))
-    damage(found)
-    assert not CHECK.is_valid(found)
+    plain = copy.deepcopy(document(sample.bridge()))
+    damage(plain)
+    assert not CHECK.is_valid(plain)

@@ -63,33 +63,35 @@ def hostile(value):
 
 
 @pytest.fixture(scope="module", params=GOLDEN, ids=lambda path: path.stem)
-def told(request) -> dict:
+def golden(request) -> dict:
     return document(analyze([request.param]))
 
 
-def test_html_is_well_formed_and_complete(told):
-    page = Page(render(told))
+def test_html_is_well_formed_and_complete(golden):
+    page = Page(render(golden))
     text = " ".join(page.text)
     ids = {attributes.get("id") for tag, attributes in page.elements if tag == "section"}
-    assert {key for key in ("nat", "proxies", "tunnels", "macs", "models", "findings", "stations") if told[key]} <= ids
+    assert {
+        key for key in ("nat", "proxies", "tunnels", "macs", "models", "findings", "stations") if golden[key]
+    } <= ids
     assert {"points", "flows"} <= ids
-    for point in told["points"]:
+    for point in golden["points"]:
         assert point["name"] in text
-    for finding in told["findings"]:
+    for finding in golden["findings"]:
         assert finding["says"] in text
     links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
     assert links == {f"#{each}" for each in ids}
 
 
-def test_html_pictures_are_xml(told):
-    pictures = re.findall(r"<svg .*?</svg>", render(told), re.S)
-    assert pictures or not any(len(each["hops"]) > 1 for each in told["paths"])
+def test_html_pictures_are_xml(golden):
+    pictures = re.findall(r"<svg .*?</svg>", render(golden), re.S)
+    assert pictures or not any(len(each["hops"]) > 1 for each in golden["paths"])
     for picture in pictures:
         ElementTree.fromstring(picture)
 
 
-def test_html_loads_nothing_and_has_no_script(told):
-    text = render(told)
+def test_html_loads_nothing_and_has_no_script(golden):
+    text = render(golden)
     page = Page(text)
     assert not {"script", "img", "iframe", "object", "embed", "link", "base", "form"} & {
         tag for tag, _ in page.elements
@@ -103,8 +105,8 @@ def test_html_loads_nothing_and_has_no_script(told):
     assert "@import" not in style
 
 
-def test_html_policy_allows_its_style_sheet_only(told):
-    text = render(told)
+def test_html_policy_allows_its_style_sheet_only(golden):
+    text = render(golden)
     policy = next(a["content"] for tag, a in Page(text).elements if a.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     allowed = b64decode(re.search(r"'sha256-([^']+)'", policy).group(1))
@@ -113,11 +115,11 @@ def test_html_policy_allows_its_style_sheet_only(told):
     assert "unsafe" not in policy
 
 
-def test_html_hostile_strings_stay_text(told):
-    evil = hostile(json.loads(json.dumps(told)))
+def test_html_hostile_strings_stay_text(golden):
+    evil = hostile(json.loads(json.dumps(golden)))
     evil["names"] = dict.fromkeys(evil["names"], EVIL)
     text = render(evil)
-    page, calm = Page(text), Page(render(told))
+    page, calm = Page(text), Page(render(golden))
     assert {tag for tag, _ in page.elements} <= {tag for tag, _ in calm.elements} | {"b", "li", "ul"}
     assert {name for _, attributes in page.elements for name in attributes} <= {
         name for _, attributes in calm.elements for name in attributes
@@ -129,8 +131,8 @@ def test_html_hostile_strings_stay_text(told):
         ElementTree.fromstring(picture)
 
 
-def test_html_of_same_document_has_same_bytes(told, tmp_path):
-    assert render(told) == render(json.loads(json.dumps(told)))
+def test_html_of_same_document_has_same_bytes(golden, tmp_path):
+    assert render(golden) == render(json.loads(json.dumps(golden)))
 
 
 def test_html_of_empty_capture_is_well_formed():

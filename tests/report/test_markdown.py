@@ -22,9 +22,9 @@ def tables(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("text", ["plain", *CONTROLS, *MARKUP, "e|`v@x", "|", "\\|", "a\\", "`#1|"])
 def test_markdown_tables_keep_their_columns(text: str) -> None:
-    found = tables(render(sample.hostile(text).to_dict()))
-    assert len(found) > 6
-    for head, dashes, *rows in found:
+    written = tables(render(sample.hostile(text).to_dict()))
+    assert len(written) > 6
+    for head, dashes, *rows in written:
         assert re.fullmatch(r"\|( (---|--:) \|)+", dashes)
         assert {len(SEPARATOR.findall(line)) for line in (head, *rows)} == {dashes.count("|")}
 

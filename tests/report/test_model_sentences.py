@@ -17,9 +17,9 @@ MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 
 def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
     reason = f"all that passes is from or to {sample.WEB}, with"
-    found = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
+    models = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
     report = replace(
-        sample.bridge(), models=found, nat=[], proxies=[], paths=[], macs=list(macs), findings=list(findings)
+        sample.bridge(), models=models, nat=[], proxies=[], paths=[], macs=list(macs), findings=list(findings)
     )
     plain = document(report)
     return " ".join(summary.sentences(plain, Words(plain["names"])))

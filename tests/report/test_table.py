@@ -101,13 +101,13 @@ def test_table_commands_open_file_as_it_was_given():
     for number, row in enumerate(report.nat):
         evidence = [replace(each, frame=41, file=file) for each in row.evidence]
         report = sample.changed(report, {f"nat.{number}.evidence": evidence})
-    found = document(report)
-    text = table.render(found, where={"bridge.pcapng": "/captures/of today/bridge.pcapng"})
+    plain = document(report)
+    text = table.render(plain, where={"bridge.pcapng": "/captures/of today/bridge.pcapng"})
     assert "capnet packet '/captures/of today/bridge.pcapng' 41" in text
 
 
 def test_table_leaves_the_document_alone():
-    found = document(sample.hostile())
-    before = copy.deepcopy(found)
-    table.render(found)
-    assert found == before
+    plain = document(sample.hostile())
+    before = copy.deepcopy(plain)
+    table.render(plain)
+    assert plain == before

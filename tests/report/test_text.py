@@ -17,22 +17,22 @@ from capnet.report.words import Words
 
 
 @pytest.mark.parametrize(
-    ("microseconds", "said"),
+    ("microseconds", "written"),
     [
         (0, "0"), (0.04, "40 ns"), (5.52, "5.5 µs"), (9.96, "10 µs"), (31, "31 µs"), (999.4, "999 µs"),
         (999.6, "1.00 ms"), (1234, "1.23 ms"), (99_960, "100 ms"), (4.2e6, "4.20 s"), (200e6, "3 min 20 s"),
         (7260e6, "2 h 1 min"), (-12, "−12 µs"),
     ],
 )  # fmt: skip
-def test_duration_has_three_figures(microseconds, said):
-    assert text.duration(microseconds) == said
+def test_duration_has_three_figures(microseconds, written):
+    assert text.duration(microseconds) == written
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (999_600, "1.00 MB"), (5 * 10**15, "5000 TB")]
+    ("value", "written"), [(0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (999_600, "1.00 MB"), (5 * 10**15, "5000 TB")]
 )
-def test_size_has_three_figures(value, said):
-    assert text.size(value) == said
+def test_size_has_three_figures(value, written):
+    assert text.size(value) == written
 
 
 def test_listing_never_hides_a_single_word():

@@ -81,12 +81,12 @@ def test_tshark_finds_evidence_by_filter(name):
     from capnet.analysis.engine import analyze
 
     capture = PCAPS / f"{name}.pcapng"
-    found = json.loads(json.dumps(document(analyze([capture]))))
-    assert found["nat"]
+    plain = json.loads(json.dumps(document(analyze([capture]))))
+    assert plain["nat"]
     for row, display_filter in [
-        *((row, wireshark.nat(row)) for row in found["nat"]),
-        *((row, wireshark.tunnel(row)) for row in found["tunnels"]),
-        *((row, wireshark.flow(row["proto"], row["flow"])) for row in found["paths"][:4]),
+        *((row, wireshark.nat(row)) for row in plain["nat"]),
+        *((row, wireshark.tunnel(row)) for row in plain["tunnels"]),
+        *((row, wireshark.flow(row["proto"], row["flow"])) for row in plain["paths"][:4]),
     ]:
         frames = found_by_tshark(capture, display_filter)
         first = row["evidence"][0]["frame"] if "flow" in row else None
