@@ -89,11 +89,11 @@ def names_differ(path: Path, capture: Capture) -> Iterator[str]:
     """Addresses with a name: the same ones, and the one name that tshark keeps of each is among ours."""
     done = subprocess.run(["tshark", "-N", "n", "-r", str(path), "-q", "-z", "hosts"], capture_output=True, check=False)
     lines = done.stdout.decode(errors="replace").splitlines()
-    theirs = dict(line.split("\t", 1) for line in lines if "\t" in line and not line.startswith("#"))
+    wireshark = dict(line.split("\t", 1) for line in lines if "\t" in line and not line.startswith("#"))
     ours = {address: names for address, names in capture.names.of.items() if not is_mac(address)}
-    for address in sorted(theirs.keys() | ours.keys()):
-        if theirs.get(address) not in ours.get(address, []):
-            yield f"name of {address}: tshark {theirs.get(address)}, capnet {ours.get(address)}"
+    for address in sorted(wireshark.keys() | ours.keys()):
+        if wireshark.get(address) not in ours.get(address, []):
+            yield f"name of {address}: tshark {wireshark.get(address)}, capnet {ours.get(address)}"
 
 
 def is_mac(address: str) -> bool:

@@ -29,7 +29,7 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 from tests.explained import EXPLAINED, Difference
 from tests.tshark import COLUMNS, Row, tshark_rows, tshark_version
 
-# tshark gives these in some cases only: ours without theirs is no difference
+# tshark gives these in some cases only: ours without tshark's is no difference
 ONE_WAY = {"payload", "payload_at", "point"}
 
 
@@ -38,7 +38,7 @@ def our_rows(path: Path, compiled: bool | None = None) -> list[Row]:
     rows: list[Row] = []
     with open_capture(path, compiled=compiled) as capture:
         for block in capture.blocks():
-            past = any(each.name in ("damaged-file", "damaged-options") for each in capture.problems)
+            past = any(problem.name in ("damaged-file", "damaged-options") for problem in capture.problems)
             behind = {"behind": "1"} if past else {}
             rows.extend(our_row(values) | behind for values in block.dicts())
     return rows
@@ -75,30 +75,30 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
     beyond: Counter[str] = field(default_factory=Counter)  # protocols where tshark goes on and we stop
     rows: int = 0
-    told: list[str] = field(default_factory=list)  # ports that tshark was told to be VXLAN's
+    declared: list[str] = field(default_factory=list)  # ports that tshark was told to be VXLAN's
 
 
-def compare(theirs: list[Row], ours: list[Row]) -> Comparison:
-    result = Comparison(rows=len(theirs))
+def compare(tshark: list[Row], ours: list[Row]) -> Comparison:
+    result = Comparison(rows=len(tshark))
     by_key = {(row["frame"], row["depth"]): row for row in ours}
-    for row in theirs:
-        mine = by_key.pop((row["frame"], row["depth"]), {})
+    for row in tshark:
+        capnet_row = by_key.pop((row["frame"], row["depth"]), {})
         if "beyond" in row:
             result.beyond[row["beyond"]] += 1
         for column in COLUMNS:
-            expected, actual = row.get(column), mine.get(column)
+            expected, actual = row.get(column), capnet_row.get(column)
             if expected == actual:
                 result.equal[column] += expected is not None
             elif expected is not None or column not in ONE_WAY:
-                sort(Difference(row["frame"], row["depth"], column, expected, actual), row, mine, result)
-    for (frame, depth), mine in by_key.items():
-        sort(Difference(frame, depth, "frame", None, frame), {}, mine, result)
+                sort(Difference(row["frame"], row["depth"], column, expected, actual), row, capnet_row, result)
+    for (frame, depth), capnet_row in by_key.items():
+        sort(Difference(frame, depth, "frame", None, frame), {}, capnet_row, result)
     return result
 
 
-def sort(difference: Difference, theirs: Row, ours: Row, result: Comparison) -> None:
+def sort(difference: Difference, tshark: Row, ours: Row, result: Comparison) -> None:
     for explanation in EXPLAINED:
-        if explanation.applies(difference, theirs, ours):
+        if explanation.applies(difference, tshark, ours):
             result.explained[explanation.name] += 1
             return
     result.differences.append(difference)
@@ -112,7 +112,7 @@ def compare_file(path: Path, compiled: bool | None = None) -> Comparison:
         ours = []
     ports = vxlan_ports(ours)
     result = compare(tshark_rows(path, ports), ours)
-    result.told = ports
+    result.declared = ports
     return result
 
 
@@ -158,8 +158,8 @@ def main() -> int:
             different["(raised)"] += 1
             continue
         files, rows = files + 1, rows + result.rows
-        if result.told:
-            print(f"{path}: tshark was told that this is VXLAN: UDP port {', '.join(result.told)}")
+        if result.declared:
+            print(f"{path}: tshark was told that this is VXLAN: UDP port {', '.join(result.declared)}")
         equal += result.equal
         explained += result.explained
         beyond += result.beyond

@@ -15,6 +15,6 @@ _KINDS = re.compile(r'("tunnelKind": \{"enum": )\[[^]]*\]')
 def schema_text() -> str:
     """The file as it should be."""
     names = json.dumps([kind.name for kind in TUNNEL_KINDS])
-    text, replaced = _KINDS.subn(lambda found: found[1] + names, SCHEMA_FILE.read_text(encoding="utf-8"))
+    text, replaced = _KINDS.subn(lambda match: match[1] + names, SCHEMA_FILE.read_text(encoding="utf-8"))
     assert replaced == 1
     return text

@@ -19,10 +19,10 @@ A, B, C = "02:42:ac:11:00:02", "02:42:ac:11:00:03", "02:42:c0:a8:6f:80"
 
 def all_captures() -> dict[str, bytes]:
     """File name → content of everything that the scripts of this folder make."""
-    found: dict[str, bytes] = {}
+    captures: dict[str, bytes] = {}
     for script in sorted(Path(__file__).parent.glob("make_*.py")):
-        found |= importlib.import_module(f"tests.made.{script.stem}").captures()
-    return found
+        captures |= importlib.import_module(f"tests.made.{script.stem}").captures()
+    return captures
 
 
 def moment(index: int) -> int:

@@ -20,7 +20,7 @@ def captures() -> dict[str, bytes]:
 
 def gre(kind: int, key: int | None = None, sequence: int | None = None, checksum: bool = False) -> Raw:
     flags = 0x8000 * checksum | 0x2000 * (key is not None) | 0x1000 * (sequence is not None)
-    words = [0] * checksum + [each for each in (key, sequence) if each is not None]
+    words = [0] * checksum + [word for word in (key, sequence) if word is not None]
     return Raw(struct.pack(f">HH{len(words)}I", flags, kind, *words))
 
 
@@ -59,7 +59,7 @@ def pptp() -> bytes:
     """Version 1: payload length and call ID for a key; PPP inside, with and without its optional octets."""
     packet = FOUR / TCP(sport=40000, dport=80, seq=1)
     frames = [b"\xff\x03\x00\x21" + bytes(packet), b"\x21" + bytes(packet), b"\xc0\x21\x01\x01\x00\x04"]
-    heads = [struct.pack(">HHHHII", 0x3081, 0x880B, len(each), 6016, 9, 8) for each in frames]
+    heads = [struct.pack(">HHHHII", 0x3081, 0x880B, len(frame), 6016, 9, 8) for frame in frames]
     alone = struct.pack(">HHHHI", 0x2081, 0x880B, 0, 6016, 9)
     return pcap([*(THERE / Raw(head + frame) for head, frame in zip(heads, frames, strict=True)), THERE / Raw(alone)])
 

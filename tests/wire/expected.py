@@ -32,7 +32,7 @@ def store(capture: Path) -> None:
 
 
 if __name__ == "__main__":
-    for each in [*GOLDENS, *MADE]:
-        if len(sys.argv) == 1 or each.name.partition(".")[0] in sys.argv[1:]:
-            store(each)
+    for capture in [*GOLDENS, *MADE]:
+        if len(sys.argv) == 1 or capture.name.partition(".")[0] in sys.argv[1:]:
+            store(capture)
     tunnel_filters.store()

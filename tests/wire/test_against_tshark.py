@@ -21,36 +21,36 @@ def ours(capture: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.name)
 def test_golden_rows_equal_those_of_tshark(capture: Path) -> None:
-    _, theirs = stored(capture)
-    result = compare(theirs, ours(capture))
+    _, expected = stored(capture)
+    result = compare(expected, ours(capture))
     assert result.differences == []
     assert not result.explained
-    assert result.rows == len(theirs) > 10
+    assert result.rows == len(expected) > 10
     for name in ("src", "dst", "ttl", "ip_id", "seq", "smac", "time"):
-        assert result.equal[name] == sum(name in row for row in theirs) >= 10, name
+        assert result.equal[name] == sum(name in row for row in expected) >= 10, name
 
 
 @pytest.mark.parametrize("capture", MADE, ids=lambda path: path.name)
 def test_made_rows_differ_only_where_explained(capture: Path) -> None:
-    _, theirs = stored(capture)
-    assert compare(theirs, ours(capture)).differences == []
+    _, expected = stored(capture)
+    assert compare(expected, ours(capture)).differences == []
 
 
 def test_changed_value_is_a_difference() -> None:
     """The comparison itself can fail: one field of one row is altered."""
-    _, theirs = stored(GOLDENS[0])
+    _, expected = stored(GOLDENS[0])
     rows = ours(GOLDENS[0])
     rows[5]["ttl"] = str(int(rows[5]["ttl"]) + 1) if "ttl" in rows[5] else "7"
-    assert [each.column for each in compare(theirs, rows).differences] == ["ttl"]
+    assert [difference.column for difference in compare(expected, rows).differences] == ["ttl"]
 
 
 def test_lost_inner_frame_is_a_difference() -> None:
     capture = next(path for path in GOLDENS if path.stem == "overlay")
-    _, theirs = stored(capture)
+    _, expected = stored(capture)
     rows = ours(capture)
     lost = next(index for index, row in enumerate(rows) if row["depth"] == "1")
     del rows[lost]
-    result = compare(theirs, rows)
+    result = compare(expected, rows)
     assert len(result.differences) > 10 and not result.explained
 
 
