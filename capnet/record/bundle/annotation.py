@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from capnet.analysis.core.schema import Values
 from capnet.analysis.engine import Study
 from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_again
 from capnet.errors import UnreadableInput, UsageError
@@ -24,6 +25,8 @@ from capnet.wire import fields
 from capnet.wire.capture import Capture
 from capnet.wire.formats import pcapng_emit
 from capnet.wire.formats.pcap import PcapReader
+
+EmitTable: TypeAlias = Annotated[np.ndarray, "(frames, pcapng_emit.WIDTH) int64"]
 
 
 @dataclass
@@ -43,8 +46,8 @@ class _Stream:
     blocks: Iterator[IdentifiedBlock]
     capture: Capture
     named: IdentifiedBlock | None = None
-    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of depth 0
-    times: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # ns, made non-decreasing
+    rows: Values = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # rows of depth 0
+    times: Values = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # ns, made non-decreasing
     at: int = 0
 
     def advance(self) -> None:
@@ -64,9 +67,9 @@ class _Part(NamedTuple):
     """Frames of one stream that are written together: a row each of `table` (`pcapng_emit`) and `sights`."""
 
     stream: _Stream
-    table: np.ndarray
-    sights: np.ndarray
-    times: np.ndarray
+    table: EmitTable
+    sights: hop.Sights
+    times: Values
 
 
 def annotate(
@@ -168,7 +171,7 @@ class _Annotation:
                 stream.at = stop
         return parts
 
-    def _comment_on(self, part: _Part, since: np.ndarray, shape: np.ndarray) -> None:
+    def _comment_on(self, part: _Part, since: Values, shape: Values) -> None:
         """Fills the columns of the table that say which comment a frame gets."""
         table, flows = part.table, part.sights[:, hop.FLOW]
         table[:, pcapng_emit.SINCE] = since
@@ -179,7 +182,7 @@ class _Annotation:
         )
         self.written.commented += int((table[:, pcapng_emit.TEXT] >= 0).sum())
 
-    def _table(self, stream: _Stream, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    def _table(self, stream: _Stream, stop: int) -> tuple[EmitTable, hop.Sights]:
         """(table for `pcapng_emit.emit`, sights for `PreviousHops.before`) of a stream's frames up to `stop`."""
         named = stream.named
         assert named is not None

@@ -8,7 +8,7 @@ import numpy as np
 
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
-from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI
+from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI, FlowRow, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.hop_changes import hop_changes
@@ -37,7 +37,7 @@ class PacketComments:
         # The first hop of a path has no hop before it.
         self._from[np.repeat(self.links.before < 0, len(SHAPES))] = -1
 
-    def of(self, flows: np.ndarray, shape: np.ndarray, since: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, flows: FlowRows, shape: Values, since: Values) -> tuple[Values, Values]:
         """Where in `texts` the comments of flow rows and shapes (`previous_hop.SHAPES`) begin and end, -1: no comment.
 
         `since`: the packet's frame at the previous hop, 0: none. Where flows join, a packet without one may have come
@@ -75,26 +75,30 @@ def comment(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "
     return visible(f"{', '.join(changes)} since {context.points[int(a[FLOW_POINT])].name}")
 
 
-def _change(change: str, a: np.ndarray, b: np.ndarray) -> str:
+def _change(change: str, before: FlowRow, after: FlowRow) -> str:
     words = Words({})
     if change == "dnat":
-        return f"DNAT {words.endpoint(destination(a), ports(a)[1])} → {words.endpoint(destination(b), ports(b)[1])}"
+        return f"DNAT {_destination(words, before)} → {_destination(words, after)}"
     if change == "snat":
-        return f"SNAT {_source(words, a)} → {_source(words, b)}"
-    if change == "routed" and a[FLOW_TTL] >= 0 and b[FLOW_TTL] >= 0 and a[FLOW_TTL] != b[FLOW_TTL]:
-        return f"routed, TTL {a[FLOW_TTL]} → {b[FLOW_TTL]}"
+        return f"SNAT {_source(words, before)} → {_source(words, after)}"
+    if change == "routed" and before[FLOW_TTL] >= 0 and after[FLOW_TTL] >= 0 and before[FLOW_TTL] != after[FLOW_TTL]:
+        return f"routed, TTL {before[FLOW_TTL]} → {after[FLOW_TTL]}"
     if change == "encapsulated":
-        return f"encapsulated in {_tunnel(b)}"
+        return f"encapsulated in {_tunnel(after)}"
     if change == "decapsulated":
-        return f"out of {_tunnel(a)}"
+        return f"out of {_tunnel(before)}"
     return change
 
 
-def _source(words: Words, row: np.ndarray) -> str:
+def _destination(words: Words, row: FlowRow) -> str:
+    return words.endpoint(destination(row), ports(row)[1])
+
+
+def _source(words: Words, row: FlowRow) -> str:
     ident = echo_id(row)
     return words.endpoint(source(row), ports(row)[0]) + (f" id {ident}" if ident is not None else "")
 
 
-def _tunnel(row: np.ndarray) -> str:
+def _tunnel(row: FlowRow) -> str:
     kind = KIND_OF_NUMBER[int(row[FLOW_VIA])].title.upper()
     return kind if row[FLOW_VIA_VNI] < 0 else f"{kind} {int(row[FLOW_VIA_VNI])}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.arrays import distinct
-from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO
+from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO, FlowRows, Values
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.hop_loss import ETHERNET_MTU
 from capnet.analysis.trace.packet_ids import PacketIds, recent_table
 from capnet.record.bundle import previous_hop_kernel as hop
 from capnet.wire import fields
+from capnet.wire.block import Rows
 from capnet.wire.numbers import TCP
 
 SHAPES = ("", "cut", "joined")  # by number, see `previous_hop_kernel`
@@ -42,7 +43,7 @@ class PreviousHops:
         self._segments = np.zeros(max(len(cut), 1) * hop.MAX_SEGMENTS * hop.SEGMENT, dtype=np.int64)
         self._next = np.zeros(max(len(cut), 1), dtype=np.int64)
 
-    def sights(self, ids: np.ndarray, flows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def sights(self, ids: Values, flows: FlowRows, rows: Rows) -> hop.Sights:
         """The sights of frames, for `before`: of their packets' ids, flow rows (-1: none) and rows (`wire.fields`)."""
         sights = np.zeros((len(ids), hop.SIGHT), dtype=np.int64)
         sights[:, hop.ID], sights[:, hop.FLOW], sights[:, hop.BEFORE] = ids, flows, -1
@@ -55,7 +56,7 @@ class PreviousHops:
         sights[:, hop.OCTETS] = np.where(tcp, np.maximum(rows[:, fields.PAYLOAD], 0), 0)
         return sights
 
-    def before(self, sights: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def before(self, sights: hop.Sights, number: int) -> tuple[Values, Values]:
         """Per frame, in the order of the output: number of its packet's frame at the previous hop (0: none), and shape.
 
         `number`: of the last frame before them. The shape is an index of SHAPES.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, TypeAlias
+
+import numpy as np
 
 from capnet.analysis.trace.packet_ids_kernels import slot_of
+from capnet.jit.arrays import Int64Array
 from capnet.jit.kernel import kernel
 from capnet.wire.octets import mix
+
+Sights: TypeAlias = Annotated[np.ndarray, "(frames, SIGHT) int64"]
 
 # Columns of a sight: what is known of one frame; SIGHT numbers each.
 ID = 0  # of the packet, 0: none
@@ -25,8 +30,9 @@ CUT, JOINED = 1, 2  # shapes: against the previous hop, a piece of it, or made o
 
 @kernel
 def find_previous_hops(
-    sights: Any, count: int, number: int, recent: Any, place: Any, segments: Any, following: Any, since: Any, shape: Any
-) -> None:
+    sights: Int64Array, count: int, number: int, recent: Int64Array, place: Int64Array, segments: Int64Array,
+    following: Int64Array, since: Int64Array, shape: Int64Array,
+) -> None:  # fmt: skip
     """Fills `since` and `shape`, see `previous_hop.PreviousHops.before`."""
     for k in range(count):
         packet = sights[SIGHT * k + ID]
