@@ -26,6 +26,7 @@ from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.analysis.fate.fates import unanswered_chains
 from capnet.analysis.findings import finding_modules, findings
 from capnet.topology import Topology
 
@@ -52,6 +53,8 @@ def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) 
     context, coverage, correlation = pass_result(reader, topology)
     flows = _flows_while_linking(context)
     facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
+    if not links_only:
+        correlation["unanswered"] = unanswered_chains(context)
     report = Report(
         inputs=reader.inputs,
         points=context.points,

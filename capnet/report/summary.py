@@ -146,7 +146,9 @@ def _loss(document: Document) -> Iterator[str]:
         points = list(dict.fromkeys(path["ends"].removeprefix("lost-after ") for path in ended))
         yield f"{count(len(ended), 'flow')} never arrived (last seen at {listing(points)})."
     unicast = [path for path in paths if not _is_to_many(path["flow"]["dst"])]
-    if unicast and not lost and all(path["ends"] == "delivered" for path in unicast):
+    is_complete = len(document["points"]) > 1 and not any(point["dropped"] for point in document["points"])
+    is_complete &= not document["correlation"].get("unanswered")
+    if unicast and not lost and is_complete and all(path["ends"] == "delivered" for path in unicast):
         yield "Nothing was lost between the points."
 
 

@@ -14,6 +14,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_at_roles, is_multicast, is_private, replies, source
 from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
 
@@ -46,7 +47,7 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     for chain in links.chains(is_candidate):
         rows = [int(links.source[chain[0]]), *(int(links.target[link]) for link in chain)]
         arrived = flows[rows[-1]]
-        if not _is_question(flows[rows]) or (answers[rows] >= 0).any():
+        if not _is_question(flows[rows]) or (answers[rows] >= 0).any() or _is_at_a_router(context, arrived):
             continue
         sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
         is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()
@@ -66,6 +67,14 @@ def left_untranslated(context: Context, rows: list[int]) -> int | None:
         if roles[position] in ("parent", "underlay") and roles[position - 1] in ("bridge", "veth", "container"):
             return position
     return None
+
+
+def _is_at_a_router(context: Context, row: FlowRow) -> bool:
+    """Is the packet sent to a station that speaks for other addresses, not for the destination?"""
+    speaker = speakers(context).get(int(row[schema.FLOW_DMAC]))
+    if speaker is None or not speaker.own:
+        return False
+    return destination(row) not in speaker.own and destination(row) not in speaker.claimed
 
 
 def _is_question(rows: FlowTable) -> bool:

@@ -126,3 +126,11 @@ def _shares_end(context: Context, rows: FlowRows, due: Values, unlinked: FlowRow
     wanted = row_hash(np.column_stack((due, flows[rows[:, None], [schema.FLOW_PROTO, *end]])))
     group = np.minimum(np.searchsorted(key[starts], wanted), len(starts) - 1)
     return (key[starts][group] == wanted) & (since[group] <= last[rows]) & (until[group] >= first[rows])
+
+
+def unanswered_chains(context: Context) -> int:
+    """Flow chains to one receiver of MIN_PACKETS packets or more that got no answer and were not seen to arrive."""
+    outcome = fates(context)
+    rows = outcome.last[outcome.state != DELIVERED]
+    rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
+    return sum(not is_to_group(context.flows[row]) for row in rows.tolist())

@@ -56,3 +56,17 @@ def test_one_answer_to_many_questions_is_silent(tmp_path: Path) -> None:
     answer = ping(f"{B} > 10.0.1.2", 9, 2, ident=90, icmp=(0, 0))
     net.pass_by(*((point, answer) for point in L3[::-1]))
     assert route_findings(read(net, tmp_path)) == set()
+
+
+def test_question_dropped_by_a_router_is_silent(tmp_path: Path) -> None:
+    """It arrived at the host that should forward it, which speaks for its own address, not at the destination."""
+    router, router_mac = "192.168.111.128", "02:00:c0:a8:6f:80"
+    net = Network(["B/ens33", "A/ens33"])
+    for number in range(3):
+        own = ping(f"{B} > {router}", 8, number, ident=number + 200, smac=CARD, dmac=router_mac)
+        reply = own.but(ends=f"{router} > {B}", icmp=(0, 0), ident=number + 300, smac=router_mac, dmac=CARD)
+        net.pass_by(*((point, own) for point in net.points))
+        net.pass_by(*((point, reply) for point in net.points[::-1]))
+        question = ping(f"{B} > 172.18.0.2", 9, number, ident=number + 1, smac=CARD, dmac=router_mac)
+        net.pass_by(*((point, question) for point in net.points), gap=1e6)
+    assert named(read(net, tmp_path), "no-return-route") == []

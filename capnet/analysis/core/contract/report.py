@@ -47,7 +47,7 @@ class Report:
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
     names_at     point → address → name, for addresses that several hosts have
-    correlation  whether all packets were compared across points, or which share
+    correlation  whether all packets were compared across points, or which share; flows without an answer
     """
 
     inputs: list[Input]

@@ -1,0 +1,86 @@
+"""answer-from-other-address: a server answers UDP from another address than the one that was asked.
+
+Looks at: ICMP "port unreachable" with which a client refuses a datagram that comes from the port it asked, but from
+another address, while its question to the address it asked has no answer.
+Says: whom the client asked, from where the answer came, and how often it was refused.
+Wrong when: two servers are asked from the same port and one of them answers late.
+Fix: let the server listen on the address that is asked, not on 0.0.0.0: the kernel answers from the address of the
+interface that it sends from.
+Verify: `ss -lun` in the server's network namespace shows the address that it listens on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, ports, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the servers of the scenarios have one address each
+WITNESS = "pcaps/bridge-user-defined.pcapng"  # a name server whose answers come from another port, translated back
+EXPLAINS = ("dns-failure",)
+
+SAYS = Text(
+    en="{clients} asked {asked}:{port}, and the answer came from {answered}: refused as 'port unreachable', "
+    "{count:time}",
+    zh="",
+)
+FIX = Text(
+    en="let the server listen on {asked} instead of 0.0.0.0, so that it answers from the address that is asked",
+    zh="",
+)
+
+PORT_CODE_V4, PORT_CODE_V6 = 3, 4
+
+
+def diagnose(context: Context) -> list[Finding]:
+    refused = [error for error in icmp_errors(context) if _is_refused_datagram(error)]
+    if not refused:
+        return []
+    asked_from = _unanswered_questions(context)
+    groups: dict[tuple[str, int, str], list[IcmpError]] = {}
+    for error in refused:
+        quoted = error.quoted
+        for asked in sorted(asked_from.get((quoted.dst, quoted.dport, quoted.sport), ())):
+            if asked != quoted.src:
+                groups.setdefault((asked, quoted.sport, quoted.src), []).append(error)
+    return [_finding(*key, errors) for key, errors in sorted(groups.items())]
+
+
+def _is_refused_datagram(error: IcmpError) -> bool:
+    """Does the receiver of a UDP datagram say itself that nothing listens on its port?"""
+    unreachable = (ICMPV6_UNREACHABLE, PORT_CODE_V6) if error.is_v6 else (ICMP_UNREACHABLE, PORT_CODE_V4)
+    return (error.type, error.code) == unreachable and error.quoted.proto == UDP and error.sender == error.quoted.dst
+
+
+def _unanswered_questions(context: Context) -> dict[tuple[str, int, int], set[str]]:
+    """Client, its port and the server's port → servers that it asked by UDP without an answer."""
+    flows = context.flows
+    rows = np.flatnonzero((flows[:, schema.FLOW_PROTO] == UDP) & (replies(context) < 0))
+    questions: dict[tuple[str, int, int], set[str]] = {}
+    for row in rows.tolist():
+        sport, dport = ports(flows[row])
+        if sport is not None and dport is not None:
+            questions.setdefault((source(flows[row]), sport, dport), set()).add(destination(flows[row]))
+    return questions
+
+
+def _finding(asked: str, port: int, answered: str, errors: list[IcmpError]) -> Finding:
+    clients = sorted({error.quoted.dst for error in errors}, key=address_value)
+    count = sum(error.packets for error in errors)
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(clients=several(clients), asked=asked, port=port, answered=answered, count=count),
+        FIX.fill(asked=asked),
+        {"asked": asked, "port": port, "answered_from": answered, "clients": clients[:MAX_EVIDENCE], "refused": count},
+        first_evidence(errors, MAX_EVIDENCE),
+    )

@@ -1,0 +1,97 @@
+"""firewall-rejected: a firewall or a missing backend rejects connections with an ICMP error.
+
+Looks at: ICMP "administratively prohibited" (IPv4 3/9, 3/10, 3/13; IPv6 1/1), and "port unreachable" (3/3; 1/4) that
+quotes TCP, which a host without a server answers with RST instead.
+Says: who rejects which connections, how many of them, and with which message.
+Wrong when: the quoted packets were sent by a third host under a false address.
+Fix: change the REJECT rule on the sender of the message, or start a backend of the service if the address is a virtual
+one: both look the same.
+Verify: `iptables -vnL` and `nft list ruleset` on the sender count the rejects; `ipvsadm -Ln` lists the backends.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import proto_name
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, TCP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the scenarios add no rule that rejects
+WITNESS = "pcaps/ipvlan-l3.pcapng"  # "network unreachable" of a router
+EXPLAINS = ("published-port-blocked", "retransmissions")
+
+SAYS = Text(
+    en="{sender} rejects {proto} from {sources} to {server}: '{message}', {count:message}",
+    zh="",
+)
+FIX = Text(
+    en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} has a "
+    "backend",
+    zh="",
+)
+
+PORT = "port unreachable"
+MESSAGES_V4 = {
+    9: "network administratively prohibited",
+    10: "host administratively prohibited",
+    13: "communication administratively prohibited",
+}  # codes of ICMP_UNREACHABLE (RFC 1812 section 5.2.7.1)
+MESSAGE_V6 = "administratively prohibited"  # code 1 of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
+PORT_CODE_V4, PORT_CODE_V6, PROHIBITED_V6 = 3, 4, 1
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[str, str, int, int, str], list[IcmpError]] = {}
+    for error in icmp_errors(context):
+        if message := _message(error):
+            key = (error.sender, error.quoted.dst, error.quoted.dport, error.quoted.proto, message)
+            groups.setdefault(key, []).append(error)
+    return [_finding(*key, errors) for key, errors in sorted(groups.items())]
+
+
+def _message(error: IcmpError) -> str:
+    """What a rejecting message says, empty for any other one."""
+    if error.is_v6:
+        if error.type != ICMPV6_UNREACHABLE:
+            return ""
+        if error.code == PROHIBITED_V6:
+            return MESSAGE_V6
+        return PORT if error.code == PORT_CODE_V6 and error.quoted.proto == TCP else ""
+    if error.type != ICMP_UNREACHABLE:
+        return ""
+    if error.code == PORT_CODE_V4 and error.quoted.proto == TCP:
+        return PORT
+    return MESSAGES_V4.get(error.code, "")
+
+
+def _finding(sender: str, dst: str, dport: int, proto: int, message: str, errors: list[IcmpError]) -> Finding:
+    server = dst if dport < 0 else f"{dst}:{dport}"
+    sources = sorted({error.quoted.src for error in errors}, key=address_value)
+    count = sum(error.packets for error in errors)
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            sender=sender,
+            proto=proto_name(proto),
+            sources=several(sources),
+            server=server,
+            message=message,
+            count=count,
+        ),
+        FIX.fill(sender=sender, server=server),
+        {
+            "sender": sender,
+            "destination": dst,
+            "port": dport if dport >= 0 else None,
+            "sources": sources[:MAX_EVIDENCE],
+            "message": message,
+            "messages": count,
+        },
+        first_evidence(errors, MAX_EVIDENCE),
+    )

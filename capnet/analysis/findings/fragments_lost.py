@@ -1,0 +1,61 @@
+"""fragments-lost: a receiver waits in vain for the rest of fragmented packets.
+
+Looks at: ICMP "fragment reassembly time exceeded" (IPv4 11/1, IPv6 3/1), which a receiver sends 30 s to 60 s after the
+first fragment if others are missing.
+Says: who could not reassemble whose packets, and how many.
+Wrong when: the fragments were sent without the others, as an attack does.
+Fix: send packets that fit the path, by a smaller MTU or message; or let fragments pass the firewall: later ones have no
+ports, so that a rule by port drops them.
+Verify: `nstat -az IpReasmFails IpReasmTimeout` on the receiver; `ping -M do -s SIZE` shows which size passes whole.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import proto_name
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # nothing drops fragments in the scenarios
+WITNESS = "pcaps/overlay.pcapng"  # fragments that are reassembled
+EXPLAINS = ("stops-between",)
+
+SAYS = Text(
+    en="{sender} could not reassemble {count:packet} ({proto}) from {sources}: fragments are missing",
+    zh="",
+)
+FIX = Text(
+    en="send smaller packets to {sender} (MTU, message size), or let later fragments pass: they have no ports, and a "
+    "rule by port drops them",
+    zh="",
+)
+
+REASSEMBLY = 1  # code of "time exceeded" (RFC 792, RFC 4443 section 3.3)
+MIN_REPEATED = 2  # packets: one alone may have lost a fragment as any packet may be lost
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[str, int], list[IcmpError]] = {}
+    for error in icmp_errors(context):
+        exceeded = ICMPV6_TIME_EXCEEDED if error.is_v6 else ICMP_TIME_EXCEEDED
+        if (error.type, error.code) == (exceeded, REASSEMBLY):
+            groups.setdefault((error.sender, error.quoted.proto), []).append(error)
+    return [_finding(sender, proto, errors) for (sender, proto), errors in sorted(groups.items())]
+
+
+def _finding(sender: str, proto: int, errors: list[IcmpError]) -> Finding:
+    sources = sorted({error.quoted.src for error in errors}, key=address_value)
+    count = sum(error.packets for error in errors)
+    return Finding(
+        NAME,
+        "error" if count >= MIN_REPEATED else "warning",
+        SAYS.fill(sender=sender, count=count, proto=proto_name(proto), sources=several(sources)),
+        FIX.fill(sender=sender),
+        {"receiver": sender, "sources": sources[:MAX_EVIDENCE], "proto": proto_name(proto), "packets": count},
+        first_evidence(errors, MAX_EVIDENCE),
+    )

@@ -1,0 +1,81 @@
+"""tunnel-refused: a tunnel endpoint answers the other one's datagrams with "port unreachable".
+
+Looks at: ICMP "port unreachable" (IPv4 3/3, IPv6 1/4) that quotes a datagram of a UDP tunnel which the capture shows
+between the two, and the port of the tunnel in the other direction.
+Says: who refuses which tunnel on which port, how often, and on which port the other direction sends.
+Wrong when: the endpoint was starting; then the messages end.
+Fix: use the same port on both endpoints (Linux's default is 8472, IANA's and Docker's 4789, `--data-path-port` changes
+Swarm's), and check that the tunnel interface exists on the endpoint that refuses.
+Verify: `ip -d link show type vxlan` on both endpoints shows `dstport`; `ss -lun` shows the port that the kernel opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
+from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # both hosts of the lab use one port
+WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
+EXPLAINS = ("tunnel-one-way", "stops-between")
+
+SAYS = Text(
+    en="{sender} refuses {kind} from {peer} on UDP port {port} ('port unreachable', {count:time})",
+    zh="",
+)
+OTHER_PORT = Text(en="; it sends its own to port {port}", zh="")
+FIX = Text(
+    en="use one port on both endpoints (`ip -d link show type vxlan` shows dstport), and check that the tunnel "
+    "interface on {sender} is up",
+    zh="",
+)
+
+PORT_CODE_V4, PORT_CODE_V6 = 3, 4
+MIN_REPEATED = 2  # messages: one alone may fall into the start of an endpoint
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[str, str, int], list[IcmpError]] = {}
+    for error in icmp_errors(context):
+        unreachable = (ICMPV6_UNREACHABLE, PORT_CODE_V6) if error.is_v6 else (ICMP_UNREACHABLE, PORT_CODE_V4)
+        if (error.type, error.code) == unreachable and error.quoted.proto == UDP and error.sender == error.quoted.dst:
+            groups.setdefault((error.sender, error.quoted.src, error.quoted.dport), []).append(error)
+    findings = []
+    for (sender, peer, port), errors in sorted(groups.items()):
+        between = [tunnel for tunnel in tunnel_facts(context) if set(tunnel.vteps) == {sender, peer}]
+        refused = next((tunnel for tunnel in between if tunnel.port == port), None)
+        if refused is not None:
+            findings.append(_finding(refused, sender, peer, errors, _other_port(between, port)))
+    return findings
+
+
+def _other_port(tunnels: Iterable[Tunnel], port: int) -> int | None:
+    """The port of a tunnel between the same endpoints, if it has another one."""
+    return next((tunnel.port for tunnel in tunnels if tunnel.port not in (None, port)), None)
+
+
+def _finding(tunnel: Tunnel, sender: str, peer: str, errors: list[IcmpError], other_port: int | None) -> Finding:
+    count = sum(error.packets for error in errors)
+    says = SAYS.fill(sender=sender, kind=tunnel.kind.upper(), peer=peer, port=tunnel.port, count=count)
+    return Finding(
+        NAME,
+        "error" if count >= MIN_REPEATED else "warning",
+        says + (OTHER_PORT.fill(port=other_port) if other_port else ""),
+        FIX.fill(sender=sender),
+        {
+            "refused_by": sender,
+            "peer": peer,
+            "kind": tunnel.kind,
+            "port": tunnel.port,
+            "other_port": other_port,
+            "messages": count,
+        },
+        first_evidence(errors, MAX_EVIDENCE),
+    )

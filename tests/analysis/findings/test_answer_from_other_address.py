@@ -1,0 +1,44 @@
+"""answer-from-other-address: UDP answers that the client refuses, because they come from an address it did not ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.analysis.findings.reported import of_story
+from tests.stories import Network, about, ping, udp
+
+CLIENT, ASKED, OTHER = "172.17.0.2", "172.17.0.1", "192.168.111.128"
+
+
+def ask(net: Network, port: int, answered_by: str, refused: bool) -> None:
+    """A question to ASKED:53, its answer, and what the client says of it."""
+    net.pass_by(("A/docker0", udp(f"{CLIENT}:{port} > {ASKED}:53", b"question", ident=port)))
+    answer = udp(f"{answered_by}:53 > {CLIENT}:{port}", b"answer", ident=port + 1)
+    net.pass_by(("A/docker0", answer))
+    if refused:
+        net.pass_by(("A/docker0", about(ping(f"{CLIENT} > {answered_by}", 0, 0, icmp=(3, 3)), answer)))
+
+
+def test_refused_answer_of_another_address_is_told(tmp_path: Path) -> None:
+    net = Network(["A/docker0"])
+    for port in (40000, 40001):
+        ask(net, port, OTHER, refused=True)
+    (finding,) = of_story(net, tmp_path, "answer-from-other-address")
+    assert finding["level"] == "error"
+    assert finding["facts"] == {
+        "asked": ASKED, "port": 53, "answered_from": OTHER, "clients": [CLIENT], "refused": 2,
+    }  # fmt: skip
+    assert [frame["frame"] for frame in finding["evidence"]] == [3, 6]
+
+
+def test_late_answer_that_is_refused_is_silent(tmp_path: Path) -> None:
+    """The client has closed its socket: the answer comes from the address that was asked."""
+    net = Network(["A/docker0"])
+    ask(net, 40000, ASKED, refused=True)
+    assert of_story(net, tmp_path, "answer-from-other-address") == []
+
+
+def test_accepted_answer_of_another_address_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/docker0"])
+    ask(net, 40000, OTHER, refused=False)
+    assert of_story(net, tmp_path, "answer-from-other-address") == []

@@ -1,0 +1,50 @@
+"""tunnel-refused: "port unreachable" about the datagrams of a tunnel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
+from tests.stories import Network, Packet, about, ping
+from tests.story_reports import A, B
+
+LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
+
+
+def carried(src: str, dst: str, outer: tuple[str, str], port: int, seq: int) -> Packet:
+    """A ping between containers in VXLAN to this port."""
+    inner = ping(f"{src} > {dst}", 7, seq, ident=seq, tunnel=(4097, *outer, 50000))
+    macs = (CARD_A, CARD_B) if outer[0] == A else (CARD_B, CARD_A)
+    return inner.carrier(dport=port, smac=macs[0], dmac=macs[1])
+
+
+def refuse(net: Network, datagram: Packet) -> None:
+    error = ping(f"{datagram.dst} > {datagram.src}", 0, 0, icmp=(3, 3), smac=datagram.dmac, dmac=datagram.smac)
+    net.pass_by(("A/ens33", datagram))
+    net.pass_by(("A/ens33", about(error, datagram)))
+
+
+def test_endpoints_with_different_ports_is_told(tmp_path: Path) -> None:
+    """A sends to 4789, B to 8472: each refuses the other one's."""
+    net = Network(["A/ens33"])
+    for seq in range(3):
+        refuse(net, carried(LEFT, RIGHT, (A, B), 4789, seq))
+        refuse(net, carried(RIGHT, LEFT, (B, A), 8472, 100 + seq))
+    by_port = {finding["facts"]["port"]: finding for finding in of_story(net, tmp_path, "tunnel-refused")}
+    assert set(by_port) == {4789, 8472}
+    assert by_port[4789]["level"] == "error" and by_port[4789]["facts"]["other_port"] == 8472
+    assert by_port[4789]["facts"]["refused_by"] == B and by_port[4789]["facts"]["messages"] == 3
+
+
+def test_accepted_tunnel_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    for seq in range(3):
+        net.pass_by(("A/ens33", carried(LEFT, RIGHT, (A, B), 4789, seq)))
+        net.pass_by(("A/ens33", carried(RIGHT, LEFT, (B, A), 4789, 100 + seq)))
+    assert of_story(net, tmp_path, "tunnel-refused") == []
+
+
+def test_refused_datagram_without_a_tunnel_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    refuse(net, Packet("udp", A, B, 40000, 4789, payload=b"\0 without the I flag", smac=CARD_A, dmac=CARD_B))
+    assert of_story(net, tmp_path, "tunnel-refused") == []
