@@ -46,6 +46,8 @@ def fates(context: Context) -> Fates:
     due, rank, siblings = (np.full(len(last), value) for value in (-1, 0, 0))
     is_home, is_replied = _is_at_home(context, last), is_answered(context)[last]
     state[is_home | is_replied] = DELIVERED
+    if len(context.points) < 2:
+        return Fates(last, state, due, rank, siblings)  # one point alone shows no stop
     chains = np.flatnonzero(~is_replied)
     if len(chains) > MAX_CHAINS:
         busiest = np.argsort(-context.flows[last[chains], schema.FLOW_PACKETS], kind="stable")[:MAX_CHAINS]
@@ -99,33 +101,59 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
 
 def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
     """Did the due point record the row's chain, the same 5-tuple, or a flow of unknown origin that looks like it?"""
-    flows, chains = context.flows, chain_of(context)
-    chain_at_point = row_hash(np.stack((flows[:, schema.FLOW_POINT], chains), axis=1))
-    seen = is_among(row_hash(np.stack((due, chains[rows]), axis=1)), chain_at_point)
-    key = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
-    seen |= is_among(
-        row_hash(np.column_stack((due, flows[rows[:, None], key]))), row_hash(flows[:, [schema.FLOW_POINT, *key]])
-    )
-    unlinked = np.flatnonzero(flow_links(context).before < 0)
-    for end in (_SENDER, _RECEIVER):
-        seen |= _shares_end(context, rows, due, unlinked, end)
-    return seen
-
-
-def _shares_end(context: Context, rows: FlowRows, due: Values, unlinked: FlowRows, end: list[int]) -> Mask:
-    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?"""
     flows = context.flows
+    seen = is_among(row_hash(np.stack((due, chain_of(context)[rows]), axis=1)), _chains_at_points(context))
+    seen |= is_among(row_hash(np.column_stack((due, flows[rows[:, None], _KEY]))), _keys_at_points(context))
+    return seen | _shares_end(context, rows, due, _SENDER) | _shares_end(context, rows, due, _RECEIVER)
+
+
+_KEY = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
+
+
+@derived
+def _chains_at_points(context: Context) -> Values:
+    """Hashes of point and flow chain, of each flow."""
+    return row_hash(np.stack((context.flows[:, schema.FLOW_POINT], chain_of(context)), axis=1))
+
+
+@derived
+def _keys_at_points(context: Context) -> Values:
+    """Hashes of point and 5-tuple, of each flow."""
+    return row_hash(context.flows[:, [schema.FLOW_POINT, *_KEY]])
+
+
+class _Ends(NamedTuple):
+    """Flows without a hop before them, grouped by point, protocol and one end: sorted hashes, first and last time."""
+
+    keys: Values
+    since_ns: Values
+    until_ns: Values
+
+
+@derived
+def _unlinked_ends(context: Context, *end: int) -> _Ends:
+    flows = context.flows
+    rows = np.flatnonzero(flow_links(context).before < 0)
+    keys = row_hash(np.stack([flows[rows, column] for column in (schema.FLOW_POINT, schema.FLOW_PROTO, *end)], axis=1))
+    order = np.argsort(keys, kind="stable")
+    keys, rows = keys[order], rows[order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    if not len(starts):
+        return _Ends(keys, rows, rows)
     first, last = flow_spans(context)
-    key = row_hash(flows[unlinked[:, None], [schema.FLOW_POINT, schema.FLOW_PROTO, *end]])
-    order = np.argsort(key, kind="stable")
-    key, unlinked = key[order], unlinked[order]
-    if not len(key):
+    return _Ends(keys[starts], np.minimum.reduceat(first[rows], starts), np.maximum.reduceat(last[rows], starts))
+
+
+def _shares_end(context: Context, rows: FlowRows, due: Values, end: list[int]) -> Mask:
+    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?"""
+    flows, ends = context.flows, _unlinked_ends(context, *end)
+    if not len(ends.keys):
         return np.zeros(len(rows), dtype=bool)
-    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
-    since, until = np.minimum.reduceat(first[unlinked], starts), np.maximum.reduceat(last[unlinked], starts)
+    first, last = flow_spans(context)
     wanted = row_hash(np.column_stack((due, flows[rows[:, None], [schema.FLOW_PROTO, *end]])))
-    group = np.minimum(np.searchsorted(key[starts], wanted), len(starts) - 1)
-    return (key[starts][group] == wanted) & (since[group] <= last[rows]) & (until[group] >= first[rows])
+    group = np.minimum(np.searchsorted(ends.keys, wanted), len(ends.keys) - 1)
+    is_at_time = (ends.since_ns[group] <= last[rows]) & (ends.until_ns[group] >= first[rows])
+    return (ends.keys[group] == wanted) & is_at_time
 
 
 def unanswered_chains(context: Context) -> int:

@@ -96,15 +96,13 @@ def _together(first: Values, last: Values) -> tuple[Values, Values]:
 
 def _common(context: Context, point: int) -> tuple[int, int]:
     """Port and address (low half) that all packets of a point share, as after `tcpdump port 8080`; -1: none."""
-    flows = context.flows[context.flows[:, FLOW_POINT] == point]
-    if len(flows) < MIN_FILTER_FLOWS or flows[:, FLOW_PACKETS].sum() < MIN_FILTER_PACKETS:
+    flows = context.flows
+    rows = np.flatnonzero(flows[:, FLOW_POINT] == point)
+    if len(rows) < MIN_FILTER_FLOWS or flows[rows, FLOW_PACKETS].sum() < MIN_FILTER_PACKETS:
         return -1, -1
     common = []
-    for ends in ((FLOW_SPORT, FLOW_DPORT), (FLOW_SRC_LO, FLOW_DST_LO)):
-        shared = [
-            value
-            for value in flows[0, list(ends)].tolist()
-            if value >= 0 and ((flows[:, ends[0]] == value) | (flows[:, ends[1]] == value)).all()
-        ]
+    for source, destination in ((FLOW_SPORT, FLOW_DPORT), (FLOW_SRC_LO, FLOW_DST_LO)):
+        ends = flows[rows, source], flows[rows, destination]
+        shared = [int(end[0]) for end in ends if end[0] >= 0 and ((ends[0] == end[0]) | (ends[1] == end[0])).all()]
         common.append(shared[0] if shared else -1)
     return common[0], common[1]

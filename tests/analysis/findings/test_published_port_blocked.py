@@ -11,7 +11,7 @@ from tests.stories import ACK, SYN, Network, about, ping, tcp
 from tests.story_reports import A, B
 
 
-def syns(folder: Path, *points: str, port: int = 8080, answered: bool = False, refused: bool = False) -> Findings:
+def syns(folder: Path, *points: str, port: int = 8080, answered: bool = False, code: int | None = None) -> Findings:
     """The findings about three SYNs of B to a port of A that pass these points; port 8080 is published."""
     net = Network(["B/ens33", "A/ens33", "A/docker0"])
     for number in range(3):
@@ -20,8 +20,8 @@ def syns(folder: Path, *points: str, port: int = 8080, answered: bool = False, r
     if answered:
         answer = tcp(f"{A}:{port} > {B}:40000", flags=SYN | ACK, seq=900, ack=101, smac=CARD_A, dmac=CARD_B)
         net.pass_by(*((point, answer) for point in points[::-1]))
-    if refused:
-        net.pass_by(("A/ens33", about(ping(f"{A} > {B}", 0, 0, icmp=(3, 13), smac=CARD_A, dmac=CARD_B), syn)))
+    if code is not None:
+        net.pass_by(("A/ens33", about(ping(f"{A} > {B}", 0, 0, icmp=(3, code), smac=CARD_A, dmac=CARD_B), syn)))
     return of_story(net, folder, "published-port-blocked", two_hosts())
 
 
@@ -31,11 +31,16 @@ def test_published_port_without_answer_is_told(tmp_path: Path) -> None:
     assert finding["facts"] == {"address": A, "port": 8080, "attempts": 3, "last_seen": "A/ens33"}
 
 
-def test_published_port_rejected_by_icmp_is_told(tmp_path: Path) -> None:
-    (finding,) = syns(tmp_path, "A/ens33", refused=True)
+def test_published_port_with_unreachable_host_is_told(tmp_path: Path) -> None:
+    (finding,) = syns(tmp_path, "A/ens33", code=1)
     assert f"{A} answers 'unreachable'" in finding["says"]
 
 
 @pytest.mark.parametrize(("port", "answered"), [(8080, True), (9999, False)], ids=["answered", "not published"])
 def test_answered_or_unpublished_port_is_silent(tmp_path: Path, port: int, answered: bool) -> None:
     assert syns(tmp_path, "A/ens33", port=port, answered=answered) == []
+
+
+def test_published_port_rejected_by_firewall_is_silent(tmp_path: Path) -> None:
+    """ "Communication administratively prohibited" names the cause: firewall-rejected."""
+    assert syns(tmp_path, "A/ens33", code=13) == []
