@@ -18,8 +18,9 @@ Next, in this order:
 3. When its checks pass, record the golden: sudo capnet scenario {name} --lab --output pcaps
    It must stay below 300 KB, and its packets must not pass as {neighbour}'s.
 4. Add its line to pcaps/README.md, and its row to the table in README.md.
-5. Store tshark's view of it: python -m tests.wire.expected
-6. Run: python -m pytest tests/scenario tests/wire
+5. Store tshark's view of it, and make docs/scenarios.md again:
+   python -m tests.wire.expected {name} && python -m tests.generated
+6. Run: python -m pytest tests/scenario tests/wire tests/generated
 """
 
 NEIGHBOUR = "bridge-user-defined"
