@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -189,3 +191,14 @@ def test_repr_of_a_report_is_safe_to_print() -> None:
     assert len(lines) <= 20
     assert all(line.isprintable() and line.isascii() and len(line) <= 100 for line in lines)
     assert "997 more" in lines[0]
+
+
+def test_facts_cannot_be_changed() -> None:
+    """Also copies of them, made in any of the usual ways."""
+    (first, *_) = analyze(BRIDGE).nat
+    for nat in (first, copy.deepcopy(first), pickle.loads(pickle.dumps(first)), replace(first, packets=1)):
+        with pytest.raises(FrozenInstanceError):
+            nat.packets = 2  # type: ignore[misc]
+        with pytest.raises(FrozenInstanceError):
+            del nat.packets
+    assert copy.deepcopy(first) == first == pickle.loads(pickle.dumps(first)) != replace(first, packets=-1)

@@ -7,9 +7,31 @@ JSON. The comment of a field is its entry in docs/report.md; a unit is in bracke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError, dataclass, field
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
+
+
+def _set_once(fact: Any, name: str, value: object) -> None:
+    """What `__init__` sets cannot be set again."""
+    if hasattr(fact, name):
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    object.__setattr__(fact, name, value)
+
+
+def _keep(_: object, name: str) -> None:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def fact(cls: type[T]) -> type[T]:
+    """A frozen dataclass. `dataclass(frozen=True)` compiles methods for each class, which takes half as long again."""
+    cls = dataclass(slots=True)(cls)
+    cls.__setattr__, cls.__delattr__ = _set_once, _keep  # type: ignore[method-assign]
+    return cls
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -21,7 +43,7 @@ class Evidence:
     frame: int  # its number in this file, as in Wireshark
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Problem:
     """Damage in an input."""
 
@@ -30,7 +52,7 @@ class Problem:
     says: str  # what is wrong, in a sentence
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Input:
     """A file that was analyzed."""
 
@@ -44,7 +66,7 @@ class Input:
     problems: list[Problem] = field(default_factory=list)  # damage; all before it was read
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Point:
     """A capture point: an interface of an input."""
 
@@ -60,7 +82,7 @@ class Point:
     last: int | None = None  # time of its latest frame
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Model:
     """One of Docker's network models that the capture shows."""
 
@@ -70,7 +92,7 @@ class Model:
     evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Station:
     """A MAC address, and what speaks through it."""
 
@@ -82,7 +104,7 @@ class Station:
     kind: str  # what it is
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class MacVerdict:
     """What a MAC address at a point means."""
 
@@ -94,7 +116,7 @@ class MacVerdict:
     evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Delay:
     """Spread of a set of delays."""
 
@@ -104,7 +126,7 @@ class Delay:
     max: float  # longest [µs]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Side:
     """One form of a translated flow."""
 
@@ -116,7 +138,7 @@ class Side:
     id: int | None = None  # ICMP echo identifier
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Nat:
     """A flow whose addresses or ports were rewritten."""
 
@@ -135,7 +157,7 @@ class Nat:
     evidence: list[Evidence] = field(default_factory=list)  # a packet in both forms
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class FlowKey:
     """Addresses and ports of a flow."""
 
@@ -145,7 +167,7 @@ class FlowKey:
     dport: int | None  # destination port
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Proxy:
     """Two connections with the same payload: a process such as docker-proxy reads one and writes the other."""
 
@@ -156,7 +178,7 @@ class Proxy:
     evidence: list[Evidence] = field(default_factory=list)  # frames of both connections
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Tunnel:
     """A tunnel between two hosts, both directions, at one point."""
 
@@ -180,7 +202,7 @@ class Tunnel:
     spis: list[int] = field(default_factory=list)  # of ESP, the SPIs of both directions
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TunnelRef:
     """The tunnel that a packet is in."""
 
@@ -188,7 +210,7 @@ class TunnelRef:
     vni: int | None  # its id; null where the kind has none
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Hop:
     """A flow at one point of its path."""
 
@@ -211,7 +233,7 @@ class Hop:
     outside: int | None = None  # packets of the hop before, at times when this point did not listen
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Path:
     """A flow from point to point."""
 
@@ -222,7 +244,7 @@ class Path:
     evidence: list[Evidence] = field(default_factory=list)  # a frame for each hop
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Flow:
     """A flow at one point, in one direction."""
 
@@ -243,7 +265,7 @@ class Flow:
     id: int | None = None  # ICMP echo identifier
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Flows:
     """How many flows there are, and the biggest."""
 
@@ -251,7 +273,7 @@ class Flows:
     top: list[Flow]  # those with the most bytes
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Finding:
     """A judgement: something that a user should know or mend."""
 
@@ -263,7 +285,7 @@ class Finding:
     evidence: list[Evidence] = field(default_factory=list)  # frames that show it
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Coverage:
     """How many frames were decoded to the end."""
 
