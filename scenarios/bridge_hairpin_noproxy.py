@@ -71,9 +71,9 @@ def check_bbox_is_translated(observed: Observed) -> Comparison:
     """bbox's connection is translated to web:80 as host A's connection table has it, and keeps bbox's address"""
     observed.point(f"{observed.a}/docker0")
     source = f"{observed.ip('bbox')}:"
-    found = {each for each in observed.translations() if each[1].startswith(source)}
+    actual = {each for each in observed.translations() if each[1].startswith(source)}
     arrived = ("tcp", observed.ip("bbox"), observed.ip("web")) in observed.flow_ends(f"{observed.a}/web/eth0")
-    return (found, arrived), ({each for each in observed.conntrack_translations() if each[1].startswith(source)}, True)
+    return (actual, arrived), ({each for each in observed.conntrack_translations() if each[1].startswith(source)}, True)
 
 
 def check_hairpin(observed: Observed) -> Comparison:

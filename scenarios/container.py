@@ -58,9 +58,9 @@ def check_model(observed: Observed) -> Comparison:
 def check_on_lo_only(observed: Observed) -> Comparison:
     """bbox and web talk to each other on lo, over 127.0.0.1 and over their own address; eth0 sees nothing of it"""
     lo, own = "127.0.0.1", observed.ip("web")
-    found = [observed.flow_ends(f"{observed.a}/web/{name}") for name in ("lo", "eth0")]
+    actual = [observed.flow_ends(f"{observed.a}/web/{name}") for name in ("lo", "eth0")]
     both = {("tcp", lo, lo), ("tcp", own, own)}
-    return [each & both for each in found], [both, set()]
+    return [each & both for each in actual], [both, set()]
 
 
 def check_one_mac_one_address(observed: Observed) -> Comparison:

@@ -91,8 +91,8 @@ def check_straight_to_b(observed: Observed) -> Comparison:
     """one and host B talk straight, both ways: nothing is translated or routed"""
     one, b = observed.ip("one"), observed.ip(observed.b)
     path = [f"{observed.a}/one/eth0", observed.parent(observed.a), observed.parent(observed.b)]
-    found = (observed.path("tcp", one, b, dport=7000), observed.path("tcp", b, one, dport=80), observed.translations())
-    return found, (path, path[::-1], set())
+    actual = (observed.path("tcp", one, b, dport=7000), observed.path("tcp", b, one, dport=80), observed.translations())
+    return actual, (path, path[::-1], set())
 
 
 def check_b_reaches_two(observed: Observed) -> Comparison:

@@ -71,16 +71,16 @@ def check_macs_of_their_own(observed: Observed) -> Comparison:
     """behind host A's NIC web and bbox have MACs of their own, as Docker gave them"""
     place = observed.parent(observed.b)
     macs = {name: observed.mac(name) for name in ("web", "bbox")}
-    found = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
+    actual = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
     different = len({*macs.values(), observed.mac(observed.a)})
-    return (found, different), ({name: {observed.ip(name)} for name in macs}, 3)
+    return (actual, different), ({name: {observed.ip(name)} for name in macs}, 3)
 
 
 def check_called_distinct(observed: Observed) -> Comparison:
     """the report calls these MACs distinct"""
-    found = {ips: macs for macs, ips in observed.mac_verdicts("distinct", observed.parent(observed.a))}
+    actual = {ips: macs for macs, ips in observed.mac_verdicts("distinct", observed.parent(observed.a))}
     addresses = sorted(("web", "bbox"), key=lambda name: observed.mac(name))
-    return found, {tuple(observed.ip(name) for name in addresses): tuple(observed.mac(name) for name in addresses)}
+    return actual, {tuple(observed.ip(name) for name in addresses): tuple(observed.mac(name) for name in addresses)}
 
 
 def check_on_the_parent_not_on_the_wire(observed: Observed) -> Comparison:

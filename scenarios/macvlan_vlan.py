@@ -79,15 +79,15 @@ def check_macs_of_their_own(observed: Observed) -> Comparison:
     """on the wire web and bbox have MACs of their own, as Docker gave them"""
     place = observed.parent(observed.b)
     macs = {name: observed.mac(name) for name in ("web", "bbox")}
-    found = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
-    return (found, len({*macs.values(), observed.mac(observed.a)})), ({name: {observed.ip(name)} for name in macs}, 3)
+    actual = {name: observed.addresses_of(mac, place) for name, mac in macs.items()}
+    return (actual, len({*macs.values(), observed.mac(observed.a)})), ({name: {observed.ip(name)} for name in macs}, 3)
 
 
 def check_on_the_vlan_not_on_the_nic(observed: Observed) -> Comparison:
     """what web and bbox say to each other is at ens33.10, and neither at ens33 nor at host B"""
     nics = (observed.parent(observed.a), observed.parent(observed.b))
-    found = [observed.address_pairs(place, WEB, BBOX) for place in (f"{nics[0]}.{VLAN}", *nics)]
-    return found, [{(WEB, BBOX), (BBOX, WEB)}, set(), set()]
+    actual = [observed.address_pairs(place, WEB, BBOX) for place in (f"{nics[0]}.{VLAN}", *nics)]
+    return actual, [{(WEB, BBOX), (BBOX, WEB)}, set(), set()]
 
 
 def check_through_the_vlan(observed: Observed) -> Comparison:

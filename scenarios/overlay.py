@@ -84,8 +84,8 @@ def check_vni_and_vteps(observed: Observed) -> Comparison:
     """on the wire there is VXLAN with the VNI that Docker gave vxlanA, between both hosts"""
     observed.point(observed.parent(observed.a))
     ends = tuple(sorted((observed.ip(observed.a), observed.ip(observed.b))))
-    found = {(each["vni"], each["network"], tuple(each["vteps"])) for each in observed.tunnels()}
-    return found, {(vni, NET, ends) for vni in observed.vnis()}
+    actual = {(each["vni"], each["network"], tuple(each["vteps"])) for each in observed.tunnels()}
+    return actual, {(vni, NET, ends) for vni in observed.vnis()}
 
 
 def check_containers_inside(observed: Observed) -> Comparison:
@@ -121,8 +121,8 @@ def check_masquerade(observed: Observed) -> Comparison:
     """to the other host each container is its own host, by ping and TCP"""
     for host in (observed.a, observed.b):
         observed.point(f"{host}/docker_gwbridge")
-    found = {name: observed.masqueraded_as(name, "docker_gwbridge") for name in ("left", "right")}
-    return found, {
+    actual = {name: observed.masqueraded_as(name, "docker_gwbridge") for name in ("left", "right")}
+    return actual, {
         name: dict.fromkeys(("icmp", "tcp"), observed.ip(host))
         for name, host in (("left", observed.a), ("right", observed.b))
     }

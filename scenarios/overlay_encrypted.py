@@ -69,8 +69,8 @@ def check_esp_on_the_wire(observed: Observed) -> Comparison:
     for place in places:
         observed.point(place)
     ends = tuple(sorted((observed.ip(observed.a), observed.ip(observed.b))))
-    found = {(tuple(each["vteps"]), each["encrypted"]) for each in observed.tunnels() if each["kind"] == "esp"}
-    return found, {(ends, True)}
+    actual = {(tuple(each["vteps"]), each["encrypted"]) for each in observed.tunnels() if each["kind"] == "esp"}
+    return actual, {(ends, True)}
 
 
 def check_nothing_to_read(observed: Observed) -> Comparison:

@@ -67,9 +67,9 @@ def check_model(observed: Observed) -> Comparison:
 def check_vni_of_each_network(observed: Observed) -> Comparison:
     """on the wire there are two VNIs, each of the network that Docker gave it to"""
     observed.point(observed.parent(observed.a))
-    known = {each.vni: each.name for each in observed.topology.networks if each.driver == "overlay"}
-    found = {each["vni"]: each["network"] for each in observed.tunnels()}
-    return (found, sorted(map(str, found.values()))), (known, sorted(NETS.values()))
+    inspected = {each.vni: each.name for each in observed.topology.networks if each.driver == "overlay"}
+    actual = {each["vni"]: each["network"] for each in observed.tunnels()}
+    return (actual, sorted(map(str, actual.values()))), (inspected, sorted(NETS.values()))
 
 
 def check_vteps(observed: Observed) -> Comparison:

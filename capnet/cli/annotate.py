@@ -41,7 +41,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):
         raise UsageError("- (standard input) cannot be annotated: the capture is read twice; save it first")
-    known = topology_at(topology)
+    given_topology = topology_at(topology)
     target = _target(output, [each.path for each in sources if each.path])
 
     from capnet.analysis.engine import Options, study
@@ -51,17 +51,19 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
 
     with terminated_is_interrupted():
         source_blocks = SourceBlocks()
-        found = study(sources, known, Options(vxlan_port=vxlan_port or 0), on_block=source_blocks.see, links_only=True)
+        result = study(
+            sources, given_topology, Options(vxlan_port=vxlan_port or 0), on_block=source_blocks.see, links_only=True
+        )
         if isinstance(target, Path):
             try:
                 with whole(target) as file:
-                    written = annotate(found, source_blocks, file.write)
+                    written = annotate(result, source_blocks, file.write)
             except OSError as error:
                 raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
         else:
-            written = annotate(found, source_blocks, target.write)
+            written = annotate(result, source_blocks, target.write)
             target.flush()
-    one_in = found.report.correlation["one_in"]
+    one_in = result.report.correlation["one_in"]
     click.echo(
         f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "
         f"{number(written.commented)} with a comment"

@@ -184,6 +184,7 @@ def _no_alias_compiler() -> Any:
 
     class NoAlias(Compiler):
         def define_pipelines(self) -> Any:
+            """As numba's, with the flag set."""
             self.state.flags.noalias = True
             return super().define_pipelines()
 

@@ -20,26 +20,31 @@ _HIGH = 0x2C1B3C6D
 
 @inline
 def u8(buf: ByteArray, at: int) -> int:
+    """One octet."""
     return buf[at] + 0
 
 
 @inline
 def be16(buf: ByteArray, at: int) -> int:
+    """16 bits, big-endian."""
     return buf[at] * 256 + buf[at + 1]
 
 
 @inline
 def be24(buf: ByteArray, at: int) -> int:
+    """24 bits, big-endian."""
     return buf[at] * 65536 + buf[at + 1] * 256 + buf[at + 2]
 
 
 @inline
 def be32(buf: ByteArray, at: int) -> int:
+    """32 bits, big-endian."""
     return buf[at] * 16777216 + buf[at + 1] * 65536 + buf[at + 2] * 256 + buf[at + 3]
 
 
 @inline
 def be48(buf: ByteArray, at: int) -> int:
+    """48 bits, big-endian."""
     return (be16(buf, at) << 32) | be32(buf, at + 2)
 
 
@@ -52,6 +57,7 @@ def be64(buf: ByteArray, at: int) -> int:
 
 @inline
 def le32(buf: ByteArray, at: int) -> int:
+    """32 bits, little-endian."""
     return buf[at] + buf[at + 1] * 256 + buf[at + 2] * 65536 + buf[at + 3] * 16777216
 
 

@@ -23,7 +23,7 @@ SCENARIO = None  # the lab's hosts have one uplink each
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
 EXPLAINS = ()
 
-SAYS = Text(en="{connections:connection} came by {there} and went back by {back}", zh="")
+SAYS = Text(en="{connections:connection} came by {forward} and went back by {back}", zh="")
 FIX = Text(en="make the routes of both directions agree, or have filters and NAT at one interface only", zh="")
 
 
@@ -31,7 +31,7 @@ class _Detour(NamedTuple):
     """A host, and by which of its interfaces requests come and answers leave."""
 
     host: str
-    there: str
+    forward: str
     back: str
 
 
@@ -48,12 +48,12 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             NAME,
             "warning",
-            SAYS.fill(connections=len(paths), there=there, back=back),
+            SAYS.fill(connections=len(paths), forward=forward, back=back),
             FIX.fill(),
-            {"host": host, "there": there, "back": back, "connections": len(paths)},
+            {"host": host, "there": forward, "back": back, "connections": len(paths)},
             [frame for path in paths for frame in path.evidence[:2]][:MAX_EVIDENCE],
         )
-        for (host, there, back), paths in sorted(detours.items())
+        for (host, forward, back), paths in sorted(detours.items())
     ]
 
 

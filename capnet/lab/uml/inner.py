@@ -94,6 +94,7 @@ class Lines:
                 self._give(self.last)
 
     def end(self) -> None:
+        """Hand on the last line if it had no line end."""
         if self._rest:
             self(b"\n")
 

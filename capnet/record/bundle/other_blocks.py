@@ -151,12 +151,12 @@ def named_interface(block: bytes, big: bool, name: str, big_out: bool) -> bytes:
     return made_block(pcapng.INTERFACE_DESCRIPTION, body, [(2, encodable(name).encode()), *turned], big_out)
 
 
-def name_block(report_names: Mapping[str, str], known: pcapng.Names, big: bool) -> bytes:
+def name_block(report_names: Mapping[str, str], stored: pcapng.Names, big: bool) -> bytes:
     """The report's names of addresses and MACs as a name resolution block; empty when the input has them all."""
     addresses: list[tuple[str, str]] = []
     macs: list[tuple[str, str]] = []
     for key, name in report_names.items():
-        if known.of.get(key) != [name]:
+        if stored.of.get(key) != [name]:
             (macs if is_mac(key) else addresses).append((key, encodable(name)))
     if not addresses and not macs:
         return b""

@@ -17,11 +17,16 @@ class Heading(Protocol):
     """What a table must know of a column (`sections.section.Column`)."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """What stands above the column."""
+
     @property
-    def align(self) -> Literal["left", "right"]: ...
+    def align(self) -> Literal["left", "right"]:
+        """To which side the cells are moved."""
+
     @property
-    def wrap(self) -> Literal["never", "last", "words", "anywhere"]: ...
+    def wrap(self) -> Literal["never", "last", "words", "anywhere"]:
+        """Where a cell may be broken into lines."""
 
 
 def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width: int) -> list[str]:

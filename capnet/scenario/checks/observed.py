@@ -270,8 +270,8 @@ class Observed:
         raise NotObserved(str(wanted))
 
 
-def _addresses(found: list[str], version: int) -> list[str]:
-    chosen = [address.split("/")[0] for address in found if (":" in address) == (version == 6)]
+def _addresses(addresses: list[str], version: int) -> list[str]:
+    chosen = [address.split("/")[0] for address in addresses if (":" in address) == (version == 6)]
     if not chosen:
         raise LookupError(f"IPv{version} address")
     return chosen

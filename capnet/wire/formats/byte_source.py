@@ -144,6 +144,7 @@ class ByteSource:
         return Buffer(size)
 
     def close(self) -> None:
+        """Close the stream and what it reads from."""
         self.stream.close()
         self._raw.close()  # decompressors leave open the stream that they read
 

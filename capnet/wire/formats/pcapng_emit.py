@@ -236,6 +236,7 @@ def put_counter(out: ByteArray, pos: int, code: int, value: int, big: int, write
 
 @inline
 def put16(out: ByteArray, at: int, value: int, big: int) -> None:
+    """Write 16 bits in the byte order of the file."""
     if big:
         out[at] = value >> 8 & 255
         out[at + 1] = value & 255
@@ -246,17 +247,20 @@ def put16(out: ByteArray, at: int, value: int, big: int) -> None:
 
 @inline
 def put32(out: ByteArray, at: int, value: int, big: int) -> None:
+    """Write 32 bits in the byte order of the file."""
     for k in range(4):
         out[at + (3 - k if big else k)] = value >> 8 * k & 255
 
 
 @inline
 def put64(out: ByteArray, at: int, value: int, big: int) -> None:
+    """Write 64 bits in the byte order of the file."""
     for k in range(8):
         out[at + (7 - k if big else k)] = value >> 8 * k & 255
 
 
 @inline
 def zero(out: ByteArray, at: int, count: int) -> None:
+    """Write `count` zero octets."""
     for k in range(count):
         out[at + k] = 0

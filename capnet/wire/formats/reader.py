@@ -189,10 +189,12 @@ class Capture(ABC):
     # -- the file ------------------------------------------------------------------------------
     @property
     def file(self) -> str:
+        """What problems and errors call the source."""
         return self._source.name
 
     @property
     def compression(self) -> str | None:
+        """gzip, zstd or lz4; None if the source is not compressed."""
         return self._source.compression
 
     @property
@@ -206,6 +208,7 @@ class Capture(ABC):
         return self._source.taken
 
     def close(self) -> None:
+        """Close the source."""
         self._source.close()
 
     def __enter__(self) -> Self:

@@ -1,0 +1,140 @@
+"""The house rules of CONTRIBUTING.md that a program can check: sizes, docstrings, types and names.
+
+python -m tests.test_house capnet/wire     # what is not so below a folder
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted([*ROOT.glob("capnet/**/*.py"), *ROOT.glob("scenarios/*.py")])
+
+MAX_FILES = 12  # of a folder, besides its __init__
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 50
+MAX_KERNEL_LINES = 80
+MAX_TEST_NAME = 60  # characters
+
+# Folders whose files are entries of a list.
+COLLECTIONS = {"capnet/wire/protocols", "capnet/analysis/findings", "capnet/cli", "scenarios"}
+
+# Functions that the docstring of their module describes: a finding, a network model, a scenario.
+DESCRIBED_BY_MODULE = {"diagnose", "judge", "run"}
+
+# Names that say nothing about what they hold.
+FILLERS = {"found", "known", "said", "told", "mine", "theirs", "here", "there", "some", "many", "again", "one", "two"}
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions(tree: ast.AST) -> Iterator[tuple[Function, ast.AST]]:
+    """Every function with the node that holds it."""
+    for parent in ast.walk(tree):
+        for child in ast.iter_child_nodes(parent):
+            if isinstance(child, Function):
+                yield child, parent
+
+
+def is_public(function: Function, parent: ast.AST) -> bool:
+    """Is it named in a module or in a class for others to call?"""
+    if isinstance(parent, ast.ClassDef) and parent.name.startswith("_"):
+        return False
+    return isinstance(parent, ast.Module | ast.ClassDef) and not function.name.startswith("_")
+
+
+def is_kernel(function: Function) -> bool:
+    return any(ast.unparse(decorator) in ("kernel", "inline") for decorator in function.decorator_list)
+
+
+def lines(node: Function) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
+
+
+def large_folders() -> Iterator[str]:
+    for folder in sorted({file.parent for file in SOURCES}):
+        name = folder.relative_to(ROOT).as_posix()
+        count = sum(file.parent == folder and file.name != "__init__.py" for file in SOURCES)
+        if count > MAX_FILES and name not in COLLECTIONS:
+            yield f"{name}: {count} files"
+
+
+def long_code(file: Path, tree: ast.AST, name: str) -> Iterator[str]:
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    if count > MAX_FILE_LINES:
+        yield f"{name}: {count} lines"
+    for function, _ in functions(tree):
+        limit = MAX_KERNEL_LINES if is_kernel(function) else MAX_FUNCTION_LINES
+        if lines(function) > limit:
+            yield f"{name}:{function.lineno} {function.name}: {lines(function)} lines"
+
+
+def missing_docstrings(tree: ast.Module, name: str) -> Iterator[str]:
+    if tree.body and not ast.get_docstring(tree):
+        yield f"{name}: no docstring"
+    for function, parent in functions(tree):
+        described = function.name in DESCRIBED_BY_MODULE
+        if is_public(function, parent) and not described and not ast.get_docstring(function):
+            yield f"{name}:{function.lineno} {function.name}: no docstring"
+
+
+def bare_types(tree: ast.AST, name: str) -> Iterator[str]:
+    for function, parent in functions(tree):
+        if not is_public(function, parent):
+            continue
+        arguments = function.args
+        annotations = [each.annotation for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+        texts = [ast.unparse(each) for each in (*annotations, function.returns) if each]
+        if any("np.ndarray" in text for text in texts):
+            yield f"{name}:{function.lineno} {function.name}: np.ndarray in its signature"
+
+
+def filler_names(tree: ast.AST, name: str) -> Iterator[str]:
+    if name.startswith("scenarios/ipvlan"):
+        return  # its containers are called one and two
+    fields = {node.target for node in ast.walk(tree) if isinstance(node, ast.AnnAssign)}  # some are keys of JSON
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in FILLERS and node not in fields:
+            yield f"{name}:{node.lineno} variable {node.id}"
+        if isinstance(node, ast.arg) and node.arg in FILLERS:
+            yield f"{name}:{node.lineno} parameter {node.arg}"
+
+
+def violations(below: str = "") -> list[str]:
+    """Everything that is not so in files whose path begins with `below`."""
+    result = [each for each in large_folders() if each.startswith(below)]
+    for file in SOURCES:
+        name = file.relative_to(ROOT).as_posix()
+        if name.startswith(below):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            result += [
+                *long_code(file, tree, name),
+                *missing_docstrings(tree, name),
+                *bare_types(tree, name),
+                *filler_names(tree, name),
+            ]
+    return result
+
+
+def long_test_names() -> list[str]:
+    names = []
+    for file in sorted(ROOT.glob("tests/**/test_*.py")):
+        for function, _ in functions(ast.parse(file.read_text(encoding="utf-8"))):
+            if function.name.startswith("test_") and len(function.name) > MAX_TEST_NAME:
+                names.append(f"{file.relative_to(ROOT).as_posix()}:{function.lineno} {function.name}")
+    return names
+
+
+def test_code_keeps_the_house_rules() -> None:
+    assert violations() == []
+
+
+def test_names_of_tests_are_short() -> None:
+    assert long_test_names() == []
+
+
+if __name__ == "__main__":
+    print(*violations(*sys.argv[1:2]), *(long_test_names() if not sys.argv[1:] else []), sep="\n")
