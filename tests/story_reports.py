@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.stories import Network, Packet
 
 C1, C2, B, A = "172.17.0.2", "172.17.0.3", "192.168.111.129", "192.168.111.128"
@@ -15,7 +14,7 @@ POINTS = ["A/web/eth0", "A/veth1", "A/docker0", "A/ens33", "B/ens33"]
 
 def read(net: Network, folder: Path, **more: Any) -> dict[str, Any]:
     """The JSON document of a story's report; `more` are arguments of `analyze`."""
-    return document(analyze(net.write(folder), **more))
+    return analyze(net.write(folder), **more).to_dict()
 
 
 def path_of(report: dict[str, Any], src: str, dst: str, proto: str = "") -> dict[str, Any]:

@@ -29,7 +29,7 @@ FLOORS = {
         "loss packet_matching repeated_packets", "link_building",
     ),
     "capnet.report": (
-        "document escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",
+        "escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",
         "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),

@@ -179,11 +179,10 @@ class Rounds:
 def _outcome(name: str, capture: Path) -> Outcome:
     """The scenario's row: what the report says of the capture, and whether its packets pass the checks."""
     from capnet.analysis.engine import analyze
-    from capnet.report.document import document
     from capnet.scenario import library
     from capnet.scenario.checks import checks
 
-    report = document(analyze([capture]))
+    report = analyze([capture]).to_dict()
     results = checks.verify(library.load(name), capture, report=report)
     failed = [result for result in results if result.passed is False]
     passed = sum(result.passed is True for result in results)

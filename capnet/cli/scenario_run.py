@@ -120,10 +120,9 @@ def _report(path: Path) -> None:
     """Prints the report, and last the path of the capture."""
     from capnet.analysis.engine import analyze
     from capnet.cli.output import emit, report_columns
-    from capnet.report.document import document
     from capnet.report.formats.table import render
 
-    report = document(analyze([path]))
+    report = analyze([path]).to_dict()
     paths = {source["file"]: str(path) for source in report["inputs"]}
     if sys.stdout is not None:  # with stdout closed, the exit code still tells the outcome
         emit(f"{render(report, report_columns(), paths)}{path}\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from capnet.analysis.aggregate.decode_coverage import reason_words
+from capnet.analysis.core.contract.document import iso_time
 from capnet.analysis.core.flow_rows import proto_name
-from capnet.report.document import iso_time
 from capnet.report.escape import visible
 from capnet.report.text import count, fill, number
 from capnet.wire import fields, numbers

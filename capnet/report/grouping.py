@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.words import Words
 
 Groups = list[list[Document]]  # no group is empty

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.text import count, listing, spelled
 from capnet.report.words import Words
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences
 from capnet.report.text import count, duration, listing, moment, number, span
 from capnet.report.words import Words

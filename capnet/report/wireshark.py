@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.wire.protocols import KIND_OF_NAME
 
 

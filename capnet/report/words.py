@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.text import fit, listing
 
 ARROW = " → "

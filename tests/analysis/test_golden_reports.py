@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from capnet.analysis.engine import Source, analyze
-from capnet.report.document import document
 from capnet.report.formats.table import render
 from capnet.topology import topology_path
 from capnet.wire.capture import open_capture
@@ -25,7 +24,7 @@ OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
 
 @cache
 def report(path: Path) -> dict[str, Any]:
-    return document(analyze([Source(path)]))
+    return analyze([Source(path)]).to_dict()
 
 
 @cache
@@ -33,7 +32,7 @@ def alone(path: Path, folder: Path) -> dict[str, Any]:
     """The report of the same bytes under another name, without the topology beside it."""
     copy = folder / "saved.pcapng"
     copy.write_bytes(path.read_bytes())
-    return document(analyze([Source(copy)]))
+    return analyze([Source(copy)]).to_dict()
 
 
 def seen_by_tshark(path: Path) -> set[tuple[str, ...]]:
@@ -238,7 +237,7 @@ def test_golden_without_a_point_has_no_new_facts(path: Path, tmp_path: Path) -> 
             if interface != left_out
         )
         (tmp_path / "less.pcapng").write_bytes(data)
-        less = document(analyze([Source(tmp_path / "less.pcapng")]))
+        less = analyze([Source(tmp_path / "less.pcapng")]).to_dict()
         assert not [hop for hop in hops(less) if hop["lost"]], name
         facts = by_the_host(less)
         assert {(entry.proto, entry.after) for entry in facts} <= after, name

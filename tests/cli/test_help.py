@@ -43,7 +43,7 @@ def test_help_of_every_command_and_option_exists(path):
 
 
 def test_help_names_every_section():
-    from capnet.report.document import SECTIONS
+    from capnet.analysis.core.contract.report import SECTIONS
 
     only = next(each for each in ALL[("analyze",)].params if each.name == "only")
     assert ", ".join(SECTIONS) in only.help

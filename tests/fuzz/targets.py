@@ -19,7 +19,6 @@ import numpy as np
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.engine import Source, analyze
 from capnet.errors import UnreadableInput
-from capnet.report.document import document
 from capnet.report.formats.json import render as render_json
 from capnet.report.formats.table import render as render_table
 from capnet.report.frame import render as render_frame
@@ -103,7 +102,7 @@ def report(data: bytes) -> None:
     before = sys.stdin
     sys.stdin = SimpleNamespace(buffer=io.BytesIO(data))  # type: ignore[assignment]
     try:
-        contents = document(analyze([Source(None)], compiled=False))
+        contents = analyze([Source(None)], compiled=False).to_dict()
     except UnreadableInput:
         return
     finally:

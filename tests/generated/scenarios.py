@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from capnet.analysis.core.sources import Source
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.report.formats.table import render
 from capnet.scenario import library
 from tests.conftest import PROJECT
@@ -38,6 +37,6 @@ def _section(name: str) -> str:
 
 def transcript(name: str) -> str:
     """The title and the sentences of the report on a stored capture."""
-    text = render(document(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")])))
+    text = render(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")]).to_dict())
     title, sentences, *_ = text.split("\n\n")
     return f"{title}\n\n{sentences}"

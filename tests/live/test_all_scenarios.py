@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.scenario import library
 from capnet.scenario.checks import checks
 from tests.conftest import PROJECT
@@ -53,7 +52,7 @@ def test_scenario_all_exits_with_success(played: tuple[subprocess.CompletedProce
 def test_ipvs_translations_equal_the_report(played: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     """Truth: conntrack of the balancers' namespaces, read by the tests themselves."""
     _, output = played
-    report = document(analyze([output / "overlay-service.pcapng"]))
+    report = analyze([output / "overlay-service.pcapng"]).to_dict()
     truth = translations(output / "overlay-service.topology.json")
     assert reported(report) == truth
     assert len(truth) == 6  # two by the virtual address; two to the ingress sandbox, and on from there

@@ -20,7 +20,6 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Options, Source, analyze, study
 from capnet.record.bundle.annotation import annotate
 from capnet.record.bundle.other_blocks import SourceBlocks
-from capnet.report.document import document
 from capnet.topology import Topology, topology_path
 from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
@@ -88,7 +87,7 @@ def packets(path: Path) -> list[dict]:
 
 def plain(report, file: str) -> dict:
     """A report without the name and kind of its file, which an annotated copy cannot share."""
-    whole = document(report)
+    whole = report.to_dict()
     del whole["inputs"]
     return json.loads(json.dumps(whole).replace(json.dumps(file)[1:-1], "FILE"))
 
@@ -223,7 +222,7 @@ def least(path):
 @pytest.mark.parametrize("path", GOLDEN, ids=by_name)
 def test_frames_with_one_id_are_hops_of_one_path(path, tmp_path):
     found = annotated([path], tmp_path / "out.pcapng")
-    told = document(found.report)["paths"]
+    told = found.report.to_dict()["paths"]
     assert len(told) < 200, "the report leaves paths out"
     routes = [
         {

@@ -6,25 +6,25 @@ import copy
 import json
 import random
 from dataclasses import fields, replace
-from pathlib import Path
 
 import jsonschema
 import pytest
 
 from capnet.analysis.core import results
-from capnet.report import document as document_format
-from capnet.report.document import SECTIONS, document, iso_time, short_names
+from capnet.analysis.core.contract.document import iso_time, short_names
+from capnet.analysis.core.contract.report import SECTIONS
 from capnet.report.formats import json as json_format
+from tests.conftest import PROJECT
 from tests.report import sample
 
-SCHEMA = json.loads((Path(document_format.__file__).parent / "schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((PROJECT / "capnet" / "report" / "schema.json").read_text(encoding="utf-8"))
 CHECK = jsonschema.Draft202012Validator(SCHEMA)
 REPORTS = [sample.empty, sample.bridge, sample.overlay, sample.hostile]
 
 
 @pytest.mark.parametrize("make", REPORTS)
 def test_document_of_every_sample_fits_schema(make):
-    CHECK.validate(json.loads(json_format.render(document(make()))))
+    CHECK.validate(json.loads(json_format.render(make().to_dict())))
 
 
 def test_schema_is_a_valid_schema():
@@ -49,7 +49,7 @@ def test_schema_knows_every_field_of_the_facts():
 
 
 def test_document_times_durations_and_ids_fit_contract():
-    plain = document(sample.bridge())
+    plain = sample.bridge().to_dict()
     assert plain["inputs"][0]["first"] == "2026-11-23T22:14:03.000000001Z"
     assert plain["inputs"][0]["last"] == "2026-11-23T22:14:07.200000001Z"
     tcp, dnat, icmp = plain["nat"]
@@ -72,22 +72,22 @@ def test_document_times_durations_and_ids_fit_contract():
 def test_evidence_is_at_most_ten_frames_none_twice():
     evidence = sample.at("A/ens33", *range(1, 40)) * 2
     report = sample.changed(sample.bridge(), {"nat": sample.bridge().nat[:1], "nat.0.evidence": evidence})
-    assert [each["frame"] for each in document(report)["nat"][0]["evidence"]] == list(range(1, 11))
+    assert [each["frame"] for each in report.to_dict()["nat"][0]["evidence"]] == list(range(1, 11))
 
 
 def test_document_order_ignores_order_of_facts():
-    expected = json_format.render(document(sample.bridge()))
+    expected = json_format.render(sample.bridge().to_dict())
     shuffled = sample.bridge()
     for seed in range(5):
         for section in ("models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "findings"):
             random.Random(seed).shuffle(getattr(shuffled, section))
         random.Random(seed).shuffle(shuffled.flows.top)
         named = replace(shuffled, names=dict(reversed(shuffled.names.items())))
-        assert json_format.render(document(named)) == expected
+        assert json_format.render(named.to_dict()) == expected
 
 
 def test_document_only_keeps_head_and_chosen_sections():
-    plain = document(sample.bridge(), only=["nat"])
+    plain = sample.bridge().to_dict(only=["nat"])
     assert {"schema", "made_by", "inputs", "points", "coverage", "nat"} <= set(plain)
     assert not set(SECTIONS) - {"nat"} & set(plain)
     CHECK.validate(plain)
@@ -97,7 +97,7 @@ def test_document_has_no_absolute_path():
     file = "/home/someone/captures/bridge.pcapng"
     evidence = sample.at("A/ens33", 3, file=file)
     report = sample.changed(sample.bridge(), {"inputs.0.file": file, "points.0.file": file, "nat.0.evidence": evidence})
-    text = json_format.render(document(report))
+    text = json_format.render(report.to_dict())
     assert "someone" not in text
     assert '"file": "bridge.pcapng"' in text
 
@@ -131,7 +131,7 @@ def test_document_writes_numpy_scalars_as_numbers():
         "nat.0.confidence": numpy.float64("nan"),
     }
     report = sample.changed(sample.bridge(), values)
-    row = next(each for each in document(report)["nat"] if each["kind"] == "dnat")
+    row = next(each for each in report.to_dict()["nat"] if each["kind"] == "dnat")
     assert (type(row["packets"]), type(row["reply_seen"]), row["confidence"]) == (int, bool, None)
 
 
@@ -184,6 +184,6 @@ def _set(path: str, value: object):
     ],
 )
 def test_schema_notices_damage(damage):
-    plain = copy.deepcopy(document(sample.bridge()))
+    plain = copy.deepcopy(sample.bridge().to_dict())
     damage(plain)
     assert not CHECK.is_valid(plain)

@@ -15,7 +15,6 @@ from xml.etree import ElementTree
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.report.formats.html import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +63,7 @@ def hostile(value):
 
 @pytest.fixture(scope="module", params=GOLDEN, ids=lambda path: path.stem)
 def golden(request) -> dict:
-    return document(analyze([request.param]))
+    return analyze([request.param]).to_dict()
 
 
 def test_html_is_well_formed_and_complete(golden):
@@ -136,12 +135,12 @@ def test_html_of_same_document_has_same_bytes(golden, tmp_path):
 
 
 def test_html_of_empty_capture_is_well_formed():
-    Page(render(document(analyze([ROOT / "tests" / "made" / "pcap_empty.pcap"]))))
+    Page(render(analyze([ROOT / "tests" / "made" / "pcap_empty.pcap"]).to_dict()))
 
 
 @pytest.mark.parametrize("only", ["nat", "paths", "findings"])
 def test_html_of_one_section_has_no_other(only):
-    page = Page(render(document(analyze([BRIDGE]), only=[only])))
+    page = Page(render(analyze([BRIDGE]).to_dict(only=[only])))
     ids = {attributes["id"] for tag, attributes in page.elements if tag == "section"}
     assert ids <= {only, "points", "inputs"}
 

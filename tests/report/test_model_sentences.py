@@ -8,7 +8,6 @@ import pytest
 
 from capnet.analysis.core.results import Finding, FlowKey, MacVerdict, Model, Path
 from capnet.report import summary
-from capnet.report.document import document
 from capnet.report.words import Words
 from tests.report import sample
 
@@ -21,7 +20,7 @@ def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings:
     report = replace(
         sample.bridge(), models=models, nat=[], proxies=[], paths=[], macs=list(macs), findings=list(findings)
     )
-    plain = document(report)
+    plain = report.to_dict()
     return " ".join(summary.sentences(plain, Words(plain["names"])))
 
 
@@ -70,7 +69,7 @@ def test_shared_namespace_is_one_station_to_others() -> None:
 
 def test_host_and_none_models_name_silent_points() -> None:
     report = replace(sample.bridge(), models=[Model("none", 0.9, ["because"], sample.at("A/ens33", 1))])
-    plain = document(report)
+    plain = report.to_dict()
     text = summary.sentences(plain, Words(plain["names"]))[0]
     assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
     assert text.endswith("2 more heard nothing of it.")
@@ -90,8 +89,8 @@ def test_multicast_undelivered_counts_as_no_loss() -> None:
     ends = ("fe80::1", None, "ff02::2", None)
     hops = [sample.hop("A/ens33", ends, packets=1), sample.hop("B/ens33", ends, "wire", delta=4, lost=0, packets=1)]
     report.paths.append(Path("icmpv6", FlowKey(*ends), hops, "unknown", sample.at("A/ens33", 1)))
-    plain = document(report)
+    plain = report.to_dict()
     assert "Nothing was lost between the points." in summary.sentences(plain, Words.of(plain))
     report = sample.changed(report, {f"paths.{len(report.paths) - 1}.flow.dst": "fe80::2"})
-    plain = document(report)
+    plain = report.to_dict()
     assert "Nothing was lost between the points." not in summary.sentences(plain, Words.of(plain))

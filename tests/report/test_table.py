@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.core.contract.report import SECTIONS
 from capnet.analysis.core.results import Finding, Nat, Side
-from capnet.report.document import SECTIONS, document
 from capnet.report.formats import json as json_format
 from capnet.report.formats import table
 from capnet.report.text import columns
@@ -22,19 +22,19 @@ MAKERS = {"empty": sample.empty, "bridge": sample.bridge, "overlay": sample.over
 @pytest.mark.parametrize("name", MAKERS)
 def test_table_is_the_reviewed_text(name):
     expected = (HERE / f"{name}.txt").read_text(encoding="utf-8")
-    assert table.render(document(MAKERS[name]())) == expected
+    assert table.render(MAKERS[name]().to_dict()) == expected
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
 @pytest.mark.parametrize("name", MAKERS)
 def test_table_has_no_line_wider_than_the_page(name, width):
-    for line in table.render(document(MAKERS[name]()), width).splitlines():
+    for line in table.render(MAKERS[name]().to_dict(), width).splitlines():
         assert columns(line) <= width, line
 
 
 @pytest.mark.parametrize("render", [table.render, json_format.render])
 def test_table_and_json_make_hostile_names_visible(render):
-    text = render(document(sample.hostile()))
+    text = render(sample.hostile().to_dict())
     assert all(char.isprintable() or char == "\n" for char in text)
     assert "\\u202e" in text
 
@@ -42,29 +42,29 @@ def test_table_and_json_make_hostile_names_visible(render):
 def test_table_newline_in_finding_makes_no_line():
     """A newline in a sentence must not forge another finding."""
     report = sample.changed(sample.bridge(), {"findings.0.says": "harmless\nerror  mtu-blackhole  forged"})
-    lines = table.render(document(report)).splitlines()
+    lines = table.render(report.to_dict()).splitlines()
     assert not any(line.strip().startswith("error") for line in lines)
 
 
 def test_table_of_missing_section_has_no_heading():
-    full = table.render(document(sample.bridge()))
+    full = table.render(sample.bridge().to_dict())
     for section, heading in {
         "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
         "stations": "Stations", "paths": "Paths · every packet compared", "findings": "Findings",
     }.items():  # fmt: skip
         report = replace(sample.bridge(), **{section: []})
         assert heading in full.splitlines()
-        assert heading not in table.render(document(report)).splitlines(), section
+        assert heading not in table.render(report.to_dict()).splitlines(), section
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_table_of_each_section_alone_is_written(section):
     for make in (sample.bridge, sample.overlay):
-        assert table.render(document(make(), only=[section]))
+        assert table.render(make().to_dict(only=[section]))
 
 
 def test_table_only_omits_what_was_not_asked():
-    text = table.render(document(sample.overlay(), only=["nat"]))
+    text = table.render(sample.overlay().to_dict(only=["nat"]))
     assert "VXLAN" not in text
     assert "lost" not in text
 
@@ -89,7 +89,7 @@ def test_table_long_lists_are_cut_and_say_so():
         for port in range(1000, 1020)
     ]
     findings = [Finding("retransmissions", "info", f"flow {n}", None, {}) for n in range(25)]
-    text = table.render(document(replace(sample.bridge(), nat=nat, findings=findings)))
+    text = table.render(replace(sample.bridge(), nat=nat, findings=findings).to_dict())
     assert "  … and 4 more (--format json has all)" in text
     assert "  … and 5 more (--format json has all)" in text
     assert text.count("A/ens33 #10") == 16
@@ -101,13 +101,13 @@ def test_table_commands_open_file_as_it_was_given():
     for number, row in enumerate(report.nat):
         evidence = [replace(each, frame=41, file=file) for each in row.evidence]
         report = sample.changed(report, {f"nat.{number}.evidence": evidence})
-    plain = document(report)
+    plain = report.to_dict()
     text = table.render(plain, where={"bridge.pcapng": "/captures/of today/bridge.pcapng"})
     assert "capnet packet '/captures/of today/bridge.pcapng' 41" in text
 
 
 def test_table_leaves_the_document_alone():
-    plain = document(sample.hostile())
+    plain = sample.hostile().to_dict()
     before = copy.deepcopy(plain)
     table.render(plain)
     assert plain == before

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from capnet.report import wireshark
-from capnet.report.document import document
 from capnet.wire.protocols import TUNNEL_KINDS
 from tests.report import sample
 
@@ -19,14 +18,14 @@ needs_tshark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is 
 
 
 def test_nat_filter_uses_the_end_that_stayed():
-    snat, dnat, icmp = document(sample.bridge())["nat"]
+    snat, dnat, icmp = sample.bridge().to_dict()["nat"]
     assert wireshark.nat(snat) == "ip.addr == 192.168.111.129 && tcp.port == 7000 && tcp.port == 5555"
     assert wireshark.nat(dnat) == "ip.addr == 192.168.111.129 && tcp.port == 51514 && tcp.port in {80, 8080}"
     assert wireshark.nat(icmp) == "ip.addr == 192.168.111.129 && icmp.ident in {4242, 51554}"
 
 
 def test_nat_filter_of_both_ends_has_both_forms():
-    row = document(sample.bridge())["nat"][0]
+    row = sample.bridge().to_dict()["nat"][0]
     row["after"] = {"src": "172.17.0.1", "sport": 5555, "dst": "172.17.0.2", "dport": 80, "point": "A/docker0"}
     assert wireshark.nat(row) == (
         "(ip.addr == 172.17.0.3 && ip.addr == 192.168.111.129 && tcp.port == 5555 && tcp.port == 7000)"
@@ -58,13 +57,13 @@ def test_nat_filter_of_both_ends_has_both_forms():
     ],
 )
 def test_tunnel_filter_of_each_kind(change, expected):
-    assert wireshark.tunnel(document(sample.overlay())["tunnels"][0] | change) == expected
+    assert wireshark.tunnel(sample.overlay().to_dict()["tunnels"][0] | change) == expected
 
 
 def test_best_filter_shows_the_worst_finding():
-    assert wireshark.best(document(sample.overlay())) == ("mtu-blackhole", "frame.number in {17, 19}")
-    assert wireshark.best(document(sample.overlay(), only=["tunnels"])) == ("the vxlan tunnel", "vxlan.vni == 4097")
-    assert wireshark.best(document(sample.empty())) is None
+    assert wireshark.best(sample.overlay().to_dict()) == ("mtu-blackhole", "frame.number in {17, 19}")
+    assert wireshark.best(sample.overlay().to_dict(only=["tunnels"])) == ("the vxlan tunnel", "vxlan.vni == 4097")
+    assert wireshark.best(sample.empty().to_dict()) is None
 
 
 def found_by_tshark(capture: Path, display_filter: str) -> set[int]:
@@ -81,7 +80,7 @@ def test_tshark_finds_evidence_by_filter(name):
     from capnet.analysis.engine import analyze
 
     capture = PCAPS / f"{name}.pcapng"
-    plain = json.loads(json.dumps(document(analyze([capture]))))
+    plain = json.loads(json.dumps(analyze([capture]).to_dict()))
     assert plain["nat"]
     for row, display_filter in [
         *((row, wireshark.nat(row)) for row in plain["nat"]),

@@ -14,7 +14,6 @@ from capnet.analysis.engine import analyze
 from capnet.cli.scenario_all import Rounds
 from capnet.cli.scenario_run import check
 from capnet.errors import EnvironmentLacks, Exit, ScenarioFailed
-from capnet.report.document import document
 from capnet.scenario import library
 from capnet.scenario.checks import checks
 from capnet.scenario.checks.observed import EMBEDDED_DNS, Comparison, Observed
@@ -65,7 +64,7 @@ def test_translation_missing_in_conntrack_fails(tmp_path: Path) -> None:
 def test_translation_missing_in_report_fails(name: str, many: int) -> None:
     """`many`: translated entries of conntrack whose two forms tshark saw at two points of the host."""
     claim = "every answered connection that a host translated, and that passed two of its points in both forms, is told"
-    report = document(analyze([golden(name)]))
+    report = analyze([golden(name)]).to_dict()
     found = [each for each in report["nat"] if each["before"]["dst"] != EMBEDDED_DNS]
     told = {each.claim: each.passed for each in checks.verify(library.load(name), golden(name), report=report)}
     assert told[claim]

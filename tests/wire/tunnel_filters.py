@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from capnet.analysis.core.contract.document import Document
 from capnet.analysis.engine import analyze
 from capnet.report import wireshark
-from capnet.report.document import Document, document
 from capnet.wire.addresses import address_text
 from capnet.wire.capture import open_capture
 from capnet.wire.protocols import KIND_OF_NUMBER
@@ -34,7 +34,7 @@ class Suggestion(NamedTuple):
 @cache
 def report(capture: Path) -> Document:
     """The report of a capture, as JSON has it."""
-    made: Document = json.loads(json.dumps(document(analyze([capture], compiled=False))))
+    made: Document = json.loads(json.dumps(analyze([capture], compiled=False).to_dict()))
     return made
 
 

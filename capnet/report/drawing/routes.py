@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.text import columns, count, duration, fill, fit, number
 from capnet.report.words import Words
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import ending, note, tunnel
 from capnet.report.text import count, fit, number
 from capnet.report.words import ARROW, Words

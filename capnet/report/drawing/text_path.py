@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import compared, ending, packets, route, sampled, signed, tunnel
 from capnet.report.escape import visible, visible_all
 from capnet.report.text import columns, count, duration, fill, fit, number, size, span

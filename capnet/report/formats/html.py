@@ -14,8 +14,9 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.order import LEVELS
 from capnet.report import wireshark
-from capnet.report.document import LEVELS, Document
 from capnet.report.drawing import routes
 from capnet.report.drawing.svg_path import draw
 from capnet.report.sections import Overview, overview

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.json_text import json_text
-from capnet.report.document import Document
 
 NAME = "json"
 SUFFIXES = (".json",)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
-from capnet.report.document import Document
 from capnet.report.sections import overview
 from capnet.report.sections.section import Cell, Section, View
 

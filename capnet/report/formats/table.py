@@ -8,8 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
+from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
-from capnet.report.document import Document
 from capnet.report.drawing import routes
 from capnet.report.drawing.text_table import INDENT, table_lines
 from capnet.report.escape import visible

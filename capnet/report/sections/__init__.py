@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from capnet.analysis.core.contract.document import Document
 from capnet.report import summary
-from capnet.report.document import Document
 from capnet.report.escape import visible_all
 from capnet.report.sections.capture import coverage, inputs, points
 from capnet.report.sections.findings import findings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count, number, size
 from capnet.report.words import Words

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from capnet.report.document import LEVELS, Document
+from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.order import LEVELS
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count
 from capnet.report.words import Words

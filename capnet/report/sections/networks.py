@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
-from capnet.report.document import Document
 from capnet.report.grouping import same_tunnel
 from capnet.report.sections.section import (
     MAX_DETAILED_LINES,

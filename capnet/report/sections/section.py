@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.text import number
 from capnet.report.words import Words
 

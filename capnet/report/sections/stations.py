@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from capnet.report.document import Document
+from capnet.analysis.core.contract.document import Document
 from capnet.report.grouping import same_verdict
 from capnet.report.sections.section import (
     MAX_DETAILED_LINES,

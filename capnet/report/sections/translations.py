@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
-from capnet.report.document import Document
 from capnet.report.sections.section import Cell, Column, Section, Span, View, concluded, section_of
 from capnet.report.text import count, duration, number, percent
 from capnet.report.words import Words

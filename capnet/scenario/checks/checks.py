@@ -37,9 +37,8 @@ def verify(
     `whole`: all of the scenario's points were captured at; if not, checks about the whole are left out.
     """
     from capnet.analysis.engine import analyze
-    from capnet.report.document import document
 
-    report = report or document(analyze([capture]))
+    report = report or analyze([capture]).to_dict()
     observed = Observed(report, Topology.load(topology_path(capture)), whole=whole)
     return [*_results(scenario_checks(module), observed), *_results(_by_claim(COMMON_CHECKS), observed)]
 

@@ -16,7 +16,6 @@ import pytest
 from capnet import analyze
 from capnet.analysis import pipeline
 from capnet.analysis.aggregate import limits
-from capnet.report.document import document
 from capnet.report.formats.table import render
 from tests.bench.floods import FLOODS, frame, ip, udp, write
 
@@ -114,7 +113,7 @@ def _calls(path: Path) -> int:
     run_steps = pipeline.run_steps
     pipeline.run_steps = begin
     try:
-        render(document(analyze(path, compiled=False)))
+        render(analyze(path, compiled=False).to_dict())
     finally:
         sys.setprofile(None)
         pipeline.run_steps = run_steps

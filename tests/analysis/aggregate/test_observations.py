@@ -7,7 +7,6 @@ from typing import Any
 
 from capnet.analysis.core.options import MAX_OBSERVATIONS
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.report.formats import html, table
 from tests.stories import SYN, Network, tcp, udp
 
@@ -35,8 +34,8 @@ def many(folder: Path, flows: int = 60, packets: int = 12) -> list[Path]:
 
 def test_small_budget_keeps_all_translations(tmp_path: Path) -> None:
     files = many(tmp_path)
-    exact = document(analyze(files))
-    sampled = document(analyze(files, budget=256))
+    exact = analyze(files).to_dict()
+    sampled = analyze(files, budget=256).to_dict()
     assert exact["correlation"]["packets_compared"] == "all"
     assert sampled["correlation"]["packets_compared"] == "sampled"
     assert sampled["correlation"]["share"] <= 0.125
@@ -54,10 +53,16 @@ def test_small_budget_keeps_all_translations(tmp_path: Path) -> None:
 def test_report_tells_whether_packets_were_sampled(tmp_path: Path) -> None:
     """In words, on the page, and in JSON; tests of the counts themselves are below."""
     files = many(tmp_path)
-    exact, sampled = (document(analyze(files, budget=budget)) for budget in (MAX_OBSERVATIONS, 256))
+    exact, sampled = (analyze(files, budget=budget).to_dict() for budget in (MAX_OBSERVATIONS, 256))
     one_in = sampled["correlation"]["one_in"]
     assert one_in in (8, 16)  # powers of two: 2100 packets, 256 kept
-    assert exact["correlation"] == {"packets_compared": "all", "share": 1.0, "one_in": 1, "observations": 60 * 36 - 60}
+    assert exact["correlation"] == {
+        "packets_compared": "all",
+        "share": 1.0,
+        "one_in": 1,
+        "observations": 60 * 36 - 60,
+        "unanswered": 0,
+    }
     assert sampled["correlation"]["observations"] <= 256
     for as_text in (table.render, html.render):
         assert "every packet compared" in as_text(exact)
@@ -71,7 +76,7 @@ def losses(report: dict[str, Any]) -> list[int | None]:
 def test_tcp_loss_in_a_sample_is_exact(tmp_path: Path) -> None:
     files = many(tmp_path)
     for budget in (MAX_OBSERVATIONS, 1024, 256):
-        found = document(analyze(files, budget=budget))
+        found = analyze(files, budget=budget).to_dict()
         assert sum(each or 0 for each in losses(found)) == 60
         (finding,) = [each for each in found["findings"] if each["name"] == "packet-loss"]
         assert (finding["facts"]["lost"], finding["facts"]["bytes"]) == (60, 600)
@@ -96,7 +101,7 @@ def cut(folder: Path, *, late: bool = False, copies: bool = False) -> list[Path]
 
 
 def test_loss_of_cut_segments_is_known_in_octets(tmp_path: Path) -> None:
-    report = document(analyze(cut(tmp_path), budget=512))
+    report = analyze(cut(tmp_path), budget=512).to_dict()
     assert report["correlation"]["share"] < 0.5
     hops = [path["hops"][1] for path in report["paths"]]
     assert len(hops) == 10
@@ -107,7 +112,7 @@ def test_loss_of_cut_segments_is_known_in_octets(tmp_path: Path) -> None:
 
 def test_loss_at_late_or_doubled_points_is_unknown(tmp_path: Path) -> None:
     for story in ({"late": True}, {"copies": True}):
-        report = document(analyze(cut(tmp_path, **story), budget=512))
+        report = analyze(cut(tmp_path, **story), budget=512).to_dict()
         hops = [path["hops"][1] for path in report["paths"]]
         assert hops
         assert {hop["lost_bytes"] for hop in hops} == {None}
@@ -123,6 +128,6 @@ def test_udp_loss_in_a_sample_is_counted(tmp_path: Path) -> None:
             net.pass_by(
                 ("A/docker0", packet), *([] if gone else [("A/ens33", packet.routed(src=A, sport=20_000 + flow))])
             )
-    report = document(analyze(net.write(tmp_path), budget=256))
+    report = analyze(net.write(tmp_path), budget=256).to_dict()
     assert report["correlation"]["share"] < 0.5
     assert [path["hops"][1]["lost"] for path in report["paths"]] == [6] * 4

@@ -18,7 +18,6 @@ import pytest
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.aggregate.parallel import ParallelReader
 from capnet.analysis.engine import Source, analyze
-from capnet.report.document import document
 from capnet.wire.capture import open_capture
 from tests.conftest import GOLDENS, MADE, PROJECT
 
@@ -128,7 +127,7 @@ def test_report_of_file_pipe_and_gzip_is_the_same(tmp_path: Path, monkeypatch: p
 
     def reported(path: Path | None, threads: int) -> dict[str, Any]:
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=InPieces(data)))
-        report = document(analyze(Source(path, "here"), compiled=True, threads=threads))
+        report = analyze(Source(path, "here"), compiled=True, threads=threads).to_dict()
         text = json.dumps({key: value for key, value in report.items() if key != "inputs"})
         found: dict[str, Any] = json.loads(text.replace(f'"file": "{path or "-"}"', '"file": "it"'))
         return found

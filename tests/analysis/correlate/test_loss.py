@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.wire.formats.pcapng_writer import statistics
 from tests.stories import Network, udp
 from tests.story_reports import C1, C2, POINTS, A, B, findings_named, lost, path_of, read
@@ -63,7 +62,7 @@ def test_capture_drops_are_named_beside_the_loss(tmp_path: Path) -> None:
     (path,) = net.write(tmp_path)
     with path.open("ab") as file:
         file.write(statistics(1, 1_700_000_001_000_000_000, received=10, kernel_dropped=2))
-    report = document(analyze([path]))
+    report = analyze([path]).to_dict()
     findings = {finding["name"]: finding for finding in report["findings"]}
     assert findings["capture-dropped-packets"]["facts"] == {"B/ens33": 2}
     assert (findings["packet-loss"]["facts"]["lost"], findings["packet-loss"]["facts"]["captures_dropped"]) == (2, 2)

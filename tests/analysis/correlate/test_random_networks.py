@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 
 
@@ -255,7 +254,7 @@ def test_random_network_gives_paths_taken(line: list[Device], traffic: list[Flow
     net = Network(shuffled, clocks={name: (ahead, 0.0) for name in names if ahead and name.startswith("right")})
     send(net, names, line, traffic)
     with tempfile.TemporaryDirectory() as folder:
-        report = document(analyze(net.write(Path(folder)), compiled=False))
+        report = analyze(net.write(Path(folder)), compiled=False).to_dict()
 
     paths = paths_by_flow(report)
     assert len(paths) == 2 * len(traffic)

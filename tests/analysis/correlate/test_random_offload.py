@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.stories import Network, Packet, tcp, udp
 
 MSS = 1448
@@ -93,7 +92,7 @@ def test_random_offload_counts_the_lost_octets(
             net.at(moment, name, udp("198.51.100.1:1 > 198.51.100.2:2", name.encode(), ident=0))
 
     with tempfile.TemporaryDirectory() as folder:
-        report = document(analyze(net.write(Path(folder)), compiled=False))
+        report = analyze(net.write(Path(folder)), compiled=False).to_dict()
 
     (path,) = [path for path in report["paths"] if path["proto"] == "tcp"]
     assert [hop["point"] for hop in path["hops"]] == names

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.topology import Container, Host, Interface, Network, PublishedPort, Topology
 from tests import stories
 from tests.conftest import PROJECT
@@ -28,7 +27,7 @@ def of_story(net: stories.Network, folder: Path, name: str, topology: Topology |
 
 def of_capture(capture: str, name: str) -> Findings:
     """The findings with this name about a stored capture, by its path in the repository."""
-    return named(document(analyze(PROJECT / capture)), name)
+    return named(analyze(PROJECT / capture).to_dict(), name)
 
 
 def two_hosts(*networks: Network, published: int = 8080) -> Topology:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from capnet.wire.formats.pcapng_writer import statistics
 from tests.analysis.findings.reported import Findings, named
 from tests.stories import Network, udp
@@ -21,7 +20,7 @@ def dropped(folder: Path, count: int) -> Findings:
     (path,) = net.write(folder)
     with path.open("ab") as file:
         file.write(statistics(1, 1_700_000_001_000_000_000, received=3, kernel_dropped=count))
-    return named(document(analyze(path)), "capture-dropped-packets")
+    return named(analyze(path).to_dict(), "capture-dropped-packets")
 
 
 def test_capture_with_drop_count_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.analysis.findings.reported import named
 from tests.conftest import PROJECT
 from tests.stories import Network, Packet, tcp, udp
@@ -71,7 +70,7 @@ def test_second_vlan_tag_keeps_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["ipip", "gre"])
 def test_tunnel_without_number_has_none_in_flows(kind: str) -> None:
-    report = document(analyze(PROJECT / "tests" / "made" / f"{kind}.pcap"))
+    report = analyze(PROJECT / "tests" / "made" / f"{kind}.pcap").to_dict()
     assert min(row["vni"] or 0 for row in report["flows"]["top"]) == 0
 
 
@@ -90,7 +89,7 @@ def test_hairpin_address_is_not_the_containers(name: str) -> None:
     """On a bridge NAT rewrites addresses and leaves MACs; who owns which is in the topology, from docker inspect."""
     golden = PROJECT / "pcaps" / f"{name}.pcapng"
     topology = json.loads(golden.with_suffix(".topology.json").read_text())
-    report = document(analyze(golden))
+    report = analyze(golden).to_dict()
     owned = {
         endpoint["mac"]: {address.split("/")[0] for address in endpoint["addresses"] if ":" not in address}
         for container in topology["containers"]

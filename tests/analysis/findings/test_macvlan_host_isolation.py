@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.conftest import PROJECT
 from tests.stories import Network, arp, tcp
@@ -65,7 +64,7 @@ def test_host_reaching_its_neighbours_is_silent(tmp_path: Path) -> None:
 
 def test_requests_in_macvlan_golden_as_tshark_counts_is_told() -> None:
     capture = PROJECT / "pcaps" / "macvlan.pcapng"
-    report = document(analyze(capture))
+    report = analyze(capture).to_dict()
     (finding,) = named(report, "macvlan-host-isolation")
     facts = finding["facts"]
     rows = stored(capture)[1]

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.report.document import document
 from tests.analysis.findings.reported import Findings, named, of_story
 from tests.made import build
 from tests.stories import SYN, Network, Packet, about, arp, ping, tcp, udp
@@ -104,7 +103,7 @@ def test_packet_of_a_capture_without_macs(tmp_path: Path, ttls: range) -> None:
     packets = [build.packet(packet.but(ttl=ttl).ip(), 1000 * number) for number, ttl in enumerate(ttls)]
     capture = tmp_path / "tun0.pcapng"
     capture.write_bytes(build.section() + build.interface("tun0", build.RAW) + b"".join(packets))
-    findings = named(document(analyze(capture)), "routing-loop")
+    findings = named(analyze(capture).to_dict(), "routing-loop")
     assert [finding["facts"]["routers"] for finding in findings] == [[]] * (len(ttls) > 8)
 
 
