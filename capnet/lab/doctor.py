@@ -18,7 +18,7 @@ from typing import Any
 
 from capnet.errors import CapnetError
 from capnet.lab import requirements
-from capnet.lab.uml import machine
+from capnet.lab.uml import machine, processor
 from capnet.record.find import kernel_features
 from capnet.record.remote.docker_host import connect
 from capnet.scenario import library
@@ -148,7 +148,8 @@ def _listening() -> Iterator[Check]:
 
 
 def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
-    offers_more = not machine.missing()
+    cannot_run = processor.lack() is not None
+    offers_more = not cannot_run and not machine.missing()
     for name, has in features.items():
         words, module = _FEATURES[name]
         if has:
@@ -158,7 +159,7 @@ def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
         elif offers_more:
             yield Check("kernel", name, State.UML, f"{words}: in User-Mode Linux", "sudo capnet lab up --kernel uml")
         else:
-            get = f"sudo modprobe -a {module} || sudo apt-get install user-mode-linux"
+            get = f"sudo modprobe -a {module}" + ("" if cannot_run else " || sudo apt-get install user-mode-linux")
             yield Check("kernel", name, State.NO, words, get)
 
 
@@ -186,6 +187,8 @@ def _uml() -> Iterator[Check]:
         yield Check("lab, uml", "kernel modules", State.YES, f"Linux {release}, in {machine.MODULES}")
     else:
         yield _missing("lab, uml", "kernel modules", "user-mode-linux", f"none in {machine.MODULES}")
+    if processor.lack():
+        yield Check("lab, uml", "processor", State.NO, processor.REASON, "sudo capnet lab up --kernel native")
 
 
 def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Play]:
@@ -196,12 +199,15 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
     parts = [
         check.what for check in checks if check.part == "lab" and check.state is not State.YES and check.what != "root"
     ]
+    cannot_run = processor.lack() is not None
     for name in library.files():
         needed = (*kernel_features.LAB_FEATURES, *library.kernel_needs(name))
         lacking = [feature for feature in needed if features[feature] is False]
         unknown = [feature for feature in needed if features[feature] is None]
         if parts:
             yield Play(name, State.NO, f"the lab lacks {', '.join(parts)}")
+        elif lacking and cannot_run:
+            yield Play(name, State.NO, f"this kernel lacks {', '.join(lacking)}, and {processor.REASON}")
         elif lacking and machine.missing():
             yield Play(name, State.NO, f"this kernel lacks {', '.join(lacking)}, and there is no User-Mode Linux")
         elif lacking:

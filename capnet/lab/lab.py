@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from capnet.errors import CapnetError, UsageError
+from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.lab import addressing, lab_lock, record, requirements, undo
 from capnet.lab.addressing import Kernel, Lab
 from capnet.lab.build import build, build_in_uml
 from capnet.lab.daemon import dockerd
-from capnet.lab.uml import inner, machine
+from capnet.lab.uml import inner, machine, processor
 from capnet.record.find.kernel_features import LAB_FEATURES, missing_features
 from capnet.scenario.interrupts import SIGNALS
 from capnet.scenario.undo import docker_errors
@@ -120,10 +120,7 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
     """The lab, and for a run the descriptor that tells of this user (see `users`)."""
     began = time.monotonic()
     lab = replace(addressing.chosen(), kernel=kernel)
-    if kernel is Kernel.UML:
-        requirements.check(kernel=False, more=machine.missing())
-    else:
-        requirements.check()
+    _check_machine(kernel)
     record.read(lab.folder)  # refuses a folder that is no lab's before it is locked
     begun = False
     try:
@@ -160,6 +157,16 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
                 progress("undoing what was made so far")
                 _undo_unfinished(lab, progress)
         raise
+
+
+def _check_machine(kernel: Kernel) -> None:
+    """Raises EnvironmentLacks unless a lab with this kernel can be made on this machine."""
+    if kernel is Kernel.NATIVE:
+        requirements.check()
+        return
+    if lack := processor.lack():
+        raise EnvironmentLacks(lack)
+    requirements.check(kernel=False, more=machine.missing())
 
 
 def _undo_unfinished(lab: Lab, progress: Progress) -> None:

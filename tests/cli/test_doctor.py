@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from capnet.lab.uml import processor
 from capnet.record.find.kernel_features import FEATURES
 from capnet.scenario import library
 from tests.conftest import PROJECT
@@ -54,6 +55,14 @@ def test_doctor_lists_features_and_scenarios(said: dict[str, Any]) -> None:
     assert [play["scenario"] for play in said["scenarios"]] == list(library.files())
     needed = {feature for name in library.files() for feature in library.kernel_needs(name)}
     assert needed <= set(FEATURES)
+
+
+@pytest.mark.skipif(processor.lack() is None, reason="nothing here keeps User-Mode Linux from running")
+def test_unable_processor_offers_uml_for_nothing(said: dict[str, Any]) -> None:
+    row = next(check for check in said["checks"] if check["what"] == "processor")
+    assert (row["state"], row["found"]) == ("no", processor.REASON)
+    assert "uml" not in {row["state"] for row in (*said["checks"], *said["scenarios"])}
+    assert not [check for check in said["checks"] if "user-mode-linux" in (check["get"] or "")]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="asks the kernel: needs root and iproute2")

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from capnet.errors import EnvironmentLacks
 from capnet.lab.addressing import Lab
 from capnet.lab.daemon import dockerd
-from capnet.lab.uml import client, machine
+from capnet.lab.uml import client, machine, processor
 from tests.conftest import PROJECT
 from tests.live.tshark_view import tshark
 from tests.live.wait_for_output import wait_for_output
@@ -76,7 +77,14 @@ def until(condition: Callable[[], bool], seconds: float = machine.READY_WITHIN) 
 
 
 @pytest.fixture(scope="module")
-def uml() -> Iterator[Path]:
+def uml_can_run() -> None:
+    """Skips where the product says that this processor cannot run User-Mode Linux."""
+    if lack := processor.lack():
+        pytest.skip(lack)
+
+
+@pytest.fixture(scope="module")
+def uml(uml_can_run: None) -> Iterator[Path]:
     """The folder of a lab with the second kernel; afterwards nothing of it is left."""
     folder = Path(f"/run/capnet-uml-{os.getpid()}")
     before = machine_state()
@@ -220,6 +228,7 @@ def folder() -> Iterator[Path]:
             run(chosen, "lab", "down")
 
 
+@pytest.mark.usefixtures("uml_can_run")
 @pytest.mark.parametrize("when", ["lab.json", "init", "control"], ids=["before it starts", "it starts", "it answers"])
 def test_killed_up_leaves_nothing_after_down(folder: Path, when: str) -> None:
     with start(folder, "lab", "up", "--kernel", "uml") as process:
@@ -228,6 +237,7 @@ def test_killed_up_leaves_nothing_after_down(folder: Path, when: str) -> None:
     run(folder, "lab", "down")
 
 
+@pytest.mark.usefixtures("uml_can_run")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_interrupted_up_undoes_itself(folder: Path, number: signal.Signals) -> None:
     with start(folder, "lab", "up", "--kernel", "uml") as process:
@@ -237,6 +247,7 @@ def test_interrupted_up_undoes_itself(folder: Path, number: signal.Signals) -> N
     assert process.returncode == 130
 
 
+@pytest.mark.usefixtures("uml_can_run")
 def test_uml_ends_with_its_supervisor(folder: Path) -> None:
     with start(folder, "lab", "up", "--kernel", "uml") as process:
         until(lambda: (folder / "control").exists())
@@ -261,3 +272,30 @@ def test_missing_program_is_named_with_its_package(folder: Path) -> None:
         4,
         "capnet: the lab lacks linux.uml; apt-get install user-mode-linux\n",
     )
+
+
+@pytest.fixture
+def uml_cannot_run() -> None:
+    """Skips where nothing speaks against User-Mode Linux: the tests of the refusal need such a processor."""
+    if not processor.lack():
+        pytest.skip("this processor has no registers that User-Mode Linux cannot save")
+
+
+@pytest.mark.usefixtures("uml_cannot_run")
+def test_unable_processor_is_refused_before_start(folder: Path) -> None:
+    said = run(folder, "lab", "up", "--kernel", "uml", code=4).stderr
+    assert said == f"capnet: {processor.LACK}\n"
+
+
+@pytest.mark.usefixtures("uml_cannot_run")
+def test_unable_processor_is_named_after_panic(folder: Path) -> None:
+    """Without the check before it, the boot itself says the same, long before its time is over."""
+    folder.mkdir()
+    try:
+        began = time.monotonic()
+        with pytest.raises(EnvironmentLacks, match="AMX"):
+            machine.wait(folder, machine.start(folder))
+        assert time.monotonic() - began < machine.READY_WITHIN / 2
+    finally:
+        machine.end(folder)
+        shutil.rmtree(folder)

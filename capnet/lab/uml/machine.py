@@ -14,6 +14,7 @@ from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.lab import requirements
 from capnet.lab.addressing import GATEWAY
 from capnet.lab.daemon import processes
+from capnet.lab.uml import processor
 from capnet.lab.uml.supervisor import CONSOLE, CONTROL
 
 MODULES = Path("/usr/lib/uml/modules")  # where Debian's package has them
@@ -153,9 +154,11 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def wait(folder: Path, supervisor: subprocess.Popen[bytes]) -> None:
-    """Returns when programs can be run inside."""
+    """Returns when programs can be run inside. EnvironmentLacks when it ended, panicked or does not answer."""
     deadline = time.monotonic() + READY_WITHIN
     while not (folder / CONTROL).exists():
+        if lack := processor.lack_by_console(_console(folder)):  # after a panic its process goes on
+            raise EnvironmentLacks(lack)
         # Not `pids`: for a moment after it was started, a process has no words in /proc (execve(2) is not done).
         if supervisor.poll() is not None:
             raise EnvironmentLacks(f"User-Mode Linux ended at once: {last_words(folder)}")
@@ -186,10 +189,7 @@ def end(folder: Path) -> None:
 
 def last_words(folder: Path) -> str:
     """The end of what the kernel and the supervisor said, on one line, without control characters."""
-    try:
-        lines = (folder / CONSOLE).read_text(errors="replace").splitlines()[-3:]
-    except OSError:
-        return "no word"
+    lines = _console(folder).splitlines()[-3:]
     text = " | ".join(line.strip() for line in lines if line.strip()) or "it said nothing"
     return "".join(character if character.isprintable() else "?" for character in text)
 
@@ -200,6 +200,14 @@ def python_program(module: str) -> list[str]:
     code = f"import sys, runpy; sys.path.insert(0, {root!r}); "
     code += f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
     return [sys.executable, "-c", code]
+
+
+def _console(folder: Path) -> str:
+    """What the kernel and the supervisor printed."""
+    try:
+        return (folder / CONSOLE).read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _marked(words: list[str]) -> bool:
