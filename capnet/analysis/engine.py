@@ -58,7 +58,7 @@ def analyze(
     return study(sources, topology, options).report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Study:
     """An analysis that can be asked more: its report, and what the report was derived from.
 

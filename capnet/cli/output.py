@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +32,9 @@ def terminal_columns() -> int | None:
     """Columns of the terminal that standard output goes to; None if it goes elsewhere."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
-    return shutil.get_terminal_size().columns
+    from shutil import get_terminal_size  # it loads compressors, which a report on a pipe does not need
+
+    return get_terminal_size().columns
 
 
 def emit(text: str, path: Path | None = None) -> None:
@@ -78,9 +78,11 @@ def _write(data: bytes, path: Path) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[BinaryIO]:
     """A file that replaces `path` when the block ends. After an exception nothing has changed there."""
+    from tempfile import mkstemp
+
     path = _link_target(path)  # links stay
     # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

@@ -14,7 +14,6 @@ is compiled in: the kernel's code, that of every function it calls, and the numb
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import os
 import sys
@@ -59,6 +58,8 @@ class Kernel(Generic[F]):
         folder = cache_folder()
         if folder is None:
             return None
+        import hashlib  # takes longer to import than a small capture to decode
+
         key = hashlib.sha256(sys.version.encode())
         _describe(self.interpreted, key.update, set())
         return folder / f"{self.interpreted.__name__}-{key.hexdigest()[:16]}"

@@ -76,21 +76,24 @@ def worth_compiling(sizes: Iterable[tuple[Path, int]]) -> bool:
     Compressed files count by what they probably hold.
     """
     total = sum(size * (COMPRESSION_RATIO if path.suffix in compression.SUFFIXES else 1) for path, size in sizes)
-    return total >= _min_compiled()
+    return _is_large(total)
 
 
 def _is_worth_compiling(source: ByteSource) -> bool:
     """Whether a source is large enough. If its size does not tell, it is read until it is."""
-    limit = _min_compiled()
     if source.size is not None and source.compression is None:
-        return source.size >= limit
-    while source.end < limit and source.read_more(limit):
-        pass
-    return source.end >= limit
+        return _is_large(source.size)
+    for limit in (MIN_COMPILED_CACHED, MIN_COMPILED_UNCACHED):
+        while source.end < limit and source.read_more(limit):
+            pass
+        if source.end < limit or _is_large(source.end):
+            break
+    return _is_large(source.end)
 
 
-def _min_compiled() -> int:
-    return MIN_COMPILED_CACHED if decode.is_cached() else MIN_COMPILED_UNCACHED
+def _is_large(size: int) -> bool:
+    """Whether so many bytes are read faster compiled. The cache is looked for only where it decides."""
+    return size >= MIN_COMPILED_UNCACHED or (size >= MIN_COMPILED_CACHED and decode.is_cached())
 
 
 def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: BlockHandler | None) -> Capture:

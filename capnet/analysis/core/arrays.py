@@ -48,7 +48,7 @@ def row_hash(columns: Rows) -> Hashes:
     return state
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ByDigest:
     """Observations in order of their digests, equal ones in any order."""
 

@@ -14,7 +14,7 @@ from capnet.analysis.core.schema import ArpTable, FlowTable, IcmpErrorTable, Obs
 from capnet.topology import Topology
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Context:
     """Inputs only, which no step changes; what is computed from them is kept in `derived` (`core.derived`)."""
 

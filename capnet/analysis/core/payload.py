@@ -14,7 +14,7 @@ class DnsFailureKey(NamedTuple):
     name: str  # "" where it is not known
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DnsFailures:
     """Answers with one result code about one name, at one point."""
 
@@ -23,7 +23,7 @@ class DnsFailures:
     servers: set[str] = field(default_factory=set)  # addresses of those that answered
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Checksums:
     """TCP and UDP packets in a sample of the frames of one point."""
 

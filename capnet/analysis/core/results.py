@@ -7,14 +7,14 @@ JSON. The comment of a field is its entry in docs/report.md; a unit is in bracke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from capnet.analysis.core.fact import fact
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@fact
 class Evidence:
     """A frame to look at."""
 

@@ -47,7 +47,7 @@ class DistanceBounds(NamedTuple):
         return DistanceBounds(*(column[indexes] for column in self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClockBounds:
     """Packets seen under the clocks `first` and `second` (indexes, first < second), one entry per packet.
 

@@ -27,7 +27,7 @@ _ENDS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Duplicates:
     """Packets that one point recorded twice in one flow, one entry for each flow row that has any."""
 

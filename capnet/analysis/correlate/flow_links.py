@@ -22,7 +22,7 @@ FIRST_PACKET_DOUBT = 0.3  # of other protocols, whose payloads repeat; divided b
 AMBIGUOUS_DOUBT = 0.5  # part of the confidence that is lost if every packet equals another one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Links:
     """Consecutive hops: one entry per link, from a flow row to the flow row of the next hop.
 

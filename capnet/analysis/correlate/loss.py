@@ -30,7 +30,7 @@ _SEQUENCE_SPACE = 1 << 32  # TCP's sequence numbers
 _LINK_STRETCH = 1 << 34  # between the positions of two links: no packet reaches from one to the next
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinkEnds:
     """Links whose ends are compared, main links first. A side link starts or ends at a flow that has a main link too.
 
@@ -53,7 +53,7 @@ class LinkEnds:
         return np.flatnonzero(self.main != np.arange(len(self.main)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinkLoss:
     """What became of the packets of each link's hop before."""
 

@@ -27,7 +27,7 @@ MAX_FLOW_OCTETS = 1 << 31  # beyond, the sequence numbers of a flow wrap around
 MAX_FLOWS = 500  # examined one by one
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SequenceGaps:
     """What a flow misses, in octets: `late` came after later ones, `never` did not come."""
 

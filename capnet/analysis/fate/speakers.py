@@ -26,7 +26,7 @@ BROADCAST_MAC = 0xFFFFFFFFFFFF
 _Claimants = dict[tuple[int, int], set[int]]  # halves of an address → MACs that claim it in ARP
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Speaker:
     """What the station table says about one MAC. Dictionaries map an address to its packets."""
 

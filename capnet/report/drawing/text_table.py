@@ -58,10 +58,12 @@ def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], widt
 def _widths(headings: Sequence[Heading], lined: Sequence[Sequence[str]], width: int) -> list[int]:
     """Terminal columns of each column, so that they fit `width` if that is possible."""
     indices = range(len(headings))
-    wraps = [heading.wrap in ("words", "anywhere") for heading in headings]
     widths = [max(columns(line) for row in lined for line in row[i].split("\n")) for i in indices]
-    words = [max(columns(word) for row in lined for word in row[i].split()) for i in indices]
     room = width - len(INDENT) - GAP * (len(headings) - 1)
+    if sum(widths) <= room:
+        return widths
+    wraps = [heading.wrap in ("words", "anywhere") for heading in headings]
+    words = [max(columns(word) for row in lined for word in row[i].split()) for i in indices]
     for may_shrink in (
         lambda i: wraps[i] and widths[i] > max(words[i], MIN_COLUMN_WIDTH),
         lambda i: wraps[i] and widths[i] > MIN_COLUMN_WIDTH,
@@ -73,7 +75,10 @@ def _widths(headings: Sequence[Heading], lined: Sequence[Sequence[str]], width: 
 
 
 def _wrapped(cell: str, width: int) -> list[str]:
-    return [piece for line in cell.split("\n") for piece in fill(line, width)]
+    lines = cell.split("\n")
+    if all(columns(line) <= width for line in lines):
+        return lines
+    return [piece for line in lines for piece in fill(line, width)]
 
 
 def _padded(piece: str, width: int, align: str) -> str:

@@ -40,7 +40,7 @@ class MacvlanChild(NamedTuple):
     point: int  # its own interface, or the parent where that was not captured
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MacvlanParent:
     """A network interface behind which stations of its network have interfaces of their own."""
 
@@ -56,7 +56,7 @@ class MacvlanParent:
     confidence: float = 0.0  # that this is macvlan
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SharedMac:
     """One MAC with several IPv4 addresses of its own."""
 
@@ -112,7 +112,7 @@ class LoopbackConversation(NamedTuple):
     frame: int
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Segments:
     """The layer-2 segments at all capture points."""
 
