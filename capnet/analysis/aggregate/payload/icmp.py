@@ -43,10 +43,11 @@ class IcmpErrors:
         if not block.layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
             return
         rows = block.rows
-        layers, kind = rows[:, fields.LAYERS], rows[:, fields.ICMP_TYPE]
-        v4, v6 = layers & fields.LAYER_ICMP != 0, layers & fields.LAYER_ICMPV6 != 0
-        chosen = np.flatnonzero(((v4 & is_one_of(kind, _ERRORS_V4)) | (v6 & is_one_of(kind, _ERRORS_V6)))
-                                & (rows[:, fields.PAYLOAD_AT] >= 0))  # fmt: skip
+        chosen = np.flatnonzero(rows[:, fields.ICMP_TYPE] >= 0)  # few rows, and all else is asked of them
+        layers, kind = rows[chosen, fields.LAYERS], rows[chosen, fields.ICMP_TYPE]
+        is_error = (layers & fields.LAYER_ICMP != 0) & is_one_of(kind, _ERRORS_V4)
+        is_error |= (layers & fields.LAYER_ICMPV6 != 0) & is_one_of(kind, _ERRORS_V6)
+        chosen = chosen[is_error & (rows[chosen, fields.PAYLOAD_AT] >= 0)]
         if not len(chosen):
             return
         keys = self._keys(block, chosen, base)
