@@ -133,6 +133,7 @@ def _decode_batch(machine: Machine, vxlan_port: int, batch: Batch) -> Block | No
         machine.bytes(batch.buffer), view["records"], batch.done, batch.count, vxlan_port,
         view["blank"], view["flat"], MAX_ROWS, view["record_at"], view["out"],
     )  # fmt: skip
-    batch.done, rows, layers, odd, answers = batch.out.tolist()
+    batch.done, rows, layers, *flags = batch.out.tolist()
+    odd, answers, icmp_errors = map(bool, flags)
     raw = memoryview(batch.buffer)
-    return Block(batch.flat, view["flat"], rows, raw, batch.record_at, layers, bool(odd), bool(answers))
+    return Block(batch.flat, view["flat"], rows, raw, batch.record_at, layers, odd, answers, icmp_errors)

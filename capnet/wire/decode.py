@@ -50,12 +50,14 @@ def decode(
     """Decode records `first` to `count` into `rows`; each row begins as a copy of `blank` (`fields.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
-    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, whether any is from port 53.
+    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, whether any is from port 53,
+    whether any may be an ICMP error.
     """
     n = 0
     layers = 0
     has_reason = 0
     has_dns = 0
+    has_icmp_error = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -88,6 +90,8 @@ def decode(
             has_reason |= rows[r + fields.REASON]
             if rows[r + fields.SPORT] == numbers.PORT_DNS:
                 has_dns = 1
+            if 0 < rows[r + fields.ICMP_TYPE] <= numbers.ICMP_PARAMETER_PROBLEM and rows[r + fields.ICMP_ID] < 0:
+                has_icmp_error = 1  # perhaps: no error of either version has a larger type
             if rows[r + fields.PAYLOAD_AT] >= 0:
                 rows[r + fields.PAYLOAD_AT] -= base
             if inside < 0:
@@ -104,16 +108,25 @@ def decode(
             at = inside
             is_bare = rows[r + fields.LAYERS] & fields.LAYER_BARE
             linktype = numbers.LINKTYPE_RAW if is_bare else numbers.LINKTYPE_ETHERNET
-        # A carrier is recognised by its innermost frame: what is around that may be another packet at each point.
-        for k in range(n - 2, outermost - 1, -1):
-            inner = rows[(k + 1) * fields.WIDTH + fields.DIGEST]
-            rows[k * fields.WIDTH + fields.DIGEST] = mix(inner, rows[k * fields.WIDTH + fields.VNI]) if inner else 0
+        digest_carriers(rows, outermost, n)
         i += 1
     out[0] = i
     out[1] = n
     out[2] = layers
     out[3] = has_reason
     out[4] = has_dns
+    out[5] = has_icmp_error
+
+
+@inline
+def digest_carriers(rows: Int64Array, outermost: int, end: int) -> None:
+    """Give the rows `outermost` to `end` - 1, each inside the one before it, digests of what they carry.
+
+    A carrier is recognised by its innermost frame: what is around that may be another packet at each point.
+    """
+    for k in range(end - 2, outermost - 1, -1):
+        inner = rows[(k + 1) * fields.WIDTH + fields.DIGEST]
+        rows[k * fields.WIDTH + fields.DIGEST] = mix(inner, rows[k * fields.WIDTH + fields.VNI]) if inner else 0
 
 
 @inline

@@ -15,13 +15,13 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import is_to_group
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import TWIN, chain_of, is_answered, next_points
+from capnet.wire.addresses import MAPPED
 
 UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states
 MAX_CHAINS = 10_000
@@ -80,9 +80,18 @@ _RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 def _is_refuted(context: Context, rows: FlowRows, due: Values, rank: Values) -> Mask:
     """For each row and the point where it is due: does anything speak against a loss in between?"""
     flows = context.flows[rows]
-    refuted = np.array([is_to_group(flow) for flow in flows], dtype=bool)
+    refuted = _are_to_groups(context, rows)
     refuted |= (flows[:, schema.FLOW_PACKETS] < MIN_PACKETS) & (rank != TWIN)
     return refuted | _is_deaf(context, rows, due) | _was_seen(context, rows, due)
+
+
+def _are_to_groups(context: Context, rows: FlowRows) -> Mask:
+    """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
+    mac, high, low = (context.flows[rows, column] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
+    v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
+    is_group = (mac > 0) & (mac >> 40 & 1 == 1)
+    is_group |= v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF))
+    return is_group | (~v4 & (high >> 56 & 0xFF == 0xFF))
 
 
 def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
@@ -161,4 +170,4 @@ def unanswered_chains(context: Context) -> int:
     outcome = fates(context)
     rows = outcome.last[outcome.state != DELIVERED]
     rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
-    return sum(not is_to_group(context.flows[row]) for row in rows.tolist())
+    return int((~_are_to_groups(context, rows)).sum())

@@ -112,7 +112,7 @@ class Capture(ABC):
             if not self._needs_bytes:
                 table = view(batch.records[n * record.WIDTH :]) if n else batch.view["records"]
                 self._walk(table, MAX_RECORDS - n, batch.view["out"])
-                count, source.pos, status, self._numbered, cut = batch.out.tolist()
+                count, source.pos, status, self._numbered, cut = batch.out[:5].tolist()
                 if cut >= 0:
                     self._report_cut_options(cut)
                 n += count

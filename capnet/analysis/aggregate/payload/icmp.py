@@ -40,7 +40,7 @@ class IcmpErrors:
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
-        if not block.layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
+        if not block.icmp_errors:
             return
         rows = block.rows
         chosen = np.flatnonzero(rows[:, fields.ICMP_TYPE] >= 0)  # few rows, and all else is asked of them
