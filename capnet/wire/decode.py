@@ -50,14 +50,12 @@ def decode(
     """Decode records `first` to `count` into `rows`; each row begins as a copy of `blank` (`fields.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
-    `out` = next record, number of rows, union of their LAYERS, whether any has a REASON, whether any is from port 53,
-    whether any may be an ICMP error.
+    `out` = next record, number of rows, union of their LAYERS; whether any has a REASON, is from port 53, may be an
+    ICMP error.
     """
     n = 0
     layers = 0
-    has_reason = 0
-    has_dns = 0
-    has_icmp_error = 0
+    has_reason = has_dns = has_icmp_error = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -65,8 +63,7 @@ def decode(
         captured = records[q + record.CAPLEN]
         wire = records[q + record.WIRELEN]
         linktype = records[q + record.LINKTYPE]
-        base = at
-        outermost = n
+        base, outermost = at, n
         for depth in range(ROWS_PER_RECORD):
             r = n * fields.WIDTH
             record_at[n] = base
