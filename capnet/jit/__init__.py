@@ -1,0 +1,1 @@
+"""Functions that run interpreted or compiled. Internal; knows no packets."""

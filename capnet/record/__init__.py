@@ -1,0 +1,1 @@
+"""Where and how to capture, and what a capture leaves: bundles. Internal."""

@@ -1,0 +1,1 @@
+"""Facts → text, JSON, HTML and other formats. Internal: `capnet.render` is the way in."""

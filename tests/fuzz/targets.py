@@ -90,7 +90,7 @@ def file(data: bytes) -> None:
                 assert problem.offset >= 0
                 assert problem.offset <= len(data) or capture.compression
             assert len(capture.problems) <= 1000
-            assert len(capture._source.buffer) <= 2 * rec.MAX_BLOCK
+            assert capture.buffer_size <= 2 * rec.MAX_BLOCK
             for table in (aggregator.flows, aggregator.stations, aggregator.arps, aggregator.tunnels):
                 assert len(table) <= 16 * capture.packets
     except UnreadableInput:

@@ -36,9 +36,9 @@ def test_child_with_dockerds_words_is_not_dockerd(
     host: LabHost, dockerd: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The child comes first where pids have begun anew (pid_max); here, because the list is turned."""
-    listed = processes._all
+    listed = processes.all_pids
     for order in (sorted, lambda pids: sorted(pids, reverse=True)):
-        monkeypatch.setattr(processes, "_all", lambda order=order: order(listed()))
+        monkeypatch.setattr(processes, "all_pids", lambda order=order: order(listed()))
         assert processes.listener(host) == dockerd[0]
 
 
@@ -46,10 +46,10 @@ def test_process_in_execve_has_words() -> None:
     """A shell that becomes another one 1,000 times: one look in thirty falls into the middle of it."""
     again = 'left=$1; [ $left -eq 0 ] || exec sh -c "$0" "$0" $((left - 1)); read end'
     with subprocess.Popen(["sh", "-c", again, again, "1000"], stdin=subprocess.PIPE) as process:
-        while (words := processes._argv(process.pid))[4:5] != ["0"]:
+        while (words := processes.command_line(process.pid))[4:5] != ["0"]:
             assert words[1:3] == ["-c", again]
 
 
 def test_host_without_dockerd_has_no_listener(host: LabHost) -> None:
     assert processes.listener(host) is None
-    assert os.getpid() in processes._all()
+    assert os.getpid() in processes.all_pids()

@@ -122,7 +122,7 @@ def test_walk_packet_without_last_byte_finds_none(path: Path) -> None:
     with open_capture(path, compiled=False) as capture:
         for _ in capture.records():
             pass
-        table, interfaces = memoryview(capture._table), len(capture.interfaces)
+        table, interfaces = memoryview(capture.interface_table), len(capture.interfaces)
     index = memoryview(np.zeros(2 * rec.WIDTH, dtype=np.int64))
     out = memoryview(np.zeros(5, dtype=np.int64))
     walk, passing = pcapng_walk.walk.interpreted, pcapng_walk.PASS_OTHERS

@@ -84,9 +84,9 @@ def test_names_repeated_are_no_longer_parsed(monkeypatch: pytest.MonkeyPatch, co
     monkeypatch.setattr(pcapng, "MAX_NAME_RECORDS", 40)
     head, tail = section() + interface("a"), packet(FRAME, moment(1))
     with open_capture(io.BytesIO(head + resolution(1, b"x") * 1000 + tail), compiled=compiled) as capture:
-        read_block = capture._read_block
+        read_block = capture.read_block
         calls: list[bool] = []
-        capture._read_block = lambda: calls.append(read_block()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        capture.read_block = lambda: calls.append(read_block()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
         assert sum(len(rows) for rows in capture.blocks()) == 1
     assert [problem.name for problem in capture.problems] == ["too-many-names"]
     assert capture.names.of == {"10.0.0.1": ["x"]}
@@ -122,9 +122,9 @@ def test_numbered_blocks_count_and_are_passed_over(kind: int, compiled: bool) ->
     """Each takes a frame number, and all are passed over at once. `tests.conformance` compares the numbers."""
     head, one, two = section() + interface("a"), packet(FRAME, moment(1)), packet(FRAME, moment(2))
     with open_capture(io.BytesIO(head + (block(kind, bytes(8)) * 500 + one) * 2 + two), compiled=compiled) as capture:
-        read_block = capture._read_block
+        read_block = capture.read_block
         calls: list[bool] = []
-        capture._read_block = lambda: calls.append(read_block()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
+        capture.read_block = lambda: calls.append(read_block()) or calls[-1]  # type: ignore[method-assign, func-returns-value]
         numbers = [number for rows in capture.blocks() for number in rows["frame"].tolist()]
     assert (numbers, capture.problems, len(calls)) == ([501, 1002, 1003], [], 1)
 

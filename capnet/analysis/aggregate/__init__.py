@@ -1,0 +1,1 @@
+"""Rows → tables, in one pass. Internal."""

@@ -106,6 +106,11 @@ class Aggregator:
         hash_block(self.machine, block, base, self._key, self._hashes_view)
         return self._hashes_view
 
+    @property
+    def hash_tables(self) -> tuple[Table, ...]:
+        """Flows, stations, ARP pairs and carriers, as the pass fills them."""
+        return self._flows, self._stations, self._arps, self._carriers
+
     # -- the tables, see core.schema ------------------------------------------------------------
     @property
     def flows(self) -> FlowTable:

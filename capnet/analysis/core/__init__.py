@@ -1,0 +1,1 @@
+"""What all floors of the analysis share: tables, results, the context, derived results. Internal."""

@@ -1,1 +1,1 @@
-"""What became of each flow: whether it was answered, refused or left without an answer."""
+"""What became of each flow: delivered, stopped between two points, or not to be known. Internal."""

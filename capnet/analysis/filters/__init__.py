@@ -1,0 +1,1 @@
+"""Flow expressions: words → which flows. Internal."""

@@ -26,7 +26,11 @@ def listener(host: LabHost) -> int | None:
 
     What it starts has its words too, until execve(2): that is a child of it, with a smaller pid where pids began anew.
     """
-    named = [pid for pid in _all() if _names_exec_root(pid, host) and _argv(pid)[0].rpartition("/")[2] == "dockerd"]
+    named = [
+        pid
+        for pid in all_pids()
+        if _names_exec_root(pid, host) and command_line(pid)[0].rpartition("/")[2] == "dockerd"
+    ]
     return next((pid for pid in named if _parent(pid) not in named), None)
 
 
@@ -37,7 +41,7 @@ def of_host(host: LabHost) -> tuple[set[int], set[int]]:
     proxies, shells), when its cgroup lies below the host's (processes of containers), or when it is one of
     Docker's daemons working in the host's folder (they alone tell when the namespace lost its name).
     """
-    pids = _all()
+    pids = all_pids()
     named = {pid for pid in pids if _names_exec_root(pid, host)}
     spaces = {_identity(host.netns)}.union(*(_namespaces(pid) for pid in named)) - _namespaces(1) - {None}
     contained = {pid for pid in pids if _in_cgroup(pid, host.cgroup)}
@@ -71,8 +75,8 @@ def end(hosts: list[LabHost]) -> None:
 
 def all_words() -> Iterator[tuple[int, list[str]]]:
     """Every process with the words of its command line."""
-    for pid in _all():
-        yield pid, _argv(pid)
+    for pid in all_pids():
+        yield pid, command_line(pid)
 
 
 def kill(pids: set[int]) -> None:
@@ -128,7 +132,7 @@ def _signal(pids: set[int], number: signal.Signals, wait: float) -> None:
                 waiting.discard(descriptor)
 
 
-def _all() -> list[int]:
+def all_pids() -> list[int]:
     """Every process but zombies, which cannot be ended (proc_pid_stat(5): the state follows `(name)`)."""
     pids = []
     for folder in Path("/proc").iterdir():
@@ -160,7 +164,7 @@ def _parent(pid: int) -> int | None:
         return None
 
 
-def _argv(pid: int) -> list[str]:
+def command_line(pid: int) -> list[str]:
     """The words of its command line; of one that is just becoming another program, that one's.
 
     During execve(2) a process has no words: they are waited for, so that the process is not overlooked.
@@ -189,7 +193,7 @@ def _place_of_words(pid: int) -> tuple[int, int] | None:
 
 def _names_exec_root(pid: int, host: LabHost) -> bool:
     """Whether it is dockerd --exec-root=…, or a containerd or shim with a file below that folder."""
-    program, *arguments = _argv(pid)
+    program, *arguments = command_line(pid)
     if not program.rpartition("/")[2].startswith(_DAEMONS):
         return False
     paths = (argument.rpartition("=")[2] for argument in arguments)

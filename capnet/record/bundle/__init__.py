@@ -1,0 +1,1 @@
+"""Bundles and annotated captures: how they are written. Internal."""

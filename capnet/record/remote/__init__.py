@@ -1,0 +1,1 @@
+"""Docker hosts and shells here or elsewhere, by SSH too. Internal."""

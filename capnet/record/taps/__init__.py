@@ -1,0 +1,1 @@
+"""Capture programs while they run. Internal."""

@@ -1,0 +1,1 @@
+"""Paths and tables as text, paths as SVG. Internal."""

@@ -1,0 +1,1 @@
+"""What a scenario claims of its packets, and what was observed. Internal."""

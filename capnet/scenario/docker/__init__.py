@@ -1,0 +1,1 @@
+"""What scenarios ask of Docker: images, containers, services, swarms, removal. Internal."""

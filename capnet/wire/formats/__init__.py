@@ -1,0 +1,1 @@
+"""Capture files: readers, walkers of records, writers. Internal."""

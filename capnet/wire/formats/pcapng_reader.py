@@ -40,7 +40,7 @@ class PcapngReader(Capture):
         self._on_block = on_block
         self._sections = 0  # begun so far
         self._first = 0  # interface of the current section
-        self._table = np.zeros(0, dtype=np.int64)  # interfaces, see `pcapng_walk`
+        self.interface_table = np.zeros(0, dtype=np.int64)  # interfaces, see `pcapng_walk`
         if not self._begin_section():
             raise ValueError(f"its first block is damaged: {self.problems[-1].says}")
 
@@ -48,7 +48,7 @@ class PcapngReader(Capture):
     def interfaces(self) -> list[CaptureInterface]:
         """All interfaces so far, with what each captured so far, and dropped by its statistics so far."""
         interfaces = super().interfaces
-        drop_counts = self._table[pcapng_walk.INTERFACE_DROPPED :: pcapng_walk.INTERFACE_WIDTH].tolist()
+        drop_counts = self.interface_table[pcapng_walk.INTERFACE_DROPPED :: pcapng_walk.INTERFACE_WIDTH].tolist()
         for interface, drops in zip(interfaces, drop_counts, strict=True):
             interface.dropped = None if drops < 0 else drops
         return interfaces
@@ -57,8 +57,9 @@ class PcapngReader(Capture):
     def _walk(self, records: Any, room: int, out: Any) -> None:
         source = self._source
         self.machine.run(pcapng_walk.walk)(
-            self.machine.bytes(source.buffer), source.pos, source.end, int(self.big), self.machine.view(self._table),
-            self._first, len(self._interfaces), self._passing(), self._numbered, records, room, out,
+            self.machine.bytes(source.buffer), source.pos, source.end, int(self.big),
+            self.machine.view(self.interface_table), self._first, len(self._interfaces), self._passing(),
+            self._numbered, records, room, out,
         )  # fmt: skip
 
     def _passing(self) -> int:
@@ -78,7 +79,7 @@ class PcapngReader(Capture):
 
     def _pass(self, status: int) -> bool:
         if status == record.OTHER:
-            return self._read_block()
+            return self.read_block()
         self._report("damaged-file", "what begins here cannot be a record; nothing behind it was read")
         return False
 
@@ -115,7 +116,7 @@ class PcapngReader(Capture):
         source.pos += len(block)
         return True
 
-    def _read_block(self) -> bool:
+    def read_block(self) -> bool:
         """Read the block at the current position, which is no packet. False if reading must stop."""
         source = self._source
         if pcapng.is_pcapng(bytes(source.buffer[source.pos : source.pos + 4])):
@@ -154,7 +155,7 @@ class PcapngReader(Capture):
             if len(block) < 24:
                 raise ValueError("interface statistics block shorter than 24 bytes")
             interfaces = len(self._interfaces)
-            pcapng_walk.count_drops(block, 0, len(block), int(self.big), self._table, self._first, interfaces)
+            pcapng_walk.count_drops(block, 0, len(block), int(self.big), self.interface_table, self._first, interfaces)
             return 20
         if kind == pcapng.NAME_RESOLUTION:
             return self._keep_names(block)
@@ -164,7 +165,7 @@ class PcapngReader(Capture):
 
     def _keep_interface(self, block: pcapng.InterfaceBlock) -> None:
         row = [block.linktype, block.snaplen, block.resolution, block.offset, len(self._interfaces), -1]
-        self._table = np.concatenate([self._table, np.array(row, dtype=np.int64)])
+        self.interface_table = np.concatenate([self.interface_table, np.array(row, dtype=np.int64)])
         self._add_interface(CaptureInterface(block.linktype, block.snaplen, block.name, block.description, block.mac))
 
     def _keep_names(self, block: bytes) -> int:

@@ -207,6 +207,11 @@ class Capture(ABC):
         """Bytes on disk, or of a stream, read so far."""
         return self._source.taken
 
+    @property
+    def buffer_size(self) -> int:
+        """Bytes of memory that hold what was read of the source and not yet decoded."""
+        return len(self._source.buffer)
+
     def close(self) -> None:
         """Close the source."""
         self._source.close()

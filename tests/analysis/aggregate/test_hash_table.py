@@ -80,7 +80,7 @@ def test_rows_of_floods_are_near_their_slots(tmp_path: Path, name: str) -> None:
         aggregator = Aggregator(capture.machine)
         for block in capture.blocks():
             aggregator.add(block, 0)
-    for table in (aggregator._flows, aggregator._stations, aggregator._arps, aggregator._carriers):
+    for table in aggregator.hash_tables:
         slots = len(table.index) - SLOTS
         rows, index = memoryview(table.flat), memoryview(table.index)
         away = 0

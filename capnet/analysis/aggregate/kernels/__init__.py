@@ -1,0 +1,1 @@
+"""The kernels of the pass, and the columns of their arrays. Internal."""

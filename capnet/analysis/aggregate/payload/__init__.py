@@ -1,0 +1,1 @@
+"""What only the bytes of packets tell, kept in a bounded number of entries. Internal."""

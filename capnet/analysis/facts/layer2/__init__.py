@@ -1,0 +1,1 @@
+"""Who sits where on layer 2: broadcast domains, MACs, macvlan parents, shared MACs. Internal."""

@@ -1,0 +1,1 @@
+"""Translations: which connections had their addresses rewritten, from what to what. Internal."""
