@@ -14,6 +14,13 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.wire.addresses import address_text
+from capnet.wire.numbers import (
+    ICMP_PORT_UNREACHABLE,
+    ICMP_UNREACHABLE,
+    ICMPV6_PORT_UNREACHABLE,
+    ICMPV6_UNREACHABLE,
+    UDP,
+)
 
 
 class Quoted(NamedTuple):
@@ -38,6 +45,14 @@ class IcmpError(NamedTuple):
     quoted: Quoted
     packets: int  # messages, the largest number at one point
     evidence: list[Evidence]  # the first frame at each point
+
+    @property
+    def is_refused_datagram(self) -> bool:
+        """Does the receiver of a UDP datagram say itself that nothing listens on its port?"""
+        is_port = (self.type, self.code) == (ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE)
+        if self.is_v6:
+            is_port = (self.type, self.code) == (ICMPV6_UNREACHABLE, ICMPV6_PORT_UNREACHABLE)
+        return is_port and self.quoted.proto == UDP and self.sender == self.quoted.dst
 
 
 @derived

@@ -27,8 +27,9 @@ from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
-from capnet.analysis.fate.speakers import speakers
+from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ARP_REQUEST, UDP
 
 TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks
 MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
@@ -62,7 +63,7 @@ def is_answered(context: Context) -> FlowMask:
     """
     flows = context.flows
     answers = replies(context) >= 0
-    answers &= ~((flows[:, schema.FLOW_PROTO] == 17) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]))
+    answers &= ~((flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]))
     chain = chain_of(context)
     by_chain = np.zeros(len(flows), dtype=bool)
     by_chain[chain[answers]] = True
@@ -147,7 +148,7 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     """Where the destination's own ARP requests were seen before they came to the row's point."""
     flows, arps = context.flows, context.arps
-    asks = arps[(arps[:, schema.ARP_OPERATION] == 1) & (arps[:, schema.ARP_VIA] == 0)]
+    asks = arps[(arps[:, schema.ARP_OPERATION] == ARP_REQUEST) & (arps[:, schema.ARP_VIA] == 0)]
     first: dict[tuple[int, int], list[tuple[int, int]]] = {}  # MAC, address → (time, point), the earliest first
     for ask in asks[np.argsort(asks[:, schema.ARP_FIRST], kind="stable")].tolist():
         key = ask[schema.ARP_SENDER_MAC], ask[schema.ARP_SENDER_LO]
@@ -168,12 +169,12 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 
 def _lone_askers(context: Context) -> dict[int, int]:
     """MAC → the point at which it alone sends, and asks by ARP: its own interface, where nothing else arrives."""
-    stations = context.stations
+    stations, arps = context.stations, context.arps
     result = {}
     for point in range(len(context.points)):
         at = stations[stations[:, schema.STATION_POINT] == point]
-        senders = set(at[at[:, schema.STATION_HOW] != 2, schema.STATION_MAC].tolist())
-        asks = context.arps[(context.arps[:, schema.ARP_POINT] == point) & (context.arps[:, schema.ARP_OPERATION] == 1)]
+        senders = set(at[at[:, schema.STATION_HOW] != RECEIVED, schema.STATION_MAC].tolist())
+        asks = arps[(arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_OPERATION] == ARP_REQUEST)]
         if len(senders) == 1 and len(asks) and int(asks[:, schema.ARP_PACKETS].sum()) >= 2:
             result[senders.pop()] = point
     return result

@@ -20,7 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, UDP
+from capnet.wire.numbers import UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -38,11 +38,9 @@ FIX = Text(
     zh="",
 )
 
-PORT_CODE_V4, PORT_CODE_V6 = 3, 4
-
 
 def diagnose(context: Context) -> list[Finding]:
-    refused = [error for error in icmp_errors(context) if _is_refused_datagram(error)]
+    refused = [error for error in icmp_errors(context) if error.is_refused_datagram]
     if not refused:
         return []
     asked_from = _unanswered_questions(context)
@@ -53,12 +51,6 @@ def diagnose(context: Context) -> list[Finding]:
             if asked != quoted.src:
                 groups.setdefault((asked, quoted.sport, quoted.src), []).append(error)
     return [_finding(*key, errors) for key, errors in sorted(groups.items())]
-
-
-def _is_refused_datagram(error: IcmpError) -> bool:
-    """Does the receiver of a UDP datagram say itself that nothing listens on its port?"""
-    unreachable = (ICMPV6_UNREACHABLE, PORT_CODE_V6) if error.is_v6 else (ICMP_UNREACHABLE, PORT_CODE_V4)
-    return (error.type, error.code) == unreachable and error.quoted.proto == UDP and error.sender == error.quoted.dst
 
 
 def _unanswered_questions(context: Context) -> dict[tuple[str, int, int], set[str]]:

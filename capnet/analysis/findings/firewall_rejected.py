@@ -17,7 +17,13 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, TCP
+from capnet.wire.numbers import (
+    ICMP_PORT_UNREACHABLE,
+    ICMP_UNREACHABLE,
+    ICMPV6_PORT_UNREACHABLE,
+    ICMPV6_UNREACHABLE,
+    TCP,
+)
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -42,7 +48,7 @@ MESSAGES_V4 = {
     13: "communication administratively prohibited",
 }  # codes of ICMP_UNREACHABLE (RFC 1812 section 5.2.7.1)
 MESSAGE_V6 = "administratively prohibited"  # code 1 of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
-PORT_CODE_V4, PORT_CODE_V6, PROHIBITED_V6 = 3, 4, 1
+PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -61,10 +67,10 @@ def _message(error: IcmpError) -> str:
             return ""
         if error.code == PROHIBITED_V6:
             return MESSAGE_V6
-        return PORT if error.code == PORT_CODE_V6 and error.quoted.proto == TCP else ""
+        return PORT if error.code == ICMPV6_PORT_UNREACHABLE and error.quoted.proto == TCP else ""
     if error.type != ICMP_UNREACHABLE:
         return ""
-    if error.code == PORT_CODE_V4 and error.quoted.proto == TCP:
+    if error.code == ICMP_PORT_UNREACHABLE and error.quoted.proto == TCP:
         return PORT
     return MESSAGES_V4.get(error.code, "")
 

@@ -17,7 +17,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.wire.addresses import address_value
-from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED
+from capnet.wire.numbers import ICMP_REASSEMBLY, ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -35,7 +35,6 @@ FIX = Text(
     zh="",
 )
 
-REASSEMBLY = 1  # code of "time exceeded" (RFC 792, RFC 4443 section 3.3)
 MIN_REPEATED = 2  # packets: one alone may have lost a fragment as any packet may be lost
 
 
@@ -43,7 +42,7 @@ def diagnose(context: Context) -> list[Finding]:
     groups: dict[tuple[str, int], list[IcmpError]] = {}
     for error in icmp_errors(context):
         exceeded = ICMPV6_TIME_EXCEEDED if error.is_v6 else ICMP_TIME_EXCEEDED
-        if (error.type, error.code) == (exceeded, REASSEMBLY):
+        if (error.type, error.code) == (exceeded, ICMP_REASSEMBLY):
             groups.setdefault((error.sender, error.quoted.proto), []).append(error)
     return [_finding(sender, proto, errors) for (sender, proto), errors in sorted(groups.items())]
 

@@ -18,7 +18,6 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.analysis.facts.tunnels import tunnel_facts
-from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -37,15 +36,13 @@ FIX = Text(
     zh="",
 )
 
-PORT_CODE_V4, PORT_CODE_V6 = 3, 4
 MIN_REPEATED = 2  # messages: one alone may fall into the start of an endpoint
 
 
 def diagnose(context: Context) -> list[Finding]:
     groups: dict[tuple[str, str, int], list[IcmpError]] = {}
     for error in icmp_errors(context):
-        unreachable = (ICMPV6_UNREACHABLE, PORT_CODE_V6) if error.is_v6 else (ICMP_UNREACHABLE, PORT_CODE_V4)
-        if (error.type, error.code) == unreachable and error.quoted.proto == UDP and error.sender == error.quoted.dst:
+        if error.is_refused_datagram:
             groups.setdefault((error.sender, error.quoted.src, error.quoted.dport), []).append(error)
     findings = []
     for (sender, peer, port), errors in sorted(groups.items()):

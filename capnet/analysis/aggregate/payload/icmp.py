@@ -16,19 +16,16 @@ from capnet.wire import fields
 from capnet.wire.addresses import MAPPED
 from capnet.wire.block import Block
 from capnet.wire.numbers import (
-    ICMP_PARAMETER_PROBLEM,
-    ICMP_REDIRECT,
-    ICMP_TIME_EXCEEDED,
+    ICMP_ERRORS,
+    ICMP_FRAGMENTATION_NEEDED,
     ICMP_UNREACHABLE,
+    ICMPV6_ERRORS,
+    ICMPV6_PACKET_TOO_BIG,
     TCP,
     UDP,
 )
 
 MAX_ERRORS = 4096
-_ERRORS_V4 = (ICMP_UNREACHABLE, ICMP_REDIRECT, ICMP_TIME_EXCEEDED, ICMP_PARAMETER_PROBLEM)
-_ERRORS_V6 = (1, 2, 3, 4)
-_FRAGMENTATION_NEEDED = 4  # code of ICMP_UNREACHABLE
-_PACKET_TOO_BIG = 2  # type of ICMPv6
 
 
 class IcmpErrors:
@@ -45,8 +42,8 @@ class IcmpErrors:
         rows = block.rows
         chosen = np.flatnonzero(rows[:, fields.ICMP_TYPE] >= 0)  # few rows, and all else is asked of them
         layers, kind = rows[chosen, fields.LAYERS], rows[chosen, fields.ICMP_TYPE]
-        is_error = (layers & fields.LAYER_ICMP != 0) & is_one_of(kind, _ERRORS_V4)
-        is_error |= (layers & fields.LAYER_ICMPV6 != 0) & is_one_of(kind, _ERRORS_V6)
+        is_error = (layers & fields.LAYER_ICMP != 0) & is_one_of(kind, ICMP_ERRORS)
+        is_error |= (layers & fields.LAYER_ICMPV6 != 0) & is_one_of(kind, ICMPV6_ERRORS)
         chosen = chosen[is_error & (rows[chosen, fields.PAYLOAD_AT] >= 0)]
         if not len(chosen):
             return
@@ -87,9 +84,9 @@ class IcmpErrors:
         ):  # fmt: skip
             key[:, column] = rows[:, field]
         key[:, schema.ICMP_IS_V6] = is_v6
-        too_big = np.where(is_v6, rows[:, fields.ICMP_TYPE] == _PACKET_TOO_BIG,
+        too_big = np.where(is_v6, rows[:, fields.ICMP_TYPE] == ICMPV6_PACKET_TOO_BIG,
                            (rows[:, fields.ICMP_TYPE] == ICMP_UNREACHABLE)
-                           & (rows[:, fields.ICMP_CODE] == _FRAGMENTATION_NEEDED))  # fmt: skip
+                           & (rows[:, fields.ICMP_CODE] == ICMP_FRAGMENTATION_NEEDED))  # fmt: skip
         key[:, schema.ICMP_MTU] = np.where(too_big, _be16(raw, at - 2), -1)
         _quote_v4(raw, at, end, ~is_v6, key)
         _quote_v6(raw, at, end, is_v6, key)
