@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, field, is_dataclass
 from functools import cache
 from ipaddress import ip_interface
 from os import PathLike
@@ -18,13 +18,16 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from capnet.quick_dataclass import mutable
+
 SCHEMA = "capnet.topology/1"
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
+_types = cache(get_type_hints)  # name of a field → its type
 
 
-@dataclass
+@mutable
 class Interface:
     """One line of `ip -j -d address` in a host's own network namespace."""
 
@@ -37,7 +40,7 @@ class Interface:
     mtu: int | None = None
 
 
-@dataclass
+@mutable
 class Host:
     """A machine that runs Docker."""
 
@@ -48,7 +51,7 @@ class Host:
     conntrack: list[str] = field(default_factory=list)  # lines of `conntrack -L -o extended`
 
 
-@dataclass
+@mutable
 class Network:
     """A Docker network."""
 
@@ -64,7 +67,7 @@ class Network:
     options: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
+@mutable
 class Endpoint:
     """A container's interface on one network."""
 
@@ -75,7 +78,7 @@ class Endpoint:
     veth: str | None = None  # host end of the pair, found by ifindex
 
 
-@dataclass
+@mutable
 class PublishedPort:
     """A port of the host that leads to a container's (`docker run --publish`)."""
 
@@ -85,7 +88,7 @@ class PublishedPort:
     container_port: int
 
 
-@dataclass
+@mutable
 class Container:
     """A running container."""
 
@@ -99,7 +102,7 @@ class Container:
     shares_network_with: str | None = None  # name of the container whose namespace it uses
 
 
-@dataclass
+@mutable
 class ListeningPoint:
     """A capture point; `name` is the if_name of its interface block."""
 
@@ -112,7 +115,7 @@ class ListeningPoint:
     network: str | None = None
 
 
-@dataclass
+@mutable
 class Topology:
     """All of a recording; one file NAME.topology.json."""
 
@@ -136,10 +139,10 @@ class Topology:
                     yield container.host, address.split("/")[0], container.name
         for host in self.hosts:
             for interface in host.interfaces:
-                virtual = interface.kind in ("bridge", "vxlan", "dummy") or interface.name == "lo"
-                name = f"{host.name}/{interface.name}" if virtual else host.name
                 if interface.name == "lo":
                     continue
+                virtual = interface.kind in ("bridge", "vxlan", "dummy")
+                name = f"{host.name}/{interface.name}" if virtual else host.name
                 for address in interface.addresses:
                     yield host.name, address.split("/")[0], name
 
@@ -267,11 +270,6 @@ def _build(kind: Any, entry: dict[str, Any]) -> Any:
     if values.get("mac") and not _MAC.fullmatch(values["mac"]):
         raise ValueError(f"{values['mac']!r:.60} is no MAC address")
     return kind(**values)
-
-
-@cache
-def _types(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
 
 
 def _has_type(value: Any, type_hint: Any) -> bool:

@@ -8,13 +8,16 @@ these descriptions. Field names and filters are those of Wireshark 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, field
+
+from capnet.quick_dataclass import value
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class TunnelKind:
     """The names, the numbers and the Wireshark filters of one kind of tunnel."""
 
+    _: KW_ONLY
     name: str  # in JSON and in flow expressions
     number: int  # in the columns TUNNEL and VIA: its place in TUNNEL_KINDS, counted from 1
     title: str  # in sentences

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,11 +80,17 @@ def empty() -> Report:
     )
 
 
+def _draft() -> SimpleNamespace:
+    """The fields of an empty report, to be set."""
+    report = empty()
+    return SimpleNamespace(**{each.name: getattr(report, each.name) for each in fields(report)})
+
+
 def bridge() -> Report:
     """Two containers on docker0: out by masquerade (tcp and icmp), in through -p 8080:80."""
     out, snat = (BBOX, 5555, B, 7000), (A, 5555, B, 7000)
     door, inside = (B, 51514, A, 8080), (B, 51514, WEB, 80)
-    draft = SimpleNamespace(**vars(empty()))
+    draft = _draft()
     draft.inputs = [Input("pcaps/bridge.pcapng", "pcapng", None, 131_072, 812, START, START + 42 * SECOND // 10)]
     draft.points = [
         Point(name, "pcaps/bridge.pcapng", index, "EN10MB", packets, packets * 140, 0, role, START, START + SECOND)
@@ -255,7 +261,7 @@ def overlay() -> Report:
     web, bbox, file = "10.0.1.2", "10.0.1.4", "overlay.pcapng"
     vxlan = TunnelRef("vxlan", 4097)
     bulk = (web, 41000, bbox, 5201)
-    draft = SimpleNamespace(**vars(empty()))
+    draft = _draft()
     draft.inputs = [
         Input(
             file,

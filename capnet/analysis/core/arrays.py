@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 import numpy as np
 
 from capnet.analysis.core.schema import Mask, Values
+from capnet.quick_dataclass import frozen
 
 Rows: TypeAlias = Annotated[np.ndarray, "(n, columns) int64"]
 Hashes: TypeAlias = Annotated[np.ndarray, "(n,) uint64"]
@@ -48,7 +48,7 @@ def row_hash(columns: Rows) -> Hashes:
     return state
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ByDigest:
     """Observations in order of their digests, equal ones in any order."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Event
 
 from capnet.analysis.core.sources import Progress
+from capnet.quick_dataclass import value
 
 # Observations kept at most: 9 numbers of 8 bytes each, 27 MiB in all. What is derived from them takes as much again
 # three times over, so that all fits 200 MiB.
 MAX_OBSERVATIONS = 400_000
 
 
-@dataclass(frozen=True)
+@value
 class Options:
     """Only `vxlan_port`, `budget` and `until` may change a report.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from capnet.analysis.core.fact import fact
+from capnet.quick_dataclass import fact
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
 

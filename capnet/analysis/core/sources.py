@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from capnet.quick_dataclass import value
 
-@dataclass(frozen=True)
+
+@value
 class Source:
     """Something to analyze: a file, or standard input (`path` None), and the name of its point if given."""
 

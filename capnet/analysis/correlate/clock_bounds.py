@@ -10,7 +10,6 @@ from the first to the second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from capnet.analysis.core.arrays import distinct, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
 from capnet.analysis.correlate.bridge_order import correct_bridge_times
+from capnet.quick_dataclass import frozen
 
 CLOCK_TOLERANCE_NS = 20_000  # time stamps are cut to a microsecond or taken a little late: less is no disagreement
 MAX_WINDOWS = 32  # parts of the common time in which the distance is bounded separately
@@ -47,7 +47,7 @@ class DistanceBounds(NamedTuple):
         return DistanceBounds(*(column[indexes] for column in self))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class ClockBounds:
     """Packets seen under the clocks `first` and `second` (indexes, first < second), one entry per packet.
 

@@ -12,7 +12,7 @@ of unknown hosts are compared only if the delay is too short to be chance.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,13 +29,14 @@ from capnet.analysis.correlate.clock_bounds import (
     fit_line,
     split_at_steps,
 )
+from capnet.quick_dataclass import value
 
 MAX_DELAY_NS = 1_000_000_000  # a longer one-way delay of every packet is taken for a difference of clocks
 MAX_UNRELATED_NS = 1_000_000  # clocks of unrelated files that agree within this are one clock
 MIN_HOP_NS = 1000  # left between two hops where only a one-sided bound is known, so that their order is kept
 
 
-@dataclass(frozen=True)
+@value
 class ClockStep:
     """A clock was set: from then on it is `ahead_ns` at `since_ns`, and drifts by `drift` ns per ns."""
 
@@ -46,7 +47,7 @@ class ClockStep:
     since_ns: int
 
 
-@dataclass(frozen=True)
+@value
 class Clock:
     """One clock and its distance to the reference clock: `ahead_ns` at `since_ns`, growing by `drift` ns per ns."""
 

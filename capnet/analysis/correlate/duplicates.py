@@ -8,8 +8,6 @@ bridge promiscuous, and its host may route a second copy of what it only bridges
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.bridge_order import is_at_bridge
+from capnet.quick_dataclass import frozen
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
 
@@ -27,7 +26,7 @@ _ENDS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Duplicates:
     """Packets that one point recorded twice in one flow, one entry for each flow row that has any."""
 

@@ -10,7 +10,6 @@ Limits: absence outside the time in which a point was listening proves nothing a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, P
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
+from capnet.quick_dataclass import frozen
 from capnet.wire.numbers import TCP
 
 MAX_SEGMENT_DELAY_NS = 1_000_000  # by which the last segment that a packet was cut into follows the first one
@@ -30,7 +30,7 @@ _SEQUENCE_SPACE = 1 << 32  # TCP's sequence numbers
 _LINK_STRETCH = 1 << 34  # between the positions of two links: no packet reaches from one to the next
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class LinkEnds:
     """Links whose ends are compared, main links first. A side link starts or ends at a flow that has a main link too.
 
@@ -53,7 +53,7 @@ class LinkEnds:
         return np.flatnonzero(self.main != np.arange(len(self.main)))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class LinkLoss:
     """What became of the packets of each link's hop before."""
 

@@ -8,10 +8,10 @@ Version 2.4 is the usual one. Before 2.3, and in DG/UX's 543.0, the two lengths 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from capnet.jit.kernel import Machine
+from capnet.quick_dataclass import value
 from capnet.wire.formats import pcap_walk, record
 from capnet.wire.formats.byte_source import ByteSource
 from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
@@ -29,7 +29,7 @@ MAX_SEARCHED = 2 << 20
 MAX_GAPS = 20
 
 
-@dataclass(frozen=True)
+@value
 class PcapHeader:
     """The header of a pcap file.
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Address, IPv6Address
+
+from capnet.quick_dataclass import mutable
 
 # Block types.
 SECTION_HEADER = 0x0A0D0D0A
@@ -48,7 +50,7 @@ MAX_NAME_RECORDS = 1 << 18  # records and blocks of names that are parsed, also 
 MAX_TSOFFSET = 1 << 40  # seconds, some 35,000 years: sums with it stay within 64 bits
 
 
-@dataclass
+@mutable
 class InterfaceBlock:
     """An interface description block. `resolution`: if_tsresol as in the file; `offset`: if_tsoffset, seconds."""
 
@@ -62,7 +64,7 @@ class InterfaceBlock:
     offset: int = 0
 
 
-@dataclass
+@mutable
 class Names:
     """Name resolution: address (IPv4, IPv6 or MAC text) → its names, in the order of the file.
 

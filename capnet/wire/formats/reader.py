@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
 
 from capnet.jit.kernel import Machine
+from capnet.quick_dataclass import mutable, value
 from capnet.wire.block import MAX_RECORDS, Batch, Block
 from capnet.wire.formats import record
 from capnet.wire.formats.byte_source import ByteSource
@@ -34,7 +34,7 @@ class Record(NamedTuple):
     data: memoryview
 
 
-@dataclass
+@value
 class CaptureProblem:
     """What is wrong at which offset of the (uncompressed) file."""
 
@@ -43,7 +43,7 @@ class CaptureProblem:
     says: str
 
 
-@dataclass
+@mutable
 class CaptureInterface:
     """Where frames were captured: the pcap file itself, or one interface description block."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import Any
 
 from capnet import __version__
@@ -25,11 +25,12 @@ from capnet.analysis.core.results import (
     Station,
     Tunnel,
 )
+from capnet.quick_dataclass import value
 
 MAX_REPR_INPUTS = 3  # files that a Report shows of itself
 
 
-@dataclass(kw_only=True, frozen=True, repr=False)
+@value
 class Report:
     """What one analysis found, as lists of small dataclasses of `capnet.analysis.core.results`.
 
@@ -50,6 +51,7 @@ class Report:
     correlation  whether all packets were compared across points, or which share; flows without an answer
     """
 
+    _: KW_ONLY
     inputs: list[Input]
     points: list[Point]
     models: list[Model] = field(default_factory=list)
