@@ -47,7 +47,7 @@ MESSAGES_V4 = {
     10: "host administratively prohibited",
     13: "communication administratively prohibited",
 }  # codes of ICMP_UNREACHABLE (RFC 1812 section 5.2.7.1)
-MESSAGE_V6 = "administratively prohibited"  # code 1 of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
+MESSAGE_V6 = "administratively prohibited"
 PROHIBITED_V6 = 1  # code of ICMPV6_UNREACHABLE (RFC 4443 section 3.1)
 
 

@@ -1,9 +1,10 @@
 """published-port-blocked: connections to a published port arrive at the host and get no answer.
 
 Looks at: SYNs to a host's address without SYN-ACK and without RST, where the topology says that the port is published,
-or where that host translates other connections; whether a SYN was seen behind the host; ICMP "unreachable" about them.
+or where the host translates other connections to it; ICMP "unreachable" about them. Not SYNs that were seen translated:
+these got in.
 Says: which port, how often it was tried, and at which point the SYN was last seen.
-Wrong when: the answer took a way that was not captured, or the port is not published.
+Wrong when: the answer took a way that was not captured, or the port is not published any more.
 Fix: remove the rule in DOCKER-USER, in FORWARD, or in the host's firewall that drops the SYNs; or publish the port.
 Verify: `iptables -vnL DOCKER-USER` and `iptables -t raw -vnL PREROUTING` count the drops; `docker port CONTAINER`.
 """
@@ -16,7 +17,16 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FLOW_DPORT, FLOW_FIRST_FRAME, FLOW_KIND, FLOW_POINT, FLOW_PROTO, FLOW_SYNS
+from capnet.analysis.core.schema import (
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
+    FLOW_FIRST_FRAME,
+    FLOW_KIND,
+    FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SYNS,
+)
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -43,6 +53,7 @@ FIX = Text(
     zh="",
 )
 
+_DESTINATION = [FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 MIN_ATTEMPTS = 2  # SYNs to a port that only packets suggest is published: a last one may get its answer later
 
 
@@ -83,17 +94,17 @@ def _finding(context: Context, address: str, port: int, server: str | None, rows
 
 
 def _unanswered_syns(context: Context, published: dict[tuple[str, int], str]) -> dict[tuple[str, int], list[int]]:
-    """Address and port of a host that translates → first hops of unanswered SYNs to it."""
+    """Published address and port → first hops of unanswered SYNs to it that no translation let in."""
     flows, answers, links = context.flows, replies(context), flow_links(context)
-    hosts = {translation.after.src for translation in nat_facts(context) if translation.kind == "snat"}
-    hosts |= {translation.before.dst for translation in nat_facts(context) if "dnat" in translation.kind}
+    dnats = [translation.before for translation in nat_facts(context) if "dnat" in translation.kind]
+    doors = {*published, *((before.dst, before.dport) for before in dnats)}
     unanswered: dict[tuple[str, int], list[int]] = {}
-    if not published and not hosts:
+    if not doors:
         return unanswered
     is_first_syn = (flows[:, FLOW_SYNS] > 0) & (flows[:, FLOW_PROTO] == TCP) & (links.before < 0) & (answers < 0)
     for row in np.flatnonzero(is_first_syn).tolist():
         address, port = destination(flows[row]), ports(flows[row])[1] or 0
-        if ((address, port) in published or address in hosts) and not _is_answered(context, row, answers):
+        if (address, port) in doors and not _got_in(context, row, answers):
             unanswered.setdefault((address, port), []).append(row)
     return unanswered
 
@@ -113,10 +124,10 @@ def _published_ports(topology: Topology) -> dict[tuple[str, int], str]:
     }
 
 
-def _is_answered(context: Context, row: int, answers: np.ndarray) -> bool:
-    """Does this hop, or one behind it, show an answer?"""
-    links = flow_links(context)
-    while answers[row] < 0:
+def _got_in(context: Context, row: int, answers: np.ndarray) -> bool:
+    """Was this hop, or one behind it, answered, or sent on to another address or port?"""
+    links, door = flow_links(context), context.flows[row, _DESTINATION]
+    while answers[row] < 0 and (context.flows[row, _DESTINATION] == door).all():
         link = int(links.after[row])
         if link < 0:
             return False

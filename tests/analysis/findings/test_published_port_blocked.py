@@ -44,3 +44,14 @@ def test_answered_or_unpublished_port_is_silent(tmp_path: Path, port: int, answe
 def test_published_port_rejected_by_firewall_is_silent(tmp_path: Path) -> None:
     """ "Communication administratively prohibited" names the cause: firewall-rejected."""
     assert syns(tmp_path, "A/ens33", code=13) == []
+
+
+def test_translated_syn_got_in_and_is_silent(tmp_path: Path) -> None:
+    """What happens behind the translation, no rule at the door did."""
+    net = Network(["B/ens33", "A/ens33", "A/docker0"])
+    for number in range(3):
+        options = {"flags": SYN, "seq": 100, "ident": number + 1}
+        syn = tcp(f"{B}:40000 > {A}:8080", **options, smac=CARD_B, dmac=CARD_A)
+        inside = tcp(f"{B}:40000 > 172.17.0.2:80", **options, ttl=63)
+        net.pass_by(("B/ens33", syn), ("A/ens33", syn), ("A/docker0", inside), gap=1e6)
+    assert of_story(net, tmp_path, "published-port-blocked", two_hosts()) == []
