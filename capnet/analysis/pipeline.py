@@ -19,6 +19,7 @@ from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
+from capnet.analysis.facts.layer2.neighbours import neighbour_facts
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -43,6 +44,7 @@ STEPS: dict[str, Callable[[Context], Any]] = {
     "proxies": proxy_facts,
     "stations": station_facts,
     "macs": mac_verdicts,
+    "neighbours": neighbour_facts,
     "models": models,
     "findings": findings,
 }

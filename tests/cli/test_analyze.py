@@ -21,7 +21,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ROOT / "pcaps" / "bridge.pcapng"
 TCP = ROOT / "tests" / "made" / "tcp.pcap"
-SECTIONS = {"models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings"}
+SECTIONS = {
+    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "neighbours",
+}  # fmt: skip
 
 
 def capnet(*words: object, stdin: bytes | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]:

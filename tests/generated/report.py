@@ -55,6 +55,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.FlowKey: ("$defs", "flowKey"),
     results.Delay: ("$defs", "delay", "oneOf", "0"),
     results.Finding: ("$defs", "finding"),
+    results.Neighbour: ("$defs", "neighbour"),
     results.Coverage: ("properties", "coverage"),
     results.Evidence: ("$defs", "evidence", "items"),
 }

@@ -23,6 +23,7 @@ from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dns import DnsAnswers
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
+from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
 from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
@@ -52,6 +53,7 @@ class Aggregator:
         self.dns = DnsAnswers()
         self.checksums = ChecksumSample()
         self.icmp_errors = IcmpErrors()
+        self.nd = NeighborDiscovery()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -79,6 +81,7 @@ class Aggregator:
         self.dns.add(block, base)
         self.checksums.add(block, base)
         self.icmp_errors.add(block, base)
+        self.nd.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

@@ -46,6 +46,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         dns_failures=aggregator.dns.failures,
         checksums=aggregator.checksums.by_point,
         icmp_errors=aggregator.icmp_errors.table,
+        nd=aggregator.nd.table,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

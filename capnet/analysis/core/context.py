@@ -10,7 +10,15 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import Checksums, DnsFailureKey, DnsFailures
 from capnet.analysis.core.results import Evidence, Point
-from capnet.analysis.core.schema import ArpTable, FlowTable, IcmpErrorTable, Observations, StationTable, TunnelTable
+from capnet.analysis.core.schema import (
+    ArpTable,
+    FlowTable,
+    IcmpErrorTable,
+    NdTable,
+    Observations,
+    StationTable,
+    TunnelTable,
+)
 from capnet.topology import Topology
 
 
@@ -31,6 +39,7 @@ class Context:
     dns_failures: dict[DnsFailureKey, DnsFailures] = field(default_factory=dict)
     checksums: dict[int, Checksums] = field(default_factory=dict)  # by point
     icmp_errors: IcmpErrorTable = field(default_factory=lambda: np.zeros((0, schema.ICMP_WIDTH), dtype=np.int64))
+    nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

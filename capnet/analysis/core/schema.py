@@ -15,6 +15,7 @@ import numpy as np
 FlowTable: TypeAlias = Annotated[np.ndarray, "(flows, FLOW_WIDTH)"]
 StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
 ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
+NdTable: TypeAlias = Annotated[np.ndarray, "(messages, ND_WIDTH)"]
 IcmpErrorTable: TypeAlias = Annotated[np.ndarray, "(messages, ICMP_WIDTH)"]
 TunnelTable: TypeAlias = Annotated[np.ndarray, "(tunnels, TUNNEL_WIDTH)"]
 Observations: TypeAlias = Annotated[np.ndarray, "(observations, OBS_WIDTH)"]
@@ -109,7 +110,30 @@ ARP_LAST = 8
 ARP_PACKETS = 9
 ARP_FIRST_FRAME = 10
 ARP_ETH_SOURCE = 11  # Ethernet source of the first one
-ARP_WIDTH = 12
+ARP_ETH_DESTINATION = 12  # its Ethernet destination: a group, or the one station that it is for
+ARP_WIDTH = 13
+
+# -- Neighbor Discovery (RFC 4861): who solicited whom, who advertised, at one point ----------------------
+ND_POINT = 0
+ND_VIA = 1
+ND_VIA_VNI = 2
+ND_TYPE = 3  # 135 solicitation, 136 advertisement
+ND_ETH_SOURCE = 4
+ND_ETH_DESTINATION = 5
+ND_SRC_HI = 6  # ::, of a solicitation: duplicate address detection (RFC 4862)
+ND_SRC_LO = 7
+ND_DST_HI = 8  # of a solicitation, a group, or the target itself that is probed
+ND_DST_LO = 9
+ND_TARGET_HI = 10
+ND_TARGET_LO = 11
+ND_MAC = 12  # link-layer address option of the sender or the target, ABSENT if the first option is another one
+ND_KEY = 13
+
+ND_PACKETS = 13
+ND_FIRST_FRAME = 14
+ND_FIRST = 15
+ND_LAST = 16
+ND_WIDTH = 17
 
 # -- carriers: a further VNI inside one outer flow, beside the one that the flow row counts ---------------
 CARRIER_FLOW = 0  # row in the flow table of the outer packets

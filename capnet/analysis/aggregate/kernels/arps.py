@@ -29,5 +29,6 @@ def count_arps(rows: Int64Array, n: int, base: int, index: Int64Array, arps: Int
             arps[row * schema.ARP_WIDTH + schema.ARP_FIRST] = rows[r + fields.TIME]
             arps[row * schema.ARP_WIDTH + schema.ARP_FIRST_FRAME] = rows[r + fields.FRAME]
             arps[row * schema.ARP_WIDTH + schema.ARP_ETH_SOURCE] = rows[r + fields.SMAC]
+            arps[row * schema.ARP_WIDTH + schema.ARP_ETH_DESTINATION] = rows[r + fields.DMAC]
         arps[row * schema.ARP_WIDTH + schema.ARP_LAST] = rows[r + fields.TIME]
         arps[row * schema.ARP_WIDTH + schema.ARP_PACKETS] += 1

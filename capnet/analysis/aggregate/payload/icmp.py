@@ -2,13 +2,15 @@
 
 Input: blocks of rows with their bytes. Output: `table`, one row per error message that is the same but for its time:
 who said what about which packet, how often, in which frame first (columns: `core.schema`, ICMP_). Limits: MAX_ERRORS
-rows; more are counted in `left_out`. An extension header of a quoted IPv6 packet hides its ports.
+rows. An extension header of a quoted IPv6 packet hides its ports.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.aggregate.payload.message_table import MessageTable
+from capnet.analysis.aggregate.payload.octets import be16_at, be32_at, be64_at
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.schema import IcmpErrorTable, Mask, Values
@@ -32,8 +34,7 @@ class IcmpErrors:
     """Fill with `add`, then read `table`."""
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, list[int]] = {}
-        self.left_out = 0
+        self._messages = MessageTable(schema.ICMP_KEY, MAX_ERRORS)
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
@@ -45,28 +46,13 @@ class IcmpErrors:
         is_error = (layers & fields.LAYER_ICMP != 0) & is_one_of(kind, ICMP_ERRORS)
         is_error |= (layers & fields.LAYER_ICMPV6 != 0) & is_one_of(kind, ICMPV6_ERRORS)
         chosen = chosen[is_error & (rows[chosen, fields.PAYLOAD_AT] >= 0)]
-        if not len(chosen):
-            return
-        keys = self._keys(block, chosen, base)
-        for key, frame, time in zip(keys, rows[chosen, fields.FRAME].tolist(), rows[chosen, fields.TIME].tolist(),
-                                    strict=True):  # fmt: skip
-            entry = self._rows.get(name := key.tobytes())
-            if entry is not None:
-                entry[0] += 1
-                entry[3] = time
-            elif len(self._rows) < MAX_ERRORS:
-                self._rows[name] = [1, frame, time, time]
-            else:
-                self.left_out += 1
+        if len(chosen):
+            self._messages.add(self._keys(block, chosen, base), rows[chosen, fields.FRAME], rows[chosen, fields.TIME])
 
     @property
     def table(self) -> IcmpErrorTable:
         """int64 array of shape (n, ICMP_WIDTH), in order of first sight."""
-        table = np.zeros((len(self._rows), schema.ICMP_WIDTH), dtype=np.int64)
-        for number, (key, entry) in enumerate(self._rows.items()):
-            table[number, : schema.ICMP_KEY] = np.frombuffer(key, dtype=np.int64)
-            table[number, schema.ICMP_KEY :] = entry
-        return table
+        return self._messages.rows
 
     def _keys(self, block: Block, chosen: Values, base: int) -> np.ndarray:
         rows = block.rows[chosen]
@@ -87,22 +73,10 @@ class IcmpErrors:
         too_big = np.where(is_v6, rows[:, fields.ICMP_TYPE] == ICMPV6_PACKET_TOO_BIG,
                            (rows[:, fields.ICMP_TYPE] == ICMP_UNREACHABLE)
                            & (rows[:, fields.ICMP_CODE] == ICMP_FRAGMENTATION_NEEDED))  # fmt: skip
-        key[:, schema.ICMP_MTU] = np.where(too_big, _be16(raw, at - 2), -1)
+        key[:, schema.ICMP_MTU] = np.where(too_big, be16_at(raw, at - 2), -1)
         _quote_v4(raw, at, end, ~is_v6, key)
         _quote_v6(raw, at, end, is_v6, key)
         return key
-
-
-def _be16(raw: np.ndarray, at: Values) -> Values:
-    return raw[at].astype(np.int64) * 256 + raw[at + 1]
-
-
-def _be32(raw: np.ndarray, at: Values) -> Values:
-    return _be16(raw, at) * 65536 + _be16(raw, at + 2)
-
-
-def _be64(raw: np.ndarray, at: Values) -> Values:
-    return _be32(raw, at) << 32 | _be32(raw, at + 4)  # the sign bit as rows have it
 
 
 def _quote_v4(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.ndarray) -> None:
@@ -112,7 +86,7 @@ def _quote_v4(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.nd
     for source, high, low in ((12, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO),
                               (16, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO)):  # fmt: skip
         key[whole, high] = 0
-        key[whole, low] = MAPPED | _be32(raw, at + source)
+        key[whole, low] = MAPPED | be32_at(raw, at + source)
     _quote_ports(raw, at + (raw[at] & 15).astype(np.int64) * 4, end, whole, key)
 
 
@@ -122,8 +96,8 @@ def _quote_v6(raw: np.ndarray, at: Values, end: Values, chosen: Mask, key: np.nd
     key[whole, schema.ICMP_QUOTED_PROTO] = raw[at + 6]
     for source, high, low in ((8, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO),
                               (24, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO)):  # fmt: skip
-        key[whole, high] = _be64(raw, at + source)
-        key[whole, low] = _be64(raw, at + source + 8)
+        key[whole, high] = be64_at(raw, at + source)
+        key[whole, low] = be64_at(raw, at + source + 8)
     _quote_ports(raw, at + 40, end, whole, key)
 
 
@@ -131,5 +105,5 @@ def _quote_ports(raw: np.ndarray, at: Values, end: Values, whole: Values, key: n
     proto = key[whole, schema.ICMP_QUOTED_PROTO]
     ported = ((proto == TCP) | (proto == UDP)) & (at + 4 <= end)
     at, whole = at[ported], whole[ported]
-    key[whole, schema.ICMP_QUOTED_SPORT] = _be16(raw, at)
-    key[whole, schema.ICMP_QUOTED_DPORT] = _be16(raw, at + 2)
+    key[whole, schema.ICMP_QUOTED_SPORT] = be16_at(raw, at)
+    key[whole, schema.ICMP_QUOTED_DPORT] = be16_at(raw, at + 2)

@@ -19,6 +19,7 @@ from capnet.analysis.core.results import (
     MacVerdict,
     Model,
     Nat,
+    Neighbour,
     Path,
     Point,
     Proxy,
@@ -45,6 +46,7 @@ class Report:
     paths        flows hop by hop: what was changed, how long it took, what was lost
     flows        how many there are, and the biggest
     findings     judgements: name, level, a sentence, evidence, what to do
+    neighbours   who asked for whose MAC address, by ARP or Neighbor Discovery, and who answered
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
     names_at     point → address → name, for addresses that several hosts have
@@ -63,6 +65,7 @@ class Report:
     paths: list[Path] = field(default_factory=list)
     flows: Flows
     findings: list[Finding] = field(default_factory=list)
+    neighbours: list[Neighbour] = field(default_factory=list)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Report:
         top = sorted(self.flows.top, key=order.by_flow_bytes)
         document["flows"] = {"count": plain(self.flows.count), "top": plain(top)}
         document["findings"] = plain(sorted(self.findings, key=order.by_level))
+        document["neighbours"] = plain(self.neighbours)  # in the order of their computation: unanswered ones first
         for name in ("coverage", "names", "names_at", "correlation"):
             document[name] = plain(getattr(self, name))
         if only:
@@ -106,7 +110,7 @@ class Report:
         ]
         for name in SECTIONS:
             count = self.flows.count if name == "flows" else len(getattr(self, name))
-            lines.append(f"  {name:9}{count:8}{self._summary(name)}")
+            lines.append(f"  {name:11}{count:8}{self._summary(name)}")
         return "\n".join(lines) + ">"
 
     def _summary(self, name: str) -> str:
