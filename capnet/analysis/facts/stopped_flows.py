@@ -1,0 +1,63 @@
+"""Stopped flows: flows that reach one point and not the next one, with their hops, for the findings that say why.
+
+Input: the fates of flow chains. Output: one `StoppedFlow` per flow chain that stops, in order of its last hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import host_of
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.fates import STOPS, fates
+
+
+class StoppedFlow(NamedTuple):
+    """One flow chain that stops."""
+
+    row: int  # flow row of its last hop
+    point: int  # of this hop
+    due: int  # point where its packets were due next
+    rank: int  # how that is known (`fate.next_points`)
+    siblings: int  # flows that show it
+
+
+@derived
+def stopped_flows(context: Context) -> list[StoppedFlow]:
+    """The flow chains that stop, in order of their last hops."""
+    outcome = fates(context)
+    stops = np.flatnonzero(outcome.state == STOPS)
+    rows = outcome.last[stops]
+    points = context.flows[rows, schema.FLOW_POINT]
+    columns = (rows, points, outcome.due[stops], outcome.rank[stops], outcome.siblings[stops])
+    return [StoppedFlow(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def are_of_one_host(context: Context, point: int, other: int) -> bool:
+    """Do two points belong to one host, as far as their names tell? True where a name has no host."""
+    host, other_host = (host_of(context.points[number].name) for number in (point, other))
+    return host is None or other_host is None or host == other_host
+
+
+def hop_evidence(context: Context, rows: Iterable[int]) -> list[Evidence]:
+    """First frames of flows at each of their hops, given by their last one; at most MAX_EVIDENCE, each point first."""
+    flows, links = context.flows, flow_links(context)
+    frames: dict[str, list[Evidence]] = {}
+    for last in rows:
+        row, link = last, int(links.before[last])
+        while True:
+            frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            frames.setdefault(frame.point, []).append(frame)
+            if link < 0:
+                break
+            row = int(links.source[link])
+            link = int(links.before[row])
+    share = max(1, MAX_EVIDENCE // max(len(frames), 1))
+    return sorted(frame for of_point in frames.values() for frame in of_point[:share])[:MAX_EVIDENCE]

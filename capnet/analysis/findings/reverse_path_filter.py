@@ -1,0 +1,143 @@
+"""reverse-path-filter: a host drops packets of clients behind a router, because its route to them leaves elsewhere.
+
+Looks at: IPv4 flows from behind a router that arrive at one interface of a host and stop there, where nothing goes back
+to their senders, while a neighbour on the same network reaches the same service through this interface.
+Says: which clients stop where, by which router they came, and which neighbour is served. An error if another interface
+of the host was captured, is in the topology, or sends to these clients; else a warning.
+Wrong when: a firewall accepts the addresses of the local network only.
+Fix: loosen the filter of the interface (`rp_filter` 2), or add a route to the clients by this interface.
+Verify: `nstat -az TcpExtIPReversePathFilter` rises with each attempt; `sysctl net.ipv4.conf.all.rp_filter
+net.ipv4.conf.IFACE.rp_filter` (the higher value counts); `ip route get CLIENT` names another interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import MAPPED, address_value, mac_text
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # every host of the lab has one route to each client
+WITNESS = "pcaps/bridge.pcapng"  # clients on the host's own network only
+EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions")
+
+SAYS = Text(
+    en="{packets:packet} of {clients} (by the router {router}) to {server} end at {point}, where {neighbour} on the "
+    "same network is served: the host refuses senders to whom its route leaves by another interface",
+    zh="",
+)
+FIX = Text(
+    en="`sysctl -w net.ipv4.conf.{interface}.rp_filter=2`, or add a route to {client} by {interface}; `nstat -az "
+    "TcpExtIPReversePathFilter` counts the drops. If it does not rise, look for a firewall rule that accepts the local "
+    "network only",
+    zh="",
+)
+
+MIN_PACKETS = 2  # of one client: a single one may be the last of the capture
+_CARDS = ("parent", "underlay", "unknown")  # roles of interfaces to other hosts
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[int, int], list[StoppedFlow]] = {}
+    for stopped in _from_behind_routers(context):
+        groups.setdefault((stopped.point, int(context.flows[stopped.row, schema.FLOW_SMAC])), []).append(stopped)
+    findings = []
+    for (point, router), flows in sorted(groups.items()):
+        neighbour = _served_neighbour(context, flows)
+        if neighbour and not _lets_others_pass(context, point, router):
+            findings.append(_finding(context, point, router, flows, neighbour))
+    return findings
+
+
+def _from_behind_routers(context: Context) -> Iterator[StoppedFlow]:
+    """IPv4 flows outside of tunnels that stop inside a host, and to whose senders no packet passes their point."""
+    stopped = stopped_flows(context)
+    rows = context.flows[[flow.row for flow in stopped]]
+    is_v4 = (rows[:, schema.FLOW_SRC_HI] == 0) & (rows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
+    is_candidate = is_v4 & (rows[:, schema.FLOW_VIA] == 0) & (rows[:, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    receivers = row_hash(context.flows[:, [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]])
+    is_candidate &= ~is_among(row_hash(rows[:, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]), receivers)
+    for number in np.flatnonzero(is_candidate).tolist():
+        flow, row = stopped[number], rows[number]
+        speaker = speakers(context, flow.point).get(int(row[schema.FLOW_SMAC]))
+        if speaker and source(row) in speaker.forwarded and are_of_one_host(context, flow.point, flow.due):
+            yield flow
+
+
+def _served_neighbour(context: Context, stopped: list[StoppedFlow]) -> str:
+    """An address on the point's own network whose packets to the same service were answered; empty if there is none."""
+    flows, first = context.flows, context.flows[stopped[0].row]
+    service = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    is_served = is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
+    is_served &= (flows[:, [*service, schema.FLOW_DMAC]] == first[[*service, schema.FLOW_DMAC]]).all(axis=1)
+    by_mac = speakers(context, stopped[0].point)
+    for row in np.flatnonzero(is_served).tolist():
+        speaker = by_mac.get(int(flows[row, schema.FLOW_SMAC]))
+        if speaker and source(flows[row]) in speaker.own:
+            return source(flows[row])
+    return ""
+
+
+def _lets_others_pass(context: Context, point: int, router: int) -> bool:
+    """Was a packet that came by this router to this point answered?"""
+    flows = context.flows
+    came = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_SMAC] == router)
+    rows = np.flatnonzero(came & is_answered(context))
+    forwarded = speakers(context, point)[router].forwarded
+    return any(source(flows[row]) in forwarded for row in rows.tolist())
+
+
+def _has_another_way(context: Context, point: int, clients: list[str]) -> bool:
+    """Does the host have another interface to other hosts, as captured or in the topology, or send to the clients?"""
+    flows, host = context.flows, host_of(context.points[point].name)
+    cards = {
+        number
+        for number, other in enumerate(context.points)
+        if number != point and other.role in _CARDS and host is not None and host_of(other.name) == host
+    }
+    is_back = is_one_of(flows[:, schema.FLOW_DST_LO], [address_value(client)[1] for client in clients[:MAX_EVIDENCE]])
+    if cards or is_back.any():
+        return True
+    hosts = context.topology.hosts if context.topology else []
+    return any(
+        sum(any("." in address for address in interface.addresses) for interface in of_host.interfaces) > 1
+        for of_host in hosts
+        if of_host.name == host
+    )
+
+
+def _finding(context: Context, point: int, router: int, stopped: list[StoppedFlow], neighbour: str) -> Finding:
+    flows, rows = context.flows, [flow.row for flow in stopped]
+    clients = sorted({source(flows[row]) for row in rows}, key=address_value)
+    first, name = flows[rows[0]], context.points[point].name
+    port = ports(first)[1]
+    server = destination(first) if port is None else f"{destination(first)}:{port}"
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    interface = name.rpartition("/")[2]
+    return Finding(
+        NAME,
+        "error" if _has_another_way(context, point, clients) else "warning",
+        SAYS.fill(
+            packets=packets, clients=several(clients), router=mac_text(router), server=server, point=name,
+            neighbour=neighbour,
+        ),
+        FIX.fill(interface=interface, client=clients[0]),
+        {
+            "point": name, "router": mac_text(router), "clients": clients[:MAX_EVIDENCE], "server": destination(first),
+            "port": port, "proto": proto_name(int(first[schema.FLOW_PROTO])), "neighbour": neighbour,
+            "packets": packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip
