@@ -1,0 +1,234 @@
+"""stale-conntrack: a host still translates one sender's datagrams to an address that is gone.
+
+Looks at: UDP flows to a translated service that go on in vain, while another sender's datagrams to the same service
+are translated to another address. The host asks by ARP for the old address and gets no reply any more, or tells the
+sender that it is unreachable; or it refuses the one sender's datagrams itself.
+Says: whose datagrams are translated to which address, how many were in vain, and where the others go.
+Wrong when: a load balancer sends them to a backend that is down.
+Fix: delete the connection tracking entry. NAT rules see the first packet of a connection only, and a sender that goes
+on never lets its entry expire; Docker 23 and later deletes such entries when a container starts.
+Verify: `conntrack -L -p udp --orig-port-dst PORT` lists the entry with the old address as the source of replies.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.schema import ArpTable, Values
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.clocks import clocks
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # no container of the scenarios is replaced while another host sends to it
+WITNESS = "pcaps/bridge.pcapng"  # datagrams to a container that lives
+EXPLAINS = ("packet-loss", "stops-between", "arp-unanswered", "published-port-blocked")
+
+SAYS = Text(
+    en="{sender} → {server} (udp) is still translated to {old}, {gone}: {packets:datagram} in vain; {other} is "
+    "translated to {new}",
+    zh="",
+)
+SAYS_HOST = Text(
+    en="{sender} → {server} (udp) is not translated: the host refuses it itself, {packets:datagram} in vain; "
+    "{other} is translated to {new}",
+    zh="",
+)
+NO_REPLY = Text(en="which does not answer ARP any more", zh="")
+UNREACHABLE = Text(en="which {sender} says is unreachable", zh="")
+FIX = Text(
+    en="delete the entry on the host: `conntrack -D -p udp --orig-port-dst {port}` (Docker 23 and later does so when a "
+    "container starts); it would stay as long as {sender} goes on sending from this port",
+    zh="",
+)
+
+MIN_IN_VAIN = 2  # datagrams: one alone may be on its way when the capture ends
+MAX_SUSPECTS = 1000  # flows that are looked at one by one
+MAX_ARP_DELAY_NS = 5_000_000  # a kernel asks for the next hop at once; scheduling may add milliseconds
+
+_SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+class _Suspect(NamedTuple):
+    """A flow in vain: its row, the row it was translated to (-1: not seen), datagrams in vain, others' translation."""
+
+    row: int
+    inside: int
+    packets: int
+    other: int
+    other_inside: int
+
+
+class _Unanswered(NamedTuple):
+    """An address that a host asks for by ARP in vain, and the first frames with which it asks."""
+
+    address: str
+    evidence: list[Evidence]
+
+
+def diagnose(context: Context) -> list[Finding]:
+    findings = []
+    for suspect in _suspects(context):
+        finding = _of_dead_address(context, suspect) or _of_host(context, suspect)
+        if finding:
+            findings.append(finding)
+    return findings
+
+
+def _suspects(context: Context) -> list[_Suspect]:
+    """UDP flows of a service that is translated for others, of which datagrams went nowhere."""
+    flows, links = context.flows, flow_links(context)
+    source_rows, target_rows = flows[links.source], flows[links.target]
+    is_dnat = (source_rows[:, _DESTINATION] != target_rows[:, _DESTINATION]).any(axis=1)
+    is_dnat &= source_rows[:, schema.FLOW_PROTO] == UDP
+    is_dnat &= source_rows[:, schema.FLOW_POINT] != target_rows[:, schema.FLOW_POINT]
+    dnats = np.flatnonzero(is_dnat)
+    if not len(dnats):
+        return []
+    services = row_hash(flows[:, _SERVICE])
+    is_candidate = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_PACKETS] >= MIN_IN_VAIN)
+    is_candidate &= is_among(services, services[links.source[dnats]])
+    in_vain = np.where(links.after >= 0, links.missing[links.after], flows[:, schema.FLOW_PACKETS])
+    in_vain[(links.after < 0) & is_answered(context)] = 0
+    suspects = []
+    for row in np.flatnonzero(is_candidate & (in_vain >= MIN_IN_VAIN))[:MAX_SUSPECTS].tolist():
+        link = int(links.after[row])
+        inside = int(links.target[link]) if link >= 0 else -1
+        if inside >= 0 and not is_dnat[link]:
+            continue
+        other = _other_translation(context, dnats[services[links.source[dnats]] == services[row]], row, inside)
+        if other >= 0:
+            ends = int(links.source[other]), int(links.target[other])
+            suspects.append(_Suspect(row, inside, int(in_vain[row]), *ends))
+    return suspects
+
+
+def _other_translation(context: Context, dnats: Values, row: int, inside: int) -> int:
+    """The first of these links by which another flow is translated to another address, after the row's own; else -1."""
+    flows, links = context.flows, flow_links(context)
+    for link in dnats.tolist():
+        target = int(links.target[link])
+        if links.source[link] == row:
+            continue
+        is_elsewhere = inside < 0 or (flows[target, _DESTINATION] != flows[inside, _DESTINATION]).any()
+        is_later = inside < 0 or flows[target, schema.FLOW_LAST] > flows[inside, schema.FLOW_LAST]
+        if is_elsewhere and is_later:
+            return int(link)
+    return -1
+
+
+def _of_dead_address(context: Context, suspect: _Suspect) -> Finding | None:
+    """The finding if the address that the flow is translated to is gone."""
+    flows = context.flows
+    errors = [error for error in _errors_about(context, suspect.row) if not error.is_refused_datagram]
+    asked = _unanswered_address(context, suspect, bool(errors))
+    if asked is None and not (errors and suspect.inside >= 0):
+        return None
+    old = asked.address if asked else destination(flows[suspect.inside])
+    gone = NO_REPLY.fill() if asked else UNREACHABLE.fill(sender=errors[0].sender)
+    return _finding(context, suspect, SAYS, old, gone, [*(asked.evidence if asked else []), *_frames(errors)])
+
+
+def _of_host(context: Context, suspect: _Suspect) -> Finding | None:
+    """The finding if the host takes the flow for its own and refuses it."""
+    errors = [error for error in _errors_about(context, suspect.row) if error.is_refused_datagram]
+    refused = sum(error.packets for error in errors)
+    others = [error for error in _errors_about(context, suspect.other) if error.is_refused_datagram]
+    if suspect.inside >= 0 or refused < MIN_IN_VAIN or others:
+        return None
+    return _finding(context, suspect, SAYS_HOST, "", "", _frames(errors))
+
+
+def _errors_about(context: Context, row: int) -> list[IcmpError]:
+    """ICMP errors that quote a datagram of this flow."""
+    flow = context.flows[row]
+    ends = source(flow), int(flow[schema.FLOW_SPORT]), destination(flow), int(flow[schema.FLOW_DPORT])
+    return [error for error in icmp_errors(context) if error.quoted.proto == UDP and error.quoted[1:] == ends]
+
+
+def _frames(errors: list[IcmpError]) -> list[Evidence]:
+    return [frame for error in errors for frame in error.evidence]
+
+
+def _unanswered_address(context: Context, suspect: _Suspect, is_unreachable: bool) -> _Unanswered | None:
+    """The address that the host asks for in vain in order to deliver the suspect's datagrams.
+
+    The flow's own translation names it. Without one, it is asked for at the point where others are translated, by
+    their sender, when a datagram of the flow came; or, if ICMP says "unreachable", at any time.
+    """
+    flows, arps = context.flows, context.arps
+    at = suspect.inside if suspect.inside >= 0 else suspect.other_inside
+    point, mac = int(flows[at, schema.FLOW_POINT]), int(flows[at, schema.FLOW_SMAC])
+    requests = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_OPERATION] == ARP_REQUEST)
+    requests &= (arps[:, schema.ARP_SENDER_MAC] == mac) & (mac > 0)
+    for request in arps[requests].tolist():
+        target, last = request[schema.ARP_TARGET_LO], request[schema.ARP_LAST]
+        if suspect.inside >= 0:
+            is_asked = target == flows[at, schema.FLOW_DST_LO] and last > flows[at, schema.FLOW_LAST]
+        else:
+            is_asked = target != flows[at, schema.FLOW_DST_LO]
+            is_asked = is_asked and (is_unreachable or _follows_datagram(context, suspect.row, point, request))
+        if is_asked and not _has_replied(arps, point, target, last):
+            everywhere = (arps[:, [schema.ARP_SENDER_MAC, schema.ARP_TARGET_LO]] == (mac, target)).all(axis=1)
+            rows = arps[everywhere & (arps[:, schema.ARP_OPERATION] == ARP_REQUEST)].tolist()
+            frames = [context.evidence(row[schema.ARP_POINT], row[schema.ARP_FIRST_FRAME]) for row in rows]
+            return _Unanswered(address_text(0, target), frames)
+    return None
+
+
+def _has_replied(arps: ArpTable, point: int, address: int, since: int) -> bool:
+    """Did an address answer ARP at a point at this time or later?"""
+    replies = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_OPERATION] == ARP_REPLY)
+    return bool((replies & (arps[:, schema.ARP_SENDER_LO] == address) & (arps[:, schema.ARP_LAST] >= since)).any())
+
+
+def _follows_datagram(context: Context, row: int, point: int, request: list[int]) -> bool:
+    """Was the first or the last of these requests sent as soon as a datagram of the flow came?"""
+    of_flow = context.observations[context.observations[:, schema.OBS_FLOW] == row]
+    times = clocks(context).observation_times(context, of_flow)
+    asked = np.array([request[schema.ARP_FIRST], request[schema.ARP_LAST]])
+    asked = clocks(context).correct_times(asked, np.full(2, clocks(context).of_point[point]))
+    delays = asked[:, None] - times[None, :]
+    return bool(((delays >= 0) & (delays <= MAX_ARP_DELAY_NS)).any())
+
+
+def _finding(context: Context, suspect: _Suspect, text: Text, old: str, gone: str, evidence: list[Evidence]) -> Finding:
+    flows = context.flows
+    row, other = flows[suspect.row], flows[suspect.other]
+    sender, server, other_sender = (
+        _end(source(row), row[schema.FLOW_SPORT]), _end(destination(row), row[schema.FLOW_DPORT]),
+        _end(source(other), other[schema.FLOW_SPORT]),
+    )  # fmt: skip
+    new = destination(flows[suspect.other_inside])
+    hops = [suspect.row, suspect.other_inside]
+    frames = {context.flow_evidence(hop, int(flows[hop, schema.FLOW_FIRST_FRAME])) for hop in hops}
+    return Finding(
+        NAME,
+        "error",
+        text.fill(
+            sender=sender, server=server, old=old, gone=gone, packets=suspect.packets, other=other_sender, new=new
+        ),
+        FIX.fill(port=int(row[schema.FLOW_DPORT]), sender=source(row)),
+        {
+            "sender": sender, "server": server, "translated_to": old or None, "packets": suspect.packets,
+            "other_sender": other_sender, "others_translated_to": new,
+        },
+        sorted({*frames, *evidence})[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
