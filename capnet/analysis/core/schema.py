@@ -111,7 +111,14 @@ ARP_PACKETS = 9
 ARP_FIRST_FRAME = 10
 ARP_ETH_SOURCE = 11  # Ethernet source of the first one
 ARP_ETH_DESTINATION = 12  # its Ethernet destination: a group, or the one station that it is for
-ARP_WIDTH = 13
+ARP_WINDOW = 13  # ns, when the current window of WINDOW_NS began
+ARP_WINDOW_PACKETS = 14  # so far
+ARP_BURST = 15  # the most packets of one window
+ARP_BURST_FIRST = 16  # ns, when that window began
+ARP_BURST_LAST = 17  # ns, its last packet
+ARP_WIDTH = 18
+
+WINDOW_NS = 1_000_000_000  # RFC 1122 section 2.3.2.1 allows one request a second for an address
 
 # -- Neighbor Discovery (RFC 4861): who solicited whom, who advertised, at one point ----------------------
 ND_POINT = 0

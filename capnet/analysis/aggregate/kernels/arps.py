@@ -1,10 +1,11 @@
-"""Counts ARP: who asked for whom, and who answered."""
+"""Counts ARP: who asked for whom, who answered, and the most equal packets within one window of time."""
 
 from __future__ import annotations
 
 from capnet.analysis.aggregate.kernels.hash_table import insert, lookup
 from capnet.analysis.core import schema
 from capnet.jit.arrays import Int64Array
+from capnet.jit.inline import inline
 from capnet.jit.kernel import kernel
 from capnet.wire import fields
 
@@ -26,9 +27,26 @@ def count_arps(rows: Int64Array, n: int, base: int, index: Int64Array, arps: Int
         row = lookup(index, arps, schema.ARP_WIDTH, schema.ARP_KEY, key)
         if row < 0:
             row = insert(index, row, arps, schema.ARP_WIDTH, schema.ARP_KEY, key)
-            arps[row * schema.ARP_WIDTH + schema.ARP_FIRST] = rows[r + fields.TIME]
-            arps[row * schema.ARP_WIDTH + schema.ARP_FIRST_FRAME] = rows[r + fields.FRAME]
-            arps[row * schema.ARP_WIDTH + schema.ARP_ETH_SOURCE] = rows[r + fields.SMAC]
-            arps[row * schema.ARP_WIDTH + schema.ARP_ETH_DESTINATION] = rows[r + fields.DMAC]
-        arps[row * schema.ARP_WIDTH + schema.ARP_LAST] = rows[r + fields.TIME]
-        arps[row * schema.ARP_WIDTH + schema.ARP_PACKETS] += 1
+            a = row * schema.ARP_WIDTH
+            arps[a + schema.ARP_FIRST] = rows[r + fields.TIME]
+            arps[a + schema.ARP_FIRST_FRAME] = rows[r + fields.FRAME]
+            arps[a + schema.ARP_ETH_SOURCE] = rows[r + fields.SMAC]
+            arps[a + schema.ARP_ETH_DESTINATION] = rows[r + fields.DMAC]
+            arps[a + schema.ARP_WINDOW] = rows[r + fields.TIME]
+        a = row * schema.ARP_WIDTH
+        arps[a + schema.ARP_LAST] = rows[r + fields.TIME]
+        arps[a + schema.ARP_PACKETS] += 1
+        count_burst(rows[r + fields.TIME], arps, a)
+
+
+@inline
+def count_burst(time: int, arps: Int64Array, a: int) -> None:
+    """Count a packet in the window of its row at `arps[a:]`, and keep the fullest window."""
+    if time - arps[a + schema.ARP_WINDOW] >= schema.WINDOW_NS:
+        arps[a + schema.ARP_WINDOW] = time
+        arps[a + schema.ARP_WINDOW_PACKETS] = 0
+    arps[a + schema.ARP_WINDOW_PACKETS] += 1
+    if arps[a + schema.ARP_WINDOW_PACKETS] > arps[a + schema.ARP_BURST]:
+        arps[a + schema.ARP_BURST] = arps[a + schema.ARP_WINDOW_PACKETS]
+        arps[a + schema.ARP_BURST_FIRST] = arps[a + schema.ARP_WINDOW]
+        arps[a + schema.ARP_BURST_LAST] = time

@@ -1,0 +1,162 @@
+"""broadcast-storm: one broadcast or multicast frame comes again and again, as in a loop of bridges.
+
+Looks at: ARP packets with the same sender, target and operation, and IP packets to a group with the same digest and
+TTL: at least 50 in one second at one point, of IP five of them within 10 ms. Not: copies that all come within 10 ms,
+as a mirror port makes them, unless there are hundreds; multicast UDP without IP identification, which a program may
+send so itself; points without Ethernet headers, as `any` shows a frame at each interface.
+Says: which frame, how often in which time, at which point; whether its own sender gets it back.
+Wrong when: a test program floods the network with equal frames.
+Fix: take out the second link between two bridges or switches, or turn the spanning tree protocol on.
+Verify: `bridge fdb show` shows a MAC move from port to port; the kernel logs "received packet on … with own address as
+source address".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import repeated_in_flow
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ARP_REQUEST, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # no scenario links two bridges twice
+WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice
+EXPLAINS = ("arp-unanswered", "duplicate-observation", "packet-loss")
+
+SAYS = Text(
+    en="the same {what} of {sender} came {packets:time} in {seconds} s at {point}{back}{more}: bridges or switches "
+    "form a loop",
+    zh="",
+)
+BACK = Text(en=", the sender's own interface", zh="")
+MORE = Text(en=", and {frames:other frame} likewise", zh="")
+FIX = Text(
+    en="take out the second link between the two bridges or switches, or turn the spanning tree protocol on "
+    "(`ip link set BRIDGE type bridge stp_state 1`)",
+    zh="",
+)
+
+MIN_COPIES = 50  # in one second: ARP repeats once a second (RFC 1122 section 2.3.2.1), beacons of lights 44 times
+MIN_COPIES_AT_ONCE, AT_ONCE_NS = 5, 10_000_000  # a beacon every 20 ms or more comes once in this time
+MIN_LASTING_NS, MIN_BRIEF_COPIES = 10_000_000, 500  # a mirror of several ports copies a frame once for each, and ends
+MAX_STORMS = 10_000  # rows of ARP and observations that are looked at one by one
+BROADCAST = 0xFFFFFFFFFFFF
+
+
+class _Storm(NamedTuple):
+    """A frame that came again and again at a point: how often, from when to when (ns), and one of its frames."""
+
+    packets: int
+    point: int
+    first: int
+    last: int
+    frame: int
+    mac: int
+    what: str
+    sender: str
+
+
+def diagnose(context: Context) -> list[Finding]:
+    storms = sorted((storm for storm in (*_of_arp(context), *_of_ip(context)) if _lasts(storm)), reverse=True)
+    if not storms:
+        return []
+    worst = storms[0]
+    others = len({(storm.mac, storm.what, storm.sender) for storm in storms}) - 1
+    is_back = worst.point in interface_points(context).get(worst.mac, ())
+    return [
+        Finding(
+            NAME,
+            "error",
+            SAYS.fill(
+                what=worst.what, sender=worst.sender, packets=worst.packets,
+                seconds=f"{(worst.last - worst.first) / 1e9:.2g}", point=context.points[worst.point].name,
+                back=BACK.fill() if is_back else "", more=MORE.fill(frames=others) if others else "",
+            ),
+            FIX.fill(),
+            {
+                "points": sorted({context.points[storm.point].name for storm in storms}),
+                "sender": worst.sender, "packets": worst.packets, "frames": others + 1,
+            },
+            _evidence(context, storms),
+        )
+    ]  # fmt: skip
+
+
+def _lasts(storm: _Storm) -> bool:
+    return storm.last - storm.first >= MIN_LASTING_NS or storm.packets >= MIN_BRIEF_COPIES
+
+
+def _of_arp(context: Context) -> Iterator[_Storm]:
+    table = context.arps
+    mac = table[:, schema.ARP_ETH_DESTINATION]  # replies go to one station: as many as there are copies of the request
+    rows = table[(table[:, schema.ARP_BURST] >= MIN_COPIES) & (mac > 0) & (mac >> 40 & 1 == 1)]
+    for row in rows[:MAX_STORMS].tolist():
+        yield _Storm(
+            row[schema.ARP_BURST], row[schema.ARP_POINT], row[schema.ARP_BURST_FIRST], row[schema.ARP_BURST_LAST],
+            row[schema.ARP_FIRST_FRAME], row[schema.ARP_SENDER_MAC],
+            "ARP request" if row[schema.ARP_OPERATION] == ARP_REQUEST else "ARP reply",
+            address_text(0, row[schema.ARP_SENDER_LO]),
+        )  # fmt: skip
+
+
+def _of_ip(context: Context) -> Iterator[_Storm]:
+    observations = repeated_in_flow(context, context.observations)
+    observations = observations[_is_to_group(context)[observations[:, schema.OBS_FLOW]]]
+    is_unnamed = _is_multicast_udp(context)[observations[:, schema.OBS_FLOW]]
+    is_unnamed &= (observations[:, schema.OBS_FROM] >> 16 == 0) | _is_ipv6(context)[observations[:, schema.OBS_FLOW]]
+    observations = observations[~is_unnamed]
+    key = observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TTL]]
+    time = observations[:, schema.OBS_TIME]
+    starts = np.flatnonzero(np.append(True, (key[1:] != key[:-1]).any(axis=1))[: len(key)])
+    sizes = np.diff(np.append(starts, len(key)))
+    is_many = sizes >= MIN_COPIES
+    for start, size in list(zip(starts[is_many].tolist(), sizes[is_many].tolist(), strict=True))[:MAX_STORMS]:
+        times = time[start : start + size]
+        in_a_second = np.searchsorted(times, times + schema.WINDOW_NS) - np.arange(size)
+        at_once = np.searchsorted(times, times + AT_ONCE_NS) - np.arange(size)
+        best = int(np.argmax(in_a_second))
+        packets = int(in_a_second[best])
+        if packets < MIN_COPIES or int(at_once.max()) < MIN_COPIES_AT_ONCE:
+            continue
+        row = int(observations[start, schema.OBS_FLOW])
+        flow = context.flows[row]
+        yield _Storm(
+            packets, int(flow[schema.FLOW_POINT]), int(times[best]), int(times[best + packets - 1]),
+            int(observations[start + best, schema.OBS_FRAME]), int(flow[schema.FLOW_SMAC]),
+            f"{proto_name(int(flow[schema.FLOW_PROTO]))} packet", source(flow),
+        )  # fmt: skip
+
+
+def _is_to_group(context: Context) -> FlowMask:
+    mac = context.flows[:, schema.FLOW_DMAC]
+    return (mac > 0) & (mac >> 40 & 1 == 1)
+
+
+def _is_multicast_udp(context: Context) -> FlowMask:
+    flows = context.flows
+    return (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DMAC] != BROADCAST)
+
+
+def _is_ipv6(context: Context) -> FlowMask:
+    return context.flows[:, schema.FLOW_DST_HI] != 0
+
+
+def _evidence(context: Context, storms: list[_Storm]) -> list[Evidence]:
+    """The first frames of the worst storms, of each point at least one."""
+    by_point: dict[int, _Storm] = {}
+    for storm in storms:
+        by_point.setdefault(storm.point, storm)
+    frames = [context.evidence(storm.point, storm.frame) for storm in (*by_point.values(), *storms)]
+    return sorted(set(frames[:MAX_EVIDENCE]))
