@@ -24,7 +24,7 @@ def derived(compute: Callable[Concatenate[Context, P], R]) -> Callable[Concatena
 
     @wraps(compute)
     def result(context: Context, *args: P.args, **kwargs: P.kwargs) -> R:
-        key: Any = (compute, args, *sorted(kwargs.items()))
+        key: Any = (compute, args, *sorted(kwargs.items())) if kwargs else (compute, args)
         if key not in context.derived:
             context.derived[key] = compute(context, *args, **kwargs)
         kept: R = context.derived[key]

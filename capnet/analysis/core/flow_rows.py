@@ -121,10 +121,12 @@ def replies(context: Context) -> PerFlow:
     if has_other_id.any():
         flows = flows.copy()
         flows[has_other_id, schema.FLOW_VIA_VNI] = ABSENT
-    candidates = _reply_candidates(*(row_hash(flows[:, columns]) for columns in (_SOURCE, _DESTINATION, _PLACE)))
+    # Columns are read several times: contiguous ones stay in the processor's cache, a flow row is wide.
+    source, destination, place = (flows.T[columns] for columns in (_SOURCE, _DESTINATION, _PLACE))
+    candidates = _reply_candidates(*(row_hash(columns.T) for columns in (source, destination, place)))
     is_reply = np.ones(len(flows), dtype=bool)
-    for column, opposite in zip(_SOURCE + _DESTINATION + _PLACE, _DESTINATION + _SOURCE + _PLACE, strict=True):
-        is_reply &= flows[candidates, column] == flows[:, opposite]
+    for column, opposite in zip((*source, *destination, *place), (*destination, *source, *place), strict=True):
+        is_reply &= column[candidates] == opposite
     return np.where(is_reply, candidates, -1)
 
 

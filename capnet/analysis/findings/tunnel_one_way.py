@@ -58,13 +58,14 @@ class _TunnelKey(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
+    candidates = [tunnel for tunnel in tunnel_facts(context) if tunnel.one_way and tunnel.frames >= MIN_FRAMES]
+    if not candidates:
+        return []  # the rest looks at all flows
     senders, mirrors = _senders(context), _mirrors(context)
     one_way = {
         _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
-        for tunnel in tunnel_facts(context)
-        if tunnel.one_way
-        and tunnel.frames >= MIN_FRAMES
-        and len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
+        for tunnel in candidates
+        if len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
         and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors
     }
     return [
