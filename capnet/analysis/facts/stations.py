@@ -25,10 +25,15 @@ _ON_A_HOST = {"bridge", "veth", "container"}
 def station_facts(context: Context) -> list[Station]:
     """Stations in order of their first frame."""
     nat_addresses = addresses_set_by_nat(context)
-    return [_fact(context, speaker, nat_addresses) for speaker in speakers(context).values()]
+    interfaces = _topology_interfaces(context)
+    return [
+        _fact(context, speaker, nat_addresses, interfaces.get(speaker.mac, []))
+        for speaker in speakers(context).values()
+    ]
 
 
-def _fact(context: Context, speaker: Speaker, nat_addresses: set[str]) -> Station:
+def _fact(context: Context, speaker: Speaker, nat_addresses: set[str], interfaces: list[_TopologyInterface]) -> Station:
+    """The station of a MAC; `interfaces`: those of the topology that have the MAC."""
     is_group = is_multicast_mac(speaker.mac)
     addresses = speaker.received if is_group else speaker.own or speaker.forwarded or speaker.ambiguous
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
@@ -42,25 +47,24 @@ def _fact(context: Context, speaker: Speaker, nat_addresses: set[str]) -> Statio
     return Station(
         mac=mac_text(speaker.mac),
         ips=ips,
-        names=_names(context, speaker.mac, ips, addresses is not speaker.forwarded),
+        names=_names(context, interfaces, ips, addresses is not speaker.forwarded),
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
-        kind="multicast" if is_group else _kind(context, speaker),
+        kind="multicast" if is_group else _kind(context, speaker, interfaces),
     )
 
 
-def _names(context: Context, mac: int, ips: list[str], owns_ips: bool) -> list[str]:
+def _names(context: Context, interfaces: list[_TopologyInterface], ips: list[str], owns_ips: bool) -> list[str]:
     """Names of its addresses, or of the MAC in the topology; of a MAC that only forwards, the other way round."""
     by_address = {context.names[ip] for ip in ips if ip in context.names}
-    by_mac = {interface.name for interface in _topology_interfaces(context).get(mac, ())}
+    by_mac = {interface.name for interface in interfaces}
     return sorted((by_address or by_mac) if owns_ips else (by_mac or by_address))
 
 
-def _kind(context: Context, speaker: Speaker) -> str:
+def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
     """`Station.kind` by the topology, else by the roles of the points at which the MAC was seen."""
-    topology_kinds = {interface.kind for interface in _topology_interfaces(context).get(speaker.mac, ())}
-    if len(topology_kinds) == 1:
-        return topology_kinds.pop()
+    if len({interface.kind for interface in interfaces}) == 1:
+        return interfaces[0].kind
     own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
     roles = {context.points[point].role for point in speaker.sending_points}
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)

@@ -12,12 +12,13 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import PurePath
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Flow, Input, Nat, Path
 
 Document: TypeAlias = dict[str, Any]
 
+_TIMES = ("first", "last", "time")
 _PORTLESS = ("icmp", "icmpv6")  # told apart by the echo identifier instead
 
 
@@ -71,16 +72,18 @@ class Plain:
         return _number(value)
 
     def _fact(self, fact: Any) -> Document:
-        values: Document = {name: getattr(fact, name) for name in _names(type(fact))}  # type: ignore[arg-type]
-        for key in ("first", "last", "time"):
-            if values.get(key) is not None:
+        kind = _kind(type(fact))  # type: ignore[arg-type]
+        values: Document = {name: getattr(fact, name) for name in kind.names}
+        for key in kind.times:
+            if values[key] is not None:
                 values[key] = iso_time(values[key])
-        if "file" in values:
+        if kind.has_file:
             values["file"] = self.files.get(values["file"]) or PurePath(values["file"]).name
-        if "evidence" in values:
+        if kind.has_evidence:
             values["evidence"] = _earliest(values["evidence"])
         document = {key: value if type(value) in _AS_IT_IS else self(value) for key, value in values.items()}
-        _identify(fact, document)
+        if kind.may_have_id:
+            _identify(fact, document)
         return document
 
 
@@ -93,9 +96,21 @@ def _number(value: Any) -> Any:
     return value if isinstance(value, bool | int) else str(value)
 
 
+class _Kind(NamedTuple):
+    """What is the same for all facts of one class."""
+
+    names: tuple[str, ...]  # of its fields
+    times: tuple[str, ...]  # those that are nanoseconds of a clock
+    has_file: bool
+    has_evidence: bool
+    may_have_id: bool
+
+
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _kind(fact_class: Any) -> _Kind:
+    names = tuple(field.name for field in fields(fact_class))
+    times = tuple(name for name in names if name in _TIMES)
+    return _Kind(names, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow))
 
 
 def _identify(fact: Any, document: Document) -> None:
