@@ -35,6 +35,7 @@ class Packet:
     ack: int = 0
     flags: int = ACK
     tsval: int | None = None
+    mss: int | None = None  # TCP option of a SYN
     icmp: tuple[int, int] = (8, 0)
     echo: int = 0  # ICMP identifier; of GRE the key, of ESP the SPI
     smac: str = "02:00:00:00:00:01"
@@ -80,7 +81,8 @@ class Packet:
     def body(self) -> bytes:
         """What IP carries, whole."""
         if self.proto == "tcp":
-            options = b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
+            options = b"" if self.mss is None else struct.pack(">BBH", 2, 4, self.mss)
+            options += b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
             head = struct.pack(
                 ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,
                 (5 + len(options) // 4) << 4, self.flags, 502, self.checksum, 0,

@@ -50,12 +50,11 @@ def decode(
     """Decode records `first` to `count` into `rows`; each row begins as a copy of `blank` (`fields.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
-    `out` = next record, number of rows, union of their LAYERS; whether any has a REASON, is from port 53, may be an
-    ICMP error.
+    `out` = next record, rows, union of their LAYERS; whether any has a REASON, port 53, may be an ICMP error, has SYN.
     """
     n = 0
     layers = 0
-    has_reason = has_dns = has_icmp_error = 0
+    has_reason = has_dns = has_icmp_error = has_syn = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -85,8 +84,10 @@ def decode(
             n += 1
             layers |= rows[r + fields.LAYERS]
             has_reason |= rows[r + fields.REASON]
-            if rows[r + fields.SPORT] == numbers.PORT_DNS:
+            if rows[r + fields.SPORT] == numbers.PORT_DNS or rows[r + fields.DPORT] == numbers.PORT_DNS:
                 has_dns = 1
+            if rows[r + fields.TCP_FLAGS] > 0:
+                has_syn |= rows[r + fields.TCP_FLAGS] & numbers.TCP_SYN
             if 0 < rows[r + fields.ICMP_TYPE] <= numbers.ICMP_PARAMETER_PROBLEM and rows[r + fields.ICMP_ID] < 0:
                 has_icmp_error = 1  # perhaps: no error of either version has a larger type
             if rows[r + fields.PAYLOAD_AT] >= 0:
@@ -113,6 +114,7 @@ def decode(
     out[3] = has_reason
     out[4] = has_dns
     out[5] = has_icmp_error
+    out[6] = has_syn
 
 
 @inline

@@ -21,9 +21,10 @@ from capnet.analysis.aggregate.kernels.flows import FLOW_SCRATCH, count_rows, ha
 from capnet.analysis.aggregate.kernels.stations import add_stations
 from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
-from capnet.analysis.aggregate.payload.dns import DnsAnswers
+from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
+from capnet.analysis.aggregate.payload.syns import Syns
 from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
@@ -50,10 +51,11 @@ class Aggregator:
     def __init__(self, machine: Machine, budget: int = MAX_OBSERVATIONS) -> None:
         self.machine = machine
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
-        self.dns = DnsAnswers()
+        self.dns = DnsSample()
         self.checksums = ChecksumSample()
         self.icmp_errors = IcmpErrors()
         self.nd = NeighborDiscovery()
+        self.syns = Syns()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -82,6 +84,7 @@ class Aggregator:
         self.checksums.add(block, base)
         self.icmp_errors.add(block, base)
         self.nd.add(block, base)
+        self.syns.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

@@ -89,7 +89,7 @@ class ObservationSample:
         ):
             first[:, column] = flows[flow_rows, flow_column]
         first[:, schema.OBS_FLOW] = first[:, schema.OBS_SEQ] = flow_rows
-        first[:, schema.OBS_FROM] = -1
+        first[:, schema.OBS_FROM] = first[:, schema.OBS_CONTROL] = -1
         return np.concatenate([observed, first])
 
 

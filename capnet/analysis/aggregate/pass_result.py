@@ -43,10 +43,11 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         sample_share=aggregator.sample_share,
         names=names,
         totals={"addresses": addresses, "arps": len(aggregator.arps), "tunnels": len(tunnels)},
-        dns_failures=aggregator.dns.failures,
+        dns=aggregator.dns.messages,
         checksums=aggregator.checksums.by_point,
         icmp_errors=aggregator.icmp_errors.table,
         nd=aggregator.nd.table,
+        syns=aggregator.syns.table,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.payload import Checksums, DnsFailureKey, DnsFailures
+from capnet.analysis.core.payload import Checksums, DnsMessages
 from capnet.analysis.core.results import Evidence, Point
 from capnet.analysis.core.schema import (
     ArpTable,
@@ -17,6 +17,7 @@ from capnet.analysis.core.schema import (
     NdTable,
     Observations,
     StationTable,
+    SynTable,
     TunnelTable,
 )
 from capnet.topology import Topology
@@ -36,10 +37,11 @@ class Context:
     sample_share: float = 1.0  # share of digests observed; 1.0 = every packet is compared
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
     totals: dict[str, int] = field(default_factory=dict)  # `addresses`, `arps`, `tunnels`: rows before limits
-    dns_failures: dict[DnsFailureKey, DnsFailures] = field(default_factory=dict)
+    dns: DnsMessages = field(default_factory=DnsMessages)
     checksums: dict[int, Checksums] = field(default_factory=dict)  # by point
     icmp_errors: IcmpErrorTable = field(default_factory=lambda: np.zeros((0, schema.ICMP_WIDTH), dtype=np.int64))
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
+    syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

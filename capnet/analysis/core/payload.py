@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import numpy as np
 
-class DnsFailureKey(NamedTuple):
-    """Answers that are counted together."""
-
-    point: int
-    code: int  # RFC 1035 section 4.1.1: RCODE
-    name: str  # "" where it is not known
+from capnet.analysis.core import schema
+from capnet.analysis.core.schema import DnsTable
 
 
 @dataclass(eq=False, repr=False)
-class DnsFailures:
-    """Answers with one result code about one name, at one point."""
+class DnsMessages:
+    """DNS messages, and the names that column DNS_NAME of their table counts."""
 
-    count: int = 0
-    frames: list[int] = field(default_factory=list)  # the first ones
-    servers: set[str] = field(default_factory=set)  # addresses of those that answered
+    table: DnsTable = field(default_factory=lambda: np.zeros((0, schema.DNS_WIDTH), dtype=np.int64))
+    names: list[str] = field(default_factory=list)  # in small letters, without the final dot
 
 
 @dataclass(eq=False, repr=False)

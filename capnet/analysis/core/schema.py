@@ -17,6 +17,8 @@ StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
 ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
 NdTable: TypeAlias = Annotated[np.ndarray, "(messages, ND_WIDTH)"]
 IcmpErrorTable: TypeAlias = Annotated[np.ndarray, "(messages, ICMP_WIDTH)"]
+DnsTable: TypeAlias = Annotated[np.ndarray, "(messages, DNS_WIDTH)"]
+SynTable: TypeAlias = Annotated[np.ndarray, "(SYNs, SYN_WIDTH)"]
 TunnelTable: TypeAlias = Annotated[np.ndarray, "(tunnels, TUNNEL_WIDTH)"]
 Observations: TypeAlias = Annotated[np.ndarray, "(observations, OBS_WIDTH)"]
 FlowRow: TypeAlias = Annotated[np.ndarray, "(FLOW_WIDTH,), one row of the flow table"]
@@ -188,7 +190,8 @@ OBS_SEQ = 6  # order of arrival in the whole input, breaks ties of time
 # Which octets it carries, so that packets which are cut differently at two points can be compared:
 OBS_FROM = 7  # TCP: raw sequence number; else IP identification << 16 | fragment offset; later fragments of TCP: -1
 OBS_BYTES = 8  # TCP: payload, SYN and FIN count 1 each; else the octets of IP payload
-OBS_WIDTH = 9
+OBS_CONTROL = 9  # TCP: flags << 48 | window << 32 | raw acknowledgment number; else -1
+OBS_WIDTH = 10
 
 # -- ICMP errors: one message about one packet, at one point, however often ----------------------------------
 ICMP_POINT = 0
@@ -217,3 +220,36 @@ ICMP_FIRST_FRAME = 20
 ICMP_FIRST = 21
 ICMP_LAST = 22
 ICMP_WIDTH = 23
+
+# -- DNS: one message over UDP at one point -----------------------------------------------------------------
+DNS_POINT = 0
+DNS_VIA = 1
+DNS_VIA_VNI = 2
+DNS_SRC_HI = 3
+DNS_SRC_LO = 4
+DNS_DST_HI = 5
+DNS_DST_LO = 6
+DNS_SPORT = 7
+DNS_DPORT = 8
+DNS_FRAME = 9
+DNS_TIME = 10
+DNS_ID = 11
+DNS_FLAGS = 12  # RFC 1035 section 4.1.1, 16 bits from QR to RCODE
+DNS_ANSWERS = 13  # ANCOUNT
+DNS_QTYPE = 14  # -1 where the question was cut
+DNS_NAME = 15  # of the question, index of the list of names; -1 where there is none
+DNS_WIDTH = 16
+
+# -- SYNs: what each end of a TCP connection announces, at one point ------------------------------------------
+SYN_POINT = 0
+SYN_VIA = 1
+SYN_VIA_VNI = 2
+SYN_SRC_HI = 3
+SYN_SRC_LO = 4
+SYN_DST_HI = 5
+SYN_DST_LO = 6
+SYN_SPORT = 7
+SYN_DPORT = 8
+SYN_FRAME = 9
+SYN_MSS = 10  # octets, 0 without the option
+SYN_WIDTH = 11

@@ -1,10 +1,11 @@
 """dns-failure: a name was not resolved.
 
-Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); queries to a server that answers no query,
-a second or more before the capture ended.
-Says: which name, and what the name server answered; or which server does not answer.
-Wrong when: the answer took a way that was not captured, or the query was repeated over TCP. "No such name" is often
-right: a search list asks for several names before the one that exists.
+Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); questions to a server that answers no
+question, a second or more before the capture ended. An answer counts from whichever address it comes, if it goes to the
+client's port with the id of the question.
+Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
+tried count with the name behind them (`dns-search-storm`).
+Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
 and the servers that it asks.
 Verify: `nsenter -t PID -n dig @SERVER NAME`.
@@ -14,21 +15,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
-from capnet.analysis.core.payload import DnsFailures
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import (
-    FLOW_DPORT,
-    FLOW_FIRST,
-    FLOW_FIRST_FRAME,
-    FLOW_PACKETS,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_SPORT,
-)
+from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, failed_answers
+from capnet.analysis.facts.transport.dns_search import searched_names
 from capnet.wire.numbers import PORT_DNS, UDP
 
 NAME = finding_name(__name__)
@@ -45,7 +41,6 @@ ANSWERED_FIX = Text(en="check the name server itself, and whom it asks in turn",
 SILENT = Text(en="{server} did not answer {queries:question} of {clients}", zh="")
 SILENT_FIX = Text(en="check that the name server is up and that UDP port 53 is open both ways", zh="")
 
-NO_SUCH_NAME = 3
 _CODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
 MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a query
 MAX_NAMES = 20  # that have a finding of their own
@@ -58,22 +53,29 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _failed_names(context: Context) -> list[Finding]:
-    failures: dict[tuple[int, str], dict[int, DnsFailures]] = {}
-    for (point, code, name), answers in context.dns_failures.items():
-        failures.setdefault((code, name), {})[point] = answers
+    wanted = {
+        lookup.name: name for name, is_found, _, tried in searched_names(context) for lookup in tried if not is_found
+    }
+    tried = {lookup.name for searched in searched_names(context) for lookup in searched.tried}
+    failures: dict[tuple[int, str], list[FailedAnswer]] = {}
+    for answer in failed_answers(context):
+        name = wanted.get(answer.name, answer.name)
+        if answer.code != NO_SUCH_NAME or answer.name not in tried or answer.name in wanted:
+            failures.setdefault((answer.code, name), []).append(answer)
     return [_failed_name(context, code, name, failures[code, name]) for code, name in sorted(failures)[:MAX_NAMES]]
 
 
-def _failed_name(context: Context, code: int, name: str, at: dict[int, DnsFailures]) -> Finding:
-    """`at`: the answers with this code about this name, by point."""
-    count = max(answers.count for answers in at.values())  # every point shows the same answers
-    servers = sorted(set().union(*(answers.servers for answers in at.values())))
+def _failed_name(context: Context, code: int, name: str, answers: list[FailedAnswer]) -> Finding:
+    """`answers`: those with this code about this name, at all points."""
+    frames: dict[int, list[int]] = {}
+    for answer in answers:
+        frames.setdefault(answer.point, []).append(answer.frame)
+    count = max(len(at_point) for at_point in frames.values())  # every point shows the same answers
+    servers = sorted({answer.server for answer in answers})
     words = _CODES.get(code, f"result code {code}")
     query = f"{name or 'a name'}" + (f" ({count} times)" if count > 1 else "")
     evidence = sorted(
-        context.evidence(point, frame)
-        for point, answers in at.items()
-        for frame in answers.frames[:MAX_FRAMES_AT_POINT]
+        context.evidence(point, frame) for point, at_point in frames.items() for frame in at_point[:MAX_FRAMES_AT_POINT]
     )
     return Finding(
         NAME,
@@ -86,47 +88,61 @@ def _failed_name(context: Context, code: int, name: str, at: dict[int, DnsFailur
 
 
 def _silent_servers(context: Context) -> list[Finding]:
-    """Servers with queries that no hop shows an answer to."""
+    """Servers with questions that no hop shows an answer to."""
     flows = context.flows
     findings = []
-    for server, rows in sorted(_unanswered_queries(context).items()):
-        queries = sum(int(flows[row, FLOW_PACKETS]) for row in rows)
+    for server, rows in sorted(_unanswered_questions(context).items()):
+        questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
         clients = sorted({source(flows[row]) for row in rows})
-        evidence = sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)
+        evidence = sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
         findings.append(
             Finding(
                 NAME,
                 "warning",
-                SILENT.fill(server=server, queries=queries, clients=", ".join(clients[:MAX_CLIENTS])),
+                SILENT.fill(server=server, queries=questions, clients=", ".join(clients[:MAX_CLIENTS])),
                 SILENT_FIX.fill(),
-                {"server": server, "questions": queries, "code": None},
+                {"server": server, "questions": questions, "code": None},
                 evidence[:MAX_EVIDENCE],
             )
         )
     return findings
 
 
-def _unanswered_queries(context: Context) -> dict[str, list[int]]:
-    """Server → flow rows of the first hops of queries to it, of servers that answer nobody."""
-    flows, answers, links = context.flows, replies(context), flow_links(context)
-    queries: dict[str, list[int]] = {}
-    is_answer = (flows[:, FLOW_SPORT] == PORT_DNS) & (flows[:, FLOW_PROTO] == UDP)
-    answering = {source(flows[row]) for row in np.flatnonzero(is_answer).tolist()}
+def _unanswered_questions(context: Context) -> dict[str, list[int]]:
+    """Server → flow rows of the first hops of questions to it, of servers that answer nobody."""
+    flows, links = context.flows, flow_links(context)
+    is_udp = flows[:, schema.FLOW_PROTO] == UDP
+    answers = np.flatnonzero(is_udp & (flows[:, schema.FLOW_SPORT] == PORT_DNS))
+    answering = {source(flows[row]) for row in answers.tolist()}
     last_ns = [point.last or 0 for point in context.points]
-    is_query = (flows[:, FLOW_DPORT] == PORT_DNS) & (flows[:, FLOW_PROTO] == UDP)
-    for row in np.flatnonzero(is_query & (links.before < 0)).tolist():
+    is_answered = _has_answer(context, answers)
+    questions: dict[str, list[int]] = {}
+    is_question = is_udp & (flows[:, schema.FLOW_DPORT] == PORT_DNS) & (links.before < 0)
+    for row in np.flatnonzero(is_question).tolist():
         server = destination(flows[row])
-        wait_ns = last_ns[int(flows[row, FLOW_POINT])] - flows[row, FLOW_FIRST]
+        wait_ns = last_ns[int(flows[row, schema.FLOW_POINT])] - flows[row, schema.FLOW_FIRST]
         if is_multicast(server) or server in answering or wait_ns < MIN_WAIT_NS:
             continue
-        if not _is_answered(row, links.after, links.target, answers):
-            queries.setdefault(server, []).append(row)
-    return queries
+        if not _is_answered(row, links.after, links.target, is_answered):
+            questions.setdefault(server, []).append(row)
+    return questions
 
 
-def _is_answered(row: int, after: np.ndarray, target: np.ndarray, answers: np.ndarray) -> bool:
+def _has_answer(context: Context, answers: np.ndarray) -> FlowMask:
+    """Per flow: does its point show an answer to it, or any DNS answer to its source port? `answers`: flow rows.
+
+    A bridge shows questions after and answers before translation: they come from another address.
+    """
+    flows = context.flows
+    sources = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]])
+    receivers = flows[answers[:, None], [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]]
+    mask: FlowMask = (replies(context) >= 0) | is_among(sources, row_hash(receivers))
+    return mask
+
+
+def _is_answered(row: int, after: np.ndarray, target: np.ndarray, is_answered: FlowMask) -> bool:
     """Does this hop, or one behind it, show an answer?"""
-    while answers[row] < 0:
+    while not is_answered[row]:
         if after[row] < 0:
             return False
         row = int(target[after[row]])

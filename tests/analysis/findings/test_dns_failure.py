@@ -10,7 +10,10 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from tests.analysis.findings.dns_stories import answer, question
 from tests.analysis.findings.made import CLIENT, MAC_1, MAC_2, SERVER, of_packets
+from tests.analysis.findings.reported import of_story
+from tests.stories import Network
 
 NAME = "dns-failure"
 
@@ -81,3 +84,22 @@ def test_hostile_name_is_bounded(question: bytes, tmp_path: Path) -> None:
     flags = b"\x00\x01\x81\x83\x00\x01" + bytes(6)
     (finding,) = of_packets(tmp_path, NAME, head / Raw(flags + question))
     assert finding["facts"]["name"] in ("", "\x1b")
+
+
+def test_answer_before_translation_is_silent(tmp_path: Path) -> None:
+    """A bridge with br_netfilter shows questions to the server's own address, and answers from the service's."""
+    net = Network(["A/cni0"])
+    for number in range(3):
+        asked = question("api.example.com", ident=number + 1, port=40000 + number)
+        net.pass_by(("A/cni0", asked.but(dst="192.168.111.129")), gap=2e6)
+        net.pass_by(("A/cni0", answer(asked)))
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_server_that_is_silent_over_ipv6_is_told(tmp_path: Path) -> None:
+    net = Network(["pod/eth0"])
+    for number in range(3):
+        asked = question("api.example.com", ends="[fd00::7]:40000 > [fd00:96::a]:53", ident=number + 1)
+        net.pass_by(("pod/eth0", asked), gap=2e6)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert (finding["level"], finding["facts"]["server"]) == ("warning", "fd00:96::a")

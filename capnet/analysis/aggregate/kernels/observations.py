@@ -28,10 +28,12 @@ def observe(rows: Int64Array, r: int, flow: int, number: int, observations: Int6
     observations[o + schema.OBS_TTL] = rows[r + fields.TTL]
     observations[o + schema.OBS_LENGTH] = rows[r + fields.IP_LENGTH]
     observations[o + schema.OBS_SEQ] = number
+    observations[o + schema.OBS_CONTROL] = fields.ABSENT
     if rows[r + fields.LAYERS] & fields.LAYER_TCP:
         flags = rows[r + fields.TCP_FLAGS]
         observations[o + schema.OBS_FROM] = rows[r + fields.SEQ]
         observations[o + schema.OBS_BYTES] = rows[r + fields.PAYLOAD] + (flags >> 1 & 1) + (flags & 1)
+        observations[o + schema.OBS_CONTROL] = flags << 48 | rows[r + fields.WINDOW] << 32 | rows[r + fields.ACK]
     elif rows[r + fields.PROTO] == numbers.TCP:
         observations[o + schema.OBS_FROM] = fields.ABSENT
         observations[o + schema.OBS_BYTES] = 0
