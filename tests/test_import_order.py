@@ -19,7 +19,8 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": ("errors jit quick_dataclass", "wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
     "capnet.wire": (
-        "octets numbers fields addresses tunnel_kinds", "block formats protocols", "digest", "decode", "capture",
+        "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols", "digest",
+        "decode", "capture",
     ),
     "capnet.analysis": (
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",

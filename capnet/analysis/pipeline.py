@@ -18,6 +18,7 @@ from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
+from capnet.analysis.facts.icmp_errors import icmp_error_facts
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
 from capnet.analysis.facts.layer2.neighbours import neighbour_facts
 from capnet.analysis.facts.models import models
@@ -44,6 +45,7 @@ STEPS: dict[str, Callable[[Context], Any]] = {
     "proxies": proxy_facts,
     "stations": station_facts,
     "macs": mac_verdicts,
+    "icmp_errors": icmp_error_facts,
     "neighbours": neighbour_facts,
     "models": models,
     "findings": findings,

@@ -29,6 +29,17 @@ def same_tunnel(document: Document) -> Groups:
     return _grouped(((row["kind"], row["vni"], row["port"], *row["vteps"]), row) for row in rows)
 
 
+def same_icmp_error(document: Document) -> Groups:
+    """ICMP errors, grouped by all but their point, their time, and the source port of the packet they are about."""
+    keys = ("proto", "from", "to", "type", "code", "mtu")
+    rows = document.get("icmp_errors", [])
+    return _grouped(((*(row[key] for key in keys), _destination(row["quoted"])), row) for row in rows)
+
+
+def _destination(packet: Document | None) -> tuple[object, ...]:
+    return tuple(packet[key] for key in ("proto", "src", "dst", "dport")) if packet else ()
+
+
 def _grouped(rows: Iterable[tuple[tuple[object, ...], Document]]) -> Groups:
     """Rows of one key, in the order of their first rows. `rows`: (key, row)."""
     groups: dict[tuple[object, ...], list[Document]] = {}

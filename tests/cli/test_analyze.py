@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ROOT / "pcaps" / "bridge.pcapng"
 TCP = ROOT / "tests" / "made" / "tcp.pcap"
 SECTIONS = {
-    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "neighbours",
+    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "icmp_errors",
+    "neighbours",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.core import results
+from capnet.analysis.core.contract import outcomes
 from capnet.analysis.core.contract.report import Report
 from tests.conftest import PROJECT
 
@@ -55,7 +56,9 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.FlowKey: ("$defs", "flowKey"),
     results.Delay: ("$defs", "delay", "oneOf", "0"),
     results.Finding: ("$defs", "finding"),
-    results.Neighbour: ("$defs", "neighbour"),
+    outcomes.IcmpErrorMessage: ("$defs", "icmpError"),
+    outcomes.QuotedPacket: ("$defs", "quotedPacket"),
+    outcomes.Neighbour: ("$defs", "neighbour"),
     results.Coverage: ("properties", "coverage"),
     results.Evidence: ("$defs", "evidence", "items"),
 }
@@ -146,11 +149,15 @@ def _report_meanings() -> dict[str, str]:
 
 def _field_comments() -> dict[str, dict[str, str]]:
     """Class → field → the comment behind it."""
-    source = Path(results.__file__).read_text(encoding="utf-8")
+    return {**_comments_in(results.__file__), **_comments_in(outcomes.__file__)}
+
+
+def _comments_in(file: str) -> dict[str, dict[str, str]]:
+    source = Path(file).read_text(encoding="utf-8")
     lines = source.splitlines()
     return {
         kind.name: {
-            field.target.id: lines[field.lineno - 1].partition("  # ")[2]
+            field.target.id.rstrip("_"): lines[field.lineno - 1].partition("  # ")[2]
             for field in kind.body
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         }

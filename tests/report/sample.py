@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
+from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour, QuotedPacket
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import (
     Coverage,
@@ -68,6 +69,15 @@ def flow(
     src, sport, dst, dport = ends
     values = {"depth": 0, "first": START, "last": START + SECOND, "retransmissions": 0, "rtt_us": None, **more}
     return Flow(point, proto, src, sport, dst, dport, packets=packets, bytes=size, **values)
+
+
+def too_big(point: str, sport: int, frame: int, count: int = 2) -> IcmpErrorMessage:
+    """A router tells bbox that its packets from a port do not fit."""
+    quoted = QuotedPacket("tcp", BBOX, sport, B, 7000)
+    last = START + SECOND
+    return IcmpErrorMessage(
+        point, "icmp", GATEWAY, BBOX, 3, 4, "fragmentation needed", 1378, quoted, count, START, last, at(point, frame)
+    )
 
 
 def empty() -> Report:
@@ -250,6 +260,17 @@ def bridge() -> Report:
             at("A/docker0", 77) + at("A/ens33", 40),
         ),
     ]
+    draft.icmp_errors = [
+        too_big("A/docker0", 5555, 61),
+        too_big("A/docker0", 5557, 63, 1),
+        too_big("A/bbox/eth0", 5555, 60),
+    ]
+    draft.neighbours = [
+        Neighbour(
+            "arp", "A/docker0", None, BBOX, BBOX_MAC, WEB, [WEB_MAC], 2, 1, START, START, at("A/docker0", 30, 31)
+        ),
+        Neighbour("arp", "A/docker0", None, BBOX, BBOX_MAC, "172.17.0.9", [], 3, 0, START, START, at("A/docker0", 33)),
+    ]
     draft.coverage = Coverage(812, 809, {"ethertype 0x88cc": 3})
     draft.names = {WEB: "web", BBOX: "bbox", "172.17.0.9": "never-seen"}
     draft.correlation = {"sampled": 1.0}
@@ -387,6 +408,8 @@ def hostile(text: str = HOSTILE) -> Report:
         "findings.0.says": text,
         "findings.0.fix": text,
         "findings.0.facts": {text: text},
+        "icmp_errors.0.point": text,
+        "neighbours.0.point": text,
         "coverage.undecoded": {text: 3},
         "correlation": {text: [text]},
         "tunnels": overlay().tunnels,

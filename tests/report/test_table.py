@@ -51,6 +51,7 @@ def test_table_of_missing_section_has_no_heading():
     for section, heading in {
         "models": "Network model", "nat": "NAT", "proxies": "Proxied: two connections, not a rewrite", "macs": "MACs",
         "stations": "Stations", "paths": "Paths · every packet compared", "findings": "Findings",
+        "icmp_errors": "ICMP errors",
     }.items():  # fmt: skip
         report = replace(sample.bridge(), **{section: []})
         assert heading in full.splitlines()

@@ -266,24 +266,6 @@ class Finding:
 
 
 @fact
-class Neighbour:
-    """Requests of one station for the MAC address of another one, at one point: ARP or Neighbor Discovery."""
-
-    kind: str  # which protocol asked
-    point: str  # where it was seen
-    vni: int | None  # id of the tunnel that the messages are in
-    asker: str  # address that asks; `0.0.0.0` and `::` probe for another owner of the target address
-    asker_mac: str | None  # MAC that asks
-    target: str  # address that is asked for
-    target_macs: list[str]  # MACs that replies give for it
-    asked: int  # requests
-    answered: int  # replies to the asker that this point shows; a switch shows unicast replies on their own ports only
-    first: int  # time of the first request
-    last: int  # time of the last request
-    evidence: list[Evidence] = field(default_factory=list)  # the first request and the first reply
-
-
-@fact
 class Coverage:
     """How many frames were decoded to the end."""
 

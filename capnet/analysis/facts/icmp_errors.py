@@ -1,7 +1,8 @@
 """ICMP errors: who told whom what about which packet, read from the table of the pass.
 
-Input: the ICMP error table (`aggregate.payload.icmp`). Output: `IcmpError`s, equal ones at several points as one, most
-frequent first. Limits: messages whose quoted packet was cut off are left out.
+Input: the ICMP error table (`aggregate.payload.icmp`). Output: `icmp_errors`, equal ones at several points as one, most
+frequent first, without messages whose quoted packet was cut off; and `icmp_error_facts`, one per point, as a report has
+them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, QuotedPacket
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import proto_name
 from capnet.analysis.core.results import Evidence
 from capnet.wire.addresses import address_text
+from capnet.wire.icmp_names import icmp_error_name
 from capnet.wire.numbers import (
     ICMP_PORT_UNREACHABLE,
     ICMP_UNREACHABLE,
@@ -21,6 +27,8 @@ from capnet.wire.numbers import (
     ICMPV6_UNREACHABLE,
     UDP,
 )
+
+MAX_MESSAGES = 200  # in a report: as many as paths
 
 
 class Quoted(NamedTuple):
@@ -55,6 +63,43 @@ class IcmpError(NamedTuple):
         return is_port and self.quoted.proto == UDP and self.sender == self.quoted.dst
 
 
+def icmp_error_facts(context: Context) -> list[IcmpErrorMessage]:
+    """ICMP errors at each point, most messages first, at most MAX_MESSAGES."""
+    table = context.icmp_errors
+    order = np.lexsort((table[:, schema.ICMP_FIRST_FRAME], table[:, schema.ICMP_POINT], -table[:, schema.ICMP_PACKETS]))
+    return [_message(context, table[row].tolist()) for row in order[:MAX_MESSAGES].tolist()]
+
+
+def _message(context: Context, row: list[int]) -> IcmpErrorMessage:
+    is_v6, icmp_type, code = bool(row[schema.ICMP_IS_V6]), row[schema.ICMP_TYPE], row[schema.ICMP_CODE]
+    point = row[schema.ICMP_POINT]
+    return IcmpErrorMessage(
+        point=context.points[point].name,
+        proto="icmpv6" if is_v6 else "icmp",
+        from_=address_text(row[schema.ICMP_SRC_HI], row[schema.ICMP_SRC_LO]),
+        to=address_text(row[schema.ICMP_DST_HI], row[schema.ICMP_DST_LO]),
+        type=icmp_type,
+        code=code,
+        name=icmp_error_name(is_v6, icmp_type, code),
+        mtu=_or_none(row[schema.ICMP_MTU]),
+        quoted=_quoted_packet(row) if row[schema.ICMP_QUOTED_PROTO] >= 0 else None,
+        count=row[schema.ICMP_PACKETS],
+        first=row[schema.ICMP_FIRST],
+        last=row[schema.ICMP_LAST],
+        evidence=[context.evidence(point, row[schema.ICMP_FIRST_FRAME])],
+    )
+
+
+def _quoted_packet(row: list[int]) -> QuotedPacket:
+    quoted = _quoted(row)
+    proto = proto_name(quoted.proto)
+    return QuotedPacket(proto, quoted.src, _or_none(quoted.sport), quoted.dst, _or_none(quoted.dport))
+
+
+def _or_none(value: int) -> int | None:
+    return value if value >= 0 else None
+
+
 @derived
 def icmp_errors(context: Context) -> list[IcmpError]:
     """ICMP errors with the packet that they quote, most frequent first."""
@@ -73,13 +118,6 @@ _PLACE = (schema.ICMP_POINT, schema.ICMP_VIA, schema.ICMP_VIA_VNI, schema.ICMP_S
 
 def _error(context: Context, rows: list[list[int]]) -> IcmpError:
     row = rows[0]
-    quoted = Quoted(
-        row[schema.ICMP_QUOTED_PROTO],
-        address_text(row[schema.ICMP_QUOTED_SRC_HI], row[schema.ICMP_QUOTED_SRC_LO]),
-        row[schema.ICMP_QUOTED_SPORT],
-        address_text(row[schema.ICMP_QUOTED_DST_HI], row[schema.ICMP_QUOTED_DST_LO]),
-        row[schema.ICMP_QUOTED_DPORT],
-    )
     return IcmpError(
         bool(row[schema.ICMP_IS_V6]),
         row[schema.ICMP_TYPE],
@@ -87,9 +125,19 @@ def _error(context: Context, rows: list[list[int]]) -> IcmpError:
         address_text(row[schema.ICMP_SRC_HI], row[schema.ICMP_SRC_LO]),
         address_text(row[schema.ICMP_DST_HI], row[schema.ICMP_DST_LO]),
         row[schema.ICMP_MTU],
-        quoted,
+        _quoted(row),
         max(each[schema.ICMP_PACKETS] for each in rows),
         sorted(context.evidence(each[schema.ICMP_POINT], each[schema.ICMP_FIRST_FRAME]) for each in rows),
+    )
+
+
+def _quoted(row: list[int]) -> Quoted:
+    return Quoted(
+        row[schema.ICMP_QUOTED_PROTO],
+        address_text(row[schema.ICMP_QUOTED_SRC_HI], row[schema.ICMP_QUOTED_SRC_LO]),
+        row[schema.ICMP_QUOTED_SPORT],
+        address_text(row[schema.ICMP_QUOTED_DST_HI], row[schema.ICMP_QUOTED_DST_LO]),
+        row[schema.ICMP_QUOTED_DPORT],
     )
 
 

@@ -24,10 +24,10 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.hop_changes import hop_changes
-from capnet.analysis.facts.hop_loss import lost_packets
 from capnet.analysis.facts.proxies import proxied
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
+from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.wire.addresses import mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
 

@@ -19,8 +19,8 @@ from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.hop_loss import lost_packets
 from capnet.analysis.facts.tunnels import carrier_flows
+from capnet.analysis.fate.hop_loss import lost_packets
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

@@ -11,7 +11,7 @@ import numpy as np
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.schema import FLOW_LARGEST_IP, FLOW_PROTO, FlowRows, Values
 from capnet.analysis.engine import Study
-from capnet.analysis.facts.hop_loss import ETHERNET_MTU
+from capnet.analysis.fate.hop_loss import ETHERNET_MTU
 from capnet.analysis.trace.packet_ids import PacketIds, recent_table
 from capnet.record.bundle import previous_hop_kernel as hop
 from capnet.wire import fields

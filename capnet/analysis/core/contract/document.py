@@ -73,7 +73,7 @@ class Plain:
 
     def _fact(self, fact: Any) -> Document:
         kind = _kind(type(fact))  # type: ignore[arg-type]
-        values: Document = {name: getattr(fact, name) for name in kind.names}
+        values: Document = {key: getattr(fact, name) for name, key in zip(kind.names, kind.keys, strict=True)}
         for key in kind.times:
             if values[key] is not None:
                 values[key] = iso_time(values[key])
@@ -100,6 +100,7 @@ class _Kind(NamedTuple):
     """What is the same for all facts of one class."""
 
     names: tuple[str, ...]  # of its fields
+    keys: tuple[str, ...]  # of its fields in JSON: a name that is a keyword of Python ends in `_`
     times: tuple[str, ...]  # those that are nanoseconds of a clock
     has_file: bool
     has_evidence: bool
@@ -110,7 +111,8 @@ class _Kind(NamedTuple):
 def _kind(fact_class: Any) -> _Kind:
     names = tuple(field.name for field in fields(fact_class))
     times = tuple(name for name in names if name in _TIMES)
-    return _Kind(names, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow))
+    keys = tuple(name.rstrip("_") for name in names)
+    return _Kind(names, keys, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow))
 
 
 def _identify(fact: Any, document: Document) -> None:

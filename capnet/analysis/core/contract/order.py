@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.analysis.core.contract.keys import LEVELS
+from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour, QuotedPacket
 from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Proxy, Tunnel
 
 
@@ -58,7 +59,21 @@ def by_flow_bytes(flow: Flow) -> tuple[Any, ...]:
     return (-flow.bytes, flow.point, flow.proto, *_ends(flow), _number(flow.id), flow.depth, _number(flow.vni))
 
 
-def _ends(key: FlowKey | Hop | Flow) -> tuple[Any, ...]:
+def by_messages(error: IcmpErrorMessage) -> tuple[Any, ...]:
+    """The error with the most messages at one point first."""
+    quoted = error.quoted
+    about = (quoted.proto, *_ends(quoted)) if quoted else ()
+    return -error.count, error.first, error.point, error.proto, error.from_, error.to, error.type, error.code, about
+
+
+def by_unanswered(neighbour: Neighbour) -> tuple[Any, ...]:
+    """What got no answer first, then most requests; probes, which want none, behind the others."""
+    is_probe = neighbour.asker in ("0.0.0.0", "::")
+    named = (neighbour.kind, neighbour.asker, neighbour.target, neighbour.asker_mac or "", _number(neighbour.vni))
+    return neighbour.answered > 0, is_probe, -neighbour.asked, neighbour.point, neighbour.first, named
+
+
+def _ends(key: FlowKey | Hop | Flow | QuotedPacket) -> tuple[Any, ...]:
     return key.src, _number(key.sport), key.dst, _number(key.dport)
 
 

@@ -11,6 +11,7 @@ from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
+from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -19,7 +20,6 @@ from capnet.analysis.core.results import (
     MacVerdict,
     Model,
     Nat,
-    Neighbour,
     Path,
     Point,
     Proxy,
@@ -46,6 +46,7 @@ class Report:
     paths        flows hop by hop: what was changed, how long it took, what was lost
     flows        how many there are, and the biggest
     findings     judgements: name, level, a sentence, evidence, what to do
+    icmp_errors  ICMP errors: who sent them to whom, about which packet
     neighbours   who asked for whose MAC address, by ARP or Neighbor Discovery, and who answered
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
@@ -65,6 +66,7 @@ class Report:
     paths: list[Path] = field(default_factory=list)
     flows: Flows
     findings: list[Finding] = field(default_factory=list)
+    icmp_errors: list[IcmpErrorMessage] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
@@ -84,8 +86,8 @@ class Report:
             document[name] = plain(sorted(getattr(self, name), key=key))
         top = sorted(self.flows.top, key=order.by_flow_bytes)
         document["flows"] = {"count": plain(self.flows.count), "top": plain(top)}
-        document["findings"] = plain(sorted(self.findings, key=order.by_level))
-        document["neighbours"] = plain(self.neighbours)  # in the order of their computation: unanswered ones first
+        for name, key in _LATER_ORDERS.items():
+            document[name] = plain(sorted(getattr(self, name), key=key))
         for name in ("coverage", "names", "names_at", "correlation"):
             document[name] = plain(getattr(self, name))
         if only:
@@ -131,4 +133,9 @@ _ORDERS: dict[str, Callable[[Any], Any]] = {
     "proxies": order.by_client,
     "tunnels": order.by_network,
     "paths": order.by_path_packets,
+}
+_LATER_ORDERS: dict[str, Callable[[Any], Any]] = {
+    "findings": order.by_level,
+    "icmp_errors": order.by_messages,
+    "neighbours": order.by_unanswered,
 }

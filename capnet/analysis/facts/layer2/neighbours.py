@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.outcomes import Neighbour
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
-from capnet.analysis.core.results import Neighbour
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import (
@@ -189,7 +189,7 @@ def neighbour_facts(context: Context) -> list[Neighbour]:
     Announcements, and replies without a request, are left out.
     """
     asked = [exchange for exchange in neighbours(context) if exchange.requests and not exchange.is_announcement]
-    asked.sort(key=lambda of: (of.replies > 0, of.is_probe, -of.requests))  # stable
+    asked.sort(key=lambda of: (of.replies > 0, of.is_probe, -of.requests))  # stable, as `contract.order` sorts
     return [_fact(context, exchange) for exchange in asked[:MAX_NEIGHBOURS]]
 
 

@@ -1,0 +1,60 @@
+"""Facts about what became of packets: ICMP errors about them, and requests for the MAC addresses of neighbours.
+
+As `core.results`: the comment of a field is its entry in docs/report.md; a unit is in brackets. A field that is called
+as a keyword of Python ends in `_`, its key in JSON does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+from capnet.analysis.core.results import Evidence
+from capnet.quick_dataclass import fact
+
+
+@fact
+class QuotedPacket:
+    """The packet that an ICMP error is about, as the error quotes it."""
+
+    proto: str  # protocol
+    src: str  # source address
+    sport: int | None  # source port; null where the protocol has none or the quotation was cut
+    dst: str  # destination address
+    dport: int | None  # destination port
+
+
+@fact
+class IcmpErrorMessage:
+    """An ICMP error at one point, however often it was seen there."""
+
+    point: str  # where it was seen
+    proto: str  # `icmp` or `icmpv6`
+    from_: str  # address that sends it
+    to: str  # address that it is sent to
+    type: int  # ICMP type
+    code: int  # ICMP code
+    name: str  # what type and code mean
+    mtu: int | None  # next-hop MTU; null where the message has none [bytes]
+    quoted: QuotedPacket | None  # the packet that it is about; null where that was cut off
+    count: int  # messages
+    first: int  # time of the first one
+    last: int  # time of the last one
+    evidence: list[Evidence] = field(default_factory=list)  # the first one
+
+
+@fact
+class Neighbour:
+    """Requests of one station for the MAC address of another one, at one point: ARP or Neighbor Discovery."""
+
+    kind: str  # which protocol asked
+    point: str  # where it was seen
+    vni: int | None  # id of the tunnel that the messages are in
+    asker: str  # address that asks; `0.0.0.0` and `::` probe for another owner of the target address
+    asker_mac: str | None  # MAC that asks
+    target: str  # address that is asked for
+    target_macs: list[str]  # MACs that replies give for it
+    asked: int  # requests
+    answered: int  # replies to the asker that this point shows; a switch shows unicast replies on their own ports only
+    first: int  # time of the first request
+    last: int  # time of the last request
+    evidence: list[Evidence] = field(default_factory=list)  # the first request and the first reply

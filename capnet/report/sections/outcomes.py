@@ -1,0 +1,51 @@
+"""What became of packets: the ICMP errors about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.grouping import same_icmp_error
+from capnet.report.sections.section import Column, Section, View, first_seen, section_of
+from capnet.report.text import count, number
+from capnet.report.words import Words
+
+
+def icmp_errors(document: Document, words: Words, view: View) -> Section:
+    """ICMP errors; one at several points, or about several flows to one port, is one row."""
+
+    def name(group: Sequence[Document]) -> list[str]:
+        row = group[0]
+        mtu = [f"next-hop MTU {row['mtu']}"] if row["mtu"] is not None else []
+        return [row["name"], *mtu]
+
+    def about(group: Sequence[Document]) -> list[str]:
+        quoted = group[0]["quoted"]
+        if not quoted:
+            return []
+        flows = len({tuple(row["quoted"].values()) for row in group})
+        return [
+            f"{quoted['proto']} to {words.endpoint(quoted['dst'], quoted['dport'])}",
+            *([count(flows, "flow")] if flows > 1 else []),
+        ]
+
+    def messages(group: Sequence[Document]) -> str:
+        at_points: dict[str, int] = {}
+        for row in group:
+            at_points[row["point"]] = at_points.get(row["point"], 0) + row["count"]
+        return number(max(at_points.values()))
+
+    def seen(group: Sequence[Document]) -> list[str]:
+        first = {row["point"]: row for row in reversed(group)}
+        return first_seen([row for row in group if first[row["point"]] is row], words)
+
+    columns = [
+        Column("ICMP error", name, wrap="words"),
+        Column("from", lambda group: words.address(group[0]["from"], group[0]["point"])),
+        Column("to", lambda group: words.address(group[0]["to"], group[0]["point"])),
+        Column("about", about, wrap="words", style="mono"),
+        Column("messages", messages, "right"),
+        Column("seen at", seen, wrap="words"),
+    ]
+    groups = same_icmp_error(document)
+    return section_of("icmp_errors", "ICMP errors", view, groups, columns, (6, 40))
