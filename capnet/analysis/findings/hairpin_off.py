@@ -1,0 +1,151 @@
+"""hairpin-off: a station does not reach itself by the address of a service.
+
+Looks at: TCP connections whose destination was translated to the address of their own client: source and destination
+are equal, or the source was masqueraded as well; repeated and without an answer. Not: loopback interfaces, equal ports
+(a forged packet), a translated SYN that was seen at the client's own interface with another source.
+Says: who wants to reach itself, by which address, where the translated SYNs were seen, and how many.
+Wrong when: the server behind it hangs for everybody.
+Fix: the packets would have to leave a bridge by the port that they came in by, and to come from another address.
+Masquerade them, and let the port do so (hairpin mode).
+Verify: `sysctl net.bridge.bridge-nf-call-iptables`; `bridge -d link show dev VETH` shows `hairpin on`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, is_private, ports, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowMask, FlowTable, Mask
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.numbers import TCP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # no scenario lets a container ask for a port that it publishes itself
+WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # containers reach each other by published ports
+EXPLAINS = ("published-port-blocked", "retransmissions", "stops-between")
+
+SAYS = Text(
+    en="{client} wants to reach itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
+    "nothing answers",
+    zh="",
+)
+BY = Text(en=" by {address}:{port}", zh="")
+MASQUERADE = Text(
+    en="masquerade what it sends to itself (`{tables} -t nat -A POSTROUTING -s {client} -d {client} -j MASQUERADE`); "
+    "where `sysctl net.bridge.bridge-nf-call-{tables}` is 1, also `bridge link set dev VETH hairpin on` for its port",
+    zh="",
+)
+HAIRPIN = Text(en="`bridge link set dev VETH hairpin on` for its port of the bridge (Kubernetes: hairpinMode)", zh="")
+
+MIN_ATTEMPTS = 2  # SYNs: one alone may get its answer after the capture
+MAX_FLOWS = 10_000
+
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+class _Attempt(NamedTuple):
+    """A flow to itself: its row, and the row before the translation, -1 if that was not seen."""
+
+    row: int
+    before: int
+
+
+def diagnose(context: Context) -> list[Finding]:
+    by_service: dict[tuple[str, int], list[_Attempt]] = {}
+    for attempt in [*_masqueraded(context), *_to_themselves(context)]:
+        flow = context.flows[attempt.row]
+        by_service.setdefault((destination(flow), ports(flow)[1] or 0), []).append(attempt)
+    findings = (_finding(context, attempts) for _, attempts in sorted(by_service.items()))
+    return [finding for finding in findings if finding is not None]
+
+
+def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
+    """What is said of attempts to reach one address and port, or None if there are too few."""
+    flows = context.flows
+    attempts = sorted(attempts, key=lambda attempt: int(flows[attempt.row, schema.FLOW_FIRST]))
+    rows = [attempt.row for attempt in attempts]
+    counts = packets_without_duplicates(context)
+    count = max(int(counts[[row for row in rows if _is_at(flows, row, place)]].sum()) for place in flows[rows, 0])
+    if count < MIN_ATTEMPTS:
+        return None
+    flow = flows[rows[0]]
+    client, port, tables = destination(flow), ports(flow)[1], "ip6tables" if ":" in destination(flow) else "iptables"
+    before = next((flows[attempt.before] for attempt in attempts if attempt.before >= 0), None)
+    is_masqueraded = source(flow) != client
+    evidence = sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            client=client, attempts=count, source=source(flow), port=port,
+            by="" if before is None else BY.fill(address=destination(before), port=ports(before)[1]),
+            point=context.points[int(flow[schema.FLOW_POINT])].name,
+        ),
+        HAIRPIN.fill() if is_masqueraded else MASQUERADE.fill(client=client, tables=tables),
+        {
+            "client": client, "port": port, "attempts": count, "masqueraded": is_masqueraded,
+            "service": None if before is None else destination(before),
+        },
+        evidence[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _is_at(flows: FlowTable, row: int, point: int) -> bool:
+    return bool(flows[row, schema.FLOW_POINT] == point)
+
+
+def _to_themselves(context: Context) -> list[_Attempt]:
+    """Unanswered connections from an address to itself, on a link that has MACs."""
+    flows, links = context.flows, flow_links(context)
+    is_candidate = _is_unanswered(context) & (flows[:, schema.FLOW_SMAC] > 0)
+    is_candidate &= (flows[:, _SOURCE] == flows[:, _DESTINATION]).all(axis=1)
+    is_candidate &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
+    attempts = []
+    for row in np.flatnonzero(is_candidate)[:MAX_FLOWS].tolist():
+        if is_private(source(flows[row])):
+            before = row
+            while links.before[before] >= 0 and _is_same_destination(flows, before, row):
+                before = int(links.source[links.before[before]])
+            attempts.append(_Attempt(row, -1 if _is_same_destination(flows, before, row) else before))
+    return attempts
+
+
+def _masqueraded(context: Context) -> list[_Attempt]:
+    """Unanswered connections whose destination became their own source, while the source became another one."""
+    flows, links = context.flows, flow_links(context)
+    source_rows, target_rows = links.source, links.target
+    is_turned = (flows[source_rows[:, None], _SOURCE] == flows[target_rows[:, None], _DESTINATION]).all(axis=1)
+    is_turned &= ~_is_equal(flows, source_rows) & ~_is_equal(flows, target_rows)
+    is_turned &= _is_unanswered(context)[source_rows] & _is_unanswered(context)[target_rows]
+    homes = interface_points(context)
+    pairs = zip(target_rows[is_turned].tolist(), source_rows[is_turned].tolist(), strict=True)
+    return [
+        _Attempt(row, before)
+        for row, before in list(pairs)[:MAX_FLOWS]
+        if int(flows[row, schema.FLOW_POINT]) not in homes.get(int(flows[row, schema.FLOW_DMAC]), ())
+    ]
+
+
+def _is_unanswered(context: Context) -> FlowMask:
+    flows = context.flows
+    return (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & ~is_answered(context)
+
+
+def _is_equal(flows: FlowTable, rows: np.ndarray) -> Mask:
+    equal: Mask = (flows[rows[:, None], _SOURCE] == flows[rows[:, None], _DESTINATION]).all(axis=1)
+    return equal
+
+
+def _is_same_destination(flows: FlowTable, first: int, second: int) -> bool:
+    return bool((flows[first, _DESTINATION] == flows[second, _DESTINATION]).all())
