@@ -227,6 +227,21 @@ def arp(operation: int, mac: str, sender: str, target: str, to: str = "ff:ff:ff:
     return _mac(to) + _mac(mac) + struct.pack(">HHHBBH", 0x0806, 1, 0x0800, 6, 4, operation) + ends
 
 
+def solicit(mac: str, asker: str, target: str) -> Packet:
+    """A neighbor solicitation to the group of `target` (RFC 4861 section 4.3); `asker` is `::` of a probe."""
+    last = ip_address(target).packed[-3:]
+    group = str(ip_address(bytes.fromhex("ff0200000000000000000001ff") + last))
+    payload = ip_address(target).packed + (b"" if asker == "::" else bytes((1, 1)) + _mac(mac))
+    to = "33:33:ff:" + last.hex(":")
+    return Packet("icmp", asker, group, icmp=(135, 0), payload=payload, ttl=255, smac=mac, dmac=to)
+
+
+def advertise(mac: str, target: str, asker: str, to: str) -> Packet:
+    """The answer: a solicited neighbor advertisement to one asker (RFC 4861 section 4.4)."""
+    payload = ip_address(target).packed + bytes((2, 1)) + _mac(mac)
+    return Packet("icmp", target, asker, icmp=(136, 0), echo=0x6000, payload=payload, ttl=255, smac=mac, dmac=to)
+
+
 def _ends(text: str) -> dict[str, object]:
     """The fields of a packet of `SRC:PORT > DST:PORT`; an IPv6 address with a port stands in brackets."""
     fields: dict[str, object] = {}

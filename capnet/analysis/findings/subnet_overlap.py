@@ -1,0 +1,78 @@
+"""subnet-overlap: a client outside has an address of a network that the host believes to be its own.
+
+Looks at: addresses whose packets come to a host or container from behind a router, or by another interface, and that
+it looks for by ARP or Neighbor Discovery on its own link, in vain (`facts.layer2.on_link_lookups`).
+Says: which clients, where their packets come in, who looks for them, at which point.
+Wrong when: the client is meant to be on that link, and its packets take the way by a router only because its own
+netmask is too small.
+Fix: take other networks for Docker ("bip", "default-address-pools"), or a smaller netmask.
+Verify: `ip route get CLIENT` on the host names the bridge instead of the card; `docker network inspect NETWORK`.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.layer2.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the lab's networks do not overlap
+WITNESS = "pcaps/bridge.pcapng"  # clients of another network, whom the host reaches by its route
+EXPLAINS = ("arp-unanswered", "no-return-route", "published-port-blocked", "retransmissions", "stops-between")
+
+SAYS = Text(
+    en="packets of {clients} come in at {arrival}, but {askers} asked for that address on {link} {requests:time} in "
+    "vain: its network overlaps with the one of {link}, and answers to it never leave",
+    zh="",
+)
+BY_ROUTER = Text(en=" by a router", zh="")
+FIX = Text(
+    en='give Docker networks that are not in use elsewhere: "bip" and "default-address-pools" in daemon.json, '
+    "`docker network create --subnet`; check with `ip route get {client}` on that host",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    lookups = [lookup for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)]
+    by_point = groupby(lookups, key=lambda lookup: lookup.exchange.point)
+    return [_finding(context, point, list(at_point)) for point, at_point in by_point]
+
+
+def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
+    clients = sorted({lookup.exchange.target for lookup in lookups}, key=address_value)
+    askers = sorted({lookup.exchange.asker for lookup in lookups}, key=address_value)
+    requests = sum(lookup.exchange.requests for lookup in lookups)
+    rows = sorted({_first_hop(context, row) for lookup in lookups for row in lookup.rows})
+    arrivals = sorted({int(context.flows[row, schema.FLOW_POINT]) for row in rows}, key=lambda of: (of == point, of))
+    evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
+    evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            clients=several(clients), askers=several(askers), requests=requests, link=context.points[point].name,
+            arrival=context.points[arrivals[0]].name + (BY_ROUTER.fill() if arrivals == [point] else ""),
+        ),
+        FIX.fill(client=clients[0]),
+        {
+            "clients": clients[:MAX_EVIDENCE], "askers": askers[:MAX_EVIDENCE], "requests": requests,
+            "point": context.points[point].name, "arrivals": [context.points[arrival].name for arrival in arrivals],
+        },
+        sorted(evidence)[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _first_hop(context: Context, row: int) -> int:
+    """The first row of a flow's path."""
+    links = flow_links(context)
+    while links.before[row] >= 0:
+        row = int(links.source[links.before[row]])
+    return row
