@@ -1,0 +1,117 @@
+"""TCP connections as a point shows them: the segments of both directions, in the order in which they passed.
+
+Input: the observations of the pass. Output: `Segment`s of one connection; `NO_SEGMENTS` where only a sample of packets
+was observed, since then absence proves nothing. Limits: MAX_SEGMENTS of a connection.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.schema import FlowMask, Values
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
+
+MAX_SEGMENTS = 20_000
+MAX_CONNECTIONS = 500  # of which a caller examines the segments one by one
+_CIRCLE = 1 << 32  # sequence numbers wrap around (RFC 9293 section 3.4)
+
+
+class Segment(NamedTuple):
+    """One TCP segment. `seq`, `ack`: raw numbers; `octets`: payload, and one each for SYN and FIN."""
+
+    is_reply: bool  # of the opposite direction
+    time: int  # ns
+    frame: int
+    ttl: int
+    ip_length: int  # octets
+    seq: int
+    octets: int
+    ack: int
+    window: int  # as sent, not scaled
+    flags: int
+
+    @property
+    def payload(self) -> int:
+        """Octets of payload."""
+        return self.octets - bool(self.flags & TCP_SYN) - bool(self.flags & TCP_FIN)
+
+    @property
+    def end(self) -> int:
+        """The sequence number behind its last octet."""
+        return (self.seq + self.octets) % _CIRCLE
+
+    @property
+    def is_syn(self) -> bool:
+        """SYN without ACK: does it ask for a connection?"""
+        return self.flags & TCP_SYN_ACK == TCP_SYN
+
+    @property
+    def is_syn_ack(self) -> bool:
+        """Does it accept a connection?"""
+        return self.flags & TCP_SYN_ACK == TCP_SYN_ACK
+
+    @property
+    def is_reset(self) -> bool:
+        """Does it reset the connection?"""
+        return bool(self.flags & TCP_RST)
+
+    @property
+    def is_pure_ack(self) -> bool:
+        """ACK alone, without octets?"""
+        return self.flags & (TCP_ACK | TCP_SYN | TCP_FIN | TCP_RST) == TCP_ACK and not self.octets
+
+
+def ahead(number: int, of: int) -> int:
+    """How far a sequence number is ahead of another one, negative if behind it (RFC 9293 section 3.4)."""
+    return (number - of + (_CIRCLE >> 1)) % _CIRCLE - (_CIRCLE >> 1)
+
+
+def segments(context: Context, row: int) -> list[Segment]:
+    """The segments of a flow row and of its replies, in the order in which they passed; none in a sample."""
+    if context.sample_share < 1.0:
+        return []
+    reply = int(replies(context)[row])
+    by_flow = _observations_by_flow(context)
+    indexes = by_flow.of(row)
+    if reply >= 0:
+        indexes = np.concatenate([indexes, by_flow.of(reply)])
+    observed = context.observations[indexes[:MAX_SEGMENTS]]
+    observed = observed[(observed[:, schema.OBS_CONTROL] >= 0) & (observed[:, schema.OBS_FROM] >= 0)]
+    observed = observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")]
+    control = observed[:, schema.OBS_CONTROL]
+    columns = (
+        observed[:, schema.OBS_FLOW] != row, observed[:, schema.OBS_TIME], observed[:, schema.OBS_FRAME],
+        observed[:, schema.OBS_TTL], observed[:, schema.OBS_LENGTH], observed[:, schema.OBS_FROM],
+        observed[:, schema.OBS_BYTES], control & 0xFFFFFFFF, control >> 32 & 0xFFFF, control >> 48,
+    )  # fmt: skip
+    return [Segment(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def is_tcp_with(context: Context, flags: int) -> FlowMask:
+    """Per flow: is it TCP, and were all of these flags set in it?"""
+    flows = context.flows
+    mask: FlowMask = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_TCP_FLAGS] & flags == flags)
+    return mask
+
+
+class _ByFlow(NamedTuple):
+    """Indexes of observations in order of their flow rows."""
+
+    order: Values
+    starts: Values  # of each flow row in `order`, and the end of the last one
+
+    def of(self, row: int) -> Values:
+        return self.order[self.starts[row] : self.starts[row + 1]]
+
+
+@derived
+def _observations_by_flow(context: Context) -> _ByFlow:
+    flow = context.observations[:, schema.OBS_FLOW]
+    order = np.argsort(flow, kind="stable")
+    return _ByFlow(order, np.searchsorted(flow[order], np.arange(len(context.flows) + 1)))

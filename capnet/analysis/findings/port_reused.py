@@ -1,0 +1,115 @@
+"""port-reused: a server still has an older connection from the same address and port.
+
+Looks at: a SYN that is answered by an ACK with other numbers, a challenge ACK (RFC 5961 section 4.2). The client
+refuses it by RST with just that number, and sends its SYN again; or, where a firewall drops the RST, the server answers
+the next SYN in the same way.
+Says: which client, port and server, and whether the connection came about in the end.
+Wrong when: a middlebox answers SYNs with ACKs of its own on purpose.
+Fix: keep the translator's entries as long as the server keeps its connections, or give it more source ports.
+Verify: `ss -tan` on the server shows the old connection; `conntrack -L` no longer does on the translator.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.wire.numbers import TCP_SYN
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # no translator of the lab forgets a connection that the server still has
+WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
+EXPLAINS = ()
+
+SAYS = Text(
+    en="the SYN of {client} to {server} was answered by an ACK of an older connection (challenge ACK): the server "
+    "still has one from the same port{outcome}{more}",
+    zh="",
+)
+ACCEPTED = Text(en="; the next SYN was accepted after {milliseconds} ms", zh="")
+NOT_ACCEPTED = Text(en="; no SYN was accepted after it", zh="")
+MORE = Text(en=", and so were SYNs from {ports:other port}", zh="")
+FIX = Text(
+    en="source ports return too soon: keep NAT entries as long as the server keeps its connections "
+    "(net.netfilter.nf_conntrack_tcp_timeout_time_wait), or let NAT use more source ports or addresses",
+    zh="",
+)
+
+MAX_FINDINGS = 20
+
+
+class _Reuse(NamedTuple):
+    """A SYN that met an older connection."""
+
+    row: int  # flow of the client
+    evidence: list[Evidence]
+    delay: int | None  # ns until the connection was accepted, None if it was not
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows = context.flows
+    is_candidate = is_tcp_with(context, TCP_SYN) & (flows[:, schema.FLOW_SYNS] > 1) & (replies(context) >= 0)
+    is_candidate &= flow_links(context).after < 0  # the point nearest to the server
+    by_ends: dict[tuple[str, str, int], list[_Reuse]] = {}
+    for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:
+        reuse = _reuse(context, row)
+        if reuse:
+            ends = source(flows[row]), destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
+            by_ends.setdefault(ends, []).append(reuse)
+    return [_finding(context, ends, reuses) for ends, reuses in sorted(by_ends.items())][:MAX_FINDINGS]
+
+
+def _reuse(context: Context, row: int) -> _Reuse | None:
+    passed = segments(context, row)
+    for number, syn in enumerate(passed):
+        if not syn.is_syn or syn.is_reply:
+            continue
+        challenge = _challenge(syn, passed[number + 1 :])
+        if challenge is None:
+            continue
+        later = passed[passed.index(challenge) + 1 :]
+        repeated = next((s for s in later if s.is_syn and s.seq == syn.seq), None)
+        refusal = next((s for s in later if not s.is_reply and s.is_reset and s.seq == challenge.ack), None)
+        if repeated and not refusal:
+            refusal = _challenge(repeated, passed[passed.index(repeated) + 1 :])
+        if repeated and refusal:
+            accepted = next((s for s in later if s.is_reply and s.is_syn_ack and s.ack == syn.end), None)
+            frames = [s.frame for s in (syn, challenge, refusal, repeated, accepted) if s]
+            delay = accepted.time - syn.time if accepted else None
+            return _Reuse(row, [context.flow_evidence(row, frame) for frame in frames], delay)
+    return None
+
+
+def _challenge(syn: Segment, later: list[Segment]) -> Segment | None:
+    """The first reply to a SYN, if it is an ACK of other numbers."""
+    reply = next((segment for segment in later if segment.is_reply), None)
+    if reply is None or not reply.is_pure_ack or ahead(reply.ack, syn.end) == 0:
+        return None
+    return reply
+
+
+def _finding(context: Context, ends: tuple[str, str, int], reuses: list[_Reuse]) -> Finding:
+    client, server, port = ends
+    first, ports = reuses[0], sorted({int(context.flows[reuse.row, schema.FLOW_SPORT]) for reuse in reuses})
+    sport = int(context.flows[first.row, schema.FLOW_SPORT])
+    outcome = NOT_ACCEPTED.fill() if first.delay is None else ACCEPTED.fill(milliseconds=round(first.delay / 1e6))
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            client=f"{client}:{sport}", server=f"{server}:{port}", outcome=outcome,
+            more=MORE.fill(ports=len(ports) - 1) if len(ports) > 1 else "",
+        ),
+        FIX.fill(),
+        {"client": client, "server": server, "port": port, "ports": ports[:MAX_EVIDENCE], "connections": len(reuses)},
+        sorted({frame for reuse in reuses for frame in reuse.evidence})[:MAX_EVIDENCE],
+    )  # fmt: skip
