@@ -23,6 +23,7 @@ from capnet.quick_dataclass import mutable
 SCHEMA = "capnet.topology/1"
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
+CONTAINER_FILE = re.compile(r"(?:container|ctr|pod)[-_](.+)/")  # of points whose file names no host
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 _types = cache(get_type_hints)  # name of a field → its type
 
@@ -242,13 +243,13 @@ def role_from_name(name: str) -> str:
     interface = parts[-1]
     if interface == "lo":
         return "loopback"
-    if any(part.startswith("overlay:") for part in parts[:-1]) or interface.startswith("vxlan"):
+    if any(part.startswith("overlay:") for part in parts[:-1]) or re.match(r"vxlan|flannel\.\d|flannel-v6", interface):
         return "overlay"
-    if re.match(r"(docker|br)(0|-|_|\d)|virbr|cni|docker_gwbridge", interface):
+    if re.match(r"(docker|br)(0|-|_|\d)|virbr|cni|docker_gwbridge|podman\d|(lxc|lxd|vm)br\d|kube-bridge", interface):
         return "bridge"
-    if interface.startswith("veth"):
+    if re.match(r"veth|cali[0-9a-f]+$", interface):
         return "veth"
-    if len(parts) >= 3:
+    if len(parts) >= 3 or CONTAINER_FILE.match(name):
         return "container"
     if re.match(r"(en[spox]|eth|em|bond|wl)", interface):
         return "parent"

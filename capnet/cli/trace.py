@@ -28,6 +28,7 @@ MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 @click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see above.")
 @click.option("--frame", "frame", metavar="FILE:N", help="Exactly the packet in this frame; N alone with one file.")
 @click.option("--container", metavar="NAME", help="The flows of this container (or host).")
+@click.option("--point", metavar="NAME", help="The flows that were seen at this point: its name, interface or file.")
 @options.format_(TRACE_FORMATS)
 @click.option(
     "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Show so many flows at most."
@@ -39,6 +40,7 @@ def command(
     expression: str | None,
     frame: str | None,
     container: str | None,
+    point: str | None,
     format_: str,
     most: int,
     output: Path | None,
@@ -58,8 +60,8 @@ def command(
     MAC; vni N; point NAME; id N (ICMP); and, or, not and parentheses. Containers and hosts by name are hosts. A word
     holds when it holds at any hop, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
     """
-    if sum(option is not None for option in (expression, frame, container)) > 1:
-        raise UsageError("choose one of --flow, --frame and --container")
+    if sum(option is not None for option in (expression, frame, container, point)) > 1:
+        raise UsageError("choose one of --flow, --frame, --container and --point")
     if not files and frame is None:
         raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
     from capnet.cli.inputs import named_sources, topology_at
@@ -68,6 +70,8 @@ def command(
     sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
     place = None if frame is None else _frame_place(frame, sources)
     parsed = None if expression is None else _parsed(expression)
+    if point is not None:
+        parsed = _at_point(point)
     from capnet.analysis.engine import Options, study
 
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
@@ -85,6 +89,12 @@ def _parsed(expression: str) -> Expression:
     from capnet.analysis.filters.parser import parse
 
     return parse(expression)
+
+
+def _at_point(name: str) -> Expression:
+    from capnet.analysis.filters.parser import at_point
+
+    return at_point(name)
 
 
 def _flows_text(

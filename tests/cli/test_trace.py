@@ -148,6 +148,13 @@ def test_trace_of_every_golden_fits_the_page(path):
         assert each["hops"][0]["point"] in shown
 
 
+def test_trace_of_point_takes_its_names():
+    """The name in the report, the interface where it is the only one, and in other captures the file's name."""
+    by_name = traced(BRIDGE, "--point", "A/docker0")["paths"]
+    assert by_name and traced(BRIDGE, "--point", "docker0")["paths"] == by_name
+    assert all("A/docker0" in [hop["point"] for hop in path["hops"]] for path in by_name)
+
+
 def test_trace_without_match_lists_biggest_flows():
     shown = text(BRIDGE, "--flow", "host 10.9.8.7")
     assert shown.startswith("No flow matches: host 10.9.8.7\n\nThere are ")
@@ -275,6 +282,9 @@ def test_trace_of_packet_names_point_without_it(tmp_path):
     [
         ([], "name a capture"),
         ([BRIDGE, "--flow", "host"], "expected a value after host"),
+        ([BRIDGE, "--point", "A/ens33", "--container", "web"], "choose one of"),
+        ([BRIDGE, "--point", "eth0"], "is several points: A/web/eth0"),
+        ([BRIDGE, "--point", "docker1"], "there is no such point; there are A/web/eth0"),
         ([BRIDGE, "--flow", "tcp", "--container", "web"], "choose one of"),
         ([BRIDGE, "--container", "wbe"], "nobody has this name; known: web"),
         ([BRIDGE, "--frame", "9999"], "there is no frame 9999; the last one is 272"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from capnet.analysis.core.point_names import PointName, file_stem, name_of_point, name_of_stem
 from capnet.analysis.core.results import Input, Point, Problem
 from capnet.analysis.core.sources import Source
 from capnet.topology import Topology, role_from_name
@@ -31,11 +32,11 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
     interfaces = capture.interfaces
     uses: dict[str, int] = {}
     for index, interface in enumerate(interfaces):
-        wanted = _point_name(source, interface.name or "", index, len(interfaces), taken)
-        name = wanted
+        wanted, named_by = _point_name(source, interface.name or "", index, len(interfaces), taken)
+        name = wanted.name
         while name in taken:
-            uses[wanted] = uses.get(wanted, 1) + 1
-            name = f"{wanted}#{uses[wanted]}"
+            uses[wanted.name] = uses.get(wanted.name, 1) + 1
+            name = f"{wanted.name}#{uses[wanted.name]}"
         taken.add(name)
         points.append(
             Point(
@@ -49,20 +50,38 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
                 role=_role(name, topology),
                 first=interface.first,
                 last=interface.last,
+                host=wanted.host,
+                container=wanted.container,
+                device=wanted.device,
+                named_by=named_by,
             )
         )
     return points
 
 
-def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> str:
-    """What a point is called: as the user said, as its interface is called, or as its file."""
-    stem = source.point_name or (source.path.name.split(".")[0] if source.path else "stdin")
-    if interfaces == 1 and (source.point_name or not interface):
-        return stem
+def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> tuple[PointName, str]:
+    """What a point is called, and by what: as the user said, as its interface is called, or as its file.
+
+    The name of a file may have a host before the interface. It counts beside an interface block that has no host.
+    """
+    if source.point_name:
+        name = source.point_name
+        return name_of_point(name if interfaces == 1 else f"{name}/{interface or f'if{index}'}"), "given"
+    if source.path is None:
+        stem, by_file = "stdin", PointName("stdin")
+    else:
+        stem = file_stem(source.path.name)
+        by_file = name_of_stem(stem)
+    if interfaces == 1 and (not interface or interface == by_file.device):
+        return by_file, "file"
     if not interface:
-        return f"{stem}/if{index}"
-    is_free = not source.point_name and interface not in taken
-    return interface if is_free else f"{stem}/{interface}"
+        return name_of_point(f"{stem}/if{index}"), "file"
+    if interfaces == 1 and "/" not in interface and (owner := by_file.host or by_file.container):
+        owner = by_file.name.rpartition("/")[0] or owner
+        return name_of_point(f"{owner}/{interface}"), "interface"
+    if interface not in taken:
+        return name_of_point(interface), "interface"
+    return name_of_point(f"{stem}/{interface}"), "interface"
 
 
 def _role(name: str, topology: Topology | None) -> str:

@@ -60,6 +60,10 @@ class Point:
     role: str  # which kind of interface it is, by the topology or else by its name
     first: int | None = None  # time of its earliest frame
     last: int | None = None  # time of its latest frame
+    host: str | None = None  # host in its name
+    container: str | None = None  # container in its name
+    device: str | None = None  # name of the interface in its name
+    named_by: str = "file"  # where its name was read: given, in the interface block, or in the name of the file
 
 
 @fact

@@ -5,8 +5,8 @@ Output: for every clock its distance to a reference clock in ns, by which times 
 Method: packets seen under two clocks bound the distance between them (`clock_bounds`; Paxson 1998). If the bounds
 allow a distance of zero, nothing is corrected. Else the estimate is the middle between the bounds, or a line over
 time if no constant satisfies all of them, or several lines if the clock was set while packets were recorded.
-Limits: hosts in one file have one clock as long as their packets allow it. If packets passed one way only, two files
-of unknown hosts are compared only if the delay is too short to be chance.
+Limits: hosts in one file, and files of one host, have one clock as long as their packets allow it. If packets passed
+one way only, two files of unknown hosts are compared only if the delay is too short to be chance.
 """
 
 from __future__ import annotations
@@ -138,24 +138,28 @@ def clocks(context: Context) -> Clocks:
     uncorrected = [Clock(name) for name in names]
     if len(uncorrected) < 2 or not len(context.observations):
         return Clocks(of_point, uncorrected)
-    files = [file for file, _ in distinct_hosts]
-    return Clocks(of_point, _relate_clocks(uncorrected, files, clock_bounds(context, of_point)))
+    return Clocks(of_point, _relate_clocks(uncorrected, distinct_hosts, clock_bounds(context, of_point)))
 
 
-def _relate_clocks(uncorrected: list[Clock], files: list[str], bounds: ClockBounds) -> list[Clock]:
-    """Each clock with its distance to a reference: the first clock of each group that packets connect."""
+def _relate_clocks(uncorrected: list[Clock], hosts: list[tuple[str, str]], bounds: ClockBounds) -> list[Clock]:
+    """Each clock with its distance to a reference: the first clock of each group that packets connect.
+
+    `hosts`: file and host of each clock.
+    """
     result = list(uncorrected)
     bounds_of_pair = bounds.by_pair(len(result))
     placed: set[int] = set()
 
-    def placed_in_file(file: str) -> list[Clock]:
-        return [result[index] for index in sorted(placed) if files[index] == file]
+    def placed_beside(clock: int) -> list[Clock]:
+        """Clocks already placed that are of the same file, or of the same host by another file."""
+        file, host = hosts[clock]
+        return [result[i] for i in sorted(placed) if hosts[i][0] == file or (host and hosts[i][1] == host)]
 
     for start in range(len(result)):
         if start in placed:
             continue
-        if same_file := placed_in_file(files[start]):  # no packet compares this clock with another one
-            reference = same_file[0]
+        if beside := placed_beside(start):  # no packet compares this clock with another one
+            reference = beside[0]
             result[start] = replace(
                 reference, name=uncorrected[start].name, packets_compared=0, reference=reference.name
             )
@@ -170,15 +174,16 @@ def _relate_clocks(uncorrected: list[Clock], files: list[str], bounds: ClockBoun
                 if neighbour in placed:
                     continue
                 distances = bounds.for_clock(bounds_of_pair[first, second], is_second=neighbour == second)
-                same_file = placed_in_file(files[neighbour])
-                result[neighbour] = _fit_clock(uncorrected[neighbour].name, result[index], same_file, distances)
+                beside = placed_beside(neighbour)
+                result[neighbour] = _fit_clock(uncorrected[neighbour].name, result[index], beside, distances)
                 placed.add(neighbour)
                 queue.append(neighbour)
     return result
 
 
-def _fit_clock(name: str, reference: Clock, same_file: list[Clock], bounds: DistanceBounds) -> Clock:
-    """The clock `name` by its bounds to `reference`, a clock already placed; `same_file`: placed clocks of its file."""
+def _fit_clock(name: str, reference: Clock, beside: list[Clock], bounds: DistanceBounds) -> Clock:
+    """The clock `name` by its bounds to `reference`, a clock already placed; `beside`: placed clocks of its file or
+    host."""
     if reference.is_corrected:
         by_reference = bounds.times_ns - bounds.distances_ns
         bounds = bounds._replace(distances_ns=bounds.distances_ns + reference.distance_at(by_reference))
@@ -191,7 +196,7 @@ def _fit_clock(name: str, reference: Clock, same_file: list[Clock], bounds: Dist
         reference=root,
         span_ns=int(times_ns.max() - times_ns.min()),
     )
-    equal = _equal_clock(unfitted, [*same_file, Clock(root)], same_file, bounds)
+    equal = _equal_clock(unfitted, [*beside, Clock(root)], beside, bounds)
     if equal is not None:
         return equal
     if not bounds.is_two_sided:
@@ -200,7 +205,7 @@ def _fit_clock(name: str, reference: Clock, same_file: list[Clock], bounds: Dist
 
 
 def _equal_clock(
-    unfitted: Clock, candidates: Iterable[Clock], same_file: list[Clock], bounds: DistanceBounds
+    unfitted: Clock, candidates: Iterable[Clock], beside: list[Clock], bounds: DistanceBounds
 ) -> Clock | None:
     """The first candidate that no bound contradicts, as the clock to be fitted; None if there is none."""
     upper, lower = bounds.is_upper, ~bounds.is_upper
@@ -216,7 +221,7 @@ def _equal_clock(
             span_ns=unfitted.span_ns,
         )
         shortest_ns = int(np.abs(remaining_ns).min())
-        if bounds.is_two_sided or shortest_ns <= (MAX_DELAY_NS if candidate in same_file else MAX_UNRELATED_NS):
+        if bounds.is_two_sided or shortest_ns <= (MAX_DELAY_NS if candidate in beside else MAX_UNRELATED_NS):
             return equal
         if shortest_ns <= MAX_DELAY_NS:  # a long delay or two clocks: the packets do not tell
             return replace(equal, is_comparable=False)

@@ -1,11 +1,15 @@
-"""Names: which addresses a container, a host or a named address has, as a flow expression or an option gives it."""
+"""Names of a flow expression or an option: addresses of a container, host or named address; capture points."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from ipaddress import ip_address
+from pathlib import PurePath
 
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.point_names import file_stem, name_of_stem
+from capnet.analysis.core.results import Point
 from capnet.errors import UsageError
 
 MAX_SHARING = 16  # containers in the network of another one, which is in that of another one: a topology may loop
@@ -67,6 +71,26 @@ def name_hint(context: Context, name: str) -> str:
     similar = get_close_matches(name, names, 3, MIN_SIMILARITY)
     shown = [" ".join(shown_name.split()) for shown_name in dict.fromkeys([*similar, *names])]
     return f"known: {', '.join(shown[:MAX_HINTS])}" + (", …" if len(shown) > MAX_HINTS else "")
+
+
+def points_called(word: str, points: Sequence[Point]) -> list[int]:
+    """Indexes of the points that `word` may mean: one, or those among which it does not decide; empty if none.
+
+    The name of the report comes first, then the file (`hostA__docker0.pcap`, with or without suffixes), then the
+    interface or the container.
+    """
+    stem = file_stem(PurePath(word).name)
+    ways: tuple[Callable[[Point], bool], ...] = (
+        lambda point: point.name == word,
+        lambda point: point.file == word,
+        lambda point: stem == file_stem(PurePath(point.file).name) or name_of_stem(word).name == point.name,
+        lambda point: word in (point.device, point.container, f"{point.host}/{point.device}"),
+        lambda point: word == point.host,
+    )
+    for is_called in ways:
+        if numbers := [number for number, point in enumerate(points) if is_called(point)]:
+            return numbers
+    return []
 
 
 def is_address(text: str) -> bool:

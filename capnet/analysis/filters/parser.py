@@ -21,7 +21,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.filters import predicates
 from capnet.analysis.filters.predicates import ChainedFlows, Predicate
 from capnet.analysis.filters.tokens import Token, TokenStream
-from capnet.analysis.filters.values import host_predicate, value_predicate
+from capnet.analysis.filters.values import host_predicate, point_predicate, value_predicate
 from capnet.analysis.filters.vocabulary import (
     AND,
     DIRECTIONS,
@@ -57,6 +57,11 @@ def parse(text: str) -> Expression:
 def at_host(name: str) -> Expression:
     """`host NAME`, for a name with any characters."""
     return Expression(name, host_predicate(TokenStream(name, []), Token(name, 0), "any"))
+
+
+def at_point(name: str) -> Expression:
+    """`point NAME`, for a name with any characters."""
+    return Expression(name, point_predicate(TokenStream(name, []), Token(name, 0)))
 
 
 class _Qualifiers(NamedTuple):

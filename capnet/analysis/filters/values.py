@@ -15,7 +15,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.filters import predicates
-from capnet.analysis.filters.names import addresses_of, is_address, name_hint
+from capnet.analysis.filters.names import addresses_of, is_address, name_hint, points_called
 from capnet.analysis.filters.predicates import ChainedFlows, Predicate
 from capnet.analysis.filters.tokens import Token, TokenStream
 from capnet.analysis.filters.vocabulary import similar_word
@@ -41,7 +41,7 @@ def value_predicate(tokens: TokenStream, token: Token, kind: str, end: str) -> P
         return _protocol_predicate(tokens, token)
     if kind == "ether":
         return predicates.mac(_mac(tokens, token), end)
-    return _point_predicate(tokens, token)
+    return point_predicate(tokens, token)
 
 
 def host_predicate(tokens: TokenStream, token: Token, end: str) -> Predicate:
@@ -75,13 +75,17 @@ def host_predicate(tokens: TokenStream, token: Token, end: str) -> Predicate:
     return predicate
 
 
-def _point_predicate(tokens: TokenStream, token: Token) -> Predicate:
+def point_predicate(tokens: TokenStream, token: Token) -> Predicate:
+    """Flows that were seen at a point, called as the report calls it or as `points_called` understands."""
+
     def predicate(flows: ChainedFlows) -> FlowMask:
-        is_point = np.array([point.name == token.text for point in flows.context.points] or [False])
-        if not is_point.any():
-            names = [" ".join(point.name.split()) for point in flows.context.points]
-            raise tokens.error(token, f"there is no such point; there are {', '.join(names[:MAX_POINT_NAMES])}")
-        return flows.at_any_hop(is_point[flows.table[:, schema.FLOW_POINT]])
+        points = flows.context.points
+        numbers = points_called(token.text, points)
+        if len(numbers) != 1:
+            names = [" ".join(points[number].name.split()) for number in numbers or range(len(points))]
+            why = "is several points" if numbers else "there is no such point; there are"
+            raise tokens.error(token, f"{why}{':' if numbers else ''} {', '.join(names[:MAX_POINT_NAMES])}")
+        return flows.at_any_hop(flows.table[:, schema.FLOW_POINT] == numbers[0])
 
     return predicate
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from capnet.analysis.core.contract.document import Document
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count, number, size
 from capnet.report.words import Words
 
+MAX_READ_NAMES = 3  # of points, as examples
 MAX_FILE_PROBLEMS = 20  # of one file in the detailed view
 
 
@@ -22,7 +25,25 @@ def points(document: Document, words: Words, view: View) -> Section:
         Column("missed", lambda row: number(row["dropped"]) if row["dropped"] else "", "right", style="bad"),
         Column("file", lambda row: row["file"] if has_files else "", wrap="words", style="soft"),
     ]
-    return section_of("points", "Points", view, document["points"], columns, (16, 60))
+    section = section_of("points", "Points", view, document["points"], columns, (16, 60))
+    return section._replace(text=_read_from_files(document["points"]))
+
+
+def _read_from_files(points: Sequence[Document]) -> str:
+    """What the names of files were taken to mean; empty if nothing was read from them."""
+    read = []
+    for point in points:
+        if point["named_by"] != "file" or point["name"].isalnum():
+            continue  # eth0 needs no word
+        owner = f"container {point['container']}" * bool(point["container"])
+        owner += " on " * bool(owner and point["host"]) + f"host {point['host']}" * bool(point["host"])
+        device = f"interface {point['device']}" * bool(point["device"])
+        if owner or device:
+            read.append(f"{point['name']} is " + " of ".join(filter(None, (device, owner))))
+    if not read:
+        return ""
+    shown = "; ".join(read[:MAX_READ_NAMES]) + f"; {len(read) - MAX_READ_NAMES} more" * (len(read) > MAX_READ_NAMES)
+    return f"Read from names of files: {shown}. NAME=FILE names a point otherwise."
 
 
 def inputs(document: Document, words: Words, view: View) -> Section:
