@@ -153,7 +153,7 @@ def _loss(document: Document) -> Iterator[str]:
 
 
 def _judgement(document: Document) -> Iterator[str]:
-    findings = document.get("findings", [])
+    findings = [finding for finding in document.get("findings", []) if not finding["explained_by"]]
     for level in ("error", "warning"):
         names = [finding["name"] for finding in findings if finding["level"] == level]
         if names:

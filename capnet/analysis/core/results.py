@@ -261,12 +261,17 @@ class Flows:
 class Finding:
     """A judgement: something that a user should know or mend."""
 
-    name: str  # which finding; `capnet explain NAME` shows its manual page
+    name: str  # which finding; docs/findings.md has its manual page
     level: str  # how bad it is
     says: str  # what was found, in a sentence
     fix: str | None  # what to do about it, in a sentence
     facts: dict[str, object]  # the numbers and names in the sentences, by keys of this finding's own
     evidence: list[Evidence] = field(default_factory=list)  # frames that show it
+    id: str = ""  # name and what it is about: the same for the same fault in another capture
+    count: int = 1  # how much it concerns: packets, connections, clients
+    verify: str | None = None  # how to check it outside of the capture
+    explains: list[str] = field(default_factory=list)  # names of findings that are left out as its symptoms
+    explained_by: str | None = None  # id of the finding whose symptom this one is; it is listed for its facts only
 
 
 @fact

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import ModuleType
 
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.finding_list import Statement, listed
 from capnet.analysis.core.results import Finding
 
 
@@ -23,20 +24,15 @@ def finding_modules() -> tuple[ModuleType, ...]:
 
 
 def findings(context: Context) -> list[Finding]:
-    """What each finding says of a capture, in order of their names; symptoms that another one explains are left out.
-
-    A finding explains those of the names in its EXPLAINS whose evidence lies at points of its own evidence only.
-    """
-    stated = [(module, finding) for module in finding_modules() for finding in module.diagnose(context)]
-    causes = [(module.EXPLAINS, _points(finding)) for module, finding in stated if module.EXPLAINS]
-    return [finding for _, finding in stated if not _is_explained(finding, causes)]
-
-
-def _is_explained(finding: Finding, causes: list[tuple[tuple[str, ...], set[str]]]) -> bool:
-    """Does one of `causes`, symptoms that it explains and its points, explain the finding?"""
-    points = _points(finding)
-    return any(finding.name in symptoms and points and points <= cause for symptoms, cause in causes)
+    """What the findings state about a capture, as a report lists it (`contract.finding_list`)."""
+    return listed(
+        Statement(finding, module.EXPLAINS, _verify(module))
+        for module in finding_modules()
+        for finding in module.diagnose(context)
+    )
 
 
-def _points(finding: Finding) -> set[str]:
-    return {frame.point for frame in finding.evidence}
+def _verify(module: ModuleType) -> str | None:
+    """The last paragraph of a finding's manual page: commands that show it; None where docstrings are left out."""
+    _, _, commands = (module.__doc__ or "").partition("\nVerify: ")
+    return " ".join(commands.split()) or None

@@ -21,7 +21,7 @@ def findings(document: Document, words: Words, view: View) -> Section:
         Column("", lambda row: row["name"]),
         Column("", says, wrap="words"),
     ]
-    rows = document.get("findings", [])
+    rows = [row for row in document.get("findings", []) if not row["explained_by"]]
     section = section_of("findings", "Findings", view, rows, columns, (20, None))
     if view is View.COMPACT:
         return section

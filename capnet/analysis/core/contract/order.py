@@ -33,8 +33,8 @@ def by_network(tunnel: Tunnel) -> tuple[Any, ...]:
 
 
 def by_level(finding: Finding) -> tuple[Any, ...]:
-    """The worst level first, then by name."""
-    return LEVELS.index(finding.level), finding.name, finding.says, finding.evidence
+    """The worst level first, then what concerns the most packets, then by name."""
+    return LEVELS.index(finding.level), -finding.count, finding.name, finding.says, finding.evidence
 
 
 def by_translated_packets(nat: Nat) -> tuple[Any, ...]:
