@@ -25,6 +25,7 @@ from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
 from capnet.analysis.aggregate.payload.syns import Syns
+from capnet.analysis.aggregate.payload.tunnel_checksums import TunnelChecksums
 from capnet.analysis.aggregate.station_sums import sum_stations
 from capnet.analysis.aggregate.tunnel_sums import sum_tunnels
 from capnet.analysis.core import schema
@@ -56,6 +57,7 @@ class Aggregator:
         self.icmp_errors = IcmpErrors()
         self.nd = NeighborDiscovery()
         self.syns = Syns()
+        self.tunnel_checksums = TunnelChecksums()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -85,6 +87,7 @@ class Aggregator:
         self.icmp_errors.add(block, base)
         self.nd.add(block, base)
         self.syns.add(block, base)
+        self.tunnel_checksums.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

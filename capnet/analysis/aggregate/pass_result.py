@@ -48,6 +48,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         icmp_errors=aggregator.icmp_errors.table,
         nd=aggregator.nd.table,
         syns=aggregator.syns.table,
+        tunnel_checksums=aggregator.tunnel_checksums.table,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -18,6 +18,7 @@ from capnet.analysis.core.schema import (
     Observations,
     StationTable,
     SynTable,
+    TunnelChecksumTable,
     TunnelTable,
 )
 from capnet.topology import Topology
@@ -40,6 +41,9 @@ class Context:
     dns: DnsMessages = field(default_factory=DnsMessages)
     checksums: dict[int, Checksums] = field(default_factory=dict)  # by point
     icmp_errors: IcmpErrorTable = field(default_factory=lambda: np.zeros((0, schema.ICMP_WIDTH), dtype=np.int64))
+    tunnel_checksums: TunnelChecksumTable = field(
+        default_factory=lambda: np.zeros((0, schema.CHECKSUM_WIDTH), dtype=np.int64)
+    )
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments

@@ -19,6 +19,7 @@ NdTable: TypeAlias = Annotated[np.ndarray, "(messages, ND_WIDTH)"]
 IcmpErrorTable: TypeAlias = Annotated[np.ndarray, "(messages, ICMP_WIDTH)"]
 DnsTable: TypeAlias = Annotated[np.ndarray, "(messages, DNS_WIDTH)"]
 SynTable: TypeAlias = Annotated[np.ndarray, "(SYNs, SYN_WIDTH)"]
+TunnelChecksumTable: TypeAlias = Annotated[np.ndarray, "(inner flows, CHECKSUM_WIDTH)"]
 TunnelTable: TypeAlias = Annotated[np.ndarray, "(tunnels, TUNNEL_WIDTH)"]
 Observations: TypeAlias = Annotated[np.ndarray, "(observations, OBS_WIDTH)"]
 FlowRow: TypeAlias = Annotated[np.ndarray, "(FLOW_WIDTH,), one row of the flow table"]
@@ -253,3 +254,24 @@ SYN_DPORT = 8
 SYN_FRAME = 9
 SYN_MSS = 10  # octets, 0 without the option
 SYN_WIDTH = 11
+
+# -- checksums in tunnels: of the packets of one inner flow and of what carries them, at one point, in a sample -------
+CHECKSUM_POINT = 0
+CHECKSUM_VIA = 1
+CHECKSUM_VIA_VNI = 2
+CHECKSUM_PROTO = 3
+CHECKSUM_SRC_HI = 4
+CHECKSUM_SRC_LO = 5
+CHECKSUM_DST_HI = 6
+CHECKSUM_DST_LO = 7
+CHECKSUM_SPORT = 8  # as FLOW_SPORT
+CHECKSUM_DPORT = 9
+CHECKSUM_KEY = 10
+
+CHECKSUM_OUTER = 10  # packets by the verdict on the carrier's UDP checksum: four columns, RIGHT to WRONG
+CHECKSUM_INNER = 14  # packets by the verdict on their own TCP or UDP checksum: four columns
+CHECKSUM_OUTER_FRAME = 18  # first frame whose carrier's checksum is unfilled or wrong, -1 if there is none
+CHECKSUM_INNER_FRAME = 19  # first frame whose own one is
+CHECKSUM_WIDTH = 20
+
+RIGHT, NO_CHECKSUM, UNFILLED, WRONG = range(4)  # verdicts; NO_CHECKSUM: UDP with 0; UNFILLED: the pseudo-header's sum

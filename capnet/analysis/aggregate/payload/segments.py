@@ -1,0 +1,137 @@
+"""TCP and UDP headers in a block, for those who read checksums: where they begin, what is stored, what is covered.
+
+Method: a sample of frames, chosen by frame number, so that it does not depend on the blocks they come in. Limits: no
+fragments, no packets with IP options or IPv6 extension headers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.aggregate.payload.dns import payload_span
+from capnet.analysis.aggregate.payload.octets import be16_at
+from capnet.analysis.core.schema import Mask, Values
+from capnet.wire import fields, numbers
+from capnet.wire.block import Block
+
+MAX_FRAME_ALL = 20_000  # every frame up to this one is in the sample, behind it the first ones of each window
+WINDOW = 65_536  # frames
+SAMPLED = 256  # frames of each window
+
+
+class Segments(NamedTuple):
+    """TCP and UDP headers of a block, one for each of `rows`, all arrays of one length."""
+
+    rows: Values  # of the block
+    at: Values  # where the header begins in `block.raw`
+    length: Values  # of header and payload, octets
+    is_tcp: Mask
+    is_ipv6: Mask
+
+    def take(self, chosen: Mask) -> Segments:
+        """Those that a mask chooses."""
+        return Segments(*(array[chosen] for array in self))
+
+
+def has_sampled_frames(block: Block) -> bool:
+    """False where a look at the first and the last frame tells that no frame of a block is in the sample."""
+    if not len(block):
+        return False
+    first, last = int(block.rows[0, fields.FRAME]), int(block.rows[-1, fields.FRAME])
+    return first <= MAX_FRAME_ALL or first % WINDOW < SAMPLED or last // WINDOW != first // WINDOW
+
+
+def is_sampled(block: Block) -> Mask:
+    """Per row of a block: is its frame in the sample?"""
+    frames = block.rows[:, fields.FRAME]
+    mask: Mask = (frames <= MAX_FRAME_ALL) | (frames % WINDOW < SAMPLED)
+    return mask
+
+
+def segments_of(block: Block, rows: Values) -> Segments:
+    """The headers of those of these rows that are TCP or UDP, and no fragments."""
+    layers = block.rows[rows, fields.LAYERS]
+    is_whole = (layers & (fields.LAYER_TCP | fields.LAYER_UDP) != 0) & (layers & fields.LAYER_FRAGMENT == 0)
+    is_whole &= (block.rows[rows, fields.PAYLOAD_AT] >= 0) & (block.rows[rows, fields.FRAG_OFFSET] <= 0)
+    segments = _headers(block, rows[is_whole])
+    return segments.take(_has_its_ports(block, segments))
+
+
+def stored_checksums(block: Block, segments: Segments) -> Values:
+    """What the checksum fields hold."""
+    return be16_at(_raw(block), segments.at + np.where(segments.is_tcp, 16, 6))
+
+
+def pseudo_header_sums(block: Block, segments: Segments) -> Values:
+    """What a sender leaves in the checksum field: addresses, protocol and length, added up in ones' complement."""
+    table, is_ipv6 = block.rows, segments.is_ipv6
+    total = np.where(segments.is_tcp, numbers.TCP, numbers.UDP) + segments.length
+    for column in (fields.SRC_LO, fields.DST_LO):
+        values = table[segments.rows, column]
+        total += (values & 0xFFFF) + (values >> 16 & 0xFFFF)
+    for column, shifts in (
+        (fields.SRC_LO, (32, 48)),
+        (fields.DST_LO, (32, 48)),
+        (fields.SRC_HI, (0, 16, 32, 48)),
+        (fields.DST_HI, (0, 16, 32, 48)),
+    ):
+        values = table[segments.rows[is_ipv6], column]
+        for shift in shifts:
+            total[is_ipv6] += values >> shift & 0xFFFF
+    for _ in range(3):
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def is_captured(block: Block, segments: Segments) -> Mask:
+    """Per segment: was all of it captured?"""
+    table, rows = block.rows, segments.rows
+    end = block.record_at[rows] + table[rows, fields.START] + table[rows, fields.CAPLEN]
+    mask: Mask = segments.at + segments.length <= end
+    return mask
+
+
+def word_sums(block: Block, segments: Segments) -> Values:
+    """Sums of the 16-bit words of segments that do not overlap; an odd last octet is the high half of a word."""
+    at, length, raw = segments.at, segments.length, _raw(block)
+    sums = np.zeros(len(at), dtype=np.int64)
+    for parity in (0, 1):
+        chosen = np.flatnonzero(at % 2 == parity)
+        if not len(chosen):
+            continue
+        chosen = chosen[np.argsort(at[chosen])]
+        begin, end = at[chosen] // 2, at[chosen] // 2 + length[chosen] // 2
+        words = raw[parity : parity + int(end[-1]) * 2].view(">u2")
+        bounds = np.stack((begin, end), axis=1).ravel()[:-1]  # the last one ends with the words
+        sums[chosen] = np.add.reduceat(words, bounds, dtype=np.int64)[::2]
+    is_odd = length % 2 == 1
+    sums[is_odd] += raw[at[is_odd] + length[is_odd] - 1].astype(np.int64) << 8
+    return sums
+
+
+def _headers(block: Block, rows: Values) -> Segments:
+    """Where the headers of these rows begin, if there are neither IP options nor extension headers (else elsewhere)."""
+    table = block.rows
+    layers = table[rows, fields.LAYERS]
+    is_ipv4, is_tcp = layers & fields.LAYER_IPV4 != 0, layers & fields.LAYER_TCP != 0
+    length = table[rows, fields.IP_LENGTH] - np.where(is_ipv4, 20, 40)
+    payload_at, end = payload_span(block, rows)
+    at = payload_at - (length - table[rows, fields.PAYLOAD])
+    is_captured = (at >= 0) & (at < payload_at) & (at + 18 <= end)
+    is_captured &= (table[rows, fields.PROTO] == numbers.TCP) == is_tcp
+    is_captured |= (at >= 0) & (at + 8 == payload_at) & ~is_tcp & (payload_at <= end)
+    return Segments(*(array[is_captured] for array in (rows, at, length, is_tcp, ~is_ipv4)))
+
+
+def _has_its_ports(block: Block, segments: Segments) -> Mask:
+    """Whether the ports stand where the header should begin: else it begins elsewhere."""
+    sports = block.rows[segments.rows, fields.SPORT]
+    dports = block.rows[segments.rows, fields.DPORT]
+    raw = _raw(block)
+    return (be16_at(raw, segments.at) == sports) & (be16_at(raw, segments.at + 2) == dports)
+
+
+def _raw(block: Block) -> np.ndarray:
+    return np.frombuffer(block.raw, dtype=np.uint8)

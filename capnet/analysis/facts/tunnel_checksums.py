@@ -1,0 +1,61 @@
+"""Checksums of flows in tunnels: those of the carriers, and the flows' own, joined to the flow table.
+
+Input: the table of the pass (`aggregate.payload.tunnel_checksums`). Output: one row per inner flow of the sample.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable, Values
+
+_FLOW_KEY = [
+    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
+    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
+]  # fmt: skip
+
+
+class TunnelChecksums(NamedTuple):
+    """Arrays of one length, one entry per inner flow."""
+
+    rows: FlowRows  # in the flow table
+    counts: TunnelChecksumTable
+
+    def verdicts(self, column: int) -> Values:
+        """(n, 4) packets by verdict; `column`: CHECKSUM_OUTER or CHECKSUM_INNER."""
+        return self.counts[:, column : column + schema.WRONG + 1]
+
+    def all_bad(self, column: int) -> Values:
+        """UNFILLED or WRONG where all packets have a checksum that is not right, the worst one; else RIGHT."""
+        verdicts = self.verdicts(column)
+        is_good = (verdicts[:, schema.RIGHT] > 0) | (verdicts[:, schema.NO_CHECKSUM] > 0)
+        worst = np.where(verdicts[:, schema.WRONG] > 0, schema.WRONG, schema.UNFILLED)
+        return np.where(is_good | (verdicts.sum(axis=1) == 0), schema.RIGHT, worst)
+
+    def all_good(self, column: int) -> Mask:
+        """Per entry: are there packets with a verdict, and is it RIGHT or NO_CHECKSUM for all of them?"""
+        verdicts = self.verdicts(column)
+        bad = verdicts[:, [schema.UNFILLED, schema.WRONG]].sum(axis=1)
+        mask: Mask = (verdicts.sum(axis=1) > 0) & (bad == 0)
+        return mask
+
+
+@derived
+def tunnel_checksums(context: Context) -> TunnelChecksums:
+    """The checksums of flows in tunnels, in order of the table of the pass."""
+    table = context.tunnel_checksums
+    inner = np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0)
+    if not len(table) or not len(inner):
+        return TunnelChecksums(np.zeros(0, dtype=np.int64), table[:0])
+    keys = row_hash(context.flows[inner[:, None], _FLOW_KEY])
+    order = np.argsort(keys, kind="stable")
+    wanted = row_hash(table[:, : schema.CHECKSUM_KEY])
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    is_joined = keys[order][at] == wanted
+    return TunnelChecksums(inner[order][at[is_joined]], table[is_joined])

@@ -1,0 +1,136 @@
+"""outer-checksum-wrong: a receiver drops the datagrams of a tunnel whose UDP checksum is wrong.
+
+Looks at: flows in UDP tunnels all of whose carriers have a wrong or an unfilled UDP checksum, that get no answer and
+were seen nowhere behind this point. An unfilled checksum is usual on virtual links: it counts if the flow stops inside
+the receiver, while flows to the same inner station whose carriers have a right checksum, or none, are answered.
+Says: how many packets of which tunnel, and where they end. An error if they are seen to stop, or to arrive from another
+point; else a warning.
+Wrong when: the capture was rewritten by a program that did not correct the checksums.
+Fix: turn checksum offload off on the sender's tunnel interface, or on its card.
+Verify: `nstat -az UdpInCsumErrors` on the receiver rises with each packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.tunnel_checksums import TunnelChecksums, tunnel_checksums
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.addresses import address_value
+from capnet.wire.protocols import KIND_OF_NUMBER
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the kernel of the lab computes checksums right
+WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
+
+SAYS = Text(
+    en="{tunnel}: {packets:packet} from {sources} to {destinations} in datagrams with {sum} UDP checksum reached "
+    "{point}, and {fate}{others}: the receiver drops them",
+    zh="",
+)
+STOPPED = Text(en="none came out at {next}", zh="")
+UNANSWERED = Text(en="none was answered", zh="")
+OTHERS = Text(en="; those with a right one or none are answered", zh="")
+FIX = Text(
+    en="`ethtool -K TUNNEL tx-checksum-ip-generic off` on the tunnel interface of the sender (flannel.1, or vxlan0 in "
+    "the overlay's namespace), else on its card, or a kernel without the fault; `nstat -az UdpInCsumErrors` on the "
+    "receiver counts the drops",
+    zh="",
+)
+
+MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
+SUMS = {schema.WRONG: "a wrong", schema.UNFILLED: "an unfilled"}
+_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+
+
+class _Group(NamedTuple):
+    """Flows that are one finding: point, tunnel and receiver of their first one, verdict, point where they are due."""
+
+    tunnel: tuple[int, ...]  # values of _TUNNEL
+    bad: int  # UNFILLED or WRONG
+    due: int  # -1: not known
+
+
+def diagnose(context: Context) -> list[Finding]:
+    checksums = tunnel_checksums(context)
+    if not len(checksums.rows):
+        return []
+    rows, answered = checksums.rows, is_answered(context)[checksums.rows]
+    groups: dict[_Group, list[int]] = {}
+    for number, group in _lost_flows(context, checksums, answered):
+        groups.setdefault(group, []).append(number)
+    findings = []
+    for group, numbers in sorted(groups.items()):
+        is_alike = (context.flows[rows[:, None], _TUNNEL] == group.tunnel).all(axis=1) & answered
+        passes = bool((is_alike & checksums.all_good(schema.CHECKSUM_OUTER)).any())
+        is_at_point = answered & (context.flows[rows, schema.FLOW_POINT] == group.tunnel[0])
+        harmless = is_alike if group.bad == schema.UNFILLED else is_at_point
+        is_refuted = (harmless & (checksums.verdicts(schema.CHECKSUM_OUTER)[:, group.bad] > 0)).any()
+        if not is_refuted and (group.bad == schema.WRONG or (passes and group.due >= 0)):
+            findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, passes))
+    return findings
+
+
+def _lost_flows(context: Context, checksums: TunnelChecksums, answered: Mask) -> Iterator[tuple[int, _Group]]:
+    """Entries of flows in vain with bad carriers only, and their groups."""
+    flows, rows, verdict = context.flows, checksums.rows, checksums.all_bad(schema.CHECKSUM_OUTER)
+    is_lost = (verdict != schema.RIGHT) & ~answered & (flow_links(context).after[rows] < 0)
+    is_lost &= flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS
+    if not is_lost.any():
+        return
+    due = {
+        stopped.row: stopped.due
+        for stopped in stopped_flows(context)
+        if are_of_one_host(context, stopped.point, stopped.due)
+    }
+    for number in np.flatnonzero(is_lost).tolist():
+        tunnel = tuple(flows[rows[number], _TUNNEL].tolist())
+        yield number, _Group(tunnel, int(verdict[number]), due.get(int(rows[number]), -1))
+
+
+def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, group: _Group, passes: bool) -> Finding:
+    flows = context.flows
+    point, via, vni, _ = group.tunnel
+    sources, destinations = (
+        sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
+    )
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    next_point = context.points[group.due].name if group.due >= 0 else None
+    has_arrived = bool((flow_links(context).before[rows] >= 0).any())
+    kind = KIND_OF_NUMBER[via]
+    frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_OUTER_FRAME].tolist()]
+    return Finding(
+        NAME,
+        "error" if next_point or has_arrived else "warning",
+        SAYS.fill(
+            tunnel=f"{kind.title} {kind.id_name} {vni}" if vni >= 0 else kind.title,
+            packets=packets,
+            sources=several(sources),
+            destinations=several(destinations),
+            sum=SUMS[group.bad],
+            point=context.points[point].name,
+            fate=STOPPED.fill(next=next_point) if next_point else UNANSWERED.fill(),
+            others=OTHERS.fill() if passes else "",
+        ),
+        FIX.fill(),
+        {
+            "point": context.points[point].name, "next": next_point, "kind": kind.name,
+            "vni": vni if vni >= 0 else None,
+            "sources": sources[:MAX_EVIDENCE], "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
+            "checksum": "wrong" if group.bad == schema.WRONG else "unfilled",
+        },
+        sorted({*frames[:MAX_EVIDENCE], *hop_evidence(context, rows.tolist())})[:MAX_EVIDENCE],
+    )  # fmt: skip
