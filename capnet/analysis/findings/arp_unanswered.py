@@ -1,12 +1,12 @@
 """arp-unanswered: a host asks for an address by ARP and gets no reply.
 
-Looks at: ARP requests (no probes and announcements, RFC 5227) without a reply to the same question at any point. They
-must be repeated within 2 s: on a switched network a single request may have a reply that was not captured, but a host
-without a reply asks again.
-Says: who asked for which address, and how often. A host that asks for its own macvlan child is
-`macvlan-host-isolation` instead.
-Wrong when: the reply took a way that was not captured (proxy ARP on another port), or the capture began or ended
-between request and reply.
+Looks at: ARP requests (no probes and announcements, RFC 5227) that are repeated within 2 s and have no reply at any
+point, at points that would show one (`facts.layer2.unanswered_neighbours`).
+Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
+this link, which does not answer for it, or its own interface gets the requests. Else a warning; an info about a host
+that asks for 20 addresses or more, as a scan does. A host that asks for its own macvlan child is
+`macvlan-host-isolation` instead, one that looks on the wrong link `subnet-overlap`.
+Wrong when: the capture began or ended between request and reply.
 Fix: correct the address, or start the host that has it; a wrong gateway address is the usual cause.
 Verify: `arping -I IFACE ADDRESS`, `ip neigh show ADDRESS` on the asking host.
 """
@@ -14,71 +14,75 @@ Verify: `arping -I IFACE ADDRESS`, `ip neigh show ADDRESS` on the asking host.
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import (
-    ARP_FIRST,
-    ARP_FIRST_FRAME,
-    ARP_LAST,
-    ARP_OPERATION,
-    ARP_PACKETS,
-    ARP_POINT,
-    ARP_SENDER_LO,
-    ARP_TARGET_LO,
-    ARP_VIA_VNI,
-)
-from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
-from capnet.analysis.facts.layer2.host_isolation import isolated_children
-from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.unanswered_neighbours import MAX_TARGETS, MIN_SCANNED, Unanswered, unanswered_by_asker
+from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("error", "warning", "info")
 SCENARIO = None  # every address that a scenario asks for exists, but for macvlan's (`macvlan-host-isolation`)
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
 
-SAYS = Text(en="{asker} asked for {target} {requests:time}, nobody answered", zh="")
+SAYS = Text(en="{asker} asked for {target} {requests:time}, nobody answered{though}", zh="")
+BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="")
+AT_HOME = Text(en=", though its own interface {point} gets the requests", zh="")
+SEVERAL = Text(en="{asker} asked for {targets} {requests:time}, nobody answered", zh="")
 FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
+FIX_PROXY = Text(
+    en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} a "
+    "route to {target} by that host",
+    zh="",
+)
+FIX_FILTER = Text(
+    en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`", zh=""
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
-    arps = context.arps.tolist()
-    answered = {
-        (row[ARP_POINT], row[ARP_VIA_VNI], row[ARP_TARGET_LO], row[ARP_SENDER_LO])
-        for row in arps
-        if row[ARP_OPERATION] == ARP_REPLY
-    }
-    evidence: dict[tuple[int, int], list[Evidence]] = {}
-    requests: dict[tuple[int, int], int] = {}
-    repeated: set[tuple[int, int]] = set()
-    for row in arps:
-        sender, target = row[ARP_SENDER_LO], row[ARP_TARGET_LO]
-        is_probe = not sender & 0xFFFFFFFF or sender == target  # RFC 5227
-        question = (row[ARP_POINT], row[ARP_VIA_VNI], sender, target)
-        if row[ARP_OPERATION] != ARP_REQUEST or is_probe or question in answered:
-            continue
-        evidence.setdefault((sender, target), []).append(context.evidence(row[ARP_POINT], row[ARP_FIRST_FRAME]))
-        gap_ns = (row[ARP_LAST] - row[ARP_FIRST]) // max(row[ARP_PACKETS] - 1, 1)
-        if row[ARP_PACKETS] > 1 and gap_ns <= MAX_ARP_RETRY_NS:
-            repeated.add((sender, target))
-        requests[sender, target] = max(requests.get((sender, target), 0), row[ARP_PACKETS])
-    # A reply at any point answers the request at all of them: a point may miss replies that go to others.
-    answered_at_a_point = {(sender, target) for _, _, sender, target in answered}
-    isolated = {(child.host, child.child) for child in isolated_children(context)}
     findings = []
-    for sender, target in sorted(repeated - answered_at_a_point):
-        asker, address = address_text(0, sender), address_text(0, target)
-        if (asker, address) not in isolated:
-            count = requests[sender, target]
-            findings.append(
-                Finding(
-                    NAME,
-                    "warning",
-                    SAYS.fill(asker=asker, target=address, requests=count),
-                    FIX.fill(target=address),
-                    {"asks": asker, "for": address, "requests": count},
-                    sorted(evidence[sender, target])[:MAX_EVIDENCE],
-                )
-            )
+    for asker, questions in sorted(
+        unanswered_by_asker(context, "arp").items(), key=lambda item: address_value(item[0])
+    ):
+        lost = [question for question in questions if question.whereabouts is None]
+        findings += [_finding(context, question) for question in questions if question not in lost]
+        if len(lost) > MAX_TARGETS:
+            findings.append(_of_many(context, asker, lost))
+        else:
+            findings += [_finding(context, question) for question in lost]
     return findings
+
+
+def _finding(context: Context, question: Unanswered) -> Finding:
+    though, fix = "", FIX.fill(target=question.target)
+    if question.whereabouts:
+        point, mac, is_home = question.whereabouts
+        values = {
+            "point": context.points[point].name, "mac": mac_text(mac), "target": question.target,
+            "asker": question.asker,
+        }  # fmt: skip
+        though = (AT_HOME if is_home else BROUGHT).fill(**values)
+        fix = (FIX_FILTER if is_home else FIX_PROXY).fill(**values)
+    return Finding(
+        NAME,
+        "error" if question.whereabouts else "warning",
+        SAYS.fill(asker=question.asker, target=question.target, requests=question.requests, though=though),
+        fix,
+        {"asks": question.asker, "for": question.target, "requests": question.requests},
+        question.evidence(context)[:MAX_EVIDENCE],
+    )
+
+
+def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
+    targets = sorted((question.target for question in questions), key=address_value)
+    requests = sum(question.requests for question in questions)
+    is_scan = len(questions) >= MIN_SCANNED
+    return Finding(
+        NAME,
+        "info" if is_scan else "warning",
+        SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
+        None if is_scan else FIX.fill(target=targets[0]),
+        {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
+        sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
+    )

@@ -17,8 +17,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.layer2.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.layer2.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -50,7 +49,7 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
     clients = sorted({lookup.exchange.target for lookup in lookups}, key=address_value)
     askers = sorted({lookup.exchange.asker for lookup in lookups}, key=address_value)
     requests = sum(lookup.exchange.requests for lookup in lookups)
-    rows = sorted({_first_hop(context, row) for lookup in lookups for row in lookup.rows})
+    rows = sorted({first_hop(context, row) for lookup in lookups for row in lookup.rows})
     arrivals = sorted({int(context.flows[row, schema.FLOW_POINT]) for row in rows}, key=lambda of: (of == point, of))
     evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
     evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
@@ -68,11 +67,3 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
         },
         sorted(evidence)[:MAX_EVIDENCE],
     )  # fmt: skip
-
-
-def _first_hop(context: Context, row: int) -> int:
-    """The first row of a flow's path."""
-    links = flow_links(context)
-    while links.before[row] >= 0:
-        row = int(links.source[links.before[row]])
-    return row

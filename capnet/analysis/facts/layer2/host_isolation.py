@@ -11,6 +11,8 @@ from typing import NamedTuple
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.layer2.arp import unanswered_requests
+from capnet.analysis.facts.layer2.bystanders import shows_answers
+from capnet.analysis.facts.layer2.neighbours import neighbours
 from capnet.analysis.facts.layer2.segments import layer2_segments
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
@@ -34,6 +36,13 @@ def isolated_children(context: Context) -> list[IsolatedChild]:
         if host and parent.confidence >= MIN_PARENT_CONFIDENCE:
             for child in parent.children:
                 requests = unanswered_requests(context, parent.point, host, child.ip)
-                if requests:
+                is_at_home = not parent.is_seen_alone or _is_asked_at_home(context, parent.point, host, child.ip)
+                if requests and is_at_home:
                     isolated[host, child.ip] = IsolatedChild(host, child.ip, parent.point, requests)
     return [isolated[ends] for ends in sorted(isolated)]
+
+
+def _is_asked_at_home(context: Context, point: int, host: str, child: str) -> bool:
+    """Would the point show an answer? Else another machine asks, whose answers take another way."""
+    exchanges = (of for of in neighbours(context) if (of.point, of.asker, of.target) == (point, host, child))
+    return any(shows_answers(context, exchange) for exchange in exchanges)

@@ -1,0 +1,57 @@
+"""Bystanders: points that show the broadcast questions of a station, and would not show the answers to it.
+
+A switch sends a question to every port, and the answer to one. So a point shows answers if it is the asker's own
+interface, or if it shows frames to the asker from others than the station whose interface it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import Values
+from capnet.analysis.facts.layer2.neighbours import Exchange
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.speakers import RECEIVED
+
+_ROLES_OF_ONE_STATION = ("container", "veth", "bridge")  # all frames to a container pass its interfaces
+
+
+def shows_answers(context: Context, exchange: Exchange) -> bool:
+    """Would the point of these questions show an answer to the asker?"""
+    mac, point = exchange.asker_mac, exchange.point
+    if not exchange.via and (point in interface_points(context).get(mac, ()) or _is_alone(context, point, mac)):
+        return True
+    sources, destinations = _unicast_frames(context, point, exchange.via, exchange.vni)
+    # Stations that are an end of every frame: the point is the interface of one of them.
+    ends = {int(end) for end in (*sources[:1], *destinations[:1])}
+    stations = {end for end in ends if ((sources == end) | (destinations == end)).all()}
+    if mac in stations:
+        return len(stations) == 1 or context.points[point].role in _ROLES_OF_ONE_STATION
+    return bool(set(sources[destinations == mac].tolist()) - stations)
+
+
+def _is_alone(context: Context, point: int, mac: int) -> bool:
+    """Does one MAC alone send at a point? Then it is its own interface, where nothing else arrives."""
+    table = context.stations
+    is_sender = (table[:, schema.STATION_POINT] == point) & (table[:, schema.STATION_HOW] != RECEIVED)
+    return bool((table[is_sender, schema.STATION_MAC] == mac).all())
+
+
+@derived
+def _unicast_frames(context: Context, point: int, via: int, vni: int) -> tuple[Values, Values]:
+    """Source and destination MACs of unicast frames at a point, in a tunnel: of flows, and of ARP."""
+    ends = []
+    for table, columns in (
+        (context.flows, (schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, schema.FLOW_DMAC)),
+        (context.arps, (schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI, schema.ARP_ETH_SOURCE,
+                        schema.ARP_ETH_DESTINATION)),
+    ):  # fmt: skip
+        *place, source, destination = (table[:, column] for column in columns)
+        is_there = (place[0] == point) & (place[1] == via) & (place[2] == vni)
+        is_there &= (destination > 0) & (destination >> 40 & 1 == 0)
+        ends.append((source[is_there], destination[is_there]))
+    sources, destinations = zip(*ends, strict=True)
+    return np.concatenate(sources), np.concatenate(destinations)

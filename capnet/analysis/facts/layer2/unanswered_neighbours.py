@@ -1,0 +1,105 @@
+"""Repeated questions for a MAC address that get no answer, at points that would show the answer.
+
+Input: neighbours, flows. Output: `Unanswered`, one per protocol, asker and target address. Method: a station without an
+answer asks again after a second (RFC 1122 section 2.3.2.1, RFC 4861 section 10); bystanders would not show an answer.
+Limits: probes and announcements expect none (RFC 5227).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
+from capnet.analysis.facts.layer2.bystanders import shows_answers
+from capnet.analysis.facts.layer2.host_isolation import isolated_children
+from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
+from capnet.analysis.facts.layer2.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.speakers import speakers
+
+MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
+MAX_TARGETS = 3  # of one asker that are told one by one
+MIN_SCANNED = 20  # addresses: a host that asks for so many looks for whoever is there
+
+
+class Whereabouts(NamedTuple):
+    """Where the address is that does not answer: its packets come from this MAC at this point, or it is at home there.
+
+    `is_home`: the point is its own interface, which gets the questions. Else a host brings its packets.
+    """
+
+    point: int
+    mac: int
+    is_home: bool
+
+
+class Unanswered(NamedTuple):
+    """Questions of one address for another one without an answer at any point, by point."""
+
+    kind: str  # `arp` or `nd`
+    asker: str
+    target: str
+    exchanges: list[Exchange]
+    whereabouts: Whereabouts | None = None  # None: not to be seen
+
+    @property
+    def requests(self) -> int:
+        """Questions, the largest number at one point."""
+        return max(exchange.requests for exchange in self.exchanges)
+
+    def evidence(self, context: Context) -> list[Evidence]:
+        """The first question at each point."""
+        return sorted(context.evidence(exchange.point, exchange.request_frame) for exchange in self.exchanges)
+
+
+def unanswered_by_asker(context: Context, kind: str) -> dict[str, list[Unanswered]]:
+    """Asker → its questions of one protocol, without those that `on_link_lookups` or macvlan explain."""
+    overlaps = {lookup.pair for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)}
+    overlaps |= {("arp", child.host, child.child) for child in isolated_children(context)}
+    by_asker: dict[str, list[Unanswered]] = {}
+    for question in unanswered_neighbours(context):
+        if question.kind == kind and (kind, question.asker, question.target) not in overlaps:
+            by_asker.setdefault(question.asker, []).append(question)
+    return by_asker
+
+
+@derived
+def unanswered_neighbours(context: Context) -> list[Unanswered]:
+    """All of them, by protocol, asker and target."""
+    exchanges = neighbours(context)
+    # An answer at any point answers the question at all of them.
+    answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
+    brought = {lookup.pair: lookup for lookup in on_link_lookups(context)}
+    by_pair: dict[tuple[str, str, str], list[Exchange]] = {}
+    for of in exchanges:
+        if of.requests and not (of.is_probe or of.is_announcement) and (of.kind, of.asker, of.target) not in answered:
+            by_pair.setdefault((of.kind, of.asker, of.target), []).append(of)
+    questions = []
+    for pair, at_points in sorted(by_pair.items()):
+        if pair in brought or any(_is_repeated(of) and shows_answers(context, of) for of in at_points):
+            whereabouts = _bringer(context, brought[pair]) if pair in brought else _home(context, at_points)
+            questions.append(Unanswered(*pair, at_points, whereabouts))
+    return questions
+
+
+def _bringer(context: Context, lookup: Lookup) -> Whereabouts:
+    """The MAC that brings the packets of an address that is looked for, at the first point that shows it."""
+    flow = context.flows[min(first_hop(context, row) for row in lookup.rows)]
+    return Whereabouts(int(flow[schema.FLOW_POINT]), int(flow[schema.FLOW_SMAC]), False)
+
+
+def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The target's own interface, if it is one of these points."""
+    places = {exchange.point for exchange in at_points}
+    for mac, points in interface_points(context).items():
+        if (there := places.intersection(points)) and at_points[0].target in speakers(context)[mac].own:
+            return Whereabouts(min(there), mac, True)
+    return None
+
+
+def _is_repeated(exchange: Exchange) -> bool:
+    return exchange.requests >= MIN_REPEATED and exchange.request_gap <= MAX_ARP_RETRY_NS

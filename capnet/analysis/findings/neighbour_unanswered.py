@@ -1,0 +1,79 @@
+"""neighbour-unanswered: a host solicits an IPv6 neighbour and gets no advertisement.
+
+Looks at: neighbor solicitations (RFC 4861; no duplicate address detection) that are repeated within 2 s and have no
+advertisement at any point, at points that would show one (`facts.layer2.unanswered_neighbours`).
+Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
+this link, which does not answer for it, or its own interface gets the questions. Else a warning.
+Wrong when: the capture began or ended between question and answer.
+Fix: let the host that has the address answer for it (proxy_ndp), route the prefix to that host, or let ICMPv6 pass.
+Verify: `ip -6 neigh show ADDRESS` on the asking host; `ip -6 neigh show proxy` and `ip6tables -vnL INPUT` on the other.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.unanswered_neighbours import MAX_TARGETS, MIN_SCANNED, Unanswered, unanswered_by_asker
+from capnet.wire.addresses import address_value, mac_text
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning", "info")
+SCENARIO = None  # no scenario uses global IPv6 addresses
+WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
+EXPLAINS = ("no-return-route", "stops-between")
+
+SAYS = Text(en="{asker} asked for {target} {requests:time} (neighbor solicitation), nobody answered{though}", zh="")
+BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="")
+AT_HOME = Text(en=", though its own interface {point} gets the questions", zh="")
+SEVERAL = Text(en="{asker} asked for {targets} {requests:time} (neighbor solicitation), nobody answered", zh="")
+FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
+FIX_PROXY = Text(
+    en="let the host with the MAC {mac} answer for it (`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy "
+    "{target} dev CARD`), or route the containers' prefix to that host",
+    zh="",
+)
+FIX_FILTER = Text(en="let neighbor discovery pass at {target}: `ip6tables -vnL INPUT`, ICMPv6 types 135 and 136", zh="")
+
+
+def diagnose(context: Context) -> list[Finding]:
+    findings = []
+    for asker, questions in sorted(unanswered_by_asker(context, "nd").items(), key=lambda item: address_value(item[0])):
+        lost = [question for question in questions if question.whereabouts is None]
+        findings += [_finding(context, question) for question in questions if question not in lost]
+        if len(lost) > MAX_TARGETS:
+            findings.append(_of_many(context, asker, lost))
+        else:
+            findings += [_finding(context, question) for question in lost]
+    return findings
+
+
+def _finding(context: Context, question: Unanswered) -> Finding:
+    though, fix = "", FIX.fill(target=question.target)
+    if question.whereabouts:
+        point, mac, is_home = question.whereabouts
+        values = {"point": context.points[point].name, "mac": mac_text(mac), "target": question.target}
+        though = (AT_HOME if is_home else BROUGHT).fill(**values)
+        fix = (FIX_FILTER if is_home else FIX_PROXY).fill(**values)
+    return Finding(
+        NAME,
+        "error" if question.whereabouts else "warning",
+        SAYS.fill(asker=question.asker, target=question.target, requests=question.requests, though=though),
+        fix,
+        {"asks": question.asker, "for": question.target, "requests": question.requests},
+        question.evidence(context)[:MAX_EVIDENCE],
+    )
+
+
+def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
+    targets = sorted((question.target for question in questions), key=address_value)
+    requests = sum(question.requests for question in questions)
+    is_scan = len(questions) >= MIN_SCANNED
+    return Finding(
+        NAME,
+        "info" if is_scan else "warning",
+        SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
+        None if is_scan else FIX.fill(target=targets[0]),
+        {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
+        sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
+    )
