@@ -100,12 +100,26 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
     first, last = flow_spans(context)
     deaf = points.is_dropping[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
     deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
-    for shared, ends in (
-        (points.filter_port[due], [schema.FLOW_SPORT, schema.FLOW_DPORT]),
-        (points.filter_address[due], [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),
+    for filters, ends in (
+        (points.filter_port, [schema.FLOW_SPORT, schema.FLOW_DPORT]),
+        (points.filter_address, [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),
     ):
+        shared = np.where(_is_translation(context, filters, ends), -1, filters)[due]
         deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
     return deaf
+
+
+def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:
+    """Per point, is what all of its packets share no capture filter, but what a translation gives them on their way?
+
+    All that leaves a host by masquerade has the host's address; all that enters by a published port, the container's.
+    """
+    flows, links = context.flows, flow_links(context)
+    value = shared[flows[links.target, schema.FLOW_POINT]]
+    had, has = ((flows[rows[:, None], ends] == value[:, None]).any(axis=1) for rows in (links.source, links.target))
+    translated = np.zeros(len(shared), dtype=bool)
+    translated[flows[links.target[(value >= 0) & has & ~had], schema.FLOW_POINT]] = True
+    return translated
 
 
 def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
