@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted([*ROOT.glob("capnet/**/*.py"), *ROOT.glob("scenarios/*.py")])
+SOURCES = sorted([*ROOT.glob("capnet/**/*.py"), *ROOT.glob("scenarios/**/*.py")])
 
 MAX_FILES = 12  # of a folder, besides its __init__
 MAX_FILE_LINES = 300
@@ -20,10 +20,10 @@ MAX_KERNEL_LINES = 80
 MAX_TEST_NAME = 60  # characters
 
 # Folders whose files are entries of a list.
-COLLECTIONS = {"capnet/wire/protocols", "capnet/analysis/findings", "capnet/cli", "scenarios"}
+COLLECTIONS = {"capnet/wire/protocols", "capnet/analysis/findings", "capnet/cli", "scenarios", "scenarios/faults"}
 
-# Functions that the docstring of their module describes: a finding, a network model, a scenario.
-DESCRIBED_BY_MODULE = {"diagnose", "judge", "run"}
+# Functions that the docstring of their module describes: a finding, a network model, a scenario, a fault.
+DESCRIBED_BY_MODULE = {"diagnose", "judge", "run", "build", "send"}
 
 # Names that say nothing about what they hold.
 FILLERS = {"found", "known", "said", "told", "mine", "theirs", "here", "there", "some", "many", "again", "one", "two"}

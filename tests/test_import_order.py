@@ -36,7 +36,10 @@ FLOORS = {
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
-        "session", "runner", "checks",
+        "session", "runner", "checks", "faults",
+    ),
+    "capnet.scenario.faults": (
+        "change namespace services", "clients", "node", "recorded", "network", "vxlan", "library", "play", "verdict",
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),
     "capnet.lab": (

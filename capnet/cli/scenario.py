@@ -1,4 +1,4 @@
-"""`capnet scenario`: its commands, one per scenario file beside `list`, `all`, `clean` and `new`."""
+"""`capnet scenario`: its commands, one per scenario file beside `list`, `all`, `clean`, `new` and `fault`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class _Scenarios(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from capnet.scenario import library
 
-        return ["list", "all", "clean", "new", *library.files()]
+        return ["list", "all", "clean", "new", "fault", *library.files()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from capnet.scenario import library
@@ -21,6 +21,10 @@ class _Scenarios(click.Group):
             from capnet.cli import scenario_all
 
             return scenario_all.command
+        if cmd_name == "fault":
+            from capnet.cli import scenario_fault
+
+            return scenario_fault.group
         files = library.files()
         if cmd_name in files:
             from capnet.cli.scenario_run import run_command
@@ -49,13 +53,15 @@ def command() -> None:
 
 @command.command("list")
 def list_() -> None:
-    """Print the scenarios."""
+    """Print the scenarios, and below them the faults."""
     from capnet.scenario import library
 
-    files = library.files()
-    widest = max(map(len, files), default=0)
-    for name, path in files.items():
-        click.echo(f"{name:{widest}}  {title(name, path)}")
+    faults = library.files("faults")
+    for heading, files in (("", library.files()), ("\nFaults: capnet scenario fault NAME\n", faults)):
+        click.echo(heading, nl=False)
+        widest = max(map(len, files), default=0)
+        for name, path in files.items():
+            click.echo(f"{name:{widest}}  {title(name, path)}")
 
 
 @command.command("clean", short_help="Remove what killed runs, or runs with --keep, left behind.")

@@ -112,17 +112,17 @@ def _run(
             tell_settings(name)
             written = runner.run_scenario(name, hosts, **options)
             whole = not capture and all(host.shell for host in hosts)
-    _report(written)
+    report(written)
     check(name, written, whole=whole)
 
 
-def _report(path: Path) -> None:
+def report(path: Path) -> None:
     """Prints the report, and last the path of the capture."""
     from capnet.analysis.engine import analyze
     from capnet.cli.output import emit, report_columns
     from capnet.report.formats.table import render
 
-    report = analyze([path]).to_dict()
-    paths = {source["file"]: str(path) for source in report["inputs"]}
+    document = analyze([path]).to_dict()
+    paths = {source["file"]: str(path) for source in document["inputs"]}
     if sys.stdout is not None:  # with stdout closed, the exit code still tells the outcome
-        emit(f"{render(report, report_columns(), paths)}{path}\n")
+        emit(f"{render(document, report_columns(), paths)}{path}\n")

@@ -26,10 +26,10 @@ def checkout() -> Path:
     return _CHECKOUT
 
 
-def files() -> dict[str, Path]:
-    """Scenario name → its file, sorted by name."""
+def files(below: str = "") -> dict[str, Path]:
+    """Scenario name → its file, sorted by name; those in a folder below, if one is named."""
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
-    paths = folder.glob("[a-z]*.py") if folder else ()
+    paths = (folder / below).glob("[a-z]*.py") if folder else ()
     return {path.stem.replace("_", "-"): path for path in sorted(paths)}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from capnet.errors import UsageError
 
-RESERVED = ("all", "clean", "list", "new")  # commands of `capnet scenario`
+RESERVED = ("all", "clean", "fault", "list", "new")  # commands of `capnet scenario`
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 NEXT_STEPS = """\

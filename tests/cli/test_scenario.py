@@ -28,10 +28,12 @@ def capnet(*words: str | Path, **environment: str) -> subprocess.CompletedProces
 
 
 def test_list_has_summaries_in_one_column() -> None:
-    lines = capnet("scenario", "list").stdout.splitlines()
-    widest = max(map(len, library.files()))
-    assert [line[:widest].strip() for line in lines] == list(library.files())
-    assert {line[widest : widest + 2] for line in lines} == {"  "}
+    """Scenarios first, and faults under a heading of their own."""
+    scenarios, _, faults = capnet("scenario", "list").stdout.partition("\nFaults: capnet scenario fault NAME\n")
+    for listed, files in ((scenarios, library.files()), (faults, library.files("faults"))):
+        widest = max(map(len, files))
+        assert [line[:widest].strip() for line in listed.splitlines()] == list(files)
+        assert {line[widest : widest + 2] for line in listed.splitlines()} == {"  "}
 
 
 @pytest.mark.parametrize("width", [60, 100])

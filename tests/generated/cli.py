@@ -10,6 +10,7 @@ import click
 from capnet.cli import cli
 from capnet.errors import Exit
 from capnet.scenario import library
+from capnet.scenario.faults import library as faults
 
 HEAD = """# Commands
 
@@ -26,6 +27,14 @@ EXITS = {
     Exit.INTERRUPTED: "Interrupted, after a complete clean-up.",
 }
 
+_PLAYS = {
+    "scenario": "Plays one scenario. [Scenarios](scenarios.md) says what each of them does and shows.",
+    "fault": "Plays one fault. [Findings](findings.md#faults) says what breaks each of them, and what names it.",
+}
+
+# Groups with one command for each scenario or fault; all of a group have the same options.
+_PLAYED_BY_NAME = {("capnet", "scenario"): library.files, ("capnet", "scenario", "fault"): faults.files}
+
 
 def cli_page() -> str:
     """The page, a section for each command in the order of `capnet --help`."""
@@ -39,13 +48,13 @@ def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[t
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            if path == ("capnet", "scenario") and name in library.files():
+            if name in _PLAYED_BY_NAME.get(path, list)():
                 continue
             child = command.get_command(context, name)
             assert child is not None
             yield from _commands(child, (*path, name))
-        if path == ("capnet", "scenario"):  # scenarios are commands with equal options
-            child = command.get_command(context, "bridge")
+        if played := list(_PLAYED_BY_NAME.get(path, list)()):
+            child = command.get_command(context, played[0])
             assert child is not None
             yield (*path, "NAME"), child
 
@@ -56,7 +65,7 @@ def _section(path: tuple[str, ...], command: click.Command) -> str:
     usage = " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments)])
     lines = ["", f"{'#' * (1 + len(path))} {' '.join(path)}", "", f"    {usage}", ""]
     if path[-1] == "NAME":
-        lines += ["Plays one scenario. [Scenarios](scenarios.md) says what each of them does and shows.", ""]
+        lines += [_PLAYS[path[-2]], ""]
     else:
         lines += ["```text", *inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines(), "```", ""]
     if options:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from capnet.analysis.findings import finding_modules
+from capnet.scenario.faults import library
 
 HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
 
@@ -24,6 +25,18 @@ A finding is a judgement with a name, a level, one sentence, the frames that pro
 
 `capnet analyze --fail-on warning` exits with 1 if there is a finding of that level or above.
 
+"""
+
+FAULTS_HEAD = """
+## Faults
+
+`sudo capnet scenario fault NAME --lab` plays a fault on this machine's kernel.
+It builds a network that works, sends through it, breaks it by one line, and sends the same again.
+capnet must name the fault in the second capture and say nothing above info of the first one.
+Both captures are in [pcaps/faults](../pcaps/faults), and tests hold capnet to that.
+
+| fault | what is wrong | the line that breaks it | named by | needs |
+|---|---|---|---|---|
 """
 
 
@@ -63,7 +76,18 @@ def findings_page() -> str:
         f"| [{module.NAME}](#{module.NAME}) | {', '.join(module.LEVELS)} | {_cell(manual(module).title)} |\n"
         for module in modules
     )
-    return f"{HEAD}| finding | level | what it is |\n|---|---|---|\n{rows}" + "".join(map(_section, modules))
+    pages = "".join(map(_section, modules))
+    return f"{HEAD}| finding | level | what it is |\n|---|---|---|\n{rows}{FAULTS_HEAD}{_faults()}{pages}"
+
+
+def _faults() -> str:
+    """A row for each fault: what is wrong, the line that breaks it, and the finding that names it."""
+    return "".join(
+        f"| [{name}](../pcaps/faults/{name}.pcapng) | {_cell(fault.title)} | `{_cell(str(fault.breaks))}` "
+        f"| [{fault.finding}](#{fault.finding}) | {fault.needs} |\n"
+        for name in library.files()
+        for fault in [library.load(name)]
+    )
 
 
 def _cell(text: str) -> str:

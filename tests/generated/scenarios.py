@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.sources import Source
 from capnet.analysis.engine import analyze
+from capnet.cli.scenario_help import title
 from capnet.report.formats.table import render
 from capnet.scenario import library
 from tests.conftest import PROJECT
@@ -21,16 +22,26 @@ Then it checks that its packets show what the scenario claims.
 If they do not, it names the claim, keeps the capture and exits with code 1.
 """
 
+FAULTS_HEAD = """
+## Faults
+
+A fault is a network that works until one line breaks it: `sudo capnet scenario fault NAME --lab`.
+[Findings](findings.md#faults) says which line, and which finding names it.
+
+"""
+
 
 def scenarios_page() -> str:
-    """The page, a section for each scenario in order of name."""
-    return HEAD + "".join(_section(name) for name in library.files())
+    """The page, a section for each scenario in order of name, and a list of the faults."""
+    faults = library.files("faults")
+    rows = "".join(f"- `{name}`: {title(name, path)}\n" for name, path in faults.items())
+    return HEAD + "".join(_section(name) for name in library.files()) + FAULTS_HEAD + rows
 
 
 def _section(name: str) -> str:
-    title, _, body = (library.load(name).__doc__ or "").strip().partition("\n\n")
+    heading, _, body = (library.load(name).__doc__ or "").strip().partition("\n\n")
     return (
-        f"\n## {name}\n\n{title.partition(': ')[2]}.\n\n```text\n{body}\n```\n\n"
+        f"\n## {name}\n\n{heading.partition(': ')[2]}.\n\n```text\n{body}\n```\n\n"
         f"```text\n$ capnet analyze pcaps/{name}.pcapng\n{transcript(name)}\n```\n"
     )
 
@@ -38,5 +49,5 @@ def _section(name: str) -> str:
 def transcript(name: str) -> str:
     """The title and the sentences of the report on a stored capture."""
     text = render(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")]).to_dict())
-    title, sentences, *_ = text.split("\n\n")
-    return f"{title}\n\n{sentences}"
+    heading, sentences, *_ = text.split("\n\n")
+    return f"{heading}\n\n{sentences}"

@@ -6,6 +6,15 @@ import os
 
 import pytest
 
+from tests.live.fault_choice import chosen
+
+
+def pytest_report_header() -> list[str]:
+    """Which faults this run plays, and why."""
+    if os.environ.get("CAPNET_LIVE") != "1":
+        return []
+    return ["live faults:", *(f"  {name}: {reason}" for name, reason in chosen().items())]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("CAPNET_LIVE") == "1":

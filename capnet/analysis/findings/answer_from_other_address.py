@@ -24,7 +24,7 @@ from capnet.wire.numbers import UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the servers of the scenarios have one address each
+SCENARIO = "fault answer-from-other-address"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # a name server whose answers come from another port, translated back
 EXPLAINS = ("dns-failure",)
 

@@ -21,7 +21,7 @@ from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning", "info")
-SCENARIO = None  # every address that a scenario asks for exists, but for macvlan's (`macvlan-host-isolation`)
+SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
 

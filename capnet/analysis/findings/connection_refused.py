@@ -21,7 +21,7 @@ from capnet.wire.numbers import TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # every server of the scenarios listens
+SCENARIO = "fault connection-refused"
 WITNESS = "pcaps/bridge.pcapng"  # TCP connections that are accepted
 EXPLAINS = ()
 

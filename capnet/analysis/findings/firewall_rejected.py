@@ -27,7 +27,7 @@ from capnet.wire.numbers import (
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the scenarios add no rule that rejects
+SCENARIO = "fault firewall-rejected"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # "network unreachable" of a router
 EXPLAINS = ("published-port-blocked", "retransmissions")
 

@@ -21,7 +21,7 @@ from capnet.wire.numbers import ICMP_REASSEMBLY, ICMP_TIME_EXCEEDED, ICMPV6_TIME
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # nothing drops fragments in the scenarios
+SCENARIO = "fault fragments-lost"
 WITNESS = "pcaps/overlay.pcapng"  # fragments that are reassembled
 EXPLAINS = ("stops-between",)
 

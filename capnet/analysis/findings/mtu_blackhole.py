@@ -39,7 +39,7 @@ from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABL
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the links of the lab have one MTU
+SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
 EXPLAINS = ()
 

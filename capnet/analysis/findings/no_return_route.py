@@ -20,7 +20,7 @@ from capnet.analysis.facts.unanswered import left_untranslated, unanswered_quest
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # in ipvlan-l3 the router refuses by ICMP, which is an answer
+SCENARIO = "fault no-return-route"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers of another network, answered once there is a route
 EXPLAINS = ()
 

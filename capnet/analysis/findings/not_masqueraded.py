@@ -21,7 +21,7 @@ from capnet.analysis.facts.unanswered import left_untranslated, unanswered_quest
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the scenarios leave Docker's rules as they are
+SCENARIO = "fault not-masqueraded"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers' own addresses on the wire, by design
 EXPLAINS = ()
 

@@ -35,7 +35,7 @@ from capnet.wire.numbers import ICMP, ICMP_UNREACHABLE, TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the scenarios add no rule that drops
+SCENARIO = "fault published-port-blocked"
 WITNESS = "pcaps/bridge.pcapng"  # a published port that answers
 EXPLAINS = ()
 

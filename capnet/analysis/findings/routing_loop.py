@@ -29,7 +29,7 @@ from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED, TCP, U
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # no router of the lab routes a prefix to one of the hosts
+SCENARIO = "fault routing-loop"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice, some with TTL - 1
 EXPLAINS = ("duplicate-observation", "retransmissions")
 

@@ -28,7 +28,7 @@ from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # nothing drops in the scenarios
+SCENARIO = "fault stops-between"
 WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
 EXPLAINS = ()
 

@@ -35,7 +35,7 @@ from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the overlay networks of the scenarios carry both directions
+SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
 EXPLAINS = ()
 

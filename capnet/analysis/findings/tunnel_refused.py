@@ -21,7 +21,7 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # both hosts of the lab use one port
+SCENARIO = "fault tunnel-refused"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
 EXPLAINS = ("tunnel-one-way", "stops-between")
 

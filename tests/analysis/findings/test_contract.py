@@ -17,6 +17,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import analyze
 from capnet.analysis.findings import finding_modules
 from capnet.scenario import library
+from capnet.scenario.faults import library as fault_library
 from tests.conftest import GOLDENS, MADE, PROJECT
 from tests.generated.findings import HEADINGS, manual, scenario
 
@@ -54,7 +55,7 @@ def test_finding_constants_are_complete(module: ModuleType) -> None:
     assert module.LEVELS and set(module.LEVELS) <= set(LEVELS)
     assert set(module.EXPLAINS) <= NAMES - {module.NAME}
     name, reason = scenario(module)
-    assert (name in library.files()) if name else reason
+    assert (name in library.files() or name in faults_by_command()) if name else reason
     assert (PROJECT / module.WITNESS).is_file()
 
 
@@ -100,11 +101,17 @@ def test_finding_is_not_told_of_its_witness(module: ModuleType) -> None:
     assert module.NAME not in {finding.name for finding in report(PROJECT / module.WITNESS).findings}
 
 
+def faults_by_command() -> dict[str, str]:
+    """`fault NAME`, as in SCENARIO and behind `capnet scenario` → the finding that names the fault."""
+    return {f"fault {name}": fault_library.load(name).finding for name in fault_library.files()}
+
+
 @every_finding
 def test_finding_is_told_of_its_scenario(module: ModuleType) -> None:
     name, _ = scenario(module)
     if name:
-        golden = PROJECT / "pcaps" / f"{name}.pcapng"
+        assert faults_by_command().get(name, module.NAME) == module.NAME
+        golden = PROJECT / "pcaps" / f"{name.replace('fault ', 'faults/')}.pcapng"
         assert module.NAME in {finding.name for finding in report(golden).findings}
 
 

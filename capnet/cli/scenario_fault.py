@@ -1,0 +1,142 @@
+"""`capnet scenario fault`: real faults, each a network that works until one line breaks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from capnet.scenario.faults.library import Fault
+    from capnet.scenario.faults.play import Played
+
+_OPTIONS = (
+    click.option("--lab", is_flag=True, help="Make the network on this machine; needed: a fault breaks it."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("captures"),
+        show_default=True,
+        help="Where NAME.pcapng, NAME.healthy.pcapng and their topologies go.",
+    ),
+)
+
+
+class _Faults(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        from capnet.scenario.faults import library
+
+        return ["list", "all", *library.files()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from capnet.scenario.faults import library
+
+        files = library.files()
+        return _command(cmd_name, files[cmd_name]) if cmd_name in files else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from capnet.scenario.faults import library
+
+        files = library.files()
+        others = [name for name in self.list_commands(ctx) if name not in files]
+        for heading, names in (("Commands", others), ("Faults", files)):
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(heading):
+                formatter.write_dl([(name, command.get_short_help_str()) for name, command in commands if command])
+
+
+@click.group(cls=_Faults, name="fault", short_help="Break a network that works by one line, and name the fault.")
+def group() -> None:
+    """Break a network that works by one line, and name the fault.
+
+    Each fault is a small network. Its traffic is sent twice: while the network works, and after the line that breaks
+    it. capnet must name the fault in the second capture and find nothing wrong in the first one.
+
+    Everything that a fault makes is removed again, also after Ctrl-C.
+    """
+
+
+@group.command("list")
+def list_() -> None:
+    """Print the faults: what breaks each, what it needs, and which finding names it."""
+    from capnet.scenario.faults import library
+
+    for name in library.files():
+        fault = library.load(name)
+        click.echo(f"{name}\n    {fault.title}\n    breaks by  {fault.breaks}")
+        click.echo(f"    named by   {fault.finding}\n    needs      {fault.needs}")
+
+
+def _options(function: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def _command(name: str, path: Path) -> click.Command:
+    """The command that plays the fault `name`, whose file is `path`."""
+    import ast
+
+    from capnet.cli.scenario_help import ScenarioCommand, title
+
+    @_options
+    def run(lab: bool, output: Path) -> None:
+        _check(lab)
+        from capnet.cli.scenario_hosts import say
+        from capnet.errors import ScenarioFailed
+        from capnet.scenario.faults import library
+        from capnet.scenario.faults.verdict import judge
+
+        fault = library.load(name)
+        played = _play(fault, output, say)
+        _report(played)
+        verdict = judge(fault, played)
+        if not verdict.is_ok:
+            raise ScenarioFailed(f"{name}: {'; '.join(verdict.wrong)} (see {played.broken}, {played.healthy})")
+        say(f"{fault.finding} is told of the broken network, and nothing above info of the healthy one")
+
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return click.command(name, cls=ScenarioCommand, help=docstring, short_help=title(name, path))(run)
+
+
+@group.command("all")
+@_options
+def all_(lab: bool, output: Path) -> int:
+    """Play all faults, one after the other; ends with one table.
+
+    Exit code: 1 if one of them is not named, or is said of the healthy network; 4 if one cannot be played here.
+    """
+    _check(lab)
+    from capnet.cli.scenario_fault_all import Plays
+    from capnet.scenario.faults import library
+
+    plays = Plays()
+    for name in library.files():
+        plays.add(library.load(name), lambda fault, say: _play(fault, output, say))
+    click.echo(plays.table())
+    return plays.code()
+
+
+def _check(lab: bool) -> None:
+    from capnet.errors import UsageError
+    from capnet.lab import requirements
+
+    if not lab:
+        raise UsageError("a fault breaks a network, so it is played on one that is made for it: add --lab")
+    requirements.root()
+
+
+def _play(fault: Fault, output: Path, say: Any) -> Played:
+    from capnet.scenario.faults.play import play
+
+    return play(fault, output, say)
+
+
+def _report(played: Played) -> None:
+    """Prints the report on the broken network."""
+    from capnet.cli.scenario_run import report
+
+    report(played.broken)

@@ -1,0 +1,1 @@
+"""Faults: small networks that work, the one line that breaks each, and the finding that must name it. Internal."""

@@ -1,0 +1,30 @@
+"""Clients: one question and its answer, through a socket of any namespace."""
+
+from __future__ import annotations
+
+import socket
+
+from capnet.scenario.faults.services import MAX_DATAGRAM
+
+PATIENCE = 3.5  # seconds: a SYN without an answer is sent three times, after 1 s and 3 s again (RFC 6298)
+
+
+def family_of(address: str) -> int:
+    """AF_INET6 for an IPv6 address, else AF_INET."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def ask(client: socket.socket, address: str, port: int, question: bytes) -> bytes:
+    """Connects, asks, and returns the answer: a datagram, or a page as long as its Content-Length. OSError without."""
+    client.connect((address, port))
+    client.sendall(question)
+    answer = client.recv(MAX_DATAGRAM)
+    if client.type == socket.SOCK_STREAM:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        missing = int(head.rpartition(b" ")[2] or 0) - len(body)
+        while missing > 0 and (octets := client.recv(MAX_DATAGRAM)):
+            answer += octets
+            missing -= len(octets)
+        if missing > 0 or not answer:
+            raise ConnectionError("the server closed the connection before its page was complete")
+    return answer

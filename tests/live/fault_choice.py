@@ -1,0 +1,59 @@
+"""Which faults a run of the live tests plays: those that the change touches, and a quarter of the others by turns.
+
+The turn is the number of commits, so four commits play all of them. CAPNET_FAULTS=all plays all at once.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Collection, Mapping
+
+from capnet.scenario.faults import library
+from tests.conftest import PROJECT
+
+TURNS = 4
+_PLAYED_BY = ("capnet/scenario/faults/", "capnet/record/taps/", "capnet/record/bundle/bundle.py", "tests/live/")
+
+
+def chosen() -> dict[str, str]:
+    """Fault → why it is played, for this checkout."""
+    findings = {name: library.load(name).finding for name in library.files()}
+    commits = _git("rev-list", "--count", "HEAD")
+    if os.environ.get("CAPNET_FAULTS") == "all" or commits is None:
+        return dict.fromkeys(findings, "all are asked for")
+    return choose(findings, changed_files(), int(commits))
+
+
+def choose(findings: Mapping[str, str], changed: Collection[str], turn: int) -> dict[str, str]:
+    """Fault → why it is played. `findings`: each fault's finding; `changed`: paths from the top of the checkout."""
+    if played_by := next((path for path in changed if path.startswith(_PLAYED_BY)), None):
+        return dict.fromkeys(findings, f"{played_by} has changed")
+    reasons = {}
+    rest = []
+    for name, finding in findings.items():
+        own = {
+            f"scenarios/faults/{name.replace('-', '_')}.py",
+            f"capnet/analysis/findings/{finding.replace('-', '_')}.py",
+            f"pcaps/faults/{name}.pcapng",
+        }
+        if touched := sorted(own & set(changed)):
+            reasons[name] = f"{touched[0]} has changed"
+        else:
+            rest.append(name)
+    return reasons | dict.fromkeys(rest[turn % TURNS :: TURNS], f"turn {turn % TURNS + 1} of {TURNS}")
+
+
+def changed_files() -> list[str]:
+    """What differs from where this branch left origin/main; on main itself, from the commit before."""
+    base = _git("merge-base", "HEAD", "origin/main")
+    if base is None or base == _git("rev-parse", "HEAD"):
+        base = "HEAD~1"
+    differing = _git("diff", "--name-only", base) or ""
+    new = _git("ls-files", "--others", "--exclude-standard") or ""
+    return [*differing.splitlines(), *new.splitlines()]
+
+
+def _git(*words: str) -> str | None:
+    done = subprocess.run(["git", *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
