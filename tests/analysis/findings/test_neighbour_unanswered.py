@@ -34,20 +34,21 @@ def test_solicitation_repeated_without_answer_is_told(tmp_path: Path) -> None:
     assert finding["facts"] == {"asks": HOST_B, "for": NOBODY, "requests": 3}
 
 
-@pytest.mark.parametrize("points", [["B/ens33"], ["A/ens33", "B/ens33"]], ids=["one point", "both ends"])
+@pytest.mark.parametrize("points", [["B/ens33"], ["A/ens33", "B/ens33"], ["A/docker0", "A/ens33", "B/ens33"]])
 def test_container_behind_a_host_that_is_no_proxy_is_told(tmp_path: Path, points: list[str]) -> None:
     """Its packets arrive, brought by A; B looks for it on the link, and cannot answer."""
     net = Network(points)
     for number in range(4):
         asked = echo(CONTAINER, HOST_B, number, ttl=63, smac=CARD_A, dmac=CARD_B)
-        net.pass_by(*((point, asked) for point in points))
-        net.pass_by(*((point, solicit(CARD_B, HOST_B, CONTAINER)) for point in reversed(points)))
+        own = asked.but(ttl=64, smac="02:42:ac:11:00:02", dmac="02:42:9c:1d:00:80")
+        net.pass_by(*((point, own if point == "A/docker0" else asked) for point in points))
+        net.pass_by(*((p, solicit(CARD_B, HOST_B, CONTAINER)) for p in reversed(points) if p != "A/docker0"))
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "error"
     assert finding["says"] == (
         f"{HOST_B} asked for {CONTAINER} 4 times (neighbor solicitation), nobody answered, "
-        f"though its packets come from {CARD_A} at {points[0]}"
+        f"though its packets come from {CARD_A} at {[p for p in points if p != 'A/docker0'][0]}"
     )
     assert "proxy_ndp" in finding["fix"]
 

@@ -13,11 +13,12 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.bystanders import shows_answers
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
 from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.layer2.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
 
@@ -87,9 +88,12 @@ def unanswered_neighbours(context: Context) -> list[Unanswered]:
 
 
 def _bringer(context: Context, lookup: Lookup) -> Whereabouts:
-    """The MAC that brings the packets of an address that is looked for, at the first point that shows it."""
-    flow = context.flows[min(first_hop(context, row) for row in lookup.rows)]
-    return Whereabouts(int(flow[schema.FLOW_POINT]), int(flow[schema.FLOW_SMAC]), False)
+    """The MAC that brings the packets of an address to this link, at the first point that shows it."""
+    flows, links, row = context.flows, flow_links(context), min(lookup.rows)
+    mac = int(flows[row, schema.FLOW_SMAC])
+    while links.before[row] >= 0 and flows[links.source[links.before[row]], schema.FLOW_SMAC] == mac:
+        row = int(links.source[links.before[row]])
+    return Whereabouts(int(flows[row, schema.FLOW_POINT]), mac, False)
 
 
 def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
