@@ -48,7 +48,7 @@ def test_container_behind_a_host_that_is_no_proxy_is_told(tmp_path: Path, points
     assert finding["level"] == "error"
     assert finding["says"] == (
         f"{HOST_B} asked for {CONTAINER} 4 times (neighbor solicitation), nobody answered, "
-        f"though its packets come from {CARD_A} at {[p for p in points if p != 'A/docker0'][0]}"
+        f"though its packets come from {CARD_A} at {next(p for p in points if p != 'A/docker0')}"
     )
     assert "proxy_ndp" in finding["fix"]
 

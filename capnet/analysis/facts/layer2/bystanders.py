@@ -22,9 +22,9 @@ _ROLES_OF_ONE_STATION = ("container", "veth", "bridge")  # all frames to a conta
 def shows_answers(context: Context, exchange: Exchange) -> bool:
     """Would the point of these questions show an answer to the asker?"""
     mac, point = exchange.asker_mac, exchange.point
-    if not exchange.via and (point in interface_points(context).get(mac, ()) or _is_alone(context, point, mac)):
+    if not exchange.via and (point in interface_points(context).get(mac, ()) or is_alone(context, point, mac)):
         return True
-    sources, destinations = _unicast_frames(context, point, exchange.via, exchange.vni)
+    sources, destinations = unicast_frames(context, point, exchange.via, exchange.vni)
     # Stations that are an end of every frame: the point is the interface of one of them.
     ends = {int(end) for end in (*sources[:1], *destinations[:1])}
     stations = {end for end in ends if ((sources == end) | (destinations == end)).all()}
@@ -33,7 +33,7 @@ def shows_answers(context: Context, exchange: Exchange) -> bool:
     return bool(set(sources[destinations == mac].tolist()) - stations)
 
 
-def _is_alone(context: Context, point: int, mac: int) -> bool:
+def is_alone(context: Context, point: int, mac: int) -> bool:
     """Does one MAC alone send at a point? Then it is its own interface, where nothing else arrives."""
     table = context.stations
     is_sender = (table[:, schema.STATION_POINT] == point) & (table[:, schema.STATION_HOW] != RECEIVED)
@@ -41,7 +41,7 @@ def _is_alone(context: Context, point: int, mac: int) -> bool:
 
 
 @derived
-def _unicast_frames(context: Context, point: int, via: int, vni: int) -> tuple[Values, Values]:
+def unicast_frames(context: Context, point: int, via: int, vni: int) -> tuple[Values, Values]:
     """Source and destination MACs of unicast frames at a point, in a tunnel: of flows, and of ARP."""
     ends = []
     for table, columns in (

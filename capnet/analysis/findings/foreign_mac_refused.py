@@ -1,0 +1,83 @@
+"""foreign-mac-refused: a container with a MAC of its own is cut off by the switch port of its host's card.
+
+Looks at: questions by ARP or Neighbor Discovery of a MAC behind a card, and the frames to it, at the card and at
+another one (`facts.layer2.refused_macs`): frames to the MAC leave the other card and do not come in, or the MAC's own
+frames do not come out, while those of the card's own MAC pass. A warning where only the host was captured: a neighbour
+answers the host, and never the MAC behind it.
+Says: which MAC, how many frames, between which two points, and which MAC passes.
+Wrong when: the MAC is behind a third card that was not captured.
+Fix: let the port accept more than one MAC: promiscuous mode and forged transmits (VMware), MAC address spoofing
+(Hyper-V); or use ipvlan in L2 mode, which needs one MAC only.
+Verify: `tcpdump -e -n -i CARD ether host MAC` on the host of the container shows frames to the MAC.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.layer2.refused_macs import IN, OUT, UNKNOWN, RefusedMac, refused_macs
+from capnet.wire.addresses import mac_text
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the lab's wire delivers to every MAC
+WITNESS = "pcaps/macvlan.pcapng"  # children that other hosts reach, and their own host does not
+EXPLAINS = ("arp-unanswered", "macvlan-host-isolation", "neighbour-unanswered", "packet-loss", "stops-between")
+
+SAYS = {
+    IN: Text(
+        en="{frames:unicast frame} to {mac} ({address}) left {other}, and none reached {card}, though frames to the "
+        "card's own MAC {own} do, and its broadcasts come out: the switch port of {card} accepts one MAC only",
+        zh="",
+    ),
+    OUT: Text(
+        en="{frames:frame} of {mac} ({address}) left {card}, and none reached {other}, though frames of the card's own "
+        "MAC {own} do: the switch port of {card} accepts one MAC only",
+        zh="",
+    ),
+    UNKNOWN: Text(
+        en="{mac} ({address}) asked {frames:time} by {card}, and nobody answered, though {target} answers {own} there: "
+        "the switch port of {card} seems to accept one MAC only",
+        zh="",
+    ),
+}
+FIX = Text(
+    en="allow promiscuous mode and forged transmits on the port group of {card} (VMware) or MAC address spoofing "
+    "(Hyper-V), more MACs on the port of a switch; or use ipvlan in L2 mode, which shares the card's MAC",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [_finding(context, refused) for refused in refused_macs(context)]
+
+
+def _finding(context: Context, refused: RefusedMac) -> Finding:
+    card, other = (context.points[point].name for point in (refused.card, refused.other))
+    mac, own = mac_text(refused.mac), mac_text(refused.own_mac)
+    return Finding(
+        NAME,
+        "warning" if refused.way == UNKNOWN else "error",
+        SAYS[refused.way].fill(
+            frames=refused.frames, mac=mac, address=refused.address, card=card, other=other, own=own,
+            target=refused.exchanges[0].target,
+        ),
+        FIX.fill(card=card),
+        {
+            "mac": mac, "address": refused.address, "card": card, "other": other, "own": own,
+            "frames": refused.frames, "refuses": refused.way,
+        },
+        _evidence(context, refused),
+    )  # fmt: skip
+
+
+def _evidence(context: Context, refused: RefusedMac) -> list[Evidence]:
+    """First questions and first answers at each point."""
+    frames = {
+        context.evidence(of.point, frame)
+        for of in refused.exchanges
+        for frame in (of.request_frame, of.reply_frame)
+        if frame > 0
+    }
+    return sorted(frames)[:MAX_EVIDENCE]
