@@ -22,14 +22,14 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ARP_REQUEST, UDP
+from capnet.wire.numbers import ARP_REQUEST
 
 TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks
 MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
@@ -61,12 +61,9 @@ def is_answered(context: Context) -> FlowMask:
 
     Equal ports on both sides, as of gossip, prove nothing: both ends ask.
     """
-    flows = context.flows
-    answers = replies(context) >= 0
-    answers &= ~((flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]))
     chain = chain_of(context)
-    by_chain = np.zeros(len(flows), dtype=bool)
-    by_chain[chain[answers]] = True
+    by_chain = np.zeros(len(context.flows), dtype=bool)
+    by_chain[chain[answering_replies(context) >= 0]] = True
     return by_chain[chain]
 
 

@@ -19,7 +19,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("warning", "info")  # info: another finding explains them
 SCENARIO = None  # the links of the lab lose nothing
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # TCP that a bridge recorded twice
 EXPLAINS = ()

@@ -55,7 +55,7 @@ def listed(statements: Iterable[Statement]) -> list[Finding]:
             findings.append((number, finding))
         elif finding.name in ALWAYS_LISTED:
             cause_id = _id(statements[explaining[0]].finding)
-            findings.append((number, replace(finding, explained_by=cause_id)))
+            findings.append((number, replace(finding, level="info", fix=None, explained_by=cause_id)))
     listed_findings = [replace(each, explains=sorted(symptoms.get(number, ()))) for number, each in findings]
     return _with_unique_ids(_joined(sorted(listed_findings, key=by_level)))
 

@@ -1,0 +1,127 @@
+"""What answers each flow: the other direction, a reset, an ICMP error that quotes it, or another address.
+
+Input: flow table, replies, ICMP error table. Output: per flow row, the row of what answers it, at its point; of ICMP
+errors, anywhere. Method: hash and sort, linear in flows; ICMP errors and answers of other addresses are looked for
+only where there are any. Limits: equal ports on both sides, as of gossip, prove no answer, because both ends ask.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
+from capnet.wire.numbers import (
+    ICMP_FRAGMENTATION_NEEDED,
+    ICMP_REDIRECT,
+    ICMP_REQUESTS,
+    ICMP_SOURCE_QUENCH,
+    ICMP_UNREACHABLE,
+    ICMPV6_ECHO_REQUEST,
+    ICMPV6_PACKET_TOO_BIG,
+    TCP,
+    TCP_RST,
+    UDP,
+)
+
+_REQUESTS = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)  # no error is about an error (RFC 1122 section 3.2.2)
+MAX_OTHER_ADDRESS_DELAY_NS = 2_000_000_000  # of an answer: resolvers have asked again by then
+
+_FLOW_ENDS = [
+    schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+]  # fmt: skip
+_QUOTED_ENDS = [
+    schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI,
+    schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT,
+]  # fmt: skip
+_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
+
+
+@derived
+def answering_replies(context: Context) -> PerFlow:
+    """Per flow: the row of the other direction at its point, -1 if there is none or it proves no answer."""
+    flows, answers = context.flows, replies(context)
+    is_symmetric = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT])
+    return np.where(is_symmetric, -1, answers)
+
+
+@derived
+def is_reset(context: Context) -> FlowMask:
+    """Per flow: a SYN that is answered by RST, without SYN-ACK and without data."""
+    flows, answers = context.flows, answering_replies(context)
+    rows = np.flatnonzero((answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_PROTO] == TCP))
+    answer = flows[answers[rows]]
+    mask = np.zeros(len(flows), dtype=bool)
+    mask[rows] = (answer[:, schema.FLOW_TCP_FLAGS] & TCP_RST != 0) & (answer[:, schema.FLOW_SYNACK_TIME] < 0)
+    mask[rows] &= answer[:, schema.FLOW_PAYLOAD] == 0
+    return mask
+
+
+@derived
+def quoting_errors(context: Context) -> PerFlow:
+    """Per flow: the first row of the ICMP error table that quotes its addresses and ports, -1 if none does.
+
+    Not what asks for another way (redirect), for a lower rate (source quench) or for smaller packets: others pass.
+    """
+    flows, errors = context.flows, context.icmp_errors
+    by_flow = np.full(len(flows), -1)
+    kind, code, is_v6 = (errors[:, column] for column in (schema.ICMP_TYPE, schema.ICMP_CODE, schema.ICMP_IS_V6))
+    refuses = errors[:, schema.ICMP_QUOTED_PROTO] >= 0
+    refuses &= np.where(
+        is_v6 == 1, kind != ICMPV6_PACKET_TOO_BIG, ~is_one_of(kind, (ICMP_REDIRECT, ICMP_SOURCE_QUENCH))
+    )
+    refuses &= (is_v6 == 1) | (kind != ICMP_UNREACHABLE) | (code != ICMP_FRAGMENTATION_NEEDED)
+    rows = np.flatnonzero(refuses)
+    if not len(rows):
+        return by_flow
+    keys = row_hash(errors[rows[:, None], _QUOTED_ENDS])
+    order = np.argsort(keys, kind="stable")  # of equal ones, the first
+    is_message = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
+    candidates = np.flatnonzero(~is_message | is_one_of(flows[:, schema.FLOW_KIND] >> 8, _REQUESTS))
+    wanted = row_hash(np.hstack((flows[candidates[:, None], _FLOW_ENDS], _quoted_ports(context, candidates))))
+    position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    is_quoted = keys[order][position] == wanted
+    by_flow[candidates[is_quoted]] = rows[order[position[is_quoted]]]
+    return by_flow
+
+
+def _quoted_ports(context: Context, rows: FlowRows) -> Values:
+    """Ports as ICMP errors quote them, shape (n, 2): -1 for all but TCP and UDP."""
+    flows = context.flows
+    has_ports = is_one_of(flows[rows, schema.FLOW_PROTO], (TCP, UDP))[:, None]
+    return np.where(has_ports, flows[rows[:, None], [schema.FLOW_SPORT, schema.FLOW_DPORT]], -1)
+
+
+@derived
+def other_address_answers(context: Context) -> PerFlow:
+    """Per flow: the row that answers it from another address, -1 if there is none.
+
+    UDP without an answer, and a datagram from the port that was asked to the one that asked, at the same point within
+    MAX_OTHER_ADDRESS_DELAY_NS, that answers no flow either.
+    """
+    flows, answers = context.flows, replies(context)
+    by_flow = np.full(len(flows), -1)
+    is_lone = (flows[:, schema.FLOW_PROTO] == UDP) & (answers < 0)
+    is_lone &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
+    rows = np.flatnonzero(is_lone)
+    if len(rows) < 2:
+        return by_flow
+    asker = [*_PLACE, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DPORT]
+    asked = [*_PLACE, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT, schema.FLOW_SPORT]
+    keys = row_hash(flows[rows[:, None], asked])
+    order = np.argsort(keys, kind="stable")
+    wanted = row_hash(flows[rows[:, None], asker])
+    position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    answer = rows[order[position]]
+    is_answer = (keys[order][position] == wanted) & _is_soon_after(context, rows, answer)
+    by_flow[rows[is_answer]] = answer[is_answer]
+    return by_flow
+
+
+def _is_soon_after(context: Context, rows: FlowRows, answers: FlowRows) -> Mask:
+    delays_ns = context.flows[answers, schema.FLOW_FIRST] - context.flows[rows, schema.FLOW_FIRST]
+    return (delays_ns >= 0) & (delays_ns <= MAX_OTHER_ADDRESS_DELAY_NS)

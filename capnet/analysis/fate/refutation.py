@@ -1,0 +1,143 @@
+"""Why a flow that ends before the point where it is due may still have passed there, or need not have.
+
+Input: flow rows, the points where they are due. Output: a reason for each, NOTHING if nothing speaks against a loss
+between the two points. Method: absence proves a loss only where the due point listened at that time, for this kind of
+packet, dropped none, and showed neither this flow chain nor one of unknown origin that looks like it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import FlowRows, Mask, Values
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.answers import quoting_errors
+from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.next_points import chain_of
+from capnet.wire.addresses import MAPPED
+
+NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
+MIN_PACKETS = 2  # of a flow that stops: one alone may be the last of the capture, unless its twin shows the next point
+
+_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+
+
+def refutations(context: Context, rows: FlowRows, due: Values, is_shown_by_twin: Mask) -> Values:
+    """For each row and the point where it is due: what speaks against a loss in between, NOTHING if nothing does.
+
+    `is_shown_by_twin`: another client's packets to the same service went there; then one packet is enough.
+    """
+    reasons = np.full(len(rows), NOTHING)
+    reasons[_was_seen(context, rows, due)] = SEEN_THERE
+    reasons[_is_deaf(context, rows, due)] = NOT_LISTENING
+    reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
+    reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
+    reasons[are_to_groups(context, rows)] = GROUP
+    return reasons
+
+
+def are_to_groups(context: Context, rows: FlowRows) -> Mask:
+    """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
+    mac, high, low = (context.flows[rows, column] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
+    v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
+    is_group = (mac > 0) & (mac >> 40 & 1 == 1)
+    is_group |= v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF))
+    return is_group | (~v4 & (high >> 56 & 0xFF == 0xFF))
+
+
+def _quoted_chains(context: Context) -> Values:
+    """Flow chains of which an ICMP error says what became of them."""
+    return chain_of(context)[quoting_errors(context) >= 0]
+
+
+def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
+    """Could the due point have recorded the row's packets? Not where it dropped, filtered, or was not listening."""
+    flows, points = context.flows[rows], listening(context)
+    first, last = flow_spans(context)
+    deaf = points.is_dropping[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
+    deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
+    for filters, ends in (
+        (points.filter_port, [schema.FLOW_SPORT, schema.FLOW_DPORT]),
+        (points.filter_address, [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),
+    ):
+        shared = np.where(_is_translation(context, filters, ends), -1, filters)[due]
+        deaf |= (shared >= 0) & (flows[:, ends] != shared[:, None]).all(axis=1)
+    return deaf
+
+
+def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:
+    """Per point, is what all of its packets share no capture filter, but what a translation gives them on their way?
+
+    All that leaves a host by masquerade has the host's address; all that enters by a published port, the container's.
+    """
+    flows, links = context.flows, flow_links(context)
+    value = shared[flows[links.target, schema.FLOW_POINT]]
+    had, has = ((flows[rows[:, None], ends] == value[:, None]).any(axis=1) for rows in (links.source, links.target))
+    translated = np.zeros(len(shared), dtype=bool)
+    translated[flows[links.target[(value >= 0) & has & ~had], schema.FLOW_POINT]] = True
+    return translated
+
+
+def _was_seen(context: Context, rows: FlowRows, due: Values) -> Mask:
+    """Did the due point record the row's chain, the same 5-tuple, or a flow of unknown origin that looks like it?"""
+    flows = context.flows
+    seen = is_among(row_hash(np.stack((due, chain_of(context)[rows]), axis=1)), _chains_at_points(context))
+    seen |= is_among(row_hash(np.column_stack((due, flows[rows[:, None], _KEY]))), _keys_at_points(context))
+    return seen | _shares_end(context, rows, due, _SENDER) | _shares_end(context, rows, due, _RECEIVER)
+
+
+_KEY = [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]
+
+
+@derived
+def _chains_at_points(context: Context) -> Values:
+    """Hashes of point and flow chain, of each flow."""
+    return row_hash(np.stack((context.flows[:, schema.FLOW_POINT], chain_of(context)), axis=1))
+
+
+@derived
+def _keys_at_points(context: Context) -> Values:
+    """Hashes of point and 5-tuple, of each flow."""
+    return row_hash(context.flows[:, [schema.FLOW_POINT, *_KEY]])
+
+
+class _Ends(NamedTuple):
+    """Flows without a hop before them, grouped by point, protocol and one end: sorted hashes, first and last time."""
+
+    keys: Values
+    since_ns: Values
+    until_ns: Values
+
+
+@derived
+def _unlinked_ends(context: Context, *end: int) -> _Ends:
+    flows = context.flows
+    rows = np.flatnonzero(flow_links(context).before < 0)
+    keys = row_hash(np.stack([flows[rows, column] for column in (schema.FLOW_POINT, schema.FLOW_PROTO, *end)], axis=1))
+    order = np.argsort(keys, kind="stable")
+    keys, rows = keys[order], rows[order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    if not len(starts):
+        return _Ends(keys, rows, rows)
+    first, last = flow_spans(context)
+    return _Ends(keys[starts], np.minimum.reduceat(first[rows], starts), np.maximum.reduceat(last[rows], starts))
+
+
+def _shares_end(context: Context, rows: FlowRows, due: Values, end: list[int]) -> Mask:
+    """Is there a flow without a hop before it at the due point, with the row's protocol, this end, and at its time?"""
+    flows, ends = context.flows, _unlinked_ends(context, *end)
+    if not len(ends.keys):
+        return np.zeros(len(rows), dtype=bool)
+    first, last = flow_spans(context)
+    wanted = row_hash(np.column_stack((due, flows[rows[:, None], [schema.FLOW_PROTO, *end]])))
+    group = np.minimum(np.searchsorted(ends.keys, wanted), len(ends.keys) - 1)
+    is_at_time = (ends.since_ns[group] <= last[rows]) & (ends.until_ns[group] >= first[rows])
+    return (ends.keys[group] == wanted) & is_at_time
