@@ -9,7 +9,8 @@ Limits: nothing is said of a sample, nor of ports that were used again: another 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,15 @@ MAX_REORDERING_NS = 3_000_000  # as Wireshark: what comes later was sent again
 MAX_IN_FLIGHT = 1 << 24  # octets; a wider gap is another connection with the same ports
 MAX_FLOW_OCTETS = 1 << 31  # beyond, the sequence numbers of a flow wrap around
 MAX_FLOWS = 500  # examined one by one
+MAX_MISSING = 100  # stretches that are named
+
+
+class MissingOctets(NamedTuple):
+    """A stretch of octets that did not come."""
+
+    seq: int  # raw sequence number of the first one
+    octets: int
+    since: int  # ns when a later one came
 
 
 @dataclass(eq=False, repr=False)
@@ -36,6 +46,7 @@ class SequenceGaps:
     never: int = 0
     overtaken: int = 0  # segments that came after later ones, too soon to have been sent again
     frame: int = 0  # frame number of the first segment behind a gap
+    missing: list[MissingOctets] = field(default_factory=list)  # those that did not come, at most MAX_MISSING stretches
 
 
 def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
@@ -67,7 +78,10 @@ def sequence_gaps(context: Context, wanted: FlowMask) -> list[SequenceGaps]:
     gaps = []
     for row in flow_rows[:MAX_FLOWS].tolist():
         first, stop = np.searchsorted(flow, [row, row + 1])
-        gaps.append(_flow_gaps(row, starts[first:stop].tolist(), stops[first:stop].tolist(), segments[first:stop]))
+        of_flow = _flow_gaps(row, starts[first:stop].tolist(), stops[first:stop].tolist(), segments[first:stop])
+        turned = int(begin[first]) - (1 << 31)  # back to the numbers of the flow
+        of_flow.missing = [gap._replace(seq=(gap.seq + turned) % (1 << 32)) for gap in of_flow.missing]
+        gaps.append(of_flow)
     return gaps
 
 
@@ -97,6 +111,7 @@ def _flow_gaps(row: int, starts: list[int], stops: list[int], segments: Observat
             open_gaps = _fill(gaps, open_gaps, start, stop, time)
         highest = max(highest, stop)
     gaps.never = sum(high - low for low, high, _ in open_gaps)
+    gaps.missing = [MissingOctets(low, high - low, since) for low, high, since in open_gaps[:MAX_MISSING]]
     return gaps
 
 

@@ -1,47 +1,41 @@
-"""mtu-blackhole: large packets vanish between two points that small packets pass.
+"""mtu-blackhole: large packets vanish where small packets pass.
 
 Looks at: the lengths of the packets of one flow that are missing at the next point, against those that arrived there.
 Each missing packet must be larger than each that arrived, and there must be several of both. TCP counts where octets
-are missing and were sent again, because offload cuts segments differently at each point.
-Says: between which points, above which length, and whether ICMP "fragmentation needed" was seen (RFC 1191).
+are missing and were sent again, because offload cuts segments differently at each point. At one point alone, TCP tells
+by its sequence numbers: full segments (of the MSS that both ends announced) never arrive for a second or longer, though
+shorter ones behind them do.
+Says: between which points or hosts, above which length, and whether ICMP "fragmentation needed" was seen (RFC 1191).
 Wrong when: loss hit only large packets by chance; the more packets, the less likely.
-Fix: lower the MTU of the sending interface, or raise that of the link between the points; let ICMP type 3 code 4 pass.
+Fix: lower the MTU of the sending interface, raise that of the link between the points, or clamp the MSS to the path's
+MTU on the router; let ICMP type 3 code 4 pass.
 Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import source
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import (
-    FLOW_KIND,
-    FLOW_LARGEST_IP,
-    FLOW_PAYLOAD,
-    FLOW_POINT,
-    FLOW_PROTO,
-    FLOW_RETRANSMISSIONS,
-    OBS_DIGEST,
-    OBS_FLOW,
-    OBS_FRAME,
-    OBS_LENGTH,
-    FlowMask,
-    FlowTable,
-)
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.correlate.link_building import flow_links
-from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE, TCP
+from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
+from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
+from capnet.wire.numbers import (
+    ICMP,
+    ICMP_FRAGMENTATION_NEEDED,
+    ICMP_UNREACHABLE,
+    ICMPV6,
+    ICMPV6_PACKET_TOO_BIG,
+)
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
-EXPLAINS = ()
+EXPLAINS = ("sequence-gap",)
 
 TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
@@ -53,82 +47,103 @@ NOT_TOLD = Text(
     "and nobody says so by ICMP",
     zh="",
 )
+SEGMENTS = Text(
+    en="{octets:octet} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
+    "{passed}): the MSS of {mss} is more than the path's MTU allows, {told}{smaller}",
+    zh="",
+)
+REPORTED = Text(en="as {senders} said by ICMP", zh="")
+NOT_REPORTED = Text(en="and nothing says so by ICMP", zh="")
+SMALLER = Text(en="; a connection with an MSS of {mss} got everything", zh="")
+FIX_MSS = Text(
+    en='give the containers the MTU of the path (`--opt com.docker.network.driver.mtu=`, in daemon.json "mtu"), or '
+    "clamp the MSS where they are forwarded: `iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS "
+    "--clamp-mss-to-pmtu`",
+    zh="",
+)
 FIX = Text(
-    en="lower the MTU of the sending interface to {passes} or less, or raise that of the link between them",
+    en="lower the MTU of the sending interface below {fails} ({passes} passed), or raise that of the link between them",
     zh="",
 )
 
-FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
-MAX_MTU = 9216  # bytes: larger packets are offload segments
-MIN_PACKETS = 2  # lost, and passed
-MAX_FRAMES_OF_FLOW = 3  # lost packets of one flow that are evidence
-
-
-class _Losses(NamedTuple):
-    """Of one flow between two points: lengths of IP packets in bytes, how many were lost, the first of them."""
-
-    largest_passed: int
-    smallest_lost: int
-    lost: int
-    evidence: list[Evidence]
+MAX_FINDINGS = 20
+MIN_FULL_SEGMENTS = 2  # that a connection with a smaller MSS passed
 
 
 def diagnose(context: Context) -> list[Finding]:
-    flows, links = context.flows, flow_links(context)
-    by_points: dict[tuple[int, int], list[_Losses]] = {}
-    for link in np.flatnonzero(links.missing >= MIN_PACKETS).tolist():
-        before, after = int(links.source[link]), int(links.target[link])
-        if flows[before, FLOW_LARGEST_IP] > flows[after, FLOW_LARGEST_IP] and _is_missing(flows, before, after):
-            losses = _losses(context, before, after)
-            if losses:
-                points = int(flows[before, FLOW_POINT]), int(flows[after, FLOW_POINT])
-                by_points.setdefault(points, []).append(losses)
-    senders = sorted({source(flows[row]) for row in np.flatnonzero(_is_fragmentation_needed(flows)).tolist()})
+    by_points: dict[tuple[int, int], list[LostLengths]] = {}
+    for of_flow in lost_lengths(context):
+        by_points.setdefault(of_flow.points, []).append(of_flow)
+    senders = _reporters(context)
     findings = []
-    for (before, after), of_flows in sorted(by_points.items()):
-        passes = max(losses.largest_passed for losses in of_flows)
-        fails = min(losses.smallest_lost for losses in of_flows)
+    reported: set[int] = set()  # flow rows
+    for points, of_points in sorted(by_points.items()):
+        passes = max(of_flow.largest_passed for of_flow in of_points)
+        fails = min(of_flow.smallest_lost for of_flow in of_points)
         if passes < fails:
-            names = context.points[before].name, context.points[after].name
-            findings.append(_finding(names, passes, fails, of_flows, senders))
-    return findings
+            names = context.points[points[0]].name, context.points[points[1]].name
+            findings.append(_between_points(names, passes, fails, of_points, senders))
+            reported |= {of_flow.flow for of_flow in of_points}
+    return findings + _between_hosts(
+        context, [lost for lost in lost_full_segments(context) if lost.flow not in reported]
+    )
 
 
-def _finding(names: tuple[str, str], passes: int, fails: int, of_flows: list[_Losses], senders: list[str]) -> Finding:
+def _reporters(context: Context) -> list[str]:
+    """Who says by ICMP that packets are too big."""
+    flows = context.flows
+    needed, too_big = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED, ICMPV6_PACKET_TOO_BIG * 256
+    is_report = (flows[:, schema.FLOW_PROTO] == ICMP) & (flows[:, schema.FLOW_KIND] == needed)
+    is_report |= (flows[:, schema.FLOW_PROTO] == ICMPV6) & (flows[:, schema.FLOW_KIND] == too_big)
+    return sorted({source(flows[row]) for row in np.flatnonzero(is_report).tolist()})
+
+
+def _between_points(
+    names: tuple[str, str], passes: int, fails: int, of_flows: list[LostLengths], senders: list[str]
+) -> Finding:
     before, after = names
-    packets = sum(losses.lost for losses in of_flows)
+    packets = sum(of_flow.lost for of_flow in of_flows)
     text = TOLD if senders else NOT_TOLD
     return Finding(
         NAME,
         "error",
         text.fill(packets=packets, fails=fails, before=before, after=after, passes=passes, senders=", ".join(senders)),
-        FIX.fill(passes=passes),
+        FIX.fill(passes=passes, fails=fails),
         {"from": before, "to": after, "passes": passes, "fails": fails, "packets": packets, "told_by": senders},
-        sorted(frame for losses in of_flows for frame in losses.evidence)[:MAX_EVIDENCE],
+        sorted(frame for of_flow in of_flows for frame in of_flow.evidence)[:MAX_EVIDENCE],
     )
 
 
-def _is_missing(flows: FlowTable, before: int, after: int) -> bool:
-    """Are packets missing that are not only cut differently at the second point?"""
-    if flows[before, FLOW_PROTO] != TCP:
-        return True
-    is_repeated = flows[before, FLOW_RETRANSMISSIONS] > flows[after, FLOW_RETRANSMISSIONS]
-    is_unsegmented = flows[before, FLOW_LARGEST_IP] <= MAX_MTU
-    return bool(is_repeated and is_unsegmented and flows[before, FLOW_PAYLOAD] > flows[after, FLOW_PAYLOAD])
+def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Finding]:
+    """One finding for each two hosts between which full segments are lost."""
+    senders = _reporters(context)
+    by_hosts: dict[tuple[str, str], list[LostFullSegments]] = {}
+    for of_flow in lost:
+        flow = context.flows[of_flow.flow]
+        by_hosts.setdefault((source(flow), destination(flow)), []).append(of_flow)
+    findings = []
+    for (sender, receiver), of_hosts in sorted(by_hosts.items())[:MAX_FINDINGS]:
+        octets, worst = sum(of_flow.octets for of_flow in of_hosts), max(of_hosts, key=lambda each: each.octets)
+        smaller = _smaller_mss(context, worst)
+        says = SEGMENTS.fill(
+            octets=octets, full=worst.full, source=sender, destination=receiver, passed=worst.largest_passed,
+            mss=worst.mss, told=REPORTED.fill(senders=", ".join(senders)) if senders else NOT_REPORTED.fill(),
+            smaller=SMALLER.fill(mss=smaller) if smaller else "",
+        )  # fmt: skip
+        facts: dict[str, object] = {
+            "source": sender, "destination": receiver, "octets": octets, "segment": worst.full, "mss": worst.mss,
+            "passed": worst.largest_passed, "connections": len(of_hosts), "smaller_mss": smaller, "told_by": senders,
+        }  # fmt: skip
+        evidence = [context.flow_evidence(each.flow, frame) for each in of_hosts for frame in each.frames]
+        findings.append(Finding(NAME, "error", says, FIX_MSS.fill(), facts, sorted(evidence)[:MAX_EVIDENCE]))
+    return findings
 
 
-def _losses(context: Context, before: int, after: int) -> _Losses | None:
-    """Packets of flow row `before` that flow row `after` lacks; None unless each is larger than all that passed."""
-    observations = context.observations
-    sent = observations[observations[:, OBS_FLOW] == before]
-    arrived = is_among(sent[:, OBS_DIGEST], observations[observations[:, OBS_FLOW] == after, OBS_DIGEST])
-    passed, lost = sent[arrived, OBS_LENGTH], sent[~arrived, OBS_LENGTH]
-    if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():
-        return None
-    frames = np.sort(sent[~arrived, OBS_FRAME])[:MAX_FRAMES_OF_FLOW].tolist()
-    evidence = [context.flow_evidence(before, frame) for frame in frames]
-    return _Losses(int(passed.max()), int(lost.min()), len(lost), evidence)
-
-
-def _is_fragmentation_needed(flows: FlowTable) -> FlowMask:
-    return (flows[:, FLOW_PROTO] == ICMP) & (flows[:, FLOW_KIND] == FRAGMENTATION_NEEDED)
+def _smaller_mss(context: Context, lost: LostFullSegments) -> int | None:
+    """The largest MSS of a connection from the same host that passed more than one full segment, if it is smaller."""
+    flows, announced, answers = context.flows, announced_mss(context), replies(context)
+    same = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    is_same_host = (flows[:, same] == flows[lost.flow, same]).all(axis=1) & (answers >= 0)
+    mss = np.minimum(announced, announced[answers])
+    passed = is_same_host & (mss > 0) & (mss < lost.mss) & (flows[:, schema.FLOW_PAYLOAD] > MIN_FULL_SEGMENTS * mss)
+    return int(mss[passed].max()) if passed.any() else None

@@ -2,7 +2,8 @@
 
 Looks at: the sequence numbers of each flow where it was seen first, when every packet was compared. A packet that was
 dropped before the tap (by a queue, a policer) is in no capture, not even at its sender's own interface: it is only a
-gap.
+gap. It counts if the sender sends the octets again, or if the receiver's acknowledgments stay where it begins: what the
+receiver acknowledges was only missed by the capture, and what it says nothing of may be nonsense outside its window.
 Says: at which point, in how many flows, how many octets came after later ones, and how many did not come.
 Wrong when: segments overtook each other by more than 3 ms, or another way that was not captured carried them.
 Fix: look before this point: queues, policers and filters.
@@ -11,15 +12,18 @@ Verify: `tc -s qdisc show dev IFACE` counts drops; egress drops are before the t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import SequenceGaps, sequence_gaps
+from capnet.analysis.facts.transport.missing_octets import missed_octets
 
 NAME = finding_name(__name__)
-LEVELS = ("info", "warning")
+LEVELS = ("warning",)
 SCENARIO = None  # the scenarios drop nothing before a tap
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
 EXPLAINS = ()
@@ -36,7 +40,9 @@ CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
 
 def diagnose(context: Context) -> list[Finding]:
     by_point: dict[int, list[SequenceGaps]] = {}
+    missed = {of_flow.flow: sum(gap.octets for gap in of_flow.gaps) for of_flow in missed_octets(context)}
     for flow_gaps in sequence_gaps(context, flow_links(context).before < 0):
+        flow_gaps = replace(flow_gaps, never=missed.get(flow_gaps.flow, 0))
         if flow_gaps.late or flow_gaps.never:
             by_point.setdefault(int(context.flows[flow_gaps.flow, FLOW_POINT]), []).append(flow_gaps)
     return [_finding(context, point, of_flows) for point, of_flows in sorted(by_point.items())]
@@ -49,7 +55,7 @@ def _finding(context: Context, point: int, of_flows: list[SequenceGaps]) -> Find
     sentences += [NEVER.fill(octets=never)] if never else []
     return Finding(
         NAME,
-        "warning" if late else "info",
+        "warning",
         SAYS.fill(flows=len(of_flows), point=name, gaps=", ".join(sentences)),
         FIX.fill() + (CAPTURE_DROPPED.fill() if dropped else ""),
         {"point": name, "flows": len(of_flows), "late": late, "never": never, "captures_dropped": dropped},

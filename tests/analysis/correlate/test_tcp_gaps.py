@@ -17,8 +17,14 @@ def gaps(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def stream(net: Network, order: list[tuple[float, int]], first: int = 0xFFFFF000) -> None:
-    """Segments of 1000 octets by number, each at its time in µs, seen at both ends of the wire."""
-    for time, number in order:
+    """Segments of 1000 octets by number, each at its time in µs, seen at both ends of the wire; B acknowledges each."""
+    came: set[int] = set()
+    for time, number in sorted(order):
+        came.add(number)
+        in_order = next(number for number in range(len(order) + 2) if number not in came)
+        ack = tcp(f"{B}:80 > {A}:5555", seq=1, ack=first + 1000 * in_order & 0xFFFFFFFF, ident=round(time) % 65_000 + 1)
+        net.at(time + 20, "B/ens33", ack)
+        net.at(time + 30, "A/ens33", ack)
         segment = tcp(
             f"{A}:5555 > {B}:80", bytes(1000), seq=first + 1000 * number & 0xFFFFFFFF, ident=round(time) % 65_000 + 1
         )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import Network, about, ping
-from tests.story_reports import A, B
+from tests.stories import ACK, FIN, PSH, SYN, Network, Packet, about, ping, tcp
+from tests.story_reports import C1, A, B
 
 
 def pings(folder: Path, sizes: dict[int, bool], refused: bool = False) -> Findings:
@@ -49,3 +49,160 @@ def test_path_that_carries_nothing_is_silent(tmp_path: Path) -> None:
     for number in range(4):
         net.pass_by(("A/ens33", ping(f"{A} > {B}", 5, number, bytes(1400 * (number % 2)), ident=number + 1)))
     assert of_story(net, tmp_path, "mtu-blackhole") == []
+
+
+V4 = (f"{A}:443 > {C1}:40000", f"{C1}:40000 > {A}:443")
+V6 = ("[fd00::1]:443 > [fd00::2]:40000", "[fd00::2]:40000 > [fd00::1]:443")
+FULL = 1448  # an MSS of 1460 less the timestamps option
+SECOND = 1e6
+
+
+class Connection:
+    """A server A sends to a client over one point; times in µs, sequence numbers from 1."""
+
+    def __init__(self, point: str = "host/ens33", ends: tuple[str, str] = V4, mss: int = 1460) -> None:
+        self.net = Network([point])
+        self.out, self.back = ends
+        self.time = 0.0
+        self.request(flags=SYN, seq=0, mss=mss)
+        self.response(flags=SYN | ACK, seq=0, ack=1, mss=mss)
+        self.request(ack=1)
+        self.request(bytes(500), ack=1, flags=PSH | ACK)
+
+    def request(self, payload: bytes = b"", **more: object) -> None:
+        self.put(tcp(self.back, payload, **{"seq": 501 if not payload else 1, "tsval": 7, **more}))  # type: ignore[arg-type]
+
+    def response(self, payload: bytes = b"", **more: object) -> None:
+        self.put(tcp(self.out, payload, **{"seq": 1, "ack": 501, "tsval": 9, **more}))  # type: ignore[arg-type]
+
+    def put(self, packet: Packet) -> None:
+        self.time += 50
+        self.net.at(self.time, self.net.points[0], packet.but(ident=round(self.time) % 60_000 + 1))
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, "mtu-blackhole")
+
+
+@pytest.mark.parametrize("ends", [V4, V6], ids=["IPv4", "IPv6"])
+def test_full_segments_that_never_come_is_told(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """At the client's card: a short segment comes behind a hole of two full ones, which stays."""
+    played = Connection(ends=ends)
+    full = FULL
+    played.response(bytes(1200), seq=1 + 2 * full)
+    played.request(ack=1)
+    played.time += 5 * SECOND
+    played.request(ack=1, flags=FIN | ACK)
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (finding["level"], facts["octets"], facts["segment"], facts["passed"]) == ("error", 2 * full, full, 1200)
+    assert (facts["mss"], facts["told_by"]) == (1460, [])
+
+
+def repeating(played: Connection, size: int = FULL, short: int = 1, acks: int = 1, tries: int = 4) -> None:
+    """At the server's card: two full segments and `short` ones behind them; the first one again after 200 ms …"""
+    played.response(bytes(size))
+    played.response(bytes(size), seq=1 + size)
+    for number in range(short):
+        played.response(bytes(100), seq=1 + 2 * size + 100 * number)
+    for _ in range(acks):
+        played.request(ack=1)
+    for number in range(tries):
+        played.time += 0.2 * SECOND * 2**number
+        played.response(bytes(size))
+
+
+def test_full_segment_that_is_repeated_is_told(tmp_path: Path) -> None:
+    played = Connection()
+    repeating(played)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["octets"], finding["facts"]["passed"]) == ("error", 2 * FULL, 100)
+
+
+def test_offload_segment_that_is_repeated_is_told(tmp_path: Path) -> None:
+    """The card cuts 2 × 1448 + 1104 octets; its tap shows them whole, and the repeats as the stack cuts them."""
+    played = Connection()
+    played.response(bytes(4000))
+    played.request(ack=1)
+    for number in range(4):
+        played.time += 0.2 * SECOND * 2**number
+        played.response(bytes(FULL))
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["octets"], finding["facts"]["passed"]) == (2 * FULL, 1104)
+
+
+def test_smaller_mss_that_passes_is_told(tmp_path: Path) -> None:
+    """The host's own connection to the same server announced less and got everything: the difference is the MTU."""
+    played = Connection()
+    played.response(bytes(1200), seq=1 + 2 * FULL)
+    played.request(ack=1)
+    own = Connection(ends=(f"{A}:443 > {B}:40000", f"{B}:40000 > {A}:443"), mss=1410)
+    for number in range(3):
+        own.response(bytes(1398), seq=1 + 1398 * number)
+        own.request(ack=1 + 1398 * (number + 1))
+    played.net.recorded += own.net.recorded
+    played.time += 5 * SECOND
+    played.request(ack=1, flags=FIN | ACK)
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["smaller_mss"] == 1410
+    assert "a connection with an MSS of 1410 got everything" in finding["says"]
+
+
+def test_other_full_segments_that_arrive_is_silent(tmp_path: Path) -> None:
+    """Each of nine full segments behind a lost one is answered: they pass. Then the path breaks for all."""
+    played = Connection()
+    for number in range(10):
+        played.response(bytes(FULL), seq=1 + FULL * number)
+    played.response(bytes(100), seq=1 + FULL * 10)
+    repeating(played, short=0, acks=10)
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_gets_no_answer_is_silent(tmp_path: Path) -> None:
+    """Short or full, nothing is acknowledged any more: the other side is gone."""
+    played = Connection()
+    repeating(played, acks=0)
+    assert played.findings(tmp_path) == []
+
+
+def test_segments_that_shrink_is_silent(tmp_path: Path) -> None:
+    """ICMP arrived, or the sender probes (RFC 4821): it cuts smaller, and goes on."""
+    played = Connection()
+    repeating(played, tries=2)
+    played.response(bytes(1000))
+    played.request(ack=1001)
+    assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [FULL, 700])
+def test_loss_that_is_repaired_is_silent(tmp_path: Path, size: int) -> None:
+    played = Connection()
+    played.response(bytes(1200), seq=1 + 2 * size)
+    played.request(ack=1)
+    played.time += 0.3 * SECOND
+    for number in range(2):
+        played.response(bytes(size), seq=1 + size * number)
+    played.request(ack=1201 + 2 * size)
+    played.time += 5 * SECOND
+    played.request(ack=1201 + 2 * size, flags=FIN | ACK)
+    assert played.findings(tmp_path) == []
+
+
+def test_hole_of_a_short_segment_is_silent(tmp_path: Path) -> None:
+    """700 octets never come either: whatever drops them, it is not their size."""
+    played = Connection()
+    played.response(bytes(1200), seq=701)
+    for _ in range(2):
+        played.request(ack=1)
+        played.time += 2 * SECOND
+    played.request(ack=1, flags=FIN | ACK)
+    assert played.findings(tmp_path) == []
+
+
+def test_hole_that_the_receiver_has_not_is_silent(tmp_path: Path) -> None:
+    """The receiver acknowledges all of it: only the capture lacks the full segments."""
+    played = Connection()
+    played.response(bytes(1200), seq=1 + 2 * FULL)
+    played.request(ack=1201 + 2 * FULL)
+    played.time += 5 * SECOND
+    played.request(ack=1201 + 2 * FULL, flags=FIN | ACK)
+    assert played.findings(tmp_path) == []

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import Findings, of_story
 from tests.stories import Network, tcp
 from tests.story_reports import A, B
 
 
-def stream(folder: Path, times_us: dict[int, float]) -> Findings:
-    """The findings about segments of 1000 octets, by number, each at its time."""
+def stream(folder: Path, times_us: dict[int, float], acked: str = "what came") -> Findings:
+    """The findings about segments of 1000 octets, by number, each at its time.
+
+    B acknowledges what came in order, everything, as if the capture alone had missed some, or says nothing.
+    """
     net = Network(["A/ens33", "B/ens33"])
-    for number, time in times_us.items():
+    came: set[int] = set()
+    for number, time in sorted(times_us.items(), key=lambda item: item[1]):
+        came.add(number)
         segment = tcp(f"{A}:5555 > {B}:80", bytes(1000), seq=1000 * number, ident=round(time) % 65_000 + 1)
         net.at(time, "A/ens33", segment)
         net.at(time + 10, "B/ens33", segment)
+        in_order = next(number for number in range(max(came) + 2) if number not in came)
+        ack = segment.but(
+            ends=f"{B}:80 > {A}:5555",
+            payload=b"",
+            seq=1,
+            ack=1000 * (in_order if acked == "what came" else max(came) + 1),
+        )
+        if acked:
+            net.at(time + 20, "B/ens33", ack)
+            net.at(time + 30, "A/ens33", ack)
     return of_story(net, folder, "sequence-gap")
 
 
@@ -29,7 +46,18 @@ def test_octets_late_at_first_point_is_told(tmp_path: Path) -> None:
 
 def test_octets_that_never_come_is_told(tmp_path: Path) -> None:
     (finding,) = stream(tmp_path, {number: 100.0 * number for number in range(9) if number != 3})
-    assert (finding["level"], finding["facts"]["late"], finding["facts"]["never"]) == ("info", 0, 1000)
+    assert (finding["level"], finding["facts"]["late"], finding["facts"]["never"]) == ("warning", 0, 1000)
+
+
+@pytest.mark.parametrize("acked", ["all", ""])
+def test_octets_that_the_receiver_has_is_silent(tmp_path: Path, acked: str) -> None:
+    """B acknowledges what the capture lacks, as when it began late or dropped packets; or B was not captured."""
+    assert stream(tmp_path, {number: 100.0 * number for number in range(9) if number != 3}, acked) == []
+
+
+def test_segment_far_outside_the_window_is_silent(tmp_path: Path) -> None:
+    """One segment 3 MB ahead, which B ignores but for one ACK (RFC 9293 section 3.10.7.4): nothing is missing."""
+    assert stream(tmp_path, {**{number: 100.0 * number for number in range(5)}, 3000: 1000.0}) == []
 
 
 def test_octets_in_order_is_silent(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Full-sized TCP segments that one end sends and the other never gets, while shorter ones pass (RFC 2923 section 2.1).
+
+Input: segments of connections, and the MSS that both SYNs announced. Output: `LostFullSegments`, one for each flow.
+Method: a full segment has the smaller MSS of both ends less the options of each segment. Near the receiver, its
+acknowledgments stay where a gap of full segments begins, though later octets came. Near the sender, it repeats a full
+segment, and the receiver says only that it still waits for it. Limits: connections whose SYNs were captured.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.schema import PerFlow
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.missing_octets import Missed, missed_octets
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.wire.addresses import MAPPED
+from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
+
+MIN_WAIT_NS = 1_000_000_000  # a sender repeats after 200, 600 and 1400 ms (RFC 6298, Linux): three tries were lost
+MIN_REPEATS = 2  # of a full segment near its sender: once is what any loss looks like
+MIN_FULL = 500  # octets: IPv4 hosts take 576 (RFC 791), so no path MTU is below
+TCP_HEADER = 20  # octets
+
+
+class LostFullSegments(NamedTuple):
+    """Full segments of one flow that never arrived. Sizes in octets."""
+
+    flow: int  # row of the sender's direction
+    mss: int
+    full: int  # payload of a full segment
+    octets: int  # that never arrived
+    largest_passed: int  # payload of a segment that did
+    is_at_sender: bool  # the capture shows them, else it shows the gap that they left
+    frames: list[int]
+
+
+@derived
+def announced_mss(context: Context) -> PerFlow:
+    """The MSS that the source of each flow announced in its SYN, 0 where none was captured."""
+    flows, syns = context.flows, context.syns
+    announced = np.zeros(len(flows), dtype=np.int64)
+    if len(syns):
+        hashes = row_hash(syns[:, _SYN_COLUMNS])
+        order = np.argsort(hashes, kind="stable")
+        has_syn = np.flatnonzero(is_tcp_with(context, TCP_SYN))
+        wanted = row_hash(flows[has_syn[:, None], _FLOW_COLUMNS])
+        position = np.minimum(np.searchsorted(hashes[order], wanted), len(order) - 1)
+        is_of_flow = is_among(wanted, hashes)
+        announced[has_syn[is_of_flow]] = syns[order[position[is_of_flow]], schema.SYN_MSS]
+    return announced
+
+
+@derived
+def lost_full_segments(context: Context) -> list[LostFullSegments]:
+    """Every flow, where it was seen first, whose full segments were lost until the capture ended, by its row."""
+    lost = [_beyond(context, missed) for missed in missed_octets(context)]
+    reply = replies(context)
+    is_candidate = is_tcp_with(context, TCP_SYN) & (reply >= 0) & (flow_links(context).before < 0)
+    is_candidate &= context.flows[:, schema.FLOW_RETRANSMISSIONS] >= MIN_REPEATS
+    for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]:
+        lost.append(_repeated(context, row))
+    return sorted({of_flow.flow: of_flow for of_flow in lost if of_flow}.values())
+
+
+_SYN_COLUMNS = [
+    schema.SYN_POINT, schema.SYN_VIA, schema.SYN_VIA_VNI, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI,
+    schema.SYN_DST_LO, schema.SYN_SPORT, schema.SYN_DPORT,
+]  # fmt: skip
+_FLOW_COLUMNS = [
+    schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
+    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
+]  # fmt: skip
+
+
+def _full(context: Context, row: int, sent: list[Segment]) -> tuple[int, int]:
+    """MSS of a connection, and the payload of a full segment of the flow `row`; (0, 0) if it is not known.
+
+    `sent`: the flow's segments with payload.
+    """
+    announced = announced_mss(context)
+    mss = min(int(announced[row]), int(announced[replies(context)[row]]))
+    flow = context.flows[row]
+    is_ipv4 = flow[schema.FLOW_SRC_HI] == 0 and flow[schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32
+    options = min((s.ip_length - (20 if is_ipv4 else 40) - TCP_HEADER - s.payload for s in sent), default=-1)
+    full = mss - options
+    return (mss, full) if options >= 0 and full >= MIN_FULL else (0, 0)
+
+
+def _beyond(context: Context, missed: Missed) -> LostFullSegments | None:
+    """Seen near the receiver: all gaps are full segments, and all that came is shorter."""
+    row, gaps, passed = missed.flow, missed.gaps, missed.passed
+    sent = [s for s in passed if not s.is_reply and s.payload]
+    mss, full = _full(context, row, sent)
+    largest = max((s.payload for s in sent), default=0)
+    behind = next((s for s in passed if not s.is_reply and ahead(s.seq, gaps[0].seq) > 0), None)
+    last_ns = context.points[int(context.flows[row, schema.FLOW_POINT])].last or 0
+    is_open_long = last_ns - gaps[0].since >= MIN_WAIT_NS
+    if not full or largest >= full or behind is None or not is_open_long or any(gap.octets < full for gap in gaps):
+        return None
+    frames = [*_syn_frames(passed), behind.frame, *(ack.frame for ack in missed.acks)]
+    return LostFullSegments(row, mss, full, sum(gap.octets for gap in gaps), largest, False, frames)
+
+
+def _repeated(context: Context, row: int) -> LostFullSegments | None:
+    """Seen near the sender: it repeats a full segment to the end, and the receiver waits for just that one."""
+    passed = segments(context, row)
+    sent = [s for s in passed if not s.is_reply and s.octets and not s.is_reset]
+    acks = [s for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
+    mss, full = _full(context, row, [s for s in sent if s.payload])
+    if not full or not acks:
+        return None
+    awaited = max((ack.ack for ack in acks), key=lambda number: ahead(number, acks[0].ack))
+    tries = [s for s in sent if s.seq == awaited]
+    if (
+        len(tries) <= MIN_REPEATS
+        or tries[-1].time - tries[0].time < MIN_WAIT_NS
+        or min(s.payload for s in tries) < full
+    ):
+        return None
+    # Each short segment behind it that arrives is answered once; more answers mean that full ones arrive as well.
+    short = [s.payload % full for s in sent if ahead(s.seq, awaited) >= 0 and (s.payload % full or not s.payload)]
+    repeated_acks = [ack for ack in acks if ack.ack == awaited][1:]
+    repeated_acks = [ack for ack in repeated_acks if ack.is_pure_ack and ack.time > tries[0].time]
+    if not 0 < len(repeated_acks) <= len(short):
+        return None
+    octets = max(ahead(s.seq, awaited) + s.payload - s.payload % full for s in sent if s.payload >= full)
+    frames = [*_syn_frames(passed), *(s.frame for s in tries), *(ack.frame for ack in repeated_acks)]
+    return LostFullSegments(row, mss, full, octets, max(short), True, frames)
+
+
+def _syn_frames(passed: list[Segment]) -> list[int]:
+    return [s.frame for s in passed if s.flags & TCP_SYN][:2]

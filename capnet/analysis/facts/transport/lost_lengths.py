@@ -1,0 +1,76 @@
+"""Lengths of packets that are lost between two points, where each is larger than all that arrive.
+
+Input: flow links, observations. Output: `LostLengths`, one for each flow with several packets of both kinds. TCP counts
+where octets are missing and were sent again, because offload cuts segments differently at each point.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.wire.numbers import TCP
+
+MAX_MTU = 9216  # bytes: larger packets are offload segments
+MIN_PACKETS = 2  # lost, and passed
+MAX_FRAMES_OF_FLOW = 3  # lost packets of one flow that are evidence
+
+
+class LostLengths(NamedTuple):
+    """Of one flow between two points: lengths of IP packets in bytes, how many were lost, the first of them."""
+
+    flow: int  # row at the point before
+    points: tuple[int, int]  # before and after
+    largest_passed: int
+    smallest_lost: int
+    lost: int
+    evidence: list[Evidence]
+
+
+@derived
+def lost_lengths(context: Context) -> list[LostLengths]:
+    """The flows of which only larger packets are missing at the next point, in order of their links."""
+    flows, links = context.flows, flow_links(context)
+    lost = []
+    for link in np.flatnonzero(links.missing >= MIN_PACKETS).tolist():
+        before, after = int(links.source[link]), int(links.target[link])
+        is_larger = flows[before, schema.FLOW_LARGEST_IP] > flows[after, schema.FLOW_LARGEST_IP]
+        if is_larger and _is_missing(flows, before, after):
+            of_flow = _lost_lengths(context, before, after)
+            if of_flow:
+                lost.append(of_flow)
+    return lost
+
+
+def _is_missing(flows: FlowTable, before: int, after: int) -> bool:
+    """Are packets missing that are not only cut differently at the second point?"""
+    if flows[before, schema.FLOW_PROTO] != TCP:
+        return True
+    is_repeated = flows[before, schema.FLOW_RETRANSMISSIONS] > flows[after, schema.FLOW_RETRANSMISSIONS]
+    is_unsegmented = flows[before, schema.FLOW_LARGEST_IP] <= MAX_MTU
+    return bool(
+        is_repeated and is_unsegmented and flows[before, schema.FLOW_PAYLOAD] > flows[after, schema.FLOW_PAYLOAD]
+    )
+
+
+def _lost_lengths(context: Context, before: int, after: int) -> LostLengths | None:
+    """Packets of flow row `before` that flow row `after` lacks; None unless each is larger than all that passed."""
+    observations = context.observations
+    sent = observations[observations[:, schema.OBS_FLOW] == before]
+    received = observations[observations[:, schema.OBS_FLOW] == after, schema.OBS_DIGEST]
+    arrived = is_among(sent[:, schema.OBS_DIGEST], received)
+    passed, lost = sent[arrived, schema.OBS_LENGTH], sent[~arrived, schema.OBS_LENGTH]
+    if len(passed) < MIN_PACKETS or len(lost) < MIN_PACKETS or lost.min() <= passed.max():
+        return None
+    frames = np.sort(sent[~arrived, schema.OBS_FRAME])[:MAX_FRAMES_OF_FLOW].tolist()
+    evidence = [context.flow_evidence(before, frame) for frame in frames]
+    points = int(context.flows[before, schema.FLOW_POINT]), int(context.flows[after, schema.FLOW_POINT])
+    return LostLengths(before, points, int(passed.max()), int(lost.min()), len(lost), evidence)
