@@ -26,8 +26,8 @@ FLOORS = {
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
     "capnet.analysis.correlate": (
-        "bridge_order flow_similarity link_votes", "clock_bounds duplicates flow_links", "clocks tcp_gaps",
-        "loss packet_matching repeated_packets", "link_building",
+        "bridge_order flow_similarity link_votes", "clock_bounds duplicates flow_links translation_evidence",
+        "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
         "escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",

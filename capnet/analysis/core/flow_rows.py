@@ -16,7 +16,7 @@ from capnet.analysis.core.arrays import Hashes, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
-from capnet.analysis.core.schema import FlowMask, FlowRow, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.topology import CONTAINER_FILE
 from capnet.wire.addresses import address_text
 from capnet.wire.fields import ABSENT
@@ -65,6 +65,15 @@ def echo_id(row: FlowRow) -> int | None:
 def is_icmp_error(row: FlowRow) -> bool:
     """Is it an ICMP message about another packet?"""
     return row[schema.FLOW_KIND] >> 8 in _ERRORS.get(int(row[schema.FLOW_PROTO]), ())
+
+
+def has_icmp_errors(flows: FlowTable) -> FlowMask:
+    """Per flow: are its packets ICMP messages about other packets?"""
+    kind = flows[:, schema.FLOW_KIND] >> 8
+    result = np.zeros(len(flows), dtype=bool)
+    for protocol, errors in _ERRORS.items():
+        result |= (flows[:, schema.FLOW_PROTO] == protocol) & is_one_of(kind, errors)
+    return result
 
 
 def flow_key(row: FlowRow) -> FlowKey:

@@ -114,6 +114,13 @@ def first_link_of_flow(flow_of_link: FlowRows, flow_count: int) -> PerFlow:
     return links
 
 
+def main_chains(pairs: FlowRows, flow_count: int) -> PerFlow:
+    """For each flow row the first row of the chain that main pairs make, (n, 2): no flow has two before or after it."""
+    first = np.arange(flow_count)
+    first[pairs[:, 1]] = pairs[:, 0]
+    return _ends_of_pointers(first)
+
+
 def flow_chains(links: Links, flow_count: int) -> PerFlow:
     """For each flow row the first row of its flow chain; its own for a flow that no link leads to.
 

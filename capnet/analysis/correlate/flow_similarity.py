@@ -108,9 +108,19 @@ class ParallelFlows:
 
     def both_at_both_places(self, earlier: FlowRows, later: FlowRows) -> Mask:
         """For each pair of flow rows at different places: was the form of each seen at the other's place too?"""
-        earlier_behind = self._was_seen(self._form[earlier], self._place[later])
-        later_before = self._was_seen(self._form[later], self._place[earlier])
+        earlier_behind, later_before = self._beyond(earlier, later)
         return ~self.at_one_place(earlier, later) & earlier_behind & later_before
+
+    def either_at_both_places(self, earlier: FlowRows, later: FlowRows) -> Mask:
+        """For each pair of flow rows at different places: was the form of one of them seen at the other's place too?"""
+        earlier_behind, later_before = self._beyond(earlier, later)
+        return ~self.at_one_place(earlier, later) & (earlier_behind | later_before)
+
+    def _beyond(self, earlier: FlowRows, later: FlowRows) -> tuple[Mask, Mask]:
+        return (
+            self._was_seen(self._form[earlier], self._place[later]),
+            self._was_seen(self._form[later], self._place[earlier]),
+        )
 
     def at_one_place(self, earlier: FlowRows, later: FlowRows) -> Mask:
         """For each pair of flow rows: were they seen at one place?"""

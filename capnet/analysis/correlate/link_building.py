@@ -16,9 +16,9 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.schema import FlowRows, Observations, PerLink, PerObservation, Values
+from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
-from capnet.analysis.correlate.flow_links import Links, first_link_of_flow
+from capnet.analysis.correlate.flow_links import Links, first_link_of_flow, main_chains
 from capnet.analysis.correlate.flow_similarity import (
     PLACE_COLUMNS,
     SOURCE_COLUMNS,
@@ -34,6 +34,7 @@ from capnet.analysis.correlate.packet_matching import (
     is_ambiguous,
     match_packets,
 )
+from capnet.analysis.correlate.translation_evidence import false_translations, measure_pairs, rewriting_pairs
 
 DELAY_SHARES = (0.0, 0.5, 0.99, 1.0)  # of a link's packets: minimum, median, 99th percentile, maximum
 
@@ -122,8 +123,12 @@ def _elect(
     # Later fragments have no ports: a flow with ports does not go on in them, though some of its packets seem to.
     has_no_ports = flows[pairs, schema.FLOW_SPORT] < 0
     counts[has_no_ports[:, 0] != has_no_ports[:, 1]] = 0
-    main = main_pairs(pairs, counts)
     is_clear = ~(ambiguous[earlier] | ambiguous[later])
+    main = main_pairs(pairs, counts)
+    false = _false_translations(context, observations, votes, main, _Voters(earlier, later, is_clear))
+    if len(false):
+        counts[false] = 0
+        main = main_pairs(pairs, counts)
     side = _side_pairs(context, votes, counts, votes.pair_of_vote[is_clear], main)
     linked = np.concatenate([main, side])
     link_of_pair = np.full(len(pairs), -1)
@@ -138,6 +143,36 @@ def _elect(
         main=np.concatenate([np.arange(len(main)), main_of_side]),
         link_of_vote=link_of_pair[votes.pair_of_vote],
     )
+
+
+class _Voters(NamedTuple):
+    """Packets that were seen twice: their two observations, and whether they equal no other packet."""
+
+    earlier: Values
+    later: Values
+    is_clear: Mask
+
+
+def _false_translations(
+    context: Context, observations: Observations, votes: PairVotes, main: Values, voters: _Voters
+) -> Values:
+    """Indexes of the pairs that are two connections with equal packets."""
+    pairs = votes.pairs
+    candidates = rewriting_pairs(context.flows, pairs)
+    if not len(candidates):
+        return candidates
+    is_candidate = np.zeros(len(pairs), dtype=bool)
+    is_candidate[candidates] = True
+    of_candidate = np.flatnonzero(is_candidate[votes.pair_of_vote])
+    packets = measure_pairs(
+        observations,
+        voters.earlier[of_candidate],
+        voters.later[of_candidate],
+        votes.pair_of_vote[of_candidate],
+        voters.is_clear[of_candidate],
+        len(pairs),
+    )
+    return false_translations(context, pairs, candidates, main_chains(pairs[main], len(context.flows)), packets)
 
 
 def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes: Values, main: Values) -> Values:

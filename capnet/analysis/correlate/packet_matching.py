@@ -32,16 +32,12 @@ from capnet.analysis.correlate.flow_similarity import (
     flow_similarity,
     place_numbers,
 )
+from capnet.analysis.correlate.translation_evidence import MAX_NAT_DELAY_NS, MAX_NAT_HOPS, MAX_NAT_HOPS_AT_POINT
 from capnet.wire.numbers import TCP
 
 # How many observations of one digest back a packet is looked for: a path of so many hops, or so many repeats of one
 # payload. Bounds the work on captures full of identical packets.
 MAX_LOOKBACK = 32
-
-# Without TCP's sequence numbers, a translation must be plausible:
-MAX_NAT_DELAY_NS = 100_000_000  # at one point a host translates faster; later, it is an equal packet of another flow
-MAX_NAT_HOPS = 32  # by which the TTL falls between two points; no route on the Internet is longer
-MAX_NAT_HOPS_AT_POINT = 2  # at one point: a capture at `any` sees a packet before and behind one or two namespaces
 
 
 class Repeats(NamedTuple):

@@ -27,7 +27,6 @@ from capnet.analysis.core.schema import PerFlow, Values
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.correlate.repeated_packets import moved_ranks
 from capnet.analysis.engine import Study
 from capnet.analysis.trace.packet_ids_kernels import (
     RECENT_PROBES,
@@ -36,6 +35,7 @@ from capnet.analysis.trace.packet_ids_kernels import (
     find_flows,
     identify,
 )
+from capnet.analysis.trace.repeated_packets import moved_ranks
 from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
 from capnet.wire.block import Block

@@ -1,18 +1,20 @@
 """Connections whose two directions pass one point in tuples that do not mirror each other.
 
 No two points show the same packet here: only one side of the translation was captured.
-TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN.
+TCP: a SYN without an answer, and a SYN-ACK without a SYN, that acknowledges just this SYN and no other one.
 UDP: requests to a loopback address and answers of it from another port, as the embedded DNS of a container does it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.analysis.facts.nat.steps import TranslationStep
@@ -45,19 +47,31 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: set[int]) -
         key = _request_key(flows[row].tolist())
         if key:
             requests.setdefault(key, []).append(row)
-    for answer in unpaired_rows.tolist():
-        key = _answer_key(flows[answer].tolist())
-        if not key or len(requests.get(key, ())) > MAX_ALIKE_REQUESTS:
+    answer_keys = {row: key for row in unpaired_rows.tolist() if (key := _answer_key(flows[row].tolist()))}
+    answer_counts = Counter(answer_keys.values())
+    shared_numbers = _shared_numbers(flows)
+    for answer, key in answer_keys.items():
+        if len(requests.get(key, ())) > MAX_ALIKE_REQUESTS or answer_counts[key] > 1:
             continue
         candidates = [
             request
             for request in requests.get(key, ())
             if flows[request, schema.FLOW_FIRST] <= flows[answer, schema.FLOW_FIRST]
             and _shares_an_end(flows[request], flows[answer])
+            and (key[0] != TCP or int(flows[request, schema.FLOW_FIRST_SEQ]) not in shared_numbers)
         ]
         if len(candidates) == 1:
             confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
             yield TranslationStep(candidates[0], answer, (), False, 0, confidence)
+
+
+def _shared_numbers(flows: FlowTable) -> set[int]:
+    """First TCP numbers that several flows of one point have: a scanner gives all its probes the same."""
+    is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+    columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH, schema.FLOW_FIRST_SEQ]
+    keys = row_hash(flows[np.ix_(is_tcp, columns)])
+    order = np.argsort(keys)
+    return set(flows[is_tcp, schema.FLOW_FIRST_SEQ][order[repeated_positions(keys[order])]].tolist())
 
 
 def _may_be_half(flows: FlowTable) -> FlowMask:

@@ -1,0 +1,168 @@
+"""Which flows with equal packets are two connections, and not one before and behind a translation.
+
+Input: pairs of flow rows that packets vote for (`link_votes`), and what these packets show.
+Output: the pairs that are no translation, as indexes.
+Method: NAT translates the answer back (RFC 3022 section 2). A pair whose answers are one flow as well is a translation;
+a pair with an answer of its own in each form is not. The packets must be those of one connection: a scanner gives all
+its probes one sequence number, and clients of one server ask the same. Where both forms pass one place, a translator
+received the first and sent the second: the sender changes, the TTL falls by the namespaces in between, at once.
+Limits: of two unanswered flows, each seen at another place, only their packets tell.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import has_icmp_errors, replies
+from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, Observations, PerFlow, Values
+from capnet.analysis.correlate.flow_similarity import (
+    PLACE_COLUMNS,
+    SOURCE_COLUMNS,
+    TARGET_COLUMNS,
+    ParallelFlows,
+    place_numbers,
+)
+from capnet.wire.numbers import TCP
+
+MAX_NAT_DELAY_NS = 100_000_000  # at one point a host translates faster; later, it is an equal packet of another flow
+MAX_NAT_HOPS = 32  # by which the TTL falls between two points; no route on the Internet is longer
+MAX_NAT_HOPS_AT_POINT = 2  # at one point: a capture at `any` sees a packet before and behind one or two namespaces
+MAX_KERNEL_DELAY_NS = 1_000_000  # one kernel translates within; clients that ask alike are further apart
+
+# Packets, where nothing but packets speaks for a translation:
+MIN_CLEAR_PACKETS = 2  # equal to no other one, at one place, of protocols whose payloads repeat; of TCP 1
+MIN_CLEAR_OF_ONE_SENDER = 4  # if both forms have one source MAC: MACs are dummies, or one station sent both
+MIN_ALIKE_PACKETS = 2  # that follow at once, if other flows have the same: a single one may be chance
+
+_TUPLE_COLUMNS = [*SOURCE_COLUMNS, schema.FLOW_SPORT, *TARGET_COLUMNS, schema.FLOW_DPORT]
+
+
+class PairPackets(NamedTuple):
+    """What the packets of each pair show."""
+
+    matched: Values
+    clear: Values  # packets that equal no other one
+    ttl_losses: Values  # the largest fall of the TTL
+    delays_ns: Values  # (pairs, 2): the shortest and the longest
+
+
+def measure_pairs(
+    observations: Observations, earlier: Values, later: Values, pair: Values, is_clear: Mask, count: int
+) -> PairPackets:
+    """What packets show of `count` pairs; `earlier`, `later`: observations of each, `pair`: the pair it votes for."""
+    ttl_losses = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(ttl_losses, pair, observations[earlier, schema.OBS_TTL] - observations[later, schema.OBS_TTL])
+    packet_delays_ns = observations[later, schema.OBS_TIME] - observations[earlier, schema.OBS_TIME]
+    delays_ns = np.full((count, 2), (np.iinfo(np.int64).max, np.iinfo(np.int64).min))
+    np.minimum.at(delays_ns[:, 0], pair, packet_delays_ns)
+    np.maximum.at(delays_ns[:, 1], pair, packet_delays_ns)
+    matched, clear = (np.bincount(pairs, minlength=count) for pairs in (pair, pair[is_clear]))
+    return PairPackets(matched, clear, ttl_losses, delays_ns)
+
+
+def rewriting_pairs(flows: FlowTable, pairs: FlowRows) -> Values:
+    """Indexes of the pairs whose two flows differ in an address, port or identifier."""
+    source, target = flows[pairs[:, 0]], flows[pairs[:, 1]]
+    return np.flatnonzero((source[:, _TUPLE_COLUMNS] != target[:, _TUPLE_COLUMNS]).any(axis=1))
+
+
+def false_translations(
+    context: Context, pairs: FlowRows, candidates: Values, chains: PerFlow, packets: PairPackets
+) -> Values:
+    """Those of the `candidates`, indexes of `pairs`, that are no translation. `chains`: the chain of each flow row."""
+    flows, answers = context.flows, replies(context)
+    packets = PairPackets(*(column[candidates] for column in packets))
+    first, last = pairs[candidates].T
+    has_answers = (answers[first] >= 0) & (answers[last] >= 0) & ~has_icmp_errors(flows)[first]
+    is_translated_back = has_answers & (
+        (chains[answers[first]] == chains[answers[last]]) | _are_pairs(pairs, answers[last], answers[first], len(flows))
+    )
+    numbers = _FirstPackets(flows, chains)
+    is_own = numbers.are_of_one(first, last) | (is_translated_back & numbers.are_of_one(answers[first], answers[last]))
+    is_tcp = flows[first, schema.FLOW_PROTO] == TCP
+    is_fast = _follow_at_once(packets)
+    is_own |= is_fast & (is_tcp | numbers.are_as_many(first, last))
+    is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
+    at_one_place = (flows[first][:, PLACE_COLUMNS] == flows[last][:, PLACE_COLUMNS]).all(axis=1)
+    is_possible = np.where(
+        at_one_place,
+        _is_passed_on(flows, first, last, packets),
+        is_fast | ~ParallelFlows(flows).either_at_both_places(first, last),
+    )
+    return candidates[~(is_proven & (is_translated_back | is_possible))]
+
+
+def _follow_at_once(packets: PairPackets) -> Mask:
+    """For each pair: do several packets follow each other as within one kernel?"""
+    is_fast = np.abs(packets.delays_ns).max(axis=1) <= MAX_KERNEL_DELAY_NS
+    return is_fast & (packets.matched >= MIN_ALIKE_PACKETS)
+
+
+def _is_passed_on(flows: FlowTable, first: FlowRows, last: FlowRows, packets: PairPackets) -> Mask:
+    """For each pair at one place: may a translator have received the first flow and sent the second?"""
+    is_tcp = flows[first, schema.FLOW_PROTO] == TCP
+    is_short = (packets.ttl_losses <= MAX_NAT_HOPS_AT_POINT) & (packets.delays_ns[:, 0] <= MAX_NAT_DELAY_NS)
+    smac, dmac, next_smac = (
+        flows[first, schema.FLOW_SMAC],
+        flows[first, schema.FLOW_DMAC],
+        flows[last, schema.FLOW_SMAC],
+    )
+    is_one_sender = (smac >= 0) & (smac == next_smac)
+    is_received = (dmac >= 0) & (dmac == next_smac) & ~is_one_sender
+    min_clear = np.where(is_one_sender, MIN_CLEAR_OF_ONE_SENDER, np.where(is_tcp, 1, MIN_CLEAR_PACKETS))
+    return is_short & (is_received | (packets.clear >= min_clear))
+
+
+def _are_pairs(pairs: FlowRows, earlier: FlowRows, later: FlowRows, flow_count: int) -> Mask:
+    """For each two flow rows: do packets vote for them?"""
+    return is_among(earlier * flow_count + later, pairs[:, 0] * flow_count + pairs[:, 1])
+
+
+class _FirstPackets:
+    """Tells whether the first packets of two flows are those of one connection, or of several that begin alike.
+
+    TCP is compared by its sequence and acknowledgment numbers, other protocols by their digests.
+    """
+
+    def __init__(self, flows: FlowTable, chains: PerFlow) -> None:
+        self._chains = chains
+        is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+        numbers = np.where(is_tcp, flows[:, schema.FLOW_FIRST_SEQ], flows[:, schema.FLOW_FIRST_DIGEST])
+        self._numbers = row_hash(np.stack([flows[:, schema.FLOW_PROTO], numbers], axis=1)).view(np.int64)
+        self._at_place = row_hash(np.stack([self._numbers, place_numbers(flows)], axis=1))
+        self._sorted_at_place = np.sort(self._at_place)
+        order = np.lexsort((chains, self._numbers))
+        numbers, chains = self._numbers[order], chains[order]
+        is_new = np.ones(len(order), dtype=bool)
+        is_new[1:] = (numbers[1:] != numbers[:-1]) | (chains[1:] != chains[:-1])
+        self._of_chains = numbers[is_new]  # sorted, one for each chain that has it
+
+    def are_of_one(self, first: FlowRows, last: FlowRows) -> Mask:
+        """For each pair of flow rows: does no flow of a third chain begin like one of them?"""
+        is_alike = self._numbers[first] == self._numbers[last]
+        own = 1 + (is_alike & (self._chains[first] != self._chains[last]))
+        result: Mask = np.ones(len(first), dtype=bool)
+        for rows in (first, last):
+            start, stop = (
+                np.searchsorted(self._of_chains, self._numbers[rows], side=side) for side in ("left", "right")
+            )
+            result &= stop - start <= own
+        return result
+
+    def are_as_many(self, first: FlowRows, last: FlowRows) -> Mask:
+        """For each pair of flow rows: do as many flows begin alike at the place of the first as at that of the last?
+
+        A sender of copies sends one flow and more than one.
+        """
+        counts = []
+        for rows in (first, last):
+            wanted = self._at_place[rows]
+            start, stop = (np.searchsorted(self._sorted_at_place, wanted, side=side) for side in ("left", "right"))
+            counts.append(stop - start)
+        result: Mask = counts[0] == counts[1]
+        return result
