@@ -34,7 +34,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # the kernel of the lab computes checksums right
 WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
+EXPLAINS = ("stops-between", "tunnel-not-decapsulated", "packet-loss", "retransmissions")
 
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} in datagrams with {sum} UDP checksum reached "
@@ -116,7 +116,7 @@ def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, grou
         NAME,
         "error" if next_point or has_arrived else "warning",
         SAYS.fill(
-            tunnel=f"{kind.title} {kind.id_name} {vni}" if vni >= 0 else kind.title,
+            tunnel=kind.titled(vni if vni >= 0 else None),
             packets=packets,
             sources=several(sources),
             destinations=several(destinations),

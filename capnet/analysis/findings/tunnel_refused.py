@@ -23,7 +23,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault tunnel-refused"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
-EXPLAINS = ("tunnel-one-way", "stops-between")
+EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between")
 
 SAYS = Text(
     en="{sender} refuses {kind} from {peer} on UDP port {port} ('port unreachable', {count:time})",

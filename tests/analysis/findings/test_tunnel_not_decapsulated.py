@@ -1,0 +1,98 @@
+"""tunnel-not-decapsulated: packets of a tunnel reach a host's interface and do not come out of the tunnel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.analysis.findings.overlays import (
+    A_CARD,
+    A_INSIDE,
+    B_CARD,
+    B_INSIDE,
+    POINTS,
+    VNI,
+    X_MAC,
+    Y_MAC,
+    X,
+    Y,
+    asks,
+    travel,
+)
+from tests.analysis.findings.reported import Findings, of_story
+from tests.stories import Network, ping
+
+ON_THE_WAY = (A_INSIDE, A_CARD, B_CARD)
+
+
+def from_x(net: Network, *points: str, count: int = 3) -> None:
+    """Echo requests of X to Y that pass these points."""
+    for seq in range(count):
+        travel(net, ping(f"{X} > {Y}", 7, seq, ident=100 + seq, smac=X_MAC, dmac=Y_MAC), True, *points)
+
+
+def from_y(net: Network, *points: str, count: int = 3) -> None:
+    for seq in range(count):
+        travel(net, ping(f"{Y} > {X}", 8, seq, ident=200 + seq, smac=Y_MAC, dmac=X_MAC), False, *points)
+
+
+def lost(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "tunnel-not-decapsulated")
+
+
+def test_host_where_nothing_comes_out_is_told(tmp_path: Path) -> None:
+    """Both containers send into the tunnel; only at A does anything come out."""
+    net = Network(POINTS)
+    from_y(net, *POINTS)
+    from_x(net, *ON_THE_WAY)
+    from_y(net, *POINTS)
+    (finding,) = lost(net, tmp_path)
+    assert finding["level"] == "error"
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == (B_CARD, B_INSIDE)
+    assert finding["facts"]["packets"] == 3 and finding["facts"]["vni"] == VNI
+    assert of_story(net, tmp_path, "stops-between") == []
+
+
+def test_host_that_asks_by_arp_alone_is_told(tmp_path: Path) -> None:
+    """Y never learns the MAC of X, so all that it sends is ARP."""
+    net = Network(POINTS)
+    for number in range(3):
+        net.at(net.now - 300_000, B_INSIDE, ping(f"{Y} > 224.0.0.22", 1, number, ident=number, smac=Y_MAC))
+        travel(net, asks(Y_MAC, Y, X), False, *POINTS)
+        from_x(net, *ON_THE_WAY, count=1)
+    (finding,) = lost(net, tmp_path)
+    assert finding["facts"]["packets"] == 3
+
+
+def test_hosts_that_decapsulate_is_silent(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    from_y(net, *POINTS)
+    from_x(net, *POINTS)
+    from_y(net, *POINTS)
+    assert lost(net, tmp_path) == []
+
+
+def test_packets_for_another_host_is_silent(tmp_path: Path) -> None:
+    """A third host's container is asked by X; B's card sees it, because the switch floods."""
+    net = Network(POINTS)
+    from_y(net, *POINTS)
+    for seq in range(3):
+        foreign = ping(f"{X} > 10.0.1.4", 9, seq, ident=300 + seq, smac=X_MAC, dmac="02:42:0a:00:01:04")
+        travel(net, foreign, True, *ON_THE_WAY)
+    from_y(net, *POINTS)
+    assert lost(net, tmp_path) == []
+
+
+def test_inside_that_was_not_captured_is_silent(tmp_path: Path) -> None:
+    net = Network([A_CARD, B_CARD])
+    from_y(net, *POINTS)
+    from_x(net, *ON_THE_WAY)
+    assert lost(net, tmp_path) == []
+
+
+def test_inside_that_was_heard_later_is_told(tmp_path: Path) -> None:
+    """Nothing shows whether the inside of B listened when the packets of X came."""
+    net = Network(POINTS)
+    from_x(net, *ON_THE_WAY)
+    from_y(net, B_INSIDE, B_CARD)
+    (finding,) = lost(net, tmp_path)
+    assert finding["level"] == "warning"
