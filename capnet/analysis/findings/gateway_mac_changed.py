@@ -1,0 +1,77 @@
+"""gateway-mac-changed: a gateway has a new MAC, and hosts go on sending to the old one.
+
+Looks at: an address that was at one MAC and then at another one, by ARP or Neighbor Discovery, and packets to other
+networks that went to the old MAC meanwhile, in vain (`facts.layer2.mac_changes`). Not: a new MAC that announces itself
+(failover), two MACs in turn (`duplicate-ip`).
+Says: which gateway, from which MAC to which, who went on sending to the old one, how long, how many packets.
+Wrong when: the gateway was replaced by another machine, which did not announce itself.
+Fix: give the bridge a MAC of its own. A bridge without one takes the lowest MAC of its ports, and another one when that
+port goes; neighbours find out when their entry is probed.
+Verify: `ip -d link show BRIDGE`; `ip monitor neigh` on a host while a container is removed.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.mac_changes import MacChange, mac_changes
+from capnet.wire.addresses import address_value, mac_text
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # Docker gives each bridge a MAC of its own
+WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
+EXPLAINS = ("duplicate-ip", "packet-loss", "stops-between")
+
+SAYS = Text(
+    en="the gateway {gateway} changed its MAC from {old} to {new}: {hosts} went on sending to the old one for "
+    "{seconds} s, {packets:packet} without an answer",
+    zh="",
+)
+FIX = Text(
+    en="give the gateway a MAC that stays (`ip link set BRIDGE address {new}`): a bridge without one takes the lowest "
+    "MAC of its ports, and changes it when that port goes; until then `ip neigh flush to {gateway}` on the hosts",
+    zh="",
+)
+
+MIN_PACKETS = 2  # a single one may be lost by chance
+MIN_OUTAGE_NS = 1_000_000_000  # shorter ones go by without notice: a host asks again within a second
+
+
+def diagnose(context: Context) -> list[Finding]:
+    changes = [
+        change
+        for change in mac_changes(context)
+        if change.packets >= MIN_PACKETS and change.until - change.since >= MIN_OUTAGE_NS
+    ]
+    key = lambda change: (address_value(change.address), change.old, change.new)  # noqa: E731
+    return [_finding(context, list(at_points)) for _, at_points in groupby(sorted(changes, key=key), key=key)]
+
+
+def _finding(context: Context, changes: list[MacChange]) -> Finding:
+    """One change, at the points that show it."""
+    worst = max(changes, key=lambda change: change.packets)
+    hosts = sorted({source(context.flows[row]) for row in worst.rows}, key=address_value)
+    seconds = round((worst.until - worst.since) / 1e9, 1)
+    frames = {context.evidence(change.point, frame) for change in changes for frame in change.frames}
+    frames |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in worst.rows}
+    old, new = mac_text(worst.old), mac_text(worst.new)
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            gateway=worst.address, old=old, new=new, hosts=several(hosts), seconds=f"{seconds:g}",
+            packets=worst.packets,
+        ),
+        FIX.fill(gateway=worst.address, new=new),
+        {
+            "gateway": worst.address, "old": old, "new": new, "hosts": hosts[:MAX_EVIDENCE], "seconds": seconds,
+            "packets": worst.packets, "points": [context.points[change.point].name for change in changes],
+        },
+        sorted(frames)[:MAX_EVIDENCE],
+    )  # fmt: skip
