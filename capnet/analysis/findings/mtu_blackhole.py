@@ -35,7 +35,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
-EXPLAINS = ("sequence-gap",)
+EXPLAINS = ("retransmissions", "sequence-gap")
 
 TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "

@@ -28,7 +28,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # no translator of the lab forgets a connection that the server still has
 WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
-EXPLAINS = ()
+EXPLAINS = ("retransmissions",)
 
 SAYS = Text(
     en="the SYN of {client} to {server} was answered by an ACK of an older connection (challenge ACK): the server "

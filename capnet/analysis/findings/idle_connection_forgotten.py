@@ -1,0 +1,139 @@
+"""idle-connection-forgotten: something on the way forgot a connection while it was silent.
+
+Looks at: TCP connections that worked, were silent for 5 s or longer, and then got no answer to data or keepalives that
+were sent three times; or, after 60 s, a reset. The server must not be down: another packet of its own comes later, or
+the captures show where the data stops.
+Says: who was silent for how long, where the data stops, and whose timeout lies between the longest pause that was
+survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections.
+Wrong when: the server restarted in the pause.
+Fix: keepalives that come sooner than the timeout; or a way without the balancer.
+Verify: `nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`, `conntrack -L` on the host that translates, and
+`ss -to` in the client's namespace for the keepalive timer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.idle_connections import SECOND_NS, Forgotten, forgotten_connections
+from capnet.analysis.facts.transport.tcp_connections import segments
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # no scenario is silent for so long
+WITNESS = "pcaps/overlay-service.pcapng"  # connections through IPVS that are used at once
+EXPLAINS = ("retransmissions", "packet-loss")
+
+SAYS = Text(
+    en="{client} → {server} worked, was silent for {silence}, and since then {outcome}{place}{timer}{survived}", zh=""
+)
+SILENT = Text(en="nothing is answered, though sent {tries:time}", zh="")
+RESET = Text(en="its data is answered by a reset{foreign}", zh="")
+FOREIGN = Text(en=" that is not the server's own (TTL)", zh="")
+BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="")
+INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="")
+TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="")
+SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="")
+FIX = Text(
+    en="send keepalives sooner than that: `--sysctl net.ipv4.tcp_keepalive_time={keepalive}` for the container and "
+    "SO_KEEPALIVE in the program, or its driver's own setting; or go past the balancer (tasks.SERVICE, "
+    "`--endpoint-mode dnsrr`)",
+    zh="",
+)
+
+TIMERS = {
+    900: "IPVS balancers (Swarm, kube-proxy)",
+    350: "load balancers and NAT gateways of clouds",
+    240: "load balancers of clouds",
+    60: "many proxies",
+}
+DEFAULT_KEEPALIVE_S = 30  # where no timer is known
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [
+        _finding(context, forgotten)
+        for forgotten in forgotten_connections(context)
+        if not _is_server_gone(context, forgotten)
+    ]
+
+
+def _is_server_gone(context: Context, forgotten: Forgotten) -> bool:
+    """Are new connections to the server not answered either, and has it said nothing since?"""
+    flows = context.flows
+    ends = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    is_to_server = (flows[:, ends] == flows[forgotten.flow, ends]).all(axis=1)
+    is_new = (flows[:, schema.FLOW_SYN_TIME] > forgotten.since) & (replies(context) < 0)
+    return bool((is_to_server & is_new).any()) and not _is_server_alive(context, forgotten)
+
+
+def _is_server_alive(context: Context, forgotten: Forgotten) -> bool:
+    """Does the server say anything after the pause, in another connection?"""
+    flows, reply = context.flows, int(replies(context)[forgotten.flow])
+    ends = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+    is_from_server = (flows[:, ends] == flows[reply, ends]).all(axis=1)
+    is_from_server[reply] = False
+    return bool((is_from_server & (flows[:, schema.FLOW_LAST] > forgotten.since)).any())
+
+
+def _place(context: Context, forgotten: Forgotten) -> tuple[int, int] | None:
+    """The last flow row that shows what is sent after the pause, and the next one, which no longer does."""
+    flows, links, row = context.flows, flow_links(context), forgotten.flow
+    middle = forgotten.since - forgotten.silence // 2  # far enough from both sides of the pause for any clock
+    while links.after[row] >= 0:
+        following = int(links.target[links.after[row]])
+        if flows[following, schema.FLOW_LAST] < middle:
+            last = context.points[int(flows[following, schema.FLOW_POINT])].last
+            return (row, following) if last and last > middle else None
+        row = following
+    return None
+
+
+def _finding(context: Context, forgotten: Forgotten) -> Finding:
+    flow, place = context.flows[forgotten.flow], _place(context, forgotten)
+    seconds, survived = forgotten.silence / SECOND_NS, forgotten.survived / SECOND_NS
+    timer = next((timer for timer in TIMERS if survived < timer <= seconds), None)
+    is_shown = place is not None or _is_server_alive(context, forgotten) or forgotten.is_foreign_reset
+    is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
+    outcome = SILENT.fill(tries=forgotten.tries)
+    if forgotten.is_reset:
+        outcome = RESET.fill(foreign=FOREIGN.fill() if forgotten.is_foreign_reset else "")
+    evidence = [context.flow_evidence(forgotten.flow, frame) for frame in forgotten.frames[: MAX_EVIDENCE - 1]]
+    if place:
+        sent = [segment for segment in segments(context, place[0]) if not segment.is_reply]
+        evidence += [context.flow_evidence(place[0], segment.frame) for segment in sent[-1:]]
+    client, server = f"{source(flow)}:{flow[schema.FLOW_SPORT]}", f"{destination(flow)}:{flow[schema.FLOW_DPORT]}"
+    return Finding(
+        NAME,
+        "error" if is_error else "warning",
+        SAYS.fill(
+            client=client, server=server, silence=_duration(seconds), outcome=outcome,
+            place=_place_words(context, place) if place else "",
+            timer=TIMER.fill(who=TIMERS[timer], seconds=timer) if timer else "",
+            survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
+        ),
+        FIX.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
+        {
+            "client": client, "server": server, "silent_s": round(seconds, 1), "survived_s": round(survived, 1),
+            "timer_s": timer, "attempts": forgotten.tries, "reset": forgotten.is_reset,
+        },
+        sorted(set(evidence)),
+    )  # fmt: skip
+
+
+def _place_words(context: Context, place: tuple[int, int]) -> str:
+    points = context.flows[np.array(place), schema.FLOW_POINT].tolist()
+    before, after = (context.points[point].name for point in points)
+    return INSIDE.fill(point=before) if points[0] == points[1] else BETWEEN.fill(before=before, after=after)
+
+
+def _duration(seconds: float) -> str:
+    """`903 s (15 min 3 s)`."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole} s ({whole // 60} min {whole % 60} s)"

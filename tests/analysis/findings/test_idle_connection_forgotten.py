@@ -1,0 +1,187 @@
+"""idle-connection-forgotten: connections that end by a pause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import Findings, of_story
+from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, tcp
+from tests.story_reports import C1, A, B
+
+SECOND = 1e6  # µs
+V4 = (f"{C1}:40000 > {B}:5432", f"{B}:5432 > {C1}:40000")
+V6 = ("[fd00::1]:40000 > [fd00::2]:5432", "[fd00::2]:5432 > [fd00::1]:40000")
+
+
+class Connection:
+    """A client that sends 8 octets at a time, and a server that answers each time with 12."""
+
+    def __init__(self, ends: tuple[str, str] = V4, net: Network | None = None, points: int = 1) -> None:
+        self.net = net or Network(["A/docker0", "A/ens33"][:points])
+        self.out, self.back = ends
+        self.sent, self.got = 1, 1
+        self.put(tcp(self.out, seq=0, flags=SYN))
+        self.put(tcp(self.back, seq=0, ack=1, flags=SYN | ACK))
+        self.put(tcp(self.out, seq=1, ack=1))
+
+    def put(self, packet: Packet, points: int | None = None) -> None:
+        """At the first `points` of the story; behind the first one the client has A's address, and B one TTL more."""
+        self.net.now += 100
+        packet = packet.but(ident=round(self.net.now / 100) % 60_000 + 1)
+        is_out = packet.dport == 5432
+        for number, point in enumerate(self.net.points[:points]):
+            outside = packet.but(**({"src": A} if is_out else {"dst": A, "ttl": packet.ttl + 1})) if number else packet
+            self.net.at(self.net.now + 10 * (number if is_out else -number), point, outside)
+
+    def request(self, **more: object) -> Packet:
+        return tcp(self.out, bytes(8), seq=self.sent, ack=self.got, flags=PSH | ACK, **more)
+
+    def exchange(self) -> None:
+        self.put(self.request())
+        self.sent += 8
+        self.put(tcp(self.back, bytes(12), seq=self.got, ack=self.sent, flags=PSH | ACK))
+        self.got += 12
+        self.put(tcp(self.out, seq=self.sent, ack=self.got))
+
+    def rest(self, seconds: float) -> None:
+        self.net.now += seconds * SECOND
+
+    def retry(self, tries: int = 5, points: int | None = None) -> None:
+        for number in range(tries):
+            self.put(self.request(), points)
+            self.rest(0.2 * 2**number)
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, "idle-connection-forgotten")
+
+
+def other(played: Connection) -> Connection:
+    """Another client of the same server, in the same capture."""
+    return Connection((played.out.replace("40000", "50000"), played.back.replace("40000", "50000")), played.net)
+
+
+@pytest.mark.parametrize(("seconds", "timer"), [(903, 900), (355, 350), (250, 240), (70, 60)])
+@pytest.mark.parametrize("ends", [V4, V6], ids=["IPv4", "IPv6"])
+def test_pause_beyond_a_timer_is_told(tmp_path: Path, seconds: int, timer: int, ends: tuple[str, str]) -> None:
+    """The server answers another client meanwhile."""
+    played = Connection(ends)
+    played.exchange()
+    played.rest(seconds)
+    played.retry()
+    other(played).exchange()
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (finding["level"], facts["silent_s"], facts["timer_s"], facts["attempts"]) == ("error", seconds, timer, 5)
+    assert f"was silent for {seconds} s" in finding["says"]
+
+
+def test_data_that_stops_between_points_is_told(tmp_path: Path) -> None:
+    played = Connection(points=2)
+    played.exchange()
+    played.rest(903)
+    played.put(tcp("192.168.111.1:1 > 192.168.111.2:2"), 2)  # both points still record
+    played.retry(points=1)
+    played.put(tcp("192.168.111.1:1 > 192.168.111.2:2"), 2)
+    (finding,) = played.findings(tmp_path)
+    assert finding["level"] == "error"
+    assert "reaches A/docker0 and no longer A/ens33" in finding["says"]
+    assert {frame["point"] for frame in finding["evidence"]} == {"A/docker0"}
+
+
+def test_pause_without_another_sign_is_told(tmp_path: Path) -> None:
+    """Nothing else shows whether the server still lives: likely, not certain."""
+    played = Connection()
+    played.exchange()
+    played.rest(903)
+    played.retry()
+    (finding,) = played.findings(tmp_path)
+    assert finding["level"] == "warning"
+
+
+def test_keepalives_that_come_too_late_is_told(tmp_path: Path) -> None:
+    """Linux sends the first one after 7200 s, then one every 75 s."""
+    played = Connection()
+    played.exchange()
+    played.rest(7200)
+    for _ in range(9):
+        played.put(tcp(played.out, seq=played.sent - 1, ack=played.got))
+        played.rest(75)
+    played.put(tcp(played.out, seq=played.sent, ack=played.got, flags=RST | ACK))
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["silent_s"], finding["facts"]["attempts"]) == (7200, 9)
+
+
+@pytest.mark.parametrize(("ttl", "level"), [(64, "error"), (61, "warning")])
+def test_reset_after_a_pause_is_told(tmp_path: Path, ttl: int, level: str) -> None:
+    """The balancer's own stack has no such connection; a reset with the server's TTL may be of its new process."""
+    played = Connection()
+    played.put(tcp(played.back, bytes(12), seq=1, ack=1, ttl=61))
+    played.got += 12
+    played.net.recorded = [(t, p, q.but(ttl=61) if q.src == B else q) for t, p, q in played.net.recorded]  # type: ignore[union-attr]
+    played.put(tcp(played.out, seq=1, ack=played.got))
+    played.rest(903)
+    played.put(played.request())
+    played.put(tcp(played.back, seq=played.got, flags=RST, ttl=ttl))
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["reset"]) == (level, True)
+
+
+def test_pause_that_another_connection_survives_is_silent(tmp_path: Path) -> None:
+    """Both were silent for as long: time is not what ended one of them."""
+    played = Connection()
+    second = other(played)
+    played.exchange()
+    second.exchange()
+    played.rest(903)
+    played.retry()
+    second.exchange()
+    assert played.findings(tmp_path) == []
+
+
+def test_pause_that_is_survived_is_silent(tmp_path: Path) -> None:
+    played = Connection()
+    for _ in range(3):
+        played.exchange()
+        played.rest(1000)
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_is_gone_is_silent(tmp_path: Path) -> None:
+    """New connections get no answer either."""
+    played = Connection()
+    played.exchange()
+    played.rest(903)
+    played.retry()
+    for _ in range(3):
+        played.put(tcp(played.out.replace("40000", "50000"), seq=9, flags=SYN))
+        played.rest(1)
+    assert played.findings(tmp_path) == []
+
+
+def test_data_lost_before_the_pause_is_silent(tmp_path: Path) -> None:
+    """The path broke while they talked: the pauses are those between repeats."""
+    played = Connection()
+    played.exchange()
+    played.retry(10)
+    assert played.findings(tmp_path) == []
+
+
+def test_connection_closed_before_the_pause_is_silent(tmp_path: Path) -> None:
+    played = Connection()
+    played.exchange()
+    played.put(tcp(played.back, seq=played.got, ack=played.sent, flags=FIN | ACK))
+    played.rest(903)
+    played.retry()
+    other(played).exchange()
+    assert played.findings(tmp_path) == []
+
+
+def test_single_loss_after_a_pause_is_silent(tmp_path: Path) -> None:
+    played = Connection()
+    played.exchange()
+    played.rest(903)
+    played.retry(2)
+    played.exchange()
+    assert played.findings(tmp_path) == []
