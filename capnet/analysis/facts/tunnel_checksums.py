@@ -13,7 +13,10 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable, Values
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, TunnelChecksumTable, Values
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.numbers import TCP_ACK
 
 _FLOW_KEY = [
     schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO,
@@ -59,3 +62,13 @@ def tunnel_checksums(context: Context) -> TunnelChecksums:
     at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
     is_joined = keys[order][at] == wanted
     return TunnelChecksums(inner[order][at[is_joined]], table[is_joined])
+
+
+@derived
+def is_accepted(context: Context) -> FlowMask:
+    """Per flow row, did the receiver take its packets? It answered them, and a SYN-ACK with more than another SYN."""
+    flows, answers = context.flows, replies(context)
+    is_syn_ack = (answers >= 0) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    has_ack = flows[answers, schema.FLOW_TCP_FLAGS] & TCP_ACK > 0
+    mask: FlowMask = is_answered(context) & ~(is_syn_ack & ~has_ack)
+    return mask

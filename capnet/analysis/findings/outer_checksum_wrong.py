@@ -25,8 +25,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
-from capnet.analysis.facts.tunnel_checksums import TunnelChecksums, tunnel_checksums
-from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.facts.tunnel_checksums import TunnelChecksums, is_accepted, tunnel_checksums
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
 
@@ -68,7 +67,7 @@ def diagnose(context: Context) -> list[Finding]:
     checksums = tunnel_checksums(context)
     if not len(checksums.rows):
         return []
-    rows, answered = checksums.rows, is_answered(context)[checksums.rows]
+    rows, answered = checksums.rows, is_accepted(context)[checksums.rows]
     groups: dict[_Group, list[int]] = {}
     for number, group in _lost_flows(context, checksums, answered):
         groups.setdefault(group, []).append(number)

@@ -1,0 +1,136 @@
+"""inner-checksum-wrong: a receiver drops TCP or UDP packets that came out of a tunnel, because of their own checksum.
+
+Looks at: flows in tunnels all of whose packets have a wrong or an unfilled TCP or UDP checksum and get no answer, while
+the same station answers packets without such a checksum: ICMP, or TCP and UDP with a right one. An unfilled checksum is
+usual on virtual links: it counts if the flows came out of the tunnel at the receiver and other packets are answered.
+Says: how many packets of which tunnel, to whom, and what is answered. An error if the packets were seen to come out of
+the tunnel, unfilled ones of two services or more; else a warning.
+Wrong when: the capture was rewritten by a program that did not correct the checksums.
+Fix: turn the checksum offload of tunnels off on the sender's card, or on the sender's tunnel interface.
+Verify: `nstat -az TcpInCsumErrors UdpInCsumErrors` in the receiver's network namespace rises with each packet.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.tunnel_checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.wire.addresses import address_value
+from capnet.wire.protocols import KIND_OF_NUMBER
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the kernel of the lab computes checksums right
+WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
+EXPLAINS = ("retransmissions", "stops-between", "packet-loss")
+
+SAYS = Text(
+    en="{tunnel}: {packets:packet} from {sources} to {destinations} with {sum} {proto} checksum inside reached "
+    "{point}, and none was answered{others}: the receiver drops them",
+    zh="",
+)
+OTHERS = Text(en="; packets to the same station without such a checksum are", zh="")
+FIX = Text(
+    en="`ethtool -K CARD tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off` on the sender's card, or "
+    "`ethtool -K TUNNEL tx-checksum-ip-generic off` on its tunnel interface; `nstat -az TcpInCsumErrors "
+    "UdpInCsumErrors` in the receiver's network namespace counts the drops",
+    zh="",
+)
+
+MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
+MIN_UNFILLED_SERVICES = 2  # one alone may be down, on a virtual link
+SUMS = {schema.WRONG: "a wrong", schema.UNFILLED: "an unfilled"}
+_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+_SERVICE = [schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+
+
+class _Group(NamedTuple):
+    """Flows that are one finding: point, tunnel and receiver, verdict, and whether they came out of the tunnel."""
+
+    tunnel: tuple[int, ...]  # values of _TUNNEL
+    bad: int  # UNFILLED or WRONG
+    came_out: bool
+
+
+def diagnose(context: Context) -> list[Finding]:
+    checksums = tunnel_checksums(context)
+    if not len(checksums.rows):
+        return []
+    rows, flows = checksums.rows, context.flows
+    answered = is_accepted(context)[rows]
+    bad = checksums.all_bad(schema.CHECKSUM_INNER)
+    groups: dict[_Group, list[int]] = {}
+    for number in np.flatnonzero(_is_last_in_vain(context, checksums, rows[bad != schema.RIGHT], answered)).tolist():
+        came_out = bool(flow_links(context).after[rows[number]] >= 0)
+        group = _Group(tuple(flows[rows[number], _TUNNEL].tolist()), int(bad[number]), came_out)
+        groups.setdefault(group, []).append(number)
+    findings = []
+    for group, numbers in sorted(groups.items()):
+        is_alike = (flows[rows[:, None], _TUNNEL] == group.tunnel).all(axis=1) & answered
+        verdicts = checksums.verdicts(schema.CHECKSUM_INNER)
+        is_good = verdicts[:, [schema.UNFILLED, schema.WRONG]].sum(axis=1) == 0  # ICMP has no such checksum
+        passes = bool((is_alike & is_good).any())
+        is_at_point = answered & (flows[rows, schema.FLOW_POINT] == group.tunnel[0])
+        harmless = is_alike if group.bad == schema.UNFILLED else is_at_point
+        is_refuted = (harmless & (verdicts[:, group.bad] > 0)).any()
+        if not is_refuted and (group.bad == schema.WRONG or (passes and group.came_out)):
+            findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, passes))
+    return findings
+
+
+def _is_last_in_vain(context: Context, checksums: TunnelChecksums, bad_rows: FlowRows, answered: Mask) -> Mask:
+    """Per entry: a bad flow without an answer, whose next point does not show it in the tunnel with a bad checksum?"""
+    flows, links, rows = context.flows, flow_links(context), checksums.rows
+    after = links.after[rows]
+    next_rows = np.where(after >= 0, links.target[after] if len(links) else -1, -1)
+    is_last = is_among(rows, bad_rows) & ~answered & ~((after >= 0) & is_among(next_rows, bad_rows))
+    mask: Mask = is_last & (flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    return mask
+
+
+def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, group: _Group, passes: bool) -> Finding:
+    flows = context.flows
+    point, via, vni, _ = group.tunnel
+    sources, destinations = (
+        sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
+    )
+    protos = sorted({proto_name(number) for number in flows[rows, schema.FLOW_PROTO].tolist()})
+    services = {tuple(service) for service in flows[rows[:, None], _SERVICE].tolist()}
+    is_certain = group.came_out and (group.bad == schema.WRONG or len(services) >= MIN_UNFILLED_SERVICES)
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    kind, ident = KIND_OF_NUMBER[via], vni if vni >= 0 else None
+    frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_INNER_FRAME].tolist()]
+    behind = flow_links(context).after[rows]
+    last_rows = flow_links(context).target[behind[behind >= 0]] if group.came_out else rows
+    return Finding(
+        NAME,
+        "error" if is_certain else "warning",
+        SAYS.fill(
+            tunnel=kind.titled(ident),
+            packets=packets,
+            sources=several(sources),
+            destinations=several(destinations),
+            sum=SUMS[group.bad],
+            proto=several(protos).upper(),
+            point=context.points[point].name,
+            others=OTHERS.fill() if passes else "",
+        ),
+        FIX.fill(),
+        {
+            "point": context.points[point].name, "kind": kind.name, "vni": ident, "sources": sources[:MAX_EVIDENCE],
+            "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
+            "checksum": "wrong" if group.bad == schema.WRONG else "unfilled",
+        },
+        sorted({*frames[:MAX_EVIDENCE], *hop_evidence(context, last_rows.tolist())})[:MAX_EVIDENCE],
+    )  # fmt: skip
