@@ -1,0 +1,157 @@
+"""pmtu-icmp-lost: a router's "packet too big" passes one point and never reaches the sender.
+
+Looks at: ICMP "fragmentation needed" (RFC 1191) and ICMPv6 "packet too big" (RFC 8201) about a TCP connection, at a
+point that the connection passes; the points nearer to its sender, which show the connection, none of these messages,
+and other protocols than TCP. The sender must repeat a segment that is too large, and must never get it acknowledged.
+Says: which router allows which MTU, and between which two points its messages are lost.
+Wrong when: another way that was not captured carries them.
+Fix: let ICMP type 3 code 4 and ICMPv6 type 2 pass there.
+Verify: `ip route get DESTINATION` in the sender's namespace shows no `mtu` after a try.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, segments
+from capnet.wire.addresses import address_text
+from capnet.wire.numbers import (
+    ICMP_FRAGMENTATION_NEEDED,
+    ICMP_UNREACHABLE,
+    ICMPV6_PACKET_TOO_BIG,
+    TCP,
+    TCP_ACK,
+    TCP_RST,
+)
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the links of the lab have one MTU
+WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
+EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions")
+
+SAYS = Text(
+    en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; that reaches "
+    "{before} and never {after}: the sender goes on with {size} bytes, sent {tries:time} in vain",
+    zh="",
+)
+FIX = Text(
+    en="let ICMP type 3 code 4 (IPv6: type 2) pass between {before} and {after}: it belongs to the connection "
+    "(`-m conntrack --ctstate RELATED -j ACCEPT`)",
+    zh="",
+)
+
+MIN_TRIES = 2  # after the router's message: the first one may have crossed it
+MAX_FINDINGS = 20
+
+
+class _Lost(NamedTuple):
+    """A message of a router that did not come back to the sender."""
+
+    error: list[int]  # row of the ICMP error table
+    rows: tuple[int, int]  # flow rows of the connection: at the last point that shows the message, and at the next
+    tries: list[Segment]  # of the sender, after the message
+
+
+def diagnose(context: Context) -> list[Finding]:
+    by_hosts: dict[tuple[int, ...], list[_Lost]] = {}
+    seen = {tuple(row[column] for column in _QUOTED) for row in context.icmp_errors.tolist() if _is_too_big(row)}
+    for error in [row for row in context.icmp_errors.tolist() if _is_too_big(row)][:MAX_CONNECTIONS]:
+        lost = _lost(context, error, seen)
+        if lost:
+            points = tuple(int(context.flows[row, schema.FLOW_POINT]) for row in lost.rows)
+            hosts = (*points, error[schema.ICMP_MTU], *error[schema.ICMP_QUOTED_SRC_HI : schema.ICMP_QUOTED_SPORT])
+            by_hosts.setdefault(hosts, []).append(lost)
+    return [_finding(context, lost) for lost in by_hosts.values()][:MAX_FINDINGS]
+
+
+_QUOTED = [
+    schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO,
+    schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT,
+]  # fmt: skip
+_FLOW = [
+    schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI,
+    schema.FLOW_DST_LO, schema.FLOW_SPORT, schema.FLOW_DPORT,
+]  # fmt: skip
+
+
+def _is_too_big(error: list[int]) -> bool:
+    kind = error[schema.ICMP_TYPE], error[schema.ICMP_CODE]
+    is_kind = kind == (ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED)
+    if error[schema.ICMP_IS_V6]:
+        is_kind = kind[0] == ICMPV6_PACKET_TOO_BIG
+    return is_kind and error[schema.ICMP_QUOTED_PROTO] == TCP and error[schema.ICMP_MTU] > 0
+
+
+def _lost(context: Context, error: list[int], seen: set[tuple[int, ...]]) -> _Lost | None:
+    """Where a message got lost; `seen`: points and quoted connections of all messages."""
+    flows, before = context.flows, flow_links(context).before
+    quoted = np.array([error[column] for column in _QUOTED])
+    at_point = np.flatnonzero((flows[:, _FLOW] == quoted).all(axis=1))
+    if not len(at_point):
+        return None
+    row = int(at_point[0])
+    while before[row] >= 0:
+        earlier = int(flow_links(context).source[before[row]])
+        if tuple(flows[earlier, _FLOW].tolist()) not in seen:
+            tries = _tries(context, earlier, error)
+            is_heard = _hears_more_than_tcp(context, int(flows[earlier, schema.FLOW_POINT]))
+            return _Lost(error, (row, earlier), tries) if is_heard and len(tries) >= MIN_TRIES else None
+        row = earlier
+    return None
+
+
+def _tries(context: Context, row: int, error: list[int]) -> list[Segment]:
+    """The too large segments that the sender sends after the message, which are not acknowledged to the end."""
+    passed = segments(context, row)
+    acks = [s.ack for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
+    if not acks:
+        return []
+    awaited = max(acks, key=lambda number: ahead(number, acks[0]))
+    repeats = [s for s in passed if not s.is_reply and s.seq == awaited and s.time > error[schema.ICMP_FIRST]]
+    return repeats if all(s.ip_length > error[schema.ICMP_MTU] for s in repeats) else []
+
+
+def _origin(context: Context, row: int) -> int:
+    """The first hop of a flow row."""
+    links = flow_links(context)
+    while links.before[row] >= 0:
+        row = int(links.source[links.before[row]])
+    return row
+
+
+def _hears_more_than_tcp(context: Context, point: int) -> bool:
+    """Does a point show anything but TCP? Else a capture filter may have left out ICMP."""
+    flows = context.flows
+    is_other = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_PROTO] != TCP)
+    return bool(is_other.any() or (context.arps[:, schema.ARP_POINT] == point).any())
+
+
+def _finding(context: Context, losses: list[_Lost]) -> Finding:
+    lost = losses[0]
+    sender = context.flows[lost.rows[1]]
+    before, after = (context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in lost.rows)
+    router = address_text(lost.error[schema.ICMP_SRC_HI], lost.error[schema.ICMP_SRC_LO])
+    says = SAYS.fill(
+        router=router, source=source(sender), destination=destination(sender), mtu=lost.error[schema.ICMP_MTU],
+        before=before, after=after, size=max(s.ip_length for s in lost.tries), tries=len(lost.tries),
+    )  # fmt: skip
+    facts: dict[str, object] = {
+        "router": router, "source": source(sender), "destination": destination(sender), "from": before, "to": after,
+        "mtu": lost.error[schema.ICMP_MTU], "messages": sum(each.error[schema.ICMP_PACKETS] for each in losses),
+        "connections": len(losses),
+    }  # fmt: skip
+    evidence = {context.evidence(each.error[schema.ICMP_POINT], each.error[schema.ICMP_FIRST_FRAME]) for each in losses}
+    evidence |= {context.flow_evidence(each.rows[1], s.frame) for each in losses for s in each.tries[:2]}
+    origins = [_origin(context, each.rows[1]) for each in losses]  # where the symptoms are shown first
+    evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in origins}
+    fix = FIX.fill(before=before, after=after)
+    return Finding(NAME, "error", says, fix, facts, sorted(evidence)[:MAX_EVIDENCE])
