@@ -249,7 +249,8 @@ def role_from_name(name: str) -> str:
         return "bridge"
     if re.match(r"veth|cali[0-9a-f]+$", interface):
         return "veth"
-    if len(parts) >= 3 or CONTAINER_FILE.match(name):
+    is_path = name.startswith("/")  # of a pipe that a program captured from
+    if (len(parts) >= 3 and not is_path) or CONTAINER_FILE.match(name):
         return "container"
     if re.match(r"(en[spox]|eth|em|bond|wl)", interface):
         return "parent"

@@ -43,6 +43,15 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
         yield f"{subject} {'was' if total == 1 else 'were'} seen: {introduced}."
 
 
+def unclear_model(document: Document) -> Iterator[str]:
+    """That no model is likely, and which it may be, where containers were seen; nothing where none were."""
+    models = document.get("models", [])
+    names = [row["model"] for row in models if any(weight["shows_containers"] for weight in row["weights"])]
+    if names and all(row["confidence"] < MIN_MODEL_CONFIDENCE for row in models):
+        alternatives = " or ".join(names[:3]) if len(names) > 1 else f"perhaps {names[0]}"
+        yield f"The network model is not clear from this capture: {alternatives}."
+
+
 # -- models -----------------------------------------------------------------------------------------
 def _none(document: Document, words: Words) -> Iterator[str]:
     evidence_points = {frame["point"] for frame in document["models"][0]["evidence"]}

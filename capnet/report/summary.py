@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences
+from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
 from capnet.report.text import count, duration, listing, moment, number, span
 from capnet.report.words import Words
 from capnet.wire.protocols import KIND_OF_NAME
@@ -39,6 +39,7 @@ def sentences(document: Document, words: Words) -> list[str]:
     """Who talked to whom, what was rewritten, which tunnels, what was lost, what to look at."""
     return [
         *(model_sentences(document, words) or container_sentences(document, words)),
+        *unclear_model(document),
         *_source_nat(document, words),
         *_destination_nat(document, words),
         *_proxies(document),
@@ -59,7 +60,10 @@ class _Masquerade(NamedTuple):
 
 def _source_nat(document: Document, words: Words) -> Iterator[str]:
     masquerades = _masquerades(document, words)
-    is_docker = any(row["model"] in ("bridge", "overlay", "container") for row in document.get("models", []))
+    is_docker = any(
+        row["model"] in ("bridge", "overlay", "container") and row["confidence"] >= MIN_MODEL_CONFIDENCE
+        for row in document.get("models", [])
+    )
     for start in range(0, len(masquerades), MAX_MASQUERADES):
         group = masquerades[start : start + MAX_MASQUERADES]
         rows = [row for masquerade in group for row in masquerade.rows]

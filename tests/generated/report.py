@@ -42,6 +42,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.Problem: ("$defs", "input", "properties", "problems", "items"),
     results.Point: ("$defs", "point"),
     results.Model: ("$defs", "model"),
+    results.Weight: ("$defs", "weight"),
     results.Station: ("$defs", "station"),
     results.MacVerdict: ("$defs", "macVerdict"),
     results.Nat: ("$defs", "nat"),

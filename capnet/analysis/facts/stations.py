@@ -12,6 +12,12 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import Station
+from capnet.analysis.facts.models.container_signs import (
+    container_macs,
+    is_container_bridge,
+    is_engine_point,
+    shows_containers,
+)
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import Speaker, speakers
@@ -62,12 +68,15 @@ def _names(context: Context, interfaces: list[_TopologyInterface], ips: list[str
 
 
 def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterface]) -> str:
-    """`Station.kind` by the topology, else by the roles of the points at which the MAC was seen."""
+    """`Station.kind` by the topology, else by how its MAC is made, else by the roles of points where it was seen."""
     if len({interface.kind for interface in interfaces}) == 1:
         return interfaces[0].kind
-    own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
-    roles = {context.points[point].role for point in speaker.sending_points}
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
+    if speaker.mac in container_macs(context) and not forwards:
+        return "container"
+    own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
+    points = [context.points[point] for point in speaker.sending_points]
+    roles = {"bridge" if is_container_bridge(point.name) else point.role for point in points}
     if "container" in own_roles:
         return "container"
     if own_roles & _ON_A_NETWORK:
@@ -77,8 +86,17 @@ def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterfac
     if roles & _ON_A_HOST:
         if forwards:
             return "bridge"  # on a bridge, only the bridge's own interface forwards
-        return "container" if speaker.own and "overlay" not in roles else "unknown"
+        is_container = speaker.own and "overlay" not in roles and _is_at_an_engine(context, speaker)
+        return "container" if is_container else "unknown"
     return "router" if forwards else "unknown"
+
+
+def _is_at_an_engine(context: Context, speaker: Speaker) -> bool:
+    """Is it at a bridge or veth of containers? Virtual machines and routers have bridges and veths as well."""
+    points = [context.points[point] for point in speaker.sending_points]
+    if context.topology is not None or any(is_engine_point(point.name, point.role) for point in points):
+        return True
+    return shows_containers(context) and any(point.role == "veth" for point in points)
 
 
 class _TopologyInterface(NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.models.overlay import judge
+from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
 from capnet.analysis.facts.tunnels import tunnel_facts
 
 NAME = finding_name(__name__)
@@ -36,8 +36,6 @@ BESIDE_CLEAR = Text(
 ENCRYPTED_FIX = Text(
     en="nothing to fix; the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace", zh=""
 )
-
-MIN_OVERLAY_CONFIDENCE = 0.5  # of 0 to 1: below, the ESP may be of any VPN
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -73,7 +71,7 @@ def _encrypted(context: Context) -> list[Finding]:
             esp.setdefault(tuple(tunnel.vteps), []).append(tunnel)
         elif tunnel.kind == "vxlan":
             clear_vnis.setdefault(tuple(tunnel.vteps), tunnel.vni)
-    if not esp or not any(model.confidence >= MIN_OVERLAY_CONFIDENCE for model in judge(context)):
+    if not esp or confidence_in(context, "overlay") < MIN_CONFIDENCE:  # the ESP may be of any VPN
         return []
     findings = []
     for vteps, tunnels in sorted(esp.items()):

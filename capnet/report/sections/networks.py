@@ -21,6 +21,8 @@ from capnet.report.sections.section import (
 from capnet.report.text import listing, number, percent, size
 from capnet.report.words import Words
 
+MAX_COMPACT_REASONS = 4  # of a model
+
 
 def models(document: Document, words: Words, view: View) -> Section:
     """The network models, with the reasons for each."""
@@ -32,10 +34,23 @@ def models(document: Document, words: Words, view: View) -> Section:
         [
             Column("model", lambda row: row["model"], style="strong"),
             Column("sure", lambda row: percent(100 * row["confidence"]), "right"),
-            Column("because", lambda row: concluded(row["because"], row), wrap="words"),
+            Column("because", lambda row: concluded(_weighed(row, view), row), wrap="words"),
             Column("seen at", lambda row: words.frames(row["evidence"], 3), wrap="words", only=View.COMPACT),
         ],
     )
+
+
+def _weighed(row: Document, view: View) -> list[str]:
+    """The reasons for a model, each with its weight in log-odds: `+2.0  A/docker0 has the name of …`; then notes.
+
+    Compact, the heaviest, and what the others weigh together.
+    """
+    weights = [weight["log_odds"] for weight in row["weights"]]
+    reasons = [f"{weight:+.1f}  {because}" for weight, because in zip(weights, row["because"], strict=False)]
+    if view is View.COMPACT and len(reasons) > MAX_COMPACT_REASONS + 1:
+        left_out = weights[MAX_COMPACT_REASONS:]
+        reasons[MAX_COMPACT_REASONS:] = [f"{sum(left_out):+.1f}  {len(left_out)} more, in the JSON report"]
+    return [*reasons, *row["because"][len(weights) :]]
 
 
 def tunnels(document: Document, words: Words, view: View) -> Section:

@@ -1,23 +1,29 @@
 """Network models: which of Docker's network drivers the packets show, how confidently, and why.
 
-Judged from packets: tunnels, rewritten addresses, shared MACs, who gets whose broadcasts. One model per file; its
-docstring says what tells it apart and what looks alike. Names of points and the topology only strengthen what packets
-say.
+Method: the weights of what was seen (`weights.EVIDENCE`), natural log-odds, are added to those of the prior, as if they
+were independent. Without a row that shows containers, a model stays below one half, however much else is seen: the same
+is seen of routers, hypervisors and hosts with several addresses.
 Models contain each other: containers of an overlay leave through a bridge, a namespace that two containers share is on
 one. The model that explains the others comes first; the others keep a confidence below one half.
+Output: models from MIN_LISTED_CONFIDENCE up, with the weights that were added, so that a reader can check the sum.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import Model
-from capnet.analysis.facts.models import bridge, container, host, ipvlan, macvlan, none, overlay
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Weight
+from capnet.analysis.facts.models.sign import Sign
+from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
 
 MIN_CONFIDENCE = 0.5  # of 0 to 1: from here on a model counts as present, and explains others
+MIN_LISTED_CONFIDENCE = 0.1  # five times the prior: below, hardly anything points to the model
+MAX_UNSHOWN_CONFIDENCE = 0.45  # without positive evidence of containers
 MAX_CONTAINED_CONFIDENCE = 0.4  # of a model that another one explains: below MIN_CONFIDENCE
-_MODELS = (overlay, container, macvlan, ipvlan, bridge, host, none)
+MAX_CONFIDENCE = 0.99  # weights are estimates
 
 # Model → models that occur with it, and why each is no model of its own then.
 _CONTAINS = {
@@ -29,17 +35,54 @@ _CONTAINS = {
     "container": {"bridge": "but it is the way out of a namespace that containers share"},
 }
 _ONLY_ALONE = {"host", "none"}  # they say that nothing else is present
+_ENGINE_ROWS = {row.name for row in EVIDENCE if row.group == "engine"}  # they show containers, hardly which network
+_NOTHING_SHOWS_CONTAINERS = "but nothing shows that there are containers: what is none looks the same"
 
 
+@derived
 def models(context: Context) -> list[Model]:
     """Models, the most confident first; empty if nothing points to one."""
-    candidates = [candidate for model in _MODELS for candidate in model.judge(context)]
+    signs = {row.name: list(row.signs(context)) for row in EVIDENCE}
+    candidates = [_judged(name, signs) for name in NAMES]
+    candidates = [candidate for candidate in candidates if _is_listed(candidate)]
     present = {candidate.model for candidate in candidates if candidate.confidence >= MIN_CONFIDENCE}
     candidates = [_within(present, candidate) for candidate in candidates]
     if present - _ONLY_ALONE:
         # The models that are present explain what spoke for the others.
         candidates = [candidate for candidate in candidates if candidate.model in present - _ONLY_ALONE]
     return sorted(candidates, key=lambda candidate: (-candidate.confidence, candidate.model))
+
+
+def confidence_in(context: Context, model: str) -> float:
+    """The confidence in a model, 0 where it is not listed."""
+    return next((candidate.confidence for candidate in models(context) if candidate.model == model), 0.0)
+
+
+def _judged(name: str, signs: dict[str, list[Sign]]) -> Model:
+    """One model: the first sign of each row that weighs for it, the heaviest first."""
+    because: list[str] = []
+    weights: list[Weight] = []
+    frames: list[Evidence] = []
+    groups: set[str] = set()
+    for row in sorted(EVIDENCE, key=lambda row: -row.log_odds.get(name, 0.0)):
+        sign = next((sign for sign in signs[row.name] if sign.model in (None, name)), None)
+        if sign and row.log_odds.get(name) and row.group not in groups:
+            groups |= {row.group} - {""}
+            because.append(sign.says)
+            weights.append(Weight(row.name, row.log_odds[name], row.shows_containers))
+            frames += sign.frames
+    confidence = min(1 / (1 + exp(-PRIOR - sum(weight.log_odds for weight in weights))), MAX_CONFIDENCE)
+    if not any(weight.shows_containers and weight.log_odds > 0 for weight in weights):
+        confidence = min(confidence, MAX_UNSHOWN_CONFIDENCE)
+        because.append(_NOTHING_SHOWS_CONTAINERS)
+    evidence = sorted(list(dict.fromkeys(frames))[:MAX_EVIDENCE])  # of the heaviest
+    return Model(name, round(confidence, 2), because, evidence, weights)
+
+
+def _is_listed(candidate: Model) -> bool:
+    """Does something speak for this model, and not for containers only?"""
+    tells_model = any(weight.log_odds > 0 and weight.name not in _ENGINE_ROWS for weight in candidate.weights)
+    return tells_model and candidate.confidence >= MIN_LISTED_CONFIDENCE
 
 
 def _within(present: set[str], inner: Model) -> Model:

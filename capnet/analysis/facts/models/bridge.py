@@ -1,119 +1,220 @@
 """bridge: containers on a Linux bridge behind the host's address, masquerade outward, DNAT inward.
 
 Told apart by: packets whose private source becomes the host's address, or whose destination becomes a private one,
-with one router (TTL - 1) between; and neighbours that reach each other over veths unchanged.
-Looks alike: any NAT router that is captured on both sides. There, the packets take longer than inside one kernel.
+with one router (TTL - 1) between; neighbours that reach each other over veths unchanged; a gateway with the MAC of a
+bridge that Docker made.
+Looks alike: any NAT router that is captured on both sides, and any bridge of virtual machines.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import is_private
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Nat
+from capnet.analysis.core.flow_rows import destination, is_private, source
+from capnet.analysis.core.results import Nat, Path
 from capnet.analysis.core.wording import plural
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.models.container_signs import (
+    SWARM_BRIDGE,
+    bridge_gateways,
+    container_macs,
+    is_container_bridge,
+    is_engine_point,
+)
+from capnet.analysis.facts.models.sign import Sign, station_frames
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import mac_text
 
 MAX_KERNEL_DELAY_US = 1000.0  # a packet passes the bridge and NAT of one kernel in microseconds, seldom in 1 ms
 MIN_BRIDGED_HOPS = 5  # container, veth, bridge, veth, container; a macvlan child has no veth before the parent
+DOCKER_POOLS = tuple(f"172.{second}." for second in range(17, 32))  # where Docker takes bridges' subnets from first
+BRIDGE_POOLS = (*DOCKER_POOLS[:-1], "10.88.", "10.89.", "10.244.")  # not 172.31, a cloud's; with Podman's, flannel's
+MAX_TALKS = 1000  # flows between containers that are looked at: all of one kind
 _BRIDGE_ROLES = {"bridge", "veth"}
 
 
-class _Sign(NamedTuple):
-    """A reason for the model, with its frames."""
-
-    because: str
-    evidence: list[Evidence]
-    confidence: float  # where nothing else speaks for the model
-
-
-def judge(context: Context) -> list[Model]:
-    """At most one model."""
-    translations = [row for row in nat_facts(context) if _hides_a_private_address(row)]
-    outward = [row for row in translations if "snat" in row.kind]
-    inward = [row for row in translations if "dnat" in row.kind]
-    because = []
-    confidence = 0.0
-    if outward:
-        hosts = sorted({row.after.src for row in outward})
-        because.append(f"{plural(len(outward), 'connection')} left as {', '.join(hosts)} (masquerade)")
-        confidence = 0.8
-    if inward:
-        servers = sorted({f"{row.after.dst}:{row.after.dport}" for row in inward if row.after.dport})
-        connections = plural(len(inward), "connection")
-        because.append(f"{connections} reached {', '.join(servers)} through a published port (DNAT)")
-        confidence = max(confidence, 0.8)
-    if outward and inward:
-        confidence = 0.9
-    if translations and not any(_is_in_one_kernel(row) for row in translations):
-        because.append("but the translation is so slow that a router beside the host may do it")
-        confidence = 0.45
-    proxied = _userland_proxy(context)
-    if proxied:
-        because.append(proxied.because)
-        confidence = max(confidence, proxied.confidence)
-    neighbours = _bridged_neighbours(context)
-    if neighbours:
-        because.append(neighbours.because)
-        confidence = min(confidence + 0.09, 0.99) if confidence else neighbours.confidence
-    if not because:
-        return []
-    evidence = [frame for row in outward[:3] + inward[:3] for frame in row.evidence[:2]]
-    evidence = evidence or [frame for sign in (proxied, neighbours) if sign for frame in sign.evidence]
-    return [Model("bridge", round(confidence, 2), because, sorted(set(evidence))[:MAX_EVIDENCE])]
+# -- stations ---------------------------------------------------------------------------------------
+def usual_subnet(context: Context) -> Iterator[Sign]:
+    """A container, by its MAC or at a point named so, has an address that engines give bridge networks first."""
+    for point in range(len(context.points)):
+        is_named = is_engine_point(context.points[point].name, context.points[point].role)
+        for mac, speaker in speakers(context, point).items():
+            ip = next((ip for ip in speaker.own_ips if ip.startswith(BRIDGE_POOLS)), None)
+            if ip and (is_named or mac in container_macs(context)):
+                says = f"{ip} is of the addresses that container engines give bridge networks first"
+                yield Sign(says, station_frames(context, [mac], point))
+                return
 
 
-def _hides_a_private_address(row: Nat) -> bool:
-    """Does another address stand for a private one, as Docker's rules have it? Loopback addresses are not private."""
-    return is_private(row.before.src if "snat" in row.kind else row.after.dst)
+def bridge_forwards(context: Context) -> Iterator[Sign]:
+    """At a point with the name of an engine's bridge, a station forwards: the way out of a bridge network.
+
+    Wrong when: it is docker_gwbridge, which is not counted.
+    """
+    for point in range(len(context.points)):
+        name = context.points[point].name
+        if is_container_bridge(name) and not name.endswith(SWARM_BRIDGE):
+            for mac, speaker in speakers(context, point).items():
+                if speaker.forwarded_ips:
+                    says = f"at {name}, {mac_text(mac)} forwards for {speaker.forwarded_ips[0]}: the way in and out"
+                    yield Sign(says, station_frames(context, [mac], point))
+                    return
 
 
-def _is_in_one_kernel(row: Nat) -> bool:
-    return row.latency_us is None or row.latency_us.min < MAX_KERNEL_DELAY_US
+def bridge_gateway(context: Context) -> Iterator[Sign]:
+    """The gateway of a container has the MAC of a bridge that Docker made: 02:42 and no address of a container.
+
+    Wrong when: it is docker_gwbridge, the way out of containers that have an overlay network.
+    """
+    for gateway, behind in bridge_gateways(context).items():
+        says = f"the gateway of {behind[0].ip}, {mac_text(gateway)}, has a MAC as Docker gives its bridges"
+        yield Sign(says, station_frames(context, [gateway]))
 
 
-def _userland_proxy(context: Context) -> _Sign | None:
+def default_bridge(context: Context) -> Iterator[Sign]:
+    """That bridge is the gateway of 172.17.0.0/16: docker0's subnet, which no other network of a swarm gets."""
+    for gateway, behind in bridge_gateways(context).items():
+        if any(container.ip.startswith("172.17.") for container in behind):
+            yield Sign(
+                "172.17.0.0/16 behind such a gateway is docker0's own network", station_frames(context, [gateway])
+            )
+
+
+def direct_talk(context: Context) -> Iterator[Sign]:
+    """Two containers of one network exchange packets directly, which a swarm's docker_gwbridge does not let them.
+
+    Wrong when: the network is an overlay or macvlan network, whose containers talk directly as well.
+    """
+    containers = container_macs(context)
+    macs = np.array(sorted(containers), dtype=np.int64)
+    flows = context.flows
+    is_between = is_among(flows[:, schema.FLOW_SMAC], macs) & is_among(flows[:, schema.FLOW_DMAC], macs)
+    is_between &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] != flows[:, schema.FLOW_DMAC])
+    for row in np.flatnonzero(is_between)[:MAX_TALKS].tolist():
+        src, dst = source(flows[row]), destination(flows[row])
+        ends = {containers[int(flows[row, column])].ip for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)}
+        if {src, dst} == ends and ":" not in src and same_network([src, dst]):
+            frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            yield Sign(f"the containers {src} and {dst} exchange packets directly", [frame])
+            return
+
+
+# -- translations -----------------------------------------------------------------------------------
+def masquerade(context: Context) -> Iterator[Sign]:
+    """A private source becomes the address of another network within one kernel: at most 1 ms.
+
+    Wrong when: a fast NAT router beside the host does it, or a cloud's gateway one to one.
+    """
+    rows = [row for row in _translations(context) if "snat" in row.kind]
+    if rows:
+        hosts = sorted({row.after.src for row in rows})
+        says = f"{plural(len(rows), 'connection')} left as {', '.join(hosts[:4])} (source NAT)"
+        yield Sign(says, [frame for row in rows[:2] for frame in row.evidence[:2]])
+
+
+def published_port(context: Context) -> Iterator[Sign]:
+    """A destination becomes a private address of another network within one kernel.
+
+    Wrong when: a fast router with port forwarding does it.
+    """
+    rows = [row for row in _translations(context) if "dnat" in row.kind]
+    if rows:
+        servers = sorted({f"{row.before.dst}:{row.before.dport}" for row in rows if row.before.dport})
+        says = f"{plural(len(rows), 'connection')} to {', '.join(servers[:4]) or rows[0].before.dst} went on by DNAT"
+        yield Sign(says, [frame for row in rows[:2] for frame in row.evidence[:2]])
+
+
+def container_behind_nat(context: Context) -> Iterator[Sign]:
+    """The address behind that translation is a container's, by its MAC or by the name of the point."""
+    ips = {container.ip for container in container_macs(context).values()}
+    engine_points = {point.name for point in context.points if is_engine_point(point.name, point.role)}
+    for row in _translations(context):
+        inner, point = (row.before.src, row.before.point) if "snat" in row.kind else (row.after.dst, row.after.point)
+        if inner in ips or point in engine_points:
+            yield Sign(f"{inner}, which is translated, is a container's address", row.evidence[:2])
+            return
+
+
+def userland_proxy(context: Context) -> Iterator[Sign]:
     """docker-proxy accepts a connection to the host's address and opens another one from the bridge's address."""
-    segments = layer2_segments(context)
     owners = {
         (ip, mac): speaker
-        for speakers in segments.speakers.values()
-        for mac, speaker in speakers.items()
+        for stations in layer2_segments(context).speakers.values()
+        for mac, speaker in stations.items()
         for ip in speaker.claimed
     }
     for proxy in proxy_facts(context):
         client, server = proxy.client_side, proxy.server_side
         for (ip, _), speaker in owners.items():
             if ip == server.src and client.dst in speaker.own and same_network([ip, server.dst]):
-                because = (
-                    f"{ip}, the gateway of {server.dst}, carries on what is sent to {client.dst}: a userland proxy"
-                )
-                return _Sign(because, proxy.evidence, 0.8)
-    return None
+                says = f"{ip}, the gateway of {server.dst}, carries on what is sent to {client.dst}: a userland proxy"
+                yield Sign(says, proxy.evidence)
+                return
 
 
-def _bridged_neighbours(context: Context) -> _Sign | None:
-    """Two containers that reach each other over a bridge or veths without a change of address, MAC or TTL."""
+def _translations(context: Context) -> list[Nat]:
+    """Translations that hide a private address behind one of another network, in one kernel.
+
+    Within one network it is a load balancer's (IPVS). Loopback addresses are not private.
+    """
+    return [row for row in nat_facts(context) if _hides_a_network(row) and _is_in_one_kernel(row)]
+
+
+def _hides_a_network(row: Nat) -> bool:
+    inner, outer = (row.before.src, row.after.src) if "snat" in row.kind else (row.after.dst, row.before.dst)
+    return is_private(inner) and (":" in inner or ":" in outer or not same_network([inner, outer]))
+
+
+def _is_in_one_kernel(row: Nat) -> bool:
+    return row.latency_us is None or row.latency_us.min < MAX_KERNEL_DELAY_US
+
+
+# -- paths ------------------------------------------------------------------------------------------
+def bridged_path(context: Context) -> Iterator[Sign]:
+    """Two containers' interfaces or veths see the same packets as a bridge between them, nothing changed."""
     roles = {point.name: point.role for point in context.points}
+    for path in _unchanged_paths(context):
+        hop_roles = {roles[hop.point] for hop in path.hops}
+        ends = {roles[path.hops[0].point], roles[path.hops[-1].point]}
+        if "bridge" in hop_roles and ends <= {"container", "veth"}:
+            yield _bridged(path)
+            return
+
+
+def veth_path(context: Context) -> Iterator[Sign]:
+    """The same with a veth, and no bridge captured; without names, over five points or more.
+
+    Wrong when: a macvlan child, its VLAN interface and two network interfaces are in the capture, without names.
+    """
+    roles = {point.name: point.role for point in context.points}
+    for path in _unchanged_paths(context):
+        hop_roles = {roles[hop.point] for hop in path.hops}
+        ends = {roles[path.hops[0].point], roles[path.hops[-1].point]}
+        by_name = hop_roles & _BRIDGE_ROLES and ends <= {"container", "veth"}
+        if by_name or (ends == {"unknown"} and len(path.hops) >= MIN_BRIDGED_HOPS):
+            yield _bridged(path)
+            return
+
+
+def _unchanged_paths(context: Context) -> Iterator[Path]:
+    """Paths over three points or more whose packets keep addresses, MACs and TTL, outside of tunnels."""
     for path in path_facts(context):
         hops = path.hops
-        if any(hop.tunnel for hop in hops) or len({hop.point for hop in hops}) < 3:
+        if any(hop.tunnel for hop in hops) or len({hop.point for hop in hops}) < 3 or hops[0].smac is None:
             continue
-        is_unchanged = len({(hop.src, hop.dst, hop.smac, hop.dmac, hop.ttl) for hop in hops}) == 1
-        if not is_unchanged or hops[0].smac is None:
-            continue
-        end_roles = {roles[hops[0].point], roles[hops[-1].point]}
-        by_name = {roles[hop.point] for hop in hops} & _BRIDGE_ROLES if end_roles <= {"container", "veth"} else set()
-        by_hops = end_roles == {"unknown"} and len(hops) >= MIN_BRIDGED_HOPS
-        if by_name or by_hops:
-            ends = " and ".join(sorted((path.flow.src, path.flow.dst)))
-            # Without names, such a path may also be of a macvlan child, its VLAN interface and two network interfaces.
-            # With them, a Linux bridge between two containers is what an internal network shows, which has no NAT.
-            confidence = 0.85 if "bridge" in by_name else 0.6 if by_name else 0.45
-            return _Sign(f"{ends} talk to each other across a bridge, unchanged", path.evidence, confidence)
-    return None
+        if len({(hop.src, hop.dst, hop.smac, hop.dmac, hop.ttl) for hop in hops}) == 1:
+            yield path
+
+
+def _bridged(path: Path) -> Sign:
+    ends = " and ".join(sorted((path.flow.src, path.flow.dst)))
+    return Sign(f"{ends} talk to each other across {len(path.hops)} points, unchanged", path.evidence[:4])

@@ -4,39 +4,37 @@ Told apart by: one MAC that speaks for several addresses, TTL still initial (no 
 interfaces, each with an address of its own. Between containers, source and destination MAC are the same.
 L2: the addresses are of one network and the shared MAC claims them in ARP. L3: ARP never resolves them, they may be of
 several networks, and a container sends everything to its own MAC, also what is for other hosts.
-Looks alike at the parent alone: a host with several addresses; a gateway that does not lower the TTL.
+Looks alike: a host with several addresses, also virtual ones (VRRP, keepalived); a gateway that does not lower the TTL;
+a generator that writes one MAC everywhere. So addresses must be private, and claimed by no other MAC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import destination, is_private, source
+from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import SharedMac, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.models.container_signs import CNI_PREFIX, DOCKER_PREFIX
+from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
 from capnet.wire.addresses import address_value, mac_text
 
 MAX_ADDRESSES = 64  # behind one MAC: more are a gateway's
+MIN_PACKETS = 10  # of the MAC: a few frames are an example, or edited
 
 
-def judge(context: Context) -> list[Model]:
-    """At most one model per mode: of the MAC that says most."""
-    best: dict[str, Model] = {}
-    for shared in layer2_segments(context).shared_macs:
-        model = _model(context, shared)
-        if model and (model.model not in best or model.confidence > best[model.model].confidence):
-            best[model.model] = model
-    return list(best.values())
+class _SharedCard(NamedTuple):
+    """One shared MAC, and what was seen of it."""
 
-
-class _Signs(NamedTuple):
-    """What was seen of one shared MAC."""
-
+    shared: SharedMac
     neighbours: list[str]  # addresses behind the MAC that send to others behind it, both MACs the same
     sent_out: list[str]  # addresses beyond it whose packets are sent to the MAC itself: there is no ARP
     unclaimed: list[str]  # its addresses that it never claimed in ARP
@@ -44,22 +42,114 @@ class _Signs(NamedTuple):
     has_several_interfaces: bool
 
     @property
-    def is_l3(self) -> bool:
-        """Is there no ARP?"""
+    def mode(self) -> str:
+        """`ipvlan-l3` where there is no ARP."""
         neighbours_have_arp = any(ip not in self.unclaimed for ip in self.neighbours)
-        return bool(
+        has_no_arp = (
             self.sent_out
             or (self.has_several_networks and self.unclaimed)
             or (self.neighbours and not neighbours_have_arp)
         )
+        return "ipvlan-l3" if has_no_arp else "ipvlan-l2"
 
 
-def _signs(context: Context, shared: SharedMac) -> _Signs:
+def shared_mac(context: Context) -> Iterator[Sign]:
+    """One MAC speaks for several private addresses, and nobody forwarded for them: TTL is still initial.
+
+    Wrong when: a host has several addresses.
+    """
+    for card in _cards(context):
+        mac, ips = mac_text(card.shared.mac), card.shared.ips
+        listed = ", ".join(ips[:6]) + (" …" if len(ips) > 6 else "")
+        says = f"{mac} speaks for {listed}, and nobody forwarded for them: TTL is still initial"
+        yield Sign(says, _frames(context, card.shared), card.mode)
+
+
+def several_interfaces(context: Context) -> Iterator[Sign]:
+    """That MAC is at several interfaces, each with one of the addresses."""
+    for card in _cards(context):
+        if card.has_several_interfaces:
+            interfaces = list(card.shared.interfaces.items())[:3]
+            names = " and ".join(f"{context.points[point].name} as {ip}" for point, ip in interfaces)
+            says = f"the same MAC is at {names}: each an interface with an address of its own"
+            yield Sign(says, _frames(context, card.shared), card.mode)
+
+
+def same_mac_at_both_ends(context: Context) -> Iterator[Sign]:
+    """The addresses send to each other with that MAC as source and destination.
+
+    Wrong when: a generator, or who edited the capture, wrote one MAC everywhere.
+    """
+    for card in _cards(context):
+        if card.neighbours:
+            mac = mac_text(card.shared.mac)
+            says = f"{' and '.join(card.neighbours[:4])} send to each other with {mac} at both ends"
+            yield Sign(says, _self_frames(context, card.shared), card.mode)
+
+
+def sent_to_itself(context: Context) -> Iterator[Sign]:
+    """What is for other hosts is sent to that MAC as well: the interface has no ARP. Only L3 does so."""
+    for card in _cards(context):
+        if card.sent_out:
+            says = f"packets for {', '.join(card.sent_out[:3])} are sent to that MAC as well: the interface has no ARP"
+            yield Sign(says, _self_frames(context, card.shared), card.mode)
+
+
+def never_resolved(context: Context) -> Iterator[Sign]:
+    """The addresses are of several networks, or send to each other, and nobody resolves them by ARP: L3.
+
+    Wrong when: the answers to ARP passed another point, or before the capture began.
+    """
+    for card in _cards(context):
+        if card.mode == "ipvlan-l3" and card.unclaimed:
+            verb = "is" if len(card.unclaimed) == 1 else "are"
+            says = f"{', '.join(card.unclaimed[:4])} {verb} never resolved by ARP"
+            yield Sign(says, _frames(context, card.shared), card.mode)
+
+
+def claims_in_arp(context: Context) -> Iterator[Sign]:
+    """The MAC claims several addresses of one network in ARP. Only L2 does so."""
+    for card in _cards(context):
+        if card.mode == "ipvlan-l2" and len(card.shared.claimed) > 1:
+            says = f"the same MAC claims {', '.join(card.shared.claimed[:6])} in ARP, all of one network"
+            yield Sign(says, _frames(context, card.shared), card.mode)
+
+
+@derived
+def _cards(context: Context) -> list[_SharedCard]:
+    """Shared MACs that may be a parent interface's, one per mode: that with most interfaces and neighbours."""
+    best: dict[str, tuple[int, _SharedCard]] = {}
+    rivals = {claims.ip for claims in rival_claims(context)}
+    for shared in layer2_segments(context).shared_macs:
+        if not _may_be_a_card(context, shared, rivals):
+            continue
+        card = _seen_of(context, shared)
+        has_proof = card.has_several_interfaces or card.neighbours
+        if card.has_several_networks and not card.unclaimed and not has_proof:
+            continue  # it claims addresses of several networks in ARP: their gateway
+        score = 2 * card.has_several_interfaces + bool(card.neighbours)
+        if card.mode not in best or score > best[card.mode][0]:
+            best[card.mode] = (score, card)
+    return [card for _, card in best.values()]
+
+
+def _may_be_a_card(context: Context, shared: SharedMac, rivals: set[str]) -> bool:
+    if len(shared.ips) > MAX_ADDRESSES or not all(map(is_private, shared.ips)) or shared.ip_set & rivals:
+        return False
+    if shared.mac >> 32 in (DOCKER_PREFIX, CNI_PREFIX):
+        return False  # a container's own, with hairpin NAT, or of a load balancer with virtual addresses
+    is_from_mac = context.flows[:, schema.FLOW_SMAC] == shared.mac
+    return int(context.flows[is_from_mac, schema.FLOW_PACKETS].sum()) >= MIN_PACKETS
+
+
+def _seen_of(context: Context, shared: SharedMac) -> _SharedCard:
     flows = context.flows
     ends = {(source(flows[row]), destination(flows[row])) for row in shared.self_flows}
     inside = shared.ip_set
-    return _Signs(
-        neighbours=sorted({src for src, dst in ends if {src, dst} <= inside}, key=address_value),
+    return _SharedCard(
+        shared,
+        # Both must send: hairpin NAT on a bridge writes such frames in one direction.
+        neighbours=sorted({src for src, dst in ends if {src, dst} <= inside and (dst, src) in ends}, key=address_value),
         sent_out=sorted({dst for src, dst in ends if src in inside and dst not in inside}),
         unclaimed=[ip for ip in shared.ips if ip not in shared.claimed],
         has_several_networks=not same_network(shared.ips),
@@ -67,75 +157,24 @@ def _signs(context: Context, shared: SharedMac) -> _Signs:
     )
 
 
-def _model(context: Context, shared: SharedMac) -> Model | None:
-    if len(shared.ips) > MAX_ADDRESSES:
-        return None
-    signs = _signs(context, shared)
-    has_proof = signs.has_several_interfaces or bool(signs.neighbours)
-    if signs.has_several_networks and not signs.unclaimed and not has_proof:
-        return None  # it claims addresses of several networks in ARP: their gateway
-    because = _reasons(context, shared, signs)
-    confidence = 0.35 + 0.4 * bool(signs.neighbours) + 0.3 * signs.has_several_interfaces
-    if signs.is_l3:
-        confidence += 0.25 * bool(signs.sent_out)
-    else:
-        confidence += 0.1 if len(shared.claimed) > 1 else -0.1
-    if not (has_proof or signs.sent_out):
-        confidence = min(confidence, 0.45)
-    confidence = min(max(confidence, 0.0), 0.97)
-    mode = "ipvlan-l3" if signs.is_l3 else "ipvlan-l2"
-    names = _docker_networks(context, mode.removeprefix("ipvlan-"))
-    if names:
-        because.append(f"Docker has an {mode} network, {', '.join(names)}")
-        confidence = 0.99
-    return Model(mode, round(confidence, 2), because, _evidence(context, shared))
+def _self_frames(context: Context, shared: SharedMac) -> list[Evidence]:
+    """Frames with the MAC at both ends."""
+    frames = context.flows[:, schema.FLOW_FIRST_FRAME]
+    return [context.flow_evidence(row, int(frames[row])) for row in shared.self_flows[:2]]
 
 
-def _reasons(context: Context, shared: SharedMac, signs: _Signs) -> list[str]:
-    mac, ips = mac_text(shared.mac), ", ".join(shared.ips[:6]) + (" …" if len(shared.ips) > 6 else "")
-    because = [f"{mac} speaks for {ips}, and nobody forwarded for them: TTL is still initial"]
-    if signs.has_several_interfaces:
-        interfaces = [f"{context.points[point].name} as {ip}" for point, ip in list(shared.interfaces.items())[:3]]
-        because.append(f"the same MAC is at {' and '.join(interfaces)}: each an interface with an address of its own")
-    if signs.neighbours:
-        because.append(f"{' and '.join(signs.neighbours[:4])} send to each other with {mac} at both ends")
-    if signs.is_l3:
-        networks = "of several networks" if signs.has_several_networks else "of the same network"
-        verb = "is" if len(signs.unclaimed) == 1 else "are"
-        because.append(f"{', '.join(signs.unclaimed[:4])}, {networks}, {verb} never resolved by ARP")
-        if signs.sent_out:
-            targets = ", ".join(signs.sent_out[:3])
-            because.append(f"packets for {targets} are sent to that MAC as well: the interface has no ARP")
-    elif len(shared.claimed) > 1:
-        because.append(f"the same MAC claims {', '.join(shared.claimed[:6])} in ARP, all of one network")
-    if not (signs.has_several_interfaces or signs.neighbours or signs.sent_out):
-        because.append("but it was seen at one place only: a host with several addresses looks the same")
-    return because
-
-
-def _docker_networks(context: Context, mode: str) -> list[str]:
-    """Names of the topology's ipvlan networks of a mode, `l2` or `l3`."""
-    networks = context.topology.networks if context.topology else []
-    return sorted(
-        network.name
-        for network in networks
-        if network.driver == "ipvlan" and network.options.get("ipvlan_mode", "l2") == mode
-    )
-
-
-def _evidence(context: Context, shared: SharedMac) -> list[Evidence]:
-    """Frames with the MAC at both ends, then for each address its first frame and its first claim in ARP."""
+def _frames(context: Context, shared: SharedMac) -> list[Evidence]:
+    """The first frame of each address, and its first claim in ARP."""
     flows, arps = context.flows, context.arps
-    frames = flows[:, schema.FLOW_FIRST_FRAME]
-    evidence = [context.flow_evidence(row, int(frames[row])) for row in shared.self_flows[:2]]
+    evidence = []
     is_from_mac = flows[:, schema.FLOW_SMAC] == shared.mac
     is_claim = arps[:, schema.ARP_SENDER_MAC] == shared.mac
-    for ip in shared.ips[:4]:
+    for ip in shared.ips[:MAX_SIGN_FRAMES]:
         hi, lo = address_value(ip)
         is_from_ip = (flows[:, schema.FLOW_SRC_HI] == hi) & (flows[:, schema.FLOW_SRC_LO] == lo)
         for row in np.flatnonzero(is_from_mac & is_from_ip)[:1].tolist():
-            evidence.append(context.flow_evidence(row, int(frames[row])))
+            evidence.append(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])))
         for row in np.flatnonzero(is_claim & (arps[:, schema.ARP_SENDER_LO] == lo))[:1]:
             point, frame = arps[row, [schema.ARP_POINT, schema.ARP_FIRST_FRAME]].tolist()
             evidence.append(context.evidence(point, frame))
-    return sorted(set(evidence))[:MAX_EVIDENCE]
+    return evidence[:MAX_SIGN_FRAMES]

@@ -3,78 +3,126 @@
 Told apart by: several stations with one address each behind one parent interface, their packets unchanged (MACs, TTL)
 between their own interface and the parent; frames between them seen at the parent but not on the wire. The host itself
 cannot reach them: what it broadcasts never arrives at them, its ARP goes unanswered.
-Looks alike: a bridge with the interface as a port, where the host can reach them; a port that mirrors others' traffic.
+Looks alike: a bridge with the interface as a port, where the host can reach them; virtual machines behind a
+hypervisor's switch; a port that mirrors others' traffic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model
-from capnet.analysis.facts.layer2.model import MacvlanParent
+from capnet.analysis.core.results import Evidence
+from capnet.analysis.facts.layer2.model import MacvlanParent, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.models.bridge import DOCKER_POOLS
+from capnet.analysis.facts.models.container_signs import (
+    CNI_PREFIX,
+    DOCKER_PREFIX,
+    ContainerMac,
+    container_macs,
+    is_container_bridge,
+)
+from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
+from capnet.analysis.fate.speakers import Speaker, speakers
 from capnet.wire.addresses import address_value, mac_text
 
 MIN_PARENT_CONFIDENCE = 0.3  # of 0 to 1: below, the parent is more likely a station's own interface
-MAX_CHILDREN = 3  # named in the reasons and in the evidence
+MAX_CHILDREN = 3  # named in a sentence
+MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host
 
 
-def judge(context: Context) -> list[Model]:
-    """At most one model: of the parent with the highest confidence."""
+def containers_among_hosts(context: Context) -> Iterator[Sign]:
+    """A container, by its MAC, is in one network with a station that is neither a container nor a gateway.
+
+    Wrong when: the host's interface is a port of the containers' bridge; a container's MAC was set by hand.
+    """
+    for point in range(len(context.points)):
+        stations = speakers(context, point, outside_tunnels=True)
+        if is_container_bridge(context.points[point].name) or len(stations) > MAX_STATIONS:
+            continue
+        containers = [container for mac, container in container_macs(context).items() if mac in stations]
+        for container in containers:
+            host = next((station for station in stations.values() if _is_host_beside(station, container)), None)
+            if host:
+                says = f"the container {container.ip} is in one network with {mac_text(host.mac)}, which is none"
+                yield Sign(says, station_frames(context, [container.mac, host.mac], point))
+                return
+
+
+def _is_host_beside(station: Speaker, container: ContainerMac) -> bool:
+    """A station with an address of the container's network, whose MAC is of no container and no engine's bridge."""
+    if station.mac >> 32 in (DOCKER_PREFIX, CNI_PREFIX) or station.forwarded_ips or ":" in container.ip:
+        return False
+    if container.ip.startswith(DOCKER_POOLS):
+        return False  # a bridge network; the other one is a container whose MAC is random or set by hand
+    ips = [ip for ip in station.own_ips if same_network([ip, container.ip])]
+    return bool(ips) and not any(ip.endswith(".1") for ip in station.own_ips)
+
+
+def children_behind_card(context: Context) -> Iterator[Sign]:
+    """Stations have interfaces of their own, from which frames pass another interface unchanged.
+
+    Wrong when: that interface is a port of a bridge, or of a hypervisor's switch.
+    """
+    parent = _parent(context)
+    if parent and not parent.is_seen_alone:
+        has = "have a MAC of their own" if len(parent.children) > 1 else "has a MAC of its own"
+        name = context.points[parent.point].name
+        says = f"{_stations(parent)} {has} behind the card {name}, MACs and TTL unchanged"
+        macs = [child.mac for child in parent.children]
+        yield Sign(says, station_frames(context, macs[:MAX_CHILDREN], parent.point))
+
+
+def host_is_unheard(context: Context) -> Iterator[Sign]:
+    """What a host broadcasts at that interface is not seen at the stations' own interfaces."""
+    parent = _parent(context)
+    if parent and parent.host_mac is not None and not parent.is_seen_alone:
+        host = parent.host_ip or mac_text(parent.host_mac)
+        says = f"what the host, {host}, broadcasts at {context.points[parent.point].name} does not reach them"
+        yield Sign(says, station_frames(context, [parent.host_mac], parent.point))
+
+
+def host_is_unanswered(context: Context) -> Iterator[Sign]:
+    """A host repeats its ARP requests for stations that speak at the same point, and gets no answer.
+
+    Wrong when: on a switched network, the answers to others are not seen; a firewall drops ARP.
+    """
+    parent = _parent(context)
+    if parent and parent.host_ip and parent.has_unanswered_host:
+        says = f"the host, {parent.host_ip}, asks for {_stations(parent)} by ARP and gets no answer"
+        yield Sign(says, _requests(context, parent))
+
+
+def kept_from_the_wire(context: Context) -> Iterator[Sign]:
+    """Frames between the stations pass the parent interface, and are missing on the wire."""
+    parent = _parent(context)
+    if parent and parent.child_frames and parent.keeps_child_frames:
+        name = context.points[parent.point].name
+        yield Sign(f"what they send each other passes {name}, but never the wire", parent.child_frames[:2])
+
+
+def _parent(context: Context) -> MacvlanParent | None:
+    """The parent with the highest confidence."""
     parents = layer2_segments(context).macvlan_parents
-    parents = [parent for parent in parents if parent.confidence >= MIN_PARENT_CONFIDENCE]
-    if not parents:
-        return []
-    parent = parents[0]
-    because = _reasons(context, parent)
-    confidence = parent.confidence
-    networks = context.topology.networks if context.topology else []
-    names = sorted(network.name for network in networks if network.driver == "macvlan")
-    if names:
-        because.append(f"Docker has a macvlan network, {', '.join(names)}")
-        confidence = 0.99
-    return [Model("macvlan", confidence, because, _evidence(context, parent))]
+    return next((parent for parent in parents if parent.confidence >= MIN_PARENT_CONFIDENCE), None)
 
 
-def _reasons(context: Context, parent: MacvlanParent) -> list[str]:
-    point_name = context.points[parent.point].name
+def _stations(parent: MacvlanParent) -> str:
     stations = " and ".join(f"{child.ip} ({mac_text(child.mac)})" for child in parent.children[:MAX_CHILDREN])
     if len(parent.children) > MAX_CHILDREN:
         stations += f" and {len(parent.children) - MAX_CHILDREN} more"
-    has = "have a MAC of their own" if len(parent.children) > 1 else "has a MAC of its own"
-    if parent.is_seen_alone:
-        because = [f"{stations} {has} on the network at {point_name}, and others reach them"]
-    else:
-        because = [f"{stations} {has} behind the card {point_name}, MACs and TTL unchanged"]
-    if parent.child_frames and parent.keeps_child_frames:
-        because.append(f"what they send each other passes {point_name}, but never the wire")
-    host = parent.host_ip or (mac_text(parent.host_mac) if parent.host_mac is not None else None)
-    if parent.has_unanswered_host:
-        asks = "asks for them again and again" if parent.is_seen_alone else "asks for its own children by ARP"
-        because.append(f"the host, {host}, {asks} and gets no answer")
-    elif host:
-        because.append(f"what the host, {host}, broadcasts at {point_name} does not reach them")
-    else:
-        because.append("but nothing of the host itself was heard: a bridge that has the card as a port looks the same")
-    return because
+    return stations
 
 
-def _evidence(context: Context, parent: MacvlanParent) -> list[Evidence]:
-    """A frame of each child at the parent, frames between children, and the host's ARP requests."""
-    flows, arps = context.flows, context.arps
-    evidence = []
-    for child in parent.children[:MAX_CHILDREN]:
-        is_of_child = (flows[:, schema.FLOW_POINT] == parent.point) & (flows[:, schema.FLOW_SMAC] == child.mac)
-        if is_of_child.any():
-            frame = int(flows[is_of_child, schema.FLOW_FIRST_FRAME].min())
-            evidence.append(context.evidence(parent.point, frame))
-    evidence += parent.child_frames[:2]
-    if parent.host_ip and parent.has_unanswered_host:
-        is_of_host = arps[:, schema.ARP_SENDER_LO] == address_value(parent.host_ip)[1]
-        is_of_host &= arps[:, schema.ARP_POINT] == parent.point
-        for child in parent.children[:MAX_CHILDREN]:
-            is_for_child = is_of_host & (arps[:, schema.ARP_TARGET_LO] == address_value(child.ip)[1])
-            if is_for_child.any():
-                frame = int(arps[is_for_child, schema.ARP_FIRST_FRAME].min())
-                evidence.append(context.evidence(parent.point, frame))
-    return sorted(set(evidence))[:MAX_EVIDENCE]
+def _requests(context: Context, parent: MacvlanParent) -> list[Evidence]:
+    """The first request of the host for each child."""
+    arps = context.arps
+    assert parent.host_ip is not None
+    is_of_host = arps[:, schema.ARP_SENDER_LO] == address_value(parent.host_ip)[1]
+    is_of_host &= arps[:, schema.ARP_POINT] == parent.point
+    targets = [address_value(child.ip)[1] for child in parent.children[:MAX_CHILDREN]]
+    frames = arps[is_of_host & is_one_of(arps[:, schema.ARP_TARGET_LO], targets), schema.ARP_FIRST_FRAME]
+    return [context.evidence(parent.point, frame) for frame in sorted(frames.tolist())[:MAX_SIGN_FRAMES]]

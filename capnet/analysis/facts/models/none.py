@@ -2,51 +2,63 @@
 
 Told apart by: traffic at loopback only, between loopback addresses, while every other interface that was captured has
 no packets.
-Looks alike: any host or container that talks to itself while nothing else happens. Absence proves little: without
-other interfaces that were captured and silent, the confidence stays low.
+Looks alike: any host or container that talks to itself while nothing else happens. What was not captured cannot be said
+to be silent: only the topology tells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import Evidence
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP
 from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
 
 
-def judge(context: Context) -> list[Model]:
-    """At most one model."""
+def loopback_only(context: Context) -> Iterator[Sign]:
+    """All packets are at loopback interfaces, between loopback addresses.
+
+    Wrong when: it is any process that talks to itself while nothing else was captured.
+    """
+    points = _loopback_points(context)
+    if points and is_loopback_only(context):
+        names = ", ".join(context.points[point].name for point in points)
+        yield Sign(f"all packets are at {names}, between loopback addresses", loopback_frames(context))
+
+
+def silent_beside_loopback(context: Context) -> Iterator[Sign]:
+    """Interfaces beside the loopback were captured, and have no packets."""
+    silent = [context.points[point].name for point in _other_points(context)]
+    if silent and _loopback_points(context) and is_loopback_only(context):
+        yield Sign(f"no packets on {', '.join(silent[:4])}", loopback_frames(context))
+
+
+@derived
+def is_loopback_only(context: Context) -> bool:
+    """Is nothing but loopback addresses talking to themselves, at any point?"""
     segments = layer2_segments(context)
-    loopback_points = [point for point in sorted(segments.loopback_points) if context.points[point].packets]
-    other_points = [point for point in range(len(context.points)) if point not in segments.loopback_points]
-    containers = context.topology.containers if context.topology else []
-    unconnected = sorted(container.name for container in containers if container.network_mode == "none")
-    is_silent = segments.silent_points.issuperset(other_points)
-    is_loopback_only = all(conversation.ip == LOOPBACK_IP for conversation in segments.loopback_conversations)
-    if not is_silent or not is_loopback_only or not (loopback_points or unconnected):
-        return []
-    because = []
-    confidence = 0.3
-    if loopback_points:
-        names = ", ".join(context.points[point].name for point in loopback_points)
-        because.append(f"all packets are at {names}, between loopback addresses")
-    if other_points:
-        names = ", ".join(context.points[point].name for point in other_points[:4])
-        because.append(f"{names} listened and heard nothing of it")
-        confidence = 0.8 if loopback_points else 0.3
-    else:
-        because.append("but nothing else was listened to: any process that talks to itself looks the same")
-    if unconnected:
-        because.append(f"Docker gave {', '.join(unconnected)} no network")
-        confidence = 0.97 if other_points else 0.9
-    return [Model("none", confidence, because, _evidence(context, loopback_points))]
+    is_silent = segments.silent_points.issuperset(_other_points(context))
+    return is_silent and all(conversation.ip == LOOPBACK_IP for conversation in segments.loopback_conversations)
 
 
-def _evidence(context: Context, loopback_points: list[int]) -> list[Evidence]:
+def loopback_frames(context: Context) -> list[Evidence]:
+    """The first frames at each loopback point."""
     flows = context.flows
     evidence = []
-    for point in loopback_points:
+    for point in _loopback_points(context):
         frames = sorted(flows[flows[:, schema.FLOW_POINT] == point, schema.FLOW_FIRST_FRAME].tolist())
-        evidence += [context.evidence(point, frame) for frame in frames[:4]]
-    return evidence[:MAX_EVIDENCE]
+        evidence += [context.evidence(point, frame) for frame in frames[:MAX_SIGN_FRAMES]]
+    return evidence
+
+
+def _loopback_points(context: Context) -> list[int]:
+    points = sorted(layer2_segments(context).loopback_points)
+    return [point for point in points if context.points[point].packets]
+
+
+def _other_points(context: Context) -> list[int]:
+    return [point for point in range(len(context.points)) if point not in layer2_segments(context).loopback_points]

@@ -1,75 +1,96 @@
 """overlay: containers' Ethernet frames in VXLAN between two hosts, Swarm's overlay driver; encrypted: in ESP.
 
-Told apart by: VXLAN whose inside is Ethernet between private addresses of one network. Swarm takes VNIs from 4096 up
-and gossips between the same hosts on port 7946.
-Looks alike: any other VXLAN (flannel's VNI 1 on port 8472, a fabric's), which gets a confidence below one half.
-Encrypted, the wire shows ESP between the hosts and no VXLAN. It counts as overlay where the plain frames were seen at
-both ends, or between hosts that gossip.
+Told apart by: VXLAN whose inside is Ethernet between containers of one network, by their MACs, or between hosts that
+gossip as nodes of a swarm do (port 7946). Swarm takes VNIs from 4096 up.
+Looks alike: any other VXLAN. Switch fabrics and Calico have VNIs from 4096 up as well, flannel's is 1 on port 8472;
+MetalLB's speakers gossip on port 7946. Those of Kubernetes route what they carry: inside, TTL is no longer initial.
+Encrypted, the wire shows ESP between the hosts and no VXLAN.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, is_private, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Path, Tunnel
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, is_private, source
+from capnet.analysis.core.results import Evidence, Path, Tunnel
+from capnet.analysis.core.wording import several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import same_network
+from capnet.analysis.facts.models.container_signs import container_macs
+from capnet.analysis.facts.models.sign import Sign
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
-from capnet.wire.addresses import address_value
+from capnet.wire.addresses import address_value, mac_text
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 FIRST_SWARM_VNI = 4096
-MIN_CONFIDENCE = 0.5  # of 0 to 1: below, the tunnel may be of any other VXLAN
-_UNKNOWN_VXLAN_CONFIDENCE = 0.45
-_UNKNOWN_ESP_CONFIDENCE = 0.2
-
-
-def judge(context: Context) -> list[Model]:
-    """At most one model: of all VXLAN tunnels, or of the first pair of hosts with ESP that looks like one."""
-    tunnels = tunnel_facts(context)
-    vxlan = [tunnel for tunnel in tunnels if tunnel.kind == "vxlan" and tunnel.frames and tunnel.inner_ips]
-    if vxlan:
-        return [_plain(context, vxlan)]
-    for tunnel in tunnels:
-        if tunnel.kind == "esp":
-            model = _encrypted(context, tunnel)
-            if model.confidence > _UNKNOWN_ESP_CONFIDENCE:
-                return [model]
-    return []
+MAX_FRAMES = 2  # of one tunnel
 
 
 # -- VXLAN ----------------------------------------------------------------------------------------------
-def _plain(context: Context, tunnels: list[Tunnel]) -> Model:
-    because = []
-    for vni in sorted({tunnel.vni for tunnel in tunnels if tunnel.vni is not None}):
-        tunnel = next(tunnel for tunnel in tunnels if tunnel.vni == vni)
-        because.append(f"frames of VNI {vni} cross {tunnel.point} in VXLAN between {' and '.join(tunnel.vteps)}")
-    swarm_like = [tunnel for tunnel in tunnels if _is_like_swarm(tunnel)]
-    confidence = _UNKNOWN_VXLAN_CONFIDENCE
-    if any(not tunnel.one_way for tunnel in swarm_like):
-        confidence = 0.95 if any(len(tunnel.inner_ips) >= 2 for tunnel in swarm_like) else 0.9
-    path = next((path for path in path_facts(context) if _leaves_a_tunnel(path)), None)
-    if swarm_like and path:
-        ends = f"{path.flow.src} and {path.flow.dst}"
-        because.append(f"what {ends} exchange was seen inside the tunnel and outside of it")
-        confidence = max(confidence, 0.95)
-    gossiping = next((tunnel for tunnel in tunnels if _gossip(context, tunnel.vteps)), None)
-    if swarm_like and gossiping:
-        because.append(_gossip_reason(gossiping))
-        confidence = 0.97
-    if confidence < MIN_CONFIDENCE:
-        because.append("but nothing says that it is Swarm's: any VXLAN looks the same")
-    names = sorted({tunnel.network for tunnel in tunnels if tunnel.network})
-    if names:
-        because.append("Docker calls the network " + ", ".join(names))
-        confidence = 0.99
-    evidence = {frame for tunnel in tunnels[:4] for frame in tunnel.evidence}
-    return Model("overlay", round(confidence, 2), because, sorted(evidence)[:MAX_EVIDENCE])
+def vxlan(context: Context) -> Iterator[Sign]:
+    """Frames between private addresses cross in VXLAN, both ways, with a VNI that Swarm would take.
+
+    Wrong when: it is of a switch fabric, of Calico, or of anything else that has VXLAN.
+    """
+    for tunnel in _vxlan(context):
+        if not tunnel.one_way and _is_like_swarm(tunnel):
+            ends = " and ".join(tunnel.vteps)
+            says = f"frames of VNI {tunnel.vni} cross {tunnel.point} in VXLAN between {ends}"
+            yield Sign(says, tunnel.evidence[:MAX_FRAMES])
+
+
+def containers_inside(context: Context) -> Iterator[Sign]:
+    """The frames inside a tunnel are of containers, by their MACs: Ethernet of containers crosses between hosts."""
+    vteps = {vtep for tunnel in tunnel_facts(context) for vtep in tunnel.vteps}  # hosts, also of tunnels in tunnels
+    containers = {mac_text(mac): each for mac, each in container_macs(context).items() if each.ip not in vteps}
+    for tunnel in _vxlan(context):
+        inside = [containers[mac] for mac in tunnel.inner_macs if mac in containers]
+        if any(container.ip in tunnel.inner_ips for container in inside):
+            ips = several(sorted({container.ip for container in inside}, key=address_value))
+            yield Sign(f"{ips}, by MAC, speak as containers inside VNI {tunnel.vni}", tunnel.evidence[:MAX_FRAMES])
+
+
+def gossip(context: Context) -> Iterator[Sign]:
+    """Hosts with a tunnel between them gossip as nodes of a swarm do: UDP from port 7946 to port 7946.
+
+    Wrong when: it is the gossip of MetalLB in a cluster with Calico.
+    """
+    for tunnel in tunnel_facts(context):
+        if tunnel.kind in ("vxlan", "esp") and (frames := _gossip_frames(context, tunnel.vteps)):
+            says = f"{' and '.join(tunnel.vteps)} gossip as nodes of a swarm (port {PORT_SWARM_GOSSIP})"
+            yield Sign(says, frames)
+
+
+def inside_and_outside(context: Context) -> Iterator[Sign]:
+    """The same packets were seen inside a tunnel and, unchanged, outside of it."""
+    path = next((path for path in path_facts(context) if _vxlan(context) and _leaves_a_tunnel(path)), None)
+    if path:
+        says = f"what {path.flow.src} and {path.flow.dst} exchange was seen inside the tunnel and outside of it"
+        yield Sign(says, path.evidence[:MAX_FRAMES])
+
+
+def routed_inside(context: Context) -> Iterator[Sign]:
+    """All packets inside were routed before, TTL is no longer initial: pods' packets, as flannel and Calico carry them.
+
+    It speaks against an overlay network, whose frames come from the containers themselves.
+    """
+    flows = context.flows
+    is_inside = (flows[:, schema.FLOW_VIA] > 0) & (flows[:, schema.FLOW_TTL] > 0)
+    if _vxlan(context) and is_inside.any() and not is_one_of(flows[is_inside, schema.FLOW_TTL], INITIAL_TTLS).any():
+        yield Sign("but all packets inside the tunnel were routed before: pods' packets, or a router's")
+
+
+def _vxlan(context: Context) -> list[Tunnel]:
+    return [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan" and tunnel.frames and tunnel.inner_ips]
 
 
 def _is_like_swarm(tunnel: Tunnel) -> bool:
@@ -83,37 +104,40 @@ def _leaves_a_tunnel(path: Path) -> bool:
     return len({hop.tunnel is None for hop in path.hops}) > 1
 
 
-def _gossip(context: Context, vteps: list[str]) -> bool:
-    """Do these hosts exchange Swarm's gossip?"""
+def _gossip_frames(context: Context, vteps: list[str]) -> list[Evidence]:
+    """The first frames of Swarm's gossip between these hosts, both ways; [] if there is none."""
     flows = context.flows
     ends = {address_value(vtep) for vtep in vteps}
     columns = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-    rows = flows[swarm_flows(context) & (flows[:, schema.FLOW_DPORT] == PORT_SWARM_GOSSIP)][:, columns].tolist()
-    return any((src_hi, src_lo) in ends and (dst_hi, dst_lo) in ends for src_hi, src_lo, dst_hi, dst_lo in rows)
-
-
-def _gossip_reason(tunnel: Tunnel) -> str:
-    return f"{' and '.join(tunnel.vteps)} gossip as nodes of a swarm (port {PORT_SWARM_GOSSIP})"
+    is_gossip = swarm_flows(context) & (flows[:, schema.FLOW_DPORT] == PORT_SWARM_GOSSIP)
+    frames: dict[tuple[int, int], Evidence] = {}
+    for row in np.flatnonzero(is_gossip).tolist():
+        src_hi, src_lo, dst_hi, dst_lo = flows[row, columns].tolist()
+        if (src_hi, src_lo) in ends and (dst_hi, dst_lo) in ends:
+            evidence = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
+            frames.setdefault((src_hi, src_lo), evidence)
+    return list(frames.values())
 
 
 # -- ESP ------------------------------------------------------------------------------------------------
-def _encrypted(context: Context, tunnel: Tunnel) -> Model:
-    because = [f"{' and '.join(tunnel.vteps)} exchange ESP at {tunnel.point}: what crosses the wire is encrypted"]
-    confidence = _UNKNOWN_ESP_CONFIDENCE
-    inner = _inner_ends(context, tunnel.vteps)
-    if inner:
-        ends = " and ".join(inner.ips)
-        because.append(f"{ends} reach each other unchanged on both sides of it, never on the wire")
-        confidence = 0.8
-    if _gossip(context, tunnel.vteps):
-        because.append(_gossip_reason(tunnel))
-        confidence = 0.9 if inner else 0.6
-    networks = context.topology.networks if context.topology else []
-    if any(network.driver == "overlay" and "encrypted" in network.options for network in networks):
-        because.append("Docker has an encrypted overlay network")
-        confidence = 0.99
-    evidence = {*tunnel.evidence[:5], *(inner.evidence if inner else ())}
-    return Model("overlay", confidence, because, sorted(evidence)[:MAX_EVIDENCE])
+def clear_at_both_ends(context: Context) -> Iterator[Sign]:
+    """Two hosts exchange ESP, and two private addresses reach each other unchanged on both sides of it.
+
+    Wrong when: a bridge between them was captured beside a VPN.
+    """
+    inner = _inner_ends(context)
+    esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
+    if inner and esp:
+        says = f"{' and '.join(inner.ips)} reach each other unchanged on both sides of ESP, never on the wire"
+        yield Sign(says, [*inner.evidence[:MAX_FRAMES], *esp.evidence[:MAX_FRAMES]])
+
+
+def containers_in_clear(context: Context) -> Iterator[Sign]:
+    """These addresses are containers', by their MACs."""
+    inner = _inner_ends(context)
+    containers = {container.ip: container for container in container_macs(context).values()}
+    if inner and all(ip in containers for ip in inner.ips):
+        yield Sign(f"{' and '.join(inner.ips)} are containers, by their MACs", inner.evidence[:MAX_FRAMES])
 
 
 class _InnerEnds(NamedTuple):
@@ -123,15 +147,19 @@ class _InnerEnds(NamedTuple):
     evidence: list[Evidence]
 
 
-def _inner_ends(context: Context, hosts: list[str]) -> _InnerEnds | None:
-    """Two addresses of one private network, not the hosts', whose packets pass three points or more unchanged."""
+@derived
+def _inner_ends(context: Context) -> _InnerEnds | None:
+    """Two addresses of one private network, not the hosts' of ESP, whose packets pass three points unchanged."""
+    hosts = {vtep for tunnel in tunnel_facts(context) if tunnel.kind == "esp" for vtep in tunnel.vteps}
+    if not hosts:
+        return None
     links = flow_links(context)
     flows = context.flows
     unchanged = [schema.FLOW_SMAC, schema.FLOW_TTL, schema.FLOW_VIA]
     for chain in links.chains(links.after[links.target] >= 0):
         rows = [int(links.source[chain[0]]), *links.target[chain].tolist()]
         ends = [source(flows[rows[0]]), destination(flows[rows[0]])]
-        if len(rows) < 3 or {*ends} & {*hosts} or any(":" in end or not is_private(end) for end in ends):
+        if len(rows) < 3 or {*ends} & hosts or any(":" in end or not is_private(end) for end in ends):
             continue
         is_unchanged = (flows[rows][:, unchanged] == flows[rows[0]][unchanged]).all()
         if is_unchanged and same_network(ends):

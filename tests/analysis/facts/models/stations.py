@@ -8,7 +8,13 @@ from tests.stories import ACK, SYN, Network, arp, tcp
 
 HOST, B, CHILD_1, CHILD_2 = "192.168.111.128", "192.168.111.129", "192.168.111.10", "192.168.111.11"
 HOST_MAC, B_MAC, MAC_1, MAC_2 = "02:00:00:00:00:80", "02:00:00:00:00:81", "06:11:00:00:00:0a", "06:11:00:00:00:0b"
+BRIDGE_MAC = "02:42:9c:1d:00:80"  # as Docker gives its bridges: 02:42 and four random octets
 LO_MAC = "00:00:00:00:00:00"  # of Linux' loopback interface
+
+
+def docker_mac(ip: str) -> str:
+    """The MAC that Docker up to 27 makes for a container of this address."""
+    return "02:42:" + ":".join(f"{int(octet):02x}" for octet in ip.split("."))
 
 
 class Socket(NamedTuple):
@@ -48,13 +54,18 @@ def talk_over_loopback(net: Network, point: str, ip: str) -> None:
 
 def masqueraded(net: Network, ip: str, inner: str, outer: str) -> None:
     """A SYN of a container at its bridge, and as the host sends it on."""
-    syn = tcp(f"{ip}:5555 > {B}:80", seq=5000, flags=SYN, ident=9, smac=MAC_1, dmac=MAC_2)
+    syn = tcp(f"{ip}:5555 > {B}:80", seq=5000, flags=SYN, ident=9, smac=docker_mac(ip), dmac=BRIDGE_MAC)
     net.pass_by((inner, syn), (outer, syn.routed(src=HOST, smac=HOST_MAC, dmac=B_MAC)))
 
 
 def likely(report: dict[str, Any]) -> list[str]:
     """The models that are more likely than not."""
     return [model["model"] for model in report["models"] if model["confidence"] >= 0.5]
+
+
+def weights(report: dict[str, Any]) -> set[str]:
+    """The names of all pieces of evidence for the models."""
+    return {weight["name"] for model in report["models"] for weight in model["weights"]}
 
 
 def verdicts(report: dict[str, Any]) -> set[str]:

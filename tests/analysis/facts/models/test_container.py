@@ -43,4 +43,4 @@ def test_docker_dns_on_loopback_is_no_conversation(tmp_path: Path) -> None:
     net.pass_by(("if0", query))
     net.pass_by(("if0", query.but(ends="127.0.0.11:53 > 127.0.0.1:40000", payload=b"answer", ident=2)))
     masqueraded(net, "172.18.0.2", "if1", "if2")
-    assert [model["model"] for model in read(net, tmp_path)["models"]] == ["bridge"]
+    assert likely(read(net, tmp_path)) == ["bridge"]

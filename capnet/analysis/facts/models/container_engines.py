@@ -1,0 +1,101 @@
+"""What container engines leave in a capture: MACs that they make of addresses, and how they name their interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import is_private
+from capnet.analysis.core.results import Point
+from capnet.analysis.facts.models.container_signs import SWARM_BRIDGE, container_macs, is_container_bridge
+from capnet.analysis.facts.models.sign import Sign, station_frames
+from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.wire.addresses import mac_text
+
+
+# -- MACs -------------------------------------------------------------------------------------------
+def container_mac(context: Context) -> Iterator[Sign]:
+    """A MAC is 02:42 and the four octets of its own private address, as Docker made it until version 27.
+
+    Wrong when: somebody set it by hand. A MAC that claims other addresses as well is not counted: it may be forged.
+    """
+    for container in container_macs(context).values():
+        if container.is_docker:
+            says = f"{mac_text(container.mac)} is made of {container.ip}, as Docker makes the MACs of containers"
+            yield Sign(says, station_frames(context, [container.mac]))
+
+
+def pod_mac(context: Context) -> Iterator[Sign]:
+    """A MAC is 0a:58 and the four octets of its own private address, as plugins of Kubernetes make it.
+
+    Wrong when: the network is one of OVN, which has no Linux bridge: it shows pods, and not which network.
+    """
+    for container in container_macs(context).values():
+        if not container.is_docker:
+            says = (
+                f"{mac_text(container.mac)} is made of {container.ip}, as plugins of Kubernetes make the MACs of pods"
+            )
+            yield Sign(says, station_frames(context, [container.mac]))
+
+
+# -- names ------------------------------------------------------------------------------------------
+def container_bridge(context: Context) -> Iterator[Sign]:
+    """A point is called docker0, br- and 12 hexadecimal digits, cni0, podman1 or nerdctl0, and has private addresses.
+
+    Wrong when: an administrator gave a bridge of virtual machines such a name.
+    """
+    for point in _points_called(context, _is_engine_bridge):
+        says = f"{context.points[point].name} has the name of a container engine's bridge"
+        yield _sign(context, point, says)
+
+
+def swarm_bridge(context: Context) -> Iterator[Sign]:
+    """A point is called docker_gwbridge: the way out of containers that have an overlay network."""
+    for point in _points_called(context, _is_swarm_bridge):
+        yield _sign(context, point, f"{context.points[point].name} is the bridge of a swarm's node, by its name")
+
+
+def overlay_namespace(context: Context) -> Iterator[Sign]:
+    """A point is called as capnet calls interfaces in the namespace of an overlay network: `A/overlay:shop/vxlan0`."""
+    for point in _points_called(context, _is_in_overlay_namespace):
+        says = f"{context.points[point].name} is in the namespace of an overlay network, by its name"
+        yield _sign(context, point, says)
+
+
+def container_interface(context: Context) -> Iterator[Sign]:
+    """A point is called as the interface of a container: `A/web/eth0`, or a file `container-web__eth0.pcap`."""
+    for point in _points_called(context, _is_container):
+        yield _sign(context, point, f"{context.points[point].name} is the interface of a container, by its name")
+
+
+def _points_called(context: Context, is_called_so: Callable[[Point], bool]) -> Iterator[int]:
+    """Points with such a name at which a private address speaks."""
+    for number, point in enumerate(context.points):
+        if is_called_so(point) and any(map(_is_private_station, speakers(context, number).values())):
+            yield number
+
+
+def _sign(context: Context, point: int, says: str) -> Sign:
+    stations = list(filter(_is_private_station, speakers(context, point).values()))
+    ip = next(ip for ip in stations[0].own_ips if is_private(ip))
+    return Sign(f"{says}, with {ip} at it", station_frames(context, [stations[0].mac], point))
+
+
+def _is_private_station(speaker: Speaker) -> bool:
+    return any(map(is_private, speaker.own_ips))
+
+
+def _is_engine_bridge(point: Point) -> bool:
+    return is_container_bridge(point.name) and not _is_swarm_bridge(point)
+
+
+def _is_swarm_bridge(point: Point) -> bool:
+    return point.name.rpartition("/")[2] == SWARM_BRIDGE
+
+
+def _is_in_overlay_namespace(point: Point) -> bool:
+    return any(part.startswith("overlay:") for part in point.name.split("/")[:-1])
+
+
+def _is_container(point: Point) -> bool:
+    return point.role == "container"

@@ -1,0 +1,116 @@
+"""What shows that stations are containers, whatever network joins them: how MACs are made, how points are called.
+
+Docker up to 27 makes a container's MAC of 02:42 and the four octets of its IPv4 address (libnetwork, netutils); of an
+IPv6 address it may make the last six octets of that MAC. Kubernetes' bridge and OVN plugins do so with 0a:58. No other
+maker of MACs does, and 32 bits do not agree by chance.
+Docker gives its own bridges 02:42 and four random octets.
+Limits: newer versions of Docker take random MACs, and then only names and the topology show containers. 02:42 alone, a
+locally administered MAC, or an address in 172.16.0.0/12 shows none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import is_private
+from capnet.analysis.facts.layer2.model import same_network
+from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.wire.addresses import MAPPED, address_text, address_value
+
+DOCKER_PREFIX = 0x0242  # the first 16 bits of a MAC
+CNI_PREFIX = 0x0A58
+SWARM_BRIDGE = "docker_gwbridge"  # the way out of containers that have an overlay network
+
+# Names that container engines give their bridges. `br0`, `br-lan` and `virbr0` are bridges of anything.
+_BRIDGE_NAME = re.compile(r"docker\d+|br-[0-9a-f]{12}|docker_gwbridge|cni(-podman)?\d+|podman\d+|nerdctl\d+")
+
+
+class ContainerMac(NamedTuple):
+    """A station whose MAC is made of its own address."""
+
+    mac: int
+    ip: str
+    is_docker: bool  # else of a plugin of Kubernetes
+
+
+@derived
+def container_macs(context: Context) -> dict[int, ContainerMac]:
+    """MAC → container. A MAC that claims other IPv4 addresses in ARP is none: it may be forged, or stand for many."""
+    containers = {}
+    for mac, speaker in speakers(context).items():
+        ip = _address_in_mac(speaker)
+        if ip and all(":" in claimed or claimed == ip for claimed in speaker.claimed):
+            containers[mac] = ContainerMac(mac, ip, mac >> 32 == DOCKER_PREFIX)
+    return containers
+
+
+def _address_in_mac(speaker: Speaker) -> str | None:
+    """The private address of its own that a MAC is made of."""
+    if speaker.mac >> 32 not in (DOCKER_PREFIX, CNI_PREFIX):
+        return None
+    for ip in sorted(speaker.own, key=_is_v6):  # an IPv4 address if both fit
+        lo = address_value(ip)[1]
+        is_made_of_it = lo & 0xFFFFFFFF == speaker.mac & 0xFFFFFFFF if ":" not in ip else _ends_in(lo, speaker.mac)
+        if is_made_of_it and (is_private(ip) or ":" in ip):
+            return ip
+    return None
+
+
+def _is_v6(ip: str) -> bool:
+    return ":" in ip
+
+
+def _ends_in(lo: int, mac: int) -> bool:
+    """Are the last six octets of an IPv6 address this MAC? Addresses of SLAAC have ff:fe in the middle of it."""
+    return lo & 0xFFFFFFFFFFFF == mac
+
+
+@derived
+def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
+    """MAC of a bridge made by Docker → the containers that it is the gateway of.
+
+    It has Docker's prefix and is made of no private address. It forwards at a container's point, or has the first
+    address of a container's network.
+    """
+    gateways: dict[int, list[ContainerMac]] = {}
+    containers = [container for container in container_macs(context).values() if container.is_docker]
+    points_of = {container: speakers(context)[container.mac].sending_points for container in containers}
+    for mac, speaker in speakers(context).items() if containers else ():
+        if mac >> 32 != DOCKER_PREFIX or is_private(address_text(0, MAPPED | mac & 0xFFFFFFFF)):
+            continue  # of a container, or of a load balancer of a swarm
+        behind = [
+            container
+            for container in containers
+            if ":" not in container.ip
+            and points_of[container] & speaker.sending_points
+            and (_is_first_address(speaker, container) or speaker.forwarded_ips)
+        ]
+        if behind:
+            gateways[mac] = behind
+    return gateways
+
+
+def _is_first_address(speaker: Speaker, container: ContainerMac) -> bool:
+    return any(ip.endswith(".1") and same_network([ip, container.ip]) for ip in speaker.own_ips)
+
+
+def is_container_bridge(name: str) -> bool:
+    """Does a point have the name of a bridge that Docker, Podman, nerdctl or a CNI plugin made?"""
+    return _BRIDGE_NAME.fullmatch(name.rpartition("/")[2]) is not None
+
+
+@derived
+def shows_containers(context: Context) -> bool:
+    """Does anything show that there are containers: the topology, names of points, or MACs?"""
+    if context.topology is not None and context.topology.containers:
+        return True
+    by_name = any(point.packets and is_engine_point(point.name, point.role) for point in context.points)
+    return by_name or bool(container_macs(context))
+
+
+def is_engine_point(name: str, role: str) -> bool:
+    """Is a point, by its name, the interface of a container or the bridge of a container engine?"""
+    return role == "container" or is_container_bridge(name)

@@ -1,0 +1,107 @@
+"""What Docker says of its networks, in the topology beside the capture, as far as the packets show these networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.wording import several
+from capnet.analysis.facts.models import container, host, none
+from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
+from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.analysis.fate.speakers import speakers
+from capnet.topology import Container, Endpoint, Network
+from capnet.wire.addresses import mac_value
+
+
+def network_with_traffic(context: Context) -> Iterator[Sign]:
+    """Docker has a network of this driver, and a container's address on it sends, with the MAC that Docker gave it.
+
+    Wrong when: the topology is of another recording of the same network.
+    """
+    topology = context.topology
+    if topology is None:
+        return
+    networks = {network.name: network for network in topology.networks}
+    seen: dict[str, list[tuple[Container, Endpoint]]] = {}
+    for owner in topology.containers:
+        for endpoint in owner.endpoints:
+            network = networks.get(endpoint.network)
+            if network and _is_seen(context, endpoint):
+                seen.setdefault(_model_of(network), []).append((owner, endpoint))
+    for model, endpoints in seen.items():
+        names = sorted({endpoint.network for _, endpoint in endpoints})
+        owners = sorted({owner.name for owner, _ in endpoints})
+        macs = [mac_value(endpoint.mac) for _, endpoint in endpoints if endpoint.mac][:2]
+        says = f"Docker's {model} network {several(names)} has {several(owners)}, whose packets were captured"
+        yield Sign(says, station_frames(context, macs), model)
+
+
+def encrypted_network(context: Context) -> Iterator[Sign]:
+    """Docker has an encrypted overlay network, and the hosts exchange ESP.
+
+    Wrong when: the ESP is of another VPN between the same hosts.
+    """
+    networks = context.topology.networks if context.topology else []
+    names = sorted(
+        network.name for network in networks if network.driver == "overlay" and "encrypted" in network.options
+    )
+    esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
+    if names and esp:
+        says = f"Docker encrypts the overlay network {several(names)}, and {several(esp.vteps)} exchange ESP"
+        yield Sign(says, esp.evidence[:MAX_SIGN_FRAMES])
+
+
+def host_network(context: Context) -> Iterator[Sign]:
+    """Docker runs a container in the host's network namespace, and the host's own interface was captured."""
+    names = sorted(container.name for container in host.containers_on_the_host(context))
+    interface = host.own_interface(context)
+    if names and interface:
+        yield Sign(f"Docker runs {', '.join(names)} on the host's network", host.interface_frames(context, interface))
+
+
+def no_network(context: Context) -> Iterator[Sign]:
+    """Docker gave a container no network, and nothing but loopback was heard."""
+    containers = context.topology.containers if context.topology else []
+    unconnected = sorted(container.name for container in containers if container.network_mode == "none")
+    if unconnected and none.is_loopback_only(context):
+        yield Sign(f"Docker gave {', '.join(unconnected)} no network", none.loopback_frames(context))
+
+
+def shared_namespace(context: Context) -> Iterator[Sign]:
+    """Docker runs a container in another one's network namespace, whose loopback was captured."""
+    sharing = container.sharing_containers(context)
+    conversation = container.best_conversation(context)
+    if sharing and conversation:
+        for guest in sharing:
+            says = f"Docker runs {guest.name} in the network namespace of {guest.shares_network_with}"
+            yield Sign(says, container.conversation_frames(context))
+
+
+def _model_of(network: Network) -> str:
+    """`bridge`, `overlay`, `macvlan`, `ipvlan-l2` …; drivers of plugins have names of their own."""
+    if network.driver != "ipvlan":
+        return network.driver
+    return "ipvlan-l3" if network.options.get("ipvlan_mode", "l2") == "l3" else "ipvlan-l2"
+
+
+def _is_seen(context: Context, endpoint: Endpoint) -> bool:
+    """Does one of its addresses send with its MAC? Where no MAC has the address, the address alone will do."""
+    owners = _owners(context)
+    mac = mac_value(endpoint.mac) if endpoint.mac else None
+    for address in endpoint.addresses:
+        ip = address.partition("/")[0]
+        if ip in owners and (mac is None or mac in owners[ip]):
+            return True
+    return False
+
+
+@derived
+def _owners(context: Context) -> dict[str, set[int]]:
+    """Address → MACs that speak for it as its owner."""
+    owners: dict[str, set[int]] = {}
+    for speaker in speakers(context).values():
+        for ip in speaker.own:
+            owners.setdefault(ip, set()).add(speaker.mac)
+    return owners
