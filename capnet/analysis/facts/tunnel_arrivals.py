@@ -1,0 +1,112 @@
+"""Packets that stay in their tunnel: they arrive at a host, and nothing comes out at the point inside.
+
+Input: the insides of tunnels, flows and ARP messages in tunnels, when points listened. Output: `Arrivals` per inside of
+which nothing was seen to come out, though its own stations send into the tunnel there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
+from capnet.analysis.core.schema import Mask, Values
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.facts.tunnel_insides import Inside, tunnel_insides
+from capnet.analysis.fate.listening import listening
+from capnet.wire.addresses import address_text, address_value
+
+MAX_INSIDES = 100  # that are looked at: one for each network of a host, and each point inside
+
+_FLOW_TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+_ARP_TUNNEL = [schema.ARP_POINT, schema.ARP_VIA, schema.ARP_VIA_VNI]
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+class Arrivals(NamedTuple):
+    """Packets of a tunnel to stations inside: arrays of one entry per flow, or kind of ARP message."""
+
+    packets: Values
+    sources: Values  # (n, 2): halves of addresses
+    destinations: Values
+    frames: Values  # their first frames
+    is_heard: Mask  # came between the first and the last frame of the point inside
+
+    @property
+    def source_addresses(self) -> list[str]:
+        """Who sent them, sorted."""
+        return _addresses(self.sources)
+
+    @property
+    def destination_addresses(self) -> list[str]:
+        """Who they are for, sorted."""
+        return _addresses(self.destinations)
+
+    def evidence(self, context: Context, inside: Inside) -> list[Evidence]:
+        """Their first frames at the host's interface, at most MAX_EVIDENCE."""
+        return [context.evidence(inside.outer, frame) for frame in sorted(self.frames.tolist())[:MAX_EVIDENCE]]
+
+
+@derived
+def undelivered(context: Context) -> dict[Inside, Arrivals]:
+    """What arrived for tunnels of which nothing came out, in order of points: at one point inside of each host.
+
+    This is the tunnel's own interface if it was captured, else the first one of the capture.
+    """
+    insides = tunnel_insides(context)
+    delivered = {inside[:3] for inside in insides.left}
+    silent: dict[tuple[int, ...], Inside] = {}
+    for inside in sorted(insides.entered, key=lambda inside: context.points[inside.inner].role != "overlay"):
+        if inside[:3] not in delivered:
+            silent.setdefault(inside[:3], inside)
+    return {inside: _arrivals(context, inside) for inside in sorted(silent.values())[:MAX_INSIDES]}
+
+
+def _arrivals(context: Context, inside: Inside) -> Arrivals:
+    """What of the tunnel is for stations that send inside, at times when the point there listened."""
+    flows, arps, points = context.flows, context.arps, listening(context)
+    since, until = points.since[inside.inner], points.until[inside.inner]
+    heard_from, heard_to = points.heard_from[inside.inner], points.heard_to[inside.inner]
+    rows = np.flatnonzero((flows[:, _FLOW_TUNNEL] == inside[:3]).all(axis=1))
+    first, last = flow_spans(context)
+    # A point that heard nothing but ARP may have a filter for it.
+    hears_ip = bool(points.hears[inside.inner].any()) and not points.is_dropping[inside.inner]
+    rows = rows[(last[rows] >= since) & (first[rows] <= until) & hears_ip]
+    messages = arps[(arps[:, _ARP_TUNNEL] == inside[:3]).all(axis=1)]
+    zeros = np.zeros(len(messages), dtype=np.int64)
+    found = Arrivals(
+        np.concatenate((flows[rows, schema.FLOW_PACKETS], messages[:, schema.ARP_PACKETS])),
+        np.concatenate((flows[rows[:, None], _SOURCE], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))),
+        np.concatenate(
+            (flows[rows[:, None], _DESTINATION], np.stack((zeros, messages[:, schema.ARP_TARGET_LO]), axis=1))
+        ),
+        np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], messages[:, schema.ARP_FIRST_FRAME])),
+        np.concatenate(
+            (
+                (last[rows] >= heard_from) & (first[rows] <= heard_to),
+                (messages[:, schema.ARP_LAST] >= heard_from) & (messages[:, schema.ARP_FIRST] <= heard_to),
+            )
+        ),
+    )
+    stations = _stations_inside(context, inside.inner)
+    is_arrival = is_among(row_hash(found.destinations), stations) & ~is_among(row_hash(found.sources), stations)
+    return Arrivals(*(column[is_arrival] for column in found))
+
+
+def _stations_inside(context: Context, point: int) -> Values:
+    """Hashes of the addresses that send at a point outside of tunnels."""
+    flows, arps = context.flows, context.arps
+    rows = np.flatnonzero((flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0))
+    senders = arps[(arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_VIA] == 0), schema.ARP_SENDER_LO]
+    asked = np.stack((np.zeros(len(senders), dtype=np.int64), senders), axis=1)
+    return row_hash(np.concatenate((flows[rows[:, None], _SOURCE], asked)))
+
+
+def _addresses(ends: Values) -> list[str]:
+    return sorted({address_text(*pair) for pair in ends.tolist()}, key=address_value)

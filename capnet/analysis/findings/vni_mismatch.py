@@ -1,0 +1,169 @@
+"""vni-mismatch: two hosts send the packets of one network to each other in tunnels with different ids.
+
+Looks at: two hosts of which one sends into a tunnel with one id only, the other one with another id only, while the
+same two stations inside talk to each other in both and get no answer.
+Says: which id each host uses, between which stations.
+Wrong when: the network carries each direction in the id of its destination on purpose, and the station is down.
+Fix: let both hosts join the same network again, so that they get the same id.
+Verify: `ip -d link show type vxlan` in the overlay's namespace on both hosts; `docker network inspect NETWORK` shows
+the ids as `com.docker.network.driver.overlay.vxlanid_list`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import Values
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.wire.addresses import address_text, address_value
+from capnet.wire.numbers import ARP_REQUEST
+from capnet.wire.protocols import KIND_OF_NUMBER
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # Swarm gives both hosts of the lab the same id
+WITNESS = "pcaps/overlay-two.pcapng"  # two networks between the same hosts, each with an id of its own
+EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered")
+
+SAYS = Text(
+    en="{sender} sends the packets of {stations} in {tunnel}, {peer} answers in {kind} {id_name} {other_vni}: "
+    "neither host takes what the other one sends ({packets:packet})",
+    zh="",
+)
+FIX = Text(
+    en="give both hosts the same id: remove and create the network again, or let the node leave and join "
+    "(`ip -d link show type vxlan` on both hosts shows the ids)",
+    zh="",
+)
+
+MIN_PACKETS = 2  # of each direction: a single one may be the last of the capture
+MAX_PAIRS = 200  # of one-way tunnels between the same hosts, that are looked at
+
+
+class _OneWay(NamedTuple):
+    """A tunnel that one host alone sends into."""
+
+    kind: int
+    vni: int
+    src: str
+    dst: str
+
+
+def diagnose(context: Context) -> list[Finding]:
+    findings = []
+    by_ends: dict[tuple[int, str, str], list[_OneWay]] = {}
+    for tunnel in _one_way(context):
+        by_ends.setdefault((tunnel.kind, tunnel.src, tunnel.dst), []).append(tunnel)
+    pairs = [
+        (there, back)
+        for (kind, src, dst), tunnels in sorted(by_ends.items())
+        for there in tunnels
+        for back in by_ends.get((kind, dst, src), [])
+        if there.vni != back.vni and (src, dst) < (dst, src)
+    ]
+    for there, back in pairs[:MAX_PAIRS]:
+        finding = _finding(context, there, back)
+        if finding is not None:
+            findings.append(finding)
+    return findings
+
+
+def _one_way(context: Context) -> list[_OneWay]:
+    """Tunnels with an id that is the same in both directions, and that were seen in one direction only."""
+    senders: dict[tuple[int, int, frozenset[str]], set[tuple[str, str]]] = {}
+    for row in context.tunnels.tolist():
+        kind = KIND_OF_NUMBER[row[schema.TUNNEL_KIND]]
+        if kind.is_encrypted or kind.has_id_per_direction or row[schema.TUNNEL_VNI] < 0:
+            continue
+        src = address_text(row[schema.TUNNEL_SRC_HI], row[schema.TUNNEL_SRC_LO])
+        dst = address_text(row[schema.TUNNEL_DST_HI], row[schema.TUNNEL_DST_LO])
+        key = row[schema.TUNNEL_KIND], row[schema.TUNNEL_VNI], frozenset((src, dst))
+        senders.setdefault(key, set()).add((src, dst))
+    return sorted(
+        _OneWay(kind, vni, *next(iter(directions)))
+        for (kind, vni, ends), directions in senders.items()
+        if len(directions) == 1 and len(ends) == 2
+    )
+
+
+class _Talk(NamedTuple):
+    """What stations say in one tunnel: arrays of one entry per flow, and per kind of ARP request."""
+
+    ends: Values  # (n, 4): halves of source and destination
+    packets: Values
+    points: Values
+    frames: Values
+
+
+def _talk(context: Context, tunnel: _OneWay) -> _Talk:
+    flows, arps = context.flows, context.arps
+    rows = np.flatnonzero((flows[:, schema.FLOW_VIA] == tunnel.kind) & (flows[:, schema.FLOW_VIA_VNI] == tunnel.vni))
+    asks = (arps[:, schema.ARP_VIA] == tunnel.kind) & (arps[:, schema.ARP_VIA_VNI] == tunnel.vni)
+    asks = arps[asks & (arps[:, schema.ARP_OPERATION] == ARP_REQUEST)]
+    asked = np.zeros((len(asks), 4), dtype=np.int64)
+    asked[:, 1], asked[:, 3] = asks[:, schema.ARP_SENDER_LO], asks[:, schema.ARP_TARGET_LO]
+    return _Talk(
+        np.concatenate((flows[rows][:, _ENDS], asked)),
+        np.concatenate((flows[rows, schema.FLOW_PACKETS], asks[:, schema.ARP_PACKETS])),
+        np.concatenate((flows[rows, schema.FLOW_POINT], asks[:, schema.ARP_POINT])),
+        np.concatenate((flows[rows, schema.FLOW_FIRST_FRAME], asks[:, schema.ARP_FIRST_FRAME])),
+    )
+
+
+_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_REVERSED = [2, 3, 0, 1]
+_CONVERSATION = [schema.FLOW_PROTO, *_ENDS, schema.FLOW_SPORT, schema.FLOW_DPORT]
+_ANSWER = [schema.FLOW_PROTO, *_ENDS[2:], *_ENDS[:2], schema.FLOW_DPORT, schema.FLOW_SPORT]
+
+
+def _answers(context: Context, there: _OneWay, back: _OneWay) -> bool:
+    """Does a flow in one of the tunnels answer a flow in the other one?"""
+    flows = context.flows
+    rows = [
+        np.flatnonzero((flows[:, schema.FLOW_VIA] == tunnel.kind) & (flows[:, schema.FLOW_VIA_VNI] == tunnel.vni))
+        for tunnel in (there, back)
+    ]
+    questions, answers = row_hash(flows[rows[0]][:, _CONVERSATION]), row_hash(flows[rows[1]][:, _ANSWER])
+    return bool(is_among(questions, answers).any())
+
+
+def _finding(context: Context, there: _OneWay, back: _OneWay) -> Finding | None:
+    """The finding about two one-way tunnels in which the same stations talk to each other in vain, if they do."""
+    talks = _talk(context, there), _talk(context, back)
+    common = [is_among(row_hash(talk.ends), row_hash(other.ends[:, _REVERSED])) for talk, other in (talks, talks[::-1])]
+    packets = [_most_at_a_point(talk, mask) for talk, mask in zip(talks, common, strict=True)]
+    if min(packets) < MIN_PACKETS or _answers(context, there, back):
+        return None
+    pairs = {tuple(pair) for pair in talks[0].ends[common[0]].tolist()}
+    stations = sorted({address_text(*pair[at : at + 2]) for pair in pairs for at in (0, 2)}, key=address_value)
+    kind = KIND_OF_NUMBER[there.kind]
+    frames = [
+        context.evidence(point, frame)
+        for talk, mask in zip(talks, common, strict=True)
+        for point, frame in zip(talk.points[mask].tolist(), talk.frames[mask].tolist(), strict=True)
+    ]
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            sender=there.src, peer=there.dst, stations=several(stations), tunnel=kind.titled(there.vni),
+            kind=kind.title, id_name=kind.id_name, other_vni=back.vni, packets=sum(packets),
+        ),
+        FIX.fill(),
+        {
+            "kind": kind.name, "hosts": [there.src, there.dst], "vni": there.vni, "other_vni": back.vni,
+            "stations": stations[:MAX_EVIDENCE], "packets": sum(packets),
+        },
+        sorted(frames)[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _most_at_a_point(talk: _Talk, mask: np.ndarray) -> int:
+    """Packets at the point that shows the most of them."""
+    return int(np.bincount(talk.points[mask], talk.packets[mask]).max()) if mask.any() else 0
