@@ -9,6 +9,7 @@ from __future__ import annotations
 from capnet.jit.arrays import ByteArray
 from capnet.jit.inline import inline
 
+MAX_CLAMPED = (1 << 62) - 1  # so that the sum of two such numbers fits
 HALF = (1 << 31) - 1  # mask of the lower 31 bits
 _LOW = 0x5BD1E995  # odd multipliers below 2**31: products of two halves stay below 2**62
 _HIGH = 0x2C1B3C6D
@@ -88,3 +89,9 @@ def mix(state: int, value: int) -> int:
     state = ((state & HALF) * _LOW) ^ ((state >> 31) * _HIGH)
     state = state ^ (state >> 29)
     return state ^ ((state << 17) & 0x3FFFFFFFFFFFFFFF)
+
+
+@inline
+def clamped(high: int, low: int) -> int:
+    """The number of 64 bits with these halves, at most MAX_CLAMPED."""
+    return MAX_CLAMPED if high >= 1 << 30 else (high << 32) + low

@@ -20,6 +20,7 @@ from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import PROGRAMS
 from capnet.topology import Container, Endpoint, Host, Interface, Topology
+from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer as pcapng
 
 START = 1_700_000_000_000_000_000
@@ -60,6 +61,10 @@ def test_bundle_of_several_points_is_in_time_order(tmp_path: Path) -> None:
         ("A/one/eth0", 9, frame(13)),
     ]
     assert b"A/silent/eth0" in path.read_bytes()
+    with open_capture(path, compiled=False) as written:
+        list(written.blocks())
+    spans = [(one.started, one.ended, one.received, one.delivered, one.dropped) for one in written.interfaces]
+    assert spans == [(START - 1, START + 99, packets, packets, 2) for packets in (4, 3, 0)]
     assert Topology.load(tmp_path / "made" / "all.topology.json").scenario == "made"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def everything(tmp_path: Path) -> Path:
         + pcapng.packet(0, NOON, FRAME, direction=pcapng.OUTBOUND, packet_id=0x1122334455667788, comment="the first")
         + pcapng.packet(1, NOON + 1, FRAME[:40], wire_length=len(FRAME))
         + pcapng.packet(0, NOON + 2, memoryview(FRAME), direction=pcapng.INBOUND)
-        + pcapng.statistics(0, NOON + 9, start_ns=NOON - 1, end_ns=NOON + 8, received=7, interface_dropped=3)
+        + pcapng.statistics(
+            0, NOON + 9, start_ns=NOON - 1, end_ns=NOON + 8, received=7, interface_dropped=3, delivered=4
+        )
         + pcapng.statistics(1, NOON + 9, received=1, kernel_dropped=5)
     )
     return path
@@ -141,6 +144,32 @@ def test_drop_counts_are_where_the_draft_has_them(everything: Path) -> None:
 
     assert option(4, 7) + option(5, 3) in data  # isb_ifrecv, isb_ifdrop
     assert option(4, 1) + option(7, 5) in data  # isb_osdrop
+    assert option(5, 3) + option(8, 4) in data  # isb_usrdeliv
+
+
+def test_listening_times_are_where_the_draft_has_them(everything: Path) -> None:
+    """Two words each, the upper one first also in a little-endian file (draft, section 4.6)."""
+
+    def option(code: int, time: int) -> bytes:
+        return struct.pack("<HHII", code, 8, time >> 32, time & 0xFFFFFFFF)
+
+    assert option(2, NOON - 1) + option(3, NOON + 8) in everything.read_bytes()  # isb_starttime, isb_endtime
+
+
+@needs_tshark
+def test_statistics_block_equals_tsharks_view(everything: Path) -> None:
+    """tshark dissects the file itself: the block's own time and the counters."""
+    shown = run("tshark", "-X", "read_format:MIME Files Format", "-V", "-r", everything)
+    statistics = shown.partition("Block: Interface Statistics Block")[2].partition("Block: Interface Statistics Block")[
+        0
+    ]
+    for line in (
+        "[Timestamp: Nov 14, 2023 22:13:20.123456798 UTC]",
+        "Number of Received Packets: 7",
+        "Number of Dropped Packets: 3",
+        "Number of Packets Delivered to the User = 4",
+    ):
+        assert line in statistics, statistics
 
 
 @needs_tshark

@@ -8,6 +8,9 @@ from capnet.analysis.core.sources import Source
 from capnet.topology import Topology, role_from_name
 from capnet.wire.capture import Capture
 from capnet.wire.formats.linktypes import linktype_name
+from capnet.wire.formats.reader import CaptureInterface
+
+MAX_STATISTICS_ERROR_NS = 1_000_000_000  # frames on the way through the kernel when the capture ends
 
 
 def input_of(source: Source, capture: Capture) -> Input:
@@ -38,6 +41,7 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
             uses[wanted.name] = uses.get(wanted.name, 1) + 1
             name = f"{wanted.name}#{uses[wanted.name]}"
         taken.add(name)
+        started, ended = _listening_times(interface)
         points.append(
             Point(
                 name=name,
@@ -50,6 +54,8 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
                 role=_role(name, topology),
                 first=interface.first,
                 last=interface.last,
+                started=started,
+                ended=ended,
                 host=wanted.host,
                 container=wanted.container,
                 device=wanted.device,
@@ -57,6 +63,27 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
             )
         )
     return points
+
+
+def _listening_times(interface: CaptureInterface) -> tuple[int | None, int | None]:
+    """When the capture began and ended by its own statistics; None if it does not say, or cannot be believed.
+
+    Programs that cut a file down (editcap, Wireshark's export) keep the statistics of the whole: what is not in the
+    file any more was not absent.
+    """
+    first, last = interface.first, interface.last
+    started, ended = interface.started, interface.ended
+    if interface.delivered is not None:
+        is_whole = interface.packets >= interface.delivered
+    else:
+        is_whole = interface.packets + (interface.dropped or 0) >= (interface.received or 0)
+    if started is None or ended is None or not is_whole or started > ended:
+        return None, None
+    if first is None or last is None:
+        return started, ended
+    if first < started - MAX_STATISTICS_ERROR_NS or last > ended + MAX_STATISTICS_ERROR_NS:
+        return None, None
+    return min(started, first), max(ended, last)
 
 
 def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> tuple[PointName, str]:
@@ -67,21 +94,16 @@ def _point_name(source: Source, interface: str, index: int, interfaces: int, tak
     if source.point_name:
         name = source.point_name
         return name_of_point(name if interfaces == 1 else f"{name}/{interface or f'if{index}'}"), "given"
-    if source.path is None:
-        stem, by_file = "stdin", PointName("stdin")
-    else:
-        stem = file_stem(source.path.name)
-        by_file = name_of_stem(stem)
-    if interfaces == 1 and (not interface or interface == by_file.device):
+    stem = file_stem(source.path.name) if source.path else "stdin"
+    by_file = name_of_stem(stem) if source.path else PointName(stem)
+    if interfaces > 1:
+        by_file = name_of_point(f"{stem}/if{index}")
+    if interface in ("", by_file.name) or (interfaces == 1 and interface == by_file.device):
         return by_file, "file"
-    if not interface:
-        return name_of_point(f"{stem}/if{index}"), "file"
-    if interfaces == 1 and "/" not in interface and (owner := by_file.host or by_file.container):
-        owner = by_file.name.rpartition("/")[0] or owner
+    if interfaces == 1 and "/" not in interface and (by_file.host or by_file.container):
+        owner = by_file.name.rpartition("/")[0] or by_file.name
         return name_of_point(f"{owner}/{interface}"), "interface"
-    if interface not in taken:
-        return name_of_point(interface), "interface"
-    return name_of_point(f"{stem}/{interface}"), "interface"
+    return name_of_point(f"{stem}/{interface}" if interface in taken else interface), "interface"
 
 
 def _role(name: str, topology: Topology | None) -> str:

@@ -68,9 +68,9 @@ def name_of_stem(stem: str) -> PointName:
 
 def name_of_point(name: str) -> PointName:
     """The parts of `HOST/INTERFACE`, `HOST/CONTAINER/INTERFACE`, `container-NAME/INTERFACE` or `INTERFACE`."""
-    *owner, device = name.split("/")
+    *owner, device = re.sub(r"#\d+$", "", name).split("/")  # as the second point of one name is called
     if not owner:
-        return PointName(name, device=name if DEVICE.fullmatch(name) else None)
+        return PointName(name, device=device if DEVICE.fullmatch(device) else None)
     if container := CONTAINER_FILE.match(name):
         return PointName(name, None, container[1], device)
     inner = "/".join(owner[1:])

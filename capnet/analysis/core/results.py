@@ -60,6 +60,8 @@ class Point:
     role: str  # which kind of interface it is, by the topology or else by its name
     first: int | None = None  # time of its earliest frame
     last: int | None = None  # time of its latest frame
+    started: int | None = None  # time from which it listened, if the capture says so and holds all that it recorded
+    ended: int | None = None  # time until which it listened, likewise
     host: str | None = None  # host in its name
     container: str | None = None  # container in its name
     device: str | None = None  # name of the interface in its name

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from capnet.quick_dataclass import value
 MAX_DELAY_NS = 1_000_000_000  # a longer one-way delay of every packet is taken for a difference of clocks
 MAX_UNRELATED_NS = 1_000_000  # clocks of unrelated files that agree within this are one clock
 MIN_HOP_NS = 1000  # left between two hops where only a one-sided bound is known, so that their order is kept
+NEVER = np.iinfo(np.int64)
 
 
 @value
@@ -125,6 +127,34 @@ def flow_spans(context: Context) -> tuple[PerFlow, PerFlow]:
         capture_clocks.correct_times(context.flows[:, schema.FLOW_FIRST], clock_of_flow),
         capture_clocks.correct_times(context.flows[:, schema.FLOW_LAST], clock_of_flow),
     )
+
+
+class ListeningTimes(NamedTuple):
+    """From when to when each point listened for certain, in ns by the reference clock; one entry per point.
+
+    A recording says it (pcapng, interface statistics block); else these are the times of the first and the last frame.
+    A point that shows neither listened from NEVER.max to NEVER.min.
+    """
+
+    since: Values
+    until: Values
+    is_recorded: Mask
+
+
+@derived
+def listening_times(context: Context) -> ListeningTimes:
+    """When each point listened."""
+    is_recorded = [point.started is not None and point.ended is not None for point in context.points]
+    spans = [
+        (point.started, point.ended) if recorded else (point.first, point.last)
+        for point, recorded in zip(context.points, is_recorded, strict=True)
+    ]
+    is_known = np.array([None not in span for span in spans] or [False])
+    times_ns = np.array([(0, 0) if None in span else span for span in spans] or [(0, 0)], dtype=np.int64)
+    capture_clocks = clocks(context)
+    since, until = (capture_clocks.correct_times(column, capture_clocks.of_point) for column in times_ns.T)
+    since, until = np.where(is_known, since, NEVER.max), np.where(is_known, until, NEVER.min)
+    return ListeningTimes(since, until, np.array(is_recorded or [False]))
 
 
 @derived

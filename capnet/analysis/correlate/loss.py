@@ -18,7 +18,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
-from capnet.analysis.correlate.clocks import clocks, flow_spans
+from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
 from capnet.quick_dataclass import frozen
@@ -146,7 +146,7 @@ def _was_listening(context: Context, observations: Observations, crossings: _Cro
     """For each departure: was the point of the next hop listening all the time in which it may have arrived?"""
     departures, links, _, _, _ = crossings
     points = context.flows[ends.target, schema.FLOW_POINT]
-    first_ns, last_ns = (times_ns[points] for times_ns in _listening_times(context))
+    first_ns, last_ns = (times_ns[points] for times_ns in listening_times(context)[:2])
     mains = ends.main[ends.side_links]
     np.maximum.at(first_ns, mains, first_ns[ends.side_links])
     np.minimum.at(last_ns, mains, last_ns[ends.side_links])
@@ -215,7 +215,7 @@ def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     """
     flows, source, target = context.flows, ends.source, ends.target
     max_delays_ns = np.maximum(ends.max_delays_ns, 0) + MAX_SEGMENT_DELAY_NS
-    first_ns, last_ns = _listening_times(context)
+    first_ns, last_ns, _ = listening_times(context)
     begin_ns, end_ns = flow_spans(context)
     source_point, target_point = flows[source, schema.FLOW_POINT], flows[target, schema.FLOW_POINT]
     is_known = first_ns[target_point] <= begin_ns[source]
@@ -231,19 +231,6 @@ def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     lost_bytes = np.where(is_known & (lost_bytes >= 0), lost_bytes, -1)
     lost_bytes[ends.side_links] = lost_bytes[ends.main[ends.side_links]] = -1
     return lost_bytes
-
-
-def _listening_times(context: Context) -> tuple[Values, Values]:
-    """First and last time at which each point heard anything, in ns by the reference clock."""
-    limits = np.iinfo(np.int64)
-    capture_clocks = clocks(context)
-    first_ns = np.array([0 if point.first is None else point.first for point in context.points] or [0])
-    last_ns = np.array([0 if point.last is None else point.last for point in context.points] or [0])
-    is_silent = np.array([point.first is None or point.last is None for point in context.points] or [True])
-    first_ns = capture_clocks.correct_times(first_ns, capture_clocks.of_point)
-    last_ns = capture_clocks.correct_times(last_ns, capture_clocks.of_point)
-    first_ns[is_silent], last_ns[is_silent] = limits.max, limits.min
-    return first_ns, last_ns
 
 
 class _OctetRanges(NamedTuple):

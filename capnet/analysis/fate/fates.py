@@ -18,6 +18,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.listening import is_assumed
 from capnet.analysis.fate.next_points import TWIN, is_answered, next_points
 from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, are_to_groups, refutations
 
@@ -36,6 +37,7 @@ class Fates(NamedTuple):
     rank: Values  # by which that point is known (`next_points`)
     siblings: Values  # flows that show it
     reason: Values  # of an UNKNOWN one, why: one of `refutation`, or of the constants below
+    is_assumed: Mask  # its packets stop, and only by assumption did the due point listen when they passed
 
 
 @derived
@@ -52,7 +54,7 @@ def fates(context: Context) -> Fates:
     reason[unknown[are_to_groups(context, last[unknown])]] = GROUP
     chains = np.flatnonzero(~is_replied & (reason != GROUP))
     if is_alone:
-        return Fates(last, state, due, rank, siblings, reason)
+        return Fates(last, state, due, rank, siblings, reason, np.zeros(len(last), dtype=bool))
     if len(chains) > MAX_CHAINS:
         busiest = np.argsort(-context.flows[last[chains], schema.FLOW_PACKETS], kind="stable")[:MAX_CHAINS]
         reason[chains] = np.where(is_home[chains], NOTHING, TOO_MANY)
@@ -71,7 +73,10 @@ def fates(context: Context) -> Fates:
         stops = chains[is_due]
         state[stops], reason[stops] = STOPS, NOTHING
         due[stops], rank[stops], siblings[stops] = (values[is_due] for values in ranked)
-    return Fates(last, state, due, rank, siblings, reason)
+    assumed, stopped = np.zeros(len(last), dtype=bool), np.flatnonzero(state == STOPS)
+    if len(stopped):
+        assumed[stopped] = is_assumed(context, last[stopped], due[stopped])
+    return Fates(last, state, due, rank, siblings, reason, assumed)
 
 
 def _is_at_home(context: Context, rows: FlowRows) -> Mask:

@@ -3,8 +3,9 @@
 Absence at a point proves something only where the point listened: at that time, for that kind of packet, and without
 dropping any.
 
-Output: arrays of one entry per point. Times are ns under the reference clock. The times are those of the first and the
-last frame, so a point may have listened longer than they say.
+Output: arrays of one entry per point. Times are ns under the reference clock.
+Method: a recording says when each capture began and ended. Other captures show their first and last frame only; those
+that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from capnet.analysis.core.schema import (
     FLOW_PROTO,
     FLOW_SPORT,
     FLOW_SRC_LO,
+    FlowRows,
     Mask,
     Values,
 )
-from capnet.analysis.correlate.clocks import clocks
+from capnet.analysis.correlate.clocks import flow_spans, listening_times
 
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
@@ -36,8 +38,8 @@ MIN_FILTER_FLOWS = 3
 class Listening(NamedTuple):
     """One entry per point; `hears`: points × IP protocol numbers.
 
-    `since`, `until`: assumed from when all points that overlap in time listened; `heard_from`, `heard_to`: first and
-    last frame. `filter_port`, `filter_address`: what all of its packets have in common, -1 if nothing.
+    `since`, `until`: when it listened; `heard_from`, `heard_to`: when it certainly did, without a recording from the
+    first to the last frame. `filter_port`, `filter_address`: what all of its packets have in common, -1 if nothing.
     """
 
     since: Values
@@ -54,25 +56,23 @@ class Listening(NamedTuple):
 def listening(context: Context) -> Listening:
     """When each point listened, and for what."""
     count = max(len(context.points), 1)
-    heard_from = np.full(count, np.iinfo(np.int64).max)
-    heard_to = np.full(count, np.iinfo(np.int64).min)
-    is_dropping = np.zeros(count, dtype=bool)
-    for number, point in enumerate(context.points):
-        if point.first is not None and point.last is not None:
-            heard_from[number], heard_to[number] = point.first, point.last
-        is_dropping[number] = bool(point.dropped)
-    point_clocks = clocks(context)
-    heard = heard_to >= heard_from
-    clock = point_clocks.of_point[:count][heard]
-    heard_from[heard] = point_clocks.correct_times(heard_from[heard], clock)
-    heard_to[heard] = point_clocks.correct_times(heard_to[heard], clock)
+    heard_from, heard_to, is_recorded = listening_times(context)
     since, until = _together(heard_from, heard_to)
+    since, until = np.where(is_recorded, heard_from, since), np.where(is_recorded, heard_to, until)
+    is_dropping = np.array([bool(point.dropped) for point in context.points] or [False])
     flows = context.flows
     hears = np.zeros((count, PROTOCOLS), dtype=bool)
     in_range = (flows[:, FLOW_PROTO] >= 0) & (flows[:, FLOW_PROTO] < PROTOCOLS)
     hears[flows[in_range, FLOW_POINT], flows[in_range, FLOW_PROTO]] = True
     filters = np.array([_common(context, point) for point in range(count)], dtype=np.int64)
     return Listening(since, until, heard_from, heard_to, is_dropping, hears, filters[:, 0], filters[:, 1])
+
+
+def is_assumed(context: Context, rows: FlowRows, points: Values) -> Mask:
+    """For each flow row and a point: is it only assumed that the point listened when these packets passed?"""
+    first, last = flow_spans(context)
+    times = listening(context)
+    return (first[rows] > times.heard_to[points]) | (last[rows] < times.heard_from[points])
 
 
 def _together(first: Values, last: Values) -> tuple[Values, Values]:

@@ -3,7 +3,8 @@
 Looks at: flows that nobody answers and that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
 destination's packets came from there.
-Says: how many packets of whom stop, to which destination, between which two points, and what did pass.
+Says: how many packets of whom stop, to which destination, between which two points, and what did pass. A warning where
+it is only assumed that the next point listened then: no recording says so, and it heard nothing before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
 Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
 Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of
@@ -89,6 +90,7 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
     server = destination(flow) if ports(flow)[1] is None else f"{destination(flow)}:{ports(flow)[1]}"
     sources = _addresses(source(flows[row]) for row in rows.tolist())
     is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank == HOME)
+    is_certain &= not outcome.is_assumed[numbers].all()
     return Finding(
         NAME,
         "error" if is_certain else "warning",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from operator import itemgetter
@@ -86,16 +87,20 @@ def _blocks(captures: Sequence[CaptureProcess], topology: Topology, snaplen: int
             snaplen=snaplen,
         )
     yield pcapng.names(address_names(topology), mac_names(topology))
-    for time, number, wirelen, data in sorted(_packets(captures), key=itemgetter(0)):  # stable: ties keep their order
+    packets = sorted(_packets(captures), key=itemgetter(0))  # stable: ties keep their order
+    delivered = Counter(number for _, number, _, _ in packets)
+    for time, number, wirelen, data in packets:
         yield pcapng.packet(number, time, data, wire_length=wirelen)
     for number, capture in enumerate(captures):
         yield pcapng.statistics(
             number,
-            capture.ended_ns,
+            capture.ended_ns or (packets[-1][0] if packets else 0),
             start_ns=capture.started_ns,
             end_ns=capture.ended_ns,
             received=capture.received,
+            interface_dropped=capture.interface_dropped,
             kernel_dropped=capture.dropped,
+            delivered=delivered[number],
         )
 
 

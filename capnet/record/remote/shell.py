@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,16 @@ class Shell:
                 complaint += f"; {_BE_ROOT}"
             raise EnvironmentLacks(f"{shlex.join(command)}: {complaint}")
         return done.stdout
+
+    def clock_ns(self) -> int | None:
+        """The time of the shell's machine, in ns since 1970; None if its `date` knows no nanoseconds.
+
+        Raises EnvironmentLacks.
+        """
+        if not self.ssh:
+            return time.time_ns()
+        digits = self.run(["date", "+%s%N"]).strip()
+        return int(digits) if digits.isdecimal() and len(digits) > 18 else None
 
     def start(
         self, command: Sequence[str], *, netns: str, stdout: IO[bytes] | int, stderr: IO[bytes] | int

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +24,11 @@ class CaptureProcess:
     path: Path
     messages: Path
     process: subprocess.Popen[bytes]
-    started_ns: int
-    ended_ns: int = 0
+    started_ns: int | None = None  # by the clock of its machine: it has listened since then, or earlier
+    ended_ns: int | None = None  # it listened until then, or longer
     received: int | None = None
     dropped: int | None = None
+    interface_dropped: int | None = None
 
     @classmethod
     def start(cls, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int) -> CaptureProcess:
@@ -38,7 +38,7 @@ class CaptureProcess:
             process = point.shell.start(
                 program.command(point, snaplen), netns=point.netns, stdout=stdout, stderr=stderr
             )
-        return cls(point, program, path, messages, process, started_ns=time.time_ns())
+        return cls(point, program, path, messages, process)
 
     def is_listening(self) -> bool:
         """Whether it captures already. EnvironmentLacks with the program's own words if it ended instead."""
@@ -59,9 +59,9 @@ class CaptureProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.ended_ns = time.time_ns()
         if counts := re.search(self.program.counts, self._messages()):
             self.received, self.dropped = int(counts["received"]), int(counts["dropped"])
+            self.interface_dropped = int(counts["interface_dropped"]) if counts["interface_dropped"] else None
 
     def size(self) -> int:
         """Bytes in its file."""

@@ -17,7 +17,7 @@ class Program:
     name: str
     options: tuple[str, ...]
     listens: str  # when it has begun to capture
-    counts: str  # when it ends; with groups `received` and `dropped`
+    counts: str  # when it ends; with groups `received`, `dropped`, and `interface_dropped` if it says that
 
     def command(self, point: CapturePoint, snaplen: int) -> list[str]:
         """The words that capture at the point and write to standard output."""
@@ -34,13 +34,15 @@ PROGRAMS = (
         "dumpcap",
         ("-q",),
         listens=r"^File: ",
-        counts=r"received/dropped on interface .*: (?P<received>\d+)/(?P<dropped>\d+)",
+        counts=r"received/dropped on interface .*: (?P<received>\d+)/(?P<dropped>\d+)"
+        r"(?: \(.*ps_ifdrop:(?P<interface_dropped>\d+)\))?",
     ),
     Program(
         "tcpdump",
         ("-n", "-U", "--immediate-mode", "--time-stamp-precision=nano"),
         listens=r"listening on ",
-        counts=r"(?P<received>\d+) packets? captured[\s\S]*?(?P<dropped>\d+) packets? dropped by kernel",
+        counts=r"(?P<received>\d+) packets? received by filter\s+(?P<dropped>\d+) packets? dropped by kernel"
+        r"(?:\s+(?P<interface_dropped>\d+) packets? dropped by interface)?",
     ),
 )
 

@@ -43,9 +43,11 @@ def listening(
                 programs[point.shell] = find_program(point.shell)
             captures.append(CaptureProcess.start(point, programs[point.shell], folder, number, snaplen))
         _until_all_listen(captures)
+        _note_start(captures)
         yield captures
         _until_quiet(captures)
     finally:
+        _note_end(captures)
         for capture in captures:
             capture.request_stop()
         for capture in captures:
@@ -66,6 +68,25 @@ def _until_all_listen(captures: Sequence[CaptureProcess]) -> None:
                 f"{capture.last_words()}"
             )
         time.sleep(0.02)  # programs say it in a file, which can only be polled
+
+
+def _note_start(captures: Sequence[CaptureProcess]) -> None:
+    """All listen by now: note the time by the clock of each machine, which is the clock of its packets."""
+    now = {shell: shell.clock_ns() for shell in {capture.point.shell for capture in captures}}
+    for capture in captures:
+        capture.started_ns = now[capture.point.shell]
+
+
+def _note_end(captures: Sequence[CaptureProcess]) -> None:
+    """All still listen: note the time, as above. A machine that cannot be asked has not said when it stopped."""
+    now: dict[Shell, int | None] = {}
+    for capture in captures:
+        shell = capture.point.shell
+        if capture.started_ns is not None and shell not in now:
+            now[shell] = None
+            with contextlib.suppress(EnvironmentLacks):
+                now[shell] = shell.clock_ns()
+        capture.ended_ns = now.get(shell)
 
 
 def _until_quiet(captures: Sequence[CaptureProcess]) -> None:

@@ -37,7 +37,7 @@ SIMPLE_PACKET_HEADER = 12
 OPT_END, OPT_COMMENT = 0, 1
 EPB_FLAGS, EPB_DROPCOUNT, EPB_PACKETID, EPB_QUEUE = 2, 4, 5, 6
 IF_NAME, IF_DESCRIPTION, IF_MACADDR, IF_TSRESOL, IF_FILTER, IF_OS, IF_TSOFFSET = 2, 3, 6, 9, 11, 12, 14
-ISB_STARTTIME, ISB_ENDTIME, ISB_IFRECV, ISB_IFDROP, ISB_OSDROP = 2, 3, 4, 5, 7
+ISB_STARTTIME, ISB_ENDTIME, ISB_IFRECV, ISB_IFDROP, ISB_OSDROP, ISB_USRDELIV = 2, 3, 4, 5, 7, 8
 # Record types of a name resolution block.
 NRB_END, NRB_IPV4, NRB_IPV6, NRB_EUI48 = 0, 1, 2, 3
 _ADDRESS_SIZES = {NRB_IPV4: 4, NRB_IPV6: 16, NRB_EUI48: 6}
@@ -47,6 +47,7 @@ MAX_NAMED_ADDRESSES = 1 << 16
 MAX_NAMES_PER_ADDRESS = 64
 MAX_NAME_RECORDS = 1 << 18  # records and blocks of names that are parsed, also repeated ones
 
+MICROSECONDS = 6  # if_tsresol: 10^-6 s, where a file says nothing
 MAX_TSOFFSET = 1 << 40  # seconds, some 35,000 years: sums with it stay within 64 bits
 
 
@@ -60,7 +61,7 @@ class InterfaceBlock:
     description: str | None = None
     mac: str | None = None
     filter: str | None = None
-    resolution: int = 6
+    resolution: int = MICROSECONDS
     offset: int = 0
 
 

@@ -18,6 +18,7 @@ from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
 # Every interface becomes a capture point: no capture of a network has thousands, only a file made to be slow.
 MAX_INTERFACES = 4096
 MAX_SECTIONS = 1 << 16  # sections may have no interface
+MIN_TIME_NS = 946_684_800_000_000_000  # the year 2000: there was no pcapng before
 SECTION_BODY = 24  # bytes of a section header block before its options
 MIN_SECTION = 28
 
@@ -46,11 +47,19 @@ class PcapngReader(Capture):
 
     @property
     def interfaces(self) -> list[CaptureInterface]:
-        """All interfaces so far, with what each captured so far, and dropped by its statistics so far."""
+        """All interfaces so far, with what each captured so far, and its statistics so far."""
         interfaces = super().interfaces
-        drop_counts = self.interface_table[pcapng_walk.INTERFACE_DROPPED :: pcapng_walk.INTERFACE_WIDTH].tolist()
-        for interface, drops in zip(interfaces, drop_counts, strict=True):
-            interface.dropped = None if drops < 0 else drops
+        rows = self.interface_table.reshape(-1, pcapng_walk.INTERFACE_WIDTH).tolist()
+        for interface, row in zip(interfaces, rows, strict=True):
+            units = row[pcapng_walk.INTERFACE_RESOLUTION], row[pcapng_walk.INTERFACE_OFFSET]
+            interface.started = _statistics_time(row[pcapng_walk.INTERFACE_STARTED], *units)
+            interface.ended = _statistics_time(row[pcapng_walk.INTERFACE_ENDED], *units)
+            interface.dropped, interface.received, interface.delivered = (
+                None if row[column] < 0 else row[column]
+                for column in (
+                    pcapng_walk.INTERFACE_DROPPED, pcapng_walk.INTERFACE_RECEIVED, pcapng_walk.INTERFACE_DELIVERED,
+                )
+            )  # fmt: skip
         return interfaces
 
     # -- packets -----------------------------------------------------------------------------
@@ -155,7 +164,9 @@ class PcapngReader(Capture):
             if len(block) < 24:
                 raise ValueError("interface statistics block shorter than 24 bytes")
             interfaces = len(self._interfaces)
-            pcapng_walk.count_drops(block, 0, len(block), int(self.big), self.interface_table, self._first, interfaces)
+            pcapng_walk.keep_statistics(
+                block, 0, len(block), int(self.big), self.interface_table, self._first, interfaces
+            )
             return 20
         if kind == pcapng.NAME_RESOLUTION:
             return self._keep_names(block)
@@ -164,7 +175,10 @@ class PcapngReader(Capture):
         return len(block) - 4
 
     def _keep_interface(self, block: pcapng.InterfaceBlock) -> None:
-        row = [block.linktype, block.snaplen, block.resolution, block.offset, len(self._interfaces), -1]
+        row = [-1] * pcapng_walk.INTERFACE_WIDTH
+        row[: pcapng_walk.INTERFACE_DROPPED] = (
+            block.linktype, block.snaplen, block.resolution, block.offset, len(self._interfaces),
+        )  # fmt: skip
         self.interface_table = np.concatenate([self.interface_table, np.array(row, dtype=np.int64)])
         self._add_interface(CaptureInterface(block.linktype, block.snaplen, block.name, block.description, block.mac))
 
@@ -195,3 +209,18 @@ class PcapngReader(Capture):
 
     def _order(self) -> Literal["big", "little"]:
         return "big" if self.big else "little"
+
+
+def _statistics_time(units: int, resolution: int, offset: int) -> int | None:
+    """ns since 1970 of a time in interface statistics; None if `units` is below 0.
+
+    The draft wants the units of the interface. dumpcap and tshark 4 count microseconds whatever these are: in
+    nanoseconds that is January 1970, when nobody captured.
+    """
+    if units < 0:
+        return None
+    time_ns = pcapng_walk.nanoseconds(units >> 32, units & 0xFFFFFFFF, resolution, offset)
+    if 0 < time_ns < MIN_TIME_NS:
+        microseconds = pcapng_walk.nanoseconds(units >> 32, units & 0xFFFFFFFF, pcapng.MICROSECONDS, offset)
+        return microseconds if microseconds >= MIN_TIME_NS else time_ns
+    return time_ns

@@ -1,6 +1,6 @@
 """The kernel that indexes the packets of a pcapng file.
 
-It also takes in the other blocks that a file may hold in any number: drop counts, and blocks that are passed over.
+It also takes in the other blocks that a file may hold in any number: statistics, and blocks that are passed over.
 `pcapng_reader` owns the interface table and parses the blocks at which the kernel stops.
 """
 
@@ -10,7 +10,7 @@ from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.jit.kernel import kernel
 from capnet.wire.formats import pcapng, record
-from capnet.wire.octets import u16, u32
+from capnet.wire.octets import MAX_CLAMPED, clamped, u16, u32
 
 # Columns of the interface table.
 INTERFACE_LINKTYPE = 0
@@ -19,9 +19,12 @@ INTERFACE_RESOLUTION = 2  # if_tsresol; k: units of 10**-k s; 128 + k: units of 
 INTERFACE_OFFSET = 3  # if_tsoffset, seconds to add
 INTERFACE_POINT = 4
 INTERFACE_DROPPED = 5  # packets, by its last statistics block with a drop count; -1 without one
-INTERFACE_WIDTH = 6
+INTERFACE_STARTED = 6  # in units of the file; -1 if no statistics block says it, as of the next three
+INTERFACE_ENDED = 7
+INTERFACE_RECEIVED = 8  # packets
+INTERFACE_DELIVERED = 9  # packets that the capture program was handed
+INTERFACE_WIDTH = 10
 
-MAX_DROPPED = (1 << 62) - 1  # so that sums of drop counts stay within 64 bits
 MAX_HIGH = 0x7FFFFFFF  # upper half of a timestamp: beyond 2**63 units it is clamped
 
 # Which blocks a walk passes over: a sum.
@@ -74,7 +77,7 @@ def walk(
             if kind == pcapng.INTERFACE_STATISTICS:
                 if cut < 0 and not ends_well(buf, pos + 20, pos + length - 4, big):
                     cut = pos
-                count_drops(buf, pos, length, big, interfaces, base, count)
+                keep_statistics(buf, pos, length, big, interfaces, base, count)
             elif is_numbered(kind):
                 number += 1
             pos += length
@@ -241,31 +244,36 @@ def ends_well(buf: ByteArray, at: int, end: int, big: int) -> bool:
 
 
 @inline
-def dropped(buf: ByteArray, at: int, end: int, big: int) -> int:
-    """Packets dropped by the interface and the operating system, by the options of a statistics block; -1: not said."""
-    total = -1
+def keep_statistics(
+    buf: ByteArray, pos: int, length: int, big: int, interfaces: Int64Array, base: int, count: int
+) -> None:
+    """Keep what an interface statistics block says. Ignored: what it does not say, and blocks of no known interface."""
+    interface, drops, at, end = base + u32(buf, pos + 8, big), -1, pos + 20, pos + length - 4
+    if interface >= count:
+        return
+    row = interface * INTERFACE_WIDTH
     while at + 4 <= end:
         code = u16(buf, at, big)
-        length = u16(buf, at + 2, big)
+        size = u16(buf, at + 2, big)
         at += 4
-        if code == pcapng.OPT_END or at + length > end:
+        if code == pcapng.OPT_END or at + size > end:
             break
-        if (code == pcapng.ISB_IFDROP or code == pcapng.ISB_OSDROP) and length == 8:
+        if size == 8:
             first, second = u32(buf, at, big), u32(buf, at + 4, big)
-            high, low = (first, second) if big else (second, first)
-            drops = MAX_DROPPED if high >= 1 << 30 else (high << 32) + low
-            total = min(max(total, 0) + drops, MAX_DROPPED)
-        at += (length + 3) & ~3
-    return total
-
-
-@inline
-def count_drops(buf: ByteArray, pos: int, length: int, big: int, interfaces: Int64Array, base: int, count: int) -> None:
-    """Keep the drop counts of an interface statistics block. Ignored: blocks without any, or of no known interface."""
-    interface = base + u32(buf, pos + 8, big)
-    drops = dropped(buf, pos + 20, pos + length - 4, big)
-    if interface < count and drops >= 0:
-        interfaces[interface * INTERFACE_WIDTH + INTERFACE_DROPPED] = drops
+            value = clamped(first, second) if big else clamped(second, first)
+            if code == pcapng.ISB_STARTTIME:  # two words, the upper one first in either byte order
+                interfaces[row + INTERFACE_STARTED] = clamped(first, second)
+            elif code == pcapng.ISB_ENDTIME:
+                interfaces[row + INTERFACE_ENDED] = clamped(first, second)
+            elif code == pcapng.ISB_IFRECV:
+                interfaces[row + INTERFACE_RECEIVED] = value
+            elif code == pcapng.ISB_USRDELIV:
+                interfaces[row + INTERFACE_DELIVERED] = value
+            elif code == pcapng.ISB_IFDROP or code == pcapng.ISB_OSDROP:
+                drops = min(max(drops, 0) + value, MAX_CLAMPED)
+        at += (size + 3) & ~3
+    if drops >= 0:
+        interfaces[row + INTERFACE_DROPPED] = drops
 
 
 @inline

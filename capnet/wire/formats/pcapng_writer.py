@@ -124,11 +124,13 @@ def statistics(
     received: int | None = None,
     interface_dropped: int | None = None,
     kernel_dropped: int | None = None,
+    delivered: int | None = None,
 ) -> bytes:
     """Interface Statistics Block (section 4.6), written at `time_ns`.
 
-    `received` counts packets that passed the capture filter. `kernel_dropped` counts those of them that found no room
-    in the buffer, `interface_dropped` packets that the interface itself lost.
+    The capture listened from `start_ns` to `end_ns`. `received` counts packets that passed the capture filter.
+    `kernel_dropped` counts those of them that found no room in the buffer, `interface_dropped` packets that the
+    interface itself lost, `delivered` those that the capture program was handed.
     """
     return _block(
         pcapng.INTERFACE_STATISTICS,
@@ -138,6 +140,7 @@ def statistics(
         _counter(pcapng.ISB_IFRECV, received),
         _counter(pcapng.ISB_IFDROP, interface_dropped),
         _counter(pcapng.ISB_OSDROP, kernel_dropped),
+        _counter(pcapng.ISB_USRDELIV, delivered),
     )
 
 

@@ -53,6 +53,10 @@ class CaptureInterface:
     description: str | None = None
     mac: str | None = None
     dropped: int | None = None
+    received: int | None = None  # packets, by the capture's own statistics
+    delivered: int | None = None  # of those, packets that it was handed
+    started: int | None = None  # ns, when the capture began and ended
+    ended: int | None = None
     packets: int = 0
     bytes: int = 0  # on the wire
     first: int | None = None  # ns

@@ -18,7 +18,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Flow, Input, Na
 
 Document: TypeAlias = dict[str, Any]
 
-_TIMES = ("first", "last", "time")
+_TIMES = ("first", "last", "started", "ended", "time")
 _PORTLESS = ("icmp", "icmpv6")  # told apart by the echo identifier instead
 
 

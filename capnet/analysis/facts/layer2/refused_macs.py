@@ -94,6 +94,8 @@ def _refused_out(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: 
         is_sent = (table[:, schema.STATION_POINT] == other) & (table[:, schema.STATION_MAC] == mac)
         if other == card or is_sent.any() or not _is_listening(context, other, asked):
             continue
+        if _may_be_child(context, other, card):
+            continue
         for own_mac, at_points in by_mac.items():
             heard = {of.target for of in at_points.get(other, ()) if of.replies}
             heard &= {of.target for of in at_points.get(card, ()) if of.replies}
@@ -164,6 +166,14 @@ def _is_one_host(context: Context, mac: int, own: int, card: int, by_mac: dict[i
     hosts = {host_of(context.points[point].name) for point in (own, card)}
     delays = _delays(context, by_mac[mac], own, card)
     return len(hosts) == 1 or (bool(delays) and min(delays) >= 0 and max(delays) <= MAX_HAND_OVER_NS)
+
+
+def _may_be_child(context: Context, point: int, card: int) -> bool:
+    """May a point be behind the card? The kernel keeps what a host sends away from macvlan children of its own card."""
+    host = host_of(context.points[card].name)
+    return context.points[point].role == "container" or (
+        host is not None and host == host_of(context.points[point].name)
+    )
 
 
 def _is_listening(context: Context, point: int, asked: list[Exchange]) -> bool:

@@ -1,0 +1,92 @@
+"""When points listened: as their recording says, else as their frames show, which is less certain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from capnet.analysis.core.contract.report import Report
+from capnet.analysis.engine import analyze, study
+from capnet.analysis.fate.listening import listening
+from capnet.wire.formats.pcapng_writer import statistics
+from tests.stories import START_NS, Network, udp
+from tests.story_reports import A, B
+
+SECOND = 1_000_000_000
+
+
+def two_points(folder: Path, *blocks: bytes, packets: int = 5, late: int = 0) -> Path:
+    """Datagrams from A to B at both cards; `late` ones, seconds afterwards, at the first card only."""
+    net = Network(["A/ens33", "B/ens33"])
+    for number in range(packets):
+        packet = udp(f"{A}:{5000 + number % 4} > {B}:7000", b"%d" % number, ident=number + 1)
+        net.pass_by(("A/ens33", packet), ("B/ens33", packet))
+    net.now = 3e6
+    for number in range(late):
+        net.pass_by(("A/ens33", udp(f"{A}:5009 > {B}:7000", b"late %d" % number, ident=900 + number)))
+    (path,) = net.write(folder)
+    with path.open("ab") as file:
+        file.write(b"".join(blocks))
+    return path
+
+
+def recorded(point: int, since: float, until: float, **counts: int) -> bytes:
+    """Statistics of a capture that began and ended so many seconds after the story's beginning."""
+    start, end = (START_NS + round(time * SECOND) for time in (since, until))
+    return statistics(point, end, start_ns=start, end_ns=end, **counts)
+
+
+def times(path: Path) -> list[tuple[float, float]]:
+    """When each point listened, in seconds after the story's beginning."""
+    heard = listening(study([path]).context)
+    spans = zip(heard.since.tolist(), heard.until.tolist(), strict=True)
+    return [((since - START_NS) / SECOND, (until - START_NS) / SECOND) for since, until in spans]
+
+
+def levels(report: Report) -> list[str]:
+    return [finding.level for finding in report.findings if finding.name == "stops-between"]
+
+
+def test_recorded_times_are_when_points_listened(tmp_path: Path) -> None:
+    path = two_points(tmp_path, recorded(0, -1, 9), recorded(1, -0.5, 0.25))
+    assert times(path) == [(-1.0, 9.0), (-0.5, 0.25)]
+    point = analyze(path).to_dict()["points"][1]
+    assert (point["started"], point["ended"]) == ("2023-11-14T22:13:19.500000000Z", "2023-11-14T22:13:20.250000000Z")
+
+
+def test_frames_show_listening_without_record(tmp_path: Path) -> None:
+    """Both overlap, so both are assumed to have listened from the first frame to the last."""
+    (first, second) = times(two_points(tmp_path, late=2))
+    assert first == second and 0 < first[0] < 0.001 and 3 < first[1] < 3.1
+
+
+@pytest.mark.parametrize("counts", [{"delivered": 9}, {"received": 9}, {"received": 9, "kernel_dropped": 1}])
+def test_statistics_of_a_file_cut_down_are_not_believed(tmp_path: Path, counts: dict[str, int]) -> None:
+    """editcap keeps the statistics of all the packets that it leaves out."""
+    path = two_points(tmp_path, recorded(0, -1, 9, **counts))
+    assert analyze(path).points[0].started is None
+
+
+@pytest.mark.parametrize(("since", "until"), [(1.5, 9), (-9, -2), (2, 1)])
+def test_statistics_beside_the_frames_are_not_believed(tmp_path: Path, since: float, until: float) -> None:
+    """Frames more than a second before the beginning or behind the end; an end before the beginning."""
+    assert analyze(two_points(tmp_path, recorded(0, since, until))).points[0].ended is None
+
+
+def test_stop_behind_the_last_frame_is_a_warning(tmp_path: Path) -> None:
+    """Four flows went on to B; a fifth, three seconds later, is seen at A only. Did anybody listen at B by then?"""
+    report = analyze(two_points(tmp_path, packets=8, late=3))
+    assert levels(report) == ["warning"]
+
+
+def test_stop_where_recording_went_on_is_an_error(tmp_path: Path) -> None:
+    """The recording says that B listened until second 9."""
+    report = analyze(two_points(tmp_path, recorded(0, -1, 9), recorded(1, -1, 9), packets=8, late=3))
+    assert levels(report) == ["error"]
+
+
+def test_stop_after_recording_ended_is_silent(tmp_path: Path) -> None:
+    """The recording says that nobody listened at B any more."""
+    report = analyze(two_points(tmp_path, recorded(0, -1, 9), recorded(1, -1, 1), packets=8, late=3))
+    assert levels(report) == []
