@@ -120,7 +120,7 @@ def test_answer_that_is_only_late_is_silent(tmp_path: Path) -> None:
     assert told(net, tmp_path) == []
 
 
-def test_questions_from_two_ports_are_silent(tmp_path: Path) -> None:
+def test_questions_from_two_ports_is_silent(tmp_path: Path) -> None:
     """`single-request-reopen`: the second question has a socket of its own."""
     net = Network(["pod/eth0"])
     first, second = question("api.example.com", A, 1), question("api.example.com", AAAA, 2, port=40001)

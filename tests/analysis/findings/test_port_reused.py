@@ -65,7 +65,7 @@ def test_connection_that_is_reset_is_silent(tmp_path: Path) -> None:
     assert play(tmp_path, *once, *again) == []
 
 
-def test_keepalive_answers_are_silent(tmp_path: Path) -> None:
+def test_keepalive_answers_is_silent(tmp_path: Path) -> None:
     """ACKs with the connection's own numbers, among them a late one that crosses a repeated SYN."""
     syn = tcp(V4[0], seq=NEW, flags=SYN)
     accept = tcp(V4[1], seq=1, ack=NEW + 1, flags=SYN | ACK)

@@ -1,0 +1,78 @@
+"""dns-slow: a name server takes longer than a second for its answers.
+
+Looks at: lookups by UDP, the time from a question to its answer at the first point that shows it. A server counts if at
+least three of its answers, for different questions, took longer than 1 s. Where a question was sent again and fewer
+answers came, one was lost, and the time counts from the last question.
+Says: how many answers of which server were slow, and how slow.
+Wrong when: the network between this point and the server is slow, not the server.
+Fix: look at the servers that it asks in turn, and cache nearer to the client.
+Verify: `dig @SERVER NAME` on the server's own host: its query time is without the network.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the lab's name servers answer at once
+WITNESS = "pcaps/bridge-user-defined.pcapng"  # answers within milliseconds
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{server} took more than 1 s for {slow} of {answers:answer} to {clients}: {median} s in the middle, {worst} s "
+    "at worst",
+    zh="",
+)
+FIX = Text(
+    en="look at the servers that {server} asks in turn (its forwarders), and cache names nearer to the clients "
+    "(dnsmasq, node-local DNS)",
+    zh="",
+)
+
+MIN_SLOW_NS = 1_000_000_000  # resolvers wait 1 s (options timeout:1) to 5 s, then they ask again
+MIN_ANSWERS = 3  # slow ones: a name that is not cached takes its time once
+
+
+def diagnose(context: Context) -> list[Finding]:
+    by_server: dict[str, list[DnsLookup]] = {}
+    for lookup in dns_lookups(context):
+        if lookup.is_first_hop and lookup.answers:
+            by_server.setdefault(lookup.server, []).append(lookup)
+    findings = []
+    for server, lookups in sorted(by_server.items()):
+        waits = sorted(_wait_ns(lookup) for lookup in lookups if _wait_ns(lookup) > MIN_SLOW_NS)
+        if len(waits) >= MIN_ANSWERS:
+            findings.append(_finding(context, server, lookups, waits))
+    return findings
+
+
+def _wait_ns(lookup: DnsLookup) -> int:
+    """To the first answer: from the first question if each was answered, so that none was lost, else from the last."""
+    answer = lookup.answers[0].time
+    if len(lookup.answers) >= len(lookup.asked):
+        return answer - lookup.asked[0]
+    return answer - max((time for time in lookup.asked if time <= answer), default=answer)
+
+
+def _finding(context: Context, server: str, lookups: list[DnsLookup], waits: list[int]) -> Finding:
+    slow = [lookup for lookup in lookups if _wait_ns(lookup) > MIN_SLOW_NS]
+    clients = sorted({lookup.client for lookup in slow})
+    evidence: list[Evidence] = [frame for lookup in slow for frame in lookup.evidence(context)]
+    median, worst = (round(wait / 1e9, 1) for wait in (waits[len(waits) // 2], waits[-1]))
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            server=server, slow=len(slow), answers=len(lookups), clients=several(clients), median=median, worst=worst
+        ),
+        FIX.fill(server=server),
+        {
+            "server": server, "answers": len(lookups), "slow": len(slow), "median_s": median, "worst_s": worst,
+            "clients": clients[:MAX_EVIDENCE], "names": sorted({lookup.name or "" for lookup in slow})[:MAX_EVIDENCE],
+        },
+        sorted(evidence)[:MAX_EVIDENCE],
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""dns-truncated-no-tcp: an answer is too long for UDP, and the name server is not reached by TCP.
+
+Looks at: DNS answers that are marked as truncated (RFC 1035 section 4.2.1), and connections of the same client to TCP
+port 53 of the same server afterwards: none may be accepted, and SYNs must be repeated or refused (RFC 7766 section 5).
+Says: which names, which server, and whether it refuses or says nothing.
+Wrong when: TCP answers pass outside the capture.
+Fix: open TCP port 53 beside UDP port 53, and let the name server listen on it.
+Verify: `nsenter -t PID -n dig +tcp @SERVER NAME`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
+from capnet.wire.numbers import PORT_DNS, TCP, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # the answers of the lab's name servers fit into UDP
+WITNESS = "pcaps/bridge-user-defined.pcapng"  # short answers
+EXPLAINS = ("retransmissions",)
+
+SAYS = Text(
+    en="{server} answered {client} about {names} with a truncated answer; the client then asks by TCP port 53, "
+    "and {how}",
+    zh="",
+)
+SILENT = Text(en="{syns:SYN} get no answer", zh="")
+REFUSED = Text(en="is refused", zh="")
+FIX = Text(
+    en="open TCP port 53 to {server} beside UDP port 53 (security groups, firewalls, published ports), and let the "
+    "name server listen on it; until then `options edns0` in resolv.conf lets longer answers pass by UDP",
+    zh="",
+)
+
+MIN_RETRY_NS = 900_000_000  # a SYN is repeated after 1 s (RFC 6298): one alone may be the last frame of the capture
+
+
+class _Tries(NamedTuple):
+    """The connections of one client to TCP port 53 of one server, at the first point that shows them: flow rows."""
+
+    rows: FlowRows
+    is_accepted: bool
+    is_refused: bool
+
+
+def diagnose(context: Context) -> list[Finding]:
+    truncated: dict[tuple[str, str], list[DnsLookup]] = {}
+    for lookup in dns_lookups(context):
+        if lookup.is_first_hop and any(answer.is_truncated for answer in lookup.answers):
+            truncated.setdefault((lookup.server, lookup.client), []).append(lookup)
+    findings = []
+    for (server, client), lookups in sorted(truncated.items()):
+        since = min(answer.time for lookup in lookups for answer in lookup.answers if answer.is_truncated)
+        tries = _tries(context, server, client, since)
+        if len(tries.rows) and not tries.is_accepted and (tries.is_refused or _is_repeated(context, tries.rows)):
+            findings.append(_finding(context, server, client, lookups, tries))
+    return findings
+
+
+def _tries(context: Context, server: str, client: str, since: int) -> _Tries:
+    """`since`: of the first truncated answer, ns."""
+    flows, answers = context.flows, replies(context)
+    is_dns = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
+    is_dns &= (flows[:, schema.FLOW_SYN_TIME] > since) & (flow_links(context).before < 0)
+    rows = np.array(
+        [
+            row
+            for row in np.flatnonzero(is_dns).tolist()
+            if (destination(flows[row]), source(flows[row])) == (server, client)
+        ],
+        dtype=np.int64,
+    )
+    replied = answers[rows][answers[rows] >= 0]
+    is_accepted = bool((flows[replied, schema.FLOW_SYNACK_TIME] >= 0).any())
+    is_refused = bool((flows[replied, schema.FLOW_TCP_FLAGS] & TCP_RST != 0).any())
+    return _Tries(rows, is_accepted, is_refused)
+
+
+def _is_repeated(context: Context, rows: FlowRows) -> bool:
+    flows = context.flows[rows]
+    waits = flows[:, schema.FLOW_SYN_TIME].max() - flows[:, schema.FLOW_FIRST].min()
+    return bool(flows[:, schema.FLOW_SYNS].sum() > 1 and waits >= MIN_RETRY_NS)
+
+
+def _finding(context: Context, server: str, client: str, lookups: list[DnsLookup], tries: _Tries) -> Finding:
+    flows = context.flows
+    names = sorted({lookup.name or "a name" for lookup in lookups})
+    syns = int(flows[tries.rows, schema.FLOW_SYNS].sum())
+    how = REFUSED.fill() if tries.is_refused else SILENT.fill(syns=syns)
+    evidence = [frame for lookup in lookups for frame in lookup.evidence(context)][: MAX_EVIDENCE // 2]
+    evidence += [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in tries.rows.tolist()]
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(server=server, client=client, names=several(names), how=how),
+        FIX.fill(server=server),
+        {
+            "server": server, "client": client, "names": names[:MAX_EVIDENCE], "attempts": syns,
+            "refused": tries.is_refused,
+        },
+        sorted(evidence)[:MAX_EVIDENCE],
+    )  # fmt: skip
