@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import (
+    ARP_POINT,
     FLOW_DPORT,
     FLOW_DST_LO,
     FLOW_PACKETS,
@@ -33,6 +35,7 @@ from capnet.analysis.correlate.clocks import flow_spans, listening_times
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter
 MIN_FILTER_FLOWS = 3
+MIN_UNFILTERED_KINDS = 3  # protocols, ARP being one: `arp or icmp` is a capture filter, three kinds are traffic
 
 
 class Listening(NamedTuple):
@@ -64,6 +67,9 @@ def listening(context: Context) -> Listening:
     hears = np.zeros((count, PROTOCOLS), dtype=bool)
     in_range = (flows[:, FLOW_PROTO] >= 0) & (flows[:, FLOW_PROTO] < PROTOCOLS)
     hears[flows[in_range, FLOW_POINT], flows[in_range, FLOW_PROTO]] = True
+    kinds = hears.sum(axis=1)
+    kinds[distinct(context.arps[:, ARP_POINT])] += 1
+    hears[kinds >= MIN_UNFILTERED_KINDS] = True
     filters = np.array([_common(context, point) for point in range(count)], dtype=np.int64)
     return Listening(since, until, heard_from, heard_to, is_dropping, hears, filters[:, 0], filters[:, 1])
 
@@ -104,5 +110,7 @@ def _common(context: Context, point: int) -> tuple[int, int]:
     for source, destination in ((FLOW_SPORT, FLOW_DPORT), (FLOW_SRC_LO, FLOW_DST_LO)):
         ends = flows[rows, source], flows[rows, destination]
         shared = [int(end[0]) for end in ends if end[0] >= 0 and ((ends[0] == end[0]) | (ends[1] == end[0])).all()]
+        if source == FLOW_SPORT and (context.arps[:, ARP_POINT] == point).any():
+            shared = []  # ARP has no ports
         common.append(shared[0] if shared else -1)
     return common[0], common[1]
