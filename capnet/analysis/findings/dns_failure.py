@@ -1,8 +1,8 @@
 """dns-failure: a name was not resolved.
 
 Looks at: result codes in answers from UDP port 53 (RFC 1035 section 4.1.1); questions to a server that answers no
-question, a second or more before the capture ended. An answer counts from whichever address it comes, if it goes to the
-client's port with the id of the question.
+question, sent twice, a second or more before the capture ended; or questions that the server's host refuses by ICMP. An
+answer counts from whichever address it comes, if it goes to the client's port.
 Says: which name, and what the name server answered; or which server does not answer. Names that only a search list
 tried count with the name behind them (`dns-search-storm`).
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
@@ -23,7 +23,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, failed_answers
+from capnet.analysis.facts.icmp_errors import icmp_errors
+from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
 from capnet.wire.numbers import PORT_DNS, UDP
 
@@ -39,10 +40,14 @@ NO_SUCH_NAME_FIX = Text(
 )
 ANSWERED_FIX = Text(en="check the name server itself, and whom it asks in turn", zh="")
 SILENT = Text(en="{server} did not answer {queries:question} of {clients}", zh="")
+REFUSED = Text(
+    en="{server} has no name server: it refused {queries:question} of {clients} (ICMP port unreachable)", zh=""
+)
 SILENT_FIX = Text(en="check that the name server is up and that UDP port 53 is open both ways", zh="")
 
 _CODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
-MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a query
+MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
+MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
 MAX_NAMES = 20  # that have a finding of their own
 MAX_FRAMES_AT_POINT = 3  # of one name and code
 MAX_CLIENTS = 3  # that the sentence lists
@@ -90,8 +95,13 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
 def _silent_servers(context: Context) -> list[Finding]:
     """Servers with questions that no hop shows an answer to."""
     flows = context.flows
+    refusing = {
+        error.sender for error in icmp_errors(context) if error.is_refused_datagram and error.quoted.dport == PORT_DNS
+    }
     findings = []
     for server, rows in sorted(_unanswered_questions(context).items()):
+        if server not in refusing and not _is_repeated(context, server):
+            continue
         questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
         clients = sorted({source(flows[row]) for row in rows})
         evidence = sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
@@ -99,13 +109,21 @@ def _silent_servers(context: Context) -> list[Finding]:
             Finding(
                 NAME,
                 "warning",
-                SILENT.fill(server=server, queries=questions, clients=", ".join(clients[:MAX_CLIENTS])),
+                (REFUSED if server in refusing else SILENT).fill(
+                    server=server, queries=questions, clients=", ".join(clients[:MAX_CLIENTS])
+                ),
                 SILENT_FIX.fill(),
-                {"server": server, "questions": questions, "code": None},
+                {"server": server, "questions": questions, "code": None, "refused": server in refusing},
                 evidence[:MAX_EVIDENCE],
             )
         )
     return findings
+
+
+def _is_repeated(context: Context, server: str) -> bool:
+    """Was the server asked at two different times?"""
+    times = [time for lookup in dns_lookups(context) if lookup.server == server for time in lookup.asked]
+    return bool(times) and max(times) - min(times) >= MIN_RETRY_NS
 
 
 def _unanswered_questions(context: Context) -> dict[str, list[int]]:

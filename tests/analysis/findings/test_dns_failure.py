@@ -13,7 +13,7 @@ from scapy.packet import Raw
 from tests.analysis.findings.dns_stories import answer, question
 from tests.analysis.findings.made import CLIENT, MAC_1, MAC_2, SERVER, of_packets
 from tests.analysis.findings.reported import of_story
-from tests.stories import Network
+from tests.stories import Network, about, ping
 
 NAME = "dns-failure"
 
@@ -103,3 +103,26 @@ def test_server_that_is_silent_over_ipv6_is_told(tmp_path: Path) -> None:
         net.pass_by(("pod/eth0", asked), gap=2e6)
     (finding,) = of_story(net, tmp_path, NAME)
     assert (finding["level"], finding["facts"]["server"]) == ("warning", "fd00:96::a")
+
+
+def test_server_that_refuses_by_icmp_is_told(tmp_path: Path) -> None:
+    """Nothing listens on port 53 of the server's host (ICMP port unreachable)."""
+    net = Network(["pod/eth0"])
+    asked = question("api.example.com")
+    refusal = ping(f"{asked.dst} > {asked.src}", 0, 0, icmp=(3, 3))
+    net.pass_by(("pod/eth0", asked), gap=1000)
+    net.pass_by(("pod/eth0", about(refusal, asked)), gap=2e6)
+    net.pass_by(("pod/eth0", ping(f"{asked.dst} > {asked.src}", 1, 1)))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["refused"] is True and "no name server" in finding["says"]
+
+
+def test_single_pair_of_questions_is_silent(tmp_path: Path) -> None:
+    """A and AAAA once: their answer may have passed before the capture's filter, or be lost by chance."""
+    net = Network(["pod/eth0"])
+    for number in range(2):
+        net.pass_by(("pod/eth0", question("api.example.com", 1 + 27 * number, number + 1)))
+    net.pass_by(("pod/eth0", ping("10.1.1.1 > 10.1.1.2", 1, 1)), gap=1e6)
+    net.now += 3e6
+    net.pass_by(("pod/eth0", ping("10.1.1.1 > 10.1.1.2", 1, 2)))
+    assert of_story(net, tmp_path, NAME) == []
