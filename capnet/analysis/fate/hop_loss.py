@@ -3,6 +3,7 @@
 Input: what `correlate.loss` counted for the link: packets and octets that are missing at the later point.
 Method: if every packet was compared, the count is exact. If a sample was compared, the octets that both flows counted
 decide first, then the share of the sample that is missing.
+A point that does not record all that passes it tells nothing of loss before it (`unrecorded`).
 Limits: offload cuts TCP differently from point to point, and then packets of two points cannot be subtracted.
 """
 
@@ -13,6 +14,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_to_group
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
+from capnet.analysis.fate.unrecorded import misses_packets, most_lost
 from capnet.wire.numbers import TCP
 
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again
@@ -28,9 +30,21 @@ def lost_packets(context: Context, links: Links, link: int) -> int | None:
     before, after = context.flows[links.source[link]], context.flows[links.target[link]]
     if (missing or octets > 0) and is_to_group(before):
         return None
-    if context.sample_share == 1.0:
-        return missing
-    return _lost_of_sample(before, after, missing, octets, context.sample_share)
+    lost: int | None = missing
+    if context.sample_share < 1.0:
+        lost = _lost_of_sample(before, after, missing, octets, context.sample_share)
+    return _proven(context, links, link, lost) if lost else lost
+
+
+def _proven(context: Context, links: Links, link: int, lost: int) -> int | None:
+    """Of packets that seem lost, those that the point did not only fail to record; None if that is unknown."""
+    point = int(context.flows[links.target[link], schema.FLOW_POINT])
+    if misses_packets(context)[point] or lost <= (context.points[point].dropped or 0):
+        return None
+    most = int(most_lost(context)[links.source[link]])
+    if 0 <= most < lost:
+        return most or None
+    return lost
 
 
 def _lost_of_sample(before: FlowRow, after: FlowRow, missing: int, octets: int, sample_share: float) -> int | None:

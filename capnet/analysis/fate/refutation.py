@@ -21,6 +21,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.unrecorded import misses_packets
 from capnet.wire.addresses import MAPPED
 
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons
@@ -62,7 +63,9 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
     """Could the due point have recorded the row's packets? Not where it dropped, filtered, or was not listening."""
     flows, points = context.flows[rows], listening(context)
     first, last = flow_spans(context)
-    deaf = points.is_dropping[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
+    deaf = (
+        points.is_dropping[due] | misses_packets(context)[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
+    )
     deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
     for filters, ends in (
         (points.filter_port, [schema.FLOW_SPORT, schema.FLOW_DPORT]),

@@ -41,8 +41,10 @@ class Flow:
     port: int
     packets: int
     equal: bool  # every packet carries the same payload; only identifications tell them apart
-    lost_at: int | None  # device that loses the second packet
+    lost_at: int | None  # device that loses packet LOST
 
+
+LOST = 1  # number of the packet that a device loses
 
 devices = st.lists(
     st.sampled_from(["bridge", "router", "snat", "dnat", "tunnel"]), min_size=1, max_size=6
@@ -156,11 +158,14 @@ class Crossing(NamedTuple):
     back: bool
     forms: list[dict[str, Any]]  # in order of the way there
     counts: list[int]  # in order of the direction
-    lost_at: int | None  # device that loses packet 1
+    lost_at: int | None  # device that loses packet LOST
 
 
 def crossings(line: list[Device], traffic: list[Flow]) -> Iterator[Crossing]:
-    """Both directions of each flow, what happens to its packets, and what is lost."""
+    """Both directions of each flow, what happens to its packets, and what is lost.
+
+    A lost segment is sent again, and a lost echo request has no reply.
+    """
     for index, flow in enumerate(traffic):
         forms_ = forms(line, flow, "10.1.0.2", 40_000 + 10 * index)
         ttl = 64  # of the answers, counting down on the way back
@@ -169,9 +174,21 @@ def crossings(line: list[Device], traffic: list[Flow]) -> Iterator[Crossing]:
                 ttl -= 1
             forms_[at]["back_ttl"] = ttl
         lost_at = flow.lost_at if flow.lost_at is not None and flow.lost_at < len(line) else None
-        counts = [flow.packets - (lost_at is not None and at > lost_at) for at in range(len(forms_))]
+        is_lossy = lost_at is not None
+        sent = flow.packets + (is_lossy and flow.proto == "tcp")
+        counts = [sent - (lost_at is not None and at > lost_at) for at in range(len(forms_))]
         yield Crossing(flow, False, forms_, counts, lost_at)
-        yield Crossing(flow, True, forms_, [flow.packets] * len(forms_), None)
+        answers = flow.packets - (is_lossy and flow.proto == "icmp")
+        yield Crossing(flow, True, forms_, [answers] * len(forms_), None)
+
+
+def hops_of(names: list[str], crossing: Crossing, number: int, ident: int) -> list[tuple[str, Packet]]:
+    """Points that a packet passes, and its form there."""
+    hops = [
+        (name, packet(crossing.flow, form, number, ident, crossing.back))
+        for name, form in zip(names, crossing.forms, strict=True)
+    ]
+    return hops[::-1] if crossing.back else hops
 
 
 def send(net: Network, names: list[str], line: list[Device], traffic: list[Flow]) -> None:
@@ -182,14 +199,14 @@ def send(net: Network, names: list[str], line: list[Device], traffic: list[Flow]
         for number in range(crossing.flow.packets)
     ]
     for ident, (number, _, crossing) in enumerate(sorted(sends, key=lambda item: item[:2]), start=1):
-        hops = [
-            (name, packet(crossing.flow, form, number, ident, crossing.back))
-            for name, form in zip(names, crossing.forms, strict=True)
-        ]
-        if crossing.back:
-            hops.reverse()
-        is_lost = crossing.lost_at is not None and number == 1
+        if number == LOST and crossing.back and crossing.counts[0] < crossing.flow.packets:
+            continue  # nothing answers
+        hops = hops_of(names, crossing, number, ident)
+        is_lost = crossing.lost_at is not None and number == LOST
         net.pass_by(*(hops[: crossing.lost_at + 1] if is_lost else hops))  # type: ignore[operator]
+    for ident, crossing in enumerate(crossings(line, traffic), start=len(sends) + 1):
+        if crossing.lost_at is not None and crossing.flow.proto == "tcp":
+            net.pass_by(*hops_of(names, crossing, LOST, ident))
     # Every point goes on listening, so that absence means loss.
     for name in names:
         for moment in (-500.0, net.now + 500):

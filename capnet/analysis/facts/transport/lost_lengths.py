@@ -17,6 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.wire.numbers import TCP
 
 MAX_MTU = 9216  # bytes: larger packets are offload segments
@@ -43,7 +44,8 @@ def lost_lengths(context: Context) -> list[LostLengths]:
     for link in np.flatnonzero(links.missing >= MIN_PACKETS).tolist():
         before, after = int(links.source[link]), int(links.target[link])
         is_larger = flows[before, schema.FLOW_LARGEST_IP] > flows[after, schema.FLOW_LARGEST_IP]
-        if is_larger and _is_missing(flows, before, after):
+        is_lost = (lost_packets(context, links, link) or 0) >= MIN_PACKETS
+        if is_larger and is_lost and _is_missing(flows, before, after):
             of_flow = _lost_lengths(context, before, after)
             if of_flow:
                 lost.append(of_flow)

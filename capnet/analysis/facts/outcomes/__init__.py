@@ -1,1 +1,0 @@
-"""What became of flows, as a report has it: changes at hops, ends of paths, fates, answers. Internal."""
