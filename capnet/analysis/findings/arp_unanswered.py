@@ -16,7 +16,13 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.unanswered_neighbours import MAX_TARGETS, MIN_SCANNED, Unanswered, unanswered_by_asker
+from capnet.analysis.facts.layer2.unanswered_neighbours import (
+    MAX_TARGETS,
+    MIN_SCANNED,
+    Place,
+    Unanswered,
+    unanswered_by_asker,
+)
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -57,13 +63,13 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(context: Context, question: Unanswered) -> Finding:
     though, fix = "", FIX.fill(target=question.target)
     if question.whereabouts:
-        point, mac, is_home = question.whereabouts
+        point, mac, place = question.whereabouts
         values = {
             "point": context.points[point].name, "mac": mac_text(mac), "target": question.target,
             "asker": question.asker,
         }  # fmt: skip
-        though = (AT_HOME if is_home else BROUGHT).fill(**values)
-        fix = (FIX_FILTER if is_home else FIX_PROXY).fill(**values)
+        though = (AT_HOME if place == Place.HOME else BROUGHT).fill(**values)
+        fix = (FIX_FILTER if place == Place.HOME else FIX_PROXY).fill(**values)
     return Finding(
         NAME,
         "error" if question.whereabouts else "warning",

@@ -40,12 +40,16 @@ SAYS = Text(
     zh="",
 )
 BY = Text(en=" by {address}:{port}", zh="")
-MASQUERADE = Text(
-    en="masquerade what it sends to itself (`{tables} -t nat -A POSTROUTING -s {client} -d {client} -j MASQUERADE`); "
-    "where `sysctl net.bridge.bridge-nf-call-{tables}` is 1, also `bridge link set dev VETH hairpin on` for its port",
+FIX = Text(
+    en="`bridge link set dev VETH hairpin on` for its port of the bridge (Kubernetes: hairpinMode), as needed where "
+    "`sysctl net.bridge.bridge-nf-call-{tables}` is 1{masquerade}",
     zh="",
 )
-HAIRPIN = Text(en="`bridge link set dev VETH hairpin on` for its port of the bridge (Kubernetes: hairpinMode)", zh="")
+MASQUERADE = Text(
+    en="; masquerade what it sends to itself, unless a rule does (`{tables} -t nat -A POSTROUTING -s {client} "
+    "-d {client} -j MASQUERADE`)",
+    zh="",
+)
 
 MIN_ATTEMPTS = 2  # SYNs: one alone may get its answer after the capture
 MAX_FLOWS = 10_000
@@ -92,7 +96,9 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
             by="" if before is None else BY.fill(address=destination(before), port=ports(before)[1]),
             point=context.points[int(flow[schema.FLOW_POINT])].name,
         ),
-        HAIRPIN.fill() if is_masqueraded else MASQUERADE.fill(client=client, tables=tables),
+        FIX.fill(
+            tables=tables, masquerade="" if is_masqueraded else MASQUERADE.fill(client=client, tables=tables)
+        ),
         {
             "client": client, "port": port, "attempts": count, "masqueraded": is_masqueraded,
             "service": None if before is None else destination(before),

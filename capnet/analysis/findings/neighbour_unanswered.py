@@ -2,8 +2,8 @@
 
 Looks at: neighbor solicitations (RFC 4861; no duplicate address detection) that are repeated within 2 s and have no
 advertisement at any point, at points that would show one (`facts.layer2.unanswered_neighbours`).
-Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
-this link, which does not answer for it, or its own interface gets the questions. Else a warning.
+Says: who asked for which address, and how often. An error if the address exists: another host of this link brings its
+packets or has it on a bridge, and does not answer for it; or its own interface gets the questions. Else a warning.
 Wrong when: the capture began or ended between question and answer.
 Fix: let the host that has the address answer for it (proxy_ndp), route the prefix to that host, or let ICMPv6 pass.
 Verify: `ip -6 neigh show ADDRESS` on the asking host; `ip -6 neigh show proxy` and `ip6tables -vnL INPUT` on the other.
@@ -14,7 +14,13 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.unanswered_neighbours import MAX_TARGETS, MIN_SCANNED, Unanswered, unanswered_by_asker
+from capnet.analysis.facts.layer2.unanswered_neighbours import (
+    MAX_TARGETS,
+    MIN_SCANNED,
+    Place,
+    Unanswered,
+    unanswered_by_asker,
+)
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
@@ -24,16 +30,24 @@ WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their l
 EXPLAINS = ("no-return-route", "stops-between")
 
 SAYS = Text(en="{asker} asked for {target} {requests:time} (neighbor solicitation), nobody answered{though}", zh="")
-BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="")
-AT_HOME = Text(en=", though its own interface {point} gets the questions", zh="")
+THOUGH = {
+    Place.BROUGHT: Text(en=", though its packets come from {mac} at {point}", zh=""),
+    Place.HOME: Text(en=", though its own interface {point} gets the questions", zh=""),
+    Place.BEHIND: Text(en=", though {mac} has it at {point}", zh=""),
+}
 SEVERAL = Text(en="{asker} asked for {targets} {requests:time} (neighbor solicitation), nobody answered", zh="")
 FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
-FIX_PROXY = Text(
-    en="let the host with the MAC {mac} answer for it (`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy "
-    "{target} dev CARD`), or route the containers' prefix to that host",
-    zh="",
+_PROXY = (
+    "(`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy {target} dev CARD`), or route the containers' "
+    "prefix to that host"
 )
-FIX_FILTER = Text(en="let neighbor discovery pass at {target}: `ip6tables -vnL INPUT`, ICMPv6 types 135 and 136", zh="")
+FIX_AT = {
+    Place.BROUGHT: Text(en="let the host with the MAC {mac} answer for it " + _PROXY, zh=""),
+    Place.HOME: Text(
+        en="let neighbor discovery pass at {target}: `ip6tables -vnL INPUT`, ICMPv6 types 135 and 136", zh=""
+    ),
+    Place.BEHIND: Text(en="let the host of {point} answer for it " + _PROXY, zh=""),
+}
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -51,10 +65,9 @@ def diagnose(context: Context) -> list[Finding]:
 def _finding(context: Context, question: Unanswered) -> Finding:
     though, fix = "", FIX.fill(target=question.target)
     if question.whereabouts:
-        point, mac, is_home = question.whereabouts
+        point, mac, place = question.whereabouts
         values = {"point": context.points[point].name, "mac": mac_text(mac), "target": question.target}
-        though = (AT_HOME if is_home else BROUGHT).fill(**values)
-        fix = (FIX_FILTER if is_home else FIX_PROXY).fill(**values)
+        though, fix = (texts[place].fill(**values) for texts in (THOUGH, FIX_AT))
     return Finding(
         NAME,
         "error" if question.whereabouts else "warning",

@@ -77,12 +77,23 @@ def test_own_interface_that_gets_the_requests_is_told(tmp_path: Path) -> None:
     for number in range(3):
         net.pass_by(("B/ens33", ping(f"{B} > 192.168.111.9", 5, number, smac=CARD_B, dmac=OTHER)))
         net.pass_by(("B/ens33", ping(f"{B} > 192.168.111.8", 5, number, smac=CARD_B, dmac="02:00:c0:a8:6f:08")))
-        for point in net.points:
-            net.at(net.now, point, arp(1, CARD_A, A, B))
+        net.pass_by(*((point, arp(1, CARD_A, A, B)) for point in net.points), delay=60)
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
     assert finding["level"] == "error"
     assert finding["says"].endswith("nobody answered, though its own interface B/ens33 gets the requests")
+
+
+def test_child_that_asks_for_its_own_host_is_told(tmp_path: Path) -> None:
+    """The host's interface shows the requests of its macvlan child as they leave: no filter drops them."""
+    net = Network(["B/m1/eth0", "B/ens33"])
+    for number in range(3):
+        net.pass_by(("B/ens33", ping(f"{B} > 192.168.111.9", 5, number, smac=CARD_B, dmac=OTHER)))
+        net.pass_by(("B/ens33", ping(f"{B} > 192.168.111.8", 5, number, smac=CARD_B, dmac="02:00:c0:a8:6f:08")))
+        net.pass_by(*((point, arp(1, "02:42:c0:a8:6f:0a", "192.168.111.10", B)) for point in net.points))
+        net.now += 1e6
+    (finding,) = of_story(net, tmp_path, "arp-unanswered")
+    assert finding["level"] == "warning" and finding["says"].endswith("nobody answered")
 
 
 def test_bystander_of_the_requests_is_silent(tmp_path: Path) -> None:

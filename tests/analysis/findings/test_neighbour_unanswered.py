@@ -53,6 +53,22 @@ def test_container_behind_a_host_that_is_no_proxy_is_told(tmp_path: Path, points
     assert "proxy_ndp" in finding["fix"]
 
 
+def test_container_that_a_bridge_of_a_host_has_is_told(tmp_path: Path) -> None:
+    """B wants to reach it first, and gets no answer; its own host does, on its bridge."""
+    net = Network(["A/docker0", "A/ens33", "B/ens33"])
+    container_mac, bridge_mac = "02:42:ac:11:00:02", "02:42:9c:1d:00:80"
+    net.at(0, "A/docker0", solicit(bridge_mac, "2001:db8::ff:1", CONTAINER))
+    net.at(50, "A/docker0", advertise(container_mac, CONTAINER, "2001:db8::ff:1", to=bridge_mac))
+    talk = echo(HOST_A, HOST_B, 1, smac=CARD_A, dmac=CARD_B)
+    net.pass_by(("A/ens33", talk), ("B/ens33", talk))
+    for _ in range(4):
+        net.pass_by(*((point, solicit(CARD_B, HOST_B, CONTAINER)) for point in ("B/ens33", "A/ens33")))
+        net.now += 1e6
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "error"
+    assert finding["says"].endswith(f"nobody answered, though {container_mac} has it at A/docker0")
+
+
 def test_own_interface_that_gets_the_questions_is_told(tmp_path: Path) -> None:
     """A filter of A drops ICMPv6, and with it neighbor discovery; A itself asks two other hosts."""
     net = Network(["A/ens33", "B/ens33"])

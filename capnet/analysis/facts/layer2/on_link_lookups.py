@@ -25,6 +25,7 @@ from capnet.wire.addresses import address_value
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
 MIN_PACKETS = 2
 MAX_LOOKUPS = 1000
+CONTAINER_ROLES = ("bridge", "veth", "container")
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
 
@@ -109,9 +110,6 @@ def _comes_elsewhere(context: Context, row: int, exchange: Exchange) -> bool:
     return bool(is_other and exchange.asker_mac not in (flow[schema.FLOW_DMAC], flow[schema.FLOW_SMAC]))
 
 
-_CONTAINER_ROLES = ("bridge", "veth", "container")
-
-
 def is_missing_proxy(context: Context, lookup: Lookup) -> bool:
     """Is the address behind a host of this very link, which does not answer for it, or else on another network?
 
@@ -119,7 +117,7 @@ def is_missing_proxy(context: Context, lookup: Lookup) -> bool:
     another network has the same one; with IPv4 it is the other way round.
     """
     exchange = lookup.exchange
-    if not lookup.is_on_one_link or context.points[exchange.point].role in _CONTAINER_ROLES:
+    if not lookup.is_on_one_link or context.points[exchange.point].role in CONTAINER_ROLES:
         return False
     shows_it = any(of.point != exchange.point and exchange.target in _speakers_of(of) for of in neighbours(context))
     return shows_it or exchange.kind == "nd"

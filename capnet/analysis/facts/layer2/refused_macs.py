@@ -14,21 +14,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-import numpy as np
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.bystanders import is_alone, unicast_frames
 from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
+from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays, reference_time
 from capnet.analysis.fate.listening import listening
 
 MIN_FRAMES = 2  # a single frame may be lost by chance
-MIN_SHARE_OF_DELAY = 0.5  # of the shortest delay between two cards: a frame of a third station reaches both at once
-MAX_HAND_OVER_NS = 50_000  # a kernel hands a frame from a child to its parent in microseconds, a wire needs more
+MIN_SHARE_OF_DELAY = 0.9  # of the shortest delay between two cards: a frame of a third station reaches both at once
+MIN_SHARE_OF_DELAY_FROM_CHILD = 0.5  # where the child's own interface shows that it is near to its card
 IN, OUT, UNKNOWN = "in", "out", "unknown"  # which way the port refuses
 
 
@@ -54,13 +52,14 @@ def refused_macs(context: Context) -> list[RefusedMac]:
     for of in neighbours(context):
         if not of.via and of.asker_mac > 0 and of.requests > of.unicast_requests and not of.is_probe:
             by_mac.setdefault(of.asker_mac, {}).setdefault(of.point, []).append(of)
-    refused = []
+    refused: list[RefusedMac] = []
     for mac, at_points in sorted(by_mac.items()):
         cards = [point for point, asked in at_points.items() if _is_unheard(context, mac, point, asked)]
         for way in (_refused_in, _refused_out, _refused_somewhere):
             found = next(filter(None, (way(context, by_mac, mac, card) for card in cards)), None)
             if found:
-                refused.append(found)
+                asked = [of for exchanges in at_points.values() for of in exchanges]
+                refused.append(found._replace(exchanges=[*found.exchanges, *asked]))
                 break
     return refused
 
@@ -111,7 +110,11 @@ def _refused_somewhere(context: Context, by_mac: dict[int, _AtPoint], mac: int, 
     """Nothing beyond the card was captured: a target answers the card's host there, and never the MAC behind it."""
     for own, asked in by_mac[mac].items():
         is_own = context.points[own].role == "container" or is_alone(context, own, mac)
-        if own == card or not is_own or not _is_one_host(context, mac, own, card, by_mac):
+        if (
+            own == card
+            or not is_own
+            or not are_on_one_host(context, own, card, _delays(context, by_mac[mac], own, card))
+        ):
             continue
         for own_mac, at_points in by_mac.items():
             heard = {of.target for of in at_points.get(card, ()) if of.replies}
@@ -138,34 +141,18 @@ def _is_behind(context: Context, by_mac: dict[int, _AtPoint], card: int, other: 
     delays += [delay for of in by_mac if of != mac for delay in _delays(context, by_mac[of], card, other)]
     shortest = min((delay for delay in delays if delay > 0), default=0)
     own_delays = _delays(context, by_mac[mac], card, other)
-    return bool(shortest and own_delays and min(own_delays) >= MIN_SHARE_OF_DELAY * shortest)
+    is_near = any(
+        context.points[own].role == "container"
+        and are_on_one_host(context, own, card, _delays(context, by_mac[mac], own, card))
+        for own in by_mac[mac]
+        if own not in (card, other)
+    )
+    share = MIN_SHARE_OF_DELAY_FROM_CHILD if is_near else MIN_SHARE_OF_DELAY
+    return bool(shortest and own_delays and min(own_delays) >= share * shortest)
 
 
 def _delays(context: Context, at_points: _AtPoint, first: int, second: int) -> list[int]:
-    """Times that questions take from one point to another one, of which both show as many (ns)."""
-    asked = {(of.kind, of.asker, of.target): of for of in at_points.get(first, ())}
-    delays = []
-    for of in at_points.get(second, ()):
-        before = asked.get((of.kind, of.asker, of.target))
-        if before and before.requests == of.requests:
-            delays += [
-                _time(context, second, of.first_request) - _time(context, first, before.first_request),
-                _time(context, second, of.last_request) - _time(context, first, before.last_request),
-            ]
-    return delays
-
-
-def _time(context: Context, point: int, time_ns: int) -> int:
-    """A time of a point by the reference clock."""
-    every = clocks(context)
-    return int(every.correct_times(np.array([time_ns]), every.of_point[[point]])[0])
-
-
-def _is_one_host(context: Context, mac: int, own: int, card: int, by_mac: dict[int, _AtPoint]) -> bool:
-    """Is a MAC's own interface on the host of a card? By name, or as its questions need no time between them."""
-    hosts = {host_of(context.points[point].name) for point in (own, card)}
-    delays = _delays(context, by_mac[mac], own, card)
-    return len(hosts) == 1 or (bool(delays) and min(delays) >= 0 and max(delays) <= MAX_HAND_OVER_NS)
+    return question_delays(context, at_points.get(first, ()), at_points.get(second, ()))
 
 
 def _may_be_child(context: Context, point: int, card: int) -> bool:
@@ -179,6 +166,6 @@ def _may_be_child(context: Context, point: int, card: int) -> bool:
 def _is_listening(context: Context, point: int, asked: list[Exchange]) -> bool:
     """Did a point record, without dropping, while these questions were asked?"""
     heard = listening(context)
-    first = min(_time(context, of.point, of.first_request) for of in asked)
-    last = max(_time(context, of.point, of.last_request) for of in asked)
+    first = min(reference_time(context, of.point, of.first_request) for of in asked)
+    last = max(reference_time(context, of.point, of.last_request) for of in asked)
     return bool(heard.heard_from[point] <= first and last <= heard.heard_to[point] and not heard.is_dropping[point])

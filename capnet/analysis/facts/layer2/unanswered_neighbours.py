@@ -7,6 +7,7 @@ Limits: probes and announcements expect none (RFC 5227).
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import NamedTuple
 
 from capnet.analysis.core import schema
@@ -18,7 +19,8 @@ from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.bystanders import shows_answers
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
 from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.on_link_lookups import Lookup, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.layer2.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
 
@@ -27,15 +29,20 @@ MAX_TARGETS = 3  # of one asker that are told one by one
 MIN_SCANNED = 20  # addresses: a host that asks for so many looks for whoever is there
 
 
-class Whereabouts(NamedTuple):
-    """Where the address is that does not answer: its packets come from this MAC at this point, or it is at home there.
+class Place(Enum):
+    """What a point shows of an address that does not answer."""
 
-    `is_home`: the point is its own interface, which gets the questions. Else a host brings its packets.
-    """
+    HOME = "its own interface, which gets the questions"
+    BROUGHT = "its packets, which a host of this link brings"
+    BEHIND = "the address itself, on a bridge of a host"
+
+
+class Whereabouts(NamedTuple):
+    """Where the address is that does not answer."""
 
     point: int
     mac: int
-    is_home: bool
+    place: Place
 
 
 class Unanswered(NamedTuple):
@@ -93,17 +100,41 @@ def _bringer(context: Context, lookup: Lookup) -> Whereabouts:
     mac = int(flows[row, schema.FLOW_SMAC])
     while links.before[row] >= 0 and flows[links.source[links.before[row]], schema.FLOW_SMAC] == mac:
         row = int(links.source[links.before[row]])
-    return Whereabouts(int(flows[row, schema.FLOW_POINT]), mac, False)
+    return Whereabouts(int(flows[row, schema.FLOW_POINT]), mac, Place.BROUGHT)
 
 
 def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
-    """The target's own interface, if it is one of these points."""
-    places = {exchange.point for exchange in at_points}
+    """The target's own interface, if it is one of these points, and the questions come to it from another host."""
     for mac, points in interface_points(context).items():
-        if (there := places.intersection(points)) and at_points[0].target in speakers(context)[mac].own:
-            return Whereabouts(min(there), mac, True)
+        if at_points[0].target not in speakers(context)[mac].own:
+            continue
+        for home in (of for of in at_points if of.point in points):
+            others = (of for of in at_points if of.point != home.point)
+            if any(_comes_from(context, of, home) for of in others):
+                return Whereabouts(home.point, mac, Place.HOME)
+    return _bridge(context, at_points)
+
+
+def _comes_from(context: Context, other: Exchange, home: Exchange) -> bool:
+    """Do questions come from another host to the home of the target? Those of its macvlan children leave there."""
+    delays = question_delays(context, [other], [home])
+    return bool(delays) and min(delays) > 0 and not are_on_one_host(context, other.point, home.point, delays)
+
+
+def _bridge(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
+    """The bridge that shows an IPv6 address which is looked for on a card. Hosts use the same private IPv4 networks."""
+    roles = {context.points[exchange.point].role for exchange in at_points}
+    if at_points[0].kind == "arp" or roles & set(CONTAINER_ROLES):
+        return None
+    target = at_points[0].target
+    for of in neighbours(context):
+        if context.points[of.point].role in CONTAINER_ROLES:
+            macs = of.target_macs if of.target == target else (of.asker_mac,) if of.asker == target else ()
+            if macs:
+                return Whereabouts(of.point, macs[0], Place.BEHIND)
     return None
 
 
 def _is_repeated(exchange: Exchange) -> bool:
-    return exchange.requests >= MIN_REPEATED and exchange.request_gap <= MAX_ARP_RETRY_NS
+    to_all = exchange.requests - exchange.unicast_requests  # a probe of a known MAC that fails is followed by these
+    return to_all >= MIN_REPEATED and exchange.request_gap <= MAX_ARP_RETRY_NS
