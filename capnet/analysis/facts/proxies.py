@@ -1,10 +1,10 @@
-"""Proxied connections: two TCP connections that carry one payload, as docker-proxy makes them.
+"""Proxied connections: a process such as docker-proxy or nginx ends one connection and opens another one for it.
 
-The userland proxy accepts a connection to a published port and opens a second one to the container, from the bridge's
-address. Sequence numbers and IP identifications differ, so no flow link joins the two.
-Method: both carry the same number of bytes in each direction, the second is opened soon after the first and ends with
-it, and at no time has the second more bytes than the first. Of several candidates, only a unique pair counts.
-Limits: the bytes themselves are not compared.
+The addresses, ports, sequence numbers and IP identifications differ, so no flow link joins the two.
+Method: the second connection leaves from the station that the first one ended at (`fate.connection_ends`), inside the
+first, with as many bytes in each direction, and at no time has either direction more bytes than its proxy had received.
+Most other connections to that port have a second one as well: a server that answers by itself is no proxy.
+Limits: the bytes themselves are not compared; many equal connections at once are not told apart.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import flow_key, host_of, replies
+from capnet.analysis.core.flow_rows import flow_key, replies
 from capnet.analysis.core.results import Proxy
-from capnet.analysis.core.schema import FlowRows, Mask, Observations, Values
+from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, Observations, Values
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.wire.numbers import TCP
+from capnet.analysis.fate.connection_ends import ConnectionEnds, connection_ends
+from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 
 MAX_ALIKE_CONNECTIONS = 20  # of equal size in both directions: more are usual for the application, and prove nothing
 MAX_OPENING_NS = 1_000_000_000  # after the first connection: the proxy opens the second one at once
-MAX_DISORDER_NS = 1_000_000  # by which time stamps of two points may be out of order
+MAX_DISORDER_NS = 1_000_000  # by which time stamps under two clocks may be out of order
 MAX_CLOSING_NS = 50_000_000  # by which the second connection may outlive the first while both are closed
 _SOURCE_ADDRESS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 _DESTINATION_ADDRESS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_SERVER = [*_DESTINATION_ADDRESS, schema.FLOW_DPORT]
 
 
 class Proxied(NamedTuple):
@@ -51,7 +54,8 @@ def proxy_facts(context: Context) -> list[Proxy]:
             "tcp",
             flow_key(flows[pair.client]),
             flow_key(flows[pair.server]),
-            f"a second connection inside the first carries the same {pair.size[0]} and {pair.size[1]} bytes of payload",
+            "the station that the first connection ended at opened the second one inside it, "
+            f"and passed on {pair.size[0]} and {pair.size[1]} bytes of payload",
             [
                 context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
                 for row in (pair.client, pair.server)
@@ -67,17 +71,43 @@ def proxied(context: Context) -> list[Proxied]:
     flows = context.flows
     answers = replies(context)
     links = flow_links(context)
-    candidates = _candidates(context, links)
-    clients, servers = _unique_pairs(_Connections(context, candidates.rows), candidates.groups)
+    connections = _answered_connections(context, links)
+    candidates = _candidates(context, connections)
+    ends = connection_ends(context, candidates.rows)
+    possible = _possible_pairs(_Connections(context, candidates.rows, ends), candidates.groups)
     payload = _PayloadOrder(context)
-    pairs = []
-    for client, server in zip(candidates.rows[clients].tolist(), candidates.rows[servers].tolist(), strict=True):
-        client_answer, server_answer = int(answers[client]), int(answers[server])
-        if payload.follows(client, server) and payload.follows(server_answer, client_answer):
+    pairs, refuted = [], []
+    for first, second in zip(*(side.tolist() for side in _unique_pairs(possible)), strict=True):
+        client, server = int(candidates.rows[first]), int(candidates.rows[second])
+        server_answer, client_answer = int(answers[server]), int(ends.answer[first])
+        # Compare where the proxy's host received and sent: one clock, whatever its neighbours have.
+        if payload.follows(int(ends.last[first]), server) and payload.follows(server_answer, client_answer):
             size = int(flows[client, schema.FLOW_PAYLOAD]), int(flows[client_answer, schema.FLOW_PAYLOAD])
-            first_answers = _first_hop(links, server_answer), _first_hop(links, client_answer)
-            pairs.append(Proxied(client, server, *first_answers, size))
+            pairs.append(Proxied(client, server, int(ends.answer[second]), client_answer, size))
+        else:
+            refuted.append(client)
+    possible_clients = distinct(candidates.rows[possible.clients])
+    possible_clients = possible_clients[~is_among(possible_clients, np.array(refuted, dtype=np.int64))]
+    pairs = _of_proxied_ports(flows, connections, possible_clients, pairs)
     return sorted(pairs, key=lambda pair: (int(flows[pair.client, schema.FLOW_FIRST]), pair.client))
+
+
+def _of_proxied_ports(
+    flows: FlowTable, connections: FlowRows, possible_clients: FlowRows, pairs: list[Proxied]
+) -> list[Proxied]:
+    """Those pairs whose port most closed connections have a second one for: what answers by itself is no proxy."""
+    if not pairs:
+        return []
+    is_closed = flows[connections, schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
+    ports, all_ports, proxied_ports = (
+        row_hash(flows[rows[:, None], _SERVER])
+        for rows in (np.array([pair.client for pair in pairs]), connections[is_closed], possible_clients)
+    )
+    return [
+        pair
+        for pair, port in zip(pairs, ports, strict=True)
+        if 2 * (proxied_ports == port).sum() > (all_ports == port).sum()
+    ]
 
 
 class _Candidates(NamedTuple):
@@ -87,13 +117,19 @@ class _Candidates(NamedTuple):
     groups: Values  # a number for each size
 
 
-def _candidates(context: Context, links: Links) -> _Candidates:
+def _answered_connections(context: Context, links: Links) -> FlowRows:
+    """Connections with data in both directions: the opening direction, where it was seen first."""
     flows = context.flows
     answers = replies(context)
     is_opening = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
     is_opening &= (flows[:, schema.FLOW_PAYLOAD] > 0) & (flows[:, schema.FLOW_DEPTH] == 0)
     rows = np.flatnonzero(is_opening)
     rows = rows[(links.before[rows] < 0) & (answers[rows] >= 0)]
+    return rows[flows[answers[rows], schema.FLOW_PAYLOAD] > 0]
+
+
+def _candidates(context: Context, rows: FlowRows) -> _Candidates:
+    flows, answers = context.flows, replies(context)
     sizes, answer_sizes = flows[rows, schema.FLOW_PAYLOAD], flows[answers[rows], schema.FLOW_PAYLOAD]
     order = np.lexsort((rows, flows[rows, schema.FLOW_FIRST], answer_sizes, sizes))
     rows, sizes, answer_sizes = rows[order], sizes[order], answer_sizes[order]
@@ -105,17 +141,16 @@ def _candidates(context: Context, links: Links) -> _Candidates:
     return _Candidates(rows[is_candidate], groups[is_candidate])
 
 
-def _first_hop(links: Links, row: int) -> int:
-    """The first flow of the path that leads to a flow."""
-    while (link := int(links.before[row])) >= 0:
-        row = int(links.source[link])
-    return row
+class _Pairs(NamedTuple):
+    """Client and server of each pair, as indexes of candidates."""
+
+    clients: Values
+    servers: Values
 
 
-def _unique_pairs(connections: _Connections, groups: Values) -> tuple[Values, Values]:
-    """Client and server of each pair, as indexes of candidates. A client with several possible servers has none."""
-    server_counts = np.zeros(len(groups), dtype=np.int64)
-    last_servers = np.zeros(len(groups), dtype=np.int64)
+def _possible_pairs(connections: _Connections, groups: Values) -> _Pairs:
+    """All pairs of candidates that may be one proxied connection."""
+    clients, servers = [groups[:0]], [groups[:0]]
     for distance in range(1, MAX_ALIKE_CONNECTIONS):
         earlier = np.flatnonzero(groups[distance:] == groups[:-distance])
         if not len(earlier):
@@ -123,45 +158,49 @@ def _unique_pairs(connections: _Connections, groups: Values) -> tuple[Values, Va
         later = earlier + distance
         for client, server in ((earlier, later), (later, earlier)):
             is_pair = connections.are_pairs(client, server)
-            server_counts[client[is_pair]] += 1
-            last_servers[client[is_pair]] = server[is_pair]
-    clients = np.flatnonzero(server_counts == 1)
-    return clients, last_servers[clients]
+            clients.append(client[is_pair])
+            servers.append(server[is_pair])
+    return _Pairs(np.concatenate(clients), np.concatenate(servers))
+
+
+def _unique_pairs(pairs: _Pairs) -> _Pairs:
+    """The pairs of which neither side is in another one: which of several is the one cannot be told."""
+    counts = [np.bincount(side)[side] if len(side) else side for side in pairs]
+    is_unique = (counts[0] == 1) & (counts[1] == 1)
+    return _Pairs(pairs.clients[is_unique], pairs.servers[is_unique])
 
 
 class _Connections:
     """What decides whether two connections are a pair, as arrays with one entry for each candidate."""
 
-    def __init__(self, context: Context, rows: FlowRows) -> None:
+    def __init__(self, context: Context, rows: FlowRows, ends: ConnectionEnds) -> None:
         flows = context.flows
         first, last = flow_spans(context)
         self._first_ns, self._last_ns = first[rows], last[rows]  # under one clock
         self._source = flows[rows[:, None], _SOURCE_ADDRESS]
         self._destination = flows[rows[:, None], _DESTINATION_ADDRESS]
-        hosts = [host_of(point.name) or "" for point in context.points]
-        points = flows[rows, schema.FLOW_POINT]
-        self._host = np.array([hosts.index(host) for host in hosts], dtype=np.int64)[points]
-        self._is_at_parent = np.array([point.role == "parent" for point in context.points], dtype=bool)[points]
         self._syn_numbers = flows[rows, schema.FLOW_FIRST_SEQ]
+        self._ends = ends
 
     def are_pairs(self, client: Values, server: Values) -> Mask:
-        """For each pair: is the second connection inside the first, on one host, and between other addresses?
+        """For each pair: is the second connection inside the first, from its end, and between other addresses?
 
-        Its source is neither end of the first, its destination not the destination of the first.
+        Its source is not the source of the first, its destination not the destination of the first. Only a host's
+        bridge brings a connection back to the station that it came from: two stations may ask each other.
         """
-        is_on_host = (self._host[client] == self._host[server]) | self._is_at_parent[client]
         # The same connection after NAT has the same sequence numbers.
         is_other = self._syn_numbers[client] != self._syn_numbers[server]
         is_other |= self._syn_numbers[client] == 0
         delay_ns = self._first_ns[server] - self._first_ns[client]
         is_inside = (delay_ns > 0) & (delay_ns <= MAX_OPENING_NS)
         is_inside &= self._last_ns[server] <= self._last_ns[client] + MAX_CLOSING_NS
-        are_pairs: Mask = is_on_host & is_other & is_inside
+        are_pairs: Mask = is_other & is_inside & self._ends.meet(client, server)
         few = np.flatnonzero(are_pairs)
         client, server = client[few], server[few]
         are_pairs[few] &= (self._source[client] != self._source[server]).any(axis=1)
-        are_pairs[few] &= (self._destination[client] != self._source[server]).any(axis=1)
         are_pairs[few] &= (self._destination[client] != self._destination[server]).any(axis=1)
+        is_back = (self._source[client] == self._destination[server]).all(axis=1)
+        are_pairs[few] &= ~is_back | self._ends.is_of_bridge[server]
         return are_pairs
 
 
@@ -185,8 +224,10 @@ class _PayloadOrder:
             return True
         received, sent = self._progress(first), self._progress(second)
         if not len(received.times_ns) or not len(sent.times_ns):
-            return True
-        position = np.searchsorted(received.times_ns, sent.times_ns + MAX_DISORDER_NS, side="right") - 1
+            return False
+        clock = clocks(self._context).of_flows(self._context)
+        tolerance_ns = MAX_DISORDER_NS if clock[first] != clock[second] else 0
+        position = np.searchsorted(received.times_ns, sent.times_ns + tolerance_ns, side="right") - 1
         return bool((sent.octets <= np.where(position >= 0, received.octets[position], 0)).all())
 
     def _progress(self, row: int) -> _Progress:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
 
-from tests.stories import ACK, FIN, SYN, Network, tcp
+from tests.stories import ACK, FIN, SYN, Network, Packet, tcp
 from tests.story_reports import C1, A, B, changes, path_of, points, read
 
 
@@ -67,3 +68,86 @@ def test_two_clients_with_equal_sizes_are_no_proxy(tmp_path: Path, later: float,
     report = read(net, tmp_path)
     assert report["proxies"] == []
     assert not {"proxied-not-rewritten", "client-ip-lost"} & {finding["name"] for finding in report["findings"]}
+
+
+def connection(
+    net: Network, ends: str, macs: tuple[int, int], start: float, serve: float,
+    request: bytes = b"GET /", ttl: int = 64, answer_ttl: int = 64,
+) -> None:  # fmt: skip
+    """One request and its answer at all points; `macs`: last octets; `serve`: microseconds that the server takes."""
+    client, server = ends.split(" > ")
+    back, port = f"{server} > {client}", int(client.rpartition(":")[2])
+    seq, ack = port * 7919, port * 65537
+    smac, dmac = (f"02:00:00:00:00:{number:02x}" for number in macs)
+
+    def at(time: float, form: Packet) -> None:
+        for point in net.points:
+            net.at(start + time, point, form)
+
+    def ask(**more: object) -> Packet:
+        return tcp(ends, smac=smac, dmac=dmac, ttl=ttl, **more)
+
+    def answer(**more: object) -> Packet:
+        return tcp(back, smac=dmac, dmac=smac, ttl=answer_ttl, **more)
+
+    at(0, ask(flags=SYN, seq=seq, ident=1))
+    at(40, answer(flags=SYN | ACK, seq=ack, ack=seq + 1))
+    at(60, ask(payload=request, seq=seq + 1, ack=ack + 1, ident=2))
+    at(80 + serve, answer(payload=b"200 ok", seq=ack + 1, ack=seq + 6, ident=1))
+    at(90 + serve, answer(flags=FIN | ACK, seq=ack + 7, ack=seq + 6, ident=2))
+    at(130 + serve, ask(flags=FIN | ACK, seq=seq + 6, ack=ack + 8, ident=3))
+
+
+@pytest.mark.parametrize(("prefix", "suffix"), [("10.0.0.", ""), ("[fd00::", "]")])
+def test_reverse_proxy_at_its_own_card_is_told(tmp_path: Path, prefix: str, suffix: str) -> None:
+    """The second connection has the MAC that the first one was sent to; there is no NAT and no name."""
+    client, proxy, server = (f"{prefix}{number}{suffix}" for number in (5, 2, 9))
+    net = Network(["eth0"])
+    for number in range(3):
+        connection(net, f"{client}:{40000 + number} > {proxy}:443", (5, 2), 1e6 * number, 2000)
+        connection(net, f"{proxy}:{50000 + number} > {server}:80", (2, 9), 1e6 * number + 100, 1500)
+    proxies = read(net, tmp_path)["proxies"]
+    assert [(row["client_side"]["sport"], row["server_side"]["sport"]) for row in proxies] == [
+        (40000 + number, 50000 + number) for number in range(3)
+    ]
+
+
+@pytest.mark.parametrize("points", [["eth0"], ["A/docker0"], ["A/ens33", "A/docker0"]])
+@pytest.mark.parametrize("kind", ["mesh", "pairs", "fan out", "clients"])
+def test_independent_equal_connections_are_no_proxy(tmp_path: Path, kind: str, points: list[str]) -> None:
+    """Load generators: each request is sent by several, each answer is the same, connections overlap at random."""
+    draw = random.Random(kind)
+    net = Network(points)
+    time = 0.0
+    for number in range(120):
+        client, server = draw.sample(range(1, 9), 2)
+        if kind != "mesh":
+            client, server = {
+                "fan out": (1, server % 7 + 2),
+                "clients": (client + 1, 1),
+                "pairs": (client, server + 8),
+            }[kind]
+        ends = f"10.0.0.{client}:{20000 + number} > 10.0.0.{server}:80"
+        serve = draw.choice([50.0, 900.0, draw.expovariate(1 / 5000)])
+        connection(net, ends, (client, server), time, serve, b"GET /" + bytes(draw.randrange(15)))
+        time += draw.expovariate(1 / 500)
+    report = read(net, tmp_path)
+    assert report["proxies"] == []
+    assert not {"proxied-not-rewritten", "client-ip-lost"} & {finding["name"] for finding in report["findings"]}
+
+
+def test_router_between_two_connections_is_no_proxy(tmp_path: Path) -> None:
+    """It passes one on and brings the other one: both have its MAC, and TTLs say that it forwards."""
+    net = Network(["eth0"])
+    connection(net, "10.0.0.5:40000 > 192.0.2.7:80", (5, 1), 0, 2000, answer_ttl=57)
+    connection(net, "198.51.100.3:50000 > 10.0.0.9:80", (1, 9), 100, 1500, ttl=51)
+    assert read(net, tmp_path)["proxies"] == []
+
+
+def test_server_that_answers_most_by_itself_is_no_proxy(tmp_path: Path) -> None:
+    """It asks another one now and then, once while it is asked itself."""
+    net = Network(["eth0"])
+    for number in range(5):
+        connection(net, f"10.0.0.5:{40000 + number} > 10.0.0.2:80", (5, 2), 1e6 * number, 2000)
+    connection(net, "10.0.0.2:50000 > 10.0.0.9:80", (2, 9), 100, 1500)
+    assert read(net, tmp_path)["proxies"] == []
