@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = ROOT / "pcaps" / "bridge.pcapng"
 TCP = ROOT / "tests" / "made" / "tcp.pcap"
 SECTIONS = {
-    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "icmp_errors",
+    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "fates", "icmp_errors",
     "neighbours",
 }  # fmt: skip
 

@@ -36,6 +36,8 @@ Types:
 - an echo identifier stands for the ports of ICMP, whose ports are null; other protocols have no `id`
 """
 
+FATES = Path(__file__).with_name("fates.md").read_text(encoding="utf-8")  # the end of the page
+
 # Where the schema describes each class. The order is that of the page.
 SCHEMAS: dict[type, tuple[str, ...]] = {
     results.Input: ("$defs", "input"),
@@ -50,6 +52,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.Proxy: ("$defs", "proxy"),
     results.Tunnel: ("$defs", "tunnel"),
     results.Path: ("$defs", "path"),
+    results.Answer: ("$defs", "answer"),
     results.Hop: ("$defs", "hop"),
     results.TunnelRef: ("$defs", "hop", "properties", "tunnel", "oneOf", "0"),
     results.Flows: ("properties", "flows"),
@@ -57,6 +60,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.FlowKey: ("$defs", "flowKey"),
     results.Delay: ("$defs", "delay", "oneOf", "0"),
     results.Finding: ("$defs", "finding"),
+    outcomes.Fate: ("$defs", "fate"),
     outcomes.IcmpErrorMessage: ("$defs", "icmpError"),
     outcomes.QuotedPacket: ("$defs", "quotedPacket"),
     outcomes.Neighbour: ("$defs", "neighbour"),
@@ -91,7 +95,7 @@ def report_page() -> str:
     for kind, pointer in SCHEMAS.items():
         rows = [_row(key, node, comments[kind.__name__].get(key)) for key, node in _keys(_node(pointer))]
         lines += ["", f"## {kind.__name__}", "", inspect.cleandoc(kind.__doc__ or ""), "", *_table(rows)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n\n" + FATES
 
 
 def _table(rows: list[str]) -> list[str]:

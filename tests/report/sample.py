@@ -6,9 +6,10 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
-from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour, QuotedPacket
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, QuotedPacket
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import (
+    Answer,
     Coverage,
     Delay,
     Evidence,
@@ -69,6 +70,14 @@ def flow(
     src, sport, dst, dport = ends
     values = {"depth": 0, "first": START, "last": START + SECOND, "retransmissions": 0, "rtt_us": None, **more}
     return Flow(point, proto, src, sport, dst, dport, packets=packets, bytes=size, **values)
+
+
+def fate(name: str, key: FlowKey, point: str, proto: str = "tcp", **more: Any) -> Fate:
+    values = {"id": None, "next": None, "packets": 1, "missing": None, "repeats": 0, "known_by": None, "siblings": 0}
+    return Fate(
+        **{**values, "unknown": None, "answers": [], "first": START, "evidence": at(point, 50), **more},
+        proto=proto, flow=key, fate=name, point=point,
+    )  # fmt: skip
 
 
 def too_big(point: str, sport: int, frame: int, count: int = 2) -> IcmpErrorMessage:
@@ -260,6 +269,16 @@ def bridge() -> Report:
             at("A/docker0", 77) + at("A/ens33", 40),
         ),
     ]
+    stopped, refused = FlowKey("192.168.111.7", 40000, A, 8081), FlowKey(BBOX, 5558, B, 7001)
+    rejected = Answer("icmp-error", "A/docker0", GATEWAY, "host administratively prohibited", at("A/docker0", 71))
+    replied = Answer("reply", "A/ens33", B, None, at("A/ens33", 41))
+    draft.fates = [
+        fate("stops-at", stopped, "A/ens33", next="A/docker0", packets=4, repeats=3, known_by="service", siblings=2),
+        fate("answered-by", refused, "A/docker0", known_by="answer", answers=[rejected]),
+        fate(
+            "delivered", FlowKey(WEB, None, B, None), "A/ens33", "icmp", id=4242, known_by="answer", answers=[replied]
+        ),
+    ]
     draft.icmp_errors = [
         too_big("A/docker0", 5555, 61),
         too_big("A/docker0", 5557, 63, 1),
@@ -410,6 +429,8 @@ def hostile(text: str = HOSTILE) -> Report:
         "findings.0.facts": {text: text},
         "icmp_errors.0.point": text,
         "neighbours.0.point": text,
+        "fates.0.point": text,
+        "fates.1.answers.0.says": text,
         "coverage.undecoded": {text: 3},
         "correlation": {text: [text]},
         "tunnels": overlay().tunnels,

@@ -43,6 +43,7 @@ def test_schema_knows_every_field_of_the_facts():
         "macVerdict": results.MacVerdict, "nat": results.Nat, "side": results.Side, "proxy": results.Proxy,
         "tunnel": results.Tunnel,
         "path": results.Path, "hop": results.Hop, "flow": results.Flow, "finding": results.Finding,
+        "answer": results.Answer, "fate": outcomes.Fate,
         "icmpError": outcomes.IcmpErrorMessage, "quotedPacket": outcomes.QuotedPacket, "neighbour": outcomes.Neighbour,
         "coverage": results.Coverage, "flows": results.Flows,
     }  # fmt: skip

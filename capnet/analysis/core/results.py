@@ -230,14 +230,26 @@ class Hop:
 
 
 @fact
+class Answer:
+    """What came back to who sent a flow's packets."""
+
+    kind: str  # the other direction, a TCP reset, an ICMP error, a datagram from another address, or nothing
+    point: str  # where it was seen; where nothing came back, the receiver's own interface
+    from_: str | None  # address that sent it
+    says: str | None  # of an ICMP error, its name
+    evidence: list[Evidence] = field(default_factory=list)  # its first frame
+
+
+@fact
 class Path:
     """A flow from point to point."""
 
     proto: str  # protocol
     flow: FlowKey  # the flow at its first hop
     hops: list[Hop]  # the points it passed, in this order
-    ends: str  # `delivered`, `lost-after POINT` or `unknown`
+    ends: str  # `delivered`, `stops-at POINT`, `lost-after POINT`, `answer-stops-at POINT`, `looped` or `unknown`
     evidence: list[Evidence] = field(default_factory=list)  # a frame for each hop
+    answers: list[Answer] = field(default_factory=list)  # what came back
 
 
 @fact

@@ -17,13 +17,15 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, replies, source
+from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Hop, Path, TunnelRef
-from capnet.analysis.core.schema import FlowRow, FlowRows, PerFlow, Values
+from capnet.analysis.core.schema import FlowRow, FlowRows, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.hop_changes import hop_changes
+from capnet.analysis.facts.outcomes.answers import chain_answers
+from capnet.analysis.facts.outcomes.hop_changes import hop_changes
+from capnet.analysis.facts.outcomes.path_ends import path_end
 from capnet.analysis.facts.proxies import proxied
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
@@ -127,9 +129,16 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
             hops.append(replace(hop, change=["proxied"]))
         else:
             hops.append(_with_link(context, links, before, step, hop))
-    ends = _end(context, hops, steps[-1].row, replies(context))
+    ends = path_end(context, hops, steps[-1].row)
     evidence = _evidence(context, links, steps)
-    return Path(proto_name(flows[start, schema.FLOW_PROTO]), flow_key(flows[start]), hops, ends, evidence)
+    return Path(
+        proto_name(flows[start, schema.FLOW_PROTO]),
+        flow_key(flows[start]),
+        hops,
+        ends,
+        evidence,
+        chain_answers(context, start),
+    )
 
 
 def _steps(links: Links, start: int, side_link: int | None = None) -> list[_Step]:
@@ -193,18 +202,3 @@ def _hop(context: Context, row: FlowRow, packets: int) -> Hop:
         lost=None,
         id=echo_id(row),
     )
-
-
-def _end(context: Context, hops: list[Hop], last: int, answers: PerFlow) -> str:
-    """How a path ends; `last` is the flow row of the last hop.
-
-    If half of the packets or more are missing at a hop, they are lost. An answer or a container's interface at the last
-    hop means delivery.
-    """
-    for before, hop in pairwise(hops):
-        if hop.lost and 2 * hop.lost >= before.packets:
-            return f"lost-after {before.point}"
-    role = context.points[int(context.flows[last, schema.FLOW_POINT])].role
-    if answers[last] >= 0 or role in ("container", "loopback"):
-        return "delivered"
-    return "unknown"

@@ -23,7 +23,8 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, RECEIVED, SENT, speakers
+from capnet.analysis.fate.loops import MIN_TTL, Loop, looping_flows, macs_of_loop
+from capnet.analysis.fate.speakers import RECEIVED, SENT, speakers
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED, TCP, UDP
 
@@ -56,12 +57,6 @@ INFERRED_FIX = Text(
     zh="",
 )
 
-MIN_TTL = MAX_LINK_LOCAL_TTL + 1  # at the first pass: traceroute begins with 1 and ends at 30
-MIN_FALLS = 3  # of the TTL: a packet that passes one host twice, or `any`, shows one or two
-MIN_PASSES_PER_ROUTER = 2  # a capture of several networks shows each router of a path once
-MIN_PASSES_WITHOUT_MACS = 8  # the routers cannot be counted: more than a path has in one capture
-MAX_ROUND_NS = 1_000_000_000  # between two passes: beyond, it is an equal packet sent again
-MAX_FLOWS = 1000  # with loops, that are looked at one by one
 MAX_ERROR_FRAMES = 4  # of "time exceeded" in the evidence
 
 _PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
@@ -73,16 +68,6 @@ _QUOTED_ENDS = [
 ]  # fmt: skip
 
 
-class _Loop(NamedTuple):
-    """Looping packets of one flow at its point: how many, their largest and smallest TTL, frames of the first one."""
-
-    row: int
-    packets: int
-    first_ttl: int
-    last_ttl: int
-    frames: list[int]
-
-
 class _TimeExceeded(NamedTuple):
     """ICMP errors that are alike: their row, their sender, both addresses of the packets that they quote."""
 
@@ -92,9 +77,9 @@ class _TimeExceeded(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
-    loops = _loops(context)
+    loops = looping_flows(context)
     errors = _time_exceeded(context)
-    by_routers: dict[tuple[int, ...], list[_Loop]] = {}
+    by_routers: dict[tuple[int, ...], list[Loop]] = {}
     for loop in loops:
         by_routers.setdefault(_routers(context, context.flows[loop.row]), []).append(loop)
     looping = {_ends(context.flows[loop.row]) for loop in loops}
@@ -102,7 +87,7 @@ def diagnose(context: Context) -> list[Finding]:
     return findings + _inferred(context, [error for error in errors if error.ends not in looping])
 
 
-def _seen(context: Context, routers: tuple[int, ...], loops: list[_Loop], errors: list[_TimeExceeded]) -> Finding:
+def _seen(context: Context, routers: tuple[int, ...], loops: list[Loop], errors: list[_TimeExceeded]) -> Finding:
     """The finding about loops between the same routers, given by their MACs."""
     flows = context.flows
     ends = {_ends(flows[loop.row]) for loop in loops}
@@ -190,64 +175,14 @@ def _ttls_of_unanswered(context: Context, errors: list[_TimeExceeded]) -> list[i
     return [ttl_of_key.get(key, 0) for key in quoted_keys.tolist()]
 
 
-def _loops(context: Context) -> list[_Loop]:
-    """One for each flow with packets that pass its point again and again, at most MAX_FLOWS."""
-    flows = context.flows
-    lowest, highest = flows[:, schema.FLOW_TTL_MIN], flows[:, schema.FLOW_TTL_MAX]
-    is_candidate = (highest >= MIN_TTL) & (highest - lowest >= MIN_FALLS)
-    if not is_candidate.any():
-        return []
-    passes = context.observations[is_candidate[context.observations[:, schema.OBS_FLOW]]]
-    order = [schema.OBS_SEQ, schema.OBS_TIME, schema.OBS_DIGEST, schema.OBS_FLOW]
-    passes = passes[np.lexsort(passes[:, order].T)]
-    flow, digest, time, ttl = passes[:, [schema.OBS_FLOW, schema.OBS_DIGEST, schema.OBS_TIME, schema.OBS_TTL]].T
-    is_next_pass = np.zeros(len(passes), dtype=bool)
-    is_next_pass[1:] = (flow[1:] == flow[:-1]) & (digest[1:] == digest[:-1]) & (ttl[1:] <= ttl[:-1])
-    is_next_pass[1:] &= time[1:] - time[:-1] <= MAX_ROUND_NS
-    is_fall = is_next_pass.copy()
-    is_fall[1:] &= ttl[1:] < ttl[:-1]
-    starts = np.flatnonzero(~is_next_pass)
-    if not len(starts):
-        return []
-    falls = np.add.reduceat(is_fall.astype(np.int64), starts)
-    stops = np.append(starts[1:], len(passes))
-    is_loop = (falls >= MIN_FALLS) & (ttl[starts] >= MIN_TTL)
-    starts, stops, falls = starts[is_loop], stops[is_loop], falls[is_loop]
-    loops = []
-    rows, first, counts = np.unique(flow[starts], return_index=True, return_counts=True)
-    for row, begin, count in list(zip(rows.tolist(), first.tolist(), counts.tolist(), strict=True))[:MAX_FLOWS]:
-        of_flow = slice(begin, begin + count)
-        if int(falls[of_flow].max()) + 1 < _min_passes(context, flows[row]):
-            continue
-        earliest = begin + int(np.argmin(time[starts[of_flow]]))
-        frames = passes[starts[earliest] : stops[earliest], schema.OBS_FRAME][:MAX_EVIDENCE].tolist()
-        ttl_first, ttl_last = int(ttl[starts[of_flow]].max()), int(ttl[stops[of_flow] - 1].min())
-        loops.append(_Loop(row, count, ttl_first, ttl_last, frames))
-    return loops
-
-
-def _min_passes(context: Context, flow: FlowRow) -> int:
-    """How often a packet of this flow must pass: more often than there are routers, by the MACs that sent it."""
-    senders = len(_macs(context, flow, SENT, min_ttls=1))
-    return max(MIN_FALLS + 1, MIN_PASSES_PER_ROUTER * senders) if senders else MIN_PASSES_WITHOUT_MACS
-
-
 def _routers(context: Context, flow: FlowRow) -> tuple[int, ...]:
     """MACs that the flow's packets circle between, sorted: those that sent and got them with several TTLs."""
-    senders, receivers = _macs(context, flow, SENT, min_ttls=2), _macs(context, flow, RECEIVED, min_ttls=2)
+    senders, receivers = (
+        macs_of_loop(context, flow, SENT, min_ttls=2),
+        macs_of_loop(context, flow, RECEIVED, min_ttls=2),
+    )
     # On a link that the packets pass in one direction only, one router sends and the other one receives.
     return tuple(sorted(senders & receivers if len(senders & receivers) > 1 else senders | receivers))
-
-
-def _macs(context: Context, flow: FlowRow, how: int, min_ttls: int) -> set[int]:
-    """MACs that sent packets of the flow's source, or received those to its destination, with so many TTLs."""
-    table = context.stations
-    hi, lo = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO) if how == SENT else (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
-    place = [schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI]
-    rows = (table[:, schema.STATION_HOW] == how) & (table[:, place] == flow[_PLACE]).all(axis=1)
-    rows &= (table[:, schema.STATION_IP_HI] == flow[hi]) & (table[:, schema.STATION_IP_LO] == flow[lo])
-    rows &= table[:, schema.STATION_TTL_MAX] - table[:, schema.STATION_TTL_MIN] >= min_ttls - 1
-    return {mac for mac in table[rows, schema.STATION_MAC].tolist() if mac > 0}
 
 
 def _router_name(context: Context, mac: int, point: int) -> str:
@@ -276,7 +211,7 @@ def _time_exceeded(context: Context) -> list[_TimeExceeded]:
     return errors
 
 
-def _evidence(context: Context, loops: list[_Loop], errors: list[_TimeExceeded]) -> list[Evidence]:
+def _evidence(context: Context, loops: list[Loop], errors: list[_TimeExceeded]) -> list[Evidence]:
     """The first passes at each point, and the first frames of "time exceeded"."""
     error_frames = sorted({_error_frame(context, error) for error in errors})[:MAX_ERROR_FRAMES]
     of_point = {int(context.flows[loop.row, schema.FLOW_POINT]): loop for loop in reversed(loops)}

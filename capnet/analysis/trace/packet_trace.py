@@ -17,7 +17,7 @@ from capnet.analysis.core.results import Evidence, TunnelRef
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
-from capnet.analysis.facts.hop_changes import hop_changes
+from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.trace.packet_ids import IdentifiedBlock, second_pass
 from capnet.errors import UsageError
 from capnet.wire import fields

@@ -11,7 +11,7 @@ from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
 from capnet.analysis.core.schema import FLOW_POINT, FLOW_TTL, FLOW_VIA, FLOW_VIA_VNI, FlowRow, FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
-from capnet.analysis.facts.hop_changes import hop_changes
+from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.record.bundle.previous_hop import SHAPES
 from capnet.report.escape import visible
 from capnet.report.words import Words

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any, NamedTuple, TypeAlias
 
+from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Flow, Input, Nat, Path
 
 Document: TypeAlias = dict[str, Any]
@@ -112,7 +113,9 @@ def _kind(fact_class: Any) -> _Kind:
     names = tuple(field.name for field in fields(fact_class))
     times = tuple(name for name in names if name in _TIMES)
     keys = tuple(name.rstrip("_") for name in names)
-    return _Kind(names, keys, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow))
+    return _Kind(
+        names, keys, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow | Fate)
+    )
 
 
 def _identify(fact: Any, document: Document) -> None:
@@ -124,6 +127,9 @@ def _identify(fact: Any, document: Document) -> None:
         document["flow"]["id"] = document["hops"][0]["id"] if fact.hops else None
         for side in (document["flow"], *document["hops"]):
             _only_portless(side, fact.proto)
+    elif isinstance(fact, Fate):
+        if fact.proto not in _PORTLESS:
+            del document["id"]
     elif isinstance(fact, Flow):
         _only_portless(document, fact.proto)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 SCHEMA = "capnet.report/1"
 ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
 SECTIONS = (
-    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "icmp_errors",
+    "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "fates", "icmp_errors",
     "neighbours",
 )  # fmt: skip
 LEVELS = ("error", "warning", "info")  # of findings, worst first
+FATES = (  # of flows, worst first
+    "looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated", "unknown", "copied", "delivered",
+)  # fmt: skip

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.analysis.core.contract.keys import LEVELS
-from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour, QuotedPacket
+from capnet.analysis.core.contract.keys import FATES, LEVELS
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, QuotedPacket
 from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Proxy, Tunnel
 
 
@@ -57,6 +57,19 @@ def by_path_packets(path: Path) -> tuple[Any, ...]:
 def by_flow_bytes(flow: Flow) -> tuple[Any, ...]:
     """The flow with the most bytes first."""
     return (-flow.bytes, flow.point, flow.proto, *_ends(flow), _number(flow.id), flow.depth, _number(flow.vni))
+
+
+def by_fate(fate: Fate) -> tuple[Any, ...]:
+    """The worst fate first, then the flow with the most packets."""
+    return (
+        FATES.index(fate.fate),
+        -fate.packets,
+        fate.first,
+        fate.point,
+        fate.proto,
+        *_ends(fate.flow),
+        _number(fate.id),
+    )
 
 
 def by_messages(error: IcmpErrorMessage) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Facts about what became of packets: ICMP errors about them, and requests for the MAC addresses of neighbours.
+"""Facts about what became of packets: fates of flows, ICMP errors, requests for the MAC addresses of neighbours.
 
 As `core.results`: the comment of a field is its entry in docs/report.md; a unit is in brackets. A field that is called
 as a keyword of Python ends in `_`, its key in JSON does not.
@@ -8,8 +8,29 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.results import Answer, Evidence, FlowKey
 from capnet.quick_dataclass import fact
+
+
+@fact
+class Fate:
+    """What became of the packets of one flow, from its first hop to its last one."""
+
+    proto: str  # protocol
+    flow: FlowKey  # the flow at its first hop
+    id: int | None  # ICMP echo identifier at its first hop
+    fate: str  # what became of it; docs/report.md has a table
+    point: str  # where its packets, or the answers, were last seen
+    next: str | None  # where they were due after that point; of `loses`, where the others arrived
+    packets: int  # packets at the first hop
+    missing: int | None  # packets of `loses` that did not arrive
+    repeats: int  # how often packets were sent again
+    known_by: str | None  # what shows it
+    siblings: int  # of `service`, `host` and `reverse`: how many other flows show it
+    unknown: str | None  # of `unknown`, why nothing more can be said
+    answers: list[Answer]  # what came back
+    first: int  # time of the first packet
+    evidence: list[Evidence] = field(default_factory=list)  # frames of each hop
 
 
 @fact

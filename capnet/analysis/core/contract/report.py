@@ -11,7 +11,7 @@ from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
-from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, Neighbour
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -46,6 +46,7 @@ class Report:
     paths        flows hop by hop: what was changed, how long it took, what was lost
     flows        how many there are, and the biggest
     findings     judgements: name, level, a sentence, evidence, what to do
+    fates        what became of each flow: delivered, where it stops, what answered
     icmp_errors  ICMP errors: who sent them to whom, about which packet
     neighbours   who asked for whose MAC address, by ARP or Neighbor Discovery, and who answered
     coverage     how many frames were decoded, and why the others were not
@@ -66,6 +67,7 @@ class Report:
     paths: list[Path] = field(default_factory=list)
     flows: Flows
     findings: list[Finding] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
     icmp_errors: list[IcmpErrorMessage] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
     coverage: Coverage
@@ -136,6 +138,7 @@ _ORDERS: dict[str, Callable[[Any], Any]] = {
 }
 _LATER_ORDERS: dict[str, Callable[[Any], Any]] = {
     "findings": order.by_level,
+    "fates": order.by_fate,
     "icmp_errors": order.by_messages,
     "neighbours": order.by_unanswered,
 }

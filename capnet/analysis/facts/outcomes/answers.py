@@ -1,0 +1,83 @@
+"""Answers to a flow as a report lists them: the other direction, a reset, ICMP errors, another address, or nothing.
+
+Input: what `fate.answers` and `fate.verdicts` know of each flow row. Output: `Answer`s of one flow chain.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import Answer
+from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
+from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.verdicts import ANSWERED_BY, verdicts
+from capnet.wire.addresses import address_text
+from capnet.wire.icmp_names import icmp_error_name
+
+MAX_ERRORS = 3  # ICMP errors that are listed of one flow
+
+
+def chain_answers(context: Context, row: int) -> list[Answer]:
+    """What answers the flow chain of a flow row: at most one of each kind, and MAX_ERRORS ICMP errors."""
+    rows = chain_rows(context, row)
+    replies = answering_replies(context)[rows]
+    resets = is_reset(context)[rows]
+    answers = [
+        *_of_flow(context, "reply", replies[(replies >= 0) & ~resets]),
+        *_of_flow(context, "reset", replies[(replies >= 0) & resets]),
+    ]
+    errors = quoting_errors(context)[rows]
+    answers += [_of_error(context, error) for error in distinct(errors[errors >= 0]).tolist()[:MAX_ERRORS]]
+    if not (replies >= 0).any():
+        others = other_address_answers(context)[rows]
+        answers += _of_flow(context, "other-address", others[others >= 0])
+    return answers or _nothing(context, int(chain_of(context)[row]))
+
+
+def chain_rows(context: Context, row: int) -> FlowRows:
+    """All flow rows of the chain of a row, in order."""
+    order, ordered = _by_chain(context)
+    chain = chain_of(context)[row]
+    return order[np.searchsorted(ordered, chain) : np.searchsorted(ordered, chain, side="right")]
+
+
+@derived
+def _by_chain(context: Context) -> tuple[FlowRows, FlowRows]:
+    """Flow rows chain by chain, and the chain of each."""
+    order = np.argsort(chain_of(context), kind="stable")
+    return order, chain_of(context)[order]
+
+
+def _of_flow(context: Context, kind: str, rows: FlowRows) -> list[Answer]:
+    """The answer that is the earliest of these flow rows; [] of none."""
+    if not len(rows):
+        return []
+    row = int(rows[np.argmin(context.flows[rows, schema.FLOW_FIRST])])
+    flow = context.flows[row]
+    evidence = context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))
+    return [Answer(kind, evidence.point, source(flow), None, [evidence])]
+
+
+def _of_error(context: Context, row: int) -> Answer:
+    error = context.icmp_errors[row].tolist()
+    evidence = context.evidence(error[schema.ICMP_POINT], error[schema.ICMP_FIRST_FRAME])
+    sender = address_text(error[schema.ICMP_SRC_HI], error[schema.ICMP_SRC_LO])
+    name = icmp_error_name(bool(error[schema.ICMP_IS_V6]), error[schema.ICMP_TYPE], error[schema.ICMP_CODE])
+    return Answer("icmp-error", evidence.point, sender, name, [evidence])
+
+
+def _nothing(context: Context, chain: int) -> list[Answer]:
+    """That nothing answers, where that is certain: the packets are at the receiver's own interface."""
+    outcome = verdicts(context)
+    position = int(np.searchsorted(outcome.first, chain))
+    if position == len(outcome.first) or outcome.first[position] != chain:
+        return []
+    if outcome.verdict[position] != ANSWERED_BY:
+        return []
+    return [Answer("none", context.points[int(outcome.point[position])].name, None, None)]

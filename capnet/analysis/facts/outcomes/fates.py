@@ -1,0 +1,119 @@
+"""Fates of flows as a report lists them: the worst first, then those with the most packets.
+
+Input: `fate.verdicts`. Output: `Fate`s, at most MAX_FATES, and how many flows have which fate. Left out: multicast and
+broadcast, ICMP messages that ask nothing, and carriers of tunnels of which nothing is wrong: what they carry is listed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.keys import FATES
+from capnet.analysis.core.contract.outcomes import Fate
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, proto_name
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
+from capnet.analysis.core.schema import Mask
+from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
+from capnet.analysis.facts.outcomes.answers import chain_answers
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.tunnels import carrier_flows
+from capnet.analysis.fate import fates, refutation
+from capnet.analysis.fate import verdicts as verdict
+from capnet.analysis.fate.loops import looping_flows
+from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
+from capnet.analysis.fate.verdicts import Verdicts, verdicts
+from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
+
+MAX_FATES = 200  # in a report: as many as paths
+
+KNOWN_BY = {TWIN: "service", HOST: "host", HOME: "interface", REVERSE: "reverse"}  # ranks of the next point
+REASONS = {
+    refutation.GROUP: "group",
+    refutation.ONE_PACKET: "one-packet",
+    refutation.NOT_LISTENING: "not-listening",
+    refutation.SEEN_THERE: "seen-there",
+    fates.ONE_POINT: "one-point",
+    fates.NEXT_UNKNOWN: "next-unknown",
+    fates.TOO_MANY: "too-many",
+}
+# Verdicts that need no conclusion about the next point: what shows them.
+_SHOWN_BY = {
+    verdict.LOOPED: "ttl",
+    verdict.ANSWER_STOPS: "request",
+    verdict.LOSES: "packets",
+    verdict.REPEATED: "repeats",
+    verdict.COPIED: "copies",
+}
+
+
+def fate_facts(context: Context) -> list[Fate]:
+    """What became of flows, at most MAX_FATES, the worst and busiest ones."""
+    outcome = verdicts(context)
+    listed = np.flatnonzero(_is_listed(context))
+    packets = context.flows[outcome.first[listed], schema.FLOW_PACKETS]
+    order = np.lexsort((outcome.first[listed], -packets, outcome.verdict[listed]))
+    return [_fate(context, outcome, number) for number in listed[order][:MAX_FATES].tolist()]
+
+
+def fate_counts(context: Context) -> dict[str, int]:
+    """How many flows have which fate, of those that are listed."""
+    outcome = verdicts(context)
+    counts = np.bincount(outcome.verdict[_is_listed(context)], minlength=len(FATES)).tolist()
+    return {name: n for name, n in zip(FATES, counts, strict=True) if n}
+
+
+@derived
+def _is_listed(context: Context) -> Mask:
+    """Per verdict: is it about a flow that a report lists?"""
+    outcome = verdicts(context)
+    flows = context.flows[outcome.first]
+    is_message = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
+    asks_nothing = is_message & ~is_one_of(flows[:, schema.FLOW_KIND] >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
+    is_fine = is_one_of(outcome.verdict, (verdict.UNKNOWN, verdict.COPIED, verdict.DELIVERED))
+    is_carrier = carrier_flows(context)[outcome.first] & is_fine
+    return ~(asks_nothing | is_carrier | (outcome.reason == refutation.GROUP))
+
+
+def _fate(context: Context, outcome: Verdicts, number: int) -> Fate:
+    first, last = int(outcome.first[number]), int(outcome.last[number])
+    kind, rank, following = (int(column[number]) for column in (outcome.verdict, outcome.rank, outcome.next))
+    flow = context.flows[first]
+    answers = chain_answers(context, first)
+    known_by = _SHOWN_BY.get(kind) or KNOWN_BY.get(rank, "topology" if rank else None)
+    if kind in (verdict.DELIVERED, verdict.ANSWERED_BY) and any(answer.kind != "none" for answer in answers):
+        known_by = "answer"
+    return Fate(
+        proto=proto_name(flow[schema.FLOW_PROTO]),
+        flow=flow_key(flow),
+        id=echo_id(flow),
+        fate=FATES[kind],
+        point=context.points[int(outcome.point[number])].name,
+        next=context.points[following].name if following >= 0 else None,
+        packets=int(packets_without_duplicates(context)[first]),
+        missing=int(outcome.missing[number]) if kind == verdict.LOSES else None,
+        repeats=int(outcome.repeats[number]),
+        known_by=None if kind == verdict.UNKNOWN else known_by,
+        siblings=int(outcome.siblings[number]) if kind == verdict.STOPS_AT else 0,
+        unknown=REASONS.get(int(outcome.reason[number])) if kind == verdict.UNKNOWN else None,
+        answers=answers,
+        first=int(flow[schema.FLOW_FIRST]),
+        evidence=_evidence(context, kind, first, last),
+    )
+
+
+def _evidence(context: Context, kind: int, first: int, last: int) -> list[Evidence]:
+    """The passes of a loop, a packet and its copy, or the first frame at each hop."""
+    chain = chain_of(context)
+    if kind == verdict.LOOPED:
+        loops = [loop for loop in looping_flows(context) if chain[loop.row] == chain[first]]
+        return [context.flow_evidence(loop.row, frame) for loop in loops for frame in loop.frames][:MAX_EVIDENCE]
+    if kind == verdict.COPIED:
+        copies = duplicates(context)
+        of_chain = np.flatnonzero(chain[copies.flow_rows] == chain[first])[:1].tolist()
+        pairs = [(int(copies.flow_rows[number]), copies.frames[number].tolist()) for number in of_chain]
+        return [context.flow_evidence(row, frame) for row, frames in pairs for frame in frames]
+    return hop_evidence(context, [last])

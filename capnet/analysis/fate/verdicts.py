@@ -1,0 +1,189 @@
+"""The verdict on each flow chain that asks: where its packets ended, and what answered.
+
+Input: fates of flow chains, answers, loss on links. Output: `Verdicts`, one entry per chain that begins an exchange,
+and per answering chain that loses packets itself. Method: each verdict rests on packets that were seen, on a point that
+must have seen them, or on an answer; the worst one that holds counts. What remains is UNKNOWN, with the reason.
+Limits: loss is counted on the MAX_LOSSY links with the most missing packets.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
+from capnet.analysis.fate.chain_values import any_of_chain, largest_of_chain, smallest_of_chain
+from capnet.analysis.fate.fates import DELIVERED as ARRIVED
+from capnet.analysis.fate.fates import STOPS, Fates, fates
+from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.analysis.fate.loops import looping_flows
+from capnet.analysis.fate.next_points import HOME, chain_of
+from capnet.analysis.fate.refutation import GROUP
+from capnet.analysis.fate.stopped_answers import stopped_answers
+from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, UDP
+
+# The worst first, in the order of `contract.keys.FATES`.
+LOOPED, STOPS_AT, ANSWER_STOPS, ANSWERED_BY, LOSES, REPEATED, UNKNOWN, COPIED, DELIVERED = range(9)
+MAX_LOSSY = 10_000
+
+
+class Verdicts(NamedTuple):
+    """One entry per flow chain, in order of their first rows. A value that a verdict does not have is -1."""
+
+    first: FlowRows  # its first hop
+    last: FlowRows  # the hop where it ends; of several ends, the one that says most
+    verdict: Values
+    point: Values  # where packets, or answers, were last seen
+    next: Values  # point where they were due, or where the others arrived
+    rank: Values  # by which that is known (`next_points`); 0 if it is no conclusion
+    siblings: Values  # flows that show it
+    missing: Values  # packets lost between the two points
+    repeats: Values  # how often who asked sent again
+    reason: Values  # of UNKNOWN, why (`fates.Fates.reason`)
+    is_replied: Mask  # the other direction was seen
+
+
+@derived
+def verdicts(context: Context) -> Verdicts:
+    """What became of the packets of each flow chain that asks."""
+    outcome = fates(context)
+    entries = _decisive_entries(context, outcome)
+    last = outcome.last[entries]
+    first = chain_of(context)[last]
+    is_replied = any_of_chain(context, answering_replies(context) >= 0)[last]
+    lossy = _loss_by_chain(context)
+    worst = lossy.link[first]
+    loops = np.zeros(len(context.flows), dtype=bool)
+    loops[[loop.row for loop in looping_flows(context)]] = True
+    stopped = stopped_answers(context)
+    stopped_at = np.full(len(context.flows), -1)
+    stopped_at[chain_of(context)[stopped.request[::-1]]] = np.arange(len(stopped.request))[::-1]
+    answer = stopped_at[first]
+    repeats = _repeats(context, first)
+    verdict = _verdicts(context, outcome, entries, is_replied, repeats)
+    verdict[is_replied & (lossy.packets[first] > 0)] = LOSES
+    verdict[~is_replied & (lossy.packets[first] > 0) & (verdict >= LOSES)] = LOSES
+    verdict[is_replied & (answer >= 0)] = ANSWER_STOPS
+    verdict[any_of_chain(context, loops)[last]] = LOOPED
+    point, following = context.flows[last, schema.FLOW_POINT], outcome.due[entries].copy()
+    links = flow_links(context)
+    loses = verdict == LOSES
+    point[loses] = context.flows[links.source[worst[loses]], schema.FLOW_POINT]
+    following[loses] = context.flows[links.target[worst[loses]], schema.FLOW_POINT]
+    returns = verdict == ANSWER_STOPS
+    point[returns] = context.flows[stopped.answer[answer[returns]], schema.FLOW_POINT]
+    following[returns] = context.flows[stopped.request[answer[returns]], schema.FLOW_POINT]
+    following[~(loses | returns | (verdict == STOPS_AT))] = -1
+    is_at_home = (outcome.state[entries] == ARRIVED) & ~is_replied
+    chosen = ~_is_answer(context, first) | loses
+    columns = Verdicts(
+        first,
+        last,
+        verdict,
+        point,
+        following,
+        np.where(verdict == STOPS_AT, outcome.rank[entries], np.where(is_at_home, HOME, 0)),
+        outcome.siblings[entries],
+        np.where(loses, lossy.packets[first], -1),
+        repeats,
+        np.where(verdict == UNKNOWN, outcome.reason[entries], -1),
+        is_replied,
+    )
+    return Verdicts(*(column[chosen] for column in columns))
+
+
+def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mask, repeats: Values) -> Values:
+    """The verdicts on chains by their last hops; loss, loops, and answers that stop come on top."""
+    last, state = outcome.last[entries], outcome.state[entries]
+    flows = context.flows
+    verdict = np.full(len(last), UNKNOWN)
+    was_copied = np.zeros(len(flows), dtype=bool)
+    was_copied[duplicates(context).flow_rows] = True
+    is_group = outcome.reason[entries] == GROUP
+    verdict[any_of_chain(context, was_copied)[last] & ~is_group] = COPIED
+    verdict[(repeats > 0) & ~is_group] = REPEATED
+    verdict[state == ARRIVED] = DELIVERED
+    verdict[(state == ARRIVED) & ~is_replied & _wants_answer(context, last)] = ANSWERED_BY  # nothing
+    verdict[state == STOPS] = STOPS_AT
+    has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
+    verdict[has_other_answer[last] & ~is_replied] = ANSWERED_BY
+    verdict[is_replied] = DELIVERED
+    has_data = any_of_chain(context, (answering_replies(context) >= 0) & ~is_reset(context))
+    verdict[is_replied & ~has_data[last]] = ANSWERED_BY  # RST
+    return verdict
+
+
+def _decisive_entries(context: Context, outcome: Fates) -> Values:
+    """Of the ends of each chain, that which says most: a stop, an arrival, else where most packets were."""
+    chain = chain_of(context)[outcome.last]
+    says = np.select([outcome.state == STOPS, outcome.state == ARRIVED], [0, 1], 2)
+    packets = context.flows[outcome.last, schema.FLOW_PACKETS]
+    order = np.lexsort((outcome.last, -packets, says, chain))
+    return order[np.append(True, chain[order][1:] != chain[order][:-1])[: len(order)]]
+
+
+def _wants_answer(context: Context, rows: FlowRows) -> Mask:
+    """SYNs and echo requests, which every receiver answers."""
+    flows = context.flows
+    proto, kind = flows[rows, schema.FLOW_PROTO], flows[rows, schema.FLOW_KIND] >> 8
+    is_echo = (proto == ICMP) & (kind == ICMP_ECHO_REQUEST) | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REQUEST)
+    return is_echo | (proto == TCP) & (flows[rows, schema.FLOW_SYNS] > 0)
+
+
+def _repeats(context: Context, rows: FlowRows) -> Values:
+    """How often packets were sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
+    flows, answers = context.flows, answering_replies(context)
+    proto = flows[rows, schema.FLOW_PROTO]
+    sent_again = np.maximum(flows[rows, schema.FLOW_SYNS] - 1, flows[rows, schema.FLOW_RETRANSMISSIONS])
+    sent_again = np.where((proto == TCP) & (flows[rows, schema.FLOW_SYNS] > 0), sent_again, 0)
+    asks = (proto == UDP) & (flows[rows, schema.FLOW_DPORT] == PORT_DNS)
+    asks |= _wants_answer(context, rows) & (proto != TCP)
+    return np.where(asks & (answers[rows] < 0), flows[rows, schema.FLOW_PACKETS] - 1, sent_again)
+
+
+def _is_answer(context: Context, rows: FlowRows) -> Mask:
+    """Does the chain of each row answer another one: that which has the SYN, else which began earlier?"""
+    flows, answers = context.flows, answering_replies(context)
+    chain = chain_of(context)
+    opens = largest_of_chain(context, flows[:, schema.FLOW_SYNS]) > 0
+    start_ns = smallest_of_chain(context, flow_spans(context)[0])
+    own = np.flatnonzero(answers >= 0)
+    other = answers[own]
+    is_later = np.where(
+        opens[own] != opens[other],
+        opens[other],
+        (start_ns[other] < start_ns[own]) | (start_ns[other] == start_ns[own]) & (chain[other] < chain[own]),
+    )
+    rows_that_answer: FlowMask = np.zeros(len(flows), dtype=bool)
+    rows_that_answer[own[is_later]] = True
+    return any_of_chain(context, rows_that_answer)[rows]
+
+
+class _Loss(NamedTuple):
+    """Per flow row that begins a chain: packets lost on its links, and the link that lost most of them, -1 if none."""
+
+    packets: PerFlow
+    link: PerFlow
+
+
+def _loss_by_chain(context: Context) -> _Loss:
+    links = flow_links(context)
+    packets, worst = np.zeros(len(context.flows), dtype=np.int64), np.full(len(context.flows), -1)
+    lossy = np.flatnonzero((links.missing > 0) | (links.missing_bytes > 0))
+    lossy = lossy[np.argsort(-links.missing[lossy], kind="stable")][:MAX_LOSSY]
+    most: dict[int, int] = {}
+    for link in lossy.tolist():
+        lost = lost_packets(context, links, link) or 0
+        start = int(chain_of(context)[links.source[link]])
+        packets[start] += lost
+        if lost > most.get(start, 0):
+            most[start], worst[start] = lost, link
+    return _Loss(packets, worst)
