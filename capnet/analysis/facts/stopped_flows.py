@@ -27,6 +27,7 @@ class StoppedFlow(NamedTuple):
     due: int  # point where its packets were due next
     rank: int  # how that is known (`fate.next_points`)
     siblings: int  # flows that show it
+    is_assumed: bool  # only by assumption the due point listened when they passed
 
 
 @derived
@@ -36,7 +37,9 @@ def stopped_flows(context: Context) -> list[StoppedFlow]:
     stops = np.flatnonzero(outcome.state == STOPS)
     rows = outcome.last[stops]
     points = context.flows[rows, schema.FLOW_POINT]
-    columns = (rows, points, outcome.due[stops], outcome.rank[stops], outcome.siblings[stops])
+    columns = (
+        rows, points, outcome.due[stops], outcome.rank[stops], outcome.siblings[stops], outcome.is_assumed[stops]
+    )  # fmt: skip
     return [StoppedFlow(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 

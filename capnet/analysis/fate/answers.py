@@ -2,7 +2,8 @@
 
 Input: flow table, replies, ICMP error table. Output: per flow row, the row of what answers it, at its point; of ICMP
 errors, anywhere. Method: hash and sort, linear in flows; ICMP errors and answers of other addresses are looked for
-only where there are any. Limits: equal ports on both sides, as of gossip, prove no answer, because both ends ask.
+only where there are any. Limits: equal ports on both sides, as of gossip, or none, as of ESP, prove no answer, because
+both ends ask.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from capnet.wire.numbers import (
     ICMP_UNREACHABLE,
     ICMPV6_ECHO_REQUEST,
     ICMPV6_PACKET_TOO_BIG,
+    SCTP,
     TCP,
     TCP_RST,
     UDP,
@@ -45,7 +47,8 @@ _PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_D
 def answering_replies(context: Context) -> PerFlow:
     """Per flow: the row of the other direction at its point, -1 if there is none or it proves no answer."""
     flows, answers = context.flows, replies(context)
-    is_symmetric = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT])
+    has_equal_ports = flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]  # both -1: ESP, GRE and the like
+    is_symmetric = has_equal_ports & ~is_one_of(flows[:, schema.FLOW_PROTO], (TCP, SCTP, *ICMP_PROTOCOLS))
     return np.where(is_symmetric, -1, answers)
 
 

@@ -169,3 +169,12 @@ def test_protocol_that_the_next_point_never_shows_is_told(tmp_path: Path, kinds:
         net.at(5e6 + number * 1e6, "A/ens33", question)
     protocols = {finding["facts"]["proto"] for finding in stops(net, tmp_path)}
     assert protocols == ({"tcp", "udp"} if kinds == 3 else {"tcp"})
+
+
+def test_single_packet_before_the_next_capture_is_silent(tmp_path: Path) -> None:
+    """The second capture began a moment later than the first one."""
+    net = Network(POINTS)
+    knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33", count=1)
+    serve(net, B, 40000)
+    serve(net, B, 40001, ident=2000)
+    assert stops(net, tmp_path) == []

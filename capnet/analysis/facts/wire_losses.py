@@ -1,0 +1,98 @@
+"""Wire losses: flows that leave an interface of one host and do not arrive at the interface of another one.
+
+Input: stopped flows, interface points, speakers. Output: `WireLoss`es: the services of one host that cannot be reached
+from the other host's interface, while other packets between the same interfaces arrive.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.facts.stopped_flows import StoppedFlow, stopped_flows
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.next_points import HOST, TWIN, is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.numbers import ESP
+
+CARD_ROLES = ("parent", "underlay", "unknown")  # of interfaces to other hosts
+
+
+class Service(NamedTuple):
+    """What packets are for."""
+
+    proto: str
+    port: int  # -1 where the protocol has none
+
+    def __str__(self) -> str:
+        return self.proto if self.port < 0 else f"{self.proto} port {self.port}"
+
+
+class WireLoss(NamedTuple):
+    """Packets to one address that are lost between the interfaces of two hosts."""
+
+    point: int  # where they leave
+    due: int  # where they do not arrive
+    destination: str
+    flows: list[StoppedFlow]
+    services: list[Service]
+    packets: int
+    siblings: int  # flows of others that arrive there
+    is_on_link: bool  # no router lies between, as far as the MACs tell
+    is_heard: bool  # both interfaces showed packets at that time
+
+
+@derived
+def wire_losses(context: Context) -> list[WireLoss]:
+    """Losses between the interfaces of two hosts, in order of points and addresses."""
+    groups: dict[tuple[int, int, str, bool], list[StoppedFlow]] = {}
+    for stopped in stopped_flows(context):
+        row = context.flows[stopped.row]
+        if not row[schema.FLOW_VIA] and _are_cards_of_two_hosts(context, stopped.point, stopped.due):
+            is_esp = row[schema.FLOW_PROTO] == ESP  # filtered as a protocol, others by port
+            groups.setdefault((stopped.point, stopped.due, destination(row), bool(is_esp)), []).append(stopped)
+    return [_loss(context, *key[:3], groups[key]) for key in sorted(groups)]
+
+
+def _are_cards_of_two_hosts(context: Context, point: int, other: int) -> bool:
+    points = context.points[point], context.points[other]
+    host, other_host = (host_of(each.name) for each in points)
+    return None not in (host, other_host) and host != other_host and all(each.role in CARD_ROLES for each in points)
+
+
+def _loss(context: Context, point: int, due: int, address: str, stopped: list[StoppedFlow]) -> WireLoss:
+    rows = [flow.row for flow in stopped]
+    macs = {int(mac) for mac in context.flows[rows, schema.FLOW_DMAC].tolist()}
+    is_on_link = all(due in interface_points(context).get(mac, []) or _owns(context, mac, address) for mac in macs)
+    services = {
+        Service(proto_name(int(row[schema.FLOW_PROTO])), -1 if ports(row)[1] is None else int(row[schema.FLOW_DPORT]))
+        for row in context.flows[rows]
+    }
+    siblings = max((flow.siblings for flow in stopped if flow.rank in (TWIN, HOST)), default=0)
+    packets = int(context.flows[rows, schema.FLOW_PACKETS].sum())
+    return WireLoss(
+        point, due, address, stopped, sorted(services), packets, siblings, is_on_link,
+        not all(flow.is_assumed for flow in stopped),
+    )  # fmt: skip
+
+
+def _owns(context: Context, mac: int, address: str) -> bool:
+    """Is an address the MAC's own, rather than one that it forwards for?"""
+    speaker = speakers(context).get(mac)
+    return speaker is not None and (address in speaker.own or address in speaker.claimed)
+
+
+def have_talked(context: Context, loss: WireLoss) -> bool:
+    """Were packets between the addresses of a loss answered while its packets were lost, or later?"""
+    flows = context.flows
+    rows = np.array([flow.row for flow in loss.flows])
+    first, last = flow_spans(context)
+    ends = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    is_same_pair = (flows[:, schema.FLOW_VIA] == 0) & (flows[:, ends] == flows[rows[0], ends]).all(axis=1)
+    return bool((is_same_pair & is_answered(context) & (last >= first[rows].min())).any())

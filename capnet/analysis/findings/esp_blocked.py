@@ -1,0 +1,61 @@
+"""esp-blocked: encrypted packets of a tunnel leave one host and do not arrive at the other one.
+
+Looks at: ESP (IP protocol 50) that stops between the interfaces of two hosts whose other packets arrive.
+Says: how many packets, between which hosts and interfaces, and what does arrive.
+Wrong when: NAT between the hosts wraps ESP into UDP, and the capture shows only the one side of it.
+Fix: allow IP protocol 50 between all nodes, in firewalls and security groups; Swarm's encrypted overlays need it.
+Verify: `tcpdump -ni CARD ip proto 50` on the other host shows the packets; `ip -s xfrm state` there counts them.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.wire_losses import WireLoss, have_talked, wire_losses
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the wire of the lab drops nothing
+WITNESS = "pcaps/overlay-encrypted.pcapng"  # ESP that arrives at both hosts
+EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way", "encrypted-overlay")
+
+SAYS = Text(
+    en="{packets:ESP packet} from {sources} to {destination} left {point} and none reached {next}, where other packets "
+    "between the two do: IP protocol 50 is filtered",
+    zh="",
+)
+FIX = Text(
+    en="allow IP protocol 50 (ESP) between all nodes, in the host's firewall and in the provider's; an overlay without "
+    "`--opt encrypted` does without it",
+    zh="",
+)
+
+MIN_PACKETS = 2  # a single one may be the last of the capture
+
+
+def diagnose(context: Context) -> list[Finding]:
+    losses = (loss for loss in wire_losses(context) if loss.packets >= MIN_PACKETS and have_talked(context, loss))
+    return [_finding(context, loss) for loss in losses if {service.proto for service in loss.services} == {"esp"}]
+
+
+def _finding(context: Context, loss: WireLoss) -> Finding:
+    rows = [flow.row for flow in loss.flows]
+    sources = sorted({source(context.flows[row]) for row in rows}, key=address_value)
+    point, next_point = context.points[loss.point].name, context.points[loss.due].name
+    return Finding(
+        NAME,
+        "error" if loss.is_on_link and loss.is_heard else "warning",
+        SAYS.fill(
+            packets=loss.packets, sources=several(sources), destination=loss.destination, point=point, next=next_point
+        ),
+        FIX.fill(),
+        {
+            "point": point, "next": next_point, "destination": loss.destination, "sources": sources[:MAX_EVIDENCE],
+            "packets": loss.packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip

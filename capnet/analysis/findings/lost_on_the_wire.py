@@ -1,0 +1,68 @@
+"""lost-on-the-wire: packets leave the interface of one host and never arrive at the interface of another one.
+
+Looks at: flows without an answer that stop between interfaces of two hosts, while other packets to the same address,
+from the same interface, arrive there.
+Says: which services cannot be reached, how many packets were handed to the driver of the one interface and not
+delivered by that of the other one, and what does arrive. A warning if a router lies between that was not captured.
+Wrong when: the packets take another path, as with bonds and load balancers, or a capture dropped them.
+Fix: look at the counters of both drivers, then at what lies between: the switch, the hypervisor's port, security groups
+and source/destination checks of clouds.
+Verify: `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts rises with each attempt, or neither does.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.wire_losses import WireLoss, wire_losses
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the wire of the lab drops nothing
+WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked")
+
+SAYS = Text(
+    en="{packets:packet} from {sources} to {destination} ({services}) were handed to the driver of {point}, and not "
+    "delivered by that of {next}; {siblings:other flow} to this host arrived there",
+    zh="",
+)
+FIX = Text(
+    en="`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts; if neither counts them, ask who filters "
+    "between: provider, switch, hypervisor (NSX), security group, source/destination check of the cloud",
+    zh="",
+)
+
+MIN_PACKETS = 2  # a single one may be the last of the capture
+MIN_SIBLINGS = 3  # of datagrams, or by another service: a balancer may send the next flow elsewhere
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [_finding(context, loss) for loss in wire_losses(context) if loss.siblings and loss.packets >= MIN_PACKETS]
+
+
+def _finding(context: Context, loss: WireLoss) -> Finding:
+    rows = [flow.row for flow in loss.flows]
+    sources = sorted({source(context.flows[row]) for row in rows}, key=address_value)
+    point, next_point = context.points[loss.point].name, context.points[loss.due].name
+    is_certain = loss.is_on_link and loss.is_heard
+    is_certain &= loss.siblings >= MIN_SIBLINGS or any(service.proto == "tcp" for service in loss.services)
+    return Finding(
+        NAME,
+        "error" if is_certain else "warning",
+        SAYS.fill(
+            packets=loss.packets, sources=several(sources), destination=loss.destination,
+            services=several([str(service) for service in loss.services]), point=point, next=next_point,
+            siblings=loss.siblings,
+        ),
+        FIX.fill(card=point.rpartition("/")[2]),
+        {
+            "point": point, "next": next_point, "destination": loss.destination, "sources": sources[:MAX_EVIDENCE],
+            "services": [str(service) for service in loss.services][:MAX_EVIDENCE], "packets": loss.packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""swarm-port-blocked: nodes of a Swarm reach each other, but not by all the ports that it needs.
+
+Looks at: packets to port 7946 (gossip), 2377 (management) or a tunnel's port that stop between the interfaces of two
+nodes, and at gossip over UDP that one point shows in one direction only; while TCP to the Swarm's ports is answered
+between the same nodes.
+Says: which port is blocked from whom to whom, and that TCP passes.
+Wrong when: the other node left the Swarm while TCP was still open.
+Fix: open 7946 over TCP and UDP, the data path port (4789 over UDP, or `--data-path-port`), 2377 over TCP to managers,
+and IP protocol 50 for encrypted overlays, both ways between all nodes.
+Verify: the Docker daemon's log says "able to reach via TCP but not UDP"; `nc -zvu NODE 7946` from both sides, with
+`tcpdump -ni CARD udp port 7946` on the other one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.swarm_traffic import swarm_flows
+from capnet.analysis.facts.wire_losses import Service, WireLoss, wire_losses
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the wire of the lab drops nothing
+WITNESS = "pcaps/overlay.pcapng"  # gossip in both directions
+EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
+
+STOPPED = Text(
+    en="{packets:packet} from {src} to {dst} ({services}) left {point} and none reached {next}, where TCP between the "
+    "two nodes passes: Swarm's traffic is filtered one way",
+    zh="",
+)
+ONE_WAY = Text(
+    en="{packets:datagram} of Swarm's gossip (udp port {port}) from {src} to {dst} at {point}, and none back, while "
+    "TCP between the two nodes passes: UDP is filtered",
+    zh="",
+)
+FIX = Text(
+    en="open UDP and TCP {port}, the data path port (4789/udp), 2377/tcp and IP protocol 50 both ways between all "
+    "nodes",
+    zh="",
+)
+
+MIN_PACKETS = 2  # that stop: a single one may be the last of the capture
+MAX_FLOWS = 10_000  # of Swarm's TCP that are looked at
+MIN_ONE_WAY = 10  # datagrams: nodes probe each other every second, so as many would come back in ten seconds
+MIN_ONE_WAY_NS = 5_000_000_000  # that they last: memberlist's longest probe interval
+
+_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+def diagnose(context: Context) -> list[Finding]:
+    nodes = _nodes(context)
+    findings, pairs = [], set()
+    for loss in wire_losses(context):
+        rows = context.flows[[flow.row for flow in loss.flows]]
+        blocked = [service for service in loss.services if _is_of_swarm(context, service, rows)]
+        pair = frozenset((source(rows[0]), loss.destination))
+        if blocked and pair in nodes and loss.packets >= MIN_PACKETS:
+            pairs.add(pair)
+            findings.append(_stopped(context, loss, blocked))
+    if not nodes:
+        return findings
+    for row in _one_way_rows(context, nodes):
+        pair = frozenset((source(context.flows[row]), destination(context.flows[row])))
+        if pair not in pairs:
+            pairs.add(pair)
+            findings.append(_one_way(context, row))
+    return findings
+
+
+def _nodes(context: Context) -> dict[frozenset[str], int]:
+    """Pairs of nodes between which the Swarm's TCP was answered → until when [ns]."""
+    flows, (_, last) = context.flows, flow_spans(context)
+    is_tcp = swarm_flows(context) & (flows[:, schema.FLOW_PROTO] == TCP) & is_answered(context)
+    nodes: dict[frozenset[str], int] = {}
+    for row in np.flatnonzero(is_tcp)[:MAX_FLOWS].tolist():
+        pair = frozenset((source(flows[row]), destination(flows[row])))
+        nodes[pair] = max(nodes.get(pair, 0), int(last[row]))
+    return nodes
+
+
+def _is_of_swarm(context: Context, service: Service, rows: FlowTable) -> bool:
+    """Is it one of Swarm's ports, or does it carry a tunnel?"""
+    if service.port in (PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT):
+        return True
+    carries = rows[:, schema.FLOW_CARRIES] > 0
+    return service.proto == "udp" and bool((carries & (rows[:, schema.FLOW_DPORT] == service.port)).any())
+
+
+def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[int]:
+    """Flows of gossip whose other direction passed no point, while TCP between the nodes went on."""
+    flows, (first, last) = context.flows, flow_spans(context)
+    gossip = np.flatnonzero(swarm_flows(context) & (flows[:, schema.FLOW_PROTO] == UDP))
+    ends = row_hash(flows[gossip[:, None], _ENDS])
+    is_one_way = ~is_among(row_hash(flows[gossip[:, None], _ENDS[2:] + _ENDS[:2]]), ends)
+    is_one_way &= flows[gossip, schema.FLOW_PACKETS] >= MIN_ONE_WAY
+    is_one_way &= last[gossip] - first[gossip] >= MIN_ONE_WAY_NS
+    rows = gossip[is_one_way].tolist()
+    return [
+        row for row in rows
+        if nodes.get(frozenset((source(flows[row]), destination(flows[row]))), -1) >= first[row]
+    ]  # fmt: skip
+
+
+def _stopped(context: Context, loss: WireLoss, blocked: list[Service]) -> Finding:
+    rows = [flow.row for flow in loss.flows]
+    src = source(context.flows[rows[0]])
+    point, next_point = context.points[loss.point].name, context.points[loss.due].name
+    services = [str(service) for service in blocked]
+    return Finding(
+        NAME,
+        "error" if loss.is_heard else "warning",
+        STOPPED.fill(
+            packets=loss.packets, src=src, dst=loss.destination, services=several(services), point=point,
+            next=next_point,
+        ),
+        FIX.fill(port=PORT_SWARM_GOSSIP),
+        {
+            "nodes": [src, loss.destination], "point": point, "next": next_point, "services": services,
+            "packets": loss.packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip
+
+
+def _one_way(context: Context, row: int) -> Finding:
+    flow = context.flows[row]
+    packets, point = int(flow[schema.FLOW_PACKETS]), context.points[int(flow[schema.FLOW_POINT])].name
+    src, dst = source(flow), destination(flow)
+    return Finding(
+        NAME,
+        "error",
+        ONE_WAY.fill(packets=packets, port=PORT_SWARM_GOSSIP, src=src, dst=dst, point=point),
+        FIX.fill(port=PORT_SWARM_GOSSIP),
+        {"nodes": [src, dst], "point": point, "services": [f"udp port {PORT_SWARM_GOSSIP}"], "packets": packets},
+        [context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))],
+    )

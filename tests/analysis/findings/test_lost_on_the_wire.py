@@ -1,0 +1,75 @@
+"""lost-on-the-wire: packets leave one host's interface and do not arrive at another host's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, Findings, of_story
+from tests.analysis.findings.wires import CARDS, ask, send, two_cards
+from tests.stories import SYN, Network, Packet, tcp
+from tests.story_reports import A, B
+
+
+def to_database(packet: Packet) -> bool:
+    return packet.dport == 5432
+
+
+def knock(net: Network, count: int = 4, ends: str = f"{A}:43000 > {B}:5432") -> None:
+    for number in range(count):
+        send(net, tcp(ends, flags=SYN, seq=7000, ident=7000 + number), to_database, gap=1e6)
+
+
+def lost(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "lost-on-the-wire")
+
+
+def test_port_that_the_wire_drops_is_told(tmp_path: Path) -> None:
+    net = two_cards()
+    for number in range(4):
+        ask(net, number)
+    knock(net)
+    ask(net, 5)
+    (finding,) = lost(net, tmp_path)
+    assert finding["level"] == "error"
+    assert finding["facts"]["services"] == ["tcp port 5432"] and finding["facts"]["packets"] == 4
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == tuple(CARDS)
+    assert of_story(net, tmp_path, "stops-between") == []
+
+
+def test_port_behind_a_router_is_told(tmp_path: Path) -> None:
+    """Who drops may be a router that was not captured: likely, and no more."""
+    router = "02:50:56:00:00:01"
+    net = Network(list(CARDS))
+    for number in range(4):
+        there = tcp(f"{A}:{42000 + number} > {B}:80", b"question", seq=10, ident=number, smac=CARD_A, dmac=router)
+        back = tcp(f"{B}:80 > {A}:{42000 + number}", b"answer", seq=20, ident=100 + number, smac="02:00:c0:a8:6f:81",
+                   dmac=router)  # fmt: skip
+        net.pass_by((CARDS[0], there), (CARDS[1], there.routed(smac=router, dmac="02:00:c0:a8:6f:81")))
+        net.pass_by((CARDS[1], back), (CARDS[0], back.routed(smac=router, dmac=CARD_A)), gap=1e6)
+        syn = tcp(f"{A}:43000 > {B}:80", flags=SYN, seq=7000, ident=7000 + number, smac=CARD_A, dmac=router)
+        net.pass_by((CARDS[0], syn), gap=1e6)
+    (finding,) = lost(net, tmp_path)
+    assert finding["level"] == "warning"
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_repeated_packet_is_silent(tmp_path: Path, count: int) -> None:
+    """Of a service that is not reached otherwise, one packet proves nothing."""
+    net = two_cards()
+    for number in range(4):
+        ask(net, number)
+    knock(net, count)
+    ask(net, 5)
+    assert lost(net, tmp_path) == []
+
+
+def test_loss_inside_of_a_host_is_silent(tmp_path: Path) -> None:
+    """The packets arrive at B's interface; behind it is another finding's place."""
+    net = two_cards()
+    for number in range(4):
+        ask(net, number)
+    for number in range(4):
+        send(net, tcp(f"{A}:43000 > {B}:5432", flags=SYN, seq=7000, ident=7000 + number), gap=1e6)
+    assert lost(net, tmp_path) == []
