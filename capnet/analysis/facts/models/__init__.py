@@ -16,7 +16,7 @@ from math import exp
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Weight
-from capnet.analysis.facts.models.sign import Sign
+from capnet.analysis.facts.models.sign import EvidenceRow, Sign
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
 
 MIN_CONFIDENCE = 0.5  # of 0 to 1: from here on a model counts as present, and explains others
@@ -42,7 +42,7 @@ _NOTHING_SHOWS_CONTAINERS = "but nothing shows that there are containers: what i
 @derived
 def models(context: Context) -> list[Model]:
     """Models, the most confident first; empty if nothing points to one."""
-    signs = {row.name: list(row.signs(context)) for row in EVIDENCE}
+    signs = {row.name: _first_signs(context, row) for row in EVIDENCE}
     candidates = [_judged(name, signs) for name in NAMES]
     candidates = [candidate for candidate in candidates if _is_listed(candidate)]
     present = {candidate.model for candidate in candidates if candidate.confidence >= MIN_CONFIDENCE}
@@ -56,6 +56,16 @@ def models(context: Context) -> list[Model]:
 def confidence_in(context: Context, model: str) -> float:
     """The confidence in a model, 0 where it is not listed."""
     return next((candidate.confidence for candidate in models(context) if candidate.model == model), 0.0)
+
+
+def _first_signs(context: Context, row: EvidenceRow) -> list[Sign]:
+    """The signs of a row up to the first that speaks about every model: one counts, however many there are."""
+    signs = []
+    for sign in row.signs(context):
+        signs.append(sign)
+        if sign.model is None:
+            break
+    return signs
 
 
 def _judged(name: str, signs: dict[str, list[Sign]]) -> Model:

@@ -22,6 +22,8 @@ from capnet.wire.addresses import MAPPED, address_text, address_value
 
 DOCKER_PREFIX = 0x0242  # the first 16 bits of a MAC
 CNI_PREFIX = 0x0A58
+MAX_CONTAINERS = 256  # that are looked at for a gateway: those of one network have the same
+MAX_BRIDGES = 64  # that Docker made: a host has a few
 SWARM_BRIDGE = "docker_gwbridge"  # the way out of containers that have an overlay network
 
 # Names that container engines give their bridges. `br0`, `br-lan` and `virbr0` are bridges of anything.
@@ -76,21 +78,26 @@ def bridge_gateways(context: Context) -> dict[int, list[ContainerMac]]:
     address of a container's network.
     """
     gateways: dict[int, list[ContainerMac]] = {}
-    containers = [container for container in container_macs(context).values() if container.is_docker]
-    points_of = {container: speakers(context)[container.mac].sending_points for container in containers}
-    for mac, speaker in speakers(context).items() if containers else ():
-        if mac >> 32 != DOCKER_PREFIX or is_private(address_text(0, MAPPED | mac & 0xFFFFFFFF)):
-            continue  # of a container, or of a load balancer of a swarm
+    stations = speakers(context)
+    containers = [container for container in container_macs(context).values() if container.is_docker][:MAX_CONTAINERS]
+    bridges = [mac for mac in stations if _may_be_a_bridge(mac)] if containers else []
+    for mac in bridges[:MAX_BRIDGES]:
+        bridge = stations[mac]
         behind = [
             container
             for container in containers
             if ":" not in container.ip
-            and points_of[container] & speaker.sending_points
-            and (_is_first_address(speaker, container) or speaker.forwarded_ips)
+            and stations[container.mac].sending_points & bridge.sending_points
+            and (_is_first_address(bridge, container) or bridge.forwarded_ips)
         ]
         if behind:
             gateways[mac] = behind
     return gateways
+
+
+def _may_be_a_bridge(mac: int) -> bool:
+    """Has it Docker's prefix, and is made of no private address, as a container's or a load balancer's would be?"""
+    return mac >> 32 == DOCKER_PREFIX and not is_private(address_text(0, MAPPED | mac & 0xFFFFFFFF))
 
 
 def _is_first_address(speaker: Speaker, container: ContainerMac) -> bool:

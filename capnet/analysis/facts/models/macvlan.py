@@ -43,7 +43,7 @@ def containers_among_hosts(context: Context) -> Iterator[Sign]:
         stations = speakers(context, point, outside_tunnels=True)
         if is_container_bridge(context.points[point].name) or len(stations) > MAX_STATIONS:
             continue
-        containers = [container for mac, container in container_macs(context).items() if mac in stations]
+        containers = [container_macs(context)[mac] for mac in stations if mac in container_macs(context)]
         for container in containers:
             host = next((station for station in stations.values() if _is_host_beside(station, container)), None)
             if host:
