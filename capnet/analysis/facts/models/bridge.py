@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_private, source
 from capnet.analysis.core.results import Nat, Path
 from capnet.analysis.core.wording import plural
-from capnet.analysis.facts.layer2.model import same_network
+from capnet.analysis.facts.layer2.model import network_of, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import (
     SWARM_BRIDGE,
@@ -92,8 +92,11 @@ def default_bridge(context: Context) -> Iterator[Sign]:
 def direct_talk(context: Context) -> Iterator[Sign]:
     """Two containers of one network exchange packets directly, which a swarm's docker_gwbridge does not let them.
 
-    Wrong when: the network is an overlay or macvlan network, whose containers talk directly as well.
+    Their network is one that engines give bridges first, or has such a gateway: containers of an overlay network talk
+    directly as well, and what is seen of the bridge by which they go out is no evidence for it.
+    Wrong when: the network is an overlay or macvlan network with such addresses.
     """
+    behind_gateways = {network_of(each.ip) for behind in bridge_gateways(context).values() for each in behind}
     containers = container_macs(context)
     macs = np.array(sorted(containers), dtype=np.int64)
     flows = context.flows
@@ -102,7 +105,8 @@ def direct_talk(context: Context) -> Iterator[Sign]:
     for row in np.flatnonzero(is_between)[:MAX_TALKS].tolist():
         src, dst = source(flows[row]), destination(flows[row])
         ends = {containers[int(flows[row, column])].ip for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)}
-        if {src, dst} == ends and ":" not in src and same_network([src, dst]):
+        is_bridged = src.startswith(BRIDGE_POOLS) or network_of(src) in behind_gateways
+        if {src, dst} == ends and ":" not in src and same_network([src, dst]) and is_bridged:
             frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
             yield Sign(f"the containers {src} and {dst} exchange packets directly", [frame])
             return
@@ -114,7 +118,7 @@ def masquerade(context: Context) -> Iterator[Sign]:
 
     Wrong when: a fast NAT router beside the host does it, or a cloud's gateway one to one.
     """
-    rows = [row for row in _translations(context) if "snat" in row.kind]
+    rows = [row for row in _translations(context) if row.kind == "snat"]
     if rows:
         hosts = sorted({row.after.src for row in rows})
         says = f"{plural(len(rows), 'connection')} left as {', '.join(hosts[:4])} (source NAT)"
@@ -126,7 +130,7 @@ def published_port(context: Context) -> Iterator[Sign]:
 
     Wrong when: a fast router with port forwarding does it.
     """
-    rows = [row for row in _translations(context) if "dnat" in row.kind]
+    rows = [row for row in _translations(context) if row.kind == "dnat"]
     if rows:
         servers = sorted({f"{row.before.dst}:{row.before.dport}" for row in rows if row.before.dport})
         says = f"{plural(len(rows), 'connection')} to {', '.join(servers[:4]) or rows[0].before.dst} went on by DNAT"
@@ -162,11 +166,12 @@ def userland_proxy(context: Context) -> Iterator[Sign]:
 
 
 def _translations(context: Context) -> list[Nat]:
-    """Translations that hide a private address behind one of another network, in one kernel.
+    """Translations of one end that hide a private address behind one of another network, in one kernel.
 
-    Within one network it is a load balancer's (IPVS). Loopback addresses are not private.
+    Within one network, or of both ends, it is a load balancer's (IPVS), or a cloud's. Loopback is not private.
     """
-    return [row for row in nat_facts(context) if _hides_a_network(row) and _is_in_one_kernel(row)]
+    rows = [row for row in nat_facts(context) if row.kind in ("snat", "dnat")]
+    return [row for row in rows if _hides_a_network(row) and _is_in_one_kernel(row)]
 
 
 def _hides_a_network(row: Nat) -> bool:
