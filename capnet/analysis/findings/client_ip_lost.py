@@ -13,6 +13,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.proxies import proxy_facts
 
@@ -27,6 +28,7 @@ FIX = Text(
     en="publish the port in host mode, or have the proxy say who asked (PROXY protocol, X-Forwarded-For)",
     zh="",
 )
+ELSEWHERE_FIX = Text(en="have the proxy say who asked (PROXY protocol, X-Forwarded-For)", zh="")
 
 MAX_CLIENTS = 20  # that the facts list
 
@@ -50,7 +52,7 @@ def diagnose(context: Context) -> list[Finding]:
             NAME,
             "info",
             SAYS.fill(address=address, connections=len(clients[address])),
-            FIX.fill(),
+            (FIX if shows_containers(context) else ELSEWHERE_FIX).fill(),
             {
                 "seen_as": address,
                 "clients": sorted(set(clients[address]))[:MAX_CLIENTS],

@@ -24,6 +24,7 @@ from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.dns_lookups import NO_SUCH_NAME, FailedAnswer, dns_lookups, failed_answers
 from capnet.analysis.facts.transport.dns_search import searched_names
 from capnet.wire.numbers import PORT_DNS, UDP
@@ -38,6 +39,7 @@ ANSWERED = Text(en="{servers} answered '{code}' about {query}", zh="")
 NO_SUCH_NAME_FIX = Text(
     en="check the name; on Docker's default bridge containers have no names: put them on a network of their own", zh=""
 )
+NO_SUCH_NAME_ELSEWHERE_FIX = Text(en="check the name, and the search list of who asks", zh="")
 ANSWERED_FIX = Text(en="check the name server itself, and whom it asks in turn", zh="")
 SILENT = Text(en="{server} did not answer {queries:question} of {clients}", zh="")
 REFUSED = Text(
@@ -79,6 +81,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
     servers = sorted({answer.server for answer in answers})
     words = _CODES.get(code, f"result code {code}")
     query = f"{name or 'a name'}" + (f" ({count} times)" if count > 1 else "")
+    no_such_name_fix = NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
     evidence = sorted(
         context.evidence(point, frame) for point, at_point in frames.items() for frame in at_point[:MAX_FRAMES_AT_POINT]
     )
@@ -86,7 +89,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
         NAME,
         "info" if code == NO_SUCH_NAME else "warning",
         ANSWERED.fill(servers=" and ".join(servers[:2]), code=words, query=query),
-        (NO_SUCH_NAME_FIX if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
+        (no_such_name_fix if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
         {"name": name, "code": code, "said": words, "answers": count, "servers": servers},
         evidence[:MAX_EVIDENCE],
     )

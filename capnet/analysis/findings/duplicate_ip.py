@@ -17,6 +17,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import Claims
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
@@ -29,6 +30,7 @@ AT_ONCE = Text(en="{address} is claimed by {macs}", zh="")
 AT_ONCE_FIX = Text(
     en="give one of them another address: reserve those outside of Docker with --ip-range or --aux-address", zh=""
 )
+AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="")
 MOVED = Text(en="{address} is claimed by {macs}, one after the other", zh="")
 MOVED_FIX = Text(en="check that {address} was given away anew and is not used twice", zh="")
 
@@ -37,10 +39,11 @@ def diagnose(context: Context) -> list[Finding]:
     rivals: dict[tuple[str, tuple[int, ...]], list[Claims]] = {}
     for claims in rival_claims(context):
         rivals.setdefault((claims.ip, tuple(sorted(claims.by))), []).append(claims)
+    at_once_fix = AT_ONCE_FIX if shows_containers(context) else AT_ONCE_ELSEWHERE_FIX
     findings = []
     for (address, macs), at_points in sorted(rivals.items()):
         at_once = any(claims.at_once for claims in at_points)
-        says, fix = (AT_ONCE, AT_ONCE_FIX) if at_once else (MOVED, MOVED_FIX)
+        says, fix = (AT_ONCE, at_once_fix) if at_once else (MOVED, MOVED_FIX)
         mac_texts = [mac_text(mac) for mac in macs]
         evidence = [context.evidence(claims.point, frame) for claims in at_points for _, _, frame in claims.by.values()]
         findings.append(

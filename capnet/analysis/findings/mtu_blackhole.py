@@ -21,6 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
 from capnet.analysis.facts.transport.lost_lengths import LostLengths, lost_lengths
 from capnet.wire.numbers import (
@@ -59,6 +60,11 @@ FIX_MSS = Text(
     en='give the containers the MTU of the path (`--opt com.docker.network.driver.mtu=`, in daemon.json "mtu"), or '
     "clamp the MSS where they are forwarded: `iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS "
     "--clamp-mss-to-pmtu`",
+    zh="",
+)
+ELSEWHERE_FIX_MSS = Text(
+    en="give the sender the MTU of the path, or clamp the MSS where its packets are forwarded: `iptables -t mangle -A "
+    "FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`",
     zh="",
 )
 FIX = Text(
@@ -117,6 +123,7 @@ def _between_points(
 def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Finding]:
     """One finding for each two hosts between which full segments are lost."""
     senders = _reporters(context)
+    fix = FIX_MSS if shows_containers(context) else ELSEWHERE_FIX_MSS
     by_hosts: dict[tuple[str, str], list[LostFullSegments]] = {}
     for of_flow in lost:
         flow = context.flows[of_flow.flow]
@@ -135,7 +142,7 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
             "passed": worst.largest_passed, "connections": len(of_hosts), "smaller_mss": smaller, "told_by": senders,
         }  # fmt: skip
         evidence = [context.flow_evidence(each.flow, frame) for each in of_hosts for frame in each.frames]
-        findings.append(Finding(NAME, "error", says, FIX_MSS.fill(), facts, sorted(evidence)[:MAX_EVIDENCE]))
+        findings.append(Finding(NAME, "error", says, fix.fill(), facts, sorted(evidence)[:MAX_EVIDENCE]))
     return findings
 
 

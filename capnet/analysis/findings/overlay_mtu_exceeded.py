@@ -27,6 +27,7 @@ from capnet.analysis.core.schema import (
     FlowRow,
 )
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE
 from capnet.wire.protocols.vxlan import TUNNEL_VXLAN
@@ -47,6 +48,9 @@ FIX = Text(
     en="give the network an MTU of the underlay's less 50 (docker network create --opt "
     "com.docker.network.driver.mtu=…), or raise the underlay's by 50",
     zh="",
+)
+ELSEWHERE_FIX = Text(
+    en="give what is inside the tunnel an MTU of the underlay's less 50, or raise the underlay's by 50", zh=""
 )
 
 FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
@@ -82,7 +86,7 @@ def diagnose(context: Context) -> list[Finding]:
                 outer=tunnel.largest_inner_ip + VXLAN_OVERHEAD,
                 reason=reason,
             ),
-            FIX.fill(),
+            (FIX if shows_containers(context) else ELSEWHERE_FIX).fill(),
             {"vni": tunnel.vni, "vteps": tunnel.vteps, "inner": tunnel.largest_inner_ip, "reason": reason},
             evidence[:MAX_EVIDENCE],
         )

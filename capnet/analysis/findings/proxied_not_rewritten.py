@@ -12,6 +12,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.proxies import proxy_facts
 
 NAME = finding_name(__name__)
@@ -30,6 +31,8 @@ FIX = Text(
     "need a hairpin",
     zh="",
 )
+ELSEWHERE = Text(en="{connections:connection} to port {ports} ended at a proxy, which opened others", zh="")
+ELSEWHERE_FIX = Text(en="nothing to fix; the server sees the proxy as its client", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -37,13 +40,15 @@ def diagnose(context: Context) -> list[Finding]:
     if not proxies:
         return []
     ports = sorted({proxy.client_side.dport for proxy in proxies if proxy.client_side.dport is not None})
-    text = SINGLE if len(proxies) == 1 else SEVERAL
+    text, fix = SINGLE if len(proxies) == 1 else SEVERAL, FIX
+    if not shows_containers(context):
+        text, fix = ELSEWHERE, ELSEWHERE_FIX
     return [
         Finding(
             NAME,
             "info",
             text.fill(connections=len(proxies), ports=", ".join(map(str, ports))),
-            FIX.fill(),
+            fix.fill(),
             {"connections": len(proxies), "ports": ports},
             [frame for proxy in proxies for frame in proxy.evidence][:MAX_EVIDENCE],
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
 from capnet.report.grouping import same_tunnel
+from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE
 from capnet.report.sections.section import (
     MAX_DETAILED_LINES,
     Cell,
@@ -25,12 +26,17 @@ MAX_COMPACT_REASONS = 4  # of a model
 
 
 def models(document: Document, words: Words, view: View) -> Section:
-    """The network models, with the reasons for each."""
+    """The network models for which containers were seen, with the reasons for each."""
+    rows = [
+        row
+        for row in document.get("models", [])
+        if row["confidence"] >= MIN_MODEL_CONFIDENCE or any(weight["shows_containers"] for weight in row["weights"])
+    ]
     return section_of(
         "models",
         "Network model" if view is View.COMPACT else "Network models",
         view,
-        document.get("models", []),
+        rows,
         [
             Column("model", lambda row: row["model"], style="strong"),
             Column("sure", lambda row: percent(100 * row["confidence"]), "right"),
