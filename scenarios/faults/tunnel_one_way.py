@@ -7,7 +7,7 @@ Sends   left to right by ping and by HTTP.
 
 from capnet.scenario.faults.change import Change
 from capnet.scenario.faults.network import Network, Points
-from capnet.scenario.faults.vxlan import member, overlay
+from capnet.scenario.faults.vxlan import introduce, member, overlay
 
 FINDING = "tunnel-one-way"
 ALSO = ("retransmissions",)
@@ -22,7 +22,7 @@ def build(network: Network) -> Points:
     left = member(a, "left", "10.0.1.2/24")
     right = member(b, "right", "10.0.1.3/24")
     right.serve_tcp(80)
-    left.run(f"ip neigh add 10.0.1.3 lladdr {right.mac('eth0')} dev eth0 nud permanent")  # as Docker's VTEP answers ARP
+    introduce(left, right)
     return [left.point("eth0"), a.point("ens33"), b.point("ens33")]
 
 

@@ -19,6 +19,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import (
     ARP_POINT,
+    ARP_SENDER_LO,
+    ARP_TARGET_LO,
+    ARP_VIA,
     FLOW_DPORT,
     FLOW_DST_LO,
     FLOW_PACKETS,
@@ -101,16 +104,21 @@ def _together(first: Values, last: Values) -> tuple[Values, Values]:
 
 
 def _common(context: Context, point: int) -> tuple[int, int]:
-    """Port and address (low half) that all packets of a point share, as after `tcpdump port 8080`; -1: none."""
-    flows = context.flows
+    """Port and address (low half) that all packets of a point share, as after `tcpdump port 8080`; -1: none.
+
+    ARP has no ports, so a point with ARP has no filter for a port; nor one for an address that some ARP does not name.
+    """
+    flows, arps = context.flows, context.arps
     rows = np.flatnonzero(flows[:, FLOW_POINT] == point)
     if len(rows) < MIN_FILTER_FLOWS or flows[rows, FLOW_PACKETS].sum() < MIN_FILTER_PACKETS:
         return -1, -1
-    common = []
-    for source, destination in ((FLOW_SPORT, FLOW_DPORT), (FLOW_SRC_LO, FLOW_DST_LO)):
-        ends = flows[rows, source], flows[rows, destination]
-        shared = [int(end[0]) for end in ends if end[0] >= 0 and ((ends[0] == end[0]) | (ends[1] == end[0])).all()]
-        if source == FLOW_SPORT and (context.arps[:, ARP_POINT] == point).any():
-            shared = []  # ARP has no ports
-        common.append(shared[0] if shared else -1)
-    return common[0], common[1]
+    named = arps[(arps[:, ARP_POINT] == point) & (arps[:, ARP_VIA] == 0)][:, [ARP_SENDER_LO, ARP_TARGET_LO]]
+    port = -1 if len(named) else next(iter(_shared(flows[rows, FLOW_SPORT], flows[rows, FLOW_DPORT])), -1)
+    addresses = _shared(flows[rows, FLOW_SRC_LO], flows[rows, FLOW_DST_LO])
+    return port, next((address for address in addresses if (named == address).any(axis=1).all()), -1)
+
+
+def _shared(sources: Values, destinations: Values) -> list[int]:
+    """The values that each pair of source and destination has."""
+    firsts = int(sources[0]), int(destinations[0])
+    return [value for value in firsts if value >= 0 and ((sources == value) | (destinations == value)).all()]

@@ -19,7 +19,7 @@ from capnet.analysis.facts.paths import path_facts
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the lab's hosts have one uplink each
+SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
 EXPLAINS = ()
 

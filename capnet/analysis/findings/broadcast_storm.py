@@ -31,7 +31,7 @@ from capnet.wire.numbers import ARP_REQUEST, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # no scenario links two bridges twice
+SCENARIO = "fault broadcast-storm"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice
 EXPLAINS = ("arp-unanswered", "duplicate-observation", "packet-loss")
 

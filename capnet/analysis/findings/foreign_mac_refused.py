@@ -21,7 +21,7 @@ from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the lab's wire delivers to every MAC
+SCENARIO = "fault foreign-mac-refused"
 WITNESS = "pcaps/macvlan.pcapng"  # children that other hosts reach, and their own host does not
 EXPLAINS = ("arp-unanswered", "macvlan-host-isolation", "neighbour-unanswered", "packet-loss", "stops-between")
 

@@ -24,7 +24,7 @@ from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # Docker gives each bridge a MAC of its own
+SCENARIO = "fault gateway-mac-changed"
 WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
 EXPLAINS = ("duplicate-ip", "packet-loss", "stops-between")
 

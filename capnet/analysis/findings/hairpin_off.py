@@ -30,7 +30,7 @@ from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # no scenario lets a container ask for a port that it publishes itself
+SCENARIO = "fault hairpin-off"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # containers reach each other by published ports
 EXPLAINS = ("published-port-blocked", "retransmissions", "stops-between")
 

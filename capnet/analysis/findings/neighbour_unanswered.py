@@ -25,7 +25,7 @@ from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning", "info")
-SCENARIO = None  # no scenario uses global IPv6 addresses
+SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
 EXPLAINS = ("no-return-route", "stops-between")
 

@@ -34,7 +34,7 @@ from capnet.wire.protocols.vxlan import TUNNEL_VXLAN
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # Docker sets the overlay's MTU to 50 less than that of the lab's links
+SCENARIO = "fault overlay-mtu-exceeded"
 WITNESS = "tests/made/vxlan_offload.pcap"  # offload segments of 64 KiB in one outer datagram
 EXPLAINS = ()
 

@@ -24,7 +24,7 @@ from capnet.analysis.fate.hop_loss import lost_packets
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # no scenario loses a packet between its points
+SCENARIO = "fault packet-loss"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
 EXPLAINS = ()
 

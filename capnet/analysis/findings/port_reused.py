@@ -26,7 +26,7 @@ from capnet.wire.numbers import TCP_SYN
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # no translator of the lab forgets a connection that the server still has
+SCENARIO = "fault port-reused"
 WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
 EXPLAINS = ("retransmissions",)
 

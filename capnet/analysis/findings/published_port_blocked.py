@@ -37,7 +37,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault published-port-blocked"
 WITNESS = "pcaps/bridge.pcapng"  # a published port that answers
-EXPLAINS = ()
+EXPLAINS = ("retransmissions",)
 
 UNREACHABLE = Text(
     en="{attempts:SYN} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",

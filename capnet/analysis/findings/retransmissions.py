@@ -20,7 +20,7 @@ from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 
 NAME = finding_name(__name__)
 LEVELS = ("warning", "info")  # info: another finding explains them
-SCENARIO = None  # the links of the lab lose nothing
+SCENARIO = "fault retransmissions"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # TCP that a bridge recorded twice
 EXPLAINS = ()
 

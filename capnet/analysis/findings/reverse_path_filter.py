@@ -29,7 +29,7 @@ from capnet.wire.addresses import MAPPED, address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # every host of the lab has one route to each client
+SCENARIO = "fault reverse-path-filter"
 WITNESS = "pcaps/bridge.pcapng"  # clients on the host's own network only
 EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions")
 

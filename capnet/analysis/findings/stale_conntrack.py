@@ -32,7 +32,7 @@ from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # no container of the scenarios is replaced while another host sends to it
+SCENARIO = "fault stale-conntrack"
 WITNESS = "pcaps/bridge.pcapng"  # datagrams to a container that lives
 EXPLAINS = ("packet-loss", "stops-between", "arp-unanswered", "published-port-blocked")
 

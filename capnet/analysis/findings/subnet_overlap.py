@@ -22,7 +22,7 @@ from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the lab's networks do not overlap
+SCENARIO = "fault subnet-overlap"
 WITNESS = "pcaps/bridge.pcapng"  # clients of another network, whom the host reaches by its route
 EXPLAINS = ("arp-unanswered", "no-return-route", "published-port-blocked", "retransmissions", "stops-between")
 

@@ -22,7 +22,7 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the scenarios add no rule that drops
+SCENARIO = "fault tunnel-not-decapsulated"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that comes out at both hosts
 EXPLAINS = ("stops-between", "packet-loss", "tunnel-one-way", "retransmissions", "arp-unanswered")
 

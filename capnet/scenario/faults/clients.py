@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import socket
+import struct
 
 from capnet.scenario.faults.services import MAX_DATAGRAM
 
 PATIENCE = 3.5  # seconds: a SYN without an answer is sent three times, after 1 s and 3 s again (RFC 6298)
+
+NO_LINGER = struct.pack("ii", 1, 0)  # SO_LINGER, socket(7): close() sends RST
+
+
+def unspecified(address: str) -> str:
+    """The unspecified address of the same family."""
+    return "::" if ":" in address else "0.0.0.0"
 
 
 def family_of(address: str) -> int:

@@ -18,8 +18,9 @@ class Fault:
     name: str
     title: str  # what is wrong, in a line
     finding: str  # the one that must name it
-    also: tuple[str, ...]  # other findings above info that are true of it
+    also: tuple[str, ...]  # other findings above info that may be told: symptoms, and true
     breaks: Change
+    keeps_neighbours: bool  # the fault is in what nodes remember of each other's MACs
     needs_dockerd: bool
     needs_programs: tuple[str, ...]
     needs_kernel: tuple[str, ...]  # of `kernel_features.FEATURES`
@@ -49,6 +50,7 @@ def load(name: str) -> Fault:
         finding=module.FINDING,
         also=tuple(getattr(module, "ALSO", ())),
         breaks=module.BREAKS,
+        keeps_neighbours=getattr(module, "KEEPS_NEIGHBOURS", False),
         needs_dockerd=getattr(module, "NEEDS_DOCKERD", False),
         needs_programs=tuple(getattr(module, "NEEDS_PROGRAMS", ())),
         needs_kernel=tuple(getattr(module, "NEEDS_KERNEL", ())),

@@ -33,11 +33,12 @@ _EVERY_STATE = "nud reachable nud stale nud delay nud probe nud failed nud incom
 class Network:
     """Nodes in network namespaces. `undo` removes everything; `folder` is for the files of the capture programs."""
 
-    def __init__(self, fault: str, undo: ExitStack, folder: Path) -> None:
+    def __init__(self, fault: str, undo: ExitStack, folder: Path, *, keeps_neighbours: bool = False) -> None:
         self.fault = fault
         self.captures: list[CaptureProcess] = []  # of the latest `listening`, like `topology`
         self.topology: Topology | None = None
         self._folder = folder
+        self._keeps_neighbours = keeps_neighbours
         self._shared = Shared(undo, Services())
         undo.callback(lambda: self._shared.services.close())
 
@@ -92,9 +93,9 @@ class Network:
     def listening(self, points: Points) -> Iterator[None]:
         """Captures at these points while the block runs; then `captures` and `topology` hold what a bundle needs.
 
-        Neighbour tables are empty when it begins, as after minutes without traffic.
+        Neighbour tables are empty when it begins, as after minutes without traffic, unless `keeps_neighbours`.
         """
-        for node in self._shared.nodes.values():
+        for node in () if self._keeps_neighbours else self._shared.nodes.values():
             node.run(f"ip neigh flush all {_EVERY_STATE}")
         self.misses.clear()
         with listening(points, self._folder) as captures:

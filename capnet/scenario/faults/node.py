@@ -82,7 +82,7 @@ class Node:
         """Gives an interface addresses with prefix length. IPv6 ones are used at once, without DAD (RFC 4862)."""
         for each in addresses:
             if ip_interface(each).version == 6:
-                for key, value in (("disable_ipv6", 0), ("accept_dad", 0), ("router_solicitations", 0)):
+                for key, value in (("accept_dad", 0), ("router_solicitations", 0), ("disable_ipv6", 0)):
                     self.set(f"net/ipv6/conf/{interface}/{key}", value)
             self.run(f"ip address add {each} dev {interface}")
 
@@ -134,13 +134,27 @@ class Node:
         """A UDP server; if not told otherwise, it sends back what comes."""
         self._shared.services.udp(self._bound(socket.SOCK_DGRAM, address, port), answer)
 
-    def get(self, address: str, port: int = 80, *, patience: float = clients.PATIENCE) -> None:
-        """Asks a web server for its page."""
-        self._ask(socket.SOCK_STREAM, address, port, b"GET / HTTP/1.0\r\n\r\n", patience)
+    def get(
+        self,
+        address: str,
+        port: int = 80,
+        *,
+        source_port: int = 0,
+        patience: float = clients.PATIENCE,
+        reset: bool = False,
+    ) -> None:
+        """Asks a web server for its page, and closes the connection; by RST instead of FIN with `reset`."""
+        client = self._bound(socket.SOCK_STREAM, clients.unspecified(address), source_port)
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, clients.NO_LINGER)
+        self._ask(client, address, port, b"GET / HTTP/1.0\r\n\r\n", patience)
 
-    def ask(self, address: str, port: int, question: bytes = b"question", *, patience: float = 1) -> None:
+    def ask(
+        self, address: str, port: int, question: bytes = b"question", *, source_port: int = 0, patience: float = 1
+    ) -> None:
         """Asks a UDP server."""
-        self._ask(socket.SOCK_DGRAM, address, port, question, patience)
+        client = self._bound(socket.SOCK_DGRAM, clients.unspecified(address), source_port)
+        self._ask(client, address, port, question, patience)
 
     def ping(self, address: str, *, count: int = 3, size: int = 56, options: str = "") -> None:
         """Sends echo requests of `size` octets, three a second."""
@@ -149,8 +163,8 @@ class Node:
         except EnvironmentLacks as error:
             self._shared.misses.append(f"{self.name}: {error}")
 
-    def _ask(self, kind: int, address: str, port: int, question: bytes, patience: float) -> None:
-        with self.namespace.new_socket(clients.family_of(address), kind) as client:
+    def _ask(self, client: socket.socket, address: str, port: int, question: bytes, patience: float) -> None:
+        with client:
             client.settimeout(patience)
             try:
                 clients.ask(client, address, port, question)
@@ -158,13 +172,13 @@ class Node:
                 self._shared.misses.append(f"{self.name} asks {address} port {port}: {error}")
 
     def _bound(self, kind: int, address: str, port: int) -> socket.socket:
-        server = self.namespace.new_socket(clients.family_of(address), kind)
-        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound = self.namespace.new_socket(clients.family_of(address), kind)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            server.bind((address, port))
+            bound.bind((address, port))
         except OSError as error:
-            raise ScenarioFailed(f"{self.name} cannot serve {address} port {port}: {error.strerror}") from error
-        return server
+            raise ScenarioFailed(f"{self.name} cannot use {address} port {port}: {error.strerror}") from error
+        return bound
 
     # -- places to listen --------------------------------------------------------------------------
     def point(self, interface: str) -> CapturePoint:

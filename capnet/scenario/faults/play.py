@@ -45,7 +45,7 @@ def play(fault: Fault, output: Path, say: Callable[[str], None]) -> Played:
     with Interruptible() as interruptible, Undo(say) as undo:
         folder = temporary_folder("faults")
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        network = Network(fault.name, undo, folder)
+        network = Network(fault.name, undo, folder, keeps_neighbours=fault.keeps_neighbours)
         try:
             points = fault.module.build(network)
             for path in (played.healthy, played.broken):

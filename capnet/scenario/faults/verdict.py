@@ -32,8 +32,6 @@ def judge(fault: Fault, played: Played) -> Verdict:
         wrong.append(f"{fault.finding} is not told")
     if others := set(broken) - {fault.finding, *fault.also}:
         wrong.append(f"told as well: {', '.join(sorted(others))}")
-    if silent := set(fault.also) - set(broken):
-        wrong.append(f"not told any more: {', '.join(sorted(silent))}")
     if healthy:
         wrong.append(f"told of the healthy network: {', '.join(healthy)}")
     return Verdict(broken, healthy, tuple(wrong))

@@ -30,3 +30,10 @@ def member(host: Node, name: str, address: str) -> Node:
     container = host.container(name, address, bridge=BRIDGE)
     container.run(f"ip link set dev eth0 mtu {INNER_MTU}")
     return container
+
+
+def introduce(first: Node, second: Node) -> None:
+    """Two members know each other's MAC without asking: Docker's VTEP answers ARP by itself."""
+    for node, other in ((first, second), (second, first)):
+        address = other.addresses("eth0")[0].partition("/")[0]
+        node.run(f"ip neigh add {address} lladdr {other.mac('eth0')} dev eth0 nud permanent")

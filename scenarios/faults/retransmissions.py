@@ -1,0 +1,24 @@
+"""retransmissions: a server's host drops every sixth packet that comes in
+
+    A ──── ens33  B  httpd :80
+
+Sends   A to B by HTTP, five times.
+"""
+
+from capnet.scenario.faults.change import Change
+from capnet.scenario.faults.network import HOST_B, Network, Points
+
+FINDING = "retransmissions"
+BREAKS = Change("B", "iptables -A INPUT -p tcp -m statistic --mode nth --every 6 --packet 2 -j DROP")
+NEEDS_PROGRAMS = ("iptables",)
+
+
+def build(network: Network) -> Points:
+    a, b = network.two_hosts()
+    b.serve_tcp(80)
+    return [a.point("ens33")]
+
+
+def send(network: Network) -> None:
+    for _ in range(5):
+        network["A"].get(HOST_B)
