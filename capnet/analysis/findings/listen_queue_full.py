@@ -1,0 +1,93 @@
+"""listen-queue-full: a server does not answer some SYNs, because it does not accept connections fast enough.
+
+Looks at: SYNs that arrive on the server's own link and are sent again without an answer, to an address and port that
+accepted other connections before. The same clients must have been accepted at another time, or three clients be
+concerned. When the listen queue is full, Linux drops SYNs and says nothing (tcp(7), tcp_abort_on_overflow).
+Says: how many connections were not answered, and how many were accepted.
+Wrong when: a rule of the server's own firewall limits new connections.
+Fix: accept faster, with more workers, or allow a longer queue: listen(backlog) and net.core.somaxconn.
+Verify: `nsenter -t PID -n nstat -az TcpExtListenOverflows TcpExtListenDrops` rises, and `nsenter -t PID -n ss -ltn`
+shows Recv-Q above Send-Q.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.transport.server_side import SERVICE, is_at_server
+from capnet.wire.numbers import TCP, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the servers of the scenarios accept at once
+WITNESS = "pcaps/bridge.pcapng"  # every SYN is answered
+EXPLAINS = ("retransmissions",)
+
+SAYS = Text(
+    en="{server} left {syns:SYN} of {connections:connection} unanswered that had arrived on its own link ({point}), "
+    "and accepted {accepted} others: its listen queue was full",
+    zh="",
+)
+FIX = Text(
+    en="let the server accept faster (more workers, no blocking call in its accept loop), or allow a longer queue: "
+    "listen(backlog) and `--sysctl net.core.somaxconn=4096`",
+    zh="",
+)
+
+MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298): what comes sooner is not a retry
+MIN_CLIENTS = 3  # that are concerned, where none of them was ever accepted: a filter may refuse one
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows, answers = context.flows, replies(context)
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & is_at_server(context)
+    is_new &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
+    answered_at = np.where(answers >= 0, flows[answers, schema.FLOW_SYNACK_TIME], -1)
+    is_refused = (answers >= 0) & (answered_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    first, last = flows[:, schema.FLOW_FIRST], flows[:, schema.FLOW_SYN_TIME]
+    is_retried = (flows[:, schema.FLOW_SYNS] > 1) & (last - first >= MIN_RETRY_NS)
+    is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | (answered_at - first >= MIN_RETRY_NS))
+    is_accepted = is_new & (answered_at >= 0) & ~is_silent
+    findings = []
+    services = row_hash(flows[:, SERVICE])
+    for service in sorted({int(value) for value in services[is_silent].tolist()}):
+        of_service = services == np.uint64(service)
+        silent, accepted = np.flatnonzero(of_service & is_silent), np.flatnonzero(of_service & is_accepted)
+        is_before = len(accepted) and answered_at[accepted].min() < first[silent].max()
+        if is_before and _concerns_more_than_one(context, silent, accepted):
+            findings.append(_finding(context, silent, accepted))
+    return findings
+
+
+def _concerns_more_than_one(context: Context, silent: FlowRows, accepted: FlowRows) -> bool:
+    clients = {source(context.flows[row]) for row in silent.tolist()}
+    return len(clients) >= MIN_CLIENTS or bool(clients & {source(context.flows[row]) for row in accepted.tolist()})
+
+
+def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
+    flows = context.flows
+    flow = flows[silent[0]]
+    server, port = destination(flow), int(flow[schema.FLOW_DPORT])
+    point = context.points[int(flow[schema.FLOW_POINT])].name
+    syns = int(flows[silent, schema.FLOW_SYNS].sum())
+    rows = [*silent.tolist()[: MAX_EVIDENCE - 2], *accepted.tolist()[:2]]
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            server=f"{server}:{port}", syns=syns, connections=len(silent), point=point, accepted=len(accepted)
+        ),
+        FIX.fill(),
+        {
+            "server": server, "port": port, "point": point, "connections": len(silent), "syns": syns,
+            "accepted": len(accepted),
+        },
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
+    )  # fmt: skip
