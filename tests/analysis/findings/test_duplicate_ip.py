@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import Network, arp
+from tests.analysis.findings.reported import CARD_A, Findings, of_story
+from tests.stories import Network, advertise, arp, solicit
 from tests.story_reports import B
 
 ADDRESS = "192.168.111.10"
 MAC_1, MAC_2 = "06:11:00:00:00:0a", "06:11:00:00:00:0b"
 
 
-def claims(folder: Path, *macs: str) -> Findings:
-    """The findings where these MACs reply for one address, a second apart."""
+def claims(folder: Path, *macs: str, pause: float = 1.0) -> Findings:
+    """The findings where these MACs reply for one address, some seconds apart."""
     net = Network(["A/ens33"])
-    for second, mac in enumerate(macs):
-        net.at(second * 1e6, "A/ens33", arp(2, mac, ADDRESS, B))
+    for number, mac in enumerate(macs):
+        net.at(number * pause * 1e6, "A/ens33", arp(2, mac, ADDRESS, B))
     return of_story(net, folder, "duplicate-ip")
 
 
@@ -28,7 +28,7 @@ def test_two_macs_claiming_an_address_in_turn_is_told(tmp_path: Path) -> None:
 
 def test_address_that_moved_to_another_mac_is_told(tmp_path: Path) -> None:
     """As when a container is made anew: a warning."""
-    (finding,) = claims(tmp_path, MAC_1, MAC_2)
+    (finding,) = claims(tmp_path, MAC_1, MAC_2, pause=20)
     assert finding["level"] == "warning" and "one after the other" in finding["says"]
 
 
@@ -44,4 +44,53 @@ def test_probes_and_equal_bridges_of_two_hosts_is_silent(tmp_path: Path) -> None
         for prober in (mac, "02:00:c0:a8:6f:81"):
             net.now += 1e6
             net.at(net.now, point, arp(1, prober, "0.0.0.0", ADDRESS))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
+def test_claims_that_overlap_is_told(tmp_path: Path) -> None:
+    """Only requests are seen, as on a switch: a warning, for the address may have moved back."""
+    net = Network(["A/ens33"])
+    for number, mac in enumerate((MAC_1, MAC_2, MAC_1)):
+        net.at(number * 20e6, "A/ens33", arp(1, mac, ADDRESS, B))
+    (finding,) = of_story(net, tmp_path, "duplicate-ip")
+    assert finding["level"] == "warning" and finding["says"] == f"{ADDRESS} is claimed by {MAC_1} and {MAC_2}"
+
+
+def test_ipv6_address_of_two_stations_is_told(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    net.at(0, "A/ens33", solicit(CARD_A, "fe80::a", "fe80::10"))
+    for number, mac in enumerate((MAC_1, MAC_2)):
+        net.at(30 + number, "A/ens33", advertise(mac, "fe80::10", "fe80::a", to=CARD_A))
+    (finding,) = of_story(net, tmp_path, "duplicate-ip")
+    assert (finding["level"], finding["facts"]) == ("error", {"address": "fe80::10", "macs": [MAC_1, MAC_2]})
+
+
+def test_virtual_router_is_silent(tmp_path: Path) -> None:
+    """VRRP: the gateway's address has a MAC of its own, beside the one of the router that has it now."""
+    assert claims(tmp_path, "00:00:5e:00:01:07", MAC_1, "00:00:5e:00:01:07") == []
+
+
+def test_takeover_that_was_announced_is_silent(tmp_path: Path) -> None:
+    """keepalived tells everybody; later the first router comes back, and tells so too."""
+    net = Network(["A/ens33"])
+    for number, mac in enumerate((MAC_1, MAC_2, MAC_1)):
+        net.at(number * 60e6, "A/ens33", arp(1, mac, ADDRESS, ADDRESS))
+        net.at(number * 60e6 + 5e6, "A/ens33", arp(2, mac, ADDRESS, B))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
+def test_cards_that_answer_for_each_other_is_silent(tmp_path: Path) -> None:
+    """Two cards of a host in one network (arp_ignore 0): each request gets two replies."""
+    net = Network(["A/ens33"])
+    for number, address in enumerate((ADDRESS, "192.168.111.11")):
+        for mac in (MAC_1, MAC_2):
+            net.at(number * 1e6, "A/ens33", arp(2, mac, address, B))
+    assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
+def test_proxy_that_answers_for_many_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    for number in range(10, 16):
+        net.at(number * 1e6, "A/ens33", arp(2, MAC_1, f"192.168.111.{number}", B))
+    net.at(10e6 + 50, "A/ens33", arp(2, MAC_2, "192.168.111.10", B))
     assert of_story(net, tmp_path, "duplicate-ip") == []

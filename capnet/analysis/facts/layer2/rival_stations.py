@@ -1,0 +1,161 @@
+"""Stations that claim one address: at once, in turn, or one after the other.
+
+Input: ARP and ND tables. Output: `Rivals`, one per address and set of MACs. Method: both answer the same question
+within a second, their claims overlap in time, or one began when the other had ended. Not rivals: virtual routers, a
+proxy that answers for many, two cards of one host that answer for each other. Limits: claims by ARP and Neighbor
+Discovery only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from enum import IntEnum
+from itertools import combinations, pairwise
+from typing import NamedTuple
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import is_multicast_mac
+from capnet.analysis.core.results import Evidence
+from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ARP_REPLY, ICMPV6_NEIGHBOR_ADVERTISEMENT
+
+MAX_ROUND_NS = 1_000_000_000  # a question is sent again after a second, so later replies answer another one
+MAX_ANSWERS = 16  # rows of answers to one asker that are compared
+MIN_PROXIED = 4  # addresses that a MAC answers for: a station has few of its own on one link
+# VRRP and CARP (RFC 9568 section 7.3), HSRP, HSRP version 2, GLBP: the first octets of their MACs.
+_VIRTUAL_ROUTERS = ((0x00005E0001, 8), (0x00005E0002, 8), (0x00000C07AC, 8), (0x00000C9FF, 12), (0x0007B400, 16))
+
+
+class How(IntEnum):
+    """How rivals claim the address, the worst first."""
+
+    AT_ONCE = 0  # they answer the same questions
+    IN_TURN = 1  # their claims overlap
+    MOVED = 2  # one began when the other had ended
+    ANNOUNCED = 3  # so, and said so to everybody
+
+
+class Rivals(NamedTuple):
+    """An address that several MACs claim."""
+
+    address: str
+    macs: tuple[int, ...]
+    how: How
+    evidence: list[Evidence]
+    own: dict[int, list[str]]  # MAC → other addresses that it alone claims
+
+    @property
+    def is_service(self) -> bool:
+        """Has each of them an address of its own beside this one? Then it is one of a service."""
+        return all(self.own.values())
+
+
+class _Claim(NamedTuple):
+    """One row of a table: a MAC says that it has an address, to somebody."""
+
+    first: int
+    last: int
+    mac: int
+    frame: int
+    to: str  # who asked; empty where nobody did
+    is_announcement: bool
+
+
+_Place = tuple[int, int, int]  # point, tunnel, VNI
+
+
+@derived
+def rival_stations(context: Context) -> list[Rivals]:
+    """All rivals, by address and MACs."""
+    claims: dict[_Place, dict[str, list[_Claim]]] = defaultdict(lambda: defaultdict(list))
+    for place, address, claim in (*_arp(context), *_nd(context)):
+        claims[place][address].append(claim)
+    found: dict[tuple[str, tuple[int, ...]], Rivals] = {}
+    for place, by_address in sorted(claims.items()):
+        addresses_of = _addresses_of(by_address)
+        for address, spoken in by_address.items():
+            macs = tuple(sorted({claim.mac for claim in spoken}))
+            if len(macs) < 2 or _are_no_rivals(macs, addresses_of):
+                continue
+            first_frames = (min(claim for claim in spoken if claim.mac == mac).frame for mac in macs)
+            evidence = [context.evidence(place[0], frame) for frame in first_frames]
+            own = {mac: sorted(of for of in addresses_of[mac] if _is_only(by_address[of])) for mac in macs}
+            rivals = Rivals(address, macs, _how(spoken), evidence, own)
+            known = found.setdefault((address, macs), rivals)
+            if known is not rivals:
+                how = min(known.how, rivals.how)
+                found[address, macs] = known._replace(how=how, evidence=[*known.evidence, *evidence])
+    return [found[key] for key in sorted(found)]
+
+
+def _addresses_of(by_address: dict[str, list[_Claim]]) -> dict[int, set[str]]:
+    """MAC → addresses that it claims at one place."""
+    addresses: dict[int, set[str]] = defaultdict(set)
+    for address, spoken in by_address.items():
+        for claim in spoken:
+            addresses[claim.mac].add(address)
+    return addresses
+
+
+def _is_only(spoken: list[_Claim]) -> bool:
+    return len({claim.mac for claim in spoken}) == 1
+
+
+def _are_no_rivals(macs: tuple[int, ...], addresses_of: dict[int, set[str]]) -> bool:
+    """Virtual routers, a proxy, or cards of one host that answer for all of its addresses (arp_ignore 0)."""
+    is_virtual = any(mac >> bits == prefix for mac in macs for prefix, bits in _VIRTUAL_ROUTERS)
+    is_proxy = any(len(addresses_of[mac]) >= MIN_PROXIED for mac in macs)
+    are_cards = any(len(addresses_of[one] & addresses_of[other]) > 1 for one, other in combinations(macs, 2))
+    return is_virtual or is_proxy or are_cards
+
+
+def _how(spoken: list[_Claim]) -> How:
+    """How the MACs of these claims share an address."""
+    by_asker: dict[str, list[_Claim]] = defaultdict(list)
+    for claim in spoken:
+        by_asker[claim.to].append(claim)
+    by_asker.pop("", None)
+    for answers in by_asker.values():
+        for one, other in combinations(answers[:MAX_ANSWERS], 2):
+            apart_ns = min(abs(one.first - other.first), abs(one.last - other.last))
+            if one.mac != other.mac and apart_ns <= MAX_ROUND_NS:
+                return How.AT_ONCE
+    spans: dict[int, tuple[int, int]] = {}
+    for claim in spoken:
+        first, last = spans.get(claim.mac, (claim.first, claim.last))
+        spans[claim.mac] = min(first, claim.first), max(last, claim.last)
+    by_time = sorted((*span, mac) for mac, span in spans.items())
+    newest = by_time[-1][2]
+    if any(claim.mac == newest and claim.is_announcement for claim in spoken):
+        return How.ANNOUNCED
+    overlaps = any(later[0] <= earlier[1] for earlier, later in pairwise(by_time))
+    return How.IN_TURN if overlaps else How.MOVED
+
+
+def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
+    for row in context.arps.tolist():
+        sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
+        if sender & 0xFFFFFFFF and row[schema.ARP_SENDER_MAC] > 0:  # a probe claims nothing (RFC 5227)
+            is_answer = row[schema.ARP_OPERATION] == ARP_REPLY and sender != target and bool(target & 0xFFFFFFFF)
+            claim = _Claim(
+                row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_SENDER_MAC], row[schema.ARP_FIRST_FRAME],
+                address_text(0, target) if is_answer else "", sender == target,
+            )  # fmt: skip
+            yield tuple(row[: schema.ARP_OPERATION]), address_text(0, sender), claim
+
+
+def _nd(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
+    for row in context.nd.tolist():
+        times = row[schema.ND_FIRST], row[schema.ND_LAST]
+        mac, frame = row[schema.ND_ETH_SOURCE], row[schema.ND_FIRST_FRAME]
+        if mac > 0 and row[schema.ND_TYPE] == ICMPV6_NEIGHBOR_ADVERTISEMENT:
+            is_to_all = is_multicast_mac(row[schema.ND_ETH_DESTINATION])
+            to = "" if is_to_all else address_text(row[schema.ND_DST_HI], row[schema.ND_DST_LO])
+            target = address_text(row[schema.ND_TARGET_HI], row[schema.ND_TARGET_LO])
+            yield tuple(row[: schema.ND_TYPE]), target, _Claim(*times, mac, frame, to, is_to_all)
+        elif mac > 0 and row[schema.ND_SRC_HI]:  # of a probe, ::
+            source = address_text(row[schema.ND_SRC_HI], row[schema.ND_SRC_LO])
+            yield tuple(row[: schema.ND_TYPE]), source, _Claim(*times, mac, frame, "", False)

@@ -1,0 +1,54 @@
+"""vip-answered-by-many: several hosts answer for the address of a service, and clients reach any of them.
+
+Looks at: an address for which several MACs answer the same questions, each of which has an address of its own on that
+link as well (`facts.layer2.rival_stations`).
+Says: which address, and which hosts answer for it.
+Wrong when: one of the hosts took the address by mistake; then it is a duplicate address, and the fix another one.
+Fix: let one host at a time answer: strictARP of kube-proxy, `arp_ignore` and `arp_announce` where all have the address,
+VRRP packets (protocol 112) that pass between hosts that take turns.
+Verify: `arping -I IFACE ADDRESS` gets replies from one MAC only.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.rival_stations import How, rival_stations
+from capnet.wire.addresses import mac_text
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # a service of Swarm has an address in its overlay network, for which nobody answers by ARP
+WITNESS = "pcaps/overlay-service.pcapng"  # a service whose tasks have addresses of their own
+EXPLAINS = ()
+
+SAYS = Text(en="{count} hosts answer each request for {address}: {hosts}; clients reach any of them", zh="")
+HOST = Text(en="{address} ({mac})", zh="")
+FIX = Text(
+    en="let one host at a time answer for {address}: strictARP: true (kube-proxy with IPVS), `sysctl net.ipv4.conf.all."
+    "arp_ignore=1 net.ipv4.conf.all.arp_announce=2` where all have it, or let VRRP (protocol 112) pass between them",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    findings = []
+    for rivals in rival_stations(context):
+        if rivals.how == How.AT_ONCE and rivals.is_service:
+            hosts = [HOST.fill(address=rivals.own[mac][0], mac=mac_text(mac)) for mac in rivals.macs]
+            findings.append(
+                Finding(
+                    NAME,
+                    "error",
+                    SAYS.fill(count=len(hosts), address=rivals.address, hosts=several(hosts)),
+                    FIX.fill(address=rivals.address),
+                    {
+                        "address": rivals.address,
+                        "hosts": [rivals.own[mac][0] for mac in rivals.macs],
+                        "macs": [mac_text(mac) for mac in rivals.macs],
+                    },
+                    sorted(rivals.evidence)[:MAX_EVIDENCE],
+                )
+            )
+    return findings
