@@ -15,11 +15,12 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import is_assumed
-from capnet.analysis.fate.next_points import TWIN, is_answered, next_points
+from capnet.analysis.fate.next_points import TWIN, chain_of, is_answered, next_points
 from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, are_to_groups, refutations
 
 UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states
@@ -89,8 +90,10 @@ def _is_at_home(context: Context, rows: FlowRows) -> Mask:
 
 
 def unanswered_chains(context: Context) -> int:
-    """Flow chains to one receiver of MIN_PACKETS packets or more that got no answer and were not seen to arrive."""
+    """Flow chains to one receiver of MIN_PACKETS packets or more that got nothing back and were not seen to arrive."""
     outcome = fates(context)
+    chain = chain_of(context)
     rows = outcome.last[outcome.state != DELIVERED]
     rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
+    rows = rows[~is_among(chain[rows], chain[replies(context) >= 0])]
     return int((~are_to_groups(context, rows)).sum())

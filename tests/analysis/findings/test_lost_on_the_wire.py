@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_A, Findings, of_story
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.analysis.findings.wires import CARDS, ask, send, two_cards
-from tests.stories import SYN, Network, Packet, tcp
+from tests.stories import SYN, Network, Packet, arp, ping, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -73,3 +73,45 @@ def test_loss_inside_of_a_host_is_silent(tmp_path: Path) -> None:
     for number in range(4):
         send(net, tcp(f"{A}:43000 > {B}:5432", flags=SYN, seq=7000, ident=7000 + number), gap=1e6)
     assert lost(net, tmp_path) == []
+
+
+def one_port(net: Network) -> None:
+    """A connects to port 80 of B, and in vain to port 5432: B's card shows packets of port 80 alone."""
+    for number in range(12):
+        request = tcp(f"{A}:{42000 + number} > {B}:80", b"x", seq=10, ident=number, smac=CARD_A, dmac=CARD_B)
+        answer = tcp(f"{B}:80 > {A}:{42000 + number}", b"y", seq=20, ident=100 + number, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/ens33", request), ("B/ens33", request))
+        net.pass_by(("B/ens33", answer), ("A/ens33", answer), gap=1e6)
+        if number < 4:
+            syn = tcp(f"{A}:43000 > {B}:5432", flags=SYN, seq=7000, ident=7000 + number, smac=CARD_A, dmac=CARD_B)
+            net.pass_by(("A/ens33", syn), gap=1e6)
+
+
+def test_port_beside_the_only_other_one_is_told(tmp_path: Path) -> None:
+    """ARP shows that the point was not captured with a filter for the one port."""
+    net = Network(["A/ens33", "B/ens33"])
+    one_port(net)
+    net.at(0, "B/ens33", arp(1, CARD_A, A, B))
+    (finding,) = lost(net, tmp_path)
+    assert finding["facts"]["services"] == ["tcp port 5432"]
+
+
+def test_port_that_a_filter_may_hide_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "B/ens33"])
+    one_port(net)
+    assert lost(net, tmp_path) == []
+
+
+@pytest.mark.parametrize("kinds", [3, 2])
+def test_protocol_that_the_next_point_never_shows_is_told(tmp_path: Path, kinds: int) -> None:
+    """ARP, IGMP and TCP are traffic, ARP and TCP may be a capture filter."""
+    net = Network(["A/ens33", "B/ens33"])
+    one_port(net)
+    net.at(0, "B/ens33", arp(1, CARD_A, A, B))
+    if kinds == 3:
+        net.at(1, "B/ens33", ping(f"{B} > {A}", 9, 9, smac=CARD_B, dmac=CARD_A))
+    for number in range(4):
+        question = udp(f"{A}:5000 > {B}:53", b"question", ident=8000 + number, smac=CARD_A, dmac=CARD_B)
+        net.at(5e6 + number * 1e6, "A/ens33", question)
+    (finding,) = lost(net, tmp_path)
+    assert finding["facts"]["services"] == ["tcp port 5432", "udp port 53"][: 2 if kinds == 3 else 1]

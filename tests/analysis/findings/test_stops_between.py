@@ -57,21 +57,21 @@ def test_syns_of_one_client_stop_is_told(tmp_path: Path) -> None:
 
 
 def test_datagrams_stop_on_the_wire_is_told(tmp_path: Path) -> None:
-    """TCP passes between the same hosts both ways: gossip is filtered in one direction."""
-    net = Network(["A/ens33", "B/ens33"])
+    """TCP passes both ways between two points of unknown hosts: gossip is filtered in one direction."""
+    net = Network(["near", "far"])
     for number in range(4):
         ends = f"{A}:{42000 + number} > {B}:7946"
         question = tcp(ends, b"ping", seq=10, ident=number, smac=CARD_A, dmac=CARD_B)
         answer = tcp(f"{B}:7946 > {A}:{42000 + number}", b"pong", seq=20, ident=100 + number, smac=CARD_B, dmac=CARD_A)
-        net.pass_by(("A/ens33", question), ("B/ens33", question))
-        net.pass_by(("B/ens33", answer), ("A/ens33", answer))
+        net.pass_by(("near", question), ("far", question))
+        net.pass_by(("far", answer), ("near", answer))
         gossip = udp(f"{A}:7946 > {B}:7946", b"gossip", ident=900 + number, smac=CARD_A, dmac=CARD_B)
-        net.pass_by(("A/ens33", gossip))
+        net.pass_by(("near", gossip))
         back = udp(f"{B}:7946 > {A}:7946", b"other", ident=950 + number, smac=CARD_B, dmac=CARD_A)
-        net.pass_by(("B/ens33", back), ("A/ens33", back))
+        net.pass_by(("far", back), ("near", back))
     (finding,) = stops(net, tmp_path)
     assert finding["level"] == "error" and finding["facts"]["port"] == 7946
-    assert (finding["facts"]["point"], finding["facts"]["next"]) == ("A/ens33", "B/ens33")
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == ("near", "far")
 
 
 def test_unicast_to_a_foreign_mac_stops_is_told(tmp_path: Path) -> None:
@@ -127,48 +127,6 @@ def test_capture_filter_at_the_next_point_is_silent(tmp_path: Path) -> None:
     knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
     serve(net, B, 43000, ident=20_000)
     assert stops(net, tmp_path) == []
-
-
-def one_port(net: Network) -> None:
-    """A connects to port 80 of B, and in vain to port 5432: B's card shows packets of port 80 alone."""
-    for number in range(12):
-        request = tcp(f"{A}:{42000 + number} > {B}:80", b"x", seq=10, ident=number, smac=CARD_A, dmac=CARD_B)
-        answer = tcp(f"{B}:80 > {A}:{42000 + number}", b"y", seq=20, ident=100 + number, smac=CARD_B, dmac=CARD_A)
-        net.pass_by(("A/ens33", request), ("B/ens33", request))
-        net.pass_by(("B/ens33", answer), ("A/ens33", answer), gap=1e6)
-        if number < 4:
-            syn = tcp(f"{A}:43000 > {B}:5432", flags=SYN, seq=7000, ident=7000 + number, smac=CARD_A, dmac=CARD_B)
-            net.pass_by(("A/ens33", syn), gap=1e6)
-
-
-def test_port_beside_the_only_other_one_is_told(tmp_path: Path) -> None:
-    """ARP shows that the point was not captured with a filter for the one port."""
-    net = Network(["A/ens33", "B/ens33"])
-    one_port(net)
-    net.at(0, "B/ens33", arp(1, CARD_A, A, B))
-    (finding,) = stops(net, tmp_path)
-    assert finding["facts"]["port"] == 5432
-
-
-def test_port_that_a_filter_may_hide_is_silent(tmp_path: Path) -> None:
-    net = Network(["A/ens33", "B/ens33"])
-    one_port(net)
-    assert stops(net, tmp_path) == []
-
-
-@pytest.mark.parametrize("kinds", [3, 2])
-def test_protocol_that_the_next_point_never_shows_is_told(tmp_path: Path, kinds: int) -> None:
-    """ARP, IGMP and TCP are traffic, ARP and TCP may be a capture filter."""
-    net = Network(["A/ens33", "B/ens33"])
-    one_port(net)
-    net.at(0, "B/ens33", arp(1, CARD_A, A, B))
-    if kinds == 3:
-        net.at(1, "B/ens33", ping(f"{B} > {A}", 9, 9, smac=CARD_B, dmac=CARD_A))
-    for number in range(4):
-        question = udp(f"{A}:5000 > {B}:53", b"question", ident=8000 + number, smac=CARD_A, dmac=CARD_B)
-        net.at(5e6 + number * 1e6, "A/ens33", question)
-    protocols = {finding["facts"]["proto"] for finding in stops(net, tmp_path)}
-    assert protocols == ({"tcp", "udp"} if kinds == 3 else {"tcp"})
 
 
 def test_single_packet_before_the_next_capture_is_silent(tmp_path: Path) -> None:
