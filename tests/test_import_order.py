@@ -30,7 +30,7 @@ FLOORS = {
         "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
-        "escape text", "words", "grouping wireshark", "drawing", "frame model_sentences", "summary",
+        "escape text", "words", "fate_words wireshark", "grouping", "drawing", "frame model_sentences", "summary",
         "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capnet.analysis.core.contract.document import Document
+from capnet.report.fate_words import FAILED
 from capnet.report.words import Words
 
 Groups = list[list[Document]]  # no group is empty
@@ -27,6 +28,17 @@ def same_tunnel(document: Document) -> Groups:
     """Tunnels, grouped by kind, id, port and ends."""
     rows = document.get("tunnels", [])
     return _grouped(((row["kind"], row["vni"], row["port"], *row["vteps"]), row) for row in rows)
+
+
+def same_fate(document: Document) -> Groups:
+    """Flows that fail, grouped by protocol, destination, and what becomes of them in words but for its numbers."""
+
+    def key(row: Document) -> tuple[object, ...]:
+        answers = tuple((answer["kind"], answer["from"], answer["says"]) for answer in row["answers"])
+        flow = row["flow"]
+        return row["proto"], flow["dst"], flow["dport"], row["fate"], row["point"], row["next"], answers
+
+    return _grouped((key(row), row) for row in document.get("fates", []) if row["fate"] in FAILED)
 
 
 def same_icmp_error(document: Document) -> Groups:

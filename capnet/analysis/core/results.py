@@ -250,6 +250,7 @@ class Path:
     ends: str  # `delivered`, `stops-at POINT`, `lost-after POINT`, `answer-stops-at POINT`, `looped` or `unknown`
     evidence: list[Evidence] = field(default_factory=list)  # a frame for each hop
     answers: list[Answer] = field(default_factory=list)  # what came back
+    due: str | None = None  # where packets that stop, or the answer, were due next
 
 
 @fact

@@ -129,15 +129,16 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
             hops.append(replace(hop, change=["proxied"]))
         else:
             hops.append(_with_link(context, links, before, step, hop))
-    ends = path_end(context, hops, steps[-1].row)
+    end = path_end(context, hops, steps[-1].row)
     evidence = _evidence(context, links, steps)
     return Path(
         proto_name(flows[start, schema.FLOW_PROTO]),
         flow_key(flows[start]),
         hops,
-        ends,
+        end.ends,
         evidence,
         chain_answers(context, start),
+        end.due,
     )
 
 

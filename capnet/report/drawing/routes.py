@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
+from capnet.report.fate_words import ending
 from capnet.report.text import columns, count, duration, fill, fit, number
 from capnet.report.words import Words
 
@@ -29,7 +30,7 @@ def same_route(paths: Sequence[Document]) -> list[list[Document]]:
     groups: dict[tuple[object, ...], list[Document]] = {}
     for path in paths:
         route = tuple((hop["point"], tuple(hop["change"]), tunnel(hop)) for hop in path["hops"])
-        groups.setdefault((route, path["ends"]), []).append(path)
+        groups.setdefault((route, path["ends"], path["due"]), []).append(path)
     return sorted(groups.values(), key=lambda group: -sum(map(packets, group)))
 
 
@@ -41,7 +42,7 @@ def packets(path: Document) -> int:
 def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
     total = count(sum(map(packets, group)), "packet")
-    head = f"{' · '.join(flows(group, words))}: {total}, {ending(group[0]['ends'])}"
+    head = f"{' · '.join(flows(group, words))}: {total}, {ending(group[0])}"
     return [*fill(head, width, "  "), *route(group, width)]
 
 
@@ -105,10 +106,3 @@ def signed(microseconds: float) -> str:
     """A delay with its sign: `+31 µs`."""
     shown = duration(microseconds)
     return shown if shown.startswith("−") else "+" + shown
-
-
-def ending(ends: str) -> str:
-    """How a path ends, in words."""
-    if ends.startswith("lost-after "):
-        return "lost after " + ends.removeprefix("lost-after ")
-    return "delivered" if ends == "delivered" else "end not seen"

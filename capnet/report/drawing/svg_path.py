@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import ending, note, tunnel
+from capnet.report.drawing.routes import note, tunnel
+from capnet.report.fate_words import ending, is_lost
 from capnet.report.text import count, fit, number
 from capnet.report.words import ARROW, Words
 
@@ -27,7 +28,6 @@ def draw(group: Sequence[Document], words: Words, text: Text) -> str:
     """One group of `routes.same_route` as SVG. `text` escapes a string for it."""
     hops = group[0]["hops"]
     ys = [TOP_HEIGHT + POINT_HEIGHT / 2 + index * (POINT_HEIGHT + STEP_HEIGHT) for index in range(len(hops))]
-    ends = group[0]["ends"]
     height = ys[-1] + POINT_HEIGHT / 2 + 40
     parts = [*_bands(hops, ys, text), *_tubes(hops, ys)]
     for index, (before, hop) in enumerate(pairwise(hops)):
@@ -36,9 +36,9 @@ def draw(group: Sequence[Document], words: Words, text: Text) -> str:
         )
     for hop, y, same in zip(hops, ys, zip(*(path["hops"] for path in group), strict=True), strict=True):
         parts += _point(hop, y, same, words, text)
-    parts += _end(ends, ys[-1], text)
+    parts += _end(group[0], ys[-1], text)
     flow = words.flow(group[0]["flow"], hops[0]["point"])
-    label = text(f"{flow}: {' to '.join(hop['point'] for hop in hops)}, {ending(ends)}")
+    label = text(f"{flow}: {' to '.join(hop['point'] for hop in hops)}, {ending(group[0])}")
     return (
         f'<svg class="rail" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height:g}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
@@ -102,13 +102,13 @@ def _step(
         yield f'<text class="mono change nat" x="{FLOW_X + 150}" y="{middle:g}">{text(fit(rewritten, 62))}</text>'
 
 
-def _end(ends: str, y: float, text: Text) -> Iterator[str]:
-    kind = "lost" if ends.startswith("lost-after ") else "" if ends == "delivered" else "open"
+def _end(path: Document, y: float, text: Text) -> Iterator[str]:
+    kind = "lost" if is_lost(path["ends"]) else "" if path["ends"] == "delivered" else "open"
     below = y + POINT_HEIGHT / 2 + 20
     yield _track("lost" if kind == "lost" else "plain", y, below - 5)
     yield f'<rect class="end {kind}" x="{LINE_X - 5}" y="{below - 5:g}" width="10" height="10" rx="2"/>'
     css = "bad" if kind == "lost" else "soft"
-    yield f'<text class="{css}" x="{NAME_X}" y="{below + 4.5:g}">{text(ending(ends))}</text>'
+    yield f'<text class="{css}" x="{NAME_X}" y="{below + 4.5:g}">{text(ending(path))}</text>'
 
 
 def _track(kind: str, y: float, below: float) -> str:

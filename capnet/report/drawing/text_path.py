@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import compared, ending, packets, route, sampled, signed, tunnel
+from capnet.report.drawing.routes import compared, packets, route, sampled, signed, tunnel
 from capnet.report.escape import visible, visible_all
+from capnet.report.fate_words import answers, ending, is_lost
 from capnet.report.text import columns, count, duration, fill, fit, number, size, span
 from capnet.report.words import ARROW, Words
 
 WIDTH = 100
-POINT_MARK, ASKED_MARK, LINE_MARK, DELIVERED_MARK, LOST_MARK = "●", "◉", "│", "◆", "✗"
+POINT_MARK, ASKED_MARK, LINE_MARK, DELIVERED_MARK, LOST_MARK, UNKNOWN_MARK, ANSWER_MARK = "●◉│◆✗?←"
 MAX_POINT_WIDTH = 30  # columns; longer names are cut, so that flow and TTL still fit a line of 100
 MAX_CHANGE_WIDTH = 20  # columns; longer changes have a line of their own
 MAX_SIGHTING_WIDTH = 38  # columns of a point with a frame number
@@ -68,7 +69,7 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
     parts = [count(packets(path), "packet"), size(max(hop["bytes"] for hop in hops))]
     delays = [hop["delta_us"]["median"] for hop in hops if hop["delta_us"]]
     if len(hops) > 1:
-        parts.append(ending(path["ends"]))
+        parts.append(ending(path))
         if len(delays) == len(hops) - 1:
             parts.append(f"about {duration(sum(delays))} from {hops[0]['point']} to {hops[-1]['point']}")
     else:
@@ -95,9 +96,20 @@ def _hops(path: Document, words: Words, width: int) -> list[str]:
         if hop["smac"] and (before is None or (before["smac"], before["dmac"]) != (hop["smac"], hop["dmac"])):
             macs = f"{hop['smac']}{ARROW}{hop['dmac'] or '?'}"
             lines.append(fit(f"{MARGIN}{LINE_MARK} {' ' * left}  {macs}", width))
-    is_lost = path["ends"].startswith("lost-after ")
-    if len(hops) > 1:
-        lines.append(fit(f"{MARGIN}{LOST_MARK if is_lost else DELIVERED_MARK} {ending(path['ends'])}", width))
+    return [*lines, *_end(path, words, width)]
+
+
+def _end(path: Document, words: Words, width: int) -> list[str]:
+    """Where the path ends, and what answers; of a path at one point, only that it stops."""
+    lost = is_lost(path["ends"])
+    lines = []
+    if len(path["hops"]) > 1 or lost:
+        mark = LOST_MARK if lost else DELIVERED_MARK if path["ends"] == "delivered" else UNKNOWN_MARK
+        is_here = path["ends"].startswith("stops-at ")
+        text = f"stops here: due at {path['due']}, not seen there" if is_here else ending(path)
+        lines += fill(f"{mark} {text}", width, MARGIN, MARGIN + "  ")
+    for text in answers(path["answers"], words):
+        lines += fill(f"{ANSWER_MARK} {text}", width, MARGIN, MARGIN + "  ")
     return lines
 
 

@@ -19,6 +19,7 @@ from capnet.analysis.core.contract.order import LEVELS
 from capnet.report import wireshark
 from capnet.report.drawing import routes
 from capnet.report.drawing.svg_path import draw
+from capnet.report.fate_words import ending, is_lost
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.section import Cell, Column, Section, Span, View
 from capnet.report.text import count
@@ -111,12 +112,11 @@ def _path(group: Sequence[Document], words: Words, is_open: bool) -> str:
     """The picture of the paths of one route, below a line that says what they are."""
     path = group[0]
     total = count(sum(map(routes.packets, group)), "packet")
-    ending = routes.ending(path["ends"])
-    style = "bad" if path["ends"].startswith("lost-after ") else "soft"
+    style = "bad" if is_lost(path["ends"]) else "soft"
     return (
         f'<details class="path"{" open" if is_open else ""}><summary>'
         f"<b>{escape(' · '.join(routes.flows(group, words)))}</b> "
-        f'<span class="{style}">{escape(f"{total}, {ending}")}</span></summary>'
+        f'<span class="{style}">{escape(f"{total}, {ending(path)}")}</span></summary>'
         f'<div class="wide">{draw(group, words, escape)}</div>'
         f'<p class="small soft">Wireshark {_code(wireshark.flow(path["proto"], path["flow"]))}</p></details>'
     )

@@ -16,7 +16,7 @@ from capnet.report.sections.capture import coverage, inputs, points
 from capnet.report.sections.findings import findings
 from capnet.report.sections.flows import flows, paths
 from capnet.report.sections.networks import models, tunnels
-from capnet.report.sections.outcomes import icmp_errors
+from capnet.report.sections.outcomes import fates, icmp_errors
 from capnet.report.sections.section import Section, View
 from capnet.report.sections.stations import macs, stations
 from capnet.report.sections.translations import nat, proxies
@@ -28,10 +28,11 @@ MAC_LENGTH = len("02:42:ac:11:00:02")
 
 _ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
     View.COMPACT: (
-        models, nat, proxies, tunnels, macs, stations, paths, icmp_errors, flows, findings, points, inputs, coverage,
+        models, nat, proxies, tunnels, macs, stations, paths, fates, icmp_errors, flows, findings, points, inputs,
+        coverage,
     ),
     View.DETAILED: (
-        findings, paths, icmp_errors, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
+        findings, fates, paths, icmp_errors, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
     ),
 }  # fmt: skip
 

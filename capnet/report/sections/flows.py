@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing import routes
+from capnet.report.fate_words import ending
 from capnet.report.grouping import same_flow
 from capnet.report.sections.section import Cell, Column, Section, Span, View, section_of
 from capnet.report.text import duration, number, size
@@ -18,7 +19,7 @@ def paths(document: Document, words: Words, view: View) -> Section:
     columns = [
         Column("flow", lambda group: routes.flows(group, words), wrap="words", style="mono"),
         Column("packets", lambda group: number(sum(map(routes.packets, group))), "right"),
-        Column("end", lambda group: routes.ending(group[0]["ends"])),
+        Column("end", lambda group: ending(group[0])),
         Column("route", lambda group: routes.one_line(group[0]["hops"]), wrap="words"),
     ]
     groups = routes.same_route([path for path in document.get("paths", []) if len(path["hops"]) > 1])

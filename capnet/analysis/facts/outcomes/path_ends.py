@@ -1,6 +1,6 @@
 """How a path ends: delivered, stopped, lost, in a circle, with an answer that stops, or unknown.
 
-Input: the hops of a path, the flow row of the last one, `fate.verdicts`. Output: the value of `Path.ends`.
+Input: the hops of a path, the flow row of the last one, `fate.verdicts`. Output: the values of `Path.ends` and `due`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from capnet.analysis.fate.stopped_answers import stopped_answers
 from capnet.analysis.fate.verdicts import ANSWER_STOPS, LOOPED, verdicts
 
 
-def path_end(context: Context, hops: Sequence[Hop], last: int) -> str:
+class PathEnd(NamedTuple):
+    """How a path ends, and the point where its packets, or the answer, were due next."""
+
+    ends: str
+    due: str | None = None
+
+
+def path_end(context: Context, hops: Sequence[Hop], last: int) -> PathEnd:
     """The end of a path; `last` is the flow row of its last hop.
 
     If half of the packets or more are missing at a hop, they are lost. An answer, the receiver's own interface, or a
@@ -32,18 +39,18 @@ def path_end(context: Context, hops: Sequence[Hop], last: int) -> str:
     point = context.points[int(context.flows[last, schema.FLOW_POINT])]
     outcome = ends.of_chain.get(int(chain_of(context)[last]))
     if outcome is not None and outcome.is_looped:
-        return "looped"
+        return PathEnd("looped")
     if last in ends.stops:
-        return f"stops-at {point.name}"
+        return PathEnd(f"stops-at {point.name}", context.points[ends.stops[last]].name)
     for before, hop in pairwise(hops):
         if hop.lost and 2 * hop.lost >= before.packets:
-            return f"lost-after {before.point}"
+            return PathEnd(f"lost-after {before.point}")
     if outcome is not None:
-        return f"answer-stops-at {outcome.answer_point}"
+        return PathEnd(f"answer-stops-at {outcome.answer_point}", outcome.answer_due)
     arrives = point.role == "loopback" or (point.role == "container" and len(hops) > 1)
     if replies(context)[last] >= 0 or last in ends.arrived or arrives:
-        return "delivered"
-    return "unknown"
+        return PathEnd("delivered")
+    return PathEnd("unknown")
 
 
 class _Outcome(NamedTuple):
@@ -51,10 +58,11 @@ class _Outcome(NamedTuple):
 
     is_looped: bool
     answer_point: str
+    answer_due: str | None
 
 
 class _Ends(NamedTuple):
-    stops: set[int]  # last rows of chains, and of answers, that stop
+    stops: dict[int, int]  # last row of a chain, or of an answer, that stops → point where it was due
     arrived: set[int]  # last rows at the receiver's own interface
     of_chain: dict[int, _Outcome]
 
@@ -62,9 +70,14 @@ class _Ends(NamedTuple):
 @derived
 def _ends(context: Context) -> _Ends:
     states, outcome = fates(context), verdicts(context)
-    stops = set(states.last[states.state == STOPS].tolist()) | set(stopped_answers(context).answer.tolist())
+    is_stopped, answers = states.state == STOPS, stopped_answers(context)
+    stops = dict(zip(states.last[is_stopped].tolist(), states.due[is_stopped].tolist(), strict=True))
+    answers_due = context.flows[answers.request, schema.FLOW_POINT].tolist()
+    stops.update(zip(answers.answer.tolist(), answers_due, strict=True))
     of_chain = {}
     for number in np.flatnonzero((outcome.verdict == LOOPED) | (outcome.verdict == ANSWER_STOPS)).tolist():
-        point = context.points[int(outcome.point[number])].name
-        of_chain[int(outcome.first[number])] = _Outcome(outcome.verdict[number] == LOOPED, point)
+        point, due = (int(column[number]) for column in (outcome.point, outcome.next))
+        due_name = context.points[due].name if due >= 0 else None
+        is_looped = bool(outcome.verdict[number] == LOOPED)
+        of_chain[int(outcome.first[number])] = _Outcome(is_looped, context.points[point].name, due_name)
     return _Ends(stops, set(states.last[states.state == DELIVERED].tolist()), of_chain)
