@@ -19,7 +19,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name, source
+from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
@@ -68,6 +68,9 @@ def _from_behind_routers(context: Context) -> Iterator[StoppedFlow]:
     is_v4 = (rows[:, schema.FLOW_SRC_HI] == 0) & (rows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
     is_candidate = is_v4 & (rows[:, schema.FLOW_VIA] == 0) & (rows[:, schema.FLOW_PACKETS] >= MIN_PACKETS)
     receivers = row_hash(context.flows[:, [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]])
+    is_candidate &= is_at_roles(context, _CARDS)[
+        [flow.row for flow in stopped]
+    ]  # no container comes from behind a router
     is_candidate &= ~is_among(row_hash(rows[:, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]), receivers)
     for number in np.flatnonzero(is_candidate).tolist():
         flow, row = stopped[number], rows[number]
