@@ -1,0 +1,126 @@
+"""accepted-then-closed: connections are accepted and closed again without a single octet.
+
+Looks at: TCP connections that are accepted, and that the accepting side closes or resets within 5 s before it sends
+anything; so do all its connections on this port. Two are needed, or one during which another address refuses a
+connection: docker-proxy accepts before it asks the container, and passes its refusal on in this way.
+Says: how many connections, and which one was refused at that time.
+Wrong when: the program closes on purpose, as one that refuses by the client's address.
+Fix: let the program in the container listen on the published port, and on 0.0.0.0 instead of 127.0.0.1.
+Verify: `nsenter -t PID -n ss -ltn` in the container; `docker port NAME`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, is_tcp_with, segments
+from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # every server of the scenarios listens
+WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that carry data
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{server} accepted {connections:connection} and closed each without a single octet ({how}){refused}", zh=""
+)
+RESET = Text(en="RST after the request", zh="")
+CLOSED = Text(en="FIN", zh="")
+REFUSED = Text(en="; meanwhile {address} refused a connection to port {port}", zh="")
+FIX = Text(
+    en="look at the log of what accepts; if that is docker-proxy or a balancer, nothing listens behind it: let the "
+    "program listen on the port that is published, on 0.0.0.0 instead of 127.0.0.1",
+    zh="",
+)
+
+MAX_DELAY_NS = 5_000_000_000  # a connect to a dead container fails after 3 s (three ARP requests); time-outs are longer
+MIN_CONNECTIONS = 2
+
+
+class _Closed(NamedTuple):
+    """A connection that the accepting side ended without octets. Times in ns."""
+
+    row: int
+    accepted: int
+    closed: int
+    is_reset: bool
+    frames: list[int]
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows, answers = context.flows, replies(context)
+    is_accepted = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flow_links(context).after < 0)
+    is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    by_service: dict[tuple[int, str, int], list[int]] = {}
+    for row in np.flatnonzero(is_accepted).tolist()[:MAX_CONNECTIONS]:
+        key = int(flows[row, schema.FLOW_POINT]), destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
+        by_service.setdefault(key, []).append(row)
+    findings = []
+    for (_, server, port), rows in sorted(by_service.items()):
+        if flows[answers[rows], schema.FLOW_PAYLOAD].any():
+            continue
+        closed = [_closed(context, row) for row in rows]
+        ended = [each for each in closed if each]
+        refusal = _refusal_meanwhile(context, ended)
+        if len(ended) == len(closed) and (len(ended) >= MIN_CONNECTIONS or refusal):
+            findings.append(_finding(context, server, port, ended, refusal))
+    return findings
+
+
+def _closed(context: Context, row: int) -> _Closed | None:
+    passed = segments(context, row)
+    accepted = next((s for s in passed if s.is_reply and s.flags & TCP_SYN_ACK == TCP_SYN_ACK), None)
+    ending = next((s for s in passed if s.flags & (TCP_FIN | TCP_RST)), None)
+    if accepted is None or ending is None or not ending.is_reply:
+        return None
+    requests = [s for s in passed if not s.is_reply and s.payload and s.frame < ending.frame]
+    start = requests[-1] if requests else accepted
+    if ending.time - start.time > MAX_DELAY_NS or not _is_completed(passed, accepted):
+        return None
+    frames = [accepted.frame, *(s.frame for s in requests[:1]), ending.frame]
+    return _Closed(row, accepted.time, ending.time, ending.is_reset, frames)
+
+
+def _is_completed(passed: list[Segment], accepted: Segment) -> bool:
+    """Did the client complete the handshake?"""
+    return any(not s.is_reply and not s.is_reset and s.ack == accepted.end for s in passed)
+
+
+def _refusal_meanwhile(context: Context, closed: list[_Closed]) -> int | None:
+    """The flow row of a connection to another address that was refused while one of these was open."""
+    flows, answers = context.flows, replies(context)
+    is_refused = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0)
+    is_refused &= (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0) & (flows[answers, schema.FLOW_SYNACK_TIME] < 0)
+    for row in np.flatnonzero(is_refused).tolist()[:MAX_CONNECTIONS]:
+        time = flows[row, schema.FLOW_FIRST]
+        for each in closed:
+            is_other = destination(flows[row]) != destination(flows[each.row])
+            if is_other and each.accepted <= time <= each.closed and source(flows[row]) != source(flows[each.row]):
+                return row
+    return None
+
+
+def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusal: int | None) -> Finding:
+    flows = context.flows
+    evidence = [context.flow_evidence(each.row, frame) for each in closed for frame in each.frames]
+    evidence = evidence[: MAX_EVIDENCE - 1]
+    refused = ""
+    facts: dict[str, object] = {"server": server, "port": port, "connections": len(closed)}
+    if refusal is not None:
+        address, refused_port = destination(flows[refusal]), int(flows[refusal, schema.FLOW_DPORT])
+        refused = REFUSED.fill(address=address, port=refused_port)
+        facts |= {"refused_by": address, "refused_port": refused_port}
+        evidence.append(context.flow_evidence(refusal, int(flows[refusal, schema.FLOW_FIRST_FRAME])))
+    resets = sum(each.is_reset for each in closed)
+    how = " or ".join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
+    says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
+    return Finding(NAME, "warning", says, FIX.fill(), facts, sorted(evidence))

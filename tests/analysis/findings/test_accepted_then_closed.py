@@ -1,0 +1,127 @@
+"""accepted-then-closed: connections that a proxy accepts, and closes because nothing listens behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import Findings, of_story
+from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, tcp
+from tests.story_reports import C1, A, B
+
+SECOND = 1e6  # µs
+V4, V6 = (B, A), ("[fd00::2]", "[fd00::1]")
+
+
+class Host:
+    """Host A, which accepts on port 8080 for clients on B."""
+
+    def __init__(self, hosts: tuple[str, str] = V4) -> None:
+        self.net = Network(["A/ens33", "A/docker0"])
+        self.hosts, self.port = hosts, 40000
+
+    def put(self, packet: Packet, point: str = "A/ens33") -> None:
+        self.net.now += 500
+        self.net.at(self.net.now, point, packet.but(ident=len(self.net.recorded) + 1))
+
+    def connection(
+        self,
+        request: bool = True,
+        end: int | None = None,
+        answer: bytes = b"",
+        wait: float = 0.0,
+        refused: bool = False,
+    ) -> None:
+        """`end`: flags by which A ends it, by default as docker-proxy: RST after a request, else FIN."""
+        self.port += 1
+        client, server = self.hosts
+        out, back = f"{client}:{self.port} > {server}:8080", f"{server}:8080 > {client}:{self.port}"
+        self.put(tcp(out, seq=0, flags=SYN))
+        self.put(tcp(back, seq=0, ack=1, flags=SYN | ACK))
+        self.put(tcp(out, seq=1, ack=1))
+        if request:
+            self.put(tcp(out, bytes(80), seq=1, ack=1, flags=PSH | ACK))
+        if refused:
+            inside = f"172.17.0.1:{self.port + 5000} > {C1}:80"
+            self.put(tcp(inside, seq=0, flags=SYN), "A/docker0")
+            self.put(tcp(f"{C1}:80 > 172.17.0.1:{self.port + 5000}", seq=0, ack=1, flags=RST | ACK), "A/docker0")
+        self.net.now += wait * SECOND
+        received = 1 + 80 * request
+        if answer:
+            self.put(tcp(back, answer, seq=1, ack=received, flags=PSH | ACK))
+        flags = end if end is not None else (RST | ACK if request else FIN | ACK)
+        self.put(tcp(back, seq=1 + len(answer), ack=received, flags=flags))
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, "accepted-then-closed")
+
+
+@pytest.mark.parametrize("hosts", [V4, V6], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("request_first", [True, False])
+def test_connections_closed_without_an_octet_is_told(
+    tmp_path: Path, request_first: bool, hosts: tuple[str, str]
+) -> None:
+    played = Host(hosts)
+    for _ in range(3):
+        played.connection(request_first)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["connections"], finding["facts"]["port"]) == ("warning", 3, 8080)
+    assert ("RST after the request" if request_first else "FIN") in finding["says"]
+
+
+def test_single_connection_with_a_refusal_behind_is_told(tmp_path: Path) -> None:
+    """The container refuses docker-proxy's own connection while the client's is open."""
+    played = Host()
+    played.connection(refused=True)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["refused_by"], finding["facts"]["refused_port"]) == (C1, 80)
+    assert f"{C1} refused a connection to port 80" in finding["says"]
+
+
+def test_single_connection_alone_is_silent(tmp_path: Path) -> None:
+    played = Host()
+    played.connection()
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_answers_others_is_silent(tmp_path: Path) -> None:
+    """One that carries data shows that something serves behind it."""
+    played = Host()
+    played.connection()
+    played.connection()
+    played.connection(answer=b"HTTP/1.0 200 OK", end=FIN | ACK)
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_gives_up_waiting_is_silent(tmp_path: Path) -> None:
+    """A time-out: the client said nothing for 15 s."""
+    played = Host()
+    for _ in range(3):
+        played.connection(request=False, wait=15)
+    assert played.findings(tmp_path) == []
+
+
+def test_port_check_of_a_client_is_silent(tmp_path: Path) -> None:
+    """The client closes first."""
+    played = Host()
+    for port in (40001, 40002):
+        out, back = f"{B}:{port} > {A}:8080", f"{A}:8080 > {B}:{port}"
+        for packet in (
+            tcp(out, seq=0, flags=SYN),
+            tcp(back, seq=0, ack=1, flags=SYN | ACK),
+            tcp(out, seq=1, ack=1, flags=FIN | ACK),
+            tcp(back, seq=1, ack=2, flags=FIN | ACK),
+            tcp(out, seq=2, ack=2),
+        ):
+            played.put(packet)
+    assert played.findings(tmp_path) == []
+
+
+def test_refused_syn_is_silent(tmp_path: Path) -> None:
+    """Never accepted: `connection-refused`."""
+    played = Host()
+    for port in (40001, 40002):
+        played.put(tcp(f"{B}:{port} > {A}:8080", seq=0, flags=SYN))
+        played.put(tcp(f"{A}:8080 > {B}:{port}", seq=0, ack=1, flags=RST | ACK))
+    assert played.findings(tmp_path) == []
