@@ -34,6 +34,7 @@ class Packet:
     seq: int = 0  # ICMP echo: sequence number
     ack: int = 0
     flags: int = ACK
+    window: int = 502
     tsval: int | None = None
     mss: int | None = None  # TCP option of a SYN
     icmp: tuple[int, int] = (8, 0)
@@ -85,7 +86,7 @@ class Packet:
             options += b"" if self.tsval is None else struct.pack(">BBBBII", 1, 1, 8, 10, self.tsval, 0)
             head = struct.pack(
                 ">HHIIBBHHH", self.sport, self.dport, self.seq, self.ack,
-                (5 + len(options) // 4) << 4, self.flags, 502, self.checksum, 0,
+                (5 + len(options) // 4) << 4, self.flags, self.window, self.checksum, 0,
             )  # fmt: skip
             return head + options + self.payload
         if self.proto == "udp":
