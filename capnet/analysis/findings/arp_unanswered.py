@@ -65,7 +65,7 @@ def _finding(context: Context, question: Unanswered) -> Finding:
     if question.whereabouts:
         point, mac, place = question.whereabouts
         values = {
-            "point": context.points[point].name, "mac": mac_text(mac), "target": question.target,
+            "point": point, "mac": mac_text(mac), "target": question.target,
             "asker": question.asker,
         }  # fmt: skip
         though = (AT_HOME if place == Place.HOME else BROUGHT).fill(**values)

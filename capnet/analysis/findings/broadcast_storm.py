@@ -2,8 +2,8 @@
 
 Looks at: ARP packets with the same sender, target and operation, and IP packets to a group with the same digest and
 TTL: at least 50 in one second at one point, of IP five of them within 10 ms. Not: copies that all come within 10 ms,
-as a mirror port makes them, unless there are hundreds; multicast UDP without IP identification, which a program may
-send so itself; points without Ethernet headers, as `any` shows a frame at each interface.
+as a mirror port makes them, unless there are hundreds; multicast without IP identification, which a program may send so
+itself, but for the ICMPv6 of the link; points without Ethernet headers, as `any` shows a frame at each interface.
 Says: which frame, how often in which time, at which point; whether its own sender gets it back.
 Wrong when: a test program floods the network with equal frames.
 Fix: take out the second link between two bridges or switches, or turn the spanning tree protocol on.
@@ -27,7 +27,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import repeated_in_flow
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ARP_REQUEST, UDP
+from capnet.wire.numbers import ARP_REQUEST, ICMPV6
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
@@ -53,6 +53,7 @@ MIN_COPIES_AT_ONCE, AT_ONCE_NS = 5, 10_000_000  # a beacon every 20 ms or more c
 MIN_LASTING_NS, MIN_BRIEF_COPIES = 10_000_000, 500  # a mirror of several ports copies a frame once for each, and ends
 MAX_STORMS = 10_000  # rows of ARP and observations that are looked at one by one
 BROADCAST = 0xFFFFFFFFFFFF
+ICMPV6_LISTENER_QUERY = 130  # types from here on are those of one link (RFC 2710, RFC 4861)
 
 
 class _Storm(NamedTuple):
@@ -113,10 +114,10 @@ def _of_arp(context: Context) -> Iterator[_Storm]:
 
 def _of_ip(context: Context) -> Iterator[_Storm]:
     observations = repeated_in_flow(context, context.observations)
+    flow = observations[:, schema.OBS_FLOW]
+    is_named = (observations[:, schema.OBS_FROM] >> 16 != 0) | _is_broadcast(context)[flow]
+    observations = observations[np.where(_is_ipv6(context)[flow], _is_of_the_link(context)[flow], is_named)]
     observations = observations[_is_to_group(context)[observations[:, schema.OBS_FLOW]]]
-    is_unnamed = _is_multicast_udp(context)[observations[:, schema.OBS_FLOW]]
-    is_unnamed &= (observations[:, schema.OBS_FROM] >> 16 == 0) | _is_ipv6(context)[observations[:, schema.OBS_FLOW]]
-    observations = observations[~is_unnamed]
     key = observations[:, [schema.OBS_DIGEST, schema.OBS_FLOW, schema.OBS_TTL]]
     time = observations[:, schema.OBS_TIME]
     starts = np.flatnonzero(np.append(True, (key[1:] != key[:-1]).any(axis=1))[: len(key)])
@@ -144,13 +145,19 @@ def _is_to_group(context: Context) -> FlowMask:
     return (mac > 0) & (mac >> 40 & 1 == 1)
 
 
-def _is_multicast_udp(context: Context) -> FlowMask:
-    flows = context.flows
-    return (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DMAC] != BROADCAST)
+def _is_broadcast(context: Context) -> FlowMask:
+    return context.flows[:, schema.FLOW_DMAC] == BROADCAST
 
 
 def _is_ipv6(context: Context) -> FlowMask:
     return context.flows[:, schema.FLOW_DST_HI] != 0
+
+
+def _is_of_the_link(context: Context) -> FlowMask:
+    """ICMPv6 of neighbors, routers and multicast listeners, which hosts send seconds apart, from one station."""
+    flows = context.flows
+    is_of_link = (flows[:, schema.FLOW_PROTO] == ICMPV6) & (flows[:, schema.FLOW_KIND] >> 8 >= ICMPV6_LISTENER_QUERY)
+    return is_of_link & (flows[:, schema.FLOW_SRC_HI] >> 56 & 0xFF != 0xFF)
 
 
 def _evidence(context: Context, storms: list[_Storm]) -> list[Evidence]:

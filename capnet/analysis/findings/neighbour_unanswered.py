@@ -66,7 +66,7 @@ def _finding(context: Context, question: Unanswered) -> Finding:
     though, fix = "", FIX.fill(target=question.target)
     if question.whereabouts:
         point, mac, place = question.whereabouts
-        values = {"point": context.points[point].name, "mac": mac_text(mac), "target": question.target}
+        values = {"point": point, "mac": mac_text(mac), "target": question.target}
         though, fix = (texts[place].fill(**values) for texts in (THOUGH, FIX_AT))
     return Finding(
         NAME,

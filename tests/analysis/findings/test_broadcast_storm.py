@@ -109,6 +109,15 @@ def test_beacon_and_multicast_stream_is_silent(tmp_path: Path) -> None:
     assert of_story(net, tmp_path, NAME) == []
 
 
+def test_flood_with_forged_source_is_silent(tmp_path: Path) -> None:
+    """An attack sends equal echo requests with a group's address as their source."""
+    net = Network(["B/ens33"])
+    flood = Packet("icmp", "ff02::1", "ff02::1", icmp=(128, 0), echo=1, seq=1, dmac="33:33:00:00:00:01")
+    copies(net, "B/ens33", flood, 1000, gap=8)
+    copies(net, "B/ens33", flood.but(src="fe80::9", seq=2), 1000, gap=20)
+    assert of_story(net, tmp_path, NAME) == []
+
+
 def test_unicast_repeats_and_copies_of_any_is_silent(tmp_path: Path) -> None:
     """A flood of equal packets to one station; a capture at `any` of a host with many veths."""
     net = Network(["B/ens33", "any"], cooked={"any"})

@@ -94,3 +94,12 @@ def test_proxy_that_answers_for_many_is_silent(tmp_path: Path) -> None:
         net.at(number * 1e6, "A/ens33", arp(2, MAC_1, f"192.168.111.{number}", B))
     net.at(10e6 + 50, "A/ens33", arp(2, MAC_2, "192.168.111.10", B))
     assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
+def test_damaged_claims_is_silent(tmp_path: Path) -> None:
+    """Bits of the sender's MAC have changed, not of the frame's source."""
+    net = Network(["A/ens33"])
+    for second, mac in enumerate((MAC_1, "06:11:00:00:00:4a")):
+        frame = arp(2, mac, ADDRESS, B)
+        net.at(second * 1e6, "A/ens33", frame[:6] + bytes.fromhex(MAC_1.replace(":", "")) + frame[12:])
+    assert of_story(net, tmp_path, "duplicate-ip") == []

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.findings.reported import CARD_A, CARD_B, of_capture, of_story
+from capnet.topology import Endpoint
+from tests.analysis.findings.reported import CARD_A, CARD_B, of_capture, of_story, two_hosts
 from tests.stories import Network, Packet, advertise, solicit
 
 NAME = "neighbour-unanswered"
@@ -67,6 +68,17 @@ def test_container_that_a_bridge_of_a_host_has_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "error"
     assert finding["says"].endswith(f"nobody answered, though {container_mac} has it at A/docker0")
+
+
+def test_container_that_the_topology_knows_is_told(tmp_path: Path) -> None:
+    """Nothing else shows it."""
+    net = Network(["B/ens33"])
+    ask(net, CONTAINER, times=3)
+    topology = two_hosts()
+    topology.containers[0].endpoints = [Endpoint("bridge", "eth0", "02:42:ac:11:00:02", [f"{CONTAINER}/80"])]
+    (finding,) = of_story(net, tmp_path, NAME, topology)
+    assert finding["level"] == "error"
+    assert finding["says"].endswith("though 02:42:ac:11:00:02 has it at A/web/eth0")
 
 
 def test_own_interface_that_gets_the_questions_is_told(tmp_path: Path) -> None:

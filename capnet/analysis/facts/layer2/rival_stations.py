@@ -20,6 +20,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import Evidence
 from capnet.wire.addresses import address_text
+from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ARP_REPLY, ICMPV6_NEIGHBOR_ADVERTISEMENT
 
 MAX_ROUND_NS = 1_000_000_000  # a question is sent again after a second, so later replies answer another one
@@ -138,7 +139,9 @@ def _how(spoken: list[_Claim]) -> How:
 def _arp(context: Context) -> Iterator[tuple[_Place, str, _Claim]]:
     for row in context.arps.tolist():
         sender, target = row[schema.ARP_SENDER_LO], row[schema.ARP_TARGET_LO]
-        if sender & 0xFFFFFFFF and row[schema.ARP_SENDER_MAC] > 0:  # a probe claims nothing (RFC 5227)
+        # A probe claims nothing (RFC 5227). A MAC that is not the frame's own is damaged, or a relay's.
+        is_own = row[schema.ARP_SENDER_MAC] > 0 and row[schema.ARP_ETH_SOURCE] in (row[schema.ARP_SENDER_MAC], ABSENT)
+        if sender & 0xFFFFFFFF and is_own:
             is_answer = row[schema.ARP_OPERATION] == ARP_REPLY and sender != target and bool(target & 0xFFFFFFFF)
             claim = _Claim(
                 row[schema.ARP_FIRST], row[schema.ARP_LAST], row[schema.ARP_SENDER_MAC], row[schema.ARP_FIRST_FRAME],

@@ -23,6 +23,8 @@ from capnet.analysis.facts.layer2.on_link_lookups import CONTAINER_ROLES, Lookup
 from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
+from capnet.topology import Topology
+from capnet.wire.addresses import mac_value
 
 MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
 MAX_TARGETS = 3  # of one asker that are told one by one
@@ -34,13 +36,13 @@ class Place(Enum):
 
     HOME = "its own interface, which gets the questions"
     BROUGHT = "its packets, which a host of this link brings"
-    BEHIND = "the address itself, on a bridge of a host"
+    BEHIND = "that a bridge of a host has it"
 
 
 class Whereabouts(NamedTuple):
     """Where the address is that does not answer."""
 
-    point: int
+    point: str  # its name, or the one that it would have
     mac: int
     place: Place
 
@@ -78,7 +80,7 @@ def unanswered_by_asker(context: Context, kind: str) -> dict[str, list[Unanswere
 @derived
 def unanswered_neighbours(context: Context) -> list[Unanswered]:
     """All of them, by protocol, asker and target."""
-    exchanges = neighbours(context)
+    exchanges = [of for of in neighbours(context) if of.target != "0.0.0.0"]
     # An answer at any point answers the question at all of them.
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
     brought = {lookup.pair: lookup for lookup in on_link_lookups(context)}
@@ -100,7 +102,7 @@ def _bringer(context: Context, lookup: Lookup) -> Whereabouts:
     mac = int(flows[row, schema.FLOW_SMAC])
     while links.before[row] >= 0 and flows[links.source[links.before[row]], schema.FLOW_SMAC] == mac:
         row = int(links.source[links.before[row]])
-    return Whereabouts(int(flows[row, schema.FLOW_POINT]), mac, Place.BROUGHT)
+    return Whereabouts(context.points[flows[row, schema.FLOW_POINT]].name, mac, Place.BROUGHT)
 
 
 def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
@@ -111,7 +113,7 @@ def _home(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
         for home in (of for of in at_points if of.point in points):
             others = (of for of in at_points if of.point != home.point)
             if any(_comes_from(context, of, home) for of in others):
-                return Whereabouts(home.point, mac, Place.HOME)
+                return Whereabouts(context.points[home.point].name, mac, Place.HOME)
     return _bridge(context, at_points)
 
 
@@ -122,16 +124,27 @@ def _comes_from(context: Context, other: Exchange, home: Exchange) -> bool:
 
 
 def _bridge(context: Context, at_points: list[Exchange]) -> Whereabouts | None:
-    """The bridge that shows an IPv6 address which is looked for on a card. Hosts use the same private IPv4 networks."""
-    roles = {context.points[exchange.point].role for exchange in at_points}
+    """The bridge that has an IPv6 address which is looked for on a card. Hosts use the same private IPv4 networks."""
+    roles, target = {context.points[exchange.point].role for exchange in at_points}, at_points[0].target
     if at_points[0].kind == "arp" or roles & set(CONTAINER_ROLES):
         return None
-    target = at_points[0].target
     for of in neighbours(context):
         if context.points[of.point].role in CONTAINER_ROLES:
             macs = of.target_macs if of.target == target else (of.asker_mac,) if of.asker == target else ()
             if macs:
-                return Whereabouts(of.point, macs[0], Place.BEHIND)
+                return Whereabouts(context.points[of.point].name, macs[0], Place.BEHIND)
+    return _container(context.topology, target) if context.topology else None
+
+
+def _container(topology: Topology, address: str) -> Whereabouts | None:
+    """The container on a bridge that has an address, by the topology."""
+    bridges = {"bridge", *(network.name for network in topology.networks if network.driver == "bridge")}
+    for container in topology.containers:
+        for endpoint in container.endpoints:
+            addresses = (text.partition("/")[0] for text in endpoint.addresses)
+            if endpoint.network in bridges and endpoint.mac and address in addresses:
+                name = f"{container.host}/{container.name}/{endpoint.interface}"
+                return Whereabouts(name, mac_value(endpoint.mac), Place.BEHIND)
     return None
 
 
