@@ -39,8 +39,8 @@ FLOORS = {
         "session", "runner", "checks", "faults",
     ),
     "capnet.scenario.faults": (
-        "change dns namespace services", "clients", "node", "recorded", "network", "vxlan", "library", "play",
-        "verdict",
+        "change dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
+        "play", "verdict",
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),
     "capnet.lab": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +114,14 @@ def all_(lab: bool, output: Path) -> int:
     from capnet.cli.scenario_fault_all import Plays
     from capnet.scenario.faults import library
 
+    faults = sorted((library.load(name) for name in library.files()), key=lambda fault: fault.needs_dockerd)
+    first_with_dockerd = next((fault for fault in faults if fault.needs_dockerd), None)
     plays = Plays()
-    for name in library.files():
-        plays.add(library.load(name), lambda fault, say: _play(fault, output, say))
+    with ExitStack() as stack:
+        for fault in faults:
+            if fault is first_with_dockerd:
+                _open_lab(stack)
+            plays.add(fault, lambda fault, say: _play(fault, output, say))
     click.echo(plays.table())
     return plays.code()
 
@@ -130,9 +136,24 @@ def _check(lab: bool) -> None:
 
 
 def _play(fault: Fault, output: Path, say: Any) -> Played:
-    from capnet.scenario.faults.play import play
+    if not fault.needs_dockerd:
+        from capnet.scenario.faults.play import play
 
-    return play(fault, output, say)
+        return play(fault, output, say)
+    from capnet.cli.scenario_hosts import the_lab
+    from capnet.lab.scenario_runner import play_fault
+
+    with the_lab(None, None, "native") as running_lab:  # the one that runs, if one does
+        return play_fault(running_lab, fault, output=output, say=say)
+
+
+def _open_lab(stack: ExitStack) -> None:
+    """A lab that runs until the stack is closed, so that not every fault makes its own. What it lacks, a play says."""
+    from capnet.cli.scenario_hosts import the_lab
+    from capnet.errors import CapnetError
+
+    with suppress(CapnetError):
+        stack.enter_context(the_lab(None, None, "native"))
 
 
 def _report(played: Played) -> None:

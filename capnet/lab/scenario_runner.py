@@ -1,4 +1,7 @@
-"""Runs a scenario on the lab's two hosts, with either kernel, and with the daemon settings that it asks for."""
+"""Runs a scenario on the lab's two hosts, with either kernel, and with the daemon settings that it asks for.
+
+Or a fault that needs Docker, with this machine's kernel.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from capnet.errors import EnvironmentLacks
 from capnet.lab import lab_lock
 from capnet.lab.addressing import Kernel, Lab
 from capnet.lab.daemon import settings
@@ -13,6 +17,8 @@ from capnet.lab.uml import inner
 from capnet.record.remote.docker_host import connect
 from capnet.scenario import library
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
+from capnet.scenario.faults.library import Fault
+from capnet.scenario.faults.play import Played, play
 from capnet.scenario.runner import bundle_path
 from capnet.scenario.runner import run_scenario as run_on_hosts
 from capnet.scenario.undo import docker_errors
@@ -41,3 +47,16 @@ def run_scenario(
             hosts.append(connect(host.docker_url, name=host.name))
             stack.callback(hosts[-1].close)
         return run_on_hosts(name, hosts, output=output, capture=capture, image=image, keep=keep, say=say)
+
+
+def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], None]) -> Played:
+    """Like capnet.scenario.faults.play.play, on the hosts of a running lab, when no scenario runs there."""
+    if lab.kernel is Kernel.UML:
+        raise EnvironmentLacks(f"{fault.name} is played with this machine's kernel: capnet lab down, then again")
+    with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
+        settings.mend(lab, say)
+        hosts = []
+        for host in lab.hosts.values():
+            hosts.append(connect(host.docker_url, name=host.name))
+            stack.callback(hosts[-1].close)
+        return play(fault, output, say, hosts)

@@ -87,6 +87,10 @@ class Host:
         """
         return self._own().run(command)
 
+    def attempt(self, command: str) -> tuple[int, str]:
+        """Runs a shell command in the host's own network namespace; returns its exit status and what it printed."""
+        return self._own().attempt(command)
+
     def expect_failure(self, command: str, *, saying: str = "") -> str:
         """Runs a command that is to fail, with these words; returns what it printed. ScenarioFailed otherwise."""
         return self._own().expect_failure(command, saying=saying)

@@ -6,6 +6,7 @@ source address that its sender gave it: a private one, not of the receiver's own
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import NamedTuple
 
 from capnet.analysis.core import schema
@@ -70,11 +71,16 @@ def left_untranslated(context: Context, rows: list[int]) -> int | None:
 
 
 def _is_at_a_router(context: Context, row: FlowRow) -> bool:
-    """Is the packet sent to a station that speaks for other addresses, not for the destination?"""
+    """Is the packet sent to a station that speaks for other addresses of its family, not for the destination?
+
+    Every station has a link-local IPv6 address, also one that has said nothing else yet.
+    """
     speaker = speakers(context).get(int(row[schema.FLOW_DMAC]))
-    if speaker is None or not speaker.own:
+    if speaker is None or destination(row) in speaker.own or destination(row) in speaker.claimed:
         return False
-    return destination(row) not in speaker.own and destination(row) not in speaker.claimed
+    version = ip_address(destination(row)).version
+    own = (ip_address(address) for address in speaker.own)
+    return any(address.version == version and not address.is_link_local for address in own)
 
 
 def _is_question(rows: FlowTable) -> bool:

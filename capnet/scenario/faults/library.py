@@ -22,6 +22,7 @@ class Fault:
     breaks: Change
     keeps_neighbours: bool  # the fault is in what nodes remember of each other's MACs
     needs_dockerd: bool
+    needs_topology: bool  # packets alone do not name it
     needs_programs: tuple[str, ...]
     needs_kernel: tuple[str, ...]  # of `kernel_features.FEATURES`
     module: ModuleType
@@ -52,6 +53,7 @@ def load(name: str) -> Fault:
         breaks=module.BREAKS,
         keeps_neighbours=getattr(module, "KEEPS_NEIGHBOURS", False),
         needs_dockerd=getattr(module, "NEEDS_DOCKERD", False),
+        needs_topology=getattr(module, "NEEDS_TOPOLOGY", False),
         needs_programs=tuple(getattr(module, "NEEDS_PROGRAMS", ())),
         needs_kernel=tuple(getattr(module, "NEEDS_KERNEL", ())),
         module=module,

@@ -18,6 +18,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import listening
 from capnet.scenario.faults import recorded
+from capnet.scenario.faults.change import Change
 from capnet.scenario.faults.node import Node, Shared
 from capnet.scenario.faults.services import Services
 from capnet.topology import Topology
@@ -88,6 +89,10 @@ class Network:
         router.address("eth1", f"{gateway}/24")
         machine.run(f"ip route add default via {gateway}")
         return machine
+
+    def apply(self, change: Change) -> None:
+        """Runs the line that breaks the network."""
+        self[change.node].run(change.command)
 
     @contextlib.contextmanager
     def listening(self, points: Points) -> Iterator[None]:

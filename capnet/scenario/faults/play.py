@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +11,19 @@ from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.record.bundle import bundle
 from capnet.record.find.kernel_features import missing_features
+from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import search_path
-from capnet.record.run_id import temporary_folder
+from capnet.record.run_id import temporary_folder, this_run
+from capnet.scenario.docker import run_labels
+from capnet.scenario.faults.docker_network import DockerNetwork
 from capnet.scenario.faults.library import Fault
 from capnet.scenario.faults.network import Network
 from capnet.scenario.interrupts import Interruptible
 from capnet.scenario.runner import bundle_path, writing
-from capnet.scenario.undo import Undo
+from capnet.scenario.session import Session
+from capnet.scenario.undo import Undo, docker_errors
+
+Progress = Callable[[str], None]
 
 HEALTHY = ".healthy"  # in the name of the capture from before the line that breaks
 
@@ -34,42 +40,56 @@ def paths(output: Path, name: str) -> Played:
     return Played(bundle_path(output, name), bundle_path(output, f"{name}{HEALTHY}"))
 
 
-def play(fault: Fault, output: Path, say: Callable[[str], None]) -> Played:
-    """Plays a fault in network namespaces of its own and returns its captures.
+def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] = ()) -> Played:
+    """Plays a fault in network namespaces of its own, or on two Docker hosts, and returns its captures.
 
     Raises ScenarioFailed when the healthy network does not work, EnvironmentLacks when it cannot run here. Nothing is
     left behind then, or after Ctrl-C or SIGTERM.
     """
     played = paths(output, fault.name)
     _check(fault)
-    with Interruptible() as interruptible, Undo(say) as undo:
+    with docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
         folder = temporary_folder("faults")
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        network = Network(fault.name, undo, folder, keeps_neighbours=fault.keeps_neighbours)
         try:
-            points = fault.module.build(network)
-            for path in (played.healthy, played.broken):
-                if path is played.broken:
-                    say(f"break it: {fault.breaks}")
-                    network[fault.breaks.node].run(fault.breaks.command)
-                say(f"send, and listen at {', '.join(point.name for point in points)}")
-                with network.listening(points):
-                    fault.module.send(network)
-                if path is played.healthy and network.misses:
-                    raise ScenarioFailed(f"{fault.name} does not work when healthy: {'; '.join(network.misses)}")
-                assert network.topology is not None
-                network.topology.recorded = {"capnet": __version__}
-                with writing(path):
-                    bundle.write(path, network.captures, network.topology)
+            if fault.needs_dockerd:
+                _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say), played, say)
+            else:
+                network = Network(fault.name, undo, folder, keeps_neighbours=fault.keeps_neighbours)
+                _two_rounds(fault, network, played, say)
         finally:
             interruptible.no_more()
     return played
 
 
+def _on_hosts(fault: Fault, hosts: Sequence[DockerHost], undo: Undo, folder: Path, say: Progress) -> DockerNetwork:
+    run = this_run()
+    for line in run_labels.sweep(hosts):
+        say(f"removed what a dead run left: {line}")
+    undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
+    return DockerNetwork(Session(f"fault {fault.name}", list(hosts), run, folder, undo, say))
+
+
+def _two_rounds(fault: Fault, network: Network | DockerNetwork, played: Played, say: Progress) -> None:
+    points = fault.module.build(network)
+    for path in (played.healthy, played.broken):
+        if path is played.broken:
+            say(f"break it: {fault.breaks}")
+            network.apply(fault.breaks)
+        say(f"send, and listen at {', '.join(point.name for point in points)}")
+        with network.listening(points):
+            fault.module.send(network)
+        if path is played.healthy and network.misses:
+            raise ScenarioFailed(f"{fault.name} does not work when healthy: {'; '.join(network.misses)}")
+        assert network.topology is not None
+        network.topology.recorded = {"capnet": __version__}
+        with writing(path):
+            bundle.write(path, network.captures, network.topology)
+
+
 def _check(fault: Fault) -> None:
     """EnvironmentLacks that names every program and every feature of the kernel that the fault needs and lacks."""
-    programs = [
-        name for name in ("ip", "ping", "nsenter", *fault.needs_programs) if not shutil.which(name, path=search_path())
-    ]
-    if missing := [*programs, *missing_features(fault.needs_kernel)]:
+    programs = ("ip", "ping", "nsenter", *fault.needs_programs)
+    missing = [program for program in programs if not shutil.which(program, path=search_path())]
+    if missing := [*missing, *missing_features(fault.needs_kernel)]:
         raise EnvironmentLacks(f"{fault.name} needs {', '.join(missing)}, which this machine lacks")
