@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.topology import CONTAINER_FILE
-from capnet.wire.addresses import address_text
+from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ESP, GRE, ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS, SCTP, TCP, UDP
 from capnet.wire.protocols import TUNNEL_KINDS
@@ -114,6 +115,19 @@ def is_private(address: str) -> bool:
         return ip_address(address) in _PRIVATE
     first, second, _ = address.split(".", 2)
     return first == "10" or (first, second) == ("192", "168") or (first == "172" and 16 <= int(second) < 32)
+
+
+def is_loopback(high: Any, low: Any) -> Any:
+    """Is an address in 127.0.0.0/8? `high` and `low` are its halves, integers or arrays."""
+    return (high == 0) & (low >> 24 == (MAPPED >> 24) + 127)
+
+
+def sends_to_itself(flows: FlowTable) -> FlowMask:
+    """Per flow: does an address send to itself over a network? No host does: it is a hairpin between DNAT and SNAT."""
+    high, low = flows[:, schema.FLOW_SRC_HI], flows[:, schema.FLOW_SRC_LO]
+    is_equal = (high == flows[:, schema.FLOW_DST_HI]) & (low == flows[:, schema.FLOW_DST_LO])
+    result: FlowMask = is_equal & ~is_loopback(high, low)
+    return result
 
 
 def is_multicast_mac(value: int) -> bool:

@@ -14,6 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import ByDigest, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import sends_to_itself
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.bridge_order import is_at_bridge
 from capnet.quick_dataclass import frozen
@@ -107,13 +108,13 @@ def is_routed_duplicate(context: Context, observations: Observations, is_copy: M
     """For each observation, sorted by digest, flow and time: is it a duplicate that a bridge's host routed? (bool)
 
     A promiscuous bridge's host may route a second copy of what it only bridges. It has one TTL less and goes where the
-    packet itself goes anyway. `is_copy`: see `is_duplicate`.
+    packet itself goes anyway. `is_copy`: see `is_duplicate`. Only a bridge shows what an address sends to itself.
     """
     flows = context.flows
     flow, time, ttl = (observations[:, column] for column in (schema.OBS_FLOW, schema.OBS_TIME, schema.OBS_TTL))
     digest = observations[:, schema.OBS_DIGEST]
     result = np.zeros(len(observations), dtype=bool)
-    was_routed = is_copy & is_at_bridge(context)[flow]
+    was_routed = is_copy & (is_at_bridge(context) | sends_to_itself(flows))[flow]
     was_routed[1:] &= ttl[1:] < ttl[:-1]
     for index in np.flatnonzero(was_routed).tolist():
         start, stop = np.searchsorted(digest, [digest[index], digest[index] + 1])

@@ -46,8 +46,7 @@ def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_tt
 
     def source_is_target(rows: FlowRows, other_rows: FlowRows) -> Mask:
         """Is the source of a flow the destination of the other one? Then they are two directions."""
-        is_equal = flows[rows, schema.FLOW_SRC_HI] == flows[other_rows, schema.FLOW_DST_HI]
-        is_equal &= flows[rows, schema.FLOW_SRC_LO] == flows[other_rows, schema.FLOW_DST_LO]
+        is_equal = _is_same(flows, rows, SOURCE_COLUMNS, other_rows, TARGET_COLUMNS)
         return is_equal & (no_ports | (flows[rows, schema.FLOW_SPORT] == flows[other_rows, schema.FLOW_DPORT]))
 
     protocol = flows[earlier, schema.FLOW_PROTO]
@@ -60,21 +59,35 @@ def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_tt
 
     # TCP's sequence numbers are proof enough; other protocols keep the sender's MAC on a bridge.
     may_be_bridged = is_tcp | (same(schema.FLOW_SMAC) & (flows[earlier, schema.FLOW_SMAC] >= 0))
+    at_one_place = same(*PLACE_COLUMNS)
+    # A container that asks itself through its host: out by its port of the bridge and in again, bridged.
+    asks_itself = is_tcp & at_one_place & _is_same(flows, earlier, SOURCE_COLUMNS, later, TARGET_COLUMNS)
+    asks_itself &= ~source_kept & ~target_kept
     may_lose_both = is_ttl_lower & (is_tcp | (~no_ports & same(schema.FLOW_SPORT)))
+    may_lose_both |= asks_itself
     similarity = np.where(may_lose_both, BOTH_REWRITTEN, 0)
     similarity = np.where(one_end_kept & may_be_bridged, BRIDGED_NAT, similarity)
     similarity = np.where(one_end_kept & is_ttl_lower, ROUTED_NAT, similarity)
     # NAT never rewrites multicast, and a packet that passes one namespace twice has lost one TTL.
     to_group = is_group_address(flows[later, schema.FLOW_DST_HI], flows[later, schema.FLOW_DST_LO])
-    at_one_place = same(*PLACE_COLUMNS)
     is_reverse = source_is_target(earlier, later) | source_is_target(later, earlier)
-    similarity[to_group | (at_one_place & ~is_ttl_lower) | is_reverse] = 0
+    similarity[to_group | (at_one_place & ~is_ttl_lower & ~asks_itself) | is_reverse] = 0
     same_addresses = same(*SOURCE_COLUMNS, *TARGET_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT)
     similarity = np.where(same_addresses, SAME_ADDRESSES, similarity)
 
     may_be_one = same(schema.FLOW_PROTO, schema.FLOW_KIND) & (earlier != later)
     is_in_tunnel = (flows[earlier, schema.FLOW_VIA] > 0) & (flows[later, schema.FLOW_VIA] > 0)
     return np.where(may_be_one & ~(is_in_tunnel & ~same(schema.FLOW_VIA_VNI)), similarity, 0)
+
+
+def _is_same(
+    flows: FlowTable, rows: FlowRows, columns: list[int], other_rows: FlowRows, other_columns: list[int]
+) -> Mask:
+    """For each pair of flow rows: have these columns the values that the others have in the other row?"""
+    is_equal = np.ones(len(rows), dtype=bool)
+    for column, other_column in zip(columns, other_columns, strict=True):
+        is_equal &= flows[rows, column] == flows[other_rows, other_column]
+    return is_equal
 
 
 def is_group_address(high: Values, low: Values) -> Mask:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.stories import ACK, SYN, Network, Packet, tcp, udp
+import pytest
+
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp, udp
 from tests.story_reports import C1, POINTS, A, B, changes, inward, lost, outward, path_of, points, read
 
 OVERLAY = ["A/web/eth0", "A/overlay:vxlanA/vxlan0", "A/ens33", "B/ens33", "B/overlay:vxlanA/vxlan0", "B/box/eth0"]
@@ -87,3 +89,21 @@ def test_clocks_that_disagree_keep_a_path_in_order(tmp_path: Path) -> None:
     for number in range(3):
         outward(net, tcp(f"{C1}:5555 > {B}:7000", seq=number, ident=number + 1, payload=b"x"))
     assert points(path_of(read(net, tmp_path), C1, B)) == POINTS
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("stops_at", [0, 2, 3])
+def test_echo_reply_that_never_arrives_is_not_delivered(tmp_path: Path, named: bool, stops_at: int) -> None:
+    """The reply goes back as far as a point: 0 is the asker's own, before 2 NAT translates it back."""
+    points = POINTS if named else ["p0", "p1", "p2", "p3", "p4"]
+    net = Network(points)
+    for number in range(3):
+        ask = ping(f"{C1} > {B}", 7, number, ident=number + 1)
+        outside = ask.routed(src=A)
+        net.pass_by(*((point, ask if at < 3 else outside) for at, point in enumerate(points)))
+        reply = ping(f"{B} > {A}", 7, number, ident=number + 50, icmp=(0, 0))
+        inside = reply.routed(dst=C1)
+        net.pass_by(*((points[at], inside if at < 3 else reply) for at in range(4, stops_at - 1, -1)), gap=1e6)
+    report = read(net, tmp_path)
+    assert path_of(report, C1, B)["hops"][-1]["point"] == points[-1]
+    assert (path_of(report, B, A)["ends"] == "delivered") == (stops_at == 0)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import repeated_positions, row_hash
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import is_loopback
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.analysis.facts.nat.steps import TranslationStep
-from capnet.wire.addresses import MAPPED, address_key
+from capnet.wire.addresses import address_key
 from capnet.wire.numbers import TCP, UDP
 
 MAX_ALIKE_REQUESTS = 64  # that one answer may belong to: with more, sequence numbers or ports were chosen on purpose
@@ -77,8 +77,8 @@ def _shared_numbers(flows: FlowTable) -> set[int]:
 def _may_be_half(flows: FlowTable) -> FlowMask:
     """Could a flow be such a request or answer? Few flows of many are."""
     has_syn = (flows[:, schema.FLOW_SYN_TIME] >= 0) | (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
-    is_local = _is_loopback(flows[:, schema.FLOW_SRC_HI], flows[:, schema.FLOW_SRC_LO])
-    is_local |= _is_loopback(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
+    is_local = is_loopback(flows[:, schema.FLOW_SRC_HI], flows[:, schema.FLOW_SRC_LO])
+    is_local |= is_loopback(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
     proto = flows[:, schema.FLOW_PROTO]
     may_be: FlowMask = ((proto == TCP) & has_syn) | ((proto == UDP) & is_local)
     return may_be
@@ -88,7 +88,7 @@ def _request_key(row: list[int]) -> _Key:
     """What the answer to a request has in common with it; empty for anything else."""
     if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYN_TIME] >= 0:
         return (TCP, *_where(row), (row[schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1 & 0xFFFFFFFF)
-    if row[schema.FLOW_PROTO] == UDP and _is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
+    if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO]):
         return (UDP, *_where(row), _source_key(row), row[schema.FLOW_SPORT], _destination_key(row))
     return ()
 
@@ -97,7 +97,7 @@ def _answer_key(row: list[int]) -> _Key:
     """The key of the request that a flow may answer; empty for anything else."""
     if row[schema.FLOW_PROTO] == TCP and row[schema.FLOW_SYNACK_TIME] >= 0:
         return (TCP, *_where(row), row[schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF)
-    if row[schema.FLOW_PROTO] == UDP and _is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
+    if row[schema.FLOW_PROTO] == UDP and is_loopback(row[schema.FLOW_SRC_HI], row[schema.FLOW_SRC_LO]):
         return (UDP, *_where(row), _destination_key(row), row[schema.FLOW_DPORT], _source_key(row))
     return ()
 
@@ -112,11 +112,6 @@ def _source_key(row: list[int]) -> bytes:
 
 def _destination_key(row: list[int]) -> bytes:
     return address_key(row[schema.FLOW_DST_HI], row[schema.FLOW_DST_LO])
-
-
-def _is_loopback(hi: Any, lo: Any) -> Any:
-    """Is an address in 127.0.0.0/8? `hi` and `lo` are its halves, integers or arrays."""
-    return (hi == 0) & (lo >> 24 == (MAPPED >> 24) + 127)
 
 
 def _shares_an_end(request: FlowRow, answer: FlowRow) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import echo_id, host_of, ports
-from capnet.analysis.core.schema import FlowRow, PerFlow, PerLink
+from capnet.analysis.core.flow_rows import echo_id, host_of, ports, sends_to_itself
+from capnet.analysis.core.schema import FlowRow, FlowTable, PerFlow, PerLink
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kind, reply_tuple
 from capnet.wire.numbers import ICMP, ICMP_REQUESTS, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP
@@ -50,7 +52,8 @@ def linked_steps(context: Context, links: Links, answers: PerFlow) -> list[Trans
     for chain in links.chains(rewrites):
         if _is_tracked(flows[links.source[chain[0]]]):
             runs = _rewriting_runs(context, links, chain, rewrites, point_hosts)
-            steps += [_linked_step(context, links, run, answers) for run in runs]
+            runs = (_without_half_rewritten_end(flows, links, run) for run in runs)
+            steps += [_linked_step(context, links, run, answers) for run in runs if run]
     return [step for step in steps if flow_tuple(flows[step.first]) != flow_tuple(flows[step.last])]
 
 
@@ -69,6 +72,7 @@ def _rewriting_runs(
             points = context.flows[links.target[[run[0], *between]], schema.FLOW_POINT]
             hosts = {point_hosts[point] for point in points.tolist()}
             on_one_host = len(hosts) == 1 and None not in hosts
+            on_one_host |= bool(sends_to_itself(context.flows[links.target[run[-1:]]])[0])
             if on_one_host and ttl_delta + more >= -MAX_TTL_FALL:
                 run += between
                 end, ttl_delta = position + 1, ttl_delta + more
@@ -77,6 +81,15 @@ def _rewriting_runs(
         run = [link]
         end, ttl_delta = position + 1, int(links.ttl_delta[link])
     yield run
+
+
+def _without_half_rewritten_end(flows: FlowTable, links: Links, run: list[int]) -> list[int]:
+    """The run up to the last flow that does not send to itself.
+
+    A promiscuous bridge has a copy of the half-rewritten packet routed, behind the whole translation.
+    """
+    whole = np.flatnonzero(~sends_to_itself(flows[links.target[run]]))
+    return run[: int(whole[-1]) + 1] if len(whole) else []
 
 
 def _linked_step(context: Context, links: Links, run: list[int], answers: PerFlow) -> TranslationStep:

@@ -14,12 +14,13 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.results import Hop
 from capnet.analysis.fate.fates import DELIVERED, STOPS, fates
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.stopped_answers import stopped_answers
 from capnet.analysis.fate.verdicts import ANSWER_STOPS, LOOPED, verdicts
+from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, UDP
 
 
 class PathEnd(NamedTuple):
@@ -48,9 +49,29 @@ def path_end(context: Context, hops: Sequence[Hop], last: int) -> PathEnd:
     if outcome is not None:
         return PathEnd(f"answer-stops-at {outcome.answer_point}", outcome.answer_due)
     arrives = point.role == "loopback" or (point.role == "container" and len(hops) > 1)
-    if replies(context)[last] >= 0 or last in ends.arrived or arrives:
-        return PathEnd("delivered")
-    return PathEnd("unknown")
+    request = _request_of(context, last)
+    if request is not None:  # an address that NAT sets is not the asker's
+        arrives |= int(context.flows[request, schema.FLOW_POINT]) == int(context.flows[last, schema.FLOW_POINT])
+    else:
+        arrives |= replies(context)[last] >= 0 or last in ends.arrived
+    return PathEnd("delivered" if arrives else "unknown")
+
+
+def _request_of(context: Context, row: int) -> int | None:
+    """The first hop of what a flow row answers; None if it may be answered itself.
+
+    Nothing answers an echo reply, or the datagram that ends an exchange: it arrives where the request came from.
+    """
+    flows = context.flows
+    opposite = int(replies(context)[row])
+    if opposite < 0:
+        return None
+    if flows[row, schema.FLOW_PROTO] in ICMP_PROTOCOLS:
+        is_last_word = flows[row, schema.FLOW_KIND] >> 8 not in (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
+    else:
+        ends_after = flows[opposite, schema.FLOW_LAST] < flows[row, schema.FLOW_FIRST]
+        is_last_word = flows[row, schema.FLOW_PROTO] == UDP and ends_after
+    return int(chain_of(context)[opposite]) if is_last_word else None
 
 
 class _Outcome(NamedTuple):
