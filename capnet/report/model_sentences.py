@@ -46,10 +46,14 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
 def unclear_model(document: Document) -> Iterator[str]:
     """That no model is likely, and which it may be, where containers were seen; nothing where none were."""
     models = document.get("models", [])
+    if "models" not in document or any(row["confidence"] >= MIN_MODEL_CONFIDENCE for row in models):
+        return
     names = [row["model"] for row in models if any(weight["shows_containers"] for weight in row["weights"])]
-    if names and all(row["confidence"] < MIN_MODEL_CONFIDENCE for row in models):
+    if names:
         alternatives = " or ".join(names[:3]) if len(names) > 1 else f"perhaps {names[0]}"
         yield f"The network model is not clear from this capture: {alternatives}."
+    elif any(station["kind"] == "container" for station in document.get("stations", [])):
+        yield "The network model is not clear from this capture."
 
 
 # -- models -----------------------------------------------------------------------------------------

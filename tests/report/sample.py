@@ -30,6 +30,7 @@ from capnet.analysis.core.results import (
     Station,
     Tunnel,
     TunnelRef,
+    Weight,
 )
 
 START = 1_795_472_043_000_000_001  # 2026-11-23 22:14:03.000000001 UTC
@@ -125,7 +126,13 @@ def bridge() -> Report:
         )
     ]
     draft.models = [
-        Model("bridge", 0.95, ["docker0 bridges two containers", "both leave by masquerade"], at("A/docker0", 41))
+        Model(
+            "bridge",
+            0.95,
+            ["docker0 bridges two containers", "both leave by masquerade"],
+            at("A/docker0", 41),
+            [Weight("bridge-name", 6.0, True), Weight("masquerade", 0.8, False)],
+        )
     ]
     draft.stations = [
         Station(WEB_MAC, [WEB], ["web"], ["A/docker0", "A/veth3f2a9c1", "A/web/eth0"], 260, "container"),

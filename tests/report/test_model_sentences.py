@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from capnet.analysis.core.results import Finding, FlowKey, MacVerdict, Model, Path
+from capnet.analysis.core.results import Finding, FlowKey, MacVerdict, Model, Path, Weight
 from capnet.report import summary
 from capnet.report.words import Words
 from tests.report import sample
@@ -52,6 +52,23 @@ def test_ipvlan_is_one_mac_with_several_addresses(model: str, tail: str) -> None
         f"Two containers, web (172.17.0.2) and bbox (172.17.0.3), share one MAC, {MACS[0]}, each with an address of "
         f"its own {tail}"
     )
+
+
+def unclear(*models: Model, stations: bool = True) -> str:
+    """What is said of the model, where none is likely."""
+    report = replace(sample.bridge(), models=list(models), nat=[], proxies=[], paths=[])
+    plain = (report if stations else replace(report, stations=[])).to_dict()
+    return " ".join(said for said in summary.sentences(plain, Words(plain["names"])) if "model" in said)
+
+
+def test_unclear_model_is_said_where_containers_are_seen() -> None:
+    shown, unshown = Weight("container-mac", 2.0, True), Weight("loopback-only", 1.0, False)
+    hints = [Model(name, 0.4, ["because"], weights=[shown]) for name in ("bridge", "macvlan")]
+    assert unclear(*hints) == "The network model is not clear from this capture: bridge or macvlan."
+    assert unclear(hints[0]) == "The network model is not clear from this capture: perhaps bridge."
+    assert unclear() == "The network model is not clear from this capture."
+    assert unclear(replace(hints[0], confidence=0.9)) == ""
+    assert unclear(Model("none", 0.4, ["because"], weights=[unshown]), stations=False) == ""
 
 
 def test_addresses_without_names_are_stations() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.core.contract.report import SECTIONS
-from capnet.analysis.core.results import Finding, Nat, Side
+from capnet.analysis.core.results import Finding, Model, Nat, Side, Weight
 from capnet.report.formats import json as json_format
 from capnet.report.formats import table
 from capnet.report.text import columns
@@ -44,6 +44,21 @@ def test_table_newline_in_finding_makes_no_line():
     report = sample.changed(sample.bridge(), {"findings.0.says": "harmless\nerror  mtu-blackhole  forged"})
     lines = table.render(report.to_dict()).splitlines()
     assert not any(line.strip().startswith("error") for line in lines)
+
+
+def test_table_adds_up_the_lighter_reasons_for_a_model():
+    weights = [Weight(f"reason-{number}", float(9 - number), True) for number in range(7)]
+    model = Model("macvlan", 0.9, [*(f"because of {weight.name}" for weight in weights), "but look"], weights=weights)
+    text = table.render(replace(sample.bridge(), models=[model]).to_dict())
+    assert "+6.0  because of reason-3" in text
+    assert "+12.0  3 more, in the JSON report" in text
+    assert "but look" in text and "reason-4" not in text
+
+
+def test_table_lists_no_model_where_nothing_shows_containers():
+    model = Model("none", 0.2, ["all packets are at lo"], weights=[Weight("loopback-only", 1.0, False)])
+    text = table.render(replace(sample.bridge(), models=[model]).to_dict())
+    assert "Network model" not in text and "all packets are at lo" not in text
 
 
 def test_table_of_missing_section_has_no_heading():

@@ -185,12 +185,14 @@ def _is_in_one_kernel(row: Nat) -> bool:
 
 # -- paths ------------------------------------------------------------------------------------------
 def bridged_path(context: Context) -> Iterator[Sign]:
-    """Two containers' interfaces or veths see the same packets as a bridge between them, nothing changed."""
-    roles = {point.name: point.role for point in context.points}
-    for path in _unchanged_paths(context):
-        hop_roles = {roles[hop.point] for hop in path.hops}
-        ends = {roles[path.hops[0].point], roles[path.hops[-1].point]}
-        if "bridge" in hop_roles and ends <= {"container", "veth"}:
+    """A container's interface or veth sees the same packets as a bridge, nothing changed.
+
+    Wrong when: it is docker_gwbridge, which is not counted.
+    """
+    roles = {point.name: point.role for point in context.points if not point.name.endswith(SWARM_BRIDGE)}
+    for path in _unchanged_paths(context, 2):
+        hop_roles = {roles.get(hop.point, "unknown") for hop in path.hops}
+        if "bridge" in hop_roles and hop_roles & {"container", "veth"} and hop_roles <= {"bridge", "container", "veth"}:
             yield _bridged(path)
             return
 
@@ -201,7 +203,7 @@ def veth_path(context: Context) -> Iterator[Sign]:
     Wrong when: a macvlan child, its VLAN interface and two network interfaces are in the capture, without names.
     """
     roles = {point.name: point.role for point in context.points}
-    for path in _unchanged_paths(context):
+    for path in _unchanged_paths(context, 3):
         hop_roles = {roles[hop.point] for hop in path.hops}
         ends = {roles[path.hops[0].point], roles[path.hops[-1].point]}
         by_name = hop_roles & _BRIDGE_ROLES and ends <= {"container", "veth"}
@@ -210,11 +212,11 @@ def veth_path(context: Context) -> Iterator[Sign]:
             return
 
 
-def _unchanged_paths(context: Context) -> Iterator[Path]:
-    """Paths over three points or more whose packets keep addresses, MACs and TTL, outside of tunnels."""
+def _unchanged_paths(context: Context, min_points: int) -> Iterator[Path]:
+    """Paths over so many points or more whose packets keep addresses, MACs and TTL, outside of tunnels."""
     for path in path_facts(context):
         hops = path.hops
-        if any(hop.tunnel for hop in hops) or len({hop.point for hop in hops}) < 3 or hops[0].smac is None:
+        if any(hop.tunnel for hop in hops) or len({hop.point for hop in hops}) < min_points or hops[0].smac is None:
             continue
         if len({(hop.src, hop.dst, hop.smac, hop.dmac, hop.ttl) for hop in hops}) == 1:
             yield path

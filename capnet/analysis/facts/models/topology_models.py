@@ -34,7 +34,7 @@ def network_with_traffic(context: Context) -> Iterator[Sign]:
         names = sorted({endpoint.network for _, endpoint in endpoints})
         owners = sorted({owner.name for owner, _ in endpoints})
         macs = [mac_value(endpoint.mac) for _, endpoint in endpoints if endpoint.mac][:2]
-        says = f"Docker's {model} network {several(names)} has {several(owners)}, whose packets were captured"
+        says = f"Docker has {several(owners)} on the {model} network {several(names)}, and their packets were captured"
         yield Sign(says, station_frames(context, macs), model)
 
 

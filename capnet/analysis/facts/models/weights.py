@@ -59,7 +59,7 @@ EVIDENCE: Final = (
     EvidenceRow("masquerade", bridge.masquerade, {"bridge": 0.8}),
     EvidenceRow("published-port", bridge.published_port, {"bridge": 0.8}),
     EvidenceRow("userland-proxy", bridge.userland_proxy, {"bridge": 1.0}),
-    EvidenceRow("bridged-path", bridge.bridged_path, {"bridge": 1.0}, group="path"),
+    EvidenceRow("bridged-path", bridge.bridged_path, {"bridge": 1.2}, group="path"),
     EvidenceRow("veth-path", bridge.veth_path, {"bridge": 0.8}, group="path"),
     EvidenceRow("vxlan", overlay.vxlan, {"overlay": 1.0}),
     EvidenceRow("inside-and-outside", overlay.inside_and_outside, {"overlay": 1.0}),

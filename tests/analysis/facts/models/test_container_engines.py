@@ -92,6 +92,20 @@ def test_bridge_of_another_name_is_no_likely_bridge(name: str, tmp_path: Path) -
     assert not likely(read(net, tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("points", "models"),
+    [(["A/cni0", "A/pod/eth0"], ["bridge"]), (["A/docker_gwbridge", "A/pod/eth0"], []), (["br0", "A/pod/eth0"], [])],
+    ids=["cni0", "docker_gwbridge", "br0"],
+)
+def test_interface_and_bridge_with_equal_packets(points: list[str], models: list[str], tmp_path: Path) -> None:
+    """What the container sends passes the bridge unchanged: it is a port of it."""
+    net = Network(points)
+    exchange(net, Socket(MAC_1, FIRST, 40000), Socket(MAC_2, SECOND, 80), *points)
+    report = read(net, tmp_path)
+    assert ("bridged-path" in weights(report)) is (points[0] != "A/docker_gwbridge")
+    assert likely(report) == models
+
+
 def test_pods_are_containers_and_no_likely_bridge(tmp_path: Path) -> None:
     """OVN makes such MACs as well, and has no Linux bridge."""
     net = Network(["if0"])
