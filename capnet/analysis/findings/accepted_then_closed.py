@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -60,20 +61,25 @@ def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
     is_accepted = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flow_links(context).after < 0)
     is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    rows = np.flatnonzero(is_accepted)
+    services, has_octets = row_hash(flows[rows[:, None], _SERVICE]), flows[answers[rows], schema.FLOW_PAYLOAD] > 0
+    is_ended = flows[answers[rows], schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
+    rows = rows[~is_among(services, services[has_octets | ~is_ended])]  # all connections of these services ended so
     by_service: dict[tuple[int, str, int], list[int]] = {}
-    for row in np.flatnonzero(is_accepted).tolist()[:MAX_CONNECTIONS]:
+    for row in rows.tolist()[:MAX_CONNECTIONS]:
         key = int(flows[row, schema.FLOW_POINT]), destination(flows[row]), int(flows[row, schema.FLOW_DPORT])
         by_service.setdefault(key, []).append(row)
     findings = []
-    for (_, server, port), rows in sorted(by_service.items()):
-        if flows[answers[rows], schema.FLOW_PAYLOAD].any():
-            continue
-        closed = [_closed(context, row) for row in rows]
+    for (_, server, port), of_service in sorted(by_service.items()):
+        closed = [_closed(context, row) for row in of_service]
         ended = [each for each in closed if each]
         refusal = _refusal_meanwhile(context, ended)
         if len(ended) == len(closed) and (len(ended) >= MIN_CONNECTIONS or refusal):
             findings.append(_finding(context, server, port, ended, refusal))
     return findings
+
+
+_SERVICE = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 def _closed(context: Context, row: int) -> _Closed | None:

@@ -47,12 +47,14 @@ MIN_CLIENTS = 3  # that are concerned, where none of them was ever accepted: a f
 
 def diagnose(context: Context) -> list[Finding]:
     flows, answers = context.flows, replies(context)
+    first, last = flows[:, schema.FLOW_FIRST], flows[:, schema.FLOW_SYN_TIME]
+    is_retried = (flows[:, schema.FLOW_SYNS] > 1) & (last - first >= MIN_RETRY_NS)
+    if not is_retried.any():
+        return []
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & is_at_server(context)
     is_new &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
     answered_at = np.where(answers >= 0, flows[answers, schema.FLOW_SYNACK_TIME], -1)
     is_refused = (answers >= 0) & (answered_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
-    first, last = flows[:, schema.FLOW_FIRST], flows[:, schema.FLOW_SYN_TIME]
-    is_retried = (flows[:, schema.FLOW_SYNS] > 1) & (last - first >= MIN_RETRY_NS)
     is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | (answered_at - first >= MIN_RETRY_NS))
     is_accepted = is_new & (answered_at >= 0) & ~is_silent
     findings = []

@@ -1,7 +1,7 @@
 """TCP connections as a point shows them: the segments of both directions, in the order in which they passed.
 
 Input: the observations of the pass. Output: `Segment`s of one connection; `NO_SEGMENTS` where only a sample of packets
-was observed, since then absence proves nothing. Limits: MAX_SEGMENTS of a connection.
+was observed, since then absence proves nothing. Limits: the first MAX_SEGMENTS of a connection.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def segments(context: Context, row: int) -> list[Segment]:
     indexes = by_flow.of(row)
     if reply >= 0:
         indexes = np.concatenate([indexes, by_flow.of(reply)])
-    observed = context.observations[indexes[:MAX_SEGMENTS]]
+    observed = context.observations[indexes]
     observed = observed[(observed[:, schema.OBS_CONTROL] >= 0) & (observed[:, schema.OBS_FROM] >= 0)]
-    observed = observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")]
+    observed = observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")[:MAX_SEGMENTS]]
     control = observed[:, schema.OBS_CONTROL]
     columns = (
         observed[:, schema.OBS_FLOW] != row, observed[:, schema.OBS_TIME], observed[:, schema.OBS_FRAME],

@@ -1,0 +1,99 @@
+"""server-slow: answers that begin late though the requests are acknowledged. Played with a real kernel too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import Findings, of_story
+from tests.stories import ACK, PSH, SYN, Network, Packet, tcp
+
+SECOND = 1e6  # µs
+V4, V6 = ("10.2.0.2", "10.1.0.2"), ("[fd02::2]", "[fd01::2]")
+
+
+class Client:
+    """A client of one server, with a connection for each request; 1 ms there and back."""
+
+    def __init__(self, hosts: tuple[str, str] = V4) -> None:
+        self.net, self.hosts, self.port = Network(["c/eth0"]), hosts, 40000
+
+    def put(self, packet: Packet, wait: float = 0.0005) -> None:
+        self.net.now += wait * SECOND
+        self.net.at(self.net.now, "c/eth0", packet.but(ident=len(self.net.recorded) + 1))
+
+    def ask(self, wait: float, ack: float | None = 0.001, banner: bytes = b"") -> None:
+        """A request that is acknowledged after `ack` s (None: with the answer) and answered after `wait` s."""
+        self.port += 1
+        client, server = self.hosts
+        out, back = f"{client}:{self.port} > {server}:80", f"{server}:80 > {client}:{self.port}"
+        self.put(tcp(out, seq=0, flags=SYN))
+        self.put(tcp(back, seq=0, ack=1, flags=SYN | ACK), 0.001)
+        self.put(tcp(out, seq=1, ack=1))
+        if banner:
+            self.put(tcp(back, banner, seq=1, ack=1, flags=PSH | ACK))
+        self.put(tcp(out, bytes(100), seq=1, ack=1 + len(banner), flags=PSH | ACK))
+        if ack is not None:
+            self.put(tcp(back, seq=1 + len(banner), ack=101), ack)
+        self.put(tcp(back, bytes(500), seq=1 + len(banner), ack=101, flags=PSH | ACK), wait - (ack or 0))
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, "server-slow")
+
+
+@pytest.mark.parametrize("hosts", [V4, V6], ids=["IPv4", "IPv6"])
+def test_answers_after_seconds_is_told(tmp_path: Path, hosts: tuple[str, str]) -> None:
+    played = Client(hosts)
+    for wait in (2.0, 0.01, 3.0, 0.01):
+        played.ask(wait)
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (finding["level"], facts["slow"], facts["answers"]) == ("warning", 2, 4)
+    assert (facts["median_s"], facts["worst_s"], facts["port"]) == (3.0, 3.0, 80)
+
+
+def test_slow_network_is_silent(tmp_path: Path) -> None:
+    """The acknowledgment takes as long as the answer: the way is long, or something was lost."""
+    played = Client()
+    for _ in range(4):
+        played.ask(1.2, ack=1.1)
+        played.ask(1.2, ack=None)
+    assert played.findings(tmp_path) == []
+
+
+def test_far_server_is_silent(tmp_path: Path) -> None:
+    """A satellite: 150 ms to the acknowledgment, so that 1 s are seven ways and no wait."""
+    played = Client()
+    for _ in range(4):
+        played.ask(1.1, ack=0.15)
+    assert played.findings(tmp_path) == []
+
+
+def test_long_polling_is_silent(tmp_path: Path) -> None:
+    played = Client()
+    for _ in range(4):
+        played.ask(30)
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_speaks_first_is_silent(tmp_path: Path) -> None:
+    """SSH, mail and MySQL: what a person or a session types next has no answer at once."""
+    played = Client()
+    for _ in range(4):
+        played.ask(3, banner=b"SSH-2.0-x\r\n")
+    assert played.findings(tmp_path) == []
+
+
+def test_few_slow_answers_is_silent(tmp_path: Path) -> None:
+    """Two of twenty: what is not cached."""
+    played = Client()
+    for number in range(20):
+        played.ask(2 if number < 2 else 0.01)
+    assert played.findings(tmp_path) == []
+
+
+def test_single_slow_answer_is_silent(tmp_path: Path) -> None:
+    played = Client()
+    played.ask(2)
+    assert played.findings(tmp_path) == []
