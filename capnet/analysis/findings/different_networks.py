@@ -1,0 +1,81 @@
+"""different-networks: a container calls a container of another network on the same host by its own address.
+
+Looks at: flows without an answer from a container on one bridge to an address that is on another bridge of the same
+host, which does not show them.
+Says: who calls whom, at which bridge it ends and at which one the callee is.
+Wrong when: the callee has two networks, and the shared one was not captured.
+Fix: connect both containers to one network. Docker isolates its networks from each other; published ports are reached
+by the host's address.
+Verify: `docker network inspect NETWORK` for both; `iptables -vnL DOCKER-ISOLATION-STAGE-2`, or `iptables -t raw -vnL
+PREROUTING` of Docker 28 and later, count the drops.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.inner_destinations import InnerDestination, inner_destinations, passed
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.topology import INNER_ROLES
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the containers of a scenario call each other within one network
+WITNESS = "pcaps/overlay-two.pcapng"  # two networks, of which each container calls its own
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
+
+SAYS = Text(
+    en="{packets:packet} ({protos}) from {sources} to {destination} end at {point}; {destination} is on another "
+    "network, at {home}, which shows none of them: networks are isolated from each other",
+    zh="",
+)
+FIX = Text(
+    en="connect both containers to one network (`docker network connect NETWORK CONTAINER`), or call the published "
+    "port by the host's address",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows = [flow for flow in inner_destinations(context) if context.points[flow.point].role in INNER_ROLES]
+    key = lambda flow: (flow.point, flow.home, *_receiver(context, flow))  # noqa: E731
+    groups = [list(group) for _, group in groupby(sorted(flows, key=key), key=key)]
+    return [
+        _finding(context, group)
+        for group in groups
+        if not passed(context, group[0].point, group[0].home, np.array([flow.row for flow in group]))
+    ]
+
+
+def _receiver(context: Context, flow: InnerDestination) -> tuple[int, int]:
+    return tuple(context.flows[flow.row, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]].tolist())
+
+
+def _finding(context: Context, group: list[InnerDestination]) -> Finding:
+    flows, rows = context.flows, [flow.row for flow in group]
+    sources = sorted({source(flows[row]) for row in rows}, key=address_value)
+    protos = sorted({proto_name(int(flows[row, schema.FLOW_PROTO])) for row in rows})
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    point, home = context.points[group[0].point].name, context.points[group[0].home].name
+    return Finding(
+        NAME,
+        "warning" if all(flow.is_assumed for flow in group) else "error",
+        SAYS.fill(
+            packets=packets, protos=several(protos), sources=several(sources), destination=destination(flows[rows[0]]),
+            point=point, home=home,
+        ),
+        FIX.fill(),
+        {
+            "point": point, "home": home, "destination": destination(flows[rows[0]]), "sources": sources[:MAX_EVIDENCE],
+            "protos": protos, "packets": packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip

@@ -1,0 +1,101 @@
+"""direct-access-dropped: another host calls a container by its own address, and the container's host drops that.
+
+Looks at: flows from outside without an answer that arrive at a host's interface for the address of one of its
+containers, of which the container's bridge shows nothing, while connections to a published port of the host reach this
+container.
+Says: who calls which container's address, where it ends, and by which published port the container is reached.
+Wrong when: a rule of the host drops these senders, or this port, for another reason.
+Fix: call the published port. Or allow direct access: `allow-direct-routing` of the daemon (Docker 28.2), the network's
+option `com.docker.network.bridge.trusted_host_interfaces`, or its gateway mode `nat-unprotected` or `routed`.
+Verify: `iptables -t raw -vnL PREROUTING` and `iptables -vnL DOCKER` count the drops (Docker 28 and later).
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.inner_destinations import InnerDestination, inner_destinations, passed
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.wire_losses import CARD_ROLES
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # hosts of the lab have no route to each other's containers
+WITNESS = "pcaps/bridge.pcapng"  # the published port alone is called
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "no-return-route")
+
+SAYS = Text(
+    en="{packets:packet} ({protos}) from {sources} to {container}, a container's own address, end at {point}; the "
+    "published port {published} reaches it: the host drops direct access",
+    zh="",
+)
+FIX = Text(
+    en="call {published}; or allow direct access (`allow-direct-routing` of the daemon, "
+    "`com.docker.network.bridge.trusted_host_interfaces`, gateway mode `nat-unprotected` or `routed`). "
+    "`iptables -t raw -vnL PREROUTING` counts what Docker 28 and later drops",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows = [flow for flow in inner_destinations(context) if context.points[flow.point].role in CARD_ROLES]
+    key = lambda flow: (flow.point, flow.home, *_container(context, flow.row))  # noqa: E731
+    findings = []
+    for _, of_container in groupby(sorted(flows, key=key), key=key):
+        group = list(of_container)
+        published = _published(context, group[0])
+        if published and not passed(context, group[0].point, group[0].home, np.array([flow.row for flow in group])):
+            findings.append(_finding(context, group, published))
+    return findings
+
+
+def _container(context: Context, row: int) -> tuple[int, int]:
+    high, low = context.flows[row, [schema.FLOW_DST_HI, schema.FLOW_DST_LO]].tolist()
+    return high, low
+
+
+def _published(context: Context, flow: InnerDestination) -> str:
+    """Address and port of the host by which an answered flow was translated to the container; empty if none was."""
+    flows, links = context.flows, flow_links(context)
+    ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    is_translated = (flows[links.source, schema.FLOW_POINT] == flow.point) & is_answered(context)[links.source]
+    is_translated &= (flows[links.target][:, ends] == _container(context, flow.row)).all(axis=1)
+    is_translated &= (flows[links.source][:, ends] != flows[links.target][:, ends]).any(axis=1)
+    links_there = np.flatnonzero(is_translated)
+    if not len(links_there):
+        return ""
+    row = flows[links.source[links_there[0]]]
+    address = destination(row)
+    return f"[{address}]:{row[schema.FLOW_DPORT]}" if ":" in address else f"{address}:{row[schema.FLOW_DPORT]}"
+
+
+def _finding(context: Context, group: list[InnerDestination], published: str) -> Finding:
+    flows, rows = context.flows, [flow.row for flow in group]
+    sources = sorted({source(flows[row]) for row in rows}, key=address_value)
+    protos = sorted({proto_name(int(flows[row, schema.FLOW_PROTO])) for row in rows})
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    container, point = destination(flows[rows[0]]), context.points[group[0].point].name
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            packets=packets, protos=several(protos), sources=several(sources), container=container, point=point,
+            published=published,
+        ),
+        FIX.fill(published=published),
+        {
+            "point": point, "home": context.points[group[0].home].name, "container": container, "published": published,
+            "sources": sources[:MAX_EVIDENCE], "protos": protos, "packets": packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""isolated-on-bridge: two stations on one bridge find each other by ARP, and no IP packet passes between them.
+
+Looks at: IP flows without an answer between two neighbours on a bridge, each with its own MAC, that stop between two
+points of the bridge's host, while ARP messages between the two pass there.
+Says: who cannot reach whom, on which bridge, how many packets, and that ARP passes.
+Wrong when: the receiver drops the packets behind the point, or the port of the bridge is flagged `isolated`.
+Fix: allow traffic between containers: Docker's `icc` option of the network. On bridges of libvirt, LXD and others,
+`net.bridge.bridge-nf-call-iptables` hands frames to Docker's FORWARD policy: accept them in DOCKER-USER.
+Verify: `iptables -vnL FORWARD` and `iptables -vnL DOCKER-USER` count the drops; `docker network inspect NETWORK` shows
+`com.docker.network.bridge.enable_icc`; `bridge -d link` shows `isolated`.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import NamedTuple
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, proto_name, source
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.neighbours import neighbours
+from capnet.analysis.facts.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.topology import INNER_ROLES
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = None  # the bridges of the scenarios allow their containers to talk to each other
+WITNESS = "pcaps/bridge.pcapng"  # containers that talk to each other on one bridge
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
+
+SAYS = Text(
+    en="{packets:packet} ({protos}) from {source} to its neighbour {destination} reach {point} and none {next}, though "
+    "ARP between the two passes: the bridge's host filters what passes between its ports",
+    zh="",
+)
+FIX = Text(
+    en="allow it: in Docker by the network's option `com.docker.network.bridge.enable_icc=true`, or a network of their "
+    "own; on another bridge by `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT` (`sysctl "
+    "net.bridge.bridge-nf-call-iptables` is 1 there)",
+    zh="",
+)
+
+MIN_PACKETS = 2  # of all flows between the two: a single one may be the last of the capture
+
+
+class _Pair(NamedTuple):
+    """Two neighbours, and the points between which the packets of the first one stop."""
+
+    source: str
+    destination: str
+    point: int
+    due: int
+
+
+def diagnose(context: Context) -> list[Finding]:
+    stopped = [(pair, flow) for flow in stopped_flows(context) if (pair := _neighbours(context, flow)) is not None]
+    stopped.sort(key=lambda entry: entry[0])
+    findings = []
+    for pair, entries in groupby(stopped, key=lambda entry: entry[0]):
+        flows = [flow for _, flow in entries]
+        packets = int(context.flows[[flow.row for flow in flows], schema.FLOW_PACKETS].sum())
+        if packets >= MIN_PACKETS and _have_resolved(context, pair) and not _pass_ip(context, flows[0]):
+            findings.append(_finding(context, pair, flows, packets))
+    return findings
+
+
+def _neighbours(context: Context, flow: StoppedFlow) -> _Pair | None:
+    """Who sends to whom, if both are stations of the bridge that send with their own MACs."""
+    row = context.flows[flow.row]
+    if row[schema.FLOW_VIA] or not are_of_one_host(context, flow.point, flow.due):
+        return None
+    if any(context.points[point].role not in INNER_ROLES for point in (flow.point, flow.due)):
+        return None
+    by_mac = speakers(context, outside_tunnels=True)
+    sender, receiver = (by_mac.get(int(row[column])) for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    if sender is None or receiver is None:
+        return None
+    if source(row) not in sender.own or destination(row) not in receiver.own:
+        return None
+    return _Pair(source(row), destination(row), flow.point, flow.due)
+
+
+def _have_resolved(context: Context, pair: _Pair) -> bool:
+    """Did one of the two ask for the other one, and get an answer?"""
+    return any(
+        exchange.replies and {exchange.asker, exchange.target} == {pair.source, pair.destination}
+        for exchange in neighbours(context)
+    )
+
+
+def _pass_ip(context: Context, flow: StoppedFlow) -> bool:
+    """Was any packet between the two answered, or seen where these are due?"""
+    flows, row = context.flows, context.flows[flow.row]
+    passes = is_answered(context) | (flows[:, schema.FLOW_POINT] == flow.due)
+    return bool((passes & (_is_between(flows, row, _ENDS) | _is_between(flows, row, _ENDS[2:] + _ENDS[:2]))).any())
+
+
+_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+
+
+def _is_between(flows: FlowTable, row: FlowRow, ends: list[int]) -> FlowMask:
+    mask: FlowMask = (flows[:, _ENDS] == row[ends]).all(axis=1)
+    return mask
+
+
+def _finding(context: Context, pair: _Pair, stopped: list[StoppedFlow], packets: int) -> Finding:
+    rows = [flow.row for flow in stopped]
+    protos = sorted({proto_name(int(context.flows[row, schema.FLOW_PROTO])) for row in rows})
+    point, next_point = context.points[pair.point].name, context.points[pair.due].name
+    return Finding(
+        NAME,
+        "warning" if all(flow.is_assumed for flow in stopped) else "error",
+        SAYS.fill(
+            packets=packets, protos=several(protos), source=pair.source, destination=pair.destination, point=point,
+            next=next_point,
+        ),
+        FIX.fill(),
+        {
+            "source": pair.source, "destination": pair.destination, "point": point, "next": next_point,
+            "protos": protos, "packets": packets,
+        },
+        hop_evidence(context, rows),
+    )  # fmt: skip

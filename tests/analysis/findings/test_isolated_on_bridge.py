@@ -1,0 +1,101 @@
+"""isolated-on-bridge: two neighbours on one bridge resolve each other, and no IP packet passes between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, WEB, WEB_MAC
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
+from tests.stories import ACK, SYN, Network, arp, ping, tcp
+from tests.story_reports import A, B
+
+VETH = "A/vethweb"
+POINTS = ["A/ens33", BRIDGE, VETH]
+SYN_OF_APP = tcp(f"{APP}:41000 > {WEB}:80", flags=SYN, seq=7000, smac=APP_MAC, dmac=WEB_MAC)
+
+
+def resolve(net: Network) -> None:
+    """app asks for web, and gets its MAC."""
+    for point in (BRIDGE, VETH):
+        net.at(net.now, point, arp(1, APP_MAC, APP, WEB))
+        net.at(net.now + 5, point, arp(2, WEB_MAC, WEB, APP, to=APP_MAC))
+    net.now += 1000
+
+
+def publish(net: Network, number: int) -> None:
+    """B's connection to the published port of web, which is answered."""
+    for seq, flags in ((100, SYN), (101, ACK)):
+        request = tcp(f"{B}:{43000 + number} > {A}:8080", flags=flags, seq=seq, ident=100 * number + seq, smac=CARD_B,
+                      dmac=CARD_A)  # fmt: skip
+        inside = request.routed(ends=f"{B}:{43000 + number} > {WEB}:80", smac=BRIDGE_MAC, dmac=WEB_MAC)
+        net.pass_by(("A/ens33", request), (BRIDGE, inside), (VETH, inside))
+        answer = tcp(f"{WEB}:80 > {B}:{43000 + number}", flags=flags | ACK, seq=900 + seq, ack=seq + 1,
+                     ident=5000 + 100 * number + seq, smac=WEB_MAC, dmac=BRIDGE_MAC)  # fmt: skip
+        outside = answer.routed(ends=f"{A}:8080 > {B}:{43000 + number}", smac=CARD_A, dmac=CARD_B)
+        net.pass_by((VETH, answer), (BRIDGE, answer), ("A/ens33", outside), gap=1e5)
+
+
+def knock(net: Network, *points: str) -> None:
+    for number in range(4):
+        net.pass_by(*((point, SYN_OF_APP.but(ident=7000 + number)) for point in points), gap=1e6)
+
+
+def isolated(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "isolated-on-bridge")
+
+
+def test_neighbours_with_arp_alone_is_told(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    resolve(net)
+    publish(net, 1)
+    knock(net, BRIDGE)
+    publish(net, 2)
+    (finding,) = isolated(net, tmp_path)
+    assert finding["level"] == "error"
+    assert (finding["facts"]["source"], finding["facts"]["destination"]) == (APP, WEB)
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == (BRIDGE, VETH)
+    assert of_story(net, tmp_path, "stops-between") == []
+
+
+def test_neighbours_of_whom_some_packets_pass_is_silent(tmp_path: Path) -> None:
+    """Ping passes: a rule for one port drops the connection, not the isolation of containers."""
+    net = Network(POINTS)
+    resolve(net)
+    publish(net, 1)
+    echo = ping(f"{APP} > {WEB}", 7, 1, smac=APP_MAC, dmac=WEB_MAC)
+    reply = ping(f"{WEB} > {APP}", 7, 1, icmp=(0, 0), smac=WEB_MAC, dmac=APP_MAC)
+    net.pass_by((BRIDGE, echo), (VETH, echo))
+    net.pass_by((VETH, reply), (BRIDGE, reply))
+    knock(net, BRIDGE)
+    publish(net, 2)
+    assert isolated(net, tmp_path) == []
+
+
+def test_neighbours_without_arp_is_silent(tmp_path: Path) -> None:
+    """Nothing shows that they find each other."""
+    net = Network(POINTS)
+    publish(net, 1)
+    knock(net, BRIDGE)
+    publish(net, 2)
+    assert isolated(net, tmp_path) == []
+
+
+def test_packets_that_arrive_is_silent(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    resolve(net)
+    publish(net, 1)
+    knock(net, BRIDGE, VETH)
+    publish(net, 2)
+    assert isolated(net, tmp_path) == []
+
+
+def test_packets_of_the_host_that_stop_is_silent(tmp_path: Path) -> None:
+    """They come from another network: routed, not bridged."""
+    net = Network(POINTS)
+    resolve(net)
+    publish(net, 1)
+    for number in range(4):
+        routed = tcp(f"{B}:44000 > {WEB}:80", flags=SYN, seq=7000, ident=number, ttl=63, smac=BRIDGE_MAC, dmac=WEB_MAC)
+        net.pass_by((BRIDGE, routed), gap=1e6)
+    publish(net, 2)
+    assert isolated(net, tmp_path) == []
