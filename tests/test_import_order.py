@@ -26,7 +26,7 @@ FLOORS = {
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
     ),
     "capnet.analysis.correlate": (
-        "bridge_order flow_similarity link_votes", "clock_bounds duplicates flow_links translation_evidence",
+        "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",
         "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (

@@ -18,7 +18,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
-from capnet.analysis.correlate.bridge_order import correct_bridge_times
+from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.quick_dataclass import frozen
 
 CLOCK_TOLERANCE_NS = 20_000  # time stamps are cut to a microsecond or taken a little late: less is no disagreement

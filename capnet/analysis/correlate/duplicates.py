@@ -16,7 +16,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import sends_to_itself
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerFlow, PerObservation, Values
-from capnet.analysis.correlate.bridge_order import is_at_bridge
+from capnet.analysis.correlate.order.bridge_order import is_at_bridge
+from capnet.analysis.correlate.order.role_order import IN, flow_order
 from capnet.quick_dataclass import frozen
 
 MAX_DUPLICATE_DELAY_NS = 1_000_000  # no host sends again so soon: TCP waits 200 ms at least, resolvers seconds
@@ -77,6 +78,7 @@ def repeated_in_flow(context: Context, observations: Observations) -> Observatio
         np.lexsort(
             (
                 observations[:, schema.OBS_SEQ],
+                -observations[:, schema.OBS_TTL],
                 observations[:, schema.OBS_TIME],
                 observations[:, schema.OBS_FLOW],
                 observations[:, schema.OBS_DIGEST],
@@ -116,10 +118,12 @@ def is_routed_duplicate(context: Context, observations: Observations, is_copy: M
     result = np.zeros(len(observations), dtype=bool)
     was_routed = is_copy & (is_at_bridge(context) | sends_to_itself(flows))[flow]
     was_routed[1:] &= ttl[1:] < ttl[:-1]
+    leg = flow_order(context).leg if was_routed.any() else flow
     for index in np.flatnonzero(was_routed).tolist():
         start, stop = np.searchsorted(digest, [digest[index], digest[index] + 1])
         later = np.arange(start, stop)
-        later = later[(time[later] > time[index]) & (flow[later] != flow[index])]
+        is_later = (time[later] > time[index]) | ((time[later] == time[index]) & (leg[flow[later]] == IN))
+        later = later[is_later & (flow[later] != flow[index])]
         if (ttl[later] > ttl[index]).any():  # the packet itself went on
             has_same_ends = (flows[flow[later]][:, _ENDS] == flows[flow[index]][_ENDS]).all(axis=1)
             result[later[has_same_ends & (ttl[later] == ttl[index])]] = True

@@ -18,7 +18,6 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import ByDigest, by_digest, is_among, repeated_positions
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
-from capnet.analysis.correlate.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import (
     is_duplicate,
@@ -32,6 +31,8 @@ from capnet.analysis.correlate.flow_similarity import (
     flow_similarity,
     place_numbers,
 )
+from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
+from capnet.analysis.correlate.order.role_order import order_ties
 from capnet.analysis.correlate.translation_evidence import MAX_NAT_DELAY_NS, MAX_NAT_HOPS, MAX_NAT_HOPS_AT_POINT
 from capnet.wire.numbers import TCP
 
@@ -58,6 +59,7 @@ def comparable_observations(context: Context) -> Observations:
                 observations[:, schema.OBS_DIGEST],
                 observations[:, schema.OBS_FLOW],
                 observations[:, schema.OBS_TIME],
+                -observations[:, schema.OBS_TTL],
                 observations[:, schema.OBS_SEQ],
             )
         ]
@@ -69,7 +71,7 @@ def comparable_observations(context: Context) -> Observations:
     if capture_clocks.any_corrected:
         observations[:, schema.OBS_TIME] = capture_clocks.observation_times(context, observations)
     depth = _depth_in_host(context)[observations[:, schema.OBS_FLOW]]
-    return observations[
+    observations = observations[
         order.then_by(
             observations[:, schema.OBS_DIGEST],
             observations[:, schema.OBS_TIME],
@@ -77,6 +79,7 @@ def comparable_observations(context: Context) -> Observations:
             observations[:, schema.OBS_SEQ],
         )
     ]
+    return order_ties(context, observations)
 
 
 def _depth_in_host(context: Context) -> PerFlow:

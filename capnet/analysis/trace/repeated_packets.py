@@ -20,10 +20,10 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import by_digest, is_among, repeated_positions
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
-from capnet.analysis.correlate.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.flow_links import Links
+from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.wire.octets import mix
 
 MAX_REPEATED = 1 << 18  # observations examined one by one; if there are more, they keep their order

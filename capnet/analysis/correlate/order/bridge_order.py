@@ -15,6 +15,7 @@ from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import FlowMask, FlowRows, Observations, PerFlow
+from capnet.analysis.correlate.order.own_ends import own_ends
 
 # One bridged flow has the same values of these at every port of the bridge.
 _BRIDGED_COLUMNS = [
@@ -55,6 +56,7 @@ def _ingress_flows(context: Context) -> PerFlow:
     bridge_rows: FlowRows = np.flatnonzero(is_at_bridge(context))
     if not len(bridge_rows):
         return ingress
+    macs = own_ends(context).macs
     hosts = [host_of(point.name) or "" for point in context.points]
     host_numbers = {name: number for number, name in enumerate(sorted(set(hosts)))}
     host = np.array([host_numbers[name] for name in hosts])[flows[:, schema.FLOW_POINT]]
@@ -66,9 +68,11 @@ def _ingress_flows(context: Context) -> PerFlow:
     stops = np.searchsorted(sorted_keys, keys[bridge_rows], side="right")
     for row, start, stop in zip(bridge_rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
         earlier = [other for other in order[start:stop].tolist() if first_ns[other] < first_ns[row]]
-        roles = [context.points[flows[other, schema.FLOW_POINT]].role for other in earlier]
+        first_points = flows[earlier[:2], schema.FLOW_POINT].tolist()
+        roles = [context.points[point].role for point in first_points]
         # A frame comes in from a container's end of a veth and then its host end, or from one port.
-        ingress_hops = 2 if roles[:2] == ["container", "veth"] else 1
+        is_one_veth = len({macs[point] for point in first_points} - {-1}) < 2
+        ingress_hops = 2 if roles == ["container", "veth"] and is_one_veth else 1
         if len(earlier) > ingress_hops:
             ingress[row] = earlier[ingress_hops - 1]
     return ingress

@@ -1,0 +1,1 @@
+"""The order in which points saw a packet, where time stamps do not tell it."""
