@@ -29,7 +29,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # every server of the scenarios listens
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that carry data
-EXPLAINS = ()
+EXPLAINS = ("reset-in-session",)
 
 SAYS = Text(
     en="{server} accepted {connections:connection} and closed each without a single octet ({how}){refused}", zh=""

@@ -1,0 +1,99 @@
+"""TCP connections that end by a reset while something is still to be said.
+
+Input: segments of connections with RST. Output: `Reset`s, at the last point of each. Method: neither side has closed
+(FIN), and octets passed; then a reset comes from the server though it was asked, or from either side in the middle of
+an answer, or with another TTL than its sender's packets: something between them sent it. Limits: a client that resets
+after a full answer, as pools, health checks and TLS libraries do, ends in the usual way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.idle_connections import MIN_RESET_SILENCE_NS
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.wire.numbers import TCP_FIN, TCP_PSH, TCP_RST
+
+UNANSWERED, UNFINISHED, FOREIGN = "unanswered", "unfinished", "foreign"  # what was still to be said
+
+
+class Reset(NamedTuple):
+    """A reset in a session."""
+
+    flow: int  # row of the direction that it was sent in
+    is_by_server: bool
+    why: str
+    octets: int  # of payload that had passed in both directions
+    ttl: int
+    usual_ttls: list[int]  # of its sender's other packets
+    hops: tuple[int, int] | None  # flow rows: the last one that lacks the reset, and the first one that has it
+    frames: list[int]
+
+
+@derived
+def session_resets(context: Context) -> list[Reset]:
+    """The resets in sessions, in order of flow rows."""
+    is_candidate = is_tcp_with(context, TCP_RST) & (replies(context) >= 0) & (flow_links(context).after < 0)
+    payload = context.flows[:, schema.FLOW_PAYLOAD]
+    is_candidate &= payload + payload[replies(context)] > 0
+    resets = [_reset(context, row) for row in np.flatnonzero(is_candidate).tolist()[:MAX_CONNECTIONS]]
+    return [reset for reset in resets if reset]
+
+
+def _reset(context: Context, row: int) -> Reset | None:
+    passed = segments(context, row)
+    number = next((number for number, s in enumerate(passed) if s.flags & (TCP_RST | TCP_FIN)), None)
+    if number is None or not passed[number].is_reset or passed[number].is_reply:
+        return None
+    reset, before, after = passed[number], passed[:number], passed[number + 1 :]
+    spoken = [s for s in before if s.payload]
+    usual = sorted({s.ttl for s in before if not s.is_reply})
+    if not spoken or not usual or reset.time - spoken[-1].time >= MIN_RESET_SILENCE_NS:
+        return None
+    is_by_server = _is_server(context, row, before)
+    why = _why(reset, spoken, after, is_by_server)
+    if reset.ttl not in usual:
+        why = FOREIGN
+    if not why or (len(spoken) > 1 and spoken[-1].time - spoken[-2].time >= MIN_RESET_SILENCE_NS):
+        return None
+    frames = [spoken[-1].frame, reset.frame]
+    octets = sum(s.payload for s in spoken)
+    return Reset(row, is_by_server, why, octets, reset.ttl, usual, _birth(context, row, reset), frames)
+
+
+def _why(reset: Segment, spoken: list[Segment], after: list[Segment], is_by_server: bool) -> str:
+    """What was still to be said when the reset came; "" if nothing was."""
+    last = spoken[-1]
+    if is_by_server:
+        if last.is_reply:
+            return UNANSWERED
+        return "" if last.flags & TCP_PSH else UNFINISHED
+    own = [s for s in spoken if s.is_reply]
+    goes_on = own and any(s.is_reply and s.payload and ahead(s.end, own[-1].end) > 0 for s in after)
+    return UNFINISHED if goes_on and not last.flags & TCP_PSH else ""
+
+
+def _is_server(context: Context, row: int, before: list[Segment]) -> bool:
+    """Is the source of a flow row the end that was asked for the connection: by its SYN, else by its port?"""
+    handshake = next((s for s in before if s.is_syn or s.is_syn_ack), None)
+    if handshake:
+        return handshake.is_syn == handshake.is_reply
+    return bool(context.flows[row, schema.FLOW_SPORT] < context.flows[row, schema.FLOW_DPORT])
+
+
+def _birth(context: Context, row: int, reset: Segment) -> tuple[int, int] | None:
+    """Where a reset appears first, if an earlier hop of its direction lacks it."""
+    links = flow_links(context)
+    while links.before[row] >= 0:
+        earlier = int(links.source[links.before[row]])
+        if not any(s.is_reset and not s.is_reply and s.seq == reset.seq for s in segments(context, earlier)):
+            return earlier, row
+        row = earlier
+    return None

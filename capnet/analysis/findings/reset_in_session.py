@@ -1,0 +1,72 @@
+"""reset-in-session: connections are reset while something is still to be said.
+
+Looks at: TCP connections that carried octets and that nobody closed, when a reset comes: from the server that was asked
+and has not answered; in the middle of an answer; or with another TTL than its sender's packets have, so that something
+between the hosts sent it.
+Says: which side reset how many connections of which service, after how many octets, and where the reset appears first.
+Wrong when: the program breaks off on purpose.
+Fix: read the log of the program that resets; if another host sends the reset, look at firewalls and balancers there.
+Verify: `nstat -az TcpExtTCPAbortOnData TcpExtTCPAbortOnClose` on the host that resets.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.transport.resets import FOREIGN, UNANSWERED, UNFINISHED, Reset, session_resets
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the servers of the scenarios close what they have answered
+WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections that end by FIN
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{connections:connection} to {server} ended by a reset {why}, after {octets:octet}{birth}",
+    zh="",
+)
+WHY = {
+    UNANSWERED: Text(en="of the server before it answered", zh=""),
+    UNFINISHED: Text(en="of {side} in the middle of an answer", zh=""),
+    FOREIGN: Text(en="that {side} did not send itself (TTL {ttl}, its packets have {usual})", zh=""),
+}
+SERVER = Text(en="the server", zh="")
+CLIENT = Text(en="the client", zh="")
+BIRTH = Text(en="; it appears first at {after}, {before} does not show it", zh="")
+FIX = Text(en="read the log of the program on {host} at that time: it aborted, was killed, or hit a limit", zh="")
+FIX_FOREIGN = Text(
+    en="look for what resets between the hosts: REJECT --reject-with tcp-reset, a firewall's session table, a balancer",
+    zh="",
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[str, int, str, bool], list[Reset]] = {}
+    for reset in session_resets(context):
+        flow = context.flows[reset.flow]
+        server, column = (
+            (source(flow), schema.FLOW_SPORT) if reset.is_by_server else (destination(flow), schema.FLOW_DPORT)
+        )
+        groups.setdefault((server, int(flow[column]), reset.why, reset.is_by_server), []).append(reset)
+    return [_finding(context, *key[:3], resets) for key, resets in sorted(groups.items())]
+
+
+def _finding(context: Context, server: str, port: int, why: str, resets: list[Reset]) -> Finding:
+    first = resets[0]
+    flow, side = context.flows[first.flow], SERVER if first.is_by_server else CLIENT
+    words = WHY[why].fill(side=side.fill(), ttl=first.ttl, usual=several([str(ttl) for ttl in first.usual_ttls]))
+    names = [context.points[int(context.flows[row, schema.FLOW_POINT])].name for row in first.hops or ()]
+    birth = BIRTH.fill(before=names[0], after=names[1]) if names else ""
+    facts: dict[str, object] = {
+        "server": server, "port": port, "by": source(flow), "why": why, "connections": len(resets),
+        "octets": first.octets, "ttl": first.ttl,
+    }  # fmt: skip
+    if names:
+        facts["first_at"], facts["not_at"] = names[1], names[0]
+    evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
+    fix = FIX_FOREIGN.fill() if why == FOREIGN else FIX.fill(host=source(flow))
+    says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
+    return Finding(NAME, "warning", says, fix, facts, sorted(evidence)[:MAX_EVIDENCE])
