@@ -18,7 +18,7 @@ from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the lab's name servers answer at once
+SCENARIO = "fault dns-slow"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # answers within milliseconds
 EXPLAINS = ()
 

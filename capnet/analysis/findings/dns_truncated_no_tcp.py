@@ -26,7 +26,7 @@ from capnet.wire.numbers import PORT_DNS, TCP, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the answers of the lab's name servers fit into UDP
+SCENARIO = "fault dns-truncated-no-tcp"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # short answers
 EXPLAINS = ("retransmissions",)
 

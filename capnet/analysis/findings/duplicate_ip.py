@@ -23,7 +23,7 @@ from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # Docker gives no address of a network twice
+SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
 EXPLAINS = ()
 

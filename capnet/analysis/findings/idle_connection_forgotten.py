@@ -26,7 +26,7 @@ from capnet.analysis.facts.transport.tcp_connections import segments
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # no scenario is silent for so long
+SCENARIO = "fault idle-connection-forgotten"
 WITNESS = "pcaps/overlay-service.pcapng"  # connections through IPVS that are used at once
 EXPLAINS = ("retransmissions", "packet-loss")
 

@@ -26,7 +26,7 @@ from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the servers of the scenarios accept at once
+SCENARIO = "fault listen-queue-full"
 WITNESS = "pcaps/bridge.pcapng"  # every SYN is answered
 EXPLAINS = ("retransmissions",)
 

@@ -34,7 +34,7 @@ from capnet.wire.numbers import (
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # the links of the lab have one MTU
+SCENARIO = "fault pmtu-icmp-lost"
 WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
 EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions")
 

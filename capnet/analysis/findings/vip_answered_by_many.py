@@ -19,7 +19,7 @@ from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # a service of Swarm has an address in its overlay network, for which nobody answers by ARP
+SCENARIO = "fault vip-answered-by-many"
 WITNESS = "pcaps/overlay-service.pcapng"  # a service whose tasks have addresses of their own
 EXPLAINS = ()
 

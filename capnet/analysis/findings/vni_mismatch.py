@@ -27,7 +27,7 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # Swarm gives both hosts of the lab the same id
+SCENARIO = "fault vni-mismatch"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks between the same hosts, each with an id of its own
 EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered")
 

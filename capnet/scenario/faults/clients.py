@@ -22,17 +22,18 @@ def family_of(address: str) -> int:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def ask(client: socket.socket, address: str, port: int, question: bytes) -> bytes:
-    """Connects, asks, and returns the answer: a datagram, or a page as long as its Content-Length. OSError without."""
-    client.connect((address, port))
+def ask(client: socket.socket, question: bytes) -> bytes:
+    """Asks a connected server, and returns the answer: what comes at once, or a whole web page. OSError without."""
     client.sendall(question)
     answer = client.recv(MAX_DATAGRAM)
-    if client.type == socket.SOCK_STREAM:
+    if not answer:
+        raise ConnectionError("the server closed the connection without an answer")
+    if answer.startswith(b"HTTP/"):
         head, _, body = answer.partition(b"\r\n\r\n")
-        missing = int(head.rpartition(b" ")[2] or 0) - len(body)
+        missing = int(head.rpartition(b" ")[2]) - len(body)
         while missing > 0 and (octets := client.recv(MAX_DATAGRAM)):
             answer += octets
             missing -= len(octets)
-        if missing > 0 or not answer:
+        if missing > 0:
             raise ConnectionError("the server closed the connection before its page was complete")
     return answer

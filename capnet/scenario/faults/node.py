@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
@@ -17,6 +18,7 @@ from capnet.topology import PublishedPort, role_from_name
 
 DOCKER0 = "172.17.0.1/16"
 DOCKER0_IPV6 = "fd00:d0c::1/64"
+GET = b"GET / HTTP/1.0\r\n\r\n"
 
 
 @dataclass
@@ -138,16 +140,21 @@ class Node:
         self,
         address: str,
         port: int = 80,
+        question: bytes = GET,
         *,
         source_port: int = 0,
         patience: float = clients.PATIENCE,
+        pause: float | None = None,
         reset: bool = False,
     ) -> None:
-        """Asks a web server for its page, and closes the connection; by RST instead of FIN with `reset`."""
+        """Asks a TCP server, for a web page if not told otherwise, and closes the connection: by RST with `reset`.
+
+        With `pause` it asks once more, after so many seconds of silence.
+        """
         client = self._bound(socket.SOCK_STREAM, clients.unspecified(address), source_port)
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, clients.NO_LINGER)
-        self._ask(client, address, port, b"GET / HTTP/1.0\r\n\r\n", patience)
+        self._ask(client, address, port, question, patience, pause)
 
     def ask(
         self, address: str, port: int, question: bytes = b"question", *, source_port: int = 0, patience: float = 1
@@ -163,11 +170,23 @@ class Node:
         except EnvironmentLacks as error:
             self._shared.misses.append(f"{self.name}: {error}")
 
-    def _ask(self, client: socket.socket, address: str, port: int, question: bytes, patience: float) -> None:
+    def _ask(
+        self,
+        client: socket.socket,
+        address: str,
+        port: int,
+        question: bytes,
+        patience: float,
+        pause: float | None = None,
+    ) -> None:
         with client:
             client.settimeout(patience)
             try:
-                clients.ask(client, address, port, question)
+                client.connect((address, port))
+                clients.ask(client, question)
+                if pause is not None:
+                    time.sleep(pause)  # silence is a length of time
+                    clients.ask(client, question)
             except OSError as error:
                 self._shared.misses.append(f"{self.name} asks {address} port {port}: {error}")
 

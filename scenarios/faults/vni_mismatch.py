@@ -1,0 +1,34 @@
+"""vni-mismatch: one end of a VXLAN tunnel was made again with another id, and either end drops what arrives in silence
+
+    left 10.0.1.2 ── br-overlay  A  ens33 ════ ens33  B  br-overlay ── right 10.0.1.3, httpd :80
+
+Sends   left to right by ping and by HTTP, and right to left by ping.
+"""
+
+from capnet.scenario.faults.change import Change
+from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
+from capnet.scenario.faults.vxlan import introduce, member, overlay
+
+FINDING = "vni-mismatch"
+ALSO = ("retransmissions",)
+BREAKS = Change(
+    "B",
+    f"ip link del vxlan0; ip link add vxlan0 type vxlan id 4098 dstport 4789 local {HOST_B} remote {HOST_A} dev ens33; "
+    "ip link set dev vxlan0 mtu 1450 master br-overlay up",
+)
+NEEDS_KERNEL = ("vxlan",)
+
+
+def build(network: Network) -> Points:
+    a, b = network.two_hosts()
+    overlay(a, b)
+    left, right = member(a, "left", "10.0.1.2/24"), member(b, "right", "10.0.1.3/24")
+    right.serve_tcp(80)
+    introduce(left, right)
+    return [left.point("eth0"), a.point("ens33"), b.point("ens33"), right.point("eth0")]
+
+
+def send(network: Network) -> None:
+    network["A/left"].ping("10.0.1.3")
+    network["A/left"].get("10.0.1.3")
+    network["B/right"].ping("10.0.1.2")
