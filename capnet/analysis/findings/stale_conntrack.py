@@ -34,7 +34,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault stale-conntrack"
 WITNESS = "pcaps/bridge.pcapng"  # datagrams to a container that lives
-EXPLAINS = ("packet-loss", "stops-between", "arp-unanswered", "published-port-blocked")
+EXPLAINS = (
+    "packet-loss", "stops-between", "arp-unanswered", "published-port-blocked", "dnat-to-dead-backend",
+    "host-unreachable",
+)  # fmt: skip
 
 SAYS = Text(
     en="{sender} → {server} (udp) is still translated to {old}, {gone}: {packets:datagram} in vain; {other} is "

@@ -1,0 +1,129 @@
+"""ICMP "host unreachable" and "network unreachable": who says so about whom, and how long after the packet.
+
+A router queues a packet while it asks for the destination's MAC, and says "host unreachable" when nobody has answered
+(RFC 1812 section 5.2.7.1, RFC 4861 section 7.2.2): seconds later. A rule or an `unreachable` route says so at once.
+
+Input: the ICMP error table, flows. Output: `Unreachable`s, one per sender, destination, port and message. Limits: the
+time is that of the first packet between the two addresses at the point of the message, whatever its ports.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.schema import IcmpErrorTable, Values
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import address_text
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE
+
+NETWORK, HOST = 0, 1  # codes of ICMP_UNREACHABLE
+NO_ROUTE_V6, ADDRESS_V6 = 0, 3  # codes of ICMPV6_UNREACHABLE
+MIN_RESOLUTION_NS = 900_000_000  # questions for a MAC are a second apart (RFC 1122, RFC 4861), timers come early
+
+_ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_QUOTED_ENDS = [
+    schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO,
+]  # fmt: skip
+
+
+class Unreachable(NamedTuple):
+    """What one host says about one destination."""
+
+    sender: str
+    destination: str
+    proto: int
+    port: int  # of TCP and UDP, else -1
+    is_network: bool  # "network unreachable", "no route"; else "host unreachable"
+    is_own: bool  # the destination is an address of the sender itself
+    messages: int  # the largest number at one point
+    receivers: list[str]
+    quoted: set[tuple[str, int]]  # sources of the quoted packets, and their ports
+    asked: int  # ns by the clock of the point, first packet to the destination; -1: not seen
+    first: int  # ns, first message
+    evidence: list[Evidence]
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Did the sender take the time that questions for a MAC take?"""
+        return not self.is_network and self.asked >= 0 and self.first - self.asked >= MIN_RESOLUTION_NS
+
+
+@derived
+def unreachable_hosts(context: Context) -> list[Unreachable]:
+    """All of them, but for destinations that answer later."""
+    table = context.icmp_errors
+    is_v6, code = table[:, schema.ICMP_IS_V6] > 0, table[:, schema.ICMP_CODE]
+    is_wanted = table[:, schema.ICMP_TYPE] == np.where(is_v6, ICMPV6_UNREACHABLE, ICMP_UNREACHABLE)
+    is_wanted &= np.where(is_v6, (code == NO_ROUTE_V6) | (code == ADDRESS_V6), (code == NETWORK) | (code == HOST))
+    table = table[is_wanted & (table[:, schema.ICMP_QUOTED_PROTO] >= 0)]
+    if not len(table):
+        return []
+    asked, answered = _first_times(context, table), _answered_until(context, table)
+    groups: dict[tuple[str, str, int, int, bool], list[int]] = {}
+    for number, row in enumerate(table.tolist()):
+        if answered[number] <= row[schema.ICMP_LAST]:
+            sender = address_text(row[schema.ICMP_SRC_HI], row[schema.ICMP_SRC_LO])
+            destination = address_text(row[schema.ICMP_QUOTED_DST_HI], row[schema.ICMP_QUOTED_DST_LO])
+            key = (sender, destination, row[schema.ICMP_QUOTED_PROTO], row[schema.ICMP_QUOTED_DPORT],
+                   row[schema.ICMP_CODE] == NETWORK)  # fmt: skip
+            groups.setdefault(key, []).append(number)
+    return [_unreachable(context, *key, table[rows], asked[rows]) for key, rows in sorted(groups.items())]
+
+
+def _unreachable(
+    context: Context,
+    sender: str,
+    destination: str,
+    proto: int,
+    port: int,
+    is_network: bool,
+    rows: np.ndarray,
+    asked: Values,
+) -> Unreachable:
+    messages: dict[int, int] = {}
+    for point, packets in rows[:, [schema.ICMP_POINT, schema.ICMP_PACKETS]].tolist():
+        messages[point] = messages.get(point, 0) + packets
+    earliest = int(np.argmin(rows[:, schema.ICMP_FIRST]))
+    speaker = speakers(context).get(int(rows[earliest, schema.ICMP_SMAC]))
+    is_own = sender == destination or (speaker is not None and destination in speaker.claimed)
+    receivers = {address_text(*ends) for ends in rows[:, [schema.ICMP_DST_HI, schema.ICMP_DST_LO]].tolist()}
+    frames = rows[:, [schema.ICMP_POINT, schema.ICMP_FIRST_FRAME]].tolist()
+    ends = rows[:, [schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_SPORT]].tolist()
+    quoted = {(address_text(high, low), port) for high, low, port in ends}
+    return Unreachable(
+        sender, destination, proto, port, is_network, is_own, max(messages.values()), sorted(receivers), quoted,
+        int(asked[earliest]), int(rows[earliest, schema.ICMP_FIRST]),
+        sorted(context.evidence(point, frame) for point, frame in frames),
+    )  # fmt: skip
+
+
+def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
+    """Per message: time of the first packet with the quoted addresses and protocol at its point, -1 if none."""
+    flows = context.flows
+    keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS]])
+    wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS]])
+    order = np.lexsort((flows[:, schema.FLOW_FIRST], keys))
+    at = np.minimum(np.searchsorted(keys[order], wanted), max(len(order) - 1, 0))
+    if not len(order):
+        return np.full(len(errors), -1)
+    return np.where(keys[order[at]] == wanted, flows[order[at], schema.FLOW_FIRST], -1)
+
+
+def _answered_until(context: Context, errors: IcmpErrorTable) -> Values:
+    """Per message: time of the last packet of an answered flow to its destination, -1 if none."""
+    flows = context.flows[is_answered(context)]
+    until = np.full(len(errors), -1)
+    if len(flows):
+        keys, wanted = row_hash(flows[:, _ENDS[2:]]), row_hash(errors[:, _QUOTED_ENDS[2:]])
+        order = np.lexsort((-flows[:, schema.FLOW_LAST], keys))
+        at = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
+        until = np.where(keys[order[at]] == wanted, flows[order[at], schema.FLOW_LAST], until)
+    return until

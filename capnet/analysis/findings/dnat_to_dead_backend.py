@@ -1,0 +1,107 @@
+"""dnat-to-dead-backend: a host translates a port to an address that nobody has.
+
+Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
+the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
+the one that is asked for without an answer at that time.
+Not where packets of another client go on without such a message: `stale-conntrack`.
+Says: which port of which host, where it is translated to if that is seen, and how many messages say so.
+Wrong when: a rule rejects with that message and holds the packet back.
+Fix: start the container, or make it anew so that the rule names its present address.
+Verify: `iptables -t nat -S DOCKER`, or `nft list ruleset`, shows the address; `docker ps` shows no container with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import proto_name, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
+from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
+from capnet.analysis.fate.next_points import is_answered
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP, UDP
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # Docker removes the rule with the container
+WITNESS = "pcaps/bridge-hairpin.pcapng"  # published ports whose containers answer
+EXPLAINS = ("arp-unanswered", "host-unreachable", "neighbour-unanswered", "published-port-blocked", "retransmissions")
+
+SAYS = Text(
+    en="{server} is translated to {backend}, and nobody has that address: {sender} answers {clients} 'host "
+    "unreachable' {messages:time}",
+    zh="",
+)
+UNKNOWN = Text(en="an address behind it", zh="")
+FIX = Text(
+    en="start the container behind port {port}, or make it anew so that the rule names its present address "
+    "(`{tables} -t nat -S DOCKER`){forget}",
+    zh="",
+)
+FORGET = Text(
+    en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)", zh=""
+)
+
+MIN_SERVED_NS = 4_000_000_000  # three questions for a MAC, a second each, and the message would have come
+MAX_LOOKUP_NS = 10_000_000  # from the packet to the question for the MAC that it needs, on one host
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [
+        _finding(context, told)
+        for told in unreachable_hosts(context)
+        if told.is_own and told.is_unresolved and told.proto in (TCP, UDP) and not _serves_others(context, told)
+    ]
+
+
+def _serves_others(context: Context, told: Unreachable) -> bool:
+    """Do packets of another client's port to the same one go on without such a message? Then it is no rule for all."""
+    flows, (high, low) = context.flows, address_value(told.destination)
+    is_to_port = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
+    is_to_port &= (flows[:, schema.FLOW_DPORT] == told.port) & (flows[:, schema.FLOW_PROTO] == told.proto)
+    is_spared = is_answered(context).copy()
+    for number, point in enumerate(context.points):
+        if point.last is not None:
+            is_early = flows[:, schema.FLOW_FIRST] <= point.last - MIN_SERVED_NS
+            is_spared |= (flows[:, schema.FLOW_POINT] == number) & is_early
+    rows = np.flatnonzero(is_to_port & is_spared).tolist()
+    return any((source(flows[row]), int(flows[row, schema.FLOW_SPORT])) not in told.quoted for row in rows)
+
+
+def _finding(context: Context, told: Unreachable) -> Finding:
+    lookups = _lookups(context, told)
+    targets = sorted({lookup.target for lookup in lookups})
+    backend = targets[0] if len(targets) == 1 else None
+    asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
+    server = f"port {told.port}/{proto_name(told.proto)} of {told.destination}"
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            server=server, backend=backend or UNKNOWN.fill(),
+            sender=told.sender, clients=several(told.receivers), messages=told.messages,
+        ),
+        FIX.fill(
+            port=told.port, tables="ip6tables" if ":" in told.destination else "iptables",
+            forget=FORGET.fill(port=told.port) if told.proto == UDP else "",
+        ),
+        {
+            "host": told.destination, "port": told.port, "proto": proto_name(told.proto), "backend": backend,
+            "clients": told.receivers[:MAX_EVIDENCE], "messages": told.messages,
+        },
+        sorted([*told.evidence, *asked])[:MAX_EVIDENCE],
+    )  # fmt: skip
+
+
+def _lookups(context: Context, told: Unreachable) -> list[Exchange]:
+    """Questions for a MAC without an answer that began with the first packet to the host."""
+    return [
+        of
+        for of in neighbours(context)
+        if of.requests and not (of.replies or of.is_probe or of.is_announcement)
+        and abs(of.first_request - told.asked) <= MAX_LOOKUP_NS
+    ]  # fmt: skip

@@ -1,0 +1,78 @@
+"""host-unreachable: a router says that it cannot reach a destination.
+
+Looks at: ICMP "host unreachable" and "network unreachable" (IPv4 3/1 and 3/0; IPv6 1/3 and 1/0) about destinations that
+answer nothing later (`facts.unreachable_hosts`). About an address of its own it is `dnat-to-dead-backend`.
+Says: who cannot reach which destinations, why, and how many messages say so to whom. "Nobody answers" where the message
+came as late as unanswered questions for a MAC take, "no route" where it says so. An info about one who tries more than
+five destinations of a router, as a scan does. Silent about a single message.
+Wrong when: the message was forged.
+Fix: start the destination, correct the address, or add the route.
+Verify: `ip route get DESTINATION` and `ip neigh show DESTINATION` on the sender of the message.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("warning", "info")
+SCENARIO = None  # the routers of the scenarios reach what they are asked for
+WITNESS = "pcaps/ipvlan-l3.pcapng"  # a router without a route, which it gets later
+EXPLAINS = ("retransmissions",)
+
+SAYS = Text(en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}", zh="")
+NO_ROUTE = Text(en=", it has no route", zh="")
+NOBODY = Text(en=", as it says seconds after the packets, when nobody has answered for the address", zh="")
+FIX = Text(
+    en="check that {destination} is up and that {sender} has the right route (`ip route get {destination}`, `ip neigh "
+    "show {destination}`)",
+    zh="",
+)
+
+MIN_MESSAGES = 2  # a single one may be about a packet that nobody misses
+MAX_DESTINATIONS = 5  # of one receiver: who tries more looks for whoever is there
+
+
+def diagnose(context: Context) -> list[Finding]:
+    told = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
+    groups = [list(group) for _, group in groupby(told, key=_group)]
+    return [_finding(group) for group in groups if sum(of.messages for of in group) >= MIN_MESSAGES]
+
+
+def _group(told: Unreachable) -> tuple[tuple[int, int], str, bool, list[str]]:
+    """Messages that are one finding: of one sender, for one reason, to the same receivers."""
+    return address_value(told.sender), _why(told), told.is_network, told.receivers
+
+
+def _why(told: Unreachable) -> str:
+    if told.is_network:
+        return NO_ROUTE.fill()
+    return NOBODY.fill() if told.is_unresolved else ""
+
+
+def _finding(group: list[Unreachable]) -> Finding:
+    first = group[0]
+    destinations = sorted({of.destination for of in group}, key=address_value)
+    messages = sum(of.messages for of in group)
+    is_scan = len(destinations) > MAX_DESTINATIONS
+    return Finding(
+        NAME,
+        "info" if is_scan else "warning",
+        SAYS.fill(
+            sender=first.sender, destinations=several(destinations), why=_why(first), messages=messages,
+            receivers=several(first.receivers),
+        ),
+        None if is_scan else FIX.fill(sender=first.sender, destination=destinations[0]),
+        {
+            "sender": first.sender, "destinations": destinations[:MAX_EVIDENCE], "addresses": len(destinations),
+            "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,
+            "unresolved": first.is_unresolved,
+        },
+        sorted(frame for of in group for frame in of.evidence)[:MAX_EVIDENCE],
+    )  # fmt: skip

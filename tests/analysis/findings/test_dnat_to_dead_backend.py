@@ -1,0 +1,104 @@
+"""dnat-to-dead-backend: a published port whose container is gone, and whose rule is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
+from tests.stories import SYN, Network, Packet, about, arp, solicit, tcp, udp
+from tests.story_reports import A, B, read
+
+NAME = "dnat-to-dead-backend"
+BRIDGE_MAC, BACKEND, GATEWAY = "02:42:9c:1d:00:80", "172.17.0.9", "172.17.0.1"
+POINTS = ["A/docker0", "A/ens33", "B/ens33"]
+ASKED = tcp(f"{B}:33893 > {A}:8080", flags=SYN, seq=3736737046, tsval=1, smac=CARD_B, dmac=CARD_A)
+
+
+def attempts(
+    net: Network, asked: Packet, lookup: bytes | Packet | None, *, after: float = 3.06e6, error: Packet | None = None
+) -> None:
+    """Three packets a second apart; the host asks for the backend, and gives up `after` µs. As recorded of a kernel."""
+    begin = net.now
+    for number in range(3):
+        packet = asked.but(ident=number, tsval=number if asked.proto == "tcp" else None)
+        for delay, point in ((0, "B/ens33"), (3, "A/ens33")):
+            if point in net.points:
+                net.at(begin + number * 1.02e6 + delay, point, packet)
+        if lookup is not None and "A/docker0" in net.points:
+            net.at(begin + number * 1.02e6 + 16, "A/docker0", lookup)
+    unreachable = error or Packet("icmp", A, B, icmp=(3, 1), smac=CARD_A, dmac=CARD_B)
+    for delay, point in ((0, "A/ens33"), (80, "B/ens33")):
+        if point in net.points:
+            net.at(begin + after + delay, point, about(unreachable, asked))
+    net.now = begin + max(after, 3.06e6) + 1e6
+
+
+def of_attempts(folder: Path, points: list[str] = POINTS, **more: Any) -> list[dict[str, Any]]:
+    net = Network(points)
+    attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND), **more)
+    return of_story(net, folder, NAME)
+
+
+def test_port_translated_to_a_dead_address_is_told(tmp_path: Path) -> None:
+    (finding,) = of_attempts(tmp_path)
+    assert finding["level"] == "error"
+    assert finding["says"] == (
+        f"port 8080/tcp of {A} is translated to {BACKEND}, and nobody has that address: {A} answers {B} 'host "
+        "unreachable' 1 time"
+    )
+    assert finding["facts"]["backend"] == BACKEND
+    assert {frame["point"] for frame in finding["evidence"]} == set(POINTS)
+
+
+def test_dead_backend_at_the_card_alone_is_told(tmp_path: Path) -> None:
+    (finding,) = of_attempts(tmp_path, ["A/ens33"])
+    assert finding["facts"]["backend"] is None and "is translated to an address behind it" in finding["says"]
+
+
+def test_dead_ipv6_backend_is_told(tmp_path: Path) -> None:
+    net = Network(["A/docker0", "A/ens33"])
+    asked = ASKED.but(ends="[fd00:1::129]:33893 > [fd00:1::128]:8080")
+    for number in range(3):
+        net.at(number * 1e6, "A/ens33", asked.but(tsval=number))
+        net.at(number * 1e6 + 20, "A/docker0", solicit(BRIDGE_MAC, "fe80::1", "fd00:17::9"))
+    error = Packet("icmp", "fd00:1::128", "fd00:1::129", icmp=(1, 3), smac=CARD_A, dmac=CARD_B)
+    net.at(3.1e6, "A/ens33", error.but(payload=asked.ip()[:60]))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["backend"] == "fd00:17::9" and "ip6tables" in finding["fix"]
+
+
+def test_symptoms_of_a_dead_backend_are_left_out(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    assert [of["name"] for of in read(net, tmp_path)["findings"] if of["level"] != "info"] == [NAME]
+
+
+def test_rule_that_rejects_at_once_is_silent(tmp_path: Path) -> None:
+    """`REJECT --reject-with icmp-host-unreachable` holds no packet back."""
+    assert of_attempts(tmp_path, after=40.0) == []
+
+
+def test_router_that_does_not_reach_another_host_is_silent(tmp_path: Path) -> None:
+    """It speaks of another address than its own: host-unreachable."""
+    error = Packet("icmp", "192.168.111.1", B, icmp=(3, 1), smac="00:50:56:c0:00:08", dmac=CARD_B)
+    assert of_attempts(tmp_path, error=error) == []
+
+
+@pytest.mark.parametrize("port", [40001, 33893], ids=["other client", "later"])
+def test_port_that_serves_is_silent(tmp_path: Path, port: int) -> None:
+    """Another client's datagrams go on without a message; or the container has come up."""
+    net = Network(["A/ens33"])
+    asked = udp(f"{B}:33893 > {A}:5060", b"log", smac=CARD_B, dmac=CARD_A)
+    attempts(net, asked, None)
+    for number in range(6):
+        again = asked.but(sport=port, ident=50 + number)
+        net.at(net.now, "A/ens33", again)
+        if port == asked.sport:
+            net.at(
+                net.now + 90, "A/ens33", udp(f"{A}:5060 > {B}:{port}", b"ok", ident=number, smac=CARD_A, dmac=CARD_B)
+            )
+        net.now += 1e6
+    assert of_story(net, tmp_path, NAME) == []

@@ -1,0 +1,87 @@
+"""host-unreachable: routers that say so about other hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_B, of_capture, of_story
+from tests.stories import Network, Packet, about, ping
+from tests.story_reports import B
+
+NAME = "host-unreachable"
+POINT, ROUTER, ROUTER_MAC = "B/ens33", "192.168.111.1", "00:50:56:c0:00:08"
+
+
+def refused(
+    net: Network, destination: str, *, after: float = 3e6, code: int = 1, times: int = 3, answered: bool = False
+) -> None:
+    """Pings, one a second; the router says `after` µs later that it does not reach the destination."""
+    begin = net.now
+    for number in range(times):
+        asked = ping(f"{B} > {destination}", 7, number, ident=number, smac=CARD_B, dmac=ROUTER_MAC)
+        error = Packet("icmp", ROUTER, B, icmp=(3, code), smac=ROUTER_MAC, dmac=CARD_B)
+        net.at(begin + number * 1e6, POINT, asked)
+        net.at(begin + number + max(after, number * 1e6 + 40), POINT, about(error, asked))
+    net.now = begin + times * 1e6 + after
+    if answered:
+        asked = ping(f"{B} > {destination}", 8, 1, smac=CARD_B, dmac=ROUTER_MAC)
+        net.at(net.now, POINT, asked)
+        net.at(net.now + 90, POINT, asked.but(src=destination, dst=B, icmp=(0, 0), smac=ROUTER_MAC, dmac=CARD_B))
+
+
+def test_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
+    net = Network([POINT])
+    refused(net, "10.9.0.77")
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "warning"
+    assert finding["says"] == (
+        f"{ROUTER} cannot reach 10.9.0.77, as it says seconds after the packets, when nobody has answered for the "
+        f"address: 3 messages to {B}"
+    )
+    assert finding["facts"]["unresolved"] and not finding["facts"]["no_route"]
+
+
+def test_network_without_a_route_is_told(tmp_path: Path) -> None:
+    net = Network([POINT])
+    refused(net, "10.77.0.1", after=40.0, code=0)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"] == f"{ROUTER} cannot reach 10.77.0.1, it has no route: 3 messages to {B}"
+
+
+def test_ipv6_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
+    net = Network([POINT])
+    for number in range(3):
+        asked = Packet("icmp", "2001:db8:1::5", "2001:db8:2::77", icmp=(128, 0), echo=7, seq=number)
+        error = Packet("icmp", "2001:db8:1::1", "2001:db8:1::5", icmp=(1, 3), payload=asked.ip()[:60])
+        net.at(number * 1e6, POINT, asked)
+        net.at(3.1e6 + number, POINT, error)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["destinations"] == ["2001:db8:2::77"] and finding["facts"]["messages"] == 3
+
+
+def test_scan_through_a_router_is_told(tmp_path: Path) -> None:
+    """As an info: the one who scans looks for whoever is there."""
+    net = Network([POINT])
+    for number in range(9):
+        refused(net, f"10.9.0.{number + 70}", times=1)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert (finding["level"], finding["facts"]["addresses"]) == ("info", 9)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_destination_that_answers_later_is_silent(tmp_path: Path, code: int) -> None:
+    net = Network([POINT])
+    refused(net, "10.9.0.77", code=code, answered=True)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_single_message_is_silent(tmp_path: Path) -> None:
+    net = Network([POINT])
+    refused(net, "10.9.0.77", times=1)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_router_of_ipvlan_that_gets_a_route_is_silent() -> None:
+    assert of_capture("pcaps/ipvlan-l3.pcapng", NAME) == []
