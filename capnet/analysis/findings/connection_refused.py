@@ -17,6 +17,7 @@ from capnet.analysis.core.flow_rows import destination, ports, replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_SYNACK_TIME, FLOW_SYNS, FLOW_TCP_FLAGS
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.wire.numbers import TCP_RST
 
 NAME = finding_name(__name__)
@@ -28,6 +29,7 @@ EXPLAINS = ()
 SAYS = Text(en="{address} refused connections to port {port}", zh="")
 SAYS_PORTS = Text(en="{address} refused connections to {count} ports, {first} to {last}", zh="")
 FIX = Text(en="start the server, or publish the port it really listens on", zh="")
+ELSEWHERE_FIX = Text(en="start the server, or ask for the port it really listens on", zh="")
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_LISTED_PORTS = 100  # that the facts list
@@ -38,6 +40,7 @@ def diagnose(context: Context) -> list[Finding]:
     ports_of: dict[str, list[int | None]] = {}
     for address, port in sorted(refusals, key=lambda server: (server[0], server[1] or 0)):
         ports_of.setdefault(address, []).append(port)
+    fix = FIX if shows_containers(context) else ELSEWHERE_FIX
     findings = []
     for address, group in _groups(ports_of):
         facts: dict[str, object] = {"address": address, "port": group[0]}
@@ -47,7 +50,7 @@ def diagnose(context: Context) -> list[Finding]:
             facts["ports_in_all"] = len(group)
             says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1])
         evidence = sorted(frame for port in group for frame in refusals[address, port])
-        findings.append(Finding(NAME, "warning", says, FIX.fill(), facts, evidence[:MAX_EVIDENCE]))
+        findings.append(Finding(NAME, "warning", says, fix.fill(), facts, evidence[:MAX_EVIDENCE]))
     return findings
 
 

@@ -16,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
 from capnet.analysis.facts.models.overlay import FIRST_SWARM_VNI
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
@@ -36,8 +37,8 @@ FIX = Text(en="accept UDP port 4789 from the swarm's nodes only, or encrypt the 
 
 def diagnose(context: Context) -> list[Finding]:
     tunnels = [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan"]
-    if not tunnels:
-        return []
+    if not tunnels or confidence_in(context, "overlay") < MIN_CONFIDENCE:
+        return []  # VXLAN of another system; MetalLB gossips on that port as well
     nodes, reason = _nodes(context)
     findings = []
     for vtep in sorted({vtep for tunnel in tunnels for vtep in tunnel.vteps} - nodes):

@@ -12,8 +12,10 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.layer2.arp import unanswered_requests
 from capnet.analysis.facts.layer2.bystanders import shows_answers
+from capnet.analysis.facts.layer2.model import MacvlanParent
 from capnet.analysis.facts.layer2.neighbours import neighbours
 from capnet.analysis.facts.layer2.segments import layer2_segments
+from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
 
@@ -27,13 +29,18 @@ class IsolatedChild(NamedTuple):
     requests: int
 
 
+def is_macvlan(context: Context, parent: MacvlanParent) -> bool:
+    """Where no child's own interface was captured, is macvlan likely? Firewalls and mirrors hide answers as well."""
+    return not parent.is_seen_alone or confidence_in(context, "macvlan") >= MIN_CONFIDENCE
+
+
 @derived
 def isolated_children(context: Context) -> list[IsolatedChild]:
     """Children that their own host asked for without an answer, by addresses of host and child."""
     isolated = {}
     for parent in layer2_segments(context).macvlan_parents:
         host = parent.host_ip
-        if host and parent.confidence >= MIN_PARENT_CONFIDENCE:
+        if host and parent.confidence >= MIN_PARENT_CONFIDENCE and is_macvlan(context, parent):
             for child in parent.children:
                 requests = unanswered_requests(context, parent.point, host, child.ip)
                 is_at_home = not parent.is_seen_alone or _is_asked_at_home(context, parent.point, host, child.ip)

@@ -16,6 +16,7 @@ from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, MacVerdict
 from capnet.analysis.core.wording import plural, several
 from capnet.analysis.facts.layer2.arp import rival_claims
+from capnet.analysis.facts.layer2.host_isolation import is_macvlan
 from capnet.analysis.facts.layer2.model import SharedMac, network_of
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
@@ -77,7 +78,7 @@ def _distinct(context: Context) -> list[MacVerdict]:
     """Several stations of one network behind one macvlan parent, each with an interface of its own."""
     verdicts = []
     for parent in layer2_segments(context).macvlan_parents:
-        if parent.confidence < MIN_PARENT_CONFIDENCE:
+        if parent.confidence < MIN_PARENT_CONFIDENCE or not is_macvlan(context, parent):
             continue
         macs = sorted(mac_text(child.mac) for child in parent.children)
         each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
