@@ -55,7 +55,7 @@ def inner_destinations(context: Context) -> list[InnerDestination]:
     flows = context.flows
     is_candidate = (flow_links(context).after < 0) & ~is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
     is_candidate &= (flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS) & (flows[:, schema.FLOW_DMAC] > 0)
-    rows = np.flatnonzero(is_candidate & _asks(context))
+    rows = np.flatnonzero(is_candidate & asks(context))
     addresses = np.array(sorted({address_value(address) for _, address in homes}), dtype=np.int64)
     at = flows[rows[:, None], [schema.FLOW_DST_HI, schema.FLOW_DST_LO]]
     rows = rows[is_among(row_hash(at), row_hash(addresses))]
@@ -63,7 +63,7 @@ def inner_destinations(context: Context) -> list[InnerDestination]:
     return _that_stop(context, [found for row in rows.tolist() for found in _away(context, homes, row)])
 
 
-def _asks(context: Context) -> FlowMask:
+def asks(context: Context) -> FlowMask:
     """Per flow: does its sender ask, by a SYN, an echo request, or datagrams from a port that no packet was sent to?"""
     flows = context.flows
     proto, kind = flows[:, schema.FLOW_PROTO], flows[:, schema.FLOW_KIND] >> 8

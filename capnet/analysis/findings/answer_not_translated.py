@@ -1,0 +1,148 @@
+"""answer-not-translated: a server answers the client itself, though the client asked another address.
+
+Looks at: SYNs to one address, and SYN-ACKs for the same client and sequence number from another address or port, at one
+point, which the client answers with RST only. The request was translated, and the answer went past the translation.
+Says: which service was asked, which server answered instead, for which clients, how often.
+Wrong when: a load balancer with direct server return lost its address on the server.
+Fix: let answers pass the host that translated the request. On one bridge: `net.bridge.bridge-nf-call-iptables` = 1.
+In one LAN: masquerade the translated connections, so that the server answers the host.
+Verify: `sysctl net.bridge.bridge-nf-call-iptables`; `conntrack -L -d SERVICE` shows UNREPLIED entries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.schema import FlowMask, FlowRow
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.speakers import speakers
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # answers pass the translation in all scenarios
+WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
+EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connection-refused")
+
+SAYS = Text(
+    en="{clients} asked {service}, and {server} answered them itself, {answers:time}: the request was translated, the "
+    "answer was not, and the clients refuse it with RST",
+    zh="",
+)
+BRIDGED_FIX = Text(
+    en="client and server are neighbours, so answers go past the host that translates: on a bridge of the host "
+    "`modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1`; in a LAN masquerade these connections "
+    "(`iptables -t nat -A POSTROUTING -d {address} -j MASQUERADE` on the host)",
+    zh="",
+)
+ROUTED_FIX = Text(
+    en="let answers of {address} pass the host that translated the request: by its route to the clients, or by "
+    "masquerading these connections on that host",
+    zh="",
+)
+
+MAX_ANSWERS = 10_000  # that are looked at one by one
+
+
+class _Answer(NamedTuple):
+    """Flow rows at one point: SYNs to a service, the SYN-ACK of another server, the client's RST."""
+
+    asked: int
+    answer: int
+    reset: int
+
+
+def diagnose(context: Context) -> list[Finding]:
+    groups: dict[tuple[str, str], list[_Answer]] = {}
+    for found in _answers(context):
+        asked, answer = context.flows[found.asked], context.flows[found.answer]
+        service = _end(destination(asked), int(asked[schema.FLOW_DPORT]))
+        groups.setdefault((service, _end(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(found)
+    return [_finding(context, *key, groups[key]) for key in sorted(groups)]
+
+
+def _answers(context: Context) -> list[_Answer]:
+    """SYN-ACKs that belong to a SYN to somewhere else, and that the client refuses."""
+    flows, answers, chain = context.flows, replies(context), chain_of(context)
+    is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+    asked = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYN_TIME] >= 0) & ~_has_syn_ack(context))
+    answering = np.flatnonzero(is_tcp & (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (answers >= 0))
+    flags = flows[answers[answering], schema.FLOW_TCP_FLAGS]
+    answering = answering[(flags & TCP_RST > 0) & (flags & TCP_ACK == 0)][:MAX_ANSWERS]
+    if not len(asked) or not len(answering):
+        return []
+    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+    client = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+    receiver = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    following = ((flows[asked, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1) & 0xFFFFFFFF
+    acknowledged = flows[answering, schema.FLOW_FIRST_SEQ] & 0xFFFFFFFF
+    keys = row_hash(np.column_stack((flows[asked[:, None], place + client], following)))
+    wanted = row_hash(np.column_stack((flows[answering[:, None], place + receiver], acknowledged)))
+    order = np.argsort(keys, kind="stable")
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    pairs = zip(asked[order][at].tolist(), answering.tolist(), (keys[order][at] == wanted).tolist(), strict=True)
+    return [
+        _Answer(question, answer, int(answers[answer]))
+        for question, answer, is_its in pairs
+        if is_its
+        and (flows[question][receiver] != flows[answer][client]).any()
+        # A port scanner sends the same SYN to many ports: then the answer belongs to one of these.
+        and (flows[answers[answer], schema.FLOW_SYNS] == 0 or chain[answers[answer]] == chain[question])
+    ]
+
+
+def _has_syn_ack(context: Context) -> FlowMask:
+    """Per flow: does the other direction have a SYN-ACK?"""
+    answers = replies(context)
+    mask: FlowMask = (answers >= 0) & (context.flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    return mask
+
+
+def _finding(context: Context, service: str, server: str, found: list[_Answer]) -> Finding:
+    flows = context.flows
+    clients = sorted({source(flows[answer.asked]) for answer in found}, key=address_value)
+    points = sorted({context.points[flows[answer.answer, schema.FLOW_POINT]].name for answer in found})
+    by_point = np.bincount(
+        [flows[answer.answer, schema.FLOW_POINT] for answer in found],
+        [flows[answer.answer, schema.FLOW_PACKETS] for answer in found],
+    )
+    address = source(flows[found[0].answer])
+    text = BRIDGED_FIX if any(_are_neighbours(context, flows[answer.answer]) for answer in found) else ROUTED_FIX
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(clients=several(clients), service=service, server=server, answers=int(by_point.max())),
+        text.fill(address=address),
+        {
+            "service": service, "server": server, "clients": clients[:MAX_EVIDENCE], "points": points,
+            "answers": int(by_point.max()),
+        },
+        _evidence(context, found),
+    )  # fmt: skip
+
+
+def _are_neighbours(context: Context, answer: FlowRow) -> bool:
+    """Did the answer come from the server's own MAC to the client's own one?"""
+    by_mac = speakers(context, int(answer[schema.FLOW_POINT]))
+    server, client = (by_mac.get(int(answer[column])) for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    return bool(server and client and source(answer) in server.own and destination(answer) in client.own)
+
+
+def _evidence(context: Context, found: list[_Answer]) -> list[Evidence]:
+    frames = {
+        context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in found for row in rows
+    }
+    return sorted(frames)[:MAX_EVIDENCE]
+
+
+def _end(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,145 @@
+"""forwarding-off: a host forwards nothing at all, though its own packets leave it and are answered.
+
+Looks at: flows of two containers or more to other networks that end at the host's bridge without an answer and without
+an ICMP error, while no packet at all passes from a bridge of the host to one of its interfaces or back, and the host's
+interface shows answered flows of its own.
+Says: which containers reach nothing, where their packets end, and that the host's own packets pass.
+Wrong when: the policy of the FORWARD chain is DROP and nothing accepts: that looks the same.
+Fix: turn forwarding on. Docker does so when it starts; another service, or a sysctl file, may turn it off again.
+Verify: `sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding`; `nstat -az IpInAddrErrors` rises with each attempt;
+if it does not, `iptables -vnL FORWARD` and `nft list ruleset`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, host_of, is_multicast, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowMask, FlowRows
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.inner_destinations import asks
+from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.wire_losses import CARD_ROLES
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.refutation import NOTHING, refutations
+from capnet.analysis.fate.speakers import speakers
+from capnet.topology import INNER_ROLES
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # Docker turns forwarding on in the lab
+WITNESS = "pcaps/bridge.pcapng"  # a host that forwards
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure")
+
+SAYS = Text(
+    en="nothing that {containers} send to other networks leaves {host}: {packets:packet} to {destinations} end at "
+    "{point}, no packet passes to {card}, and the host's own are answered there",
+    zh="",
+)
+FIX = Text(
+    en="`sysctl -w net.ipv4.ip_forward=1` (IPv6: `net.ipv6.conf.all.forwarding=1`) and look for what turns it off; if "
+    "it is on, nothing accepts in the FORWARD chain (`iptables -vnL FORWARD`), for instance after a firewall reload: "
+    "restart Docker",
+    zh="",
+)
+
+MIN_CONTAINERS = 2  # a rule may drop one of them
+MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
+MAX_ROWS = 1000  # of one host that are looked at one by one
+
+
+def diagnose(context: Context) -> list[Finding]:
+    hosts = sorted({host for point in context.points if (host := host_of(point.name)) is not None})
+    findings = []
+    for host in hosts:
+        inner, cards = (_points(context, host, roles) for roles in (INNER_ROLES, CARD_ROLES))
+        if not inner or not cards or _forwards(context, inner, cards):
+            continue
+        card = next((point for point in cards if _has_own_answers(context, point)), -1)
+        rows = _leaving(context, inner, card) if card >= 0 else np.zeros(0, dtype=np.int64)
+        if len({source(context.flows[row]) for row in rows}) >= MIN_CONTAINERS:
+            findings.append(_finding(context, host, rows, card))
+    return findings
+
+
+def _points(context: Context, host: str, roles: tuple[str, ...]) -> list[int]:
+    return [
+        number for number, point in enumerate(context.points)
+        if host_of(point.name) == host and point.role in roles and point.role not in ("overlay", "loopback")
+    ]  # fmt: skip
+
+
+def _is_at(context: Context, points: list[int]) -> FlowMask:
+    chosen = np.zeros(max(len(context.points), 1), dtype=bool)
+    chosen[points] = True
+    mask: FlowMask = chosen[context.flows[:, schema.FLOW_POINT]]
+    return mask
+
+
+def _forwards(context: Context, inner: list[int], cards: list[int]) -> bool:
+    """Does any packet pass from an inner point to an interface, back, or from one network to another?"""
+    links = flow_links(context)
+    is_inner, is_card = _is_at(context, inner), _is_at(context, cards)
+    crosses = is_inner[links.source] & is_card[links.target] | is_card[links.source] & is_inner[links.target]
+    routed = is_inner[links.source] & is_inner[links.target] & (links.ttl_delta < 0)
+    return bool((crosses | routed).any())
+
+
+def _has_own_answers(context: Context, card: int) -> bool:
+    """Does an interface show answered flows, to the host or from it?"""
+    flows = context.flows
+    return bool(((flows[:, schema.FLOW_POINT] == card) & (flows[:, schema.FLOW_VIA] == 0) & is_answered(context)).any())
+
+
+def _leaving(context: Context, inner: list[int], card: int) -> FlowRows:
+    """Flows of containers to other networks that end inside; none at all if one of these was answered."""
+    flows = context.flows
+    rows = np.flatnonzero(_is_at(context, inner) & (flows[:, schema.FLOW_VIA] == 0) & asks(context))
+    rows = rows[flows[rows, schema.FLOW_DMAC] > 0][:MAX_ROWS]
+    outward = np.array([row for row in rows.tolist() if _goes_out(context, row, card)], dtype=np.int64)
+    if not len(outward) or is_answered(context)[outward].any():
+        return outward[:0]
+    is_last = (flow_links(context).after[outward] < 0) & (flows[outward, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    last = outward[is_last]
+    due = np.full(len(last), card)
+    return last[refutations(context, last, due, np.zeros(len(last), dtype=bool)) == NOTHING]
+
+
+def _goes_out(context: Context, row: int, card: int) -> bool:
+    """Is a flow sent by a container to its host, for an address that is not the host's?"""
+    flow = context.flows[row]
+    by_mac = speakers(context, int(flow[schema.FLOW_POINT]))
+    sender, router = (by_mac.get(int(flow[column])) for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    if sender is None or router is None or is_multicast(destination(flow)):
+        return False
+    if router.mac in speakers(context, card):
+        return False  # a router outside, which a container with an interface of its own calls directly
+    return source(flow) in sender.own and bool(router.own) and destination(flow) not in router.own
+
+
+def _finding(context: Context, host: str, rows: FlowRows, card: int) -> Finding:
+    flows = context.flows
+    containers, destinations = (
+        sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
+    )
+    points = sorted({context.points[point].name for point in flows[rows, schema.FLOW_POINT].tolist()})
+    packets = int(flows[rows, schema.FLOW_PACKETS].sum())
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            containers=several(containers), host=host, packets=packets, destinations=several(destinations),
+            point=several(points), card=context.points[card].name,
+        ),
+        FIX.fill(),
+        {
+            "host": host, "points": points, "card": context.points[card].name, "containers": containers[:MAX_EVIDENCE],
+            "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
+        },
+        hop_evidence(context, rows.tolist()),
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""answer-not-translated: a server answers a client that asked another address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, WEB, WEB_MAC
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
+from tests.stories import ACK, RST, SYN, Network, Packet, tcp
+from tests.story_reports import A, B
+
+SERVICE = "10.96.0.10"
+CLIENT_POINT = "A/app/eth0"
+
+
+def ask(number: int) -> Packet:
+    return tcp(f"{APP}:41000 > {SERVICE}:80", flags=SYN, seq=7000, ident=number, smac=APP_MAC, dmac=BRIDGE_MAC)
+
+
+def answer(number: int, src: str = f"{WEB}:80") -> Packet:
+    return tcp(f"{src} > {APP}:41000", flags=SYN | ACK, seq=500 + number, ack=7001, ident=100 + number, smac=WEB_MAC,
+               dmac=APP_MAC)  # fmt: skip
+
+
+def reset(number: int) -> Packet:
+    return tcp(f"{APP}:41000 > {WEB}:80", flags=RST, seq=7001, ident=200 + number, smac=APP_MAC, dmac=WEB_MAC)
+
+
+def untranslated(net: Network, folder: Path) -> Findings:
+    return of_story(net, folder, "answer-not-translated")
+
+
+@pytest.mark.parametrize("point", [CLIENT_POINT, BRIDGE])
+def test_answer_of_the_server_itself_is_told(tmp_path: Path, point: str) -> None:
+    """At the bridge, the SYN is seen before and behind its translation."""
+    net = Network([point])
+    for number in range(3):
+        net.pass_by((point, ask(number)), gap=20)
+        if point == BRIDGE:
+            net.pass_by((point, ask(number).routed(dst=WEB, smac=BRIDGE_MAC, dmac=WEB_MAC)), gap=20)
+        net.pass_by((point, answer(number)), gap=20)
+        net.pass_by((point, reset(number)), gap=1e6)
+    (finding,) = untranslated(net, tmp_path)
+    assert finding["level"] == "error"
+    assert (finding["facts"]["service"], finding["facts"]["server"]) == (f"{SERVICE}:80", f"{WEB}:80")
+    assert "bridge-nf-call" in finding["fix"]
+
+
+def test_answer_of_a_server_behind_a_router_is_told(tmp_path: Path) -> None:
+    """A translated B's request; the server's route to B does not lead by A."""
+    net = Network(["B/ens33"])
+    router = "02:50:56:00:00:01"
+    for number in range(2):
+        syn = tcp(f"{B}:41000 > {A}:8080", flags=SYN, seq=7000, ident=number, smac=CARD_B, dmac=CARD_A)
+        back = tcp(f"10.1.2.3:80 > {B}:41000", flags=SYN | ACK, seq=500, ack=7001, ident=100 + number, ttl=62,
+                   smac=router, dmac=CARD_B)  # fmt: skip
+        rst = tcp(f"{B}:41000 > 10.1.2.3:80", flags=RST, seq=7001, ident=200 + number, smac=CARD_B, dmac=router)
+        for packet in (syn, back, rst):
+            net.pass_by(("B/ens33", packet), gap=1e5)
+    (finding,) = untranslated(net, tmp_path)
+    assert finding["facts"]["server"] == "10.1.2.3:80" and "bridge-nf-call" not in finding["fix"]
+
+
+def test_answer_to_a_client_of_ipv6_is_told(tmp_path: Path) -> None:
+    net = Network([CLIENT_POINT])
+    for packet in (
+        tcp("[fd00::3]:41000 > [fd99::10]:80", flags=SYN, seq=7000, smac=APP_MAC, dmac=BRIDGE_MAC),
+        tcp("[fd00::2]:80 > [fd00::3]:41000", flags=SYN | ACK, seq=500, ack=7001, smac=WEB_MAC, dmac=APP_MAC),
+        tcp("[fd00::3]:41000 > [fd00::2]:80", flags=RST, seq=7001, smac=APP_MAC, dmac=WEB_MAC),
+    ):
+        net.pass_by((CLIENT_POINT, packet))
+    (finding,) = untranslated(net, tmp_path)
+    assert finding["facts"]["server"] == "[fd00::2]:80"
+
+
+def test_answer_that_the_client_accepts_is_silent(tmp_path: Path) -> None:
+    """A capture of one side of the translation: the connection goes on."""
+    net = Network([CLIENT_POINT])
+    net.pass_by((CLIENT_POINT, ask(1)))
+    net.pass_by((CLIENT_POINT, answer(1)))
+    net.pass_by((CLIENT_POINT, reset(1).but(flags=ACK)))
+    assert untranslated(net, tmp_path) == []
+
+
+def test_answer_that_is_translated_is_silent(tmp_path: Path) -> None:
+    net = Network([CLIENT_POINT])
+    net.pass_by((CLIENT_POINT, ask(1)))
+    net.pass_by((CLIENT_POINT, answer(1, f"{SERVICE}:80")))
+    net.pass_by((CLIENT_POINT, reset(1).but(ends=f"{APP}:41000 > {SERVICE}:80")))
+    assert untranslated(net, tmp_path) == []
+
+
+def test_port_scan_is_silent(tmp_path: Path) -> None:
+    """A scanner sends the same SYN to many ports, and resets what answers."""
+    net = Network([CLIENT_POINT])
+    for port in (22, 80, 443):
+        net.pass_by((CLIENT_POINT, ask(port).but(ends=f"{APP}:41000 > {WEB}:{port}")))
+    net.pass_by((CLIENT_POINT, answer(1)))
+    net.pass_by((CLIENT_POINT, reset(1)))
+    assert untranslated(net, tmp_path) == []
