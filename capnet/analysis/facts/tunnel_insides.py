@@ -59,7 +59,8 @@ def _of_links(context: Context) -> list[_Side]:
     for outer, inner, is_entry in ((links.target, links.source, True), (links.source, links.target, False)):
         crosses = (flows[outer, schema.FLOW_VIA] > 0) & (flows[inner, schema.FLOW_VIA] == 0)
         both = np.column_stack((flows[outer[crosses]][:, place], flows[inner[crosses], schema.FLOW_POINT]))
-        both = np.unique(both, axis=0) if len(both) else both
+        # Without indexes numpy imports masked arrays first, which takes longer than a small capture.
+        both = np.unique(both, axis=0, return_index=True)[0] if len(both) else both
         sides.append((both[:, :3], both[:, 3], is_entry))
     return sides
 

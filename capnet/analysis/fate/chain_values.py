@@ -35,9 +35,10 @@ def largest_of_chain(context: Context, values: PerFlow) -> PerFlow:
 
 
 def _reduced(context: Context, values: PerFlow, reduce: Callable[..., Any]) -> PerFlow:
-    chain, order = chain_of(context), _rows_by_chain(context)
-    if not len(order):
-        return values.copy()
+    chain = chain_of(context)
+    if (chain == np.arange(len(chain))).all():
+        return values  # each row is a chain of its own
+    order = _rows_by_chain(context)
     ordered = chain[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     by_chain = np.zeros(len(chain), dtype=np.int64)

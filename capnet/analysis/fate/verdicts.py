@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
@@ -97,7 +98,8 @@ def verdicts(context: Context) -> Verdicts:
         np.where(verdict == UNKNOWN, outcome.reason[entries], -1),
         is_replied,
     )
-    return Verdicts(*(column[chosen] for column in columns))
+    rows = np.flatnonzero(chosen)
+    return Verdicts(*(column[rows] for column in columns))
 
 
 def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mask, repeats: Values) -> Values:
@@ -124,6 +126,8 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
 def _decisive_entries(context: Context, outcome: Fates) -> Values:
     """Of the ends of each chain, that which says most: a stop, an arrival, else where most packets were."""
     chain = chain_of(context)[outcome.last]
+    if len(distinct(chain)) == len(chain):
+        return np.argsort(chain)
     says = np.select([outcome.state == STOPS, outcome.state == ARRIVED], [0, 1], 2)
     packets = context.flows[outcome.last, schema.FLOW_PACKETS]
     order = np.lexsort((outcome.last, -packets, says, chain))

@@ -62,6 +62,7 @@ def test_report_tells_whether_packets_were_sampled(tmp_path: Path) -> None:
         "one_in": 1,
         "observations": 60 * 36 - 60,
         "unanswered": 0,
+        "fates": {"answered-by": 60},
     }
     assert sampled["correlation"]["observations"] <= 256
     for as_text in (table.render, html.render):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.aggregate.payload.segments import (
+    STORED_CHECKSUMS,
     has_sampled_frames,
     is_sampled,
     pseudo_header_sums,
@@ -30,9 +31,9 @@ class ChecksumSample:
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
-        if not has_sampled_frames(block):
+        if not has_sampled_frames(block, STORED_CHECKSUMS):
             return
-        segments = segments_of(block, np.flatnonzero(is_sampled(block)))
+        segments = segments_of(block, np.flatnonzero(is_sampled(block, STORED_CHECKSUMS)))
         stored = stored_checksums(block, segments)
         is_known = stored != 0  # 0: UDP without a checksum
         is_unfilled = is_known & (stored == pseudo_header_sums(block, segments))

@@ -16,9 +16,17 @@ from capnet.analysis.core.schema import Mask, Values
 from capnet.wire import fields, numbers
 from capnet.wire.block import Block
 
-MAX_FRAME_ALL = 20_000  # every frame up to this one is in the sample, behind it the first ones of each window
-WINDOW = 65_536  # frames
-SAMPLED = 256  # frames of each window
+
+class FrameSample(NamedTuple):
+    """Frames that are looked at, by their numbers: all up to `beginning`, then the first `of_window` of each window."""
+
+    beginning: int
+    of_window: int
+    window: int = 65_536
+
+
+STORED_CHECKSUMS = FrameSample(20_000, 256)
+SUMMED_CHECKSUMS = FrameSample(4096, 64)  # to add up all octets takes many times longer
 
 
 class Segments(NamedTuple):
@@ -35,18 +43,19 @@ class Segments(NamedTuple):
         return Segments(*(array[chosen] for array in self))
 
 
-def has_sampled_frames(block: Block) -> bool:
+def has_sampled_frames(block: Block, sample: FrameSample) -> bool:
     """False where a look at the first and the last frame tells that no frame of a block is in the sample."""
     if not len(block):
         return False
     first, last = int(block.rows[0, fields.FRAME]), int(block.rows[-1, fields.FRAME])
-    return first <= MAX_FRAME_ALL or first % WINDOW < SAMPLED or last // WINDOW != first // WINDOW
+    window = sample.window
+    return first <= sample.beginning or first % window < sample.of_window or last // window != first // window
 
 
-def is_sampled(block: Block) -> Mask:
+def is_sampled(block: Block, sample: FrameSample) -> Mask:
     """Per row of a block: is its frame in the sample?"""
     frames = block.rows[:, fields.FRAME]
-    mask: Mask = (frames <= MAX_FRAME_ALL) | (frames % WINDOW < SAMPLED)
+    mask: Mask = (frames <= sample.beginning) | (frames % sample.window < sample.of_window)
     return mask
 
 

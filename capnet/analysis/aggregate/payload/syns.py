@@ -15,7 +15,7 @@ from capnet.wire import fields
 from capnet.wire.block import Block
 from capnet.wire.numbers import TCP_SYN
 
-MAX_SYNS = 10_000
+MAX_SYNS = 4000
 TCP_HEADER, MAX_TCP_HEADER = 20, 60  # octets, without and with all options
 OPTION_END, OPTION_PADDING, OPTION_MSS = 0, 1, 2
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.aggregate.payload.segments import (
+    SUMMED_CHECKSUMS,
     has_sampled_frames,
     is_captured,
     is_sampled,
@@ -39,15 +40,15 @@ class TunnelChecksums:
     """Fill with `add`, then read `table`."""
 
     def __init__(self) -> None:
-        self._rows: dict[bytes, Values] = {}
+        self._packets: list[Values] = []  # rows: key, verdict on the carrier, verdict on the packet, frame number
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
-        if not block.layers & fields.LAYER_TUNNEL or not has_sampled_frames(block):
+        if not block.layers & fields.LAYER_TUNNEL or not has_sampled_frames(block, SUMMED_CHECKSUMS):
             return
         table = block.rows
         is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & fields.LAYER_IP != 0)
-        inner = np.flatnonzero(is_inner & is_sampled(block))
+        inner = np.flatnonzero(is_inner & is_sampled(block, SUMMED_CHECKSUMS))
         if not len(inner):
             return
         keys = table[inner[:, None], _KEY]
@@ -57,40 +58,30 @@ class TunnelChecksums:
             keys[:, column] = np.where(echo_id >= 0, echo_id, keys[:, column])
         carriers = table[inner, fields.OUTER]
         verdicts = _verdicts(block, inner, carriers)
-        self._count(keys, verdicts[carriers], verdicts[inner], table[inner, fields.FRAME])
-
-    def _count(self, keys: Values, outer: Values, own: Values, frames: Values) -> None:
-        """Add packets with these keys, verdicts on their carriers and on themselves, and frame numbers."""
-        hashes = row_hash(keys)
-        order = np.argsort(hashes, kind="stable")
-        starts = np.flatnonzero(hashes[order][1:] != hashes[order][:-1]) + 1
-        for group in np.split(order, starts):
-            entry = self._entry(keys[group[0]])
-            if entry is None:
-                continue
-            for column, frame_column, verdicts in (
-                (schema.CHECKSUM_OUTER, schema.CHECKSUM_OUTER_FRAME, outer[group]),
-                (schema.CHECKSUM_INNER, schema.CHECKSUM_INNER_FRAME, own[group]),
-            ):
-                entry[column : column + _VERDICTS] += np.bincount(verdicts[verdicts >= 0], minlength=_VERDICTS)
-                bad_frames = frames[group[verdicts >= schema.UNFILLED]]
-                if len(bad_frames) and entry[frame_column] < 0:
-                    entry[frame_column] = bad_frames[0]
-
-    def _entry(self, key: Values) -> Values | None:
-        """The row of a key, a new one if there is none; None if there are too many."""
-        name = key.tobytes()
-        if name not in self._rows and len(self._rows) < MAX_FLOWS:
-            entry = np.zeros(schema.CHECKSUM_WIDTH, dtype=np.int64)
-            entry[: schema.CHECKSUM_KEY] = key
-            entry[[schema.CHECKSUM_OUTER_FRAME, schema.CHECKSUM_INNER_FRAME]] = -1
-            self._rows[name] = entry
-        return self._rows.get(name)
+        self._packets.append(np.column_stack((keys, verdicts[carriers], verdicts[inner], table[inner, fields.FRAME])))
 
     @property
     def table(self) -> TunnelChecksumTable:
-        """int64 array of shape (n, CHECKSUM_WIDTH)."""
-        return np.array(list(self._rows.values()), dtype=np.int64).reshape(-1, schema.CHECKSUM_WIDTH)
+        """int64 array of shape (n, CHECKSUM_WIDTH), in order of first sight."""
+        if not self._packets:
+            return np.zeros((0, schema.CHECKSUM_WIDTH), dtype=np.int64)
+        packets = np.concatenate(self._packets)
+        keys, (outer, own, frames) = packets[:, : schema.CHECKSUM_KEY], packets[:, schema.CHECKSUM_KEY :].T
+        _, first, flow = np.unique(row_hash(keys), return_index=True, return_inverse=True)
+        rank = np.argsort(np.argsort(first))  # of each flow, by first sight
+        flow, first = rank[flow], np.sort(first)
+        table = np.zeros((len(first), schema.CHECKSUM_WIDTH), dtype=np.int64)
+        table[:, : schema.CHECKSUM_KEY] = keys[first]
+        for column, frame_column, verdicts in (
+            (schema.CHECKSUM_OUTER, schema.CHECKSUM_OUTER_FRAME, outer),
+            (schema.CHECKSUM_INNER, schema.CHECKSUM_INNER_FRAME, own),
+        ):
+            has_verdict = verdicts >= 0
+            np.add.at(table, (flow[has_verdict], column + verdicts[has_verdict]), 1)
+            table[:, frame_column] = -1
+            bad = np.flatnonzero(verdicts >= schema.UNFILLED)[::-1]  # the first one is written last
+            table[flow[bad], frame_column] = frames[bad]
+        return table[:MAX_FLOWS]
 
 
 def _verdicts(block: Block, inner: Values, carriers: Values) -> Values:

@@ -100,9 +100,10 @@ def direct_talk(context: Context) -> Iterator[Sign]:
     containers = container_macs(context)
     macs = np.array(sorted(containers), dtype=np.int64)
     flows = context.flows
-    is_between = is_among(flows[:, schema.FLOW_SMAC], macs) & is_among(flows[:, schema.FLOW_DMAC], macs)
-    is_between &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] != flows[:, schema.FLOW_DMAC])
-    for row in np.flatnonzero(is_between)[:MAX_TALKS].tolist():
+    rows = np.flatnonzero((flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] != flows[:, schema.FLOW_DMAC]))
+    for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
+        rows = rows[is_among(flows[rows, column], macs)]
+    for row in rows[:MAX_TALKS].tolist():
         src, dst = source(flows[row]), destination(flows[row])
         ends = {containers[int(flows[row, column])].ip for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)}
         is_bridged = src.startswith(BRIDGE_POOLS) or network_of(src) in behind_gateways

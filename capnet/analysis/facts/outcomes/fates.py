@@ -70,9 +70,9 @@ def fate_counts(context: Context) -> dict[str, int]:
 def _is_listed(context: Context) -> Mask:
     """Per verdict: is it about a flow that a report lists?"""
     outcome = verdicts(context)
-    flows = context.flows[outcome.first]
-    is_message = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
-    asks_nothing = is_message & ~is_one_of(flows[:, schema.FLOW_KIND] >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
+    proto, kind = (context.flows[outcome.first, column] for column in (schema.FLOW_PROTO, schema.FLOW_KIND))
+    is_message = is_one_of(proto, ICMP_PROTOCOLS)
+    asks_nothing = is_message & ~is_one_of(kind >> 8, (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST))
     is_fine = is_one_of(outcome.verdict, (verdict.UNKNOWN, verdict.COPIED, verdict.DELIVERED))
     is_carrier = carrier_flows(context)[outcome.first] & is_fine
     return ~(asks_nothing | is_carrier | (outcome.reason == refutation.GROUP))
