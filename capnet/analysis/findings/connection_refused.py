@@ -1,75 +1,166 @@
 """connection-refused: a server answers a SYN with RST.
 
-Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK.
-Says: which address refused which ports; more than five ports of one address are one sentence.
+Looks at: TCP flows with a SYN whose opposite direction, at the same point, has RST and no SYN-ACK. A client that tries
+more than five ports of one address, or twenty addresses that do not accept, is a scan: an info. So is a port that
+accepts a later connection: the server was starting.
+Says: which address refused which ports, whether it accepted connections before, and whether the RST has another TTL
+than the address's other packets, so that a firewall sent it; more than five ports of one address are one sentence.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
-rule that rejects with tcp-reset looks the same.
+rule that rejects with tcp-reset looks the same, but for the TTL.
 Verify: `ss -ltn` in the server's network namespace; `iptables -vnL` for rules with tcp-reset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, replies
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_SYNACK_TIME, FLOW_SYNS, FLOW_TCP_FLAGS
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
-from capnet.wire.numbers import TCP_RST
+from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("info", "warning")
 SCENARIO = "fault connection-refused"
 WITNESS = "pcaps/bridge.pcapng"  # TCP connections that are accepted
 EXPLAINS = ()
 
-SAYS = Text(en="{address} refused connections to port {port}", zh="")
-SAYS_PORTS = Text(en="{address} refused connections to {count} ports, {first} to {last}", zh="")
+SAYS = Text(en="{address} refused connections to port {port}{more}", zh="")
+SAYS_PORTS = Text(en="{address} refused connections to {count} ports, {first} to {last}{more}", zh="")
+LATER = Text(en="; it accepted later ones: the server was starting", zh="")
+BEFORE = Text(en="; it accepted connections before", zh="")
+FORGED = Text(en="; the RST has TTL {ttl}, its other packets {usual}: a firewall refuses in its name", zh="")
+SCAN = Text(en=", of a client that tries many", zh="")
 FIX = Text(en="start the server, or publish the port it really listens on", zh="")
 ELSEWHERE_FIX = Text(en="start the server, or ask for the port it really listens on", zh="")
+FIX_FORGED = Text(en="look for a rule with REJECT --reject-with tcp-reset, or a firewall, in front of {address}", zh="")
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
+MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
 MAX_LISTED_PORTS = 100  # that the facts list
+
+
+class _Refusals(NamedTuple):
+    """The connections to one address and port that were refused: flow rows of the answers."""
+
+    rows: list[int]
+    is_scan: bool
+    accepted_before: bool
+    accepted_later: bool
 
 
 def diagnose(context: Context) -> list[Finding]:
     refusals = _refusals(context)
-    ports_of: dict[str, list[int | None]] = {}
-    for address, port in sorted(refusals, key=lambda server: (server[0], server[1] or 0)):
-        ports_of.setdefault(address, []).append(port)
-    fix = FIX if shows_containers(context) else ELSEWHERE_FIX
-    findings = []
-    for address, group in _groups(ports_of):
-        facts: dict[str, object] = {"address": address, "port": group[0]}
-        says = SAYS.fill(address=address, port=group[0])
-        if len(group) > 1:
-            facts["ports"] = group[:MAX_LISTED_PORTS]
-            facts["ports_in_all"] = len(group)
-            says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1])
-        evidence = sorted(frame for port in group for frame in refusals[address, port])
-        findings.append(Finding(NAME, "warning", says, fix.fill(), facts, evidence[:MAX_EVIDENCE]))
-    return findings
+    ports_of: dict[tuple[str, bool], list[int | None]] = {}
+    for (address, port), refused in sorted(refusals.items(), key=lambda item: (item[0][0], item[0][1] or 0)):
+        ports_of.setdefault((address, refused.is_scan), []).append(port)
+    return [
+        _finding(context, address, group, [refusals[address, port] for port in group], is_scan)
+        for address, group, is_scan in _groups(ports_of)
+    ]
 
 
-def _refusals(context: Context) -> dict[tuple[str, int | None], list[Evidence]]:
-    """Server address and port → the first frame of each flow that refuses."""
+def _finding(
+    context: Context, address: str, group: list[int | None], refusals: list[_Refusals], is_scan: bool
+) -> Finding:
+    rows = [row for refused in refusals for row in refused.rows]
+    facts: dict[str, object] = {"address": address, "port": group[0]}
+    is_later = all(refused.accepted_later for refused in refusals)
+    is_before = all(refused.accepted_before for refused in refusals)
+    forged = _foreign_ttl(context, rows)
+    more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
+    if forged:
+        more += FORGED.fill(ttl=forged[0], usual=forged[1])
+        facts["ttl"], facts["usual_ttl"] = forged
+    says = SAYS.fill(address=address, port=group[0], more=more)
+    if len(group) > 1:
+        facts["ports"] = group[:MAX_LISTED_PORTS]
+        facts["ports_in_all"] = len(group)
+        says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
+    evidence = sorted(context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
+    fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
+    if forged:
+        fix = FIX_FORGED.fill(address=address)
+    level = "info" if is_scan or is_later else "warning"
+    return Finding(NAME, level, says, fix, facts, evidence[:MAX_EVIDENCE])
+
+
+def _refusals(context: Context) -> dict[tuple[str, int | None], _Refusals]:
+    """Server address and port → the flows that refuse."""
     flows, answers = context.flows, replies(context)
-    refusals: dict[tuple[str, int | None], list[Evidence]] = {}
-    is_reset = (flows[answers, FLOW_TCP_FLAGS] & TCP_RST != 0) & (flows[answers, FLOW_SYNACK_TIME] < 0)
-    for row in ((flows[:, FLOW_SYNS] > 0) & (answers >= 0) & is_reset).nonzero()[0].tolist():
-        answer = int(answers[row])
-        server = (destination(flows[row]), ports(flows[row])[1])
-        refusals.setdefault(server, []).append(context.flow_evidence(answer, int(flows[answer, FLOW_FIRST_FRAME])))
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    accepted_at = np.where(is_new & (answers >= 0), flows[answers, schema.FLOW_SYNACK_TIME], -1)
+    is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    if not is_refused.any():
+        return {}
+    services, is_scan = row_hash(flows[:, _SERVICE]), _is_scan(context, is_new, is_new & (accepted_at < 0))
+    rows: dict[tuple[str, int | None], list[int]] = {}
+    for row in np.flatnonzero(is_refused).tolist():
+        rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
+    refusals = {}
+    for server, refused in rows.items():
+        accepted = accepted_at[(services == services[refused[0]]) & (accepted_at >= 0)]
+        first, last = flows[refused, schema.FLOW_FIRST].min(), flows[refused, schema.FLOW_FIRST].max()
+        refusals[server] = _Refusals(
+            answers[refused].tolist(), bool(is_scan[refused].all()), bool((accepted < first).any()),
+            bool((accepted > last).any()),
+        )  # fmt: skip
     return refusals
 
 
-def _groups(ports_of: dict[str, list[int | None]]) -> Iterator[tuple[str, list[int | None]]]:
-    """Address and the ports that one finding is about."""
-    for address, refused in ports_of.items():
-        if len(refused) > MAX_SINGLE_PORTS:
-            yield address, refused
+_CLIENT = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_SERVER = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+
+
+def _is_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:
+    """Per flow: does its client try many ports of its server, or many addresses that do not accept?"""
+    flows = context.flows
+    clients = row_hash(flows[:, _CLIENT]).astype(np.int64)
+    pairs = row_hash(np.column_stack((clients, flows[:, _SERVER]))).astype(np.int64)
+    is_of_scan = np.zeros(len(flows), dtype=bool)
+    for chosen, keys, tried, limit in (
+        (is_new, pairs, flows[:, schema.FLOW_DPORT], MAX_SINGLE_PORTS),
+        (is_closed, clients, row_hash(flows[:, _SERVER]).astype(np.int64), MAX_ADDRESSES),
+    ):
+        is_of_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
+    return is_of_scan
+
+
+def _with_many(keys: Values, values: Values, limit: int) -> Values:
+    """The keys that have more than `limit` different values."""
+    order = np.lexsort((values, keys))
+    keys, values = keys[order], values[order]
+    is_new = np.ones(len(keys), dtype=bool)
+    is_new[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
+    keys = keys[is_new]
+    return distinct(keys[limit:][keys[limit:] == keys[:-limit]])
+
+
+def _foreign_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
+    """TTL of these refusals, and of the other packets of their sender at the same point, if they never agree."""
+    flows = context.flows
+    row = rows[0]
+    is_sender = (flows[:, _CLIENT] == flows[row, _CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_sender &= flows[:, schema.FLOW_SYNACK_TIME] >= 0
+    usual = distinct(flows[is_sender, schema.FLOW_TTL])
+    ttl = int(flows[row, schema.FLOW_TTL])
+    return (ttl, int(usual[0])) if len(usual) == 1 and ttl != usual[0] else None
+
+
+def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tuple[str, list[int | None], bool]]:
+    """Address and the ports that one finding is about, and whether they are those of a scan."""
+    for (address, is_scan), refused in ports_of.items():
+        if is_scan or len(refused) > MAX_SINGLE_PORTS:
+            yield address, refused, is_scan or len(refused) > MAX_SINGLE_PORTS
         else:
-            yield from ((address, [port]) for port in refused)
+            yield from ((address, [port], False) for port in refused)

@@ -39,3 +39,71 @@ def test_accepted_connection_reset_later_is_silent(tmp_path: Path) -> None:
     net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:80", seq=101, ack=901)))
     net.pass_by(("A/ens33", tcp(f"{B}:80 > {A}:40000", seq=901, ack=101, flags=RST | ACK)))
     assert of_story(net, tmp_path, "connection-refused") == []
+
+
+V6_A, V6_B = "[fd00::1]", "[fd00::2]"
+
+
+def connect(
+    net: Network, flags: int, port: int = 8080, sport: int = 40000, ttl: int = 64, ends: tuple[str, str] = (A, B)
+) -> None:
+    """A SYN, and what answers it."""
+    client, server = ends
+    net.pass_by(("A/ens33", tcp(f"{client}:{sport} > {server}:{port}", seq=12_345, flags=SYN)), gap=1e6)
+    net.pass_by(("A/ens33", tcp(f"{server}:{port} > {client}:{sport}", ack=12_346, flags=flags, ttl=ttl)), gap=1e6)
+
+
+def test_refusal_over_ipv6_is_told(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    connect(net, RST | ACK, ends=(V6_A, V6_B))
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["facts"]["address"] == "fd00::2"
+
+
+def test_server_that_accepts_later_is_told(tmp_path: Path) -> None:
+    """It was starting: nothing to do."""
+    net = Network(["A/ens33"])
+    connect(net, RST | ACK, sport=40000)
+    connect(net, SYN | ACK, sport=40001)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["level"] == "info" and "accepted later ones" in finding["says"]
+
+
+def test_server_that_accepted_before_is_told(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, sport=40000)
+    connect(net, RST | ACK, sport=40001)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["level"] == "warning" and "accepted connections before" in finding["says"]
+
+
+def test_firewall_that_refuses_is_told(tmp_path: Path) -> None:
+    """The RST has TTL 64; what the server itself sends has passed a router (measured: REJECT with tcp-reset)."""
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, port=22, ttl=63)
+    connect(net, RST | ACK, port=8080, ttl=64)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert (finding["facts"]["ttl"], finding["facts"]["usual_ttl"]) == (64, 63)
+    assert "a firewall refuses" in finding["says"]
+
+
+def test_scan_that_few_ports_refuse_is_told(tmp_path: Path) -> None:
+    """Ten ports are tried, two refuse, the others say nothing: one info."""
+    net = Network(["A/ens33"])
+    for port in range(1, 11):
+        if port > 2:
+            net.pass_by(("A/ens33", tcp(f"{A}:40000 > {B}:{port}", seq=12_345, flags=SYN)), gap=10)
+        else:
+            refuse(net, port)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert (finding["level"], finding["facts"]["ports"]) == ("info", [1, 2])
+
+
+def test_sweep_of_many_addresses_is_told(tmp_path: Path) -> None:
+    """One port of forty addresses: what refuses has no part in it."""
+    net = Network(["A/ens33"])
+    for host in range(1, 41):
+        net.pass_by(("A/ens33", tcp(f"{A}:40000 > 10.0.0.{host}:80", seq=12_345, flags=SYN)), gap=10)
+    net.pass_by(("A/ens33", tcp(f"10.0.0.7:80 > {A}:40000", ack=12_346, flags=RST | ACK)))
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["level"] == "info" and finding["facts"]["address"] == "10.0.0.7"
