@@ -50,6 +50,14 @@ def isolated_children(context: Context) -> list[IsolatedChild]:
 
 
 def _is_asked_at_home(context: Context, point: int, host: str, child: str) -> bool:
-    """Would the point show an answer? Else another machine asks, whose answers take another way."""
+    """Would the point show an answer? Else another machine asks, whose answers take another way.
+
+    It would if the topology says that it is the asking host's own interface.
+    """
+    name = context.points[point].name
+    for machine in context.topology.hosts if context.topology else ():
+        for interface in machine.interfaces:
+            if name == f"{machine.name}/{interface.name}" and host in (ip.split("/")[0] for ip in interface.addresses):
+                return True
     exchanges = (of for of in neighbours(context) if (of.point, of.asker, of.target) == (point, host, child))
     return any(shows_answers(context, exchange) for exchange in exchanges)

@@ -25,6 +25,7 @@ from capnet.analysis.fate.speakers import RECEIVED
 from capnet.wire.addresses import address_value
 
 MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host
+SEEN_ALONE_CONFIDENCE = 0.6  # of 0 to 1: another station may have no answer for another reason
 MAX_CHILD_FRAMES = 4  # frames between children that are kept as evidence
 _ROLES_OF_NO_PARENT = ("veth", "bridge", "overlay", "container")
 _SAME_FRAME = [
@@ -35,18 +36,23 @@ _SAME_FRAME = [
 
 def macvlan_parents(context: Context, segments: Segments) -> list[MacvlanParent]:
     """Parents by confidence, the highest first. Where several claim the same children, the most confident one."""
-    parents = [
-        _parent_with_children(context, segments, point) or _parent_seen_alone(context, segments, point)
-        for point in segments.speakers
-    ]
+    parents = [parent for point in segments.speakers if (parent := _parent(context, segments, point))]
     claimed_macs: set[int] = set()
     kept = []
-    for parent in sorted(filter(None, parents), key=lambda parent: (-parent.confidence, parent.point)):
+    for parent in sorted(parents, key=lambda parent: (-parent.confidence, parent.point)):
         child_macs = {child.mac for child in parent.children}
         if not child_macs & claimed_macs:
             kept.append(parent)
             claimed_macs |= child_macs | set(parent.outsiders)
     return kept
+
+
+def _parent(context: Context, segments: Segments, point: int) -> MacvlanParent | None:
+    """The parent at a point, by the interfaces of its children or by what is seen there alone: what says more."""
+    with_children = _parent_with_children(context, segments, point)
+    if with_children and with_children.confidence >= SEEN_ALONE_CONFIDENCE:
+        return with_children
+    return _parent_seen_alone(context, segments, point) or with_children
 
 
 # -- parents whose children's interfaces were captured ---------------------------------------------------
@@ -245,7 +251,7 @@ def _parent_seen_alone(context: Context, segments: Segments, point: int) -> Macv
         host_ip=host_ip,
         has_unanswered_host=True,
         is_seen_alone=True,
-        confidence=0.6,
+        confidence=SEEN_ALONE_CONFIDENCE,
     )
     _look_at_child_frames(context, segments, parent)
     return parent
