@@ -1,0 +1,125 @@
+"""backend-fails: one of the servers behind a service fails, the others serve.
+
+Looks at: TCP connections to one address and port that are translated to several servers. One of them must refuse or
+leave unanswered all of its connections, at least two, while at least two others of the service are accepted elsewhere.
+Says: which server fails how many connections of which service, and how many the others accepted.
+Wrong when: the answers of this server take a way that was not captured.
+Fix: restart or remove this task, and give the service a health check, so that a balancer leaves it out by itself.
+Verify: `docker service ps SERVICE`, `kubectl get endpointslices`; `nsenter -t PID -n ss -ltn` in the task.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, replies
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.chain_values import any_of_chain
+from capnet.analysis.fate.next_points import chain_of
+from capnet.wire.numbers import TCP, TCP_RST
+
+NAME = finding_name(__name__)
+LEVELS = ("error",)
+SCENARIO = None  # all tasks of the scenarios serve
+WITNESS = "pcaps/overlay-service.pcapng"  # a service of several tasks that all serve
+EXPLAINS = ("retransmissions", "connection-refused")
+
+SAYS = Text(
+    en="{backend} fails all {failed:connection} of {service} that it gets ({refused} refused, {silent} unanswered), "
+    "{others:other server} of this service accepted {accepted}",
+    zh="",
+)
+FIX = Text(
+    en="restart or remove {backend} (`docker service ps`, `docker service update --force`); a health check takes "
+    "such a task out of the balancer by itself",
+    zh="",
+)
+
+MIN_FAILED, MIN_ACCEPTED = 2, 2  # connections: one alone may fail by chance
+MAX_CONNECTIONS = 10_000
+MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298)
+
+
+class _Connections(NamedTuple):
+    """Translated connections, one entry each: flow rows of the first and the last hop."""
+
+    first: FlowRows
+    last: FlowRows
+    is_accepted: Mask
+    is_refused: Mask
+    is_silent: Mask
+
+
+def diagnose(context: Context) -> list[Finding]:
+    flows, connections = context.flows, _translated(context)
+    if not (connections.is_refused | connections.is_silent).any():
+        return []
+    services: dict[tuple[str, int], dict[tuple[str, int], list[int]]] = {}
+    for number in range(min(len(connections.first), MAX_CONNECTIONS)):
+        service, backend = (
+            (destination(flows[row]), int(flows[row, schema.FLOW_DPORT]))
+            for row in (connections.first[number], connections.last[number])
+        )
+        services.setdefault(service, {}).setdefault(backend, []).append(number)
+    findings = []
+    for service, backends in sorted(services.items()):
+        accepted = {key: int(connections.is_accepted[numbers].sum()) for key, numbers in backends.items()}
+        for backend, numbers in sorted(backends.items()):
+            failed = connections.is_refused[numbers] | connections.is_silent[numbers]
+            if failed.all() and len(numbers) >= MIN_FAILED and sum(accepted.values()) >= MIN_ACCEPTED:
+                others = {key: count for key, count in accepted.items() if count}
+                findings.append(_finding(context, connections, service, backend, numbers, others))
+    return findings
+
+
+def _translated(context: Context) -> _Connections:
+    """TCP connections whose destination changes on their way, as far as it is clear what became of them."""
+    flows, links, answers = context.flows, flow_links(context), replies(context)
+    chain = chain_of(context)
+    first_of: PerFlow = np.full(len(flows), -1)
+    firsts = np.flatnonzero(links.before < 0)
+    first_of[chain[firsts]] = firsts
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    last = np.flatnonzero(is_new & (links.after < 0) & (links.before >= 0))
+    first = first_of[chain[last]]
+    ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+    is_translated = (first >= 0) & (flows[first[:, None], ends] != flows[last[:, None], ends]).any(axis=1)
+    first, last = first[is_translated], last[is_translated]
+    has_synack = (answers >= 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    has_reset = (answers >= 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    is_accepted = any_of_chain(context, has_synack)[last]
+    is_refused = has_reset[last] & ~is_accepted
+    waits = flows[last, schema.FLOW_SYN_TIME] - flows[last, schema.FLOW_FIRST]
+    is_silent = ~any_of_chain(context, answers >= 0)[last] & (flows[last, schema.FLOW_SYNS] > 1)
+    return _Connections(first, last, is_accepted, is_refused, is_silent & (waits >= MIN_RETRY_NS))
+
+
+def _finding(
+    context: Context, connections: _Connections, service: tuple[str, int], backend: tuple[str, int],
+    numbers: list[int], others: dict[tuple[str, int], int],
+) -> Finding:  # fmt: skip
+    flows = context.flows
+    names = [f"{address}:{port}" for address, port in (service, backend)]
+    refused, silent = (int(mask[numbers].sum()) for mask in (connections.is_refused, connections.is_silent))
+    rows = [*connections.last[numbers].tolist(), *connections.first[numbers].tolist()]
+    return Finding(
+        NAME,
+        "error",
+        SAYS.fill(
+            backend=names[1], failed=len(numbers), service=names[0], refused=refused, silent=silent,
+            others=len(others), accepted=sum(others.values()),
+        ),
+        FIX.fill(backend=names[1]),
+        {
+            "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
+            "silent": silent, "accepted_by": {f"{address}:{port}": count for (address, port), count in others.items()},
+        },
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)[:MAX_EVIDENCE],
+    )  # fmt: skip
