@@ -30,8 +30,8 @@ FLOORS = {
         "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
-        "escape text", "words", "fate_words wireshark", "grouping", "drawing", "frame model_sentences", "summary",
-        "sections", "formats",
+        "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame model_sentences",
+        "summary", "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
     "capnet.scenario": (

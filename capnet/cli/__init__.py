@@ -21,7 +21,7 @@ from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
-COMMANDS = (*_READERS, "scenario", "lab", "doctor")
+COMMANDS = (*_READERS, "explain", "scenario", "lab", "doctor")
 
 
 class _OneFilePerCommand(click.Group):
@@ -50,6 +50,7 @@ def cli() -> None:
     capnet scenario overlay --lab                build it, send, capture, explain
     capnet trace saved.pcapng --container web    flows hop by hop, there and back
     capnet packet saved.pcapng 41                one frame, layer by layer
+    capnet explain stops-between                 what a finding means, and what to do
     capnet annotate saved.pcapng -o new.pcapng   mark the same packet everywhere
     """
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from types import ModuleType
-from typing import NamedTuple
 
 from capnet.analysis.findings import finding_modules
+from capnet.report.manual import manual
 from capnet.scenario.faults import library
-
-HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
 
 HEAD = """# Findings
 
@@ -38,23 +36,6 @@ Both captures are in [pcaps/faults](../pcaps/faults), and tests hold capnet to t
 | fault | what is wrong | the line that breaks it | named by | needs |
 |---|---|---|---|---|
 """
-
-
-class ManualPage(NamedTuple):
-    """The docstring of a finding: name, what it is, and the text under each heading."""
-
-    name: str
-    title: str
-    sections: dict[str, str]
-
-
-def manual(module: ModuleType) -> ManualPage:
-    """The manual page of a finding. A heading stands at the beginning of a line, with a colon."""
-    head, _, body = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
-    name, _, title = " ".join(head.split()).partition(": ")
-    _, *parts = re.split(rf"^({'|'.join(HEADINGS)}):\s", body, flags=re.MULTILINE)
-    texts = (" ".join(text.split()) for text in parts[1::2])
-    return ManualPage(name, title, dict(zip(parts[::2], texts, strict=True)))
 
 
 def scenario(module: ModuleType) -> tuple[str | None, str]:

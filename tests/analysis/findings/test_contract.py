@@ -16,10 +16,11 @@ from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import analyze
 from capnet.analysis.findings import finding_modules
+from capnet.report.manual import HEADINGS, manual
 from capnet.scenario import library
 from capnet.scenario.faults import library as fault_library
 from tests.conftest import GOLDENS, MADE, PROJECT
-from tests.generated.findings import HEADINGS, manual, scenario
+from tests.generated.findings import scenario
 
 FOLDER = PROJECT / "capnet" / "analysis" / "findings"
 LEVELS = ("error", "warning", "info")

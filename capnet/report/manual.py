@@ -1,0 +1,27 @@
+"""The manual page of a finding, from the docstring of its file: what docs/findings.md and `capnet explain` show."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from types import ModuleType
+from typing import NamedTuple
+
+HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
+
+
+class ManualPage(NamedTuple):
+    """The docstring of a finding: name, what it is, and the text under each heading."""
+
+    name: str
+    title: str
+    sections: dict[str, str]
+
+
+def manual(module: ModuleType) -> ManualPage:
+    """The manual page of a finding. A heading stands at the beginning of a line, with a colon."""
+    head, _, body = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
+    name, _, title = " ".join(head.split()).partition(": ")
+    _, *parts = re.split(rf"^({'|'.join(HEADINGS)}):\s", body, flags=re.MULTILINE)
+    texts = (" ".join(text.split()) for text in parts[1::2])
+    return ManualPage(name, title, dict(zip(parts[::2], texts, strict=True)))
