@@ -31,7 +31,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = None  # answers pass the translation in all scenarios
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
-EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connection-refused")
+EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session")
 
 SAYS = Text(
     en="{clients} asked {service}, and {server} answered them itself, {answers:time}: the request was translated, the "

@@ -31,7 +31,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # no stack of the lab sends segments outside of the window
 WITNESS = "pcaps/bridge.pcapng"  # connections that the containers end themselves
-EXPLAINS = ("packet-loss", "sequence-gap", "retransmissions")
+EXPLAINS = ("packet-loss", "sequence-gap", "retransmissions", "reset-in-session")
 
 SAYS = Text(
     en="the host reset {connection} itself at {point}: a segment{ahead} had not been translated{behind}",

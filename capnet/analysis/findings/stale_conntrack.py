@@ -1,8 +1,8 @@
 """stale-conntrack: a host still translates one sender's datagrams to an address that is gone.
 
 Looks at: UDP flows to a translated service that go on in vain, while another sender's datagrams to the same service
-are translated to another address. The host asks by ARP for the old address and gets no reply any more, or tells the
-sender that it is unreachable; or it refuses the one sender's datagrams itself.
+are translated to another address. The old address does not answer ARP any more, is unreachable by ICMP, or sends
+nothing while the other one answers; or the host refuses the one sender's datagrams itself.
 Says: whose datagrams are translated to which address, how many were in vain, and where the others go.
 Wrong when: a load balancer sends them to a backend that is down.
 Fix: delete the connection tracking entry. NAT rules see the first packet of a connection only, and a sender that goes
@@ -17,11 +17,11 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import ArpTable, Values
+from capnet.analysis.core.schema import ArpTable, FlowRows, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.link_building import flow_links
@@ -50,6 +50,7 @@ SAYS_HOST = Text(
     zh="",
 )
 NO_REPLY = Text(en="which does not answer ARP any more", zh="")
+SILENT = Text(en="which sends nothing any more", zh="")
 UNREACHABLE = Text(en="which {sender} says is unreachable", zh="")
 FIX = Text(
     en="delete the entry on the host: `conntrack -D -p udp --orig-port-dst {port}` (Docker 23 and later does so when a "
@@ -58,6 +59,8 @@ FIX = Text(
 )
 
 MIN_IN_VAIN = 2  # datagrams: one alone may be on its way when the capture ends
+MIN_SILENT = 3  # datagrams to an address that sends nothing
+MIN_QUIET_NS = 2_000_000_000  # after its last packet: a busy server answers sooner
 MAX_SUSPECTS = 1000  # flows that are looked at one by one
 MAX_ARP_DELAY_NS = 5_000_000  # a kernel asks for the next hop at once; scheduling may add milliseconds
 
@@ -85,7 +88,10 @@ class _Unanswered(NamedTuple):
 def diagnose(context: Context) -> list[Finding]:
     findings = []
     for suspect in _suspects(context):
-        finding = _of_dead_address(context, suspect) or _of_host(context, suspect)
+        finding = None
+        if suspect.packets >= MIN_IN_VAIN:
+            finding = _of_dead_address(context, suspect) or _of_host(context, suspect)
+        finding = finding or _of_silent_address(context, suspect)
         if finding:
             findings.append(finding)
     return findings
@@ -97,7 +103,6 @@ def _suspects(context: Context) -> list[_Suspect]:
     source_rows, target_rows = flows[links.source], flows[links.target]
     is_dnat = (source_rows[:, _DESTINATION] != target_rows[:, _DESTINATION]).any(axis=1)
     is_dnat &= source_rows[:, schema.FLOW_PROTO] == UDP
-    is_dnat &= source_rows[:, schema.FLOW_POINT] != target_rows[:, schema.FLOW_POINT]
     dnats = np.flatnonzero(is_dnat)
     if not len(dnats):
         return []
@@ -106,8 +111,10 @@ def _suspects(context: Context) -> list[_Suspect]:
     is_candidate &= is_among(services, services[links.source[dnats]])
     in_vain = np.where(links.after >= 0, links.missing[links.after], flows[:, schema.FLOW_PACKETS])
     in_vain[(links.after < 0) & is_answered(context)] = 0
+    is_quiet = np.zeros(len(flows), dtype=bool)
+    is_quiet[links.source[dnats]] = _quiet_ns(context, links.target[dnats]) >= MIN_QUIET_NS
     suspects = []
-    for row in np.flatnonzero(is_candidate & (in_vain >= MIN_IN_VAIN))[:MAX_SUSPECTS].tolist():
+    for row in np.flatnonzero(is_candidate & ((in_vain >= MIN_IN_VAIN) | is_quiet))[:MAX_SUSPECTS].tolist():
         link = int(links.after[row])
         inside = int(links.target[link]) if link >= 0 else -1
         if inside >= 0 and not is_dnat[link]:
@@ -117,6 +124,13 @@ def _suspects(context: Context) -> list[_Suspect]:
             ends = int(links.source[other]), int(links.target[other])
             suspects.append(_Suspect(row, inside, int(in_vain[row]), *ends))
     return suspects
+
+
+def _quiet_ns(context: Context, rows: FlowRows) -> Values:
+    """How long each flow went on after the last packet of its other direction."""
+    flows, answers = context.flows, replies(context)[rows]
+    since = np.where(answers >= 0, flows[answers, schema.FLOW_LAST], flows[rows, schema.FLOW_FIRST])
+    return flows[rows, schema.FLOW_LAST] - since
 
 
 def _other_translation(context: Context, dnats: Values, row: int, inside: int) -> int:
@@ -143,6 +157,31 @@ def _of_dead_address(context: Context, suspect: _Suspect) -> Finding | None:
     old = asked.address if asked else destination(flows[suspect.inside])
     gone = NO_REPLY.fill() if asked else UNREACHABLE.fill(sender=errors[0].sender)
     return _finding(context, suspect, SAYS, old, gone, [*(asked.evidence if asked else []), *_frames(errors)])
+
+
+def _of_silent_address(context: Context, suspect: _Suspect) -> Finding | None:
+    """The finding if the old address was heard until a time, and the other one answers since."""
+    flows, arps = context.flows, context.arps
+    if suspect.inside < 0 or context.sample_share < 1.0:
+        return None
+    inside, answer = flows[suspect.inside], int(replies(context)[suspect.other_inside])
+    point, old = int(inside[schema.FLOW_POINT]), inside[_DESTINATION]
+    spoke = (flows[:, schema.FLOW_POINT] == point) & (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == old).all(
+        axis=1
+    )
+    claims = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_SENDER_LO] == old[1])
+    heard = [*flows[spoke, schema.FLOW_LAST].tolist(), *arps[claims, schema.ARP_LAST].tolist()]
+    if not heard or answer < 0 or flows[answer, schema.FLOW_LAST] <= max(heard):
+        return None
+    seen = context.observations
+    in_vain = seen[(seen[:, schema.OBS_FLOW] == suspect.inside) & (seen[:, schema.OBS_TIME] > max(heard))]
+    packets = len(distinct(in_vain[:, schema.OBS_DIGEST]))
+    if packets < MIN_SILENT or inside[schema.FLOW_LAST] - max(heard) < MIN_QUIET_NS:
+        return None
+    frames = [context.evidence(point, frame) for frame in in_vain[:MAX_EVIDENCE, schema.OBS_FRAME].tolist()]
+    return _finding(
+        context, suspect._replace(packets=packets), SAYS, destination(inside), SILENT.fill(), frames[:MIN_SILENT]
+    )
 
 
 def _of_host(context: Context, suspect: _Suspect) -> Finding | None:

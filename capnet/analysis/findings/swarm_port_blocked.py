@@ -37,7 +37,7 @@ EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way"
 
 STOPPED = Text(
     en="{packets:packet} from {src} to {dst} ({services}) left {point} and none reached {next}, where TCP between the "
-    "two nodes passes: Swarm's traffic is filtered one way",
+    "two nodes passes: Swarm's traffic is filtered",
     zh="",
 )
 ONE_WAY = Text(

@@ -154,3 +154,37 @@ def test_arp_for_an_unrelated_address_is_silent(tmp_path: Path) -> None:
     send(net, 40001, C2, 3, ident=30)
     net.at(net.now, "A/docker0", arp(1, BRIDGE_MAC, GATEWAY, "172.17.0.9"))
     assert stale(net, tmp_path) == []
+
+
+def answer(net: Network, port: int, of: str, ident: int) -> None:
+    """The container's answer to a client."""
+    mac = OLD_MAC if of == C1 else NEW_MAC
+    inside = udp(f"{of}:5060 > {B}:{port}", b"answer", ident=ident, smac=mac, dmac=BRIDGE_MAC)
+    outside = inside.routed(ends=f"{A}:5060 > {B}:{port}", smac=CARD_A, dmac=CARD_B)
+    net.pass_by(("A/docker0", inside), ("A/ens33", outside))
+
+
+def two_senders(net: Network, old_answers: bool) -> None:
+    """Each has its own container; the first one's is heard at the beginning, and later if it answers then."""
+    send(net, 40000, C1, 1, ident=10)
+    answer(net, 40000, C1, 500)
+    for number in range(5):
+        send(net, 40000, C1, 1, ident=20 + number)
+        if old_answers and number == 4:
+            answer(net, 40000, C1, 600)
+        send(net, 40001, C2, 1, ident=40 + number)
+        answer(net, 40001, C2, 700 + number)
+
+
+def test_address_that_sends_nothing_any_more_is_told(tmp_path: Path) -> None:
+    """The host still knows the MAC of the container that is gone, and sends on without asking."""
+    net = Network(POINTS)
+    two_senders(net, old_answers=False)
+    (finding,) = stale(net, tmp_path)
+    assert finding["facts"]["translated_to"] == C1 and finding["facts"]["packets"] == 5
+
+
+def test_address_that_answers_late_is_silent(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    two_senders(net, old_answers=True)
+    assert stale(net, tmp_path) == []
