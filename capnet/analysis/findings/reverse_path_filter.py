@@ -1,7 +1,8 @@
 """reverse-path-filter: a host drops packets of clients behind a router, because its route to them leaves elsewhere.
 
 Looks at: IPv4 flows from behind a router that arrive at one interface of a host and stop there, where nothing goes back
-to their senders, while a neighbour on the same network reaches the same service through this interface.
+to their senders, while a neighbour on the same network reaches the same service through this interface: one of a
+container, or one of the host itself, if the host has another interface.
 Says: which clients stop where, by which router they came, and which neighbour is served. An error if another interface
 of the host was captured, is in the topology, or sends to these clients; else a warning.
 Wrong when: a firewall accepts the addresses of the local network only.
@@ -22,7 +23,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import MAPPED, address_value, mac_text
@@ -45,47 +47,62 @@ FIX = Text(
     zh="",
 )
 
+MAX_FLOWS = 10_000  # that are looked at one by one
 MIN_PACKETS = 2  # of one client: a single one may be the last of the capture
 _CARDS = ("parent", "underlay", "unknown")  # roles of interfaces to other hosts
+_SENDER = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
+_RECEIVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
 def diagnose(context: Context) -> list[Finding]:
-    groups: dict[tuple[int, int], list[StoppedFlow]] = {}
-    for stopped in _from_behind_routers(context):
-        groups.setdefault((stopped.point, int(context.flows[stopped.row, schema.FLOW_SMAC])), []).append(stopped)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for row in _from_behind_routers(context):
+        point, router = context.flows[row, [schema.FLOW_POINT, schema.FLOW_SMAC]].tolist()
+        groups.setdefault((point, router), []).append(row)
     findings = []
-    for (point, router), flows in sorted(groups.items()):
-        neighbour = _served_neighbour(context, flows)
+    for (point, router), rows in sorted(groups.items()):
+        neighbour = _served_neighbour(context, rows)
         if neighbour and not _lets_others_pass(context, point, router):
-            findings.append(_finding(context, point, router, flows, neighbour))
+            findings.append(_finding(context, point, router, rows, neighbour))
     return findings
 
 
-def _from_behind_routers(context: Context) -> Iterator[StoppedFlow]:
-    """IPv4 flows outside of tunnels that stop inside a host, and to whose senders no packet passes their point."""
-    stopped = stopped_flows(context)
-    rows = context.flows[[flow.row for flow in stopped]]
-    is_v4 = (rows[:, schema.FLOW_SRC_HI] == 0) & (rows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
-    is_candidate = is_v4 & (rows[:, schema.FLOW_VIA] == 0) & (rows[:, schema.FLOW_PACKETS] >= MIN_PACKETS)
-    receivers = row_hash(context.flows[:, [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]])
-    is_candidate &= is_at_roles(context, _CARDS)[
-        [flow.row for flow in stopped]
-    ]  # no container comes from behind a router
-    is_candidate &= ~is_among(row_hash(rows[:, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]), receivers)
-    for number in np.flatnonzero(is_candidate).tolist():
-        flow, row = stopped[number], rows[number]
-        speaker = speakers(context, flow.point).get(int(row[schema.FLOW_SMAC]))
-        if speaker and source(row) in speaker.forwarded and are_of_one_host(context, flow.point, flow.due):
-            yield flow
+def _from_behind_routers(context: Context) -> Iterator[int]:
+    """Rows of IPv4 flows outside of tunnels that stop inside a host, and to whose senders no packet passes there."""
+    flows = context.flows
+    is_candidate = (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
+    is_candidate &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS)
+    is_candidate &= is_at_roles(context, _CARDS)  # no container comes from behind a router
+    is_candidate &= (flow_links(context).after < 0) & ~is_answered(context)
+    rows = np.flatnonzero(is_candidate)
+    place, sender, receiver = [schema.FLOW_POINT], _SENDER[:2], _RECEIVER[:2]
+    back = row_hash(flows[:, place + receiver])
+    rows = rows[~is_among(row_hash(flows[rows[:, None], place + sender]), back)]
+    answers = row_hash(flows[:, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]])  # that may leave by another interface
+    rows = rows[~is_among(row_hash(flows[rows[:, None], [schema.FLOW_PROTO, *_RECEIVER, *_SENDER]]), answers)]
+    stops = {flow.row for flow in stopped_flows(context) if are_of_one_host(context, flow.point, flow.due)}
+    for row in rows[:MAX_FLOWS].tolist():
+        speaker = speakers(context, int(flows[row, schema.FLOW_POINT])).get(int(flows[row, schema.FLOW_SMAC]))
+        if speaker and source(flows[row]) in speaker.forwarded and (row in stops or _is_for_the_host(context, row)):
+            yield row
 
 
-def _served_neighbour(context: Context, stopped: list[StoppedFlow]) -> str:
+def _is_for_the_host(context: Context, row: int) -> bool:
+    """Does a flow ask the host itself, which has another interface?"""
+    flow = context.flows[row]
+    point = int(flow[schema.FLOW_POINT])
+    speaker = speakers(context, point).get(int(flow[schema.FLOW_DMAC]))
+    is_own = speaker is not None and destination(flow) in speaker.own and flow[schema.FLOW_SYNACK_TIME] < 0
+    return is_own and _has_another_way(context, point, [source(flow)])
+
+
+def _served_neighbour(context: Context, rows: list[int]) -> str:
     """An address on the point's own network whose packets to the same service were answered; empty if there is none."""
-    flows, first = context.flows, context.flows[stopped[0].row]
+    flows, first = context.flows, context.flows[rows[0]]
     service = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
     is_served = is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
     is_served &= (flows[:, [*service, schema.FLOW_DMAC]] == first[[*service, schema.FLOW_DMAC]]).all(axis=1)
-    by_mac = speakers(context, stopped[0].point)
+    by_mac = speakers(context, int(first[schema.FLOW_POINT]))
     for row in np.flatnonzero(is_served).tolist():
         speaker = by_mac.get(int(flows[row, schema.FLOW_SMAC]))
         if speaker and source(flows[row]) in speaker.own:
@@ -121,8 +138,8 @@ def _has_another_way(context: Context, point: int, clients: list[str]) -> bool:
     )
 
 
-def _finding(context: Context, point: int, router: int, stopped: list[StoppedFlow], neighbour: str) -> Finding:
-    flows, rows = context.flows, [flow.row for flow in stopped]
+def _finding(context: Context, point: int, router: int, rows: list[int], neighbour: str) -> Finding:
+    flows = context.flows
     clients = sorted({source(flows[row]) for row in rows}, key=address_value)
     first, name = flows[rows[0]], context.points[point].name
     port = ports(first)[1]

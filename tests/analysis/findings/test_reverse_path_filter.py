@@ -110,3 +110,39 @@ def test_single_syn_is_silent(tmp_path: Path) -> None:
     knock(net, FAR, ROUTER_MAC, 63, count=1)
     serve(net, NEIGHBOUR, NEIGHBOUR_MAC, 64, 40001)
     assert refused(net, tmp_path) == []
+
+
+def ask_host(net: Network, client: str, mac: str, ttl: int, answered_at: str = "A/ens34") -> None:
+    """A connection to a server of A itself; `answered_at`: where its answer leaves, nowhere if empty."""
+    for number in range(1 if answered_at else 4):
+        syn = segment(f"{client}:42000 > {SERVER}:22", flags=SYN, seq=10, ident=number, smac=mac, dmac=CARD_A, ttl=ttl)
+        net.pass_by(("A/ens34", syn), gap=1e6)
+    if answered_at:
+        back = segment(f"{SERVER}:22 > {client}:42000", flags=SYN | ACK, seq=20, ack=11, smac=CARD_A, dmac=mac)
+        net.pass_by((answered_at, back))
+
+
+def test_server_of_the_host_itself_is_told(tmp_path: Path) -> None:
+    net = Network(POINTS)
+    ask_host(net, NEIGHBOUR, NEIGHBOUR_MAC, 64)
+    ask_host(net, FAR, ROUTER_MAC, 63, answered_at="")
+    net.pass_by(("A/ens33", udp("192.168.111.128:53 > 192.168.111.129:4000", b"other", ident=77, smac=CARD_A)))
+    (finding,) = refused(net, tmp_path)
+    assert finding["level"] == "error" and finding["facts"]["clients"] == [FAR]
+
+
+def test_answer_that_leaves_by_another_interface_is_silent(tmp_path: Path) -> None:
+    """The host takes the packets; its answers go elsewhere."""
+    net = Network(POINTS)
+    ask_host(net, NEIGHBOUR, NEIGHBOUR_MAC, 64)
+    ask_host(net, FAR, ROUTER_MAC, 63, answered_at="")
+    ask_host(net, FAR, ROUTER_MAC, 63, answered_at="A/ens33")
+    assert refused(net, tmp_path) == []
+
+
+def test_server_of_a_host_with_one_interface_is_silent(tmp_path: Path) -> None:
+    """Its route to the client leaves by this interface: a firewall may drop senders from elsewhere."""
+    net = Network(["A/ens34"])
+    ask_host(net, NEIGHBOUR, NEIGHBOUR_MAC, 64)
+    ask_host(net, FAR, ROUTER_MAC, 63, answered_at="")
+    assert refused(net, tmp_path) == []
