@@ -124,6 +124,7 @@ REASON_DEPTH = 6  # tunnel in tunnel beyond MAX_DEPTH
 REASON_LLC = 7  # 802.3 frame with LLC (spanning tree and the like), not decoded further
 REASON_NEXT = 8  # VXLAN-GPE carries what is not decoded (DETAIL = its next protocol)
 REASON_INSIDE = 9  # a tunnel for IP carries something else (DETAIL = TunnelKind.number)
+REASON_LABELS = 10  # an MPLS label stack of more than MAX_LABELS (DETAIL = MAX_LABELS)
 
 MAX_DEPTH = 7
 

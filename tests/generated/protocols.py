@@ -36,6 +36,7 @@ _EXAMPLES = {
     fields.REASON_PROTO: numbers.SCTP,
     fields.REASON_NEXT: 4,
     fields.REASON_INSIDE: TUNNEL_KINDS[-1].number,
+    fields.REASON_LABELS: mpls.MAX_LABELS,
 }
 
 

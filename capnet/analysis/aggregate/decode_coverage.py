@@ -37,4 +37,6 @@ def reason_words(reason: int, detail: int) -> str:
         return f"VXLAN-GPE next protocol {detail}"
     if reason == fields.REASON_INSIDE:
         return f"{KIND_OF_NUMBER[detail].title} without IP inside"
+    if reason == fields.REASON_LABELS:
+        return f"more than {detail} MPLS labels"
     return "malformed header"

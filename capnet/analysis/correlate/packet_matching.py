@@ -39,6 +39,7 @@ from capnet.wire.numbers import TCP
 # How many observations of one digest back a packet is looked for: a path of so many hops, or so many repeats of one
 # payload. Bounds the work on captures full of identical packets.
 MAX_LOOKBACK = 32
+MAX_PACKET_LIFE_NS = 255_000_000_000  # RFC 791: the TTL is an upper bound of the lifetime, in seconds
 
 
 class Repeats(NamedTuple):
@@ -185,6 +186,7 @@ class _Matches:
         similarity = np.where(is_in_order & fits_length, similarity, 0)
         # Signed: also under a clock that runs behind, the packet comes from the last point before this one.
         delay_ns = self.time[later] - self.time[earlier]
+        similarity[np.abs(delay_ns) > MAX_PACKET_LIFE_NS] = 0
         is_better = similarity > self.similarity[later]
         is_better |= (similarity == self.similarity[later]) & (delay_ns < self.delay_ns[later])
         is_better &= similarity > 0

@@ -3,9 +3,9 @@
 Looks at: ARP requests (no probes and announcements, RFC 5227) that are repeated within 2 s and have no reply at any
 point, at points that would show one (`facts.layer2.unanswered_neighbours`).
 Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
-this link, which does not answer for it, or its own interface gets the requests. Else a warning; an info about a host
-that asks for 20 addresses or more, as a scan does. A host that asks for its own macvlan child is
-`macvlan-host-isolation` instead, one that looks on the wrong link `subnet-overlap`.
+this link, which does not answer for it, or its own interface gets the requests. Else a warning. A host that asks for
+its own macvlan child is `macvlan-host-isolation` instead, one that looks on the wrong link `subnet-overlap`, one that
+asks for 20 addresses or more `address-scan`.
 Wrong when: the capture began or ended between request and reply.
 Fix: correct the address, or start the host that has it; a wrong gateway address is the usual cause.
 Verify: `arping -I IFACE ADDRESS`, `ip neigh show ADDRESS` on the asking host.
@@ -26,7 +26,7 @@ from capnet.analysis.facts.layer2.unanswered_neighbours import (
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
-LEVELS = ("error", "warning", "info")
+LEVELS = ("error", "warning")
 SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
@@ -53,9 +53,9 @@ def diagnose(context: Context) -> list[Finding]:
     ):
         lost = [question for question in questions if question.whereabouts is None]
         findings += [_finding(context, question) for question in questions if question not in lost]
-        if len(lost) > MAX_TARGETS:
+        if MAX_TARGETS < len(lost) < MIN_SCANNED:  # more of them: `address-scan`
             findings.append(_of_many(context, asker, lost))
-        else:
+        elif len(lost) <= MAX_TARGETS:
             findings += [_finding(context, question) for question in lost]
     return findings
 
@@ -83,12 +83,11 @@ def _finding(context: Context, question: Unanswered) -> Finding:
 def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
     targets = sorted((question.target for question in questions), key=address_value)
     requests = sum(question.requests for question in questions)
-    is_scan = len(questions) >= MIN_SCANNED
     return Finding(
         NAME,
-        "info" if is_scan else "warning",
+        "warning",
         SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
-        None if is_scan else FIX.fill(target=targets[0]),
+        FIX.fill(target=targets[0]),
         {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
         sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
     )

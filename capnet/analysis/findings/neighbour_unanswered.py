@@ -24,7 +24,7 @@ from capnet.analysis.facts.layer2.unanswered_neighbours import (
 from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
-LEVELS = ("error", "warning", "info")
+LEVELS = ("error", "warning")
 SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
 EXPLAINS = ("no-return-route", "stops-between")
@@ -55,9 +55,9 @@ def diagnose(context: Context) -> list[Finding]:
     for asker, questions in sorted(unanswered_by_asker(context, "nd").items(), key=lambda item: address_value(item[0])):
         lost = [question for question in questions if question.whereabouts is None]
         findings += [_finding(context, question) for question in questions if question not in lost]
-        if len(lost) > MAX_TARGETS:
+        if MAX_TARGETS < len(lost) < MIN_SCANNED:  # more of them: `address-scan`
             findings.append(_of_many(context, asker, lost))
-        else:
+        elif len(lost) <= MAX_TARGETS:
             findings += [_finding(context, question) for question in lost]
     return findings
 
@@ -81,12 +81,11 @@ def _finding(context: Context, question: Unanswered) -> Finding:
 def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
     targets = sorted((question.target for question in questions), key=address_value)
     requests = sum(question.requests for question in questions)
-    is_scan = len(questions) >= MIN_SCANNED
     return Finding(
         NAME,
-        "info" if is_scan else "warning",
+        "warning",
         SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
-        None if is_scan else FIX.fill(target=targets[0]),
+        FIX.fill(target=targets[0]),
         {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
         sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
     )

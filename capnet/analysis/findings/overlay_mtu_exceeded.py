@@ -55,6 +55,7 @@ ELSEWHERE_FIX = Text(
 
 FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
 MAX_FLOWS = 4096  # of fragments, and of ICMP errors, that are compared with each tunnel
+MIN_REASSEMBLED = 576  # bytes that every link and host takes (RFC 791); below, or unknown, no MTU is the reason
 VXLAN_OVERHEAD = 50  # bytes: outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 
 
@@ -98,7 +99,11 @@ def _excesses(context: Context) -> list[_Excess]:
     """One for each VNI between two VTEPs that has any, that with the largest packets first."""
     excesses: dict[tuple[object, ...], _Excess] = {}
     fragments, errors = _fragments(context), _mtu_errors(context)
-    tunnels = [tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "vxlan"]
+    tunnels = [
+        tunnel
+        for tunnel in tunnel_facts(context)
+        if tunnel.kind == "vxlan" and tunnel.largest_inner_ip + VXLAN_OVERHEAD > MIN_REASSEMBLED
+    ]
     for tunnel in sorted(tunnels, key=lambda tunnel: -tunnel.largest_inner_ip):
         key = (tunnel.vni, *tunnel.vteps)
         if key in excesses:

@@ -1,7 +1,8 @@
 """tunnel-one-way: a tunnel carries frames in one direction only.
 
 Looks at: tunnels whose other direction passed no point of the capture. Tunnels that carry both directions of a
-conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count.
+conversation one way are mirrors of other traffic (ERSPAN, a cloud's traffic mirror), and do not count. Nor do tunnels
+of a balancer that hands on what came to it, or of a server that answers the client directly (IPVS, Katran).
 Says: which VNI between which VTEPs.
 Wrong when: the traffic really goes one way, or the answers take another path than the capture's.
 Fix: open the tunnel's port or protocol in both directions, and check that both hosts have the tunnel and its keys.
@@ -14,11 +15,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
 from capnet.analysis.core.schema import (
+    FLOW_DPORT,
+    FLOW_DST_HI,
+    FLOW_DST_LO,
     FLOW_POINT,
+    FLOW_PROTO,
+    FLOW_SPORT,
+    FLOW_SRC_HI,
+    FLOW_SRC_LO,
     FLOW_VIA,
     FLOW_VIA_VNI,
     TUNNEL_DST_HI,
@@ -46,6 +55,8 @@ ESP_FIX = Text(
 PROTOCOL_FIX = Text(en="check that no firewall drops {protocol} and that both hosts have the tunnel", zh="")
 PORT_FIX = Text(en="check that UDP port {port} is open both ways and that both hosts know the {id_name}", zh="")
 
+_ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
+_OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
 MIN_FRAMES = 2  # an answer to a single frame may come after the end of the capture
 
 
@@ -61,12 +72,12 @@ def diagnose(context: Context) -> list[Finding]:
     candidates = [tunnel for tunnel in tunnel_facts(context) if tunnel.one_way and tunnel.frames >= MIN_FRAMES]
     if not candidates:
         return []  # the rest looks at all flows
-    senders, mirrors = _senders(context), _mirrors(context)
+    senders, mirrors, handed_on = _senders(context), _mirrors(context), _handed_on(context)
     one_way = {
         _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
         for tunnel in candidates
         if len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
-        and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors
+        and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
     }
     return [
         Finding(
@@ -114,6 +125,22 @@ def _mirrors(context: Context) -> set[tuple[str, int | None, str]]:
         for kind, vni, point in conversations
     }
     return answered - two_way
+
+
+def _handed_on(context: Context) -> set[tuple[str, int | None, str]]:
+    """(kind, VNI, point) of tunnels whose inside passes the same point without a tunnel, or whose answers do."""
+    flows = context.flows
+    forms, opposites = (row_hash(flows[:, [FLOW_POINT, FLOW_PROTO, *ends]]) for ends in (_ENDS, _OPPOSITE_ENDS))
+    is_inside = flows[:, FLOW_VIA] > 0
+    outside = forms[~is_inside].view(np.int64)
+    passes = is_among(forms.view(np.int64), outside) | is_among(opposites.view(np.int64), outside)
+    rows = np.flatnonzero(is_inside & passes)
+    return {
+        (KIND_OF_NUMBER[kind].name, vni if vni >= 0 else None, context.points[point].name)
+        for kind, vni, point in {
+            tuple(row) for row in flows[rows[:, None], [FLOW_VIA, FLOW_VIA_VNI, FLOW_POINT]].tolist()
+        }
+    }
 
 
 def _title(tunnel: Tunnel) -> str:

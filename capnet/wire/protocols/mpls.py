@@ -30,7 +30,9 @@ def mpls(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
             version = u8(buf, at) >> 4
             if version == 4 or version == 6:
                 return at
-            break
-    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
-    rows[r + fields.DETAIL] = numbers.ETHERTYPE_MPLS
+            rows[r + fields.REASON] = fields.REASON_ETHERTYPE
+            rows[r + fields.DETAIL] = numbers.ETHERTYPE_MPLS
+            return -1
+    rows[r + fields.REASON] = fields.REASON_LABELS
+    rows[r + fields.DETAIL] = MAX_LABELS
     return -1

@@ -15,12 +15,15 @@ from capnet.jit.inline import inline
 from capnet.wire import fields
 from capnet.wire.octets import be16, be32, u8
 
+MIN_OFFSET = 5  # words of 32 bits (RFC 9293 section 3.1)
+
 
 @inline
 def tcp(buf: ByteArray, at: int, end: int, length: int, rows: Int64Array, r: int) -> None:
     """Fill the TCP fields of row `r`; `length` is the segment's on the wire, header included.
 
-    A header that was cut gives the fields that were captured.
+    A header that was cut gives the fields that were captured. A data offset below 5 words is no TCP header (RFC 9293
+    section 3.1): what stands behind it means nothing.
     """
     if at + 4 > end:
         rows[r + fields.REASON] = fields.REASON_CUT
@@ -28,6 +31,11 @@ def tcp(buf: ByteArray, at: int, end: int, length: int, rows: Int64Array, r: int
     rows[r + fields.LAYERS] |= fields.LAYER_TCP
     rows[r + fields.SPORT] = be16(buf, at)
     rows[r + fields.DPORT] = be16(buf, at + 2)
+    if at + 13 <= end and u8(buf, at + 12) >> 4 < MIN_OFFSET:
+        rows[r + fields.SEQ] = be32(buf, at + 4)
+        rows[r + fields.REASON] = fields.REASON_MALFORMED
+        rows[r + fields.DETAIL] = fields.LAYER_TCP
+        return
     if at + 20 > end:
         rows[r + fields.REASON] = fields.REASON_CUT
         if at + 8 <= end:
@@ -45,7 +53,7 @@ def tcp(buf: ByteArray, at: int, end: int, length: int, rows: Int64Array, r: int
     rows[r + fields.TCP_FLAGS] = control & 0xFFF
     rows[r + fields.WINDOW] = be16(buf, at + 14)
     header = (control >> 12) * 4
-    if header < 20 or header > length:
+    if header > length:
         rows[r + fields.REASON] = fields.REASON_MALFORMED
         return
     rows[r + fields.PAYLOAD] = length - header

@@ -261,3 +261,12 @@ def test_unfilled_checksums_do_not_split_packets(tmp_path: Path) -> None:
     told = {finding["name"] for finding in report["findings"] if finding["level"] != "info"}
     assert told == {"tunnel-one-way", "outer-checksum-wrong"}
     assert report["coverage"]["undecoded"] == {}
+
+
+def test_frames_of_other_years_are_no_path(tmp_path: Path) -> None:
+    """A pcapng simple packet block has no time: its frame is of 1970. No packet lives longer than 255 s (RFC 791)."""
+    net = Network(["eth0", "eth1"])
+    segment = tcp(f"{C1}:53 > {B}:5000", b"answer", seq=9, ident=1)
+    net.at(0, "eth0", segment)
+    net.at(256e6, "eth1", segment)
+    assert read(net, tmp_path)["paths"] == []

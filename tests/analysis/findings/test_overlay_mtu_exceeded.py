@@ -42,3 +42,14 @@ def test_overlay_whose_packets_fit_is_silent(tmp_path: Path) -> None:
 
 def test_offload_segment_in_vxlan_is_silent() -> None:
     assert of_capture("tests/made/vxlan_offload.pcap", "overlay-mtu-exceeded") == []
+
+
+def test_small_packets_in_fragments_are_silent(tmp_path: Path) -> None:
+    """A tool cut the datagrams: of the first part the size inside is not known, or it fits any link."""
+    net = Network(["A/ens33"])
+    for number in range(2):
+        packet = udp(f"{LEFT}:5 > {RIGHT}:6", bytes(40), ident=number + 1, tunnel=(4097, A, B, 50_000))
+        for size in (24, 96):
+            for part in packet.carrier().but(ident=number * 7 + size).fragments(size):
+                net.pass_by(("A/ens33", part))
+    assert of_story(net, tmp_path, "overlay-mtu-exceeded") == []

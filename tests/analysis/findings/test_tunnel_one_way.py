@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import named, of_story
 from tests.stories import Network, Packet, tcp, udp
 from tests.story_reports import A, B, read
@@ -39,3 +41,18 @@ def test_gre_with_a_key_for_each_direction_is_silent(tmp_path: Path) -> None:
     report = read(net, tmp_path)
     assert {(row["kind"], row["vni"]) for row in report["tunnels"]} == {("gre", 17), ("gre", 6016)}
     assert named(report, "tunnel-one-way") == []
+
+
+@pytest.mark.parametrize("sees", ["what the balancer got", "what the server answers"])
+def test_balancer_that_hands_on_is_silent(tmp_path: Path, sees: str) -> None:
+    """Direct server return: requests are handed on in IPIP or VXLAN, answers go straight to the client."""
+    net = Network(["lb/eth0"])
+    for number in range(4):
+        ask = udp(f"10.9.0.5:{4000 + number} > 10.9.0.1:7000", b"ping", ident=number + 1)
+        if sees == "what the balancer got":
+            net.pass_by(("lb/eth0", ask))
+        net.pass_by(("lb/eth0", ask.routed(tunnel=(7, A, B, 50_000))))
+        if sees == "what the server answers":
+            net.pass_by(("lb/eth0", udp(f"10.9.0.1:7000 > 10.9.0.5:{4000 + number}", b"pong", ident=number + 90)))
+    report = read(net, tmp_path)
+    assert report["tunnels"][0]["one_way"] and named(report, "tunnel-one-way") == []

@@ -54,7 +54,8 @@ def count_packet(rows: Int64Array, r: int, layers: int, flows: Int64Array, f: in
         flows[f + flow.TTLS_SEQ] = ttls | (packed & flow.SEQ_MASK)
     packed = flows[f + flow.VNI_SIZE]
     size, vni = packed & flow.SIZE_MASK, packed >> flow.VNI_SHIFT
-    if rows[r + fields.IP_LENGTH] > size:
+    # A length field beyond the frame lies: what segmentation offload hands over is as long as it says.
+    if size < rows[r + fields.IP_LENGTH] <= rows[r + fields.WIRELEN]:
         flows[f + flow.VNI_SIZE] = (packed - size) | min(rows[r + fields.IP_LENGTH], flow.SIZE_MASK)
     if layers & fields.LAYER_FRAGMENT:
         flows[f + flow.FRAGMENTS] += 1
