@@ -32,7 +32,7 @@ class Batch:
         self.records = np.zeros(MAX_RECORDS * record.WIDTH, dtype=np.int64)
         self.flat = np.empty(MAX_ROWS * fields.WIDTH, dtype=np.int64)
         self.record_at = np.zeros(MAX_ROWS, dtype=np.int64)
-        self.out = np.zeros(7, dtype=np.int64)
+        self.out = np.zeros(8, dtype=np.int64)
         self.view = {
             name: machine.view(array)
             for name, array in (
@@ -59,10 +59,23 @@ class Block:
     `raw` and `record_at` lead back to the bytes: the frame of row r begins at
     `raw[record_at[r] + rows[r, START]]`. `layers`: the union of all rows' LAYERS. `odd`: whether any row has a REASON.
     `dns`: whether any row has port 53. `icmp_errors`: whether any row may be an ICMP error. `syns`: whether any row is
-    a SYN of TCP. `view`: the rows as kernels take them, see `Machine.view`.
+    a SYN of TCP. `dhcp`: whether any row is to a port of DHCP. `view`: the rows as kernels take them (`Machine.view`).
     """
 
-    __slots__ = ("count", "dns", "flat", "icmp_errors", "layers", "odd", "raw", "record_at", "rows", "syns", "view")
+    __slots__ = (
+        "count",
+        "dhcp",
+        "dns",
+        "flat",
+        "icmp_errors",
+        "layers",
+        "odd",
+        "raw",
+        "record_at",
+        "rows",
+        "syns",
+        "view",
+    )
 
     def __init__(
         self,
@@ -76,6 +89,7 @@ class Block:
         dns: bool,
         icmp_errors: bool,
         syns: bool,
+        dhcp: bool,
     ) -> None:
         self.flat = flat
         self.view = view
@@ -85,6 +99,7 @@ class Block:
         self.dns = dns
         self.icmp_errors = icmp_errors
         self.syns = syns
+        self.dhcp = dhcp
         self.rows: Rows = flat[: count * fields.WIDTH].reshape(count, fields.WIDTH)
         self.raw = raw
         self.record_at = record_at

@@ -54,7 +54,7 @@ def decode(
     """
     n = 0
     layers = 0
-    has_reason = has_dns = has_icmp_error = has_syn = 0
+    has_reason = has_dns = has_dhcp = has_icmp_error = has_syn = 0
     i = first
     while i < count and n + ROWS_PER_RECORD <= room:
         q = i * record.WIDTH
@@ -86,6 +86,8 @@ def decode(
             has_reason |= rows[r + fields.REASON]
             if rows[r + fields.SPORT] == numbers.PORT_DNS or rows[r + fields.DPORT] == numbers.PORT_DNS:
                 has_dns = 1
+            if rows[r + fields.DPORT] == numbers.PORT_DHCP_SERVER or rows[r + fields.DPORT] == numbers.PORT_DHCP_CLIENT:
+                has_dhcp = 1
             if rows[r + fields.TCP_FLAGS] > 0:
                 has_syn |= rows[r + fields.TCP_FLAGS] & numbers.TCP_SYN
             if 0 < rows[r + fields.ICMP_TYPE] <= numbers.ICMP_PARAMETER_PROBLEM and rows[r + fields.ICMP_ID] < 0:
@@ -115,6 +117,7 @@ def decode(
     out[4] = has_dns
     out[5] = has_icmp_error
     out[6] = has_syn
+    out[7] = has_dhcp
 
 
 @inline

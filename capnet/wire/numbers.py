@@ -32,6 +32,7 @@ IPV6_SHIM6 = 140
 
 # -- TCP and UDP ports ----------------------------------------------------------------------------
 PORT_DNS = 53
+PORT_DHCP_SERVER, PORT_DHCP_CLIENT = 67, 68  # of IPv4
 PORT_SWARM_MANAGEMENT = 2377  # Docker Swarm, TCP to the managers
 PORT_SWARM_GOSSIP = 7946  # Docker Swarm, TCP and UDP between all nodes
 

@@ -21,6 +21,7 @@ from capnet.analysis.aggregate.kernels.flows import FLOW_SCRATCH, count_rows, ha
 from capnet.analysis.aggregate.kernels.stations import add_stations
 from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
+from capnet.analysis.aggregate.payload.dhcp import DhcpMessages
 from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
@@ -56,6 +57,7 @@ class Aggregator:
         self.checksums = ChecksumSample()
         self.icmp_errors = IcmpErrors()
         self.nd = NeighborDiscovery()
+        self.dhcp = DhcpMessages()
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
         self._flows = _new_flows(machine)
@@ -86,6 +88,7 @@ class Aggregator:
         self.checksums.add(block, base)
         self.icmp_errors.add(block, base)
         self.nd.add(block, base)
+        self.dhcp.add(block, base)
         self.syns.add(block, base)
         self.tunnel_checksums.add(block, base)
 

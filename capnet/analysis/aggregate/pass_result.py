@@ -47,6 +47,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         checksums=aggregator.checksums.by_point,
         icmp_errors=aggregator.icmp_errors.table,
         nd=aggregator.nd.table,
+        dhcp=aggregator.dhcp.table,
         syns=aggregator.syns.table,
         tunnel_checksums=aggregator.tunnel_checksums.table,
     )

@@ -12,6 +12,7 @@ from capnet.analysis.core.payload import Checksums, DnsMessages
 from capnet.analysis.core.results import Evidence, Point
 from capnet.analysis.core.schema import (
     ArpTable,
+    DhcpTable,
     FlowTable,
     IcmpErrorTable,
     NdTable,
@@ -44,6 +45,7 @@ class Context:
     tunnel_checksums: TunnelChecksumTable = field(
         default_factory=lambda: np.zeros((0, schema.CHECKSUM_WIDTH), dtype=np.int64)
     )
+    dhcp: DhcpTable = field(default_factory=lambda: np.zeros((0, schema.DHCP_WIDTH), dtype=np.int64))
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments

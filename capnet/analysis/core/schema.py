@@ -16,6 +16,7 @@ FlowTable: TypeAlias = Annotated[np.ndarray, "(flows, FLOW_WIDTH)"]
 StationTable: TypeAlias = Annotated[np.ndarray, "(stations, STATION_WIDTH)"]
 ArpTable: TypeAlias = Annotated[np.ndarray, "(pairs, ARP_WIDTH)"]
 NdTable: TypeAlias = Annotated[np.ndarray, "(messages, ND_WIDTH)"]
+DhcpTable: TypeAlias = Annotated[np.ndarray, "(messages, DHCP_WIDTH)"]
 IcmpErrorTable: TypeAlias = Annotated[np.ndarray, "(messages, ICMP_WIDTH)"]
 DnsTable: TypeAlias = Annotated[np.ndarray, "(messages, DNS_WIDTH)"]
 SynTable: TypeAlias = Annotated[np.ndarray, "(SYNs, SYN_WIDTH)"]
@@ -144,6 +145,21 @@ ND_FIRST_FRAME = 14
 ND_FIRST = 15
 ND_LAST = 16
 ND_WIDTH = 17
+
+# -- DHCP (RFC 2131): one kind of message about one client, at one point -----------------------------------
+DHCP_POINT = 0
+DHCP_VIA = 1
+DHCP_VIA_VNI = 2
+DHCP_CLIENT = 3  # its MAC, as the message says
+DHCP_TYPE = 4  # 1 DISCOVER, 2 OFFER, 3 REQUEST, 4 DECLINE, 5 ACK, 6 NAK, … (RFC 2132 section 9.6)
+DHCP_SRC_LO = 5
+DHCP_KEY = 6
+
+DHCP_PACKETS = 6
+DHCP_FIRST_FRAME = 7
+DHCP_FIRST = 8
+DHCP_LAST = 9
+DHCP_WIDTH = 10
 
 # -- carriers: a further VNI inside one outer flow, beside the one that the flow row counts ---------------
 CARRIER_FLOW = 0  # row in the flow table of the outer packets

@@ -1,0 +1,90 @@
+"""dhcp-unanswered: a client that asks for an address again and again."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from tests.analysis.findings.reported import of_story
+from tests.stories import Network, Packet, udp
+
+NAME = "dhcp-unanswered"
+CLIENT, SERVER, SERVER_MAC = "02:42:c0:a8:6f:0a", "192.168.111.1", "00:50:56:c0:00:08"
+EVERYBODY = "ff:ff:ff:ff:ff:ff"
+DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5
+
+
+def dhcp(kind: int, *, padding: bytes = b"") -> Packet:
+    """A message about the client (RFC 2131 section 2); the server's go to the client's MAC."""
+    is_answer = kind in (OFFER, ACK)
+    mac = bytes.fromhex(CLIENT.replace(":", ""))
+    message = struct.pack(">BBBBI20x", 2 if is_answer else 1, 1, 6, 0, 0x1234) + mac.ljust(16, b"\0") + bytes(192)
+    message += bytes.fromhex("63825363") + padding + bytes((53, 1, kind)) + b"\xff"
+    if is_answer:
+        return udp(f"{SERVER}:67 > 192.168.111.10:68", message, smac=SERVER_MAC, dmac=CLIENT)
+    return udp("0.0.0.0:68 > 255.255.255.255:67", message, smac=CLIENT, dmac=EVERYBODY)
+
+
+def ask(net: Network, points: list[str], times: int = 4, *, offered: tuple[str, ...] = (), **more: bytes) -> None:
+    """DISCOVERs four seconds apart at points, each with an OFFER at those of `offered`."""
+    for number in range(times):
+        net.pass_by(*((point, dhcp(DISCOVER, **more).but(ident=number)) for point in points))
+        if offered:
+            net.pass_by(*((point, dhcp(OFFER).but(ident=number)) for point in offered))
+        net.now += 4e6
+
+
+def test_discovers_without_an_offer_is_told(tmp_path: Path) -> None:
+    """A container's own interface."""
+    net = Network(["A/m1/eth0"])
+    ask(net, net.points)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "error"
+    assert finding["says"] == f"{CLIENT} asked for an address by DHCP 4 times in 12 s and got no offer"
+    assert finding["facts"] == {"client": CLIENT, "asked": 4, "offers": 0, "servers": []}
+
+
+def test_client_somewhere_on_the_link_is_told(tmp_path: Path) -> None:
+    """A warning. Padding stands before the type of the message."""
+    net = Network(["A/ens33"])
+    ask(net, net.points, padding=bytes(3))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["level"] == "warning"
+
+
+def test_offers_that_stop_on_the_way_is_told(tmp_path: Path) -> None:
+    net = Network(["A/m1/eth0", "A/ens33", "B/ens33"])
+    ask(net, net.points, offered=("B/ens33",))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"].endswith(f"and got none: 4 offers of {SERVER} reached B/ens33, none reached A/m1/eth0")
+
+
+def test_offers_that_the_client_does_not_take_is_told(tmp_path: Path) -> None:
+    net = Network(["A/m1/eth0"])
+    ask(net, net.points, offered=("A/m1/eth0",))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["says"].endswith(f"and got none that it took: 4 offers of {SERVER} reached A/m1/eth0")
+
+
+def test_client_that_gets_an_address_is_silent(tmp_path: Path) -> None:
+    """The server was slow: it answers the third question. Then it renews its lease for days."""
+    net = Network(["A/m1/eth0"])
+    ask(net, net.points, times=3)
+    net.pass_by(("A/m1/eth0", dhcp(OFFER)))
+    net.pass_by(("A/m1/eth0", dhcp(REQUEST)))
+    net.pass_by(("A/m1/eth0", dhcp(ACK)))
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_request_that_follows_an_unseen_offer_is_silent(tmp_path: Path) -> None:
+    """On a switch the offer to another station is not seen, and its request is."""
+    net = Network(["B/ens33"])
+    ask(net, net.points, times=3)
+    net.pass_by(("B/ens33", dhcp(REQUEST)))
+    assert of_story(net, tmp_path, NAME) == []
+
+
+def test_two_discovers_at_the_end_is_silent(tmp_path: Path) -> None:
+    net = Network(["A/m1/eth0"])
+    ask(net, net.points, times=2)
+    assert of_story(net, tmp_path, NAME) == []
