@@ -30,7 +30,7 @@ FLOORS = {
         "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
-        "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame model_sentences",
+        "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
         "summary", "sections", "formats",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),

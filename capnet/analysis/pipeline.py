@@ -24,7 +24,7 @@ from capnet.analysis.facts.layer2.neighbours import neighbour_facts
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
 from capnet.analysis.facts.nat.translations import nat_facts
-from capnet.analysis.facts.outcomes.fates import fate_counts, fate_facts
+from capnet.analysis.facts.outcomes.fates import fate_facts, outcome_totals
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
@@ -61,7 +61,7 @@ def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) 
     facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
     if not links_only:
         correlation["unanswered"] = unanswered_chains(context)
-        correlation["fates"] = fate_counts(context)
+        correlation |= outcome_totals(context)._asdict()
     report = Report(
         inputs=reader.inputs,
         points=context.points,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.text import count, number
-from capnet.report.words import Words
+from capnet.report.text import count, listing, number
+from capnet.report.words import ARROW, Words
 
 FAILED = ("looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated")  # fates to look into
 
@@ -31,6 +31,19 @@ def fate(row: Document, words: Words) -> str:
         case "delivered":
             return "delivered"
     return "end not seen"
+
+
+def flows_of(group: Sequence[Document], words: Words) -> str:
+    """`tcp web and bbox → 192.168.111.129:80`: flows of one protocol to one destination."""
+    row = group[0]
+    sources = list(dict.fromkeys(words.address(each["flow"]["src"], each["point"]) for each in group))
+    destination = words.endpoint(row["flow"]["dst"], row["flow"]["dport"], point=row["point"])
+    return f"{row['proto']} {listing(sources, 3)}{ARROW}{destination}"
+
+
+def together(group: Sequence[Document]) -> Document:
+    """A row for flows of one fate, with the sums of their numbers."""
+    return {**group[0], **{key: sum(row[key] or 0 for row in group) for key in ("packets", "missing", "repeats")}}
 
 
 def answers(rows: Sequence[Document], words: Words) -> list[str]:

@@ -10,6 +10,7 @@ from capnet.report.text import count, listing, spelled
 from capnet.report.words import Words
 
 MIN_MODEL_CONFIDENCE = 0.5  # less is a guess, and a guess is no headline
+DIRECTLY = "directly: no NAT, no encapsulation"
 MAX_MAC_SENTENCES = 2  # further networks of one model are in the table of MACs
 
 
@@ -37,8 +38,9 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
         is_rewritten = any(
             {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
         )
-        unchanged = "" if is_rewritten or "nat" not in document else " unchanged"
-        yield f"{subject}, {introduced}, talk to each other{unchanged}."
+        is_direct = "nat" in document and not is_rewritten and not document.get("tunnels")  # some hide who is inside
+        directly = f" {DIRECTLY}" if is_direct else ""
+        yield f"{subject}, {introduced}, talk to each other{directly}."
     else:
         yield f"{subject} {'was' if total == 1 else 'were'} seen: {introduced}."
 
@@ -62,12 +64,12 @@ def _none(document: Document, words: Words) -> Iterator[str]:
     active = [point for point in document["points"] if point["name"] in evidence_points]
     others = [point["name"] for point in document["points"] if point["name"] not in evidence_points]
     if active:
-        silent = f" {listing(others, 4)} heard nothing of it." if others else ""
+        silent = f" No packets on {listing(others, 4)}." if others else ""
         packets = count(sum(point["packets"] for point in active), "packet")
         where = listing([point["name"] for point in active], 3)
         yield f"Nothing left its network namespace: {packets} over loopback at {where}.{silent}"
     else:
-        yield f"Nothing was heard at {listing(others, 4)}."
+        yield f"No packets on {listing(others, 4)}."
 
 
 def _host(document: Document, words: Words) -> Iterator[str]:
@@ -83,7 +85,7 @@ def _host(document: Document, words: Words) -> Iterator[str]:
     silent = [
         point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
     ]
-    unheard = f" {listing(silent, 3)} heard nothing of it." if silent else ""
+    unheard = f" No packets on {listing(silent, 3)}." if silent else ""
     yield f"{host} speaks with its card's own address and MAC: nothing is rewritten, wrapped or bridged.{unheard}"
 
 
@@ -145,7 +147,7 @@ def _owners(ips: list[str], words: Words) -> str:
 
 def _unchanged(document: Document) -> Iterator[str]:
     if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).has_any:
-        yield "They talk to each other unchanged."
+        yield f"They talk to each other {DIRECTLY}."
 
 
 class _FlowsBetween(NamedTuple):

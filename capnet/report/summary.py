@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from capnet.analysis.core.contract.document import Document
+from capnet.report.headline import headline, limits
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
-from capnet.report.text import count, duration, listing, moment, number, span
+from capnet.report.text import count, duration, listing, moment, span
 from capnet.report.words import Words
 from capnet.wire.protocols import KIND_OF_NAME
 
 MAX_MASQUERADES = 3  # in one sentence; more hosts have further sentences
 MAX_DESTINATIONS = 3  # sentences on rewritten destinations, then their number
+DOCKER_DNS = "127.0.0.11"  # the resolver in each container's network namespace
 MAX_TUNNELS = 3  # sentences on tunnels, then their number
 
 
@@ -36,16 +37,16 @@ def title(document: Document) -> str:
 
 
 def sentences(document: Document, words: Words) -> list[str]:
-    """Who talked to whom, what was rewritten, which tunnels, what was lost, what to look at."""
+    """The worst cause or what may be said, who talked to whom, what was rewritten, which tunnels, what is not known."""
     return [
+        *headline(document, words),
         *(model_sentences(document, words) or container_sentences(document, words)),
         *unclear_model(document),
         *_source_nat(document, words),
         *_destination_nat(document, words),
         *_proxies(document),
         *_tunnels(document, words),
-        *_loss(document),
-        *_judgement(document),
+        *limits(document),
     ]
 
 
@@ -103,12 +104,17 @@ def _masquerades(document: Document, words: Words) -> list[_Masquerade]:
 
 def _destination_nat(document: Document, words: Words) -> Iterator[str]:
     clients_of: dict[tuple[str, str], list[str]] = {}  # (destination after translation, before it) → sources
+    asking: list[str] = []
     for row in document.get("nat", []):
-        if row["kind"] != "snat":
-            before, after = row["before"], row["after"]
+        before, after = row["before"], row["after"]
+        if row["kind"] != "snat" and row["reply_seen"] and before["dst"] == DOCKER_DNS:
+            asking.append(_asker(document, words, before))
+        elif row["kind"] != "snat" and row["reply_seen"]:
             outside = words.endpoint(before["dst"], before["dport"])
             inside = words.endpoint(after["dst"], after["dport"], point=after["point"])
             clients_of.setdefault((inside, outside), []).append(before["src"])
+    if asking:
+        yield f"Docker's DNS ({DOCKER_DNS}) answered {listing(list(dict.fromkeys(asking)), MAX_DESTINATIONS)}."
     for place, ((inside, outside), clients) in enumerate(clients_of.items()):
         if place == MAX_DESTINATIONS:
             left_out = len(clients_of) - MAX_DESTINATIONS
@@ -117,6 +123,12 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
         names = list(dict.fromkeys(map(words.address, clients)))
         subject = words.mention(clients[0]) if len(names) == 1 else listing(names)
         yield f"{subject} reach{'es' if len(names) == 1 else ''} {inside} through {outside}."
+
+
+def _asker(document: Document, words: Words, side: Document) -> str:
+    """Who asks Docker's DNS: the container of the point; loopback addresses name none."""
+    containers = [point["container"] for point in document["points"] if point["name"] == side["point"]]
+    return next(filter(None, containers), words.address(side["src"], side["point"]))
 
 
 def _proxies(document: Document) -> Iterator[str]:
@@ -138,38 +150,3 @@ def _tunnels(document: Document, words: Words) -> Iterator[str]:
         network_text = f" (network {network})" if network else ""
         ends = listing([words.mention(vtep) for vtep in vteps])
         yield f"{KIND_OF_NAME[kind].titled(vni)}{network_text} carries {count(frames, 'frame')} between {ends}."
-
-
-def _loss(document: Document) -> Iterator[str]:
-    paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
-    lost = sum(hop["lost"] or 0 for path in paths for hop in path["hops"])
-    ended = [path for path in paths if path["ends"].startswith("lost-after ")]
-    if lost:
-        yield f"{count(lost, 'packet')} {'was' if lost == 1 else 'were'} lost between the points."
-    if ended:
-        points = list(dict.fromkeys(path["ends"].removeprefix("lost-after ") for path in ended))
-        yield f"{count(len(ended), 'flow')} never arrived (last seen at {listing(points)})."
-    unicast = [path for path in paths if not _is_to_many(path["flow"]["dst"])]
-    is_complete = len(document["points"]) > 1 and not any(point["dropped"] for point in document["points"])
-    is_complete &= not document["correlation"].get("unanswered")
-    if unicast and not lost and is_complete and all(path["ends"] == "delivered" for path in unicast):
-        yield "Nothing was lost between the points."
-
-
-def _judgement(document: Document) -> Iterator[str]:
-    findings = [finding for finding in document.get("findings", []) if not finding["explained_by"]]
-    for level in ("error", "warning"):
-        names = [finding["name"] for finding in findings if finding["level"] == level]
-        if names:
-            yield f"{count(len(names), level)} below: {listing(list(dict.fromkeys(names)))}."
-    problems = sum(len(file["problems"]) for file in document["inputs"])
-    if problems:
-        yield f"The input is damaged in {count(problems, 'place')}; what could be read is reported."
-    dropped = sum(point["dropped"] or 0 for point in document["points"])
-    if dropped:
-        yield f"The capture itself missed {number(dropped)} packets."
-
-
-def _is_to_many(address: str) -> bool:
-    """Multicast and broadcast, such as a router solicitation: no answer tells whether it was delivered."""
-    return ip_address(address).is_multicast or address == "255.255.255.255"

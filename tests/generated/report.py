@@ -49,7 +49,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.MacVerdict: ("$defs", "macVerdict"),
     results.Nat: ("$defs", "nat"),
     results.Side: ("$defs", "side"),
-    results.Proxy: ("$defs", "proxy"),
+    outcomes.Proxy: ("$defs", "proxy"),
     results.Tunnel: ("$defs", "tunnel"),
     results.Path: ("$defs", "path"),
     results.Answer: ("$defs", "answer"),

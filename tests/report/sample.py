@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
-from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, QuotedPacket
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy, QuotedPacket
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import (
     Answer,
@@ -25,7 +25,6 @@ from capnet.analysis.core.results import (
     Path,
     Point,
     Problem,
-    Proxy,
     Side,
     Station,
     Tunnel,

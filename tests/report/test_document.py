@@ -40,7 +40,7 @@ def test_schema_knows_every_field_of_the_facts():
     }
     pairs = {
         "input": results.Input, "point": results.Point, "model": results.Model, "station": results.Station,
-        "macVerdict": results.MacVerdict, "nat": results.Nat, "side": results.Side, "proxy": results.Proxy,
+        "macVerdict": results.MacVerdict, "nat": results.Nat, "side": results.Side, "proxy": outcomes.Proxy,
         "tunnel": results.Tunnel,
         "path": results.Path, "hop": results.Hop, "flow": results.Flow, "finding": results.Finding,
         "answer": results.Answer, "fate": outcomes.Fate,

@@ -30,11 +30,11 @@ def test_markdown_tables_keep_their_columns(text: str) -> None:
 
 
 def test_markdown_begins_with_title_and_sentences() -> None:
-    title, sentences, heading, table, *_ = render(sample.bridge().to_dict()).split("\n\n")
+    title, sentences, heading, table, *_ = render(sample.bridge().to_dict(only=["models", "stations"])).split("\n\n")
     assert title == "# bridge · 6 points · 812 packets in 4.20 s · 2026-11-23 `22:14:03` UTC"
-    assert sentences.startswith("Two containers, web (172.17.0.2) and bbox (172.17.0.3), talk to each other")
+    assert sentences == "Two containers were seen: web (172.17.0.2) and bbox (172.17.0.3)."
     assert heading == "## Network model"
-    assert table.split("\n")[:2] == ["| model | sure | because | seen at |", "| --- | --: | --- | --- |"]
+    assert table.split("\n")[:2] == ["| model | confidence | evidence | seen at |", "| --- | --: | --- | --- |"]
 
 
 @pytest.mark.parametrize(

@@ -164,17 +164,6 @@ class FlowKey:
 
 
 @fact
-class Proxy:
-    """Two connections with the same payload: a process such as docker-proxy reads one and writes the other."""
-
-    proto: str  # protocol
-    client_side: FlowKey  # the connection from the client
-    server_side: FlowKey  # the connection to the server
-    because: str  # what shows it, in a sentence
-    evidence: list[Evidence] = field(default_factory=list)  # frames of both connections
-
-
-@fact
 class Tunnel:
     """A tunnel between two hosts, both directions, at one point."""
 

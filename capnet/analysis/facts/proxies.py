@@ -16,9 +16,9 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.outcomes import Proxy
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import flow_key, replies
-from capnet.analysis.core.results import Proxy
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, Observations, Values
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.flow_links import Links

@@ -8,6 +8,8 @@ both ends ask.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -31,7 +33,7 @@ from capnet.wire.numbers import (
 )
 
 _REQUESTS = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)  # no error is about an error (RFC 1122 section 3.2.2)
-MAX_OTHER_ADDRESS_DELAY_NS = 2_000_000_000  # of an answer: resolvers have asked again by then
+MAX_OTHER_END_DELAY_NS = 2_000_000_000  # of an answer: resolvers have asked again by then
 
 _FLOW_ENDS = [
     schema.FLOW_PROTO, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
@@ -40,16 +42,25 @@ _QUOTED_ENDS = [
     schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI,
     schema.ICMP_QUOTED_DST_LO, schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT,
 ]  # fmt: skip
+_SOURCE_ADDRESS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+_DESTINATION_ADDRESS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
 
 
 @derived
 def answering_replies(context: Context) -> PerFlow:
-    """Per flow: the row of the other direction at its point, -1 if there is none or it proves no answer."""
+    """Per flow: the row of the other direction at its point, -1 if there is none or it proves no answer.
+
+    A datagram from another port of the same address counts too: TFTP answers so (RFC 1350 section 4), and so does a
+    point that shows one direction before and the other behind a translation, as of Docker's DNS.
+    """
     flows, answers = context.flows, replies(context)
     has_equal_ports = flows[:, schema.FLOW_SPORT] == flows[:, schema.FLOW_DPORT]  # both -1: ESP, GRE and the like
     is_symmetric = has_equal_ports & ~is_one_of(flows[:, schema.FLOW_PROTO], (TCP, SCTP, *ICMP_PROTOCOLS))
-    return np.where(is_symmetric, -1, answers)
+    answered_by = np.where(is_symmetric, -1, answers)
+    asks, by = _lone_answers(context, _DESTINATION_ADDRESS, _SOURCE_ADDRESS)
+    answered_by[asks], answered_by[by] = by, asks
+    return answered_by
 
 
 @derived
@@ -104,27 +115,44 @@ def other_address_answers(context: Context) -> PerFlow:
     """Per flow: the row that answers it from another address, -1 if there is none.
 
     UDP without an answer, and a datagram from the port that was asked to the one that asked, at the same point within
-    MAX_OTHER_ADDRESS_DELAY_NS, that answers no flow either.
+    MAX_OTHER_END_DELAY_NS, that answers no flow either.
     """
-    flows, answers = context.flows, replies(context)
-    by_flow = np.full(len(flows), -1)
-    is_lone = (flows[:, schema.FLOW_PROTO] == UDP) & (answers < 0)
+    by_flow = np.full(len(context.flows), -1)
+    asks, by = _lone_answers(context, [schema.FLOW_DPORT], [schema.FLOW_SPORT])
+    is_other = (context.flows[asks[:, None], _DESTINATION_ADDRESS] != context.flows[by[:, None], _SOURCE_ADDRESS]).any(
+        axis=1
+    )
+    by_flow[asks[is_other]] = by[is_other]
+    return by_flow
+
+
+class _LoneAnswers(NamedTuple):
+    """Flow rows, pair by pair."""
+
+    asks: FlowRows
+    by: FlowRows
+
+
+def _lone_answers(context: Context, asked: list[int], answering: list[int]) -> _LoneAnswers:
+    """UDP without a reply, and a flow back to its port soon after that is no reply either, at the same point.
+
+    `asked` of the first are equal to `answering` of the second.
+    """
+    flows = context.flows
+    is_lone = (flows[:, schema.FLOW_PROTO] == UDP) & (replies(context) < 0)
     is_lone &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
     rows = np.flatnonzero(is_lone)
     if len(rows) < 2:
-        return by_flow
-    asker = [*_PLACE, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DPORT]
-    asked = [*_PLACE, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT, schema.FLOW_SPORT]
-    keys = row_hash(flows[rows[:, None], asked])
+        return _LoneAnswers(rows[:0], rows[:0])
+    keys = row_hash(flows[rows[:, None], [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, *answering]])
     order = np.argsort(keys, kind="stable")
-    wanted = row_hash(flows[rows[:, None], asker])
+    wanted = row_hash(flows[rows[:, None], [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, *asked]])
     position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
     answer = rows[order[position]]
     is_answer = (keys[order][position] == wanted) & _is_soon_after(context, rows, answer)
-    by_flow[rows[is_answer]] = answer[is_answer]
-    return by_flow
+    return _LoneAnswers(rows[is_answer], answer[is_answer])
 
 
 def _is_soon_after(context: Context, rows: FlowRows, answers: FlowRows) -> Mask:
     delays_ns = context.flows[answers, schema.FLOW_FIRST] - context.flows[rows, schema.FLOW_FIRST]
-    return (delays_ns >= 0) & (delays_ns <= MAX_OTHER_ADDRESS_DELAY_NS)
+    return (delays_ns >= 0) & (delays_ns <= MAX_OTHER_END_DELAY_NS)

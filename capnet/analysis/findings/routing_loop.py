@@ -23,8 +23,8 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.fate.loops import MIN_TTL, Loop, looping_flows, macs_of_loop
 from capnet.analysis.fate.speakers import RECEIVED, SENT, speakers
+from capnet.analysis.fate.verdict.loops import MIN_TTL, Loop, looping_flows, macs_of_loop
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED, TCP, UDP
 

@@ -21,6 +21,7 @@ from capnet.report.drawing import routes
 from capnet.report.drawing.svg_path import draw
 from capnet.report.fate_words import ending, is_lost
 from capnet.report.sections import Overview, overview
+from capnet.report.sections.findings import next_step
 from capnet.report.sections.section import Cell, Column, Section, Span, View
 from capnet.report.text import count
 from capnet.report.words import Words
@@ -102,10 +103,17 @@ def _finding(row: Document, words: Words) -> str:
     return (
         f'<div class="finding"><span class="tag {level}">{escape(row["level"])}</span>'
         f"<h3>{escape(row['name'])}</h3><p>{escape(row['says'])}</p>"
-        + (f"<p><b>Fix:</b> {_prose(row['fix'])}</p>" if row["fix"] else "")
+        + _labelled(next_step(row))
+        + _labelled(f"Verify: {row['verify']}" if row["verify"] and row["level"] != "info" else "")
         + _evidence(row["evidence"], words)
         + "</div>"
     )
+
+
+def _labelled(text: str) -> str:
+    """`Fix: …` with the label in bold; empty of nothing."""
+    label, _, rest = text.partition(": ")
+    return f"<p><b>{label}:</b> {_prose(rest)}</p>" if text else ""
 
 
 def _path(group: Sequence[Document], words: Words, is_open: bool) -> str:

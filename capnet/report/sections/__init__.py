@@ -28,11 +28,11 @@ MAC_LENGTH = len("02:42:ac:11:00:02")
 
 _ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
     View.COMPACT: (
-        models, nat, proxies, tunnels, macs, stations, paths, fates, icmp_errors, flows, findings, points, inputs,
+        findings, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows, points, inputs,
         coverage,
     ),
     View.DETAILED: (
-        findings, fates, paths, icmp_errors, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
+        findings, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
     ),
 }  # fmt: skip
 

@@ -1,9 +1,11 @@
-"""Findings, worst first."""
+"""Findings, worst first; those about the capture itself are one line."""
 
 from __future__ import annotations
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import SECTIONS
 from capnet.analysis.core.contract.order import LEVELS
+from capnet.report.headline import NOTES
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count
 from capnet.report.words import Words
@@ -13,8 +15,7 @@ def findings(document: Document, words: Words, view: View) -> Section:
     """The rows are the findings; the columns are for formats that do not set them in their own way."""
 
     def says(row: Document) -> list[str]:
-        fix = f"Fix: {row['fix']}" if row["fix"] else ""
-        return [text for text in (row["says"], fix, ", ".join(words.frames(row["evidence"], 4))) if text]
+        return [text for text in (row["says"], next_step(row), ", ".join(words.frames(row["evidence"], 4))) if text]
 
     columns = [
         Column("", lambda row: row["level"]),
@@ -22,11 +23,36 @@ def findings(document: Document, words: Words, view: View) -> Section:
         Column("", says, wrap="words"),
     ]
     rows = [row for row in document.get("findings", []) if not row["explained_by"]]
-    section = section_of("findings", "Findings", view, rows, columns, (20, None))
     if view is View.COMPACT:
-        return section
+        notes = [row for row in rows if row["level"] == "info" and row["name"] in NOTES and not _is_alone(document)]
+        shown = [row for row in rows if row not in notes]
+        section = section_of("findings", "Findings", view, shown, columns, (20, None))
+        return section._replace(text=_notes(notes))
+    section = section_of("findings", "Findings", view, rows, columns, (20, None))
     levels = [row["level"] for row in rows]
     tally = [(levels.count(level), level) for level in LEVELS]
     return section._replace(
         note=", ".join(count(n, level, level if level == "info" else None) for n, level in tally if n)
     )
+
+
+def next_step(row: Document) -> str:
+    """`Fix: …`; of what needs no action, `Note: …`; empty if there is neither."""
+    if not row["fix"]:
+        return ""
+    if row["level"] == "info":
+        return f"Note: {row['fix'].removeprefix('nothing to fix; ').removeprefix('nothing to fix: ')}"
+    return f"Fix: {row['fix']}"
+
+
+def _is_alone(document: Document) -> bool:
+    """Were only findings asked for?"""
+    return not set(SECTIONS) & set(document) - {"findings"}
+
+
+def _notes(rows: list[Document]) -> str:
+    """`2 notes about the capture: checksum-offload, clock-skew (--only findings)`; empty without any."""
+    if not rows:
+        return ""
+    names = ", ".join(dict.fromkeys(row["name"] for row in rows))
+    return f"{count(len(rows), 'note')} about the capture: {names} (--only findings shows them)"

@@ -39,8 +39,8 @@ def models(document: Document, words: Words, view: View) -> Section:
         rows,
         [
             Column("model", lambda row: row["model"], style="strong"),
-            Column("sure", lambda row: percent(100 * row["confidence"]), "right"),
-            Column("because", lambda row: concluded(_weighed(row, view), row), wrap="words"),
+            Column("confidence", lambda row: percent(100 * row["confidence"]), "right"),
+            Column("evidence", lambda row: concluded(_weighed(row, view), row), wrap="words"),
             Column("seen at", lambda row: words.frames(row["evidence"], 3), wrap="words", only=View.COMPACT),
         ],
     )

@@ -5,37 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.fate_words import fate
+from capnet.report.fate_words import fate, flows_of, together
 from capnet.report.grouping import same_fate, same_icmp_error
 from capnet.report.sections.section import Column, Section, View, first_seen, section_of
-from capnet.report.text import count, listing, number
-from capnet.report.words import ARROW, Words
+from capnet.report.text import count, number
+from capnet.report.words import Words
 
 
 def fates(document: Document, words: Words, view: View) -> Section:
     """Flows that do not simply pass; those of one kind to one port are one row."""
 
-    def ends(group: Sequence[Document]) -> list[str]:
-        row = group[0]
-        sources = list(dict.fromkeys(words.address(each["flow"]["src"], each["point"]) for each in group))
-        destination = words.endpoint(row["flow"]["dst"], row["flow"]["dport"], point=row["point"])
-        return [f"{row['proto']} {listing(sources, 3)}{ARROW}{destination}"]
-
     columns = [
-        Column("flow", ends, wrap="words", style="mono"),
+        Column("flow", lambda group: flows_of(group, words), wrap="words", style="mono"),
         Column("flows", lambda group: number(len(group)), "right"),
         Column("packets", lambda group: number(sum(row["packets"] for row in group)), "right"),
-        Column("what becomes of it", lambda group: fate(_together(group), words), wrap="words"),
+        Column("what becomes of it", lambda group: fate(together(group), words), wrap="words"),
         Column("seen at", lambda group: words.frames([row["evidence"][0] for row in group], 3), wrap="words"),
     ]
     groups = same_fate(document)
     return section_of("fates", "Flows that fail", view, groups, columns, (6, 40))
-
-
-def _together(group: Sequence[Document]) -> Document:
-    """A row for flows of one fate, with the sums of their numbers."""
-    sums = {key: sum(row[key] or 0 for row in group) for key in ("packets", "missing", "repeats")}
-    return {**group[0], **sums}
 
 
 def icmp_errors(document: Document, words: Words, view: View) -> Section:

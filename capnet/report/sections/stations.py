@@ -42,10 +42,10 @@ def macs(document: Document, words: Words, view: View) -> Section:
         return [*first_seen(group[:MAX_DETAILED_LINES], words), *more]
 
     columns = [
-        Column("verdict", verdict),
+        Column("role", verdict),
         Column("MAC", macs, style="mono"),
         Column("speaks for", ips, wrap="words"),
-        Column("because", lambda group: group[0]["because"], wrap="words"),
+        Column("evidence", lambda group: group[0]["because"], wrap="words"),
         Column("seen at", seen_at, wrap="words"),
     ]
     return section_of("macs", "MACs", view, same_verdict(document), columns, (12, 40))

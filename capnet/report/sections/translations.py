@@ -27,7 +27,7 @@ def nat(document: Document, words: Words, view: View) -> Section:
         Column("kind", lambda row: row["kind"], only=View.COMPACT),
         Column("proto", lambda row: row["proto"], only=View.COMPACT),
         Column(
-            "before, below it after",
+            "original, below it translated",
             lambda row: (words.flow(row["before"]), words.flow(row["after"])),
             wrap="words",
             style="mono",
@@ -42,7 +42,7 @@ def nat(document: Document, words: Words, view: View) -> Section:
             lambda row: words.seen_at(row["evidence"], [row["before"]["point"], row["after"]["point"]]),
             wrap="words",
         ),
-        Column("sure", confidence, "right", only=View.DETAILED),
+        Column("confidence", confidence, "right", only=View.DETAILED),
     ]
     section = section_of("nat", "NAT", view, rows, columns, limits)
     if view is View.COMPACT:
@@ -66,7 +66,7 @@ def proxies(document: Document, words: Words, view: View) -> Section:
                 wrap="words",
                 style="mono",
             ),
-            Column("because", lambda row: concluded([row["because"]], row), wrap="words"),
+            Column("evidence", lambda row: concluded([row["because"]], row), wrap="words"),
             Column("seen at", lambda row: words.frames(row["evidence"], 2), wrap="words", only=View.COMPACT),
         ],
         (8, 20),

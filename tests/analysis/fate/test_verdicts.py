@@ -317,3 +317,13 @@ def test_answered_path_lists_its_answer(tmp_path: Path) -> None:
     path = path_of(read(net, tmp_path), C1, B)
     assert path["ends"] == "delivered"
     assert [(answer["kind"], answer["from"]) for answer in path["answers"]] == [("reply", B)]
+
+
+def test_answer_from_another_port_is_an_answer(tmp_path: Path) -> None:
+    """Docker's DNS: a container's loopback shows questions behind the translation, and answers before it."""
+    net = Network(["A/bbox/lo"])
+    net.pass_by(("A/bbox/lo", udp("127.0.0.1:40000 > 127.0.0.11:35010", b"question", ident=1)))
+    net.pass_by(("A/bbox/lo", udp("127.0.0.11:53 > 127.0.0.1:40000", b"answer", ident=2)))
+    (row,) = read(net, tmp_path)["fates"]
+    assert (row["flow"]["dport"], row["fate"], row["known_by"]) == (35010, "delivered", "answer")
+    assert [(answer["kind"], answer["from"]) for answer in row["answers"]] == [("reply", "127.0.0.11")]

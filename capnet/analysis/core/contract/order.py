@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.analysis.core.contract.keys import FATES, LEVELS
-from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, QuotedPacket
-from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Proxy, Tunnel
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy, QuotedPacket
+from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Tunnel
 
 
 def by_confidence(model: Model) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Facts about what became of packets: fates of flows, ICMP errors, requests for the MAC addresses of neighbours.
+"""Facts about what became of packets: fates, proxied connections, ICMP errors, requests for MACs of neighbours.
 
 As `core.results`: the comment of a field is its entry in docs/report.md; a unit is in brackets. A field that is called
 as a keyword of Python ends in `_`, its key in JSON does not.
@@ -10,6 +10,17 @@ from dataclasses import field
 
 from capnet.analysis.core.results import Answer, Evidence, FlowKey
 from capnet.quick_dataclass import fact
+
+
+@fact
+class Proxy:
+    """Two connections with the same payload: a process such as docker-proxy reads one and writes the other."""
+
+    proto: str  # protocol
+    client_side: FlowKey  # the connection from the client
+    server_side: FlowKey  # the connection to the server
+    because: str  # what shows it, in a sentence
+    evidence: list[Evidence] = field(default_factory=list)  # frames of both connections
 
 
 @fact

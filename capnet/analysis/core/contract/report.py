@@ -11,7 +11,7 @@ from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
-from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -22,7 +22,6 @@ from capnet.analysis.core.results import (
     Nat,
     Path,
     Point,
-    Proxy,
     Station,
     Tunnel,
 )

@@ -1,6 +1,6 @@
 """Answers to a flow as a report lists them: the other direction, a reset, ICMP errors, another address, or nothing.
 
-Input: what `fate.answers` and `fate.verdicts` know of each flow row. Output: `Answer`s of one flow chain.
+Input: what `fate.answers` and `fate.verdict` know of each flow row. Output: `Answer`s of one flow chain.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from capnet.analysis.core.results import Answer
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
-from capnet.analysis.fate.verdicts import ANSWERED_BY, verdicts
+from capnet.analysis.fate.verdict.verdicts import ANSWERED_BY, verdicts
 from capnet.wire.addresses import address_text
 from capnet.wire.icmp_names import icmp_error_name
 

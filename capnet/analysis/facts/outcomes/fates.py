@@ -1,10 +1,12 @@
 """Fates of flows as a report lists them: the worst first, then those with the most packets.
 
-Input: `fate.verdicts`. Output: `Fate`s, at most MAX_FATES, and how many flows have which fate. Left out: multicast and
+Input: `fate.verdict`. Output: `Fate`s, at most MAX_FATES, and how many flows have which fate. Left out: multicast and
 broadcast, ICMP messages that ask nothing, and carriers of tunnels of which nothing is wrong: what they carry is listed.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,14 +20,16 @@ from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, pr
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import Mask
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.stopped_flows import hop_evidence
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
-from capnet.analysis.fate import verdicts as verdict
-from capnet.analysis.fate.loops import looping_flows
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
-from capnet.analysis.fate.verdicts import Verdicts, verdicts
+from capnet.analysis.fate.unrecorded import unrecorded_packets
+from capnet.analysis.fate.verdict import verdicts as verdict
+from capnet.analysis.fate.verdict.loops import looping_flows
+from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
 
 MAX_FATES = 200  # in a report: as many as paths
@@ -59,11 +63,25 @@ def fate_facts(context: Context) -> list[Fate]:
     return [_fate(context, outcome, number) for number in listed[order][:MAX_FATES].tolist()]
 
 
-def fate_counts(context: Context) -> dict[str, int]:
-    """How many flows have which fate, of those that are listed."""
-    outcome = verdicts(context)
-    counts = np.bincount(outcome.verdict[_is_listed(context)], minlength=len(FATES)).tolist()
-    return {name: n for name, n in zip(FATES, counts, strict=True) if n}
+class Totals(NamedTuple):
+    """Of all flows that are listed, however many."""
+
+    fates: dict[str, int]  # fate → flows
+    answered: int  # flows of which the other direction was seen
+    unrecorded: dict[str, int]  # point → packets that passed it, at least, and that it does not show
+
+
+def outcome_totals(context: Context) -> Totals:
+    """How many flows have which fate, how many have an answer, and what the points did not record."""
+    outcome, listed = verdicts(context), _is_listed(context)
+    counts = np.bincount(outcome.verdict[listed], minlength=len(FATES)).tolist()
+    links, missed = flow_links(context), unrecorded_packets(context)
+    unrecorded: dict[str, int] = {}
+    for link in np.flatnonzero(missed).tolist():
+        name = context.points[int(context.flows[links.target[link], schema.FLOW_POINT])].name
+        unrecorded[name] = unrecorded.get(name, 0) + int(missed[link])
+    fates_of_flows = {name: number for name, number in zip(FATES, counts, strict=True) if number}
+    return Totals(fates_of_flows, int((listed & outcome.is_replied).sum()), unrecorded)
 
 
 @derived

@@ -1,6 +1,6 @@
 """How a path ends: delivered, stopped, lost, in a circle, with an answer that stops, or unknown.
 
-Input: the hops of a path, the flow row of the last one, `fate.verdicts`. Output: the values of `Path.ends` and `due`.
+Input: the hops of a path, the flow row of the last one, `fate.verdict`. Output: the values of `Path.ends` and `due`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.results import Hop
 from capnet.analysis.fate.fates import DELIVERED, STOPS, fates
 from capnet.analysis.fate.next_points import chain_of
-from capnet.analysis.fate.stopped_answers import stopped_answers
-from capnet.analysis.fate.verdicts import ANSWER_STOPS, LOOPED, verdicts
+from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
+from capnet.analysis.fate.verdict.verdicts import ANSWER_STOPS, LOOPED, verdicts
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, UDP
 
 

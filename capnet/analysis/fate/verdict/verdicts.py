@@ -25,10 +25,10 @@ from capnet.analysis.fate.chain_values import any_of_chain, largest_of_chain, sm
 from capnet.analysis.fate.fates import DELIVERED as ARRIVED
 from capnet.analysis.fate.fates import STOPS, Fates, fates
 from capnet.analysis.fate.hop_loss import lost_packets
-from capnet.analysis.fate.loops import looping_flows
 from capnet.analysis.fate.next_points import HOME, chain_of
 from capnet.analysis.fate.refutation import GROUP
-from capnet.analysis.fate.stopped_answers import stopped_answers
+from capnet.analysis.fate.verdict.loops import looping_flows
+from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, UDP
 
 # The worst first, in the order of `contract.keys.FATES`.
