@@ -40,7 +40,7 @@ CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
 
 def diagnose(context: Context) -> list[Finding]:
     by_point: dict[int, list[SequenceGaps]] = {}
-    missed = {of_flow.flow: sum(gap.octets for gap in of_flow.gaps) for of_flow in missed_octets(context)}
+    missed = {each.flow: sum(gap.octets for gap in each.gaps) for each in missed_octets(context) if each.is_certain}
     for flow_gaps in sequence_gaps(context, flow_links(context).before < 0):
         flow_gaps = replace(flow_gaps, never=missed.get(flow_gaps.flow, 0))
         if flow_gaps.late or flow_gaps.never:

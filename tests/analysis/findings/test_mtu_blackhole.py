@@ -206,3 +206,26 @@ def test_hole_that_the_receiver_has_not_is_silent(tmp_path: Path) -> None:
     played.time += 5 * SECOND
     played.request(ack=1201 + 2 * FULL, flags=FIN | ACK)
     assert played.findings(tmp_path) == []
+
+
+def test_hole_with_one_repeated_ack_is_told(tmp_path: Path) -> None:
+    """At the server's card, a long ClientHello: what is behind its first segment comes, and is answered once."""
+    played = Connection()
+    played.net.recorded = [row for row in played.net.recorded if not row[2].payload]  # type: ignore[union-attr]
+    played.request(bytes(352), seq=1 + FULL, ack=1, flags=PSH | ACK)
+    played.response(ack=1, seq=1)
+    played.time += 3 * SECOND
+    played.put(tcp("10.9.9.1:1 > 10.9.9.2:2"))
+    (finding,) = played.findings(tmp_path)
+    assert (finding["facts"]["octets"], finding["facts"]["passed"]) == (FULL, 352)
+
+
+def test_single_segment_far_ahead_is_silent(tmp_path: Path) -> None:
+    """A segment outside of the window is answered by one ACK as well."""
+    played = Connection()
+    played.net.recorded = [row for row in played.net.recorded if not row[2].payload]  # type: ignore[union-attr]
+    played.request(bytes(352), seq=1 + 2000 * FULL, ack=1, flags=PSH | ACK)
+    played.response(ack=1, seq=1)
+    played.time += 3 * SECOND
+    played.put(tcp("10.9.9.1:1 > 10.9.9.2:2"))
+    assert played.findings(tmp_path) == []

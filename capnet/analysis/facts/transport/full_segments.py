@@ -28,6 +28,7 @@ MIN_WAIT_NS = 1_000_000_000  # a sender repeats after 200, 600 and 1400 ms (RFC 
 MIN_REPEATS = 2  # of a full segment near its sender: once is what any loss looks like
 MIN_FULL = 500  # octets: IPv4 hosts take 576 (RFC 791), so no path MTU is below
 TCP_HEADER = 20  # octets
+MAX_FLIGHT = 10  # full segments that a sender sends before it hears anything (RFC 6928)
 
 
 class LostFullSegments(NamedTuple):
@@ -104,6 +105,8 @@ def _beyond(context: Context, missed: Missed) -> LostFullSegments | None:
     last_ns = context.points[int(context.flows[row, schema.FLOW_POINT])].last or 0
     is_open_long = last_ns - gaps[0].since >= MIN_WAIT_NS
     if not full or largest >= full or behind is None or not is_open_long or any(gap.octets < full for gap in gaps):
+        return None
+    if not missed.is_certain and (not missed.is_repeated or gaps[0].octets > MAX_FLIGHT * full):
         return None
     frames = [*_syn_frames(passed), behind.frame, *(ack.frame for ack in missed.acks)]
     return LostFullSegments(row, mss, full, sum(gap.octets for gap in gaps), largest, False, frames)

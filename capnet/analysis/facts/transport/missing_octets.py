@@ -1,7 +1,8 @@
 """Octets of TCP that the receiver itself misses: its acknowledgments stay where they begin (RFC 5681 section 2).
 
 Input: sequence gaps at the first point of each flow, and the receiver's segments. Output: one `Missed` for each flow
-that has any. Octets that the receiver acknowledges were only missed by the capture: it began late, or dropped packets.
+that may have any. Octets that the receiver acknowledges were only missed by the capture: it began late, or dropped
+packets.
 """
 
 from __future__ import annotations
@@ -26,11 +27,17 @@ class Missed(NamedTuple):
     gaps: list[MissingOctets]  # the first one is where the receiver's acknowledgments stay
     acks: list[Segment]  # those acknowledgments, after the first gap opened
     passed: list[Segment]  # all segments of both directions
+    is_repeated: bool  # the first of these acknowledgments carries nothing new: it answers what came behind the gap
+
+    @property
+    def is_certain(self) -> bool:
+        """Do several acknowledgments say so?"""
+        return len(self.acks) >= MIN_ACKS
 
 
 @derived
 def missed_octets(context: Context) -> list[Missed]:
-    """The flows whose receiver misses octets, where they were seen first."""
+    """The flows whose receiver acknowledges nothing behind a gap, where they were seen first."""
     missed = []
     for gaps in sequence_gaps(context, (flow_links(context).before < 0) & (replies(context) >= 0)):
         if not gaps.missing:
@@ -39,7 +46,9 @@ def missed_octets(context: Context) -> list[Missed]:
         first = gaps.missing[0]
         acks = [s for s in passed if s.is_reply and s.flags & (TCP_ACK | TCP_RST) == TCP_ACK]
         is_acknowledged = any(ahead(ack.ack, first.seq) > 0 for ack in acks)
-        acks = [ack for ack in acks if ack.ack == first.seq and ack.time >= first.since]
-        if not is_acknowledged and len(acks) >= MIN_ACKS:
-            missed.append(Missed(gaps.flow, gaps.missing, acks, passed))
+        waiting = [ack for ack in acks if ack.ack == first.seq]
+        acks = [ack for ack in waiting if ack.time >= first.since]
+        if acks and not is_acknowledged:
+            is_repeated = acks[0].is_pure_ack and len(waiting) > len(acks)
+            missed.append(Missed(gaps.flow, gaps.missing, acks, passed, is_repeated))
     return missed
