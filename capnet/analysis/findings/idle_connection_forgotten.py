@@ -1,10 +1,12 @@
 """idle-connection-forgotten: something on the way forgot a connection while it was silent.
 
 Looks at: TCP connections that worked, were silent for 5 s or longer, and then got no answer to data or keepalives that
-were sent three times; or, after 60 s, a reset. The server must not be down: another packet of its own comes later, or
+were sent three times; or, after 60 s, a reset. UDP counts if it still reaches one point and no longer the next one,
+which showed it before. The server must not be down: another packet of its own comes later, or
 the captures show where the data stops.
 Says: who was silent for how long, where the data stops, and whose timeout lies between the longest pause that was
-survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections.
+survived and this one: 900 s IPVS, 350 s and 240 s load balancers of clouds, 60 s of proxies and closing connections;
+of UDP 120 s and 30 s of NAT tables.
 Wrong when: the server restarted in the pause.
 Fix: keepalives that come sooner than the timeout; or a way without the balancer.
 Verify: `nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`, `conntrack -L` on the host that translates, and
@@ -20,9 +22,15 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.transport.idle_connections import SECOND_NS, Forgotten, forgotten_connections
-from capnet.analysis.facts.transport.tcp_connections import segments
+from capnet.analysis.facts.transport.flow_observations import observations_of
+from capnet.analysis.facts.transport.idle_connections import (
+    SECOND_NS,
+    Forgotten,
+    forgotten_connections,
+    stop_after_pause,
+)
+from capnet.analysis.facts.transport.idle_datagrams import forgotten_datagrams
+from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -47,19 +55,26 @@ FIX = Text(
     zh="",
 )
 
+FIX_UDP = Text(
+    en="let the program send something at least every {keepalive} s, or raise "
+    "net.netfilter.nf_conntrack_udp_timeout_stream on the host that translates",
+    zh="",
+)
+
+UDP_TIMERS = {120: "NAT tables (conntrack: streams)", 30: "NAT tables (conntrack)"}
 TIMERS = {
     900: "IPVS balancers (Swarm, kube-proxy)",
     350: "load balancers and NAT gateways of clouds",
     240: "load balancers of clouds",
     60: "many proxies",
 }
-DEFAULT_KEEPALIVE_S = 30  # where no timer is known
+DEFAULT_KEEPALIVE_S = 20  # where no timer is known
 
 
 def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, forgotten)
-        for forgotten in forgotten_connections(context)
+        for forgotten in forgotten_connections(context) + forgotten_datagrams(context)
         if not _is_server_gone(context, forgotten)
     ]
 
@@ -82,23 +97,13 @@ def _is_server_alive(context: Context, forgotten: Forgotten) -> bool:
     return bool((is_from_server & (flows[:, schema.FLOW_LAST] > forgotten.since)).any())
 
 
-def _place(context: Context, forgotten: Forgotten) -> tuple[int, int] | None:
-    """The last flow row that shows what is sent after the pause, and the next one, which no longer does."""
-    flows, links, row = context.flows, flow_links(context), forgotten.flow
-    middle = forgotten.since - forgotten.silence // 2  # far enough from both sides of the pause for any clock
-    while links.after[row] >= 0:
-        following = int(links.target[links.after[row]])
-        if flows[following, schema.FLOW_LAST] < middle:
-            last = context.points[int(flows[following, schema.FLOW_POINT])].last
-            return (row, following) if last and last > middle else None
-        row = following
-    return None
-
-
 def _finding(context: Context, forgotten: Forgotten) -> Finding:
-    flow, place = context.flows[forgotten.flow], _place(context, forgotten)
+    flow = context.flows[forgotten.flow]
+    place = stop_after_pause(context, forgotten.flow, forgotten.since, forgotten.silence)
+    is_tcp = flow[schema.FLOW_PROTO] == TCP
+    timers, fix = (TIMERS, FIX) if is_tcp else (UDP_TIMERS, FIX_UDP)
     seconds, survived = forgotten.silence / SECOND_NS, forgotten.survived / SECOND_NS
-    timer = next((timer for timer in TIMERS if survived < timer <= seconds), None)
+    timer = next((timer for timer in timers if survived < timer <= seconds), None)
     is_shown = place is not None or _is_server_alive(context, forgotten) or forgotten.is_foreign_reset
     is_error = timer is not None and is_shown and (not forgotten.is_reset or forgotten.is_foreign_reset)
     outcome = SILENT.fill(tries=forgotten.tries)
@@ -106,8 +111,8 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         outcome = RESET.fill(foreign=FOREIGN.fill() if forgotten.is_foreign_reset else "")
     evidence = [context.flow_evidence(forgotten.flow, frame) for frame in forgotten.frames[: MAX_EVIDENCE - 1]]
     if place:
-        sent = [segment for segment in segments(context, place[0]) if not segment.is_reply]
-        evidence += [context.flow_evidence(place[0], segment.frame) for segment in sent[-1:]]
+        frames = observations_of(context, place[0])[:, schema.OBS_FRAME]
+        evidence += [context.flow_evidence(place[0], frame) for frame in frames[-1:].tolist()]
     client, server = f"{source(flow)}:{flow[schema.FLOW_SPORT]}", f"{destination(flow)}:{flow[schema.FLOW_DPORT]}"
     return Finding(
         NAME,
@@ -115,10 +120,10 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=TIMER.fill(who=TIMERS[timer], seconds=timer) if timer else "",
+            timer=TIMER.fill(who=timers[timer], seconds=timer) if timer else "",
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
-        FIX.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
+        fix.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
         {
             "client": client, "server": server, "silent_s": round(seconds, 1), "survived_s": round(survived, 1),
             "timer_s": timer, "attempts": forgotten.tries, "reset": forgotten.is_reset,

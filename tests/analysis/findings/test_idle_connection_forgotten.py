@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, tcp
+from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, tcp, udp
 from tests.story_reports import C1, A, B
 
 SECOND = 1e6  # µs
@@ -185,3 +185,37 @@ def test_single_loss_after_a_pause_is_silent(tmp_path: Path) -> None:
     played.retry(2)
     played.exchange()
     assert played.findings(tmp_path) == []
+
+
+U4 = (f"{B}:40000 > {A}:5060", f"{C1}:5060 > {B}:40000")
+U6 = ("[fd00::2]:40000 > [fd00::1]:5060", "[fd00::1]:5060 > [fd00::2]:40000")
+
+
+def datagrams(folder: Path, seconds: float, ends: tuple[str, str] = U4, survives: bool = False) -> Findings:
+    """A container answers a client through its host, and then sends to it again after a pause, three times."""
+    net = Network(["A/docker0", "A/ens33"])
+    question, answer = udp(ends[0], b"REGISTER"), udp(ends[1], b"OK, registered")
+    inside = question.routed(dst=C1) if "." in ends[0] else question.routed()
+    outside = answer.routed(src=A) if "." in ends[0] else answer.routed()
+    net.pass_by(("A/ens33", question), ("A/docker0", inside))
+    net.pass_by(("A/docker0", answer), ("A/ens33", outside))
+    net.now += seconds * SECOND
+    for number in range(3):
+        change = {"payload": b"INVITE %d" % number, "ident": 50 + number}
+        hops = [("A/docker0", answer.but(**change)), ("A/ens33", outside.but(**change))]
+        net.pass_by(*(hops if survives else hops[:1]), gap=SECOND)
+        net.pass_by(("A/ens33", tcp("192.168.111.1:1 > 192.168.111.2:2", ident=number)))  # it still records
+    return of_story(net, folder, "idle-connection-forgotten")
+
+
+@pytest.mark.parametrize(("seconds", "timer"), [(130, 120), (35, 30)])
+@pytest.mark.parametrize("ends", [U4, U6], ids=["IPv4", "IPv6"])
+def test_udp_that_stops_after_a_pause_is_told(tmp_path: Path, seconds: int, timer: int, ends: tuple[str, str]) -> None:
+    """Behind the bridge, the host's NAT table has forgotten the client's entry."""
+    (finding,) = datagrams(tmp_path, seconds, ends)
+    assert (finding["level"], finding["facts"]["timer_s"], finding["facts"]["attempts"]) == ("error", timer, 3)
+    assert "reaches A/docker0 and no longer A/ens33" in finding["says"]
+
+
+def test_udp_that_survives_a_pause_is_silent(tmp_path: Path) -> None:
+    assert datagrams(tmp_path, 130, survives=True) == []

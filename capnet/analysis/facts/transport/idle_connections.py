@@ -61,6 +61,19 @@ def forgotten_connections(context: Context) -> list[Forgotten]:
     return forgotten
 
 
+def stop_after_pause(context: Context, row: int, since: int, silence: int) -> tuple[int, int] | None:
+    """The last flow row that shows what a flow sends after a pause, and the next one, which no longer does."""
+    flows, links = context.flows, flow_links(context)
+    middle = since - silence // 2  # far enough from both sides of the pause for any clock
+    while links.after[row] >= 0:
+        following = int(links.target[links.after[row]])
+        if flows[following, schema.FLOW_LAST] < middle:
+            last = context.points[int(flows[following, schema.FLOW_POINT])].last
+            return (row, following) if last and last > middle else None
+        row = following
+    return None
+
+
 def _forgotten(context: Context, row: int) -> Forgotten | None:
     passed = segments(context, row)
     number = _resumption(passed)

@@ -1,6 +1,6 @@
 """TCP connections as a point shows them: the segments of both directions, in the order in which they passed.
 
-Input: the observations of the pass. Output: `Segment`s of one connection; `NO_SEGMENTS` where only a sample of packets
+Input: the observations of the pass. Output: `Segment`s of one connection; none where only a sample of packets
 was observed, since then absence proves nothing. Limits: the first MAX_SEGMENTS of a connection.
 """
 
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.schema import FlowMask, Values
+from capnet.analysis.core.schema import FlowMask
+from capnet.analysis.facts.transport.flow_observations import observations_of
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 MAX_SEGMENTS = 20_000
@@ -77,13 +75,8 @@ def segments(context: Context, row: int) -> list[Segment]:
     if context.sample_share < 1.0:
         return []
     reply = int(replies(context)[row])
-    by_flow = _observations_by_flow(context)
-    indexes = by_flow.of(row)
-    if reply >= 0:
-        indexes = np.concatenate([indexes, by_flow.of(reply)])
-    observed = context.observations[indexes]
-    observed = observed[(observed[:, schema.OBS_CONTROL] >= 0) & (observed[:, schema.OBS_FROM] >= 0)]
-    observed = observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")[:MAX_SEGMENTS]]
+    observed = observations_of(context, row, *([reply] if reply >= 0 else []))
+    observed = observed[(observed[:, schema.OBS_CONTROL] >= 0) & (observed[:, schema.OBS_FROM] >= 0)][:MAX_SEGMENTS]
     control = observed[:, schema.OBS_CONTROL]
     columns = (
         observed[:, schema.OBS_FLOW] != row, observed[:, schema.OBS_TIME], observed[:, schema.OBS_FRAME],
@@ -98,20 +91,3 @@ def is_tcp_with(context: Context, flags: int) -> FlowMask:
     flows = context.flows
     mask: FlowMask = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_TCP_FLAGS] & flags == flags)
     return mask
-
-
-class _ByFlow(NamedTuple):
-    """Indexes of observations in order of their flow rows."""
-
-    order: Values
-    starts: Values  # of each flow row in `order`, and the end of the last one
-
-    def of(self, row: int) -> Values:
-        return self.order[self.starts[row] : self.starts[row + 1]]
-
-
-@derived
-def _observations_by_flow(context: Context) -> _ByFlow:
-    flow = context.observations[:, schema.OBS_FLOW]
-    order = np.argsort(flow, kind="stable")
-    return _ByFlow(order, np.searchsorted(flow[order], np.arange(len(context.flows) + 1)))
