@@ -24,6 +24,7 @@ from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dhcp import DhcpMessages
 from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
+from capnet.analysis.aggregate.payload.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
 from capnet.analysis.aggregate.payload.syns import Syns
 from capnet.analysis.aggregate.payload.tunnel_checksums import TunnelChecksums
@@ -60,6 +61,7 @@ class Aggregator:
         self.dhcp = DhcpMessages()
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
+        self.mirrors = Mirrors()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -91,6 +93,7 @@ class Aggregator:
         self.dhcp.add(block, base)
         self.syns.add(block, base)
         self.tunnel_checksums.add(block, base)
+        self.mirrors.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)

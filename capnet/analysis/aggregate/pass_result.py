@@ -50,6 +50,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         dhcp=aggregator.dhcp.table,
         syns=aggregator.syns.table,
         tunnel_checksums=aggregator.tunnel_checksums.table,
+        mirrors=aggregator.mirrors.sessions,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.payload import Checksums, DnsMessages
+from capnet.analysis.core.payload import Checksums, DnsMessages, Mirror
 from capnet.analysis.core.results import Evidence, Point
 from capnet.analysis.core.schema import (
     ArpTable,
@@ -48,6 +48,7 @@ class Context:
     dhcp: DhcpTable = field(default_factory=lambda: np.zeros((0, schema.DHCP_WIDTH), dtype=np.int64))
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))
+    mirrors: list[Mirror] = field(default_factory=list)
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,17 @@ class DnsMessages:
 
     table: DnsTable = field(default_factory=lambda: np.zeros((0, schema.DNS_WIDTH), dtype=np.int64))
     names: list[str] = field(default_factory=list)  # in small letters, without the final dot
+
+
+class Mirror(NamedTuple):
+    """A session of ERSPAN at one point."""
+
+    point: int
+    switch: str
+    analyzer: str
+    session: int  # -1: type I has none
+    frames: int
+    first_frame: int
 
 
 @dataclass(eq=False, repr=False)

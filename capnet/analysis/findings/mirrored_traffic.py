@@ -1,0 +1,46 @@
+"""mirrored-traffic: a switch copies other traffic to this capture in ERSPAN.
+
+Looks at: GRE whose protocol type is that of ERSPAN, types I, II and III (draft-foschiano-erspan).
+Says: from which switch to which analyzer, in which session, how many frames. It is one way by design.
+Wrong when: never; a frame of another protocol has another type in its GRE header.
+Fix: none is needed. What is inside passed elsewhere, at times and in an order that the switch decided.
+Verify: `show monitor session` on the switch.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.payload import Mirror
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = None  # no switch of the lab mirrors
+WITNESS = "tests/made/gre.pcap"  # GRE with Ethernet inside that is no copy
+EXPLAINS = ()
+
+SAYS = Text(en="{frames:frame} from {switch} to {analyzer}{session}: copies of other traffic (ERSPAN)", zh="")
+SESSION = Text(en=", session {session}", zh="")
+
+
+def diagnose(context: Context) -> list[Finding]:
+    sessions: dict[tuple[str, str, int], list[Mirror]] = {}
+    for mirror in context.mirrors:
+        sessions.setdefault((mirror.switch, mirror.analyzer, mirror.session), []).append(mirror)
+    return [
+        Finding(
+            NAME,
+            "info",
+            SAYS.fill(
+                frames=max(mirror.frames for mirror in at_points),
+                switch=switch,
+                analyzer=analyzer,
+                session=SESSION.fill(session=session) if session >= 0 else "",
+            ),
+            None,
+            {"switch": switch, "analyzer": analyzer, "session": session if session >= 0 else None},
+            sorted(context.evidence(mirror.point, mirror.first_frame) for mirror in at_points),
+        )
+        for (switch, analyzer, session), at_points in sorted(sessions.items())
+    ]
