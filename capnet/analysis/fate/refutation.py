@@ -20,7 +20,7 @@ from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
-from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded import misses_packets
 from capnet.wire.addresses import MAPPED
 
@@ -37,7 +37,7 @@ def refutations(context: Context, rows: FlowRows, due: Values, is_shown_by_twin:
     `is_shown_by_twin`: another client's packets to the same service went there; then one packet is enough.
     """
     reasons = np.full(len(rows), NOTHING)
-    reasons[_was_seen(context, rows, due)] = SEEN_THERE
+    reasons[_was_seen(context, rows, due) | _carries_answered_flows(context, rows)] = SEEN_THERE
     reasons[_is_deaf(context, rows, due)] = NOT_LISTENING
     reasons[(context.flows[rows, schema.FLOW_PACKETS] < MIN_PACKETS) & ~is_shown_by_twin] = ONE_PACKET
     reasons[is_among(chain_of(context)[rows], _quoted_chains(context))] = ICMP_ERROR
@@ -57,6 +57,19 @@ def are_to_groups(context: Context, rows: FlowRows) -> Mask:
 def _quoted_chains(context: Context) -> Values:
     """Flow chains of which an ICMP error says what became of them."""
     return chain_of(context)[quoting_errors(context) >= 0]
+
+
+def _carries_answered_flows(context: Context, rows: FlowRows) -> Mask:
+    """Does each row carry a tunnel in which every flow at its point is answered? Then the tunnel's packets arrived."""
+    flows = context.flows
+    inner = np.flatnonzero(flows[:, schema.FLOW_VIA] > 0)
+    carriers = flows[rows, schema.FLOW_CARRIES] > 0
+    if not len(inner) or not carriers.any():
+        return np.zeros(len(rows), dtype=bool)
+    tunnels = row_hash(flows[inner[:, None], [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]])
+    carried = row_hash(flows[rows[:, None], [schema.FLOW_POINT, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI]])
+    is_in_vain = ~is_answered(context)[inner] & ~are_to_groups(context, inner)
+    return carriers & is_among(carried, tunnels) & ~is_among(carried, tunnels[is_in_vain])
 
 
 def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:

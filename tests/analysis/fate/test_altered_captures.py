@@ -24,39 +24,47 @@ PCAPS = sorted((Path(__file__).parents[3] / "pcaps").glob("*.pcapng"))
 SUBSETS = 8  # of points, of each capture
 FLOWS = 3  # taken out, of each capture
 # What a flow that stops may be called: where, or why the next hop would drop it.
-STOPS = {"stops-between", "hairpin-off", "published-port-blocked", "lost-on-the-wire", "tunnel-not-decapsulated"}
-TRUE_OF_PARTS = {"ipvlan-l3": {"no-return-route"}}  # the first pings are without a way back, until a route is added
+STOPS = {
+    "stops-between", "hairpin-off", "published-port-blocked", "lost-on-the-wire", "tunnel-not-decapsulated",
+    "isolated-on-bridge",
+}  # fmt: skip
+TRUE_OF_PARTS = {
+    "ipvlan-l3": {"no-return-route", "host-unreachable"},  # the first pings have no way back, until a route is added
+    "macvlan-vlan": {"arp-unanswered"},  # the host asks for its own child
+}
+# A point that ends early without saying so is taken to listen as long as the others: then a stop is likely only.
+ASSUMED = {"bridge-hairpin-noproxy": {"stops-between"}}
 
 pytestmark = pytest.mark.parametrize("path", PCAPS, ids=lambda path: path.stem)
 
 
-def errors(altered: Capture, folder: Path, own: set[str]) -> set[str]:
-    """Names of the errors told of an altered capture, without those of the whole one."""
+def faults(altered: Capture, folder: Path, own: set[str], levels: tuple[str, ...] = ("error", "warning")) -> set[str]:
+    """Names of the findings of these levels that are told of an altered capture, and not of the whole one."""
     report = study(altered.write(folder / "altered.pcapng")).report
-    return {finding.name for finding in report.findings if finding.level == "error"} - own
+    return {finding.name for finding in report.findings if finding.level in levels} - own
 
 
 def own_findings(path: Path) -> set[str]:
     return {finding.name for finding in study(path).report.findings} | TRUE_OF_PARTS.get(path.stem, set())
 
 
-def test_some_of_the_points_show_no_error(path: Path, tmp_path: Path) -> None:
+def test_some_of_the_points_show_no_fault(path: Path, tmp_path: Path) -> None:
     whole, own = capture(path), own_findings(path)
     points = sorted({record.point for record in whole.records})
     subsets = [set(some) for count in (1, 2, 3) for some in combinations(points, count)]
     for subset in random.Random(path.stem).sample(subsets, min(SUBSETS, len(subsets))):
         rest = whole.without(lambda record, subset=subset: record.point not in subset)
-        assert errors(rest, tmp_path, own) == set(), subset
+        assert faults(rest, tmp_path, own) == set(), subset
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
-def test_some_of_the_time_shows_no_error(path: Path, share: float, tmp_path: Path) -> None:
+def test_some_of_the_time_shows_no_fault(path: Path, share: float, tmp_path: Path) -> None:
     """The capture begins late, ends early, or does so at one point only."""
-    whole, own = capture(path), own_findings(path)
+    whole, own = capture(path), own_findings(path) | ASSUMED.get(path.stem, set())
     cut = int(len(whole.records) * share)
     late, early = (Capture(whole.head, records) for records in (whole.records[cut:], whole.records[:cut]))
-    assert errors(late, tmp_path, own) == set()
-    assert errors(early, tmp_path, own) == set()
+    assert faults(late, tmp_path, own) == set()
+    assert faults(early, tmp_path, own) == set()
     for point in sorted({record.point for record in whole.records}):
         is_before = [number < cut for number in range(len(whole.records))]
         one_late = tuple(
@@ -64,7 +72,7 @@ def test_some_of_the_time_shows_no_error(path: Path, share: float, tmp_path: Pat
             for record, before in zip(whole.records, is_before, strict=True)
             if record.point != point or not before
         )
-        assert errors(Capture(whole.head, one_late), tmp_path, own) == set(), point
+        assert faults(Capture(whole.head, one_late), tmp_path, own) == set(), point
 
 
 def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
@@ -80,7 +88,7 @@ def test_flow_that_stops_is_nothing_else(path: Path, tmp_path: Path) -> None:
                     bool(record.tuples & answers) or any((record.point, tuple_) in gone for tuple_ in record.tuples)
                 )
             )
-            assert errors(rest, tmp_path, own) <= STOPS, (hops[0], hops[first])
+            assert faults(rest, tmp_path, own, ("error",)) <= STOPS, (hops[0], hops[first])
 
 
 def _chains(context: Context) -> list[list[int]]:
