@@ -22,6 +22,7 @@ NOTES = (
     "capture-dropped-packets", "checksum-offload", "clock-skew", "duplicate-observation", "not-all-looked-at",
     "offload-oversize-frames",
 )  # fmt: skip
+BY_DESIGN = "by design; "
 MAX_NAMED = 4  # points, and names of findings, in one sentence
 
 
@@ -62,7 +63,7 @@ def _causes(causes: list[Document]) -> Iterator[str]:
     worst = min(causes, key=lambda finding: (finding["level"] != "error", finding["name"] in VAGUE))  # the first such
     yield worst["says"].rstrip(".") + "."
     if worst["fix"]:
-        yield f"Next: {worst['fix'].rstrip('.')}."
+        yield f"Next: {first_step(worst['fix'])}."
     others = [finding for finding in causes if finding is not worst]
     counted = [
         count(len(of_level), f"more {level}")
@@ -72,6 +73,13 @@ def _causes(causes: list[Document]) -> Iterator[str]:
     if counted:
         names = listing(list(dict.fromkeys(finding["name"] for finding in others)), MAX_NAMED)
         yield f"{' and '.join(counted)}: {names}."
+
+
+def first_step(fix: str) -> str:
+    """The first clause of a fix, up to a semicolon outside of `code`; that something is by design is no step."""
+    start = len(BY_DESIGN) if fix.startswith(BY_DESIGN) else 0
+    end = next((at for at in range(start, len(fix)) if fix[at] == ";" and fix.count("`", 0, at) % 2 == 0), len(fix))
+    return fix[start:end].rstrip(".")
 
 
 def _failed(document: Document, words: Words) -> Iterator[str]:

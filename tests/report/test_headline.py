@@ -149,6 +149,19 @@ def test_worst_cause_comes_first_with_the_next_step() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("fix", "step"),
+    [
+        ("look at the log; or else", "look at the log"),
+        ("`sysctl a=1; ip neigh add b`, or a route; see", "`sysctl a=1; ip neigh add b`, or a route"),
+        ("by design; use ipvlan", "use ipvlan"),
+        ("mend it.", "mend it"),
+    ],
+)
+def test_next_step_is_the_first_clause_of_the_fix(fix: str, step: str) -> None:
+    assert of(cause("dns-slow", "warning", fix=fix))[1] == f"Next: {step}."
+
+
 def test_symptom_does_not_hide_a_cause() -> None:
     assert of(cause("retransmissions", "warning", 5000), cause("dns-slow", "warning", 3))[0] == "dns-slow is so."
     assert of(cause("retransmissions", "warning", 5000))[0] == "retransmissions is so."
