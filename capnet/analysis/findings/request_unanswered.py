@@ -1,0 +1,120 @@
+"""request-unanswered: a server acknowledges a request and says nothing, as when a TLS handshake hangs.
+
+Looks at: the first request of TCP connections. It is acknowledged, the client sends nothing more and waits for 5 s or
+longer, until it gives up or the capture ends, and no octet of an answer comes. Two connections are needed, or one where
+the service answered another, or one to a port of TLS, whose server answers at once. Programs that only collect (syslog)
+keep getting more, and do not count.
+Says: which server, how many requests, and for how long the clients waited.
+Wrong when: the program has nothing to say for so long, as a subscription without news.
+Fix: look into the program; or its answers are lost because they are too large for the path, which only a capture near
+the server shows (`mtu-blackhole`).
+Verify: `curl -v` on the server itself; from the client `ping -M do -s 1372 SERVER` for a path MTU of 1400.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.transport.exchanges import exchanges
+from capnet.analysis.facts.transport.full_segments import lost_full_segments
+from capnet.analysis.facts.transport.tcp_connections import ahead, segments
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # the servers of the scenarios answer
+WITNESS = "pcaps/overlay-service.pcapng"  # requests that are answered
+EXPLAINS = ()
+
+SAYS = Text(
+    en="{server} acknowledged {requests:request} of {clients} and never answered: the clients waited up to {longest} s"
+    "{tls}{others}",
+    zh="",
+)
+TLS = Text(en=" in the TLS handshake", zh="")
+OTHERS = Text(en="; it answered {answered:other connection}", zh="")
+FIX = Text(
+    en="look into the program that accepts; if it did answer, its segments are lost on the way, likely because they "
+    "are too large for the path: capture near the server, and try a smaller MTU",
+    zh="",
+)
+
+MIN_WAIT_NS = 5_000_000_000  # a slow answer comes sooner, or it is slow in another sense (`server-slow`)
+MIN_REQUESTS = 2  # of a service that answers nothing
+TLS_PORTS = (443, 636, 853, 993, 995, 6443, 8443)  # of programs whose client speaks first, and TLS from the start
+MAX_REQUESTS = 500  # examined one by one
+
+
+class _Unanswered(NamedTuple):
+    """A request without an answer: the client's flow row, how long the client waited, frames of both."""
+
+    row: int
+    wait: int  # ns
+    frames: list[int]
+
+
+def diagnose(context: Context) -> list[Finding]:
+    turns, flows = exchanges(context), context.flows
+    lost = {of_flow.flow for of_flow in lost_full_segments(context)}
+    is_last = np.append(turns.client[1:] != turns.client[:-1], True)[: len(turns.client)]
+    is_only = is_last & np.append(True, turns.client[1:] != turns.client[:-1])[: len(turns.client)]
+    last_ns = np.array([point.last or 0 for point in context.points] or [0])
+    asked_ns = context.observations[turns.request, schema.OBS_TIME]
+    is_old = last_ns[flows[turns.client, schema.FLOW_POINT]] - asked_ns >= MIN_WAIT_NS
+    unanswered: dict[tuple[str, int], list[_Unanswered]] = {}
+    for row in turns.client[is_only & is_old & (turns.answer < 0)].tolist()[:MAX_REQUESTS]:
+        waiting = None if row in lost else _unanswered(context, row)
+        if waiting:
+            unanswered.setdefault((destination(flows[row]), int(flows[row, schema.FLOW_DPORT])), []).append(waiting)
+    findings = []
+    for (server, port), requests in sorted(unanswered.items()):
+        rows = turns.client[(turns.answer >= 0) & (flows[turns.client, schema.FLOW_DPORT] == port)]
+        answered = len({row for row in rows.tolist() if destination(flows[row]) == server})
+        if answered or len(requests) >= MIN_REQUESTS or port in TLS_PORTS:
+            findings.append(_finding(context, server, port, requests, answered))
+    return findings
+
+
+def _unanswered(context: Context, row: int) -> _Unanswered | None:
+    passed = segments(context, row)
+    request = next((s for s in reversed(passed) if not s.is_reply and s.payload), None)
+    if request is None or not any(s.is_syn for s in passed):
+        return None
+    acked = next((s for s in passed if s.is_reply and not s.is_reset and ahead(s.ack, request.end) >= 0), None)
+    if acked is None or any(s.is_reply and (s.payload or s.is_reset) for s in passed):
+        return None
+    first = next(s for s in passed if not s.is_reply and s.payload)
+    ending = next((s for s in passed if s.octets and not s.payload and s.frame > request.frame), None)
+    if ending is not None and ending.is_reply:
+        return None  # the server closed: `accepted-then-closed`
+    last_ns = context.points[int(context.flows[row, schema.FLOW_POINT])].last or 0
+    wait = (ending.time if ending else last_ns) - request.time
+    is_one_request = request.time - first.time < MIN_WAIT_NS
+    frames = [request.frame, acked.frame, *([ending.frame] if ending else [])]
+    return _Unanswered(row, wait, frames) if wait >= MIN_WAIT_NS and is_one_request else None
+
+
+def _finding(context: Context, server: str, port: int, requests: list[_Unanswered], answered: int) -> Finding:
+    clients = sorted({source(context.flows[each.row]) for each in requests})
+    longest = round(max(each.wait for each in requests) / 1e9, 1)
+    evidence = {context.flow_evidence(each.row, frame) for each in requests for frame in each.frames}
+    return Finding(
+        NAME,
+        "warning",
+        SAYS.fill(
+            server=f"{server}:{port}", requests=len(requests), clients=several(clients), longest=longest,
+            tls=TLS.fill() if port in TLS_PORTS else "", others=OTHERS.fill(answered=answered) if answered else "",
+        ),
+        FIX.fill(),
+        {
+            "server": server, "port": port, "requests": len(requests), "longest_s": longest, "answered": answered,
+            "clients": clients[:MAX_EVIDENCE],
+        },
+        sorted(evidence)[:MAX_EVIDENCE],
+    )  # fmt: skip
