@@ -22,6 +22,7 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, is_tcp_with, segments
 from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
@@ -41,6 +42,9 @@ FIX = Text(
     en="look at the log of what accepts; if that is docker-proxy or a balancer, nothing listens behind it: let the "
     "program listen on the port that is published, on 0.0.0.0 instead of 127.0.0.1",
     zh="",
+)
+ELSEWHERE_FIX = Text(
+    en="look at the log of what accepts: it refuses these clients or requests, or nothing listens behind it", zh=""
 )
 
 MAX_DELAY_NS = 5_000_000_000  # a connect to a dead container fails after 3 s (three ARP requests); time-outs are longer
@@ -129,4 +133,5 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
     resets = sum(each.is_reset for each in closed)
     how = " or ".join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
     says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
-    return Finding(NAME, "warning", says, FIX.fill(), facts, sorted(evidence))
+    fix = FIX if shows_containers(context) else ELSEWHERE_FIX
+    return Finding(NAME, "warning", says, fix.fill(), facts, sorted(evidence))

@@ -17,8 +17,8 @@ V4, V6 = (B, A), ("[fd00::2]", "[fd00::1]")
 class Host:
     """Host A, which accepts on port 8080 for clients on B."""
 
-    def __init__(self, hosts: tuple[str, str] = V4) -> None:
-        self.net = Network(["A/ens33", "A/docker0"])
+    def __init__(self, hosts: tuple[str, str] = V4, points: tuple[str, ...] = ("A/ens33", "A/docker0")) -> None:
+        self.net = Network(list(points))
         self.hosts, self.port = hosts, 40000
 
     def put(self, packet: Packet, point: str = "A/ens33") -> None:
@@ -125,3 +125,19 @@ def test_refused_syn_is_silent(tmp_path: Path) -> None:
         played.put(tcp(f"{B}:{port} > {A}:8080", seq=0, flags=SYN))
         played.put(tcp(f"{A}:8080 > {B}:{port}", seq=0, ack=1, flags=RST | ACK))
     assert played.findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("points", "says_proxy"), [(("A/ens33", "A/docker0"), True), (("A/ens33",), False)], ids=["containers", "none"]
+)
+def test_docker_proxy_is_named_where_containers_are_shown(
+    tmp_path: Path, points: tuple[str, ...], says_proxy: bool
+) -> None:
+    """A name server that closes what it does not answer is no proxy; docker0 without packets shows nothing either."""
+    played = Host(points=points)
+    if says_proxy:
+        played.put(tcp(f"{C1}:80 > 172.17.0.1:9", flags=ACK), "A/docker0")
+    for _ in range(3):
+        played.connection()
+    (finding,) = played.findings(tmp_path)
+    assert ("docker-proxy" in finding["fix"]) == says_proxy
