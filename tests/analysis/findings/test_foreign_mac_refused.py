@@ -72,6 +72,17 @@ def test_answers_that_do_not_reach_the_card_is_told(tmp_path: Path, points: list
     assert {frame["point"] for frame in finding["evidence"]} >= {"A/ens33", "B/ens33"}
 
 
+def test_delays_known_by_answers_alone_is_told(tmp_path: Path) -> None:
+    """The capture begins late: A and B do no more than ask for each other's MAC once."""
+    net = Network(POINTS)
+    ask(net, arp(1, CHILD_MAC, CHILD, B), arp(2, CARD_B, B, CHILD, to=CHILD_MAC))
+    to_a = bytes.fromhex(CARD_A.replace(":", "")) + arp(1, CARD_B, B, A)[6:]  # a probe of the known MAC
+    cross(net, to_a, "B/ens33", "A/ens33")
+    cross(net, arp(2, CARD_A, A, B, to=CARD_B), "A/ens33", "B/ens33")
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["own"] == CARD_A
+
+
 def test_ipv6_advertisements_that_do_not_arrive_is_told(tmp_path: Path) -> None:
     """And pings of B to the container, which it knows from its questions."""
     net = Network(POINTS)

@@ -33,6 +33,18 @@ def question_delays(context: Context, before: Iterable[Exchange], after: Iterabl
     return delays
 
 
+def answer_delays(context: Context, before: Iterable[Exchange], after: Iterable[Exchange], mac: int) -> list[int]:
+    """Times that answers of a MAC take from one point to another one, of which both show as many (ns)."""
+    answers = {(of.kind, of.asker, of.target): of for of in before if of.target_macs == (mac,)}
+    delays = []
+    for of in after:
+        first = answers.get((of.kind, of.asker, of.target))
+        if first and first.replies == of.replies and of.target_macs == (mac,):
+            for time, earlier in ((of.first_reply, first.first_reply), (of.last_reply, first.last_reply)):
+                delays.append(reference_time(context, of.point, time) - reference_time(context, first.point, earlier))
+    return delays
+
+
 def reference_time(context: Context, point: int, time_ns: int) -> int:
     """A time of a point by the reference clock."""
     every = clocks(context)

@@ -21,7 +21,7 @@ from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.bystanders import is_alone, unicast_frames
 from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays, reference_time
+from capnet.analysis.facts.layer2.question_delays import answer_delays, are_on_one_host, question_delays, reference_time
 from capnet.analysis.fate.listening import listening
 
 MIN_FRAMES = 2  # a single frame may be lost by chance
@@ -81,7 +81,7 @@ def _refused_in(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: i
         frames = sum(exchange.replies for exchange in answered if exchange.kind == "arp")  # the others are flows
         rows = (context.flows[:, schema.FLOW_POINT] == other) & (context.flows[:, schema.FLOW_DMAC] == mac)
         frames += int(context.flows[rows, schema.FLOW_PACKETS].sum())
-        if frames >= MIN_FRAMES and _is_behind(context, by_mac, card, other, mac):
+        if frames >= MIN_FRAMES and _is_behind(context, by_mac, card, other, mac, own_mac):
             return RefusedMac(mac, asked[0].asker, card, other, IN, frames, own_mac, [*asked, *answered])
     return None
 
@@ -132,13 +132,15 @@ def _receiver(context: Context, card: int, senders: set[int], mac: int) -> int |
     return max(receivers, key=lambda of: (receivers[of], of), default=None)
 
 
-def _is_behind(context: Context, by_mac: dict[int, _AtPoint], card: int, other: int, mac: int) -> bool:
+def _is_behind(context: Context, by_mac: dict[int, _AtPoint], card: int, other: int, mac: int, own_mac: int) -> bool:
     """Do the MAC's questions take as long from one point to the other as other frames do?"""
     flows, links = context.flows, flow_links(context)
     is_between = links.is_timed & (flows[links.source, schema.FLOW_POINT] == card)
     is_between &= flows[links.target, schema.FLOW_POINT] == other
     delays = links.delays_ns[is_between, 0].tolist()
     delays += [delay for of in by_mac if of != mac for delay in _delays(context, by_mac[of], card, other)]
+    at_card, at_other = ([of for of in neighbours(context) if of.point == point] for point in (card, other))
+    delays += answer_delays(context, at_card, at_other, own_mac)
     shortest = min((delay for delay in delays if delay > 0), default=0)
     own_delays = _delays(context, by_mac[mac], card, other)
     is_near = any(
