@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import ByDigest, by_digest, is_among, repeated_positions
+from capnet.analysis.core.arrays import ByDigest, by_digest, distinct, is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
@@ -131,24 +131,41 @@ def match_packets(
     `repeats`, `ambiguous`: results of `count_repeats` and `is_ambiguous`.
     """
     matches = _Matches(context.flows, observations, repeats, ambiguous)
-    digest, ttl = matches.digest, matches.ttl
     clock = clocks(context).of_flows(context)[matches.flow]
-    active = np.arange(len(observations))
-    for step in range(1, MAX_LOOKBACK + 1):
-        active = active[active >= step]
-        active = active[digest[active] == digest[active - step]]
-        if not len(active):
-            break
-        is_falling = ttl[active] <= ttl[active - step]
-        matches.offer(active[is_falling] - step, active[is_falling])
-        # A TTL that rises with time: impossible under one clock, possible where two clocks disagree.
-        rising = active[~is_falling]
-        rising = rising[clock[rising] != clock[rising - step]]
-        matches.offer(rising, rising - step)
+    matches.look_back(np.arange(len(observations)), matches.digest, clock)
+    crowd = _crowd(context.flows, observations)
+    keys = row_hash(np.stack([matches.digest[crowd], _ports(context.flows)[matches.flow[crowd]]], axis=1))
+    order = np.argsort(keys, kind="stable")
+    matches.look_back(crowd[order], keys[order], clock, is_preferred=True)
     matches.drop_crossed_repeats()
     matches.drop_changes_of_network()
     matches.keep_best_next_hop()
     return matches.previous
+
+
+def _crowd(flows: FlowTable, observations: Observations) -> Values:
+    """Indexes of observations, not of TCP, whose digest occurs too often to look back at all of them.
+
+    NAT keeps ports where it can (RFC 4787, REQ-1): where one flow of a place has them, they tell such packets apart.
+    """
+    digest, flow = observations[:, schema.OBS_DIGEST], observations[:, schema.OBS_FLOW]
+    is_far = np.zeros(len(digest), dtype=bool)
+    is_far[MAX_LOOKBACK:] = digest[MAX_LOOKBACK:] == digest[:-MAX_LOOKBACK]
+    if not is_far.any():
+        return np.zeros(0, dtype=np.int64)
+    has_ports = (flows[:, schema.FLOW_SPORT] >= 0) & (flows[:, schema.FLOW_PROTO] != TCP)
+    crowd = np.flatnonzero(is_among(digest, digest[is_far]) & has_ports[flow])
+    rows = distinct(flow[crowd])
+    keys = row_hash(np.stack([place_numbers(flows, rows), flows[rows, schema.FLOW_PROTO], _ports(flows)[rows]], axis=1))
+    is_shared = np.zeros(len(flows), dtype=bool)
+    order = np.argsort(keys)
+    is_shared[rows[order[repeated_positions(keys[order])]]] = True
+    return crowd[~is_shared[flow[crowd]]]
+
+
+def _ports(flows: FlowTable) -> PerFlow:
+    ports: PerFlow = (flows[:, schema.FLOW_SPORT] << 16) + flows[:, schema.FLOW_DPORT]
+    return ports
 
 
 class _Matches:
@@ -171,7 +188,26 @@ class _Matches:
         self.delay_ns = np.full(len(observations), np.iinfo(np.int64).max)
         self._parallel: ParallelFlows | None = None  # made when it is needed
 
-    def offer(self, earlier: Values, later: Values) -> None:
+    def look_back(self, order: Values, keys: Values, clock: Values, is_preferred: bool = False) -> None:
+        """Compare observations, in this order, with the up to MAX_LOOKBACK before them that have the same key.
+
+        `is_preferred`: what is found counts more than what is as similar and nearer.
+        """
+        active = np.arange(len(order))
+        for step in range(1, MAX_LOOKBACK + 1):
+            active = active[active >= step]
+            active = active[keys[active] == keys[active - step]]
+            if not len(active):
+                return
+            later, earlier = order[active], order[active - step]
+            is_falling = self.ttl[later] <= self.ttl[earlier]
+            self.offer(earlier[is_falling], later[is_falling], is_preferred)
+            # A TTL that rises with time: impossible under one clock, possible where two clocks disagree.
+            later, earlier = later[~is_falling], earlier[~is_falling]
+            is_between = clock[later] != clock[earlier]
+            self.offer(later[is_between], earlier[is_between], is_preferred)
+
+    def offer(self, earlier: Values, later: Values, is_preferred: bool = False) -> None:
         """Take `earlier` as the hop before `later` wherever that is the best match so far."""
         flow, ttl, rank, counts = self.flow, self.ttl, self.repeats.rank, self.repeats.counts
         similarity = flow_similarity(self.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
@@ -183,7 +219,7 @@ class _Matches:
         is_in_order = (counts[earlier] != counts[later]) | (rank[earlier] == rank[later])
         fits_length = self.may_be_cut[flow[earlier]] | self.may_be_cut[flow[later]]
         fits_length |= self.length[earlier] == self.length[later]
-        similarity = np.where(is_in_order & fits_length, similarity, 0)
+        similarity = np.where(is_in_order & fits_length & (similarity > 0), similarity * 2 + is_preferred, 0)
         # Signed: also under a clock that runs behind, the packet comes from the last point before this one.
         delay_ns = self.time[later] - self.time[earlier]
         similarity[np.abs(delay_ns) > MAX_PACKET_LIFE_NS] = 0

@@ -86,7 +86,7 @@ def false_translations(
     is_own = numbers.are_of_one(first, last) | (is_translated_back & numbers.are_of_one(answers[first], answers[last]))
     is_tcp = flows[first, schema.FLOW_PROTO] == TCP
     is_fast = _follow_at_once(packets)
-    is_own |= is_fast & (is_tcp | numbers.are_as_many(first, last))
+    is_own |= is_fast & (is_tcp | (numbers.are_as_many(first, last) & ~_may_keep_ports(flows, first, last)))
     is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
     at_one_place = (flows[first][:, PLACE_COLUMNS] == flows[last][:, PLACE_COLUMNS]).all(axis=1)
     is_possible = np.where(
@@ -95,6 +95,29 @@ def false_translations(
         is_fast | ~ParallelFlows(flows).either_at_both_places(first, last),
     )
     return candidates[~(is_proven & (is_translated_back | is_possible))]
+
+
+def _may_keep_ports(flows: FlowTable, first: FlowRows, last: FlowRows) -> Mask:
+    """For each pair with other ports behind the translation: could one of its flows keep its ports?
+
+    NAT changes ports only where it must (RFC 4787, REQ-1; Linux: nf_nat_core.c, get_unique_tuple). One of both could
+    keep them if the other place shows as many flows with its ports and its end that is kept as its own place does.
+    """
+    ports = [schema.FLOW_SPORT, schema.FLOW_DPORT]
+    places = place_numbers(flows)
+    result = np.zeros(len(first), dtype=bool)
+    is_changed = (flows[first[:, None], ports] != flows[last[:, None], ports]).any(axis=1)
+    for end in (SOURCE_COLUMNS, TARGET_COLUMNS):
+        columns = flows[:, [schema.FLOW_PROTO, schema.FLOW_KIND, *end, *ports]]
+        seen = np.sort(row_hash(np.column_stack([places, columns])))
+        is_kept = is_changed & (flows[first[:, None], end] == flows[last[:, None], end]).all(axis=1)
+        for own, other in ((first, last), (last, first)):
+            counts = []
+            for place in (own, other):
+                keys = row_hash(np.column_stack([places[place], columns[own]]))
+                counts.append(np.searchsorted(seen, keys, side="right") - np.searchsorted(seen, keys))
+            result |= is_kept & (counts[1] >= counts[0])
+    return result
 
 
 def _follow_at_once(packets: PairPackets) -> Mask:

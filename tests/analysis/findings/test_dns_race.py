@@ -19,9 +19,9 @@ def told(net: Network, folder: Path) -> Findings:
 
 
 def at(net: Network, time: float, *packets: Packet) -> None:
-    """Packets at the first point of a network, 1.5 ms apart."""
+    """Packets at the first point of a network, 1 ms apart."""
     for number, packet in enumerate(packets):
-        net.at(time + number * 1500, net.points[0], packet)
+        net.at(time + number * 1000, net.points[0], packet)
 
 
 def pair(name: str = "api.example.com", ident: int = 1, **more: object) -> tuple[Packet, Packet]:
@@ -63,8 +63,8 @@ def test_pair_lost_between_two_points_is_told(tmp_path: Path) -> None:
         for offset, point, form in (
             (0, 0, packet),
             (50, 1, outside),
-            (400, 1, answer(outside, ttl=64)),
-            (450, 0, answer(packet, ttl=63)),
+            (400, 1, answer(outside)),
+            (450, 0, answer(packet)),
         ):
             net.at(time + offset, net.points[point], form)
 
