@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from inspect import get_annotations
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -92,7 +93,13 @@ def fact(cls: type[T]) -> type[T]:
 
 
 def _define(cls: type[T], methods: Mapping[str, Callable[..., Any] | None]) -> type[T]:
+    annotations = get_annotations(cls)
+    # Of each string, dataclass asks whether it means ClassVar.
+    cls.__annotations__ = {name: text if text == "KW_ONLY" else object for name, text in annotations.items()}
     cls = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    cls.__annotations__ = annotations
+    for each in fields(cls):  # type: ignore[arg-type]
+        each.type = annotations.get(each.name, each.type)
     for name, method in (*methods.items(), ("__init__", _initializer(cls))):
         if name not in cls.__dict__:
             setattr(cls, name, method)

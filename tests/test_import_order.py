@@ -17,7 +17,10 @@ PACKAGE = ROOT / "capnet"
 # Floors of each folder from left to right; names on one floor are separated by a space. A part may import its own
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
-    "capnet": ("errors jit quick_dataclass", "wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
+    "capnet": (
+        "errors jit quick_dataclass quick_tuple",
+        *("wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
+    ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols", "digest",
         "decode", "capture",

@@ -1,0 +1,47 @@
+"""`quick_tuple.NamedTuple` does what `typing.NamedTuple` does."""
+
+from __future__ import annotations
+
+import pickle
+from typing import NamedTuple as TypingNamedTuple
+
+import pytest
+
+from capnet.quick_tuple import NamedTuple
+
+
+class Stop(NamedTuple):
+    """A place."""
+
+    point: str
+    packets: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no packets."""
+        return self.packets == 0
+
+
+class Same(TypingNamedTuple):
+    point: str
+    packets: int = 0
+
+
+def test_items_defaults_and_methods_are_there() -> None:
+    stop = Stop("A/ens33")
+    assert (stop.point, stop.packets, stop.is_empty, stop[0]) == ("A/ens33", 0, True, "A/ens33")
+    assert stop == ("A/ens33", 0) and hash(stop) == hash(("A/ens33", 0))
+    assert stop._replace(packets=3) == Stop(packets=3, point="A/ens33")
+    assert pickle.loads(pickle.dumps(stop)) == stop
+
+
+def test_class_describes_itself_as_typing_does() -> None:
+    assert (Stop._fields, Stop._field_defaults) == (Same._fields, Same._field_defaults)
+    assert repr(Stop("x")) == repr(Same("x")).replace("Same", "Stop")
+    assert (Stop.__doc__, Stop.__module__, Stop.__qualname__) == ("A place.", __name__, "Stop")
+    assert list(Stop.__annotations__) == ["point", "packets"]
+
+
+def test_missing_item_is_an_error() -> None:
+    with pytest.raises(TypeError, match="point"):
+        Stop()  # type: ignore[call-arg]
