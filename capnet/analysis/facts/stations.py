@@ -15,6 +15,7 @@ from capnet.analysis.core.results import Station
 from capnet.analysis.facts.models.container_signs import (
     container_macs,
     is_container_bridge,
+    is_docker_bridge,
     is_engine_point,
     shows_containers,
 )
@@ -74,6 +75,8 @@ def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterfac
     forwards = any(not is_multicast(ip) for ip in speaker.forwarded)
     if speaker.mac in container_macs(context) and not forwards:
         return "container"
+    if is_docker_bridge(context, speaker):
+        return "bridge"
     own_roles = {context.points[point].role for point in interface_points(context).get(speaker.mac, ())}
     points = [context.points[point] for point in speaker.sending_points]
     roles = {"bridge" if is_container_bridge(point.name) else point.role for point in points}

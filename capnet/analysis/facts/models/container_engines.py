@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_private
@@ -69,20 +70,21 @@ def container_interface(context: Context) -> Iterator[Sign]:
 
 
 def _points_called(context: Context, is_called_so: Callable[[Point], bool]) -> Iterator[int]:
-    """Points with such a name at which a private address speaks."""
+    """Points with such a name at which an address speaks that a container may have."""
     for number, point in enumerate(context.points):
-        if is_called_so(point) and any(map(_is_private_station, speakers(context, number).values())):
+        if is_called_so(point) and any(map(_inner_ip, speakers(context, number).values())):
             yield number
 
 
 def _sign(context: Context, point: int, says: str) -> Sign:
-    stations = list(filter(_is_private_station, speakers(context, point).values()))
-    ip = next(ip for ip in stations[0].own_ips if is_private(ip))
-    return Sign(f"{says}, with {ip} at it", station_frames(context, [stations[0].mac], point))
+    station = next(filter(_inner_ip, speakers(context, point).values()))
+    return Sign(f"{says}, with {_inner_ip(station)} at it", station_frames(context, [station.mac], point))
 
 
-def _is_private_station(speaker: Speaker) -> bool:
-    return any(map(is_private, speaker.own_ips))
+def _inner_ip(speaker: Speaker) -> str | None:
+    """A private IPv4 address of the station's own, or an IPv6 address that is not of one link only."""
+    inner = (ip for ip in speaker.own if (not ip_address(ip).is_link_local if ":" in ip else is_private(ip)))
+    return next(inner, None)
 
 
 def _is_engine_bridge(point: Point) -> bool:

@@ -100,6 +100,14 @@ def _may_be_a_bridge(mac: int) -> bool:
     return mac >> 32 == DOCKER_PREFIX and not is_private(address_text(0, MAPPED | mac & 0xFFFFFFFF))
 
 
+def is_docker_bridge(context: Context, speaker: Speaker) -> bool:
+    """Is it the own interface of a bridge that Docker made, by its MAC: a gateway, or at a bridge of an engine?"""
+    if not _may_be_a_bridge(speaker.mac):
+        return False
+    names = [context.points[point].name for point in speaker.sending_points]
+    return speaker.mac in bridge_gateways(context) or any(map(is_container_bridge, names))
+
+
 def _is_first_address(speaker: Speaker, container: ContainerMac) -> bool:
     return any(ip.endswith(".1") and same_network([ip, container.ip]) for ip in speaker.own_ips)
 

@@ -116,6 +116,20 @@ def test_pods_are_containers_and_no_likely_bridge(tmp_path: Path) -> None:
     assert kinds(report) == {pod_mac(FIRST): "container", pod_mac(SECOND): "container"}
 
 
+def test_bridge_of_docker_is_no_container_where_it_only_answers(tmp_path: Path) -> None:
+    """The host's own process: nothing is forwarded. So is a bridge with IPv6 only."""
+    net = Network(["docker0"])
+    exchange(net, Socket(BRIDGE_MAC, "172.17.0.1", 40000), Socket(docker_mac(WEB), WEB, 80), "docker0")
+    assert kinds(read(net, tmp_path)) == {BRIDGE_MAC: "bridge", docker_mac(WEB): "container"}
+    net = Network(["docker0"])
+    net.pass_by(("docker0", udp("[2001:db8::1]:53 > [2001:db8::2]:5000", b"answer", smac=BRIDGE_MAC, dmac=MAC_1)))
+    net.pass_by(("docker0", udp("[2001:db8::2]:5000 > [2001:db8::1]:53", b"query", smac=MAC_1, dmac=BRIDGE_MAC)))
+    net.pass_by(("docker0", udp("[2001:db8:9::9]:53 > [2001:db8::2]:5001", b"x", ttl=60, smac=BRIDGE_MAC, dmac=MAC_1)))
+    report = read(net, tmp_path)
+    assert kinds(report) == {BRIDGE_MAC: "bridge", MAC_1: "container"}
+    assert likely(report) == ["bridge"]
+
+
 def test_mac_in_an_ipv6_address_is_a_containers(tmp_path: Path) -> None:
     """Docker made the last six octets of an IPv6 address of the MAC; SLAAC puts ff:fe in the middle of it."""
     mac = docker_mac(WEB)
