@@ -14,6 +14,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, QuotedPacket
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import proto_name
@@ -27,8 +28,6 @@ from capnet.wire.numbers import (
     ICMPV6_UNREACHABLE,
     UDP,
 )
-
-MAX_MESSAGES = 200  # in a report: as many as paths
 
 
 class Quoted(NamedTuple):
@@ -64,10 +63,10 @@ class IcmpError(NamedTuple):
 
 
 def icmp_error_facts(context: Context) -> list[IcmpErrorMessage]:
-    """ICMP errors at each point, most messages first, at most MAX_MESSAGES."""
+    """ICMP errors at each point, most messages first, at most MAX_LISTED."""
     table = context.icmp_errors
     order = np.lexsort((table[:, schema.ICMP_FIRST_FRAME], table[:, schema.ICMP_POINT], -table[:, schema.ICMP_PACKETS]))
-    return [_message(context, table[row].tolist()) for row in order[:MAX_MESSAGES].tolist()]
+    return [_message(context, table[row].tolist()) for row in order[:MAX_LISTED].tolist()]
 
 
 def _message(context: Context, row: list[int]) -> IcmpErrorMessage:

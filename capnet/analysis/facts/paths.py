@@ -16,6 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Hop, Path, TunnelRef
@@ -33,12 +34,10 @@ from capnet.analysis.fate.hop_loss import lost_packets
 from capnet.wire.addresses import mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
 
-MAX_PATHS = 200  # in a report: each costs a walk along its hops, and a reader looks at the busiest
-
 
 @derived
 def path_facts(context: Context) -> list[Path]:
-    """Paths of two hops or more, most packets first, at most MAX_PATHS.
+    """Paths of two hops or more, most packets first, at most MAX_LISTED.
 
     Left out: carriers of tunnels whose inner flows have paths of their own, and Swarm's own traffic unless there is no
     other.
@@ -48,7 +47,7 @@ def path_facts(context: Context) -> list[Path]:
     if not is_swarm.all():
         begins = _Beginnings(*(column[~is_swarm] for column in begins))
     packets = packets_without_duplicates(context)[begins.rank_rows]
-    order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:MAX_PATHS]
+    order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:MAX_LISTED]
     return [
         path_from(context, row, link if link >= 0 else None)
         for row, link in zip(begins.rows[order].tolist(), begins.links[order].tolist(), strict=True)

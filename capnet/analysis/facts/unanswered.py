@@ -1,7 +1,8 @@
 """Questions that arrived at another host and that no packet answered.
 
 A question is a TCP SYN or an ICMP echo request. It arrived if it was seen at a parent or underlay interface, with the
-source address that its sender gave it: a private one, not of the receiver's own network.
+source address that its sender gave it: a private one, not of the receiver's own network. It did not if it was due at
+another point behind that (`fate.fates`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_at_roles, is_multicast, is_private, replies, source
 from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
@@ -44,11 +46,18 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
     is_candidate &= (flows[first, schema.FLOW_SRC_HI] == flows[last, schema.FLOW_SRC_HI]) & (
         flows[first, schema.FLOW_SRC_LO] == flows[last, schema.FLOW_SRC_LO]
     )
+    outcome = fates(context)
+    stops = set(outcome.last[outcome.state == STOPS].tolist())
     questions = []
     for chain in links.chains(is_candidate):
         rows = [int(links.source[chain[0]]), *(int(links.target[link]) for link in chain)]
         arrived = flows[rows[-1]]
-        if not _is_question(flows[rows]) or (answers[rows] >= 0).any() or _is_at_a_router(context, arrived):
+        if (
+            not _is_question(flows[rows])
+            or (answers[rows] >= 0).any()
+            or _is_at_a_router(context, arrived)
+            or rows[-1] in stops
+        ):
             continue
         sources = flows[rows][:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]
         is_untranslated = (sources == arrived[[schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]]).all()

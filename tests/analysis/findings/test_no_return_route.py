@@ -70,3 +70,20 @@ def test_question_dropped_by_a_router_is_silent(tmp_path: Path) -> None:
         question = ping(f"{B} > 172.18.0.2", 9, number, ident=number + 1, smac=CARD, dmac=router_mac)
         net.pass_by(*((point, question) for point in net.points), gap=1e6)
     assert named(read(net, tmp_path), "no-return-route") == []
+
+
+def test_question_that_stops_before_its_receiver_is_silent(tmp_path: Path) -> None:
+    """Connections to a port of the last host pass its card and a bridge behind it; those of one client stop between."""
+    net = Network(["C/eth0", "A/ens33", "A/docker0"])
+    for client, served in (("10.9.0.50", True), ("10.9.0.51", True), ("10.8.0.5", False)):
+        for number in range(3):
+            syn = tcp(f"{client}:4000 > {B}:80", flags=SYN, seq=number * served, ident=number + 1, dmac=CARD)
+            inside = syn.routed(dst="172.17.0.2")
+            points = [("C/eth0", syn.but(ttl=65)), ("A/ens33", syn), *([("A/docker0", inside)] if served else [])]
+            net.pass_by(*points, gap=1e6)
+            if served:
+                back = tcp(f"172.17.0.2:80 > {client}:4000", seq=90 + number, ident=number + 60)
+                net.pass_by(("A/docker0", back), ("A/ens33", back.routed(src=B)))
+    report = read(net, tmp_path)
+    assert [row["fate"] for row in report["fates"] if row["flow"]["src"] == "10.8.0.5"] == ["stops-at"]
+    assert named(report, "no-return-route") == []

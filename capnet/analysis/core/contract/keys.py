@@ -8,6 +8,7 @@ SECTIONS = (
     "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "fates", "icmp_errors",
     "neighbours",
 )  # fmt: skip
+MAX_LISTED = 200  # paths, fates, ICMP errors and neighbours: a reader looks at the first ones, and each costs a walk
 LEVELS = ("error", "warning", "info")  # of findings, worst first
 FATES = (  # of flows, worst first
     "looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated", "unknown", "copied", "delivered",

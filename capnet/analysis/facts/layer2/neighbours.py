@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.contract.outcomes import Neighbour
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
@@ -26,8 +27,6 @@ from capnet.wire.numbers import (
     ICMPV6_NEIGHBOR_ADVERTISEMENT,
     ICMPV6_NEIGHBOR_SOLICITATION,
 )
-
-MAX_NEIGHBOURS = 200  # in a report: as many as paths
 
 
 class Exchange(NamedTuple):
@@ -184,13 +183,13 @@ def _is_unicast(mac: int) -> bool:
 
 
 def neighbour_facts(context: Context) -> list[Neighbour]:
-    """Who asked for whom, as a report has it: what got no answer first, then most requests, at most MAX_NEIGHBOURS.
+    """Who asked for whom, as a report has it: what got no answer first, then most requests, at most MAX_LISTED.
 
     Announcements, and replies without a request, are left out.
     """
     asked = [exchange for exchange in neighbours(context) if exchange.requests and not exchange.is_announcement]
     asked.sort(key=lambda of: (of.replies > 0, of.is_probe, -of.requests))  # stable, as `contract.order` sorts
-    return [_fact(context, exchange) for exchange in asked[:MAX_NEIGHBOURS]]
+    return [_fact(context, exchange) for exchange in asked[:MAX_LISTED]]
 
 
 def _fact(context: Context, exchange: Exchange) -> Neighbour:

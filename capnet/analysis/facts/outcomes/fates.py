@@ -1,6 +1,6 @@
 """Fates of flows as a report lists them: the worst first, then those with the most packets.
 
-Input: `fate.verdict`. Output: `Fate`s, at most MAX_FATES, and how many flows have which fate. Left out: multicast and
+Input: `fate.verdict`. Output: `Fate`s, at most MAX_LISTED, and how many flows have which fate. Left out: multicast and
 broadcast, ICMP messages that ask nothing, and carriers of tunnels of which nothing is wrong: what they carry is listed.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.contract.keys import FATES
+from capnet.analysis.core.contract.keys import FATES, MAX_LISTED
 from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id, flow_key, proto_name
@@ -31,8 +31,6 @@ from capnet.analysis.fate.verdict import verdicts as verdict
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
-
-MAX_FATES = 200  # in a report: as many as paths
 
 KNOWN_BY = {TWIN: "service", HOST: "host", HOME: "interface", REVERSE: "reverse"}  # ranks of the next point
 REASONS = {
@@ -55,12 +53,12 @@ _SHOWN_BY = {
 
 
 def fate_facts(context: Context) -> list[Fate]:
-    """What became of flows, at most MAX_FATES, the worst and busiest ones."""
+    """What became of flows, at most MAX_LISTED, the worst and busiest ones."""
     outcome = verdicts(context)
     listed = np.flatnonzero(_is_listed(context))
     packets = context.flows[outcome.first[listed], schema.FLOW_PACKETS]
     order = np.lexsort((outcome.first[listed], -packets, outcome.verdict[listed]))
-    return [_fate(context, outcome, number) for number in listed[order][:MAX_FATES].tolist()]
+    return [_fate(context, outcome, number) for number in listed[order][:MAX_LISTED].tolist()]
 
 
 class Totals(NamedTuple):
