@@ -67,8 +67,7 @@ def measure_pairs(
 
 def rewriting_pairs(flows: FlowTable, pairs: FlowRows) -> Values:
     """Indexes of the pairs whose two flows differ in an address, port or identifier."""
-    source, target = flows[pairs[:, 0]], flows[pairs[:, 1]]
-    return np.flatnonzero((source[:, _TUPLE_COLUMNS] != target[:, _TUPLE_COLUMNS]).any(axis=1))
+    return np.flatnonzero(~_are_equal(flows, pairs[:, 0], pairs[:, 1], _TUPLE_COLUMNS))
 
 
 def false_translations(
@@ -84,17 +83,24 @@ def false_translations(
     )
     numbers = _FirstPackets(flows, chains)
     is_own = numbers.are_of_one(first, last) | (is_translated_back & numbers.are_of_one(answers[first], answers[last]))
-    is_tcp = flows[first, schema.FLOW_PROTO] == TCP
-    is_fast = _follow_at_once(packets)
-    is_own |= is_fast & (is_tcp | (numbers.are_as_many(first, last) & ~_may_keep_ports(flows, first, last)))
+    if not is_own.all():
+        is_tcp = flows[first, schema.FLOW_PROTO] == TCP
+        is_alone = numbers.are_as_many(first, last) & ~_may_keep_ports(flows, first, last)
+        is_own |= _follow_at_once(packets) & (is_tcp | is_alone)
     is_proven = is_own & (is_translated_back | ~has_answers) & (packets.ttl_losses <= MAX_NAT_HOPS)
-    at_one_place = (flows[first][:, PLACE_COLUMNS] == flows[last][:, PLACE_COLUMNS]).all(axis=1)
-    is_possible = np.where(
-        at_one_place,
-        _is_passed_on(flows, first, last, packets),
-        is_fast | ~ParallelFlows(flows).either_at_both_places(first, last),
-    )
-    return candidates[~(is_proven & (is_translated_back | is_possible))]
+    unanswered = np.flatnonzero(is_proven & ~is_translated_back)
+    if len(unanswered):
+        of_unanswered = PairPackets(*(column[unanswered] for column in packets))
+        is_proven[unanswered] = _is_possible(flows, first[unanswered], last[unanswered], of_unanswered)
+    return candidates[~is_proven]
+
+
+def _is_possible(flows: FlowTable, first: FlowRows, last: FlowRows, packets: PairPackets) -> Mask:
+    """For each pair without answers in both forms: may a translator stand between the two flows?"""
+    at_one_place = _are_equal(flows, first, last, PLACE_COLUMNS)
+    is_apart = _follow_at_once(packets) | ~ParallelFlows(flows).either_at_both_places(first, last)
+    result: Mask = np.where(at_one_place, _is_passed_on(flows, first, last, packets), is_apart)
+    return result
 
 
 def _may_keep_ports(flows: FlowTable, first: FlowRows, last: FlowRows) -> Mask:
@@ -141,6 +147,14 @@ def _is_passed_on(flows: FlowTable, first: FlowRows, last: FlowRows, packets: Pa
     return is_short & (is_received | (packets.clear >= min_clear))
 
 
+def _are_equal(flows: FlowTable, first: FlowRows, last: FlowRows, columns: list[int]) -> Mask:
+    """For each two flow rows: have they the same values in these columns?"""
+    are_equal = np.ones(len(first), dtype=bool)
+    for column in columns:
+        are_equal &= flows[first, column] == flows[last, column]
+    return are_equal
+
+
 def _are_pairs(pairs: FlowRows, earlier: FlowRows, later: FlowRows, flow_count: int) -> Mask:
     """For each two flow rows: do packets vote for them?"""
     return is_among(earlier * flow_count + later, pairs[:, 0] * flow_count + pairs[:, 1])
@@ -153,28 +167,22 @@ class _FirstPackets:
     """
 
     def __init__(self, flows: FlowTable, chains: PerFlow) -> None:
-        self._chains = chains
+        self._flows, self._chains = flows, chains
         is_tcp = flows[:, schema.FLOW_PROTO] == TCP
         numbers = np.where(is_tcp, flows[:, schema.FLOW_FIRST_SEQ], flows[:, schema.FLOW_FIRST_DIGEST])
-        self._numbers = row_hash(np.stack([flows[:, schema.FLOW_PROTO], numbers], axis=1)).view(np.int64)
-        self._at_place = row_hash(np.stack([self._numbers, place_numbers(flows)], axis=1))
-        self._sorted_at_place = np.sort(self._at_place)
+        self._numbers = row_hash(np.stack([flows[:, schema.FLOW_PROTO], numbers], axis=1))
         order = np.lexsort((chains, self._numbers))
-        numbers, chains = self._numbers[order], chains[order]
-        is_new = np.ones(len(order), dtype=bool)
-        is_new[1:] = (numbers[1:] != numbers[:-1]) | (chains[1:] != chains[:-1])
-        self._of_chains = numbers[is_new]  # sorted, one for each chain that has it
+        is_first = _is_first(self._numbers[order])
+        is_first_of_chain = is_first | _is_first(chains[order])
+        group = np.cumsum(is_first) - 1
+        self._chain_counts = np.empty(len(flows), dtype=np.int64)  # chains with a flow that begins like this one
+        self._chain_counts[order] = np.bincount(group[is_first_of_chain], minlength=len(flows))[group]
 
     def are_of_one(self, first: FlowRows, last: FlowRows) -> Mask:
         """For each pair of flow rows: does no flow of a third chain begin like one of them?"""
         is_alike = self._numbers[first] == self._numbers[last]
         own = 1 + (is_alike & (self._chains[first] != self._chains[last]))
-        result: Mask = np.ones(len(first), dtype=bool)
-        for rows in (first, last):
-            start, stop = (
-                np.searchsorted(self._of_chains, self._numbers[rows], side=side) for side in ("left", "right")
-            )
-            result &= stop - start <= own
+        result: Mask = (self._chain_counts[first] <= own) & (self._chain_counts[last] <= own)
         return result
 
     def are_as_many(self, first: FlowRows, last: FlowRows) -> Mask:
@@ -182,10 +190,17 @@ class _FirstPackets:
 
         A sender of copies sends one flow and more than one.
         """
-        counts = []
-        for rows in (first, last):
-            wanted = self._at_place[rows]
-            start, stop = (np.searchsorted(self._sorted_at_place, wanted, side=side) for side in ("left", "right"))
-            counts.append(stop - start)
-        result: Mask = counts[0] == counts[1]
+        at_place = row_hash(np.stack([self._numbers.view(np.int64), place_numbers(self._flows)], axis=1))
+        order = np.argsort(at_place)
+        group = np.cumsum(_is_first(at_place[order])) - 1
+        counts = np.empty(len(order), dtype=np.int64)
+        counts[order] = np.bincount(group)[group]
+        result: Mask = counts[first] == counts[last]
         return result
+
+
+def _is_first(values: Values) -> Mask:
+    """For each value: is it the first, or another one than the value before?"""
+    result = np.ones(len(values), dtype=bool)
+    result[1:] = values[1:] != values[:-1]
+    return result
