@@ -63,10 +63,10 @@ class _Answer(NamedTuple):
 
 def diagnose(context: Context) -> list[Finding]:
     groups: dict[tuple[str, str], list[_Answer]] = {}
-    for found in _answers(context):
-        asked, answer = context.flows[found.asked], context.flows[found.answer]
+    for refused in _answers(context):
+        asked, answer = context.flows[refused.asked], context.flows[refused.answer]
         service = _end(destination(asked), int(asked[schema.FLOW_DPORT]))
-        groups.setdefault((service, _end(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(found)
+        groups.setdefault((service, _end(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(refused)
     return [_finding(context, *key, groups[key]) for key in sorted(groups)]
 
 
@@ -107,16 +107,16 @@ def _has_syn_ack(context: Context) -> FlowMask:
     return mask
 
 
-def _finding(context: Context, service: str, server: str, found: list[_Answer]) -> Finding:
+def _finding(context: Context, service: str, server: str, refused: list[_Answer]) -> Finding:
     flows = context.flows
-    clients = sorted({source(flows[answer.asked]) for answer in found}, key=address_value)
-    points = sorted({context.points[flows[answer.answer, schema.FLOW_POINT]].name for answer in found})
+    clients = sorted({source(flows[answer.asked]) for answer in refused}, key=address_value)
+    points = sorted({context.points[flows[answer.answer, schema.FLOW_POINT]].name for answer in refused})
     by_point = np.bincount(
-        [flows[answer.answer, schema.FLOW_POINT] for answer in found],
-        [flows[answer.answer, schema.FLOW_PACKETS] for answer in found],
+        [flows[answer.answer, schema.FLOW_POINT] for answer in refused],
+        [flows[answer.answer, schema.FLOW_PACKETS] for answer in refused],
     )
-    address = source(flows[found[0].answer])
-    text = BRIDGED_FIX if any(_are_neighbours(context, flows[answer.answer]) for answer in found) else ROUTED_FIX
+    address = source(flows[refused[0].answer])
+    text = BRIDGED_FIX if any(_are_neighbours(context, flows[answer.answer]) for answer in refused) else ROUTED_FIX
     return Finding(
         NAME,
         "error",
@@ -126,7 +126,7 @@ def _finding(context: Context, service: str, server: str, found: list[_Answer]) 
             "service": service, "server": server, "clients": clients[:MAX_EVIDENCE], "points": points,
             "answers": int(by_point.max()),
         },
-        _evidence(context, found),
+        _evidence(context, refused),
     )  # fmt: skip
 
 
@@ -137,9 +137,9 @@ def _are_neighbours(context: Context, answer: FlowRow) -> bool:
     return bool(server and client and source(answer) in server.own and destination(answer) in client.own)
 
 
-def _evidence(context: Context, found: list[_Answer]) -> list[Evidence]:
+def _evidence(context: Context, refused: list[_Answer]) -> list[Evidence]:
     frames = {
-        context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in found for row in rows
+        context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in refused for row in rows
     }
     return sorted(frames)[:MAX_EVIDENCE]
 

@@ -21,8 +21,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.inner_destinations import InnerDestination, inner_destinations, passed
-from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 

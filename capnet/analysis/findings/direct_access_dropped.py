@@ -22,9 +22,9 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.inner_destinations import InnerDestination, inner_destinations, passed
-from capnet.analysis.facts.stopped_flows import hop_evidence
-from capnet.analysis.facts.wire_losses import CARD_ROLES
+from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.wire_losses import CARD_ROLES
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.addresses import address_value
 

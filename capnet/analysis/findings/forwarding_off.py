@@ -21,9 +21,9 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.inner_destinations import asks
-from capnet.analysis.facts.stopped_flows import hop_evidence
-from capnet.analysis.facts.wire_losses import CARD_ROLES
+from capnet.analysis.facts.losses.inner_destinations import asks
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.wire_losses import CARD_ROLES
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.analysis.fate.speakers import speakers

@@ -22,7 +22,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.layer2.neighbours import neighbours
-from capnet.analysis.facts.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.topology import INNER_ROLES

@@ -16,8 +16,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.stopped_flows import hop_evidence
-from capnet.analysis.facts.wire_losses import WireLoss, wire_losses
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.wire_losses import WireLoss, wire_losses
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)

@@ -23,7 +23,7 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.stopped_flows import are_of_one_host, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, stopped_flows
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)

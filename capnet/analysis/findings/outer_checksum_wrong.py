@@ -24,8 +24,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
-from capnet.analysis.facts.tunnel_checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.overlay.checksums import TunnelChecksums, is_accepted, tunnel_checksums
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
 

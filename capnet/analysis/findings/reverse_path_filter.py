@@ -24,7 +24,7 @@ from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, po
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.wire.addresses import MAPPED, address_value, mac_text

@@ -26,7 +26,7 @@ from capnet.analysis.core.schema import PerLink, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.wire.numbers import TCP, UDP
 
 NAME = finding_name(__name__)

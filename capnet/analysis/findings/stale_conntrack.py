@@ -17,16 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, row_hash
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import ArpTable, FlowRows, Values
+from capnet.analysis.core.schema import ArpTable
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import clocks
-from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
-from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.facts.nat.vain_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP
 
@@ -58,24 +57,10 @@ FIX = Text(
     zh="",
 )
 
-MIN_IN_VAIN = 2  # datagrams: one alone may be on its way when the capture ends
 MIN_SILENT = 3  # datagrams to an address that sends nothing
-MIN_QUIET_NS = 2_000_000_000  # after its last packet: a busy server answers sooner
-MAX_SUSPECTS = 1000  # flows that are looked at one by one
 MAX_ARP_DELAY_NS = 5_000_000  # a kernel asks for the next hop at once; scheduling may add milliseconds
 
-_SERVICE = [schema.FLOW_POINT, schema.FLOW_PROTO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
-
-
-class _Suspect(NamedTuple):
-    """A flow in vain: its row, the row it was translated to (-1: not seen), datagrams in vain, others' translation."""
-
-    row: int
-    inside: int
-    packets: int
-    other: int
-    other_inside: int
 
 
 class _Unanswered(NamedTuple):
@@ -87,7 +72,7 @@ class _Unanswered(NamedTuple):
 
 def diagnose(context: Context) -> list[Finding]:
     findings = []
-    for suspect in _suspects(context):
+    for suspect in vain_flows(context):
         finding = None
         if suspect.packets >= MIN_IN_VAIN:
             finding = _of_dead_address(context, suspect) or _of_host(context, suspect)
@@ -97,57 +82,7 @@ def diagnose(context: Context) -> list[Finding]:
     return findings
 
 
-def _suspects(context: Context) -> list[_Suspect]:
-    """UDP flows of a service that is translated for others, of which datagrams went nowhere."""
-    flows, links = context.flows, flow_links(context)
-    source_rows, target_rows = flows[links.source], flows[links.target]
-    is_dnat = (source_rows[:, _DESTINATION] != target_rows[:, _DESTINATION]).any(axis=1)
-    is_dnat &= source_rows[:, schema.FLOW_PROTO] == UDP
-    dnats = np.flatnonzero(is_dnat)
-    if not len(dnats):
-        return []
-    services = row_hash(flows[:, _SERVICE])
-    is_candidate = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_PACKETS] >= MIN_IN_VAIN)
-    is_candidate &= is_among(services, services[links.source[dnats]])
-    in_vain = np.where(links.after >= 0, links.missing[links.after], flows[:, schema.FLOW_PACKETS])
-    in_vain[(links.after < 0) & is_answered(context)] = 0
-    is_quiet = np.zeros(len(flows), dtype=bool)
-    is_quiet[links.source[dnats]] = _quiet_ns(context, links.target[dnats]) >= MIN_QUIET_NS
-    suspects = []
-    for row in np.flatnonzero(is_candidate & ((in_vain >= MIN_IN_VAIN) | is_quiet))[:MAX_SUSPECTS].tolist():
-        link = int(links.after[row])
-        inside = int(links.target[link]) if link >= 0 else -1
-        if inside >= 0 and not is_dnat[link]:
-            continue
-        other = _other_translation(context, dnats[services[links.source[dnats]] == services[row]], row, inside)
-        if other >= 0:
-            ends = int(links.source[other]), int(links.target[other])
-            suspects.append(_Suspect(row, inside, int(in_vain[row]), *ends))
-    return suspects
-
-
-def _quiet_ns(context: Context, rows: FlowRows) -> Values:
-    """How long each flow went on after the last packet of its other direction."""
-    flows, answers = context.flows, replies(context)[rows]
-    since = np.where(answers >= 0, flows[answers, schema.FLOW_LAST], flows[rows, schema.FLOW_FIRST])
-    return flows[rows, schema.FLOW_LAST] - since
-
-
-def _other_translation(context: Context, dnats: Values, row: int, inside: int) -> int:
-    """The first of these links by which another flow is translated to another address, after the row's own; else -1."""
-    flows, links = context.flows, flow_links(context)
-    for link in dnats.tolist():
-        target = int(links.target[link])
-        if links.source[link] == row:
-            continue
-        is_elsewhere = inside < 0 or (flows[target, _DESTINATION] != flows[inside, _DESTINATION]).any()
-        is_later = inside < 0 or flows[target, schema.FLOW_LAST] > flows[inside, schema.FLOW_LAST]
-        if is_elsewhere and is_later:
-            return int(link)
-    return -1
-
-
-def _of_dead_address(context: Context, suspect: _Suspect) -> Finding | None:
+def _of_dead_address(context: Context, suspect: VainFlow) -> Finding | None:
     """The finding if the address that the flow is translated to is gone."""
     flows = context.flows
     errors = [error for error in _errors_about(context, suspect.row) if not error.is_refused_datagram]
@@ -159,16 +94,15 @@ def _of_dead_address(context: Context, suspect: _Suspect) -> Finding | None:
     return _finding(context, suspect, SAYS, old, gone, [*(asked.evidence if asked else []), *_frames(errors)])
 
 
-def _of_silent_address(context: Context, suspect: _Suspect) -> Finding | None:
+def _of_silent_address(context: Context, suspect: VainFlow) -> Finding | None:
     """The finding if the old address was heard until a time, and the other one answers since."""
     flows, arps = context.flows, context.arps
     if suspect.inside < 0 or context.sample_share < 1.0:
         return None
     inside, answer = flows[suspect.inside], int(replies(context)[suspect.other_inside])
     point, old = int(inside[schema.FLOW_POINT]), inside[_DESTINATION]
-    spoke = (flows[:, schema.FLOW_POINT] == point) & (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == old).all(
-        axis=1
-    )
+    spoke = flows[:, schema.FLOW_POINT] == point
+    spoke &= (flows[:, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]] == old).all(axis=1)
     claims = (arps[:, schema.ARP_POINT] == point) & (arps[:, schema.ARP_SENDER_LO] == old[1])
     heard = [*flows[spoke, schema.FLOW_LAST].tolist(), *arps[claims, schema.ARP_LAST].tolist()]
     if not heard or answer < 0 or flows[answer, schema.FLOW_LAST] <= max(heard):
@@ -184,7 +118,7 @@ def _of_silent_address(context: Context, suspect: _Suspect) -> Finding | None:
     )
 
 
-def _of_host(context: Context, suspect: _Suspect) -> Finding | None:
+def _of_host(context: Context, suspect: VainFlow) -> Finding | None:
     """The finding if the host takes the flow for its own and refuses it."""
     errors = [error for error in _errors_about(context, suspect.row) if error.is_refused_datagram]
     refused = sum(error.packets for error in errors)
@@ -205,7 +139,7 @@ def _frames(errors: list[IcmpError]) -> list[Evidence]:
     return [frame for error in errors for frame in error.evidence]
 
 
-def _unanswered_address(context: Context, suspect: _Suspect, is_unreachable: bool) -> _Unanswered | None:
+def _unanswered_address(context: Context, suspect: VainFlow, is_unreachable: bool) -> _Unanswered | None:
     """The address that the host asks for in vain in order to deliver the suspect's datagrams.
 
     The flow's own translation names it. Without one, it is asked for at the point where others are translated, by
@@ -247,7 +181,7 @@ def _follows_datagram(context: Context, row: int, point: int, request: list[int]
     return bool(((delays >= 0) & (delays <= MAX_ARP_DELAY_NS)).any())
 
 
-def _finding(context: Context, suspect: _Suspect, text: Text, old: str, gone: str, evidence: list[Evidence]) -> Finding:
+def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: str, evidence: list[Evidence]) -> Finding:
     flows = context.flows
     row, other = flows[suspect.row], flows[suspect.other]
     sender, server, other_sender = (

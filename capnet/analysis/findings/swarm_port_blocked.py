@@ -23,9 +23,9 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
-from capnet.analysis.facts.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.wire_losses import Service, WireLoss, wire_losses
 from capnet.analysis.facts.swarm_traffic import swarm_flows
-from capnet.analysis.facts.wire_losses import Service, WireLoss, wire_losses
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
 

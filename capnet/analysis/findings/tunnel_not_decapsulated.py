@@ -16,8 +16,8 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.tunnel_arrivals import Arrivals, undelivered
-from capnet.analysis.facts.tunnel_insides import Inside
+from capnet.analysis.facts.overlay.arrivals import Arrivals, undelivered
+from capnet.analysis.facts.overlay.insides import Inside
 from capnet.wire.protocols import KIND_OF_NUMBER
 
 NAME = finding_name(__name__)

@@ -61,14 +61,14 @@ def diagnose(context: Context) -> list[Finding]:
     for tunnel in _one_way(context):
         by_ends.setdefault((tunnel.kind, tunnel.src, tunnel.dst), []).append(tunnel)
     pairs = [
-        (there, back)
+        (outward, back)
         for (kind, src, dst), tunnels in sorted(by_ends.items())
-        for there in tunnels
+        for outward in tunnels
         for back in by_ends.get((kind, dst, src), [])
-        if there.vni != back.vni and (src, dst) < (dst, src)
+        if outward.vni != back.vni and (src, dst) < (dst, src)
     ]
-    for there, back in pairs[:MAX_PAIRS]:
-        finding = _finding(context, there, back)
+    for outward, back in pairs[:MAX_PAIRS]:
+        finding = _finding(context, outward, back)
         if finding is not None:
             findings.append(finding)
     return findings
@@ -122,27 +122,27 @@ _CONVERSATION = [schema.FLOW_PROTO, *_ENDS, schema.FLOW_SPORT, schema.FLOW_DPORT
 _ANSWER = [schema.FLOW_PROTO, *_ENDS[2:], *_ENDS[:2], schema.FLOW_DPORT, schema.FLOW_SPORT]
 
 
-def _answers(context: Context, there: _OneWay, back: _OneWay) -> bool:
+def _answers(context: Context, outward: _OneWay, back: _OneWay) -> bool:
     """Does a flow in one of the tunnels answer a flow in the other one?"""
     flows = context.flows
     rows = [
         np.flatnonzero((flows[:, schema.FLOW_VIA] == tunnel.kind) & (flows[:, schema.FLOW_VIA_VNI] == tunnel.vni))
-        for tunnel in (there, back)
+        for tunnel in (outward, back)
     ]
     questions, answers = row_hash(flows[rows[0]][:, _CONVERSATION]), row_hash(flows[rows[1]][:, _ANSWER])
     return bool(is_among(questions, answers).any())
 
 
-def _finding(context: Context, there: _OneWay, back: _OneWay) -> Finding | None:
+def _finding(context: Context, outward: _OneWay, back: _OneWay) -> Finding | None:
     """The finding about two one-way tunnels in which the same stations talk to each other in vain, if they do."""
-    talks = _talk(context, there), _talk(context, back)
+    talks = _talk(context, outward), _talk(context, back)
     common = [is_among(row_hash(talk.ends), row_hash(other.ends[:, _REVERSED])) for talk, other in (talks, talks[::-1])]
     packets = [_most_at_a_point(talk, mask) for talk, mask in zip(talks, common, strict=True)]
-    if min(packets) < MIN_PACKETS or _answers(context, there, back):
+    if min(packets) < MIN_PACKETS or _answers(context, outward, back):
         return None
     pairs = {tuple(pair) for pair in talks[0].ends[common[0]].tolist()}
     stations = sorted({address_text(*pair[at : at + 2]) for pair in pairs for at in (0, 2)}, key=address_value)
-    kind = KIND_OF_NUMBER[there.kind]
+    kind = KIND_OF_NUMBER[outward.kind]
     frames = [
         context.evidence(point, frame)
         for talk, mask in zip(talks, common, strict=True)
@@ -152,12 +152,12 @@ def _finding(context: Context, there: _OneWay, back: _OneWay) -> Finding | None:
         NAME,
         "error",
         SAYS.fill(
-            sender=there.src, peer=there.dst, stations=several(stations), tunnel=kind.titled(there.vni),
+            sender=outward.src, peer=outward.dst, stations=several(stations), tunnel=kind.titled(outward.vni),
             kind=kind.title, id_name=kind.id_name, other_vni=back.vni, packets=sum(packets),
         ),
         FIX.fill(),
         {
-            "kind": kind.name, "hosts": [there.src, there.dst], "vni": there.vni, "other_vni": back.vni,
+            "kind": kind.name, "hosts": [outward.src, outward.dst], "vni": outward.vni, "other_vni": back.vni,
             "stations": stations[:MAX_EVIDENCE], "packets": sum(packets),
         },
         sorted(frames)[:MAX_EVIDENCE],

@@ -21,8 +21,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.tunnel_arrivals import undelivered
-from capnet.analysis.facts.tunnel_insides import Inside
+from capnet.analysis.facts.overlay.arrivals import undelivered
+from capnet.analysis.facts.overlay.insides import Inside
 from capnet.wire.addresses import address_value, mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
 

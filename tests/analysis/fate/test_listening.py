@@ -45,7 +45,7 @@ def times(path: Path) -> list[tuple[float, float]]:
 
 
 def levels(report: Report) -> list[str]:
-    return [finding.level for finding in report.findings if finding.name == "lost-on-the-wire"]
+    return [finding.level for finding in report.findings if finding.name in ("lost-on-the-wire", "stops-between")]
 
 
 def test_recorded_times_are_when_points_listened(tmp_path: Path) -> None:

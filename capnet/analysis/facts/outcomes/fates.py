@@ -21,8 +21,8 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import Mask
 from capnet.analysis.correlate.duplicates import duplicates, packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.outcomes.answers import chain_answers
-from capnet.analysis.facts.stopped_flows import hop_evidence
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of

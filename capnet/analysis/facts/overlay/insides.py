@@ -16,7 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.stopped_flows import are_of_one_host
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host
 
 
 class Inside(NamedTuple):

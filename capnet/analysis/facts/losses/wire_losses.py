@@ -15,7 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name
 from capnet.analysis.correlate.clocks import flow_spans
-from capnet.analysis.facts.stopped_flows import StoppedFlow, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, stopped_flows
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import HOST, TWIN, is_answered
 from capnet.analysis.fate.speakers import speakers

@@ -17,7 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
-from capnet.analysis.facts.tunnel_insides import Inside, tunnel_insides
+from capnet.analysis.facts.overlay.insides import Inside, tunnel_insides
 from capnet.analysis.fate.listening import listening
 from capnet.wire.addresses import address_text, address_value
 
@@ -80,7 +80,7 @@ def _arrivals(context: Context, inside: Inside) -> Arrivals:
     rows = rows[(last[rows] >= since) & (first[rows] <= until) & hears_ip]
     messages = arps[(arps[:, _ARP_TUNNEL] == inside[:3]).all(axis=1)]
     zeros = np.zeros(len(messages), dtype=np.int64)
-    found = Arrivals(
+    all_packets = Arrivals(
         np.concatenate((flows[rows, schema.FLOW_PACKETS], messages[:, schema.ARP_PACKETS])),
         np.concatenate((flows[rows[:, None], _SOURCE], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))),
         np.concatenate(
@@ -95,8 +95,10 @@ def _arrivals(context: Context, inside: Inside) -> Arrivals:
         ),
     )
     stations = _stations_inside(context, inside.inner)
-    is_arrival = is_among(row_hash(found.destinations), stations) & ~is_among(row_hash(found.sources), stations)
-    return Arrivals(*(column[is_arrival] for column in found))
+    is_arrival = is_among(row_hash(all_packets.destinations), stations) & ~is_among(
+        row_hash(all_packets.sources), stations
+    )
+    return Arrivals(*(column[is_arrival] for column in all_packets))
 
 
 def _stations_inside(context: Context, point: int) -> Values:

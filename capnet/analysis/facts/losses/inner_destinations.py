@@ -39,6 +39,9 @@ class InnerDestination(NamedTuple):
     is_assumed: bool  # only by assumption that point listened when the packets passed
 
 
+_ROW, _HOME = 0, 2  # places of `InnerDestination`
+
+
 class _Home(NamedTuple):
     """Where an address speaks."""
 
@@ -60,7 +63,7 @@ def inner_destinations(context: Context) -> list[InnerDestination]:
     at = flows[rows[:, None], [schema.FLOW_DST_HI, schema.FLOW_DST_LO]]
     rows = rows[is_among(row_hash(at), row_hash(addresses))]
     rows = np.sort(rows[np.argsort(-flows[rows, schema.FLOW_PACKETS], kind="stable")[:MAX_FLOWS]])
-    return _that_stop(context, [found for row in rows.tolist() for found in _away(context, homes, row)])
+    return _that_stop(context, [flow for row in rows.tolist() for flow in _away(context, homes, row)])
 
 
 def asks(context: Context) -> FlowMask:
@@ -80,7 +83,7 @@ def _that_stop(context: Context, away: list[InnerDestination]) -> list[InnerDest
     """Those of which nothing speaks for an arrival at the other point."""
     if not away:
         return []
-    rows, home = (np.array(column, dtype=np.int64) for column in list(zip(*away, strict=True))[::2][:2])
+    rows, home = (np.array([flow[column] for flow in away], dtype=np.int64) for column in (_ROW, _HOME))
     reasons = refutations(context, rows, home, np.zeros(len(rows), dtype=bool))
     assumed = is_assumed(context, rows, home)
     return [

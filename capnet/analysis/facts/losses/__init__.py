@@ -1,0 +1,1 @@
+"""Where packets stop that other points should have shown. Internal."""

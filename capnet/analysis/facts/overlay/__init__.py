@@ -1,0 +1,1 @@
+"""What happens between the inside of a tunnel and the host that ends it. Internal."""
