@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
@@ -143,7 +143,11 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
 
 
 def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
-    """Where the destination's own ARP requests were seen before they came to the row's point."""
+    """Where the destination's own ARP requests were seen before they came to the row's point.
+
+    Not where unicast frames of the destination begin at the row's point: these do not come from there, and a broadcast
+    goes everywhere.
+    """
     flows, arps = context.flows, context.arps
     asks = arps[(arps[:, schema.ARP_OPERATION] == ARP_REQUEST) & (arps[:, schema.ARP_VIA] == 0)]
     first: dict[tuple[int, int], list[tuple[int, int]]] = {}  # MAC, address → (time, point), the earliest first
@@ -152,13 +156,18 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
         seen = first.setdefault(key, [])
         if ask[schema.ARP_POINT] not in [point for _, point in seen]:
             seen.append((ask[schema.ARP_FIRST], ask[schema.ARP_POINT]))
+    begins = flows[flow_links(context).before < 0]
+    begins = begins[(begins[:, schema.FLOW_VIA] == 0) & (begins[:, schema.FLOW_DMAC] >> 40 & 1 == 0)]
+    do_begin = is_among(
+        row_hash(flows[rows[:, None], [schema.FLOW_POINT, schema.FLOW_DMAC]]),
+        row_hash(begins[:, [schema.FLOW_POINT, schema.FLOW_SMAC]]),
+    )
     point = np.full(len(rows), -1)
     for number, row in enumerate(rows.tolist()):
-        if flows[row, schema.FLOW_VIA]:
+        mac, own_point = int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_POINT])
+        if flows[row, schema.FLOW_VIA] or do_begin[number]:
             continue
-        seen = first.get((int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_DST_LO])), [])
-        places = [place for _, place in seen]
-        own_point = int(flows[row, schema.FLOW_POINT])
+        places = [place for _, place in first.get((mac, int(flows[row, schema.FLOW_DST_LO])), [])]
         if own_point in places and places.index(own_point) > 0:
             point[number] = places[places.index(own_point) - 1]
     return point, np.where(point >= 0, 1, 0)

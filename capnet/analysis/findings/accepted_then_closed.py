@@ -28,7 +28,7 @@ from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # every server of the scenarios listens
+SCENARIO = "fault accepted-then-closed"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that carry data
 EXPLAINS = ("reset-in-session",)
 

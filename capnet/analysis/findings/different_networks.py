@@ -28,7 +28,7 @@ from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the containers of a scenario call each other within one network
+SCENARIO = "fault different-networks"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks, of which each container calls its own
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 

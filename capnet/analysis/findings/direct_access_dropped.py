@@ -30,7 +30,7 @@ from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # hosts of the lab have no route to each other's containers
+SCENARIO = "fault direct-access-dropped"
 WITNESS = "pcaps/bridge.pcapng"  # the published port alone is called
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "no-return-route")
 

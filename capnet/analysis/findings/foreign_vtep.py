@@ -25,7 +25,7 @@ from capnet.wire.numbers import PORT_SWARM_GOSSIP
 
 NAME = finding_name(__name__)
 LEVELS = ("error",)
-SCENARIO = None  # every host of the lab that sends VXLAN is a node
+SCENARIO = "fault foreign-vtep"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN between two nodes
 EXPLAINS = ()
 

@@ -29,7 +29,7 @@ from capnet.topology import INNER_ROLES
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the bridges of the scenarios allow their containers to talk to each other
+SCENARIO = "fault isolated-on-bridge"
 WITNESS = "pcaps/bridge.pcapng"  # containers that talk to each other on one bridge
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 

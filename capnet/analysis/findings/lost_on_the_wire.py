@@ -22,7 +22,7 @@ from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the wire of the lab drops nothing
+SCENARIO = "fault lost-on-the-wire"
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked")
 

@@ -20,7 +20,7 @@ from capnet.analysis.facts.transport.resets import FOREIGN, UNANSWERED, UNFINISH
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the servers of the scenarios close what they have answered
+SCENARIO = "fault reset-in-session"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections that end by FIN
 EXPLAINS = ()
 

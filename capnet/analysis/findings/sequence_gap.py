@@ -24,7 +24,7 @@ from capnet.analysis.facts.transport.missing_octets import missed_octets
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the scenarios drop nothing before a tap
+SCENARIO = "fault sequence-gap"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
 EXPLAINS = ()
 

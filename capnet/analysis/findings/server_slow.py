@@ -25,7 +25,7 @@ from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segm
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the servers of the scenarios answer at once
+SCENARIO = "fault server-slow"
 WITNESS = "pcaps/overlay-service.pcapng"  # requests that are answered within milliseconds
 EXPLAINS = ()
 

@@ -31,7 +31,7 @@ from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, U
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
-SCENARIO = None  # the wire of the lab drops nothing
+SCENARIO = "fault swarm-port-blocked"
 WITNESS = "pcaps/overlay.pcapng"  # gossip in both directions
 EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
 

@@ -37,6 +37,7 @@ def listening(
     """
     captures: list[CaptureProcess] = []
     programs: dict[Shell, Program] = {}
+    unwritten = _QUIET
     try:
         for number, point in enumerate(points):
             if point.shell not in programs:
@@ -45,9 +46,9 @@ def listening(
         _until_all_listen(captures)
         _note_start(captures)
         yield captures
-        _until_quiet(captures)
+        unwritten = _WAKE_UP if _until_quiet(captures) else _QUIET
     finally:
-        _note_end(captures)
+        _note_end(captures, unwritten)
         for capture in captures:
             capture.request_stop()
         for capture in captures:
@@ -77,19 +78,24 @@ def _note_start(captures: Sequence[CaptureProcess]) -> None:
         capture.started_ns = now[capture.point.shell]
 
 
-def _note_end(captures: Sequence[CaptureProcess]) -> None:
-    """All still listen: note the time, as above. A machine that cannot be asked has not said when it stopped."""
+def _note_end(captures: Sequence[CaptureProcess], unwritten: float) -> None:
+    """All still listen: note the time, as above, less the last seconds, whose packets may be in no file yet.
+
+    A machine that cannot be asked has not said when it stopped.
+    """
     now: dict[Shell, int | None] = {}
     for capture in captures:
         shell = capture.point.shell
         if capture.started_ns is not None and shell not in now:
             now[shell] = None
             with contextlib.suppress(EnvironmentLacks):
-                now[shell] = shell.clock_ns()
+                clock_ns = shell.clock_ns()
+                now[shell] = None if clock_ns is None else clock_ns - int(unwritten * 1e9)
         capture.ended_ns = now.get(shell)
 
 
-def _until_quiet(captures: Sequence[CaptureProcess]) -> None:
+def _until_quiet(captures: Sequence[CaptureProcess]) -> bool:
+    """Waits until no file has grown for a while; False if they still grow when it gives up."""
     deadline = time.monotonic() + _QUIET_WITHIN
     sizes, since, behind = [capture.size() for capture in captures], time.monotonic(), list(captures)
     while (time.monotonic() - since < _QUIET or behind) and time.monotonic() < deadline:
@@ -99,3 +105,4 @@ def _until_quiet(captures: Sequence[CaptureProcess]) -> None:
         now = [capture.size() for capture in captures]
         if now != sizes:
             sizes, since, behind = now, time.monotonic(), list(captures)
+    return time.monotonic() - since >= _QUIET and not behind

@@ -39,6 +39,7 @@ class Network:
         self.captures: list[CaptureProcess] = []  # of the latest `listening`, like `topology`
         self.topology: Topology | None = None
         self._folder = folder
+        self._left_out: list[Node] = []
         self._keeps_neighbours = keeps_neighbours
         self._shared = Shared(undo, Services())
         undo.callback(lambda: self._shared.services.close())
@@ -90,6 +91,10 @@ class Network:
         machine.run(f"ip route add default via {gateway}")
         return machine
 
+    def leave_out(self, node: Node) -> None:
+        """The topology does not name this node."""
+        self._left_out.append(node)
+
     def apply(self, change: Change) -> None:
         """Runs the line that breaks the network."""
         self[change.node].run(change.command)
@@ -105,7 +110,8 @@ class Network:
         self.misses.clear()
         with listening(points, self._folder) as captures:
             yield
-            self.topology = recorded.topology(self.fault, self._shared.nodes.values(), points)
+            described = [node for node in self._shared.nodes.values() if node not in self._left_out]
+            self.topology = recorded.topology(self.fault, described, points)
         self.captures = captures
 
 
