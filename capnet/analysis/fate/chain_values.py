@@ -13,11 +13,14 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, PerFlow, Values
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.next_points import chain_of
 
 
 def any_of_chain(context: Context, rows: FlowMask) -> FlowMask:
     """Per flow row: is `rows` true of any row of its chain?"""
+    if not len(flow_links(context)):
+        return rows.copy()
     chain = chain_of(context)
     by_chain = np.zeros(len(chain), dtype=bool)
     by_chain[chain[rows]] = True
