@@ -28,7 +28,6 @@ def observe(rows: Int64Array, r: int, flow: int, number: int, observations: Int6
     observations[o + schema.OBS_TTL] = rows[r + fields.TTL]
     observations[o + schema.OBS_LENGTH] = rows[r + fields.IP_LENGTH]
     observations[o + schema.OBS_SEQ] = number
-    observations[o + schema.OBS_CONTROL] = fields.ABSENT
     if rows[r + fields.LAYERS] & fields.LAYER_TCP:
         flags = rows[r + fields.TCP_FLAGS]
         observations[o + schema.OBS_FROM] = rows[r + fields.SEQ]
@@ -37,10 +36,12 @@ def observe(rows: Int64Array, r: int, flow: int, number: int, observations: Int6
     elif rows[r + fields.PROTO] == numbers.TCP:
         observations[o + schema.OBS_FROM] = fields.ABSENT
         observations[o + schema.OBS_BYTES] = 0
+        observations[o + schema.OBS_CONTROL] = fields.ABSENT
     else:
         identification = rows[r + fields.IP_ID] & 0xFFFF
         observations[o + schema.OBS_FROM] = identification << 16 | max(rows[r + fields.FRAG_OFFSET], 0)
         observations[o + schema.OBS_BYTES] = ip_payload(rows, r)
+        observations[o + schema.OBS_CONTROL] = fields.ABSENT
 
 
 @inline

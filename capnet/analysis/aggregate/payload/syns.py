@@ -10,7 +10,7 @@ import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core import schema
-from capnet.analysis.core.schema import SynTable
+from capnet.analysis.core.schema import SynTable, Values
 from capnet.wire import fields
 from capnet.wire.block import Block
 from capnet.wire.numbers import TCP_SYN
@@ -45,14 +45,9 @@ class Syns:
         for column, field in _COLUMNS:
             table[:, column] = block.rows[chosen, field]
         table[:, schema.SYN_POINT] += base
-        begin = block.record_at[chosen] + block.rows[chosen, fields.START]
         at, _ = payload_span(block, chosen)
-        ports = table[:, schema.SYN_SPORT] << 16 | table[:, schema.SYN_DPORT]
-        for number, (first, end, both_ports) in enumerate(
-            zip(begin.tolist(), at.tolist(), ports.tolist(), strict=True)
-        ):
-            header = bytes(block.raw[max(first, end - MAX_TCP_HEADER) : end])
-            table[number, schema.SYN_MSS] = _maximum_segment_size(header, both_ports)
+        lowest = block.record_at[chosen] + block.rows[chosen, fields.START]
+        table[:, schema.SYN_MSS] = _maximum_segment_sizes(block, table, lowest, at)
         self._tables.append(table)
         self._count += len(table)
 
@@ -62,16 +57,33 @@ class Syns:
         return np.concatenate([np.zeros((0, schema.SYN_WIDTH), dtype=np.int64), *self._tables])
 
 
-def _maximum_segment_size(octets: bytes, ports: int) -> int:
-    """The MSS option of the TCP header that `octets` end with, 0 without one.
+def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: Values) -> Values:
+    """The MSS option of the TCP header that ends at each of `ends`, 0 without one; frames begin at `lowest`.
 
-    The header begins where it has these ports, and its length leads to the end.
+    A header begins where it has the ports of its SYN, and its length leads to the end.
     """
-    for length in range(TCP_HEADER, min(len(octets), MAX_TCP_HEADER) + 1, 4):
-        header = octets[-length:]
-        if header[12] >> 4 == length // 4 and int.from_bytes(header[:4], "big") == ports:
-            return _mss_option(header[TCP_HEADER:])
-    return 0
+    raw = np.frombuffer(block.raw, dtype=np.uint8)
+    ports = table[:, schema.SYN_SPORT] << 16 | table[:, schema.SYN_DPORT]
+    sizes = np.zeros(len(table), dtype=np.int64)
+    for length in range(TCP_HEADER, MAX_TCP_HEADER + 1, 4):
+        rows = np.flatnonzero((ends - length >= lowest) & (sizes == 0))
+        start = ends[rows] - length
+        rows, start = (values[raw[start + 12] >> 4 == length // 4] for values in (rows, start))
+        rows, start = (values[_be32(raw, start) == ports[rows]] for values in (rows, start))
+        if length == TCP_HEADER or not len(rows):
+            continue
+        option = start + TCP_HEADER
+        is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
+        sizes[rows[is_first]] = _be32(raw, option[is_first]) & 0xFFFF
+        for row, first in zip(rows[~is_first].tolist(), option[~is_first].tolist(), strict=True):
+            sizes[row] = _mss_option(bytes(block.raw[first : int(ends[row])]))
+    return sizes
+
+
+def _be32(raw: np.ndarray, at: Values) -> Values:
+    octets = (raw[at + number].astype(np.int64) << 24 - 8 * number for number in range(4))
+    total: Values = sum(octets, np.zeros(len(at), dtype=np.int64))
+    return total
 
 
 def _mss_option(options: bytes) -> int:
