@@ -81,12 +81,13 @@ def fates(context: Context) -> Fates:
 
 
 def _is_at_home(context: Context, rows: FlowRows) -> Mask:
-    """Is the point of each row the own interface of the MAC that the row is sent to?"""
+    """Is the point of each row the own interface of the MAC that the row is sent to? No frame in a tunnel is there."""
     homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
     if not homes:
         return np.zeros(len(rows), dtype=bool)
     ends = context.flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT]]
-    return is_among(row_hash(ends), row_hash(np.array(homes, dtype=np.int64)))
+    is_outside = context.flows[rows, schema.FLOW_VIA] == 0
+    return is_outside & is_among(row_hash(ends), row_hash(np.array(homes, dtype=np.int64)))
 
 
 def unanswered_chains(context: Context) -> int:

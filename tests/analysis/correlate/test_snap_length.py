@@ -24,6 +24,8 @@ def mixed(net: Network) -> None:
             net.pass_by(("A/docker0", packet), ("A/ens33", outside), *([] if is_lost else [("B/ens33", outside)]))
         inner = tcp(f"{L}:40000 > {R}:80", bytes(30_000), seq=30_000 * number, ack=1, ident=number + 1)
         net.pass_by(*((p, inner.but(tunnel=(4097, A, B, 50_000))) for p in ("A/ens33", "B/ens33")))
+        answer = tcp(f"{R}:80 > {L}:40000", b"ok", seq=2 * number, ack=30_000 * number + 1, ident=number + 50)
+        net.pass_by(*((p, answer.but(tunnel=(4097, B, A, 50_001))) for p in ("B/ens33", "A/ens33")))
 
 
 def test_snap_length_changes_no_lengths_and_losses(tmp_path: Path) -> None:

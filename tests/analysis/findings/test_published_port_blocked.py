@@ -31,9 +31,14 @@ def test_published_port_without_answer_is_told(tmp_path: Path) -> None:
     assert finding["facts"] == {"address": A, "port": 8080, "attempts": 3, "last_seen": "A/ens33"}
 
 
-def test_published_port_with_unreachable_host_is_told(tmp_path: Path) -> None:
-    (finding,) = syns(tmp_path, "A/ens33", code=1)
+def test_published_port_with_unreachable_net_is_told(tmp_path: Path) -> None:
+    (finding,) = syns(tmp_path, "A/ens33", code=0)
     assert f"{A} answers 'unreachable'" in finding["says"]
+
+
+def test_published_port_of_a_dead_backend_is_silent(tmp_path: Path) -> None:
+    """ "Host unreachable" names the cause: dnat-to-dead-backend."""
+    assert syns(tmp_path, "A/ens33", code=1) == []
 
 
 @pytest.mark.parametrize(("port", "answered"), [(8080, True), (9999, False)], ids=["answered", "not published"])
