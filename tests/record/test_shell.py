@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,20 @@ def test_path_without_sbin_is_extended(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_path_is_not_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert "" not in shell.search_path().split(":")
+
+
+@pytest.mark.parametrize("ssh", [(), ("sh", "-c")], ids=["here", "through a shell"])
+def test_clock_of_machine_is_between_two_looks(ssh: tuple[str, ...]) -> None:
+    """The other machine is this one: `sh -c` takes the words that ssh would."""
+    before = time.time_ns()
+    clock_ns = Shell("self", ssh).clock_ns()
+    assert clock_ns is not None and before <= clock_ns <= time.time_ns()
+
+
+def test_clock_without_nanoseconds_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """busybox's `date` may print %N as it is."""
+    date = tmp_path / "date"
+    date.write_text("#!/bin/sh\necho 1700000000%N\n")
+    date.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert Shell("self", ("sh", "-c")).clock_ns() is None
