@@ -101,4 +101,6 @@ def _ends(context: Context) -> _Ends:
         due_name = context.points[due].name if due >= 0 else None
         is_looped = bool(outcome.verdict[number] == LOOPED)
         of_chain[int(outcome.first[number])] = _Outcome(is_looped, context.points[point].name, due_name)
-    return _Ends(stops, set(states.last[states.state == DELIVERED].tolist()), of_chain)
+    arrived = states.last[states.state == DELIVERED]
+    arrived = arrived[context.flows[arrived, schema.FLOW_VIA] == 0]  # what a card gets in a tunnel may stay in it
+    return _Ends(stops, set(arrived.tolist()), of_chain)
