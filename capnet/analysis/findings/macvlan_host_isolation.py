@@ -1,9 +1,10 @@
 """macvlan-host-isolation: a host cannot reach the macvlan children of its own interface.
 
 Looks at: ARP requests of a parent interface's host for a station behind that interface that answers all others
-(`facts.layer2.host_isolation`).
-Says: which host asked for which of its own macvlan children. The kernel passes no frames between a parent's host and
-its macvlan children, so this can only fail.
+(`facts.layer2.host_isolation`), and questions of either for the other, both of whom are answered by others
+(`facts.layer2.isolated_pairs`).
+Says: which host asked for which of its own macvlan children, or which child for its host. The kernel passes no frames
+between a parent's host and its macvlan children, so this can only fail.
 Wrong when: the station was unreachable for another reason at that time, or the asking host is another one on the wire.
 Fix: by design; give the host a macvlan interface of its own on that parent, with a route to the children.
 Verify: `ip link add shim link PARENT type macvlan mode bridge`, an address and a route on it; then ping the child.
@@ -18,6 +19,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import ARP_FIRST_FRAME, ARP_OPERATION, ARP_POINT, ARP_SENDER_LO, ARP_TARGET_LO
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.layer2.host_isolation import IsolatedChild, isolated_children
+from capnet.analysis.facts.layer2.isolated_pairs import IsolatedPair, isolated_pairs
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ARP_REQUEST
 
@@ -31,6 +33,10 @@ SAYS = Text(
     en="{host} asked for {child} {requests:time}: a macvlan child of its own card, out of its reach",
     zh="",
 )
+CHILD_SAYS = Text(
+    en="{child} asked for {host} {requests:time}: it is a macvlan child of that host's own card, out of its reach",
+    zh="",
+)
 FIX = Text(
     en="by design; give the host a macvlan interface of its own on that card with a route to the children, or reach "
     "them from another machine",
@@ -39,7 +45,7 @@ FIX = Text(
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [
+    told = [
         Finding(
             NAME,
             "warning",
@@ -55,6 +61,25 @@ def diagnose(context: Context) -> list[Finding]:
         )
         for isolated in isolated_children(context)
     ]
+    children = {(isolated.host, isolated.child) for isolated in isolated_children(context)}
+    pairs = [pair for pair in isolated_pairs(context) if (pair.host, pair.child) not in children]
+    return told + [_of_pair(context, pair) for pair in pairs]
+
+
+def _of_pair(context: Context, pair: IsolatedPair) -> Finding:
+    exchange = pair.exchange
+    text = CHILD_SAYS if exchange.asker == pair.child else SAYS
+    return Finding(
+        NAME,
+        "warning",
+        text.fill(host=pair.host, child=pair.child, requests=exchange.requests),
+        FIX.fill(),
+        {
+            "host": pair.host, "child": pair.child, "point": context.points[exchange.point].name,
+            "requests": exchange.requests,
+        },
+        [context.evidence(exchange.point, exchange.request_frame)],
+    )  # fmt: skip
 
 
 def _request_frames(context: Context, isolated: IsolatedChild) -> list[int]:

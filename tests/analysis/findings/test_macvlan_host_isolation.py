@@ -8,7 +8,7 @@ from pathlib import Path
 from capnet.analysis.engine import analyze
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
 from tests.conftest import PROJECT
-from tests.stories import Network, arp, tcp
+from tests.stories import Network, Packet, advertise, arp, solicit, tcp
 from tests.story_reports import A, B
 from tests.wire.expected import stored
 
@@ -71,3 +71,50 @@ def test_requests_in_macvlan_golden_as_tshark_counts_is_told() -> None:
     asked = [row for row in rows if (row.get("arp_op"), row.get("src"), row.get("dst")) == ("1", A, facts["child"])]
     (point,) = [point["interface"] for point in report["points"] if point["name"] == facts["point"]]
     assert facts["requests"] == sum(row["point"] == str(point) for row in asked) > 0
+
+
+def talk(folder: Path, *, asks: str, seen_inside: bool = False, kind: str = "arp") -> Findings:
+    """A child and its host ping B by the host's card; one of them asks for the other, in vain."""
+    net = Network(["A/m1/eth0", "A/ens33", "B/ens33"])
+    child, host, peer = (CHILD_1, A, B) if kind == "arp" else ("2001:db8::a", "2001:db8::80", "2001:db8::81")
+
+    def question(mac: str, asker: str, target: str) -> bytes | Packet:
+        return arp(1, mac, asker, target) if kind == "arp" else solicit(mac, asker, target)
+
+    def answer(mac: str, target: str, asker: str, to: str) -> bytes | Packet:
+        return arp(2, mac, target, asker, to=to) if kind == "arp" else advertise(mac, target, asker, to=to)
+
+    for mac, address, way in ((MAC_1, child, net.points), (CARD_A, host, net.points[1:])):
+        inside = net.points[:1] if seen_inside and mac == CARD_A else []
+        net.pass_by(*((point, question(mac, address, peer)) for point in [*inside, *way]))
+        net.pass_by(*((point, answer(CARD_B, peer, address, mac)) for point in reversed(way)))
+    asker, target, mac = (child, host, MAC_1) if asks == "child" else (host, child, CARD_A)
+    for _ in range(3):
+        way = net.points if asks == "child" or seen_inside else net.points[1:]
+        net.pass_by(*((point, question(mac, asker, target)) for point in way))
+        net.now += 1e6
+    return of_story(net, folder, "macvlan-host-isolation")
+
+
+def test_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
+    """B answers both of them."""
+    (finding,) = talk(tmp_path, asks="child")
+    assert finding["says"] == (
+        f"{CHILD_1} asked for {A} 3 times: it is a macvlan child of that host's own card, out of its reach"
+    )
+    assert finding["facts"] == {"host": A, "child": CHILD_1, "point": "A/ens33", "requests": 3}
+
+
+def test_host_and_child_that_others_answer_is_told(tmp_path: Path) -> None:
+    (finding,) = talk(tmp_path, asks="host")
+    assert finding["says"].startswith(f"{A} asked for {CHILD_1} 3 times: a macvlan child")
+
+
+def test_ipv6_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
+    (finding,) = talk(tmp_path, asks="child", kind="nd")
+    assert finding["facts"]["host"] == "2001:db8::80"
+
+
+def test_station_whose_broadcasts_the_child_gets_is_silent(tmp_path: Path) -> None:
+    """It is another machine, which does not answer for a reason of its own."""
+    assert talk(tmp_path, asks="child", seen_inside=True) == []

@@ -18,6 +18,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
 from capnet.analysis.facts.layer2.bystanders import shows_answers
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
+from capnet.analysis.facts.layer2.isolated_pairs import isolated_pairs
 from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
 from capnet.analysis.facts.layer2.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
 from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays
@@ -70,6 +71,8 @@ def unanswered_by_asker(context: Context, kind: str) -> dict[str, list[Unanswere
     """Asker → its questions of one protocol, without those that `on_link_lookups` or macvlan explain."""
     overlaps = {lookup.pair for lookup in on_link_lookups(context) if not is_missing_proxy(context, lookup)}
     overlaps |= {("arp", child.host, child.child) for child in isolated_children(context)}
+    for pair in isolated_pairs(context):
+        overlaps |= {(kind, pair.host, pair.child), (kind, pair.child, pair.host)}
     by_asker: dict[str, list[Unanswered]] = {}
     for question in unanswered_neighbours(context):
         if question.kind == kind and (kind, question.asker, question.target) not in overlaps:
