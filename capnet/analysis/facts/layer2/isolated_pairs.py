@@ -21,7 +21,7 @@ from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.speakers import RECEIVED
 
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
-MAX_EXCHANGES = 1000
+MAX_EXCHANGES = 1000  # that are looked at: a host asks for few addresses
 
 
 class IsolatedPair(NamedTuple):
@@ -35,6 +35,8 @@ class IsolatedPair(NamedTuple):
 @derived
 def isolated_pairs(context: Context) -> list[IsolatedPair]:
     """All pairs, each once: at the point that showed its first question first."""
+    if not any(point.role == "container" for point in context.points):
+        return []
     exchanges = [of for of in neighbours(context) if not of.via]
     answered = {(of.kind, of.asker, of.target) for of in exchanges if of.replies}
     macs = _macs_of_addresses(exchanges)

@@ -25,6 +25,7 @@ from capnet.wire.addresses import address_value
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
 MIN_PACKETS = 2
 MAX_LOOKUPS = 1000
+MAX_ROWS = 100  # flows of one address that wait
 CONTAINER_ROLES = ("bridge", "veth", "container")
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
@@ -86,7 +87,9 @@ def _waiting_rows(context: Context, addresses: set[str]) -> dict[str, list[int]]
     rows = rows[is_among(row_hash(flows[rows[:, None], _SOURCE]), wanted)]
     by_address: dict[str, list[int]] = {}
     for row, *ends in np.column_stack((rows, flows[rows[:, None], _SOURCE])).tolist():
-        by_address.setdefault(values[ends[0], ends[1]], []).append(row)
+        waiting = by_address.setdefault(values[ends[0], ends[1]], [])
+        if len(waiting) < MAX_ROWS:
+            waiting.append(row)
     return by_address
 
 

@@ -24,6 +24,8 @@ from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
 from capnet.analysis.facts.layer2.question_delays import answer_delays, are_on_one_host, question_delays, reference_time
 from capnet.analysis.fate.listening import listening
 
+MAX_MACS = 1000  # that ask: more than one link has
+MAX_SERVED = 16  # MACs that are compared for one target
 MIN_FRAMES = 2  # a single frame may be lost by chance
 MIN_SHARE_OF_DELAY = 0.9  # of the shortest delay between two cards: a frame of a third station reaches both at once
 MIN_SHARE_OF_DELAY_FROM_CHILD = 0.5  # where the child's own interface shows that it is near to its card
@@ -46,22 +48,39 @@ class RefusedMac(NamedTuple):
 _AtPoint = dict[int, list[Exchange]]
 
 
+class _Questions(NamedTuple):
+    """Questions outside of tunnels that go to all."""
+
+    by_mac: dict[int, _AtPoint]
+    answered: dict[tuple[int, str], set[int]]  # point, target → some of the MACs that get an answer there
+
+
 def refused_macs(context: Context) -> list[RefusedMac]:
     """One per MAC at most, by MAC."""
-    by_mac: dict[int, _AtPoint] = {}
-    for of in neighbours(context):
-        if not of.via and of.asker_mac > 0 and of.requests > of.unicast_requests and not of.is_probe:
-            by_mac.setdefault(of.asker_mac, {}).setdefault(of.point, []).append(of)
+    if len(context.points) < 2:
+        return []
+    questions = _questions(context)
     refused: list[RefusedMac] = []
-    for mac, at_points in sorted(by_mac.items()):
+    for mac, at_points in sorted(questions.by_mac.items())[:MAX_MACS]:
         cards = [point for point, asked in at_points.items() if _is_unheard(context, mac, point, asked)]
         for way in (_refused_in, _refused_out, _refused_somewhere):
-            found = next(filter(None, (way(context, by_mac, mac, card) for card in cards)), None)
+            found = next(filter(None, (way(context, questions, mac, card) for card in cards)), None)
             if found:
                 asked = [of for exchanges in at_points.values() for of in exchanges]
                 refused.append(found._replace(exchanges=[*found.exchanges, *asked]))
                 break
     return refused
+
+
+def _questions(context: Context) -> _Questions:
+    questions = _Questions({}, {})
+    for of in neighbours(context):
+        if not of.via and of.asker_mac > 0 and of.requests > of.unicast_requests and not of.is_probe:
+            questions.by_mac.setdefault(of.asker_mac, {}).setdefault(of.point, []).append(of)
+            served = questions.answered.setdefault((of.point, of.target), set())
+            if of.replies and len(served) < MAX_SERVED:
+                served.add(of.asker_mac)
+    return questions
 
 
 def _is_unheard(context: Context, mac: int, point: int, asked: list[Exchange]) -> bool:
@@ -70,10 +89,10 @@ def _is_unheard(context: Context, mac: int, point: int, asked: list[Exchange]) -
     return is_repeated and not (unicast_frames(context, point, 0, -1)[1] == mac).any()
 
 
-def _refused_in(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: int) -> RefusedMac | None:
+def _refused_in(context: Context, questions: _Questions, mac: int, card: int) -> RefusedMac | None:
     """Frames to the MAC leave another card, which hears it, and do not come to its own."""
-    asked = by_mac[mac][card]
-    for other, answered in by_mac[mac].items():
+    asked = questions.by_mac[mac][card]
+    for other, answered in questions.by_mac[mac].items():
         answerers = {of for exchange in answered if exchange.replies for of in exchange.target_macs}
         own_mac = _receiver(context, card, answerers, mac)
         if other == card or not answerers or own_mac is None or listening(context).is_dropping[card]:
@@ -81,48 +100,49 @@ def _refused_in(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: i
         frames = sum(exchange.replies for exchange in answered if exchange.kind == "arp")  # the others are flows
         rows = (context.flows[:, schema.FLOW_POINT] == other) & (context.flows[:, schema.FLOW_DMAC] == mac)
         frames += int(context.flows[rows, schema.FLOW_PACKETS].sum())
-        if frames >= MIN_FRAMES and _is_behind(context, by_mac, card, other, mac, own_mac):
+        if frames >= MIN_FRAMES and _is_behind(context, questions.by_mac, card, other, mac, own_mac):
             return RefusedMac(mac, asked[0].asker, card, other, IN, frames, own_mac, [*asked, *answered])
     return None
 
 
-def _refused_out(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: int) -> RefusedMac | None:
+def _refused_out(context: Context, questions: _Questions, mac: int, card: int) -> RefusedMac | None:
     """The MAC's broadcasts leave its card, and do not come to another one, which gets those of the card itself."""
-    table, asked = context.stations, by_mac[mac][card]
+    table, asked = context.stations, questions.by_mac[mac][card]
     for other in range(len(context.points)):
         is_sent = (table[:, schema.STATION_POINT] == other) & (table[:, schema.STATION_MAC] == mac)
         if other == card or is_sent.any() or not _is_listening(context, other, asked):
             continue
         if _may_be_child(context, other, card):
             continue
-        for own_mac, at_points in by_mac.items():
-            heard = {of.target for of in at_points.get(other, ()) if of.replies}
-            heard &= {of.target for of in at_points.get(card, ()) if of.replies}
-            in_vain = [of for of in asked if of.target in heard]
-            if own_mac != mac and sum(of.requests for of in in_vain) >= MIN_FRAMES:
-                frames = sum(of.requests for of in in_vain)
-                heard_at = [of for of in at_points[other] if of.target in heard]
-                return RefusedMac(mac, asked[0].asker, card, other, OUT, frames, own_mac, [*in_vain, *heard_at])
+        own_mac, frames = _served(questions, mac, asked, card, other)
+        if frames >= MIN_FRAMES:
+            heard_at = questions.by_mac[own_mac][other]
+            return RefusedMac(mac, asked[0].asker, card, other, OUT, frames, own_mac, [*asked, *heard_at])
     return None
 
 
-def _refused_somewhere(context: Context, by_mac: dict[int, _AtPoint], mac: int, card: int) -> RefusedMac | None:
+def _refused_somewhere(context: Context, questions: _Questions, mac: int, card: int) -> RefusedMac | None:
     """Nothing beyond the card was captured: a target answers the card's host there, and never the MAC behind it."""
-    for own, asked in by_mac[mac].items():
-        is_own = context.points[own].role == "container" or is_alone(context, own, mac)
-        if (
-            own == card
-            or not is_own
-            or not are_on_one_host(context, own, card, _delays(context, by_mac[mac], own, card))
-        ):
-            continue
-        for own_mac, at_points in by_mac.items():
-            heard = {of.target for of in at_points.get(card, ()) if of.replies}
-            in_vain = [of for of in by_mac[mac][card] if of.target in heard]
-            frames = sum(of.requests for of in in_vain)
-            if own_mac != mac and frames > MIN_FRAMES:
-                return RefusedMac(mac, asked[0].asker, card, own, UNKNOWN, frames, own_mac, [*in_vain, *asked])
+    at_points = questions.by_mac[mac]
+    own_mac, frames = _served(questions, mac, at_points[card], card)
+    if frames <= MIN_FRAMES:
+        return None
+    for own, asked in at_points.items():
+        is_own = own != card and (context.points[own].role == "container" or is_alone(context, own, mac))
+        if is_own and are_on_one_host(context, own, card, _delays(context, at_points, own, card)):
+            in_vain = [of for of in at_points[card] if own_mac in questions.answered[card, of.target]]
+            return RefusedMac(mac, asked[0].asker, card, own, UNKNOWN, frames, own_mac, [*in_vain, *asked])
     return None
+
+
+def _served(questions: _Questions, mac: int, asked: list[Exchange], *points: int) -> tuple[int, int]:
+    """Another MAC whose questions for the same targets are answered at all of these points, and how often in vain."""
+    frames: Counter[int] = Counter()
+    for of in asked:
+        for own_mac in set.intersection(*(questions.answered.get((point, of.target), set()) for point in points)):
+            frames[own_mac] += of.requests
+    del frames[mac]
+    return max(frames.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
 
 
 def _receiver(context: Context, card: int, senders: set[int], mac: int) -> int | None:
