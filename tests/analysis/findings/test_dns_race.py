@@ -63,8 +63,8 @@ def test_pair_lost_between_two_points_is_told(tmp_path: Path) -> None:
         for offset, point, form in (
             (0, 0, packet),
             (50, 1, outside),
-            (400, 1, answer(outside)),
-            (450, 0, answer(packet)),
+            (400, 1, answer(outside, ttl=64)),
+            (450, 0, answer(packet, ttl=63)),
         ):
             net.at(time + offset, net.points[point], form)
 
