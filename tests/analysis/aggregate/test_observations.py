@@ -62,6 +62,8 @@ def test_report_tells_whether_packets_were_sampled(tmp_path: Path) -> None:
         "one_in": 1,
         "observations": 60 * 36 - 60,
         "unanswered": 0,
+        "answered": 0,
+        "unrecorded": {},
         "fates": {"answered-by": 60},
     }
     assert sampled["correlation"]["observations"] <= 256
