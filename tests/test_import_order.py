@@ -42,7 +42,7 @@ FLOORS = {
         "session", "runner", "checks", "faults",
     ),
     "capnet.scenario.faults": (
-        "change dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
+        "dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
         "play", "verdict",
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),

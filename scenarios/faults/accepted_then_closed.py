@@ -7,7 +7,7 @@ Sends   bbox to A:8080 by HTTP, three times.
 """
 
 from capnet.scenario.commands import STAY, page
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "accepted-then-closed"

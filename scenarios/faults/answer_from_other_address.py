@@ -5,7 +5,7 @@
 Sends   app to 192.168.111.128 by UDP, three times.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points
 
 FINDING = "answer-from-other-address"

@@ -6,7 +6,7 @@
 Sends   client to A by HTTP, twice.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
 
 FINDING = "asymmetric-path"

@@ -6,7 +6,7 @@
 Sends   A to B by ping. Then the second link is taken out.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "broadcast-storm"

@@ -5,7 +5,7 @@
 Sends   B to A:8080 by HTTP, twice.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points
 
 FINDING = "connection-refused"

@@ -5,7 +5,7 @@
 Sends   app to 10.96.0.10 by HTTP, twice.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "firewall-rejected"

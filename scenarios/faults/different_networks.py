@@ -7,7 +7,7 @@
 Sends   app to db by ping and by HTTP, and to web by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import Network, Points
 
 FINDING = "different-networks"

@@ -5,7 +5,7 @@
 Sends   B to web by HTTP: to A:8080, and to 172.17.0.2, to which it has a route.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points
 
 FINDING = "direct-access-dropped"

@@ -5,8 +5,7 @@
 Sends   app to B: three questions for names, and a ping.
 """
 
-from capnet.scenario.faults import dns
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change, dns
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "dns-failure"

@@ -5,8 +5,7 @@
 Sends   app to B: a question by UDP, whose answer is truncated, and the same question by TCP.
 """
 
-from capnet.scenario.faults import dns
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change, dns
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "dns-truncated-no-tcp"

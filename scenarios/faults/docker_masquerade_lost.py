@@ -5,7 +5,7 @@
 Sends   bbox to B by ping and by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "not-masqueraded"

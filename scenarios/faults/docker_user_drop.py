@@ -6,7 +6,7 @@ Sends   B to A:8080 by HTTP, twice.
 """
 
 from capnet.scenario.commands import page
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "published-port-blocked"

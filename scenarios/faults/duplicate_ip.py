@@ -6,7 +6,7 @@
 Sends   C to 192.168.111.128 by ping, twice.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "duplicate-ip"

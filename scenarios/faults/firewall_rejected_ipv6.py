@@ -5,7 +5,7 @@
 Sends   app to B by HTTP, twice, and by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "firewall-rejected"

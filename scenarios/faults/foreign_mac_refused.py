@@ -5,7 +5,7 @@
 Sends   B to web by ping, and to A.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points, nic_mac
 
 FINDING = "foreign-mac-refused"

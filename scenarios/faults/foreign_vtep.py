@@ -6,7 +6,7 @@
 Sends   left to right by ping, and the stranger, as 10.0.1.66, to left.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 from capnet.scenario.faults.vxlan import member, overlay
 

@@ -5,7 +5,7 @@
 Sends   A to B by UDP: 3000 octets, and 100 octets.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "fragments-lost"

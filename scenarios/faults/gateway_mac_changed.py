@@ -6,7 +6,7 @@
 Sends   app to B by ping, 30 times.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "gateway-mac-changed"

@@ -6,7 +6,7 @@
 Sends   web and other to 172.17.0.1:8080 by HTTP, which leads to web.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import Network, Points
 
 FINDING = "hairpin-off"

@@ -5,7 +5,7 @@
 Sends   B to A:5432: one connection with a question, 6 s of silence, and another question.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points
 from capnet.scenario.faults.services import echo
 

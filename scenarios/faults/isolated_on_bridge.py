@@ -6,7 +6,7 @@
 Sends   app to web by ping and by HTTP, and both to A by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import Network, Points
 
 FINDING = "isolated-on-bridge"

@@ -6,7 +6,7 @@ Sends   B to A:8080 by HTTP: 16 times, eight at once.
 """
 
 from capnet.scenario.commands import STAY, page
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "listen-queue-full"

@@ -6,7 +6,7 @@
 Sends   A and B to web by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import Network, Points
 
 FINDING = "macvlan-host-isolation"

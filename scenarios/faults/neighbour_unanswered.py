@@ -5,7 +5,7 @@
 Sends   B to A by ping, and to web by ping and by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "neighbour-unanswered"

@@ -5,7 +5,7 @@
 Sends   client to B by ping and by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, ROUTER, Network, Points
 
 FINDING = "no-return-route"

@@ -5,7 +5,7 @@
 Sends   app to B by ping and by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "not-masqueraded"

@@ -7,7 +7,7 @@ Sends   right to left by HTTP: a page of 6000 octets; left to right by ping.
 
 from functools import partial
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import Network, Points
 from capnet.scenario.faults.services import web_page
 from capnet.scenario.faults.vxlan import member, overlay

@@ -6,7 +6,7 @@ Sends   left to right by ping and by HTTP, and right to left by ping.
 """
 
 from capnet.scenario.commands import page
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "tunnel-not-decapsulated"

@@ -7,7 +7,7 @@ Sends   client to web by HTTP: a page of 6000 octets; client to A by ping.
 
 from functools import partial
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
 from capnet.scenario.faults.services import web_page
 

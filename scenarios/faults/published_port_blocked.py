@@ -6,7 +6,7 @@
 Sends   B and C to A:8080 by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "published-port-blocked"

@@ -5,7 +5,7 @@
 Sends   A to B by HTTP, five times.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "retransmissions"

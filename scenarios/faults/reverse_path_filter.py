@@ -7,7 +7,7 @@
 Sends   B and client to A:8080 by HTTP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, Network, Points
 
 FINDING = "reverse-path-filter"

@@ -5,7 +5,7 @@
 Sends   client to web by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
 
 FINDING = "routing-loop"

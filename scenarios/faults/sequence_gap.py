@@ -7,7 +7,7 @@ Sends   B to A by HTTP: a page of 20,000 octets.
 
 from functools import partial
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, Network, Points
 from capnet.scenario.faults.services import web_page
 

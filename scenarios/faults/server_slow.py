@@ -6,7 +6,7 @@
 Sends   app to web by HTTP, three times.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 from capnet.scenario.faults.services import web_page
 

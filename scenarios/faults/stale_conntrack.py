@@ -6,7 +6,7 @@
 Sends   B, from one port, and C to A:5060 by UDP.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "stale-conntrack"

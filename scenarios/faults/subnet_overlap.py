@@ -5,7 +5,7 @@
 Sends   desk to A:8080 by HTTP, and to A by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, ROUTER, Network, Points
 
 FINDING = "subnet-overlap"

@@ -5,7 +5,7 @@
 Sends   nothing of its own: the nodes' gossip, for 24 seconds.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "swarm-port-blocked"

@@ -5,7 +5,7 @@
 Sends   left to right by ping, and right to left.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 from capnet.scenario.faults.vxlan import member, overlay
 

@@ -6,7 +6,7 @@
 Sends   C to 192.168.111.200 by ping, twice, and to A and B.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "vip-answered-by-many"

@@ -5,7 +5,7 @@
 Sends   left to right by ping and by HTTP, and right to left by ping.
 """
 
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 from capnet.scenario.faults.vxlan import introduce, member, overlay
 

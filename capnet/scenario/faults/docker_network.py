@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.scenario.container import Container
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 from capnet.scenario.host import Host
 from capnet.scenario.session import Session
 from capnet.topology import Topology

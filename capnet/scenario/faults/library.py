@@ -8,7 +8,7 @@ from types import ModuleType
 
 from capnet.errors import UsageError
 from capnet.scenario import library
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from pathlib import Path
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import listening
-from capnet.scenario.faults import recorded
-from capnet.scenario.faults.change import Change
+from capnet.scenario.faults import Change, recorded
 from capnet.scenario.faults.node import Node, Shared
 from capnet.scenario.faults.services import Services
 from capnet.topology import Topology
