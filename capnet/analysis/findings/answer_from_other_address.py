@@ -1,7 +1,8 @@
 """answer-from-other-address: a server answers UDP from another address than the one that was asked.
 
 Looks at: ICMP "port unreachable" with which a client refuses a datagram that comes from the port it asked, but from
-another address, while its question to the address it asked has no answer.
+another address, while its question to the address it asked has no answer. A question to a group (LLMNR, mDNS, SSDP)
+is answered from other addresses by design.
 Says: whom the client asked, from where the answer came, and how often it was refused.
 Wrong when: two servers are asked from the same port and one of them answers late.
 Fix: let the server listen on the address that is asked, not on 0.0.0.0: the kernel answers from the address of the
@@ -15,7 +16,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, ports, replies, source
+from capnet.analysis.core.flow_rows import destination, is_to_group, ports, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
@@ -60,7 +61,7 @@ def _unanswered_questions(context: Context) -> dict[tuple[str, int, int], set[st
     questions: dict[tuple[str, int, int], set[str]] = {}
     for row in rows.tolist():
         sport, dport = ports(flows[row])
-        if sport is not None and dport is not None:
+        if sport is not None and dport is not None and not is_to_group(flows[row]):
             questions.setdefault((source(flows[row]), sport, dport), set()).add(destination(flows[row]))
     return questions
 

@@ -1,7 +1,8 @@
 """asymmetric-path: the two directions of a connection pass one host by different interfaces.
 
 Looks at: the hops of both directions at one host's own interfaces (parents and underlays).
-Says: which interfaces, for how many connections. Connection tracking and stateful filters see half of each.
+Says: which interfaces, for how many connections. Connection tracking and stateful filters see half of each. An error
+where both ends of a TCP connection repeat: the client its SYN, the server its SYN-ACK, which does not arrive.
 Wrong when: the two interfaces are one for the traffic, as a bond and its members that are captured apart.
 Fix: give both directions the same interface, by routes or by policy routing (`ip rule`).
 Verify: `ip route get ADDRESS from SOURCE` on that host, for both ends.
@@ -11,20 +12,41 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
+from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Path
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.paths import path_facts
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import TCP, TCP_SYN, TCP_SYN_ACK
 
 NAME = finding_name(__name__)
-LEVELS = ("warning",)
+LEVELS = ("error", "warning")
 SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
 EXPLAINS = ()
 
 SAYS = Text(en="{connections:connection} came by {forward} and went back by {back}", zh="")
-FIX = Text(en="make the routes of both directions agree, or have filters and NAT at one interface only", zh="")
+BROKEN = Text(
+    en="; {broken} of them never began: the answers do not reach the client",
+    zh="",
+)
+FIX = Text(
+    en="make the routes of both directions agree (a route for answers: `ip rule add from ADDRESS lookup TABLE`), "
+    "or have filters and NAT at one interface only",
+    zh="",
+)
+
+MIN_REPEATED = 2  # SYNs, and SYN-ACKs
+MAX_LOOKED_AT = 50  # connections of one detour whose flags are looked at
+
+_ENDS = [
+    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+    schema.FLOW_DPORT,
+]  # fmt: skip
 
 
 class _Detour(NamedTuple):
@@ -44,17 +66,40 @@ def diagnose(context: Context) -> list[Finding]:
             incoming, outgoing = (sorted({hop.point for hop in path.hops} & own) for path in (request, answer))
             if incoming and outgoing and not set(incoming) & set(outgoing):
                 detours.setdefault(_Detour(host, incoming[0], outgoing[0]), []).append(request)
-    return [
-        Finding(
-            NAME,
-            "warning",
-            SAYS.fill(connections=len(paths), forward=forward, back=back),
-            FIX.fill(),
-            {"host": host, "there": forward, "back": back, "connections": len(paths)},
-            [frame for path in paths for frame in path.evidence[:2]][:MAX_EVIDENCE],
-        )
-        for (host, forward, back), paths in sorted(detours.items())
-    ]
+    return [_finding(context, *detour, paths) for detour, paths in sorted(detours.items())]
+
+
+def _finding(context: Context, host: str, forward: str, back: str, paths: list[Path]) -> Finding:
+    broken = sum(_is_broken(context, path) for path in paths[:MAX_LOOKED_AT])
+    says = SAYS.fill(connections=len(paths), forward=forward, back=back)
+    return Finding(
+        NAME,
+        "error" if broken else "warning",
+        says + (BROKEN.fill(broken=broken) if broken else ""),
+        FIX.fill(),
+        {
+            "host": host,
+            "there": forward,
+            "back": back,
+            "connections": len(paths),
+            **({"broken": broken} if broken else {}),
+        },
+        [frame for path in paths for frame in path.evidence[:2]][:MAX_EVIDENCE],
+    )
+
+
+def _is_broken(context: Context, path: Path) -> bool:
+    """Did the client of a TCP connection send SYNs only, again and again, though SYN-ACKs were sent as often?"""
+    flows, hop = context.flows, path.hops[0]
+    if path.proto != "tcp" or hop.sport is None or hop.dport is None:
+        return False
+    ends = [*address_value(hop.src), hop.sport, *address_value(hop.dst), hop.dport]
+    rows = np.flatnonzero((flows[:, _ENDS] == ends).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP))
+    back = np.flatnonzero((flows[:, _ENDS] == ends[3:] + ends[:3]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP))
+    asks_only = len(rows) > 0 and (flows[rows, schema.FLOW_TCP_FLAGS] & TCP_SYN_ACK == TCP_SYN).all()
+    repeats = len(rows) > 0 and flows[rows, schema.FLOW_SYNS].max() >= MIN_REPEATED
+    answers = flows[back][flows[back, schema.FLOW_SYNACK_TIME] >= 0]
+    return bool(asks_only and repeats and len(answers) and answers[:, schema.FLOW_PACKETS].max() >= MIN_REPEATED)
 
 
 def _conversations(context: Context) -> list[tuple[Path, Path]]:

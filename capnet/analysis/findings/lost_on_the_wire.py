@@ -42,7 +42,11 @@ MIN_SIBLINGS = 3  # of datagrams, or by another service: a balancer may send the
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [_finding(context, loss) for loss in wire_losses(context) if loss.siblings and loss.packets >= MIN_PACKETS]
+    return [
+        _finding(context, loss)
+        for loss in wire_losses(context)
+        if loss.siblings and loss.others_pass and loss.packets >= MIN_PACKETS
+    ]
 
 
 def _finding(context: Context, loss: WireLoss) -> Finding:

@@ -56,11 +56,10 @@ _TUNNEL = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_
 
 
 class _Group(NamedTuple):
-    """Flows that are one finding: point, tunnel and receiver of their first one, verdict, point where they are due."""
+    """Flows that are one finding: point, tunnel and receiver of their first one, and the verdict on their carriers."""
 
     tunnel: tuple[int, ...]  # values of _TUNNEL
     bad: int  # UNFILLED or WRONG
-    due: int  # -1: not known
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -71,6 +70,11 @@ def diagnose(context: Context) -> list[Finding]:
     groups: dict[_Group, list[int]] = {}
     for number, group in _lost_flows(context, checksums, answered):
         groups.setdefault(group, []).append(number)
+    due = {
+        stopped.row: stopped.due
+        for stopped in stopped_flows(context)
+        if groups and are_of_one_host(context, stopped.point, stopped.due)
+    }
     findings = []
     for group, numbers in sorted(groups.items()):
         is_alike = (context.flows[rows[:, None], _TUNNEL] == group.tunnel).all(axis=1) & answered
@@ -78,8 +82,9 @@ def diagnose(context: Context) -> list[Finding]:
         is_at_point = answered & (context.flows[rows, schema.FLOW_POINT] == group.tunnel[0])
         harmless = is_alike if group.bad == schema.UNFILLED else is_at_point
         is_refuted = (harmless & (checksums.verdicts(schema.CHECKSUM_OUTER)[:, group.bad] > 0)).any()
-        if not is_refuted and (group.bad == schema.WRONG or (passes and group.due >= 0)):
-            findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, passes))
+        next_point = max(due.get(row, -1) for row in rows[numbers].tolist())
+        if not is_refuted and (group.bad == schema.WRONG or (passes and next_point >= 0)):
+            findings.append(_finding(context, rows[numbers], checksums.counts[numbers], group, next_point, passes))
     return findings
 
 
@@ -88,26 +93,20 @@ def _lost_flows(context: Context, checksums: TunnelChecksums, answered: Mask) ->
     flows, rows, verdict = context.flows, checksums.rows, checksums.all_bad(schema.CHECKSUM_OUTER)
     is_lost = (verdict != schema.RIGHT) & ~answered & (flow_links(context).after[rows] < 0)
     is_lost &= flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS
-    if not is_lost.any():
-        return
-    due = {
-        stopped.row: stopped.due
-        for stopped in stopped_flows(context)
-        if are_of_one_host(context, stopped.point, stopped.due)
-    }
     for number in np.flatnonzero(is_lost).tolist():
-        tunnel = tuple(flows[rows[number], _TUNNEL].tolist())
-        yield number, _Group(tunnel, int(verdict[number]), due.get(int(rows[number]), -1))
+        yield number, _Group(tuple(flows[rows[number], _TUNNEL].tolist()), int(verdict[number]))
 
 
-def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, group: _Group, passes: bool) -> Finding:
+def _finding(
+    context: Context, rows: FlowRows, counts: TunnelChecksumTable, group: _Group, due: int, passes: bool
+) -> Finding:
     flows = context.flows
     point, via, vni, _ = group.tunnel
     sources, destinations = (
         sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination)
     )
     packets = int(flows[rows, schema.FLOW_PACKETS].sum())
-    next_point = context.points[group.due].name if group.due >= 0 else None
+    next_point = context.points[due].name if due >= 0 else None
     has_arrived = bool((flow_links(context).before[rows] >= 0).any())
     kind = KIND_OF_NUMBER[via]
     frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_OUTER_FRAME].tolist()]

@@ -60,13 +60,14 @@ _ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW
 
 
 def diagnose(context: Context) -> list[Finding]:
-    nodes = _nodes(context)
+    nodes, (first, _) = _nodes(context), flow_spans(context)
     findings, pairs = [], set()
     for loss in wire_losses(context):
         rows = context.flows[[flow.row for flow in loss.flows]]
         blocked = [service for service in loss.services if _is_of_swarm(context, service, rows)]
         pair = frozenset((source(rows[0]), loss.destination))
-        if blocked and pair in nodes and loss.packets >= MIN_PACKETS:
+        passes = nodes.get(pair, -1) >= first[[flow.row for flow in loss.flows]].min()
+        if blocked and passes and loss.packets >= MIN_PACKETS:
             pairs.add(pair)
             findings.append(_stopped(context, loss, blocked))
     if not nodes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import of_story
 from tests.stories import Network, about, ping, udp
 
@@ -41,4 +43,19 @@ def test_late_answer_that_is_refused_is_silent(tmp_path: Path) -> None:
 def test_accepted_answer_of_another_address_is_silent(tmp_path: Path) -> None:
     net = Network(["A/docker0"])
     ask(net, 40000, OTHER, refused=False)
+    assert of_story(net, tmp_path, "answer-from-other-address") == []
+
+
+@pytest.mark.parametrize(
+    ("group", "mac"),
+    [("224.0.0.252", "01:00:5e:00:00:fc"), ("192.168.111.255", "ff:ff:ff:ff:ff:ff")],
+    ids=["multicast", "broadcast"],
+)
+def test_answer_to_a_question_to_all_is_silent(tmp_path: Path, group: str, mac: str) -> None:
+    """LLMNR and the like: whoever has the name answers, and the client has closed its socket."""
+    net = Network(["A/docker0"])
+    net.pass_by(("A/docker0", udp(f"{CLIENT}:40000 > {group}:5355", b"question", ident=1, dmac=mac)))
+    answer = udp(f"{OTHER}:5355 > {CLIENT}:40000", b"answer", ident=2)
+    net.pass_by(("A/docker0", answer))
+    net.pass_by(("A/docker0", about(ping(f"{CLIENT} > {OTHER}", 0, 0, icmp=(3, 3)), answer)))
     assert of_story(net, tmp_path, "answer-from-other-address") == []

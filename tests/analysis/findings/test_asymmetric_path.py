@@ -62,3 +62,15 @@ def test_two_hosts_with_one_interface_each_is_silent(tmp_path: Path) -> None:
         answer = ping(f"{B} > {A}", 9, number, ident=number + 50, icmp=(0, 0))
         net.pass_by(*((point, answer) for point in WAY[:0:-1]), ("A/docker0", answer.routed(dst=C1)))
     assert route_findings(read(net, tmp_path)) == set()
+
+
+def test_answers_that_do_not_arrive_is_told(tmp_path: Path) -> None:
+    """The client repeats its SYN, the server its SYN-ACK: who forwards by the other interface drops the answers."""
+    net = Network(["A/ens34", "A/docker0", "A/ens33"])
+    for number in range(3):
+        ask = tcp(f"{CLIENT}:4000 > {C1}:80", flags=SYN, seq=10, ident=number)
+        net.pass_by(("A/ens34", ask), ("A/docker0", ask.routed()), gap=1e4)
+        answer = tcp(f"{C1}:80 > {CLIENT}:4000", flags=SYN | ACK, seq=70, ack=11, ident=50 + number)
+        net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed()), gap=1e6)
+    (finding,) = named(read(net, tmp_path), "asymmetric-path")
+    assert finding["level"] == "error" and finding["facts"]["broken"] == 1

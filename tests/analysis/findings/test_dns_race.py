@@ -19,9 +19,9 @@ def told(net: Network, folder: Path) -> Findings:
 
 
 def at(net: Network, time: float, *packets: Packet) -> None:
-    """Packets at the first point of a network, 1 ms apart."""
+    """Packets at the first point of a network, 1.5 ms apart."""
     for number, packet in enumerate(packets):
-        net.at(time + number * 1000, net.points[0], packet)
+        net.at(time + number * 1500, net.points[0], packet)
 
 
 def pair(name: str = "api.example.com", ident: int = 1, **more: object) -> tuple[Packet, Packet]:

@@ -80,3 +80,12 @@ def test_name_that_exists_nowhere_is_silent(tmp_path: Path) -> None:
     assert named(report, "dns-search-storm") == []
     (failure,) = named(report, "dns-failure")
     assert (failure["facts"]["name"], failure["facts"]["answers"]) == ("apii.example.com", 10)
+
+
+def test_questions_recorded_twice_is_told(tmp_path: Path) -> None:
+    """A capture at `any` shows each packet at two interfaces: it counts once."""
+    net = Network(["any"])
+    lookup(net, "api.example.com", LIST)
+    net.recorded += [(time + 20, point, packet) for time, point, packet in net.recorded]
+    (finding,) = of(net, tmp_path)
+    assert (finding["facts"]["tries"], finding["facts"]["questions"]) == (8, 10)

@@ -24,7 +24,7 @@ def play(
         for retry in (0.0, *retries):
             net.at(begin + retry * SECOND, "pod/eth0", asked)
         for copy in range(answers):
-            net.at(begin + wait * SECOND + copy * 1000, "pod/eth0", answer(asked))
+            net.at(begin + wait * SECOND + copy * 2000, "pod/eth0", answer(asked))
     return of_story(net, folder, "dns-slow")
 
 

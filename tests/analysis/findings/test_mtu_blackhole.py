@@ -66,7 +66,7 @@ class Connection:
         self.time = 0.0
         self.request(flags=SYN, seq=0, mss=mss)
         self.response(flags=SYN | ACK, seq=0, ack=1, mss=mss)
-        self.request(ack=1)
+        self.request(seq=1, ack=1)
         self.request(bytes(500), ack=1, flags=PSH | ACK)
 
     def request(self, payload: bytes = b"", **more: object) -> None:
@@ -228,4 +228,18 @@ def test_single_segment_far_ahead_is_silent(tmp_path: Path) -> None:
     played.response(ack=1, seq=1)
     played.time += 3 * SECOND
     played.put(tcp("10.9.9.1:1 > 10.9.9.2:2"))
+    assert played.findings(tmp_path) == []
+
+
+def test_answers_recorded_twice_is_silent(tmp_path: Path) -> None:
+    """A capture at `any` shows each packet twice: one late acknowledgment is no repeated one."""
+    played = Connection()
+    played.response(bytes(100))
+    played.response(bytes(FULL), seq=101)
+    played.response(bytes(100), seq=101 + FULL)
+    played.request(ack=101)  # of the first octets; then the client is gone
+    for number in range(4):
+        played.time += 0.2 * SECOND * 2**number
+        played.response(bytes(FULL), seq=101)
+    played.net.recorded = [(time + copy, *rest) for time, *rest in played.net.recorded for copy in (0, 20)]
     assert played.findings(tmp_path) == []

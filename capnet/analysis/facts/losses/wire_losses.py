@@ -15,6 +15,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, ports, proto_name
 from capnet.analysis.correlate.clocks import flow_spans
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, stopped_flows
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import HOST, TWIN, is_answered
@@ -46,6 +47,7 @@ class WireLoss(NamedTuple):
     siblings: int  # flows of others that arrive there
     is_on_link: bool  # no router lies between, as far as the MACs tell
     is_heard: bool  # both interfaces showed packets at that time
+    others_pass: bool  # packets arrived from the one interface at the other one after these began to be lost
 
 
 @derived
@@ -78,8 +80,15 @@ def _loss(context: Context, point: int, due: int, address: str, stopped: list[St
     packets = int(context.flows[rows, schema.FLOW_PACKETS].sum())
     return WireLoss(
         point, due, address, stopped, sorted(services), packets, siblings, is_on_link,
-        not all(flow.is_assumed for flow in stopped),
+        not all(flow.is_assumed for flow in stopped), _others_pass(context, point, due, rows),
     )  # fmt: skip
+
+
+def _others_pass(context: Context, point: int, due: int, rows: list[int]) -> bool:
+    flows, links, (first, last) = context.flows, flow_links(context), flow_spans(context)
+    is_between = (flows[links.source, schema.FLOW_POINT] == point) & (flows[links.target, schema.FLOW_POINT] == due)
+    arrived = links.target[is_between]
+    return bool(len(arrived)) and int(last[arrived].max()) >= int(first[rows].min())
 
 
 def _owns(context: Context, mac: int, address: str) -> bool:

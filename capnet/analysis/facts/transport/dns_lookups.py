@@ -18,6 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import Values
+from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_DNS, UDP
@@ -109,14 +110,16 @@ def dns_lookups(context: Context) -> list[DnsLookup]:
             row[schema.DNS_NAME], row[schema.DNS_QTYPE],
         )  # fmt: skip
         lookup = lookups.get(key)
+        time = row[schema.DNS_TIME]
         if is_answer:
-            if lookup:
+            if lookup and not (lookup.answers and time - lookup.answers[-1].time <= MAX_DUPLICATE_DELAY_NS):
                 lookup.answers.append(_answer(row))
             continue
         if not lookup:
             lookup = lookups[key] = _lookup(context, row, flow, flow < 0 or bool(is_first_hop[flow]))
-        lookup.asked.append(row[schema.DNS_TIME])
-        lookup.frames.append(row[schema.DNS_FRAME])
+        if not lookup.asked or time - lookup.asked[-1] > MAX_DUPLICATE_DELAY_NS:  # else recorded twice, as at `any`
+            lookup.asked.append(time)
+            lookup.frames.append(row[schema.DNS_FRAME])
     return list(lookups.values())
 
 

@@ -9,15 +9,32 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.schema import Observations, Values
+from capnet.analysis.core.schema import Mask, Observations, Values
+from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 
 
 def observations_of(context: Context, *rows: int) -> Observations:
-    """The observations of these flow rows, in the order in which they passed."""
+    """The observations of these flow rows, in the order in which they passed, those recorded twice once."""
     by_flow = _observations_by_flow(context)
     indexes = np.concatenate([by_flow.order[by_flow.starts[row] : by_flow.starts[row + 1]] for row in rows])
     observed = context.observations[indexes]
-    return observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")]
+    observed = observed[np.argsort(observed[:, schema.OBS_SEQ], kind="stable")]
+    return observed[~_is_recorded_again(observed)]
+
+
+def _is_recorded_again(observed: Observations) -> Mask:
+    """For each observation: did the one before with the same digest in its flow come less than a millisecond ago?
+
+    A capture at `any` shows a packet at each interface. IPv6 has no identification, so that equal acknowledgments look
+    alike as well: one of them is enough.
+    """
+    columns = [schema.OBS_FLOW, schema.OBS_DIGEST, schema.OBS_SEQ]
+    order = np.lexsort([observed[:, column] for column in reversed(columns)])
+    flow, digest, time = (observed[order, column] for column in (*columns[:2], schema.OBS_TIME))
+    is_again = np.zeros(len(observed), dtype=bool)
+    is_same = (flow[1:] == flow[:-1]) & (digest[1:] == digest[:-1])
+    is_again[order[1:]] = is_same & (time[1:] - time[:-1] <= MAX_DUPLICATE_DELAY_NS)
+    return is_again
 
 
 class _ByFlow(NamedTuple):
