@@ -91,10 +91,9 @@ def _is_at_home(context: Context, rows: FlowRows) -> Mask:
 
 
 def unanswered_chains(context: Context) -> int:
-    """Flow chains to one receiver of MIN_PACKETS packets or more that got nothing back and were not seen to arrive."""
-    outcome = fates(context)
-    chain = chain_of(context)
-    rows = outcome.last[outcome.state != DELIVERED]
+    """Flow chains to one receiver of MIN_PACKETS packets or more that stop, or got nothing back."""
+    outcome, chain = fates(context), chain_of(context)
+    got_nothing = ~is_among(chain[outcome.last], chain[replies(context) >= 0])
+    rows = outcome.last[(outcome.state == STOPS) | ((outcome.state == UNKNOWN) & got_nothing)]
     rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
-    rows = rows[~is_among(chain[rows], chain[replies(context) >= 0])]
     return int((~are_to_groups(context, rows)).sum())

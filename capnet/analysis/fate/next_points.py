@@ -28,7 +28,6 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import RECEIVED, speakers
-from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REQUEST
 
 TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks
@@ -122,24 +121,32 @@ def _homes(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     for mac, place in _lone_askers(context).items():
         homes.setdefault(mac, [place])
     speaking = speakers(context, outside_tunnels=True)
+    # A MAC of several addresses may be at several interfaces.
+    home_of = {
+        mac: places[0] for mac, places in homes.items() if len(places) == 1 and mac in speaking
+        and len(speaking[mac].own) == 1
+    }  # fmt: skip
     point = np.full(len(rows), -1)
-    sources: dict[int, set[str]] = {}
-    for number, row in enumerate(rows.tolist()):
-        mac, own_point = int(flows[row, schema.FLOW_DMAC]), int(flows[row, schema.FLOW_POINT])
-        places = homes.get(mac, [])
-        if len(places) != 1 or places[0] == own_point or flows[row, schema.FLOW_VIA]:
+    sources: dict[int, set[tuple[int, ...]]] = {}
+    asked_for = flows[rows[:, None], [schema.FLOW_DMAC, schema.FLOW_POINT, schema.FLOW_VIA, *_DESTINATION]].tolist()
+    for number, (mac, own_point, via, *destination) in enumerate(asked_for):
+        home = home_of.get(mac, own_point)
+        if via or home == own_point:
             continue
-        if mac not in speaking or len(speaking[mac].own) != 1:
-            continue  # a MAC of several addresses may be at several interfaces
-        home = places[0]
         if home not in sources:
-            at = flows[flows[:, schema.FLOW_POINT] == home]
-            sources[home] = {address_text(*ends) for ends in {tuple(pair) for pair in at[:, _SOURCE].tolist()}}
-            asked = context.arps[context.arps[:, schema.ARP_POINT] == home, schema.ARP_SENDER_LO]
-            sources[home] |= {address_text(0, low) for low in set(asked.tolist())}
-        if address_text(*flows[row, _DESTINATION].tolist()) in sources[home]:
+            sources[home] = _speaking_at(context, home)
+        if tuple(destination) in sources[home]:
             point[number] = home
     return point, np.where(point >= 0, 1, 0)
+
+
+def _speaking_at(context: Context, point: int) -> set[tuple[int, ...]]:
+    """Addresses, as their halves, that send at a point: IP packets or ARP."""
+    flows, arps = context.flows, context.arps
+    senders = flows[flows[:, schema.FLOW_POINT] == point][:, _SOURCE]
+    _, first = np.unique(row_hash(senders), return_index=True)
+    asking = arps[arps[:, schema.ARP_POINT] == point, schema.ARP_SENDER_LO]
+    return {tuple(pair) for pair in senders[first].tolist()} | {(0, low) for low in asking.tolist()}
 
 
 def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
@@ -202,22 +209,42 @@ def _agreed(
 def _majority(key: Values, to: Values, chain: Values, wanted: Values, own: Values) -> tuple[Values, Values]:
     """For each wanted key: the point to which at least MIN_AGREEMENT of the links with that key lead, else −1.
 
-    `chain`, `own`: flow chains; a chain is no sibling of its own.
+    `chain`, `own`: flow chains; a chain is no sibling of its own. Keys are hashes. Linear but for sorting.
     """
     point, siblings = np.full(len(wanted), -1), np.zeros(len(wanted), dtype=np.int64)
     if not len(key):
         return point, siblings
     order = np.lexsort((to, key))
     key, to, chain = key[order], to[order], chain[order]
-    starts = np.searchsorted(key, wanted, side="left")
-    stops = np.searchsorted(key, wanted, side="right")
-    for number in np.flatnonzero(stops > starts).tolist():
-        group = slice(starts[number], stops[number])
-        others = to[group][chain[group] != own[number]]
-        if not len(others):
-            continue
-        points, counts = np.unique(others, return_counts=True)
-        best = int(np.argmax(counts))
-        if counts[best] >= MIN_AGREEMENT * counts.sum():
-            point[number], siblings[number] = points[best], counts[best]
+    runs = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (to[1:] != to[:-1])))  # of one key and point
+    counts = np.diff(np.append(runs, len(key)))
+    groups = np.flatnonzero(np.append(True, key[runs[1:]] != key[runs[:-1]]))
+    most = np.maximum.reduceat(counts, groups)
+    is_most = counts == np.repeat(most, np.diff(np.append(groups, len(runs))))
+    first_of_most = np.minimum.reduceat(np.where(is_most, np.arange(len(runs)), len(runs)), groups)
+    agrees = most >= MIN_AGREEMENT * np.add.reduceat(counts, groups)
+    group = np.minimum(np.searchsorted(key[runs[groups]], wanted), len(groups) - 1)
+    has_links = key[runs[groups[group]]] == wanted
+    is_agreed = has_links & agrees[group]
+    point[is_agreed] = to[runs[first_of_most[group[is_agreed]]]]
+    siblings[is_agreed] = most[group[is_agreed]]
+    has_own = has_links & is_among(_pair_hash(wanted, own), _pair_hash(key, chain))
+    for number in np.flatnonzero(has_own).tolist():  # few: a chain that forks
+        bounds = (np.searchsorted(key, wanted[number], side=side) for side in ("left", "right"))
+        links = slice(*bounds)
+        point[number], siblings[number] = _majority_of(to[links][chain[links] != own[number]])
     return point, siblings
+
+
+def _pair_hash(hashes: Values, chains: Values) -> Values:
+    return row_hash(np.stack((hashes.view(np.int64), chains), axis=1))
+
+
+def _majority_of(points: Values) -> tuple[int, int]:
+    """The point that MIN_AGREEMENT of these agree on, and how many do; −1 and 0 if they do not."""
+    if not len(points):
+        return -1, 0
+    values, counts = np.unique(points, return_counts=True)
+    best = int(np.argmax(counts))
+    agrees = counts[best] >= MIN_AGREEMENT * counts.sum()
+    return (int(values[best]), int(counts[best])) if agrees else (-1, 0)

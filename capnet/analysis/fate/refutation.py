@@ -94,10 +94,12 @@ def _is_translation(context: Context, shared: Values, ends: list[int]) -> Mask:
 
     All that leaves a host by masquerade has the host's address; all that enters by a published port, the container's.
     """
+    translated = np.zeros(len(shared), dtype=bool)
+    if not (shared >= 0).any():
+        return translated
     flows, links = context.flows, flow_links(context)
     value = shared[flows[links.target, schema.FLOW_POINT]]
     had, has = ((flows[rows[:, None], ends] == value[:, None]).any(axis=1) for rows in (links.source, links.target))
-    translated = np.zeros(len(shared), dtype=bool)
     translated[flows[links.target[(value >= 0) & has & ~had], schema.FLOW_POINT]] = True
     return translated
 
