@@ -20,10 +20,10 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
-from capnet.analysis.facts.layer2.neighbours import neighbour_facts
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
 from capnet.analysis.facts.nat.translations import nat_facts
+from capnet.analysis.facts.neighbours.exchanges import neighbour_facts
 from capnet.analysis.facts.outcomes.fates import fate_facts, outcome_totals
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts

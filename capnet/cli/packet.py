@@ -6,12 +6,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import NamedTuple
 
 import click
 
 from capnet.cli.files import is_plain
 from capnet.errors import Exit, UsageError
+from capnet.quick_tuple import NamedTuple
 
 MAX_TSHARK_FRAMES = 50_000  # tshark dissects all frames before the one: about a second for these
 

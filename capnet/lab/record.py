@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
 
 from capnet.errors import UsageError
 from capnet.lab.addressing import Kernel
+from capnet.quick_tuple import NamedTuple
 
 RECORD = "lab.json"
 _UNFINISHED = "lab.json.new"

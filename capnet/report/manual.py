@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from types import ModuleType
-from typing import NamedTuple
+
+from capnet.quick_tuple import NamedTuple
 
 HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from capnet.analysis.core.contract.document import Document
+from capnet.quick_tuple import NamedTuple
 from capnet.report.text import count, listing, spelled
 from capnet.report.words import Words
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from capnet.analysis.core.contract.document import Document
+from capnet.quick_tuple import NamedTuple
 from capnet.report.headline import headline, limits
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
 from capnet.report.text import count, duration, listing, moment, span

@@ -50,7 +50,8 @@ def decode(
     """Decode records `first` to `count` into `rows`; each row begins as a copy of `blank` (`fields.BLANK`).
 
     Stops when fewer than ROWS_PER_RECORD of `room` rows are left. `record_at`[row] = where its captured frame begins.
-    `out` = next record, rows, union of their LAYERS; whether any has a REASON, port 53, may be an ICMP error, has SYN.
+    `out` = next record, rows, union of their LAYERS; whether any has a REASON, port 53, may be an ICMP error, has SYN,
+    has a DHCP port.
     """
     n = 0
     layers = 0
@@ -66,11 +67,7 @@ def decode(
         for depth in range(ROWS_PER_RECORD):
             r = n * fields.WIDTH
             record_at[n] = base
-            for k in range(fields.WIDTH):
-                rows[r + k] = blank[k]
-            rows[r + fields.FRAME] = records[q + record.NUMBER]
-            rows[r + fields.TIME] = records[q + record.TIME]
-            rows[r + fields.POINT] = records[q + record.POINT]
+            begin_row(rows, r, blank, records, q)
             rows[r + fields.LINKTYPE] = linktype
             rows[r + fields.CAPLEN] = captured
             rows[r + fields.WIRELEN] = wire
@@ -118,6 +115,16 @@ def decode(
     out[5] = has_icmp_error
     out[6] = has_syn
     out[7] = has_dhcp
+
+
+@inline
+def begin_row(rows: Int64Array, r: int, blank: Int64Array, records: Int64Array, q: int) -> None:
+    """What all rows of the record at `q` have: the values of `blank`, its number, time and point."""
+    for k in range(fields.WIDTH):
+        rows[r + k] = blank[k]
+    rows[r + fields.FRAME] = records[q + record.NUMBER]
+    rows[r + fields.TIME] = records[q + record.TIME]
+    rows[r + fields.POINT] = records[q + record.POINT]
 
 
 @inline

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.aggregate import limits
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.aggregate.decode_coverage import decode_coverage
@@ -11,6 +9,7 @@ from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Coverage
 from capnet.jit.kernel import Machine, release_memory
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.schema import DnsTable
+from capnet.quick_tuple import NamedTuple
 
 
 @dataclass(eq=False, repr=False)

@@ -16,8 +16,8 @@ Limits: a host that is called like an interface is taken for one.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import CONTAINER_FILE
 
 MAX_DEVICE = 15  # characters of an interface's name (IFNAMSIZ in linux/if.h)

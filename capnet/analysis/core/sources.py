@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from capnet.quick_dataclass import value
+from capnet.quick_tuple import NamedTuple
 
 
 @value

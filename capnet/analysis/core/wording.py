@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from capnet.quick_tuple import NamedTuple
 
 
 def plural(count: int, thing: str) -> str:

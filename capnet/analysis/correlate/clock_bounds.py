@@ -10,8 +10,6 @@ from the first to the second.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -20,6 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.quick_dataclass import frozen
+from capnet.quick_tuple import NamedTuple
 
 CLOCK_TOLERANCE_NS = 20_000  # time stamps are cut to a microsecond or taken a little late: less is no disagreement
 MAX_WINDOWS = 32  # parts of the common time in which the distance is bounded separately

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from capnet.analysis.correlate.clock_bounds import (
     split_at_steps,
 )
 from capnet.quick_dataclass import value
+from capnet.quick_tuple import NamedTuple
 
 MAX_DELAY_NS = 1_000_000_000  # a longer one-way delay of every packet is taken for a difference of clocks
 MAX_UNRELATED_NS = 1_000_000  # clocks of unrelated files that agree within this are one clock

@@ -9,8 +9,6 @@ ambiguous: it votes too, is counted, and lowers the confidence. What is missing 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -35,6 +33,7 @@ from capnet.analysis.correlate.packet_matching import (
     match_packets,
 )
 from capnet.analysis.correlate.translation_evidence import false_translations, measure_pairs, rewriting_pairs
+from capnet.quick_tuple import NamedTuple
 
 DELAY_SHARES = (0.0, 0.5, 0.99, 1.0)  # of a link's packets: minimum, median, 99th percentile, maximum
 

@@ -8,12 +8,11 @@ go to the pairs in between. A flow some of whose packets take another way has si
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.schema import FlowRows, Mask, Values
+from capnet.quick_tuple import NamedTuple
 
 MAX_SEGMENTS = 64  # that one packet is cut into: 64 KiB in segments of about 1 KiB
 MAX_HOPS_BETWEEN = 6  # hops in a row at which a packet is whole that is in segments before and behind them

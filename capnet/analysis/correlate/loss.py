@@ -10,8 +10,6 @@ Limits: absence outside the time in which a point was listening proves nothing a
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
 from capnet.quick_dataclass import frozen
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 MAX_SEGMENT_DELAY_NS = 1_000_000  # by which the last segment that a packet was cut into follows the first one

@@ -10,8 +10,6 @@ in time. A packet has at most one hop after it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -34,6 +32,7 @@ from capnet.analysis.correlate.flow_similarity import (
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
 from capnet.analysis.correlate.order.role_order import order_ties
 from capnet.analysis.correlate.translation_evidence import MAX_NAT_DELAY_NS, MAX_NAT_HOPS, MAX_NAT_HOPS_AT_POINT
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 # How many observations of one digest back a packet is looked for: a path of so many hops, or so many repeats of one

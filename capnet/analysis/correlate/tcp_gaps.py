@@ -10,7 +10,6 @@ Limits: nothing is said of a sample, nor of ports that were used again: another 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 MAX_REORDERING_NS = 3_000_000  # as Wireshark: what comes later was sent again

@@ -11,8 +11,6 @@ Limits: of two unanswered flows, each seen at another place, only their packets 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -27,6 +25,7 @@ from capnet.analysis.correlate.flow_similarity import (
     ParallelFlows,
     place_numbers,
 )
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 MAX_NAT_DELAY_NS = 100_000_000  # at one point a host translates faster; later, it is an equal packet of another flow

@@ -6,8 +6,6 @@ flow of the other at one point. A direction that was captured in parts has sever
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -19,6 +17,7 @@ from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
+from capnet.quick_tuple import NamedTuple
 
 
 class Conversation(NamedTuple):

@@ -8,7 +8,6 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from capnet.analysis.core.contract.outcomes import IcmpErrorMessage, QuotedPacke
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import proto_name
 from capnet.analysis.core.results import Evidence
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.icmp_names import icmp_error_name
 from capnet.wire.numbers import (

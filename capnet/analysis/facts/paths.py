@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from capnet.analysis.facts.proxies import proxied
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
 

@@ -9,8 +9,6 @@ Limits: the bytes themselves are not compared; many equal connections at once ar
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -24,6 +22,7 @@ from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.connection_ends import ConnectionEnds, connection_ends
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 
 MAX_ALIKE_CONNECTIONS = 20  # of equal size in both directions: more are usual for the application, and prove nothing

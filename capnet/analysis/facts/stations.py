@@ -6,8 +6,6 @@ if any are seen.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
@@ -22,6 +20,7 @@ from capnet.analysis.facts.models.container_signs import (
 from capnet.analysis.facts.nat.addresses import addresses_set_by_nat
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text, mac_value
 
 MAX_IPS = 64  # listed per station: a router may speak for half the Internet

@@ -8,7 +8,6 @@ another point behind that (`fate.fates`).
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -18,6 +17,7 @@ from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, TCP
 

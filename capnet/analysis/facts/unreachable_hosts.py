@@ -9,8 +9,6 @@ time is that of the first packet between the two addresses at the point of the m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -21,6 +19,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import IcmpErrorTable, Values
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE
 

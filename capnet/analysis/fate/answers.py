@@ -8,8 +8,6 @@ both ends ask.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import (
     ICMP_FRAGMENTATION_NEEDED,
     ICMP_REDIRECT,

@@ -9,8 +9,6 @@ Limits: a bridge's own address is known by its place, the first of a subnet, as 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -19,6 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, host_of, replies
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, Values
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
 
 MAX_DOUBLINGS = 6  # of pointers along links: 64 hops
 HOST_ROLES = ("parent", "bridge", "loopback", "unknown")  # of points where the end may be the host itself

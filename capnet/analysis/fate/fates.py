@@ -7,8 +7,6 @@ Method: a chain that gets no answer and ends before the point where it is due st
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import is_assumed
 from capnet.analysis.fate.next_points import TWIN, chain_of, is_answered, next_points
 from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, are_to_groups, refutations
+from capnet.quick_tuple import NamedTuple
 
 UNKNOWN, DELIVERED, STOPS = 0, 1, 2  # states
 MAX_CHAINS = 10_000

@@ -10,8 +10,6 @@ that overlap in time are assumed to have been started and stopped together, and 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core.arrays import distinct
@@ -34,6 +32,7 @@ from capnet.analysis.core.schema import (
     Values,
 )
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
+from capnet.quick_tuple import NamedTuple
 
 PROTOCOLS = 256
 MIN_FILTER_PACKETS = 20  # fewer packets with one port in common are no capture filter

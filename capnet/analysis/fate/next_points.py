@@ -14,8 +14,6 @@ Ranks, the most certain first:
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -28,6 +26,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import RECEIVED, speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ARP_REQUEST
 
 TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks

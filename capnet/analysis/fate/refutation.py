@@ -7,8 +7,6 @@ packet, dropped none, and showed neither this flow chain nor one of unknown orig
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
 from capnet.analysis.fate.unrecorded import misses_packets
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 
 NOTHING, GROUP, ONE_PACKET, NOT_LISTENING, SEEN_THERE, ICMP_ERROR = range(6)  # reasons

@@ -12,7 +12,6 @@ what reaches web:80 through a published port 8080, though no single hop shows bo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowMask
@@ -32,6 +31,7 @@ from capnet.analysis.filters.vocabulary import (
     may_repeat_qualifiers,
     similar_word,
 )
+from capnet.quick_tuple import NamedTuple
 
 MAX_DEPTH = 100  # of parentheses and `not` in each other: each is a call of Python's, which ends at about a thousand
 _AFTER_PRIMITIVE = (None, *AND, *OR, ")")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import NamedTuple
 
 from capnet.analysis.filters import predicates
+from capnet.quick_tuple import NamedTuple
 
 DIRECTIONS = ("src", "dst")
 AND, OR, NOT = ("and", "&&"), ("or", "||"), ("not", "!")

@@ -11,8 +11,6 @@ Verify: `nsenter -t PID -n ss -ltn` in the container; `docker port NAME`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -24,6 +22,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, is_tcp_with, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 NAME = finding_name(__name__)

@@ -1,6 +1,6 @@
 """address-scan: a host asks for many addresses that nobody has.
 
-Looks at: unanswered ARP requests and neighbor solicitations (`facts.layer2.unanswered_neighbours`), by who asks.
+Looks at: unanswered ARP requests and neighbor solicitations (`facts.neighbours.unanswered_neighbours`), by who asks.
 Says: who asked for how many addresses, and how often; 20 addresses or more are told as a scan.
 Wrong when: that many machines of one network are down, and one host waits for all of them.
 Fix: none is needed for an inventory or a monitor; else find the process that scans on that host.
@@ -12,7 +12,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.layer2.unanswered_neighbours import MIN_SCANNED, Unanswered, unanswered_by_asker
+from capnet.analysis.facts.neighbours.unanswered_neighbours import MIN_SCANNED, Unanswered, unanswered_by_asker
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)

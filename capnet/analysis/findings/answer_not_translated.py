@@ -11,8 +11,6 @@ Verify: `sysctl net.bridge.bridge-nf-call-iptables`; `conntrack -L -d SERVICE` s
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -24,6 +22,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_RST
 

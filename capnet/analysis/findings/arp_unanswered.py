@@ -1,7 +1,7 @@
 """arp-unanswered: a host asks for an address by ARP and gets no reply.
 
 Looks at: ARP requests (no probes and announcements, RFC 5227) that are repeated within 2 s and have no reply at any
-point, at points that would show one (`facts.layer2.unanswered_neighbours`).
+point, at points that would show one (`facts.neighbours.unanswered_neighbours`).
 Says: who asked for which address, and how often. An error if the address exists: its packets come from another host of
 this link, which does not answer for it, or its own interface gets the requests. Else a warning. A host that asks for
 its own macvlan child is `macvlan-host-isolation` instead, one that looks on the wrong link `subnet-overlap`, one that
@@ -16,7 +16,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.unanswered_neighbours import (
+from capnet.analysis.facts.neighbours.unanswered_neighbours import (
     MAX_TARGETS,
     MIN_SCANNED,
     Place,

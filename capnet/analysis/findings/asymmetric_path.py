@@ -10,8 +10,6 @@ Verify: `ip route get ADDRESS from SOURCE` on that host, for both ends.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -20,6 +18,7 @@ from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Path
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.paths import path_facts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import TCP, TCP_SYN, TCP_SYN_ACK
 

@@ -10,8 +10,6 @@ Verify: `docker service ps SERVICE`, `kubectl get endpointslices`; `nsenter -t P
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -23,6 +21,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.chain_values import any_of_chain
 from capnet.analysis.fate.next_points import chain_of
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)

@@ -14,7 +14,6 @@ source address".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import repeated_in_flow
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REQUEST, ICMPV6
 

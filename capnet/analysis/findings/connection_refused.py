@@ -14,7 +14,6 @@ Verify: `ss -ltn` in the server's network namespace; `iptables -vnL` for rules w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)

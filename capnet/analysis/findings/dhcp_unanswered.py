@@ -13,12 +13,11 @@ Verify: `tcpdump -e -n -i CARD port 67 or port 68` on both sides.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
 
 NAME = finding_name(__name__)

@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.addresses import address_value
@@ -52,56 +52,56 @@ MAX_LOOKUP_NS = 10_000_000  # from the packet to the question for the MAC that i
 
 def diagnose(context: Context) -> list[Finding]:
     return [
-        _finding(context, told)
-        for told in unreachable_hosts(context)
-        if told.is_own and told.is_unresolved and told.proto in (TCP, UDP) and not _serves_others(context, told)
+        _finding(context, failed)
+        for failed in unreachable_hosts(context)
+        if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP) and not _serves_others(context, failed)
     ]
 
 
-def _serves_others(context: Context, told: Unreachable) -> bool:
+def _serves_others(context: Context, failed: Unreachable) -> bool:
     """Do packets of another client's port to the same one go on without such a message? Then it is no rule for all."""
-    flows, (high, low) = context.flows, address_value(told.destination)
+    flows, (high, low) = context.flows, address_value(failed.destination)
     is_to_port = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
-    is_to_port &= (flows[:, schema.FLOW_DPORT] == told.port) & (flows[:, schema.FLOW_PROTO] == told.proto)
+    is_to_port &= (flows[:, schema.FLOW_DPORT] == failed.port) & (flows[:, schema.FLOW_PROTO] == failed.proto)
     is_spared = is_answered(context).copy()
     for number, point in enumerate(context.points):
         if point.last is not None:
             is_early = flows[:, schema.FLOW_FIRST] <= point.last - MIN_SERVED_NS
             is_spared |= (flows[:, schema.FLOW_POINT] == number) & is_early
     rows = np.flatnonzero(is_to_port & is_spared).tolist()
-    return any((source(flows[row]), int(flows[row, schema.FLOW_SPORT])) not in told.quoted for row in rows)
+    return any((source(flows[row]), int(flows[row, schema.FLOW_SPORT])) not in failed.quoted for row in rows)
 
 
-def _finding(context: Context, told: Unreachable) -> Finding:
-    lookups = _lookups(context, told)
+def _finding(context: Context, failed: Unreachable) -> Finding:
+    lookups = _lookups(context, failed)
     targets = sorted({lookup.target for lookup in lookups})
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
-    server = f"port {told.port}/{proto_name(told.proto)} of {told.destination}"
+    server = f"port {failed.port}/{proto_name(failed.proto)} of {failed.destination}"
     return Finding(
         NAME,
         "error",
         SAYS.fill(
             server=server, backend=backend or UNKNOWN.fill(),
-            sender=told.sender, clients=several(told.receivers), messages=told.messages,
+            sender=failed.sender, clients=several(failed.receivers), messages=failed.messages,
         ),
         FIX.fill(
-            port=told.port, tables="ip6tables" if ":" in told.destination else "iptables",
-            forget=FORGET.fill(port=told.port) if told.proto == UDP else "",
+            port=failed.port, tables="ip6tables" if ":" in failed.destination else "iptables",
+            forget=FORGET.fill(port=failed.port) if failed.proto == UDP else "",
         ),
         {
-            "host": told.destination, "port": told.port, "proto": proto_name(told.proto), "backend": backend,
-            "clients": told.receivers[:MAX_EVIDENCE], "messages": told.messages,
+            "host": failed.destination, "port": failed.port, "proto": proto_name(failed.proto), "backend": backend,
+            "clients": failed.receivers[:MAX_EVIDENCE], "messages": failed.messages,
         },
-        sorted([*told.evidence, *asked])[:MAX_EVIDENCE],
+        sorted([*failed.evidence, *asked])[:MAX_EVIDENCE],
     )  # fmt: skip
 
 
-def _lookups(context: Context, told: Unreachable) -> list[Exchange]:
+def _lookups(context: Context, failed: Unreachable) -> list[Exchange]:
     """Questions for a MAC without an answer that began with the first packet to the host."""
     return [
         of
         for of in neighbours(context)
         if of.requests and not (of.replies or of.is_probe or of.is_announcement)
-        and abs(of.first_request - told.asked) <= MAX_LOOKUP_NS
+        and abs(of.first_request - failed.asked) <= MAX_LOOKUP_NS
     ]  # fmt: skip

@@ -13,7 +13,6 @@ Verify: `conntrack -S` counts insert_failed on the host that translates.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -21,6 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.dns_lookups import TYPE_A, TYPE_AAAA, DnsLookup, dns_lookups
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

@@ -10,8 +10,6 @@ Verify: `nsenter -t PID -n dig +tcp @SERVER NAME`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import PORT_DNS, TCP, TCP_RST
 
 NAME = finding_name(__name__)

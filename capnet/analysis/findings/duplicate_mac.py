@@ -11,7 +11,6 @@ Verify: `bridge fdb show | grep MAC`, or the switch's table, names one port and 
 from __future__ import annotations
 
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_text
 from capnet.wire.numbers import TCP_RST
 

@@ -1,9 +1,9 @@
 """foreign-mac-refused: a container with a MAC of its own is cut off by the switch port of its host's card.
 
 Looks at: questions by ARP or Neighbor Discovery of a MAC behind a card, and the frames to it, at the card and at
-another one (`facts.layer2.refused_macs`): frames to the MAC leave the other card and do not come in, or the MAC's own
-frames do not come out, while those of the card's own MAC pass. A warning where only the host was captured: a neighbour
-answers the host, and never the MAC behind it.
+another one (`facts.neighbours.refused_macs`): frames to the MAC leave the other card and do not come in, or the MAC's
+own frames do not come out, while those of the card's own MAC pass. A warning where only the host was captured: a
+neighbour answers the host, and never the MAC behind it.
 Says: which MAC, how many frames, between which two points, and which MAC passes.
 Wrong when: the MAC is behind a third card that was not captured.
 Fix: let the port accept more than one MAC: promiscuous mode and forged transmits (VMware), MAC address spoofing
@@ -16,7 +16,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.facts.layer2.refused_macs import IN, OUT, UNKNOWN, RefusedMac, refused_macs
+from capnet.analysis.facts.neighbours.refused_macs import IN, OUT, UNKNOWN, RefusedMac, refused_macs
 from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)

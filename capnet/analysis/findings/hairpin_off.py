@@ -12,8 +12,6 @@ Verify: `sysctl net.bridge.bridge-nf-call-iptables`; `bridge -d link show dev VE
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -26,6 +24,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 NAME = finding_name(__name__)

@@ -40,20 +40,20 @@ MAX_DESTINATIONS = 5  # of one receiver: who tries more looks for whoever is the
 
 
 def diagnose(context: Context) -> list[Finding]:
-    told = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
-    groups = [list(group) for _, group in groupby(told, key=_group)]
+    reports = sorted((of for of in unreachable_hosts(context) if not (of.is_own and of.is_unresolved)), key=_group)
+    groups = [list(group) for _, group in groupby(reports, key=_group)]
     return [_finding(group) for group in groups if sum(of.messages for of in group) >= MIN_MESSAGES]
 
 
-def _group(told: Unreachable) -> tuple[tuple[int, int], str, bool, list[str]]:
+def _group(report: Unreachable) -> tuple[tuple[int, int], str, bool, list[str]]:
     """Messages that are one finding: of one sender, for one reason, to the same receivers."""
-    return address_value(told.sender), _why(told), told.is_network, told.receivers
+    return address_value(report.sender), _why(report), report.is_network, report.receivers
 
 
-def _why(told: Unreachable) -> str:
-    if told.is_network:
+def _why(report: Unreachable) -> str:
+    if report.is_network:
         return NO_ROUTE.fill()
-    return NOBODY.fill() if told.is_unresolved else ""
+    return NOBODY.fill() if report.is_unresolved else ""
 
 
 def _finding(group: list[Unreachable]) -> Finding:

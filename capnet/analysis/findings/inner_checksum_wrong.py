@@ -12,8 +12,6 @@ Verify: `nstat -az TcpInCsumErrors UdpInCsumErrors` in the receiver's network na
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -26,6 +24,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.overlay.checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
 

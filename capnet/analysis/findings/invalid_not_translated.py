@@ -13,7 +13,6 @@ Verify: `conntrack -S` (invalid); `iptables -vnL INPUT` counts at the rule for `
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)

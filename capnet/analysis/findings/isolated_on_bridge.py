@@ -13,7 +13,6 @@ Verify: `iptables -vnL FORWARD` and `iptables -vnL DOCKER-USER` count the drops;
 from __future__ import annotations
 
 from itertools import groupby
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -21,10 +20,11 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.neighbours import neighbours
 from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import INNER_ROLES
 
 NAME = finding_name(__name__)

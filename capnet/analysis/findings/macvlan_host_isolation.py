@@ -2,7 +2,7 @@
 
 Looks at: ARP requests of a parent interface's host for a station behind that interface that answers all others
 (`facts.layer2.host_isolation`), and questions of either for the other, both of whom are answered by others
-(`facts.layer2.isolated_pairs`).
+(`facts.neighbours.isolated_pairs`).
 Says: which host asked for which of its own macvlan children, or which child for its host. The kernel passes no frames
 between a parent's host and its macvlan children, so this can only fail.
 Wrong when: the station was unreachable for another reason at that time, or the asking host is another one on the wire.
@@ -19,7 +19,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import ARP_FIRST_FRAME, ARP_OPERATION, ARP_POINT, ARP_SENDER_LO, ARP_TARGET_LO
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.layer2.host_isolation import IsolatedChild, isolated_children
-from capnet.analysis.facts.layer2.isolated_pairs import IsolatedPair, isolated_pairs
+from capnet.analysis.facts.neighbours.isolated_pairs import IsolatedPair, isolated_pairs
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ARP_REQUEST
 
@@ -45,7 +45,7 @@ FIX = Text(
 
 
 def diagnose(context: Context) -> list[Finding]:
-    told = [
+    findings = [
         Finding(
             NAME,
             "warning",
@@ -63,7 +63,7 @@ def diagnose(context: Context) -> list[Finding]:
     ]
     children = {(isolated.host, isolated.child) for isolated in isolated_children(context)}
     pairs = [pair for pair in isolated_pairs(context) if (pair.host, pair.child) not in children]
-    return told + [_of_pair(context, pair) for pair in pairs]
+    return findings + [_of_pair(context, pair) for pair in pairs]
 
 
 def _of_pair(context: Context, pair: IsolatedPair) -> Finding:

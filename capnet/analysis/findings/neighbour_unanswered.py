@@ -1,7 +1,7 @@
 """neighbour-unanswered: a host solicits an IPv6 neighbour and gets no advertisement.
 
 Looks at: neighbor solicitations (RFC 4861; no duplicate address detection) that are repeated within 2 s and have no
-advertisement at any point, at points that would show one (`facts.layer2.unanswered_neighbours`).
+advertisement at any point, at points that would show one (`facts.neighbours.unanswered_neighbours`).
 Says: who asked for which address, and how often. An error if the address exists: another host of this link brings its
 packets or has it on a bridge, and does not answer for it; or its own interface gets the questions. Else a warning.
 Wrong when: the capture began or ended between question and answer.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.unanswered_neighbours import (
+from capnet.analysis.facts.neighbours.unanswered_neighbours import (
     MAX_TARGETS,
     MIN_SCANNED,
     Place,

@@ -11,8 +11,6 @@ Verify: `tc -s qdisc show dev IFACE` (backlog, delay); `ip -s -s link show dev I
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -23,6 +21,7 @@ from capnet.analysis.core.schema import Mask, PerLink, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

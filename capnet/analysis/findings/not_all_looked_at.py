@@ -12,7 +12,6 @@ Verify: the finding is gone in a capture with that filter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core.context import Context
@@ -20,6 +19,7 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.nat.translations import half_translations
 from capnet.analysis.facts.tunnels import most_addresses_inside
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("info",)

@@ -13,7 +13,6 @@ Verify: `nstat -az UdpInCsumErrors` on the receiver rises with each packet.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
 from capnet.analysis.facts.overlay.checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
 

@@ -10,8 +10,6 @@ Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) ADDRESS`; `docker network i
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core.context import Context
@@ -29,6 +27,7 @@ from capnet.analysis.core.schema import (
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_FRAGMENTATION_NEEDED, ICMP_UNREACHABLE
 from capnet.wire.protocols.vxlan import TUNNEL_VXLAN
 

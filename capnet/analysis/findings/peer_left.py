@@ -11,8 +11,6 @@ has its address.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -24,6 +22,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.facts.swarm_traffic import swarm_flows
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ICMP, ICMP_UNREACHABLE, ICMPV6, ICMPV6_UNREACHABLE, TCP, TCP_RST, TCP_SYN, UDP
 

@@ -10,8 +10,6 @@ Verify: `ss -tnm` in the receiver's namespace shows Recv-Q full; `nstat -az TcpE
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 
 NAME = finding_name(__name__)

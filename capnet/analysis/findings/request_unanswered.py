@@ -13,8 +13,6 @@ Verify: `curl -v` on the server itself; from the client `ping -M do -s 1372 SERV
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -25,6 +23,7 @@ from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import exchanges
 from capnet.analysis.facts.transport.full_segments import lost_full_segments
 from capnet.analysis.facts.transport.tcp_connections import ahead, segments
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

@@ -12,8 +12,6 @@ Verify: `ip route get DESTINATION` on both routers; while the loop exists, each 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -25,6 +23,7 @@ from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.fate.speakers import RECEIVED, SENT, speakers
 from capnet.analysis.fate.verdict.loops import MIN_TTL, Loop, looping_flows, macs_of_loop
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import ICMP_TIME_EXCEEDED, ICMPV6_TIME_EXCEEDED, TCP, UDP
 

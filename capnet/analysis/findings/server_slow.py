@@ -11,8 +11,6 @@ Verify: `curl -w '%{time_connect} %{time_starttransfer}'` on the server itself; 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.exchanges import exchanges
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)

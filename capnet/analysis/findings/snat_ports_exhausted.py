@@ -13,8 +13,6 @@ range (`iptables -t nat -S POSTROUTING`, `sysctl net.ipv4.ip_local_port_range`).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -27,6 +25,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, UDP
 
 NAME = finding_name(__name__)

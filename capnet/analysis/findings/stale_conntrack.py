@@ -12,8 +12,6 @@ Verify: `conntrack -L -p udp --orig-port-dst PORT` lists the entry with the old 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -26,6 +24,7 @@ from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.facts.nat.vain_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP
 

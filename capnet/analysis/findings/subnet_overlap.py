@@ -1,7 +1,7 @@
 """subnet-overlap: a client outside has an address of a network that the host believes to be its own.
 
 Looks at: addresses whose packets come to a host or container from behind a router, or by another interface, and that
-it looks for by ARP or Neighbor Discovery on its own link, in vain (`facts.layer2.on_link_lookups`).
+it looks for by ARP or Neighbor Discovery on its own link, in vain (`facts.neighbours.on_link_lookups`).
 Says: which clients, where their packets come in, who looks for them, at which point.
 Wrong when: the client is meant to be on that link, and its packets take the way by a router only because its own
 netmask is too small.
@@ -17,7 +17,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.layer2.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.neighbours.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)

@@ -11,8 +11,6 @@ Verify: `iptables -vnL INPUT` on both hosts; `bridge fdb show dev vxlan0` in the
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core.arrays import is_among, row_hash
@@ -39,6 +37,7 @@ from capnet.analysis.core.schema import (
 )
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.protocols import KIND_OF_NAME, KIND_OF_NUMBER
 

@@ -11,8 +11,6 @@ the ids as `com.docker.network.driver.overlay.vxlanid_list`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -21,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ARP_REQUEST
 from capnet.wire.protocols import KIND_OF_NUMBER

@@ -11,8 +11,6 @@ namespace), and `ip -d link show type vxlan` name the same address.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -23,6 +21,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.overlay.arrivals import undelivered
 from capnet.analysis.facts.overlay.insides import Inside
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 from capnet.wire.protocols import KIND_OF_NUMBER
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.octets import mix
 
 MAX_REPEATED = 1 << 18  # observations examined one by one; if there are more, they keep their order

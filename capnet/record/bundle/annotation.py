@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from capnet.analysis.core.schema import Values
 from capnet.analysis.engine import Study
 from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_again
 from capnet.errors import UnreadableInput, UsageError
+from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import previous_hop_kernel as hop
 from capnet.record.bundle.other_blocks import KeptBlocks, MergedBlocks, Output, SourceBlocks, merged_head
 from capnet.record.bundle.packet_comments import MAX_COMMENT_BYTES, PacketComments

@@ -7,9 +7,9 @@ them has a column, and a pair of limits (compact, detailed) how many rows each o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from capnet.analysis.core.contract.document import Document
+from capnet.quick_tuple import NamedTuple
 from capnet.report import summary
 from capnet.report.escape import visible_all
 from capnet.report.sections.capture import coverage, inputs, points

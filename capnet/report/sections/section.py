@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from capnet.analysis.core.contract.document import Document
+from capnet.quick_tuple import NamedTuple
 from capnet.report.text import number
 from capnet.report.words import Words
 

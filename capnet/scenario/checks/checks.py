@@ -12,8 +12,9 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+from capnet.quick_tuple import NamedTuple
 from capnet.scenario.checks.common_checks import COMMON_CHECKS
 from capnet.scenario.checks.observed import Comparison, NotObserved, Observed
 from capnet.topology import Topology, topology_path

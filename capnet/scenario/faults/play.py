@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed
+from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import bundle
 from capnet.record.find.kernel_features import missing_features
 from capnet.record.remote.docker_host import DockerHost

@@ -8,10 +8,11 @@ Version 2.4 is the usual one. Before 2.3, and in DG/UX's 543.0, the two lengths 
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import value
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.formats import pcap_walk, record
 from capnet.wire.formats.byte_source import ByteSource
 from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import mutable, value
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.block import MAX_RECORDS, Batch, Block
 from capnet.wire.formats import record
 from capnet.wire.formats.byte_source import ByteSource

@@ -69,9 +69,10 @@ def _types(raw: np.ndarray, at: Values, end: Values) -> Values:
     """The type of each message whose options begin at these offsets, 0 if it is not among the first ones."""
     at, types = at.copy(), np.zeros(len(at), dtype=np.int64)
     for _ in range(MAX_OPTIONS):
-        here = np.flatnonzero((types == 0) & (at + 3 <= end))
-        code = raw[at[here]]
-        found = here[code == MESSAGE_TYPE]
-        types[found] = raw[at[found] + 2]
-        at[here] += np.where(code == 0, 1, 2 + raw[at[here] + 1].astype(np.int64))  # 0 is padding, without a length
+        pending = np.flatnonzero((types == 0) & (at + 3 <= end))
+        code = raw[at[pending]]
+        typed = pending[code == MESSAGE_TYPE]
+        types[typed] = raw[at[typed] + 2]
+        length = raw[at[pending] + 1].astype(np.int64)
+        at[pending] += np.where(code == 0, 1, 2 + length)  # 0 is padding, without a length
     return types

@@ -6,13 +6,12 @@ fragments, no packets with IP options or IPv6 extension headers.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.aggregate.payload.octets import be16_at
 from capnet.analysis.core.schema import Mask, Values
+from capnet.quick_tuple import NamedTuple
 from capnet.wire import fields, numbers
 from capnet.wire.block import Block
 

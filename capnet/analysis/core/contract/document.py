@@ -12,10 +12,11 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import PurePath
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Flow, Input, Nat, Path
+from capnet.quick_tuple import NamedTuple
 
 Document: TypeAlias = dict[str, Any]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
 from capnet.analysis.core.contract.order import by_level
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text
+from capnet.quick_tuple import NamedTuple
 
 MAX_OF_ONE_NAME = 20  # of one level: a reader looks at the first few, and then for what they have in common
 MAX_EXAMPLES = 3  # sentences of findings that are listed as one

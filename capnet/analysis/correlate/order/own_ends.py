@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRows, Observations, Values
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED, address_value, mac_value
 
 INNER_ROLES = ("container", "veth")

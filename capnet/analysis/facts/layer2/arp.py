@@ -6,13 +6,12 @@ second apart repeat a request that got no answer (RFC 1122 section 2.3.2.1 limit
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.facts.layer2.model import Claims, ClaimSpan
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 from capnet.wire.numbers import ARP_REQUEST
 

@@ -6,16 +6,15 @@ go out on the wire only.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.layer2.arp import unanswered_requests
-from capnet.analysis.facts.layer2.bystanders import shows_answers
 from capnet.analysis.facts.layer2.model import MacvlanParent
-from capnet.analysis.facts.layer2.neighbours import neighbours
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
+from capnet.analysis.facts.neighbours.bystanders import shows_answers
+from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.quick_tuple import NamedTuple
 
 MIN_PARENT_CONFIDENCE = 0.5  # of 0 to 1: below, the interface may be no macvlan parent
 

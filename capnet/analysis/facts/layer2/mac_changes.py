@@ -8,8 +8,6 @@ change per address; a new MAC that announces itself is a failover and is left ou
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import Values
 from capnet.analysis.fate.speakers import RECEIVED, SENT
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import (
     ARP_REQUEST,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from capnet.analysis.facts.layer2.arp import repeated_requests, unanswered_reque
 from capnet.analysis.facts.layer2.model import MacvlanChild, MacvlanParent, Segments, same_network, unicast
 from capnet.analysis.facts.nat.addresses import addresses_behind_nat
 from capnet.analysis.fate.speakers import RECEIVED
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 
 MAX_STATIONS = 256  # at one point: with more it is a backbone, and no interface of a host

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.fate.speakers import Speaker
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 
 LOOPBACK_IP = "127.0.0.1"

@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from enum import IntEnum
 from itertools import combinations, pairwise
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import Evidence
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ARP_REPLY, ICMPV6_NEIGHBOR_ADVERTISEMENT
@@ -85,10 +85,10 @@ def rival_stations(context: Context) -> list[Rivals]:
             evidence = [context.evidence(place[0], frame) for frame in first_frames]
             own = {mac: sorted(of for of in addresses_of[mac] if _is_only(by_address[of])) for mac in macs}
             rivals = Rivals(address, macs, _how(spoken), evidence, own)
-            known = found.setdefault((address, macs), rivals)
-            if known is not rivals:
-                how = min(known.how, rivals.how)
-                found[address, macs] = known._replace(how=how, evidence=[*known.evidence, *evidence])
+            earlier = found.setdefault((address, macs), rivals)
+            if earlier is not rivals:
+                how = min(earlier.how, rivals.how)
+                found[address, macs] = earlier._replace(how=how, evidence=[*earlier.evidence, *evidence])
     return [found[key] for key in sorted(found)]
 
 
@@ -109,7 +109,7 @@ def _are_no_rivals(macs: tuple[int, ...], addresses_of: dict[int, set[str]]) -> 
     """Virtual routers, a proxy, or cards of one host that answer for all of its addresses (arp_ignore 0)."""
     is_virtual = any(mac >> bits == prefix for mac in macs for prefix, bits in _VIRTUAL_ROUTERS)
     is_proxy = any(len(addresses_of[mac]) >= MIN_PROXIED for mac in macs)
-    are_cards = any(len(addresses_of[one] & addresses_of[other]) > 1 for one, other in combinations(macs, 2))
+    are_cards = any(len(addresses_of[mac] & addresses_of[other]) > 1 for mac, other in combinations(macs, 2))
     return is_virtual or is_proxy or are_cards
 
 
@@ -120,9 +120,9 @@ def _how(spoken: list[_Claim]) -> How:
         by_asker[claim.to].append(claim)
     by_asker.pop("", None)
     for answers in by_asker.values():
-        for one, other in combinations(answers[:MAX_ANSWERS], 2):
-            apart_ns = min(abs(one.first - other.first), abs(one.last - other.last))
-            if one.mac != other.mac and apart_ns <= MAX_ROUND_NS:
+        for claim, other in combinations(answers[:MAX_ANSWERS], 2):
+            apart_ns = min(abs(claim.first - other.first), abs(claim.last - other.last))
+            if claim.mac != other.mac and apart_ns <= MAX_ROUND_NS:
                 return How.AT_ONCE
     spans: dict[int, tuple[int, int]] = {}
     for claim in spoken:

@@ -7,8 +7,6 @@ do not count, because packets to them pass no inner point; MAX_FLOWS flows.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -22,6 +20,7 @@ from capnet.analysis.fate.listening import is_assumed, listening
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP

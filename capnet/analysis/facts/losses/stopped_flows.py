@@ -6,7 +6,6 @@ Input: the fates of flow chains. Output: one `StoppedFlow` per flow chain that s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
+from capnet.quick_tuple import NamedTuple
 
 
 class StoppedFlow(NamedTuple):

@@ -6,8 +6,6 @@ from the other host's interface, while other packets between the same interfaces
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -20,6 +18,7 @@ from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, stopped_flow
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.next_points import HOST, TWIN, is_answered
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ESP
 
 CARD_ROLES = ("parent", "underlay", "unknown")  # of interfaces to other hosts

@@ -11,13 +11,13 @@ locally administered MAC, or an address in 172.16.0.0/12 shows none.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.fate.speakers import Speaker, speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED, address_text, address_value
 
 DOCKER_PREFIX = 0x0242  # the first 16 bits of a MAC

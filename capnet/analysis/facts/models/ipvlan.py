@@ -11,7 +11,6 @@ a generator that writes one MAC everywhere. So addresses must be private, and cl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from capnet.analysis.facts.layer2.model import SharedMac, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import CNI_PREFIX, DOCKER_PREFIX
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 
 MAX_ADDRESSES = 64  # behind one MAC: more are a gateway's

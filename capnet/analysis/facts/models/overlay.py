@@ -10,7 +10,6 @@ Encrypted, the wire shows ESP between the hosts and no VXLAN.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from capnet.analysis.facts.models.sign import Sign
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value, mac_text
 from capnet.wire.numbers import PORT_SWARM_GOSSIP
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.fate.speakers import RECEIVED
+from capnet.quick_tuple import NamedTuple
 
 MAX_SIGN_FRAMES = 4  # of one sign: a verdict has several, and names ten frames
 

@@ -6,9 +6,8 @@ reversed, the connection is translated (nf_conntrack, Documentation/networking/n
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.facts.nat.tuples import FlowTuple
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 
 PROTOCOLS = ("tcp", "udp", "icmp", "icmpv6")

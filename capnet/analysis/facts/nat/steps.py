@@ -8,7 +8,6 @@ br_netfilter) shows the half-rewritten packet, so links of one host with at most
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from capnet.analysis.core.flow_rows import echo_id, host_of, ports, sends_to_its
 from capnet.analysis.core.schema import FlowRow, FlowTable, PerFlow, PerLink
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kind, reply_tuple
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_REQUESTS, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP
 
 TUPLE_COLUMNS = [

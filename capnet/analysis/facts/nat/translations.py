@@ -8,7 +8,6 @@ Replies show the inverse translation; they confirm the row and do not become one
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
@@ -25,6 +24,7 @@ from capnet.analysis.facts.nat.half_translated import half_translated
 from capnet.analysis.facts.nat.partial import TupleIndex, is_half_rewritten, is_part
 from capnet.analysis.facts.nat.steps import TranslationStep, linked_steps, translation_key
 from capnet.analysis.facts.nat.tuples import FlowTuple, TranslationKey, nat_kind
+from capnet.quick_tuple import NamedTuple
 
 
 def nat_facts(context: Context) -> list[Nat]:

@@ -5,10 +5,9 @@ ICMP has its echo identifier instead of ports, as in `conntrack -L`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core.flow_rows import destination, echo_id, ports, source
 from capnet.analysis.core.schema import FlowRow
+from capnet.quick_tuple import NamedTuple
 
 
 class FlowTuple(NamedTuple):

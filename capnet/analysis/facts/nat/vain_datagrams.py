@@ -6,8 +6,6 @@ datagrams of it are missing behind the translation, or it goes on though the oth
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import UDP
 
 MIN_IN_VAIN = 2  # datagrams: one alone may be on its way when the capture ends

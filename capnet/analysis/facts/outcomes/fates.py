@@ -6,8 +6,6 @@ broadcast, ICMP messages that ask nothing, and carriers of tunnels of which noth
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -30,6 +28,7 @@ from capnet.analysis.fate.unrecorded import unrecorded_packets
 from capnet.analysis.fate.verdict import verdicts as verdict
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST
 
 KNOWN_BY = {TWIN: "service", HOST: "host", HOME: "interface", REVERSE: "reverse"}  # ranks of the next point

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from capnet.analysis.fate.fates import DELIVERED, STOPS, fates
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.analysis.fate.verdict.verdicts import ANSWER_STOPS, LOOPED, verdicts
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, UDP
 
 

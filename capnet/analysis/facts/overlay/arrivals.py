@@ -6,8 +6,6 @@ which nothing was seen to come out, though its own stations send into the tunnel
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -19,6 +17,7 @@ from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.facts.overlay.insides import Inside, tunnel_insides
 from capnet.analysis.fate.listening import listening
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
 
 MAX_INSIDES = 100  # that are looked at: one for each network of a host, and each point inside

@@ -5,8 +5,6 @@ Input: the table of the pass (`aggregate.payload.tunnel_checksums`). Output: one
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -16,6 +14,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, TunnelChecksumTable, Values
 from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK
 
 _FLOW_KEY = [

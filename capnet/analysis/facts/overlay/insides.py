@@ -6,8 +6,6 @@ the host's interface, a tunnel there by kind and id, and a point of the same hos
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -17,6 +15,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host
+from capnet.quick_tuple import NamedTuple
 
 
 class Inside(NamedTuple):

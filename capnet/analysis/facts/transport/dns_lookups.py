@@ -8,7 +8,6 @@ that id, whichever address it comes from. Limits: UDP; the messages that the pas
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_DNS, UDP
 

@@ -8,11 +8,11 @@ way to `db` or to `db.svc`. Limits: within MAX_LIST_NS.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.transport.dns_lookups import DnsLookup, dns_lookups
+from capnet.quick_tuple import NamedTuple
 
 MAX_LIST_NS = 30_000_000_000  # six domains, five seconds each: the longest list and the timeout of resolv.conf(5)
 MAX_LABELS = 32  # of a name; each way to leave some out is compared

@@ -8,8 +8,6 @@ point.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_SYN, TCP_SYN_ACK
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -11,6 +9,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Mask, Observations, Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
+from capnet.quick_tuple import NamedTuple
 
 
 def observations_of(context: Context, *rows: int) -> Observations:

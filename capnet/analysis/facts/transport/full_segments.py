@@ -8,8 +8,6 @@ segment, and the receiver says only that it still waits for it. Limits: connecti
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -21,6 +19,7 @@ from capnet.analysis.core.schema import PerFlow
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.missing_octets import Missed, missed_octets
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 

@@ -8,7 +8,6 @@ hears nothing, or a reset. Refuted by a longer pause that a connection to the sa
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
 
 SECOND_NS = 1_000_000_000

@@ -6,8 +6,6 @@ where octets are missing and were sent again, because offload cuts segments diff
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,6 +16,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 MAX_MTU = 9216  # bytes: larger packets are offload segments

@@ -7,14 +7,13 @@ packets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.correlate.tcp_gaps import MissingOctets, sequence_gaps
 from capnet.analysis.facts.transport.tcp_connections import Segment, ahead, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_RST
 
 MIN_ACKS = 2  # of the receiver, with the same number: the first one may have crossed what it lacks

@@ -8,8 +8,6 @@ after a full answer, as pools, health checks and TLS libraries do, ends in the u
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -19,6 +17,7 @@ from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.idle_connections import MIN_RESET_SILENCE_NS
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_FIN, TCP_PSH, TCP_RST
 
 UNANSWERED, UNFINISHED, FOREIGN = "unanswered", "unfinished", "foreign"  # what was still to be said

@@ -6,13 +6,12 @@ was observed, since then absence proves nothing. Limits: the first MAX_SEGMENTS 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.facts.transport.flow_observations import observations_of
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
 MAX_SEGMENTS = 20_000

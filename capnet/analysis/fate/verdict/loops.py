@@ -7,8 +7,6 @@ traceroute begins with, more often than there are routers. Limits: a path with m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -17,6 +15,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.fate.speakers import MAX_LINK_LOCAL_TTL, SENT
+from capnet.quick_tuple import NamedTuple
 
 MIN_TTL = MAX_LINK_LOCAL_TTL + 1  # at the first pass: traceroute begins with 1 and ends at 30
 MIN_FALLS = 3  # of the TTL: a packet that passes one host twice, or `any`, shows one or two

@@ -10,8 +10,6 @@ then nothing is stated.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -23,6 +21,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.refutation import NOTHING, refutations
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_ACK
 
 MIN_REPEATED = 2  # requests that get no answer: one alone may be answered after the capture

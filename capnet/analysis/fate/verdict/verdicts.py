@@ -8,8 +8,6 @@ Limits: loss is counted on the MAX_LOSSY links with the most missing packets.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -29,6 +27,7 @@ from capnet.analysis.fate.next_points import HOME, chain_of
 from capnet.analysis.fate.refutation import GROUP
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, PORT_DNS, TCP, UDP
 
 # The worst first, in the order of `contract.keys.FATES`.

@@ -12,7 +12,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
-from capnet.analysis.facts.layer2.neighbours import Exchange
+from capnet.analysis.facts.neighbours.exchanges import Exchange
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import RECEIVED
 

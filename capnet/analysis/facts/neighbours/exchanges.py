@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -19,6 +18,7 @@ from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.contract.outcomes import Neighbour
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import (

@@ -8,7 +8,6 @@ Limits: probes and announcements expect none (RFC 5227).
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -16,14 +15,15 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.arp import MAX_ARP_RETRY_NS
-from capnet.analysis.facts.layer2.bystanders import shows_answers
 from capnet.analysis.facts.layer2.host_isolation import isolated_children
-from capnet.analysis.facts.layer2.isolated_pairs import isolated_pairs
-from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
-from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays
+from capnet.analysis.facts.neighbours.bystanders import shows_answers
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.neighbours.isolated_pairs import isolated_pairs
+from capnet.analysis.facts.neighbours.on_link_lookups import CONTAINER_ROLES, Lookup, is_missing_proxy, on_link_lookups
+from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, question_delays
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 from capnet.wire.addresses import mac_value
 

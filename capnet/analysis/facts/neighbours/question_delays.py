@@ -1,6 +1,6 @@
 """How long the questions of a station take from one point to another one, and whether both are on one host.
 
-Input: exchanges (`facts.layer2.neighbours`), clocks. Times are ns by the reference clock.
+Input: exchanges (`facts.neighbours.exchanges`), clocks. Times are ns by the reference clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.correlate.clocks import clocks
-from capnet.analysis.facts.layer2.neighbours import Exchange
+from capnet.analysis.facts.neighbours.exchanges import Exchange
 
 MAX_HAND_OVER_NS = 50_000  # a kernel hands a frame from a child to its parent in microseconds, a wire needs more
 

@@ -12,17 +12,22 @@ nobody is not looked at.
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.layer2.bystanders import is_alone, unicast_frames
-from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.question_delays import answer_delays, are_on_one_host, question_delays, reference_time
+from capnet.analysis.facts.neighbours.bystanders import is_alone, unicast_frames
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.neighbours.question_delays import (
+    answer_delays,
+    are_on_one_host,
+    question_delays,
+    reference_time,
+)
 from capnet.analysis.fate.listening import listening
+from capnet.quick_tuple import NamedTuple
 
 MAX_MACS = 1000  # that ask: more than one link has
 MAX_SERVED = 16  # MACs that are compared for one target
@@ -64,10 +69,10 @@ def refused_macs(context: Context) -> list[RefusedMac]:
     for mac, at_points in sorted(questions.by_mac.items())[:MAX_MACS]:
         cards = [point for point, asked in at_points.items() if _is_unheard(context, mac, point, asked)]
         for way in (_refused_in, _refused_out, _refused_somewhere):
-            found = next(filter(None, (way(context, questions, mac, card) for card in cards)), None)
-            if found:
+            refusal = next(filter(None, (way(context, questions, mac, card) for card in cards)), None)
+            if refusal:
                 asked = [of for exchanges in at_points.values() for of in exchanges]
-                refused.append(found._replace(exchanges=[*found.exchanges, *asked]))
+                refused.append(refusal._replace(exchanges=[*refusal.exchanges, *asked]))
                 break
     return refused
 

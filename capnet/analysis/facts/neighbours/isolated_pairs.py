@@ -8,17 +8,16 @@ outside of tunnels; the container's own interface must be captured.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Mask
-from capnet.analysis.facts.layer2.bystanders import unicast_frames
-from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
-from capnet.analysis.facts.layer2.question_delays import are_on_one_host, question_delays, reference_time
+from capnet.analysis.facts.neighbours.bystanders import unicast_frames
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
+from capnet.analysis.facts.neighbours.question_delays import are_on_one_host, question_delays, reference_time
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.speakers import RECEIVED
+from capnet.quick_tuple import NamedTuple
 
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
 MAX_EXCHANGES = 1000  # that are looked at: a host asks for few addresses

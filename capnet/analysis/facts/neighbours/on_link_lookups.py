@@ -7,8 +7,6 @@ interface, or at the same one with the MAC and the smaller TTL of a router. Limi
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -18,8 +16,9 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.layer2.neighbours import Exchange, neighbours
+from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.fate.next_points import is_answered
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 
 MIN_REQUESTS = 2  # a single one may have its answer behind the capture
