@@ -112,6 +112,7 @@ LAYER_ESP = 131072
 LAYER_AH = 262144
 LAYER_MPLS = 524288
 LAYER_PPPOE = 1048576
+LAYER_GRE = 2097152  # LAYER_TUNNEL is set too
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
 
 # -- REASON -----------------------------------------------------------------------------------------

@@ -65,8 +65,11 @@ def diagnose(context: Context) -> list[Finding]:
     is_accepted = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flow_links(context).after < 0)
     is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
     rows = np.flatnonzero(is_accepted)
-    services, has_octets = row_hash(flows[rows[:, None], _SERVICE]), flows[answers[rows], schema.FLOW_PAYLOAD] > 0
+    has_octets = flows[answers[rows], schema.FLOW_PAYLOAD] > 0
     is_ended = flows[answers[rows], schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
+    if not (is_ended & ~has_octets).any():
+        return []
+    services = row_hash(flows[rows[:, None], _SERVICE])
     rows = rows[~is_among(services, services[has_octets | ~is_ended])]  # all connections of these services ended so
     by_service: dict[tuple[int, str, int], list[int]] = {}
     for row in rows.tolist()[:MAX_CONNECTIONS]:

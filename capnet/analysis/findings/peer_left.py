@@ -115,11 +115,11 @@ def _silence(context: Context, peer: str, is_outside: FlowMask) -> _Silence | No
 
 def _is_refusal(context: Context, rows: FlowRows) -> FlowMask:
     """Per row: is it ICMP "unreachable", or RST alone?"""
-    flows = context.flows[rows]
-    proto, kind = flows[:, schema.FLOW_PROTO], flows[:, schema.FLOW_KIND] >> 8
+    columns = (schema.FLOW_PROTO, schema.FLOW_KIND, schema.FLOW_TCP_FLAGS, schema.FLOW_PAYLOAD)
+    proto, kind, flags, payload = (context.flows[rows, column] for column in columns)
+    kind = kind >> 8
     mask: FlowMask = (proto == ICMP) & (kind == ICMP_UNREACHABLE) | (proto == ICMPV6) & (kind == ICMPV6_UNREACHABLE)
-    flags = flows[:, schema.FLOW_TCP_FLAGS]
-    is_rst = (flags & TCP_RST > 0) & (flags & TCP_SYN == 0) & (flows[:, schema.FLOW_PAYLOAD] == 0)
+    is_rst = (flags & TCP_RST > 0) & (flags & TCP_SYN == 0) & (payload == 0)
     return mask | (proto == TCP) & is_rst
 
 

@@ -62,7 +62,7 @@ def gre(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) 
     if version > 1:
         rows[r + fields.REASON] = fields.REASON_MALFORMED
         return -1
-    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL
+    rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_GRE
     rows[r + fields.TUNNEL] = TUNNEL_GRE
     at += 4
     if flags & (CHECKSUM | ROUTING):

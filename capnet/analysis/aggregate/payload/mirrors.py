@@ -28,10 +28,13 @@ class Mirrors:
 
     def add(self, block: Block, base: int) -> None:
         """Look into a block of a capture whose first point is number `base`."""
-        if not block.layers & fields.LAYER_TUNNEL:
+        if not block.layers & fields.LAYER_GRE:
             return
         table = block.rows
-        rows = np.flatnonzero((table[:, fields.TUNNEL] == TUNNEL_GRE) & (table[:, fields.PAYLOAD_AT] >= 0))
+        rows = np.flatnonzero(table[:, fields.TUNNEL] == TUNNEL_GRE)
+        rows = rows[table[rows, fields.PAYLOAD_AT] >= 0]
+        if not len(rows):
+            return
         at, end = payload_span(block, rows)
         rows, at = rows[at + 4 <= end], at[at + 4 <= end]
         raw = np.frombuffer(block.raw, dtype=np.uint8)

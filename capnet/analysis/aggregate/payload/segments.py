@@ -111,8 +111,9 @@ def word_sums(block: Block, segments: Segments) -> Values:
             continue
         chosen = chosen[np.argsort(at[chosen])]
         begin, end = at[chosen] // 2, at[chosen] // 2 + length[chosen] // 2
-        words = raw[parity : parity + int(end[-1]) * 2].view(">u2")
-        bounds = np.stack((begin, end), axis=1).ravel()[:-1]  # the last one ends with the words
+        first = int(begin[0])  # numpy converts the words that it is given, all of them
+        words = raw[parity + 2 * first : parity + 2 * int(end[-1])].view(">u2")
+        bounds = np.stack((begin, end), axis=1).ravel()[:-1] - first  # the last one ends with the words
         sums[chosen] = np.add.reduceat(words, bounds, dtype=np.int64)[::2]
     is_odd = length % 2 == 1
     sums[is_odd] += raw[at[is_odd] + length[is_odd] - 1].astype(np.int64) << 8
