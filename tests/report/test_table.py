@@ -46,12 +46,12 @@ def test_table_newline_in_finding_makes_no_line():
     assert not any(line.strip().startswith("error") for line in lines)
 
 
-def test_table_adds_up_the_lighter_reasons_for_a_model():
+def test_table_counts_the_lighter_reasons_for_a_model():
     weights = [Weight(f"reason-{number}", float(9 - number), True) for number in range(7)]
     model = Model("macvlan", 0.9, [*(f"because of {weight.name}" for weight in weights), "but look"], weights=weights)
     text = table.render(replace(sample.bridge(), models=[model]).to_dict())
-    assert "+6.0  because of reason-3" in text
-    assert "+12.0  3 more, in the JSON report" in text
+    assert "· because of reason-3" in text
+    assert "· 3 more, in the JSON report" in text
     assert "but look" in text and "reason-4" not in text
 
 

@@ -40,23 +40,26 @@ def models(document: Document, words: Words, view: View) -> Section:
         [
             Column("model", lambda row: row["model"], style="strong"),
             Column("confidence", lambda row: percent(100 * row["confidence"]), "right"),
-            Column("evidence", lambda row: concluded(_weighed(row, view), row), wrap="words"),
+            Column("evidence", lambda row: concluded(_reasons(row, view), row), wrap="words"),
             Column("seen at", lambda row: words.frames(row["evidence"], 3), wrap="words", only=View.COMPACT),
         ],
     )
 
 
-def _weighed(row: Document, view: View) -> list[str]:
-    """The reasons for a model, each with its weight in log-odds: `+2.0  A/docker0 has the name of …`; then notes.
+def _reasons(row: Document, view: View) -> list[str]:
+    """The reasons for a model, the heaviest first, then notes; compact, how many reasons are left out.
 
-    Compact, the heaviest, and what the others weigh together.
+    JSON has the weight of each reason.
     """
-    weights = [weight["log_odds"] for weight in row["weights"]]
-    reasons = [f"{weight:+.1f}  {because}" for weight, because in zip(weights, row["because"], strict=False)]
-    if view is View.COMPACT and len(reasons) > MAX_COMPACT_REASONS + 1:
-        left_out = weights[MAX_COMPACT_REASONS:]
-        reasons[MAX_COMPACT_REASONS:] = [f"{sum(left_out):+.1f}  {len(left_out)} more, in the JSON report"]
-    return [*reasons, *row["because"][len(weights) :]]
+    count = len(row["weights"])
+    reasons, notes = row["because"][:count], row["because"][count:]
+    if view is View.DETAILED:
+        return [*reasons, *notes]
+    if len(reasons) > MAX_COMPACT_REASONS + 1:
+        left_out = len(reasons) - MAX_COMPACT_REASONS
+        reasons[MAX_COMPACT_REASONS:] = [f"{left_out} more, in the JSON report"]
+    lines = [*reasons, *notes]
+    return [f"· {line}" for line in lines] if len(lines) > 1 else lines
 
 
 def tunnels(document: Document, words: Words, view: View) -> Section:
