@@ -45,11 +45,14 @@ _BRIDGE_ROLES = {"bridge", "veth"}
 # -- stations ---------------------------------------------------------------------------------------
 def usual_subnet(context: Context) -> Iterator[Sign]:
     """A container, by its MAC or at a point named so, has an address that engines give bridge networks first."""
+    containers = container_macs(context)
     for point in range(len(context.points)):
         is_named = is_engine_point(context.points[point].name, context.points[point].role)
         for mac, speaker in speakers(context, point).items():
+            if not is_named and mac not in containers:
+                continue
             ip = next((ip for ip in speaker.own_ips if ip.startswith(BRIDGE_POOLS)), None)
-            if ip and (is_named or mac in container_macs(context)):
+            if ip:
                 says = f"{ip} is of the addresses that container engines give bridge networks first"
                 yield Sign(says, station_frames(context, [mac], point))
                 return
