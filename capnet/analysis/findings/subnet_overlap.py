@@ -24,7 +24,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault subnet-overlap"
 WITNESS = "pcaps/bridge.pcapng"  # clients of another network, whom the host reaches by its route
-EXPLAINS = ("arp-unanswered", "no-return-route", "published-port-blocked", "retransmissions", "stops-between")
+EXPLAINS = (
+    "arp-unanswered", "host-unreachable", "no-return-route", "published-port-blocked", "retransmissions",
+    "stops-between",
+)  # fmt: skip
 
 SAYS = Text(
     en="packets of {clients} come in at {arrival}, but {askers} asked for that address on {link} {requests:time} in "
