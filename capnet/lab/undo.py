@@ -66,7 +66,7 @@ def _remove_cgroup(name: str) -> None:
             while not _is_gone(Path(folder)):
                 if time.monotonic() > deadline:
                     raise CapnetError(f"cgroup {folder} cannot be removed: something still runs in it")
-                time.sleep(0.02)
+                time.sleep(0.02)  # rmdir(2) is the only way to ask
 
 
 def _is_gone(cgroup: Path) -> bool:

@@ -22,7 +22,7 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
-from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level
 from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 
@@ -67,7 +67,7 @@ def _finding(context: Context, group: list[InnerDestination]) -> Finding:
     point, home = context.points[group[0].point].name, context.points[group[0].home].name
     return Finding(
         NAME,
-        "warning" if all(flow.is_assumed for flow in group) else "error",
+        stop_level(context, rows, group[0].home),
         SAYS.fill(
             packets=packets, protos=several(protos), sources=several(sources), destination=destination(flows[rows[0]]),
             point=point, home=home,

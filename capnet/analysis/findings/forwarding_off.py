@@ -22,7 +22,7 @@ from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.inner_destinations import asks
-from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level
 from capnet.analysis.facts.losses.wire_losses import CARD_ROLES
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.refutation import NOTHING, refutations
@@ -31,7 +31,7 @@ from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = None  # Docker turns forwarding on in the lab
 WITNESS = "pcaps/bridge.pcapng"  # a host that forwards
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure")
@@ -131,7 +131,7 @@ def _finding(context: Context, host: str, rows: FlowRows, card: int) -> Finding:
     packets = int(flows[rows, schema.FLOW_PACKETS].sum())
     return Finding(
         NAME,
-        "error",
+        stop_level(context, rows, card),
         SAYS.fill(
             containers=several(containers), host=host, packets=packets, destinations=several(destinations),
             point=several(points), card=context.points[card].name,

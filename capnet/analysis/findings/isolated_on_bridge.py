@@ -20,7 +20,13 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.losses.stopped_flows import StoppedFlow, are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import (
+    StoppedFlow,
+    are_of_one_host,
+    hop_evidence,
+    stop_level,
+    stopped_flows,
+)
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
@@ -114,7 +120,7 @@ def _finding(context: Context, pair: _Pair, stopped: list[StoppedFlow], packets:
     point, next_point = context.points[pair.point].name, context.points[pair.due].name
     return Finding(
         NAME,
-        "warning" if all(flow.is_assumed for flow in stopped) else "error",
+        stop_level(context, rows, pair.due),
         SAYS.fill(
             packets=packets, protos=several(protos), source=pair.source, destination=pair.destination, point=point,
             next=next_point,

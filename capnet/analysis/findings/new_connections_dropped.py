@@ -23,11 +23,11 @@ from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, stop_level, stopped_flows
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = None  # the limit of connection tracking is the machine's, which the lab does not change
 WITNESS = "pcaps/bridge.pcapng"  # new connections until the end
 EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions")
@@ -90,7 +90,7 @@ def _finding(context: Context, point: int, due: int, rows: FlowRows, older: Flow
     name, next_name = context.points[point].name, context.points[due].name
     return Finding(
         NAME,
-        "error",
+        stop_level(context, rows, due),
         SAYS.fill(
             flows=len(rows), clients=several(clients), servers=several(servers), point=name, next=next_name,
             older=len(older), pass_="passes" if len(older) == 1 else "pass",

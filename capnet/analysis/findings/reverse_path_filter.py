@@ -80,7 +80,11 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     rows = rows[~is_among(row_hash(flows[rows[:, None], place + sender]), back)]
     answers = row_hash(flows[:, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]])  # that may leave by another interface
     rows = rows[~is_among(row_hash(flows[rows[:, None], [schema.FLOW_PROTO, *_RECEIVER, *_SENDER]]), answers)]
-    stops = {flow.row for flow in stopped_flows(context) if are_of_one_host(context, flow.point, flow.due)}
+    stops = {
+        flow.row
+        for flow in stopped_flows(context)
+        if are_of_one_host(context, flow.point, flow.due) and not flow.is_assumed
+    }
     for row in rows[:MAX_FLOWS].tolist():
         speaker = speakers(context, int(flows[row, schema.FLOW_POINT])).get(int(flows[row, schema.FLOW_SMAC]))
         if speaker and source(flows[row]) in speaker.forwarded and (row in stops or _is_for_the_host(context, row)):

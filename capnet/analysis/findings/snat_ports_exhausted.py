@@ -24,12 +24,12 @@ from capnet.analysis.core.schema import PerLink, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
+from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stop_level, stopped_flows
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, UDP
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = None  # Docker's own rule has no range of ports
 WITNESS = "pcaps/bridge.pcapng"  # few connections, each with its own port
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
@@ -120,7 +120,7 @@ def _finding(context: Context, point: int, due: int, rows: list[int], ports: _Po
     server = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
     return Finding(
         NAME,
-        "error",
+        stop_level(context, rows, due),
         SAYS.fill(
             flows=len(rows), server=server, proto=proto, point=context.points[point].name,
             next=context.points[due].name, used=ports.used, size=ports.high - ports.low + 1, low=ports.low,

@@ -16,7 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_multicast
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.fate.listening import is_assumed, listening
+from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.refutation import NOTHING, refutations
 from capnet.analysis.fate.speakers import Speaker, speakers
@@ -35,7 +35,6 @@ class InnerDestination(NamedTuple):
     row: int  # flow row of its last hop
     point: int  # of this hop
     home: int  # point where the destination speaks
-    is_assumed: bool  # only by assumption that point listened when the packets passed
 
 
 _ROW, _HOME = 0, 2  # places of `InnerDestination`
@@ -84,12 +83,7 @@ def _that_stop(context: Context, away: list[InnerDestination]) -> list[InnerDest
         return []
     rows, home = (np.array([flow[column] for flow in away], dtype=np.int64) for column in (_ROW, _HOME))
     reasons = refutations(context, rows, home, np.zeros(len(rows), dtype=bool))
-    assumed = is_assumed(context, rows, home)
-    return [
-        flow._replace(is_assumed=bool(assumed[number]))
-        for number, flow in enumerate(away)
-        if reasons[number] == NOTHING
-    ]
+    return [flow for flow, reason in zip(away, reasons.tolist(), strict=True) if reason == NOTHING]
 
 
 def _homes(context: Context) -> dict[tuple[str, str], _Home]:
@@ -124,7 +118,7 @@ def _away(context: Context, homes: dict[tuple[str, str], _Home], row: int) -> li
     if home is None or point in home.points or int(flow[schema.FLOW_DMAC]) in home.macs:
         return []
     heard = [number for number in home.points if not listening(context).is_dropping[number]]
-    return [InnerDestination(row, point, heard[0], False)] if heard else []
+    return [InnerDestination(row, point, heard[0])] if heard else []
 
 
 def passed(context: Context, point: int, home: int, rows: FlowRows) -> bool:

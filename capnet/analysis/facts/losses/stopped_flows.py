@@ -5,7 +5,7 @@ Input: the fates of flow chains. Output: one `StoppedFlow` per flow chain that s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
+from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
+from capnet.analysis.fate.listening import is_assumed
 from capnet.quick_tuple import NamedTuple
 
 
@@ -41,6 +43,12 @@ def stopped_flows(context: Context) -> list[StoppedFlow]:
         rows, points, outcome.due[stops], outcome.rank[stops], outcome.siblings[stops], outcome.is_assumed[stops]
     )  # fmt: skip
     return [StoppedFlow(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def stop_level(context: Context, rows: Sequence[int] | FlowRows, due: int) -> str:
+    """The level of what rests on these flows being absent at a point: `warning` where that it listened is assumed."""
+    rows = np.asarray(rows, dtype=np.int64)
+    return "warning" if is_assumed(context, rows, np.full(len(rows), due)).all() else "error"
 
 
 def are_of_one_host(context: Context, point: int, other: int) -> bool:
