@@ -192,7 +192,7 @@ def _packet_text(study: Study, source: int, frame: int, format_: str, width: int
     del packet["start"]
     if format_ == "json":
         return _json(study, [path_from(study.context, journey.start)], packet)
-    from capnet.report.drawing.text_path import render_packet
+    from capnet.report.drawing.packet_path import render_packet
 
     return render_packet(_only_paths(study), packet, width)
 

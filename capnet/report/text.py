@@ -32,23 +32,24 @@ def _column(char: str) -> int:
     return max(wcwidth(char), 0)
 
 
-def fit(text: str, width: int) -> str:
-    """`text`, cut with … when it takes more than `width` columns."""
+def pieces(text: str, width: int) -> list[str]:
+    """`text` broken into pieces of at most `width` columns, wherever a piece is full; nothing is left out."""
     if columns(text) <= width:
-        return text
+        return [text]
     if _narrow(text):
-        return text[: width - 1] + "…"
-    kept, used = [], 1
+        return [text[at : at + width] for at in range(0, len(text), width)]
+    broken, used = [""], 0
     for char in text:
         used += _column(char)
-        if used > width:
-            break
-        kept.append(char)
-    return "".join(kept) + "…"
+        if used > width and broken[-1]:
+            broken.append("")
+            used = _column(char)
+        broken[-1] += char
+    return broken
 
 
 def fill(text: str, width: int, indent: str = "", hanging: str | None = None) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces; a word longer than a line is cut with …"""
+    """Lines of at most `width` columns, broken at spaces, and within a word only if it is longer than a line."""
     rest = indent if hanging is None else hanging
     lines: list[str] = []
     line, empty = indent, True
@@ -56,7 +57,11 @@ def fill(text: str, width: int, indent: str = "", hanging: str | None = None) ->
         if not empty and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line, empty = rest, True
-        line = fit(line + word if empty else f"{line} {word}", width)
+        first, *others = pieces(word, max(width - max(columns(line), columns(rest)), 1)) if empty else [word]
+        line = line + first if empty else f"{line} {first}"
+        for piece in others:
+            lines.append(line)
+            line = rest + piece
         empty = False
     return [*lines, line]
 

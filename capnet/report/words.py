@@ -1,14 +1,14 @@
-"""How a report writes addresses, flows and frames: by their names, and short where that is unambiguous."""
+"""How a report writes addresses, flows and frames: addresses by their names or whole, frames by their points."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.text import fit, listing
+from capnet.report.text import listing
 
 ARROW = " → "
-MAX_NAME_WIDTH = 24  # terminal columns of a name; two names and their ports fit a column of a table
+MAX_NAME_LENGTH = 64  # characters of a name (a DNS label has 63); of a longer one, both ends are shown
 
 
 class Words:
@@ -25,10 +25,9 @@ class Words:
         names_at: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.one_point = one_point
-        self.names = {address: fit(name, MAX_NAME_WIDTH) for address, name in names.items()}
+        self.names = {address: _bounded(name) for address, name in names.items()}
         self.names_at = {
-            point: {address: fit(name, MAX_NAME_WIDTH) for address, name in own.items()}
-            for point, own in (names_at or {}).items()
+            point: {address: _bounded(name) for address, name in own.items()} for point, own in (names_at or {}).items()
         }
         self._introduced: set[str] = set()
 
@@ -57,11 +56,9 @@ class Words:
         """`B (192.168.111.129)` the first time, `B` from then on."""
         return self.address(address) if address in self._introduced else self.introduce(address)
 
-    def endpoint(self, address: str, port: int | None, after: str = "", point: str = "") -> str:
-        """`web:80`, `192.168.111.129:7000`, `[fd00::2]:80`; `…129:7000` right after an address of the same /24."""
+    def endpoint(self, address: str, port: int | None, point: str = "") -> str:
+        """`web:80`, `192.168.111.129:7000`, `[fd00::2]:80`."""
         shown = self.address(address, point)
-        if shown == address and after and self.address(after, point) == after:
-            shown = _tail(address, after)
         if port is None:
             return shown
         return f"[{shown}]:{port}" if ":" in shown else f"{shown}:{port}"
@@ -72,7 +69,7 @@ class Words:
         source = self.endpoint(side["src"], side["sport"], point=point)
         if side.get("id") is not None:
             source += f" id {side['id']}"
-        return source + ARROW + self.endpoint(side["dst"], side["dport"], after=side["src"], point=point)
+        return source + ARROW + self.endpoint(side["dst"], side["dport"], point=point)
 
     def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
         """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
@@ -115,7 +112,9 @@ class Words:
         return [(name, ", ".join(addresses[name])) for name in sorted(addresses)]
 
 
-def _tail(address: str, after: str) -> str:
-    """`…129` for 192.168.111.129 after 192.168.111.128; IPv6 and other networks stay whole."""
-    head, dot, last = address.rpartition(".")
-    return f"…{last}" if dot and head == after.rpartition(".")[0] else address
+def _bounded(name: str) -> str:
+    """The name; of one longer than MAX_NAME_LENGTH its beginning and its end, where replicas have their numbers."""
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
+    end = MAX_NAME_LENGTH // 3
+    return f"{name[: MAX_NAME_LENGTH - end - 1]}…{name[-end:]}"

@@ -73,10 +73,11 @@ def test_visible_all_reaches_keys_and_depths():
     assert visible_all({"\x1b": [{"a": "\x07"}, 1, None]}) == {"\\x1b": [{"a": "\\x07"}, 1, None]}
 
 
-def test_fill_breaks_at_spaces_and_cuts_long_words():
+def test_fill_breaks_at_spaces_and_cuts_nothing():
     assert text.fill("one two three", 8) == ["one two", "three"]
-    assert text.fill("abcdefghij", 5) == ["abcd…"]
-    assert text.fill("界界界界 x", 6) == ["界界…", "x"]
+    assert text.fill("abcdefghij k", 5) == ["abcde", "fghij", "k"]
+    assert text.fill("ab cdefghij", 5, " ", "  ") == [" ab", "  cde", "  fgh", "  ij"]
+    assert text.fill("界界界界 x", 6) == ["界界界", "界 x"]
 
 
 def heading(title: str, align="left", wrap="never") -> Column:
@@ -89,10 +90,35 @@ def test_table_lines_shrink_wrapping_columns_first():
     assert lines == ["  n  words", "  1  alpha beta", "     gamma delta"]
 
 
-def test_table_lines_cut_words_only_when_wrapping_fails():
+def test_table_lines_keep_words_whole():
     rows = [["10.25.132.11 ↔ 10.25.132.13", "a sentence of many words that can be broken anywhere"]]
     lines = table_lines([heading("between", wrap="words"), heading("because", wrap="words")], rows, 40)
     assert {"10.25.132.11", "10.25.132.13"} <= set(" ".join(lines).split())
+
+
+def test_table_lines_move_column_below_its_row():
+    """An address is never broken: a column without room for it stands below."""
+    ends = "2001:db8:1234:5678:9abc:def0:1234:5678 → fe80::1"
+    headings = [heading("n", "right"), heading("flow", wrap="words"), heading("point", wrap="words")]
+    lines = table_lines(headings, [["1", ends, "A/eth0"], ["12", "a → b", "A/eth0"]], 48)
+    assert lines == [
+        "   n  point",
+        "   1  A/eth0",
+        "      flow:",
+        "        2001:db8:1234:5678:9abc:def0:1234:5678 →",
+        "        fe80::1",
+        "  12  A/eth0",
+        "      flow: a → b",
+    ]
+
+
+def test_words_of_a_long_name_keep_both_ends():
+    """Replicas differ in their last character."""
+    names = {"10.0.0.1": "x" * 90 + "-1", "10.0.0.2": "x" * 90 + "-2", "10.0.0.3": "shop-frontend-production-web-12"}
+    words = Words(names)
+    assert words.address("10.0.0.1") != words.address("10.0.0.2")
+    assert len(words.address("10.0.0.1")) == 64
+    assert words.address("10.0.0.3") == "shop-frontend-production-web-12"
 
 
 def test_table_lines_leave_out_empty_columns():
@@ -106,14 +132,14 @@ def test_table_lines_of_wide_characters_keep_columns():
     assert len({text.columns(line) for line in lines}) == 1
 
 
-def test_flow_is_shortened_only_where_unambiguous():
+def test_flow_has_names_or_whole_addresses():
     words = Words({"172.17.0.2": "web"})
 
     def says(src, sport, dst, dport, **more):
         return words.flow({"src": src, "sport": sport, "dst": dst, "dport": dport, **more})
 
     assert says("172.17.0.3", 1, "172.17.0.2", 80) == "172.17.0.3:1 → web:80"
-    assert says("192.168.1.1", 1, "192.168.1.2", 80) == "192.168.1.1:1 → …2:80"
+    assert says("192.168.1.1", 1, "192.168.1.2", 80) == "192.168.1.1:1 → 192.168.1.2:80"
     assert says("192.168.1.1", 1, "192.168.2.2", 80) == "192.168.1.1:1 → 192.168.2.2:80"
     assert says("172.17.0.2", 1, "172.17.0.3", 80) == "web:1 → 172.17.0.3:80"
     assert says("fd00::1", 1, "fd00::2", 80) == "[fd00::1]:1 → [fd00::2]:80"
@@ -146,5 +172,5 @@ def test_narrow_characters_take_one_column():
 @pytest.mark.parametrize("line", ["plain", "10 µs → A", "以太网 é", "e\u0301", "👩\u200d💻", "─│…"])
 def test_columns_are_those_of_a_terminal(line):
     assert text.columns(line) == wcswidth(line)
-    assert wcswidth(text.fit(line * 9, 8)) <= 8
-    assert text.fit(line, 40) == line
+    assert all(wcswidth(piece) <= 8 for piece in text.pieces(line * 9, 8))
+    assert "".join(text.pieces(line * 9, 8)) == line * 9

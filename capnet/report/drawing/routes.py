@@ -7,10 +7,8 @@ from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.fate_words import ending
-from capnet.report.text import columns, count, duration, fill, fit, number
+from capnet.report.text import columns, count, duration, fill, number
 from capnet.report.words import Words
-
-MAX_POINT_WIDTH = 40  # columns; longer names are cut
 
 
 def compared(document: Document) -> str:
@@ -62,9 +60,9 @@ def route(group: Sequence[Document], width: int) -> list[str]:
     """Points and arrows of one group, below them the delays; several pairs of lines if `width` asks for it."""
     hops = group[0]["hops"]
     drawn: list[str] = []
-    above, below = "    " + fit(hops[0]["point"], MAX_POINT_WIDTH), ""
+    above, below = "    " + hops[0]["point"], ""
     for index, (before, hop) in enumerate(pairwise(hops), start=1):
-        arrow, point = _arrow(before, hop), fit(hop["point"], MAX_POINT_WIDTH)
+        arrow, point = _arrow(before, hop), hop["point"]
         if columns(above) + 1 + columns(arrow) + 1 + columns(point) > width:
             drawn += [above, below]
             above, below = "     ", ""
@@ -73,7 +71,13 @@ def route(group: Sequence[Document], width: int) -> list[str]:
             start = max(columns(above) + 1, columns(below) + 2 if below else 0)
             below += " " * (start - columns(below)) + text
         above += f" {arrow} {point}"
-    return [fit(line.rstrip(), width) for line in (*drawn, above, below) if line.strip()]
+    lines = [line.rstrip() for line in (*drawn, above, below) if line.strip()]
+    return [part for line in lines for part in _wrapped(line, width)]
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """A line that is too long, broken at spaces; one that fits as it is, with the gaps in it."""
+    return [line] if columns(line) <= width else fill(line.strip(), width, "      ")
 
 
 def _arrow(before: Document, hop: Document) -> str:

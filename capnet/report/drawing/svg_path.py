@@ -12,12 +12,15 @@ from itertools import groupby, pairwise
 from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import note, tunnel
 from capnet.report.fate_words import ending, is_lost
-from capnet.report.text import count, fit, number
+from capnet.report.text import count, fill, number
 from capnet.report.words import ARROW, Words
 
 WIDTH = 1000
 LINE_X, NAME_X, FLOW_X, TTL_X, RIGHT_X = 40, 66, 300, 790, 984
 POINT_HEIGHT, STEP_HEIGHT, TOP_HEIGHT = 28, 34, 12  # of a point, between two points, above the first
+MAX_HOST_LENGTH = 2  # of a label beside the line; longer ones are in the names of the points
+LINE_HEIGHT = 16  # of further lines of a text
+NAME_COLUMNS, FLOW_COLUMNS = 30, 60  # characters of a line of text
 
 TUNNEL_CHANGES = ("encapsulated", "decapsulated")
 
@@ -27,8 +30,9 @@ Text = Callable[[object], str]
 def draw(group: Sequence[Document], words: Words, text: Text) -> str:
     """One group of `routes.same_route` as SVG. `text` escapes a string for it."""
     hops = group[0]["hops"]
-    ys = [TOP_HEIGHT + POINT_HEIGHT / 2 + index * (POINT_HEIGHT + STEP_HEIGHT) for index in range(len(hops))]
-    height = ys[-1] + POINT_HEIGHT / 2 + 40
+    ys = list(_heights(hops, words))
+    bottom = ys.pop()
+    height = bottom + 40
     parts = [*_bands(hops, ys, text), *_tubes(hops, ys)]
     for index, (before, hop) in enumerate(pairwise(hops)):
         parts += _step(
@@ -36,12 +40,36 @@ def draw(group: Sequence[Document], words: Words, text: Text) -> str:
         )
     for hop, y, same in zip(hops, ys, zip(*(path["hops"] for path in group), strict=True), strict=True):
         parts += _point(hop, y, same, words, text)
-    parts += _end(group[0], ys[-1], text)
+    parts += _end(group[0], ys[-1], bottom, text)
     flow = words.flow(group[0]["flow"], hops[0]["point"])
     label = text(f"{flow}: {' to '.join(hop['point'] for hop in hops)}, {ending(group[0])}")
     return (
         f'<svg class="rail" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height:g}" '
         f'xmlns="http://www.w3.org/2000/svg">{"".join(parts)}</svg>'
+    )
+
+
+def _heights(hops: Sequence[Document], words: Words) -> Iterator[float]:
+    """The y of each point, and that of the end of the last one: further lines of a text need room."""
+    top = float(TOP_HEIGHT)
+    for index, hop in enumerate(hops):
+        if index:
+            texts = (
+                fill(_changes(hops[index - 1], hop), NAME_COLUMNS),
+                fill(_rewritten(hops[index - 1], hop, words), FLOW_COLUMNS),
+            )
+            top += STEP_HEIGHT + LINE_HEIGHT * (max(map(len, texts)) - 1)
+        yield top + POINT_HEIGHT / 2
+        texts = (fill(hop["point"], NAME_COLUMNS), fill(f"{words.flow(hop)}  in {tunnel(hop)}  and more", FLOW_COLUMNS))
+        top += POINT_HEIGHT + LINE_HEIGHT * (max(map(len, texts)) - 1)
+    yield top
+
+
+def _text(css: str, x: float, y: float, value: str, most: int, text: Text) -> str:
+    """A text of lines of `most` characters, the first of them at `y`."""
+    return "".join(
+        f'<text class="{css}" x="{x}" y="{y + 4.5 + index * LINE_HEIGHT:g}">{text(line)}</text>'
+        for index, line in enumerate(fill(value, most))
     )
 
 
@@ -53,7 +81,8 @@ def _bands(hops: Sequence[Document], ys: Sequence[float], text: Text) -> Iterato
             top, bottom = ys[span[0]] - POINT_HEIGHT / 2 - 5, ys[span[-1]] + POINT_HEIGHT / 2 + 5
             yield f'<rect class="band" x="4" y="{top:g}" width="{WIDTH - 8}" height="{bottom - top:g}" rx="9"/>'
             middle = (top + bottom) / 2
-            yield f'<text class="host" x="14" y="{middle + 4:g}">{text(fit(host, 2) if len(host) > 2 else host)}</text>'
+            if len(host) <= MAX_HOST_LENGTH:
+                yield f'<text class="host" x="14" y="{middle + 4:g}">{text(host)}</text>'
 
 
 def _tubes(hops: Sequence[Document], ys: Sequence[float]) -> Iterator[str]:
@@ -67,11 +96,10 @@ def _tubes(hops: Sequence[Document], ys: Sequence[float]) -> Iterator[str]:
 
 def _point(hop: Document, y: float, same: Sequence[Document], words: Words, text: Text) -> Iterator[str]:
     yield f'<circle class="stop" cx="{LINE_X}" cy="{y:g}" r="6.5"/>'
-    yield f'<text class="name" x="{NAME_X}" y="{y + 4.5:g}">{text(fit(hop["point"], 30))}</text>'
+    yield _text("name", NAME_X, y, hop["point"], NAME_COLUMNS, text)
     others = f"  and {number(len(same) - 1)} more" if len(same) > 1 else ""
     inside = f"  in {tunnel(hop)}" if hop["tunnel"] else ""
-    shown = fit(words.flow(hop) + inside + others, 60)
-    yield f'<text class="mono" x="{FLOW_X}" y="{y + 4.5:g}">{text(shown)}</text>'
+    yield _text("mono", FLOW_X, y, words.flow(hop) + inside + others, FLOW_COLUMNS, text)
     if hop["ttl"] is not None:
         yield f'<text class="soft" x="{TTL_X}" y="{y + 4.5:g}">TTL {int(hop["ttl"])}</text>'
     total = count(sum(other["packets"] for other in same), "packet")
@@ -91,20 +119,25 @@ def _step(
     kind = _kind(hop["change"])
     lost = sum(pair[1]["lost"] or 0 for pair in pairs)
     yield _track("lost" if lost else kind, y, below - 7)
-    middle = (y + below) / 2 + 4.5
-    inside = tunnel(hop) or tunnel(before)
-    changes = [f"{change} {inside}" if change in TUNNEL_CHANGES else change for change in hop["change"]]
-    yield f'<text class="change {kind}" x="{NAME_X}" y="{middle:g}">{text(fit(" · ".join(changes), 34))}</text>'
+    changes, rewritten = _changes(before, hop), _rewritten(before, hop, words)
+    lines = max(len(fill(changes, NAME_COLUMNS)), len(fill(rewritten, FLOW_COLUMNS)))
+    first = below - (POINT_HEIGHT + STEP_HEIGHT) / 2 - LINE_HEIGHT * (lines - 1)
+    yield _text(f"change {kind}", NAME_X, first, changes, NAME_COLUMNS, text)
     css = "bad" if lost else "soft"
-    yield f'<text class="{css}" x="{FLOW_X}" y="{middle:g}">{text(note([pair[1] for pair in pairs]))}</text>'
-    rewritten = _rewritten(before, hop, words)
+    yield _text(css, FLOW_X, first, note([pair[1] for pair in pairs]), FLOW_COLUMNS, text)
     if rewritten:
-        yield f'<text class="mono change nat" x="{FLOW_X + 150}" y="{middle:g}">{text(fit(rewritten, 62))}</text>'
+        yield _text("mono change nat", FLOW_X + 150, first, rewritten, FLOW_COLUMNS, text)
 
 
-def _end(path: Document, y: float, text: Text) -> Iterator[str]:
+def _changes(before: Document, hop: Document) -> str:
+    """What happened between two points: `routed · encapsulated vxlan 4097`."""
+    inside = tunnel(hop) or tunnel(before)
+    return " · ".join(f"{change} {inside}" if change in TUNNEL_CHANGES else change for change in hop["change"])
+
+
+def _end(path: Document, y: float, bottom: float, text: Text) -> Iterator[str]:
     kind = "lost" if is_lost(path["ends"]) else "" if path["ends"] == "delivered" else "open"
-    below = y + POINT_HEIGHT / 2 + 20
+    below = bottom + 20
     yield _track("lost" if kind == "lost" else "plain", y, below - 5)
     yield f'<rect class="end {kind}" x="{LINE_X - 5}" y="{below - 5:g}" width="10" height="10" rx="2"/>'
     css = "bad" if kind == "lost" else "soft"

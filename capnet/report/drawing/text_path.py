@@ -10,20 +10,18 @@ Above each drawing stands the same path on one line (`routes`). Strings from cap
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import compared, packets, route, sampled, signed, tunnel
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending, is_lost
-from capnet.report.text import columns, count, duration, fill, fit, number, size, span
+from capnet.report.text import columns, count, duration, fill, number, size
 from capnet.report.words import ARROW, Words
 
 WIDTH = 100
-POINT_MARK, ASKED_MARK, LINE_MARK, DELIVERED_MARK, LOST_MARK, UNKNOWN_MARK, ANSWER_MARK = "●◉│◆✗?←"
-MAX_POINT_WIDTH = 30  # columns; longer names are cut, so that flow and TTL still fit a line of 100
+POINT_MARK, LINE_MARK, DELIVERED_MARK, LOST_MARK, UNKNOWN_MARK, ANSWER_MARK = "●│◆✗?←"
+MAX_POINT_WIDTH = 30  # columns that points get; longer names move what follows them
 MAX_CHANGE_WIDTH = 20  # columns; longer changes have a line of their own
-MAX_SIGHTING_WIDTH = 38  # columns of a point with a frame number
 MIN_FLOW_WIDTH = 20  # columns
 RIGHT_WIDTH = 33  # columns of mark, gaps, TTL and packets
 MARGIN = "  "
@@ -46,7 +44,7 @@ def render_flows(
     files = ", ".join(file["file"] for file in safe["inputs"])
     title = [files, visible(asked), count(total, "flow"), compared(safe) if sampled(safe) else ""]
     lines = fill(" · ".join(part for part in title if part), width)
-    lines += _legend(words, (path for directions in shown for paths in directions for path in paths), width)
+    lines += legend_lines(words, (path for directions in shown for paths in directions for path in paths), width)
     for index, (forward, reverse) in enumerate(shown, start=1):
         place = f"{index} of {total} · " if total > 1 else ""
         path = forward[0] if forward else reverse[0]
@@ -82,7 +80,7 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
 
 def _hops(path: Document, words: Words, width: int) -> list[str]:
     hops = path["hops"]
-    flows = [_flow(hop, words) for hop in hops]
+    flows = [flow_inside(hop, words) for hop in hops]
     left = min(max(_left_widths(hops)), MAX_POINT_WIDTH)
     middle = min(max(map(columns, flows)), max(width - left - RIGHT_WIDTH, MIN_FLOW_WIDTH))
     lines = []
@@ -91,11 +89,11 @@ def _hops(path: Document, words: Words, width: int) -> list[str]:
         if before is not None:
             lines += _step(before, hop, left, words, width)
         ttl = f"TTL {hop['ttl']}" if hop["ttl"] is not None else ""
-        cells = (_pad(hop["point"], left), _pad(flows[index], middle), _pad(ttl, 7))
-        lines.append(fit(f"{MARGIN}{POINT_MARK} {'  '.join(cells)}  {count(hop['packets'], 'packet')}", width))
+        cells = (padded(hop["point"], left), padded(flows[index], middle), padded(ttl, 7))
+        lines += row_lines(POINT_MARK, (*cells, count(hop["packets"], "packet")), width)
         if hop["smac"] and (before is None or (before["smac"], before["dmac"]) != (hop["smac"], hop["dmac"])):
             macs = f"{hop['smac']}{ARROW}{hop['dmac'] or '?'}"
-            lines.append(fit(f"{MARGIN}{LINE_MARK} {' ' * left}  {macs}", width))
+            lines += row_lines(LINE_MARK, (" " * left, macs), width)
     return [*lines, *_end(path, words, width)]
 
 
@@ -125,21 +123,21 @@ def _step(before: Document, hop: Document, left: int, words: Words, width: int) 
         details.append(f"{number(hop['lost'])} lost")
     elif hop["lost"] is None:
         details.append("loss cannot be told")
-    return _step_lines(" · ".join(hop["change"]), " · ".join(details), left, width)
+    return step_lines(" · ".join(hop["change"]), " · ".join(details), left, width)
 
 
-def _step_lines(change: str, detail: str, left: int, width: int) -> list[str]:
+def step_lines(change: str, detail: str, left: int, width: int) -> list[str]:
     """Lines between two points: the change, and behind it the detail, broken at spaces."""
     room = width - columns(MARGIN) - 2 - left - 2
     details = fill(detail, room) if detail else [""]
     if columns(change) > left:
         return [
-            fit(f"{MARGIN}{LINE_MARK} {change}", width),
+            *fill(f"{LINE_MARK} {change}", width, MARGIN, f"{MARGIN}{LINE_MARK} "),
             *(f"{MARGIN}{LINE_MARK} {' ' * left}  {line}".rstrip() for line in details if line),
         ]
     first, *more = details
     return [
-        f"{MARGIN}{LINE_MARK} {_pad(change, left)}  {first}".rstrip(),
+        f"{MARGIN}{LINE_MARK} {padded(change, left)}  {first}".rstrip(),
         *(f"{MARGIN}{LINE_MARK} {' ' * left}  {line}" for line in more),
     ]
 
@@ -155,7 +153,8 @@ def _rewritten(before: Document, hop: Document, words: Words) -> list[str]:
     return changes
 
 
-def _flow(hop: Document, words: Words) -> str:
+def flow_inside(hop: Document, words: Words) -> str:
+    """The flow at a hop, and the tunnel that it is in there."""
     inside = tunnel(hop)
     return words.flow(hop) + (f" in {inside}" if inside else "")
 
@@ -166,130 +165,21 @@ def _left_widths(hops: Sequence[Document]) -> Iterable[int]:
     yield from (width for hop in hops if (width := columns(" · ".join(hop["change"]))) <= MAX_CHANGE_WIDTH)
 
 
-def _pad(text: str, width: int) -> str:
-    text = fit(text, width)
+def row_lines(mark: str, cells: Sequence[str], width: int) -> list[str]:
+    """A line of cells; what is too long for a line goes on below it."""
+    line = f"{MARGIN}{mark} {'  '.join(cells)}".rstrip()
+    if columns(line) <= width:
+        return [line]
+    text = "  ".join(cell.strip() for cell in cells if cell.strip())
+    return fill(f"{mark} {text}", width, MARGIN, f"{MARGIN}{LINE_MARK}   ")
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces behind it up to `width` columns."""
     return text + " " * (width - columns(text))
 
 
-def _legend(words: Words, paths: Iterable[Document], width: int) -> list[str]:
+def legend_lines(words: Words, paths: Iterable[Document], width: int) -> list[str]:
     """`Names  web 172.17.0.2 · …` of the addresses on these paths; [] if none has a name."""
     legend = words.legend(hop[end] for path in paths for hop in path["hops"] for end in ("src", "dst"))
     return fill("Names  " + " · ".join(map(" ".join, legend)), width, hanging=" " * 7) if legend else []
-
-
-# -- one packet -----------------------------------------------------------------------------------------
-def render_packet(document: Document, journey: Document, width: int = WIDTH) -> str:
-    """One packet at every point. `journey`: the document's `packet`."""
-    safe = visible_all(document)
-    journey = visible_all(journey)
-    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
-    sightings = journey["frames"]
-    asked = next(sighting for sighting in sightings if _is_at(sighting, journey["asked"]))
-    lines = fill(
-        f"Frame {asked['frame']} of {asked['file']} · {asked['point']} · "
-        f"{journey['proto']} {_flow(asked, words)} · {count(asked['length'], 'byte')}",
-        width,
-    )
-    lines += _legend(words, [{"hops": sightings}], width)
-    lines += ["", *fill(_where_seen(sightings, journey["missing"]), width)]
-    if len(sightings) > 1:
-        lines += ["", *_packet_route(sightings, width)]
-    lines += ["", *_sightings(sightings, asked, words, width)]
-    if _has_late_bridge(sightings, safe["points"]):
-        note = "What is heard at a bridge is a late copy: its time may be after that of the next port."
-        lines += ["", *fill(note, width)]
-    if journey["alike"]:
-        alike = ", ".join(_point_and_frame(frame) for frame in journey["alike"])
-        lines += ["", *fill(f"Equal contents, held to be other packets: {alike}", width)]
-    return "\n".join(lines) + "\n"
-
-
-def _where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
-    first, last = sightings[0], sightings[-1]
-    points = len({sighting["point"] for sighting in sightings})
-    if len(sightings) == 1:
-        text = "No other frame is this packet: it was seen here only."
-    else:
-        frames, lasted = count(len(sightings), "frame"), duration(_since(first, last))
-        text = f"The same packet is {frames} at {count(points, 'point')}: {lasted} "
-        text += f"from {first['point']}, {first['time'][:10]} {first['time'][11:29]} UTC, to {last['point']}."
-    return text + (f" Not seen at {', '.join(missing)}, though listening." if missing else "")
-
-
-def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) -> bool:
-    """Was the packet seen at a bridge later than at the port that it left by?"""
-    roles = {point["name"]: point["role"] for point in points}
-    return any(
-        (sighting["delta_us"] or 0) < 0 and (roles.get(before["point"]) == "bridge" or before["point"].endswith("/br0"))
-        for before, sighting in pairwise(sightings)
-    )
-
-
-def _packet_route(sightings: Sequence[Document], width: int) -> list[str]:
-    """The packet's points on one line."""
-    hops = []
-    for sighting in sightings:
-        delay = sighting["delta_us"]
-        delta = None if delay is None else {"min": delay, "median": delay, "p99": delay, "max": delay}
-        hops.append({**sighting, "point": _point_and_frame(sighting), "delta_us": delta, "lost": 0, "packets": 1})
-        if sighting["copy"]:
-            hops[-1]["change"] = [_copy(sighting)]
-    return route([{"hops": hops}], width)
-
-
-def _sightings(sightings: Sequence[Document], asked: Document, words: Words, width: int) -> list[str]:
-    flows = [_flow(sighting, words) for sighting in sightings]
-    points = [_point_and_frame(sighting) for sighting in sightings]
-    left = min(max(map(columns, points)), MAX_SIGHTING_WIDTH)
-    middle = min(max(map(columns, flows)), max(width - left - RIGHT_WIDTH, MIN_FLOW_WIDTH))
-    lines = []
-    for index, sighting in enumerate(sightings):
-        if index:
-            change = _copy(sighting) if sighting["copy"] else " · ".join(sighting["change"])
-            detail = f"{signed(sighting['delta_us'])} · {_differences(sighting) or 'nothing differs'}"
-            lines += _step_lines(change, detail, left, width)
-        ttl = f"TTL {sighting['ttl']}" if sighting["ttl"] is not None else ""
-        mark = ASKED_MARK if sighting is asked else POINT_MARK
-        cells = (
-            _pad(points[index], left),
-            _pad(_offset(sightings[0], sighting), 8),
-            _pad(flows[index], middle),
-            _pad(ttl, 7),
-        )
-        lines.append(fit(f"{MARGIN}{mark} {'  '.join(cells)}  {sighting['length']} B", width))
-        if index == 0 and sighting["smac"]:
-            macs = f"{sighting['smac']}{ARROW}{sighting['dmac'] or '?'}"
-            lines.append(fit(f"{MARGIN}{LINE_MARK} {' ' * left}  {macs}", width))
-    return lines
-
-
-def _differences(sighting: Document) -> str:
-    """`TTL 64 → 63 · source 172.17.0.3:41552 → …`: the fields that differ from the sighting before."""
-    fields = sighting["differs"]
-    return " · ".join(f"{field['field']} {_value(field['before'])}{ARROW}{_value(field['after'])}" for field in fields)
-
-
-def _point_and_frame(sighting: Document) -> str:
-    return f"{sighting['point']} #{sighting['frame']}"
-
-
-def _since(first: Document, last: Document) -> float:
-    return span(first["time"], last["time"])
-
-
-def _offset(first: Document, sighting: Document) -> str:
-    """Time since the first sighting: `+31 µs`."""
-    return signed(_since(first, sighting)) if sighting is not first else "0"
-
-
-def _copy(sighting: Document) -> str:
-    """`copy`, or `routed copy` if the TTL differs: a promiscuous bridge may see a packet before and after routing."""
-    return "routed copy" if any(field["field"] == "TTL" for field in sighting["differs"]) else "copy"
-
-
-def _value(value: object) -> str:
-    return "none" if value is None else str(value)
-
-
-def _is_at(sighting: Document, evidence: Document) -> bool:
-    return all(sighting[key] == evidence[key] for key in ("point", "file", "frame"))

@@ -15,7 +15,7 @@ from capnet.report.drawing.text_table import INDENT, table_lines
 from capnet.report.escape import visible
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.section import Section, View
-from capnet.report.text import columns, fill, fit, number
+from capnet.report.text import columns, fill, number
 
 NAME = "table"
 SUFFIXES = (".txt",)
@@ -39,7 +39,7 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
         more = [f"… and {number(shown.names_left_out)} more"] if shown.names_left_out else []
         lines += ["", *fill("Names  " + " · ".join(names + more), width, hanging=" " * 7)]
     for section in shown.sections:
-        lines += ["", fit(section.heading, width), *_body(section, shown, width)]
+        lines += ["", *fill(section.heading, width), *_body(section, shown, width)]
     lines += ["", *_next(document, shown.document, where or {}, width)]
     return "\n".join(lines) + "\n"
 

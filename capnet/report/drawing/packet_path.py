@@ -1,0 +1,147 @@
+"""Draws one packet as text: every frame that is this packet, one below the other, and which fields differ.
+
+The rows are those of a path (`text_path`). Strings from captures pass `escape.visible_all` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.drawing.routes import route, signed
+from capnet.report.drawing.text_path import (
+    LINE_MARK,
+    MIN_FLOW_WIDTH,
+    POINT_MARK,
+    RIGHT_WIDTH,
+    WIDTH,
+    flow_inside,
+    legend_lines,
+    padded,
+    row_lines,
+    step_lines,
+)
+from capnet.report.escape import visible_all
+from capnet.report.text import columns, count, duration, fill, span
+from capnet.report.words import ARROW, Words
+
+ASKED_MARK = "◉"
+MAX_SIGHTING_WIDTH = 38  # columns that a point with a frame number gets; longer ones move what follows them
+
+
+def render_packet(document: Document, journey: Document, width: int = WIDTH) -> str:
+    """One packet at every point. `journey`: the document's `packet`."""
+    safe = visible_all(document)
+    journey = visible_all(journey)
+    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
+    sightings = journey["frames"]
+    asked = next(sighting for sighting in sightings if _is_at(sighting, journey["asked"]))
+    lines = fill(
+        f"Frame {asked['frame']} of {asked['file']} · {asked['point']} · "
+        f"{journey['proto']} {flow_inside(asked, words)} · {count(asked['length'], 'byte')}",
+        width,
+    )
+    lines += legend_lines(words, [{"hops": sightings}], width)
+    lines += ["", *fill(_where_seen(sightings, journey["missing"]), width)]
+    if len(sightings) > 1:
+        lines += ["", *_packet_route(sightings, width)]
+    lines += ["", *_sightings(sightings, asked, words, width)]
+    if _has_late_bridge(sightings, safe["points"]):
+        note = "What is heard at a bridge is a late copy: its time may be after that of the next port."
+        lines += ["", *fill(note, width)]
+    if journey["alike"]:
+        alike = ", ".join(_point_and_frame(frame) for frame in journey["alike"])
+        lines += ["", *fill(f"Equal contents, held to be other packets: {alike}", width)]
+    return "\n".join(lines) + "\n"
+
+
+def _where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
+    first, last = sightings[0], sightings[-1]
+    points = len({sighting["point"] for sighting in sightings})
+    if len(sightings) == 1:
+        text = "No other frame is this packet: it was seen here only."
+    else:
+        frames, lasted = count(len(sightings), "frame"), duration(_since(first, last))
+        text = f"The same packet is {frames} at {count(points, 'point')}: {lasted} "
+        text += f"from {first['point']}, {first['time'][:10]} {first['time'][11:29]} UTC, to {last['point']}."
+    return text + (f" Not seen at {', '.join(missing)}, though listening." if missing else "")
+
+
+def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) -> bool:
+    """Was the packet seen at a bridge later than at the port that it left by?"""
+    roles = {point["name"]: point["role"] for point in points}
+    return any(
+        (sighting["delta_us"] or 0) < 0 and (roles.get(before["point"]) == "bridge" or before["point"].endswith("/br0"))
+        for before, sighting in pairwise(sightings)
+    )
+
+
+def _packet_route(sightings: Sequence[Document], width: int) -> list[str]:
+    """The packet's points on one line."""
+    hops = []
+    for sighting in sightings:
+        delay = sighting["delta_us"]
+        delta = None if delay is None else {"min": delay, "median": delay, "p99": delay, "max": delay}
+        hops.append({**sighting, "point": _point_and_frame(sighting), "delta_us": delta, "lost": 0, "packets": 1})
+        if sighting["copy"]:
+            hops[-1]["change"] = [_copy(sighting)]
+    return route([{"hops": hops}], width)
+
+
+def _sightings(sightings: Sequence[Document], asked: Document, words: Words, width: int) -> list[str]:
+    flows = [flow_inside(sighting, words) for sighting in sightings]
+    points = [_point_and_frame(sighting) for sighting in sightings]
+    left = min(max(map(columns, points)), MAX_SIGHTING_WIDTH)
+    middle = min(max(map(columns, flows)), max(width - left - RIGHT_WIDTH, MIN_FLOW_WIDTH))
+    lines = []
+    for index, sighting in enumerate(sightings):
+        if index:
+            change = _copy(sighting) if sighting["copy"] else " · ".join(sighting["change"])
+            detail = f"{signed(sighting['delta_us'])} · {_differences(sighting) or 'nothing differs'}"
+            lines += step_lines(change, detail, left, width)
+        ttl = f"TTL {sighting['ttl']}" if sighting["ttl"] is not None else ""
+        mark = ASKED_MARK if sighting is asked else POINT_MARK
+        cells = (
+            padded(points[index], left),
+            padded(_offset(sightings[0], sighting), 8),
+            padded(flows[index], middle),
+            padded(ttl, 7),
+        )
+        lines += row_lines(mark, (*cells, f"{sighting['length']} B"), width)
+        if index == 0 and sighting["smac"]:
+            macs = f"{sighting['smac']}{ARROW}{sighting['dmac'] or '?'}"
+            lines += row_lines(LINE_MARK, (" " * left, macs), width)
+    return lines
+
+
+def _differences(sighting: Document) -> str:
+    """`TTL 64 → 63 · source 172.17.0.3:41552 → …`: the fields that differ from the sighting before."""
+    fields = sighting["differs"]
+    return " · ".join(f"{field['field']} {_value(field['before'])}{ARROW}{_value(field['after'])}" for field in fields)
+
+
+def _point_and_frame(sighting: Document) -> str:
+    return f"{sighting['point']} #{sighting['frame']}"
+
+
+def _since(first: Document, last: Document) -> float:
+    return span(first["time"], last["time"])
+
+
+def _offset(first: Document, sighting: Document) -> str:
+    """Time since the first sighting: `+31 µs`."""
+    return signed(_since(first, sighting)) if sighting is not first else "0"
+
+
+def _copy(sighting: Document) -> str:
+    """`copy`, or `routed copy` if the TTL differs: a promiscuous bridge may see a packet before and after routing."""
+    return "routed copy" if any(field["field"] == "TTL" for field in sighting["differs"]) else "copy"
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _is_at(sighting: Document, evidence: Document) -> bool:
+    return all(sighting[key] == evidence[key] for key in ("point", "file", "frame"))
