@@ -1,0 +1,98 @@
+"""Reads and writes `NAME.topology.json`: JSON with the fields of the classes in `capnet.topology` as keys."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields, is_dataclass
+from functools import cache
+from ipaddress import ip_interface
+from os import PathLike
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from capnet.topology import Topology
+
+SCHEMA = "capnet.topology/1"
+MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
+
+
+def to_json(topology: Topology) -> str:
+    """The text of the file: keys are sorted, and those that came later are left out while they are empty."""
+    return json.dumps({"schema": SCHEMA, **_as_json(topology)}, indent=1, sort_keys=True) + "\n"
+
+
+def load(path: str | PathLike[str]) -> Topology:
+    """Read a file. Raises ValueError, with path and reason, for another kind of file; OSError if missing."""
+    with Path(path).open("rb") as file:
+        raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise ValueError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB, which no topology is")
+    try:
+        data = json.loads(raw.decode())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: not a topology file (no schema {SCHEMA!r})")
+    try:
+        topology: Topology = _build(Topology, data)
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return topology
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    keys = {each.name: getattr(value, each.name) for each in fields(value)}
+    later = {each.name for each in fields(value) if each.kw_only}
+    return {name: _as_json(item) for name, item in keys.items() if name not in later or item not in (None, [], {})}
+
+
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    """Name of a field → its type."""
+    hints = get_type_hints(kind)
+    return {each.name: hints[each.name] for each in fields(kind)}
+
+
+def _build(kind: Any, entry: dict[str, Any]) -> Any:
+    """An object of one of the classes. Raises ValueError for a value of another type.
+
+    Unknown keys are ignored: a newer capnet may have written the file.
+    """
+    types = _types(kind)
+    values = {key: value for key, value in entry.items() if key in types}
+    for key, value in values.items():
+        if not _has_type(value, types[key]):
+            raise ValueError(f"{key} of a {kind.__name__.lower()} is {value!r:.60}")
+        if item_kind := _item_class(types[key]):
+            values[key] = [_build(item_kind, item) for item in value]
+    for address in values.get("addresses", ()):
+        ip_interface(address)  # its ValueError says what is wrong
+    if values.get("mac") and not _MAC.fullmatch(values["mac"]):
+        raise ValueError(f"{values['mac']!r:.60} is no MAC address")
+    return kind(**values)
+
+
+def _item_class(type_hint: Any) -> Any:
+    """The dataclass of the items of a list, else None."""
+    item_type = get_args(type_hint)[-1] if get_origin(type_hint) is list else None
+    return item_type if is_dataclass(item_type) else None
+
+
+def _has_type(value: Any, type_hint: Any) -> bool:
+    """Is `value`, parsed from JSON, what a field with this type hint holds? For a dataclass, JSON has an object."""
+    if isinstance(type_hint, UnionType):
+        return any(_has_type(value, alternative) for alternative in get_args(type_hint))
+    if is_dataclass(type_hint):
+        return isinstance(value, dict)
+    if (container := get_origin(type_hint)) is not None:
+        item_type = get_args(type_hint)[-1]
+        items = value.values() if isinstance(value, dict) else value
+        return isinstance(value, container) and all(_has_type(item, item_type) for item in items)
+    return isinstance(value, type_hint) and not (type_hint is int and isinstance(value, bool))

@@ -1,0 +1,178 @@
+"""What a topology consists of: plain data, in the words of Docker and iproute2.
+
+Fields after `KW_ONLY` came later: they are left out of the file while they are empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, field
+
+from capnet.quick_dataclass import mutable
+
+
+@mutable
+class Interface:
+    """An interface of a network namespace, as `ip -j -d address` prints it."""
+
+    name: str  # as `ip` calls it
+    ifindex: int  # its number in its namespace
+    mac: str | None  # its MAC address
+    addresses: list[str]  # with prefix length: 192.168.111.128/24
+    kind: str | None = None  # ip's linkinfo.info_kind: veth, bridge, vxlan, macvlan …; null for a NIC
+    master: str | None = None  # the bridge or bond that it is a port of
+    mtu: int | None = None  # largest packet that it sends [bytes]
+    _: KW_ONLY
+    peer_ifindex: int | None = None  # ip's link_index: the other end of a veth, the parent of a macvlan, ipvlan or VLAN
+    parent: str | None = None  # name of the parent in the same namespace, of a VLAN or macvlan
+    vni: int | None = None  # of a VXLAN device
+    vtep: str | None = None  # the address that a VXLAN device sends from
+    udp_port: int | None = None  # of a VXLAN device
+
+
+@mutable
+class Unseen:
+    """What a survey of a host could not see, and why."""
+
+    what: str  # in words: interfaces of container web
+    why: str  # what was missing, and what to do
+
+
+@mutable
+class Host:
+    """A machine that runs Docker."""
+
+    name: str  # what Docker calls it, or what it was called on the command line
+    docker: str  # version of Docker Engine
+    kernel: str  # version of the kernel
+    interfaces: list[Interface] = field(default_factory=list)  # of its own network namespace
+    conntrack: list[str] = field(default_factory=list)  # lines of `conntrack -L -o extended`
+    _: KW_ONLY
+    surveyed: str | None = None  # when: ISO 8601 in UTC, whole seconds
+    netns: str | None = None  # file of its own network namespace
+    unseen: list[Unseen] = field(default_factory=list)  # what the survey could not see
+
+
+@mutable
+class Namespace:
+    """A network namespace that belongs to no container: an overlay network's, with its bridge and VXLAN device."""
+
+    host: str  # the host that keeps it
+    netns: str  # its file on that host
+    network: str | None = None  # the overlay network that it carries
+    interfaces: list[Interface] = field(default_factory=list)  # without loopback
+
+
+@mutable
+class Network:
+    """A Docker network."""
+
+    name: str  # as `docker network ls` prints it
+    id: str  # all of it
+    driver: str  # bridge, overlay, macvlan, ipvlan, host or null
+    host: str | None  # the host that has it; null: swarm scope, the same on every host
+    subnets: list[str] = field(default_factory=list)  # IPv4 and IPv6, with prefix length
+    gateway: str | None = None  # the first of the gateways
+    vni: int | None = None  # of an overlay network
+    bridge: str | None = None  # name of the Linux bridge, for driver bridge
+    parent: str | None = None  # parent NIC, for macvlan and ipvlan
+    options: dict[str, str] = field(default_factory=dict)  # of the driver
+    _: KW_ONLY
+    gateways: list[str] = field(default_factory=list)  # IPv4 and IPv6, as far as Docker chose or was told them
+    internal: bool | None = None  # made with --internal
+    ingress: bool | None = None  # the swarm's network of published ports
+    project: str | None = None  # Compose project or stack that made it
+    peers: list[str] = field(default_factory=list)  # of an overlay network: underlay addresses of the nodes that use it
+
+
+@mutable
+class Endpoint:
+    """A container's interface on one network."""
+
+    network: str  # name of the network; empty if Docker does not know the interface
+    interface: str  # its name inside the container; empty if only Docker was asked
+    mac: str | None  # its MAC address
+    addresses: list[str]  # IPv4 and IPv6, with prefix length
+    veth: str | None = None  # host end of the pair, found by ifindex
+    _: KW_ONLY
+    network_id: str | None = None  # id of the network
+    kind: str | None = None  # as of an Interface: veth, macvlan, ipvlan …
+    ifindex: int | None = None  # number of the interface inside
+    mtu: int | None = None  # of the interface inside [bytes]
+    veth_netns: str | None = None  # file of the namespace of the host end, if that is an overlay network's
+    bridge: str | None = None  # the Linux bridge that the host end is a port of
+    parent: str | None = None  # the host's interface that a macvlan or ipvlan interface lies on
+
+
+@mutable
+class PublishedPort:
+    """A port of the host that leads to a container's (`docker run --publish`)."""
+
+    proto: str  # tcp, udp or sctp
+    host_ip: str  # the host's address that it is bound to: 0.0.0.0 and :: are all
+    host_port: int  # port of the host
+    container_port: int  # port in the container
+
+
+@mutable
+class Container:
+    """A running container, or the load balancer of a swarm's network."""
+
+    host: str  # the host it runs on
+    name: str  # its name; of a swarm's task without the task's id
+    id: str  # all of it; of a load balancer the name of its namespace
+    image: str  # as it was named at `docker run`; empty for a load balancer
+    network_mode: str  # as Docker has it: bridge, host, none, container:<id>, <network name>
+    endpoints: list[Endpoint] = field(default_factory=list)  # its interfaces, without loopback
+    ports: list[PublishedPort] = field(default_factory=list)  # ports of the host that lead to it
+    shares_network_with: str | None = None  # name of the container whose namespace it uses
+    _: KW_ONLY
+    full_name: str | None = None  # Docker's name of it, where `name` is shorter
+    pid: int | None = None  # its first process, on its host
+    netns: str | None = None  # file of its network namespace, on its host
+    project: str | None = None  # Compose project, or the stack of a swarm
+    compose_service: str | None = None  # service of the Compose project
+    swarm_service: str | None = None  # service of the swarm that it is a task of
+    balances: str | None = None  # of a load balancer: the network whose services it balances
+
+
+@mutable
+class VirtualAddress:
+    """The address of a swarm's service on one network."""
+
+    network: str  # name of the network
+    address: str  # the VIP, without prefix length
+
+
+@mutable
+class ServicePort:
+    """A published port of a swarm's service."""
+
+    proto: str  # tcp, udp or sctp
+    published_port: int  # port of the nodes
+    target_port: int  # port of the tasks
+    mode: str  # ingress: every node, through the routing mesh; host: nodes with a task only
+
+
+@mutable
+class Service:
+    """A service of a swarm."""
+
+    name: str  # as `docker service ls` prints it
+    id: str | None  # null if asked on a worker, which does not know it
+    endpoint_mode: str  # vip or dnsrr
+    vips: list[VirtualAddress] = field(default_factory=list)  # none with dnsrr
+    ports: list[ServicePort] = field(default_factory=list)  # what it publishes
+    project: str | None = None  # the stack that it belongs to
+
+
+@mutable
+class ListeningPoint:
+    """A capture point; `name` is the if_name of its interface block."""
+
+    name: str  # HOST/IFACE, HOST/CONTAINER/IFACE or HOST/overlay:NETWORK/IFACE
+    role: str  # container, veth, bridge, parent, underlay, overlay or loopback
+    host: str  # the host it is on
+    interface: str  # the interface captured at
+    describes: str  # in words
+    container: str | None = None  # the container whose traffic it shows, if one's only
+    network: str | None = None  # the network whose traffic it shows, if one's only
