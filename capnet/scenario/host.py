@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from capnet.errors import ScenarioFailed, UsageError
-from capnet.record.find import capture_points, inventory
+from capnet.record.find import capture_points
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.find.host_topology import bridge_name
 from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario import name_server
 from capnet.scenario.commands import STAY, page
@@ -215,7 +216,7 @@ class Host:
     def bridge_of(self, network: str, describes: str) -> CapturePoint | None:
         """The Linux bridge of a bridge network on this host."""
         attributes = self.docker.client.networks.list(names=[network])[0].attrs
-        name = inventory.bridge_name(attributes)
+        name = bridge_name(attributes)
         if name is None:
             raise UsageError(f"{network} is no bridge network, it is {attributes['Driver']}")
         return self.interface(name, describes)

@@ -149,7 +149,7 @@ class Topology:
         """Read a file. Raises ValueError, with path and reason, for another kind of file; OSError if missing."""
         from capnet.topology.file import load
 
-        return load(path)
+        return load(cls, path)
 
 
 def topology_path(capture: Path) -> Path:

@@ -10,22 +10,25 @@ from ipaddress import ip_interface
 from os import PathLike
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from capnet.topology import Topology
+T = TypeVar("T")
 
 SCHEMA = "capnet.topology/1"
 MAX_FILE_BYTES = 4 << 20  # a thousand containers have 1 MiB, and a parsed file takes 20 times its size in memory
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 
-def to_json(topology: Topology) -> str:
-    """The text of the file: keys are sorted, and those that came later are left out while they are empty."""
+def to_json(topology: object) -> str:
+    """The text of a `Topology`: keys are sorted, and those that came later are left out while they are empty."""
     return json.dumps({"schema": SCHEMA, **_as_json(topology)}, indent=1, sort_keys=True) + "\n"
 
 
-def load(path: str | PathLike[str]) -> Topology:
-    """Read a file. Raises ValueError, with path and reason, for another kind of file; OSError if missing."""
+def load(kind: type[T], path: str | PathLike[str]) -> T:
+    """Read a `kind`, which is `Topology`.
+
+    Raises ValueError, with path and reason, for another kind of file; OSError if it is missing.
+    """
     with Path(path).open("rb") as file:
         raw = file.read(MAX_FILE_BYTES + 1)
     if len(raw) > MAX_FILE_BYTES:
@@ -37,7 +40,7 @@ def load(path: str | PathLike[str]) -> Topology:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise ValueError(f"{path}: not a topology file (no schema {SCHEMA!r})")
     try:
-        topology: Topology = _build(Topology, data)
+        topology: T = _build(kind, data)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     return topology

@@ -1,0 +1,70 @@
+"""What Docker's API tells of a host: containers, networks, services. Needs membership in group docker, not root."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from capnet.record.find.host_facts import Entry, HostFacts
+from capnet.record.remote.docker_host import DockerHost
+
+
+def ask_docker(host: DockerHost, facts: HostFacts) -> None:
+    """Fills in what the daemon tells. Raises EnvironmentLacks if it stops answering."""
+    import docker
+    import requests
+
+    from capnet.errors import EnvironmentLacks
+
+    try:
+        facts.containers = inspected_containers(host.client.api)
+        facts.networks = inspected_networks(host.client.api)
+        facts.services = _services(host.client.api)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EnvironmentLacks(f"host {host.name}: Docker stopped answering ({error})") from error
+
+
+def inspected_containers(api: Any) -> list[Entry]:
+    """Every running container as `docker inspect` prints it; one that ends meanwhile is left out."""
+    from docker.errors import NotFound
+
+    containers = []
+    for listed in api.containers():
+        with suppress(NotFound):
+            attributes = api.inspect_container(listed["Id"])
+            if attributes["State"]["Running"]:
+                containers.append(attributes)
+    return containers
+
+
+def inspected_networks(api: Any) -> list[Entry]:
+    """Every network as `docker network inspect -v` prints it; one that goes meanwhile is left out.
+
+    Verbosely, Docker lists an overlay network's services and nodes, on workers too. A worker forgets a network of the
+    swarm some time after its last container has gone, and refuses the verbose question for one that it does not use.
+    """
+    from docker.errors import APIError, NotFound
+
+    networks = []
+    for listed in api.networks():
+        with suppress(NotFound):
+            try:
+                networks.append(api.inspect_network(listed["Id"], verbose=listed["Scope"] == "swarm"))
+            except NotFound:
+                raise
+            except APIError:
+                networks.append(api.inspect_network(listed["Id"]))
+    return networks
+
+
+def _services(api: Any) -> list[Entry] | None:
+    """The services of the swarm, if this is one of its managers. dockerd answers 503 else, podman 404."""
+    from docker.errors import APIError
+
+    try:
+        services: list[Entry] = api.services()
+    except APIError as error:
+        if error.status_code in (404, 503):
+            return None
+        raise
+    return services
