@@ -1,7 +1,8 @@
 """Dataclasses with slots that are quick to define and to make.
 
 `dataclasses` writes and compiles up to eight methods for each class, which takes a tenth of the time of a small report.
-Here one is compiled, `__init__`, which sets each slot directly; the others are the same functions for all classes.
+Here `__init__`, which sets each slot directly, is compiled once for all classes with as many fields and made defaults;
+the others are the same functions for all classes.
 `dataclasses.fields`, `replace` and `is_dataclass` work as usual.
 
 `@mutable` compared by its fields, which may be changed
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from functools import cache
 from inspect import get_annotations
+from types import CodeType, FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -108,23 +111,36 @@ def _define(cls: type[T], methods: Mapping[str, Callable[..., Any] | None]) -> t
 
 def _initializer(cls: type[Any]) -> Any:
     """`__init__` with the parameters that `dataclass` would give it."""
+    parameters = sorted(fields(cls), key=lambda each: bool(each.kw_only))
     names: dict[str, Any] = {"_unset": _UNSET}
-    parameters, body = ["self"], []
-    for each in sorted(fields(cls), key=lambda each: bool(each.kw_only)):
-        if each.kw_only and "*" not in parameters:
-            parameters.append("*")
-        name = value = each.name
-        names[f"_set_{name}"] = cls.__dict__[name].__set__  # of the slot
-        if each.default_factory is not MISSING:
-            names[f"_make_{name}"] = each.default_factory
-            value = f"_make_{name}() if {name} is _unset else {name}"
-            parameters.append(f"{name}=_unset")
-        elif each.default is not MISSING:
-            names[f"_default_{name}"] = each.default
-            parameters.append(f"{name}=_default_{name}")
-        else:
-            parameters.append(name)
-        body.append(f"    _set_{name}(self, {value})")
-    exec(f"def __init__({', '.join(parameters)}):\n" + "\n".join(body), names)
-    names["__init__"].__annotations__ = {each.name: each.type for each in fields(cls)}
-    return names["__init__"]
+    defaults: dict[str, Any] = {}
+    keyword_defaults: dict[str, Any] = {}
+    for number, each in enumerate(parameters):
+        names[f"_set_{number}"] = cls.__dict__[each.name].__set__  # of the slot
+        names[f"_make_{number}"] = each.default_factory
+        default = each.default if each.default_factory is MISSING else _UNSET
+        if default is not MISSING:
+            (keyword_defaults if each.kw_only else defaults)[each.name] = default
+        elif defaults and not each.kw_only:
+            raise TypeError(f"{cls.__name__}: {each.name} has no default and follows a field that has one")
+    is_made = tuple(each.default_factory is not MISSING for each in parameters)
+    code = _initializer_code(is_made, sum(bool(each.kw_only) for each in parameters))
+    code = code.replace(co_varnames=("self", *(each.name for each in parameters)))
+    initializer = FunctionType(code, names, "__init__", tuple(defaults.values()))
+    initializer.__kwdefaults__ = keyword_defaults
+    initializer.__annotations__ = {each.name: each.type for each in parameters}
+    return initializer
+
+
+@cache
+def _initializer_code(is_made: tuple[bool, ...], keyword_only: int) -> CodeType:
+    """`__init__` of a class with so many fields, the last ones by keyword only. `is_made`: its default is made anew."""
+    parameters = [f"f{number}" for number in range(len(is_made))]
+    if keyword_only:
+        parameters.insert(len(is_made) - keyword_only, "*")
+    values = [f"_make_{n}() if f{n} is _unset else f{n}" if made else f"f{n}" for n, made in enumerate(is_made)]
+    body = "\n".join(f"    _set_{number}(self, {value})" for number, value in enumerate(values))
+    space: dict[str, Any] = {}
+    exec(f"def __init__({', '.join(['self', *parameters])}):\n{body}", space)
+    code: CodeType = space["__init__"].__code__
+    return code

@@ -102,3 +102,12 @@ def test_frozen_equals_only_itself() -> None:
     assert held == held
     assert held != Held([1])
     assert len({held, Held([1])}) == 2
+
+
+def test_field_after_a_default_needs_one() -> None:
+    with pytest.raises(TypeError, match="point"):
+
+        @value
+        class Wrong:
+            packets: int = 0
+            point: str  # type: ignore[misc]

@@ -45,3 +45,16 @@ def test_class_describes_itself_as_typing_does() -> None:
 def test_missing_item_is_an_error() -> None:
     with pytest.raises(TypeError, match="point"):
         Stop()  # type: ignore[call-arg]
+
+
+def test_field_that_is_not_there_cannot_be_replaced() -> None:
+    with pytest.raises(ValueError, match="frames"):
+        Stop("x")._replace(frames=1)  # type: ignore[call-arg]
+
+
+def test_field_after_a_default_needs_one() -> None:
+    with pytest.raises(TypeError, match="Wrong"):
+
+        class Wrong(NamedTuple):
+            packets: int = 0
+            point: str  # type: ignore[misc]
