@@ -59,6 +59,8 @@ def main() -> None:
     """Entry point of the console script: errors a person can fix are one line, never a traceback."""
     if _only_reads():
         gc.disable()  # a report makes hardly any cycles, and looking for them takes as long as drawing it
+        # numpy's library for matrices, which capnet has none of, starts a thread for each processor.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
