@@ -22,8 +22,8 @@ FLOORS = {
         *("wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
     ),
     "capnet.wire": (
-        "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols", "digest",
-        "decode", "capture",
+        "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols",
+        "any_interfaces digest", "decode", "capture",
     ),
     "capnet.analysis": (
         "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",

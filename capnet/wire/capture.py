@@ -24,7 +24,7 @@ from capnet.wire.decode import decode
 from capnet.wire.formats import compression, pcap, pcapng
 from capnet.wire.formats.byte_source import ByteSource, open_source
 from capnet.wire.formats.pcapng_reader import BlockHandler, PcapngReader
-from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Record
+from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Record, Splitter
 
 __all__ = [
     "MAX_ROWS",
@@ -52,6 +52,7 @@ def open_capture(
     vxlan_port: int = 0,
     on_block: BlockHandler | None = None,
     until: Event | None = None,
+    split_any: bool = False,
 ) -> Capture:
     """Open a pcap or pcapng file, plain or compressed, or a binary stream of one.
 
@@ -59,12 +60,16 @@ def open_capture(
     `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
     `vxlan_port`: a UDP port that always is VXLAN, besides 4789.
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
-    big-endian. `until`: the file may be growing, and ends when this is set. Raises UnreadableInput.
+    big-endian. `until`: the file may be growing, and ends when this is set.
+    `split_any`: a capture at `any` of link type LINUX_SLL2 has a point for each interface of the host.
+    Raises UnreadableInput.
     """
     source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size)
     try:
         machine = Machine(_is_worth_compiling(source) if compiled is None else compiled)
-        return _reader(source, machine, vxlan_port, on_block)
+        reader = _reader(source, machine, vxlan_port, on_block)
+        reader.make_splitter = _any_interfaces if split_any else None
+        return reader
     except BaseException:  # also Ctrl-C while a stream is awaited: the file is closed in any case
         source.close()
         raise
@@ -113,6 +118,12 @@ def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: Blo
         raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
     except ValueError as error:
         raise UnreadableInput(f"{source.name}: {error}") from error
+
+
+def _any_interfaces() -> Splitter:
+    from capnet.wire.any_interfaces import AnyInterfaces
+
+    return AnyInterfaces()
 
 
 def _why_empty(source: ByteSource) -> str:

@@ -34,8 +34,11 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
     points = []
     interfaces = capture.interfaces
     uses: dict[str, int] = {}
-    for index, interface in enumerate(interfaces):
-        wanted, named_by = _point_name(source, interface.name or "", index, len(interfaces), taken)
+    count = max((interface.number for interface in interfaces), default=0) + 1
+    for interface in interfaces:
+        wanted, named_by = _point_name(source, interface.name or "", interface.number, count, taken)
+        if interface.ifindex is not None:
+            wanted, named_by = _name_at_any(interface.ifindex, wanted, topology), "interface"
         name = wanted.name
         while name in taken:
             uses[wanted.name] = uses.get(wanted.name, 1) + 1
@@ -46,7 +49,7 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
             Point(
                 name=name,
                 file=source.label,
-                interface=index,
+                interface=interface.number,
                 linktype=linktype_name(interface.linktype),
                 packets=interface.packets,
                 bytes=interface.bytes,
@@ -60,6 +63,7 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
                 container=wanted.container,
                 device=wanted.device,
                 named_by=named_by,
+                ifindex=interface.ifindex,
             )
         )
     return points
@@ -71,6 +75,8 @@ def _listening_times(interface: CaptureInterface) -> tuple[int | None, int | Non
     Programs that cut a file down (editcap, Wireshark's export) keep the statistics of the whole: what is not in the
     file any more was not absent.
     """
+    if interface.ifindex is not None:
+        return None, None  # an interface may have been made later, and statistics are of all together
     first, last = interface.first, interface.last
     started, ended = interface.started, interface.ended
     if interface.delivered is not None:
@@ -104,6 +110,25 @@ def _point_name(source: Source, interface: str, index: int, interfaces: int, tak
         owner = by_file.name.rpartition("/")[0] or by_file.name
         return name_of_point(f"{owner}/{interface}"), "interface"
     return name_of_point(f"{stem}/{interface}" if interface in taken else interface), "interface"
+
+
+def _name_at_any(ifindex: int, wanted: PointName, topology: Topology | None) -> PointName:
+    """The name of one interface that a capture at `any` heard: the host's, if the topology has it, or else its index.
+
+    `wanted`: the name of the whole capture.
+    """
+    hosts = topology.hosts if topology else []
+    names = [
+        (host.name, interface.name)
+        for host in hosts
+        if len(hosts) == 1 or host.name == wanted.host
+        for interface in host.interfaces
+        if interface.ifindex == ifindex
+    ]
+    if len(names) == 1:
+        return name_of_point("/".join(names[0]))
+    owner = wanted.host or ("" if wanted.device else wanted.name)
+    return name_of_point(f"{owner}/if{ifindex}" if owner else f"if{ifindex}")
 
 
 def _role(name: str, topology: Topology | None) -> str:

@@ -53,7 +53,7 @@ class SourceReader:
         options = self.options
         with open_capture(
             stream, name=source.label, size=size, compiled=options.compiled, vxlan_port=options.vxlan_port,
-            on_block=on_block, until=options.until,
+            on_block=on_block, until=options.until, split_any=True,
         ) as capture:  # fmt: skip
             self.options = replace(options, compiled=capture.machine.compiled)  # one pass, one machine
             self._aggregate(capture)

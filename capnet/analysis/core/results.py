@@ -65,6 +65,7 @@ class Point:
     host: str | None = None  # host in its name
     container: str | None = None  # container in its name
     device: str | None = None  # name of the interface in its name
+    ifindex: int | None = None  # the host's index of the interface, where it was captured at `any`
     named_by: str = "file"  # where its name was read: given, in the interface block, or in the name of the file
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import ByDigest, by_digest, distinct, is_among, repeated_positions, row_hash
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowTable, Mask, Observations, PerFlow, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.duplicates import (
@@ -86,13 +87,15 @@ def _depth_in_host(context: Context) -> PerFlow:
     """For each flow row a number that orders points with equal time stamps, the first one lowest.
 
     A frame is stamped once, when it is received. The bridge above the receiving port shows the same stamp, and so does
-    a macvlan or ipvlan child of the receiving parent. What is sent gets a stamp of its own at each point.
+    a macvlan or ipvlan child of the receiving parent. What is sent gets a stamp of its own at each point. A capture at
+    `any` has its frames in order.
     """
-    depths = [
-        0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
-        for point in context.points
-    ]
+    depths = [1 if point.ifindex is not None else _depth_of(point) for point in context.points]
     return np.array(depths or [0])[context.flows[:, schema.FLOW_POINT]]
+
+
+def _depth_of(point: Point) -> int:
+    return 0 if point.role == "parent" else 2 if point.role == "bridge" or point.name.endswith("/br0") else 1
 
 
 def count_repeats(digests: PerObservation, flows: PerObservation) -> Repeats:

@@ -3,7 +3,8 @@
 Looks at: equal digests in one flow at one point within a millisecond.
 Says: how many packets of a point are recorded twice. They were captured twice, not sent twice.
 Wrong when: a host sends two identical packets within a millisecond, with the same IP identification.
-Fix: nothing; capture at one interface instead of `any`, or without promiscuous mode (`tcpdump -p`) on a bridge.
+Fix: nothing; capture at `any` with `tcpdump -y LINUX_SLL2`, which tells its interfaces apart, or without promiscuous
+     mode (`tcpdump -p`) on a bridge.
 Verify: the same capture with `-p`, or on a veth of the bridge, has each packet once.
 """
 
@@ -22,7 +23,11 @@ WITNESS = "pcaps/bridge.pcapng"  # a bridge in promiscuous mode that makes no co
 EXPLAINS = ()
 
 SAYS = Text(en="{point} recorded {packets:packet} twice", zh="")
-FIX = Text(en="nothing to fix: an `any` capture or a promiscuous bridge sees some packets twice", zh="")
+FIX = Text(
+    en="nothing to fix: a capture at `any` or a promiscuous bridge sees some packets twice; "
+    "`tcpdump -i any -y LINUX_SLL2` tells the interfaces of `any` apart",
+    zh="",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -123,7 +123,9 @@ def open_again(study: Study, number: int, on_block: Any = None) -> Capture:
     if path is None or not path.is_file():
         raise UnreadableInput(f"{study.sources[number].label}: is read twice, which a stream cannot be; save it first")
     options = study.options
-    return open_capture(path, compiled=options.compiled, vxlan_port=options.vxlan_port, on_block=on_block)
+    return open_capture(
+        path, compiled=options.compiled, vxlan_port=options.vxlan_port, on_block=on_block, split_any=True
+    )
 
 
 def _has_duplicates(context: Context, chain_of_flow: PerFlow) -> PerFlow:

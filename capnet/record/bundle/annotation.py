@@ -19,6 +19,7 @@ from capnet.analysis.trace.packet_ids import IdentifiedBlock, PacketIds, open_ag
 from capnet.errors import UnreadableInput, UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import previous_hop_kernel as hop
+from capnet.record.bundle.file_interfaces import FileInterfaces
 from capnet.record.bundle.other_blocks import KeptBlocks, MergedBlocks, Output, SourceBlocks, merged_head
 from capnet.record.bundle.packet_comments import MAX_COMMENT_BYTES, PacketComments
 from capnet.record.bundle.previous_hop import PreviousHops
@@ -97,17 +98,18 @@ class _Annotation:
         self.hops = PreviousHops(study, self.packets)
         self.written = Written()
         is_kept = len(study.sources) == 1 and study.report.inputs[0].format == "pcapng"
-        self.kept = KeptBlocks(study, source_blocks, self.output) if is_kept else None
+        self.interfaces = FileInterfaces(study)
+        self.kept = KeptBlocks(study, source_blocks, self.output, self.interfaces) if is_kept else None
         self._out = np.zeros(1 << 20, dtype=np.uint8)
         self._comment = np.zeros(MAX_COMMENT_BYTES + 32, dtype=np.uint8)  # and the frame number
 
     def run(self, progress: Callable[[int], None] | None) -> Written:
         if self.kept is None:
-            self.output.write(merged_head(self.study, self.source_blocks))
+            self.output.write(merged_head(self.study, self.source_blocks, self.interfaces))
         captures: list[Capture] = []
         try:
             streams = []
-            for number, base in enumerate(self.study.bases[: len(self.study.sources)]):
+            for number, base in enumerate(self.interfaces.first):
                 on_block = self.kept or MergedBlocks(self.output, base)
                 captures.append(open_again(self.study, number, on_block))
                 streams.append(_Stream(number, self._named(number, captures[-1]), captures[-1]))
@@ -200,8 +202,8 @@ class _Annotation:
         table[:, pcapng_emit.CAPLEN] = decoded[rows, fields.CAPLEN]
         table[:, pcapng_emit.WIRELEN] = decoded[rows, fields.WIRELEN]
         table[:, pcapng_emit.TIMED] = timed
-        shift = -self.kept.first_interface if self.kept else named.first_point
-        table[:, pcapng_emit.INTERFACE] = decoded[rows, fields.POINT] + shift
+        interfaces = self.interfaces.of_point[named.first_point + decoded[rows, fields.POINT]]
+        table[:, pcapng_emit.INTERFACE] = interfaces - (self.kept.first_interface if self.kept else 0)
         ids = np.where(timed, named.ids[rows], 0)
         table[:, pcapng_emit.ID] = ids
         flows = named.flow_rows[named.id_rows[rows]]

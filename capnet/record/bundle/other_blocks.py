@@ -14,6 +14,7 @@ from typing import Any
 from capnet import __version__
 from capnet.analysis.engine import Study
 from capnet.analysis.trace.packet_ids import open_again
+from capnet.record.bundle.file_interfaces import FileInterfaces
 from capnet.record.bundle.pcapng_blocks import (
     INTERFACE_NUMBERS,
     encodable,
@@ -59,11 +60,12 @@ class Output:
 class KeptBlocks:
     """`on_block` of a pcapng file that is annotated alone: its other blocks stay where they are."""
 
-    def __init__(self, study: Study, source_blocks: SourceBlocks, output: Output) -> None:
+    def __init__(self, study: Study, source_blocks: SourceBlocks, output: Output, interfaces: FileInterfaces) -> None:
         self.first_interface = 0  # of the current section
         self._study = study
         self._source_blocks = source_blocks
         self._output = output
+        self._names = interfaces.names
         self._interfaces = 0
         self._is_first_section = True
 
@@ -78,7 +80,7 @@ class KeptBlocks:
                 self._output.write(name_block(self._study.report.names, self._source_blocks.names, big))
             return
         if kind == pcapng.INTERFACE_DESCRIPTION:
-            block = named_interface(block, big, self._study.report.points[self._interfaces].name, big)
+            block = named_interface(block, big, self._names[self._interfaces], big)
             self._interfaces += 1
         if pcapng_walk.is_numbered(kind):
             self._output.number += 1
@@ -110,28 +112,25 @@ class MergedBlocks:
             self._output.write(block)
 
 
-def merged_head(study: Study, source_blocks: SourceBlocks) -> bytes:
+def merged_head(study: Study, source_blocks: SourceBlocks, interfaces: FileInterfaces) -> bytes:
     """Section header, interface descriptions and names of the one section that several sources, or a pcap, become."""
     blocks = [writer.section(userappl=f"capnet {__version__}")]
-    points = study.report.points
-    at = 0
+    names = iter(interfaces.names)
     for number, given in enumerate(study.report.inputs):
         for block, big in source_blocks.interfaces.get(number, []):
-            blocks.append(named_interface(block, big, points[at].name, False))
-            at += 1
+            blocks.append(named_interface(block, big, next(names), False))
         if given.format == "pcap":
             with open_again(study, number) as capture:
                 assert isinstance(capture, PcapReader)
                 head = capture.header
                 blocks.append(
                     writer.interface(
-                        encodable(points[at].name),
+                        encodable(next(names)),
                         linktype=head.linktype,
                         snaplen=head.snaplen,
                         resolution=9 if head.unit == 1 else 6,
                     )
                 )
-            at += 1
     return b"".join([*blocks, name_block(study.report.names, source_blocks.names, False)])
 
 

@@ -78,7 +78,7 @@ class PcapReader(Capture):
         """Go on where records certainly begin again, or report that reading ends."""
         source = self._source
         says = "what begins here cannot be a record; nothing behind it was read"
-        last = int(self._tallies[record.TALLY_LAST])
+        last = int(self._tallies[record.TALLY_LAST :: record.TALLY_WIDTH].max())
         if last >= 0 and len(self.problems) < MAX_GAPS:
             while source.end - source.pos < MAX_SEARCHED and source.read_more(record.MAX_BLOCK):
                 pass

@@ -48,9 +48,8 @@ class PcapngReader(Capture):
     @property
     def interfaces(self) -> list[CaptureInterface]:
         """All interfaces so far, with what each captured so far, and its statistics so far."""
-        interfaces = super().interfaces
         rows = self.interface_table.reshape(-1, pcapng_walk.INTERFACE_WIDTH).tolist()
-        for interface, row in zip(interfaces, rows, strict=True):
+        for interface, row in zip(self._interfaces, rows, strict=True):
             units = row[pcapng_walk.INTERFACE_RESOLUTION], row[pcapng_walk.INTERFACE_OFFSET]
             interface.started = _statistics_time(row[pcapng_walk.INTERFACE_STARTED], *units)
             interface.ended = _statistics_time(row[pcapng_walk.INTERFACE_ENDED], *units)
@@ -60,7 +59,7 @@ class PcapngReader(Capture):
                     pcapng_walk.INTERFACE_DROPPED, pcapng_walk.INTERFACE_RECEIVED, pcapng_walk.INTERFACE_DELIVERED,
                 )
             )  # fmt: skip
-        return interfaces
+        return super().interfaces
 
     # -- packets -----------------------------------------------------------------------------
     def _walk(self, records: Any, room: int, out: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from capnet.wire.block import MAX_RECORDS, Batch, Block
 from capnet.wire.formats import record
 from capnet.wire.formats.byte_source import ByteSource
 from capnet.wire.formats.pcapng import Names
+from capnet.wire.numbers import LINKTYPE_LINUX_SLL2
+
+Records: TypeAlias = Annotated[np.ndarray, "(n, record.WIDTH) int64"]
 
 # Makes the next block of rows of a batch; None when all its records are decoded.
 Decoder: TypeAlias = Callable[[Batch], Block | None]
@@ -53,6 +56,8 @@ class CaptureInterface:
     name: str | None = None
     description: str | None = None
     mac: str | None = None
+    number: int = 0  # of the interface in the file
+    ifindex: int | None = None  # the host's number for it, where the packets of a capture at `any` say it
     dropped: int | None = None
     received: int | None = None  # packets, by the capture's own statistics
     delivered: int | None = None  # of those, packets that it was handed
@@ -64,10 +69,21 @@ class CaptureInterface:
     last: int | None = None
 
 
+class Splitter(Protocol):
+    """Tells the interfaces of the host apart that a capture at `any` heard, see `wire.any_interfaces`."""
+
+    def assign(self, records: Records, buffer: bytearray, linktypes: list[int]) -> int:
+        """Replace the interface of each record by its point; how many points there are."""
+
+    def expand(self, interfaces: list[CaptureInterface]) -> list[CaptureInterface]:
+        """The points, as interfaces."""
+
+
 class Capture(ABC):
     """A capture, read once from front to back. Its attributes are complete when `blocks()` has ended.
 
-    `big`: byte order of the file, or of the current pcapng section.
+    `big`: byte order of the file, or of the current pcapng section. `make_splitter`: if it is set before reading, rows
+    and `interfaces` are by the host's interfaces, where the capture is of `any`.
     """
 
     format: ClassVar[str]
@@ -85,6 +101,8 @@ class Capture(ABC):
         self._numbered = 0  # packets so far, and blocks that Wireshark numbers like packets
         self._ended = False
         self._needs_bytes = False  # the buffer holds no whole record any more
+        self.make_splitter: Callable[[], Splitter] | None = None
+        self._splitter: Splitter | None = None  # made when it is needed
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
@@ -134,9 +152,21 @@ class Capture(ABC):
         if not n:
             return False
         self.packets += n
+        if self.make_splitter:
+            self._split(batch, n)
         self.machine.run(record.tally)(batch.view["records"], n, view(self._tallies))
-        batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._interfaces)
+        batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._tallies) // record.TALLY_WIDTH
         return True
+
+    def _split(self, batch: Batch, count: int) -> None:
+        """Replace the interfaces of the batch's records by points, if any interface is of several of the host."""
+        linktypes = [interface.linktype for interface in self._interfaces]
+        if self._splitter is None:
+            if not self.make_splitter or LINKTYPE_LINUX_SLL2 not in linktypes:
+                return
+            self._splitter = self.make_splitter()
+        records = batch.records[: count * record.WIDTH].reshape(count, record.WIDTH)
+        self._make_tallies(self._splitter.assign(records, self._source.buffer, linktypes))
 
     @abstractmethod
     def _walk(self, records: Any, room: int, out: Any) -> None:
@@ -153,16 +183,27 @@ class Capture(ABC):
     # -- interfaces and problems ---------------------------------------------------------------
     @property
     def interfaces(self) -> list[CaptureInterface]:
-        """All interfaces so far, with what each captured so far."""
+        """All interfaces so far, with what each captured so far; points, where `any` is split."""
+        interfaces = self._interfaces
+        if self._splitter:
+            interfaces = self._splitter.expand(self._interfaces)
+            self._make_tallies(len(interfaces))
         rows = self._tallies.reshape(-1, record.TALLY_WIDTH).tolist()
-        for interface, (packets, size, first, last) in zip(self._interfaces, rows, strict=True):
+        for interface, (packets, size, first, last) in zip(interfaces, rows, strict=True):
             interface.packets, interface.bytes = packets, size
             interface.first, interface.last = (None, None) if first < 0 else (first, last)
-        return self._interfaces
+        return interfaces
 
     def _add_interface(self, interface: CaptureInterface) -> None:
+        interface.number = len(self._interfaces)
         self._interfaces.append(interface)
-        self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1], dtype=np.int64)])
+        if self._splitter is None:
+            self._make_tallies(len(self._interfaces))
+
+    def _make_tallies(self, count: int) -> None:
+        """Have a tally for each of so many points."""
+        missing = count - len(self._tallies) // record.TALLY_WIDTH
+        self._tallies = np.concatenate([self._tallies, np.array([0, 0, -1, -1] * missing, dtype=np.int64)])
 
     def _report(self, name: str, says: str) -> None:
         """Report a problem at the current position."""

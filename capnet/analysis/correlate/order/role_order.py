@@ -3,7 +3,8 @@
 Input: observations by digest and time. Output: the same, those less than MAX_TIE_NS apart in the order of the way.
 Method: the TTL falls along the way. Where it is equal, the packet first leaves the host of its source MAC, from the
 inside out (container, veth, bridge, overlay, card), and then enters that of its destination MAC, from the outside in.
-`own_ends` says which MAC is at which point. What neither tells stays in the order of the time stamps.
+`own_ends` says which MAC is at which point. What neither tells stays in the order of the time stamps, and so does what
+one capture at `any` heard.
 """
 
 from __future__ import annotations
@@ -44,8 +45,12 @@ def order_ties(context: Context, observations: Observations) -> Observations:
     if not is_tied.any() or len(context.points) < 2:
         return observations
     in_tie = np.append(False, is_tied) | np.append(is_tied, False)
+    tie = np.cumsum(np.append(True, ~is_tied))
+    in_tie &= ~_is_of_one_capture(context, observations, tie)
     index = np.flatnonzero(in_tie)
-    tie = np.cumsum(np.append(True, ~is_tied))[index]
+    if not len(index):
+        return observations
+    tie = tie[index]
     tied = observations[index]
     of_flow, flow = flow_order(context), tied[:, schema.OBS_FLOW]
     leg = _complete_legs(tie, of_flow.host[flow], of_flow.leg[flow])
@@ -54,6 +59,21 @@ def order_ties(context: Context, observations: Observations) -> Observations:
     observations = observations.copy()
     observations[index] = _with_rising_times(tied[order], tie)
     return observations
+
+
+def _is_of_one_capture(context: Context, observations: Observations, tie: Values) -> Mask:
+    """For each observation: did one socket, at `any`, hear all of its tie, and so in the order of the way?"""
+    if all(point.ifindex is None for point in context.points):
+        return np.zeros(len(tie), dtype=bool)
+    sockets = [(point.file, point.interface) for point in context.points]
+    number = np.array(
+        [-1 if point.ifindex is None else sockets.index(socket)
+         for point, socket in zip(context.points, sockets, strict=True)]
+    )  # fmt: skip
+    socket = number[context.flows[observations[:, schema.OBS_FLOW], FLOW_POINT]]
+    starts = np.flatnonzero(np.append(True, tie[1:] != tie[:-1]))
+    lowest, highest = np.minimum.reduceat(socket, starts), np.maximum.reduceat(socket, starts)
+    return ((lowest == highest) & (lowest >= 0))[tie - tie[0]]
 
 
 def _complete_legs(tie: Values, host: Values, leg: Values) -> Values:
