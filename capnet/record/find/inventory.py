@@ -12,7 +12,7 @@ from capnet.record.find.host_facts import HostFacts
 from capnet.record.find.host_topology import build_topology
 from capnet.record.find.netns_facts import ask_namespaces
 from capnet.record.remote.docker_host import DockerHost
-from capnet.topology import ListeningPoint, Topology
+from capnet.topology import ListeningPoint, Network, Service, Topology
 
 
 def survey_host(host: DockerHost) -> Topology:
@@ -22,6 +22,11 @@ def survey_host(host: DockerHost) -> Topology:
     why. Raises EnvironmentLacks if Docker stops answering.
     """
     return build_topology(host_facts(host))
+
+
+def survey_hosts(hosts: Sequence[DockerHost]) -> Topology:
+    """Everything that runs on several hosts; networks and services of a swarm once. Raises as `survey_host`."""
+    return _merged([survey_host(host) for host in hosts])
 
 
 def host_facts(host: DockerHost) -> HostFacts:
@@ -51,13 +56,30 @@ def survey(
     points: Sequence[CapturePoint],
 ) -> Topology:
     """Describes the given containers, the load balancers with a capture point, their networks and their hosts."""
-    topology = Topology(scenario=scenario)
+    topologies = []
     for host in hosts:
         names = {name for owner, name in containers if owner is host}
         balancers = {point.balancer for point in points if point.balancer and point.host == host.name}
-        topology = topology.joined(_limited(survey_host(host), names, balancers))
-    topology.networks = list({network.id: network for network in topology.networks}.values())
+        topologies.append(_limited(survey_host(host), names, balancers))
+    topology = _merged(topologies)
+    topology.scenario = scenario
     topology.points = [_listening_point(point) for point in points]
+    return topology
+
+
+def _merged(topologies: Sequence[Topology]) -> Topology:
+    """Topologies of several hosts as one. Of a swarm's network or service, the first host's view stays."""
+    topology = Topology()
+    services: dict[str, Service] = {}
+    networks: dict[str, Network] = {}
+    for of_host in topologies:
+        topology = topology.joined(of_host)
+        for network in of_host.networks:
+            networks.setdefault(network.id, network)
+        for service in of_host.services:  # a manager knows more than a worker: the id tells which it was
+            if service.name not in services or not services[service.name].id:
+                services[service.name] = service
+    topology.networks, topology.services = list(networks.values()), list(services.values())
     return topology
 
 

@@ -1,0 +1,62 @@
+"""The running Docker hosts that a command is about: `--host [NAME=]URL`, several times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from capnet.record.remote.docker_host import DockerHost
+
+hosts_option = click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="[NAME=]URL",
+    help="Docker host: unix:///path, ssh://user@host or tcp://host:port (repeatable). "
+    "Default: Docker's own environment and context.",
+)
+
+
+@contextmanager
+def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
+    """The hosts that --host names, else Docker's default; closed when the block ends.
+
+    A host is called NAME, else what its daemon says; a name that an earlier one has gets a number.
+    Raises UsageError for what is no host, EnvironmentLacks where no daemon answers.
+    """
+    from capnet.errors import UsageError
+    from capnet.record.remote.docker_host import connect
+
+    with ExitStack() as stack:
+        hosts: list[DockerHost] = []
+        for text in given or ("",):
+            name, url = _split(text)
+            host = connect(url or None, name=name)
+            stack.callback(host.close)
+            if any(other.url == host.url for other in hosts):
+                raise UsageError(f"--host {url} is given twice")
+            names = {other.name for other in hosts}
+            if name in names:
+                raise UsageError(f"--host {name}=… is given twice: call each host otherwise")
+            if host.name in names:  # cloned machines: points are told apart by their host's name
+                host.name = next(
+                    candidate for number in range(2, 99) if (candidate := f"{host.name}-{number}") not in names
+                )
+            hosts.append(host)
+        yield hosts
+
+
+def _split(text: str) -> tuple[str | None, str]:
+    """`NAME=URL` → (NAME, URL); what has `://` before the first `=` is a URL alone."""
+    from capnet.errors import UsageError
+
+    name, equals, url = text.partition("=")
+    if not equals or "://" in name:
+        return None, text
+    if not name or not url:
+        raise UsageError(f"--host {text}: write NAME=URL, both of them")
+    return name, url
