@@ -36,7 +36,7 @@ FLOORS = {
         "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
         "summary", "sections", "formats",
     ),
-    "capnet.record": ("run_id", "remote", "find", "taps", "bundle"),
+    "capnet.record": ("run_id", "remote", "find", "taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "session", "runner", "checks", "faults",

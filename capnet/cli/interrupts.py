@@ -56,6 +56,19 @@ def terminated_is_interrupted() -> Iterator[None]:
 
 
 @contextmanager
+def signals_set(event: Event) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and a closed terminal set `event`; further ones change nothing, so that nothing is lost.
+
+    SIGHUP that is ignored, as by nohup(1), stays ignored.
+    """
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    with _handled(tuple(signals), lambda *_: event.set()):
+        yield
+
+
+@contextmanager
 def _handled(signals: tuple[signal.Signals, ...], handler: Callable[..., None]) -> Iterator[None]:
     """These signals call `handler`, and afterwards what they called before."""
     before = {number: signal.signal(number, handler) for number in signals}

@@ -1,0 +1,101 @@
+"""`capnet capture`: running containers and interfaces, captured at every point that their packets pass."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from capnet.cli.capture_options import Given, capture_options, check
+from capnet.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from capnet.record.targets.aim import Aim
+
+
+@click.command("capture", short_help="Capture running containers.")
+@click.argument("words", nargs=-1, metavar="[TARGET]... [FILTER]")
+@capture_options
+def command(**options: Any) -> int:
+    """Capture running containers at every point that their packets pass on this host, into one pcapng.
+
+    TARGET is a container's name, HOST/NAME or id; a network, project or service where no container is called so.
+
+    \b
+    capnet capture web                      web's eth0, its veth, its bridge, the NIC behind it
+    capnet capture web db port 5432         a filter as of tcpdump, at every point
+    capnet capture --project shop --report  a Compose project; Ctrl-C ends it, the report follows
+    capnet capture web -w - | wireshark -k -i -
+    capnet capture -i eth0 -i docker0       interfaces, with Docker or without
+    capnet capture --all -C 100 -W 10       the newest 10 files of 100 MB
+
+    A container's points are its interfaces, the host ends of its veths, its bridges; for macvlan and ipvlan the parent
+    NIC; for an overlay network br0 and vxlan0 of its namespace, and the balancer of its service; and the NICs of the
+    default routes. Loopback is one where Docker's DNS server, another container or nothing else answers.
+    Points that others use too show others' packets too: addresses change there, so no filter by address can choose.
+    A filter is used at every point as it is; on an underlay it sees VXLAN's outer addresses, not the inner ones.
+
+    Needs root. Exit codes: 0 fine, 2 wrong usage, 4 something is missing.
+    """
+    given = Given(**options)
+    check(given)
+    return _run(given)
+
+
+def _run(given: Given) -> int:
+    from capnet.cli.capture_status import Screen
+    from capnet.cli.capture_target import CaptureTarget
+    from capnet.cli.interrupts import signals_set
+    from capnet.record.live.recording import Recording
+    from capnet.record.live.session import Limits
+
+    if given.target == "-" and (sys.stdout is None or sys.stdout.isatty()):
+        raise UsageError("-w - writes packets to standard output: pipe it into a program")
+    stop = Event()
+    with _aim(given) as aim, signals_set(stop):
+        target = CaptureTarget(given, aim)
+        screen = Screen(target.shown)
+        limits = Limits(given.packets, given.seconds)
+        target.check()
+        screen.announce([point.name for point in aim.points])
+        recording = Recording(aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen)
+        live = recording.record(target.open)
+        if live is None:
+            screen.say("interrupted before anything was captured")
+            return Exit.INTERRUPTED
+        screen.end(live, target.paths)
+    if given.wants_report:
+        _report(target.paths)
+    return Exit.OK
+
+
+@contextmanager
+def _aim(given: Given) -> Iterator[Aim]:
+    """What to capture; Docker hosts are open while the block runs, and asked only if they are needed."""
+    from capnet.cli.docker_hosts import open_docker_hosts
+    from capnet.record.targets import aim
+    from capnet.record.targets.words import split_words
+    from capnet.scenario.interrupts import Interruptible
+
+    selection = aim.Selection((), given.networks, given.projects, given.services, given.everything)
+    words = split_words(given.words, given.capture_filter, lambda word: False)
+    needs_docker = words.targets or given.hosts or selection != aim.Selection()
+    if given.interfaces and not needs_docker:
+        yield aim.aim_at_interfaces(given.interfaces, words)
+        return
+    with Interruptible(), open_docker_hosts(given.hosts) as hosts:
+        yield aim.aim_at_containers(hosts, given.words, selection, given.interfaces, given.capture_filter)
+
+
+def _report(paths: Sequence[Path]) -> None:
+    from capnet.analysis.engine import analyze
+    from capnet.cli.output import emit, report_columns
+    from capnet.report.formats.table import render
+
+    document = analyze(list(paths)).to_dict()
+    emit(render(document, report_columns(), {source["file"]: str(source["file"]) for source in document["inputs"]}))

@@ -1,0 +1,112 @@
+"""Options of `capnet capture`, and what they allow together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from capnet.cli.docker_hosts import hosts_option
+from capnet.errors import UsageError
+from capnet.quick_tuple import NamedTuple
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+MAX_SNAPLEN = 262144
+
+
+class Seconds(click.ParamType):
+    """A length of time in seconds: 90, 90s, 5m, 2h."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds; a click.BadParameter for what is none."""
+        text = str(value)
+        digits, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+        try:
+            seconds = float(digits) * _UNITS[unit]
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < 1e9:
+            self.fail(f"{text!r} is no length of time: 90, 90s, 5m, 2h", param, ctx)
+        return seconds
+
+
+class Given(NamedTuple):
+    """What the command line gives."""
+
+    words: tuple[str, ...]
+    networks: tuple[str, ...]
+    projects: tuple[str, ...]
+    services: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    everything: bool
+    capture_filter: str | None
+    target: str | None
+    packets: int | None
+    snaplen: int
+    seconds: float | None
+    file_size: int | None
+    file_count: int | None
+    wants_report: bool
+    hosts: tuple[str, ...]
+
+
+_OPTIONS = (
+    click.option("--network", "networks", multiple=True, metavar="NAME", help="Containers on this Docker network."),
+    click.option("--project", "projects", multiple=True, metavar="NAME", help="Containers of this Compose project."),
+    click.option(
+        "--service", "services", multiple=True, metavar="NAME",
+        help="Containers of this service (Compose, swarm)."
+    ),
+    click.option(
+        "-i", "--interface", "interfaces", multiple=True, metavar="IFACE",
+        help="This interface of the host, or any; works without Docker too.",
+    ),
+    click.option("--all", "everything", is_flag=True, help="All running containers."),
+    click.option(
+        "-f", "--filter", "capture_filter", metavar="FILTER", help="Capture only what this pcap-filter lets pass."
+    ),
+    click.option(
+        "-w", "--write", "target", metavar="FILE|-",
+        help="Where the packets go; - is standard output. Default: a file in the current folder, named by the time.",
+    ),
+    click.option(
+        "-c", "--count", "packets", type=click.IntRange(min=1), metavar="N",
+        help="End after N packets of all points together."
+    ),
+    click.option(
+        "-s", "--snaplen", type=click.IntRange(0, MAX_SNAPLEN), metavar="BYTES", default=MAX_SNAPLEN,
+        help="Keep so many bytes of each packet. Default: all.",
+    ),
+    click.option("--duration", "seconds", type=Seconds(), metavar="TIME", help="End after 90, 90s, 5m, 2h."),
+    click.option(
+        "-C", "file_size", type=click.IntRange(min=1), metavar="MB",
+        help="Begin another file after so many million bytes: NAME_00001_TIME.pcapng, …",
+    ),
+    click.option("-W", "file_count", type=click.IntRange(min=1), metavar="N", help="With -C: keep the newest N files."),
+    click.option(
+        "--report", "wants_report", is_flag=True, help="When it ends, print the report of `capnet analyze FILE`."
+    ),
+    hosts_option,
+)  # fmt: skip
+
+
+def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates the command with its options; the function gets them as keywords."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def check(given: Given) -> None:
+    """UsageError for options that make no sense together."""
+    if given.file_count and not given.file_size:
+        raise UsageError("-W keeps the newest files of a ring: say with -C how large one is")
+    if given.target == "-" and given.file_size:
+        raise UsageError("-C makes several files, and -w - is one stream")
+    if given.target == "-" and given.wants_report:
+        raise UsageError("--report reads the file when it is whole; pipe a stream: … -w - | capnet analyze -")
+    if given.target == "":
+        raise UsageError("-w needs the name of a file, or -")

@@ -1,0 +1,89 @@
+"""Where the packets of `capnet capture` go: the option -w, or a file named after what is captured and the time."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from capnet.errors import UsageError
+from capnet.record.live.files import MEGABYTE, Files, Ring
+from capnet.record.live.stream import Stream
+
+if TYPE_CHECKING:
+    from capnet.cli.capture_options import Given
+    from capnet.record.live.output import Output
+    from capnet.record.targets.aim import Aim
+
+_MAX_NAME = 60  # characters of a default file name's first part
+
+
+class CaptureTarget:
+    """The file, the ring of files or the stream that `given` asks for."""
+
+    def __init__(self, given: Given, aim: Aim) -> None:
+        self._given, self._aim = given, aim
+        self._files: Files | None = None
+        self.path = None if given.target == "-" else Path(given.target or default_name(aim.name, datetime.now()))
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        if self.path is None:
+            return "standard output"
+        return f"{self.path} (files of {self._given.file_size} MB)" if self._given.file_size else str(self.path)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files that were written, the oldest first."""
+        return list(self._files.paths) if self._files else []
+
+    def check(self) -> None:
+        """UsageError where no file can be made: said before anything is captured."""
+        if self.path is None:
+            return
+        if self.path.suffix in (".pcap", ".cap", ".gz"):
+            better = self.path.with_suffix(".pcapng")
+            raise UsageError(f"-w {self.path}: points have names in pcapng only; call it {better}")
+        folder = self.path.parent
+        if self.path.is_dir() or not folder.is_dir():
+            raise UsageError(f"-w {self.path}: {'this is a folder' if self.path.is_dir() else f'no folder {folder}'}")
+        if not os.access(self.path if self.path.exists() else folder, os.W_OK):
+            raise UsageError(f"{self.path}: no permission to write there; name another place with -w")
+
+    def open(self, heading: bytes, points: int, began_ns: int) -> Output:
+        """Opens it. UsageError where that fails."""
+        try:
+            if self.path is None:
+                return Stream(sys.stdout.fileno(), heading, points)
+            if self._is_no_file(self.path):
+                return Stream(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC), heading, points)
+            ring = None
+            if self._given.file_size:
+                ring = Ring(self._given.file_size * MEGABYTE, self._given.file_count or 0)
+            self._files = Files(
+                self.path,
+                heading,
+                self._aim.topology,
+                points,
+                began_ns,
+                ring=ring,
+                may_exist=self._given.target is not None and ring is None,
+            )
+            return self._files
+        except OSError as error:
+            raise UsageError(f"{error.filename or self.path}: cannot be written ({error.strerror})") from error
+
+    def _is_no_file(self, path: Path) -> bool:
+        """A named pipe or a device, which has no topology beside it."""
+        return path.exists() and not stat.S_ISREG(path.stat().st_mode)
+
+
+def default_name(captured: str, now: datetime) -> str:
+    """`web-20261128-054512.pcapng`, in the current folder."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", captured).strip("-.")[:_MAX_NAME] or "capture"
+    return f"{plain}-{now:%Y%m%d-%H%M%S}.pcapng"

@@ -1,0 +1,1 @@
+"""A capture while it runs, and how it becomes files or a stream. Internal."""

@@ -1,0 +1,34 @@
+"""What the merged packets are written to: a file, a ring of files, or a stream that another program reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from capnet.record.live.blocks import PointCounts
+from capnet.record.live.tap_reader import TimedBlock
+
+
+class Output(Protocol):
+    """Packets are written in order; nothing that was written is changed or taken back."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes packets; a reader that has gone, or a full disk, ends it."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `write` would be done at once."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it ended early, if that is an error."""
+
+    def write(self, packets: Sequence[TimedBlock]) -> None:
+        """Writes the packets."""
+
+    def flush(self) -> None:
+        """Hands on what is written, as far as that is possible at once."""
+
+    def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:
+        """Writes the counters and closes it."""

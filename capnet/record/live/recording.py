@@ -1,0 +1,87 @@
+"""A whole capture: programs started, what is around it entered, packets written, everything ended again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from threading import Event
+from typing import TypeAlias
+
+from capnet.errors import EnvironmentLacks
+from capnet.quick_dataclass import mutable
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.live.blocks import heading
+from capnet.record.live.output import Output
+from capnet.record.live.session import SNAPLEN, Limits, LiveCapture
+from capnet.record.remote.shell import Shell
+from capnet.record.run_id import temporary_folder
+from capnet.topology import ListeningPoint, Topology
+
+# Opens the output, given the blocks that it begins with, how many points it has, and when it began (ns).
+Opener: TypeAlias = Callable[[bytes, int, int], Output]
+# What is entered when all points are listened at, and left before the last packet is written.
+Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[object]]
+
+
+@mutable
+class Recording:
+    """What to capture, and how. `topology` gets its points when they are known to listen."""
+
+    points: Sequence[CapturePoint]
+    topology: Topology
+    say: Callable[[str], None]
+    show: Callable[[LiveCapture], None]
+    stop: Event
+    limits: Limits
+    snaplen: int = SNAPLEN
+    comment: str = ""
+    around: Around = lambda points: nullcontext()
+
+    def record(self, open_output: Opener) -> LiveCapture | None:
+        """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
+        check_root(self.points)
+        folder = temporary_folder("capture")
+        live = LiveCapture(self.points, folder, self.say, self.snaplen, self.limits, self.stop)
+        try:
+            live.open()
+            if self.stop.is_set():
+                return None
+            captured = [tap.point for tap in live.taps]
+            self.topology.points = [listening_point(point) for point in captured]
+            output = open_output(
+                heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment),
+                len(captured),
+                live.began_ns,
+            )
+            with self.around(captured):
+                live.run(output, self.show)
+            if output.problem:
+                raise EnvironmentLacks(output.problem)
+            return live
+        finally:
+            live.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_root(points: Sequence[CapturePoint]) -> None:
+    """Raises EnvironmentLacks, with what to do, if a machine of these points cannot be captured at for want of root."""
+    for shell in dict.fromkeys(point.shell for point in points):
+        _check(shell)
+
+
+def listening_point(point: CapturePoint) -> ListeningPoint:
+    """A capture point as the topology has it."""
+    return ListeningPoint(
+        name=point.name,
+        role=point.role,
+        host=point.host,
+        interface=point.interface,
+        describes=point.describes,
+        container=point.container,
+        network=point.network,
+    )
+
+
+def _check(shell: Shell) -> None:
+    shell.run(["true"])

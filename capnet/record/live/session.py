@@ -1,0 +1,188 @@
+"""A capture from its first packet to its last: programs at all points, merged into one output while they run.
+
+Each program writes a file of its own, in a private folder, so that nothing that happens to the output makes a
+program wait and lose packets. What ends early ends its own point. `LiveCapture.run` returns when it is told to stop,
+has what was asked for, or nothing is left that captures; all that was heard is in the output then.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from capnet.errors import EnvironmentLacks, UsageError
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.live.merge import Merge
+from capnet.record.live.output import Output
+from capnet.record.live.tap import Tap
+from capnet.record.remote.shell import Shell
+from capnet.record.taps.capture_program import Program, find_program
+from capnet.wire.numbers import LINKTYPE_ETHERNET
+
+_FILTER_ERROR = re.compile(r"capture filter|syntax error|expression|unknown host", re.IGNORECASE)
+
+SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the file
+
+_READY_WITHIN_S = 60.0  # dozens of programs start side by side
+_HEADER_WITHIN_S = 2.0
+_TICK_S = 0.1  # how often the output grows
+# How long a packet may wait in the kernel's buffer: the timeout that the program sets for it, and some more.
+_DELAYS_S = {"dumpcap": 0.4, "tcpdump": 1.2}
+_MAX_SKEW_NS = 10_000_000_000  # clocks that differ by more are not waited for: their packets come out of order
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a capture ends by itself: after so many packets of all points together, or so many seconds."""
+
+    packets: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class LiveCapture:
+    """Captures at `points`; files of the programs go to `folder`. `say` is given what ends early, in one line."""
+
+    points: Sequence[CapturePoint]
+    folder: Path
+    say: Callable[[str], None]
+    snaplen: int = SNAPLEN
+    limits: Limits = field(default_factory=Limits)
+    stop: Event = field(default_factory=Event)  # set it to end the capture
+    taps: list[Tap] = field(default_factory=list)
+    written: int = 0  # packets in the output
+    began_ns: int = 0
+
+    def open(self) -> None:
+        """Starts the programs; returns when all that can listen do. EnvironmentLacks if none can.
+
+        Points where none can are told and left out.
+        """
+        programs: dict[Shell, Program] = {}
+        for point in self.points:
+            if point.shell not in programs:
+                programs[point.shell] = find_program(point.shell)
+            self.taps.append(Tap(point, programs[point.shell], self.folder, len(self.taps), self.snaplen))
+        deadline = time.monotonic() + _READY_WITHIN_S
+        while not self.stop.is_set() and self._starting():
+            if time.monotonic() > deadline:
+                tap = self._starting()[0]
+                raise EnvironmentLacks(f"{tap.point.name}: {tap.process.program.name} does not begin to listen")
+            self.stop.wait(0.02)  # programs say it in a file, which can only be polled
+        if self.taps and all(tap.ended for tap in self.taps):
+            reason = self.taps[0].ended
+            error = UsageError if reason and _FILTER_ERROR.search(reason) else EnvironmentLacks
+            raise error(f"{self.taps[0].point.name} cannot be captured: {reason}")
+        for tap in self.taps:
+            if tap.ended:
+                self.say(f"{tap.point.name} is left out: {tap.ended}")
+                tap.reader.close()
+        self.taps = [tap for tap in self.taps if not tap.ended]
+        for number, tap in enumerate(self.taps):
+            tap.reader.interface = number
+        self._note_start()
+
+    def run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
+        """Captures into `output` until it ends. `show` is called some ten times a second."""
+        delay = max(_DELAYS_S[tap.process.program.name] for tap in self.taps)
+        merge = Merge([tap.reader for tap in self.taps], delay, self._skew_ns())
+        ends = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
+        while not self.stop.is_set() and output.is_open and not self._has_enough():
+            self._write(merge, output)
+            self._look()
+            show(self)
+            if all(tap.ended for tap in self.taps):
+                self.say("nothing is left to capture")
+                break
+            left = _TICK_S if ends is None else ends - time.monotonic()
+            if left <= 0:
+                break
+            self.stop.wait(min(left, _TICK_S))
+        self._finish(merge, output, delay, show)
+
+    def close(self) -> None:
+        """Ends what still runs, at once. For an error; `run` leaves nothing to end."""
+        for tap in self.taps:
+            tap.process.request_stop()
+        for tap in self.taps:
+            tap.process.wait()
+            tap.reader.close()
+
+    def linktypes(self) -> list[int]:
+        """Of each point. A program that has not written yet is waited for a moment: it writes its header at once."""
+        deadline = time.monotonic() + _HEADER_WITHIN_S
+        while (types := [tap.reader.peek_linktype() for tap in self.taps]).count(None):
+            if time.monotonic() > deadline or self.stop.wait(0.02):
+                break
+        return [LINKTYPE_ETHERNET if linktype is None else linktype for linktype in types]
+
+    # -- the course of it ------------------------------------------------------------------------------
+    def _starting(self) -> list[Tap]:
+        for tap in self.taps:
+            tap.look()
+        return [tap for tap in self.taps if not tap.is_listening and tap.ended is None]
+
+    def _note_start(self) -> None:
+        """All listen by now: the time by the clock of each machine, which is the clock of its packets."""
+        self.began_ns = time.time_ns()
+        self._clocks: dict[Shell, int | None] = {}
+        for tap in self.taps:
+            shell = tap.point.shell
+            if shell not in self._clocks:
+                now_ns = shell.clock_ns()
+                self._clocks[shell] = None if now_ns is None else now_ns - time.time_ns()
+            offset = self._clocks[shell]
+            tap.process.started_ns = None if offset is None else self.began_ns + offset
+
+    def _skew_ns(self) -> int:
+        """How far the slowest clock lags behind ours."""
+        lags = [-offset for offset in self._clocks.values() if offset is not None]
+        lag = max(lags, default=0)
+        return lag if 0 < lag <= _MAX_SKEW_NS else 0
+
+    def _write(self, merge: Merge, output: Output) -> None:
+        if output.has_room:
+            merge.read(_TICK_S)
+            self._pass_on(merge.take(), output)
+        else:
+            output.flush()
+
+    def _pass_on(self, packets: list[tuple[int, bytes]], output: Output) -> None:
+        if self.limits.packets is not None:
+            packets = packets[: self.limits.packets - self.written]
+        output.write(packets)
+        self.written += len(packets)
+
+    def _has_enough(self) -> bool:
+        return self.limits.packets is not None and self.written >= self.limits.packets
+
+    def _look(self) -> None:
+        for tap in self.taps:
+            if tap.look():
+                clock = time.strftime("%H:%M:%S")
+                self.say(f"{tap.point.name} ended at {clock}: {tap.ended}")
+
+    def _finish(self, merge: Merge, output: Output, delay: float, show: Callable[[LiveCapture], None]) -> None:
+        """Waits for what the kernel still holds, stops the programs, and writes all that is left."""
+        stopped_ns, until = time.time_ns(), time.monotonic() + delay
+        while not self._has_enough() and output.is_open and time.monotonic() < until:
+            self._write(merge, output)
+            time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
+        for tap in self.taps:
+            offset = self._clocks.get(tap.point.shell)
+            tap.process.ended_ns = None if offset is None else stopped_ns + offset
+            tap.process.request_stop()
+        for tap in self.taps:
+            tap.process.wait()
+        while output.is_open and not (merge.is_read() or self._has_enough()):
+            self._write(merge, output)
+            show(self)
+            if not output.has_room:
+                time.sleep(_TICK_S / 2)
+        if output.is_open:
+            self._pass_on(merge.take_rest(), output)
+        output.finish([tap.counts for tap in self.taps], time.time_ns())

@@ -1,0 +1,92 @@
+"""Packets for a program that reads them while they are captured: a pipe, `capnet capture -w - | wireshark -k -i -`.
+
+A pipe is written to only as far as it has room: a reader that stands still must not keep capnet from stopping.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from capnet.record.live.blocks import PointCounts, counters
+from capnet.record.live.tap_reader import TimedBlock
+
+_ROOM = select.PIPE_BUF  # a pipe that select(2) calls writable takes so many bytes at once
+_MAX_QUEUED = 1 << 22  # bytes; what more there is stays in the files of the capture programs
+_PATIENCE_S = 5.0  # at the end, for a reader that takes nothing any more
+
+
+class Stream:
+    """The output that is the open file `descriptor`."""
+
+    def __init__(self, descriptor: int, heading: bytes, points: int) -> None:
+        self.problem: str | None = None
+        self._fd = descriptor
+        self._queue: deque[memoryview] = deque([memoryview(heading)])
+        self._queued = len(heading)
+        self._delivered = [0] * points
+        self._is_open = True
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self.flush()
+
+    @property
+    def is_open(self) -> bool:
+        """False when the reader has closed its end."""
+        if self._is_open and any(event & select.POLLERR for _, event in self._poll.poll(0)):
+            self._is_open = False
+        return self._is_open
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the reader keeps up."""
+        return self._queued < _MAX_QUEUED
+
+    def write(self, packets: Sequence[TimedBlock]) -> None:
+        """Queues the packets and writes as much as the reader takes."""
+        for _, block in packets:
+            self._delivered[block[8] | block[9] << 8] += 1
+        if packets:
+            self._add(b"".join(block for _, block in packets))
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes as much as the reader takes at once."""
+        while self._queue and self._is_open:
+            events = self._poll.poll(0)
+            if not events or not events[0][1] & (select.POLLOUT | select.POLLERR):
+                return
+            part = self._queue[0]
+            try:
+                written = os.write(self._fd, part[:_ROOM])
+            except BrokenPipeError:
+                self._is_open = False
+                return
+            except OSError as error:
+                self._is_open, self.problem = False, f"the output cannot be written ({error.strerror})"
+                return
+            self._queued -= written
+            if written == len(part):
+                self._queue.popleft()
+            else:
+                self._queue[0] = part[written:]
+
+    def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:
+        """Adds the counters and waits for the reader, but not for one that stands still."""
+        self._add(counters(counts, self._delivered, now_ns))
+        left, deadline = self._queued, time.monotonic() + _PATIENCE_S
+        while self._queue and self.is_open:
+            self._poll.poll(100)
+            self.flush()
+            if self._queued < left:
+                left, deadline = self._queued, time.monotonic() + _PATIENCE_S
+            elif time.monotonic() > deadline:
+                self.problem = f"the reader took nothing for {_PATIENCE_S:.0f} s; {left:,} bytes did not reach it"
+                return
+
+    def _add(self, data: bytes) -> None:
+        self._queue.append(memoryview(data))
+        self._queued += len(data)

@@ -1,0 +1,91 @@
+"""One capture point while it is captured: its program, what the program wrote, and why it ended, if it has."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from pathlib import Path
+
+from capnet.errors import EnvironmentLacks
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.live.blocks import PointCounts
+from capnet.record.live.tap_reader import TapReader
+from capnet.record.taps.capture_process import CaptureProcess
+from capnet.record.taps.capture_program import Program
+
+# What the programs print when nothing is wrong.
+_USUAL = re.compile(
+    r"Capturing on |File: |Packets? (captured|received)|"
+    r"tcpdump: (verbose|listening)|\d+ packets? (captured|received|drop)"
+)
+_GONE = re.compile(r"disappeared|no longer running|no such device|went down|not up|network is down", re.IGNORECASE)
+
+
+class Tap:
+    """A capture program at a point. `ended` is why it ended by itself, None as long as it has not."""
+
+    def __init__(self, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int) -> None:
+        self.point = point
+        self.process = CaptureProcess.start(point, program, folder, number, snaplen)
+        self.reader = TapReader(self.process.path, number)
+        self.ended: str | None = None
+        self.ended_ns: int | None = None
+        self.is_listening = False
+
+    def look(self) -> bool:
+        """Looks whether it has begun to listen, or has ended; true if it has ended since the last look."""
+        if self.ended is not None:
+            return False
+        if self.process.process.poll() is not None:
+            self._has_ended()
+            return True
+        if not self.is_listening:
+            with contextlib.suppress(EnvironmentLacks):  # it ends just now
+                self.is_listening = self.process.is_listening()
+        if self.reader.problem:
+            self.process.request_stop()
+            self._has_ended(self.reader.problem)
+            return True
+        return False
+
+    def stop(self) -> None:
+        """Stops the program and reads its counters."""
+        self.process.request_stop()
+        self.process.wait()
+
+    @property
+    def counts(self) -> PointCounts:
+        """Its counters; those of the kernel once the program has ended."""
+        process = self.process
+        return PointCounts(
+            process.started_ns,
+            self.ended_ns or process.ended_ns,
+            process.received,
+            process.dropped,
+            process.interface_dropped,
+        )
+
+    @property
+    def dropped(self) -> int | None:
+        """Packets for which the kernel's buffer had no room; None while that is not known."""
+        return self.process.dropped
+
+    def _has_ended(self, reason: str | None = None) -> None:
+        self.process.wait()
+        self.ended_ns = time.time_ns()
+        self.ended = reason or self._why()
+
+    def _why(self) -> str:
+        program, status = self.process.program.name, self.process.process.returncode
+        lines = self.process.messages.read_text(encoding="utf-8", errors="replace").splitlines()
+        words = [line.strip() for line in lines if line.strip() and not _USUAL.search(line)]
+        words = [line.removeprefix(f"{program}: ") for line in words]
+        if any(_GONE.search(line) for line in words):
+            return f"{self.point.interface} is gone, or was set down ({program}: {words[0]})"
+        if words:
+            return f"{program}: {words[0]}"
+        # Behind sh, sudo or ssh a signal is 128 and its number.
+        signal = -status if status < 0 else status - 128
+        how = f"was ended by signal {signal}" if 0 < signal < 65 else f"ended, exit status {status}"
+        return f"{program} {how}"

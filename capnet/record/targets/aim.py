@@ -1,0 +1,97 @@
+"""From the words of a command to capture points: asks the hosts, and finds what is to be captured where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from capnet.errors import EnvironmentLacks, UsageError
+from capnet.quick_dataclass import mutable
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.find.inventory import survey_hosts
+from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.shell import Shell
+from capnet.record.targets import own_transport
+from capnet.record.targets.containers import Selection, is_container, selected
+from capnet.record.targets.host_interfaces import bare_topology, host_points, this_machine
+from capnet.record.targets.places import Place, places
+from capnet.record.targets.uplinks import uplinks
+from capnet.record.targets.words import Words, split_words
+from capnet.topology import Topology
+
+
+@mutable
+class Aim:
+    """Capture points, the topology that they are in, and a word for the name of the file."""
+
+    points: list[CapturePoint]
+    topology: Topology
+    name: str
+
+
+def aim_at_interfaces(interfaces: Sequence[str], words: Words) -> Aim:
+    """Interfaces of this machine, without Docker. UsageError for one that is not there; EnvironmentLacks."""
+    shell, name = Shell("self"), this_machine()
+    whole = own_transport.joined(words.capture_filter, own_transport.session_filter())
+    return Aim(host_points(name, shell, interfaces, whole), bare_topology(name, shell), interfaces[0])
+
+
+def aim_at_containers(
+    hosts: Sequence[DockerHost],
+    words: Sequence[str],
+    selection: Selection,
+    interfaces: Sequence[str],
+    capture_filter: str | None,
+) -> Aim:
+    """Containers of Docker hosts, and interfaces of the hosts themselves. UsageError, EnvironmentLacks."""
+    for host in hosts:
+        if host.shell is None:
+            raise EnvironmentLacks(f"host {host.name} cannot be captured at: {host.no_capture_reason}")
+    topology = survey_hosts(hosts)
+    chosen = split_words(words, capture_filter, lambda word: is_container(topology, word))
+    selection.targets = tuple(chosen.targets)
+    containers = selected(topology, selection)
+    if not containers and not interfaces:
+        raise UsageError("capture what? Name containers, --network, --project, --service, --all or -i IFACE")
+    shells = {host.name: host.shell for host in hosts if host.shell is not None}
+    own = own_transport.joined(own_transport.control_filter(hosts), own_transport.session_filter())
+    at_host = own_transport.joined(chosen.capture_filter, own)
+    points: list[CapturePoint] = []
+    for name, shell in shells.items():
+        points += host_points(name, shell, interfaces, at_host)
+    seen = {point.name for point in points}
+    links = {name: uplinks(shell) for name, shell in shells.items()}
+    for place in places(topology, containers, links):
+        if place.name not in seen:
+            shell = shells[place.host]
+            at_place = at_host if place.netns == shell.host_netns else chosen.capture_filter
+            points.append(_point(place, shell, at_place))
+    _require(points, topology)
+    return Aim(points, topology, _name(selection, interfaces))
+
+
+def _point(place: Place, shell: Shell, capture_filter: str) -> CapturePoint:
+    return CapturePoint(
+        name=place.name,
+        role=place.role,
+        host=place.host,
+        interface=place.interface,
+        describes=place.describes,
+        shell=shell,
+        netns=place.netns or shell.host_netns,
+        mac=place.mac,
+        container=place.container,
+        network=place.network,
+        capture_filter=capture_filter,
+    )
+
+
+def _require(points: Sequence[CapturePoint], topology: Topology) -> None:
+    if not points:
+        reasons = [f"{unseen.what}: {unseen.why}" for host in topology.hosts for unseen in host.unseen]
+        raise EnvironmentLacks("; ".join(["no point of these containers can be seen", *reasons[:3]]))
+
+
+def _name(selection: Selection, interfaces: Sequence[str]) -> str:
+    """What the file is called by default: the first thing that was asked for."""
+    words = (*selection.targets, *selection.services, *selection.projects, *selection.networks)
+    return (words or (("all",) if selection.everything else tuple(interfaces)))[0]

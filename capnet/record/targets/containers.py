@@ -1,0 +1,183 @@
+"""Which containers the words of a command mean.
+
+Names first: a container's name, `HOST/NAME` where hosts share one, or the beginning of its id. A name that is none of
+these may be a network's, a Compose project's or a service's. What is ambiguous or unknown is an error that says how
+to choose, with the nearest names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+
+from capnet.errors import UsageError
+from capnet.quick_dataclass import mutable
+from capnet.topology import Container, Topology
+
+_MAX_NEAREST = 5  # names that an error lists
+_ID = re.compile(r"[0-9a-f]{3,64}")
+
+
+@mutable
+class Selection:
+    """The targets of a command. Services are looked for in the given projects only, if there are any."""
+
+    targets: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    everything: bool = False
+
+
+def selected(topology: Topology, selection: Selection) -> list[Container]:
+    """The containers that are meant, each once. UsageError for a name that means nothing, or more than one thing."""
+    running = [container for container in topology.containers if container.balances is None]
+    containers: list[Container] = []
+    for target in selection.targets:
+        containers += _meant(topology, running, target)
+    for name in selection.networks:
+        containers += _only(_on_network(topology, running, name), "network", name, _networks(topology))
+    in_projects: list[Container] = []
+    for name in selection.projects:
+        in_projects += _only(_in_project(running, name), "Compose project", name, _projects(running))
+    for name in selection.services:
+        among = in_projects if selection.projects else running
+        containers += _only(_of_service(among, name), "service", name, _services(running))
+    if not selection.services:
+        containers += in_projects
+    if selection.everything:
+        if not running:
+            raise UsageError("--all: no container is running")
+        containers += running
+    return list({(container.host, container.id): container for container in containers}.values())
+
+
+def is_container(topology: Topology, word: str) -> bool:
+    """Whether this is the name of a container, so that it begins no filter."""
+    return bool(_named(topology.containers, word))
+
+
+def _meant(topology: Topology, running: Sequence[Container], target: str) -> list[Container]:
+    containers = _named(running, target) or _with_id(running, target)
+    kinds = {
+        "network": _on_network(topology, running, target),
+        "project": _in_project(running, target),
+        "service": _of_service(running, target),
+    }
+    others = {kind: group for kind, group in kinds.items() if group}
+    if containers:
+        if len(containers) > 1:
+            choice = ", ".join(_full_target(container, containers) for container in containers)
+            raise UsageError(f"{target} is more than one container: write one of {choice}")
+        differing = [kind for kind, group in others.items() if _ids(group) != _ids(containers)]
+        if differing:
+            choice = ", ".join(f"--{kind} {target}" for kind in differing)
+            raise UsageError(
+                f"{target} is a container and a {' and a '.join(differing)}: write {choice}, "
+                f"or the container's id {containers[0].id[:12]}"
+            )
+        return containers
+    groups = {frozenset(_ids(group)) for group in others.values()}
+    if len(groups) > 1:
+        raise UsageError(
+            f"{target} is a {' and a '.join(others)}: write {' or '.join(f'--{kind} {target}' for kind in others)}"
+        )
+    if not groups:
+        names = [container.name for container in running]
+        names += [
+            f"{name} ({kind})"
+            for kind, named in (
+                ("network", _networks(topology)),
+                ("project", _projects(running)),
+                ("service", _services(running)),
+            )
+            for name in named
+        ]
+        raise UsageError(f"no running container is called {target}{_nearest(target, names)}")
+    return next(iter(others.values()))
+
+
+def _named(containers: Iterable[Container], target: str) -> list[Container]:
+    return [
+        container
+        for container in containers
+        for names in [{container.name, container.full_name or container.name}]
+        if target in names or target in {f"{container.host}/{name}" for name in names}
+    ]
+
+
+def _with_id(containers: Iterable[Container], target: str) -> list[Container]:
+    return [each for each in containers if each.id.startswith(target)] if _ID.fullmatch(target) else []
+
+
+def _on_network(topology: Topology, running: Iterable[Container], name: str) -> list[Container]:
+    """The containers on a network of that name, or whose id begins so."""
+    names = {
+        network.name
+        for network in topology.networks
+        if network.name == name or (len(name) >= 12 and network.id.startswith(name))
+    }
+    return [
+        container
+        for container in running
+        if names & {endpoint.network for endpoint in container.endpoints}
+        or (container.network_mode in names and not container.endpoints)  # host and none
+    ]
+
+
+def _in_project(running: Iterable[Container], name: str) -> list[Container]:
+    return [container for container in running if container.project == name]
+
+
+def _of_service(running: Iterable[Container], name: str) -> list[Container]:
+    """A service's name, `PROJECT_NAME` of a stack, or `PROJECT/NAME` of Compose."""
+    return [
+        container
+        for container in running
+        if name in (container.swarm_service, container.compose_service)
+        or (container.compose_service and name == f"{container.project}/{container.compose_service}")
+    ]
+
+
+def _only(group: list[Container], kind: str, name: str, names: Iterable[str]) -> list[Container]:
+    if not group:
+        names = list(names)
+        if name in names:
+            raise UsageError(f"{kind} {name} has no running container here")
+        raise UsageError(f"no {kind} is called {name}{_nearest(name, names)}")
+    projects = sorted({container.project or "" for container in group if container.compose_service == name})
+    if kind == "service" and len(projects) > 1:
+        raise UsageError(f"service {name} is in the projects {', '.join(projects)}: add --project with one of them")
+    return group
+
+
+def _networks(topology: Topology) -> list[str]:
+    return [network.name for network in topology.networks]
+
+
+def _projects(running: Iterable[Container]) -> list[str]:
+    return [container.project for container in running if container.project]
+
+
+def _services(running: Iterable[Container]) -> list[str]:
+    return [name for each in running for name in (each.swarm_service, each.compose_service) if name]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """`; nearest: web, shop (network) (3 more: …)`, the most similar first."""
+    distinct = list(dict.fromkeys(names))
+    if not distinct:
+        return "; no container is running"
+    near = sorted(distinct, key=lambda each: -SequenceMatcher(None, name, each.partition(" ")[0]).ratio())
+    rest = len(distinct) - _MAX_NEAREST
+    return f"; nearest: {', '.join(near[:_MAX_NEAREST])}" + (f" ({rest} more: see capnet ps)" if rest > 0 else "")
+
+
+def _ids(containers: Iterable[Container]) -> set[str]:
+    return {container.id for container in containers}
+
+
+def _full_target(container: Container, among: Sequence[Container]) -> str:
+    hosts = {each.host for each in among}
+    return f"{container.host}/{container.name}" if len(hosts) == len(among) else container.id[:12]
