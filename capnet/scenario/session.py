@@ -20,7 +20,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.listening import listening
+from capnet.record.taps.listening import check_complete, listening
 from capnet.scenario import library
 from capnet.scenario.commands import page, ping_as
 from capnet.scenario.container import Container
@@ -141,10 +141,11 @@ class Session:
             )
         self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
         connections = Connections(self.docker_hosts, chosen)
-        with listening(chosen, self.folder) as captures:
+        with listening(chosen, self.folder, say=self.say) as captures:
             yield
             self.topology = self._survey(chosen, connections)
         self.captures = captures
+        check_complete(captures)
         heard = sum(capture.received or 0 for capture in captures)
         self.say(f"heard {heard} packets")
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import pytest
@@ -116,17 +115,17 @@ def test_first_and_last_packet_are_captured(
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_stopped_capture_program_is_waited_for(
+def test_stopped_capture_program_is_let_go_on(
     host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stands still from the first packet on, and until after the time in which all was quiet."""
+    """SIGSTOP before the first packet: what waits in the kernel's buffer is read in the end."""
     monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
     points = [capture_points.container_interface(host, name, "eth0", "") for name in ("one", "two")]
     with listening(points, tmp_path) as captures:
         pid = captures[0].process.pid
         os.kill(pid, signal.SIGSTOP)
         inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
-        Timer(2 * taps_listening._QUIET, os.kill, (pid, signal.SIGCONT)).start()
+    assert [each.failure for each in captures] == [None, None]
     assert [count(each.path, "icmp.type == 8") for each in captures] == [5, 5]
 
 

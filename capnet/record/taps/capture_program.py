@@ -9,40 +9,56 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 
+BUFFER_MIB = 64  # of the kernel, for each point; dumpcap has 2 MiB itself, which 300,000 packets a second fill in 50 ms
+
 
 @dataclass(frozen=True)
 class Program:
-    """A capture program; `listens` and `counts` are regular expressions for what it prints on stderr."""
+    """A capture program; `listens`, `counts` and `drops` are regular expressions for what it prints on stderr.
+
+    `read_timeout`: seconds that packets wait in the kernel's buffer at most before the program is woken.
+    """
 
     name: str
     options: tuple[str, ...]
+    buffer_unit: int  # KiB in one unit of its option -B
+    read_timeout: float
     listens: str  # when it has begun to capture
     counts: str  # when it ends; with groups `received`, `dropped`, and `interface_dropped` if it says that
+    drops: str | None = None  # what it answers to SIGUSR1, with group `dropped`; None: it has no answer
 
-    def command(self, point: CapturePoint, snaplen: int) -> list[str]:
+    def command(self, point: CapturePoint, snaplen: int, buffer_mib: int = BUFFER_MIB) -> list[str]:
         """The words that capture at the point and write to standard output."""
         capture_filter = [point.capture_filter] if point.capture_filter else []
         if self.name == "dumpcap" and capture_filter:
             capture_filter = ["-f", *capture_filter]
-        return [self.name, *self.options, "-i", point.interface, "-s", str(snaplen), "-w", "-", *capture_filter]
+        buffer = str(buffer_mib * 1024 // self.buffer_unit)
+        limits = ["-B", buffer, "-s", str(snaplen)]
+        return [self.name, *self.options, "-i", point.interface, *limits, "-w", "-", *capture_filter]
 
 
 # dumpcap writes nanoseconds in pcapng only, so that is what it writes; it prints `File:` when the device is open
-# and the filter set (`Capturing on` comes before that). tcpdump writes pcap.
+# and the filter set (`Capturing on` comes before that). tcpdump writes pcap, each packet at once (-U). With
+# --immediate-mode it would be woken for each packet, and lose half of 300,000 a second.
 PROGRAMS = (
     Program(
         "dumpcap",
         ("-q",),
+        buffer_unit=1024,
+        read_timeout=0.25,  # CAP_READ_TIMEOUT of dumpcap.c
         listens=r"^File: ",
         counts=r"received/dropped on interface .*: (?P<received>\d+)/(?P<dropped>\d+)"
         r"(?: \(.*ps_ifdrop:(?P<interface_dropped>\d+)\))?",
     ),
     Program(
         "tcpdump",
-        ("-n", "-U", "--immediate-mode", "--time-stamp-precision=nano"),
+        ("-n", "-U", "--time-stamp-precision=nano"),
+        buffer_unit=1,
+        read_timeout=1.0,  # `timeout` of tcpdump.c
         listens=r"listening on ",
-        counts=r"(?P<received>\d+) packets? received by filter\s+(?P<dropped>\d+) packets? dropped by kernel"
-        r"(?:\s+(?P<interface_dropped>\d+) packets? dropped by interface)?",
+        counts=r"(?P<received>\d+) packets? received by filter\n(?P<dropped>\d+) packets? dropped by kernel"
+        r"(?:\n(?P<interface_dropped>\d+) packets? dropped by interface)?",
+        drops=r"packets? received by filter, (?P<dropped>\d+) packets? dropped by kernel",
     ),
 )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.listening import listening
+from capnet.record.taps.listening import check_complete, listening
 from capnet.scenario.faults import Change, recorded
 from capnet.scenario.faults.node import Node, Shared
 from capnet.scenario.faults.services import Services
@@ -112,6 +112,7 @@ class Network:
             described = [node for node in self._shared.nodes.values() if node not in self._left_out]
             self.topology = recorded.topology(self.fault, described, points)
         self.captures = captures
+        check_complete(captures)
 
 
 def nic_mac(address: str) -> str:

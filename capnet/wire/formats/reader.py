@@ -168,6 +168,12 @@ class Capture(ABC):
         records = batch.records[: count * record.WIDTH].reshape(count, record.WIDTH)
         self._make_tallies(self._splitter.assign(records, self._source.buffer, linktypes))
 
+    def read_on(self) -> None:
+        """Lets a file that has grown be read on from where it ended; what lies behind damage stays unread."""
+        if self._source.ended and self._source.failure is None:
+            self._source.ended = self._ended = False
+            self.problems = [problem for problem in self.problems if problem.name != "truncated-file"]
+
     @abstractmethod
     def _walk(self, records: Any, room: int, out: Any) -> None:
         """Run the format's kernel on the bytes of the source: it fills up to `room` records, and `out`."""
