@@ -23,6 +23,7 @@ from capnet.analysis.aggregate.observations import ObservationSample
 from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dhcp import DhcpMessages
 from capnet.analysis.aggregate.payload.dns import DnsSample
+from capnet.analysis.aggregate.payload.excerpts import Excerpts
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
 from capnet.analysis.aggregate.payload.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
@@ -62,6 +63,7 @@ class Aggregator:
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
         self.mirrors = Mirrors()
+        self._excerpts = Excerpts()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
@@ -86,14 +88,19 @@ class Aggregator:
             self.machine.run(count_arps)(block.view, len(block), base, *self._arps.arguments())
         if block.odd:
             self._count_undecoded(block)
+        for excerpt in self._excerpts.add(block, base):
+            self._look_into(*excerpt)
         self.dns.add(block, base)
-        self.checksums.add(block, base)
         self.icmp_errors.add(block, base)
         self.nd.add(block, base)
         self.dhcp.add(block, base)
         self.syns.add(block, base)
-        self.tunnel_checksums.add(block, base)
         self.mirrors.add(block, base)
+
+    def _look_into(self, block: Block, base: int) -> None:
+        """Read the checksums of sampled frames."""
+        self.checksums.add(block, base)
+        self.tunnel_checksums.add(block, base)
 
     def _count_rows(self, block: Block, hashes: Int64Array, base: int) -> None:
         n = len(block)
@@ -178,6 +185,8 @@ class Aggregator:
 
         `limit_stations` returns the stations to keep, of all. Returns how many there were.
         """
+        for excerpt in self._excerpts.rest():
+            self._look_into(*excerpt)
         unpacking = Thread(target=lambda: self.flows)
         beside = self._flows.count <= MAX_FLOWS_UNPACKED_BESIDE
         if beside:  # both wait for memory most of the time

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Mask, Observations, Values
 from capnet.analysis.correlate.order.bridge_order import correct_bridge_times
@@ -138,8 +138,8 @@ def _direction_by_conversation(
     flows = context.flows
     source = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
     target = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-    forward = row_hash(flows[:, [*source, *target, schema.FLOW_PROTO]])
-    backward = row_hash(flows[:, [*target, *source, schema.FLOW_PROTO]])
+    forward = hash_of(flows, [*source, *target, schema.FLOW_PROTO])
+    backward = hash_of(flows, [*target, *source, schema.FLOW_PROTO])
     conversation = np.minimum(forward, backward).astype(np.int64)
     is_reverse = forward > backward
     first_flow, second_flow = observations[first, schema.OBS_FLOW], observations[second, schema.OBS_FLOW]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_one_of, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_one_of, row_hash
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, PerFlow, Values
 from capnet.wire.addresses import MAPPED
@@ -115,7 +115,7 @@ class ParallelFlows:
             schema.FLOW_PROTO, schema.FLOW_KIND, *SOURCE_COLUMNS, schema.FLOW_SPORT, *TARGET_COLUMNS,
             schema.FLOW_DPORT,
         ]  # fmt: skip
-        self._form: PerFlow = row_hash(flows[:, ends])
+        self._form: PerFlow = hash_of(flows, ends)
         self._place: PerFlow = place_numbers(flows)
         self._seen = distinct(self._key(self._form, self._place))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.outcomes import Proxy
 from capnet.analysis.core.derived import derived
@@ -99,7 +99,7 @@ def _of_proxied_ports(
         return []
     is_closed = flows[connections, schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
     ports, all_ports, proxied_ports = (
-        row_hash(flows[rows[:, None], _SERVER])
+        hash_of(flows, _SERVER, rows)
         for rows in (np.array([pair.client for pair in pairs]), connections[is_closed], possible_clients)
     )
     return [

@@ -12,7 +12,7 @@ import numpy as np
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
@@ -66,7 +66,7 @@ def carrier_rows(context: Context) -> FlowRows:
     """Flows between the endpoints of a tunnel, to its port: those that carry it."""
     flows, tunnels = context.flows, context.tunnels
     rows = np.flatnonzero(is_among(flows[:, schema.FLOW_DPORT], tunnels[:, schema.TUNNEL_DPORT]))
-    return rows[is_among(row_hash(flows[rows[:, None], _FLOW_ENDS]), row_hash(tunnels[:, _TUNNEL_ENDS]))]
+    return rows[is_among(hash_of(flows, _FLOW_ENDS, rows), row_hash(tunnels[:, _TUNNEL_ENDS]))]
 
 
 def carrier_flows(context: Context) -> FlowMask:

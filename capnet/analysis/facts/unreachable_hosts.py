@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
@@ -107,7 +107,7 @@ def _unreachable(
 def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
     """Per message: time of the first packet with the quoted addresses and protocol at its point, -1 if none."""
     flows = context.flows
-    keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS]])
+    keys = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS])
     wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS]])
     order = np.lexsort((flows[:, schema.FLOW_FIRST], keys))
     at = np.minimum(np.searchsorted(keys[order], wanted), max(len(order) - 1, 0))

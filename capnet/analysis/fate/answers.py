@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
@@ -91,7 +91,7 @@ def quoting_errors(context: Context) -> PerFlow:
     rows = np.flatnonzero(refuses)
     if not len(rows):
         return by_flow
-    keys = row_hash(errors[rows[:, None], _QUOTED_ENDS])
+    keys = hash_of(errors, _QUOTED_ENDS, rows)
     order = np.argsort(keys, kind="stable")  # of equal ones, the first
     is_message = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
     candidates = np.flatnonzero(~is_message | is_one_of(flows[:, schema.FLOW_KIND] >> 8, _REQUESTS))
@@ -137,19 +137,31 @@ def _lone_answers(context: Context, asked: list[int], answering: list[int]) -> _
 
     `asked` of the first are equal to `answering` of the second.
     """
+    flows, (asks, by) = context.flows, _lone_flows(context)
+    if not len(asks):
+        return _LoneAnswers(asks, by)
+    keys = hash_of(flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, *answering], by)
+    order = np.argsort(keys, kind="stable")
+    wanted = hash_of(flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, *asked], asks)
+    position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+    answer = by[order[position]]
+    is_answer = (keys[order][position] == wanted) & _is_soon_after(context, asks, answer)
+    return _LoneAnswers(asks[is_answer], answer[is_answer])
+
+
+@derived
+def _lone_flows(context: Context) -> _LoneAnswers:
+    """Rows of UDP without a reply that send from an address and port to which others send, and rows of these.
+
+    Not pair by pair: each in order.
+    """
     flows = context.flows
     is_lone = (flows[:, schema.FLOW_PROTO] == UDP) & (replies(context) < 0)
     is_lone &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
     rows = np.flatnonzero(is_lone)
-    if len(rows) < 2:
-        return _LoneAnswers(rows[:0], rows[:0])
-    keys = row_hash(flows[rows[:, None], [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT, *answering]])
-    order = np.argsort(keys, kind="stable")
-    wanted = row_hash(flows[rows[:, None], [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT, *asked]])
-    position = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    answer = rows[order[position]]
-    is_answer = (keys[order][position] == wanted) & _is_soon_after(context, rows, answer)
-    return _LoneAnswers(rows[is_answer], answer[is_answer])
+    senders = hash_of(flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT], rows)
+    receivers = hash_of(flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT], rows)
+    return _LoneAnswers(rows[is_among(senders, receivers)], rows[is_among(receivers, senders)])
 
 
 def _is_soon_after(context: Context, rows: FlowRows, answers: FlowRows) -> Mask:

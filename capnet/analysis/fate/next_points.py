@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
@@ -106,10 +106,10 @@ def _reverse(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     source, target = source[kept], target[kept]
     columns = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_SMAC, *_SOURCE]
     return _majority(
-        row_hash(flows[target[:, None], columns]),
+        hash_of(flows, columns, target),
         flows[source, schema.FLOW_POINT],
         chain_of(context)[target],
-        row_hash(flows[rows[:, None], _HOST]),
+        hash_of(flows, _HOST, rows),
         chain_of(context)[rows],
     )
 
@@ -165,7 +165,7 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
     begins = flows[flow_links(context).before < 0]
     begins = begins[(begins[:, schema.FLOW_VIA] == 0) & (begins[:, schema.FLOW_DMAC] >> 40 & 1 == 0)]
     do_begin = is_among(
-        row_hash(flows[rows[:, None], [schema.FLOW_POINT, schema.FLOW_DMAC]]),
+        hash_of(flows, [schema.FLOW_POINT, schema.FLOW_DMAC], rows),
         row_hash(begins[:, [schema.FLOW_POINT, schema.FLOW_SMAC]]),
     )
     point = np.full(len(rows), -1)
@@ -197,10 +197,10 @@ def _agreed(
 ) -> tuple[Values, Values]:
     flows = context.flows
     return _majority(
-        row_hash(flows[source[:, None], columns]),
+        hash_of(flows, columns, source),
         flows[target, schema.FLOW_POINT],
         chain_of(context)[source],
-        row_hash(flows[rows[:, None], columns]),
+        hash_of(flows, columns, rows),
         chain_of(context)[rows],
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
@@ -65,8 +65,8 @@ def _carries_answered_flows(context: Context, rows: FlowRows) -> Mask:
     carriers = flows[rows, schema.FLOW_CARRIES] > 0
     if not len(inner) or not carriers.any():
         return np.zeros(len(rows), dtype=bool)
-    tunnels = row_hash(flows[inner[:, None], [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]])
-    carried = row_hash(flows[rows[:, None], [schema.FLOW_POINT, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI]])
+    tunnels = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI], inner)
+    carried = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_CARRIES, schema.FLOW_CARRIES_VNI], rows)
     is_in_vain = ~is_answered(context)[inner] & ~are_to_groups(context, inner)
     return carriers & is_among(carried, tunnels) & ~is_among(carried, tunnels[is_in_vain])
 
@@ -123,7 +123,7 @@ def _chains_at_points(context: Context) -> Values:
 @derived
 def _keys_at_points(context: Context) -> Values:
     """Hashes of point and 5-tuple, of each flow."""
-    return row_hash(context.flows[:, [schema.FLOW_POINT, *_KEY]])
+    return hash_of(context.flows, [schema.FLOW_POINT, *_KEY])
 
 
 class _Ends(NamedTuple):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -69,7 +69,7 @@ def diagnose(context: Context) -> list[Finding]:
     is_ended = flows[answers[rows], schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
     if not (is_ended & ~has_octets).any():
         return []
-    services = row_hash(flows[rows[:, None], _SERVICE])
+    services = hash_of(flows, _SERVICE, rows)
     rows = rows[~is_among(services, services[has_octets | ~is_ended])]  # all connections of these services ended so
     by_service: dict[tuple[int, str, int], list[int]] = {}
     for row in rows.tolist()[:MAX_CONNECTIONS]:

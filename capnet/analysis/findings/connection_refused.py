@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -102,7 +102,7 @@ def _refusals(context: Context) -> dict[tuple[str, int | None], _Refusals]:
     is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
     if not is_refused.any():
         return {}
-    services, is_scan = row_hash(flows[:, _SERVICE]), _is_scan(context, is_new, is_new & (accepted_at < 0))
+    services, is_scan = hash_of(flows, _SERVICE), _is_scan(context, is_new, is_new & (accepted_at < 0))
     rows: dict[tuple[str, int | None], list[int]] = {}
     for row in np.flatnonzero(is_refused).tolist():
         rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
@@ -125,12 +125,12 @@ _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 def _is_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:
     """Per flow: does its client try many ports of its server, or many addresses that do not accept?"""
     flows = context.flows
-    clients = row_hash(flows[:, _CLIENT]).astype(np.int64)
+    clients = hash_of(flows, _CLIENT).astype(np.int64)
     pairs = row_hash(np.column_stack((clients, flows[:, _SERVER]))).astype(np.int64)
     is_of_scan = np.zeros(len(flows), dtype=bool)
     for chosen, keys, tried, limit in (
         (is_new, pairs, flows[:, schema.FLOW_DPORT], MAX_SINGLE_PORTS),
-        (is_closed, clients, row_hash(flows[:, _SERVER]).astype(np.int64), MAX_ADDRESSES),
+        (is_closed, clients, hash_of(flows, _SERVER).astype(np.int64), MAX_ADDRESSES),
     ):
         is_of_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
     return is_of_scan

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -115,13 +115,13 @@ def _torn(context: Context, mac: int, own: int, other: int) -> _Torn:
     """Flows that the MAC sends at its own point only, whose answers arrive at the other one."""
     flows = context.flows
     sent, elsewhere = _sent(context, mac, own), _sent(context, mac, other)
-    keys = row_hash(flows[sent[:, None], [schema.FLOW_PROTO, *_FROM, *_TO]])
+    keys = hash_of(flows, [schema.FLOW_PROTO, *_FROM, *_TO], sent)
     sent, keys = (values[~is_among(keys, _keys(context, elsewhere))] for values in (sent, keys))
     is_to_mac = (flows[:, schema.FLOW_POINT] == other) & (flows[:, schema.FLOW_DMAC] == mac)
     arrived = np.flatnonzero(is_to_mac & (flows[:, schema.FLOW_VIA] == 0))
-    answers = row_hash(flows[arrived[:, None], [schema.FLOW_PROTO, *_TO, *_FROM]])
+    answers = hash_of(flows, [schema.FLOW_PROTO, *_TO, *_FROM], arrived)
     return _Torn(sent[is_among(keys, answers)], arrived[is_among(answers, keys)])
 
 
 def _keys(context: Context, rows: FlowRows) -> np.ndarray:
-    return row_hash(context.flows[rows[:, None], [schema.FLOW_PROTO, *_FROM, *_TO]])
+    return hash_of(context.flows, [schema.FLOW_PROTO, *_FROM, *_TO], rows)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -58,7 +58,7 @@ def diagnose(context: Context) -> list[Finding]:
     is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | (answered_at - first >= MIN_RETRY_NS))
     is_accepted = is_new & (answered_at >= 0) & ~is_silent
     findings = []
-    services = row_hash(flows[:, SERVICE])
+    services = hash_of(flows, SERVICE)
     for service in sorted({int(value) for value in services[is_silent].tolist()}):
         of_service = services == np.uint64(service)
         silent, accepted = np.flatnonzero(of_service & is_silent), np.flatnonzero(of_service & is_accepted)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -67,7 +67,7 @@ def _older_that_pass(context: Context, point: int, due: int, rows: FlowRows) -> 
     flows, links, (first, last) = context.flows, flow_links(context), flow_spans(context)
     nothing = rows[:0]
     address = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-    clients = row_hash(flows[rows[:, None], address])
+    clients = hash_of(flows, address, rows)
     if len(set(clients.tolist())) < MIN_CLIENTS:
         return nothing
     is_between = (flows[links.source, schema.FLOW_POINT] == point) & (flows[links.target, schema.FLOW_POINT] == due)
@@ -78,7 +78,7 @@ def _older_that_pass(context: Context, point: int, due: int, rows: FlowRows) -> 
     if is_new.sum() > MAX_NEW_SHARE * len(rows) or not is_older.any():
         return nothing
     older = passing[is_older]
-    is_same_client = is_among(row_hash(flows[older[:, None], address]), clients)
+    is_same_client = is_among(hash_of(flows, address, older), clients)
     return older if is_same_client.any() else nothing
 
 

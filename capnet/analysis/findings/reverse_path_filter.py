@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -76,10 +76,10 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     is_candidate &= (flow_links(context).after < 0) & ~is_answered(context)
     rows = np.flatnonzero(is_candidate)
     place, sender, receiver = [schema.FLOW_POINT], _SENDER[:2], _RECEIVER[:2]
-    back = row_hash(flows[:, place + receiver])
-    rows = rows[~is_among(row_hash(flows[rows[:, None], place + sender]), back)]
-    answers = row_hash(flows[:, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER]])  # that may leave by another interface
-    rows = rows[~is_among(row_hash(flows[rows[:, None], [schema.FLOW_PROTO, *_RECEIVER, *_SENDER]]), answers)]
+    back = hash_of(flows, place + receiver)
+    rows = rows[~is_among(hash_of(flows, place + sender, rows), back)]
+    answers = hash_of(flows, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER])  # that may leave by another interface
+    rows = rows[~is_among(hash_of(flows, [schema.FLOW_PROTO, *_RECEIVER, *_SENDER], rows), answers)]
     stops = {
         flow.row
         for flow in stopped_flows(context)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import Finding
@@ -103,8 +103,8 @@ def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[in
     """Flows of gossip whose other direction passed no point, while TCP between the nodes went on."""
     flows, (first, last) = context.flows, flow_spans(context)
     gossip = np.flatnonzero(swarm_flows(context) & (flows[:, schema.FLOW_PROTO] == UDP))
-    ends = row_hash(flows[gossip[:, None], _ENDS])
-    is_one_way = ~is_among(row_hash(flows[gossip[:, None], _ENDS[2:] + _ENDS[:2]]), ends)
+    ends = hash_of(flows, _ENDS, gossip)
+    is_one_way = ~is_among(hash_of(flows, _ENDS[2:] + _ENDS[:2], gossip), ends)
     is_one_way &= flows[gossip, schema.FLOW_PACKETS] >= MIN_ONE_WAY
     is_one_way &= last[gossip] - first[gossip] >= MIN_ONE_WAY_NS
     rows = gossip[is_one_way].tolist()

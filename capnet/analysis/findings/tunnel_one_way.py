@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
@@ -133,7 +133,7 @@ def _mirrors(context: Context) -> set[tuple[str, int | None, str]]:
 def _handed_on(context: Context) -> set[tuple[str, int | None, str]]:
     """(kind, VNI, point) of tunnels whose inside passes the same point without a tunnel, or whose answers do."""
     flows = context.flows
-    forms, opposites = (row_hash(flows[:, [FLOW_POINT, FLOW_PROTO, *ends]]) for ends in (_ENDS, _OPPOSITE_ENDS))
+    forms, opposites = (hash_of(flows, [FLOW_POINT, FLOW_PROTO, *ends]) for ends in (_ENDS, _OPPOSITE_ENDS))
     is_inside = flows[:, FLOW_VIA] > 0
     outside = forms[~is_inside].view(np.int64)
     passes = is_among(forms.view(np.int64), outside) | is_among(opposites.view(np.int64), outside)

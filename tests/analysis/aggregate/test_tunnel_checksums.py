@@ -14,6 +14,7 @@ from scapy.packet import Packet, Raw
 from scapy.utils import wrpcap
 
 from capnet.analysis.aggregate.aggregator import Aggregator
+from capnet.analysis.aggregate.limits import limit_stations
 from capnet.analysis.core import schema
 from capnet.wire.capture import open_capture
 
@@ -51,6 +52,7 @@ def verdicts(folder: Path, packet: Packet) -> tuple[list[int], list[int]]:
         aggregator = Aggregator(capture.machine)
         for block in capture.blocks():
             aggregator.add(block, 0)
+    aggregator.finish(limit_stations)
     (row,) = aggregator.tunnel_checksums.table.tolist()
     outer, own = schema.CHECKSUM_OUTER, schema.CHECKSUM_INNER
     return row[outer : outer + 4], row[own : own + 4]

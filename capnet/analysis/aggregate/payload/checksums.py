@@ -1,6 +1,6 @@
 """TCP and UDP checksums that a sender leaves to its network card, which fills them in after the capture.
 
-Input: blocks of rows with their bytes. Output: `by_point`, how many packets were looked at and how many hold only the
+Input: blocks of `excerpts`. Output: `by_point`, how many packets were looked at and how many hold only the
 sum of the pseudo-header (RFC 9293 section 3.1). Sample and limits: `segments`.
 """
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from capnet.analysis.aggregate.payload.segments import (
     STORED_CHECKSUMS,
-    has_sampled_frames,
     is_sampled,
     pseudo_header_sums,
     segments_of,
@@ -30,9 +29,7 @@ class ChecksumSample:
         self.by_point: dict[int, Checksums] = {}
 
     def add(self, block: Block, base: int) -> None:
-        """Look into a block of a capture whose first point is number `base`."""
-        if not has_sampled_frames(block, STORED_CHECKSUMS):
-            return
+        """Look into a block of sampled frames, of a capture whose first point is number `base`."""
         segments = segments_of(block, np.flatnonzero(is_sampled(block, STORED_CHECKSUMS)))
         stored = stored_checksums(block, segments)
         is_known = stored != 0  # 0: UDP without a checksum

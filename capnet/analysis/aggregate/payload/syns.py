@@ -75,8 +75,8 @@ def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: 
         option = start + TCP_HEADER
         is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
         sizes[rows[is_first]] = _be32(raw, option[is_first]) & 0xFFFF
-        for row, first in zip(rows[~is_first].tolist(), option[~is_first].tolist(), strict=True):
-            sizes[row] = _mss_option(bytes(block.raw[first : int(ends[row])]))
+        others = rows[~is_first]
+        sizes[others] = _mss_options(raw, option[~is_first], ends[others])
     return sizes
 
 
@@ -86,16 +86,29 @@ def _be32(raw: np.ndarray, at: Values) -> Values:
     return total
 
 
-def _mss_option(options: bytes) -> int:
-    at = 0
-    while at < len(options) and options[at] != OPTION_END:
-        if options[at] == OPTION_PADDING:
-            at += 1
-            continue
-        size = options[at + 1] if at + 1 < len(options) else 0
-        if size < 2:
-            return 0
-        if options[at] == OPTION_MSS and size == 4:
-            return int.from_bytes(options[at + 2 : at + 4], "big")
-        at += size
-    return 0
+def _mss_options(raw: np.ndarray, option: Values, ends: Values) -> Values:
+    """The MSS in each list of options, which begin at `option` and end before `ends`; 0 without one.
+
+    Of an option that its list cuts, the octets that are there.
+    """
+    sizes = np.zeros(len(option), dtype=np.int64)
+    lists = np.arange(len(option))  # those that go on; in each round, one option further
+    while True:
+        goes_on = option < ends
+        goes_on[goes_on] = raw[option[goes_on]] != OPTION_END
+        lists, option, ends = lists[goes_on], option[goes_on], ends[goes_on]
+        if not len(lists):
+            return sizes
+        kind, size, high, low = (_octet(raw, option + number, ends) for number in range(4))
+        is_mss = (kind == OPTION_MSS) & (size == 4)
+        is_cut = option + 4 > ends
+        sizes[lists[is_mss]] = np.where(is_cut, high, high << 8 | low)[is_mss]
+        step = np.where(kind == OPTION_PADDING, 1, size)
+        goes_on = ~is_mss & ((step >= 2) | (kind == OPTION_PADDING))
+        lists, option, ends = lists[goes_on], (option + step)[goes_on], ends[goes_on]
+
+
+def _octet(raw: np.ndarray, at: Values, ends: Values) -> Values:
+    """The octet at each place, 0 from `ends` on."""
+    octets: Values = np.where(at < ends, raw[np.minimum(at, ends - 1)], 0).astype(np.int64)
+    return octets

@@ -1,6 +1,6 @@
 """Checksums of packets in tunnels, and of the UDP datagrams that carry them (RFC 768, RFC 9293, RFC 6935).
 
-Input: blocks of rows with their bytes. Output: `table`, one row per inner flow and point: how many of its packets, and
+Input: blocks of `excerpts`. Output: `table`, one row per inner flow and point: how many of its packets, and
 of their carriers, had which verdict (columns and verdicts: `core.schema`, CHECKSUM_). A checksum is right if it and all
 that it covers add up to 0xFFFF. Sample and limits: `segments`; MAX_FLOWS inner flows, more are left out; a packet that
 was cut has no verdict unless its checksum is unfilled.
@@ -12,7 +12,6 @@ import numpy as np
 
 from capnet.analysis.aggregate.payload.segments import (
     SUMMED_CHECKSUMS,
-    has_sampled_frames,
     is_captured,
     is_sampled,
     pseudo_header_sums,
@@ -43,8 +42,8 @@ class TunnelChecksums:
         self._packets: list[Values] = []  # rows: key, verdict on the carrier, verdict on the packet, frame number
 
     def add(self, block: Block, base: int) -> None:
-        """Look into a block of a capture whose first point is number `base`."""
-        if not block.layers & fields.LAYER_TUNNEL or not has_sampled_frames(block, SUMMED_CHECKSUMS):
+        """Look into a block of sampled frames, of a capture whose first point is number `base`."""
+        if not block.layers & fields.LAYER_TUNNEL:
             return
         table = block.rows
         is_inner = (table[:, fields.VIA] > 0) & (table[:, fields.LAYERS] & fields.LAYER_IP != 0)

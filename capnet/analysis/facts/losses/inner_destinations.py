@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, host_of, is_multicast
@@ -71,8 +71,8 @@ def asks(context: Context) -> FlowMask:
     asks = (proto == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & (flows[:, schema.FLOW_SYNACK_TIME] < 0)
     asks |= (proto == ICMP) & (kind == ICMP_ECHO_REQUEST) | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REQUEST)
     datagrams = np.flatnonzero(proto == UDP)
-    senders = row_hash(flows[datagrams[:, None], [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]])
-    receivers = row_hash(flows[datagrams[:, None], [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]])
+    senders = hash_of(flows, [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT], datagrams)
+    receivers = hash_of(flows, [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT], datagrams)
     asks[datagrams[~is_among(senders, receivers)]] = True
     return asks
 

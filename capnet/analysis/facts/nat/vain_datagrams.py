@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -47,7 +47,7 @@ def vain_flows(context: Context) -> list[VainFlow]:
     dnats = np.flatnonzero(is_dnat)
     if not len(dnats):
         return []
-    services = row_hash(flows[:, _SERVICE])
+    services = hash_of(flows, _SERVICE)
     is_candidate = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_PACKETS] >= MIN_IN_VAIN)
     is_candidate &= is_among(services, services[links.source[dnats]])
     in_vain = np.where(links.after >= 0, links.missing[links.after], flows[:, schema.FLOW_PACKETS])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination
@@ -83,7 +83,7 @@ def _waiting_rows(context: Context, addresses: set[str]) -> dict[str, list[int]]
     is_waiting = ~is_answered(context) & (flows[:, schema.FLOW_VIA] == 0)
     rows: FlowRows = np.flatnonzero(is_waiting)
     wanted = row_hash(np.array(list(values), dtype=np.int64))
-    rows = rows[is_among(row_hash(flows[rows[:, None], _SOURCE]), wanted)]
+    rows = rows[is_among(hash_of(flows, _SOURCE, rows), wanted)]
     by_address: dict[str, list[int]] = {}
     for row, *ends in np.column_stack((rows, flows[rows[:, None], _SOURCE])).tolist():
         waiting = by_address.setdefault(values[ends[0], ends[1]], [])

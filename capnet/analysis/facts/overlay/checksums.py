@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -55,7 +55,7 @@ def tunnel_checksums(context: Context) -> TunnelChecksums:
     inner = np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0)
     if not len(table) or not len(inner):
         return TunnelChecksums(np.zeros(0, dtype=np.int64), table[:0])
-    keys = row_hash(context.flows[inner[:, None], _FLOW_KEY])
+    keys = hash_of(context.flows, _FLOW_KEY, inner)
     order = np.argsort(keys, kind="stable")
     wanted = row_hash(table[:, : schema.CHECKSUM_KEY])
     at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)

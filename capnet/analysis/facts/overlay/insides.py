@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
@@ -73,9 +73,9 @@ def _of_arps(context: Context) -> list[_Side]:
     outer, inner = (np.flatnonzero(mask) for mask in (arps[:, schema.ARP_VIA] > 0, arps[:, schema.ARP_VIA] == 0))
     if not len(outer) or not len(inner):
         return []
-    keys = row_hash(arps[inner[:, None], _ARP_MESSAGE])
+    keys = hash_of(arps, _ARP_MESSAGE, inner)
     order = np.argsort(keys, kind="stable")
-    wanted = row_hash(arps[outer[:, None], _ARP_MESSAGE])
+    wanted = hash_of(arps, _ARP_MESSAGE, outer)
     starts, stops = (np.searchsorted(keys[order], wanted, side=side) for side in ("left", "right"))
     pairs = np.array(
         [(row, inner[at]) for row, start, stop in zip(outer, starts, stops, strict=True) for at in order[start:stop]],

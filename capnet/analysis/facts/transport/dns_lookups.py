@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
@@ -175,7 +175,7 @@ def _flow_rows(context: Context) -> Values:
     rows = np.flatnonzero((flows[:, schema.FLOW_PROTO] == UDP) & has_port)
     if not len(rows) or not len(table):
         return np.full(len(table), -1)
-    hashes = row_hash(flows[rows[:, None], _FLOW_COLUMNS])
+    hashes = hash_of(flows, _FLOW_COLUMNS, rows)
     rows, hashes = rows[order := np.argsort(hashes)], hashes[order]
     wanted = row_hash(table[:, _DNS_COLUMNS])
     position = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -51,7 +51,7 @@ def announced_mss(context: Context) -> PerFlow:
         hashes = row_hash(syns[:, _SYN_COLUMNS])
         order = np.argsort(hashes, kind="stable")
         has_syn = np.flatnonzero(is_tcp_with(context, TCP_SYN))
-        wanted = row_hash(flows[has_syn[:, None], _FLOW_COLUMNS])
+        wanted = hash_of(flows, _FLOW_COLUMNS, has_syn)
         position = np.minimum(np.searchsorted(hashes[order], wanted), len(order) - 1)
         is_of_flow = is_among(wanted, hashes)
         announced[has_syn[is_of_flow]] = syns[order[position[is_of_flow]], schema.SYN_MSS]

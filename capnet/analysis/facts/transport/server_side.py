@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies
@@ -31,12 +31,12 @@ def is_at_server(context: Context) -> FlowMask:
     homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
     is_near = (links.before[answers] < 0) & (links.after[answers] >= 0)
     if homes:
-        ends = row_hash(flows[:, [schema.FLOW_DMAC, schema.FLOW_POINT]])
+        ends = hash_of(flows, [schema.FLOW_DMAC, schema.FLOW_POINT])
         is_near |= is_among(ends, row_hash(np.array(homes, dtype=np.int64)))
     is_near |= (
         ~is_one_of(flows[:, schema.FLOW_TTL], INITIAL_TTLS) & _has_two_stations(context)[flows[:, schema.FLOW_POINT]]
     )
-    services = row_hash(flows[:, SERVICE])
+    services = hash_of(flows, SERVICE)
     # A host's own card is also where packets for its containers arrive: their answers have been routed.
     mask: FlowMask = is_among(services, services[is_born & is_near]) & (links.after < 0)
     return mask & ~is_among(services, services[has_answer & ~(is_born & is_near)])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
@@ -62,7 +62,7 @@ def _is_waiting(context: Context, rows: FlowRows) -> Mask:
     homes = [(mac, point) for mac, points in interface_points(context).items() for point in points]
     is_home = np.zeros(len(rows), dtype=bool)
     if homes:
-        ends = row_hash(flows[rows[:, None], [schema.FLOW_SMAC, schema.FLOW_POINT]])
+        ends = hash_of(flows, [schema.FLOW_SMAC, schema.FLOW_POINT], rows)
         is_home = is_among(ends, row_hash(np.array(homes, dtype=np.int64)))
     return np.where(is_tcp, repeats, is_home & (flows[rows, schema.FLOW_PACKETS] >= MIN_REPEATED))
 
@@ -72,7 +72,7 @@ def _shows_others(context: Context, rows: FlowRows) -> Mask:
     source = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
     senders = context.flows[:, source]
     points = context.flows[rows, schema.FLOW_POINT]
-    own = row_hash(context.flows[rows[:, None], source])
+    own = hash_of(context.flows, source, rows)
     hears: dict[int, set[int]] = {}
     for point in set(points.tolist()):
         hears[point] = set(row_hash(senders[senders[:, 0] == point]).tolist()) | _arp_senders(context, point)

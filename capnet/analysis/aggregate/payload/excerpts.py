@@ -1,0 +1,81 @@
+"""The sampled frames of many blocks as few blocks: numpy takes as long for a few frames as for hundreds.
+
+Input: blocks of rows with their bytes. Output: blocks that hold all frames of STORED_CHECKSUMS, the larger sample, in
+the order of the pass, and perhaps others. Blocks that hold many are left as they are, excerpts of the others are
+joined. Limits: at most MAX_ROWS rows are kept, with their bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from capnet.analysis.aggregate.payload.segments import STORED_CHECKSUMS, has_sampled_frames, is_sampled
+from capnet.quick_tuple import NamedTuple
+from capnet.wire import fields
+from capnet.wire.block import Block, Rows, RowValues
+
+MIN_ROWS = 1024  # of a block that is not joined: its bytes are not copied
+MAX_ROWS = 4096  # that are joined: 2 MB
+
+
+class _Excerpt(NamedTuple):
+    """Some rows of a block, one after the other. POINT counts all captures' points; OUTER, from the first row on."""
+
+    rows: Rows
+    record_at: RowValues
+    raw: bytes
+
+
+class Excerpts:
+    """Give blocks to `add`, and call `rest` at the end; both yield blocks, and the number of their first point."""
+
+    def __init__(self) -> None:
+        self._excerpts: list[_Excerpt] = []
+
+    def add(self, block: Block, base: int) -> Iterator[tuple[Block, int]]:
+        """Take in a block of a capture whose first point is number `base`."""
+        if not has_sampled_frames(block, STORED_CHECKSUMS):
+            return
+        rows = np.flatnonzero(is_sampled(block, STORED_CHECKSUMS))
+        if not len(rows):
+            return
+        first, end = int(rows[0]), int(rows[-1]) + 1
+        is_large = end - first >= MIN_ROWS
+        if is_large or sum(len(excerpt.rows) for excerpt in self._excerpts) + end - first > MAX_ROWS:
+            yield from self.rest()
+        if is_large:
+            yield block, base
+        else:
+            self._excerpts.append(_excerpt(block, base, first, end))
+
+    def rest(self) -> Iterator[tuple[Block, int]]:
+        """What was not yet yielded."""
+        if self._excerpts:
+            yield _joined(self._excerpts), 0
+            self._excerpts = []
+
+
+def _excerpt(block: Block, base: int, first: int, end: int) -> _Excerpt:
+    """Copies of rows `first` to `end`, which are whole frames, and of their bytes."""
+    rows = block.rows[first:end].copy()
+    frame_at = block.record_at[first:end] + rows[:, fields.START]
+    begin, stop = int(frame_at.min()), int((frame_at + rows[:, fields.CAPLEN]).max())
+    rows[:, fields.POINT] += base
+    rows[:, fields.OUTER] -= np.where(rows[:, fields.OUTER] >= 0, first, 0)
+    return _Excerpt(rows, block.record_at[first:end] - begin, bytes(block.raw[begin:stop]))
+
+
+def _joined(excerpts: list[_Excerpt]) -> Block:
+    row, octet = 0, 0
+    for excerpt in excerpts:
+        outer = excerpt.rows[:, fields.OUTER]
+        outer += np.where(outer >= 0, row, 0)
+        excerpt.record_at[:] += octet
+        row, octet = row + len(excerpt.rows), octet + len(excerpt.raw)
+    rows = np.concatenate([excerpt.rows for excerpt in excerpts])
+    record_at = np.concatenate([excerpt.record_at for excerpt in excerpts])
+    raw = memoryview(b"".join(excerpt.raw for excerpt in excerpts))
+    layers = int(np.bitwise_or.reduce(rows[:, fields.LAYERS]))
+    return Block(rows.reshape(-1), None, row, raw, record_at, layers, *[True] * 5)
