@@ -34,7 +34,7 @@ FLOORS = {
     ),
     "capnet.report": (
         "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
-        "summary", "sections", "formats",
+        "summary", "sections", "formats inventory",
     ),
     "capnet.record": ("run_id", "remote", "find", "taps", "bundle", "live targets"),
     "capnet.scenario": (

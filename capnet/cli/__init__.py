@@ -21,7 +21,7 @@ from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
-COMMANDS = (*_READERS, "explain", "capture", "scenario", "lab", "doctor")
+COMMANDS = (*_READERS, "explain", "ps", "capture", "scenario", "lab", "doctor")
 
 
 class _OneFilePerCommand(click.Group):
@@ -47,6 +47,7 @@ def cli() -> None:
 
     \b
     capnet analyze saved.pcapng                  explain a capture, offline
+    capnet ps                                    whose veth, address, MAC is this
     capnet scenario overlay --lab                build it, send, capture, explain
     capnet trace saved.pcapng --container web    flows hop by hop, there and back
     capnet packet saved.pcapng 41                one frame, layer by layer

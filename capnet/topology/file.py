@@ -21,7 +21,7 @@ _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 def to_json(topology: object) -> str:
     """The text of a `Topology`: keys are sorted, and those that came later are left out while they are empty."""
-    return json.dumps({"schema": SCHEMA, **_as_json(topology)}, indent=1, sort_keys=True) + "\n"
+    return json.dumps({"schema": SCHEMA, **as_json(topology)}, indent=1, sort_keys=True) + "\n"
 
 
 def load(kind: type[T], path: str | PathLike[str]) -> T:
@@ -46,14 +46,15 @@ def load(kind: type[T], path: str | PathLike[str]) -> T:
     return topology
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """An object of one of the classes, or a list of them, as JSON; keys that came later only if they say something."""
     if isinstance(value, list):
-        return [_as_json(item) for item in value]
+        return [as_json(item) for item in value]
     if not is_dataclass(value):
         return value
     keys = {each.name: getattr(value, each.name) for each in fields(value)}
     later = {each.name for each in fields(value) if each.kw_only}
-    return {name: _as_json(item) for name, item in keys.items() if name not in later or item not in (None, [], {})}
+    return {name: as_json(item) for name, item in keys.items() if name not in later or item not in (None, [], {})}
 
 
 @cache

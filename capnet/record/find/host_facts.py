@@ -29,6 +29,7 @@ class HostFacts:
     container_netns: dict[str, str] = field(default_factory=dict)  # id of a container → file of its namespace
     overlay_netns: dict[str, str] = field(default_factory=dict)  # id of a network → file of its namespace
     balancer_netns: dict[str, str] = field(default_factory=dict)  # Docker's name of a load balancer → its namespace
+    forwarding: dict[str, str] = field(default_factory=dict)  # MAC → port of a bridge that learnt it
     conntrack: list[str] = field(default_factory=list)  # lines of `conntrack -L`
     unseen: list[Unseen] = field(default_factory=list)
 

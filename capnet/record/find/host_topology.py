@@ -233,12 +233,14 @@ def _endpoints_by_docker(facts: HostFacts, attributes: Entry) -> list[Endpoint]:
         if driver == "null":
             continue
         options = (network_attributes or {}).get("Options") or {}
+        mac = entry.get("MacAddress") or None
         endpoints.append(
             Endpoint(
                 network=name,
                 interface="",
-                mac=entry.get("MacAddress") or None,
+                mac=mac,
                 addresses=_docker_addresses(entry),
+                veth=facts.forwarding.get(mac or "") if driver == "bridge" else None,
                 network_id=entry.get("NetworkID") or None,
                 bridge=bridge_name(network_attributes) if network_attributes else None,
                 parent=options.get("parent") if driver in ("macvlan", "ipvlan") else None,

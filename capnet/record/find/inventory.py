@@ -11,6 +11,7 @@ from capnet.record.find.docker_facts import ask_docker
 from capnet.record.find.host_facts import HostFacts
 from capnet.record.find.host_topology import build_topology
 from capnet.record.find.netns_facts import ask_namespaces
+from capnet.record.find.unprivileged import ask_without_root
 from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import ListeningPoint, Network, Service, Topology
 
@@ -38,15 +39,28 @@ def host_facts(host: DockerHost) -> HostFacts:
         surveyed=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     ask_docker(host, facts)
-    what = "interfaces inside containers, host ends of veth pairs, overlay namespaces"
-    if host.shell is None:
-        facts.not_seen(what, host.no_capture_reason)
-        return facts
-    try:
-        ask_namespaces(host.shell, facts)
-    except EnvironmentLacks as error:
-        facts.not_seen(what, error)
+    reason: object = host.no_capture_reason
+    if host.shell is not None:
+        try:
+            ask_namespaces(host.shell, facts)
+        except EnvironmentLacks as error:
+            reason = error
+        else:
+            return facts
+    _without_root(host, facts, reason)
     return facts
+
+
+def _without_root(host: DockerHost, facts: HostFacts, reason: object) -> None:
+    """Fills in what needs no root, and notes what is missing."""
+    if host.url.startswith("unix:") and ask_without_root(facts):
+        facts.not_seen(
+            "interfaces inside containers, namespaces of overlay networks, host ends of veth pairs without a packet "
+            "in the last minutes",
+            reason,
+        )
+    else:
+        facts.not_seen("all interfaces; only what Docker says of networks and containers is known", reason)
 
 
 def survey(

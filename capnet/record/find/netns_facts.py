@@ -39,7 +39,11 @@ def ask_namespaces(shell: Shell, facts: HostFacts) -> None:
     """
     owners_first = sorted(facts.containers, key=lambda each: each["HostConfig"]["NetworkMode"].startswith("container:"))
     files = {each["Id"]: f"/proc/{pid}/ns/net" for each in owners_first if (pid := each["State"]["Pid"])}
-    listing = shell.run(["sh", "-c", _FIND, "sh", shell.host, shell.host_netns, *files.values()], timeout=_SECONDS)
+    listing = shell.run(
+        ["sh", "-c", _FIND, "sh", shell.host, shell.host_netns, *files.values()],
+        timeout=_SECONDS,
+        title="list network namespaces",
+    )
     inodes, mounts = _inodes(listing)
     facts.host_netns = shell.host_netns
     file_of = {inodes[shell.host_netns]: shell.host_netns} if shell.host_netns in inodes else {}
@@ -106,7 +110,9 @@ def _note_missing(facts: HostFacts) -> None:
 def _interfaces(shell: Shell, files: Iterable[str], facts: HostFacts) -> dict[str, list[Entry]]:
     """File of a namespace → its interfaces; one that does not answer is noted."""
     entries: dict[str, list[Entry]] = {}
-    printed = shell.run(["sh", "-c", _ASK, "sh", *dict.fromkeys(files)], timeout=_SECONDS)
+    printed = shell.run(
+        ["sh", "-c", _ASK, "sh", *dict.fromkeys(files)], timeout=_SECONDS, title="nsenter, ip -j -d address"
+    )
     answers = re.split(rf"^{_MARK}(.*)$", printed, flags=re.MULTILINE)[1:]  # in JSON, a name cannot begin a line
     for file, text in zip(answers[::2], answers[1::2], strict=True):
         try:

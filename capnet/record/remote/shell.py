@@ -59,10 +59,12 @@ class Shell:
             return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
 
-    def run(self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30) -> str:
+    def run(
+        self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30, title: str | None = None
+    ) -> str:
         """Standard output of the command, run inside the network namespace if one is given.
 
-        Raises EnvironmentLacks with the command and the first line of its complaint.
+        Raises EnvironmentLacks with the command, or its title, and the first line of its complaint.
         """
         if netns:
             command = in_netns(netns, command)
@@ -79,12 +81,12 @@ class Shell:
         except OSError as error:
             raise cannot_run(error) from error
         except subprocess.TimeoutExpired as error:
-            raise EnvironmentLacks(f"no answer after {timeout:.0f} s: {shlex.join(command)}") from error
+            raise EnvironmentLacks(f"no answer after {timeout:.0f} s: {title or shlex.join(command)}") from error
         if done.returncode != 0:
             complaint = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
             if complaint.startswith("sudo:"):
                 complaint += f"; {_BE_ROOT}"
-            raise EnvironmentLacks(f"{shlex.join(command)}: {complaint}")
+            raise EnvironmentLacks(f"{title or shlex.join(command)}: {complaint}")
         return done.stdout
 
     def clock_ns(self) -> int | None:

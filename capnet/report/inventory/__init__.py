@@ -1,0 +1,1 @@
+"""An inventory of running hosts as tables, answers and drawings."""

@@ -1,0 +1,104 @@
+"""An inventory as rows: one for each interface of a container, or for a container that has none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from capnet.quick_tuple import NamedTuple
+from capnet.report.inventory.selection import is_selected
+from capnet.topology import Container, Endpoint, Network, PublishedPort, Topology
+from capnet.topology.lookup import Match, network_of
+
+ALL_ADDRESSES = ("0.0.0.0", "::")
+
+
+class Row(NamedTuple):
+    """Where one interface of a container is on the wire. What is not known, or does not exist, is None or empty."""
+
+    host: str
+    container: str
+    id: str
+    image: str
+    project: str | None  # Compose project or stack
+    service: str | None  # of Compose or of the swarm
+    network: str  # name, or what the container has in place of one: host, none, container:web
+    model: str | None  # as `model_of` says it
+    addresses: tuple[str, ...]  # with prefix length
+    mac: str | None
+    interface: str | None  # inside
+    host_end: str | None  # of the veth: an interface of the host, or overlay:NETWORK/IFACE
+    parent: str | None  # of a macvlan or ipvlan interface
+    bridge: str | None  # that the host end is a port of
+    ports: tuple[str, ...]  # 0.0.0.0:8080->80/tcp; on the first row of a container
+    vni: int | None
+    pid: int | None
+    namespace: str | None  # file, on the host
+
+
+def inventory_rows(topology: Topology, matches: Sequence[Match] | None = None) -> Iterator[Row]:
+    """The rows of all containers, or of those that the matches are about: by host, then by name."""
+    for container in sorted(topology.containers, key=lambda each: (each.host, bool(each.balances), each.name)):
+        ports = tuple(published(port) for port in container.ports)
+        for endpoint in container.endpoints or (None,):
+            if matches is None or is_selected(topology, matches, container, endpoint):
+                yield _row(topology, container, endpoint, ports)
+                ports = ()
+
+
+def model_of(network: Network) -> str:
+    """The model of a network in Docker's words: bridge, overlay (encrypted), macvlan, ipvlan l2 …, host, none."""
+    if network.driver == "null":
+        return "none"
+    if network.driver == "ipvlan":
+        return f"ipvlan {network.options.get('ipvlan_mode', 'l2')}"
+    if network.driver == "macvlan" and network.options.get("macvlan_mode", "bridge") != "bridge":
+        return f"macvlan {network.options['macvlan_mode']}"
+    if network.driver == "overlay" and "encrypted" in network.options:
+        return "overlay encrypted"
+    return network.driver
+
+
+def published(port: PublishedPort) -> str:
+    """As `docker ps` writes it: `0.0.0.0:8080->80/tcp`."""
+    address = f"[{port.host_ip}]" if ":" in port.host_ip else port.host_ip
+    return f"{address}:{port.host_port}->{port.container_port}/{port.proto}"
+
+
+def mode_of(container: Container) -> str:
+    """The network of a container without interfaces of its own: host, none, `container:` and a name, or a network."""
+    if container.shares_network_with:
+        return f"container:{container.shares_network_with}"
+    return container.network_mode
+
+
+def host_end(endpoint: Endpoint) -> str | None:
+    """The host end of a veth, called as the capture point there."""
+    if endpoint.veth and endpoint.veth_netns:
+        return f"overlay:{endpoint.network}/{endpoint.veth}"
+    return endpoint.veth
+
+
+def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> Row:
+    network = network_of(topology, container, endpoint) if endpoint else None
+    mode = mode_of(container)
+    model = model_of(network) if network else (endpoint.kind if endpoint else mode.partition(":")[0])
+    return Row(
+        host=container.host,
+        container=container.name,
+        id=container.id,
+        image=container.image,
+        project=container.project,
+        service=container.compose_service or container.swarm_service,
+        network=endpoint.network if endpoint else mode,
+        model=model,
+        addresses=tuple(endpoint.addresses) if endpoint else (),
+        mac=endpoint.mac if endpoint else None,
+        interface=(endpoint.interface or None) if endpoint else None,
+        host_end=host_end(endpoint) if endpoint else None,
+        parent=endpoint.parent if endpoint else None,
+        bridge=endpoint.bridge if endpoint else None,
+        ports=ports,
+        vni=network.vni if network else None,
+        pid=container.pid,
+        namespace=container.netns,
+    )

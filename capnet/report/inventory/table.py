@@ -1,0 +1,153 @@
+"""An inventory for a terminal: containers, networks and services, a line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_address
+
+from capnet.quick_tuple import NamedTuple
+from capnet.report.drawing.text_table import GAP, INDENT, MAX_WHOLE_NAME, table_lines
+from capnet.report.escape import visible
+from capnet.report.inventory.rows import Row, model_of
+from capnet.report.sections.section import Column, Wrap
+from capnet.report.text import columns, fill
+from capnet.topology import Network, Service, Topology
+
+
+class _Choice(NamedTuple):
+    """A column of which it depends on the width whether it is shown: those with a small rank come first."""
+
+    rank: int
+    title: str
+    content: Callable[[Row], str]
+    wrap: Wrap = "never"
+
+
+_PORTS = "published ports"
+_CHOICES = (
+    _Choice(0, "host", lambda row: row.host),
+    _Choice(1, "container", lambda row: row.container, "anywhere"),
+    _Choice(10, "service", lambda row: "/".join(filter(None, (row.project, row.service))), "anywhere"),
+    _Choice(2, "network", lambda row: row.network, "anywhere"),
+    _Choice(8, "model", lambda row: row.model or ""),
+    _Choice(9, "VNI", lambda row: "" if row.vni is None else str(row.vni)),
+    _Choice(4, "inside", lambda row: row.interface or ""),
+    _Choice(3, "address", lambda row: "\n".join(_shown_addresses(row.addresses))),
+    _Choice(6, "MAC", lambda row: row.mac or ""),
+    _Choice(5, "host end", lambda row: row.host_end or (f"{row.parent} (parent)" if row.parent else "")),
+    _Choice(7, "bridge", lambda row: row.bridge or ""),
+    _Choice(7, _PORTS, lambda row: "\n".join(_shown_ports(row.ports))),
+    _Choice(11, "namespace", lambda row: row.namespace or ""),
+)
+
+
+def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
+    """The table of containers, with as many columns as the width has room for."""
+    if not rows:
+        return []
+    choices = [choice for choice in _CHOICES if several_hosts or choice.title != "host"]
+    cells = {choice.title: [visible(choice.content(row), "\n") for row in rows] for choice in choices}
+    choices = [choice for choice in choices if any(cells[choice.title])]
+    shown, room = set(), width - len(INDENT) + GAP
+    for choice in sorted(choices, key=lambda choice: choice.rank):
+        needed = max(columns(line) for cell in [choice.title, *cells[choice.title]] for line in cell.split("\n"))
+        room -= (min(needed, MAX_WHOLE_NAME) if choice.wrap == "anywhere" else needed) + GAP
+        if room < 0:
+            break
+        shown.add(choice.title)
+    headings = [Column(choice.title, lambda _: "", wrap=choice.wrap) for choice in choices if choice.title in shown]
+    lines = table_lines(
+        headings, [[cells[heading.title][number] for heading in headings] for number in range(len(rows))], width
+    )
+    if any(cells[_PORTS]) and _PORTS not in shown:  # they are what others see of a container
+        lines += ["", *port_lines(rows, width, several_hosts)]
+    hidden = [choice.title for choice in choices if choice.title not in shown | {_PORTS}]
+    if hidden:
+        lines += fill(f"not shown: {', '.join(hidden)} (for a wider terminal, or --format json)", width, INDENT, INDENT)
+    return lines
+
+
+def port_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
+    """The table of published ports."""
+    headings = [Column("host", lambda _: ""), Column("container", lambda _: ""), Column(_PORTS, lambda _: "")]
+    cells = [
+        [row.host if several_hosts else "", row.container, "\n".join(_shown_ports(row.ports))]
+        for row in rows
+        if row.ports
+    ]
+    return table_lines(headings, _visible(cells), width)
+
+
+def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[str]:
+    """The table of the networks that the rows are on."""
+    used = {(row.network, row.host) for row in rows}
+    networks = [
+        network
+        for network in topology.networks
+        if network.driver not in ("host", "null")
+        and any(name == network.name and network.host in (None, host) for name, host in used)
+    ]
+    headings = [
+        Column("network", lambda _: "", wrap="anywhere"),
+        *(Column(title, lambda _: "") for title in ("host", "model", "VNI", "subnet", "gateway", "bridge, parent")),
+    ]
+    several_hosts = len(topology.hosts) > 1
+    cells = [
+        [
+            network.name,
+            (network.host or "all") if several_hosts else "",
+            model_of(network),
+            "" if network.vni is None else str(network.vni),
+            "\n".join(network.subnets),
+            "\n".join(_gateways(topology, network)),
+            network.bridge or network.parent or "",
+        ]
+        for network in networks
+    ]
+    return table_lines(headings, _visible(cells), width)
+
+
+def service_lines(services: Iterable[Service], width: int) -> list[str]:
+    """The table of the swarm's services."""
+    headings = [Column(title, lambda _: "") for title in ("service", "mode", "virtual IP", "published ports")]
+    cells = [
+        [
+            service.name,
+            service.endpoint_mode,
+            "\n".join(f"{vip.address} on {vip.network}" for vip in service.vips),
+            "\n".join(
+                f"{port.published_port}->{port.target_port}/{port.proto} ({port.mode})" for port in service.ports
+            ),
+        ]
+        for service in services
+    ]
+    return table_lines(headings, _visible(cells), width)
+
+
+def _visible(cells: Sequence[Sequence[str]]) -> list[list[str]]:
+    return [[visible(cell, "\n") for cell in row] for row in cells]
+
+
+def _gateways(topology: Topology, network: Network) -> list[str]:
+    """What Docker says, else the addresses of the network's Linux bridge, which Docker chose itself."""
+    if network.gateway:
+        return network.gateways or [network.gateway]
+    own = (each for host in topology.hosts if host.name == network.host for each in host.interfaces)
+    return [
+        address.split("/")[0]
+        for interface in own
+        if interface.name == network.bridge
+        for address in interface.addresses
+        if not ip_address(address.split("/")[0]).is_link_local
+    ]
+
+
+def _shown_addresses(addresses: Iterable[str]) -> list[str]:
+    """Without prefix length, which is the network's; link-local ones are in JSON only."""
+    bare = [address.split("/")[0] for address in addresses]
+    return [address for address in bare if not ip_address(address).is_link_local] or bare
+
+
+def _shown_ports(ports: Iterable[str]) -> list[str]:
+    """Without the address where it is all of them: `8080->80/tcp` for 0.0.0.0 and ::."""
+    return list(dict.fromkeys(port.removeprefix("0.0.0.0:").removeprefix("[::]:") for port in ports))
