@@ -19,14 +19,15 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "errors jit quick_dataclass quick_tuple",
-        *("wire topology", "analysis", "report", "record", "scenario", "lab", "cli"),
+        *("wire topology", "witnesses", "analysis", "report", "record", "scenario", "lab", "cli"),
     ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols",
         "any_interfaces digest", "decode", "capture",
     ),
     "capnet.analysis": (
-        "core", "aggregate", "correlate", "fate", "facts filters", "findings", "pipeline", "engine", "trace",
+        "core", "aggregate witness_files", "correlate", "fate", "facts filters", "findings", "pipeline", "engine",
+        "trace",
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",
@@ -36,7 +37,7 @@ FLOORS = {
         "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
         "summary", "sections", "formats inventory",
     ),
-    "capnet.record": ("run_id", "remote", "find", "taps", "bundle", "live targets"),
+    "capnet.record": ("run_id", "remote", "find", "kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "session", "runner", "checks", "faults",

@@ -11,6 +11,7 @@ from pathlib import Path
 from capnet import __version__
 from capnet.errors import ScenarioFailed, UsageError
 from capnet.record.bundle import bundle
+from capnet.record.kernel.beside import write_beside
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import temporary_folder, this_run
 from capnet.scenario import library
@@ -58,6 +59,8 @@ def run_scenario(
             session.topology.recorded = _versions(session)
             with writing(path):
                 bundle.write(path, session.captures, session.topology)
+                if session.witnesses is not None:
+                    write_beside(path, session.witnesses)
         finally:
             interruptible.no_more()
             say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")

@@ -18,6 +18,7 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
+from capnet.record.kernel.snapshots import Place, places_of, witnessing
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import check_complete, listening
@@ -29,6 +30,7 @@ from capnet.scenario.docker.removal import remove_network
 from capnet.scenario.docker.run_labels import labels
 from capnet.scenario.host import Host, RunScope
 from capnet.topology import Topology
+from capnet.witnesses import Witnesses
 
 __all__ = ["Session", "page", "ping_as"]  # what scenario files import
 
@@ -46,8 +48,9 @@ class Session:
     image: str = image.DEFAULT
     capture: tuple[str, ...] = ()  # interfaces to capture at instead of the scenario's own points
     keep: bool = False
-    captures: list[CaptureProcess] = field(default_factory=list)  # filled by listening(), like `topology`
+    captures: list[CaptureProcess] = field(default_factory=list)  # filled by listening(), as what follows
     topology: Topology | None = None
+    witnesses: Witnesses | None = None
     hosts: list[Host] = field(init=False)  # on `docker_hosts`, in their order
 
     def __post_init__(self) -> None:
@@ -130,8 +133,8 @@ class Session:
     def listening(self, *points: CapturePoint | None) -> Iterator[None]:
         """Captures at these points (or where --capture says) while the block runs.
 
-        The block begins when every capture program listens. Afterwards `captures` and `topology` hold what the bundle
-        needs. Points on hosts without a shell are None and are left out.
+        The block begins when every capture program listens. Afterwards `captures`, `topology` and `witnesses` hold
+        what the bundle needs. Points on hosts without a shell are None and are left out.
         """
         chosen = self._captured(points) if self.capture else [point for point in points if point]
         if not chosen:
@@ -141,7 +144,11 @@ class Session:
             )
         self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
         connections = Connections(self.docker_hosts, chosen)
-        with listening(chosen, self.folder, say=self.say) as captures:
+        own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
+        with (
+            listening(chosen, self.folder, say=self.say) as captures,
+            witnessing(places_of(chosen, own), self.say) as self.witnesses,
+        ):
             yield
             self.topology = self._survey(chosen, connections)
         self.captures = captures

@@ -12,6 +12,7 @@ from capnet.scenario.faults import Change
 from capnet.scenario.host import Host
 from capnet.scenario.session import Session
 from capnet.topology import Topology
+from capnet.witnesses import Witnesses
 
 Points = list[CapturePoint]
 
@@ -64,3 +65,8 @@ class DockerNetwork:
     def topology(self) -> Topology | None:
         """Who had which address during the latest `listening`."""
         return self.session.topology
+
+    @property
+    def witnesses(self) -> Witnesses | None:
+        """What the kernels' rules and counters were before and after the latest `listening`."""
+        return self.session.witnesses

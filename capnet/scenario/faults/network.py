@@ -15,12 +15,14 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.kernel.snapshots import Place, places_of, witnessing
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import check_complete, listening
 from capnet.scenario.faults import Change, recorded
 from capnet.scenario.faults.node import Node, Shared
 from capnet.scenario.faults.services import Services
 from capnet.topology import Topology
+from capnet.witnesses import Witnesses
 
 Points = list[CapturePoint]
 
@@ -35,8 +37,9 @@ class Network:
 
     def __init__(self, fault: str, undo: ExitStack, folder: Path, *, keeps_neighbours: bool = False) -> None:
         self.fault = fault
-        self.captures: list[CaptureProcess] = []  # of the latest `listening`, like `topology`
+        self.captures: list[CaptureProcess] = []  # of the latest `listening`, as what follows
         self.topology: Topology | None = None
+        self.witnesses: Witnesses | None = None
         self._folder = folder
         self._left_out: list[Node] = []
         self._keeps_neighbours = keeps_neighbours
@@ -100,16 +103,20 @@ class Network:
 
     @contextlib.contextmanager
     def listening(self, points: Points) -> Iterator[None]:
-        """Captures at these points while the block runs; then `captures` and `topology` hold what a bundle needs.
+        """Captures at these points while the block runs; then `captures`, `topology`, `witnesses` hold what it leaves.
 
         Neighbour tables are empty when it begins, as after minutes without traffic, unless `keeps_neighbours`.
         """
         for node in () if self._keeps_neighbours else self._shared.nodes.values():
             node.run(f"ip neigh flush all {_EVERY_STATE}")
         self.misses.clear()
-        with listening(points, self._folder) as captures:
+        described = [node for node in self._shared.nodes.values() if node not in self._left_out]
+        hosts = [Place(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host]
+        with (
+            listening(points, self._folder) as captures,
+            witnessing(places_of(points, hosts), print) as self.witnesses,
+        ):
             yield
-            described = [node for node in self._shared.nodes.values() if node not in self._left_out]
             self.topology = recorded.topology(self.fault, described, points)
         self.captures = captures
         check_complete(captures)

@@ -43,6 +43,11 @@ class Node:
         self.ports: list[PublishedPort] = []
         self._shared = shared
 
+    @property
+    def is_host(self) -> bool:
+        """Is it a host, rather than a container of one?"""
+        return not self.container_name
+
     def run(self, command: str) -> str:
         """What a shell command prints on this node. EnvironmentLacks with its complaint if it fails."""
         return self.namespace.run(command)

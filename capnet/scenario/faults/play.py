@@ -11,6 +11,7 @@ from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import bundle
 from capnet.record.find.kernel_features import missing_features
+from capnet.record.kernel.beside import write_beside
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import search_path
 from capnet.record.run_id import temporary_folder, this_run
@@ -85,6 +86,8 @@ def _two_rounds(fault: Fault, network: Network | DockerNetwork, played: Played, 
         network.topology.recorded = {"capnet": __version__}
         with writing(path):
             bundle.write(path, network.captures, network.topology)
+            if network.witnesses is not None:
+                write_beside(path, network.witnesses)
 
 
 def _check(fault: Fault) -> None:

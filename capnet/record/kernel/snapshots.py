@@ -1,0 +1,138 @@
+"""Witnesses of a recording: what each network namespace's rules, counters and settings are before and after it.
+
+Input: places, each a network namespace. Output: `Witnesses`. Method: one shell per namespace and moment runs the
+programs that are there and reads files of /proc; some 20 ms. Limits: MAX_OUTPUT_BYTES of each text; a namespace that
+cannot be asked is said, and has no snapshot.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from capnet import __version__
+from capnet.errors import EnvironmentLacks
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.remote.shell import Shell
+from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
+
+MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
+MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers is asked for the first ones
+_THREADS = 4  # shells that run side by side
+_WITHIN = 10.0  # seconds for one namespace
+
+# Prints each text behind a line with a mark of this call, which no text can know. A program that is missing prints
+# nothing. `head` bounds what a machine with a hundred thousand rules prints; one byte more than is kept shows the cut.
+_ASK = r"""
+mark=$1 most=$2
+say() { printf '\n%s %s\n' "$mark" "$1"; }
+run() { command -v "$1" >/dev/null 2>&1 || return 0; say "$*"; "$@" 2>/dev/null | head -c "$most"; }
+file() { [ -r "$1" ] || return 0; say "$1"; head -c "$most" "$1"; }
+say "date +%s%N"; date +%s%N
+run iptables-save -c
+run ip6tables-save -c
+if [ -s /proc/net/ip_tables_names ]; then run iptables-legacy-save -c; fi
+if [ -s /proc/net/ip6_tables_names ]; then run ip6tables-legacy-save -c; fi
+run nft -j list ruleset
+run conntrack -L -o extended
+run conntrack -S
+run ip -s -j address
+run tc -s -j qdisc
+if [ -r /proc/net/ip_vs ]; then run ipvsadm --stats -n -L; fi
+file /proc/net/snmp
+file /proc/net/netstat
+file /proc/net/snmp6
+say sysctl
+grep -sH '' net/ipv4/ip_forward net/ipv6/conf/all/forwarding net/ipv4/conf/*/rp_filter \
+  net/bridge/bridge-nf-call-* net/netfilter/nf_conntrack_max net/netfilter/nf_conntrack_count | head -c "$most"
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network namespace to ask: its name (`A`, `A/web`), the file that it is, and the capture points in it."""
+
+    name: str
+    shell: Shell
+    netns: str
+    points: tuple[str, ...] = ()
+
+
+def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> list[Place]:
+    """The namespaces of capture points, and further ones; each once, at most MAX_NAMESPACES."""
+    names: dict[tuple[Shell, str], str] = {(place.shell, place.netns): place.name for place in others}
+    inside: dict[tuple[Shell, str], list[str]] = {key: [] for key in names}
+    for point in points:
+        key = (point.shell, point.netns)
+        names.setdefault(key, point.name.rpartition("/")[0])
+        inside.setdefault(key, []).append(point.name)
+    places = [Place(names[key], *key, tuple(of_key)) for key, of_key in inside.items()]
+    return places[:MAX_NAMESPACES]
+
+
+@contextmanager
+def witnessing(places: Sequence[Place], say: Callable[[str], None]) -> Iterator[Witnesses]:
+    """Asks all places when the block begins and when it has ended well; `namespaces` then has both moments."""
+    witnesses = Witnesses({"capnet": __version__})
+    with ThreadPoolExecutor(_THREADS) as pool:
+        earlier = list(pool.map(lambda place: _snapshot(place, say), places))
+    yield witnesses
+    with ThreadPoolExecutor(_THREADS) as pool:
+        later = list(pool.map(lambda place: _snapshot(place, say), places))
+    witnesses.namespaces = [
+        NamespaceWitness(place.name, list(place.points), before, after)
+        for place, before, after in zip(places, earlier, later, strict=True)
+    ]
+
+
+def _snapshot(place: Place, say: Callable[[str], None]) -> Snapshot | None:
+    mark = secrets.token_hex(16)
+    command = ["sh", "-c", f"cd /proc/sys\n{_ASK}", "sh", mark, str(MAX_OUTPUT_BYTES + 1)]
+    try:
+        printed = place.shell.run(command, netns=place.netns, timeout=_WITHIN)
+    except EnvironmentLacks as error:
+        say(f"{place.name}: rules and counters are not kept: {error}")
+        return None
+    return parse(printed, mark)
+
+
+def parse(printed: str, mark: str) -> Snapshot:
+    """The snapshot in what the shell printed."""
+    outputs: dict[str, str] = {}
+    for part in printed.split(f"\n{mark} ")[1:]:
+        name, _, text = part.partition("\n")
+        outputs[name] = text
+    digits = outputs.pop("date +%s%N", "").strip()
+    cut = [name for name, text in outputs.items() if len(text.encode()) > MAX_OUTPUT_BYTES]
+    for name in cut:
+        outputs[name] = outputs[name][:MAX_OUTPUT_BYTES].rpartition("\n")[0]
+    return Snapshot(
+        time=int(digits) if digits.isdecimal() and len(digits) > 18 else None,
+        outputs={name: _PRUNED.get(name, str)(text).rstrip("\n") for name, text in outputs.items() if text.strip()},
+        cut=cut,
+    )
+
+
+def _without_zeros(text: str) -> str:
+    """Pairs of lines `TcpExt: name name`, `TcpExt: 1 0`, without the counters that are 0: most of some four hundred."""
+    lines = [line.split() for line in text.splitlines()]
+    kept = []
+    for names, values in zip(lines[::2], lines[1::2], strict=False):
+        pairs = [pair for pair in zip(names, values, strict=False) if pair[1] != "0"]
+        kept += [" ".join(column) for column in zip(*pairs, strict=True)]
+    return "\n".join(kept)
+
+
+def _lines_without_zero(text: str) -> str:
+    """Lines `Ip6InReceives  1` without those of a 0."""
+    return "\n".join(line for line in text.splitlines() if line.split()[1:] != ["0"])
+
+
+_PRUNED = {
+    "/proc/net/snmp": _without_zeros,
+    "/proc/net/netstat": _without_zeros,
+    "/proc/net/snmp6": _lines_without_zero,
+}
