@@ -2,7 +2,7 @@
 
     report = analyze("bridge.pcapng")
 
-Several sources are one capture with several points. A topology file beside a source is used when it is there.
+Several sources are one capture with several points. Files of a topology and of witnesses beside a source are used.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
 from capnet.analysis.core.topologies import topology_beside
+from capnet.analysis.witness_files import witnesses_beside
 from capnet.topology import Topology
 from capnet.wire.capture import worth_compiling
 
 if TYPE_CHECKING:  # the pipeline is loaded while the first blocks are read
     from capnet.analysis.core.context import Context
     from capnet.analysis.core.contract.report import Report
+    from capnet.witnesses import Witnesses
 
 __all__ = ["Options", "Progress", "Source", "Study", "analyze", "study"]
 
@@ -32,6 +34,7 @@ def analyze(
     sources: AnySource | Iterable[AnySource],
     topology: Topology | None = None,
     *,
+    witnesses: Witnesses | None = None,
     vxlan_port: int = 0,
     compiled: bool | None = None,
     threads: int | None = None,
@@ -43,6 +46,7 @@ def analyze(
 
     sources     a file, or several; each a path or a `Source`
     topology    who owns which address; None = the file `NAME.topology.json` beside each source, if there is one
+    witnesses   what the kernels say themselves; None = the file `NAME.witnesses.json` beside each source, likewise
     vxlan_port  a UDP port that always carries VXLAN, besides 4789; 0 = none
     compiled    run compiled (True) or interpreted (False); None = as fits the size of the sources
     threads     threads that read; None = one a processor, a few at most. The report does not depend on it
@@ -55,7 +59,7 @@ def analyze(
     options = Options(
         vxlan_port=vxlan_port, compiled=compiled, threads=threads, budget=budget, until=until, progress=progress
     )
-    return study(sources, topology, options).report
+    return study(sources, topology, options, witnesses=witnesses).report
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,6 +81,7 @@ def study(
     topology: Topology | None = None,
     options: Options | None = None,
     *,
+    witnesses: Witnesses | None = None,
     on_block: Callable[[int, bytes, bool], None] | None = None,
     links_only: bool = False,
     meanwhile: Callable[[], None] | None = None,
@@ -105,7 +110,8 @@ def study(
         reader.read(source, size, partial(on_block, number) if on_block else None)
     from capnet.analysis.pipeline import conclude
 
-    report, context = conclude(reader, topology, links_only)
+    witnesses = witnesses or witnesses_beside(wanted, reader.inputs)
+    report, context = conclude(reader, topology, witnesses, links_only)
     return Study(report, context, wanted, reader.bases, reader.options)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from capnet.analysis.aggregate.pass_result import pass_result
 from capnet.analysis.aggregate.reader import SourceReader
@@ -19,6 +19,7 @@ from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
+from capnet.analysis.facts.kernel import kernel_reasons
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
@@ -32,6 +33,9 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.fates import unanswered_chains
 from capnet.analysis.findings import finding_modules, findings
 from capnet.topology import Topology
+
+if TYPE_CHECKING:
+    from capnet.witnesses import Witnesses
 
 finding_modules()  # imports them with this module, which happens while the first blocks are read
 
@@ -51,12 +55,15 @@ STEPS: dict[str, Callable[[Context], Any]] = {
     "neighbours": neighbour_facts,
     "models": models,
     "findings": findings,
+    "kernel": kernel_reasons,
 }
 
 
-def conclude(reader: SourceReader, topology: Topology | None, links_only: bool) -> tuple[Report, Context]:
+def conclude(
+    reader: SourceReader, topology: Topology | None, witnesses: Witnesses | None, links_only: bool
+) -> tuple[Report, Context]:
     """The report on what was read, and the context that it was derived from. `links_only`: leave out STEPS."""
-    context, coverage, correlation = pass_result(reader, topology)
+    context, coverage, correlation = pass_result(reader, topology, witnesses)
     flows = _flows_while_linking(context)
     facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
     if not links_only:

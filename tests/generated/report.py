@@ -64,6 +64,7 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     outcomes.IcmpErrorMessage: ("$defs", "icmpError"),
     outcomes.QuotedPacket: ("$defs", "quotedPacket"),
     outcomes.Neighbour: ("$defs", "neighbour"),
+    outcomes.KernelReason: ("$defs", "kernelReason"),
     results.Coverage: ("properties", "coverage"),
     results.Evidence: ("$defs", "evidence", "items"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from capnet.analysis.aggregate import limits
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.aggregate.decode_coverage import decode_coverage
@@ -12,6 +14,9 @@ from capnet.jit.kernel import Machine, release_memory
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 
+if TYPE_CHECKING:
+    from capnet.witnesses import Witnesses
+
 
 class PassResult(NamedTuple):
     """`correlation`: whether all packets can be compared, or which share of them."""
@@ -21,7 +26,7 @@ class PassResult(NamedTuple):
     correlation: dict[str, object]
 
 
-def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
+def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witnesses | None) -> PassResult:
     """End the pass of a reader that has read all its sources; its tables are let go where the result has copies."""
     aggregator = reader.aggregator or Aggregator(Machine(compiled=False))
     reader.aggregator = None
@@ -50,6 +55,7 @@ def pass_result(reader: SourceReader, topology: Topology | None) -> PassResult:
         syns=aggregator.syns.table,
         tunnel_checksums=aggregator.tunnel_checksums.table,
         mirrors=aggregator.mirrors.sessions,
+        witnesses=witnesses,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from capnet.analysis.core.schema import (
     TunnelTable,
 )
 from capnet.topology import Topology
+
+if TYPE_CHECKING:
+    from capnet.witnesses import Witnesses
 
 
 @dataclass(eq=False, repr=False)
@@ -49,6 +52,7 @@ class Context:
     nd: NdTable = field(default_factory=lambda: np.zeros((0, schema.ND_WIDTH), dtype=np.int64))
     syns: SynTable = field(default_factory=lambda: np.zeros((0, schema.SYN_WIDTH), dtype=np.int64))
     mirrors: list[Mirror] = field(default_factory=list)
+    witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

@@ -14,6 +14,7 @@ from types import ModuleType
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import Statement, listed
 from capnet.analysis.core.results import Finding
+from capnet.analysis.facts.kernel import with_kernel_reasons
 
 
 @cache
@@ -25,10 +26,12 @@ def finding_modules() -> tuple[ModuleType, ...]:
 
 def findings(context: Context) -> list[Finding]:
     """What the findings state about a capture, as a report lists it (`contract.finding_list`)."""
+    stated = [(module, finding) for module in finding_modules() for finding in module.diagnose(context)]
+    modules = {finding.name: module for module, finding in stated}
+    stated_findings = with_kernel_reasons(context, [finding for _, finding in stated])
     return listed(
-        Statement(finding, module.EXPLAINS, _verify(module))
-        for module in finding_modules()
-        for finding in module.diagnose(context)
+        Statement(finding, modules[finding.name].EXPLAINS, _verify(modules[finding.name]))
+        for finding in stated_findings
     )
 
 

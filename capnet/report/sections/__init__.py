@@ -15,6 +15,7 @@ from capnet.report.escape import visible_all
 from capnet.report.sections.capture import coverage, inputs, points
 from capnet.report.sections.findings import findings
 from capnet.report.sections.flows import flows, paths
+from capnet.report.sections.kernel import kernel
 from capnet.report.sections.networks import models, tunnels
 from capnet.report.sections.outcomes import fates, icmp_errors
 from capnet.report.sections.section import Section, View
@@ -28,11 +29,12 @@ MAC_LENGTH = len("02:42:ac:11:00:02")
 
 _ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
     View.COMPACT: (
-        findings, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows, points, inputs,
-        coverage,
+        findings, kernel, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows, points,
+        inputs, coverage,
     ),
     View.DETAILED: (
-        findings, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows, points, inputs,
+        findings, kernel, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows, points,
+        inputs,
     ),
 }  # fmt: skip
 

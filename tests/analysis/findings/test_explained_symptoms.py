@@ -20,7 +20,7 @@ def module(name: str, *points: str, explains: tuple[str, ...] = ()) -> SimpleNam
 
 def stated(monkeypatch: pytest.MonkeyPatch, *modules: SimpleNamespace) -> list[str]:
     monkeypatch.setattr(collection, "finding_modules", lambda: modules)
-    context: Any = None
+    context: Any = SimpleNamespace(witnesses=None)
     return [finding.name for finding in collection.findings(context)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.analysis.core.contract.keys import FATES, LEVELS
-from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy, QuotedPacket
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy, QuotedPacket
 from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Tunnel
 
 
@@ -70,6 +70,11 @@ def by_fate(fate: Fate) -> tuple[Any, ...]:
         *_ends(fate.flow),
         _number(fate.id),
     )
+
+
+def by_namespace(reason: KernelReason) -> tuple[Any, ...]:
+    """By network namespace, then what concerns the most packets first."""
+    return reason.namespace, -reason.missing, reason.name, reason.point, reason.says, reason.evidence
 
 
 def by_messages(error: IcmpErrorMessage) -> tuple[Any, ...]:

@@ -90,3 +90,24 @@ class Neighbour:
     first: int  # time of the first request
     last: int  # time of the last request
     evidence: list[Evidence] = field(default_factory=list)  # the first request and the first reply
+
+
+@fact
+class KernelReason:
+    """What a kernel itself says of packets that no later point shows: the rule or counter that stopped them."""
+
+    kind: str  # what says it
+    namespace: str  # network namespace: `A` is host A's own, `A/web` that of its container web
+    point: str  # where the packets were last seen
+    name: str  # the rule as `iptables -L --line-numbers` counts it, or the name of the counter
+    text: str  # the rule itself; of a counter, the setting that goes with it
+    table: str | None  # table of the rule
+    chain: str | None  # its chain
+    number: int | None  # its number in the chain, from 1; null for a policy
+    action: str  # what it did to the packets
+    packets: int  # by how many packets the counter rose
+    missing: int  # packets that are missing and that it may have stopped
+    match: str  # how both numbers agree
+    known_by: str  # what it is read from
+    says: str  # all of it, in a sentence
+    evidence: list[Evidence] = field(default_factory=list)  # the first frame of each flow

@@ -11,7 +11,7 @@ from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
-from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy
+from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -48,6 +48,7 @@ class Report:
     fates        what became of each flow: delivered, where it stops, what answered
     icmp_errors  ICMP errors: who sent them to whom, about which packet
     neighbours   who asked for whose MAC address, by ARP or Neighbor Discovery, and who answered
+    kernel       what the kernels say of packets that do not arrive: the rule, or the counter
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
     names_at     point → address → name, for addresses that several hosts have
@@ -69,6 +70,7 @@ class Report:
     fates: list[Fate] = field(default_factory=list)
     icmp_errors: list[IcmpErrorMessage] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
+    kernel: list[KernelReason] = field(default_factory=list)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -140,4 +142,5 @@ _LATER_ORDERS: dict[str, Callable[[Any], Any]] = {
     "fates": order.by_fate,
     "icmp_errors": order.by_messages,
     "neighbours": order.by_unanswered,
+    "kernel": order.by_namespace,
 }

@@ -1,0 +1,38 @@
+"""What the kernels of a recording say of its packets: which rule, counter or setting stopped them. Internal.
+
+A capture without witnesses costs nothing: all that reads them is loaded when there are some.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
+from capnet.analysis.core.contract.outcomes import KernelReason
+from capnet.analysis.core.results import Finding
+
+KERNEL_DROP = "kernel-drop"
+
+
+def kernel_reasons(context: Context) -> list[KernelReason]:
+    """What the kernels say of packets; nothing if they were not asked."""
+    if context.witnesses is None:
+        return []
+    from capnet.analysis.facts.kernel import reasons
+
+    return reasons.kernel_reasons(context)
+
+
+def with_kernel_reasons(context: Context, findings: list[Finding]) -> list[Finding]:
+    """The findings, whose sentences say what the kernels say of their packets.
+
+    `kernel-drop` is left out where another one above info is about the same packets.
+    """
+    if context.witnesses is None:
+        return findings
+    from capnet.analysis.facts.kernel import reasons
+
+    symptoms = (KERNEL_DROP, *ALWAYS_LISTED)
+    others = [finding for finding in findings if finding.name not in symptoms and finding.level != "info"]
+    named = reasons.explained_frames(context, others)
+    findings = [each for each in findings if each.name != KERNEL_DROP or not set(each.evidence) <= named]
+    return reasons.with_reasons(context, findings)

@@ -1,0 +1,173 @@
+"""Which rule or counter rose by as many packets as are missing.
+
+Input: missing packets, and what rose in their namespaces. Output: `Cause`s, each with the flow rows that it stopped.
+Method: a rule is a candidate where the walk of a packet through the rules can end at it, a counter where it can have
+counted the packet. Numbers decide: packets, and octets where both are known, must be equal (EQUAL); or a rule that only
+these packets can meet counted fewer (PART). Two candidates for the same packets are both named (POSSIBLE). What rose by
+more counted other traffic too, and is not named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter
+from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
+from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
+from capnet.analysis.facts.kernel.rule_walk import Drop, possible_drops
+from capnet.analysis.facts.kernel.rules import REJECT, Rule
+from capnet.quick_tuple import NamedTuple
+
+EQUAL, PART, POSSIBLE, IMPLIED = "equal", "part", "possible", "implied"
+_SHORTEST_IP = 20  # octets of an IP header
+_SPECIFIC = ("src", "dst", "sport", "dport", "in")  # tests that not every packet passes
+
+
+class Cause(NamedTuple):
+    """What stopped packets of some flow rows, as far as numbers tell."""
+
+    namespace: Namespace
+    rows: tuple[int, ...]  # flow rows where the packets were last seen
+    rule: Rule | None
+    counter: str  # its name, if it is no rule
+    setting: str  # that goes with a counter
+    packets: int  # by how many it rose
+    missing: int
+    match: str
+    is_refusal: bool
+
+    @property
+    def name(self) -> str:
+        """The rule's place, or the counter's name."""
+        return self.rule.name if self.rule else self.counter
+
+
+class _Candidate(NamedTuple):
+    rule: Rule | None
+    counter: KernelCounter | None
+    rise: Rise | None  # None: it has no counter
+    flows: list[MissingPackets]
+    is_certain: bool
+
+
+@derived
+def causes(context: Context) -> list[Cause]:
+    """What stopped packets, by namespace, rules before counters."""
+    stopped: list[Cause] = []
+    missing = sorted(missing_packets(context), key=lambda each: (each.namespace.name, each.row))
+    for _, group in groupby(missing, key=lambda each: each.namespace.name):
+        of_namespace = list(group)
+        for is_refused in (False, True):
+            flows = [each for each in of_namespace if each.is_refused == is_refused]
+            if flows and _may_explain(flows[0].namespace):
+                stopped += _distinct(list(_causes(context, flows, is_refused)))
+    return stopped
+
+
+def _may_explain(namespace: Namespace) -> bool:
+    return bool(namespace.rises or namespace.counters or namespace.tables)
+
+
+def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> Iterator[Cause]:
+    namespace = flows[0].namespace
+    for candidate in (*_rules(flows, is_refused), *_counters(flows, is_refused)):
+        if candidate.rise is None:
+            if candidate.is_certain and candidate.rule and not candidate.rule.number:  # a policy
+                yield _cause(candidate, namespace, candidate.flows, IMPLIED, is_refused)
+            continue
+        chosen = _equal(context, candidate)
+        if chosen:
+            yield _cause(candidate, namespace, chosen, EQUAL, is_refused)
+        elif 0 < candidate.rise.packets < _packets(candidate.flows) and _is_specific(candidate):
+            yield _cause(candidate, namespace, candidate.flows, PART, is_refused)
+
+
+def _cause(
+    candidate: _Candidate, namespace: Namespace, flows: Sequence[MissingPackets], match: str, is_refused: bool
+) -> Cause:
+    counter = candidate.counter
+    packets = candidate.rise.packets if candidate.rise else 0
+    return Cause(
+        namespace, tuple(each.row for each in flows), candidate.rule, counter.name if counter else "",
+        counter.setting(flows[0]) if counter else "", packets, _packets(flows), match, is_refused,
+    )  # fmt: skip
+
+
+def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
+    """The rules, and policies, where the packets can end."""
+    namespace = flows[0].namespace
+    ends: dict[Rule, list[tuple[MissingPackets, Drop]]] = {}
+    for each in flows:
+        for drop in possible_drops(namespace.tables, each.packet):
+            if (drop.rule.verdict == REJECT) == is_refused:
+                ends.setdefault(drop.rule, []).append((each, drop))
+    for rule, pairs in ends.items():
+        is_certain = all(drop.is_certain for _, drop in pairs)
+        yield _Candidate(rule, None, namespace.rise(rule), [each for each, _ in pairs], is_certain)
+
+
+def _counters(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
+    rose = flows[0].namespace.counters
+    for counter in COUNTERS:
+        if counter.name in rose and counter.is_refusal == is_refused:
+            counted = [each for each in flows if counter.counts(each)]
+            if counted:
+                yield _Candidate(None, counter, Rise(rose[counter.name], 0), counted, True)
+
+
+def _equal(context: Context, candidate: _Candidate) -> Sequence[MissingPackets]:
+    """The missing packets that are as many as it counted: all that can be meant, or those to one service."""
+    assert candidate.rise is not None
+    if _agrees(candidate, candidate.flows):
+        return candidate.flows
+
+    def service(each: MissingPackets) -> tuple[int, str, str, int]:
+        point = int(context.flows[each.row, schema.FLOW_POINT])
+        return point, each.packet.proto, each.packet.dst, each.packet.dport or 0
+
+    if candidate.rule is None:
+        return ()
+    groups = [list(group) for _, group in groupby(sorted(candidate.flows, key=service), key=service)]
+    equal = [group for group in groups if all(each.octets for each in group) and _agrees(candidate, group)]
+    return equal[0] if len(equal) == 1 else ()
+
+
+def _agrees(candidate: _Candidate, flows: Sequence[MissingPackets]) -> bool:
+    """Are the packets as many as it counted, and so are their octets, where these are known?"""
+    rise = candidate.rise
+    if rise is None or rise.packets != _packets(flows):
+        return False
+    if candidate.rule is None or any(each.octets is None for each in flows):
+        return True
+    octets = sum(each.octets or 0 for each in flows)
+    if any(each.is_padded for each in flows):
+        return _SHORTEST_IP * rise.packets <= rise.octets <= octets
+    return rise.octets == octets
+
+
+def _packets(flows: Iterable[MissingPackets]) -> int:
+    return sum(each.packets for each in flows)
+
+
+def _is_specific(candidate: _Candidate) -> bool:
+    """Is it a counter, or does a rule name an address, a port or an interface, or stop all that come to it?"""
+    if candidate.rule is None:
+        return True
+    return candidate.is_certain or any(test.what in _SPECIFIC for test in candidate.rule.tests)
+
+
+def _distinct(candidates: list[Cause]) -> list[Cause]:
+    """Each flow row has one cause: an equal one, else a partial one, else a policy; of several, each is possible."""
+    result: list[Cause] = []
+    explained: set[int] = set()
+    for match in (EQUAL, PART, IMPLIED):
+        of_match = [cause for cause in candidates if cause.match == match and not explained & set(cause.rows)]
+        for cause in of_match:
+            rivals = [other for other in of_match if other is not cause and set(other.rows) & set(cause.rows)]
+            result.append(cause._replace(match=POSSIBLE) if rivals else cause)
+        explained |= {row for cause in of_match for row in cause.rows}
+    return result

@@ -1,0 +1,88 @@
+"""Counters of a kernel that tell why it stopped packets, which packets each can count, and the setting behind it.
+
+The names are those of `nstat -az`; those of conntrack are those of `conntrack -S`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from capnet.analysis.facts.kernel.missing_packets import MissingPackets
+from capnet.quick_tuple import NamedTuple
+
+
+class KernelCounter(NamedTuple):
+    """A counter: can it have counted these packets, and with which setting (empty: none)?"""
+
+    name: str
+    counts: Callable[[MissingPackets], bool]
+    setting: Callable[[MissingPackets], str] = lambda missing: ""
+    is_refusal: bool = False  # the sender gets an ICMP error
+
+
+def _is_filtered_by_path(missing: MissingPackets) -> bool:
+    packet = missing.packet
+    return packet.family == "ip" and not packet.bridged and _path_filter(missing) != ""
+
+
+def _path_filter(missing: MissingPackets) -> str:
+    """`net.ipv4.conf.ens33.rp_filter = 1`: the higher value of `all` and the interface counts (ip-sysctl)."""
+    settings, best = missing.namespace.settings, (0, "")
+    for name in ("all", *(missing.packet.in_ or ())):
+        key = f"net.ipv4.conf.{name}.rp_filter"
+        value = settings.get(key, "0")
+        if value in ("1", "2"):
+            best = max(best, (int(value), f"{key} = {value}"))
+    return best[1]
+
+
+def _is_not_forwarded(missing: MissingPackets) -> bool:
+    return _may_be_forwarded(missing) and missing.packet.family == "ip" and _forwarding_off(missing) != ""
+
+
+def _is_not_forwarded_v6(missing: MissingPackets) -> bool:
+    return _may_be_forwarded(missing) and missing.packet.family == "ip6" and _forwarding_off(missing) != ""
+
+
+def _may_be_forwarded(missing: MissingPackets) -> bool:
+    return not missing.packet.is_local and not missing.packet.bridged
+
+
+def _forwarding_off(missing: MissingPackets) -> str:
+    key = "net.ipv4.ip_forward" if missing.packet.family == "ip" else "net.ipv6.conf.all.forwarding"
+    return f"{key} = 0" if missing.namespace.settings.get(key) == "0" else ""
+
+
+def _is_local(*protocols: str) -> Callable[[MissingPackets], bool]:
+    def is_local(missing: MissingPackets) -> bool:
+        return missing.packet.is_local and missing.packet.proto in protocols
+
+    return is_local
+
+
+def _is_tracked(missing: MissingPackets) -> bool:
+    return True
+
+
+def _table_size(missing: MissingPackets) -> str:
+    settings = missing.namespace.settings
+    used, most = (settings.get(f"net.netfilter.nf_conntrack_{name}", "") for name in ("count", "max"))
+    return f"net.netfilter.nf_conntrack_count = {used} of nf_conntrack_max = {most}" if most else ""
+
+
+COUNTERS = (
+    KernelCounter("TcpExtIPReversePathFilter", _is_filtered_by_path, _path_filter),
+    KernelCounter("IpInAddrErrors", _is_not_forwarded, _forwarding_off),
+    KernelCounter("Ip6InAddrErrors", _is_not_forwarded_v6, _forwarding_off),
+    KernelCounter("IpExtInNoRoutes", _may_be_forwarded, is_refusal=True),
+    KernelCounter("Ip6InNoRoutes", _may_be_forwarded, is_refusal=True),
+    KernelCounter("TcpExtListenOverflows", _is_local("tcp")),
+    KernelCounter("TcpExtTCPBacklogDrop", _is_local("tcp")),
+    KernelCounter("TcpInCsumErrors", _is_local("tcp")),
+    KernelCounter("UdpInCsumErrors", _is_local("udp")),
+    KernelCounter("Udp6InCsumErrors", _is_local("udp")),
+    KernelCounter("IcmpInCsumErrors", _is_local("icmp")),
+    KernelCounter("UdpRcvbufErrors", _is_local("udp")),
+    KernelCounter("conntrack drop", _is_tracked, _table_size),
+    KernelCounter("conntrack insert_failed", _is_tracked, _table_size),
+)

@@ -1,0 +1,175 @@
+"""Packets that arrived in a network namespace and that no later point shows: what its rules and counters may explain.
+
+Input: fates of flow chains, answers that stop, losses on flow links, interfaces of namespaces. Output: one
+`MissingPackets` per flow row, where packets were last seen on their way into the namespace. A packet that is seen
+on its way out has passed all rules; its direction is told by the MACs. Limits: MAX_MISSING flows, those with the most
+packets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, destination, is_icmp_error, ports, proto_name, source
+from capnet.analysis.core.schema import FlowRow
+from capnet.analysis.correlate.duplicates import packets_without_duplicates
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.kernel.namespaces import Interface, Namespace, namespaces
+from capnet.analysis.facts.kernel.rule_walk import Packet
+from capnet.analysis.fate.answers import is_reset, quoting_errors
+from capnet.analysis.fate.fates import fates
+from capnet.analysis.fate.hop_loss import lost_packets
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.refutation import are_to_groups
+from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
+from capnet.quick_tuple import NamedTuple
+from capnet.topology import role_from_name
+from capnet.wire.numbers import ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST, TCP
+
+MAX_MISSING = 1000
+# Octets before the IP header, by link type. Others are not known.
+LINK_HEADERS = {"EN10MB": 14, "LINUX_SLL": 16, "LINUX_SLL2": 20, "RAW": 0}
+VLAN_TAG = 4
+SHORTEST_FRAME = 60  # IEEE 802.3: shorter frames are padded on a wire, behind what the IP header counts
+
+
+class MissingPackets(NamedTuple):
+    """Packets of one flow row that did not get on, or were refused."""
+
+    row: int  # where they were last seen
+    namespace: Namespace
+    packets: int
+    octets: int | None  # of their IP packets; None if not known
+    is_padded: bool  # `octets` may count padding
+    is_refused: bool  # by a RST or an ICMP error
+    is_partial: bool  # others of the flow got on
+    packet: Packet
+
+
+class _Lost(NamedTuple):
+    row: int
+    packets: int
+    is_refused: bool
+    is_partial: bool
+
+
+@derived
+def missing_packets(context: Context) -> list[MissingPackets]:
+    """The missing packets of all namespaces, in order of their flow rows."""
+    by_point = {point: namespace for namespace in namespaces(context) for point in namespace.points}
+    containers = _inner_namespaces(context)
+    lost = {each.row: each for each in _lost(context)}
+    busiest = sorted(lost.values(), key=lambda each: (-each.packets, each.row))[:MAX_MISSING]
+    missing = []
+    for each in sorted(busiest):
+        flow = context.flows[each.row]
+        point = context.points[int(flow[schema.FLOW_POINT])].name
+        own = by_point.get(point)
+        if own is None or flow[schema.FLOW_VIA]:
+            continue
+        for namespace in (own, *containers.get(own.name, [])):
+            if (packet := _arrives(context, flow, point, namespace, own)) is not None:
+                missing.append(_missing(context, each, namespace, packet))
+                break
+    return missing
+
+
+def _inner_namespaces(context: Context) -> dict[str, list[Namespace]]:
+    """Namespace → those that lie one veth away: of a container its host's, of a host its containers'."""
+    by_name = {namespace.name: namespace for namespace in namespaces(context)}
+    neighbours: dict[str, list[Namespace]] = {}
+    for name, namespace in by_name.items():
+        host = name.partition("/")[0]
+        if host != name and host in by_name:
+            neighbours.setdefault(name, []).append(by_name[host])
+            neighbours.setdefault(host, []).append(namespace)
+    return neighbours
+
+
+def _lost(context: Context) -> Iterator[_Lost]:
+    """Flow rows whose packets, or some of them, go no further, and those that were refused."""
+    flows, packets = context.flows, packets_without_duplicates(context)
+    refused = is_reset(context) | (quoting_errors(context) >= 0)
+    last = fates(context).last
+    ends = last[~are_to_groups(context, last) & (~is_answered(context)[last] | refused[last])]
+    for row in ends.tolist():
+        if not is_icmp_error(flows[row]):
+            yield _Lost(row, int(packets[row]), bool(refused[row]), False)
+    for row in sorted(set(stopped_answers(context).answer.tolist())):
+        yield _Lost(row, int(packets[row]), False, False)
+    links = flow_links(context)
+    for link in np.flatnonzero(links.missing > 0)[:MAX_MISSING].tolist():
+        if lost := lost_packets(context, links, link):
+            yield _Lost(int(links.source[link]), lost, False, True)
+
+
+def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet) -> MissingPackets:
+    flow = context.flows[lost.row]
+    header = LINK_HEADERS.get(context.points[int(flow[schema.FLOW_POINT])].linktype)
+    all_packets, octets = int(flow[schema.FLOW_PACKETS]), None
+    if header is not None and lost.packets == all_packets:
+        header += VLAN_TAG if flow[schema.FLOW_VLAN] >= 0 else 0
+        octets = int(flow[schema.FLOW_BYTES]) - header * all_packets
+    is_padded = int(flow[schema.FLOW_BYTES]) <= SHORTEST_FRAME * all_packets
+    return MissingPackets(
+        lost.row, namespace, lost.packets, octets, is_padded, lost.is_refused, lost.is_partial, packet
+    )  # fmt: skip
+
+
+def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, own: Namespace) -> Packet | None:
+    """What arrives in a namespace; None if the packet does not enter it from this point. `own`: that of the point."""
+    interface = own.interfaces.get(point.rpartition("/")[2])
+    smac, dmac = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
+    macs = {each.mac for each in namespace.interfaces.values() if each.mac}
+    if namespace is own:
+        if interface is None:
+            return None
+        in_ = (interface.name, *([interface.master] if interface.master else []))
+        if dmac in macs:
+            return _packet(context, flow, namespace, in_, False)
+        is_port = interface.master is not None or role_from_name(point) == "bridge"
+        if smac not in macs and is_port and _filters_bridged(namespace, flow):
+            return _packet(context, flow, namespace, in_, True)
+        return _packet(context, flow, namespace, in_, False) if dmac < 0 and smac < 0 else None
+    own_macs = {each.mac for each in own.interfaces.values() if each.mac}
+    if smac in own_macs and dmac in macs:  # from one side of the veth pair to the other
+        names = tuple(each.name for each in namespace.interfaces.values() if each.mac == dmac)
+        return _packet(context, flow, namespace, names, False)
+    return None
+
+
+def _filters_bridged(namespace: Namespace, flow: FlowRow) -> bool:
+    """Do packets that a bridge forwards pass the rules (br_netfilter)?"""
+    version = "iptables" if _family(flow) == "ip" else "ip6tables"
+    return namespace.settings.get(f"net.bridge.bridge-nf-call-{version}") == "1"
+
+
+def _family(flow: FlowRow) -> str:
+    return "ip6" if ":" in source(flow) else "ip"
+
+
+def _packet(
+    context: Context, flow: FlowRow, namespace: Namespace, in_: tuple[str, ...] | None, bridged: bool
+) -> Packet:
+    proto = proto_name(int(flow[schema.FLOW_PROTO]))
+    kind, icmp = int(flow[schema.FLOW_KIND]) >> 8, None
+    if flow[schema.FLOW_PROTO] in ICMP_PROTOCOLS:
+        icmp = "echo-request" if kind in (ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST) else str(kind)
+    local = _addresses(namespace.interfaces.values())
+    begins = icmp == "echo-request" or (
+        flow[schema.FLOW_PROTO] == TCP and flow[schema.FLOW_SYNS] == flow[schema.FLOW_PACKETS]
+    )
+    sport, dport = ports(flow)
+    return Packet(
+        family=_family(flow), src=source(flow), dst=destination(flow), proto=proto, sport=sport, dport=dport, icmp=icmp,
+        state="NEW" if begins else None, in_=in_, is_local=destination(flow) in local, bridged=bridged,
+    )  # fmt: skip
+
+
+def _addresses(interfaces: Iterable[Interface]) -> frozenset[str]:
+    return frozenset().union(*(interface.addresses for interface in interfaces))

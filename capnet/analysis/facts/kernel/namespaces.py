@@ -1,0 +1,184 @@
+"""What changed in a network namespace while it was recorded: rules and counters that rose, settings, interfaces.
+
+Input: its witness, two snapshots of text. Output: a `Namespace`. Counters that were set back in between count from 0.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.facts.kernel.iptables_save import iptables_tables
+from capnet.analysis.facts.kernel.nft_ruleset import nft_tables
+from capnet.analysis.facts.kernel.rules import Rule, Table
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import mac_value
+from capnet.witnesses import NamespaceWitness, Snapshot
+
+_SAVES = (
+    ("iptables-save -c", "iptables", "ip"),
+    ("ip6tables-save -c", "ip6tables", "ip6"),
+    ("iptables-legacy-save -c", "iptables-legacy", "ip"),
+    ("ip6tables-legacy-save -c", "ip6tables-legacy", "ip6"),
+)
+_LINK_DROPS = (("rx", "dropped"), ("tx", "dropped"), ("rx", "missed_errors"), ("rx", "over_errors"))
+
+
+class Rise(NamedTuple):
+    """By how much the counter of a rule rose."""
+
+    packets: int
+    octets: int
+
+
+class Interface(NamedTuple):
+    """An interface of a namespace."""
+
+    name: str
+    mac: int | None
+    master: str | None  # the bridge that it is a port of
+    addresses: frozenset[str]
+
+
+class Namespace(NamedTuple):
+    """A network namespace, and what changed in it."""
+
+    name: str
+    points: tuple[str, ...]
+    tables: list[Table]  # after the recording
+    rises: dict[Rule, Rise]  # of rules whose counter rose
+    counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 rx dropped` … → by how much it rose
+    settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
+    interfaces: dict[str, Interface]
+    trace: tuple[str, ...]  # lines of the netfilter trace
+    lost: int
+
+    def rise(self, rule: Rule) -> Rise | None:
+        """By how much a rule's counter rose: by 0 if it did not; None if it has no counter."""
+        return None if rule.packets is None else self.rises.get(rule, Rise(0, 0))
+
+
+@derived
+def namespaces(context: Context) -> list[Namespace]:
+    """The namespaces of which both moments are kept."""
+    witnesses = context.witnesses.namespaces if context.witnesses else []
+    return [_namespace(each, each.before, each.after) for each in witnesses if each.before and each.after]
+
+
+def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> Namespace:
+    tables = _tables(after)
+    earlier, later = _counters(before), _counters(after)
+    rises = {name: value - _base(earlier.get(name, 0), value) for name, value in later.items()}
+    return Namespace(
+        witness.name,
+        tuple(witness.points),
+        tables,
+        _rises(_tables(before), tables),
+        {name: rise for name, rise in rises.items() if rise},
+        dict(_settings(after)),
+        _interfaces(after),
+        tuple(witness.trace),
+        witness.lost,
+    )
+
+
+def _tables(snapshot: Snapshot) -> list[Table]:
+    tables = [
+        table
+        for command, tool, family in _SAVES
+        for table in iptables_tables(snapshot.outputs.get(command, ""), tool, family)
+    ]
+    listed = {(table.family, table.name) for table in tables if "legacy" not in table.tool}
+    return tables + nft_tables(snapshot.outputs.get("nft -j list ruleset", ""), listed)
+
+
+def _rises(before: list[Table], after: list[Table]) -> dict[Rule, Rise]:
+    """A rule is the same one if it is the n-th of its text in its chain."""
+    earlier = dict(_numbered(before))
+    rises = {}
+    for key, rule in _numbered(after):
+        if rule.packets is None or rule.octets is None:
+            continue
+        was = earlier.get(key)
+        packets = _base(was.packets if was and was.packets else 0, rule.packets)
+        octets = _base(was.octets if was and was.octets else 0, rule.octets)
+        if rule.packets > packets:
+            rises[rule] = Rise(rule.packets - packets, rule.octets - octets)
+    return rises
+
+
+def _base(earlier: int, later: int) -> int:
+    """What a counter is compared with; 0 if it was set back."""
+    return earlier if earlier <= later else 0
+
+
+def _numbered(tables: list[Table]) -> Iterator[tuple[tuple[str, str, str, str, int], Rule]]:
+    times: Counter[tuple[str, str, str, str]] = Counter()
+    for table in tables:
+        for chain in table.chains.values():
+            for rule in [*chain.rules, *([chain.policy] if chain.policy else [])]:
+                key = (rule.tool, rule.table, rule.chain, rule.text)
+                times[key] += 1
+                yield (*key, times[key]), rule
+
+
+def _counters(snapshot: Snapshot) -> dict[str, int]:
+    outputs = snapshot.outputs
+    counters: Counter[str] = Counter()
+    for file in ("/proc/net/snmp", "/proc/net/netstat"):
+        lines = [line.split() for line in outputs.get(file, "").splitlines()]
+        for names, values in zip(lines[::2], lines[1::2], strict=False):
+            for name, value in zip(names[1:], values[1:], strict=False):
+                counters[names[0].rstrip(":") + name] = _number(value)
+    for words in map(str.split, outputs.get("/proc/net/snmp6", "").splitlines()):
+        if len(words) == 2:
+            counters[words[0]] = _number(words[1])
+    for line in outputs.get("conntrack -S", "").splitlines():  # a line for each processor
+        for name, _, value in (word.partition("=") for word in line.split()[1:]):
+            counters[f"conntrack {name}"] += _number(value)
+    for entry in _objects(outputs.get("ip -s -j address", "")):
+        for direction, name in _LINK_DROPS:
+            value = entry.get("stats64", {}).get(direction, {}).get(name, 0)
+            counters[f"{entry.get('ifname')} {direction} {name}"] = _number(value)
+    for entry in _objects(outputs.get("tc -s -j qdisc", "")):
+        counters[f"{entry.get('dev')} qdisc drops"] += _number(entry.get("drops", 0))
+    return dict(counters)
+
+
+def _number(text: Any) -> int:
+    try:
+        return int(text)
+    except (ValueError, TypeError):
+        return 0
+
+
+def _settings(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Lines `net/ipv4/ip_forward:1`."""
+    for line in snapshot.outputs.get("sysctl", "").splitlines():
+        path, _, value = line.rpartition(":")
+        yield path.replace(".", "/").replace("/", "."), value
+
+
+def _interfaces(snapshot: Snapshot) -> dict[str, Interface]:
+    result = {}
+    for entry in _objects(snapshot.outputs.get("ip -s -j address", "")):
+        name, mac = str(entry.get("ifname")), None
+        with suppress(ValueError):  # of a tunnel, an IP address
+            mac = mac_value(str(entry.get("address")))
+        addresses = frozenset(str(each["local"]) for each in entry.get("addr_info", []) if "local" in each)
+        result[name] = Interface(name, mac, entry.get("master"), addresses)
+    return result
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """The objects of a JSON list; none if it is cut."""
+    try:
+        entries = json.loads(text) if text else []
+    except (ValueError, RecursionError):
+        return []
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []

@@ -1,0 +1,135 @@
+"""What kernels say of packets, in words: for the table of a report, and for the sentences of findings.
+
+Input: `counted.causes`. Output: `KernelReason`s, and findings whose sentence ends in what the kernel says of their
+packets. A finding and a cause belong together if a frame of the finding's evidence is the first one of a flow that the
+cause stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
+from capnet.analysis.core.contract.outcomes import KernelReason
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.wording import Text
+from capnet.analysis.facts.kernel.counted import EQUAL, IMPLIED, PART, POSSIBLE, Cause, causes
+from capnet.analysis.facts.kernel.settings import settings_of
+from capnet.analysis.fate.next_points import chain_of
+
+MAX_REASONS = 3  # that a sentence names
+MAX_SENTENCES = 20  # that the facts list
+MAX_RULE = 200  # characters of a rule in a sentence
+
+KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
+DROPPED, REFUSED = "dropped", "refused"
+RULE = {
+    EQUAL: Text(en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)", zh=""),
+    PART: Text(en="{name} on {host} {action} at least {packets} of {missing}: {text}", zh=""),
+    POSSIBLE: Text(en="possibly {name} on {host} {action} them: {text} (counter +{packets}, as many)", zh=""),
+    IMPLIED: Text(en="{name} on {host} is {text}, and no rule before it accepts them (it has no counter)", zh=""),
+}
+COUNTER = {
+    EQUAL: Text(en="the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
+    PART: Text(en="the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
+    POSSIBLE: Text(en="possibly: the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
+}
+
+
+@derived
+def kernel_reasons(context: Context) -> list[KernelReason]:
+    """What the kernels say of missing packets."""
+    return [_reason(context, cause) for cause in causes(context)]
+
+
+def _reason(context: Context, cause: Cause) -> KernelReason:
+    rule = cause.rule
+    point = context.points[int(context.flows[cause.rows[0], schema.FLOW_POINT])].name
+    return KernelReason(
+        kind="counter" if rule is None else "rule" if rule.number else "policy",
+        namespace=cause.namespace.name,
+        point=point,
+        name=cause.name,
+        text=rule.text if rule else cause.setting,
+        table=rule.table if rule else None,
+        chain=rule.chain if rule else None,
+        number=rule.number or None if rule else None,
+        action=REFUSED if cause.is_refusal else DROPPED,
+        packets=cause.packets,
+        missing=cause.missing,
+        match=cause.match,
+        known_by="counters" if cause.match != IMPLIED else "rules",
+        says=says(cause),
+        evidence=first_frames(context, cause.rows),
+    )
+
+
+def says(cause: Cause) -> str:
+    """What stopped the packets, without a capital letter and a full stop."""
+    rule = cause.rule
+    setting = f"; {cause.setting}" if cause.setting else ""
+    return (RULE if rule else COUNTER)[cause.match].fill(
+        name=cause.name, host=cause.namespace.name, action=REFUSED if cause.is_refusal else DROPPED,
+        text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
+    )  # fmt: skip
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_RULE else text[: MAX_RULE - 1] + "…"
+
+
+def first_frames(context: Context, rows: Iterable[int]) -> list[Evidence]:
+    """The first frame of each flow row, at most MAX_EVIDENCE."""
+    frames = [context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
+    return sorted(frames)[:MAX_EVIDENCE]
+
+
+def with_reasons(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings; those above info say what the kernel says of their packets."""
+    frames_of = [(cause, _frames(context, cause)) for cause in causes(context)]
+    return [_with_reasons(context, finding, frames_of) for finding in findings]
+
+
+def explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
+    """Frames of the flows of each cause that one of these findings names."""
+    named: set[Evidence] = set()
+    evidence = {frame for finding in findings for frame in finding.evidence}
+    for cause in causes(context):
+        frames = _frames(context, cause)
+        if frames & evidence:
+            named |= frames
+    return named
+
+
+def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[Cause, set[Evidence]]]) -> Finding:
+    if finding.level == "info" or finding.name in (KERNEL_DROP, *ALWAYS_LISTED):
+        return finding
+    own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
+    sentences = [says(cause) for cause in own] + settings_of(context, finding)
+    if not sentences:
+        return finding
+    sentence = "; ".join([finding.says, *sentences[:MAX_REASONS]])
+    return replace(finding, says=sentence, facts={**finding.facts, "kernel": sentences[:MAX_SENTENCES]})
+
+
+@derived
+def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
+    """First row of a flow chain → the first frames of its flows; only of chains with a cause."""
+    chain = chain_of(context)
+    wanted = {int(chain[row]) for cause in causes(context) for row in cause.rows}
+    frames: dict[int, set[Evidence]] = {}
+    for row in np.flatnonzero(np.isin(chain, sorted(wanted))).tolist():
+        frame = context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME]))
+        frames.setdefault(int(chain[row]), set()).add(frame)
+    return frames
+
+
+def _frames(context: Context, cause: Cause) -> set[Evidence]:
+    chain, frames = chain_of(context), _frames_of_chains(context)
+    return {frame for row in cause.rows for frame in frames[int(chain[row])]}

@@ -1,0 +1,53 @@
+"""kernel-drop: a kernel's own counters say that it dropped packets that no other finding explains.
+
+Looks at: packets without an answer that were last seen on their way into a host or a container, and the witnesses of
+the recording (NAME.witnesses.json): rules and counters before and after it.
+Says: which rule or counter rose by as many packets as are missing; where it knows the rule, its text.
+Wrong when: other packets, which were not captured, made the counter rise by the same number, with as many octets.
+Fix: change the rule, or what the counter counts.
+Verify: `iptables -vnL --line-numbers`, `nft list ruleset` or `nstat -az`: the counter rises with each attempt.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.kernel import kernel_reasons
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = "fault kernel-drop"
+WITNESS = "pcaps/bridge.pcapng"  # packets that arrive
+EXPLAINS = ("retransmissions",)
+
+SAYS = Text(en="{packets:packet} that {point} shows did not get on: {reason}", zh="")
+FIX = Text(
+    en="change that rule, if it is not meant to stop them: `iptables -vnL --line-numbers`, `nft list ruleset`", zh=""
+)
+FIX_COUNTER = Text(en="`nstat -az` in the namespace {host} counts them; mend what it counts", zh="")
+
+MIN_REPEATED = 2  # packets: one alone may be the last of the capture
+
+
+def diagnose(context: Context) -> list[Finding]:
+    findings = []
+    for reason in kernel_reasons(context):
+        if reason.match not in ("equal", "part") or reason.action != "dropped":
+            continue
+        is_certain = reason.match == "equal" and reason.missing >= MIN_REPEATED
+        fix = FIX_COUNTER.fill(host=reason.namespace) if reason.kind == "counter" else FIX.fill()
+        findings.append(
+            Finding(
+                NAME,
+                "error" if is_certain else "warning",
+                SAYS.fill(packets=reason.missing, point=reason.point, reason=reason.says),
+                fix,
+                {
+                    "namespace": reason.namespace, "point": reason.point, "rule": reason.name,
+                    "packets": reason.missing,
+                },
+                reason.evidence,
+            )
+        )  # fmt: skip
+    return findings

@@ -1,0 +1,185 @@
+"""The rule or counter that stopped packets, of witnesses that were recorded (recorded/README.md says how)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet.analysis.core.contract.report import Report
+from capnet.analysis.engine import analyze
+from capnet.witnesses import Witnesses, witnesses_path
+from tests.conftest import PROJECT
+
+RECORDED = Path(__file__).with_name("recorded")
+INPUT = PROJECT / "pcaps" / "faults" / "kernel-drop.pcapng"
+
+# Capture, finding that tells the loss, and what the kernel says of it.
+BY_RULE = {
+    "forward": ("stops-between", "iptables filter FORWARD rule 1", "-s 172.17.0.2/32 -p tcp -m tcp --dport 80 -j DROP"),
+    "raw-prerouting": ("published-port-blocked", "iptables raw PREROUTING rule 1", "-s 192.168.111.129/32"),
+    "docker-user": ("published-port-blocked", "iptables filter DOCKER-USER rule 1", "-i ens33 -p tcp -j DROP"),
+    "nft": ("stops-between", "nft inet guard forw rule 1", "ip saddr 172.17.0.2 tcp dport { 80, 443 } counter drop"),
+    "rp-filter": ("reverse-path-filter", "TcpExtIPReversePathFilter", "net.ipv4.conf.all.rp_filter = 1"),
+}
+
+
+def capture(name: str) -> Path:
+    return RECORDED / f"{name}.pcapng"
+
+
+def altered(name: str, folder: Path, alter: Callable[[dict[str, Any]], None]) -> Report:
+    """The report on a recording whose namespace A, after the recording, is another one."""
+    path = Path(shutil.copy(capture(name), folder))
+    shutil.copy(RECORDED / f"{name}.topology.json", folder)
+    data = json.loads(witnesses_path(capture(name)).read_text(encoding="utf-8"))
+    (host,) = [namespace for namespace in data["namespaces"] if namespace["name"] == "A"]
+    alter(host["after"]["outputs"])
+    witnesses_path(path).write_text(json.dumps(data), encoding="utf-8")
+    return analyze(path)
+
+
+def replaced(command: str, old: str, new: str) -> Callable[[dict[str, Any]], None]:
+    def alter(outputs: dict[str, Any]) -> None:
+        assert old in outputs[command]
+        outputs[command] = outputs[command].replace(old, new)
+
+    return alter
+
+
+def sentences(report: Report) -> str:
+    return "\n".join(finding.says for finding in report.findings)
+
+
+@pytest.mark.parametrize("name", BY_RULE)
+def test_rule_or_counter_is_named_by_its_finding(name: str) -> None:
+    finding_name, rule, text = BY_RULE[name]
+    report = analyze(capture(name))
+    (reason,) = report.kernel
+    (finding,) = [finding for finding in report.findings if finding.name == finding_name]
+    assert (reason.name, reason.match, reason.namespace) == (rule, "equal", "A")
+    assert text in reason.text and reason.packets == reason.missing
+    assert rule in finding.says and text in finding.says
+    assert "kernel-drop" not in [finding.name for finding in report.findings]
+    assert set(reason.evidence) & set(finding.evidence)
+
+
+def test_rule_of_input_is_a_finding_of_its_own() -> None:
+    """One point alone shows no place where the packets stop: the counter does."""
+    report = analyze(INPUT)
+    (finding,) = [finding for finding in report.findings if finding.level == "error"]
+    assert finding.name == "kernel-drop"
+    assert "iptables filter INPUT rule 1 on A dropped them: -A INPUT -s 192.168.111.129/32" in finding.says
+    assert '--comment "no web for B"' in finding.says
+
+
+def test_lost_masquerade_names_the_absent_rule() -> None:
+    report = analyze(capture("masquerade-lost"))
+    assert report.kernel == []
+    (finding,) = [finding for finding in report.findings if finding.name == "not-masqueraded"]
+    assert finding.says.endswith("no rule of nat POSTROUTING on A translates 172.17.0.2 (0 rules for source NAT)")
+
+
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.healthy.pcapng")), ids=lambda path: path.name)
+def test_healthy_network_names_nothing(path: Path) -> None:
+    report = analyze(path)
+    assert report.kernel == []
+    assert [finding.name for finding in report.findings if finding.level != "info"] == []
+    assert "rule" not in sentences(report)
+
+
+@pytest.mark.parametrize("name", BY_RULE)
+def test_capture_without_witnesses_is_told_as_before(name: str, tmp_path: Path) -> None:
+    path = Path(shutil.copy(capture(name), tmp_path))
+    shutil.copy(RECORDED / f"{name}.topology.json", tmp_path)
+    bare, full = analyze(path), analyze(capture(name))
+    assert bare.kernel == []
+    assert [(finding.name, finding.level) for finding in bare.findings] == [
+        (finding.name, finding.level) for finding in full.findings
+    ]
+    given = analyze(path, witnesses=Witnesses.load(witnesses_path(capture(name))))
+    assert [reason.says for reason in given.kernel] == [reason.says for reason in full.kernel]
+
+
+@pytest.mark.parametrize("counter", ["[5:300]", "[4:241]", "[40:2400]"])
+def test_rule_that_counted_other_packets_is_not_named(counter: str, tmp_path: Path) -> None:
+    """More packets, or as many with other octets: it met others' packets, perhaps these not at all."""
+    report = altered("forward", tmp_path, replaced("iptables-save -c", "[4:240]", counter))
+    assert report.kernel == []
+    assert "FORWARD rule" not in sentences(report)
+
+
+def test_rule_that_counted_fewer_is_named_with_both(tmp_path: Path) -> None:
+    report = altered("forward", tmp_path, replaced("iptables-save -c", "[4:240]", "[3:180]"))
+    (reason,) = report.kernel
+    assert (reason.match, reason.packets, reason.missing) == ("part", 3, 4)
+    assert "dropped at least 3 of 4" in sentences(report)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["-s 10.0.0.0/8", "-d 172.17.0.0/16", "-p udp", "-p tcp -m tcp --dport 81", "-i ens33", "-s 172.17.0.2 -p icmp"],
+)
+def test_rule_for_other_packets_is_not_named(other: str, tmp_path: Path) -> None:
+    """The same numbers, but it cannot have met these packets."""
+    rule = "-s 172.17.0.2/32 -p tcp -m tcp --dport 80 -j DROP"
+    report = altered("forward", tmp_path, replaced("iptables-save -c", rule, f"{other} -j DROP"))
+    assert report.kernel == []
+
+
+def test_rule_behind_one_that_accepts_is_not_named(tmp_path: Path) -> None:
+    rule = "[4:240] -A FORWARD"
+    accepting = f"[9:540] -A FORWARD -s 172.17.0.0/16 -j ACCEPT\n{rule}"
+    report = altered("forward", tmp_path, replaced("iptables-save -c", rule, accepting))
+    assert report.kernel == []
+
+
+def test_two_rules_with_equal_counters_are_both_possible(tmp_path: Path) -> None:
+    """What is before the second one may let packets by: a rate."""
+    first = "[4:240] -A FORWARD -s 172.17.0.0/16 -m limit --limit 1/sec -j DROP\n[4:240] -A FORWARD -s 172.17.0.2/32"
+    report = altered("forward", tmp_path, replaced("iptables-save -c", "[4:240] -A FORWARD -s 172.17.0.2/32", first))
+    assert [(reason.name, reason.match) for reason in report.kernel] == [
+        ("iptables filter FORWARD rule 1", "possible"),
+        ("iptables filter FORWARD rule 2", "possible"),
+    ]
+    assert sentences(report).count("possibly iptables filter FORWARD rule") == 2
+
+
+def test_counter_without_its_setting_is_not_named(tmp_path: Path) -> None:
+    """Without a reverse path filter, the counter of another namespace's or time's packets explains nothing."""
+    report = altered("rp-filter", tmp_path, replaced("sysctl", "all/rp_filter:1", "all/rp_filter:0"))
+    assert report.kernel == []
+
+
+def test_masquerade_rule_that_is_there_is_not_called_absent(tmp_path: Path) -> None:
+    def add(outputs: dict[str, Any]) -> None:
+        outputs["iptables-save -c"] = (
+            "*nat\n:POSTROUTING ACCEPT [0:0]\n[2:120] -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
+        )
+
+    assert "no rule of nat" not in sentences(altered("masquerade-lost", tmp_path, add))
+
+
+def test_hostile_comment_of_a_rule_is_spelled_out(tmp_path: Path) -> None:
+    from capnet.report.formats import load
+
+    comment = '-m comment --comment "\x1b[2J<script>|`" -j DROP'
+    report = altered("forward", tmp_path, replaced("iptables-save -c", "--dport 80 -j DROP", f"--dport 80 {comment}"))
+    assert report.kernel[0].number == 1
+    for name in ("table", "html", "markdown", "json"):
+        text = load(name).render(report.to_dict(), 100, {})
+        assert "\x1b" not in text
+        assert name == "json" or "<script>" not in text or name == "table"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "capnet.witnesses/1", "namespaces": [{"name": 3}]}'])
+def test_damaged_witnesses_are_a_problem_of_the_input(text: str, tmp_path: Path) -> None:
+    path = Path(shutil.copy(capture("forward"), tmp_path))
+    witnesses_path(path).write_text(text, encoding="utf-8")
+    report = analyze(path)
+    assert [problem.name for problem in report.inputs[0].problems] == ["unreadable-witnesses"]
+    assert "stops-between" in [finding.name for finding in report.findings]
