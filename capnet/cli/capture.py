@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from capnet.cli.capture_options import Given, capture_options, check
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from capnet.record.find.capture_points import CapturePoint
     from capnet.record.targets.aim import Aim
 
 
@@ -53,6 +54,7 @@ def _run(given: Given) -> int:
     from capnet.cli.interrupts import signals_set
     from capnet.record.live.recording import Recording
     from capnet.record.live.session import Limits
+    from capnet.record.live.surroundings import connection_tables
 
     if given.target == "-" and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageError("-w - writes packets to standard output: pipe it into a program")
@@ -63,7 +65,13 @@ def _run(given: Given) -> int:
         limits = Limits(given.packets, given.seconds)
         target.check()
         screen.announce([point.name for point in aim.points])
-        recording = Recording(aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen)
+
+        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[None]:
+            return connection_tables(aim.hosts, aim.topology, points, screen.say)
+
+        recording = Recording(
+            aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen, around=around
+        )
         live = recording.record(target.open)
         if live is None:
             screen.say("interrupted before anything was captured")

@@ -35,8 +35,10 @@ class PointStatus(NamedTuple):
 def table(points: Sequence[PointStatus], width: int, most: int | None = None) -> list[str]:
     """A heading and a line for each point, no longer than `width`; beyond `most` lines, how many are left out.
 
-    Points that have ended are marked.
+    Then the busiest come first. Points that have ended are marked.
     """
+    if most is not None and len(points) >= most:
+        points = sorted(points, key=lambda point: -point.packets)
     cells = [
         (number(point.packets), size(point.wire_bytes), "–" if point.dropped is None else number(point.dropped))
         for point in points
@@ -74,10 +76,7 @@ def total(points: Sequence[PointStatus], seconds: float, target: str, width: int
 
 def statuses(live: LiveCapture) -> list[PointStatus]:
     """The status of each point."""
-    return [
-        PointStatus(tap.point.name, tap.reader.packets, tap.reader.wire_bytes, tap.dropped, tap.ended)
-        for tap in live.taps
-    ]
+    return [PointStatus(tap.point.name, tap.packets, tap.wire_bytes, tap.dropped, tap.ended) for tap in live.taps]
 
 
 class Screen:

@@ -19,7 +19,7 @@ from pathlib import Path
 from capnet.quick_dataclass import value
 from capnet.record.live import private_file
 from capnet.record.live.blocks import PointCounts, counters
-from capnet.record.live.tap_reader import TimedBlock
+from capnet.record.live.tap_reader import TimedBlock, interface_of
 from capnet.topology import Topology, topology_path
 
 MEGABYTE = 1_000_000  # of -C, as for tcpdump
@@ -74,7 +74,7 @@ class Files:
             count = self._fitting(packets)
             blocks = [block for _, block in packets[:count]]
             for block in blocks[: self._append(blocks)]:
-                self._delivered[block[8] | block[9] << 8] += 1
+                self._delivered[interface_of(block)] += 1
             packets = packets[count:]
             if packets and self.is_open:
                 self._turn(packets[0][0])
@@ -112,6 +112,7 @@ class Files:
             written = ends[whole - 1] if whole else 0
             with suppress(OSError):
                 os.ftruncate(self._fd, self._size + written)
+                os.lseek(self._fd, self._size + written, os.SEEK_SET)
             self.problem = f"{self.paths[-1]} cannot be written any further ({error.strerror})"
             blocks = blocks[:whole]
         self._size += written

@@ -20,7 +20,7 @@ from capnet.topology import ListeningPoint, Topology
 
 # Opens the output, given the blocks that it begins with, how many points it has, and when it began (ns).
 Opener: TypeAlias = Callable[[bytes, int, int], Output]
-# What is entered when all points are listened at, and left before the last packet is written.
+# What is entered when all points are listened at, and left when the capture is to end, while they still are.
 Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[object]]
 
 
@@ -54,8 +54,11 @@ class Recording:
                 len(captured),
                 live.began_ns,
             )
-            with self.around(captured):
-                live.run(output, self.show)
+            try:
+                with self.around(captured):
+                    live.run(output, self.show)
+            finally:
+                live.finish(output, self.show)
             if output.problem:
                 raise EnvironmentLacks(output.problem)
             return live

@@ -19,6 +19,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.merge import Merge
 from capnet.record.live.output import Output
 from capnet.record.live.tap import Tap
+from capnet.record.live.tap_reader import interface_of
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_program import Program, find_program
 from capnet.wire.numbers import LINKTYPE_ETHERNET
@@ -30,8 +31,6 @@ SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the file
 _READY_WITHIN_S = 60.0  # dozens of programs start side by side
 _HEADER_WITHIN_S = 2.0
 _TICK_S = 0.1  # how often the output grows
-# How long a packet may wait in the kernel's buffer: the timeout that the program sets for it, and some more.
-_DELAYS_S = {"dumpcap": 0.4, "tcpdump": 1.2}
 _MAX_SKEW_NS = 10_000_000_000  # clocks that differ by more are not waited for: their packets come out of order
 
 
@@ -56,6 +55,8 @@ class LiveCapture:
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
     began_ns: int = 0
+    _clocks: dict[Shell, int | None] = field(default_factory=dict)  # how far a machine's clock is ahead of ours, in ns
+    _merge: Merge | None = None
 
     def open(self) -> None:
         """Starts the programs; returns when all that can listen do. EnvironmentLacks if none can.
@@ -87,9 +88,9 @@ class LiveCapture:
         self._note_start()
 
     def run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
-        """Captures into `output` until it ends. `show` is called some ten times a second."""
-        delay = max(_DELAYS_S[tap.process.program.name] for tap in self.taps)
-        merge = Merge([tap.reader for tap in self.taps], delay, self._skew_ns())
+        """Captures into `output` until it is to end; `finish` must follow. `show` is called some ten times a second."""
+        delay_s = max(tap.delay_s for tap in self.taps)
+        merge = self._merge = Merge([tap.reader for tap in self.taps], delay_s, self._skew_ns())
         ends = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
         while not self.stop.is_set() and output.is_open and not self._has_enough():
             self._write(merge, output)
@@ -102,14 +103,37 @@ class LiveCapture:
             if left <= 0:
                 break
             self.stop.wait(min(left, _TICK_S))
-        self._finish(merge, output, delay, show)
+
+    def finish(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
+        """Waits for what the kernels still hold, stops the programs, and writes all that is left."""
+        assert self._merge is not None
+        merge = self._merge
+        stopped_ns = time.time_ns()
+        until = time.monotonic() + max(tap.delay_s for tap in self.taps)
+        while not self._has_enough() and output.is_open and time.monotonic() < until:
+            self._write(merge, output)
+            time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
+        for tap in self.taps:
+            offset = self._clocks.get(tap.point.shell)
+            tap.process.ended_ns = None if offset is None else stopped_ns + offset
+            tap.process.request_stop()
+        for tap in self.taps:
+            tap.wait()
+        while output.is_open and not (merge.is_read() or self._has_enough()):
+            self._write(merge, output)
+            show(self)
+            if not output.has_room:
+                time.sleep(_TICK_S / 2)
+        if output.is_open:
+            self._pass_on(merge.take_rest(), output)
+        output.finish([tap.counts for tap in self.taps], time.time_ns())
 
     def close(self) -> None:
         """Ends what still runs, at once. For an error; `run` leaves nothing to end."""
         for tap in self.taps:
             tap.process.request_stop()
         for tap in self.taps:
-            tap.process.wait()
+            tap.wait()
             tap.reader.close()
 
     def linktypes(self) -> list[int]:
@@ -129,7 +153,6 @@ class LiveCapture:
     def _note_start(self) -> None:
         """All listen by now: the time by the clock of each machine, which is the clock of its packets."""
         self.began_ns = time.time_ns()
-        self._clocks: dict[Shell, int | None] = {}
         for tap in self.taps:
             shell = tap.point.shell
             if shell not in self._clocks:
@@ -154,6 +177,8 @@ class LiveCapture:
     def _pass_on(self, packets: list[tuple[int, bytes]], output: Output) -> None:
         if self.limits.packets is not None:
             packets = packets[: self.limits.packets - self.written]
+            for _, block in packets:
+                self.taps[interface_of(block)].count(block)
         output.write(packets)
         self.written += len(packets)
 
@@ -165,24 +190,3 @@ class LiveCapture:
             if tap.look():
                 clock = time.strftime("%H:%M:%S")
                 self.say(f"{tap.point.name} ended at {clock}: {tap.ended}")
-
-    def _finish(self, merge: Merge, output: Output, delay: float, show: Callable[[LiveCapture], None]) -> None:
-        """Waits for what the kernel still holds, stops the programs, and writes all that is left."""
-        stopped_ns, until = time.time_ns(), time.monotonic() + delay
-        while not self._has_enough() and output.is_open and time.monotonic() < until:
-            self._write(merge, output)
-            time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
-        for tap in self.taps:
-            offset = self._clocks.get(tap.point.shell)
-            tap.process.ended_ns = None if offset is None else stopped_ns + offset
-            tap.process.request_stop()
-        for tap in self.taps:
-            tap.process.wait()
-        while output.is_open and not (merge.is_read() or self._has_enough()):
-            self._write(merge, output)
-            show(self)
-            if not output.has_room:
-                time.sleep(_TICK_S / 2)
-        if output.is_open:
-            self._pass_on(merge.take_rest(), output)
-        output.finish([tap.counts for tap in self.taps], time.time_ns())

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from capnet.record.live.blocks import PointCounts, counters
-from capnet.record.live.tap_reader import TimedBlock
+from capnet.record.live.tap_reader import TimedBlock, interface_of
 
 _ROOM = select.PIPE_BUF  # a pipe that select(2) calls writable takes so many bytes at once
 _MAX_QUEUED = 1 << 22  # bytes; what more there is stays in the files of the capture programs
@@ -48,7 +48,7 @@ class Stream:
     def write(self, packets: Sequence[TimedBlock]) -> None:
         """Queues the packets and writes as much as the reader takes."""
         for _, block in packets:
-            self._delivered[block[8] | block[9] << 8] += 1
+            self._delivered[interface_of(block)] += 1
         if packets:
             self._add(b"".join(block for _, block in packets))
         self.flush()

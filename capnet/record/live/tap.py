@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 import time
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import PointCounts
-from capnet.record.live.tap_reader import TapReader
+from capnet.record.live.tap_reader import TapReader, wire_length_of
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import Program
 
@@ -19,7 +20,10 @@ _USUAL = re.compile(
     r"Capturing on |File: |Packets? (captured|received)|"
     r"tcpdump: (verbose|listening)|\d+ packets? (captured|received|drop)"
 )
-_GONE = re.compile(r"disappeared|no longer running|no such device|went down|not up|network is down", re.IGNORECASE)
+_GONE = re.compile(r"disappeared|no longer (running|attached)|no such device|went down|network is down", re.IGNORECASE)
+# How long a packet may wait in the kernel's buffer: the timeout that the program sets for it, and some more.
+_DELAYS_S = {"dumpcap": 0.4, "tcpdump": 1.2}
+_STOP_WITHIN_S = 5.0  # a program that has not ended by then is told by a signal
 
 
 class Tap:
@@ -32,6 +36,22 @@ class Tap:
         self.ended: str | None = None
         self.ended_ns: int | None = None
         self.is_listening = False
+        self._counted: tuple[int, int] | None = None  # packets and bytes, where not all are written
+
+    def count(self, block: bytes) -> None:
+        """Counts a packet that is written: from the first one on, only these count."""
+        packets, size = self._counted or (0, 0)
+        self._counted = packets + 1, size + wire_length_of(block)
+
+    @property
+    def packets(self) -> int:
+        """Packets of this point."""
+        return self._counted[0] if self._counted else self.reader.packets
+
+    @property
+    def wire_bytes(self) -> int:
+        """Their bytes on the wire."""
+        return self._counted[1] if self._counted else self.reader.wire_bytes
 
     def look(self) -> bool:
         """Looks whether it has begun to listen, or has ended; true if it has ended since the last look."""
@@ -49,9 +69,18 @@ class Tap:
             return True
         return False
 
-    def stop(self) -> None:
-        """Stops the program and reads its counters."""
-        self.process.request_stop()
+    @property
+    def delay_s(self) -> float:
+        """How long after its time a packet is in the program's file at the latest."""
+        return _DELAYS_S[self.process.program.name]
+
+    def wait(self) -> None:
+        """Waits until the program, which was told to stop, has ended, and reads its counters."""
+        try:
+            self.process.process.wait(_STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(PermissionError):  # behind sudo it is root's
+                self.process.process.terminate()
         self.process.wait()
 
     @property
@@ -72,9 +101,10 @@ class Tap:
         return self.process.dropped
 
     def _has_ended(self, reason: str | None = None) -> None:
-        self.process.wait()
-        self.ended_ns = time.time_ns()
+        self.wait()
         self.ended = reason or self._why()
+        # What the kernel still held is lost.
+        self.ended_ns = max(self.reader.newest_ns, time.time_ns() - int(self.delay_s * 1e9))
 
     def _why(self) -> str:
         program, status = self.process.program.name, self.process.process.returncode

@@ -175,4 +175,14 @@ class TapReader:
             self._given_back = behind
 
 
+def interface_of(block: bytes) -> int:
+    """The interface of an Enhanced Packet Block that `TapReader` made."""
+    return block[8] | block[9] << 8
+
+
+def wire_length_of(block: bytes) -> int:
+    """Bytes on the wire of its frame."""
+    return int.from_bytes(block[24:28], "little")
+
+
 _libc = ctypes.CDLL(None)

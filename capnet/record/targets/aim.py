@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import field
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.quick_dataclass import mutable
@@ -21,11 +22,12 @@ from capnet.topology import Topology
 
 @mutable
 class Aim:
-    """Capture points, the topology that they are in, and a word for the name of the file."""
+    """Capture points, their topology, a word for the name of the file, and the Docker hosts that were asked."""
 
     points: list[CapturePoint]
     topology: Topology
     name: str
+    hosts: list[DockerHost] = field(default_factory=list)
 
 
 def aim_at_interfaces(interfaces: Sequence[str], words: Words) -> Aim:
@@ -66,7 +68,7 @@ def aim_at_containers(
             at_place = at_host if place.netns == shell.host_netns else chosen.capture_filter
             points.append(_point(place, shell, at_place))
     _require(points, topology)
-    return Aim(points, topology, _name(selection, interfaces))
+    return Aim(points, topology, _name(selection, interfaces), list(hosts))
 
 
 def _point(place: Place, shell: Shell, capture_filter: str) -> CapturePoint:

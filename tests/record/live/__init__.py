@@ -1,0 +1,1 @@
+"""Tests of a capture while it runs, on files that grow as those of capture programs do."""
