@@ -22,6 +22,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, ping_as
 
 NEEDS_PEER = True
+CONTAINERS, PEER_PORTS = ("left", "right"), (7000,)
 NEIGHBOUR = "bridge"
 
 PORT = 5555

@@ -27,6 +27,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = False
+CONTAINERS, PORTS = ("web", "bbox"), (8080,)
 NEIGHBOUR = "bridge-hairpin-noproxy"
 
 

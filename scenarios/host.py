@@ -22,6 +22,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, PORTS, PEER_PORTS = ("web",), (8000,), (7000,)
 NEIGHBOUR = "container"
 
 

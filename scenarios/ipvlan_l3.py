@@ -25,6 +25,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, NETWORKS = ("one", "two"), ("ipvlanA",)
 NEEDS_KERNEL: tuple[str, ...] = ("ipvlan",)
 NEIGHBOUR = "ipvlan-l2"
 

@@ -26,12 +26,14 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, NETWORKS = ("web", "bbox"), ("macvlan10",)
 NEEDS_KERNEL: tuple[str, ...] = ("macvlan", "8021q")
 NEIGHBOUR = "macvlan"
 
 NET = "macvlan10"
 VLAN = 10
 SUBNET, GATEWAY = "192.168.10.0/24", "192.168.10.1"
+SUBNETS = (SUBNET,)
 WEB, BBOX, A, B = "192.168.10.10", "192.168.10.11", "192.168.10.128", "192.168.10.129"
 
 

@@ -20,6 +20,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = False
+CONTAINERS = ("bbox",)
 NEIGHBOUR = "host"
 
 

@@ -27,6 +27,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, NETWORKS = ("left", "right"), ("vxlanA",)
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
 NEIGHBOUR = "overlay-two"
 

@@ -29,6 +29,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, NETWORKS, PORTS = ("client",), ("vxlanS",), (8080,)
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan", "ip_vs")
 NEIGHBOUR = "overlay"
 

@@ -25,6 +25,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = True
+CONTAINERS, NETWORKS = ("left-a", "left-b", "right-a", "right-b"), ("vxlanA", "vxlanB")
 NEEDS_KERNEL: tuple[str, ...] = ("vxlan",)
 NEIGHBOUR = "overlay"
 

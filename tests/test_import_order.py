@@ -40,8 +40,9 @@ FLOORS = {
     "capnet.record": ("run_id", "remote", "find", "kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
-        "session", "runner", "checks", "faults",
+        "session", "preflight", "runner", "checks", "faults",
     ),
+    "capnet.scenario.preflight": ("plan running", "preflight"),
     "capnet.scenario.faults": (
         "dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
         "play", "verdict",

@@ -18,6 +18,9 @@ from capnet.scenario import library
 from capnet.scenario.docker import run_labels
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible
+from capnet.scenario.preflight.plan import plan_of
+from capnet.scenario.preflight.preflight import check_hosts
+from capnet.scenario.preflight.running import only_run
 from capnet.scenario.session import Session
 from capnet.scenario.undo import Undo, docker_errors
 
@@ -44,9 +47,10 @@ def run_scenario(
         raise library.second_host_missing(name)
     path = bundle_path(output, name)
     run = this_run()
-    with docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
+    with docker_errors(), Interruptible() as interruptible, only_run(hosts), Undo(say) as undo:
         for line in run_labels.sweep(hosts):
             say(f"removed what a dead run left: {line}")
+        check_hosts(plan_of(name, module), hosts, capture, path.parent)
         if not keep:  # runs last: what was interrupted while Docker made it can be found by its label alone
             undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
         folder = temporary_folder("taps")

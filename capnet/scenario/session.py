@@ -83,6 +83,14 @@ class Session:
         return self.hosts[0]
 
     @property
+    def peer(self) -> Host | None:
+        """The other host; None if there is none, for scenarios that leave out then what needs it."""
+        if len(self.hosts) > 1:
+            return self.hosts[1]
+        self.say("no second host (--peer): what is sent to it or from it is left out")
+        return None
+
+    @property
     def b(self) -> Host:
         """The other host. UsageError if there is none."""
         if len(self.hosts) < 2:

@@ -46,6 +46,7 @@ from capnet.scenario.checks.observed import Comparison, Observed
 from capnet.scenario.session import Session, page
 
 NEEDS_PEER = False  # True: the scenario uses session.b, a second host
+CONTAINERS = ("web", "bbox")  # what it takes on its hosts; also NETWORKS, PORTS, PEER_PORTS, SUBNETS
 NEEDS_KERNEL: tuple[str, ...] = ()  # of capnet.record.find.kernel_features.FEATURES, such as "vxlan"
 NEIGHBOUR = "{neighbour}"  # a scenario whose packets fail at least two of the checks below
 

@@ -19,6 +19,8 @@ import pytest
 
 from capnet.lab import addressing, lab
 from capnet.lab.daemon import processes, settings
+from capnet.record.find.listening_ports import listening_ports
+from capnet.record.remote.shell import Shell
 from capnet.scenario.docker.removal import UNDO, leave_swarm, remove_container, remove_network
 from capnet.scenario.docker.swarm import enter
 from capnet.scenario.wait import wait_until
@@ -232,15 +234,71 @@ def test_foreign_container_of_that_name_is_kept(hosts: Clients, tmp_path: Path) 
         other.remove()
 
 
-def test_taken_port_fails_and_leaves_nothing(hosts: Clients, tmp_path: Path) -> None:
+def test_taken_port_is_told_before_anything_is_built(hosts: Clients, tmp_path: Path) -> None:
     other = hosts["A"].containers.run("busybox", ["sleep", "1000"], name="other", ports={"80/tcp": 8080}, detach=True)
     try:
         before = everything(hosts)
-        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path, code=1)
-        assert "8080" in done.stderr.splitlines()[-1]
+        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path, code=2)
+        assert "port 8080 of host A is taken by container other, which publishes its port 80/tcp" in done.stderr
+        assert "container web" not in done.stderr
         assert everything(hosts) == before
     finally:
         other.remove(force=True)
+
+
+def test_port_of_a_program_is_told_with_its_name(hosts: Clients, tmp_path: Path) -> None:
+    server = [sys.executable, "-m", "http.server", "7000"]
+    listener = subprocess.Popen(["nsenter", f"--net={addressing.chosen().hosts['B'].netns}", "--", *server])
+    try:
+        wait_until(
+            lambda: 7000 in listening_ports(Shell("self"), str(addressing.chosen().hosts["B"].netns)), "port 7000"
+        )
+        done = capnet("scenario", "bridge", *urls(hosts), "--output", tmp_path, code=2)
+        assert "port 7000 of host B is taken by python" in done.stderr
+        assert f"(process {listener.pid})" in done.stderr
+    finally:
+        listener.kill()
+        listener.wait()
+
+
+def test_overlapping_subnet_is_told_with_its_network(hosts: Clients, tmp_path: Path) -> None:
+    pool = docker.types.IPAMPool(subnet="2001:db8::/32")
+    other = hosts["A"].networks.create("lab6", ipam=docker.types.IPAMConfig(pool_configs=[pool]), enable_ipv6=True)
+    try:
+        done = capnet("scenario", "bridge-user-defined", *urls(hosts), "--output", tmp_path, code=2)
+        assert "2001:db8:111::/64, which bridge-user-defined needs, overlaps with 2001:db8::/32" in done.stderr
+        assert "Docker's network lab6 on host A" in done.stderr
+    finally:
+        other.remove()
+
+
+def test_unknown_interface_is_told_before_it_builds(hosts: Clients, tmp_path: Path) -> None:
+    done = capnet("scenario", "bridge", *urls(hosts), "--capture", "nosuch0", "--output", tmp_path, code=2)
+    assert "--capture nosuch0: no host has an interface of that name" in done.stderr
+    assert "A has lo, ens33" in done.stderr
+    assert "container web" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["bridge", "bridge-internal", "bridge-user-defined", "macvlan"])
+def test_one_host_plays_what_needs_no_second(hosts: Clients, tmp_path: Path, name: str) -> None:
+    before = everything(hosts)
+    done = capnet("scenario", name, *urls(hosts)[:2], "--output", tmp_path)
+    assert "no second host (--peer)" in done.stderr
+    assert "could not be checked here:" in done.stderr
+    assert "left out: " in done.stderr
+    assert everything(hosts) == before
+
+
+def test_second_run_says_who_runs(hosts: Clients, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "capnet", "scenario", "bridge", *urls(hosts), "--output", str(tmp_path / "first")]
+    first = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for_output(first, "A: container web")
+        done = capnet("scenario", "none", *urls(hosts)[:2], "--output", tmp_path / "second", code=4)
+        assert f"capnet scenario bridge (process {first.pid}) uses host A" in done.stderr
+    finally:
+        first.communicate(timeout=300)
+    assert first.returncode == 0
 
 
 def test_host_behind_tcp_is_driven_but_not_captured(hosts: Clients, tmp_path: Path) -> None:

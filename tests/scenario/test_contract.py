@@ -11,8 +11,9 @@ import pytest
 
 from capnet.scenario import library
 from capnet.scenario.checks import checks
+from capnet.scenario.preflight.plan import plan_of
 from capnet.scenario.skeleton import write_skeleton
-from capnet.topology import topology_path
+from capnet.topology import Topology, topology_path
 from tests.conftest import PROJECT
 
 PCAPS = PROJECT / "pcaps"
@@ -54,8 +55,25 @@ def _golden_gaps(name: str, module: object) -> Iterator[str]:
         yield f"a golden of less than {MAX_GOLDEN_BYTES} bytes"
     if json.loads(topology_path(golden).read_text())["scenario"] != name:
         yield "a golden that was recorded by this scenario"
+    yield from _plan_gaps(name, module, Topology.load(topology_path(golden)))
     for claim in _failed(module, golden):
         yield f"a golden that shows: {claim}"
+
+
+def _plan_gaps(name: str, module: object, topology: Topology) -> Iterator[str]:
+    """What the recorded hosts had, by Docker, and the scenario's constants do not say."""
+    plan = plan_of(name, module)  # type: ignore[arg-type]
+    containers = {each.name for each in topology.containers if each.image and "." not in each.name}
+    if containers != set(plan.containers):
+        yield f"CONTAINERS = {sorted(containers)}, which Docker had"
+    networks = {each.name for each in topology.networks} - {"bridge", "docker_gwbridge", "ingress"}
+    if networks != set(plan.networks):
+        yield f"NETWORKS = {sorted(networks)}, which Docker had"
+    published = {port.host_port for container in topology.containers for port in container.ports}
+    if published - set(plan.ports):
+        yield f"PORTS with {sorted(published)}, which were published"
+    if missing := set(plan.subnets) - {subnet for network in topology.networks for subnet in network.subnets}:
+        yield f"SUBNETS without {sorted(missing)}, which no network had"
 
 
 def _failed(module: object, capture: Path) -> list[str]:

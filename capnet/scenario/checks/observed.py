@@ -21,15 +21,26 @@ class NotObserved(Exception):
 class Observed:
     """What the report says, in the words of a scenario: containers and hosts by name, points by role.
 
-    `a` and `b` are the names of the hosts. Addresses are IPv4 unless said otherwise.
+    `a` is the name of the host that the scenario is about, `b` of the other. Addresses are IPv4 unless said otherwise.
     """
 
     def __init__(self, report: dict[str, Any], topology: Topology, *, whole: bool = True) -> None:
         self.report = report
         self.topology = topology
         self.whole = whole
-        self.a, self.b = [host.name for host in topology.hosts[:2]] + [""] * (2 - len(topology.hosts[:2]))
+        self.a = topology.hosts[0].name if topology.hosts else ""
         self._points = {point["name"]: point for point in report["points"]}
+
+    @property
+    def b(self) -> str:
+        """The second host. NotObserved if the scenario was played without one."""
+        if len(self.topology.hosts) < 2:
+            raise NotObserved("a second host")
+        return self.topology.hosts[1].name
+
+    def needs_peer(self) -> None:
+        """For a check about what is sent to a second host: NotObserved if there was none."""
+        _ = self.b
 
     # -- who -----------------------------------------------------------------------------------------
     def ip(self, name: str, network: str | None = None, *, version: int = 4) -> str:

@@ -1,0 +1,1 @@
+"""What can stop a scenario, looked at before it builds anything."""
