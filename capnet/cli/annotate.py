@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     """
     from capnet.cli.inputs import named_sources, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted
-    from capnet.cli.output import whole
+    from capnet.whole_file import whole
 
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
+from capnet.whole_file import whole
 
 MIN_COLUMNS, MAX_COLUMNS = 60, 100  # of a report; narrower tables cannot be read, wider text tires the eye
 
@@ -73,39 +70,3 @@ def _write(data: bytes, path: Path) -> None:
         return
     with terminated_is_interrupted(), whole(path) as file:
         file.write(data)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[BinaryIO]:
-    """A file that replaces `path` when the block ends. After an exception nothing has changed there."""
-    from tempfile import mkstemp
-
-    path = _link_target(path)  # links stay
-    # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
-    handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        Path(name).chmod(path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
-        Path(name).replace(path)
-    except BaseException:  # Ctrl-C too: no half file stays behind
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _link_target(path: Path) -> Path:
-    """The path at the end of all links; raises OSError (ELOOP) if they form a circle."""
-    try:
-        target = path.resolve()
-    except RuntimeError:  # a circle in Python before 3.13; later versions return a link
-        target = path
-    if target.is_symlink():
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
-    return target
-
-
-def _umask() -> int:
-    """The umask of this process, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

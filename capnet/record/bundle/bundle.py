@@ -6,73 +6,43 @@ addresses that mean one thing only have their names in a name resolution block.
 
 from __future__ import annotations
 
-import errno
-import os
 import platform
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from operator import itemgetter
 from pathlib import Path
 
-from capnet import __version__
+from capnet import __version__, whole_file
+from capnet.record.bundle.merge import Merge
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import SNAPLEN
 from capnet.topology import Topology, topology_path
-from capnet.wire.capture import open_capture
+from capnet.whole_file import make_folder, whole
 from capnet.wire.formats import pcapng_writer as pcapng
 
 
 def write(path: Path, captures: Sequence[CaptureProcess], topology: Topology, *, snaplen: int = SNAPLEN) -> Path:
     """Writes `path` and its topology; both or neither, as far as a file system allows. Returns `path`.
 
-    Raises OSError; what was there before is then still there, whole.
+    Only their owner can read them. Raises OSError; what was there before is then still there, whole.
     """
-    blocks = b"".join(_blocks(captures, topology, snaplen))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished_files = {final.resolve(): _unfinished(final) for final in (path, topology_path(path))}
-    capture_file, topology_file = unfinished_files.values()
-    try:
-        topology.save(topology_file)
-        capture_file.write_bytes(blocks)
-        for final, unfinished in reversed(unfinished_files.items()):  # the capture last, when its topology exists
-            unfinished.replace(final)
-    finally:
-        for unfinished in unfinished_files.values():
-            unfinished.unlink(missing_ok=True)
+    make_folder(path.absolute().parent)
+    # The capture is replaced last, when its topology exists.
+    with whole(path, private=True) as file, whole(topology_path(path), private=True) as topology_file:
+        topology_file.write(topology.to_json().encode())
+        for block in blocks(captures, topology, snaplen):
+            file.write(block)
     return path
 
 
 def check_writable(path: Path) -> None:
-    """Raises OSError where a bundle cannot be written at `path`. It tries to write, before anything is captured.
-
-    Files and folders that it makes for that are removed.
-    """
-    missing = [folder for folder in path.absolute().parents if not folder.exists()]
-    made: list[Path] = []
-    try:
-        for folder in reversed(missing):
-            folder.mkdir(exist_ok=True)
-            made.append(folder)
-        for final in (path, topology_path(path)):
-            if final.is_dir():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(final))
-            unfinished = _unfinished(final)
-            unfinished.write_bytes(b"")
-            unfinished.unlink()
-    finally:
-        for folder in reversed(made):
-            with suppress(OSError):  # another process has put something there meanwhile
-                folder.rmdir()
+    """Raises OSError where a bundle cannot be written at `path`. It tries to write, before anything is captured."""
+    for final in (path, topology_path(path)):
+        whole_file.check_writable(final)
 
 
-def _unfinished(path: Path) -> Path:
-    """Beside the file that it becomes, behind a symbolic link if that is one; two runs have two."""
-    path = path.resolve()
-    return path.with_name(f".{path.name}.{os.getpid()}.new")
-
-
-def _blocks(captures: Sequence[CaptureProcess], topology: Topology, snaplen: int) -> Iterator[bytes]:
+def blocks(
+    captures: Sequence[CaptureProcess], topology: Topology, snaplen: int = SNAPLEN
+) -> Iterator[bytes | memoryview]:
+    """The bundle, piece by piece; a piece is valid until the next one is asked for."""
     yield pcapng.section(
         os=f"{platform.system()} {platform.release()}",
         userappl=f"capnet {__version__}",
@@ -87,29 +57,19 @@ def _blocks(captures: Sequence[CaptureProcess], topology: Topology, snaplen: int
             snaplen=snaplen,
         )
     yield pcapng.names(address_names(topology), mac_names(topology))
-    packets = sorted(_packets(captures), key=itemgetter(0))  # stable: ties keep their order
-    delivered = Counter(number for _, number, _, _ in packets)
-    for time, number, wirelen, data in packets:
-        yield pcapng.packet(number, time, data, wire_length=wirelen)
-    for number, capture in enumerate(captures):
-        yield pcapng.statistics(
-            number,
-            capture.ended_ns or (packets[-1][0] if packets else 0),
-            start_ns=capture.started_ns,
-            end_ns=capture.ended_ns,
-            received=capture.received,
-            interface_dropped=capture.interface_dropped,
-            kernel_dropped=capture.dropped,
-            delivered=delivered[number],
-        )
-
-
-def _packets(captures: Sequence[CaptureProcess]) -> Iterator[tuple[int, int, int, bytes]]:
-    """(time in ns, number of the point, length on the wire, bytes) of every packet, point by point."""
-    for number, capture in enumerate(captures):
-        with open_capture(capture.path) as source:
-            for record in source.records():
-                yield record.time, number, record.wirelen, bytes(record.data)
+    with Merge([capture.path for capture in captures]) as merge:
+        yield from merge.pieces()
+        for number, capture in enumerate(captures):
+            yield pcapng.statistics(
+                number,
+                capture.ended_ns or merge.newest_ns,
+                start_ns=capture.started_ns,
+                end_ns=capture.ended_ns,
+                received=capture.received,
+                interface_dropped=capture.interface_dropped,
+                kernel_dropped=capture.dropped,
+                delivered=merge.written(number),
+            )
 
 
 def address_names(topology: Topology) -> list[tuple[str, str]]:
