@@ -17,6 +17,7 @@ from capnet.errors import Exit, UsageError
 if TYPE_CHECKING:
     from capnet.record.find.capture_points import CapturePoint
     from capnet.record.targets.aim import Aim
+    from capnet.witnesses import Witnesses
 
 
 @click.command("capture", short_help="Capture running containers.")
@@ -54,7 +55,7 @@ def _run(given: Given) -> int:
     from capnet.cli.interrupts import signals_set
     from capnet.record.live.recording import Recording
     from capnet.record.live.session import Limits
-    from capnet.record.live.surroundings import connection_tables
+    from capnet.record.live.surroundings import surroundings
 
     if given.target == "-" and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageError("-w - writes packets to standard output: pipe it into a program")
@@ -66,8 +67,8 @@ def _run(given: Given) -> int:
         target.check()
         screen.announce([point.name for point in aim.points])
 
-        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[None]:
-            return connection_tables(aim.hosts, aim.topology, points, screen.say)
+        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnesses]:
+            return surroundings(aim.hosts, aim.topology, points, screen.say)
 
         recording = Recording(
             aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen, around=around
@@ -77,6 +78,8 @@ def _run(given: Given) -> int:
             screen.say("interrupted before anything was captured")
             return Exit.INTERRUPTED
         screen.end(live, target.paths)
+        if recording.witnesses is not None:
+            target.write_witnesses(recording.witnesses)
     if given.wants_report:
         _report(target.paths)
     return Exit.OK

@@ -6,11 +6,13 @@ import os
 import re
 import stat
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capnet.errors import UsageError
+from capnet.record.kernel.beside import write_beside
 from capnet.record.live.files import MEGABYTE, Files, Ring
 from capnet.record.live.stream import Stream
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from capnet.cli.capture_options import Given
     from capnet.record.live.output import Output
     from capnet.record.targets.aim import Aim
+    from capnet.witnesses import Witnesses
 
 _MAX_NAME = 60  # characters of a default file name's first part
 
@@ -77,6 +80,12 @@ class CaptureTarget:
             return self._files
         except OSError as error:
             raise UsageError(f"{error.filename or self.path}: cannot be written ({error.strerror})") from error
+
+    def write_witnesses(self, witnesses: Witnesses) -> None:
+        """Writes them beside the file. Beside the files of a ring they would count packets that are in none."""
+        if len(self.paths) == 1 and self.path == self.paths[0]:
+            with suppress(OSError):  # of a full disk, of which the capture itself has told
+                write_beside(self.paths[0], witnesses)
 
     def _is_no_file(self, path: Path) -> bool:
         """A named pipe or a device, which has no topology beside it."""

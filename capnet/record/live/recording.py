@@ -17,11 +17,12 @@ from capnet.record.live.session import SNAPLEN, Limits, LiveCapture
 from capnet.record.remote.shell import Shell
 from capnet.record.run_id import temporary_folder
 from capnet.topology import ListeningPoint, Topology
+from capnet.witnesses import Witnesses
 
 # Opens the output, given the blocks that it begins with, how many points it has, and when it began (ns).
 Opener: TypeAlias = Callable[[bytes, int, int], Output]
 # What is entered when all points are listened at, and left when the capture is to end, while they still are.
-Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[object]]
+Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[Witnesses | None]]
 
 
 @mutable
@@ -37,6 +38,7 @@ class Recording:
     snaplen: int = SNAPLEN
     comment: str = ""
     around: Around = lambda points: nullcontext()
+    witnesses: Witnesses | None = None  # what `around` made, complete when it has been left
 
     def record(self, open_output: Opener) -> LiveCapture | None:
         """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
@@ -55,7 +57,7 @@ class Recording:
                 live.began_ns,
             )
             try:
-                with self.around(captured):
+                with self.around(captured) as self.witnesses:
                     live.run(output, self.show)
             finally:
                 live.finish(output, self.show)
