@@ -37,7 +37,7 @@ FLOORS = {
         "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
         "summary", "sections", "formats inventory",
     ),
-    "capnet.record": ("run_id", "remote", "find", "kernel taps", "bundle", "live targets"),
+    "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "session", "preflight", "runner", "checks", "faults",

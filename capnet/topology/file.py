@@ -40,7 +40,7 @@ def load(kind: type[T], path: str | PathLike[str]) -> T:
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise ValueError(f"{path}: not a topology file (no schema {SCHEMA!r})")
     try:
-        topology: T = _build(kind, data)
+        topology: T = build(kind, data)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     return topology
@@ -64,7 +64,7 @@ def _types(kind: Any) -> dict[str, Any]:
     return {each.name: hints[each.name] for each in fields(kind)}
 
 
-def _build(kind: Any, entry: dict[str, Any]) -> Any:
+def build(kind: Any, entry: dict[str, Any]) -> Any:
     """An object of one of the classes. Raises ValueError for a value of another type.
 
     Unknown keys are ignored: a newer capnet may have written the file.
@@ -75,7 +75,7 @@ def _build(kind: Any, entry: dict[str, Any]) -> Any:
         if not _has_type(value, types[key]):
             raise ValueError(f"{key} of a {kind.__name__.lower()} is {value!r:.60}")
         if item_kind := _item_class(types[key]):
-            values[key] = [_build(item_kind, item) for item in value]
+            values[key] = [build(item_kind, item) for item in value]
     for address in values.get("addresses", ()):
         ip_interface(address)  # its ValueError says what is wrong
     if values.get("mac") and not _MAC.fullmatch(values["mac"]):

@@ -38,6 +38,27 @@ class Unseen:
 
 
 @mutable
+class Route:
+    """A route of a network namespace, as `ip -j route` prints it."""
+
+    destination: str  # default, or an address with prefix length
+    via: str | None = None  # the next hop; null if the destination is on the link
+    interface: str | None = None  # that it leads out of; null if there are several next hops
+    source: str | None = None  # the preferred source address
+    kind: str | None = None  # blackhole, unreachable, prohibit …; null for a usual one
+
+
+@mutable
+class Neighbour:
+    """An entry of the neighbour table, ARP or Neighbor Discovery, as `ip -j neigh` prints it."""
+
+    address: str  # IPv4 or IPv6
+    interface: str | None  # that it is behind
+    mac: str | None  # null if it was asked for without an answer
+    state: str  # of NUD: REACHABLE, STALE, FAILED …
+
+
+@mutable
 class Host:
     """A machine that runs Docker."""
 
@@ -50,16 +71,26 @@ class Host:
     surveyed: str | None = None  # when: ISO 8601 in UTC, whole seconds
     netns: str | None = None  # file of its own network namespace
     unseen: list[Unseen] = field(default_factory=list)  # what the survey could not see
+    routes: list[Route] = field(default_factory=list)  # of its own network namespace
+    neighbours: list[Neighbour] = field(default_factory=list)  # of its own network namespace
+    outputs: dict[str, str] = field(default_factory=dict)  # command, `iptables-save -c` for example → what it printed
 
 
 @mutable
 class Namespace:
-    """A network namespace that belongs to no container: an overlay network's, with its bridge and VXLAN device."""
+    """A network namespace besides the host's own: an overlay network's, with its bridge and VXLAN device.
+
+    That of a container or load balancer is here only if routes, neighbours or outputs of it are known.
+    """
 
     host: str  # the host that keeps it
     netns: str  # its file on that host
     network: str | None = None  # the overlay network that it carries
-    interfaces: list[Interface] = field(default_factory=list)  # without loopback
+    interfaces: list[Interface] = field(default_factory=list)  # without loopback; of a container, see its endpoints
+    container: str | None = None  # the container or load balancer that it belongs to
+    routes: list[Route] = field(default_factory=list)  # in it
+    neighbours: list[Neighbour] = field(default_factory=list)  # in it
+    outputs: dict[str, str] = field(default_factory=dict)  # command → what it printed there
 
 
 @mutable

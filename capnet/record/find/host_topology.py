@@ -197,12 +197,12 @@ def _network_of(entry: Entry, addresses: list[str], attached: dict[str, Entry]) 
     """The network of an interface: by address, since all interfaces on one ipvlan parent have its MAC; else by MAC."""
     bare = {address.split("/")[0] for address in addresses}
     for name, endpoint in attached.items():
-        if bare & set(_bare_addresses(endpoint)):
+        if bare & set(bare_addresses(endpoint)):
             return name
     return next((name for name, endpoint in attached.items() if endpoint.get("MacAddress") == entry["address"]), None)
 
 
-def _bare_addresses(endpoint: Entry) -> list[str]:
+def bare_addresses(endpoint: Entry) -> list[str]:
     """IPv4 and IPv6 of an endpoint, in a container's (IPAddress) or a network's spelling (IPv4Address)."""
     keys = ("IPAddress", "GlobalIPv6Address", "IPv4Address", "IPv6Address")
     return [endpoint[key].split("/")[0] for key in keys if endpoint.get(key)]

@@ -27,7 +27,7 @@ def survey_host(host: DockerHost) -> Topology:
 
 def survey_hosts(hosts: Sequence[DockerHost]) -> Topology:
     """Everything that runs on several hosts; networks and services of a swarm once. Raises as `survey_host`."""
-    return _merged([survey_host(host) for host in hosts])
+    return merged([survey_host(host) for host in hosts])
 
 
 def host_facts(host: DockerHost) -> HostFacts:
@@ -75,13 +75,13 @@ def survey(
         names = {name for owner, name in containers if owner is host}
         balancers = {point.balancer for point in points if point.balancer and point.host == host.name}
         topologies.append(_limited(survey_host(host), names, balancers))
-    topology = _merged(topologies)
+    topology = merged(topologies)
     topology.scenario = scenario
     topology.points = [_listening_point(point) for point in points]
     return topology
 
 
-def _merged(topologies: Sequence[Topology]) -> Topology:
+def merged(topologies: Sequence[Topology]) -> Topology:
     """Topologies of several hosts as one. Of a swarm's network or service, the first host's view stays."""
     topology = Topology()
     services: dict[str, Service] = {}

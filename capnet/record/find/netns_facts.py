@@ -50,7 +50,7 @@ def ask_namespaces(shell: Shell, facts: HostFacts) -> None:
     for container, file in files.items():
         if inode := inodes.get(file):
             facts.container_netns[container] = file_of.setdefault(inode, file)
-    _name_mounts(facts, {path: shell.host_path(path) for path in mounts})
+    name_mounts(facts, {path: shell.host_path(path) for path in mounts})
     wanted = [*file_of.values(), *facts.overlay_netns.values(), *facts.balancer_netns.values()]
     _note_missing(facts)
     facts.interfaces.update(_interfaces(shell, wanted, facts))
@@ -73,7 +73,7 @@ def _unescaped(path: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 
-def _name_mounts(facts: HostFacts, files: dict[str, str]) -> None:
+def name_mounts(facts: HostFacts, files: dict[str, str]) -> None:
     """Tells by its name what each namespace is that dockerd keeps. `files`: path of the mount → file to enter."""
     lives: dict[str, dict[int, str]] = {}
     for path, file in files.items():

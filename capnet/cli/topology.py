@@ -1,0 +1,103 @@
+"""`capnet topology`: hosts, networks and containers, asked of running hosts or read from saved outputs, in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from capnet.cli import options
+from capnet.cli.docker_hosts import hosts_option, open_docker_hosts
+
+if TYPE_CHECKING:
+    from capnet.topology import Topology
+
+_FORMATS = ("json", "text", "svg", "dot")
+
+
+@click.command("topology", short_help="Who owns which address, as a file or a drawing.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILES]...")
+@hosts_option
+@click.option(
+    "--from",
+    "first",
+    type=click.Path(path_type=Path),
+    metavar="FILES...",
+    help="Do not ask a host: read saved outputs, folders or tar archives of them.",
+)
+@options.output
+@click.option(
+    "--format", "format_", type=click.Choice(_FORMATS), help="How to write. Default: as -o FILE ends, else json."
+)
+def command(
+    files: tuple[Path, ...], hosts: tuple[str, ...], first: Path | None, output: Path | None, format_: str | None
+) -> None:
+    """Write the topology of running Docker hosts: hosts, networks, containers, their addresses and interfaces.
+
+    \b
+    capnet topology -o web.topology.json           beside web.pcapng, analyze finds it by itself
+    capnet topology --format text                  a tree
+    capnet topology -o hosts.svg                   a drawing; dot for Graphviz
+    capnet topology --host A=ssh://a --host B=ssh://b -o all.topology.json
+    capnet topology --from support.tar.gz          from what somebody else saved on his hosts
+
+    --from takes outputs of docker inspect, docker network inspect, docker service inspect, docker info --format json,
+    ip -j -d address, ip -j route, ip -j neigh, iptables-save -c, nft -j list ruleset, conntrack -L and sysctl -a, told
+    by their content; a folder for each host, and in it one for each network namespace. Files that are none of these are
+    listed. Topologies of capnet can be read as well.
+    """
+    from capnet.cli.output import emit
+    from capnet.errors import UsageError
+
+    if files and first is None:
+        raise UsageError(f"{files[0]}: write --from before files to read; without it, running hosts are asked")
+    if first is not None and hosts:
+        raise UsageError("--from reads files and --host asks hosts: leave one of them out")
+    topology = _asked(hosts) if first is None else _read((first, *files))
+    if format_ is None:
+        suffix = output.suffix.removeprefix(".") if output else ""
+        format_ = {"svg": "svg", "dot": "dot", "gv": "dot", "txt": "text"}.get(suffix, "json")
+    emit(_text(topology, format_), output)
+
+
+def _asked(hosts: tuple[str, ...]) -> Topology:
+    from capnet.record.find.inventory import survey_hosts
+
+    with open_docker_hosts(hosts) as opened:
+        topology = survey_hosts(opened)
+    for host in topology.hosts:
+        for unseen in host.unseen:
+            _say(f"host {host.name}: not seen: {unseen.what}: {unseen.why}")
+    return topology
+
+
+def _read(paths: tuple[Path, ...]) -> Topology:
+    from capnet.record.saved.saved_outputs import topology_of_files
+
+    topology, skipped = topology_of_files(paths)
+    for file in skipped:
+        _say(f"not used: {file.path}: {file.reason}")
+    return topology
+
+
+def _text(topology: Topology, format_: str) -> str:
+    if format_ == "text":
+        from capnet.report.inventory.tree import tree_text
+
+        return tree_text(topology)
+    if format_ == "dot":
+        from capnet.report.inventory.dot import dot_text
+
+        return dot_text(topology)
+    if format_ == "svg":
+        from capnet.report.inventory.svg import svg_text
+
+        return svg_text(topology)
+    return topology.to_json()
+
+
+def _say(line: str) -> None:
+    from capnet.report.escape import visible
+
+    click.echo(f"capnet: {visible(line)}", err=True)
