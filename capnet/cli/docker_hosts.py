@@ -30,6 +30,7 @@ def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
     """
     from capnet.errors import UsageError
     from capnet.record.remote.docker_host import connect
+    from capnet.record.remote.docker_urls import shown_url
 
     with ExitStack() as stack:
         hosts: list[DockerHost] = []
@@ -38,7 +39,7 @@ def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
             host = connect(url or None, name=name)
             stack.callback(host.close)
             if any(other.url == host.url for other in hosts):
-                raise UsageError(f"--host {url} is given twice")
+                raise UsageError(f"--host {shown_url(url)} is given twice")
             names = {other.name for other in hosts}
             if name in names:
                 raise UsageError(f"--host {name}=… is given twice: call each host otherwise")
@@ -53,10 +54,11 @@ def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
 def _split(text: str) -> tuple[str | None, str]:
     """`NAME=URL` → (NAME, URL); what has `://` before the first `=` is a URL alone."""
     from capnet.errors import UsageError
+    from capnet.record.remote.docker_urls import shown_url
 
     name, equals, url = text.partition("=")
     if not equals or "://" in name:
         return None, text
     if not name or not url:
-        raise UsageError(f"--host {text}: write NAME=URL, both of them")
+        raise UsageError(f"--host {shown_url(text)}: write NAME=URL, both of them")
     return name, url

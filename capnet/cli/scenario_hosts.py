@@ -98,7 +98,7 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
             if peer:
                 hosts.append(connect(peer))
                 if hosts[1].url == hosts[0].url:
-                    raise UsageError(f"--peer {peer} is the first host itself")
+                    raise UsageError(f"--peer {hosts[1].shown_url} is the first host itself")
                 if hosts[1].name == hosts[0].name:  # points are told apart by their host's name
                     hosts[1].name += "-2"
         for opened in hosts:

@@ -102,7 +102,7 @@ def _docker() -> Iterator[Check]:
     else:
         with closing(host):
             api = host.client.version()["ApiVersion"]
-            yield Check("Docker", "daemon", State.YES, f"Docker {host.version}, API {api}, at {host.url}")
+            yield Check("Docker", "daemon", State.YES, f"Docker {host.version}, API {api}, at {host.shown_url}")
             yield _image(host.client)
     if requirements.static_busybox():
         yield Check("Docker", "static busybox", State.YES, "the image can be made of it, without a registry")

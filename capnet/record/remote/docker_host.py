@@ -14,10 +14,11 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.remote import ssh_forward
+from capnet.record.remote.docker_urls import parsed_url, shown_url
 from capnet.record.remote.shell import Shell
 
 _ANY_VERSION = "1.24"  # of the API, for a request that has none: what docker-py takes
@@ -30,13 +31,18 @@ class DockerHost:
     """`name` is what the host is called everywhere; `no_capture_reason`: why there is no capturing there, else None."""
 
     name: str
-    url: str
+    url: str = field(repr=False)  # may hold a password
     client: Any  # docker.DockerClient
     version: str
     kernel: str
     shell: Shell | None
     no_capture_reason: str | None = None
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    @property
+    def shown_url(self) -> str:
+        """Its URL without a password."""
+        return shown_url(self.url)
 
     def control_ports(self) -> set[int]:
         """TCP ports on the wire by which this host is driven from here, captures of its packets sent included."""
@@ -86,10 +92,7 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
     import requests
 
     url, tls = (url, None) if url else _docker_default()
-    parts = urlsplit(url)
-    if parts.scheme not in ("unix", "tcp", "ssh", "http", "https"):
-        raise UsageError(f"{url}: a Docker host is unix:///path, tcp://host:port or ssh://user@host")
-    _check_port(url, parts)
+    parts = parsed_url(url)
     with ExitStack() as stack:
         reached = f"unix://{stack.enter_context(ssh_forward.forwarded_socket(parts))}" if parts.scheme == "ssh" else url
         try:
@@ -99,8 +102,8 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
             shell, no_capture_reason = _shell(url)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EnvironmentLacks(
-                f"no Docker daemon answers at {url} ({_reason(error)}); start Docker, name another host "
-                "with --host, or use --lab"
+                f"no Docker daemon answers at {shown_url(url)} ({shown_url(_reason(error))}); start Docker, "
+                "name another host with --host, or use --lab"
             ) from error
         return DockerHost(
             name=name or info["Name"],
@@ -112,14 +115,6 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
             no_capture_reason=no_capture_reason,
             _open=stack.pop_all(),
         )
-
-
-def _check_port(url: str, parts: SplitResult) -> None:
-    """UsageError where the port is none: asked for it, urlsplit's result raises ValueError."""
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise UsageError(f"{url}: {error}") from error
 
 
 def _docker_default() -> tuple[str, Any]:
@@ -142,7 +137,7 @@ def _shell(url: str) -> tuple[Shell | None, str | None]:
     if parts.scheme == "ssh":
         return Shell("self", ssh=ssh_forward.ssh_command(parts)), None
     if parts.scheme != "unix":
-        return None, f"{url} gives Docker's API only; use ssh:// to listen there too"
+        return None, f"{shown_url(url)} gives Docker's API only; use ssh:// to listen there too"
     if not sys.platform.startswith("linux"):
         return None, "the containers run in a virtual machine that only Docker can enter"
     pid = _daemon_pid(parts.path)

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import SplitResult
 
 from capnet.errors import EnvironmentLacks
+from capnet.record.remote.docker_urls import shown_url
 from capnet.record.remote.shell import start_tied_to_stdin
 from capnet.record.run_id import temporary_folder
 
@@ -68,7 +69,9 @@ def forwarded_socket(url: SplitResult) -> Iterator[Path]:
             while not _listens(local):
                 if process.poll() is not None or time.monotonic() > deadline:
                     lines = complaints.read_text(errors="replace").strip().splitlines()
-                    raise EnvironmentLacks(f"{url.geturl()}: {lines[-1] if lines else 'ssh does not get through'}")
+                    raise EnvironmentLacks(
+                        f"{shown_url(url.geturl())}: {lines[-1] if lines else 'ssh does not get through'}"
+                    )
                 time.sleep(0.05)  # ssh does not say when it listens, so it is polled
             yield local
         finally:
