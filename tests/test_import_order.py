@@ -19,7 +19,8 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "errors jit quick_dataclass quick_tuple whole_file",
-        *("wire topology", "witnesses", "analysis", "report", "record", "scenario", "lab", "cli"),
+        *("wire topology", "witnesses", "analysis", "report", "record", "scenario", "lab"),
+        *("wireshark", "cli", "extcap"),
     ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols",
@@ -48,13 +49,17 @@ FLOORS = {
         "play", "verdict",
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),
+    "capnet.extcap": (
+        "arguments capture_filter docker_hosts docker_socket", "interfaces", "capturing", "program",
+    ),
+    "capnet.wireshark": ("launcher mark program", "parts", "installation"),
     "capnet.lab": (
         "addressing requirements", "commands record", "lab_lock", "daemon", "netns",
         "build lab scenario_runner uml undo", "doctor host_status",
     ),
 }  # fmt: skip
 
-EDGES = {"record", "scenario", "lab", "cli"}
+EDGES = {"record", "scenario", "lab", "wireshark", "cli", "extcap"}
 WORLD = {
     "docker",
     "click",

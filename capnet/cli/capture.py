@@ -15,6 +15,7 @@ from capnet.cli.capture_options import Given, capture_options, check
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from capnet.cli.capture_status import Screen
     from capnet.record.find.capture_points import CapturePoint
     from capnet.record.targets.aim import Aim
     from capnet.witnesses import Witnesses
@@ -46,11 +47,12 @@ def command(**options: Any) -> int:
     """
     given = Given(**options)
     check(given)
-    return _run(given)
+    return run(given)
 
 
-def _run(given: Given) -> int:
-    from capnet.cli.capture_status import Screen
+def run(given: Given, screen: Screen | None = None) -> int:
+    """Captures what is given; `screen` shows what happens. Returns the exit code. UsageError, EnvironmentLacks."""
+    from capnet.cli import capture_status
     from capnet.cli.capture_target import CaptureTarget
     from capnet.cli.interrupts import signals_set
     from capnet.record.live.recording import Recording
@@ -62,7 +64,7 @@ def _run(given: Given) -> int:
     stop = Event()
     with _aim(given) as aim, signals_set(stop):
         target = CaptureTarget(given, aim)
-        screen = Screen(target.shown)
+        screen = screen or capture_status.Screen(target.shown)
         limits = Limits(given.packets, given.seconds)
         target.check()
         screen.announce([point.name for point in aim.points])

@@ -91,7 +91,7 @@ def _names(file: Path, point: str) -> dict[str, str]:
 
 
 def _as_wireshark_dissects(file: Path, number: int, frame: _Frame) -> Iterator[str]:
-    from capnet.cli.wireshark import dissected
+    from capnet.cli.tshark_view import dissected
 
     if number <= MAX_TSHARK_FRAMES and is_plain(file):
         yield from dissected(file, number, "As Wireshark dissects it:")

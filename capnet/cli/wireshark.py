@@ -1,69 +1,147 @@
-"""Dissects one frame with tshark, through pyshark: a second opinion beside capnet's own decoder."""
+"""`capnet wireshark`: what Wireshark can read of capnet, installed, removed and looked at."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from capnet.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from capnet.wireshark.installation import Outcome
+    from capnet.wireshark.parts import Part
+    from capnet.wireshark.program import Wireshark
+
+_SYSTEM = click.option(
+    "--system", is_flag=True, help="The extcap program of all users, in Wireshark's global folder; needs root."
+)
 
 
-def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
-    """Frame `number` of `file` as tshark dissects it: `heading` and a line for each field, or one line with an error.
+@click.group("wireshark", short_help="Docker hosts and packet ids in Wireshark itself.")
+def command() -> None:
+    """Docker hosts, containers and networks as interfaces of Wireshark, and what capnet says of a packet.
 
-    The lines are safe to print.
+    \b
+    extcap    interfaces capnet:web, capnet-network:shop, capnet-host:docker in Wireshark and `tshark -D`
+    profile   capnet: columns for point, packet id and comment; colours; filter buttons
+    fields    capnet.id, capnet.change, capnet.delay and others, from the comments of `capnet annotate`
+
+    \b
+    capnet wireshark install && wireshark -C capnet
+    tshark -i capnet:web -c 10
     """
-    import asyncio
 
-    import pyshark
-    from pyshark.capture.capture import TSharkCrashException
-    from pyshark.tshark.tshark import TSharkNotFoundException
 
-    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
-    loop = asyncio.new_event_loop()
+@command.command("install")
+@_SYSTEM
+def install(system: bool) -> int:
+    """Install what this version of Wireshark reads, for you alone; files of others stay as they are.
+
+    Variables such as DOCKER_HOST that are set now are kept for the extcap program. Exit code 4: nothing was installed.
+    """
+    from capnet.wireshark import installation
+    from capnet.wireshark.parts import personal_parts, system_parts
+    from capnet.wireshark.program import find_wireshark
+
+    wireshark = find_wireshark()
+    parts = system_parts(wireshark) if system else personal_parts(wireshark)
+    for part in parts:
+        if part.lacks:
+            click.echo(f"{part.name}: not installed: {part.lacks}", err=True)
+        _report(installation.install(part.files))
+    return Exit.OK if any(part.files for part in parts) else Exit.LACKS
+
+
+@command.command("uninstall")
+@_SYSTEM
+def uninstall(system: bool) -> int:
+    """Remove what `install` wrote and nobody has changed since."""
+    from capnet.errors import EnvironmentLacks
+    from capnet.wireshark import installation
+    from capnet.wireshark.parts import former_extcap_files, personal_parts, system_parts
+    from capnet.wireshark.program import default_wireshark, find_wireshark
+
     try:
-        capture = pyshark.FileCapture(
-            str(file),
-            eventloop=loop,
-            display_filter=f"frame.number=={number}",
-            custom_parameters=["-c", str(number)],  # read no further
-        )
-        try:
-            packet = capture[0]
-        finally:
-            capture.close()
-    except TSharkNotFoundException:
-        yield "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
+        wireshark = find_wireshark()
+    except EnvironmentLacks:
+        if system:
+            raise
+        wireshark = default_wireshark()  # it was removed before
+    parts = system_parts(wireshark) if system else personal_parts(wireshark)
+    files = [file for part in parts for file in part.files] + ([] if system else former_extcap_files())
+    if not _report(installation.uninstall(files)):
+        click.echo("nothing is installed")
+    return Exit.OK
+
+
+@command.command("status")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
+)
+def status(form: str) -> int:
+    """Show what is installed where, in which version, and what this Wireshark reads. Exit code 1: a part is missing."""
+    from capnet.wireshark.parts import personal_parts, system_parts
+    from capnet.wireshark.program import find_wireshark
+
+    wireshark = find_wireshark()
+    parts = personal_parts(wireshark)
+    if wireshark.global_extcap:
+        parts += [part._replace(name="extcap for all users") for part in system_parts(wireshark)]
+    rows = [row for part in parts for row in _rows(part)]
+    _print_status(wireshark, rows, form)
+    working = {row["part"].removesuffix(" for all users") for row in rows if row["state"] == "installed"}
+    return Exit.OK if {"extcap", "profile", "fields"} <= working else Exit.FINDING
+
+
+def _rows(part: Part) -> list[dict[str, str]]:
+    from capnet.wireshark.installation import examine
+
+    if part.lacks:
+        return [{"part": part.name, "state": "not possible", "capnet": "", "file": "", "note": part.lacks}]
+    rows = []
+    for file in part.files:
+        installed = examine(file)
+        version, path = installed.version or "", str(file.path)
+        rows.append({"part": part.name, "state": str(installed.state), "capnet": version, "file": path, "note": ""})
+    return rows
+
+
+def _print_status(wireshark: Wireshark, rows: list[dict[str, str]], form: str) -> None:
+    from capnet.report.escape import visible, visible_all
+
+    reads = f"Lua {wireshark.lua}" if wireshark.lua else "no Lua"
+    if form == "json":
+        import json
+
+        facts = {"program": wireshark.program, "version": wireshark.version, "lua": wireshark.lua}
+        click.echo(json.dumps(visible_all({"schema": "capnet.wireshark/1", **facts, "parts": rows}), indent=2))
         return
-    except (TSharkCrashException, KeyError) as error:
-        yield _safe(f"tshark could not show this frame: {str(error).splitlines()[0]}")
-        return
-    finally:
-        loop.close()
-    yield heading
-    for layer in packet.layers:
-        yield _safe(f"  {layer.layer_name}")
-        yield from (_safe(f"    {text}") for text in _fields(layer))
+    from tabulate import tabulate
+
+    click.echo(f"Wireshark {visible(wireshark.version)} ({visible(wireshark.program)}), {reads}")
+    cells = [
+        [row["part"], row["state"], row["capnet"], visible(_with_tilde(row["file"])) or visible(row["note"])]
+        for row in rows
+    ]
+    click.echo(tabulate(cells, ["part", "state", "capnet", "file"]))
 
 
-def _fields(layer) -> Iterator[str]:
-    """The fields of a layer as Wireshark shows them, in the order of their bytes.
-
-    pyshark groups fields of one name; their byte positions restore the order. A field that Wireshark computed has no
-    bytes and stays behind the field before it.
-    """
-    lines, position = [], 0
-    for name in layer.field_names:
-        container = layer.get_field(name)
-        for field in container.all_fields if container is not None else []:
-            if field.hide or not (field.showname or field.show):
-                continue
-            if field.size and field.size != "0" and field.pos is not None:
-                position = int(field.pos)
-            lines.append((position, field.showname or field.show))
-    return (text for _, text in sorted(lines, key=lambda line: line[0]))
+def _with_tilde(path: str) -> str:
+    home = f"{Path.home()}/"
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) and len(home) > 2 else path
 
 
-def _safe(text: str) -> str:
+def _report(outcomes: Iterable[Outcome]) -> bool:
+    """Prints what was done with each file; False if there was none."""
     from capnet.report.escape import visible
 
-    return visible(re.sub(r"\x1b\[[0-9;]*m", "", text))
+    is_any = False
+    for outcome in outcomes:
+        is_any = True
+        separator = "" if outcome.kept or outcome.done.startswith("is ") else ":"
+        click.echo(f"{visible(_with_tilde(str(outcome.path)))}{separator} {outcome.done}", err=outcome.kept)
+    return is_any

@@ -1,0 +1,69 @@
+"""Dissects one frame with tshark, through pyshark: a second opinion beside capnet's own decoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
+    """Frame `number` of `file` as tshark dissects it: `heading` and a line for each field, or one line with an error.
+
+    The lines are safe to print.
+    """
+    import asyncio
+
+    import pyshark
+    from pyshark.capture.capture import TSharkCrashException
+    from pyshark.tshark.tshark import TSharkNotFoundException
+
+    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
+    loop = asyncio.new_event_loop()
+    try:
+        capture = pyshark.FileCapture(
+            str(file),
+            eventloop=loop,
+            display_filter=f"frame.number=={number}",
+            custom_parameters=["-c", str(number)],  # read no further
+        )
+        try:
+            packet = capture[0]
+        finally:
+            capture.close()
+    except TSharkNotFoundException:
+        yield "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
+        return
+    except (TSharkCrashException, KeyError) as error:
+        yield _safe(f"tshark could not show this frame: {str(error).splitlines()[0]}")
+        return
+    finally:
+        loop.close()
+    yield heading
+    for layer in packet.layers:
+        yield _safe(f"  {layer.layer_name}")
+        yield from (_safe(f"    {text}") for text in _fields(layer))
+
+
+def _fields(layer) -> Iterator[str]:
+    """The fields of a layer as Wireshark shows them, in the order of their bytes.
+
+    pyshark groups fields of one name; their byte positions restore the order. A field that Wireshark computed has no
+    bytes and stays behind the field before it.
+    """
+    lines, position = [], 0
+    for name in layer.field_names:
+        container = layer.get_field(name)
+        for field in container.all_fields if container is not None else []:
+            if field.hide or not (field.showname or field.show):
+                continue
+            if field.size and field.size != "0" and field.pos is not None:
+                position = int(field.pos)
+            lines.append((position, field.showname or field.show))
+    return (text for _, text in sorted(lines, key=lambda line: line[0]))
+
+
+def _safe(text: str) -> str:
+    from capnet.report.escape import visible
+
+    return visible(re.sub(r"\x1b\[[0-9;]*m", "", text))

@@ -1,0 +1,104 @@
+"""Captures for Wireshark: what `capnet capture TARGET -w -` does, with Wireshark's FIFO as standard output.
+
+Ends when Wireshark closes the FIFO, or with SIGTERM. Wireshark shows everything on standard error as an error when the
+capture has ended, so only what is wrong is written there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from capnet.cli.capture import run
+from capnet.cli.capture_options import MAX_SNAPLEN, Given
+from capnet.cli.capture_status import Screen
+from capnet.errors import CapnetError, Exit, UsageError
+from capnet.extcap.arguments import Request
+from capnet.extcap.docker_hosts import docker_hosts
+from capnet.extcap.interfaces import target_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from capnet.record.live.session import LiveCapture
+
+
+class _Silent(Screen):
+    """A screen that passes on only what went wrong."""
+
+    def announce(self, points: Sequence[str]) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """A line on standard error, such as a capture point that is gone."""
+        _complain(line)
+
+    def show(self, live: LiveCapture) -> None:
+        """Nothing."""
+
+    def end(self, live: LiveCapture, paths: Sequence[Path]) -> None:
+        """Nothing."""
+
+
+def capture(request: Request) -> int:
+    """Captures until it is told to stop. Returns the exit code."""
+    try:
+        given = given_of(request)
+        _open_fifo(request.options.get("--fifo", ""))
+        return run(given, _Silent(request.interface))
+    except CapnetError as error:
+        _complain(str(error))
+        return int(error.exit_code)
+    except KeyboardInterrupt:  # stopped while it still looked for the points
+        return int(Exit.INTERRUPTED)
+
+
+def given_of(request: Request) -> Given:
+    """The request as the options of `capnet capture`. Raises UsageError."""
+    target = target_of(request.interface)
+    if target is None:
+        raise UsageError(f"no interface {request.interface!r}")
+    urls = {host.name: host.url for host in docker_hosts()}
+    if target.host not in urls:
+        raise UsageError(f"{request.interface}: no lab with a host {target.host} is up (CAPNET_LAB_DIR)")
+    snaplen = request.options.get("--snaplen") or "0"
+    if not snaplen.isdecimal() or int(snaplen) > MAX_SNAPLEN:
+        raise UsageError(f"snapshot length {snaplen!r}: a number up to {MAX_SNAPLEN}")
+    return Given(
+        words=tuple(target.containers),
+        networks=tuple(target.networks),
+        projects=(),
+        services=(),
+        interfaces=(),
+        everything=not target.containers and not target.networks,
+        capture_filter=request.capture_filter or None,
+        target="-",
+        packets=None,
+        snaplen=int(snaplen) or MAX_SNAPLEN,
+        seconds=None,
+        file_size=None,
+        file_count=None,
+        wants_report=False,
+        hosts=(f"{target.host}={urls[target.host]}",) if target.host else (),
+    )
+
+
+def _open_fifo(path: str) -> None:
+    """Makes the FIFO standard output, at once: Wireshark removes its name when a capture is stopped early."""
+    if not path:
+        raise UsageError("--capture needs --fifo")
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)  # waits until Wireshark reads
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
+    os.dup2(handle, sys.stdout.fileno())
+    os.close(handle)
+
+
+def _complain(text: str) -> None:
+    from capnet.report.escape import visible
+
+    sys.stderr.write(f"capnet: {visible(text, chr(10))}\n")
+    sys.stderr.flush()
