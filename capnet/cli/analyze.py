@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from threading import Event
@@ -18,7 +19,7 @@ from capnet.report.formats import FORMATS, load
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
-    from capnet.analysis.engine import Source
+    from capnet.analysis.engine import Source, Study
     from capnet.topology import Topology
 
 _SECTION_LIST = ", ".join(SECTIONS)
@@ -28,6 +29,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @options.format_(FORMATS)
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTION_LIST}.")
+@options.top
 @options.output
 @options.how_to_read
 @click.option(
@@ -52,6 +54,7 @@ def command(
     files: tuple[str, ...],
     format_: str,
     only: tuple[str, ...],
+    top: int | None,
     output: Path | None,
     topology: Path | None,
     vxlan_port: int | None,
@@ -79,9 +82,9 @@ def command(
     hosts = topology_at(topology)
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
-    report = _report(sources, hosts, vxlan_port or 0, threads, follow, format_)
-    emit(_text(report, sections, format_, output), output)
-    return Exit.FINDING if _has_finding(report, fail_on) else Exit.OK
+    result = _study(sources, hosts, vxlan_port or 0, threads, follow, format_)
+    emit(_text(result, sections, format_, output, top), output)
+    return Exit.FINDING if _has_finding(result.report, fail_on) else Exit.OK
 
 
 def _sections(only: tuple[str, ...]) -> list[str]:
@@ -97,14 +100,14 @@ def _sections(only: tuple[str, ...]) -> list[str]:
     return sections
 
 
-def _report(
+def _study(
     sources: Sequence[Source],
     topology: Topology | None,
     vxlan_port: int,
     threads: int | None,
     follow: bool,
     format_: str,
-) -> Report:
+) -> Study:
     from capnet.analysis.engine import Options, study
     from capnet.cli.interrupts import interrupt_ends_stream
     from capnet.cli.progress import shown
@@ -118,16 +121,33 @@ def _report(
     until = Event() if follow else None
     with interrupt_ends_stream(any(source.path is None for source in sources), until), shown() as progress:
         how = Options(vxlan_port=vxlan_port, threads=threads, until=until, progress=progress)
-        return study(sources, topology, how, meanwhile=load_meanwhile).report
+        return study(sources, topology, how, meanwhile=load_meanwhile)
 
 
-def _text(report: Report, sections: Sequence[str], format_: str, output: Path | None) -> str:
-    from capnet.analysis.core.contract.document import short_names
+def _text(
+    result: Study, sections: Sequence[str], format_: str, output: Path | None, top: int | None
+) -> str | Iterator[str]:
+    """The report in this format; in pieces where there may be many flows."""
+    from capnet.analysis.core.contract.document import Plain, short_names
+    from capnet.analysis.core.results import Flows
     from capnet.cli.output import report_columns
 
+    report = result.report
     names = short_names(source.file for source in report.inputs)
     where = {name: given for given, name in names.items()}
-    return load(format_).render(report.to_dict(sections), report_columns(output), where)
+    if top is not None:
+        from capnet.analysis.facts.flows import largest_flows
+
+        if format_ == "json":
+            from capnet.report.formats.json import pieces
+
+            document = report.to_dict(sections)
+            if "flows" in document:
+                document["flows"]["top"] = map(Plain(report.inputs), largest_flows(result.context, top))
+            return pieces(document)
+        rows = top * len(report.points)  # a flow at several points is one row of a table
+        report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
+    return load(format_).render(report.to_dict(sections), report_columns(output), where, top)
 
 
 def _has_finding(report: Report, level: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,26 @@ def format_(formats: Sequence[str]) -> Callable[..., Any]:
         help="How to print.",
     )
 
+
+class _Top(click.ParamType):
+    """A number of rows, or `all`."""
+
+    name = "top"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "all":
+            return sys.maxsize
+        if not str(value).isdecimal() or not int(str(value)[:18]) > 0:
+            self.fail(f"{value!r} is neither a number of rows nor all", param, ctx)
+        return int(str(value)[:18])
+
+
+top = click.option(
+    "--top",
+    type=_Top(),
+    metavar="N|all",
+    help="List N rows of each table, and N flows in JSON. Default: as many as one reads; 100 flows in JSON.",
+)
 
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."

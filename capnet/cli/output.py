@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from capnet.cli.files import is_plain, is_there
@@ -34,26 +35,31 @@ def terminal_columns() -> int | None:
     return get_terminal_size().columns
 
 
-def emit(text: str, path: Path | None = None) -> None:
-    """Prints `text`, or writes it to `path`, all of it or nothing; raises UsageError if it cannot be written."""
+def emit(text: str | Iterable[str], path: Path | None = None) -> None:
+    """Prints text, or writes it to `path`, all of it or nothing; raises UsageError if it cannot be written.
+
+    Text in pieces is written piece by piece, so that only one of them is in memory.
+    """
+    pieces = [text] if isinstance(text, str) else text
     if path is None:
-        _print(text)
+        _print(pieces)
     else:
         try:
-            _write(text.encode("utf-8"), path)
+            _write(pieces, path)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _print(text: str) -> None:
+def _print(pieces: Iterable[str]) -> None:
     if sys.stdout is None:
         raise UsageError("standard output is closed; open it, or write to a file with --output FILE")
+    encoding = sys.stdout.encoding or "ascii"
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except UnicodeEncodeError:  # a terminal that is not UTF-8: what it lacks becomes a question mark
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        for text in pieces:
+            try:
+                sys.stdout.write(text)
+            except UnicodeEncodeError:  # a terminal that is not UTF-8: what it lacks becomes a question mark
+                sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (head, less) has enough
         let_go_of_stdout()
@@ -64,9 +70,10 @@ def let_go_of_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write(data: bytes, path: Path) -> None:
+def _write(pieces: Iterable[str], path: Path) -> None:
     if is_there(path) and not is_plain(path):  # /dev/stdout, a named pipe: nothing that may be replaced
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(text.encode("utf-8") for text in pieces)
         return
     with terminated_is_interrupted(), whole(path) as file:
-        file.write(data)
+        file.writelines(text.encode("utf-8") for text in pieces)

@@ -31,7 +31,7 @@ MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 @click.option("--point", metavar="NAME", help="The flows that were seen at this point: its name, interface or file.")
 @options.format_(TRACE_FORMATS)
 @click.option(
-    "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Show so many flows at most."
+    "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Limit to N flows."
 )
 @options.output
 @options.how_to_read

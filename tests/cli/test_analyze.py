@@ -101,6 +101,29 @@ def test_only_keeps_chosen_sections():
     assert SECTIONS & set(printed) == {"nat", "paths", "flows"}
 
 
+@pytest.mark.parametrize(("top", "listed"), [("3", 3), ("54", 54), ("99", 54), ("all", 54)])
+def test_top_lists_so_many_flows(top, listed):
+    flows = report(BRIDGE, "--top", top)["flows"]
+    assert (flows["count"], len(flows["top"])) == (54, listed)
+    assert [flow["bytes"] for flow in flows["top"]] == sorted((flow["bytes"] for flow in flows["top"]), reverse=True)
+
+
+def test_top_all_of_every_table_leaves_nothing_out():
+    text = capnet("analyze", BRIDGE, "--top", "all").stdout.decode()
+    assert "more (--top" not in text
+    assert text.count("udp     B:53 → A:56023") == 1
+    assert (
+        "… and 44 more flows, counted at each point (--top all)"
+        in capnet("analyze", BRIDGE, "--top", "3").stdout.decode()
+    )
+
+
+@pytest.mark.parametrize("top", ["0", "-1", "some", "1.5", ""])
+def test_top_of_no_number_is_wrong_usage(top):
+    done = capnet("analyze", BRIDGE, "--top", top)
+    assert done.returncode == 2 and b"neither a number of rows nor all" in done.stderr
+
+
 def test_output_is_written_whole_with_ordinary_rights(tmp_path):
     target = tmp_path / "report.json"
     done = capnet("analyze", BRIDGE, "--format", "json", "-o", target)

@@ -106,9 +106,22 @@ def test_table_long_lists_are_cut_and_say_so():
     ]
     findings = [Finding("retransmissions", "info", f"flow {n}", None, {}) for n in range(25)]
     text = table.render(replace(sample.bridge(), nat=nat, findings=findings).to_dict())
-    assert "  … and 4 more (--format json has all)" in text
-    assert "  … and 5 more (--format json has all)" in text
+    assert "  … and 4 more (--top all)" in text
+    assert "  … and 5 more (--top all)" in text
     assert text.count("A/ens33 #10") == 16
+
+
+def test_table_top_lists_so_many_rows():
+    text = table.render(sample.bridge().to_dict(), top=1)
+    assert "kind  proto  original" in text and "… and 2 more (--top all)" in text
+    assert "more (--top all)" not in table.render(sample.bridge().to_dict(), top=1000).replace("flows, counted", "")
+
+
+def test_table_limited_list_has_at_least_more():
+    """The document lists 200 paths of more: how many more, it does not say."""
+    shown = sample.bridge().to_dict()
+    paths = [{**shown["paths"][0], "ends": f"stops-at {place}"} for place in range(200)]
+    assert "… and at least 194 more (--top all)" in table.render({**shown, "paths": paths})
 
 
 def test_table_commands_open_file_as_it_was_given():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -15,13 +17,18 @@ MAX_FLOWS = 100  # in a report: the largest by bytes
 
 def flow_facts(context: Context) -> Flows:
     """The number of flows, and the MAX_FLOWS with the most bytes."""
+    return Flows(len(context.flows), list(largest_flows(context, MAX_FLOWS)))
+
+
+def largest_flows(context: Context, most: int) -> Iterator[Flow]:
+    """Flows, that with the most bytes first, `most` of them or all that there are; one is made at a time."""
     flows = context.flows
     sizes = flows[:, schema.FLOW_BYTES]
     rows = np.arange(len(flows))
-    if len(flows) > MAX_FLOWS:  # sort the largest only, of hundreds of thousands
-        rows = np.flatnonzero(sizes >= np.partition(sizes, -MAX_FLOWS)[-MAX_FLOWS])
+    if len(flows) > most:  # sort the largest only, of hundreds of thousands
+        rows = np.flatnonzero(sizes >= np.partition(sizes, -most)[-most])
     order = np.lexsort((flows[rows, schema.FLOW_FIRST_FRAME], flows[rows, schema.FLOW_FIRST], -sizes[rows]))
-    return Flows(len(flows), [_fact(context, row) for row in rows[order][:MAX_FLOWS].tolist()])
+    return (_fact(context, row) for row in rows[order][:most].tolist())
 
 
 def _fact(context: Context, row: int) -> Flow:

@@ -51,7 +51,8 @@ def table_lines(headings: Sequence[Heading], rows: Sequence[Sequence[str]], widt
     cells = [[row[i] for i in inside] for row in rows]
     titles = [heading.title for heading in shown]
     lined = [titles, *cells] if any(titles) else cells
-    wrapped = [list(map(_wrapped, row, _widths(shown, lined, width))) for row in lined]
+    room = _widths(shown, lined, width)
+    wrapped = [list(map(_wrapped, row, room)) for row in lined]
     widths = [max(columns(piece) for row in wrapped for piece in row[i]) for i in range(len(inside))]
     lines = []
     for index, row in enumerate(wrapped, start=len(rows) - len(wrapped)):  # the headings are row -1

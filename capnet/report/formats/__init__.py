@@ -32,10 +32,17 @@ class Format(Protocol):
     def escape(self, text: str, /) -> str:
         """`text` as this format writes it: nothing of it is markup, nothing controls a terminal."""
 
-    def render(self, document: dict[str, Any], width: int = 100, where: Mapping[str, str] | None = None) -> str:
+    def render(
+        self,
+        document: dict[str, Any],
+        width: int = 100,
+        where: Mapping[str, str] | None = None,
+        top: int | None = None,
+    ) -> str:
         """The report as text, of at most `width` terminal columns where the format has lines of its own.
 
-        `where`: how to open an input from here, if that is not the name that the report has for it.
+        `where`: how to open an input from here, if that is not the name that the report has for it. `top`: rows of each
+        table; None = as many as the format shows.
         """
 
 

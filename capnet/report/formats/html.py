@@ -34,9 +34,9 @@ MAX_OPEN_PATHS = 6  # the pictures of further paths are folded
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None) -> str:
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
     """The whole page. Deterministic: same document, same bytes. `width` and `where` change nothing."""
-    shown = overview(document, View.DETAILED)
+    shown = overview(document, View.DETAILED, top)
     style = _STYLE.read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from capnet.analysis.core.contract.document import Document
-from capnet.analysis.core.contract.json_text import json_text
+from capnet.analysis.core.contract.json_text import json_pieces, json_text
 
 NAME = "json"
 SUFFIXES = (".json",)
 LITERAL = "<|`"
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None) -> str:
-    """One JSON object (docs/report.md). Lines are as long as a fact; `width` and `where` change nothing."""
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
+    """One JSON object (docs/report.md). Lines are as long as a fact; only the document changes the text."""
     return json_text(document)
+
+
+def pieces(document: Document) -> Iterator[str]:
+    """The same text in pieces: a list of the document may be an iterator that makes its rows meanwhile."""
+    return json_pieces(document)
 
 
 def escape(text: str) -> str:

@@ -25,9 +25,9 @@ _is_link = re.compile(r"@|#\d|://|www\.|:.*:").search
 _begins_block = re.compile(r"#+|[-+]+|\d+[.)]").fullmatch  # a heading or a list, at the start of a line
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None) -> str:
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
     """The whole text. Markdown has no width: `width` and `where` change nothing."""
-    shown = overview(document, View.COMPACT)
+    shown = overview(document, View.COMPACT, top)
     blocks = [f"# {escape(shown.title)}", escape(" ".join(shown.sentences))]
     if shown.names:
         names = [f"{name} {addresses}" for name, addresses in shown.names]

@@ -25,12 +25,14 @@ WIDTH = 100
 escape = visible  # `overview` applies it to the whole document; lines are all the syntax there is
 
 
-def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None) -> str:
-    """The whole text, no line wider than `width` terminal columns; below 100, wide tables are cut.
+def render(
+    document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None, top: int | None = None
+) -> str:
+    """The whole text, no line wider than `width` terminal columns; what is too long for one goes on below it.
 
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
-    shown = overview(document, View.COMPACT)
+    shown = overview(document, View.COMPACT, top)
     lines = fill(shown.title, width)
     if shown.sentences:
         lines += ["", *fill(" ".join(shown.sentences), width)]

@@ -51,13 +51,13 @@ class Overview(NamedTuple):
     sections: list[Section]  # none is empty
 
 
-def overview(document: Document, view: View) -> Overview:
-    """What `view` shows of a document, in its order."""
+def overview(document: Document, view: View, top: int | None = None) -> Overview:
+    """What `view` shows of a document, in its order; `top`: rows of each section, if not as many as fit the view."""
     safe = visible_all(document)
     words = Words.of(safe)
     sentences = summary.sentences(safe, words)
     names, left_out = _names(safe, words, view)
-    sections = [section for make in _ORDER[view] if (section := make(safe, words, view))]
+    sections = [section.shown(top) for make in _ORDER[view] if (section := make(safe, words, view))]
     return Overview(safe, words, summary.title(safe), sentences, names, left_out, sections)
 
 

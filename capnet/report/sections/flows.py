@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.report.drawing import routes
 from capnet.report.fate_words import ending
 from capnet.report.grouping import same_flow
@@ -22,10 +23,11 @@ def paths(document: Document, words: Words, view: View) -> Section:
         Column("end", lambda group: ending(group[0])),
         Column("route", lambda group: routes.one_line(group[0]["hops"]), wrap="words"),
     ]
-    groups = routes.same_route([path for path in document.get("paths", []) if len(path["hops"]) > 1])
-    if view is View.COMPACT:
-        return section_of("paths", f"Paths · {compared}", view, groups, columns, (6, 24))
-    return section_of("paths", "Paths", view, groups, columns, (6, 24))._replace(note=f"hop by hop, {compared}")
+    rows = document.get("paths", [])
+    groups = routes.same_route([path for path in rows if len(path["hops"]) > 1])
+    heading = f"Paths · {compared}" if view is View.COMPACT else "Paths"
+    section = section_of("paths", heading, view, groups, columns, (6, 24))
+    return section._replace(is_open=len(rows) >= MAX_LISTED, note=f"hop by hop, {compared}")
 
 
 def flows(document: Document, words: Words, view: View) -> Section:
@@ -51,7 +53,7 @@ def flows(document: Document, words: Words, view: View) -> Section:
         Column("resent", resent, "right"),
         Column("seen at", lambda group: words.places([row["point"] for row in group]), wrap="words"),
     ]
-    section = section_of("flows", "Biggest flows", view, same_flow(document, words), columns, (10, 40))
-    if view is View.COMPACT:
-        return section
-    return section._replace(note=f"of {number(document.get('flows', {}).get('count', 0))}", left_out=0)
+    groups = same_flow(document, words)
+    section = section_of("flows", "Biggest flows", view, groups, columns, (10, 40))
+    total = document.get("flows", {}).get("count", 0)
+    return section._replace(note=f"of {number(total)}", total=total, unit="flow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.report.fate_words import fate, flows_of, together
 from capnet.report.grouping import same_fate, same_icmp_error
 from capnet.report.sections.section import Column, Section, View, first_seen, section_of
@@ -23,7 +24,8 @@ def fates(document: Document, words: Words, view: View) -> Section:
         Column("seen at", lambda group: words.frames([row["evidence"][0] for row in group], 3), wrap="words"),
     ]
     groups = same_fate(document)
-    return section_of("fates", "Flows that fail", view, groups, columns, (6, 40))
+    section = section_of("fates", "Flows that fail", view, groups, columns, (6, 40))
+    return section._replace(is_open=len(document.get("fates", [])) >= MAX_LISTED)
 
 
 def icmp_errors(document: Document, words: Words, view: View) -> Section:
@@ -63,4 +65,5 @@ def icmp_errors(document: Document, words: Words, view: View) -> Section:
         Column("seen at", seen, wrap="words"),
     ]
     groups = same_icmp_error(document)
-    return section_of("icmp_errors", "ICMP errors", view, groups, columns, (6, 40))
+    section = section_of("icmp_errors", "ICMP errors", view, groups, columns, (6, 40))
+    return section._replace(is_open=len(document.get("icmp_errors", [])) >= MAX_LISTED)

@@ -69,14 +69,18 @@ class Column(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One table of the report, cut to what a view shows of it."""
+    """One table of the report. `shown` makes one that has no more rows than a view shows."""
 
     key: str
     heading: str
     columns: Sequence[Column] = ()
     rows: Sequence[Any] = ()  # rows of the document, or groups of them that a reader takes as one
     note: str = ""  # beside the heading
+    most: int | None = None  # rows that are shown; None = all
     left_out: int = 0  # rows
+    is_open: bool = False  # the document itself may have left out rows
+    total: int | None = None  # of all that the rows, which are groups, are of; None = the rows themselves
+    unit: str = ""  # of the total: a noun
     text: str = ""  # below the table
     filters: Sequence[str] = ()  # Wireshark display filters of the first rows
 
@@ -86,8 +90,18 @@ class Section(NamedTuple):
 
     @property
     def rest(self) -> str:
-        """`… and 4 more (--format json has all)`, empty if nothing was left out."""
-        return f"… and {number(self.left_out)} more (--format json has all)" if self.left_out > 0 else ""
+        """`… and 4 more (--top all)`, empty if nothing was left out."""
+        if self.left_out <= 0:
+            return ""
+        at_least = "at least " * self.is_open
+        of_unit = f" {self.unit}{'s' * (self.left_out > 1)}, counted at each point" if self.unit else ""
+        return f"… and {at_least}{number(self.left_out)} more{of_unit} (--top all)"
+
+    def shown(self, top: int | None = None) -> Section:
+        """The section with its first rows: `top` of them, or as many as its view shows."""
+        rows = self.rows[: self.most if top is None else top]
+        left_out = len(self.rows) - len(rows) if self.total is None else self.total - sum(map(len, rows))
+        return self._replace(rows=rows, left_out=left_out)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.text)
@@ -101,10 +115,9 @@ def section_of(
     columns: Sequence[Column],
     limits: tuple[int | None, int | None] = (None, None),
 ) -> Section:
-    """A section with the columns of `view` and no more rows than it shows; `limits`: compact, detailed."""
-    shown = rows[: limits[view is View.DETAILED]]
+    """A section with the columns of `view`; `limits` of its rows: compact, detailed."""
     own = [column for column in columns if column.only in (None, view)]
-    return Section(key, heading, own, shown, left_out=len(rows) - len(shown))
+    return Section(key, heading, own, rows, most=limits[view is View.DETAILED])
 
 
 def concluded(lines: Sequence[str], row: Document) -> Cell:

@@ -14,9 +14,8 @@ MAX_FILTERS = 12  # display filters below the table of translations
 def nat(document: Document, words: Words, view: View) -> Section:
     """Translated flows. The columns on replies and methods are shown where a row differs from the usual."""
     rows, limits = document.get("nat", []), (16, 60)
-    shown = rows[: limits[0]]
-    has_silent = any(not row["reply_seen"] for row in shown)
-    has_methods = any(row["method"] != "same-packet" for row in shown)
+    has_silent = any(not row["reply_seen"] for row in rows)
+    has_methods = any(row["method"] != "same-packet" for row in rows)
 
     def confidence(row: Document) -> Cell:
         silent = [] if row["reply_seen"] else [[Span("no reply", "bad")]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -11,20 +12,34 @@ def json_text(document: dict[str, Any] | str) -> str:
 
     Control characters and everything beyond ASCII are `\uXXXX`; the JSON encoder leaves only DEL as it is.
     """
-    return _text(document, "").replace("\x7f", "\\u007f") + "\n"
+    return "".join(_pieces(document, "")) + "\n"
 
 
-def _text(value: Any, indent: str) -> str:
+def json_pieces(document: dict[str, Any]) -> Iterator[str]:
+    """The same text in pieces; a list in the document may be an iterator of facts, of which none is kept."""
+    yield from _pieces(document, "")
+    yield "\n"
+
+
+def _pieces(value: Any, indent: str) -> Iterator[str]:
     """Objects and lists of facts are opened, facts are not: a line holds one, and json's fast encoder writes it."""
     inner = indent + " "
     if isinstance(value, dict) and value:
-        members = ",\n".join(f"{inner}{_line(key)}: {_text(item, inner)}" for key, item in value.items())
-        return f"{{\n{members}\n{indent}}}"
-    if isinstance(value, list) and value and isinstance(value[0], dict | list):
-        items = ",\n".join(inner + _line(item) for item in value)
-        return f"[\n{items}\n{indent}]"
-    return _line(value)
+        before = "{\n"
+        for key, item in value.items():
+            yield f"{before}{inner}{_line(key)}: "
+            yield from _pieces(item, inner)
+            before = ",\n"
+        yield f"\n{indent}}}"
+    elif isinstance(value, Iterator) or (isinstance(value, list) and value and isinstance(value[0], dict | list)):
+        before = "[\n"
+        for item in value:
+            yield f"{before}{inner}{_line(item)}"
+            before = ",\n"
+        yield "[]" if before == "[\n" else f"\n{indent}]"
+    else:
+        yield _line(value)
 
 
 def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return json.dumps(value, ensure_ascii=True, allow_nan=False).replace("\x7f", "\\u007f")
