@@ -23,6 +23,9 @@ _OPTIONS = (
         show_default=True,
         help="Where NAME.pcapng, NAME.healthy.pcapng and their topologies go.",
     ),
+    click.option(
+        "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
+    ),
 )
 
 
@@ -84,7 +87,7 @@ def _command(name: str, path: Path) -> click.Command:
     from capnet.cli.scenario_help import ScenarioCommand, title
 
     @_options
-    def run(lab: bool, output: Path) -> None:
+    def run(lab: bool, output: Path, why: bool) -> None:
         _check(lab)
         from capnet.cli.scenario_hosts import say
         from capnet.errors import ScenarioFailed
@@ -92,7 +95,7 @@ def _command(name: str, path: Path) -> click.Command:
         from capnet.scenario.faults.verdict import judge
 
         fault = library.load(name)
-        played = _play(fault, output, say)
+        played = _play(fault, output, say, why)
         _report(played)
         verdict = judge(fault, played)
         if not verdict.is_ok:
@@ -105,7 +108,7 @@ def _command(name: str, path: Path) -> click.Command:
 
 @group.command("all")
 @_options
-def all_(lab: bool, output: Path) -> int:
+def all_(lab: bool, output: Path, why: bool) -> int:
     """Play all faults, one after the other; ends with one table.
 
     Exit code: 1 if one of them is not named, or is said of the healthy network; 4 if one cannot be played here.
@@ -121,7 +124,7 @@ def all_(lab: bool, output: Path) -> int:
         for fault in faults:
             if fault is first_with_dockerd:
                 _open_lab(stack)
-            plays.add(fault, lambda fault, say: _play(fault, output, say))
+            plays.add(fault, lambda fault, say: _play(fault, output, say, why))
     click.echo(plays.table())
     return plays.code()
 
@@ -135,16 +138,16 @@ def _check(lab: bool) -> None:
     requirements.root()
 
 
-def _play(fault: Fault, output: Path, say: Any) -> Played:
+def _play(fault: Fault, output: Path, say: Any, why: bool) -> Played:
     if not fault.needs_dockerd:
         from capnet.scenario.faults.play import play
 
-        return play(fault, output, say)
+        return play(fault, output, say, why=why)
     from capnet.cli.scenario_hosts import the_lab
     from capnet.lab.scenario_runner import play_fault
 
     with the_lab(None, None, "native") as running_lab:  # the one that runs, if one does
-        return play_fault(running_lab, fault, output=output, say=say)
+        return play_fault(running_lab, fault, output=output, say=say, why=why)
 
 
 def _open_lab(stack: ExitStack) -> None:

@@ -36,6 +36,9 @@ _OPTIONS = (
         "--keep", is_flag=True, help="Leave containers and networks in place; `capnet scenario clean` removes them."
     ),
     click.option(
+        "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
+    ),
+    click.option(
         "-o",
         "--output",
         metavar="DIR|FILE.pcapng",
@@ -85,6 +88,7 @@ def _run(
     capture: tuple[str, ...],
     image: str,
     keep: bool,
+    why: bool,
     output: Path,
     kernel: str,
 ) -> None:
@@ -93,7 +97,14 @@ def _run(
     from capnet.scenario.runner import bundle_path
 
     bundle_path(output, name)  # a place that cannot be written is an error now, not after the scenario has run
-    options: dict[str, Any] = {"output": output, "capture": capture, "image": image, "keep": keep, "say": say}
+    options: dict[str, Any] = {
+        "output": output,
+        "capture": capture,
+        "image": image,
+        "keep": keep,
+        "why": why,
+        "say": say,
+    }
     if lab:
         from capnet.lab import scenario_runner
 

@@ -32,13 +32,15 @@ def run_scenario(
     capture: tuple[str, ...] = (),
     image: str = DEFAULT_IMAGE,
     keep: bool = False,
+    why: bool = False,
     say: Callable[[str], None],
 ) -> Path:
     """Like capnet.scenario.runner.run_scenario, on the hosts of a running lab, when no other scenario runs there."""
     with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
         if lab.kernel is Kernel.UML:
             path = bundle_path(output, name)
-            inner.run_scenario(lab.folder, name, {"capture": capture, "image": image, "keep": keep}, path, say)
+            options = {"capture": capture, "image": image, "keep": keep, "why": why}
+            inner.run_scenario(lab.folder, name, options, path, say)
             return path
         settings.mend(lab, say)
         stack.enter_context(settings.applied(lab, library.daemon_settings(name), say, keep=keep))
@@ -46,10 +48,10 @@ def run_scenario(
         for host in lab.hosts.values():
             hosts.append(connect(host.docker_url, name=host.name))
             stack.callback(hosts[-1].close)
-        return run_on_hosts(name, hosts, output=output, capture=capture, image=image, keep=keep, say=say)
+        return run_on_hosts(name, hosts, output=output, capture=capture, image=image, keep=keep, why=why, say=say)
 
 
-def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], None]) -> Played:
+def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], None], why: bool = False) -> Played:
     """Like capnet.scenario.faults.play.play, on the hosts of a running lab, when no scenario runs there."""
     if lab.kernel is Kernel.UML:
         raise EnvironmentLacks(f"{fault.name} is played with this machine's kernel: capnet lab down, then again")
@@ -59,4 +61,4 @@ def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], Non
         for host in lab.hosts.values():
             hosts.append(connect(host.docker_url, name=host.name))
             stack.callback(hosts[-1].close)
-        return play(fault, output, say, hosts)
+        return play(fault, output, say, hosts, why=why)

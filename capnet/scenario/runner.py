@@ -35,12 +35,14 @@ def run_scenario(
     capture: tuple[str, ...] = (),
     image: str = DEFAULT_IMAGE,
     keep: bool = False,
+    why: bool = False,
     say: Callable[[str], None],
 ) -> Path:
     """Runs the scenario on one or two hosts and returns the path of its capture.
 
     Raises ScenarioFailed when a step fails, UsageError or EnvironmentLacks when it cannot run here. Nothing is left
     behind then, or after Ctrl-C or SIGTERM; after a success, `keep` leaves containers and networks.
+    `why` asks the kernels which rule decides about each packet.
     """
     module = library.load(name)
     if module.NEEDS_PEER and len(hosts) < 2:
@@ -55,7 +57,7 @@ def run_scenario(
             undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
         folder = temporary_folder("taps")
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        session = Session(name, list(hosts), run, folder, undo, say, image, capture, keep)
+        session = Session(name, list(hosts), run, folder, undo, say, image, capture, keep, why)
         try:
             module.run(session)
             if session.topology is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
-from capnet.record.kernel.snapshots import Place, places_of, witnessing
+from capnet.record.kernel.snapshots import Place, Traces, places_of, witnessing
+from capnet.record.kernel.why import asking_why
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import check_complete, listening
@@ -48,6 +49,7 @@ class Session:
     image: str = image.DEFAULT
     capture: tuple[str, ...] = ()  # interfaces to capture at instead of the scenario's own points
     keep: bool = False
+    why: bool = False  # trace the kernels' rules as well
     captures: list[CaptureProcess] = field(default_factory=list)  # filled by listening(), as what follows
     topology: Topology | None = None
     witnesses: Witnesses | None = None
@@ -155,7 +157,7 @@ class Session:
         own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
             listening(chosen, self.folder, say=self.say) as captures,
-            witnessing(places_of(chosen, own), self.say) as self.witnesses,
+            witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as self.witnesses,
         ):
             yield
             self.topology = self._survey(chosen, connections)
@@ -163,6 +165,11 @@ class Session:
         check_complete(captures)
         heard = sum(capture.received or 0 for capture in captures)
         self.say(f"heard {heard} packets")
+
+    def _tracing(self, places: Sequence[Place]) -> AbstractContextManager[Traces] | None:
+        """With --why: what traces the rules of these places."""
+        ports = sorted({port for docker in self.docker_hosts for port in docker.control_ports()})
+        return asking_why(places, self.folder, self.say, ports) if self.why else None
 
     def _captured(self, points: Sequence[CapturePoint | None]) -> list[CapturePoint]:
         """The interfaces of --capture on every host that has them, described as in the scenario where it has them."""

@@ -15,6 +15,7 @@ from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
 from capnet.scenario.runner import writing
 from capnet.topology import topology_path
+from capnet.witnesses import witnesses_path
 
 Progress = Callable[[str], None]
 
@@ -48,6 +49,8 @@ def run_scenario(folder: Path, name: str, options: dict[str, Any], path: Path, s
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(topology_path(bundle), topology_path(path))
+        if witnesses_path(bundle).exists():
+            shutil.move(witnesses_path(bundle), witnesses_path(path))
         shutil.move(bundle, path)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from capnet import __version__
@@ -18,6 +18,8 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
+
+Traces = dict[str, tuple[list[str], int]]  # name of a place → lines of its trace, and how many are lost
 
 MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
 MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers is asked for the first ones
@@ -74,18 +76,27 @@ def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> l
 
 
 @contextmanager
-def witnessing(places: Sequence[Place], say: Callable[[str], None]) -> Iterator[Witnesses]:
-    """Asks all places when the block begins and when it has ended well; `namespaces` then has both moments."""
+def witnessing(
+    places: Sequence[Place], say: Callable[[str], None], tracing: AbstractContextManager[Traces] | None = None
+) -> Iterator[Witnesses]:
+    """Asks all places when the block begins and when it has ended well; `namespaces` then has both moments.
+
+    `tracing` (--why) is open in between, and tells what it has seen in each place.
+    """
     witnesses = Witnesses({"capnet": __version__})
-    with ThreadPoolExecutor(_THREADS) as pool:
-        earlier = list(pool.map(lambda place: _snapshot(place, say), places))
-    yield witnesses
-    with ThreadPoolExecutor(_THREADS) as pool:
-        later = list(pool.map(lambda place: _snapshot(place, say), places))
+    earlier = _snapshots(places, say)
+    with tracing or nullcontext({}) as traces:
+        yield witnesses
+    later = _snapshots(places, say)
     witnesses.namespaces = [
-        NamespaceWitness(place.name, list(place.points), before, after)
+        NamespaceWitness(place.name, list(place.points), before, after, *traces.get(place.name, ([], 0)))
         for place, before, after in zip(places, earlier, later, strict=True)
     ]
+
+
+def _snapshots(places: Sequence[Place], say: Callable[[str], None]) -> list[Snapshot | None]:
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda place: _snapshot(place, say), places))
 
 
 def _snapshot(place: Place, say: Callable[[str], None]) -> Snapshot | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.sections.section import Column, Section, View, section_of
-from capnet.report.text import number
+from capnet.report.text import count, number
 from capnet.report.words import Words
 
 MATCHES = {
@@ -19,6 +19,8 @@ def kernel(document: Document, words: Words, view: View) -> Section:
     """A row for each rule or counter; of a rule, its text."""
 
     def stopped(row: Document) -> str:
+        if row["action"] == "rewrote":
+            return count(row["packets"], "flow")
         return MATCHES[row["match"]].format(packets=number(row["packets"]), missing=number(row["missing"]))
 
     columns = [

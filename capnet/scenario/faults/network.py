@@ -9,13 +9,14 @@ ens33  ens33   ens33
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.kernel.snapshots import Place, places_of, witnessing
+from capnet.record.kernel.why import asking_why
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import check_complete, listening
 from capnet.scenario.faults import Change, recorded
@@ -35,12 +36,23 @@ _EVERY_STATE = "nud reachable nud stale nud delay nud probe nud failed nud incom
 class Network:
     """Nodes in network namespaces. `undo` removes everything; `folder` is for the files of the capture programs."""
 
-    def __init__(self, fault: str, undo: ExitStack, folder: Path, *, keeps_neighbours: bool = False) -> None:
+    def __init__(
+        self,
+        fault: str,
+        undo: ExitStack,
+        folder: Path,
+        say: Callable[[str], None],
+        *,
+        keeps_neighbours: bool = False,
+        why: bool = False,
+    ) -> None:
         self.fault = fault
         self.captures: list[CaptureProcess] = []  # of the latest `listening`, as what follows
         self.topology: Topology | None = None
         self.witnesses: Witnesses | None = None
         self._folder = folder
+        self._say = say
+        self._why = why
         self._left_out: list[Node] = []
         self._keeps_neighbours = keeps_neighbours
         self._shared = Shared(undo, Services())
@@ -112,9 +124,11 @@ class Network:
         self.misses.clear()
         described = [node for node in self._shared.nodes.values() if node not in self._left_out]
         hosts = [Place(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host]
+        places = places_of(points, hosts)
+        tracing = asking_why(places, self._folder, self._say) if self._why else None
         with (
             listening(points, self._folder) as captures,
-            witnessing(places_of(points, hosts), print) as self.witnesses,
+            witnessing(places, self._say, tracing) as self.witnesses,
         ):
             yield
             self.topology = recorded.topology(self.fault, described, points)

@@ -41,8 +41,10 @@ def paths(output: Path, name: str) -> Played:
     return Played(bundle_path(output, name), bundle_path(output, f"{name}{HEALTHY}"))
 
 
-def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] = ()) -> Played:
+def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] = (), *, why: bool = False) -> Played:
     """Plays a fault in network namespaces of its own, or on two Docker hosts, and returns its captures.
+
+    `why` asks the kernels which rule decides about each packet.
 
     Raises ScenarioFailed when the healthy network does not work, EnvironmentLacks when it cannot run here. Nothing is
     left behind then, or after Ctrl-C or SIGTERM.
@@ -54,21 +56,23 @@ def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] 
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
             if fault.needs_dockerd:
-                _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say), played, say)
+                _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say, why), played, say)
             else:
-                network = Network(fault.name, undo, folder, keeps_neighbours=fault.keeps_neighbours)
+                network = Network(fault.name, undo, folder, say, keeps_neighbours=fault.keeps_neighbours, why=why)
                 _two_rounds(fault, network, played, say)
         finally:
             interruptible.no_more()
     return played
 
 
-def _on_hosts(fault: Fault, hosts: Sequence[DockerHost], undo: Undo, folder: Path, say: Progress) -> DockerNetwork:
+def _on_hosts(
+    fault: Fault, hosts: Sequence[DockerHost], undo: Undo, folder: Path, say: Progress, why: bool
+) -> DockerNetwork:
     run = this_run()
     for line in run_labels.sweep(hosts):
         say(f"removed what a dead run left: {line}")
     undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
-    return DockerNetwork(Session(f"fault {fault.name}", list(hosts), run, folder, undo, say))
+    return DockerNetwork(Session(f"fault {fault.name}", list(hosts), run, folder, undo, say, why=why))
 
 
 def _two_rounds(fault: Fault, network: Network | DockerNetwork, played: Played, say: Progress) -> None:

@@ -94,7 +94,7 @@ class Neighbour:
 
 @fact
 class KernelReason:
-    """What a kernel itself says of packets that no later point shows: the rule or counter that stopped them."""
+    """What a kernel itself says of packets: the rule or counter that stopped them, or the rule that rewrote them."""
 
     kind: str  # what says it
     namespace: str  # network namespace: `A` is host A's own, `A/web` that of its container web
@@ -105,7 +105,7 @@ class KernelReason:
     chain: str | None  # its chain
     number: int | None  # its number in the chain, from 1; null for a policy
     action: str  # what it did to the packets
-    packets: int  # by how many packets the counter rose
+    packets: int  # by how many packets the counter rose, or how many were traced; of `rewrote`, flows
     missing: int  # packets that are missing and that it may have stopped
     match: str  # how both numbers agree
     known_by: str  # what it is read from

@@ -15,35 +15,17 @@ from itertools import groupby
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
+from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
 from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
-from capnet.analysis.facts.kernel.rule_walk import Drop, possible_drops
-from capnet.analysis.facts.kernel.rules import REJECT, Rule
+from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, possible_drops
+from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
 
-EQUAL, PART, POSSIBLE, IMPLIED = "equal", "part", "possible", "implied"
 _SHORTEST_IP = 20  # octets of an IP header
 _SPECIFIC = ("src", "dst", "sport", "dport", "in")  # tests that not every packet passes
-
-
-class Cause(NamedTuple):
-    """What stopped packets of some flow rows, as far as numbers tell."""
-
-    namespace: Namespace
-    rows: tuple[int, ...]  # flow rows where the packets were last seen
-    rule: Rule | None
-    counter: str  # its name, if it is no rule
-    setting: str  # that goes with a counter
-    packets: int  # by how many it rose
-    missing: int
-    match: str
-    is_refusal: bool
-
-    @property
-    def name(self) -> str:
-        """The rule's place, or the counter's name."""
-        return self.rule.name if self.rule else self.counter
 
 
 class _Candidate(NamedTuple):
@@ -55,7 +37,7 @@ class _Candidate(NamedTuple):
 
 
 @derived
-def causes(context: Context) -> list[Cause]:
+def counted_causes(context: Context) -> list[Cause]:
     """What stopped packets, by namespace, rules before counters."""
     stopped: list[Cause] = []
     missing = sorted(missing_packets(context), key=lambda each: (each.namespace.name, each.row))
@@ -94,6 +76,7 @@ def _cause(
     return Cause(
         namespace, tuple(each.row for each in flows), candidate.rule, counter.name if counter else "",
         counter.setting(flows[0]) if counter else "", packets, _packets(flows), match, is_refused,
+        RULES if match == IMPLIED else BY_COUNTERS,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.kernel.namespaces import Interface, Namespace, namespaces
-from capnet.analysis.facts.kernel.rule_walk import Packet
+from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.fates import fates
 from capnet.analysis.fate.hop_loss import lost_packets

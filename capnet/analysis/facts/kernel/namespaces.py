@@ -13,9 +13,9 @@ from typing import Any
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.facts.kernel.iptables_save import iptables_tables
-from capnet.analysis.facts.kernel.nft_ruleset import nft_tables
-from capnet.analysis.facts.kernel.rules import Rule, Table
+from capnet.analysis.facts.kernel.netfilter.iptables_save import iptables_tables
+from capnet.analysis.facts.kernel.netfilter.nft_ruleset import nft_tables
+from capnet.analysis.facts.kernel.netfilter.rules import Rule, Table
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
 from capnet.witnesses import NamespaceWitness, Snapshot

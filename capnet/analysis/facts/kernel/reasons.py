@@ -19,8 +19,10 @@ from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.kernel.counted import EQUAL, IMPLIED, PART, POSSIBLE, Cause, causes
+from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
+from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.settings import settings_of
+from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
 from capnet.analysis.fate.next_points import chain_of
 
 MAX_REASONS = 3  # that a sentence names
@@ -28,13 +30,18 @@ MAX_SENTENCES = 20  # that the facts list
 MAX_RULE = 200  # characters of a rule in a sentence
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
-DROPPED, REFUSED = "dropped", "refused"
+DROPPED, REFUSED, REWROTE_ACTION = "dropped", "refused", "rewrote"
 RULE = {
     EQUAL: Text(en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)", zh=""),
     PART: Text(en="{name} on {host} {action} at least {packets} of {missing}: {text}", zh=""),
     POSSIBLE: Text(en="possibly {name} on {host} {action} them: {text} (counter +{packets}, as many)", zh=""),
     IMPLIED: Text(en="{name} on {host} is {text}, and no rule before it accepts them (it has no counter)", zh=""),
 }
+TRACED = {
+    EQUAL: Text(en="{name} on {host} {action} them: {text} (traced)", zh=""),
+    PART: Text(en="{name} on {host} {action} {packets} of {missing}: {text} (traced)", zh=""),
+}
+REWROTE = Text(en="{name} on {host} rewrote {connections:flow}: {text} (traced)", zh="")
 COUNTER = {
     EQUAL: Text(en="the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
     PART: Text(en="the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
@@ -45,7 +52,8 @@ COUNTER = {
 @derived
 def kernel_reasons(context: Context) -> list[KernelReason]:
     """What the kernels say of missing packets."""
-    return [_reason(context, cause) for cause in causes(context)]
+    stopped = [_reason(context, cause) for cause in causes(context)]
+    return stopped + [_rewrite_reason(context, rewrite) for rewrite in rewrites(context)]
 
 
 def _reason(context: Context, cause: Cause) -> KernelReason:
@@ -64,17 +72,47 @@ def _reason(context: Context, cause: Cause) -> KernelReason:
         packets=cause.packets,
         missing=cause.missing,
         match=cause.match,
-        known_by="counters" if cause.match != IMPLIED else "rules",
+        known_by=cause.known_by,
         says=says(cause),
-        evidence=first_frames(context, cause.rows),
+        evidence=_evidence(context, cause),
+    )
+
+
+def _evidence(context: Context, cause: Cause) -> list[Evidence]:
+    """The frames of what it stopped, where they are known; else the first one of each flow."""
+    if not cause.frames:
+        return first_frames(context, cause.rows)
+    return sorted(context.flow_evidence(row, frame) for row, frame in cause.frames)[:MAX_EVIDENCE]
+
+
+def _rewrite_reason(context: Context, rewrite: Rewrite) -> KernelReason:
+    rule, connections = rewrite.rule, len(rewrite.rows)
+    text = REWROTE.fill(name=rule.name, host=rewrite.namespace.name, connections=connections, text=_short(rule.text))
+    return KernelReason(
+        kind="rule",
+        namespace=rewrite.namespace.name,
+        point=context.points[int(context.flows[rewrite.rows[0], schema.FLOW_POINT])].name,
+        name=rule.name,
+        text=rule.text,
+        table=rule.table,
+        chain=rule.chain,
+        number=rule.number,
+        action=REWROTE_ACTION,
+        packets=connections,
+        missing=0,
+        match=EQUAL,
+        known_by=TRACE,
+        says=text,
+        evidence=first_frames(context, rewrite.rows),
     )
 
 
 def says(cause: Cause) -> str:
     """What stopped the packets, without a capital letter and a full stop."""
     rule = cause.rule
+    texts = TRACED if cause.known_by == TRACE else RULE if rule else COUNTER
     setting = f"; {cause.setting}" if cause.setting else ""
-    return (RULE if rule else COUNTER)[cause.match].fill(
+    return texts[cause.match].fill(
         name=cause.name, host=cause.namespace.name, action=REFUSED if cause.is_refusal else DROPPED,
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
     )  # fmt: skip
@@ -132,4 +170,5 @@ def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
 
 def _frames(context: Context, cause: Cause) -> set[Evidence]:
     chain, frames = chain_of(context), _frames_of_chains(context)
-    return {frame for row in cause.rows for frame in frames[int(chain[row])]}
+    own = {context.flow_evidence(row, frame) for row, frame in cause.frames}
+    return own.union(*(frames[int(chain[row])] for row in cause.rows))

@@ -12,8 +12,8 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.kernel.namespaces import Namespace, namespaces
-from capnet.analysis.facts.kernel.rule_walk import Packet, all_pass
-from capnet.analysis.facts.kernel.rules import POSTROUTING, Rule
+from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet, all_pass
+from capnet.analysis.facts.kernel.netfilter.rules import POSTROUTING, Rule
 from capnet.quick_tuple import NamedTuple
 
 

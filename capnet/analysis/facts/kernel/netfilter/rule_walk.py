@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from capnet.analysis.facts.kernel.rules import (
+from capnet.analysis.facts.kernel.netfilter.rules import (
     ACCEPT,
     DROP,
     FORWARD,

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from capnet.analysis.facts.kernel.rules import (
+from capnet.analysis.facts.kernel.netfilter.rules import (
     ACCEPT,
     CONTINUE,
     DROP,

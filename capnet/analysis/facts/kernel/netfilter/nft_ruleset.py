@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from capnet.analysis.facts.kernel.rules import (
+from capnet.analysis.facts.kernel.netfilter.rules import (
     ACCEPT,
     CONTINUE,
     DROP,

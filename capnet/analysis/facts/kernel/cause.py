@@ -1,0 +1,33 @@
+"""What stopped packets: a rule, a policy, a counter or a drop reason of a kernel, and how it is known."""
+
+from __future__ import annotations
+
+from capnet.analysis.facts.kernel.namespaces import Namespace
+from capnet.analysis.facts.kernel.netfilter.rules import Rule
+from capnet.quick_tuple import NamedTuple
+
+# How the number of a cause and that of the missing packets agree.
+EQUAL, PART, POSSIBLE, IMPLIED = "equal", "part", "possible", "implied"
+# What a cause is read from.
+COUNTERS, RULES, TRACE = "counters", "rules", "trace"
+
+
+class Cause(NamedTuple):
+    """What stopped packets of some flow rows."""
+
+    namespace: Namespace
+    rows: tuple[int, ...]  # flow rows where the packets were last seen
+    rule: Rule | None
+    counter: str  # its name, if it is no rule
+    setting: str  # that goes with a counter
+    packets: int  # that it stopped: by how many a counter rose
+    missing: int
+    match: str
+    is_refusal: bool
+    known_by: str = COUNTERS
+    frames: tuple[tuple[int, int], ...] = ()  # flow row and frame number of packets that it stopped, where known
+
+    @property
+    def name(self) -> str:
+        """The rule's place, or the counter's name."""
+        return self.rule.name if self.rule else self.counter

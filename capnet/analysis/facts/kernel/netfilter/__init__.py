@@ -1,0 +1,1 @@
+"""Netfilter rules: read from what programs print, and walked by packets. Internal."""

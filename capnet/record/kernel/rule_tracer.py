@@ -1,0 +1,290 @@
+"""Traces packets through the netfilter rules of the network namespace that this program runs in.
+
+A program of its own, which needs Python's standard library only: it is given to `python3 -c` on the machine that it
+traces, perhaps through ssh. Its arguments are a label and TCP ports that are left out. It prints one JSON object in a
+line for each verdict of a rule or a policy, with the packet's headers as they are at that moment.
+
+Method: a table of its own, `capnet-LABEL`, sets the trace mark (`meta nftrace set 1`) before all other rules, and the
+kernel sends each step of a marked packet (NFT_MSG_TRACE, linux/netfilter/nf_tables.h). The table belongs to this
+program's socket (NFT_TABLE_F_OWNER, Linux 5.12): the kernel removes it when this program ends, however it ends.
+Limits: MAX_RATE packets a second; rules of iptables-legacy are not traced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+MAX_RATE = 5000  # packets a second that are marked: each makes about ten events
+MAX_IDS = 100_000  # packets whose headers are remembered
+MAX_LINES = 100_000  # of some 300 octets
+BUFFER_BYTES = 64 << 20
+
+NETLINK_NETFILTER, NFNLGRP_NFTRACE, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 12, 9, 270, 1
+NFTABLES = 10 << 8  # NFNL_SUBSYS_NFTABLES
+NEWTABLE, NEWCHAIN, NEWRULE, GETRULE, TRACE = (NFTABLES | number for number in (0, 3, 6, 7, 17))
+NLMSG_ERROR, NLMSG_DONE, BATCH_BEGIN, BATCH_END = 2, 3, 0x10, 0x11
+REQUEST, ACK, DUMP, CREATE, APPEND = 1, 4, 0x300, 0x400, 0x800
+INET, NESTED, OWNER = 1, 0x8000, 2
+FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
+HOOKS = (("pre", 0), ("out", 3))  # prerouting, and output of the namespace itself
+PRIORITY = -401  # before conntrack's defragmentation (-400), and all tables of iptables
+META_NFTRACE, META_L4PROTO, TRANSPORT = 12, 16, 2
+VERDICTS = {0: "drop", 1: "accept", 2: "stolen", 3: "queue", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
+POLICY, RULE = 1, 3  # NFTA_TRACE_TYPE
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
+
+
+def attribute(kind: int, data: bytes) -> bytes:
+    """A netlink attribute, padded to four octets."""
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+
+def nested(kind: int, *parts: bytes) -> bytes:
+    """An attribute that holds others."""
+    return attribute(kind | NESTED, b"".join(parts))
+
+
+def text(kind: int, value: str) -> bytes:
+    """An attribute that holds a string."""
+    return attribute(kind, value.encode() + b"\0")
+
+
+def number(kind: int, value: int, octets: int = 4) -> bytes:
+    """An attribute that holds a number in network order."""
+    return attribute(kind, value.to_bytes(octets, "big", signed=value < 0))
+
+
+def message(kind: int, flags: int, sequence: int, family: int, payload: bytes, subsystem: int = 0) -> bytes:
+    """A message of nfnetlink."""
+    body = struct.pack("=BBH", family, 0, socket.htons(subsystem)) + payload
+    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Kind → data of the attributes in a message."""
+    by_kind, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            break
+        by_kind[kind & 0x3FFF] = data[at + 4 : at + length]
+        at += length + (-length % 4)
+    return by_kind
+
+
+def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(kind, family, payload) of each message that was received."""
+    at = 0
+    while at + 16 <= len(data):
+        length, kind = struct.unpack_from("=IH", data, at)
+        if length < 16:
+            break
+        yield kind, data[at + 16] if length > 16 else 0, data[at + 16 : at + length]
+        at += length + (-length % 4)
+
+
+def expression(name: str, *parts: bytes) -> bytes:
+    """One expression of a rule."""
+    return nested(1, text(1, name), nested(2, *parts))
+
+
+def trace_rules(ports: list[int]) -> list[bytes]:
+    """Expressions of each rule of a chain: TCP ports are let by, and all else is marked, so many a second."""
+    rules = []
+    for port in ports:
+        for offset in (0, 2):  # source port, destination port
+            rules.append(
+                expression("meta", number(1, 8), number(2, META_L4PROTO))
+                + expression("cmp", number(1, 8), number(2, 0), nested(3, attribute(1, bytes([6]))))
+                + expression("payload", number(1, 8), number(2, TRANSPORT), number(3, offset), number(4, 2))
+                + expression("cmp", number(1, 8), number(2, 0), nested(3, attribute(1, port.to_bytes(2, "big"))))
+                + expression("immediate", number(1, 0), nested(2, nested(2, number(1, 1))))  # accept
+            )
+    rules.append(
+        expression("limit", number(1, MAX_RATE, 8), number(2, 1, 8), number(3, MAX_RATE), number(4, 0))
+        + expression("immediate", number(1, 8), nested(2, attribute(1, b"\1\0\0\0")))
+        + expression("meta", number(2, META_NFTRACE), number(3, 8))
+    )
+    return rules
+
+
+def install(link: socket.socket, table: str, ports: list[int]) -> None:
+    """Makes the table, in one transaction. Raises OSError."""
+    parts = [message(BATCH_BEGIN, REQUEST, 1, 0, b"", 10)]
+    parts.append(message(NEWTABLE, REQUEST | CREATE | ACK, 2, INET, text(1, table) + number(2, OWNER)))
+    for chain, hook in HOOKS:
+        where = nested(4, number(1, hook), number(2, PRIORITY))
+        parts.append(
+            message(
+                NEWCHAIN, REQUEST | CREATE | ACK, 3, INET, text(1, table) + text(3, chain) + where + text(7, "filter")
+            )
+        )
+        for rule in trace_rules(ports):
+            rule_of = text(1, table) + text(2, chain) + nested(4, rule)
+            parts.append(message(NEWRULE, REQUEST | CREATE | APPEND | ACK, 4, INET, rule_of))
+    expected = len(parts) - 1
+    parts.append(message(BATCH_END, REQUEST, 5, 0, b"", 10))
+    link.send(b"".join(parts))
+    answered = 0
+    while answered < expected:
+        for kind, _, payload in messages(link.recv(1 << 16)):
+            if kind == NLMSG_ERROR:
+                (code,) = struct.unpack_from("=i", payload)
+                if code:
+                    raise OSError(-code, os.strerror(-code))
+                answered += 1
+
+
+def rule_numbers(link: socket.socket) -> dict[tuple[str, str, str, int], int]:
+    """(family, table, chain, handle) → the number of the rule in its chain, from 1."""
+    link.send(message(GETRULE, REQUEST | DUMP, 6, 0, b""))
+    numbers: dict[tuple[str, str, str, int], int] = {}
+    seen: dict[tuple[str, str, str], int] = {}
+    while True:
+        for kind, family, payload in messages(link.recv(1 << 20)):
+            if kind in (NLMSG_DONE, NLMSG_ERROR):
+                return numbers
+            if kind == NEWRULE:
+                values = attributes(payload[4:])
+                chain = (FAMILIES.get(family, str(family)), name_of(values[1]), name_of(values[2]))
+                seen[chain] = seen.get(chain, 0) + 1
+                numbers[(*chain, int.from_bytes(values[3], "big"))] = seen[chain]
+
+
+def name_of(data: bytes) -> str:
+    """A string of netlink."""
+    return data.rstrip(b"\0").decode(errors="replace")
+
+
+def headers(values: dict[int, bytes]) -> dict[str, Any]:
+    """What the headers of a packet say, as far as the kernel sends them."""
+    network, transport = values.get(8, b""), values.get(9, b"")
+    if len(network) >= 20 and network[0] >> 4 == 4:
+        protocol, ident, length = network[9], int.from_bytes(network[4:6], "big"), int.from_bytes(network[2:4], "big")
+        src, dst = network[12:16], network[16:20]
+        ttl = network[8]
+    elif len(network) >= 40 and network[0] >> 4 == 6:
+        protocol, ident, length = network[6], None, 40 + int.from_bytes(network[4:6], "big")
+        src, dst = network[8:24], network[24:40]
+        ttl = network[7]
+    else:
+        return {}
+    packet: dict[str, Any] = {
+        "src": str(ip_address(src)), "dst": str(ip_address(dst)), "proto": PROTOCOLS.get(protocol, str(protocol)),
+        "ident": ident, "length": length, "ttl": ttl,
+    }  # fmt: skip
+    if protocol in (6, 17, 132) and len(transport) >= 4:
+        packet["sport"], packet["dport"] = struct.unpack_from(">HH", transport)
+    if protocol == 6 and len(transport) >= 14:
+        packet["seq"], packet["flags"] = int.from_bytes(transport[4:8], "big"), transport[13]
+    if protocol in (1, 58) and len(transport) >= 8:
+        packet["icmp"], packet["echo"] = transport[0], int.from_bytes(transport[4:6], "big")
+    return packet
+
+
+class Tracer:
+    """Turns events into lines."""
+
+    def __init__(self, table: str, rules: socket.socket) -> None:
+        self._table = table
+        self._rules = rules
+        self._numbers = rule_numbers(rules)
+        self._packets: dict[bytes, dict[str, Any]] = {}
+        self._interfaces: dict[int, str] = {}
+
+    def line(self, family: int, payload: bytes) -> str | None:
+        """The line for an event; None for a step that decides nothing."""
+        values = attributes(payload[4:])
+        identity = values.get(6, b"")
+        if packet := headers(values):
+            if len(self._packets) >= MAX_IDS:
+                self._packets.clear()
+            self._packets[identity] = packet | {
+                key: self._interface(values[kind]) for key, kind in (("in", 10), ("out", 12)) if kind in values
+            }
+        verdict = attributes(values.get(5, b"")).get(1) or values.get(16, b"\xff\xff\xff\xff")
+        code = int.from_bytes(verdict, "big", signed=True)
+        kind = int.from_bytes(values.get(4, b""), "big")
+        table, chain = name_of(values.get(1, b"")), name_of(values.get(2, b""))
+        is_own = table == self._table
+        rule = self._number(family, table, chain, values) if kind == RULE else 0
+        decides = code == 0 or (rule and code in (1, 3))  # a policy that accepts is no news
+        if kind not in (POLICY, RULE) or not (rule > 0 if is_own else decides):
+            return None
+        event = {
+            "time": time.time_ns(), "id": identity.hex(), "family": FAMILIES.get(family, str(family)),
+            "table": "" if is_own else table, "chain": chain, "verdict": "seen" if is_own else VERDICTS[code],
+            "rule": rule,
+        }  # fmt: skip
+        return json.dumps(event | self._packets.get(identity, {}), separators=(",", ":"))
+
+    def _number(self, family: int, table: str, chain: str, values: dict[int, bytes]) -> int:
+        """The number of an event's rule; -1 if it is not listed any more."""
+        key = (FAMILIES.get(family, str(family)), table, chain, int.from_bytes(values.get(3, b""), "big"))
+        if key not in self._numbers:  # it was added meanwhile
+            self._numbers = rule_numbers(self._rules)
+        return self._numbers.setdefault(key, -1)
+
+    def _interface(self, index: bytes) -> str:
+        key = int.from_bytes(index, "big")
+        if key not in self._interfaces:
+            try:
+                self._interfaces[key] = socket.if_indextoname(key)
+            except OSError:
+                return str(key)
+        return self._interfaces[key]
+
+
+def netlink() -> socket.socket:
+    """A socket of nfnetlink."""
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+    link.bind((0, 0))
+    return link
+
+
+def main(label: str, ports: list[int]) -> None:
+    """Traces until SIGTERM; then prints what has been received before it, and ends."""
+    events, owner, rules = netlink(), netlink(), netlink()
+    try:
+        events.setsockopt(socket.SOL_SOCKET, 33, BUFFER_BYTES)  # SO_RCVBUFFORCE
+    except OSError:
+        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE)
+    table = f"capnet-{label}"
+    install(owner, table, ports)
+    tracer, lines, lost = Tracer(table, rules), 0, 0
+    signal.signal(signal.SIGTERM, lambda *_: events.setblocking(False))
+    print(json.dumps({"tracing": table}), flush=True)
+    while True:
+        try:
+            data = events.recv(1 << 16)
+        except InterruptedError:
+            continue
+        except BlockingIOError:
+            break  # SIGTERM, and nothing is left
+        except OSError:  # ENOBUFS: events came too quickly
+            lost += 1
+            continue
+        for kind, family, payload in messages(data):
+            if kind == TRACE and (line := tracer.line(family, payload)):
+                lines += 1
+                lost += lines > MAX_LINES
+                if lines <= MAX_LINES:
+                    print(line)
+    print(json.dumps({"lost": lost}), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], [int(port) for port in sys.argv[2:]])
+    except OSError as error:
+        raise SystemExit(f"netfilter cannot be traced: {error.strerror}") from error

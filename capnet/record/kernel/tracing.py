@@ -1,0 +1,92 @@
+"""Programs that watch kernels while packets are captured: they print lines, and end with capnet.
+
+Each is a Python program of its own (`rule_tracer`, `drop_tracer`), which is given to `python3 -c` on the machine that
+it watches, in the network namespace that it watches. It ends when its standard input closes, so also by the death of
+capnet, and what it made in the kernel goes with it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen, TimeoutExpired
+from types import ModuleType
+
+from capnet.record.remote.shell import Shell
+
+_READY_WITHIN = 15.0  # seconds
+_STOP_WITHIN = 15.0  # seconds, in which it prints what it has received
+
+
+@dataclass
+class Watcher:
+    """A program that runs; `name` is what it watches, in words."""
+
+    name: str
+    output: Path
+    process: Popen[bytes]
+
+    def words(self) -> str:
+        """Its last line, which is the complaint of one that has ended."""
+        lines = self.output.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), f"exit status {self.process.returncode}")
+
+    def is_ready(self) -> bool:
+        """Has it printed its first line, which is a JSON object?"""
+        with self.output.open("rb") as file:
+            return file.read(1) == b"{"
+
+    def stop(self) -> tuple[list[str], int]:
+        """Ends it; returns its lines without the first and the last one, and how many it did not print."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(_STOP_WITHIN)
+        except TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        lines = self.output.read_text(encoding="utf-8", errors="replace").splitlines()
+        lost = 0
+        if lines and '"lost"' in lines[-1]:
+            lost = int(json.loads(lines.pop())["lost"])
+        return lines[1:], lost
+
+
+def start(
+    program: ModuleType,
+    arguments: Sequence[str],
+    name: str,
+    shell: Shell,
+    netns: str,
+    output: Path,
+    prefix: Sequence[str] = (),
+) -> Watcher:
+    """Starts a program in a network namespace; `prefix` are words before `python3`. It may not be ready yet."""
+    python = "python3" if shell.ssh else sys.executable
+    command = [*prefix, python, "-c", inspect.getsource(program), *arguments]
+    with output.open("wb") as file:
+        return Watcher(name, output, shell.start(command, netns=netns, stdout=file, stderr=file))
+
+
+def until_ready(watchers: Sequence[Watcher], say: Callable[[str], None]) -> list[Watcher]:
+    """Those that are ready; says of the others why they are not, and ends them."""
+    deadline = time.monotonic() + _READY_WITHIN
+    ready: list[Watcher] = []
+    waiting = list(watchers)
+    while waiting:
+        for watcher in list(waiting):
+            if watcher.is_ready():
+                ready.append(watcher)
+            elif watcher.process.poll() is not None or time.monotonic() > deadline:
+                say(f"{watcher.name} is not watched: {watcher.words()}")
+                watcher.stop()
+            else:
+                continue
+            waiting.remove(watcher)
+        time.sleep(0.02)  # they say it in a file, which can only be polled
+    return ready
