@@ -27,8 +27,8 @@ FLOORS = {
         "any_interfaces digest", "decode", "capture",
     ),
     "capnet.analysis": (
-        "core", "aggregate witness_files", "correlate", "fate", "facts filters", "findings", "pipeline", "engine",
-        "trace",
+        "core", "aggregate topology_fit witness_files", "correlate", "fate", "facts filters", "findings", "pipeline",
+        "engine", "trace",
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",

@@ -19,7 +19,7 @@ import capnet
 from capnet import Topology, analyze, open_capture
 from capnet.analysis import engine
 from capnet.analysis.core.contract.report import SECTIONS
-from capnet.analysis.engine import Progress, Source
+from capnet.analysis.engine import Source
 from capnet.errors import UnreadableInput
 from tests.conftest import PROJECT
 
@@ -100,14 +100,15 @@ def test_file_in_place_of_topology_raises_type_error() -> None:
         analyze(TCP, Path("right.pcap"))
 
 
-def test_damaged_topology_is_refused_before_reading(tmp_path: Path) -> None:
-    """The user mends the topology first: reading a large capture would only delay the message."""
-    (tmp_path / "a.pcap").write_bytes(TCP.read_bytes())
-    (tmp_path / "a.topology.json").write_text("{")
-    blocks: list[Progress] = []
-    with pytest.raises(UnreadableInput, match=r"a\.topology\.json.*mend it or move it away"):
-        analyze(tmp_path / "a.pcap", progress=blocks.append)
-    assert blocks == []
+def test_damaged_topology_is_a_problem_of_its_input(tmp_path: Path) -> None:
+    """Everything but names works without it, so the capture is reported all the same."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.pcap").write_bytes(TCP.read_bytes())
+    (tmp_path / "b.topology.json").write_text("{")
+    report = analyze([tmp_path / "a.pcap", tmp_path / "b.pcap"])
+    assert [[problem.name for problem in each.problems] for each in report.inputs] == [[], ["unreadable-topology"]]
+    assert "b.topology.json: not JSON" in report.inputs[1].problems[0].says
+    assert report.flows.count > 0
 
 
 def test_file_size_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

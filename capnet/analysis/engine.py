@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
-from capnet.analysis.core.topologies import topology_beside
+from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
 from capnet.topology import Topology
 from capnet.wire.capture import worth_compiling
@@ -78,7 +78,7 @@ class Study:
 
 def study(
     sources: AnySource | Iterable[AnySource],
-    topology: Topology | None = None,
+    topology: Topology | TopologyFile | None = None,
     options: Options | None = None,
     *,
     witnesses: Witnesses | None = None,
@@ -94,7 +94,7 @@ def study(
     """
     wanted = as_sources(sources)
     _must_be_topology(topology)
-    topology = topology or topology_beside(wanted)
+    loaded = topology_of(wanted, topology)
     options = options or Options()
     sizes = [None if options.until else size_of(source) for source in wanted]  # a growing file has none
     if options.compiled is None and not options.until and all(source.path for source in wanted):
@@ -105,13 +105,15 @@ def study(
         if meanwhile:
             meanwhile()
 
-    reader = SourceReader(len(wanted), _total(sizes), topology, options, make_ready)
+    reader = SourceReader(len(wanted), _total(sizes), loaded.topology, options, make_ready)
     for number, (source, size) in enumerate(zip(wanted, sizes, strict=True)):
         reader.read(source, size, partial(on_block, number) if on_block else None)
+    for number, problem in loaded.problems.items():
+        reader.inputs[number].problems.append(problem)
     from capnet.analysis.pipeline import conclude
 
     witnesses = witnesses or witnesses_beside(wanted, reader.inputs)
-    report, context = conclude(reader, topology, witnesses, links_only)
+    report, context = conclude(reader, loaded.topology, witnesses, links_only)
     return Study(report, context, wanted, reader.bases, reader.options)
 
 
@@ -128,5 +130,5 @@ def _is_worth_compiling(sources: list[Source], sizes: list[int | None]) -> bool:
 
 
 def _must_be_topology(given: object) -> None:
-    if given is not None and not isinstance(given, Topology):
+    if given is not None and not isinstance(given, Topology | TopologyFile):
         raise TypeError(f"a topology is a Topology, not {type(given).__name__}; several captures go in a list")

@@ -19,8 +19,8 @@ from capnet.report.formats import FORMATS, load
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.topologies import TopologyFile
     from capnet.analysis.engine import Source, Study
-    from capnet.topology import Topology
 
 _SECTION_LIST = ", ".join(SECTIONS)
 
@@ -74,12 +74,13 @@ def command(
 
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
     """
-    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.analysis.core.topologies import TopologyFile
+    from capnet.cli.inputs import named_sources
     from capnet.cli.output import emit
 
     sections = _sections(only)
     sources = list(named_sources(files))
-    hosts = topology_at(topology)
+    hosts = TopologyFile(topology) if topology else None
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
     result = _study(sources, hosts, vxlan_port or 0, threads, follow, format_)
@@ -102,7 +103,7 @@ def _sections(only: tuple[str, ...]) -> list[str]:
 
 def _study(
     sources: Sequence[Source],
-    topology: Topology | None,
+    topology: TopologyFile | None,
     vxlan_port: int,
     threads: int | None,
     follow: bool,

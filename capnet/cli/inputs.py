@@ -11,6 +11,7 @@ from capnet.cli.files import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.results import Input
     from capnet.analysis.engine import Source
     from capnet.topology import Topology
 
@@ -85,3 +86,14 @@ def topology_at(path: Path | None) -> Topology | None:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # its message has the path
         raise UnreadableInput(str(error)) from error
+
+
+def tell_files_beside(inputs: list[Input]) -> None:
+    """Says on standard error what is wrong with the topology or the witnesses beside a capture."""
+    import click
+
+    from capnet.analysis.core.contract.keys import FILES_BESIDE
+    from capnet.report.escape import visible
+
+    for problem in (problem for each in inputs for problem in each.problems if problem.name in FILES_BESIDE):
+        click.echo(visible(f"capnet: {FILES_BESIDE[problem.name].lower()}: {problem.says}"), err=True)

@@ -64,7 +64,7 @@ def command(
         raise UsageError("choose one of --flow, --frame, --container and --point")
     if not files and frame is None:
         raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
-    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
     from capnet.cli.output import emit, report_columns
 
     sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
@@ -75,6 +75,7 @@ def command(
     from capnet.analysis.engine import Options, study
 
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
+    tell_files_beside(result.report.inputs)
     width = report_columns(output)
     if place is not None:
         text = _packet_text(result, *place, format_, width)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import FILES_BESIDE
 from capnet.report.fate_words import FAILED, fate, flows_of, together
 from capnet.report.grouping import same_fate
 from capnet.report.text import count, listing, number
@@ -52,9 +53,12 @@ def limits(document: Document) -> Iterator[str]:
     if unrecorded:
         points, packets = listing(list(unrecorded), MAX_NAMED), count(sum(unrecorded.values()), "packet")
         yield f"At least {packets} passed {points} unrecorded: loss cannot be told there."
-    problems = sum(len(file["problems"]) for file in document["inputs"])
-    if problems:
-        yield f"The input is damaged in {count(problems, 'place')}; what could be read is reported."
+    problems = [problem for file in document["inputs"] for problem in file["problems"]]
+    if damaged := sum(problem["name"] not in FILES_BESIDE for problem in problems):
+        yield f"The input is damaged in {count(damaged, 'place')}; what could be read is reported."
+    for problem in problems:
+        if problem["name"] in FILES_BESIDE:
+            yield f"{FILES_BESIDE[problem['name']]}: {problem['says']}."
 
 
 def _causes(causes: list[Document]) -> Iterator[str]:

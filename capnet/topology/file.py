@@ -76,7 +76,7 @@ def build(kind: Any, entry: dict[str, Any]) -> Any:
             raise ValueError(f"{key} of a {kind.__name__.lower()} is {value!r:.60}")
         if item_kind := _item_class(types[key]):
             values[key] = [build(item_kind, item) for item in value]
-    for address in values.get("addresses", ()):
+    for address in (*values.get("addresses", ()), *filter(None, [values.get("address")])):
         ip_interface(address)  # its ValueError says what is wrong
     if values.get("mac") and not _MAC.fullmatch(values["mac"]):
         raise ValueError(f"{values['mac']!r:.60} is no MAC address")

@@ -373,8 +373,6 @@ def test_fail_on_level_of_finding_exits_one(level, code):
         ([TCP, "--only", "nat,nonsense"], 2, "--only nonsense: there is no such section; choose from models"),
         ([TCP, "--only", ","], 2, "--only needs at least one"),
         ([TCP, "--topology", "missing.json"], 3, "missing.json: No such file"),
-        ([TCP, "--topology", "pyproject.toml"], 3, "pyproject.toml: not JSON"),
-        ([TCP, "--topology", "/dev/zero"], 3, "/dev/zero: longer than 4 MiB"),
     ],
 )
 def test_analyze_errors_are_one_line(words, code, says):
@@ -393,10 +391,34 @@ def test_stdin_without_data_is_unreadable():
 
 
 @pytest.mark.parametrize("text", ["{", '{"schema": "capnet.topology/1", "hosts": [{}]}', "\x1b[2J"])
-def test_topology_broken_beside_capture_is_one_error(tmp_path, text):
+def test_topology_broken_beside_capture_is_a_problem(tmp_path, text):
     (tmp_path / "x.pcap").write_bytes(TCP.read_bytes())
     (tmp_path / "x.topology.json").write_text(text)
-    assert "x.topology.json" in error(3, tmp_path / "x.pcap")
+    printed = capnet("analyze", "x.pcap", cwd=tmp_path)  # a long path would be wrapped
+    assert printed.returncode == 0
+    assert b"Topology: " in printed.stdout and b"x.topology.json" in printed.stdout
+    assert b"\x1b" not in printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("pyproject.toml", "pyproject.toml: not JSON"), ("/dev/zero", "/dev/zero: longer than 4 MiB")]
+)
+def test_topology_that_is_none_is_a_problem_of_the_report(path, says):
+    printed = report(TCP, "--topology", path)
+    (problem,) = printed["inputs"][0]["problems"]
+    assert problem["name"] == "unreadable-topology" and says in problem["says"]
+    assert printed["flows"]["count"] > 0
+
+
+def test_topology_of_another_network_is_said_and_not_used():
+    """The capture's addresses are 10.0.0.x; the golden's topology has none of them."""
+    topology = ROOT / "pcaps" / "ipvlan-l2.topology.json"
+    alone, printed = report(TCP), report(TCP, "--topology", topology)
+    (problem,) = printed["inputs"][0].pop("problems")
+    assert problem["name"] == "topology-does-not-fit"
+    assert "no address or MAC in common" in capnet("analyze", TCP, "--topology", topology).stdout.decode()
+    alone["inputs"][0].pop("problems")
+    assert printed == alone
 
 
 def test_error_makes_hostile_file_name_visible():

@@ -174,9 +174,13 @@ def test_hostile_point_name_as_argument_is_printable(folder: Path, name: str) ->
     ],
     ids=range(11),
 )
-def test_topology_hostile_is_one_printable_error_line(folder: Path, text: str) -> None:
+def test_topology_hostile_is_a_printable_problem(folder: Path, text: str) -> None:
     (folder / "broken\u202e.json").write_text(text)
-    error = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", code=3)
+    for format_ in FORMATS:
+        report = run(folder, "analyze", NAME, "--topology", "broken\u202e.json", "--format", format_)
+        harmless(report.replace("\n", " ") if format_ == "html" else report)
+        assert "broken\\u202e.json: " in report or "broken\\\\u202e.json: " in report
+    error = run(folder, "trace", NAME, "--topology", "broken\u202e.json", code=3)
     harmless(error)
     assert error.startswith("capnet: broken\\u202e.json: ") and error.count("\n") == 1
 

@@ -35,6 +35,10 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
     tunnels = aggregator.tunnels
     names = {address: words[0] for address, words in sorted(reader.names.items()) if len(set(words)) == 1}
     if topology:
+        from capnet.analysis.topology_fit import fitting_topology
+
+        topology = fitting_topology(topology, aggregator.flows, aggregator.stations, reader.points, reader.inputs)
+    if topology:
         names.update(topology.names())
     context = Context(
         points=reader.points,

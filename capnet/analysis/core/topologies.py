@@ -1,31 +1,57 @@
-"""The topologies that lie beside captures."""
+"""The topologies of sources: given ones, or those that lie beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
+from capnet.analysis.core.results import Problem
 from capnet.analysis.core.sources import Source
 from capnet.errors import UnreadableInput
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology, topology_path
 
-
-def topology_beside(sources: Iterable[Source]) -> Topology | None:
-    """The topologies that lie beside the sources, joined; None if there is none. Raises UnreadableInput."""
-    paths = [topology_path(source.path) for source in sources if source.path is not None]
-    topologies = [_load(path) for path in paths if _is_file(path)]
-    return reduce(Topology.joined, topologies) if topologies else None
+UNREADABLE_TOPOLOGY = "unreadable-topology"
 
 
-def _load(path: Path) -> Topology:
-    try:
-        return Topology.load(path)
-    except OSError as error:
-        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        hint = "mend it or move it away: all but names works without it"
-        raise UnreadableInput(f"{error}; {hint}") from error
+class TopologyFile(NamedTuple):
+    """A topology that a user named, still to be read."""
+
+    path: Path
+
+
+class LoadedTopology(NamedTuple):
+    """`problems`: number of a source → what is wrong with its topology, which is not used then."""
+
+    topology: Topology | None
+    problems: dict[int, Problem]
+
+
+def topology_of(sources: Sequence[Source], given: Topology | TopologyFile | None) -> LoadedTopology:
+    """The given topology, else those that lie beside the sources, joined.
+
+    A damaged file is a problem of its source; raises UnreadableInput for one that cannot be opened.
+    """
+    if isinstance(given, TopologyFile):
+        return _load({0: given.path})
+    if given is not None:
+        return LoadedTopology(given, {})
+    paths = {number: topology_path(source.path) for number, source in enumerate(sources) if source.path is not None}
+    return _load({number: path for number, path in paths.items() if _is_file(path)})
+
+
+def _load(paths: dict[int, Path]) -> LoadedTopology:
+    topologies: list[Topology] = []
+    problems: dict[int, Problem] = {}
+    for number, path in paths.items():
+        try:
+            topologies.append(Topology.load(path))
+        except OSError as error:
+            raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+        except ValueError as error:  # its message has the path
+            problems[number] = Problem(UNREADABLE_TOPOLOGY, 0, f"{error}; the report goes without names from it")
+    return LoadedTopology(reduce(Topology.joined, topologies) if topologies else None, problems)
 
 
 def _is_file(path: Path) -> bool:

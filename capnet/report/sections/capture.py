@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import FILES_BESIDE
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count, number, size
 from capnet.report.words import Words
@@ -55,10 +56,11 @@ def inputs(document: Document, words: Words, view: View) -> Section:
     columns = [
         Column(titles[0], lambda row: row[0], wrap="words"),
         Column(titles[1], lambda row: row[1]["name"], wrap="last"),
-        Column(titles[2], lambda row: at + number(row[1]["offset"]), "right"),
+        Column(titles[2], lambda row: "" if row[1]["name"] in FILES_BESIDE else at + number(row[1]["offset"]), "right"),
         Column(titles[3], lambda row: row[1]["says"], wrap="words"),
     ]
     if view is View.COMPACT:
+        rows = [row for row in rows if row[1]["name"] not in FILES_BESIDE]  # those are among the first sentences
         return section_of("inputs", "Damaged input", view, rows, columns, (12, None))
     section = section_of("inputs", "What could not be read", view, rows, columns)
     undecoded = _undecoded(document, 12)

@@ -13,3 +13,9 @@ LEVELS = ("error", "warning", "info")  # of findings, worst first
 FATES = (  # of flows, worst first
     "looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated", "unknown", "copied", "delivered",
 )  # fmt: skip
+FILES_BESIDE = {  # problem → the file that it is about; the capture itself is whole
+    "unreadable-topology": "Topology",
+    "topology-does-not-fit": "Topology",
+    "topology-of-another-time": "Topology",
+    "unreadable-witnesses": "Witnesses",
+}
