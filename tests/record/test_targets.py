@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from capnet.errors import UsageError
-from capnet.record.targets.containers import Selection, is_container, selected
+from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.places import Place, places
 from capnet.record.targets.words import split_words
 from capnet.topology import Topology
@@ -115,6 +115,17 @@ def test_service_of_two_projects_needs_one(hosts):
         names(hosts, services=("api",))
     assert names(hosts, services=("api",), projects=("shop",)) == ["A/api"]
     assert names(hosts, services=("other/api",)) == ["A/web"]
+
+
+@pytest.mark.parametrize(
+    ("target", "absent"),
+    [("web", {"hostly", "lonely", "side"}), ("side", {"hostly", "lonely"}), ("hostly", {"lonely", "side"})],
+)
+def test_containers_that_no_packet_shows_are_left_out(hosts, target, absent):
+    """Else each capture of a host that runs one container in host mode would be said to show one."""
+    everybody = {container.name for container in hosts.containers}
+    kept = without_bystanders(hosts, selected(hosts, Selection((target,))))
+    assert everybody - {container.name for container in kept.containers} == absent - {target}
 
 
 def test_bridge_container_is_seen_up_to_the_nic(hosts):

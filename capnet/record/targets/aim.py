@@ -12,7 +12,7 @@ from capnet.record.find.inventory import survey_hosts
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import Shell
 from capnet.record.targets import own_transport
-from capnet.record.targets.containers import Selection, is_container, selected
+from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
 from capnet.record.targets.host_interfaces import bare_topology, host_points, this_machine
 from capnet.record.targets.places import Place, places
 from capnet.record.targets.uplinks import uplinks
@@ -68,7 +68,7 @@ def aim_at_containers(
             at_place = at_host if place.netns == shell.host_netns else chosen.capture_filter
             points.append(_point(place, shell, at_place))
     _require(points, topology)
-    return Aim(points, topology, _name(selection, interfaces), list(hosts))
+    return Aim(points, without_bystanders(topology, containers), _name(selection, interfaces), list(hosts))
 
 
 def _point(place: Place, shell: Shell, capture_filter: str) -> CapturePoint:

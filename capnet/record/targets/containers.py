@@ -53,6 +53,20 @@ def selected(topology: Topology, selection: Selection) -> list[Container]:
     return list({(container.host, container.id): container for container in containers}.values())
 
 
+def without_bystanders(topology: Topology, chosen: Sequence[Container]) -> Topology:
+    """The topology without containers that have no address of their own, unless they or their namespace are chosen.
+
+    Packets cannot show whether one in host mode takes part, and no packet of one without a network can be captured.
+    """
+    namespaces = {(container.host, container.netns) for container in chosen}
+    topology.containers = [
+        container
+        for container in topology.containers
+        if container.endpoints or container in chosen or (container.host, container.netns) in namespaces
+    ]
+    return topology
+
+
 def is_container(topology: Topology, word: str) -> bool:
     """Whether this is the name of a container, so that it begins no filter."""
     return bool(_named(topology.containers, word))
