@@ -17,6 +17,8 @@ from capnet.errors import Exit, UsageError
 if TYPE_CHECKING:
     from capnet.cli.capture_status import Screen
     from capnet.record.find.capture_points import CapturePoint
+    from capnet.record.live.output import Output
+    from capnet.record.live.session import LiveCapture
     from capnet.record.targets.aim import Aim
     from capnet.witnesses import Witnesses
 
@@ -67,7 +69,11 @@ def run(given: Given, screen: Screen | None = None) -> int:
         screen = screen or capture_status.Screen(target.shown)
         limits = Limits(given.packets, given.seconds)
         target.check()
-        screen.announce([point.name for point in aim.points])
+
+        def open_output(live: LiveCapture, heading: bytes) -> Output:
+            output = target.open(heading, len(live.taps), live.began_ns)
+            screen.announce([tap.point.name for tap in live.taps])
+            return output
 
         def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnesses]:
             return surroundings(aim.hosts, aim.topology, points, screen.say)
@@ -75,7 +81,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
         recording = Recording(
             aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen, around=around
         )
-        live = recording.record(target.open)
+        live = recording.record(open_output)
         if live is None:
             screen.say("interrupted before anything was captured")
             return Exit.INTERRUPTED

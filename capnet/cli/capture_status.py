@@ -96,9 +96,10 @@ class Screen:
         self._due = 0.0
 
     def announce(self, points: Sequence[str]) -> None:
-        """Says what is captured, and where to: all points where they are not drawn below."""
+        """Says that all points are listened at, and where packets go; names them where they are not drawn below."""
+        self._began = monotonic()
         names = "" if self._is_terminal else f": {', '.join(points)}"
-        self.say(f"capture at {count(len(points), 'point')}{names}\ninto {self.target}; Ctrl-C ends it")
+        self.say(f"capturing at {count(len(points), 'point')}{names}\ninto {self.target}; Ctrl-C ends it")
 
     def show(self, live: LiveCapture) -> None:
         """Redraws the lines, once a second."""
@@ -138,7 +139,9 @@ class Screen:
         try:
             columns_, lines = get_terminal_size(sys.stderr.fileno())
         except OSError:
-            return 80, 24
+            columns_ = lines = 0
+        if not columns_ or not lines:  # a terminal that has not been told its size
+            return 79, 24
         return max(columns_, 40) - 1, max(lines, 6)
 
     def _write(self, text: str) -> None:

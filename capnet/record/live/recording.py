@@ -19,8 +19,8 @@ from capnet.record.run_id import temporary_folder
 from capnet.topology import ListeningPoint, Topology
 from capnet.witnesses import Witnesses
 
-# Opens the output, given the blocks that it begins with, how many points it has, and when it began (ns).
-Opener: TypeAlias = Callable[[bytes, int, int], Output]
+# Opens the output when all points are listened at, given the blocks that it begins with.
+Opener: TypeAlias = Callable[[LiveCapture, bytes], Output]
 # What is entered when all points are listened at, and left when the capture is to end, while they still are.
 Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[Witnesses | None]]
 
@@ -51,11 +51,7 @@ class Recording:
                 return None
             captured = [tap.point for tap in live.taps]
             self.topology.points = [listening_point(point) for point in captured]
-            output = open_output(
-                heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment),
-                len(captured),
-                live.began_ns,
-            )
+            output = open_output(live, heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment))
             try:
                 with self.around(captured) as self.witnesses:
                     live.run(output, self.show)
