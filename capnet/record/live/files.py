@@ -21,6 +21,7 @@ from capnet.record.live import private_file
 from capnet.record.live.blocks import PointCounts, counters
 from capnet.record.live.tap_reader import TimedBlock, interface_of
 from capnet.topology import Topology, topology_path
+from capnet.whole_file import whole
 
 MEGABYTE = 1_000_000  # of -C, as for tcpdump
 
@@ -96,7 +97,7 @@ class Files:
         self.paths.append(path)
         self._size = 0
         self._delivered = [0] * self._points
-        private_file.write_text(topology_path(path), self.topology.to_json())
+        self._write_topology()
         self._append([self._heading])
 
     def _append(self, blocks: Sequence[bytes]) -> int:
@@ -122,9 +123,13 @@ class Files:
         try:
             self._append([counters(counts, self._delivered, now_ns)])
             with suppress(OSError):  # of a full disk: the packets are there all the same
-                private_file.write_text(topology_path(self.paths[-1]), self.topology.to_json())
+                self._write_topology()
         finally:
             os.close(self._fd)
+
+    def _write_topology(self) -> None:
+        with whole(topology_path(self.paths[-1]), private=True) as file:
+            file.write(self.topology.to_json().encode())
 
     # -- the ring ------------------------------------------------------------------------------------
     def _fitting(self, packets: Sequence[TimedBlock]) -> int:

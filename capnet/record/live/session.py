@@ -22,6 +22,8 @@ from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_program import Program, find_program
+from capnet.record.taps.listening import affordable_mib
+from capnet.record.taps.watch import is_full
 from capnet.wire.numbers import LINKTYPE_ETHERNET
 
 _FILTER_ERROR = re.compile(r"capture filter|syntax error|expression|unknown host", re.IGNORECASE)
@@ -57,17 +59,21 @@ class LiveCapture:
     began_ns: int = 0
     _clocks: dict[Shell, int | None] = field(default_factory=dict)  # how far a machine's clock is ahead of ours, in ns
     _merge: Merge | None = None
+    _is_full: bool = False  # the file system of `folder`
 
     def open(self) -> None:
         """Starts the programs; returns when all that can listen do. EnvironmentLacks if none can.
 
         Points where none can are told and left out.
         """
-        programs: dict[Shell, Program] = {}
+        programs: dict[Shell, tuple[Program, int]] = {}
         for point in self.points:
-            if point.shell not in programs:
-                programs[point.shell] = find_program(point.shell)
-            self.taps.append(Tap(point, programs[point.shell], self.folder, len(self.taps), self.snaplen))
+            shell = point.shell
+            if shell not in programs:
+                count = sum(other.shell == shell for other in self.points)
+                programs[shell] = find_program(shell), affordable_mib(shell, count)
+            program, buffer_mib = programs[shell]
+            self.taps.append(Tap(point, program, self.folder, len(self.taps), self.snaplen, buffer_mib))
         deadline = time.monotonic() + _READY_WITHIN_S
         while not self.stop.is_set() and self._starting():
             if time.monotonic() > deadline:
@@ -190,3 +196,6 @@ class LiveCapture:
             if tap.look():
                 clock = time.strftime("%H:%M:%S")
                 self.say(f"{tap.point.name} ended at {clock}: {tap.ended}")
+        if not self._is_full and is_full(self.folder):
+            self._is_full = True
+            self.say(f"no space left in {self.folder}: what is captured from now on is lost")

@@ -21,17 +21,18 @@ _USUAL = re.compile(
     r"tcpdump: (verbose|listening)|\d+ packets? (captured|received|drop)"
 )
 _GONE = re.compile(r"disappeared|no longer (running|attached)|no such device|went down|network is down", re.IGNORECASE)
-# How long a packet may wait in the kernel's buffer: the timeout that the program sets for it, and some more.
-_DELAYS_S = {"dumpcap": 0.4, "tcpdump": 1.2}
+_DELAY_S = 0.15  # from the end of a program's read timeout until its packets are in its file
 _STOP_WITHIN_S = 5.0  # a program that has not ended by then is told by a signal
 
 
 class Tap:
     """A capture program at a point. `ended` is why it ended by itself, None as long as it has not."""
 
-    def __init__(self, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int) -> None:
+    def __init__(
+        self, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int, buffer_mib: int
+    ) -> None:
         self.point = point
-        self.process = CaptureProcess.start(point, program, folder, number, snaplen)
+        self.process = CaptureProcess.start(point, program, folder, number, snaplen, buffer_mib)
         self.reader = TapReader(self.process.path, number)
         self.ended: str | None = None
         self.ended_ns: int | None = None
@@ -72,7 +73,7 @@ class Tap:
     @property
     def delay_s(self) -> float:
         """How long after its time a packet is in the program's file at the latest."""
-        return _DELAYS_S[self.process.program.name]
+        return self.process.program.read_timeout + _DELAY_S
 
     def wait(self) -> None:
         """Waits until the program, which was told to stop, has ended, and reads its counters."""
@@ -97,8 +98,9 @@ class Tap:
 
     @property
     def dropped(self) -> int | None:
-        """Packets for which the kernel's buffer had no room; None while that is not known."""
-        return self.process.dropped
+        """Packets for which the kernel's buffer had no room; None while nothing says it: dumpcap does when it ends."""
+        process = self.process
+        return process.drops_so_far() if process.dropped is None and self.ended is None else process.dropped
 
     def _has_ended(self, reason: str | None = None) -> None:
         self.wait()

@@ -81,7 +81,7 @@ class CaptureProcess:
         if self.process.returncode is not None:
             return self._final_counters()
         self._file = self._file or FileCounters(self.path)
-        return Counters(*self._file.totals(), self._drops_so_far() if self.dropped is None else self.dropped)
+        return Counters(*self._file.totals(), self.drops_so_far() if self.dropped is None else self.dropped)
 
     def request_stop(self) -> None:
         """Tells the program to stop. Does not wait."""
@@ -160,8 +160,11 @@ class CaptureProcess:
         code = self.process.returncode
         return f"killed by {signal.Signals(-code).name}" if code < 0 else self.last_words()
 
-    def _drops_so_far(self) -> int | None:
-        """Packets that the kernel had dropped when it was last asked; asks again, for the next call."""
+    def drops_so_far(self) -> int | None:
+        """Packets that the kernel had dropped when it was last asked; asks again, for the next call.
+
+        None where nothing says it.
+        """
         if self.program.drops is None or self._command() != self.program.name:
             return None  # sh and sudo, which are there at first and in between, would be ended by the signal
         with self.messages.open("rb") as file:

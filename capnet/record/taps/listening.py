@@ -88,11 +88,11 @@ def _start(
         shell = point.shell
         if shell not in programs:
             programs[shell] = find_program(shell)
-            buffers[shell] = _affordable_mib(shell, sum(other.shell == shell for other in points), buffer_mib)
+            buffers[shell] = affordable_mib(shell, sum(other.shell == shell for other in points), buffer_mib)
         captures.append(CaptureProcess.start(point, programs[shell], folder, number, snaplen, buffers[shell]))
 
 
-def _affordable_mib(shell: Shell, points: int, buffer_mib: int) -> int:
+def affordable_mib(shell: Shell, points: int, buffer_mib: int = BUFFER_MIB) -> int:
     """The buffer of each of `points`: as asked for, or less where the machine has little free memory."""
     try:
         memory = shell.run(["cat", "/proc/meminfo"]) if shell.ssh else Path("/proc/meminfo").read_text()

@@ -67,12 +67,12 @@ class Watch:
             self._say(f"{capture.program.name} at {capture.point.name} ended early: {capture.how_it_ended()}")
 
     def _look_at_disk(self) -> None:
-        if self._full_since is None and _is_full(self._folder):
+        if self._full_since is None and is_full(self._folder):
             self._full_since = time.time()
             self._say(f"no space left in {self._folder}: what is captured from now on is lost")
 
 
-def _is_full(folder: Path) -> bool:
+def is_full(folder: Path) -> bool:
     """Whether the file system of `folder` has no room for another block of packets."""
     try:
         status = os.statvfs(folder)
