@@ -50,7 +50,7 @@ def offered(hosts: Sequence[HostUrl]) -> list[Interface]:
     interfaces: list[Interface] = []
     for host, containers, networks in zip(local, answers[::2], answers[1::2], strict=True):
         if isinstance(containers, list):
-            interfaces += _of_host(host, containers, networks if isinstance(networks, list) else [])
+            interfaces += interfaces_of(host, containers, networks if isinstance(networks, list) else [])
     for host in hosts:
         if host.url.startswith("ssh://"):  # to ask it takes longer than a list of interfaces may
             interfaces.append(_whole_host(host, f" at {_without_password(host.url)}"))
@@ -70,7 +70,8 @@ def target_of(value: str) -> Target | None:
     return None
 
 
-def _of_host(host: HostUrl, containers: Sequence[Any], networks: Sequence[Any]) -> Iterator[Interface]:
+def interfaces_of(host: HostUrl, containers: Sequence[Any], networks: Sequence[Any]) -> Iterator[Interface]:
+    """The interfaces of a host whose daemon lists these containers and networks; those without containers are none."""
     drivers = {_text(entry, "Name"): _text(entry, "Driver") for entry in networks}
     prefix = f"{host.name}/" if host.name else ""
     of_host = f" of {host.name}" if host.name else ""
@@ -89,7 +90,7 @@ def _of_host(host: HostUrl, containers: Sequence[Any], networks: Sequence[Any]) 
         yield Interface(f"{CONTAINER}{prefix}{name}", _shown(text))
     for name in sorted(used):
         driver = drivers.get(name, "")
-        if driver not in _NOT_WIRED:
+        if name and driver not in _NOT_WIRED:
             yield Interface(f"{NETWORK}{prefix}{_coded(name)}", _shown(f"network {name}{of_host} ({driver or '?'})"))
 
 
@@ -100,7 +101,7 @@ def _whole_host(host: HostUrl, where: str) -> Interface:
 
 def _names(entry: Any) -> list[str]:
     names = entry.get("Names") if isinstance(entry, dict) else None
-    # A link gives a container a second name, CONTAINER/ALIAS: its own is the one with a single slash.
+    # `--link` gives a container a second name, /CONTAINER/ALIAS: its own is the one with a single slash.
     return sorted((name for name in names or [] if isinstance(name, str)), key=lambda name: name.count("/"))
 
 
