@@ -20,7 +20,7 @@ from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources
 from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
 from capnet.topology import Topology
-from capnet.wire.capture import worth_compiling
+from capnet.wire.capture import Capture, worth_compiling
 
 if TYPE_CHECKING:  # the pipeline is loaded while the first blocks are read
     from capnet.analysis.core.context import Context
@@ -85,12 +85,14 @@ def study(
     on_block: Callable[[int, bytes, bool], None] | None = None,
     links_only: bool = False,
     meanwhile: Callable[[], None] | None = None,
+    between: Callable[[Callable[[], Study]], None] | None = None,
 ) -> Study:
     """As `analyze`, and keep what the report was derived from.
 
     `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
     neither counted nor needed to follow packets. `meanwhile` is called once when reading has begun, where several
-    threads read: for what the caller has to make ready.
+    threads read: for what the caller has to make ready. `between` is called after each block, with a function that
+    makes the study of what was read so far.
     """
     wanted = as_sources(sources)
     _must_be_topology(topology)
@@ -106,6 +108,8 @@ def study(
             meanwhile()
 
     reader = SourceReader(len(wanted), _total(sizes), loaded.topology, options, make_ready)
+    if between:
+        reader.after_block = partial(_offer_study, reader, loaded.topology, wanted, between)
     for number, (source, size) in enumerate(zip(wanted, sizes, strict=True)):
         reader.read(source, size, partial(on_block, number) if on_block else None)
     for number, problem in loaded.problems.items():
@@ -115,6 +119,25 @@ def study(
     witnesses = witnesses or witnesses_beside(wanted, reader.inputs)
     report, context = conclude(reader, loaded.topology, witnesses, links_only)
     return Study(report, context, wanted, reader.bases, reader.options)
+
+
+def _offer_study(
+    reader: SourceReader,
+    topology: Topology | None,
+    sources: list[Source],
+    between: Callable[[Callable[[], Study]], None],
+    source: Source,
+    capture: Capture,
+) -> None:
+    """Let `between` ask for the study of what was read so far."""
+
+    def study_so_far() -> Study:
+        from capnet.analysis.pipeline import conclude
+
+        report, context = conclude(reader.so_far(source, capture), topology, None, False)
+        return Study(report, context, sources, reader.bases, reader.options)
+
+    between(study_so_far)
 
 
 def _total(sizes: list[int | None]) -> int | None:

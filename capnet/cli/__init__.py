@@ -21,7 +21,7 @@ from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
-COMMANDS = (*_READERS, "explain", "ps", "topology", "capture", "wireshark", "scenario", "lab", "doctor")
+COMMANDS = (*_READERS, "explain", "ps", "topology", "capture", "watch", "wireshark", "scenario", "lab", "doctor")
 
 
 class _OneFilePerCommand(click.Group):

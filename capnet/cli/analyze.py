@@ -19,6 +19,7 @@ from capnet.report.formats import FORMATS, load
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.options import Options
     from capnet.analysis.core.topologies import TopologyFile
     from capnet.analysis.engine import Source, Study
 
@@ -42,7 +43,8 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @click.option(
     "--follow",
     is_flag=True,
-    help="The file is still being written: read on until Ctrl-C or SIGTERM, then report.",
+    help="The file is still being written: read on until Ctrl-C or SIGTERM, then report. On a terminal, tables of what "
+    "it holds so far are shown meanwhile; `q` ends too.",
 )
 @click.option(
     "--threads",
@@ -118,11 +120,27 @@ def _study(
         import_module("capnet.cli.output")
 
     if follow:
-        gc.enable()  # for days, perhaps
-    until = Event() if follow else None
-    with interrupt_ends_stream(any(source.path is None for source in sources), until), shown() as progress:
-        how = Options(vxlan_port=vxlan_port, threads=threads, until=until, progress=progress)
+        return _follow(sources, topology, Options(vxlan_port=vxlan_port, threads=threads))
+    with interrupt_ends_stream(any(source.path is None for source in sources), None), shown() as progress:
+        how = Options(vxlan_port=vxlan_port, threads=threads, progress=progress)
         return study(sources, topology, how, meanwhile=load_meanwhile)
+
+
+def _follow(sources: Sequence[Source], topology: TopologyFile | None, how: Options) -> Study:
+    """The study of a growing file when it ends; on a terminal, what it holds so far is shown meanwhile."""
+    from contextlib import nullcontext
+    from dataclasses import replace
+
+    from capnet.analysis.engine import study
+    from capnet.cli import live_screen
+    from capnet.cli.interrupts import interrupt_ends_stream
+
+    gc.enable()  # for days, perhaps
+    until = Event()
+    screen = live_screen.LiveScreen(until.set) if live_screen.is_possible() else None
+    how = screen.reading(replace(how, until=until)) if screen else replace(how, until=until)
+    with interrupt_ends_stream(False, until), live_screen.shown(screen) if screen else nullcontext():
+        return study(sources, topology, how, between=screen.between if screen else None)
 
 
 def _text(

@@ -64,7 +64,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
     if given.target == "-" and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageError("-w - writes packets to standard output: pipe it into a program")
     stop = Event()
-    with _aim(given) as aim, signals_set(stop):
+    with open_aim(given) as aim, signals_set(stop):
         target = CaptureTarget(given, aim)
         screen = screen or capture_status.Screen(target.shown)
         limits = Limits(given.packets, given.seconds)
@@ -94,7 +94,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
 
 
 @contextmanager
-def _aim(given: Given) -> Iterator[Aim]:
+def open_aim(given: Given) -> Iterator[Aim]:
     """What to capture; Docker hosts are open while the block runs, and asked only if they are needed."""
     from capnet.cli.docker_hosts import open_docker_hosts
     from capnet.record.targets import aim

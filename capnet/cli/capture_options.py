@@ -53,7 +53,7 @@ class Given(NamedTuple):
     hosts: tuple[str, ...]
 
 
-_OPTIONS = (
+_AIM_OPTIONS = (
     click.option("--network", "networks", multiple=True, metavar="NAME", help="Containers on this Docker network."),
     click.option("--project", "projects", multiple=True, metavar="NAME", help="Containers of this Compose project."),
     click.option(
@@ -68,6 +68,8 @@ _OPTIONS = (
     click.option(
         "-f", "--filter", "capture_filter", metavar="FILTER", help="Capture only what this pcap-filter lets pass."
     ),
+)  # fmt: skip
+_KEEP_OPTIONS = (
     click.option(
         "-w", "--write", "target", metavar="FILE|-",
         help="Where the packets go; - is standard output. Default: a file in the current folder, named by the time.",
@@ -89,15 +91,29 @@ _OPTIONS = (
     click.option(
         "--report", "wants_report", is_flag=True, help="When it ends, print the report of `capnet analyze FILE`."
     ),
-    hosts_option,
 )  # fmt: skip
 
 
 def capture_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorates the command with its options; the function gets them as keywords."""
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_AIM_OPTIONS, *_KEEP_OPTIONS, hosts_option)):
         function = option(function)
     return function
+
+
+def aim_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a command with the options that say what is captured, and nothing of where it goes."""
+    for option in reversed((*_AIM_OPTIONS, hosts_option)):
+        function = option(function)
+    return function
+
+
+def aimed(words: tuple[str, ...], **aim: Any) -> Given:
+    """What `aim_options` gave, with nothing kept."""
+    return Given(
+        words=words, target=None, packets=None, snaplen=MAX_SNAPLEN, seconds=None, file_size=None, file_count=None,
+        wants_report=False, **aim,
+    )  # fmt: skip
 
 
 def check(given: Given) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-_TOPOLOGY = click.option(
+topology = click.option(
     "--topology",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -62,4 +62,4 @@ output = click.option(
 
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
     """--topology and --vxlan-port, which decide how captures are read."""
-    return _TOPOLOGY(_VXLAN_PORT(command))
+    return topology(_VXLAN_PORT(command))

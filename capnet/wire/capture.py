@@ -10,7 +10,7 @@ where records certainly begin again. Only a file that is no capture at all is an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -53,6 +53,7 @@ def open_capture(
     on_block: BlockHandler | None = None,
     until: Event | None = None,
     split_any: bool = False,
+    waiting: Callable[[], None] | None = None,
 ) -> Capture:
     """Open a pcap or pcapng file, plain or compressed, or a binary stream of one.
 
@@ -60,11 +61,11 @@ def open_capture(
     `compiled`: run the kernels compiled (True), interpreted (False), or as fits the size (None).
     `vxlan_port`: a UDP port that always is VXLAN, besides 4789.
     `on_block` is given every pcapng block that is no packet, in its place among the packets, and whether it is
-    big-endian. `until`: the file may be growing, and ends when this is set.
+    big-endian. `until`: the file may be growing, and ends when this is set; `waiting` is called while nothing comes.
     `split_any`: a capture at `any` of link type LINUX_SLL2 has a point for each interface of the host.
     Raises UnreadableInput.
     """
-    source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size)
+    source = open_source(Path(where) if isinstance(where, str | PathLike) else where, name, until, size, waiting)
     try:
         machine = Machine(_is_worth_compiling(source) if compiled is None else compiled)
         reader = _reader(source, machine, vxlan_port, on_block)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from threading import Thread
 
 import numpy as np
@@ -43,6 +44,11 @@ from capnet.wire.block import Block
 # budget will do.
 ONE_POINT_BUDGET_DIVISOR = 8
 
+# Attributes that hold Python objects and arrays, and no memory that kernels write.
+PYTHON_PARTS = (
+    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors", "_excerpts",
+)  # fmt: skip
+
 MAX_FLOWS_UNPACKED_BESIDE = 1 << 17  # of more, unpacking flows and summing up stations take too much memory at once
 
 
@@ -74,6 +80,16 @@ class Aggregator:
         self._hashes_view: Int64Array = None
         self._unpacked_flows: FlowTable | None = None
         self._summed_stations: StationTable | None = None  # when finished
+
+    def copy(self) -> Aggregator:
+        """The same tables, in memory of their own: for a report while the pass goes on."""
+        twin = Aggregator(self.machine, self._sample.budget)
+        for name, part in vars(self).items():
+            if isinstance(part, Table | ObservationSample):
+                setattr(twin, name, part.copy())
+            elif name in PYTHON_PARTS:
+                setattr(twin, name, deepcopy(part))
+        return twin
 
     def add(self, block: Block, base: int, points: int = 2, hashes: Int64Array = None) -> None:
         """Take in a block of rows of a capture whose first point is number `base`; `points`: how many there are.

@@ -63,13 +63,22 @@ class Table:
         self.machine = machine
         self.width = width
         self.keys = keys
-        self._scratch = machine.view(np.zeros(max(keys, scratch), dtype=np.int64))
+        self._scratch_size = max(keys, scratch)
+        self._scratch = machine.view(np.zeros(self._scratch_size, dtype=np.int64))
         self._hold(_aligned_zeros(MIN_ROWS * width), new_index(MIN_SLOTS))
 
     def _hold(self, flat: np.ndarray, index: Index) -> None:
         self.flat, self.index = flat, index
         view = self.machine.view
         self._arguments = (view(index), view(flat), self._scratch)
+
+    def copy(self) -> Table:
+        """A table of the same rows, in memory of its own."""
+        twin = Table(self.machine, self.width, self.keys, self._scratch_size)
+        flat = _aligned_zeros(len(self.flat))
+        flat[:] = self.flat
+        twin._hold(flat, self.index.copy())
+        return twin
 
     @property
     def count(self) -> int:

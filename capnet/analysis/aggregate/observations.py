@@ -28,6 +28,13 @@ class ObservationSample:
         self._state_view = machine.view(self._state)
         self._flat_view = machine.view(self._flat)
 
+    def copy(self) -> ObservationSample:
+        """The same observations, in memory of their own."""
+        twin = ObservationSample(self.machine, self.budget)
+        twin._flat, twin._state = self._flat.copy(), self._state.copy()
+        twin._flat_view, twin._state_view = self.machine.view(twin._flat), self.machine.view(twin._state)
+        return twin
+
     @property
     def rows(self) -> Observations:
         """In the order of the pass."""

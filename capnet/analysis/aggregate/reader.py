@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,7 +24,8 @@ class SourceReader:
     """Call `read` for each source in turn, then read the attributes.
 
     `sources`: how many there are; `size`: their bytes on disk, None if a stream is among them. `topology` knows the
-    roles of points. `meanwhile` is called once, while other threads read already.
+    roles of points. `meanwhile` is called once, while other threads read already. `after_block`, if it is set, is
+    called after each block, with what is being read.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class SourceReader:
         self._size = size
         self._taken = 0  # bytes on disk of the sources that were read
         self._meanwhile: Callable[[], None] | None = meanwhile
+        self.after_block: Callable[[Source, Capture], None] | None = None
 
     def read(self, source: Source, size: int | None, on_block: Callable[[bytes, bool], None] | None) -> None:
         """Read one source to its end. Raises UnreadableInput."""
@@ -53,13 +56,22 @@ class SourceReader:
         options = self.options
         with open_capture(
             stream, name=source.label, size=size, compiled=options.compiled, vxlan_port=options.vxlan_port,
-            on_block=on_block, until=options.until, split_any=True,
+            on_block=on_block, until=options.until, split_any=True, waiting=options.waiting,
         ) as capture:  # fmt: skip
             self.options = replace(options, compiled=capture.machine.compiled)  # one pass, one machine
-            self._aggregate(capture)
+            self._aggregate(source, capture)
             self._describe(source, capture)
 
-    def _aggregate(self, capture: Capture) -> None:
+    def so_far(self, source: Source, capture: Capture) -> SourceReader:
+        """A reader that has read what this one has, of the capture that it reads now too."""
+        twin = copy(self)
+        twin.aggregator = self.aggregator.copy() if self.aggregator else None
+        twin.points, twin.inputs = list(self.points), list(self.inputs)
+        twin.names = {address: list(names) for address, names in self.names.items()}
+        twin._describe(source, capture)
+        return twin
+
+    def _aggregate(self, source: Source, capture: Capture) -> None:
         if self.aggregator is None:
             self.aggregator = Aggregator(capture.machine, self.options.budget)
         self.bases.append(len(self.points))
@@ -68,6 +80,8 @@ class SourceReader:
         def on_progress() -> None:
             if report_progress:
                 report_progress(Progress(self.packets + capture.packets, self._taken + capture.taken, self._size))
+            if self.after_block:
+                self.after_block(source, capture)
 
         threads = self.options.threads or default_threads()
         threads = threads if capture.machine.compiled else 1  # the interpreter runs one thread at a time

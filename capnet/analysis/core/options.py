@@ -23,6 +23,7 @@ class Options:
     budget      observations kept for following packets; of more packets a sample is kept
     until       the file may still be growing, and ends when this is set
     progress    called after each block
+    waiting     called now and then while a growing file has nothing new
     """
 
     vxlan_port: int = 0
@@ -31,3 +32,4 @@ class Options:
     budget: int = MAX_OBSERVATIONS
     until: Event | None = None
     progress: Callable[[Progress], None] | None = None
+    waiting: Callable[[], None] | None = None

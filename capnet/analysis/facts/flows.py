@@ -28,10 +28,11 @@ def largest_flows(context: Context, most: int) -> Iterator[Flow]:
     if len(flows) > most:  # sort the largest only, of hundreds of thousands
         rows = np.flatnonzero(sizes >= np.partition(sizes, -most)[-most])
     order = np.lexsort((flows[rows, schema.FLOW_FIRST_FRAME], flows[rows, schema.FLOW_FIRST], -sizes[rows]))
-    return (_fact(context, row) for row in rows[order][:most].tolist())
+    return (flow_fact(context, row) for row in rows[order][:most].tolist())
 
 
-def _fact(context: Context, row: int) -> Flow:
+def flow_fact(context: Context, row: int) -> Flow:
+    """What a report says of the flow in a row of the flow table."""
     flow = context.flows[row]
     sport, dport = ports(flow)
     return Flow(

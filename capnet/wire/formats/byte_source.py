@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
@@ -150,14 +152,20 @@ class ByteSource:
 
 
 def open_source(
-    where: Path | BinaryIO, name: str | None = None, until: Event | None = None, size: int | None = None
+    where: Path | BinaryIO,
+    name: str | None = None,
+    until: Event | None = None,
+    size: int | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> ByteSource:
     """Open a file or take a stream; compressed ones are recognised by their first bytes (`compression`).
 
-    `until`: the file may still grow, and ends when this is set. `size`: bytes on disk, if the caller knows them.
+    `until`: the file may still grow, and ends when this is set; `waiting` is called now and then while nothing comes.
+    `size`: bytes on disk, if the caller knows them.
     UnreadableInput if the file cannot be opened.
     """
-    stream: Any
+    stream: Any = where
+    growing = None
     if isinstance(where, Path):
         try:
             stream = where.open("rb", buffering=0)
@@ -165,14 +173,10 @@ def open_source(
                 size = os.fstat(stream.fileno()).st_size
         except OSError as error:
             raise UnreadableInput(f"{where}: {error.strerror or error}") from error
-        name = name or str(where)
-    else:
-        stream = where
-        name = name or "-"
-    growing = None
+    name = name or (str(where) if isinstance(where, Path) else "-")
     if until is not None:
         size = None
-        stream = growing = _GrowingFile(stream, until, where if isinstance(where, Path) else None)
+        stream = growing = _GrowingFile(stream, until, where if isinstance(where, Path) else None, waiting)
     counted = _CountedStream(stream)
     head = counted.read_up_to(4)
     while compression.is_skippable(head) and counted.skip(int.from_bytes(counted.read_up_to(4), "little")):
@@ -195,8 +199,9 @@ class _GrowingFile(io.RawIOBase):
 
     POLL_INTERVAL = 0.1  # seconds
 
-    def __init__(self, file: BinaryIO, until: Event, path: Path | None) -> None:
+    def __init__(self, file: BinaryIO, until: Event, path: Path | None, waiting: Callable[[], None] | None) -> None:
         self._file = file
+        self._waiting = waiting
         self._until = until
         self._path = path
         self._read = 0
@@ -208,13 +213,16 @@ class _GrowingFile(io.RawIOBase):
     def readinto(self, into: Any) -> int:
         while True:
             ending = self._until.is_set()  # asked first: what was written before it was set is still read
-            got: int = self._file.readinto(into)  # type: ignore[attr-defined]
+            can_read = ending or self._is_plain or select.select([self._file], [], [], 0)[0]  # a pipe would block
+            got: int = self._file.readinto(into) if can_read else 0  # type: ignore[attr-defined]
             self._read += got
             if got or ending:
                 return got
             if self._is_plain and os.fstat(self._file.fileno()).st_size < self._read:
                 says = "the file became shorter than what was read of it; what it holds now is something else"
                 raise OSError(errno.ESTALE, says)
+            if self._waiting:
+                self._waiting()
             # A wait for `until` itself would deadlock: a signal handler in this very thread may set it.
             Event().wait(self.POLL_INTERVAL)
 
