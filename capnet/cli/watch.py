@@ -120,7 +120,7 @@ def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Itera
         recording = Recording(target.points, target.topology, messages.append, lambda live: None, stop, Limits())
 
         def record(descriptor: int) -> None:
-            recording.record(lambda heading, points, began: Stream(descriptor, heading, points))
+            recording.record(lambda live, heading: Stream(descriptor, heading, len(live.taps)))
 
         try:
             with _pipe_filled_by(record, stop) as path:

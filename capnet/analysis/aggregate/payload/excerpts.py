@@ -2,7 +2,7 @@
 
 Input: blocks of rows with their bytes. Output: blocks that hold all frames of STORED_CHECKSUMS, the larger sample, in
 the order of the pass, and perhaps others. Blocks that hold many are left as they are, excerpts of the others are
-joined. Limits: at most MAX_ROWS rows are kept, with their bytes.
+joined. Limits: at most MAX_ROWS rows are kept, with at most MAX_BYTES.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from capnet.wire import fields
 from capnet.wire.block import Block, Rows, RowValues
 
 MIN_ROWS = 1024  # of a block that is not joined: its bytes are not copied
+MIN_BYTES = 1 << 20  # likewise: of frames as long as a capture allows, few make up as much
 MAX_ROWS = 4096  # that are joined: 2 MB
+MAX_BYTES = 4 << 20  # of their frames
 
 
 class _Excerpt(NamedTuple):
@@ -33,6 +35,7 @@ class Excerpts:
 
     def __init__(self) -> None:
         self._excerpts: list[_Excerpt] = []
+        self._rows = self._bytes = 0  # in them
 
     def add(self, block: Block, base: int) -> Iterator[tuple[Block, int]]:
         """Take in a block of a capture whose first point is number `base`."""
@@ -42,26 +45,35 @@ class Excerpts:
         if not len(rows):
             return
         first, end = int(rows[0]), int(rows[-1]) + 1
-        is_large = end - first >= MIN_ROWS
-        if is_large or sum(len(excerpt.rows) for excerpt in self._excerpts) + end - first > MAX_ROWS:
+        begin, stop = _span(block, first, end)
+        is_large = end - first >= MIN_ROWS or stop - begin >= MIN_BYTES
+        if is_large or self._rows + end - first > MAX_ROWS or self._bytes + stop - begin > MAX_BYTES:
             yield from self.rest()
         if is_large:
             yield block, base
         else:
             self._excerpts.append(_excerpt(block, base, first, end))
+            self._rows += end - first
+            self._bytes += stop - begin
 
     def rest(self) -> Iterator[tuple[Block, int]]:
         """What was not yet yielded."""
         if self._excerpts:
             yield _joined(self._excerpts), 0
-            self._excerpts = []
+            self._excerpts, self._rows, self._bytes = [], 0, 0
+
+
+def _span(block: Block, first: int, end: int) -> tuple[int, int]:
+    """Where the frames of rows `first` to `end` begin and end in the block's bytes."""
+    rows = block.rows[first:end]
+    frame_at = block.record_at[first:end] + rows[:, fields.START]
+    return int(frame_at.min()), int((frame_at + rows[:, fields.CAPLEN]).max())
 
 
 def _excerpt(block: Block, base: int, first: int, end: int) -> _Excerpt:
     """Copies of rows `first` to `end`, which are whole frames, and of their bytes."""
     rows = block.rows[first:end].copy()
-    frame_at = block.record_at[first:end] + rows[:, fields.START]
-    begin, stop = int(frame_at.min()), int((frame_at + rows[:, fields.CAPLEN]).max())
+    begin, stop = _span(block, first, end)
     rows[:, fields.POINT] += base
     rows[:, fields.OUTER] -= np.where(rows[:, fields.OUTER] >= 0, first, 0)
     return _Excerpt(rows, block.record_at[first:end] - begin, bytes(block.raw[begin:stop]))

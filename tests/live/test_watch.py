@@ -1,0 +1,58 @@
+"""`capnet watch` of a running container: its flows appear, and nothing stays when it ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from capnet.lab import lab
+from tests.cli.test_watch import terminal
+
+pytestmark = pytest.mark.live
+
+ASK = "while true; do wget -q -O /dev/null http://172.17.0.2/; sleep 0.2; done"
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The URL of a Docker host with a web server and a client that asks it five times a second."""
+    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-watch-{os.getpid()}"
+    try:
+        with lab.running(print) as made:
+            client = docker.DockerClient(base_url=made.hosts["A"].docker_url)
+            serve = "mkdir /srv && echo hello >/srv/index.html && exec httpd -f -h /srv"
+            for name, command in (("web", serve), ("asks", ASK)):
+                client.containers.run("busybox", ["sh", "-c", command], name=name, detach=True)
+            yield made.hosts["A"].docker_url
+            client.close()
+    finally:
+        del os.environ["CAPNET_LAB_DIR"]
+
+
+def captures() -> list[str]:
+    """Command lines of capture programs that capnet started."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_text(errors="replace").split("\0")
+        except OSError:
+            continue
+        if words[0].rpartition("/")[2] in ("tcpdump", "dumpcap"):
+            lines.append(" ".join(words))
+    return lines
+
+
+@pytest.mark.parametrize("end", ["q", "\x03"], ids=["q", "ctrl-c"])
+def test_flows_of_a_container_are_shown(url: str, end: str) -> None:
+    before = captures()
+    with terminal("watch", "asks", "--host", url) as opened:
+        opened.wait_for("asks → web:80")
+        opened.wait_for("bit/s")
+        assert captures() != before
+        opened.press(end)
+        assert opened.wait() == 0
+    assert captures() == before
