@@ -31,6 +31,7 @@ IPV6_HIP = 139
 IPV6_SHIM6 = 140
 
 # -- TCP and UDP ports ----------------------------------------------------------------------------
+MAX_PORT = 65_535
 PORT_DNS = 53
 PORT_DHCP_SERVER, PORT_DHCP_CLIENT = 67, 68  # of IPv4
 PORT_SWARM_MANAGEMENT = 2377  # Docker Swarm, TCP to the managers

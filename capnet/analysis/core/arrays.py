@@ -10,6 +10,8 @@ import numpy as np
 from capnet.analysis.core.schema import Mask, Values
 from capnet.quick_dataclass import frozen
 
+MIN_HASHED = 1024  # values to look for: of fewer, sorting takes less time
+
 Rows: TypeAlias = Annotated[np.ndarray, "(n, columns) int64"]
 Hashes: TypeAlias = Annotated[np.ndarray, "(n,) uint64"]
 
@@ -31,17 +33,61 @@ def is_one_of(values: Values, candidates: Iterable[int]) -> Mask:
 
 
 def is_among(values: Values, candidates: Values) -> Mask:
-    """Per value: is it one of many? Method: binary search."""
-    candidates = distinct(candidates)
-    if not len(candidates):
-        return np.zeros(len(values), dtype=bool)
-    mask: Mask = candidates[np.minimum(np.searchsorted(candidates, values), len(candidates) - 1)] == values
+    """Per value: is it one of many?"""
+    mask: Mask = first_equal(candidates, values) >= 0
     return mask
+
+
+def first_equal(keys: Values, wanted: Values, rounds: int = 2) -> Values:
+    """Per wanted value: the index of the first key that is equal to it, -1 if there is none. Both are integers.
+
+    Method: a table of the first key with each hash. Keys whose hash an earlier one has are looked for in another round,
+    and after the last one by binary search: many may have one hash.
+    """
+    if len(wanted) < MIN_HASHED <= len(keys):
+        usable = np.flatnonzero(first_equal(wanted, keys) >= 0)
+        position = _first_equal_sorted(keys[usable], wanted)
+        return np.where(position >= 0, usable[position], -1) if len(usable) else position
+    if not len(keys) or len(wanted) < MIN_HASHED or not rounds:
+        return _first_equal_sorted(keys, wanted)
+    bits = len(keys).bit_length() + 2  # three of four slots stay empty
+    key_slots, slots = _slots(keys, bits), _slots(wanted, bits)
+    first = np.zeros(1 << bits, dtype=np.int32)  # an empty slot leads to key 0, which tells that it is another one
+    first[key_slots[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
+    index = first[slots]
+    is_equal = keys[index] == wanted
+    result: Values = np.where(is_equal, index, -1)
+    late = np.flatnonzero(keys[first[key_slots]] != keys)
+    if len(late):
+        has_late = np.zeros(1 << bits, dtype=bool)
+        has_late[key_slots[late]] = True
+        rest = np.flatnonzero(has_late[slots] & ~is_equal)
+        position = first_equal(keys[late], wanted[rest], rounds - 1)
+        result[rest] = np.where(position >= 0, late[position], -1)
+    return result
+
+
+def _slots(values: Values, bits: int) -> Values:
+    """A hash of so many bits for each value."""
+    mixed = values.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed >>= np.uint64(64 - bits)
+    slots: Values = mixed.view(np.int64)
+    return slots
+
+
+def _first_equal_sorted(keys: Values, wanted: Values) -> Values:
+    if not len(keys):
+        return np.full(len(wanted), -1)
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    position = np.minimum(np.searchsorted(ordered, wanted), len(keys) - 1)
+    result: Values = np.where(ordered[position] == wanted, order[position], -1)
+    return result
 
 
 def row_hash(columns: Rows) -> Hashes:
     """One number per row: equal for equal rows, and nearly never for others, which callers must tell apart."""
-    return _combined(len(columns), columns.T)
+    return combined_hash(list(columns.T))
 
 
 def hash_of(table: Rows, columns: Sequence[int], rows: Values | None = None) -> Hashes:
@@ -49,13 +95,12 @@ def hash_of(table: Rows, columns: Sequence[int], rows: Values | None = None) -> 
 
     Two to four times as fast where columns are contiguous, as those of the flow table: nothing is put side by side.
     """
-    if rows is None:
-        return _combined(len(table), (table[:, column] for column in columns))
-    return _combined(len(rows), (table[:, column][rows] for column in columns))
+    return combined_hash([table[:, column] if rows is None else table[:, column][rows] for column in columns])
 
 
-def _combined(length: int, columns: Iterable[Values]) -> Hashes:
-    state, shifted = np.zeros(length, dtype=np.uint64), np.empty(length, dtype=np.uint64)
+def combined_hash(columns: Sequence[Values]) -> Hashes:
+    """As `row_hash`, of single columns, of which there is one at least."""
+    state, shifted = (np.zeros(len(columns[0]), dtype=np.uint64) for _ in range(2))
     for column in columns:
         state ^= column.astype(np.uint64, copy=False) if column.itemsize != 8 else column.view(np.uint64)
         state *= np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio

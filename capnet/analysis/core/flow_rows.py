@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import Hashes, is_one_of, row_hash
+from capnet.analysis.core.arrays import Hashes, combined_hash, first_equal, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
@@ -109,6 +109,7 @@ def is_to_group(row: FlowRow) -> bool:
     return is_multicast(destination(row)) or (row[schema.FLOW_DMAC] > 0 and is_multicast_mac(row[schema.FLOW_DMAC]))
 
 
+@lru_cache(maxsize=1 << 16)
 def is_private(address: str) -> bool:
     """Is it an address of a private network (RFC 1918, RFC 4193)?"""
     if ":" in address:
@@ -145,35 +146,36 @@ def replies(context: Context) -> PerFlow:
     if has_other_id.any():
         flows = flows.copy()
         flows[has_other_id, schema.FLOW_VIA_VNI] = ABSENT
-    # Columns are read several times: contiguous ones stay in the processor's cache, a flow row is wide.
-    source, destination, place = (flows.T[columns] for columns in (_SOURCE, _DESTINATION, _PLACE))
-    candidates = _reply_candidates(*(row_hash(columns.T) for columns in (source, destination, place)))
+    source, destination, place = (
+        [flows[:, column] for column in columns] for columns in (_SOURCE, _DESTINATION, _PLACE)
+    )
+    candidates = _reply_candidates(*(combined_hash(columns) for columns in (source, destination, place)))
     is_reply = np.ones(len(flows), dtype=bool)
     for column, opposite in zip((*source, *destination, *place), (*destination, *source, *place), strict=True):
         is_reply &= column[candidates] == opposite
     return np.where(is_reply, candidates, -1)
 
 
+@derived
+def reply_values(context: Context, column: int) -> PerFlow:
+    """Per flow: this column of its reply, of any row where there is none."""
+    return context.flows[:, column][replies(context)]
+
+
 def _reply_candidates(sources: Hashes, destinations: Hashes, places: Hashes) -> PerFlow:
     """Per flow: the only row that can be its reply, itself if there is none; all given as hashes per flow."""
-    conversations = row_hash(
-        np.stack((np.minimum(sources, destinations), np.maximum(sources, destinations), places), axis=1)
-    )
-    order = np.argsort(conversations)
-    starts = np.flatnonzero(np.append(True, conversations[order[1:]] != conversations[order[:-1]]))
-    sizes = np.diff(np.append(starts, len(order)))
-    candidates = np.arange(len(sources))
-    pairs = starts[sizes == 2]
-    candidates[order[pairs]], candidates[order[pairs + 1]] = order[pairs + 1], order[pairs]
-    # Few conversations are more than two rows: those of ICMP have a row for each type.
-    larger = np.flatnonzero(np.repeat(sizes > 2, sizes))
-    if len(larger):
-        rows = np.sort(order[larger])
-        ends = row_hash(np.stack((sources[rows], destinations[rows], places[rows]), axis=1))
-        opposite_ends = row_hash(np.stack((destinations[rows], sources[rows], places[rows]), axis=1))
-        by_ends = np.argsort(ends, kind="stable")
-        first = np.minimum(np.searchsorted(ends[by_ends], opposite_ends), len(rows) - 1)
-        candidates[rows] = rows[by_ends[first]]
+    ends = combined_hash([sources, destinations, places])
+    opposite_ends = combined_hash([destinations, sources, places])
+    reply = first_equal(ends, opposite_ends)
+    candidates = np.where(reply >= 0, reply, np.arange(len(ends)))
+    # Between two equal ends, the other one of two rows is the reply.
+    rows = np.flatnonzero(ends == opposite_ends)
+    if len(rows):
+        order = rows[np.argsort(ends[rows], kind="stable")]
+        starts = np.flatnonzero(np.append(True, ends[order[1:]] != ends[order[:-1]]))
+        sizes = np.diff(np.append(starts, len(order)))
+        pairs = starts[sizes == 2]
+        candidates[order[pairs]], candidates[order[pairs + 1]] = order[pairs + 1], order[pairs]
     return candidates
 
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, is_one_of, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.wire.addresses import address_text, address_value, mac_text
-from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, UDP
+from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, MAX_PORT, UDP
 from capnet.wire.protocols import KIND_OF_NUMBER
 from capnet.wire.protocols.ipsec import NAT_PORT
 
@@ -51,8 +51,8 @@ def tunnel_facts(context: Context) -> list[Tunnel]:
         key = (int(row[schema.TUNNEL_POINT]), int(row[schema.TUNNEL_KIND]), vni, port, vteps)
         groups.setdefault(key, []).append(row)
         pairs.setdefault((*key[:2], *key[3:]), set()).add(_endpoints(row))
-    addresses, carriers = _inner_addresses(context), carrier_rows(context)
-    return [_fact(context, rows, pairs[(*key[:2], *key[3:])], addresses, carriers) for key, rows in groups.items()]
+    addresses = _inner_addresses(context)
+    return [_fact(context, rows, pairs[(*key[:2], *key[3:])], addresses) for key, rows in groups.items()]
 
 
 def most_addresses_inside(context: Context) -> int:
@@ -69,14 +69,16 @@ def carrier_rows(context: Context) -> FlowRows:
     return rows[is_among(hash_of(flows, _FLOW_ENDS, rows), row_hash(tunnels[:, _TUNNEL_ENDS]))]
 
 
+@derived
 def carrier_flows(context: Context) -> FlowMask:
     """Per flow: does it carry a tunnel whose inner frames were seen at the same point?"""
     flows = context.flows
     is_carrier = np.zeros(len(flows), dtype=bool)
     rows = carrier_rows(context)
     rows = rows[is_one_of(flows[rows, schema.FLOW_PROTO], _READABLE_CARRIERS)]
-    points_with_inner_frames = distinct(flows[flows[:, schema.FLOW_VIA] > 0, schema.FLOW_POINT])
-    is_carrier[rows[is_one_of(flows[rows, schema.FLOW_POINT], points_with_inner_frames.tolist())]] = True
+    has_inner_frames = np.zeros(len(context.points), dtype=bool)
+    has_inner_frames[flows[flows[:, schema.FLOW_VIA] > 0, schema.FLOW_POINT]] = True
+    is_carrier[rows[has_inner_frames[flows[rows, schema.FLOW_POINT]]]] = True
     return is_carrier
 
 
@@ -93,7 +95,6 @@ def _fact(
     rows: list[Values],
     directions_of_pair: set[tuple[str, str]],
     addresses: _InnerAddresses,
-    carriers: FlowRows,
 ) -> Tunnel:
     first = rows[0]
     point, kind = int(first[schema.TUNNEL_POINT]), int(first[schema.TUNNEL_KIND])
@@ -119,7 +120,7 @@ def _fact(
         bytes=total,
         inner_bytes=inner,
         overhead_percent=round(100 * (total - inner) / inner, 2) if inner else 0.0,
-        source_ports=_source_ports(context, rows, carriers) if port is not None else 0,
+        source_ports=_source_ports(context, rows) if port is not None else 0,
         inner_macs=macs,
         inner_ips=ips,
         largest_inner_ip=max(int(row[schema.TUNNEL_LARGEST_INNER_IP]) for row in rows),
@@ -131,21 +132,26 @@ def _fact(
     )
 
 
-def _source_ports(context: Context, rows: list[Values], carriers: FlowRows) -> int:
+def _source_ports(context: Context, rows: list[Values]) -> int:
     """Number of outer source ports, both directions: how well the inner flows are spread over links and queues."""
-    flows = context.flows
-    carriers = carriers[flows[carriers, schema.FLOW_POINT] == rows[0][schema.TUNNEL_POINT]]
-    is_of_tunnel = np.zeros(len(carriers), dtype=bool)
-    columns = [flows[carriers, column] for column in _FLOW_ENDS]
+    carriers = _carrier_columns(context)
+    is_of_tunnel = np.zeros(carriers.shape[1], dtype=bool)
     for row in rows:
-        is_of_tunnel |= np.logical_and.reduce(
-            [column == row[end] for column, end in zip(columns, _TUNNEL_ENDS, strict=True)]
-        )
-    carriers = carriers[is_of_tunnel]
-    if not len(carriers):
+        ends = [row[schema.TUNNEL_POINT], *(row[end] for end in _TUNNEL_ENDS)]
+        is_of_tunnel |= np.logical_and.reduce([column == end for column, end in zip(carriers, ends, strict=False)])
+    if not is_of_tunnel.any():
         return 0
-    depth = flows[carriers, schema.FLOW_DEPTH]
-    return len(distinct(flows[carriers[depth == depth.min()], schema.FLOW_SPORT]))
+    depth, ports = carriers[-2:, is_of_tunnel]
+    has_port = np.zeros(MAX_PORT + 2, dtype=bool)  # the last one is for ABSENT, -1
+    has_port[ports[depth == depth.min()]] = True
+    return int(has_port.sum())
+
+
+@derived
+def _carrier_columns(context: Context) -> Values:
+    """Point, ends, depth and source port of the flows that carry tunnels, one column after the other."""
+    columns = (schema.FLOW_POINT, *_FLOW_ENDS, schema.FLOW_DEPTH, schema.FLOW_SPORT)
+    return np.stack([context.flows[:, column][carrier_rows(context)] for column in columns])
 
 
 @derived

@@ -25,6 +25,7 @@ from capnet.wire.numbers import (
     ICMP_UNREACHABLE,
     ICMPV6_ECHO_REQUEST,
     ICMPV6_PACKET_TOO_BIG,
+    MAX_PORT,
     SCTP,
     TCP,
     TCP_RST,
@@ -159,6 +160,11 @@ def _lone_flows(context: Context) -> _LoneAnswers:
     is_lone = (flows[:, schema.FLOW_PROTO] == UDP) & (replies(context) < 0)
     is_lone &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
     rows = np.flatnonzero(is_lone)
+    # Most ports are on one side only, and ports are quicker to compare than hashes of all.
+    sports, dports = (flows[:, column][rows] for column in (schema.FLOW_SPORT, schema.FLOW_DPORT))
+    is_sport, is_dport = (np.zeros(MAX_PORT + 2, dtype=bool) for _ in range(2))  # the last one is for ABSENT, -1
+    is_sport[sports], is_dport[dports] = True, True
+    rows = rows[is_dport[sports] | is_sport[dports]]
     senders = hash_of(flows, [*_PLACE, *_SOURCE_ADDRESS, schema.FLOW_SPORT], rows)
     receivers = hash_of(flows, [*_PLACE, *_DESTINATION_ADDRESS, schema.FLOW_DPORT], rows)
     return _LoneAnswers(rows[is_among(senders, receivers)], rows[is_among(receivers, senders)])

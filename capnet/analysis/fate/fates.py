@@ -92,7 +92,9 @@ def _is_at_home(context: Context, rows: FlowRows) -> Mask:
 def unanswered_chains(context: Context) -> int:
     """Flow chains to one receiver of MIN_PACKETS packets or more that stop, or got nothing back."""
     outcome, chain = fates(context), chain_of(context)
-    got_nothing = ~is_among(chain[outcome.last], chain[replies(context) >= 0])
+    has_reply = np.zeros(len(chain), dtype=bool)
+    has_reply[chain[replies(context) >= 0]] = True
+    got_nothing = ~has_reply[chain[outcome.last]]
     rows = outcome.last[(outcome.state == STOPS) | ((outcome.state == UNKNOWN) & got_nothing)]
     rows = rows[context.flows[rows, schema.FLOW_PACKETS] >= MIN_PACKETS]
     return int((~are_to_groups(context, rows)).sum())

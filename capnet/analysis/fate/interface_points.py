@@ -47,15 +47,10 @@ def _unicast_rows(flows: FlowTable, point: int) -> FlowRows:
 
 
 def _macs_in_all(flows: FlowTable, rows: FlowRows) -> list[int]:
-    """MACs that are the source or the destination of all these flows."""
-    counts: Counter[int] = Counter()
-    for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
-        macs, flows_of_mac = np.unique(flows[rows, column], return_counts=True)
-        counts.update(dict(zip(macs.tolist(), flows_of_mac.tolist(), strict=True)))
-    # A flow from a MAC to itself counts once (ipvlan: both ends have the parent's MAC).
-    to_itself = rows[flows[rows, schema.FLOW_SMAC] == flows[rows, schema.FLOW_DMAC]]
-    counts.subtract(Counter(flows[to_itself, schema.FLOW_SMAC].tolist()))
-    return [mac for mac, count in counts.items() if count == len(rows)]
+    """MACs that are the source or the destination of all these flows: of the first one, then."""
+    source_mac, destination_mac = (flows[:, column][rows] for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
+    candidates = {*source_mac[:1].tolist(), *destination_mac[:1].tolist()}
+    return [mac for mac in candidates if ((source_mac == mac) | (destination_mac == mac)).all()]
 
 
 def _most_common_end(flows: FlowTable, rows: FlowRows, links: Links) -> list[int]:

@@ -7,7 +7,6 @@ Otherwise the MAC forwards for it. Packets with a small TTL prove neither: proto
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from ipaddress import ip_address
 
 import numpy as np
@@ -39,17 +38,23 @@ class Speaker:
     sending_points: set[int] = field(default_factory=set)
     receiving_points: set[int] = field(default_factory=set)
     packets: int = 0
+    _own_ips: list[str] | None = None  # not a cached_property, whose lock takes longer than sorting one address
+    _forwarded_ips: list[str] | None = None
 
-    @cached_property
+    @property
     def own_ips(self) -> list[str]:
         """IPv4 addresses of the station itself, sorted, without link-local, loopback and group addresses."""
-        return sorted(filter(_is_station, self.own), key=address_value)
+        if self._own_ips is None:
+            self._own_ips = sorted(filter(_is_station, self.own), key=address_value)
+        return self._own_ips
 
-    @cached_property
+    @property
     def forwarded_ips(self) -> list[str]:
         """Addresses that it forwards for, sorted. Link-local ones never cross a router (RFC 4007)."""
-        ips = (ip for ip in self.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local)
-        return sorted(ips, key=address_value)
+        if self._forwarded_ips is None:
+            ips = (ip for ip in self.forwarded if not is_multicast(ip) and not ip_address(ip).is_link_local)
+            self._forwarded_ips = sorted(ips, key=address_value)
+        return self._forwarded_ips
 
 
 def speakers(context: Context, point: int | None = None, *, outside_tunnels: bool = False) -> dict[int, Speaker]:

@@ -16,12 +16,18 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
-from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, is_tcp_with, segments
+from capnet.analysis.facts.transport.tcp_connections import (
+    MAX_CONNECTIONS,
+    Segment,
+    has_segments,
+    is_tcp_with,
+    segments,
+)
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_FIN, TCP_RST, TCP_SYN, TCP_SYN_ACK
 
@@ -61,9 +67,11 @@ class _Closed(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
+    if not has_segments(context):
+        return []
     flows, answers = context.flows, replies(context)
     is_accepted = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flow_links(context).after < 0)
-    is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    is_accepted &= (flows[:, schema.FLOW_SYNS] > 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
     rows = np.flatnonzero(is_accepted)
     has_octets = flows[answers[rows], schema.FLOW_PAYLOAD] > 0
     is_ended = flows[answers[rows], schema.FLOW_TCP_FLAGS] & (TCP_FIN | TCP_RST) != 0
@@ -111,7 +119,9 @@ def _refusal_meanwhile(context: Context, closed: list[_Closed]) -> int | None:
     """The flow row of a connection to another address that was refused while one of these was open."""
     flows, answers = context.flows, replies(context)
     is_refused = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0)
-    is_refused &= (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0) & (flows[answers, schema.FLOW_SYNACK_TIME] < 0)
+    is_refused &= (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0) & (
+        reply_values(context, schema.FLOW_SYNACK_TIME) < 0
+    )
     for row in np.flatnonzero(is_refused).tolist()[:MAX_CONNECTIONS]:
         time = flows[row, schema.FLOW_FIRST]
         for each in closed:

@@ -16,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow
 from capnet.analysis.core.wording import Text, finding_name, several
@@ -102,7 +102,7 @@ def _answers(context: Context) -> list[_Answer]:
 def _has_syn_ack(context: Context) -> FlowMask:
     """Per flow: does the other direction have a SYN-ACK?"""
     answers = replies(context)
-    mask: FlowMask = (answers >= 0) & (context.flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
+    mask: FlowMask = (answers >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
     return mask
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies
+from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
 from capnet.analysis.core.wording import Text, finding_name
@@ -91,8 +91,8 @@ def _translated(context: Context) -> _Connections:
     ends = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
     is_translated = (first >= 0) & (flows[first[:, None], ends] != flows[last[:, None], ends]).any(axis=1)
     first, last = first[is_translated], last[is_translated]
-    has_synack = (answers >= 0) & (flows[answers, schema.FLOW_SYNACK_TIME] >= 0)
-    has_reset = (answers >= 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    has_synack = (answers >= 0) & (reply_values(context, schema.FLOW_SYNACK_TIME) >= 0)
+    has_reset = (answers >= 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
     is_accepted = any_of_chain(context, has_synack)[last]
     is_refused = has_reset[last] & ~is_accepted
     waits = flows[last, schema.FLOW_SYN_TIME] - flows[last, schema.FLOW_FIRST]

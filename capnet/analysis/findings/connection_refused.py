@@ -20,7 +20,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, ports, replies
+from capnet.analysis.core.flow_rows import destination, ports, replies, reply_values
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import Text, finding_name
@@ -98,8 +98,10 @@ def _refusals(context: Context) -> dict[tuple[str, int | None], _Refusals]:
     """Server address and port → the flows that refuse."""
     flows, answers = context.flows, replies(context)
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
-    accepted_at = np.where(is_new & (answers >= 0), flows[answers, schema.FLOW_SYNACK_TIME], -1)
-    is_refused = is_new & (answers >= 0) & (accepted_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    accepted_at = np.where(is_new & (answers >= 0), reply_values(context, schema.FLOW_SYNACK_TIME), -1)
+    is_refused = (
+        is_new & (answers >= 0) & (accepted_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
+    )
     if not is_refused.any():
         return {}
     services, is_scan = hash_of(flows, _SERVICE), _is_scan(context, is_new, is_new & (accepted_at < 0))

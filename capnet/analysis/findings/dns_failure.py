@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -155,9 +155,11 @@ def _has_answer(context: Context, answers: np.ndarray) -> FlowMask:
     A bridge shows questions after and answers before translation: they come from another address.
     """
     flows = context.flows
-    sources = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT])
-    receivers = flows[answers[:, None], [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]]
-    mask: FlowMask = (replies(context) >= 0) | is_among(sources, row_hash(receivers))
+    mask: FlowMask = replies(context) >= 0
+    if len(answers):
+        sources = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT])
+        receivers = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+        mask |= is_among(sources, hash_of(flows, receivers, answers))
     return mask
 
 

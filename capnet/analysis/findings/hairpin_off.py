@@ -114,7 +114,8 @@ def _to_themselves(context: Context) -> list[_Attempt]:
     """Unanswered connections from an address to itself, on a link that has MACs."""
     flows, links = context.flows, flow_links(context)
     is_candidate = _is_unanswered(context) & (flows[:, schema.FLOW_SMAC] > 0)
-    is_candidate &= (flows[:, _SOURCE] == flows[:, _DESTINATION]).all(axis=1)
+    for source_half, destination_half in zip(_SOURCE, _DESTINATION, strict=True):
+        is_candidate &= flows[:, source_half] == flows[:, destination_half]
     is_candidate &= flows[:, schema.FLOW_SPORT] != flows[:, schema.FLOW_DPORT]
     attempts = []
     for row in np.flatnonzero(is_candidate)[:MAX_FLOWS].tolist():

@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, replies, source
+from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name
@@ -53,8 +53,8 @@ def diagnose(context: Context) -> list[Finding]:
         return []
     is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & is_at_server(context)
     is_new &= flows[:, schema.FLOW_TCP_FLAGS] & schema.USED_AGAIN == 0
-    answered_at = np.where(answers >= 0, flows[answers, schema.FLOW_SYNACK_TIME], -1)
-    is_refused = (answers >= 0) & (answered_at < 0) & (flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0)
+    answered_at = np.where(answers >= 0, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
+    is_refused = (answers >= 0) & (answered_at < 0) & (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0)
     is_silent = is_new & is_retried & ~is_refused & ((answered_at < 0) | (answered_at - first >= MIN_RETRY_NS))
     is_accepted = is_new & (answered_at >= 0) & ~is_silent
     findings = []

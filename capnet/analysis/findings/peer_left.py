@@ -94,11 +94,15 @@ def _silence(context: Context, peer: str, is_outside: FlowMask) -> _Silence | No
     received = np.flatnonzero(
         is_outside & (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
     )
+    if not len(sent) or not len(received):
+        return None
+    until = int(last[received].max())
+    if not _is_refusal(context, sent[last[sent] > until - MIN_SILENCE_NS]).all():
+        return None  # it sent something else to the end
     refusals = _is_refusal(context, sent)
-    if refusals.all() or not len(received):
+    if refusals.all():
         return None
     since = int(last[sent[~refusals]].max())
-    until = int(last[received].max())
     refuses = bool((last[sent[refusals]] > since).any()) if refusals.any() else False
     if not refuses:
         since = max(since, _last_arp(context, low))

@@ -19,7 +19,7 @@ from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, segments
+from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, has_segments, segments
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_RST, TCP_SYN
 
@@ -55,9 +55,11 @@ class _Stall(NamedTuple):
 
 
 def diagnose(context: Context) -> list[Finding]:
+    if not has_segments(context):
+        return []
     control, observations = context.observations[:, schema.OBS_CONTROL], context.observations
-    flags = control >> 48
-    is_closed = (control >= 0) & (control >> 32 & 0xFFFF == 0) & (flags & (TCP_RST | TCP_SYN | TCP_ACK) == TCP_ACK)
+    flags_and_window = (TCP_RST | TCP_SYN | TCP_ACK) << 48 | 0xFFFF << 32
+    is_closed = (control >= 0) & (control & flags_and_window == TCP_ACK << 48)
     rows = distinct(observations[is_closed, schema.OBS_FLOW])
     rows = rows[(flow_links(context).before[rows] < 0) & (replies(context)[rows] >= 0)]
     by_ends: dict[tuple[str, str], list[tuple[int, _Stall]]] = {}

@@ -78,6 +78,8 @@ def _from_behind_routers(context: Context) -> Iterator[int]:
     place, sender, receiver = [schema.FLOW_POINT], _SENDER[:2], _RECEIVER[:2]
     back = hash_of(flows, place + receiver)
     rows = rows[~is_among(hash_of(flows, place + sender, rows), back)]
+    if not len(rows):
+        return
     answers = hash_of(flows, [schema.FLOW_PROTO, *_SENDER, *_RECEIVER])  # that may leave by another interface
     rows = rows[~is_among(hash_of(flows, [schema.FLOW_PROTO, *_RECEIVER, *_SENDER], rows), answers)]
     stops = {

@@ -22,10 +22,12 @@ def is_loopback_point(context: Context, point: int) -> bool:
     flow_rows = np.flatnonzero(context.flows[:, schema.FLOW_POINT] == point)
     if not len(flow_rows):
         return context.points[point].role == "loopback"
-    macs = context.flows[flow_rows[:, None], [schema.FLOW_SMAC, schema.FLOW_DMAC]]
-    if (macs > 0).any():
+    source_mac, destination_mac = (
+        context.flows[:, column][flow_rows] for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)
+    )
+    if (source_mac > 0).any() or (destination_mac > 0).any():
         return False
-    if (macs == 0).all():
+    if not source_mac.any() and not destination_mac.any():
         return True  # Linux gives lo the MAC 00:00:00:00:00:00
     return bool(_is_with_itself(context.flows[flow_rows]).all())
 
@@ -33,6 +35,8 @@ def is_loopback_point(context: Context, point: int) -> bool:
 def loopback_conversations(context: Context, points: set[int]) -> list[LoopbackConversation]:
     """TCP and UDP conversations at loopback points, one per address and point, without Docker's name server."""
     flows = context.flows
+    if not points:
+        return []
     is_chosen = (
         is_one_of(flows[:, schema.FLOW_POINT], points) & (flows[:, schema.FLOW_VIA] == 0) & _is_with_itself(flows)
     )

@@ -21,15 +21,19 @@ def shared_macs(context: Context, segments: Segments, nat_addresses: set[str]) -
 
     On a bridge, hairpin NAT puts the host's address into frames of a container's MAC.
     """
-    by_mac: dict[int, SharedMac] = {}
+    by_mac: dict[int, dict[int, list[str]]] = {}  # MAC → point → addresses
     for point, speakers in segments.speakers.items():
         for mac, speaker in speakers.items():
             own = [ip for ip in speaker.own_ips if ip not in nat_addresses or ip in speaker.claimed]
             if own and not is_multicast_mac(mac):
-                shared = by_mac.setdefault(mac, SharedMac(mac, {}, []))
-                shared.ips_at[point] = own
-                shared.claimed = sorted({*shared.claimed, *(speaker.claimed & set(own))}, key=address_value)
-    several = [shared for shared in by_mac.values() if len(shared.ips) > 1]
+                by_mac.setdefault(mac, {})[point] = own
+    several = []
+    for mac, ips_at in by_mac.items():
+        if len({ip for ips in ips_at.values() for ip in ips}) > 1:
+            claimed = {
+                ip for point, ips in ips_at.items() for ip in segments.speakers[point][mac].claimed.intersection(ips)
+            }
+            several.append(SharedMac(mac, ips_at, sorted(claimed, key=address_value)))
     for shared in several:
         rows = _self_flows(context, shared.mac).tolist()
         shared.self_flows = [row for row in rows if not _ends(context, row) & nat_addresses]

@@ -106,9 +106,10 @@ def direct_talk(context: Context) -> Iterator[Sign]:
     rows = np.flatnonzero((flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_SMAC] != flows[:, schema.FLOW_DMAC]))
     for column in (schema.FLOW_SMAC, schema.FLOW_DMAC):
         rows = rows[is_among(flows[rows, column], macs)]
-    for row in rows[:MAX_TALKS].tolist():
+    rows = rows[:MAX_TALKS]
+    for row, *pair in np.stack((rows, flows[rows, schema.FLOW_SMAC], flows[rows, schema.FLOW_DMAC]), axis=1).tolist():
         src, dst = source(flows[row]), destination(flows[row])
-        ends = {containers[int(flows[row, column])].ip for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)}
+        ends = {containers[mac].ip for mac in pair}
         is_bridged = src.startswith(BRIDGE_POOLS) or network_of(src) in behind_gateways
         if {src, dst} == ends and ":" not in src and same_network([src, dst]) and is_bridged:
             frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import Answer
 from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.verdict.verdicts import ANSWERED_BY, verdicts
@@ -26,22 +26,24 @@ MAX_ERRORS = 3  # ICMP errors that are listed of one flow
 def chain_answers(context: Context, row: int) -> list[Answer]:
     """What answers the flow chain of a flow row: at most one of each kind, and MAX_ERRORS ICMP errors."""
     rows = chain_rows(context, row)
-    replies = answering_replies(context)[rows]
-    resets = is_reset(context)[rows]
-    answers = [
-        *_of_flow(context, "reply", replies[(replies >= 0) & ~resets]),
-        *_of_flow(context, "reset", replies[(replies >= 0) & resets]),
-    ]
-    errors = quoting_errors(context)[rows]
-    answers += [_of_error(context, error) for error in distinct(errors[errors >= 0]).tolist()[:MAX_ERRORS]]
-    if not (replies >= 0).any():
-        others = other_address_answers(context)[rows]
-        answers += _of_flow(context, "other-address", others[others >= 0])
+    replies, resets, errors = (
+        values(context)[rows].tolist() for values in (answering_replies, is_reset, quoting_errors)
+    )
+    answers = []
+    for kind, is_reset_kind in (("reply", False), ("reset", True)):
+        of_kind = [row for row, reset in zip(replies, resets, strict=True) if row >= 0 and reset == is_reset_kind]
+        answers += _of_flow(context, kind, of_kind)
+    answers += [_of_error(context, error) for error in sorted({*errors} - {-1})[:MAX_ERRORS]]
+    if max(replies) < 0:
+        others = other_address_answers(context)[rows].tolist()
+        answers += _of_flow(context, "other-address", [other for other in others if other >= 0])
     return answers or _nothing(context, int(chain_of(context)[row]))
 
 
 def chain_rows(context: Context, row: int) -> FlowRows:
     """All flow rows of the chain of a row, in order."""
+    if not len(flow_links(context)):
+        return np.array([row])
     order, ordered = _by_chain(context)
     chain = chain_of(context)[row]
     return order[np.searchsorted(ordered, chain) : np.searchsorted(ordered, chain, side="right")]
@@ -54,11 +56,11 @@ def _by_chain(context: Context) -> tuple[FlowRows, FlowRows]:
     return order, chain_of(context)[order]
 
 
-def _of_flow(context: Context, kind: str, rows: FlowRows) -> list[Answer]:
+def _of_flow(context: Context, kind: str, rows: list[int]) -> list[Answer]:
     """The answer that is the earliest of these flow rows; [] of none."""
-    if not len(rows):
+    if not rows:
         return []
-    row = int(rows[np.argmin(context.flows[rows, schema.FLOW_FIRST])])
+    row = min(rows, key=lambda row: int(context.flows[row, schema.FLOW_FIRST]))
     flow = context.flows[row]
     evidence = context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))
     return [Answer(kind, evidence.point, source(flow), None, [evidence])]

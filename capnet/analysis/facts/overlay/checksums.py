@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, row_hash
+from capnet.analysis.core.arrays import first_equal, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, TunnelChecksumTable, Values
 from capnet.analysis.fate.next_points import is_answered
 from capnet.quick_tuple import NamedTuple
@@ -55,12 +55,8 @@ def tunnel_checksums(context: Context) -> TunnelChecksums:
     inner = np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0)
     if not len(table) or not len(inner):
         return TunnelChecksums(np.zeros(0, dtype=np.int64), table[:0])
-    keys = hash_of(context.flows, _FLOW_KEY, inner)
-    order = np.argsort(keys, kind="stable")
-    wanted = row_hash(table[:, : schema.CHECKSUM_KEY])
-    at = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    is_joined = keys[order][at] == wanted
-    return TunnelChecksums(inner[order][at[is_joined]], table[is_joined])
+    at = first_equal(hash_of(context.flows, _FLOW_KEY, inner), row_hash(table[:, : schema.CHECKSUM_KEY]))
+    return TunnelChecksums(inner[at[at >= 0]], table[at >= 0])
 
 
 @derived
@@ -68,6 +64,6 @@ def is_accepted(context: Context) -> FlowMask:
     """Per flow row, did the receiver take its packets? It answered them, and a SYN-ACK with more than another SYN."""
     flows, answers = context.flows, replies(context)
     is_syn_ack = (answers >= 0) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
-    has_ack = flows[answers, schema.FLOW_TCP_FLAGS] & TCP_ACK > 0
+    has_ack = reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_ACK > 0
     mask: FlowMask = is_answered(context) & ~(is_syn_ack & ~has_ack)
     return mask

@@ -14,10 +14,17 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import replies, reply_values
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.analysis.facts.transport.tcp_connections import (
+    MAX_CONNECTIONS,
+    Segment,
+    ahead,
+    has_segments,
+    is_tcp_with,
+    segments,
+)
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_RST
 
@@ -45,12 +52,14 @@ class Forgotten(NamedTuple):
 @derived
 def forgotten_connections(context: Context) -> list[Forgotten]:
     """The connections that ended by a pause, in order of flow rows."""
+    if not has_segments(context):
+        return []
     flows, answers = context.flows, replies(context)
     is_candidate = is_tcp_with(context, TCP_ACK) & (answers >= 0) & (flow_links(context).before < 0)
     is_candidate &= flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SILENCE_NS
-    is_reset = flows[answers, schema.FLOW_TCP_FLAGS] & TCP_RST != 0
+    is_reset = reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0
     # A keepalive counts as no retransmission (`aggregate.kernels.flow_counters`): the answers ended before.
-    is_late = flows[:, schema.FLOW_LAST] - flows[answers, schema.FLOW_LAST] >= SECOND_NS // 2
+    is_late = flows[:, schema.FLOW_LAST] - reply_values(context, schema.FLOW_LAST) >= SECOND_NS // 2
     forgotten = []
     for row in np.flatnonzero(is_candidate & (is_reset | is_late)).tolist()[:MAX_CONNECTIONS]:
         silent = _forgotten(context, row)

@@ -16,7 +16,14 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.idle_connections import MIN_RESET_SILENCE_NS
-from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, is_tcp_with, segments
+from capnet.analysis.facts.transport.tcp_connections import (
+    MAX_CONNECTIONS,
+    Segment,
+    ahead,
+    has_segments,
+    is_tcp_with,
+    segments,
+)
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP_FIN, TCP_PSH, TCP_RST
 
@@ -39,6 +46,8 @@ class Reset(NamedTuple):
 @derived
 def session_resets(context: Context) -> list[Reset]:
     """The resets in sessions, in order of flow rows."""
+    if not has_segments(context):
+        return []
     is_candidate = is_tcp_with(context, TCP_RST) & (replies(context) >= 0) & (flow_links(context).after < 0)
     payload = context.flows[:, schema.FLOW_PAYLOAD]
     is_candidate &= payload + payload[replies(context)] > 0

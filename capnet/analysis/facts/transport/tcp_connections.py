@@ -69,9 +69,14 @@ def ahead(number: int, of: int) -> int:
     return (number - of + (_CIRCLE >> 1)) % _CIRCLE - (_CIRCLE >> 1)
 
 
+def has_segments(context: Context) -> bool:
+    """Do `segments` return any? Ask before work on all flows that ends with a look at them."""
+    return context.sample_share == 1.0
+
+
 def segments(context: Context, row: int) -> list[Segment]:
     """The segments of a flow row and of its replies, in the order in which they passed; none in a sample."""
-    if context.sample_share < 1.0:
+    if not has_segments(context):
         return []
     reply = int(replies(context)[row])
     observed = observations_of(context, row, *([reply] if reply >= 0 else []))

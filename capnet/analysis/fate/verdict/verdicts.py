@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
@@ -55,11 +54,12 @@ class Verdicts(NamedTuple):
 def verdicts(context: Context) -> Verdicts:
     """What became of the packets of each flow chain that asks."""
     outcome = fates(context)
+    lossy = _loss_by_chain(context)
     entries = _decisive_entries(context, outcome)
+    entries = entries[(~_is_answer(context) | (lossy.packets > 0))[chain_of(context)[outcome.last[entries]]]]
     last = outcome.last[entries]
     first = chain_of(context)[last]
     is_replied = any_of_chain(context, answering_replies(context) >= 0)[last]
-    lossy = _loss_by_chain(context)
     worst = lossy.link[first]
     loops = np.zeros(len(context.flows), dtype=bool)
     loops[[loop.row for loop in looping_flows(context)]] = True
@@ -67,7 +67,7 @@ def verdicts(context: Context) -> Verdicts:
     stopped_at = np.full(len(context.flows), -1)
     stopped_at[chain_of(context)[stopped.request[::-1]]] = np.arange(len(stopped.request))[::-1]
     answer = stopped_at[first]
-    repeats = _repeats(context, first)
+    repeats = _repeats(context)[first]
     verdict = _verdicts(context, outcome, entries, is_replied, repeats)
     verdict[is_replied & (lossy.packets[first] > 0)] = LOSES
     verdict[~is_replied & (lossy.packets[first] > 0) & (verdict >= LOSES)] = LOSES
@@ -83,7 +83,6 @@ def verdicts(context: Context) -> Verdicts:
     following[returns] = context.flows[stopped.request[answer[returns]], schema.FLOW_POINT]
     following[~(loses | returns | (verdict == STOPS_AT))] = -1
     is_at_home = (outcome.state[entries] == ARRIVED) & ~is_replied
-    chosen = ~_is_answer(context, first) | loses
     columns = Verdicts(
         first,
         last,
@@ -97,8 +96,8 @@ def verdicts(context: Context) -> Verdicts:
         np.where(verdict == UNKNOWN, outcome.reason[entries], -1),
         is_replied,
     )
-    rows = np.flatnonzero(chosen)
-    return Verdicts(*(column[rows] for column in columns))
+    others = np.flatnonzero(_is_answer(context)[first] & ~loses)
+    return Verdicts(*(np.delete(column, others) for column in columns)) if len(others) else columns
 
 
 def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mask, repeats: Values) -> Values:
@@ -112,7 +111,7 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
     verdict[any_of_chain(context, was_copied)[last] & ~is_group] = COPIED
     verdict[(repeats > 0) & ~is_group] = REPEATED
     verdict[state == ARRIVED] = DELIVERED
-    verdict[(state == ARRIVED) & ~is_replied & _wants_answer(context, last)] = ANSWERED_BY  # nothing
+    verdict[(state == ARRIVED) & ~is_replied & _wants_answer(context)[last]] = ANSWERED_BY  # nothing
     verdict[state == STOPS] = STOPS_AT
     has_other_answer = any_of_chain(context, (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0))
     verdict[has_other_answer[last] & ~is_replied] = ANSWERED_BY
@@ -125,7 +124,7 @@ def _verdicts(context: Context, outcome: Fates, entries: Values, is_replied: Mas
 def _decisive_entries(context: Context, outcome: Fates) -> Values:
     """Of the ends of each chain, that which says most: a stop, an arrival, else where most packets were."""
     chain = chain_of(context)[outcome.last]
-    if len(distinct(chain)) == len(chain):
+    if not len(chain) or np.bincount(chain).max() == 1:
         return np.argsort(chain)
     says = np.select([outcome.state == STOPS, outcome.state == ARRIVED], [0, 1], 2)
     packets = context.flows[outcome.last, schema.FLOW_PACKETS]
@@ -133,41 +132,42 @@ def _decisive_entries(context: Context, outcome: Fates) -> Values:
     return order[np.append(True, chain[order][1:] != chain[order][:-1])[: len(order)]]
 
 
-def _wants_answer(context: Context, rows: FlowRows) -> Mask:
-    """SYNs and echo requests, which every receiver answers."""
+@derived
+def _wants_answer(context: Context) -> FlowMask:
+    """Per flow: SYNs and echo requests, which every receiver answers."""
     flows = context.flows
-    proto, kind = flows[rows, schema.FLOW_PROTO], flows[rows, schema.FLOW_KIND] >> 8
+    proto, kind = flows[:, schema.FLOW_PROTO], flows[:, schema.FLOW_KIND] >> 8
     is_echo = (proto == ICMP) & (kind == ICMP_ECHO_REQUEST) | (proto == ICMPV6) & (kind == ICMPV6_ECHO_REQUEST)
-    return is_echo | (proto == TCP) & (flows[rows, schema.FLOW_SYNS] > 0)
+    mask: FlowMask = is_echo | (proto == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    return mask
 
 
-def _repeats(context: Context, rows: FlowRows) -> Values:
-    """How often packets were sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
+def _repeats(context: Context) -> PerFlow:
+    """Per flow: packets sent again without an answer: SYNs and segments; echo requests and questions to DNS."""
     flows, answers = context.flows, answering_replies(context)
-    proto = flows[rows, schema.FLOW_PROTO]
-    sent_again = np.maximum(flows[rows, schema.FLOW_SYNS] - 1, flows[rows, schema.FLOW_RETRANSMISSIONS])
-    sent_again = np.where((proto == TCP) & (flows[rows, schema.FLOW_SYNS] > 0), sent_again, 0)
-    asks = (proto == UDP) & (flows[rows, schema.FLOW_DPORT] == PORT_DNS)
-    asks |= _wants_answer(context, rows) & (proto != TCP)
-    return np.where(asks & (answers[rows] < 0), flows[rows, schema.FLOW_PACKETS] - 1, sent_again)
+    is_tcp = flows[:, schema.FLOW_PROTO] == TCP
+    sent_again = np.maximum(flows[:, schema.FLOW_SYNS] - 1, flows[:, schema.FLOW_RETRANSMISSIONS])
+    sent_again[~is_tcp | (flows[:, schema.FLOW_SYNS] <= 0)] = 0
+    asks = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_DPORT] == PORT_DNS)
+    asks |= _wants_answer(context) & ~is_tcp
+    return np.where(asks & (answers < 0), flows[:, schema.FLOW_PACKETS] - 1, sent_again)
 
 
-def _is_answer(context: Context, rows: FlowRows) -> Mask:
-    """Does the chain of each row answer another one: that which has the SYN, else which began earlier?"""
+@derived
+def _is_answer(context: Context) -> FlowMask:
+    """Per flow: does its chain answer another one: that which has the SYN, else which began earlier?"""
     flows, answers = context.flows, answering_replies(context)
     chain = chain_of(context)
     opens = largest_of_chain(context, flows[:, schema.FLOW_SYNS]) > 0
     start_ns = smallest_of_chain(context, flow_spans(context)[0])
-    own = np.flatnonzero(answers >= 0)
+    has_answer, other_opens = answers >= 0, opens[answers]
+    rows_that_answer: FlowMask = has_answer & other_opens & ~opens
+    own = np.flatnonzero(has_answer & (other_opens == opens))
     other = answers[own]
-    is_later = np.where(
-        opens[own] != opens[other],
-        opens[other],
-        (start_ns[other] < start_ns[own]) | (start_ns[other] == start_ns[own]) & (chain[other] < chain[own]),
+    rows_that_answer[own] = (start_ns[other] < start_ns[own]) | (start_ns[other] == start_ns[own]) & (
+        chain[other] < chain[own]
     )
-    rows_that_answer: FlowMask = np.zeros(len(flows), dtype=bool)
-    rows_that_answer[own[is_later]] = True
-    return any_of_chain(context, rows_that_answer)[rows]
+    return any_of_chain(context, rows_that_answer)
 
 
 class _Loss(NamedTuple):

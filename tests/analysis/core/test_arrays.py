@@ -1,0 +1,37 @@
+"""Values are found among others, few and many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from capnet.analysis.core.arrays import _slots, first_equal, hash_of, row_hash
+
+
+@pytest.mark.parametrize("key_count, wanted_count", [(0, 5), (5, 0), (40, 40), (3000, 40), (40, 3000), (3000, 3000)])
+@pytest.mark.parametrize("highest", [10, 1000, 1 << 62])
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_first_equal_is_the_first(key_count: int, wanted_count: int, highest: int, dtype: type) -> None:
+    """Of few and many values, equal ones among them."""
+    numbers = np.random.default_rng(key_count + wanted_count)
+    keys, wanted = (numbers.integers(0, highest, count).astype(dtype) for count in (key_count, wanted_count))
+    wanted[::2] = np.resize(keys, wanted_count)[::2] if key_count else wanted[::2]
+    first: dict[int, int] = {}
+    for index, key in enumerate(keys.tolist()):
+        first.setdefault(key, index)
+    assert first_equal(keys, wanted).tolist() == [first.get(value, -1) for value in wanted.tolist()]
+
+
+def test_first_equal_finds_keys_of_one_hash() -> None:
+    """Keys that differ in bits which the hash does not look at."""
+    inverse = pow(0x9E3779B97F4A7C15, -1, 1 << 64)
+    keys = np.array([inverse * low % (1 << 64) for low in range(3000)], dtype=np.uint64)
+    assert len(set(_slots(keys, 12).tolist())) == 1
+    assert first_equal(keys, keys[::-1]).tolist() == list(range(3000))[::-1]
+
+
+def test_hash_of_is_row_hash_of_columns() -> None:
+    table = np.random.default_rng(1).integers(-5, 1 << 40, (200, 6))
+    rows = np.array([7, 3, 3, 199])
+    assert hash_of(table, [4, 0, 5]).tolist() == row_hash(table[:, [4, 0, 5]]).tolist()
+    assert hash_of(table, [4, 0], rows).tolist() == row_hash(table[rows][:, [4, 0]]).tolist()
