@@ -44,15 +44,27 @@ class NamespaceWitness:
 
 
 @mutable
+class DroppedPackets:
+    """Why the kernel of one machine dropped packets that were at captured interfaces (skb:kfree_skb)."""
+
+    points: list[str]  # capture points on this machine
+    lines: list[str] = field(default_factory=list)
+    lost: int = 0  # events that were not recorded, or lines that are not kept
+
+
+@mutable
 class Witnesses:
     """All of a recording; one file NAME.witnesses.json."""
 
     recorded: dict[str, str] = field(default_factory=dict)  # versions of what recorded it
     namespaces: list[NamespaceWitness] = field(default_factory=list)
+    drops: list[DroppedPackets] = field(default_factory=list)
 
     def joined(self, other: Witnesses) -> Witnesses:
         """Both as one, for captures of several hosts that are analyzed together."""
-        return Witnesses({**other.recorded, **self.recorded}, self.namespaces + other.namespaces)
+        return Witnesses(
+            {**other.recorded, **self.recorded}, self.namespaces + other.namespaces, self.drops + other.drops
+        )
 
     def to_json(self) -> str:
         """The text of the file."""
@@ -75,6 +87,7 @@ class Witnesses:
             return cls(
                 {str(key): str(value) for key, value in dict(data.get("recorded", {})).items()},
                 [_namespace(entry) for entry in data.get("namespaces", [])],
+                [_drops(entry) for entry in data.get("drops", [])],
             )
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path}: not as {SCHEMA} has it ({error!r:.80})") from error
@@ -95,6 +108,11 @@ def _namespace(entry: Mapping[str, Any]) -> NamespaceWitness:
         trace=[_text(line) for line in entry.get("trace", [])],
         lost=int(entry.get("lost", 0)),
     )
+
+
+def _drops(entry: Mapping[str, Any]) -> DroppedPackets:
+    points, lines = ([_text(item) for item in entry[key]] for key in ("points", "lines"))
+    return DroppedPackets(points, lines, int(entry.get("lost", 0)))
 
 
 def _snapshot(entry: Mapping[str, Any] | None) -> Snapshot | None:

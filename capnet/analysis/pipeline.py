@@ -19,7 +19,7 @@ from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
-from capnet.analysis.facts.kernel import kernel_reasons
+from capnet.analysis.facts.kernel import ambiguous_drops, kernel_reasons
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
@@ -69,6 +69,8 @@ def conclude(
     if not links_only:
         correlation["unanswered"] = unanswered_chains(context)
         correlation |= outcome_totals(context)._asdict()
+        if ambiguous := ambiguous_drops(context):
+            correlation["ambiguous_drops"] = ambiguous
     report = Report(
         inputs=reader.inputs,
         points=context.points,

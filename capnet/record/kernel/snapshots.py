@@ -11,15 +11,22 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
-from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
+from capnet.witnesses import DroppedPackets, NamespaceWitness, Snapshot, Witnesses
 
-Traces = dict[str, tuple[list[str], int]]  # name of a place → lines of its trace, and how many are lost
+
+@dataclass
+class Traces:
+    """What --why has seen: place → lines of its trace and how many are lost; and what each machine dropped."""
+
+    rules: dict[str, tuple[list[str], int]] = field(default_factory=dict)
+    drops: list[DroppedPackets] = field(default_factory=list)
+
 
 MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
 MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers is asked for the first ones
@@ -85,13 +92,14 @@ def witnessing(
     """
     witnesses = Witnesses({"capnet": __version__})
     earlier = _snapshots(places, say)
-    with tracing or nullcontext({}) as traces:
+    with tracing or nullcontext(Traces()) as traces:
         yield witnesses
     later = _snapshots(places, say)
     witnesses.namespaces = [
-        NamespaceWitness(place.name, list(place.points), before, after, *traces.get(place.name, ([], 0)))
+        NamespaceWitness(place.name, list(place.points), before, after, *traces.rules.get(place.name, ([], 0)))
         for place, before, after in zip(places, earlier, later, strict=True)
     ]
+    witnesses.drops = traces.drops
 
 
 def _snapshots(places: Sequence[Place], say: Callable[[str], None]) -> list[Snapshot | None]:

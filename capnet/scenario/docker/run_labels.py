@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import remove_folders, run_state
 from capnet.scenario.docker.removal import (
@@ -71,7 +72,7 @@ def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = Fa
     def which(labels: dict[str, str]) -> bool:
         return is_left_over(labels.get(RUN, "")) and (kept or KEEP not in labels)
 
-    return remove(hosts, which) + remove_folders(is_left_over)
+    return remove(hosts, which) + remove_folders(is_left_over) + remove_instances(is_left_over)
 
 
 def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool]) -> list[str]:

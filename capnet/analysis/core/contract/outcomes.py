@@ -99,8 +99,8 @@ class KernelReason:
     kind: str  # what says it
     namespace: str  # network namespace: `A` is host A's own, `A/web` that of its container web
     point: str  # where the packets were last seen
-    name: str  # the rule as `iptables -L --line-numbers` counts it, or the name of the counter
-    text: str  # the rule itself; of a counter, the setting that goes with it
+    name: str  # the rule as `iptables -L --line-numbers` counts it, or the name of the counter or drop reason
+    text: str  # the rule itself; of a counter, the setting that goes with it; of a drop reason, where
     table: str | None  # table of the rule
     chain: str | None  # its chain
     number: int | None  # its number in the chain, from 1; null for a policy

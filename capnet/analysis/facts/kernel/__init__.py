@@ -22,6 +22,15 @@ def kernel_reasons(context: Context) -> list[KernelReason]:
     return reasons.kernel_reasons(context)
 
 
+def ambiguous_drops(context: Context) -> dict[str, int]:
+    """Drop reason → packets that the kernel dropped for it, and of which the frame is not certain."""
+    if context.witnesses is None:
+        return {}
+    from capnet.analysis.facts.kernel import drop_reasons
+
+    return drop_reasons.drop_reasons(context).ambiguous
+
+
 def with_kernel_reasons(context: Context, findings: list[Finding]) -> list[Finding]:
     """The findings, whose sentences say what the kernels say of their packets.
 

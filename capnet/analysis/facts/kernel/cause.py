@@ -9,7 +9,7 @@ from capnet.quick_tuple import NamedTuple
 # How the number of a cause and that of the missing packets agree.
 EQUAL, PART, POSSIBLE, IMPLIED = "equal", "part", "possible", "implied"
 # What a cause is read from.
-COUNTERS, RULES, TRACE = "counters", "rules", "trace"
+COUNTERS, RULES, TRACE, DROP_REASON = "counters", "rules", "trace", "drop-reason"
 
 
 class Cause(NamedTuple):
@@ -18,8 +18,8 @@ class Cause(NamedTuple):
     namespace: Namespace
     rows: tuple[int, ...]  # flow rows where the packets were last seen
     rule: Rule | None
-    counter: str  # its name, if it is no rule
-    setting: str  # that goes with a counter
+    counter: str  # its name, or a drop reason, if it is no rule
+    setting: str  # that goes with a counter; of a drop reason, the function that dropped
     packets: int  # that it stopped: by how many a counter rose
     missing: int
     match: str

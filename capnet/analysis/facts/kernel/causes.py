@@ -1,6 +1,7 @@
 """What stopped packets, from all that is known: a trace says more than a counter.
 
-Input: `traced`, `counted`. Output: `Cause`s. A flow row that a trace explains has no other cause.
+Input: `traced`, `drop_reasons`, `counted`. Output: `Cause`s. A flow row that a trace explains has no counter;
+it has a drop reason beside it only if it is another one than that a rule dropped it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.cause import EQUAL, PART, TRACE, Cause
 from capnet.analysis.facts.kernel.counted import counted_causes
+from capnet.analysis.facts.kernel.drop_reasons import drop_reasons
 from capnet.analysis.facts.kernel.traced import Dropped, dropped_frames
+
+NETFILTER_DROP = "NETFILTER_DROP"  # the reason that a rule gives
 
 
 @derived
@@ -19,7 +23,12 @@ def causes(context: Context) -> list[Cause]:
     """What stopped packets, by namespace; what is traced first."""
     traced = _traced(context)
     explained = {row for cause in traced for row in cause.rows}
-    return traced + [cause for cause in counted_causes(context) if not explained & set(cause.rows)]
+    reasons = [
+        cause
+        for cause in drop_reasons(context).causes
+        if cause.counter != NETFILTER_DROP or not explained & set(cause.rows)
+    ]
+    return traced + reasons + [cause for cause in counted_causes(context) if not explained & set(cause.rows)]
 
 
 def _traced(context: Context) -> list[Cause]:

@@ -19,7 +19,8 @@ from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text
-from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.settings import settings_of
 from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
@@ -42,6 +43,10 @@ TRACED = {
     PART: Text(en="{name} on {host} {action} {packets} of {missing}: {text} (traced)", zh=""),
 }
 REWROTE = Text(en="{name} on {host} rewrote {connections:flow}: {text} (traced)", zh="")
+REASON = {
+    EQUAL: Text(en="the kernel of {host} dropped them for {name}, in {text} (traced)", zh=""),
+    PART: Text(en="the kernel of {host} dropped {packets} of {missing} for {name}, in {text} (traced)", zh=""),
+}
 COUNTER = {
     EQUAL: Text(en="the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
     PART: Text(en="the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
@@ -60,7 +65,7 @@ def _reason(context: Context, cause: Cause) -> KernelReason:
     rule = cause.rule
     point = context.points[int(context.flows[cause.rows[0], schema.FLOW_POINT])].name
     return KernelReason(
-        kind="counter" if rule is None else "rule" if rule.number else "policy",
+        kind=_kind(cause),
         namespace=cause.namespace.name,
         point=point,
         name=cause.name,
@@ -76,6 +81,14 @@ def _reason(context: Context, cause: Cause) -> KernelReason:
         says=says(cause),
         evidence=_evidence(context, cause),
     )
+
+
+def _kind(cause: Cause) -> str:
+    if cause.known_by == DROP_REASON:
+        return "drop-reason"
+    if cause.rule is None:
+        return "counter"
+    return "rule" if cause.rule.number else "policy"
 
 
 def _evidence(context: Context, cause: Cause) -> list[Evidence]:
@@ -110,12 +123,21 @@ def _rewrite_reason(context: Context, rewrite: Rewrite) -> KernelReason:
 def says(cause: Cause) -> str:
     """What stopped the packets, without a capital letter and a full stop."""
     rule = cause.rule
-    texts = TRACED if cause.known_by == TRACE else RULE if rule else COUNTER
     setting = f"; {cause.setting}" if cause.setting else ""
-    return texts[cause.match].fill(
+    if cause.known_by == DROP_REASON:
+        setting = cause.setting
+    return _texts(cause)[cause.match].fill(
         name=cause.name, host=cause.namespace.name, action=REFUSED if cause.is_refusal else DROPPED,
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
     )  # fmt: skip
+
+
+def _texts(cause: Cause) -> dict[str, Text]:
+    if cause.known_by == TRACE:
+        return TRACED
+    if cause.known_by == DROP_REASON:
+        return REASON
+    return RULE if cause.rule else COUNTER
 
 
 def _short(text: str) -> str:
@@ -158,13 +180,17 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
 
 @derived
 def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
-    """First row of a flow chain → the first frames of its flows; only of chains with a cause."""
-    chain = chain_of(context)
-    wanted = {int(chain[row]) for cause in causes(context) for row in cause.rows}
+    """First row of a flow chain → the first frames of its flows, and of its links; only of chains with a cause."""
+    chain, links = chain_of(context), flow_links(context)
+    wanted = sorted({int(chain[row]) for cause in causes(context) for row in cause.rows})
     frames: dict[int, set[Evidence]] = {}
-    for row in np.flatnonzero(np.isin(chain, sorted(wanted))).tolist():
+    for row in np.flatnonzero(np.isin(chain, wanted)).tolist():
         frame = context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME]))
         frames.setdefault(int(chain[row]), set()).add(frame)
+    for link in np.flatnonzero(np.isin(chain[links.source], wanted)).tolist():
+        ends = (int(links.source[link]), int(links.target[link]))
+        for row, number in zip(ends, links.frames[link].tolist(), strict=True):
+            frames[int(chain[ends[0]])].add(context.flow_evidence(row, number))
     return frames
 
 

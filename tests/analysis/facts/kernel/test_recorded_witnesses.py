@@ -84,7 +84,7 @@ def test_lost_masquerade_names_the_absent_rule() -> None:
     assert finding.says.endswith("no rule of nat POSTROUTING on A translates 172.17.0.2 (0 rules for source NAT)")
 
 
-@pytest.mark.parametrize("path", sorted(RECORDED.glob("*.healthy.pcapng")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(RECORDED.glob("[!w]*.healthy.pcapng")), ids=lambda path: path.name)
 def test_healthy_network_names_nothing(path: Path) -> None:
     report = analyze(path)
     assert report.kernel == []
