@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from capnet.cli import options
-from capnet.cli.docker_hosts import hosts_option, open_docker_hosts
+from capnet.cli.docker_hosts import hosts_option
+from capnet.cli.topology_sources import read_topology, survey
 
 if TYPE_CHECKING:
     from capnet.report.inventory.rows import Row
@@ -20,8 +22,18 @@ if TYPE_CHECKING:
 @click.argument("asked", nargs=-1, metavar="[NAME|INTERFACE|ADDRESS|MAC]...")
 @hosts_option
 @click.option("--network", metavar="NAME", help="Only what is on this Docker network.")
+@click.option(
+    "--from",
+    "saved",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Do not ask a host: read a topology, or what `capnet topology --from` takes (repeatable).",
+)
 @options.format_(("table", "json", "csv"))
-def command(asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None, format_: str) -> None:
+def command(
+    asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None, saved: tuple[Path, ...], format_: str
+) -> None:
     """List containers, networks and services of running Docker hosts, and where they are on the wire.
 
     \b
@@ -30,6 +42,7 @@ def command(asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None,
     capnet ps 172.17.0.2          who has this address
     capnet ps 02:42:ac:11:00:02   who has this MAC address
     capnet ps docker0 web 8080    a bridge, a container, a published port
+    capnet ps --from a.topology.json veth1   of hosts that were saved
 
     An argument is a name or id of Docker, an interface, an address, a MAC, a capture point, a VNI, a published port
     or what `ip link` prints after @ (if8).
@@ -37,14 +50,11 @@ def command(asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None,
     The table has as many columns as there is room for; json and csv have all.
     """
     from capnet.cli.output import emit
-    from capnet.record.find.inventory import survey_hosts
-    from capnet.report.escape import visible
+    from capnet.errors import UsageError
 
-    with open_docker_hosts(hosts) as opened:
-        topology = survey_hosts(opened)
-    for host in topology.hosts:
-        for unseen in host.unseen:
-            click.echo(visible(f"capnet: host {host.name}: not seen: {unseen.what}: {unseen.why}"), err=True)
+    if saved and hosts:
+        raise UsageError("--from reads files and --host asks hosts: leave one of them out")
+    topology = read_topology(saved) if saved else survey(hosts)
     matches = _matches(topology, asked)
     rows = _rows(topology, [match for _, match in matches] if asked else None, network)
     if network is not None:

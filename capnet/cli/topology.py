@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet.cli import options
-from capnet.cli.docker_hosts import hosts_option, open_docker_hosts
+from capnet.cli.docker_hosts import hosts_option
+from capnet.cli.topology_sources import read_topology, survey
 
 if TYPE_CHECKING:
     from capnet.topology import Topology
@@ -54,31 +55,11 @@ def command(
         raise UsageError(f"{files[0]}: write --from before files to read; without it, running hosts are asked")
     if first is not None and hosts:
         raise UsageError("--from reads files and --host asks hosts: leave one of them out")
-    topology = _asked(hosts) if first is None else _read((first, *files))
+    topology = survey(hosts) if first is None else read_topology((first, *files))
     if format_ is None:
         suffix = output.suffix.removeprefix(".") if output else ""
         format_ = {"svg": "svg", "dot": "dot", "gv": "dot", "txt": "text"}.get(suffix, "json")
     emit(_text(topology, format_), output)
-
-
-def _asked(hosts: tuple[str, ...]) -> Topology:
-    from capnet.record.find.inventory import survey_hosts
-
-    with open_docker_hosts(hosts) as opened:
-        topology = survey_hosts(opened)
-    for host in topology.hosts:
-        for unseen in host.unseen:
-            _say(f"host {host.name}: not seen: {unseen.what}: {unseen.why}")
-    return topology
-
-
-def _read(paths: tuple[Path, ...]) -> Topology:
-    from capnet.record.saved.saved_outputs import topology_of_files
-
-    topology, skipped = topology_of_files(paths)
-    for file in skipped:
-        _say(f"not used: {file.path}: {file.reason}")
-    return topology
 
 
 def _text(topology: Topology, format_: str) -> str:
@@ -95,9 +76,3 @@ def _text(topology: Topology, format_: str) -> str:
 
         return svg_text(topology)
     return topology.to_json()
-
-
-def _say(line: str) -> None:
-    from capnet.report.escape import visible
-
-    click.echo(f"capnet: {visible(line)}", err=True)

@@ -169,7 +169,8 @@ def _by_name(topology: Topology, name: str) -> Iterator[Match]:
         if endpoint.interface == name and endpoint.interface != "":
             yield Match("inside", container.host, container, endpoint)
     for namespace in topology.namespaces:
-        if name in (namespace.netns, f"overlay:{namespace.network}", namespace.netns.rpartition("/")[2]):
+        file = namespace.netns.rpartition("/")[2]
+        if namespace.network and name in (namespace.netns, f"overlay:{namespace.network}", file):
             carried = next((each for each in topology.networks if each.name == namespace.network), None)
             yield Match("network", namespace.host, network=carried, namespace=namespace)
 

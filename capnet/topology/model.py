@@ -12,7 +12,10 @@ from capnet.quick_dataclass import mutable
 
 @mutable
 class Interface:
-    """An interface of a network namespace, as `ip -j -d address` prints it."""
+    """An interface of a network namespace, as `ip -j -d address` prints it.
+
+    Source: `ip -j -d address`.
+    """
 
     name: str  # as `ip` calls it
     ifindex: int  # its number in its namespace
@@ -39,7 +42,10 @@ class Unseen:
 
 @mutable
 class Route:
-    """A route of a network namespace, as `ip -j route` prints it."""
+    """A route of a network namespace, as `ip -j route` prints it.
+
+    Source: `ip -j route`, saved; no running host is asked for them.
+    """
 
     destination: str  # default, or an address with prefix length
     via: str | None = None  # the next hop; null if the destination is on the link
@@ -50,7 +56,10 @@ class Route:
 
 @mutable
 class Neighbour:
-    """An entry of the neighbour table, ARP or Neighbor Discovery, as `ip -j neigh` prints it."""
+    """An entry of the neighbour table, ARP or Neighbor Discovery, as `ip -j neigh` prints it.
+
+    Source: `ip -j neigh`, saved; no running host is asked for them.
+    """
 
     address: str  # IPv4 or IPv6
     interface: str | None  # that it is behind
@@ -60,7 +69,10 @@ class Neighbour:
 
 @mutable
 class Host:
-    """A machine that runs Docker."""
+    """A machine that runs Docker.
+
+    Source: Docker's /info, and `ip -j -d address` in its own network namespace.
+    """
 
     name: str  # what Docker calls it, or what it was called on the command line
     docker: str  # version of Docker Engine
@@ -81,6 +93,8 @@ class Namespace:
     """A network namespace besides the host's own: an overlay network's, with its bridge and VXLAN device.
 
     That of a container or load balancer is here only if routes, neighbours or outputs of it are known.
+
+    Source: the mounts of dockerd (nsfs), and `ip -j -d address` in each.
     """
 
     host: str  # the host that keeps it
@@ -95,7 +109,10 @@ class Namespace:
 
 @mutable
 class Network:
-    """A Docker network."""
+    """A Docker network.
+
+    Source: `docker network inspect -v`.
+    """
 
     name: str  # as `docker network ls` prints it
     id: str  # all of it
@@ -117,7 +134,10 @@ class Network:
 
 @mutable
 class Endpoint:
-    """A container's interface on one network."""
+    """A container's interface on one network.
+
+    Source: `ip -j -d address` in the container's namespace and at the other end; without root, `docker inspect`.
+    """
 
     network: str  # name of the network; empty if Docker does not know the interface
     interface: str  # its name inside the container; empty if only Docker was asked
@@ -136,7 +156,10 @@ class Endpoint:
 
 @mutable
 class PublishedPort:
-    """A port of the host that leads to a container's (`docker run --publish`)."""
+    """A port of the host that leads to a container's (`docker run --publish`).
+
+    Source: `docker inspect`, NetworkSettings.Ports.
+    """
 
     proto: str  # tcp, udp or sctp
     host_ip: str  # the host's address that it is bound to: 0.0.0.0 and :: are all
@@ -146,7 +169,10 @@ class PublishedPort:
 
 @mutable
 class Container:
-    """A running container, or the load balancer of a swarm's network."""
+    """A running container, or the load balancer of a swarm's network.
+
+    Source: `docker inspect`; of a load balancer, its namespace and `docker network inspect -v`.
+    """
 
     host: str  # the host it runs on
     name: str  # its name; of a swarm's task without the task's id
@@ -186,7 +212,10 @@ class ServicePort:
 
 @mutable
 class Service:
-    """A service of a swarm."""
+    """A service of a swarm.
+
+    Source: `docker service inspect` on a manager, else `docker network inspect -v`, which has no ids and protocols.
+    """
 
     name: str  # as `docker service ls` prints it
     id: str | None  # null if asked on a worker, which does not know it

@@ -1,10 +1,11 @@
-"""python -m tests.generated: write the pages and the schema anew; look at the difference before committing it."""
+"""python -m tests.generated: write the pages and the schemas anew; look at the difference before committing it."""
 
 from __future__ import annotations
 
-from tests.generated import DOCS, pages
+from tests.generated import DOCS, pages, topology
 from tests.generated._schema import SCHEMA_FILE, schema_text
 
 for name, make in pages().items():
     (DOCS / f"{name}.md").write_text(make(), encoding="utf-8")
 SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
+topology.SCHEMA_FILE.write_text(topology.schema_text(), encoding="utf-8")

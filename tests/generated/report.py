@@ -155,10 +155,11 @@ def _report_meanings() -> dict[str, str]:
 
 def _field_comments() -> dict[str, dict[str, str]]:
     """Class → field → the comment behind it."""
-    return {**_comments_in(results.__file__), **_comments_in(outcomes.__file__)}
+    return {**comments_in(results.__file__), **comments_in(outcomes.__file__)}
 
 
-def _comments_in(file: str) -> dict[str, dict[str, str]]:
+def comments_in(file: str) -> dict[str, dict[str, str]]:
+    """Class → field → the comment behind it, of a file."""
     source = Path(file).read_text(encoding="utf-8")
     lines = source.splitlines()
     return {

@@ -35,19 +35,34 @@ def unknown(topology: Topology, asked: str) -> str:
             f"in use there: {_listed(in_use) or 'none'}"
         )
     near = nearest(asked, names(topology), topology)
-    return f"nothing on {hosts} is called {asked}" + (f"; nearest: {', '.join(near)}" if near else "")
+    verb = "has" if _is_address(asked) else "is called"
+    return f"nothing on {hosts} {verb} {asked}" + (f"; nearest: {', '.join(near)}" if near else "")
 
 
 def nearest(asked: str, candidates: list[str], topology: Topology) -> list[str]:
     """The names, or for an address or a MAC address the addresses, that are most like what was asked."""
-    if ":" in asked or asked.replace(".", "").replace("/", "").isdecimal():
-        candidates = [
+    if _is_address(asked):
+        owned = {
             text
             for _, endpoint in endpoints(topology)
             for text in (*(address.split("/")[0] for address in endpoint.addresses), endpoint.mac or "")
-        ]
+        }
+        alike = {text: _common_length(text, asked.lower()) for text in owned}
+        near = [text for text in alike if alike[text] * 2 > len(asked)]
+        return sorted(near, key=lambda text: (-alike[text], text))[:_MAX_NEAREST]
     lowered = {name.lower(): name for name in reversed(candidates)}
     return [lowered[name] for name in get_close_matches(asked.lower(), lowered, n=_MAX_NEAREST, cutoff=0.5)]
+
+
+def _common_length(first: str, second: str) -> int:
+    """With how many characters both begin."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((number for number, pair in pairs if pair[0] != pair[1]), min(len(first), len(second)))
+
+
+def _is_address(asked: str) -> bool:
+    """Does it look like an IP or MAC address?"""
+    return ":" in asked.lstrip(":") or (asked.count(".") > 1 and asked.replace(".", "").replace("/", "").isdecimal())
 
 
 def _container(topology: Topology, asked: str, match: Match, on_host: str) -> str:
@@ -80,7 +95,9 @@ def _inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
     interface = endpoint.interface or "an interface"
     sentence = f" in {owner}{on_host} is on" if asked == interface else f" is {interface} in {owner}{on_host}, on"
     ends = host_end(endpoint)
-    tail = f"; its host end is {ends}" if ends else f"; its parent is {endpoint.parent}" if endpoint.parent else ""
+    network = network_of(topology, container, endpoint)
+    parent = endpoint.parent or (network.parent if network else None)
+    tail = f"; its host end is {ends}" if ends else f"; its parent is {parent}" if parent else ""
     shared = [each.name for each in topology.containers if each.shares_network_with == container.name]
     tail += f"; shared with {_listed(shared)}" if shared else ""
     return f"{sentence} network {_network_words(topology, container, endpoint)}{tail}"

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
+from typing import Literal
 
 from capnet.quick_tuple import NamedTuple
 from capnet.report.drawing.text_table import GAP, INDENT, MAX_WHOLE_NAME, table_lines
 from capnet.report.escape import visible
 from capnet.report.inventory.rows import Row, model_of
-from capnet.report.sections.section import Column, Wrap
 from capnet.report.text import columns, fill
 from capnet.topology import Network, Service, Topology
+
+Wrap = Literal["never", "last", "words", "anywhere"]
+
+
+class _Heading(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    wrap: Wrap = "never"
+    align: Literal["left", "right"] = "left"
 
 
 class _Choice(NamedTuple):
@@ -55,7 +65,7 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
         if room < 0:
             break
         shown.add(choice.title)
-    headings = [Column(choice.title, lambda _: "", wrap=choice.wrap) for choice in choices if choice.title in shown]
+    headings = [_Heading(choice.title, choice.wrap) for choice in choices if choice.title in shown]
     lines = table_lines(
         headings, [[cells[heading.title][number] for heading in headings] for number in range(len(rows))], width
     )
@@ -69,7 +79,7 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
 
 def port_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
     """The table of published ports."""
-    headings = [Column("host", lambda _: ""), Column("container", lambda _: ""), Column(_PORTS, lambda _: "")]
+    headings = [_Heading("host"), _Heading("container"), _Heading(_PORTS)]
     cells = [
         [row.host if several_hosts else "", row.container, "\n".join(_shown_ports(row.ports))]
         for row in rows
@@ -88,8 +98,8 @@ def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[s
         and any(name == network.name and network.host in (None, host) for name, host in used)
     ]
     headings = [
-        Column("network", lambda _: "", wrap="anywhere"),
-        *(Column(title, lambda _: "") for title in ("host", "model", "VNI", "subnet", "gateway", "bridge, parent")),
+        _Heading("network", "anywhere"),
+        *(_Heading(title) for title in ("host", "model", "VNI", "subnet", "gateway", "bridge, parent")),
     ]
     several_hosts = len(topology.hosts) > 1
     cells = [
@@ -109,7 +119,7 @@ def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[s
 
 def service_lines(services: Iterable[Service], width: int) -> list[str]:
     """The table of the swarm's services."""
-    headings = [Column(title, lambda _: "") for title in ("service", "mode", "virtual IP", "published ports")]
+    headings = [_Heading(title) for title in ("service", "mode", "virtual IP", "published ports")]
     cells = [
         [
             service.name,
