@@ -14,7 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from capnet.errors import CapnetError, EnvironmentLacks, UsageError
+
 _PRIVATE = 0o600
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -38,6 +41,11 @@ def whole(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     except BaseException:  # Ctrl-C too: no half file stays behind
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def kind_of(error: OSError) -> type[CapnetError]:
+    """Which error a failed write is: a full disk is what the environment lacks, else the path is wrong usage."""
+    return EnvironmentLacks if error.errno in _FULL else UsageError
 
 
 def link_target(path: Path) -> Path:

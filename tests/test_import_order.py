@@ -18,7 +18,7 @@ PACKAGE = ROOT / "capnet"
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
     "capnet": (
-        "errors jit quick_dataclass quick_tuple whole_file",
+        "errors jit quick_dataclass quick_tuple", "whole_file",
         *("wire topology", "witnesses", "analysis", "report", "record", "scenario", "lab"),
         *("wireshark", "cli", "extcap"),
     ),
@@ -41,8 +41,9 @@ FLOORS = {
     "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
-        "session", "preflight", "runner", "checks", "faults",
+        "session", "bundle preflight", "runner", "checks", "faults",
     ),
+    "capnet.scenario.bundle": ("write", "kept"),
     "capnet.scenario.preflight": ("plan running", "preflight"),
     "capnet.scenario.faults": (
         "dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",

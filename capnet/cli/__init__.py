@@ -88,7 +88,7 @@ def main() -> None:
 
         let_go_of_stdout()
         click.echo(f"capnet: standard output cannot be written ({error.strerror})", err=True)
-        code = Exit.USAGE
+        code = Exit.USAGE if error.errno == errno.EIO else Exit.LACKS
     _leave(int(code))
 
 

@@ -36,7 +36,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     """
     from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted
-    from capnet.whole_file import whole
+    from capnet.whole_file import kind_of, whole
 
     sources = list(named_sources(files))
     if any(each.path is None for each in sources):
@@ -59,7 +59,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
                 with whole(target) as file:
                     written = annotate(result, source_blocks, file.write)
             except OSError as error:
-                raise UsageError(f"{target}: cannot be written ({error.strerror or error})") from error
+                raise kind_of(error)(f"{target}: cannot be written ({error.strerror or error})") from error
         else:
             written = annotate(result, source_blocks, target.write)
             target.flush()

@@ -10,7 +10,7 @@ from pathlib import Path
 from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
-from capnet.whole_file import whole
+from capnet.whole_file import kind_of, whole
 
 MIN_COLUMNS, MAX_COLUMNS = 60, 100  # of a report; narrower tables cannot be read, wider text tires the eye
 
@@ -47,7 +47,7 @@ def emit(text: str | Iterable[str], path: Path | None = None) -> None:
         try:
             _write(pieces, path)
         except OSError as error:
-            raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
+            raise kind_of(error)(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _print(pieces: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from capnet.cli.scenario_help import title
-from capnet.cli.scenario_hosts import hosts_options, open_hosts
+from capnet.cli.scenario_hosts import hosts_options, open_hosts, say
 
 
 class _Scenarios(click.Group):
@@ -80,7 +80,7 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
 
         raise SystemExit(inner.clean(chosen().folder, click.echo, everything=everything))
     with open_hosts(lab, host, peer) as hosts, docker_errors():
-        gone = run_labels.sweep(hosts, kept=True, unknown=everything)
+        gone = run_labels.sweep(hosts, say, kept=True, unknown=everything)
     for line in gone:
         click.echo(f"removed {line}")
     if not gone:

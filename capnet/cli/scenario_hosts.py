@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import click
@@ -107,5 +107,6 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
 
 
 def say(line: str) -> None:
-    """Prints a line of progress."""
-    click.echo(line, err=True)
+    """Prints a line of progress; where the terminal is gone (SIGHUP), what goes on needs no reader."""
+    with suppress(OSError):
+        click.echo(line, err=True)

@@ -39,6 +39,15 @@ _OPTIONS = (
         "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
     ),
     click.option(
+        "--buffer",
+        "buffer_mib",
+        metavar="MIB",
+        type=click.IntRange(1, 4096),
+        default=64,
+        show_default=True,
+        help="Kernel buffer of each point: what a busy machine has not read yet. Less where memory is short.",
+    ),
+    click.option(
         "-o",
         "--output",
         metavar="DIR|FILE.pcapng",
@@ -89,6 +98,7 @@ def _run(
     image: str,
     keep: bool,
     why: bool,
+    buffer_mib: int,
     output: Path,
     kernel: str,
 ) -> None:
@@ -103,6 +113,7 @@ def _run(
         "image": image,
         "keep": keep,
         "why": why,
+        "buffer_mib": buffer_mib,
         "say": say,
     }
     if lab:

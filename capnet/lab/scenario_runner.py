@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from capnet.errors import EnvironmentLacks
 from capnet.lab import lab_lock
@@ -15,6 +16,7 @@ from capnet.lab.addressing import Kernel, Lab
 from capnet.lab.daemon import settings
 from capnet.lab.uml import inner
 from capnet.record.remote.docker_host import connect
+from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.scenario import library
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.faults.library import Fault
@@ -33,13 +35,14 @@ def run_scenario(
     image: str = DEFAULT_IMAGE,
     keep: bool = False,
     why: bool = False,
+    buffer_mib: int = BUFFER_MIB,
     say: Callable[[str], None],
 ) -> Path:
     """Like capnet.scenario.runner.run_scenario, on the hosts of a running lab, when no other scenario runs there."""
+    options: dict[str, Any] = {"capture": capture, "image": image, "keep": keep, "why": why, "buffer_mib": buffer_mib}
     with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
         if lab.kernel is Kernel.UML:
             path = bundle_path(output, name)
-            options = {"capture": capture, "image": image, "keep": keep, "why": why}
             inner.run_scenario(lab.folder, name, options, path, say)
             return path
         settings.mend(lab, say)
@@ -48,7 +51,7 @@ def run_scenario(
         for host in lab.hosts.values():
             hosts.append(connect(host.docker_url, name=host.name))
             stack.callback(hosts[-1].close)
-        return run_on_hosts(name, hosts, output=output, capture=capture, image=image, keep=keep, why=why, say=say)
+        return run_on_hosts(name, hosts, output=output, say=say, **options)
 
 
 def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], None], why: bool = False) -> Played:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 _FOLDER = "capnet-"  # temporary folders: this, the run's id, and what they are for
@@ -34,12 +34,22 @@ def temporary_folder(purpose: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{this_run()}-{purpose}-"))
 
 
-def remove_folders(which: Callable[[str], bool]) -> list[str]:
+def folders_of_runs(which: Callable[[str], bool]) -> Iterator[Path]:
+    """This machine's temporary folders of the runs that `which` accepts.
+
+    Anybody can make a folder of such a name in /tmp: those of other users are left out.
+    """
+    for path in sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*-*-*")):
+        run = "-".join(path.name.removeprefix(_FOLDER).split("-")[:3])
+        if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.geteuid() and which(run):
+            yield path
+
+
+def remove_folders(which: Callable[[str], bool], but: Collection[Path] = ()) -> list[str]:
     """Removes this machine's temporary folders of the runs that `which` accepts; returns a line for each."""
     gone = []
-    for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*-*-*"):
-        run = "-".join(path.name.removeprefix(_FOLDER).split("-")[:3])
-        if path.is_dir() and which(run):
+    for path in folders_of_runs(which):
+        if path not in but:
             shutil.rmtree(path, ignore_errors=True)
             gone.append(f"folder {path}")
     return gone

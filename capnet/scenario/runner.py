@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from capnet import __version__
 from capnet.errors import ScenarioFailed, UsageError
-from capnet.record.bundle import bundle
-from capnet.record.kernel.beside import write_beside
+from capnet.record.bundle import bundle, leftover
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import temporary_folder, this_run
+from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.scenario import library
+from capnet.scenario.bundle.kept import kept
+from capnet.scenario.bundle.write import versions, write, writing
 from capnet.scenario.docker import run_labels
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible
@@ -36,13 +34,14 @@ def run_scenario(
     image: str = DEFAULT_IMAGE,
     keep: bool = False,
     why: bool = False,
+    buffer_mib: int = BUFFER_MIB,
     say: Callable[[str], None],
 ) -> Path:
     """Runs the scenario on one or two hosts and returns the path of its capture.
 
     Raises ScenarioFailed when a step fails, UsageError or EnvironmentLacks when it cannot run here. Nothing is left
-    behind then, or after Ctrl-C or SIGTERM; after a success, `keep` leaves containers and networks.
-    `why` asks the kernels which rule decides about each packet.
+    behind then, or after Ctrl-C or SIGTERM, but the packets captured so far; after a success, `keep` leaves containers
+    and networks. `why` asks the kernels which rule decides about each packet.
     """
     module = library.load(name)
     if module.NEEDS_PEER and len(hosts) < 2:
@@ -50,23 +49,21 @@ def run_scenario(
     path = bundle_path(output, name)
     run = this_run()
     with docker_errors(), Interruptible() as interruptible, only_run(hosts), Undo(say) as undo:
-        for line in run_labels.sweep(hosts):
+        for line in run_labels.sweep(hosts, say):
             say(f"removed what a dead run left: {line}")
         check_hosts(plan_of(name, module), hosts, capture, path.parent)
         if not keep:  # runs last: what was interrupted while Docker made it can be found by its label alone
             undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
         folder = temporary_folder("taps")
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        session = Session(name, list(hosts), run, folder, undo, say, image, capture, keep, why)
+        undo.callback(leftover.remove, folder)
+        session = Session(name, list(hosts), run, folder, undo, say, image, capture, keep, why, path, buffer_mib)
         try:
-            module.run(session)
-            if session.topology is None:
-                raise ScenarioFailed(f"scenario {name} listened nowhere")
-            session.topology.recorded = _versions(session)
-            with writing(path):
-                bundle.write(path, session.captures, session.topology)
-                if session.witnesses is not None:
-                    write_beside(path, session.witnesses)
+            with kept(path, session, hosts, say):
+                module.run(session)
+                interruptible.no_more()  # from here on it would only lose what was captured
+                if session.topology is None:
+                    raise ScenarioFailed(f"scenario {name} listened nowhere")
+                write(path, session, versions(session.captures))
         finally:
             interruptible.no_more()
             say("kept; remove it with `capnet scenario clean`" if keep else "remove everything again")
@@ -84,21 +81,3 @@ def bundle_path(output: Path, name: str) -> Path:
     with writing(path):
         bundle.check_writable(path)
     return path
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns an OSError into a UsageError that says what cannot be written, and why."""
-    try:
-        yield
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _versions(session: Session) -> dict[str, str]:
-    """Program → version, of what recorded the bundle."""
-    versions = {"capnet": __version__}
-    for capture in session.captures:
-        lines = capture.point.shell.run([capture.program.name, "--version"]).splitlines()
-        versions.setdefault(capture.program.name, next((line for line in lines if re.search(r"\d\.\d", line)), ""))
-    return versions

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.errors import EnvironmentLacks, UsageError
+from capnet.record.bundle import leftover
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
@@ -22,7 +23,8 @@ from capnet.record.kernel.snapshots import Place, Traces, places_of, witnessing
 from capnet.record.kernel.why import asking_why
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.listening import check_complete, listening
+from capnet.record.taps.capture_program import BUFFER_MIB
+from capnet.record.taps.listening import listening
 from capnet.scenario import library
 from capnet.scenario.commands import page, ping_as
 from capnet.scenario.container import Container
@@ -50,6 +52,8 @@ class Session:
     capture: tuple[str, ...] = ()  # interfaces to capture at instead of the scenario's own points
     keep: bool = False
     why: bool = False  # trace the kernels' rules as well
+    output: Path | None = None  # the bundle that the packets are to become, also after a kill -9
+    buffer_mib: int = BUFFER_MIB
     captures: list[CaptureProcess] = field(default_factory=list)  # filled by listening(), as what follows
     topology: Topology | None = None
     witnesses: Witnesses | None = None
@@ -156,14 +160,18 @@ class Session:
         connections = Connections(self.docker_hosts, chosen)
         own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
-            listening(chosen, self.folder, say=self.say) as captures,
+            listening(chosen, self.folder, buffer_mib=self.buffer_mib, say=self.say) as self.captures,
             witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as self.witnesses,
         ):
-            yield
+            if self.output is not None:
+                leftover.note(self.folder, self.captures, self.output, self.scenario)
+            try:
+                yield
+            except BaseException:
+                self.topology = self._survey_if_possible(chosen, connections)
+                raise
             self.topology = self._survey(chosen, connections)
-        self.captures = captures
-        check_complete(captures)
-        heard = sum(capture.received or 0 for capture in captures)
+        heard = sum(capture.received or 0 for capture in self.captures)
         self.say(f"heard {heard} packets")
 
     def _tracing(self, places: Sequence[Place]) -> AbstractContextManager[Traces] | None:
@@ -190,6 +198,13 @@ class Session:
                 raise UsageError(f"--capture {wanted}: {'; '.join(reasons) or 'nobody can listen on these hosts'}")
             chosen += [point.filtered("") for point in present if point]
         return chosen
+
+    def _survey_if_possible(self, points: Sequence[CapturePoint], connections: Connections) -> Topology | None:
+        """The topology after a step that failed; None where a daemon or a container has gone."""
+        try:
+            return self._survey(points, connections)
+        except Exception:
+            return None
 
     def _survey(self, points: Sequence[CapturePoint], connections: Connections) -> Topology:
         """The topology, asked for while all containers run; connection tables first, which forget within seconds."""

@@ -31,7 +31,8 @@ class Undo(ExitStack):
         except BaseException as failed:
             if error is None or failed is error:
                 raise
-            also = "; ".join(f"{in_words(failure) or type(failure).__name__}" for failure in self._failures)
+            words = dict.fromkeys(f"{in_words(failure) or type(failure).__name__}" for failure in self._failures)
+            also = "; ".join(words)
             also = f"undoing what was made failed too: {also}"
             first = in_words(error)
             if isinstance(first, CapnetError):
@@ -63,8 +64,21 @@ def in_words(error: BaseException) -> BaseException:
     import docker
     import requests
 
+    if is_no_answer(error):
+        return EnvironmentLacks("Docker: the daemon does not answer any more")
     if isinstance(error, docker.errors.APIError):
         return ScenarioFailed(f"Docker: {error.explanation or error}")
     if isinstance(error, docker.errors.DockerException | requests.RequestException):
         return EnvironmentLacks(f"Docker: {error}")
     return error
+
+
+def is_no_answer(error: BaseException) -> bool:
+    """Whether Docker's daemon has ended, or ended while it answered: no connection, or one that was cut."""
+    import docker
+    import requests
+
+    cut = requests.ConnectionError | requests.exceptions.ChunkedEncodingError
+    return isinstance(error, cut) or (
+        isinstance(error, docker.errors.DockerException) and isinstance(error.__cause__ or error.__context__, cut)
+    )

@@ -23,7 +23,7 @@ EXITS = {
     Exit.FINDING: "A finding at or above `--fail-on`; a scenario that failed; `lab status` of a lab that is not up.",
     Exit.USAGE: "Wrong usage.",
     Exit.UNREADABLE: "An input cannot be read at all.",
-    Exit.LACKS: "The environment lacks something; the message says what, and how to get it.",
+    Exit.LACKS: "The environment lacks something, such as space on a disk; the message says what, and how to get it.",
     Exit.INTERRUPTED: "Interrupted, after a complete clean-up.",
 }
 

@@ -13,8 +13,10 @@ from capnet.errors import CapnetError, EnvironmentLacks
 from capnet.lab import addressing
 from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
-from capnet.scenario.runner import writing
+from capnet.record.bundle import leftover
+from capnet.scenario.bundle.write import writing
 from capnet.topology import topology_path
+from capnet.whole_file import make_folder, whole
 from capnet.witnesses import witnesses_path
 
 Progress = Callable[[str], None]
@@ -40,18 +42,27 @@ def run_scenario(folder: Path, name: str, options: dict[str, Any], path: Path, s
     exchange = folder / machine.EXCHANGE
     bundle = exchange / path.name
     inside = machine.INSIDE_EXCHANGE / path.name
-    lines = Lines(say, but=_is_error)
+    lines = Lines(lambda line: say(line.replace(str(inside), str(path))), but=_is_error)
     words = [*machine.python_program("capnet.lab.uml.runner"), name, str(inside), json.dumps(options)]
     code = client.run(folder, words, out=lines, err=lines, passes_interrupts=True)
     lines.end()
     if code != 0:
-        raise _error(lines.last, code)
+        if bundle.exists():  # what it captured until it failed
+            path = leftover.free_path(path)
+            _move(bundle, path)
+        raise _error(lines.last.replace(str(inside), str(path)), code)
+    _move(bundle, path)
+
+
+def _move(bundle: Path, path: Path) -> None:
+    """Moves a bundle out of the folder that both kernels see; the capture last."""
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(topology_path(bundle), topology_path(path))
-        if witnesses_path(bundle).exists():
-            shutil.move(witnesses_path(bundle), witnesses_path(path))
-        shutil.move(bundle, path)
+        make_folder(path.absolute().parent)
+        for of in (topology_path, witnesses_path, Path):
+            if of(bundle).exists():
+                with of(bundle).open("rb") as source, whole(of(path), private=True) as target:
+                    shutil.copyfileobj(source, target)
+                of(bundle).unlink()
 
 
 def clean(folder: Path, say: Progress, *, everything: bool) -> int:

@@ -9,17 +9,30 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from capnet import __version__, whole_file
 from capnet.record.bundle.merge import Merge
-from capnet.record.taps.capture_process import CaptureProcess
+from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.listening import SNAPLEN
 from capnet.topology import Topology, topology_path
 from capnet.whole_file import make_folder, whole
 from capnet.wire.formats import pcapng_writer as pcapng
 
 
-def write(path: Path, captures: Sequence[CaptureProcess], topology: Topology, *, snaplen: int = SNAPLEN) -> Path:
+class FinishedCapture(Protocol):
+    """What a bundle needs of a capture: a `CaptureProcess` that has ended has it."""
+
+    point: CapturePoint
+    path: Path
+    started_ns: int | None
+    ended_ns: int | None
+    received: int | None
+    dropped: int | None
+    interface_dropped: int | None
+
+
+def write(path: Path, captures: Sequence[FinishedCapture], topology: Topology, *, snaplen: int = SNAPLEN) -> Path:
     """Writes `path` and its topology; both or neither, as far as a file system allows. Returns `path`.
 
     Only their owner can read them. Raises OSError; what was there before is then still there, whole.
@@ -40,7 +53,7 @@ def check_writable(path: Path) -> None:
 
 
 def blocks(
-    captures: Sequence[CaptureProcess], topology: Topology, snaplen: int = SNAPLEN
+    captures: Sequence[FinishedCapture], topology: Topology, snaplen: int = SNAPLEN
 ) -> Iterator[bytes | memoryview]:
     """The bundle, piece by piece; a piece is valid until the next one is asked for."""
     yield pcapng.section(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from capnet.whole_file import whole
 from capnet.witnesses import Witnesses, witnesses_path
 
 
@@ -15,11 +14,6 @@ def write_beside(capture: Path, witnesses: Witnesses) -> Path:
     Only its owner may read it: rules and connections are nobody else's business.
     """
     final = witnesses_path(capture)
-    handle, unfinished = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)  # 0600, and no name to guess
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(witnesses.to_json())
-        Path(unfinished).replace(final)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
+    with whole(final, private=True) as file:
+        file.write(witnesses.to_json().encode())
     return final

@@ -85,7 +85,7 @@ class CaptureProcess:
 
     def request_stop(self) -> None:
         """Tells the program to stop. Does not wait."""
-        self._told_to_stop = self.process.poll() is None
+        self._told_to_stop = self._told_to_stop or self.process.poll() is None
         self.let_go_on()
         if self.process.stdin and not self.process.stdin.closed:
             with contextlib.suppress(BrokenPipeError):

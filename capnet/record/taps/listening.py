@@ -20,6 +20,8 @@ from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB, Program, find_program
 from capnet.record.taps.watch import Watch
 
+Say = Callable[[str], None]
+
 SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merged file
 
 _READY_WITHIN = 60.0  # seconds; a dozen programs start side by side, in User-Mode Linux one after the other
@@ -39,7 +41,7 @@ def listening(
     snaplen: int = SNAPLEN,
     buffer_mib: int = BUFFER_MIB,
     until_quiet: bool = True,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Iterator[list[CaptureProcess]]:
     """Captures at all points while the block runs.
 
@@ -57,10 +59,10 @@ def listening(
         is_listening = True
         watch.start()
         yield captures
-        is_quiet = until_quiet and _until_quiet(captures)
+        is_quiet = until_quiet and _until_quiet(captures, say)
     finally:
         if is_listening and not is_quiet:
-            _until_drained(captures)
+            _until_drained(captures, say)
         _note_end(captures, is_quiet)
         for capture in captures:
             capture.request_stop()
@@ -70,10 +72,14 @@ def listening(
         watch.note_full_disk()
 
 
+def failures(captures: Sequence[CaptureProcess]) -> list[str]:
+    """A sentence for each finished program that did not capture to the end."""
+    return [sentence for capture in captures if (sentence := capture.failure_sentence())]
+
+
 def check_complete(captures: Sequence[CaptureProcess]) -> None:
     """Raises ScenarioFailed, or EnvironmentLacks for a full disk, if a finished program did not capture to the end."""
-    sentences = [sentence for capture in captures if (sentence := capture.failure_sentence())]
-    if sentences:
+    if sentences := failures(captures):
         kind = EnvironmentLacks if any(capture.lacks_space for capture in captures) else ScenarioFailed
         raise kind("; ".join(sentences))
 
@@ -148,11 +154,11 @@ def _note_end(captures: Sequence[CaptureProcess], is_quiet: bool) -> None:
         capture.ended_ns = None if until is None else max(until - int(unwritten * 1e9), capture.started_ns)
 
 
-def _until_quiet(captures: Sequence[CaptureProcess]) -> bool:
+def _until_quiet(captures: Sequence[CaptureProcess], say: Say) -> bool:
     """Waits until no file has grown for a while; False if they still grow when it gives up."""
     timeout = _read_timeout(captures)
     deadline = time.monotonic() + timeout + _QUIET_WITHIN
-    _let_go_on(captures)
+    _let_go_on(captures, say)
     sizes, since, behind = _sizes(captures), time.monotonic(), list(captures)
     while (time.monotonic() - since < timeout + _QUIET or behind) and time.monotonic() < deadline:
         time.sleep(0.05)  # silence is a length of time
@@ -164,11 +170,11 @@ def _until_quiet(captures: Sequence[CaptureProcess]) -> bool:
     return time.monotonic() - since >= timeout + _QUIET and not behind
 
 
-def _until_drained(captures: Sequence[CaptureProcess]) -> None:
+def _until_drained(captures: Sequence[CaptureProcess], say: Say) -> None:
     """Waits until each program has slept once since the packets that are in its buffer now must have woken it."""
     timeout = _read_timeout(captures)
     begin = time.monotonic()
-    _let_go_on(captures)
+    _let_go_on(captures, say)
     behind = [capture for capture in captures if not capture.has_ended()]
     while behind and time.monotonic() - begin < timeout + _DRAINED_WITHIN:
         time.sleep(0.05)  # silence is a length of time
@@ -176,10 +182,11 @@ def _until_drained(captures: Sequence[CaptureProcess]) -> None:
             behind = [capture for capture in behind if not capture.is_sleeping()]
 
 
-def _let_go_on(captures: Sequence[CaptureProcess]) -> None:
+def _let_go_on(captures: Sequence[CaptureProcess], say: Say) -> None:
     """What has been stopped (SIGSTOP) must go on to read what waits for it."""
     for capture in captures:
-        capture.let_go_on()
+        if capture.let_go_on():
+            say(f"{capture.program.name} at {capture.point.name} had been stopped and goes on now")
 
 
 def _read_timeout(captures: Sequence[CaptureProcess]) -> float:

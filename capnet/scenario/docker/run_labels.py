@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from capnet.record.bundle import leftover
 from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.remote.docker_host import DockerHost
-from capnet.record.run_id import remove_folders, run_state
+from capnet.record.run_id import run_state
 from capnet.scenario.docker.removal import (
     leave_swarm,
     managed_swarm,
@@ -62,8 +63,13 @@ def remove(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool])
     return gone
 
 
-def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = False) -> list[str]:
-    """Removes what dead runs left; with `kept` also what --keep was to leave, with `unknown` other machines' too."""
+def sweep(
+    hosts: Sequence[DockerHost], say: Callable[[str], None], *, kept: bool = False, unknown: bool = False
+) -> list[str]:
+    """Removes what dead runs left; with `kept` also what --keep was to leave, with `unknown` other machines' too.
+
+    `say` is told of captured packets that cannot be put into a bundle, which stay.
+    """
 
     def is_left_over(run: str) -> bool:
         state = run_state(run)
@@ -72,7 +78,7 @@ def sweep(hosts: Sequence[DockerHost], *, kept: bool = False, unknown: bool = Fa
     def which(labels: dict[str, str]) -> bool:
         return is_left_over(labels.get(RUN, "")) and (kept or KEEP not in labels)
 
-    return remove(hosts, which) + remove_folders(is_left_over) + remove_instances(is_left_over)
+    return remove(hosts, which) + leftover.sweep(is_left_over, say) + remove_instances(is_left_over)
 
 
 def _dissolve_swarms(hosts: Sequence[DockerHost], which: Callable[[dict[str, str]], bool]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.taps.capture_process import CaptureProcess
@@ -28,6 +29,7 @@ class DockerNetwork:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.a, self.b = session.a, session.b
+        self.folder = session.folder
         self.misses: list[str] = []  # commands that failed during the latest `listening`
 
     def attempt(self, node: Host | Container, command: str) -> None:
@@ -70,3 +72,13 @@ class DockerNetwork:
     def witnesses(self) -> Witnesses | None:
         """What the kernels' rules and counters were before and after the latest `listening`."""
         return self.session.witnesses
+
+    @property
+    def output(self) -> Path | None:
+        """The bundle that the packets are to become, also after a kill -9."""
+        return self.session.output
+
+    @output.setter
+    def output(self, path: Path) -> None:
+        """Sets it."""
+        self.session.output = path

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 
+from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.kernel.snapshots import Place, places_of, witnessing
 from capnet.record.kernel.why import asking_why
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.listening import check_complete, listening
+from capnet.record.taps.listening import listening
 from capnet.scenario.faults import Change, recorded
 from capnet.scenario.faults.node import Node, Shared
 from capnet.scenario.faults.services import Services
@@ -50,7 +51,8 @@ class Network:
         self.captures: list[CaptureProcess] = []  # of the latest `listening`, as what follows
         self.topology: Topology | None = None
         self.witnesses: Witnesses | None = None
-        self._folder = folder
+        self.folder = folder
+        self.output: Path | None = None  # the bundle that the packets are to become, also after a kill -9
         self._say = say
         self._why = why
         self._left_out: list[Node] = []
@@ -125,15 +127,17 @@ class Network:
         described = [node for node in self._shared.nodes.values() if node not in self._left_out]
         hosts = [Place(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host]
         places = places_of(points, hosts)
-        tracing = asking_why(places, self._folder, self._say) if self._why else None
+        tracing = asking_why(places, self.folder, self._say) if self._why else None
         with (
-            listening(points, self._folder) as captures,
+            listening(points, self.folder, say=self._say) as self.captures,
             witnessing(places, self._say, tracing) as self.witnesses,
         ):
-            yield
-            self.topology = recorded.topology(self.fault, described, points)
-        self.captures = captures
-        check_complete(captures)
+            if self.output is not None:
+                leftover.note(self.folder, self.captures, self.output, self.fault)
+            try:
+                yield
+            finally:
+                self.topology = recorded.topology(self.fault, described, points)
 
 
 def nic_mac(address: str) -> str:

@@ -9,18 +9,19 @@ from pathlib import Path
 from capnet import __version__
 from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.quick_tuple import NamedTuple
-from capnet.record.bundle import bundle
+from capnet.record.bundle import leftover
 from capnet.record.find.kernel_features import missing_features
-from capnet.record.kernel.beside import write_beside
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import search_path
 from capnet.record.run_id import temporary_folder, this_run
+from capnet.scenario.bundle.kept import kept
+from capnet.scenario.bundle.write import write
 from capnet.scenario.docker import run_labels
 from capnet.scenario.faults.docker_network import DockerNetwork
 from capnet.scenario.faults.library import Fault
 from capnet.scenario.faults.network import Network
 from capnet.scenario.interrupts import Interruptible
-from capnet.scenario.runner import bundle_path, writing
+from capnet.scenario.runner import bundle_path
 from capnet.scenario.session import Session
 from capnet.scenario.undo import Undo, docker_errors
 
@@ -53,13 +54,13 @@ def play(fault: Fault, output: Path, say: Progress, hosts: Sequence[DockerHost] 
     _check(fault)
     with docker_errors(), Interruptible() as interruptible, Undo(say) as undo:
         folder = temporary_folder("faults")
-        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        undo.callback(leftover.remove, folder)
         try:
             if fault.needs_dockerd:
-                _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say, why), played, say)
+                _two_rounds(fault, _on_hosts(fault, hosts, undo, folder, say, why), played, hosts, say)
             else:
                 network = Network(fault.name, undo, folder, say, keeps_neighbours=fault.keeps_neighbours, why=why)
-                _two_rounds(fault, network, played, say)
+                _two_rounds(fault, network, played, hosts, say)
         finally:
             interruptible.no_more()
     return played
@@ -69,29 +70,28 @@ def _on_hosts(
     fault: Fault, hosts: Sequence[DockerHost], undo: Undo, folder: Path, say: Progress, why: bool
 ) -> DockerNetwork:
     run = this_run()
-    for line in run_labels.sweep(hosts):
+    for line in run_labels.sweep(hosts, say):
         say(f"removed what a dead run left: {line}")
     undo.callback(run_labels.remove, hosts, lambda labels: labels.get(run_labels.RUN) == run)
     return DockerNetwork(Session(f"fault {fault.name}", list(hosts), run, folder, undo, say, why=why))
 
 
-def _two_rounds(fault: Fault, network: Network | DockerNetwork, played: Played, say: Progress) -> None:
+def _two_rounds(
+    fault: Fault, network: Network | DockerNetwork, played: Played, hosts: Sequence[DockerHost], say: Progress
+) -> None:
     points = fault.module.build(network)
     for path in (played.healthy, played.broken):
         if path is played.broken:
             say(f"break it: {fault.breaks}")
             network.apply(fault.breaks)
+        network.output = path
         say(f"send, and listen at {', '.join(point.name for point in points)}")
-        with network.listening(points):
-            fault.module.send(network)
-        if path is played.healthy and network.misses:
-            raise ScenarioFailed(f"{fault.name} does not work when healthy: {'; '.join(network.misses)}")
-        assert network.topology is not None
-        network.topology.recorded = {"capnet": __version__}
-        with writing(path):
-            bundle.write(path, network.captures, network.topology)
-            if network.witnesses is not None:
-                write_beside(path, network.witnesses)
+        with kept(path, network, hosts, say):
+            with network.listening(points):
+                fault.module.send(network)
+            if path is played.healthy and network.misses:
+                raise ScenarioFailed(f"{fault.name} does not work when healthy: {'; '.join(network.misses)}")
+            write(path, network, {"capnet": __version__})
 
 
 def _check(fault: Fault) -> None:
