@@ -12,7 +12,7 @@ class Exit(IntEnum):
     """Exit codes of the command line."""
 
     OK = 0
-    FINDING = 1  # a finding at or above --fail-on
+    FINDING = 1  # a finding at or above --fail-on; nothing matches (trace)
     USAGE = 2
     UNREADABLE = 3  # an input cannot be read at all
     LACKS = 4  # the environment lacks something

@@ -81,9 +81,9 @@ def check_macs_of_their_own(observed: Observed) -> Comparison:
 
 def check_called_distinct(observed: Observed) -> Comparison:
     """the report calls these MACs distinct"""
-    actual = {ips: macs for macs, ips in observed.mac_verdicts("distinct", observed.parent(observed.a))}
-    addresses = sorted(("web", "bbox"), key=lambda name: observed.mac(name))
-    return actual, {tuple(observed.ip(name) for name in addresses): tuple(observed.mac(name) for name in addresses)}
+    verdicts = observed.mac_verdicts("distinct", observed.parent(observed.a))
+    actual = [set(zip(macs, ips, strict=True)) for macs, ips in verdicts]
+    return actual, [{(observed.mac(name), observed.ip(name)) for name in ("web", "bbox")}]
 
 
 def check_on_the_parent_not_on_the_wire(observed: Observed) -> Comparison:

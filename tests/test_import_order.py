@@ -35,8 +35,8 @@ FLOORS = {
         "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
-        "escape manual text", "words", "fate_words wireshark", "grouping", "drawing", "frame headline model_sentences",
-        "summary", "sections", "formats inventory live_view",
+        "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
+        "frame headline model_sentences", "summary", "sections", "formats inventory live_view",
     ),
     "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (

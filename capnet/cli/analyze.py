@@ -16,6 +16,7 @@ from capnet.analysis.core.contract.keys import LEVELS, SECTIONS
 from capnet.cli import options
 from capnet.errors import Exit, UsageError
 from capnet.report.formats import FORMATS, load
+from capnet.report.wanted import Wanted
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
@@ -54,7 +55,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 )
 def command(
     files: tuple[str, ...],
-    format_: str,
+    format_: str | None,
     only: tuple[str, ...],
     top: int | None,
     output: Path | None,
@@ -78,9 +79,10 @@ def command(
     """
     from capnet.analysis.core.topologies import TopologyFile
     from capnet.cli.inputs import named_sources
-    from capnet.cli.output import emit
+    from capnet.cli.output import chosen_format, emit
 
     sections = _sections(only)
+    format_ = chosen_format(format_, output, FORMATS)
     sources = list(named_sources(files))
     hosts = TopologyFile(topology) if topology else None
     if follow and (len(sources) > 1 or sources[0].path is None):
@@ -152,6 +154,7 @@ def _text(
     from capnet.cli.output import report_columns
 
     report = result.report
+    wanted = Wanted(sections, top)
     names = short_names(source.file for source in report.inputs)
     where = {name: given for given, name in names.items()}
     if top is not None:
@@ -166,7 +169,8 @@ def _text(
             return pieces(document)
         rows = top * len(report.points)  # a flow at several points is one row of a table
         report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
-    return load(format_).render(report.to_dict(sections), report_columns(output), where, top)
+    document = report.to_dict(sections if format_ == "json" else ())  # the words of a section depend on the others
+    return load(format_).render(document, report_columns(output), where, wanted)
 
 
 def _has_finding(report: Report, level: str) -> bool:

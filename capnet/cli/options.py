@@ -24,13 +24,13 @@ _VXLAN_PORT = click.option(
 
 
 def format_(formats: Sequence[str]) -> Callable[..., Any]:
-    """--format with these choices, the first as default."""
+    """--format with these choices. None stands for what the name of the output says, or else the first of them."""
     return click.option(
         "--format",
         "format_",
         type=click.Choice(formats),
-        default=formats[0],
-        show_default=True,
+        default=None,
+        show_default=f"what the suffix of --output says, or {formats[0]}",
         help="How to print.",
     )
 
@@ -56,7 +56,7 @@ top = click.option(
 )
 
 output = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write there, whole or not at all."
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE (atomically)."
 )
 
 

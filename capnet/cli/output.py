@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
+from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole
 
 MIN_COLUMNS, MAX_COLUMNS = 60, 100  # of a report; narrower tables cannot be read, wider text tires the eye
@@ -33,6 +34,21 @@ def terminal_columns() -> int | None:
     from shutil import get_terminal_size  # it loads compressors, which a report on a pipe does not need
 
     return get_terminal_size().columns
+
+
+def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) -> str:
+    """The format that --format asks for, else that of the output's suffix, else the first of `formats`.
+
+    Raises UsageError where the two contradict each other, and for a suffix of a format that the command does not have.
+    """
+    named = format_of_suffix(path.suffix.lower()) if path is not None else None
+    if asked is None:
+        if named is not None and named not in formats:
+            raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {named}")
+        return named or formats[0]
+    if named not in (None, asked):
+        raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
+    return asked
 
 
 def emit(text: str | Iterable[str], path: Path | None = None) -> None:

@@ -41,7 +41,7 @@ def command(
     frame: str | None,
     container: str | None,
     point: str | None,
-    format_: str,
+    format_: str | None,
     most: int,
     output: Path | None,
     topology: Path | None,
@@ -59,14 +59,17 @@ def command(
     EXPRESSION: host, net, port, portrange with src or dst before them; tcp, udp, icmp and other protocols; ether host
     MAC; vni N; point NAME; id N (ICMP); and, or, not and parentheses. Containers and hosts by name are hosts. A word
     holds when it holds at any hop, before or after translation. Wireshark's ip.addr == … and tcp.port == … work too.
+
+    Exit codes: 0 a flow matches, 1 none does, 2 wrong usage, 3 unreadable input.
     """
     if sum(option is not None for option in (expression, frame, container, point)) > 1:
         raise UsageError("choose one of --flow, --frame, --container and --point")
     if not files and frame is None:
         raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
     from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
-    from capnet.cli.output import emit, report_columns
+    from capnet.cli.output import chosen_format, emit, report_columns
 
+    format_ = chosen_format(format_, output, TRACE_FORMATS)
     sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
     place = None if frame is None else _frame_place(frame, sources)
     parsed = None if expression is None else _parsed(expression)
@@ -78,11 +81,11 @@ def command(
     tell_files_beside(result.report.inputs)
     width = report_columns(output)
     if place is not None:
-        text = _packet_text(result, *place, format_, width)
-    else:
-        text = _flows_text(result, parsed, container, format_, most, width)
+        emit(_packet_text(result, *place, format_, width), output)
+        return Exit.OK
+    text, is_found = _flows_text(result, parsed, container, format_, most, width)
     emit(text, output)
-    return Exit.OK
+    return Exit.OK if is_found else Exit.FINDING
 
 
 # -- flows --------------------------------------------------------------------------------------------
@@ -100,8 +103,8 @@ def _at_point(name: str) -> Expression:
 
 def _flows_text(
     study: Study, expression: Expression | None, container: str | None, format_: str, most: int, width: int
-) -> str:
-    """The conversations that `expression` or `container` selects, at most `most`, as text in this format."""
+) -> tuple[str, bool]:
+    """The conversations that `expression` or `container` selects, at most `most`, as text; and are there any?"""
     from capnet.analysis.core.contract.document import plain
     from capnet.analysis.facts.conversations import conversations
     from capnet.analysis.facts.paths import chain_paths
@@ -124,12 +127,12 @@ def _flows_text(
     ]
     paths = [path for directions in shown for direction in directions for path in direction]
     if format_ == "json":
-        return _json(study, paths, None)
+        return _json(study, paths, None), bool(paths)
     if not paths:
-        return _no_flow_text(study, asked, width)
+        return _no_flow_text(study, asked, width), False
     from capnet.report.drawing.text_path import render_flows
 
-    return render_flows(_only_paths(study), plain(shown, study.report.inputs), total, asked, width)
+    return render_flows(_only_paths(study), plain(shown, study.report.inputs), total, asked, width), True
 
 
 def _no_flow_text(study: Study, asked: str, width: int) -> str:

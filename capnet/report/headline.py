@@ -20,8 +20,8 @@ from capnet.report.words import Words
 VAGUE = ("retransmissions", "sequence-gap", "packet-loss")
 # Findings about the capture itself, not about the network.
 NOTES = (
-    "capture-dropped-packets", "checksum-offload", "clock-skew", "duplicate-observation", "not-all-looked-at",
-    "offload-oversize-frames",
+    "capture-damaged", "capture-dropped-packets", "checksum-offload", "clock-skew", "duplicate-observation",
+    "not-all-looked-at", "offload-oversize-frames",
 )  # fmt: skip
 BY_DESIGN = "by design; "
 MAX_NAMED = 4  # points, and names of findings, in one sentence

@@ -124,6 +124,55 @@ def test_top_of_no_number_is_wrong_usage(top):
     assert done.returncode == 2 and b"neither a number of rows nor all" in done.stderr
 
 
+def test_only_prints_what_is_asked_in_the_same_words():
+    """The title, the names in the sections, and the sections as they are in the whole report."""
+    whole = capnet("analyze", BRIDGE).stdout.decode()
+    title, *blocks = capnet("analyze", BRIDGE, "--only", "nat,macs").stdout.decode().rstrip().split("\n\n")
+    assert title == whole.split("\n\n")[0]
+    assert blocks[0].startswith("Names  A 192.168.111.128")
+    assert [block.split("\n")[0] for block in blocks[1:]] == ["NAT", "MACs"]
+    assert all(block in whole for block in blocks[1:])
+
+
+def test_only_of_what_is_not_there_says_so():
+    assert (
+        b"The capture shows nothing of this kind: proxies.\n" in capnet("analyze", BRIDGE, "--only", "proxies").stdout
+    )
+
+
+def test_only_neighbours_has_a_table():
+    assert (
+        "  arp   bbox     docker0      1         1" in capnet("analyze", BRIDGE, "--only", "neighbours").stdout.decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"),
+    [(".html", "<!DOCTYPE html>"), (".md", "# bridge"), (".json", "{"), (".txt", "bridge"), ("", "bridge")],
+)
+def test_suffix_of_output_decides_the_format(tmp_path, suffix, begins):
+    path = tmp_path / f"report{suffix}"
+    assert capnet("analyze", BRIDGE, "-o", path).returncode == 0
+    assert path.read_text(encoding="utf-8").startswith(begins)
+
+
+def test_format_that_contradicts_the_suffix_is_an_error(tmp_path):
+    path = tmp_path / "report.html"
+    assert "contradict each other" in error(2, BRIDGE, "--format", "json", "-o", path)
+    assert not path.exists()
+    assert capnet("analyze", BRIDGE, "--format", "html", "-o", path).returncode == 0
+    assert capnet("analyze", BRIDGE, "--format", "json", "-o", tmp_path / "report.data").returncode == 0
+    assert json.loads((tmp_path / "report.data").read_text())
+
+
+def test_damaged_input_is_seen_by_fail_on(tmp_path):
+    path = tmp_path / "cut.pcapng"
+    path.write_bytes(BRIDGE.read_bytes()[:-3])
+    assert capnet("analyze", path).returncode == 0
+    assert capnet("analyze", path, "--fail-on", "warning").returncode == 1
+    assert [row["name"] for row in report(path)["findings"] if row["level"] == "warning"] == ["capture-damaged"]
+
+
 def test_output_is_written_whole_with_ordinary_rights(tmp_path):
     target = tmp_path / "report.json"
     done = capnet("analyze", BRIDGE, "--format", "json", "-o", target)

@@ -156,7 +156,11 @@ def test_trace_of_point_takes_its_names():
 
 
 def test_trace_without_match_lists_biggest_flows():
-    shown = text(BRIDGE, "--flow", "host 10.9.8.7")
+    """The exit code is that of grep."""
+    done = trace(BRIDGE, "--flow", "host 10.9.8.7")
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert trace(BRIDGE, "--flow", "host 10.9.8.7", "--format", "json").returncode == 1
+    shown = done.stdout.decode()
     assert shown.startswith("No flow matches: host 10.9.8.7\n\nThere are ")
     assert "web" in shown
     assert traced(BRIDGE, "--flow", "host 10.9.8.7")["paths"] == []

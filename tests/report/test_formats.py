@@ -91,6 +91,7 @@ def test_format_has_what_its_protocol_asks_for(name: str) -> None:
     assert format_.SUFFIXES and all(suffix.startswith(".") for suffix in format_.SUFFIXES)
     others = [suffix for other in FORMATS if other != name for suffix in load(other).SUFFIXES]
     assert not set(format_.SUFFIXES) & set(others)
+    assert {formats.format_of_suffix(suffix) for suffix in format_.SUFFIXES} == {name}
     assert set(format_.LITERAL) <= set("<|`")
     assert (Path(__file__).parent / f"test_{name}.py").is_file()
 

@@ -13,6 +13,7 @@ from capnet.analysis.core.results import Finding, Model, Nat, Side, Weight
 from capnet.report.formats import json as json_format
 from capnet.report.formats import table
 from capnet.report.text import columns
+from capnet.report.wanted import Wanted
 from tests.report import sample
 
 HERE = Path(__file__).parent
@@ -112,9 +113,11 @@ def test_table_long_lists_are_cut_and_say_so():
 
 
 def test_table_top_lists_so_many_rows():
-    text = table.render(sample.bridge().to_dict(), top=1)
+    text = table.render(sample.bridge().to_dict(), wanted=Wanted(top=1))
     assert "kind  proto  original" in text and "… and 2 more (--top all)" in text
-    assert "more (--top all)" not in table.render(sample.bridge().to_dict(), top=1000).replace("flows, counted", "")
+    assert "more (--top all)" not in table.render(sample.bridge().to_dict(), wanted=Wanted(top=1000)).replace(
+        "flows, counted", ""
+    )
 
 
 def test_table_limited_list_has_at_least_more():

@@ -42,6 +42,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         names.update(topology.names())
     context = Context(
         points=reader.points,
+        inputs=reader.inputs,
         topology=topology,
         flows=aggregator.flows,
         stations=aggregator.stations,

@@ -9,7 +9,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import Checksums, DnsMessages, Mirror
-from capnet.analysis.core.results import Evidence, Point
+from capnet.analysis.core.results import Evidence, Input, Point
 from capnet.analysis.core.schema import (
     ArpTable,
     DhcpTable,
@@ -41,6 +41,7 @@ class Context:
     observations: Observations
     sample_share: float = 1.0  # share of digests observed; 1.0 = every packet is compared
     names: dict[str, str] = field(default_factory=dict)  # address → name, where it is unambiguous
+    inputs: list[Input] = field(default_factory=list)  # the files that were read
     totals: dict[str, int] = field(default_factory=dict)  # `addresses`, `arps`, `tunnels`: rows before limits
     dns: DnsMessages = field(default_factory=DnsMessages)
     checksums: dict[int, Checksums] = field(default_factory=dict)  # by point

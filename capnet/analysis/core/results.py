@@ -106,8 +106,8 @@ class MacVerdict:
     """What a MAC address at a point means."""
 
     verdict: str  # several addresses behind one MAC, one MAC each, a router's, or two MACs with one address
-    macs: list[str]  # the MAC addresses
-    ips: list[str]  # the IP addresses; of `distinct`, the n-th belongs to the n-th MAC
+    macs: list[str]  # the MAC addresses; of `distinct`, the n-th belongs to the n-th address
+    ips: list[str]  # the IP addresses; of `distinct`, the n-th belongs to the n-th MAC, and both lists are as long
     point: str  # where
     because: str  # what shows it, in a sentence
     evidence: list[Evidence] = field(default_factory=list)  # frames that show it

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -27,5 +27,5 @@ def diagnose(context: Context) -> list[Finding]:
     drops = {point.name: point.dropped for point in context.points if point.dropped}
     if not drops:
         return []
-    says = SAYS.fill(packets=sum(drops.values()), points=", ".join(sorted(drops)))
+    says = SAYS.fill(packets=sum(drops.values()), points=several(sorted(drops)))
     return [Finding(NAME, "warning", says, FIX.fill(), dict(drops))]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from capnet.report.wanted import ALL, Wanted
+
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
 
@@ -20,6 +22,10 @@ FORMATS = (
     "markdown",
 )
 TRACE_FORMATS = ("table", "json")  # those of flows and packets hop by hop
+# Suffix of a file → its format: SUFFIXES of each, so that none has to be loaded.
+_SUFFIXES = {
+    ".txt": "table", ".json": "json", ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",
+}  # fmt: skip
 
 
 class Format(Protocol):
@@ -37,13 +43,18 @@ class Format(Protocol):
         document: dict[str, Any],
         width: int = 100,
         where: Mapping[str, str] | None = None,
-        top: int | None = None,
+        wanted: Wanted = ALL,
     ) -> str:
         """The report as text, of at most `width` terminal columns where the format has lines of its own.
 
-        `where`: how to open an input from here, if that is not the name that the report has for it. `top`: rows of each
-        table; None = as many as the format shows.
+        `where`: how to open an input from here, if that is not the name that the report has for it. `wanted`: the
+        sections and rows that are asked for.
         """
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """The format of files with this suffix (`.html`); None if it says nothing about a format."""
+    return _SUFFIXES.get(suffix)
 
 
 def load(name: str) -> Format:

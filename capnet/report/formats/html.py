@@ -24,6 +24,7 @@ from capnet.report.sections import Overview, overview
 from capnet.report.sections.findings import next_step
 from capnet.report.sections.section import Cell, Column, Section, Span, View
 from capnet.report.text import count
+from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
 NAME = "html"
@@ -34,9 +35,9 @@ MAX_OPEN_PATHS = 6  # the pictures of further paths are folded
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
     """The whole page. Deterministic: same document, same bytes. `width` and `where` change nothing."""
-    shown = overview(document, View.DETAILED, top)
+    shown = overview(document, View.DETAILED, wanted)
     style = _STYLE.read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.json_text import json_pieces, json_text
+from capnet.report.wanted import ALL, Wanted
 
 NAME = "json"
 SUFFIXES = (".json",)
 LITERAL = "<|`"
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
     """One JSON object (docs/report.md). Lines are as long as a fact; only the document changes the text."""
     return json_text(document)
 

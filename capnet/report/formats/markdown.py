@@ -13,6 +13,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
 from capnet.report.sections import overview
 from capnet.report.sections.section import Cell, Section, View
+from capnet.report.wanted import ALL, Wanted
 
 NAME = "markdown"
 SUFFIXES = (".md", ".markdown")
@@ -25,9 +26,9 @@ _is_link = re.compile(r"@|#\d|://|www\.|:.*:").search
 _begins_block = re.compile(r"#+|[-+]+|\d+[.)]").fullmatch  # a heading or a list, at the start of a line
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, top: int | None = None) -> str:
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
     """The whole text. Markdown has no width: `width` and `where` change nothing."""
-    shown = overview(document, View.COMPACT, top)
+    shown = overview(document, View.COMPACT, wanted)
     blocks = [f"# {escape(shown.title)}", escape(" ".join(shown.sentences))]
     if shown.names:
         names = [f"{name} {addresses}" for name, addresses in shown.names]

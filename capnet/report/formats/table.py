@@ -16,6 +16,7 @@ from capnet.report.escape import visible
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.section import Section, View
 from capnet.report.text import columns, fill, number
+from capnet.report.wanted import ALL, Wanted
 
 NAME = "table"
 SUFFIXES = (".txt",)
@@ -25,14 +26,12 @@ WIDTH = 100
 escape = visible  # `overview` applies it to the whole document; lines are all the syntax there is
 
 
-def render(
-    document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None, top: int | None = None
-) -> str:
+def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
     """The whole text, no line wider than `width` terminal columns; what is too long for one goes on below it.
 
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
-    shown = overview(document, View.COMPACT, top)
+    shown = overview(document, View.COMPACT, wanted)
     lines = fill(shown.title, width)
     if shown.sentences:
         lines += ["", *fill(" ".join(shown.sentences), width)]
@@ -40,9 +39,12 @@ def render(
         names = [f"{name} {addresses}" for name, addresses in shown.names]
         more = [f"… and {number(shown.names_left_out)} more"] if shown.names_left_out else []
         lines += ["", *fill("Names  " + " · ".join(names + more), width, hanging=" " * 7)]
+    if wanted.only and not shown.sections:
+        lines += ["", f"The capture shows nothing of this kind: {', '.join(wanted.only)}."]
     for section in shown.sections:
         lines += ["", *fill(section.heading, width), *_body(section, shown, width)]
-    lines += ["", *_next(document, shown.document, where or {}, width)]
+    if not wanted.only:
+        lines += ["", *_next(document, shown.document, where or {}, width)]
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.keys import ALWAYS
 from capnet.quick_tuple import NamedTuple
 from capnet.report import summary
 from capnet.report.escape import visible_all
@@ -17,10 +18,11 @@ from capnet.report.sections.findings import findings
 from capnet.report.sections.flows import flows, paths
 from capnet.report.sections.kernel import kernel
 from capnet.report.sections.networks import models, tunnels
-from capnet.report.sections.outcomes import fates, icmp_errors
+from capnet.report.sections.outcomes import fates, icmp_errors, neighbours
 from capnet.report.sections.section import Section, View
 from capnet.report.sections.stations import macs, stations
 from capnet.report.sections.translations import nat, proxies
+from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
 MAX_COMPACT_NAMES = 12  # two or three lines of a terminal
@@ -51,13 +53,18 @@ class Overview(NamedTuple):
     sections: list[Section]  # none is empty
 
 
-def overview(document: Document, view: View, top: int | None = None) -> Overview:
-    """What `view` shows of a document, in its order; `top`: rows of each section, if not as many as fit the view."""
+def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
+    """What `view` shows of a document, in its order. Of selected sections: they alone, with the names in them."""
     safe = visible_all(document)
     words = Words.of(safe)
-    sentences = summary.sentences(safe, words)
-    names, left_out = _names(safe, words, view)
-    sections = [section.shown(top) for make in _ORDER[view] if (section := make(safe, words, view))]
+    only = wanted.only
+    sentences = [] if only else summary.sentences(safe, words)
+    chosen = {key: value for key, value in safe.items() if key in ALWAYS or key in only} if only else safe
+    names, left_out = _names(chosen, words, view)
+    makers = [neighbours, *_ORDER[view]] if "neighbours" in only else _ORDER[view]
+    sections = [section.shown(wanted.top) for make in makers if (section := make(chosen, words, view))]
+    if only:
+        sections = [section for section in sections if section.key in only]
     return Overview(safe, words, summary.title(safe), sentences, names, left_out, sections)
 
 

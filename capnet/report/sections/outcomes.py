@@ -67,3 +67,18 @@ def icmp_errors(document: Document, words: Words, view: View) -> Section:
     groups = same_icmp_error(document)
     section = section_of("icmp_errors", "ICMP errors", view, groups, columns, (6, 40))
     return section._replace(is_open=len(document.get("icmp_errors", [])) >= MAX_LISTED)
+
+
+def neighbours(document: Document, words: Words, view: View) -> Section:
+    """Who asked for whose MAC; those without an answer first."""
+    rows = document.get("neighbours", [])
+    columns = [
+        Column("kind", lambda row: row["kind"]),
+        Column("asker", lambda row: words.address(row["asker"], row["point"]), wrap="words"),
+        Column("target", lambda row: words.address(row["target"], row["point"]), wrap="words"),
+        Column("asked", lambda row: number(row["asked"]), "right"),
+        Column("answered", lambda row: number(row["answered"]), "right"),
+        Column("seen at", lambda row: words.seen_at(row["evidence"], [row["point"]]), wrap="words"),
+    ]
+    section = section_of("neighbours", "Neighbours", view, rows, columns, (16, 60))
+    return section._replace(is_open=len(rows) >= MAX_LISTED)

@@ -55,7 +55,7 @@ def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: Sh
     claimed_networks = {network_of(ip) for ip in claimed}
     other_ips = [ip for ip in own if speaker.claimed and network_of(ip) not in claimed_networks]
     if other_ips and not shared.has_several_interfaces:
-        because = f"{mac} claims {', '.join(claimed)} in ARP and speaks for other networks as well"
+        because = f"{mac} claims {several(claimed)} in ARP and speaks for other networks as well"
         evidence = _evidence(context, point, speaker.mac, other_ips)
         return [MacVerdict("router", [mac], other_ips, point_name, because, evidence)]
     if context.points[point].role in ("loopback", "bridge"):
@@ -80,14 +80,15 @@ def _distinct(context: Context) -> list[MacVerdict]:
     for parent in layer2_segments(context).macvlan_parents:
         if parent.confidence < MIN_PARENT_CONFIDENCE or not is_macvlan(context, parent):
             continue
-        macs = sorted(mac_text(child.mac) for child in parent.children)
+        pairs = sorted((mac_text(child.mac), child.ip) for child in parent.children)
+        macs = [mac for mac, _ in pairs]
         each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
         where = "on this network, out of reach for the host it is on" if parent.is_seen_alone else "behind this card"
         because = f"{plural(len(macs), 'station')} {where}, {each} of its own"
         evidence = []
         for child in parent.children:
             evidence += _evidence(context, parent.point, child.mac, [child.ip])[:2]
-        ips = [child.ip for child in parent.children]
+        ips = [ip for _, ip in pairs]
         point_name = context.points[parent.point].name
         verdicts.append(MacVerdict("distinct", macs, ips, point_name, because, evidence[:MAX_EVIDENCE]))
     return verdicts

@@ -14,6 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.wording import several
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
@@ -26,7 +27,7 @@ def loopback_only(context: Context) -> Iterator[Sign]:
     """
     points = _loopback_points(context)
     if points and is_loopback_only(context):
-        names = ", ".join(context.points[point].name for point in points)
+        names = several([context.points[point].name for point in points])
         yield Sign(f"all packets are at {names}, between loopback addresses", loopback_frames(context))
 
 

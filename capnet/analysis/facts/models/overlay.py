@@ -128,7 +128,7 @@ def clear_at_both_ends(context: Context) -> Iterator[Sign]:
     inner = _inner_ends(context)
     esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
     if inner and esp:
-        says = f"{' and '.join(inner.ips)} reach each other unchanged on both sides of ESP, never on the wire"
+        says = f"{several(inner.ips)} reach each other unchanged on both sides of ESP, never on the wire"
         yield Sign(says, [*inner.evidence[:MAX_FRAMES], *esp.evidence[:MAX_FRAMES]])
 
 
@@ -137,7 +137,7 @@ def containers_in_clear(context: Context) -> Iterator[Sign]:
     inner = _inner_ends(context)
     containers = {container.ip: container for container in container_macs(context).values()}
     if inner and all(ip in containers for ip in inner.ips):
-        yield Sign(f"{' and '.join(inner.ips)} are containers, by their MACs", inner.evidence[:MAX_FRAMES])
+        yield Sign(f"{several(inner.ips)} are containers, by their MACs", inner.evidence[:MAX_FRAMES])
 
 
 class _InnerEnds(NamedTuple):

@@ -58,7 +58,7 @@ def host_network(context: Context) -> Iterator[Sign]:
     names = sorted(container.name for container in host.containers_on_the_host(context))
     interface = host.own_interface(context)
     if names and interface:
-        yield Sign(f"Docker runs {', '.join(names)} on the host's network", host.interface_frames(context, interface))
+        yield Sign(f"Docker runs {several(names)} on the host's network", host.interface_frames(context, interface))
 
 
 def no_network(context: Context) -> Iterator[Sign]:
@@ -66,7 +66,7 @@ def no_network(context: Context) -> Iterator[Sign]:
     containers = context.topology.containers if context.topology else []
     unconnected = sorted(container.name for container in containers if container.network_mode == "none")
     if unconnected and none.is_loopback_only(context):
-        yield Sign(f"Docker gave {', '.join(unconnected)} no network", none.loopback_frames(context))
+        yield Sign(f"Docker gave {several(unconnected)} no network", none.loopback_frames(context))
 
 
 def shared_namespace(context: Context) -> Iterator[Sign]:

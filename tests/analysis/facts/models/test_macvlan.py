@@ -66,6 +66,13 @@ def test_macvlan_parent_is_known_by_its_isolated_host(tmp_path: Path) -> None:
     assert verdict["evidence"]
 
 
+def test_distinct_macs_and_addresses_are_parallel(tmp_path: Path) -> None:
+    """Docker 28 draws MACs at random: their order is not that of the addresses."""
+    report = lan(tmp_path, reaches_children=False, macs=(DOCKER_2, DOCKER_1))
+    (verdict,) = [verdict for verdict in report["macs"] if verdict["verdict"] == "distinct"]
+    assert dict(zip(verdict["macs"], verdict["ips"], strict=True)) == {DOCKER_2: CHILD_1, DOCKER_1: CHILD_2}
+
+
 def test_children_with_random_macs_are_no_likely_macvlan(tmp_path: Path) -> None:
     """Virtual machines behind a hypervisor's switch look the same."""
     report = lan(tmp_path, reaches_children=False, macs=(MAC_1, MAC_2))

@@ -1,0 +1,47 @@
+"""capture-damaged: a file is cut off or damaged, and frames are missing.
+
+Looks at: what the reader of the file could not read: a record that is cut off, a length that cannot be, a broken
+compressed stream.
+Says: in which file, where, what is wrong there, and after which frame.
+Wrong when: the file is still being written, and its last record is not complete yet.
+Fix: stop the capture program with SIGINT or SIGTERM, not with SIGKILL, and copy the file again.
+Verify: `capinfos FILE` reports the same damage.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.document import short_names
+from capnet.analysis.core.results import Evidence, Finding, Input
+from capnet.analysis.core.wording import Text, finding_name
+
+NAME = finding_name(__name__)
+LEVELS = ("warning",)
+SCENARIO = None  # a scenario ends its capture in order
+WITNESS = "pcaps/bridge.pcapng"  # ends with its last record
+EXPLAINS = ()
+
+SAYS = Text(en="{file} is damaged in {places:place}, first at byte {offset}, after {packets:frame}: {damage}", zh="")
+FIX = Text(
+    en="stop the capture program with SIGINT or SIGTERM so that it writes its last record; copy the file again", zh=""
+)
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [_finding(context, source) for source in context.inputs if source.problems]
+
+
+def _finding(context: Context, source: Input) -> Finding:
+    first = source.problems[0]
+    file = short_names(other.file for other in context.inputs)[source.file]
+    facts = {"file": file, "problems": [problem.name for problem in source.problems[:10]], "offset": first.offset}
+    says = SAYS.fill(
+        file=file,
+        places=len(source.problems),
+        offset=f"{first.offset:,}",
+        packets=source.packets,
+        damage=first.says.rstrip("."),
+    )
+    points = [point.name for point in context.points if point.file == source.file]
+    evidence = [Evidence(points[0], source.file, source.packets)] if points and source.packets else []
+    return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(source.problems))
