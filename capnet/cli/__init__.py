@@ -21,7 +21,9 @@ from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
-COMMANDS = (*_READERS, "explain", "ps", "topology", "capture", "watch", "wireshark", "scenario", "lab", "doctor")
+COMMANDS = (
+    *_READERS, "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab", "doctor"
+)  # fmt: skip
 
 
 class _OneFilePerCommand(click.Group):

@@ -36,7 +36,7 @@ def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
         hosts: list[DockerHost] = []
         for text in given or ("",):
             name, url = _split(text)
-            host = connect(url or None, name=name)
+            host = connect(url or None, name=name, say=_say)
             stack.callback(host.close)
             if any(other.url == host.url for other in hosts):
                 raise UsageError(f"--host {shown_url(url)} is given twice")
@@ -62,3 +62,9 @@ def _split(text: str) -> tuple[str | None, str]:
     if not name or not url:
         raise UsageError(f"--host {shown_url(text)}: write NAME=URL, both of them")
     return name, url
+
+
+def _say(line: str) -> None:
+    from capnet.report.escape import visible
+
+    click.echo(f"capnet: {visible(line)}", err=True)

@@ -94,9 +94,9 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
             running_lab = stack.enter_context(the_lab(host, peer))
             hosts = [connect(each.docker_url, name=each.name) for each in running_lab.hosts.values()]
         else:
-            hosts = [connect(host)]
+            hosts = [connect(host, say=say)]
             if peer:
-                hosts.append(connect(peer))
+                hosts.append(connect(peer, say=say))
                 if hosts[1].url == hosts[0].url:
                     raise UsageError(f"--peer {hosts[1].shown_url} is the first host itself")
                 if hosts[1].name == hosts[0].name:  # points are told apart by their host's name

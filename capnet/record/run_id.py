@@ -12,6 +12,9 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+MADE = "capnet"  # label, = 1 on everything in Docker that capnet makes and that outlives a kill -9
+RUN = "capnet.run"  # label, = the run's id
+
 _FOLDER = "capnet-"  # temporary folders: this, the run's id, and what they are for
 
 

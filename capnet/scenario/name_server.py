@@ -13,8 +13,11 @@ def serve(shell: Shell, address: str, undo: ExitStack) -> None:
     """Answers NXDOMAIN at an address of the host, until `undo`; returns when it does.
 
     It is Python in the host's network namespace. If the port is taken, the program that has it answers instead.
+    A capture container has no Python: queries get no answer there.
     """
-    python = "python3" if shell.ssh else sys.executable
+    if shell.container:
+        return
+    python = sys.executable if shell.is_direct else "python3"
     server = shell.start(
         [python, "-c", _PROGRAM, address], netns=shell.host_netns, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

@@ -8,6 +8,7 @@ from capnet.cli import cli
 from capnet.errors import CapnetError, UsageError
 from capnet.record.remote.docker_host import DockerHost, connect
 from capnet.record.remote.docker_urls import parsed_url, shown_url
+from capnet.record.remote.shell import Shell
 
 
 @pytest.mark.parametrize(
@@ -77,6 +78,6 @@ def test_command_tells_no_password(words: tuple[str, ...], command: str) -> None
 
 
 def test_docker_host_shows_no_password() -> None:
-    host = DockerHost("A", "tcp://ann:secret@host:2376", None, "20.10", "6.1", None)
+    host = DockerHost("A", "tcp://ann:secret@host:2376", None, "20.10", "6.1", lambda undo: Shell("self"))
     assert host.shown_url == "tcp://ann:***@host:2376"
     assert "secret" not in repr(host)

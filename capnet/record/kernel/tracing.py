@@ -67,7 +67,7 @@ def start(
     prefix: Sequence[str] = (),
 ) -> Watcher:
     """Starts a program in a network namespace; `prefix` are words before `python3`. It may not be ready yet."""
-    python = "python3" if shell.ssh else sys.executable
+    python = sys.executable if shell.is_direct else "python3"
     command = [*prefix, python, "-c", inspect.getsource(program), *arguments]
     with output.open("wb") as file:
         return Watcher(name, output, shell.start(command, netns=netns, stdout=file, stderr=file))

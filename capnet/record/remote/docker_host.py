@@ -1,24 +1,23 @@
 """A Docker host: the daemon's API, and a shell on its machine if there is a way to one.
 
-unix://   API, and taps on this machine
-ssh://    API through ssh, and taps through `ssh HOST sudo -n ...`
-tcp://    API only: the host can be driven, but not captured at
+Captures run there as root: on this machine, through `ssh HOST sudo -n …`, or where neither is possible in a capture
+container of the daemon.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-import struct
-import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.remote import ssh_forward
 from capnet.record.remote.docker_urls import parsed_url, shown_url
+from capnet.record.remote.host_shell import HostShell, Reached
 from capnet.record.remote.shell import Shell
 
 _ANY_VERSION = "1.24"  # of the API, for a request that has none: what docker-py takes
@@ -28,16 +27,32 @@ TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image 
 
 @dataclass
 class DockerHost:
-    """`name` is what the host is called everywhere; `no_capture_reason`: why there is no capturing there, else None."""
+    """`name` is what the host is called everywhere."""
 
     name: str
     url: str = field(repr=False)  # may hold a password
     client: Any  # docker.DockerClient
     version: str
     kernel: str
-    shell: Shell | None
-    no_capture_reason: str | None = None
+    _open_shell: Callable[[ExitStack], Shell] = field(repr=False, compare=False)  # EnvironmentLacks where there is none
     _open: ExitStack = field(default_factory=ExitStack, repr=False, compare=False)
+
+    @cached_property
+    def _shell(self) -> Shell | EnvironmentLacks:
+        try:
+            return self._open_shell(self._open)
+        except EnvironmentLacks as error:
+            return error
+
+    @property
+    def shell(self) -> Shell | None:
+        """Commands on its machine as root; None if there is no way to that. The first call may start a container."""
+        return self._shell if isinstance(self._shell, Shell) else None
+
+    @property
+    def no_capture_reason(self) -> str | None:
+        """Why there is no capturing there, else None. The first call may start a container."""
+        return str(self._shell) if isinstance(self._shell, EnvironmentLacks) else None
 
     @property
     def shown_url(self) -> str:
@@ -49,7 +64,7 @@ class DockerHost:
         parts = urlsplit(self.url)
         if parts.scheme == "ssh":
             return ssh_forward.ssh_ports(ssh_forward.ssh_command(parts))
-        return {parts.port} if parts.port else set()
+        return set() if parts.scheme == "unix" else {parts.port or 2375, parts.port or 2376}
 
     def close(self) -> None:
         """Closes the client, and the ssh connection that it may use."""
@@ -64,7 +79,10 @@ def docker_client(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> Any
     """
     import docker
 
-    return docker.DockerClient(base_url=url, timeout=timeout, tls=tls, version=ping(url, timeout=timeout, tls=tls)[0])
+    version = ping(url, timeout=timeout, tls=tls)[0]
+    client = docker.DockerClient(base_url=url, timeout=timeout, tls=tls, version=version)
+    _keep_certificates(client.api, tls)
+    return client
 
 
 def ping(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> tuple[str, str]:
@@ -75,6 +93,7 @@ def ping(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> tuple[str, s
     import docker
 
     with docker.APIClient(base_url=url, timeout=timeout, tls=tls, version=_ANY_VERSION) as asker:
+        _keep_certificates(asker, tls)
         answer = asker.get(f"{asker.base_url}/_ping", timeout=timeout)
         answer.raise_for_status()
         if "Api-Version" not in answer.headers:
@@ -83,15 +102,24 @@ def ping(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> tuple[str, s
         return answer.headers["Api-Version"], server.partition(" ")[0].removeprefix("Docker/")
 
 
-def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
+def _keep_certificates(api: Any, tls: Any) -> None:
+    """Where Docker has an authority of its own, requests would rather take that of REQUESTS_CA_BUNDLE."""
+    if tls is not None and tls.ca_cert:
+        api.trust_env = False
+
+
+def connect(
+    url: str | None = None, *, name: str | None = None, say: Callable[[str], None] = lambda line: None
+) -> DockerHost:
     """Opens the Docker host at `url`; None means Docker's own environment and context. The caller closes it.
 
+    `say` is told when a capture container is started.
     Raises EnvironmentLacks when no daemon answers there, UsageError when the URL makes no sense.
     """
     import docker
     import requests
 
-    url, tls = (url, None) if url else _docker_default()
+    url, tls = (url, _tls_for(url)) if url else _docker_default()
     parts = parsed_url(url)
     with ExitStack() as stack:
         reached = f"unix://{stack.enter_context(ssh_forward.forwarded_socket(parts))}" if parts.scheme == "ssh" else url
@@ -99,7 +127,6 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
             opened = docker_client(reached, tls=tls)
             stack.callback(opened.close)
             info = opened.info()
-            shell, no_capture_reason = _shell(url)
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
             raise EnvironmentLacks(
                 f"no Docker daemon answers at {shown_url(url)} ({shown_url(_reason(error))}); start Docker, "
@@ -111,10 +138,18 @@ def connect(url: str | None = None, *, name: str | None = None) -> DockerHost:
             client=opened,
             version=info["ServerVersion"],
             kernel=info["KernelVersion"],
-            shell=shell,
-            no_capture_reason=no_capture_reason,
+            _open_shell=HostShell(url, Reached(opened, reached, tls), info, say).open,
             _open=stack.pop_all(),
         )
+
+
+def _tls_for(url: str) -> Any:
+    """The docker.tls.TLSConfig that `docker -H URL` would use: DOCKER_TLS_VERIFY, DOCKER_CERT_PATH; else None."""
+    from docker.utils import kwargs_from_env
+
+    if not url.startswith(("tcp://", "https://")):
+        return None
+    return kwargs_from_env(environment={**os.environ, "DOCKER_HOST": url}).get("tls")
 
 
 def _docker_default() -> tuple[str, Any]:
@@ -129,30 +164,6 @@ def _docker_default() -> tuple[str, Any]:
     if context is None:
         raise UsageError(f"no Docker context named {os.environ.get('DOCKER_CONTEXT')!r}: see `docker context ls`")
     return (context.Host or "unix:///var/run/docker.sock").replace("http+unix://", "unix://"), context.TLSConfig
-
-
-def _shell(url: str) -> tuple[Shell | None, str | None]:
-    """(a shell on the daemon's machine, None) or (None, why there is none)."""
-    parts = urlsplit(url)
-    if parts.scheme == "ssh":
-        return Shell("self", ssh=ssh_forward.ssh_command(parts)), None
-    if parts.scheme != "unix":
-        return None, f"{shown_url(url)} gives Docker's API only; use ssh:// to listen there too"
-    if not sys.platform.startswith("linux"):
-        return None, "the containers run in a virtual machine that only Docker can enter"
-    pid = _daemon_pid(parts.path)
-    if pid == 0:
-        return None, "the daemon runs outside this process namespace; run capnet on the host itself"
-    return Shell(str(pid)), None
-
-
-def _daemon_pid(path: str) -> int:
-    """The process that listens on a unix socket (SO_PEERCRED, unix(7)): dockerd, or systemd for it (pid 1)."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(path)
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid: int = struct.unpack("3i", credentials)[0]
-    return pid
 
 
 def _reason(error: Exception) -> str:

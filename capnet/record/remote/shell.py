@@ -1,4 +1,4 @@
-"""Commands on the machine where a Docker daemon runs: here, or through ssh. Always as root.
+"""Commands on the machine where a Docker daemon runs: here, through ssh, or in a container of it. Always as root.
 
 A `Shell` is how everything that is not Docker's API gets done: listing interfaces, entering network
 namespaces, running capture programs.
@@ -17,10 +17,11 @@ from typing import IO
 
 from capnet.errors import EnvironmentLacks
 
-# Runs its arguments and ends them when stdin closes. So the program stops when we say so, when we die
-# without a word (kill -9), and when an ssh connection breaks: in all three cases stdin closes.
+# Runs its arguments and ends them when stdin closes, or brings a line where a connection cannot be half closed.
+# So the program stops when we say so, when we die without a word (kill -9), and when an ssh connection breaks:
+# in all three cases stdin closes.
 _UNTIL_STDIN_CLOSES = (
-    "exec 3<&0 </dev/null; { cat <&3; kill -TERM $$; } >/dev/null 2>&1 & exec 3<&-; "
+    "exec 3<&0 </dev/null; { read -r _ <&3; kill -TERM $$; } >/dev/null 2>&1 & exec 3<&-; "
     'exec "$@"'
 )  # fmt: skip
 
@@ -32,17 +33,30 @@ _AS_ROOT = (
 )
 
 _BE_ROOT = "run capnet as root (sudo capnet …)"
+_SUDO_WITHIN = 30.0  # seconds; through ssh, the connection included
 
 
 @dataclass(frozen=True)
 class Shell:
     """`host` names in /proc a process in the host's own namespaces: the daemon, or `self` where ssh lands.
 
-    `ssh` is the ssh command up to the remote machine's name, empty for this machine.
+    `ssh` is the ssh command up to the remote machine's name. `container` are the words that run others in the capture
+    container. Both are empty where root is here.
     """
 
     host: str
     ssh: tuple[str, ...] = ()
+    container: tuple[str, ...] = ()
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether its programs are processes of this machine, seen from here, with this machine's clock."""
+        return not (self.ssh or self.container)
+
+    @property
+    def place(self) -> str:
+        """Where its programs are, as messages end: ` on b`; empty for this machine."""
+        return f" on {self.ssh[-1]}" if self.ssh else " in the capture image" if self.container else ""
 
     @property
     def host_netns(self) -> str:
@@ -55,9 +69,19 @@ class Shell:
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """The words that run the command as root on the shell's machine."""
+        if self.container:
+            return [*self.container, *command]
         if self.ssh:
             return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
+
+    def is_root(self) -> bool:
+        """Whether its commands can be run as root, without a password."""
+        try:
+            self.run(["true"], timeout=_SUDO_WITHIN)
+        except EnvironmentLacks:
+            return False
+        return True
 
     def run(
         self, command: Sequence[str], *, netns: str | None = None, timeout: float = 30, title: str | None = None
@@ -94,7 +118,7 @@ class Shell:
 
         Raises EnvironmentLacks.
         """
-        if not self.ssh:
+        if self.is_direct:
             return time.time_ns()
         digits = self.run(["date", "+%s%N"]).strip()
         return int(digits) if digits.isdecimal() and len(digits) > 18 else None

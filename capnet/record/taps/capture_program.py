@@ -69,5 +69,4 @@ def find_program(shell: Shell) -> Program:
         with contextlib.suppress(EnvironmentLacks):
             shell.run([program.name, "--version"])
             return program
-    where = f" on {shell.ssh[-1]}" if shell.ssh else ""
-    raise EnvironmentLacks(f"no capture program{where}: install tcpdump, or wireshark's dumpcap")
+    raise EnvironmentLacks(f"no capture program{shell.place}: install tcpdump, or wireshark's dumpcap")

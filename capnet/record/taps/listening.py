@@ -101,7 +101,7 @@ def _start(
 def affordable_mib(shell: Shell, points: int, buffer_mib: int = BUFFER_MIB) -> int:
     """The buffer of each of `points`: as asked for, or less where the machine has little free memory."""
     try:
-        memory = shell.run(["cat", "/proc/meminfo"]) if shell.ssh else Path("/proc/meminfo").read_text()
+        memory = Path("/proc/meminfo").read_text() if shell.is_direct else shell.run(["cat", "/proc/meminfo"])
     except (OSError, EnvironmentLacks):
         return buffer_mib
     available = re.search(r"^MemAvailable:\s+(\d+) kB", memory, re.MULTILINE)
@@ -149,7 +149,7 @@ def _note_end(captures: Sequence[CaptureProcess], is_quiet: bool) -> None:
                 now[shell] = shell.clock_ns()
         until = now[shell]
         if capture.has_ended():
-            until = None if shell.ssh else capture.last_alive_ns
+            until = capture.last_alive_ns if shell.is_direct else None
         unwritten = capture.program.read_timeout + (_WAKE_UP if is_quiet else _QUIET)
         capture.ended_ns = None if until is None else max(until - int(unwritten * 1e9), capture.started_ns)
 

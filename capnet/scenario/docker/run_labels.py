@@ -11,7 +11,7 @@ from functools import partial
 from capnet.record.bundle import leftover
 from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.remote.docker_host import DockerHost
-from capnet.record.run_id import run_state
+from capnet.record.run_id import MADE, RUN, run_state
 from capnet.scenario.docker.removal import (
     leave_swarm,
     managed_swarm,
@@ -22,8 +22,6 @@ from capnet.scenario.docker.removal import (
     until_gone,
 )
 
-MADE = "capnet"  # = 1 on everything that capnet makes
-RUN = "capnet.run"  # = the run's id
 KEEP = "capnet.keep"  # = 1: --keep; only `capnet scenario clean` removes it
 
 

@@ -16,7 +16,8 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.capture_points import interfaces
 from capnet.record.find.listening_ports import listening_ports
 from capnet.record.remote.docker_host import DockerHost
-from capnet.scenario.docker.run_labels import KEEP, MADE
+from capnet.record.run_id import MADE
+from capnet.scenario.docker.run_labels import KEEP
 from capnet.scenario.preflight.plan import Plan
 
 MIN_FREE_BYTES = 64 << 20  # the taps, the bundle, and an image of busybox take less

@@ -1,0 +1,81 @@
+"""The way to root on a Docker host's machine, for everything that is not Docker's API.
+
+unix://   this machine, as root or by `sudo -n`; else a capture container
+ssh://    that machine, as root or by `sudo -n`; else a capture container
+tcp://    a capture container
+A daemon behind a unix socket may be elsewhere: in Docker Desktop's virtual machine, or behind a forwarded socket. Its
+kernel tells.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from capnet.errors import EnvironmentLacks
+from capnet.quick_tuple import NamedTuple
+from capnet.record.remote import ssh_forward
+from capnet.record.remote.shell import Shell
+
+
+class Reached(NamedTuple):
+    """How capnet reaches the daemon: a docker.DockerClient, the URL that it uses, its docker.tls.TLSConfig or None."""
+
+    client: Any
+    url: str
+    tls: Any
+
+
+@dataclass(frozen=True)
+class HostShell:
+    """What the way depends on. `url` is the host's own, `info` what its daemon says of it."""
+
+    url: str
+    reached: Reached
+    info: Mapping[str, Any]
+    say: Callable[[str], None]
+
+    def open(self, undo: ExitStack) -> Shell:
+        """A shell as root on the daemon's machine; `undo` takes back what it needs.
+
+        Raises EnvironmentLacks with the reason where there is none.
+        """
+        direct = self._direct()
+        if direct is not None and direct.is_root():
+            return direct
+        from capnet.record.remote.capture_container import open_container
+
+        no_root = "" if direct is None else f"no root{' there' if direct.ssh else ' here'} (sudo); "
+        name = self.info["Name"]
+        self.say(f"{name}: {no_root}a container runs what needs root, and is removed afterwards")
+        try:
+            return open_container(self.reached.client, self.reached.url, self.reached.tls, undo, self.say)
+        except EnvironmentLacks as error:
+            raise EnvironmentLacks(f"{no_root}{error}") from error
+
+    def _direct(self) -> Shell | None:
+        """The shell on the daemon's machine, which may not be root's; None where there is no other way than the API."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "ssh":
+            return Shell("self", ssh=ssh_forward.ssh_command(parts))
+        is_same_kernel = sys.platform.startswith("linux") and self.info["KernelVersion"] == platform.release()
+        if parts.scheme != "unix" or not is_same_kernel or self.info.get("OperatingSystem") == "Docker Desktop":
+            return None
+        pid = _daemon_pid(parts.path)
+        return Shell(str(pid)) if pid else None  # 0: the daemon runs outside this process namespace
+
+
+def _daemon_pid(path: str) -> int:
+    """The process that listens on a unix socket (SO_PEERCRED, unix(7)): dockerd, or systemd for it (pid 1)."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(path)
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid
