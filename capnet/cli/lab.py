@@ -52,11 +52,15 @@ def up(kernel: str) -> None:
 
 
 @command.command("down", short_help="Remove the lab, also what a killed daemon or a killed `up` left.")
-def down() -> None:
-    """Remove the lab, also what a killed daemon or a killed `up` left."""
+@click.option("--force", is_flag=True, help="Also a lab that a scenario uses, without asking.")
+def down(force: bool) -> None:
+    """Remove the lab, also what a killed daemon or a killed `up` left.
+
+    If a scenario uses the lab, ask, or without a terminal say which and do nothing.
+    """
     from capnet.lab import lab
 
-    _progress("removed" if lab.down(_progress) else "there is no lab")
+    _progress("removed" if lab.down(_progress, _ignore if force else _ask) else "there is no lab")
 
 
 @command.command("status")
@@ -127,6 +131,20 @@ def _enter(name: str, words: list[str]) -> NoReturn:
     if made.kernel is Kernel.UML:
         sys.exit(client.become(made.folder, inner.capnet("lab", "exec", name, *words)))
     netns_exec.replace_this_process(made.hosts[name], words)
+
+
+def _ignore(users: list[str]) -> None:
+    """The scenario that uses the lab ends, with an error that says so."""
+
+
+def _ask(users: list[str]) -> None:
+    """UsageError, or an abort by the user, if the lab is to stay."""
+    from capnet.errors import UsageError
+
+    uses = f"{' and '.join(users)} use{'s' * (len(users) == 1)} the lab"
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise UsageError(f"{uses}: wait until it has ended, or end it with `capnet lab down --force`")
+    click.confirm(f"{uses}. Remove it all the same?", abort=True, err=True)
 
 
 def _progress(line: str) -> None:

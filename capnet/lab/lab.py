@@ -25,7 +25,9 @@ from capnet.lab.addressing import Kernel, Lab
 from capnet.lab.build import build, build_in_uml
 from capnet.lab.daemon import dockerd
 from capnet.lab.uml import inner, machine, processor
+from capnet.record.bundle import leftover
 from capnet.record.find.kernel_features import LAB_FEATURES, missing_features
+from capnet.record.run_id import run_state
 from capnet.scenario.interrupts import SIGNALS
 from capnet.scenario.undo import docker_errors
 
@@ -63,16 +65,26 @@ def up(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Lab:
     return _up(progress, kernel, for_a_run=False)[0]
 
 
-def down(progress: Progress) -> bool:
-    """Removes the lab, or whatever is left of one; False when there was nothing."""
+def down(progress: Progress, may_take: Callable[[list[str]], None] = lambda users: None) -> bool:
+    """Removes the lab, or whatever is left of one; False when there was nothing.
+
+    `may_take` is given who uses the lab, if anybody does, and raises what is to stop the removal. What dead runs have
+    captured becomes their bundles, and their folders go, too.
+    """
     lab = addressing.chosen()
     requirements.root()
-    if not lab.folder.exists():
-        return False
-    with lab_lock.locked(lab.folder, progress), _undisturbed():
-        made = record.read(lab.folder)
-        undo.everything(lab, made or record.Record(lab.folder))
-        return made is not None
+    was_there = False
+    if lab.folder.exists():
+        with lab_lock.locked(lab.folder, progress):
+            if users := lab_lock.users(lab.folder):
+                may_take(users)
+            with _undisturbed():
+                made = record.read(lab.folder)
+                undo.everything(lab, made or record.Record(lab.folder))
+                was_there = made is not None
+    for line in leftover.sweep(lambda run: run_state(run) == "dead", progress):
+        progress(f"removed {line}")
+    return was_there
 
 
 @contextmanager

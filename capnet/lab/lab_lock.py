@@ -78,6 +78,39 @@ def enter(folder: Path) -> int:
     return user
 
 
+def users(folder: Path) -> list[str]:
+    """Who uses the lab, this process left out: `capnet scenario bridge --lab (process 4711)`."""
+    try:
+        used = (folder / _USERS).stat()
+    except OSError:
+        return []
+    return [
+        f"{_command(process)} (process {process.name})"
+        for process in Path("/proc").glob("[0-9]*")
+        if process.name != str(os.getpid()) and _has_open(process, used)
+    ]
+
+
+def _has_open(process: Path, file: os.stat_result) -> bool:
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:  # it has just ended
+        return False
+    for descriptor in descriptors:
+        with suppress(OSError):
+            if os.path.samestat(descriptor.stat(), file):
+                return True
+    return False
+
+
+def _command(process: Path) -> str:
+    """Its words from `capnet` on, as a person wrote them; else all."""
+    words = (process / "cmdline").read_text(encoding="utf-8", errors="replace").rstrip("\0").split("\0")
+    at = next((number for number, word in enumerate(words) if word.rpartition("/")[2] == "capnet"), None)
+    line = " ".join(words if at is None else ["capnet", *words[at + 1 :]])
+    return line if line.isprintable() else "another program"
+
+
 def leave(folder: Path, user: int) -> bool:
     """Removes a user; True if it was the last one of the lab that is in the folder now.
 

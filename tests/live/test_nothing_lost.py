@@ -135,7 +135,7 @@ MOMENTS = {
     "capnet SIGHUP": Moment(to_capnet(signal.SIGHUP), 130, "are kept in {bundle}"),
     "capnet SIGKILL": Moment(to_capnet(signal.SIGKILL), -9, "", needs_clean=True),
     "tap SIGKILL": Moment(to_tap(signal.SIGKILL), 1, "at A/one/eth0 ended early: killed by SIGKILL"),
-    "tap SIGTERM": Moment(to_tap(signal.SIGTERM), 1, "at A/one/eth0 ended early"),
+    "tap SIGTERM": Moment(to_tap(signal.SIGTERM), 1, "at A/one/eth0 ended early: another program told it to end"),
     "tap SIGSTOP": Moment(to_tap(signal.SIGSTOP), 0, "at A/one/eth0 had been stopped and goes on now"),
     "dockerd SIGKILL": Moment(to_dockerd(signal.SIGKILL), 4, "dockerd of host A (unix://"),
 }
@@ -272,3 +272,20 @@ def test_full_disk_of_the_bundle_keeps_the_folder(folder: None, tmp_path: Path, 
     assert f"are in {run.bundle} now" in done.stdout + done.stderr, done.stderr
     assert {len(numbers) for numbers in requests(run.bundle).values()} == {40}
     assert list(other.iterdir()) == []
+
+
+def test_lab_in_use_is_removed_only_by_force(folder: None, tmp_path: Path) -> None:
+    """`lab down` names who uses the lab; with --force the scenario ends with a sentence, and its packets stay."""
+    run = start(tmp_path)
+    time.sleep(2.5)
+    down = [sys.executable, "-m", "capnet", "lab", "down"]
+    refused = subprocess.run(down, cwd=PROJECT, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 2
+    assert f"scenario chatter --lab --output {run.bundle} (process {run.process.pid}) uses the lab" in refused.stderr
+    command(tmp_path, "lab", "down", "--force")
+    run.finish()
+    assert run.process.returncode in (1, 4), run.said  # the ping has ended, or already its daemon
+    assert f"are kept in {run.bundle}" in run.said
+    assert "Traceback" not in run.said
+    assert all(len(numbers) > PER_SECOND for numbers in requests(run.bundle).values())
+    assert list((tmp_path / "tmp").iterdir()) == []

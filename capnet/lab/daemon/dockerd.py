@@ -21,6 +21,7 @@ from capnet.record.remote.docker_host import docker_client, ping
 
 READY_WITHIN = 120.0  # seconds; a daemon answers after 2 to 8 on an idle machine
 _CONFIGURATION = "daemon.json"
+_TEMPORARY = "tmp"  # in the host's folder, as all that the daemons write
 _LOCK = 9  # the descriptor of the lab's lock in the script below
 
 _ETC_DOCKER = Path("/etc/docker")
@@ -57,7 +58,7 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
 
     `settings` are keys of daemon.json beyond what the lab needs.
     """
-    for part in ("run", "etc-docker", "var-lib-docker", "exec", "data"):
+    for part in ("run", "etc-docker", "var-lib-docker", "exec", "data", _TEMPORARY):
         (host.folder / part).mkdir(parents=True, exist_ok=True)
     configuration = host.folder / _CONFIGURATION
     configuration.write_text(json.dumps(dict(settings)) + "\n")
@@ -90,7 +91,7 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
     return os.posix_spawnp(
         "nsenter",
         command,
-        {key: value for key, value in requirements.environment().items() if not key.startswith("DOCKER_")} | _OFFLINE,
+        _environment(host),
         file_actions=[
             *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inheritable()),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -100,6 +101,12 @@ def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] 
         ],
         setsid=True,
     )
+
+
+def _environment(host: LabHost) -> dict[str, str]:
+    """Ours, without what is meant for another daemon. containerd writes its *.stacks.log to TMPDIR."""
+    own = {key: value for key, value in requirements.environment().items() if not key.startswith("DOCKER_")}
+    return own | _OFFLINE | {"TMPDIR": str(host.folder / _TEMPORARY)}
 
 
 def settings(host: LabHost) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from capnet.errors import UsageError
@@ -28,7 +28,8 @@ def applied(
 ) -> Iterator[None]:
     """While the block runs, both daemons of a running lab have these settings (keys of dockerd.json), no others.
 
-    With `keep` they keep them if the block ends well.
+    With `keep` they keep them if the block ends well. When it fails, its error goes on, also where a daemon has died or
+    the lab was removed, so that there are no settings to take back.
     """
     ended_well = False
     try:
@@ -36,8 +37,11 @@ def applied(
         yield
         ended_well = True
     finally:
-        if not (keep and ended_well):
+        if ended_well and not keep:
             apply(lab, {}, progress)
+        elif not ended_well:
+            with suppress(Exception):  # the next run puts right whatever is left
+                apply(lab, {}, progress)
 
 
 def apply(lab: Lab, wanted: Mapping[str, Any], progress: Callable[[str], None]) -> None:

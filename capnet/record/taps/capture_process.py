@@ -17,6 +17,7 @@ from capnet.record.taps.capture_program import BUFFER_MIB, Program
 from capnet.record.taps.file_counters import FileCounters, FileTotals
 
 _STOP_WITHIN = 60.0  # seconds; a program that has not ended by then is killed
+_USUAL_END = re.compile(r"Packets received/dropped|\d+ packets? (captured|received|dropped)")
 _TAIL = 4096  # bytes of its messages in which its latest answer is looked for
 
 
@@ -156,8 +157,10 @@ class CaptureProcess:
             return None
 
     def how_it_ended(self) -> str:
-        """The signal that killed it, else its last words."""
+        """The signal that killed it, else its last words but for those with which it ends when it is told to."""
         code = self.process.returncode
+        if code == 0 and _USUAL_END.match(self.last_words()):
+            return "another program told it to end"
         return f"killed by {signal.Signals(-code).name}" if code < 0 else self.last_words()
 
     def drops_so_far(self) -> int | None:
