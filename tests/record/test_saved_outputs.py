@@ -138,7 +138,7 @@ def test_load_balancers_are_containers_of_their_network() -> None:
     assert [endpoint.network for endpoint in balancers["A", "ingress-sbox"].endpoints] == ["ingress", "docker_gwbridge"]
 
 
-def test_routes_neighbours_and_tables_are_kept_where_they_were_saved() -> None:
+def test_routes_and_tables_are_kept_where_they_were_saved() -> None:
     topology = read(ARCHIVE)
     host = topology.hosts[0]
     assert (host.routes[0].destination, host.routes[0].via, host.routes[0].interface) == (

@@ -19,7 +19,7 @@ save() { # $1: folder, others: what enters the namespace
 }
 save .
 iptables-save -c >iptables-save.txt
-nft -j list ruleset >nft.json
+if command -v nft >/dev/null; then nft -j list ruleset >nft.json; fi
 conntrack -L >conntrack.txt
 sysctl -a | grep -E '^net\.(ipv4\.(ip_forward|conf\.(all|default)\.rp_filter)|bridge\.)' >sysctl.txt
 for id in $(docker ps -q); do
