@@ -92,9 +92,27 @@ def status(form: str) -> int:
     if wireshark.global_extcap:
         parts += [part._replace(name="extcap for all users") for part in system_parts(wireshark)]
     rows = [row for part in parts for row in _rows(part)]
+    _note_unread_plugin(wireshark, rows)
     _print_status(wireshark, rows, form)
     working = {row["part"].removesuffix(" for all users") for row in rows if row["state"] == "installed"}
     return Exit.OK if {"extcap", "profile", "fields"} <= working else Exit.FINDING
+
+
+def _note_unread_plugin(wireshark: Wireshark, rows: list[dict[str, str]]) -> None:
+    from os import geteuid
+
+    from capnet.wireshark.program import reads_lua_plugin
+
+    for row in rows:
+        if (
+            row["part"] == "fields"
+            and row["state"] == "installed"
+            and reads_lua_plugin(wireshark, "capnet.id") is False
+        ):
+            row["state"] = "not read"
+            row["note"] = (
+                "as root it runs no Lua plugins" if geteuid() == 0 else "Lua is switched off, or reports an error"
+            )
 
 
 def _rows(part: Part) -> list[dict[str, str]]:
@@ -128,6 +146,12 @@ def _print_status(wireshark: Wireshark, rows: list[dict[str, str]], form: str) -
         for row in rows
     ]
     click.echo(tabulate(cells, ["part", "state", "capnet", "file"]))
+
+
+def _place(row: dict[str, str]) -> str:
+    from capnet.report.escape import visible
+
+    return visible(": ".join(filter(None, (_with_tilde(row["file"]), row["note"]))))
 
 
 def _with_tilde(path: str) -> str:

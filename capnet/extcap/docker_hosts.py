@@ -1,6 +1,6 @@
 """The Docker hosts whose containers are offered: the one that `docker` itself would use, and those of a lab that is up.
 
-Found without docker-py, which takes eight times the processor time that this program may take.
+Found without docker-py, which takes more processor time to load than an answer may take.
 """
 
 from __future__ import annotations

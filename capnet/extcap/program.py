@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from capnet import __version__
 from capnet.extcap.arguments import Request, parse
-
-MAX_SNAPLEN = 262144
+from capnet.wireshark.sentences import DLTS, OPTIONS
 
 
 def main(words: Sequence[str]) -> int:
@@ -49,25 +48,12 @@ def _interfaces() -> Iterator[str]:
 
 
 def _about_interface(request: Request) -> int:
-    """Of the interface's name only: Docker is not asked, since Wireshark asks this for each interface."""
+    """The same for each; Docker is not asked."""
     from capnet.extcap.interfaces import target_of
 
     if target_of(request.interface) is None:
         return _refuse(f"no interface {request.interface!r}: capnet:CONTAINER, capnet-network:NAME, capnet-host:docker")
-    if request.question == "--extcap-dlts":
-        return _answer(["dlt {number=1}{name=EN10MB}{display=Ethernet}"])
-    return _answer(_options())
-
-
-def _options() -> Iterator[str]:
-    yield (
-        f"arg {{number=0}}{{call=--snaplen}}{{display=Snapshot length}}{{type=unsigned}}{{range=0,{MAX_SNAPLEN}}}"
-        f"{{default={MAX_SNAPLEN}}}{{tooltip=Bytes that are kept of each packet; 0 keeps all}}"
-    )
-    yield (
-        "arg {number=1}{call=--filter}{display=Capture filter}{type=string}"
-        "{tooltip=pcap-filter(7), used at every capture point. Addresses and ports differ before and behind NAT}"
-    )
+    return _answer(DLTS if request.question == "--extcap-dlts" else OPTIONS)
 
 
 def _answer(sentences: Sequence[str] | Iterator[str]) -> int:

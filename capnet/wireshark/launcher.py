@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import capnet
+from capnet.wireshark.sentences import DLTS, OPTIONS
 
 NAME = "capnet"  # of the file; Wireshark runs every executable file of the folder
 
@@ -33,7 +34,15 @@ def launcher(variables: Mapping[str, str]) -> str:
     root = Path(capnet.__file__).resolve().parent.parent
     if not _is_importable(root):
         lines.append(f"PYTHONPATH={shlex.quote(str(root))}${{PYTHONPATH:+:$PYTHONPATH}}; export PYTHONPATH\n")
-    return f'{_HEAD}{"".join(lines)}exec {shlex.quote(sys.executable)} -P -m capnet.extcap "$@"\n'
+    return f'{_HEAD}{_static_answers()}{"".join(lines)}exec {shlex.quote(sys.executable)} -P -m capnet.extcap "$@"\n'
+
+
+def _static_answers() -> str:
+    cases = [
+        f"{question}) printf '%s\\n' {' '.join(map(shlex.quote, sentences))}; exit ;;\n"
+        for question, sentences in (("--extcap-dlts", DLTS), ("--extcap-config", OPTIONS))
+    ]
+    return f"case $1 in\n{''.join(cases)}esac\n"
 
 
 def _variable(name: str, value: str) -> str:

@@ -145,6 +145,17 @@ def test_filter_is_judged_by_libpcap():
         assert done.stdout == complaint if complaint is not None else done.stdout.count("\n") == 1
 
 
+@pytest.mark.parametrize("question", ["--extcap-dlts", "--extcap-config"])
+def test_launcher_answers_as_the_program_does(question, tmp_path):
+    """It does so without starting Python, since Wireshark asks for each interface."""
+    script = tmp_path / "capnet-extcap"
+    script.write_text(launcher({}).replace("exec ", "exec /nowhere/"))
+    words = [question, "--extcap-interface", "capnet:web"]
+    answer = subprocess.run(["/bin/sh", script, *words], capture_output=True, text=True, env={})
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout == extcap(*words).stdout != ""
+
+
 def test_launcher_takes_nothing_from_the_current_folder(tmp_path):
     """Wireshark is started anywhere, also as root in a folder where others write."""
     script = tmp_path / "capnet-extcap"

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.wireshark.tshark import ROOT, annotated, needs_tshark, tshark
+from tests.wireshark.tshark import ROOT, annotated, needs_tshark, tshark, why_no_lua
 
 PLUGIN = ROOT / "capnet" / "wireshark" / "capnet.lua"
 
@@ -19,14 +19,10 @@ def fields(home, capture, *names, options=()):
     return [line.split("\t") for line in lines]
 
 
-def has_lua(home):
-    return any("with Lua" in line for line in tshark(home, "--version"))
-
-
 @pytest.fixture
 def home(tmp_path):
-    if not has_lua(tmp_path):
-        pytest.skip("this tshark was built without Lua")
+    if reason := why_no_lua(tmp_path):
+        pytest.skip(reason)
     return tmp_path
 
 

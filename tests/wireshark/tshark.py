@@ -47,3 +47,15 @@ def annotated(golden: str, folder: Path) -> Path:
     done = capnet(folder, "annotate", ROOT / "pcaps" / f"{golden}.pcapng", "-o", marked)
     assert done.returncode == 0, done.stderr
     return marked
+
+
+def why_no_lua(home: Path) -> str | None:
+    """Why this tshark runs no Lua script, None if it does."""
+    if not any("with Lua" in line for line in tshark(home, "--version")):
+        return "this tshark was built without Lua"
+    script, empty = home / "probe.lua", home / "empty.pcap"
+    script.write_text('print("a script was run")')
+    empty.write_bytes(bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000"))
+    if "a script was run" not in tshark(home, "-X", f"lua_script:{script}", "-r", empty):
+        return "this tshark runs no Lua scripts as root"
+    return None
