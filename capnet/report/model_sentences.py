@@ -116,10 +116,10 @@ def _macvlan(document: Document, words: Words) -> Iterator[str]:
 
 
 def _ipvlan(document: Document, words: Words) -> Iterator[str]:
-    rows = _verdicts(document, "shared")
+    rows, hosts = _verdicts(document, "shared"), _hosts(document)
     for macs in list(dict.fromkeys(tuple(row["macs"]) for row in rows))[:MAX_MAC_SENTENCES]:
         ips = list(dict.fromkeys(ip for row in rows if tuple(row["macs"]) == macs for ip in row["ips"]))
-        inner = [ip for ip in ips if not _is_host(document, words, ip)]
+        inner = [ip for ip in ips if _host_of(words, ip) not in hosts]
         is_layer3 = document["models"][0]["model"] == "ipvlan-l3"
         how = "that nobody resolves by ARP: others need a route" if is_layer3 else "on the network of the card"
         share, apiece = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the host's card", "")
@@ -170,21 +170,26 @@ def _container_addresses(document: Document, words: Words) -> list[str]:
     stations = [row for row in document.get("stations", []) if row["kind"] == "container" and row["ips"]]
     # An address that two hosts use has no name of its own; its owners are introduced by their other addresses.
     names = {words.address(ip) for row in stations for ip in row["ips"]}
+    hosts = _hosts(document)
     addresses = [
         ip
         for row in stations
         for ip in row["ips"]
         if not _is_link_local(ip)
-        and not _is_host(document, words, ip)
+        and _host_of(words, ip) not in hosts
         and (ip in words.names or not names.issuperset(row["names"] or [""]))
     ]
     return list(dict.fromkeys(addresses))
 
 
-def _is_host(document: Document, words: Words, ip: str) -> bool:
-    """Is this the address of a host by its name, that of points such as `A/ens33`?"""
-    hosts = {point["name"].split("/")[0] for point in document["points"] if "/" in point["name"]}
-    return words.names.get(ip, "").split("/")[0] in hosts
+def _hosts(document: Document) -> set[str]:
+    """Names of hosts: of points such as `A/ens33`."""
+    return {point["name"].split("/")[0] for point in document["points"] if "/" in point["name"]}
+
+
+def _host_of(words: Words, ip: str) -> str:
+    """Of an address with a name such as `A/docker0`, the first part: a host, if one is called so."""
+    return words.names.get(ip, "").split("/")[0]
 
 
 def _words_of_reasons(document: Document) -> set[str]:

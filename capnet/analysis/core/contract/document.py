@@ -7,10 +7,11 @@ that tells it from the others; times are ISO 8601; of evidence the first MAX_EVI
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
@@ -75,15 +76,17 @@ class Plain:
 
     def _fact(self, fact: Any) -> Document:
         kind = _kind(type(fact))  # type: ignore[arg-type]
-        values: Document = {key: getattr(fact, name) for name, key in zip(kind.names, kind.keys, strict=True)}
+        document: Document = dict(zip(kind.keys, kind.values(fact), strict=True))
         for key in kind.times:
-            if values[key] is not None:
-                values[key] = iso_time(values[key])
+            if document[key] is not None:
+                document[key] = iso_time(document[key])
         if kind.has_file:
-            values["file"] = self.files.get(values["file"]) or PurePath(values["file"]).name
+            document["file"] = self.files.get(document["file"]) or PurePath(document["file"]).name
         if kind.has_evidence:
-            values["evidence"] = _earliest(values["evidence"])
-        document = {key: value if type(value) in _AS_IT_IS else self(value) for key, value in values.items()}
+            document["evidence"] = _earliest(document["evidence"])
+        for key, value in document.items():
+            if type(value) not in _AS_IT_IS:
+                document[key] = self(value)
         if kind.may_have_id:
             _identify(fact, document)
         return document
@@ -101,7 +104,7 @@ def _number(value: Any) -> Any:
 class _Kind(NamedTuple):
     """What is the same for all facts of one class."""
 
-    names: tuple[str, ...]  # of its fields
+    values: Callable[[Any], tuple[Any, ...]]  # of its fields
     keys: tuple[str, ...]  # of its fields in JSON: a name that is a keyword of Python ends in `_`
     times: tuple[str, ...]  # those that are nanoseconds of a clock
     has_file: bool
@@ -114,8 +117,9 @@ def _kind(fact_class: Any) -> _Kind:
     names = tuple(field.name for field in fields(fact_class))
     times = tuple(name for name in names if name in _TIMES)
     keys = tuple(name.rstrip("_") for name in names)
+    values = attrgetter(*names) if len(names) > 1 else lambda fact: tuple(getattr(fact, name) for name in names)
     return _Kind(
-        names, keys, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow | Fate)
+        values, keys, times, "file" in names, "evidence" in names, issubclass(fact_class, Nat | Path | Flow | Fate)
     )
 
 
