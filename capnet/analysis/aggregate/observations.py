@@ -104,4 +104,5 @@ def selected(observations: Observations, excluded: int) -> Observations:
     """Those whose digest has no bit in common with `excluded`."""
     if excluded >> 40:  # one digest repeated a million times: no observation tells packets apart
         return observations[:0]
-    return observations[(observations[:, schema.OBS_DIGEST] >> 8) & excluded == 0]
+    is_selected = (observations[:, schema.OBS_DIGEST] >> 8) & excluded == 0
+    return np.compress(is_selected, observations, axis=0)  # copies whole rows, which indexing does not

@@ -22,18 +22,20 @@ from capnet.topology import CONTAINER_FILE
 
 MAX_DEVICE = 15  # characters of an interface's name (IFNAMSIZ in linux/if.h)
 
+# Patterns are compiled when they are first used (`re` keeps them): it takes a millisecond, and recordings of capnet do
+# not need them.
 # Each with an optional VLAN id behind it, as `ip link add link ens33 name ens33.10 type vlan` is usually called.
-DEVICE = re.compile(
+DEVICE = (
     r"(?:lo|any|docker0|docker_gwbridge|br-[0-9a-f]{12}|br\d+|vmbr\d+|virbr\d+|lxcbr\d+|lxdbr\d+|kube-bridge"
     r"|podman\d+|cni\d+|cni-podman\d+|veth(?=\w*\d|[0-9a-f]+$)\w+|cali[0-9a-f]+|lxc[0-9a-f]+|cilium_(?:host|net|vxlan)"
     r"|flannel\.\d+|flannel-v6\.\d+|vxlan[\d.]\S*|vxlan-v6\.\w+|vxlan_sys_\d+|genev\w*\d+|gre\d+|tunl\d+|sit\d+|wg\d+|tun\d+|tap\w*\d"
     r"|eth\d+|en[ops]\d\w*|enx[0-9a-f]{12}|em\d+|p\d+p\d+|wl[ops]\d\w*|wlan\d+|bond\d+|team\d+|ib\d+|ens\d+f\d+np\d+"
     r"|macvlan\d+|macvtap\d+|ipvlan\d+|ipvtap\d+|dummy\d+|ifb\d+|vlan\d+|kube-ipvs\d+|nodelocaldns)(?:\.\d{1,4})?"
 )
-_CAPTURE_SUFFIX = re.compile(r"(?:\.(?:pcapng|pcap|cap|ntar|dmp|dump|trace)\d*)?(?:\.(?:gz|zst|lz4))?$", re.IGNORECASE)
-_RING_SUFFIX = re.compile(r"_\d{5}_\d{14}$")  # of `dumpcap -b`: number and time of a file of the ring
-_BEFORE_DEVICE = re.compile(rf"(?P<host>.*?\w)[-_]+(?P<device>{DEVICE.pattern})")
-_DOMAIN = re.compile(r"[a-z\d-]+(?:\.[a-z\d-]+)+\.[a-z]{2,}", re.IGNORECASE)  # three labels or more, RFC 1123
+_CAPTURE_SUFFIX = r"(?i)(?:\.(?:pcapng|pcap|cap|ntar|dmp|dump|trace)\d*)?(?:\.(?:gz|zst|lz4))?$"
+_RING_SUFFIX = r"_\d{5}_\d{14}$"  # of `dumpcap -b`: number and time of a file of the ring
+_BEFORE_DEVICE = rf"(?P<host>.*?\w)[-_]+(?P<device>{DEVICE})"
+_DOMAIN = r"(?i)[a-z\d-]+(?:\.[a-z\d-]+)+\.[a-z]{2,}"  # three labels or more, RFC 1123
 
 
 class PointName(NamedTuple):
@@ -47,7 +49,7 @@ class PointName(NamedTuple):
 
 def file_stem(file: str) -> str:
     """The name of a capture file without the suffixes of captures and compression, and without dumpcap's number."""
-    return _RING_SUFFIX.sub("", _CAPTURE_SUFFIX.sub("", file, count=1)) or file
+    return re.sub(_RING_SUFFIX, "", re.sub(_CAPTURE_SUFFIX, "", file, count=1)) or file
 
 
 def name_of_stem(stem: str) -> PointName:
@@ -55,13 +57,13 @@ def name_of_stem(stem: str) -> PointName:
     if "__" in stem.strip("_"):
         parts = [part for part in stem.split("__") if part]
         # Names of source trees have `__` too: more than one is a host and a container only before an interface.
-        if is_device_name(parts[1]) if len(parts) == 2 else len(parts) < 5 and DEVICE.fullmatch(parts[-1]):
+        if is_device_name(parts[1]) if len(parts) == 2 else len(parts) < 5 and re.fullmatch(DEVICE, parts[-1]):
             return name_of_point("/".join(parts))
-    if DEVICE.fullmatch(stem):
+    if re.fullmatch(DEVICE, stem):
         return PointName(stem, device=stem)
-    if match := _BEFORE_DEVICE.fullmatch(stem):
+    if match := re.fullmatch(_BEFORE_DEVICE, stem):
         return name_of_point("{host}/{device}".format_map(match.groupdict()))
-    if _DOMAIN.fullmatch(stem):
+    if re.fullmatch(_DOMAIN, stem):
         return PointName(stem, host=stem)
     return PointName(stem)
 
@@ -70,7 +72,7 @@ def name_of_point(name: str) -> PointName:
     """The parts of `HOST/INTERFACE`, `HOST/CONTAINER/INTERFACE`, `container-NAME/INTERFACE` or `INTERFACE`."""
     *owner, device = re.sub(r"#\d+$", "", name).split("/")  # as the second point of one name is called
     if not owner:
-        return PointName(name, device=device if DEVICE.fullmatch(device) else None)
+        return PointName(name, device=device if re.fullmatch(DEVICE, device) else None)
     if container := CONTAINER_FILE.match(name):
         return PointName(name, None, container[1], device)
     inner = "/".join(owner[1:])

@@ -7,8 +7,8 @@ connection that the proxy opened.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -121,13 +121,10 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
     if continuation is not None:
         steps += _steps(links, continuation)
     packets = packets_without_duplicates(context)
-    hops = [_hop(context, flows[start], int(packets[start]))]
+    hops = [_hop(context, flows[start], int(packets[start]), change=[])]
     for before, step in pairwise(steps):
-        hop = _hop(context, flows[step.row], int(packets[step.row]))
-        if step.link is None:
-            hops.append(replace(hop, change=["proxied"]))
-        else:
-            hops.append(_with_link(context, links, before, step, hop))
+        of_link = {"change": ["proxied"]} if step.link is None else _of_link(context, links, before, step)
+        hops.append(_hop(context, flows[step.row], int(packets[step.row]), **of_link))
     end = path_end(context, hops, steps[-1].row)
     evidence = _evidence(context, links, steps)
     return Path(
@@ -147,21 +144,20 @@ def _steps(links: Links, start: int, side_link: int | None = None) -> list[_Step
     return [_Step(start, None), *(_Step(int(links.target[link]), link) for link in chain)]
 
 
-def _with_link(context: Context, links: Links, before: _Step, step: _Step, hop: Hop) -> Hop:
-    """A hop with what it tells about the link to it: changes, delay and loss."""
+def _of_link(context: Context, links: Links, before: _Step, step: _Step) -> dict[str, Any]:
+    """What a hop tells about the link to it: changes, delay and loss."""
     link = step.link
     assert link is not None
     flows, ttl_delta = context.flows, int(links.ttl_delta[link])
     lost = lost_packets(context, links, link)
     missing_bytes = int(links.missing_bytes[link])
-    return replace(
-        hop,
-        change=hop_changes(context, flows[before.row], flows[step.row], ttl_delta),
-        delta_us=links.delay(link),
-        lost=lost,
-        lost_bytes=missing_bytes if lost is not None and missing_bytes >= 0 else None,
-        outside=None if lost is None else round(int(links.outside[link]) / context.sample_share),
-    )
+    return {
+        "change": hop_changes(context, flows[before.row], flows[step.row], ttl_delta),
+        "delta_us": links.delay(link),
+        "lost": lost,
+        "lost_bytes": missing_bytes if lost is not None and missing_bytes >= 0 else None,
+        "outside": None if lost is None else round(int(links.outside[link]) / context.sample_share),
+    }
 
 
 def _evidence(context: Context, links: Links, steps: list[_Step]) -> list[Evidence]:
@@ -179,7 +175,7 @@ def _evidence(context: Context, links: Links, steps: list[_Step]) -> list[Eviden
     return evidence
 
 
-def _hop(context: Context, row: FlowRow, packets: int) -> Hop:
+def _hop(context: Context, row: FlowRow, packets: int, **of_link: Any) -> Hop:
     sport, dport = ports(row)
     tunnel = None
     if row[schema.FLOW_VIA]:
@@ -195,10 +191,8 @@ def _hop(context: Context, row: FlowRow, packets: int) -> Hop:
         dmac=mac_text(int(row[schema.FLOW_DMAC])) if row[schema.FLOW_DMAC] >= 0 else None,
         ttl=int(row[schema.FLOW_TTL]) if row[schema.FLOW_TTL] >= 0 else None,
         tunnel=tunnel,
-        change=[],
         packets=packets,
         bytes=int(row[schema.FLOW_BYTES]),
-        delta_us=None,
-        lost=None,
         id=echo_id(row),
+        **{"delta_us": None, "lost": None, **of_link},
     )
