@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from capnet.analysis.core.contract.document import Document
+from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
+
+MAX_FORMS = 12  # of flows in one filter: 1,500 characters
 
 
 def address(value: str) -> str:
@@ -23,7 +26,8 @@ def flow(proto: str, side: Document) -> str:
 def nat(row: Document) -> str:
     """Both forms of a translated flow, wherever they were seen.
 
-    The end that was not rewritten is in both forms; with its port it is enough, unless both ends were rewritten.
+    The end that was not rewritten is in both forms; with its port it is enough. Where both ends were rewritten, replies
+    may be seen with one end restored, so each end may have either address.
     """
     before, after, proto = row["before"], row["after"], row["proto"]
     if proto == "icmp":
@@ -35,7 +39,46 @@ def nat(row: Document) -> str:
             other = "dport" if port == "sport" else "sport"
             ports = sorted({before[other], after[other]} - {None})
             return " && ".join([address(before[end]), f"{proto}.port == {before[port]}", _any(f"{proto}.port", ports)])
-    return f"({flow(proto, before)}) || ({flow(proto, after)})"
+    sources, targets = ([side[end] for side in (before, after)] for end in ("src", "dst"))
+    ports = [[side[port] for side in (before, after) if side[port] is not None] for port in ("sport", "dport")]
+    forms = [
+        _any_address(sources),
+        _any_address(targets),
+        *(_any(f"{proto}.port", sorted({*each})) for each in ports if each),
+    ]
+    return " && ".join(forms)
+
+
+class PathFilter(NamedTuple):
+    """A display filter, and whether it selects other flows between the same addresses as well."""
+
+    text: str
+    is_wider: bool
+
+
+def paths(group: Sequence[Document]) -> PathFilter:
+    """Both directions of the flows of these paths, in the form that they have at each of their hops.
+
+    Of more than MAX_FORMS forms: all of their protocol between their addresses.
+    """
+    sides = [(path["proto"], hop) for path in group for hop in path["hops"]]
+    forms = list(dict.fromkeys(flow(proto, _ordered(side)) for proto, side in sides))
+    is_wider = len(forms) > MAX_FORMS
+    if is_wider:
+        pairs = ((proto, {**_ordered(side), "sport": None, "dport": None, "id": None}) for proto, side in sides)
+        forms = list(dict.fromkeys(" && ".join([flow(proto, pair), *_protocol(proto)]) for proto, pair in pairs))
+    return PathFilter(forms[0] if len(forms) == 1 else " || ".join(f"({form})" for form in forms), is_wider)
+
+
+def _ordered(side: Document) -> Document:
+    """A flow and its reverse as the same flow."""
+    ends = sorted([(side["src"], side["sport"]), (side["dst"], side["dport"])], key=str)
+    (src, sport), (dst, dport) = ends
+    return {"src": src, "sport": sport, "dst": dst, "dport": dport, "id": side.get("id")}
+
+
+def _protocol(proto: str) -> list[str]:
+    return [proto] if proto in ("tcp", "udp", "sctp") else []
 
 
 def tunnel(row: Document) -> str:
@@ -65,12 +108,10 @@ def best(document: Document) -> tuple[str, str] | None:
     if document.get("tunnels"):
         row = document["tunnels"][0]
         return f"the {row['kind']} tunnel", tunnel(row)
-    for key, meaning in (("paths", "the first path"), ("flows", "the biggest flow")):
-        rows = document.get(key) or []
-        rows = rows["top"] if isinstance(rows, dict) else rows
-        if rows:
-            return meaning, flow(rows[0]["proto"], rows[0].get("flow", rows[0]))
-    return None
+    if document.get("paths"):
+        return "the first path", paths(document["paths"][:1]).text
+    flows = document.get("flows", {}).get("top")
+    return ("the biggest flow", flow(flows[0]["proto"], flows[0])) if flows else None
 
 
 def _ports(proto: str, side: Document) -> list[str]:
@@ -82,6 +123,13 @@ def _ports(proto: str, side: Document) -> list[str]:
         return [proto] if proto in ("icmp", "icmpv6", "arp", "igmp", "gre", "esp") else []
     ports = dict.fromkeys(port for port in (side["sport"], side["dport"]) if port is not None)
     return [f"{proto}.port == {port}" for port in ports]
+
+
+def _any_address(values: Iterable[str]) -> str:
+    """Packets from or to one of these addresses, all of one version."""
+    first, *others = dict.fromkeys(values)
+    field = address(first).split()[0]
+    return f"{field} in {{{', '.join([first, *others])}}}" if others else address(first)
 
 
 def _any(field: str, values: list[int]) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from capnet.report import wireshark
+from capnet.report.drawing import routes
 from capnet.wire.protocols import TUNNEL_KINDS
+from tests.conftest import GOLDENS
 from tests.report import sample
+from tests.report.golden_documents import document
 
 PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
 needs_tshark = pytest.mark.skipif(not shutil.which("tshark"), reason="tshark is not installed")
@@ -28,8 +32,8 @@ def test_nat_filter_of_both_ends_has_both_forms():
     row = sample.bridge().to_dict()["nat"][0]
     row["after"] = {"src": "172.17.0.1", "sport": 5555, "dst": "172.17.0.2", "dport": 80, "point": "A/docker0"}
     assert wireshark.nat(row) == (
-        "(ip.addr == 172.17.0.3 && ip.addr == 192.168.111.129 && tcp.port == 5555 && tcp.port == 7000)"
-        " || (ip.addr == 172.17.0.1 && ip.addr == 172.17.0.2 && tcp.port == 5555 && tcp.port == 80)"
+        "ip.addr in {172.17.0.3, 172.17.0.1} && ip.addr in {192.168.111.129, 172.17.0.2}"
+        " && tcp.port == 5555 && tcp.port in {80, 7000}"
     )
 
 
@@ -74,23 +78,68 @@ def found_by_tshark(capture: Path, display_filter: str) -> set[int]:
     return {int(line) for line in done.stdout.split()}
 
 
-@needs_tshark
-@pytest.mark.parametrize("name", ["bridge", "overlay"])
-def test_tshark_finds_evidence_by_filter(name):
-    from capnet.analysis.engine import analyze
+def counted_by_tshark(capture: Path, filters: list[str]) -> list[int]:
+    """How many frames each filter selects; the filters are counted in one run, which needs them without commas."""
+    plain = [re.sub(r"([\w.]+) in \{([\da-f.:, ]+)\}", _alternatives, text) for text in filters]
+    words = [part for text in plain for part in ("-z", f"io,stat,0,{text}")]
+    done = subprocess.run(
+        ["tshark", "-q", "-r", capture, *words], capture_output=True, text=True, check=True, timeout=60
+    )
+    counts = [int(count) for count in re.findall(r"<> .*?\|\s*(\d+) \|", done.stdout)]
+    return counts[::-1]  # the last filter is printed first
 
-    capture = PCAPS / f"{name}.pcapng"
-    plain = json.loads(json.dumps(analyze([capture]).to_dict()))
-    assert plain["nat"]
-    for row, display_filter in [
-        *((row, wireshark.nat(row)) for row in plain["nat"]),
-        *((row, wireshark.tunnel(row)) for row in plain["tunnels"]),
-        *((row, wireshark.flow(row["proto"], row["flow"])) for row in plain["paths"][:4]),
-    ]:
-        frames = found_by_tshark(capture, display_filter)
-        first = row["evidence"][0]["frame"] if "flow" in row else None
-        expected = {first} if first else {each["frame"] for each in row["evidence"]}
-        assert expected <= frames, display_filter
+
+def _alternatives(match: re.Match[str]) -> str:
+    return "(" + " || ".join(f"{match[1]} == {value}" for value in match[2].split(", ")) + ")"
+
+
+@needs_tshark
+@pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.stem)
+def test_suggested_filters_select_their_evidence(capture):
+    """Every filter of a page: of translations, tunnels, and paths that are drawn as one.
+
+    Of paths, all packets at all points, in both directions.
+    """
+    plain = document(capture)
+    groups = routes.same_route([path for path in plain["paths"] if len(path["hops"]) > 1])
+    suggested = [
+        *((wireshark.nat(row), row["evidence"], 0) for row in plain["nat"]),
+        *((wireshark.tunnel(row), row["evidence"], row["frames"]) for row in plain["tunnels"]),
+        *((wireshark.paths(group).text, frames_of(group), packets_of(group)) for group in groups),
+    ]
+    filters = [text for text, _, _ in suggested]
+    of_evidence = [f"({text}) && ({wireshark.frames(evidence)})" for text, evidence, _ in suggested]
+    counts = counted_by_tshark(capture, filters + of_evidence) if suggested else []
+    for (text, evidence, least), total, selected in zip(
+        suggested, counts[: len(filters)], counts[len(filters) :], strict=True
+    ):
+        assert selected == len({each["frame"] for each in evidence}), text
+        assert total >= least, text
+
+
+def frames_of(group: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [frame for path in group for frame in path["evidence"]]
+
+
+def packets_of(group: list[dict[str, Any]]) -> int:
+    """Packets of these paths at all their points; points of one path are different interfaces."""
+    return sum(hop["packets"] for path in group for hop in path["hops"])
+
+
+def test_path_filter_has_every_form_of_each_flow():
+    """The first hop's form alone finds no packet that was translated."""
+    first, second = sample.bridge().to_dict()["paths"][:2]
+    text = wireshark.paths([first, second]).text
+    for hop in (*first["hops"], *second["hops"]):
+        assert wireshark.address(hop["src"]) in text and wireshark.address(hop["dst"]) in text
+
+
+def test_path_filter_of_many_flows_is_wider():
+    path = sample.bridge().to_dict()["paths"][0]
+    many = [{**path, "hops": [{**hop, "sport": 5000 + number} for hop in path["hops"]]} for number in range(40)]
+    found = wireshark.paths(many)
+    assert found.is_wider and len(found.text) < 400
+    assert not wireshark.paths(many[:2]).is_wider
 
 
 @needs_tshark

@@ -127,8 +127,15 @@ def _path(group: Sequence[Document], words: Words, is_open: bool) -> str:
         f"<b>{escape(' · '.join(routes.flows(group, words)))}</b> "
         f'<span class="{style}">{escape(f"{total}, {ending(path)}")}</span></summary>'
         f'<div class="wide">{draw(group, words, escape)}</div>'
-        f'<p class="small soft">Wireshark {_code(wireshark.flow(path["proto"], path["flow"]))}</p></details>'
+        f'<p class="small soft">{_path_filter(group)}</p></details>'
     )
+
+
+def _path_filter(group: Sequence[Document]) -> str:
+    """The Wireshark filter of these paths."""
+    found = wireshark.paths(group)
+    wider = " (and other flows between these addresses)" * found.is_wider
+    return f"Wireshark{wider} {_code(found.text)}"
 
 
 def _table(section: Section, words: Words) -> str:
