@@ -76,7 +76,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
             return output
 
         def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnesses]:
-            return surroundings(aim.hosts, aim.topology, points, screen.say)
+            return surroundings(aim.hosts, aim.topology, points, screen.say, why=given.why)
 
         recording = Recording(
             aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen, around=around

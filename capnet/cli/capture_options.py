@@ -50,6 +50,7 @@ class Given(NamedTuple):
     file_size: int | None
     file_count: int | None
     wants_report: bool
+    why: bool
     hosts: tuple[str, ...]
 
 
@@ -91,6 +92,9 @@ _KEEP_OPTIONS = (
     click.option(
         "--report", "wants_report", is_flag=True, help="When it ends, print the report of `capnet analyze FILE`."
     ),
+    click.option(
+        "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
+    ),
 )  # fmt: skip
 
 
@@ -112,7 +116,7 @@ def aimed(words: tuple[str, ...], **aim: Any) -> Given:
     """What `aim_options` gave, with nothing kept."""
     return Given(
         words=words, target=None, packets=None, snaplen=MAX_SNAPLEN, seconds=None, file_size=None, file_count=None,
-        wants_report=False, **aim,
+        wants_report=False, why=False, **aim,
     )  # fmt: skip
 
 
@@ -124,5 +128,7 @@ def check(given: Given) -> None:
         raise UsageError("-C makes several files, and -w - is one stream")
     if given.target == "-" and given.wants_report:
         raise UsageError("--report reads the file when it is whole; pipe a stream: … -w - | capnet analyze -")
+    if given.why and (given.target == "-" or given.file_size):
+        raise UsageError("--why writes what the kernels say beside one file; leave out -w - and -C")
     if given.target == "":
         raise UsageError("-w needs the name of a file, or -")

@@ -81,6 +81,7 @@ def given_of(request: Request) -> Given:
         file_size=None,
         file_count=None,
         wants_report=False,
+        why=False,
         hosts=(f"{target.host}={urls[target.host]}",) if target.host else (),
     )
 

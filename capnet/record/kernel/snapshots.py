@@ -86,20 +86,24 @@ def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> l
 def witnessing(
     places: Sequence[Place], say: Callable[[str], None], tracing: AbstractContextManager[Traces] | None = None
 ) -> Iterator[Witnesses]:
-    """Asks all places when the block begins and when it has ended well; `namespaces` then has both moments.
+    """Asks all places when the block begins and when it has ended well; each of `namespaces` has both moments then.
 
     `tracing` (--why) is open in between, and tells what it has seen in each place.
     """
-    witnesses = Witnesses({"capnet": __version__})
     earlier = _snapshots(places, say)
-    with tracing or nullcontext(Traces()) as traces:
-        yield witnesses
-    later = _snapshots(places, say)
-    witnesses.namespaces = [
-        NamespaceWitness(place.name, list(place.points), before, after, *traces.rules.get(place.name, ([], 0)))
-        for place, before, after in zip(places, earlier, later, strict=True)
+    namespaces = [
+        NamespaceWitness(place.name, list(place.points), before) for place, before in zip(places, earlier, strict=True)
     ]
-    witnesses.drops = traces.drops
+    witnesses, traces = Witnesses({"capnet": __version__}, namespaces), Traces()
+    try:
+        with tracing or nullcontext(traces) as traces:
+            yield witnesses
+        for namespace, after in zip(namespaces, _snapshots(places, say), strict=True):
+            namespace.after = after
+    finally:  # what was interrupted has what was seen until then
+        for namespace in namespaces:
+            namespace.trace, namespace.lost = traces.rules.get(namespace.name, ([], 0))
+        witnesses.drops = traces.drops
 
 
 def _snapshots(places: Sequence[Place], say: Callable[[str], None]) -> list[Snapshot | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from threading import Event
 from typing import TypeAlias
 
@@ -51,12 +51,15 @@ class Recording:
                 return None
             captured = [tap.point for tap in live.taps]
             self.topology.points = [listening_point(point) for point in captured]
-            output = open_output(live, heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment))
-            try:
-                with self.around(captured) as self.witnesses:
-                    live.run(output, self.show)
-            finally:
-                live.finish(output, self.show)
+            blocks = heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment)
+            with ExitStack() as surroundings:
+                self.witnesses = surroundings.enter_context(self.around(captured))
+                output = open_output(live, blocks)
+                try:
+                    with surroundings.pop_all():
+                        live.run(output, self.show)
+                finally:
+                    live.finish(output, self.show)
             if output.problem:
                 raise EnvironmentLacks(output.problem)
             return live

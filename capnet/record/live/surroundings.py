@@ -5,32 +5,55 @@ Everything that wants to know a host before and after a capture is entered in `s
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
 from capnet.record.kernel.snapshots import Place, places_of, witnessing
+from capnet.record.kernel.why import asking_why
 from capnet.record.remote.docker_host import DockerHost
+from capnet.record.run_id import temporary_folder
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
 
 @contextmanager
 def surroundings(
-    hosts: Sequence[DockerHost], topology: Topology, points: Sequence[CapturePoint], say: Callable[[str], None]
+    hosts: Sequence[DockerHost],
+    topology: Topology,
+    points: Sequence[CapturePoint],
+    say: Callable[[str], None],
+    *,
+    why: bool = False,
 ) -> Iterator[Witnesses]:
     """Rules, counters and settings of the points' namespaces before and after the block.
 
-    The topology gets the connections that had packets while the block ran. `say` is told what cannot be asked.
+    The topology gets the connections that had packets while the block ran. `say` is told what cannot be asked. `why`
+    traces in between which rule decides about each packet.
     """
     shells = {point.host: point.shell for point in points}
     own = [Place(name, shell, shell.host_netns) for name, shell in shells.items()]
+    places = places_of(points, own)
+    ports = sorted({port for host in hosts for port in host.control_ports()})
     with (
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
-        witnessing(places_of(points, own), say) as witnesses,
+        _folder() as folder,
+        witnessing(places, say, asking_why(places, folder, say, ports) if why else None) as witnesses,
     ):
         yield witnesses
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for what traces print, which is removed."""
+    folder = temporary_folder("why")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ TRACED = {
     EQUAL: Text(en="{name} on {host} {action} them: {text} (traced)", zh=""),
     PART: Text(en="{name} on {host} {action} {packets} of {missing}: {text} (traced)", zh=""),
 }
+FIX = Text(en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts", zh="")
 REWROTE = Text(en="{name} on {host} rewrote {connections:flow}: {text} (traced)", zh="")
 REASON = {
     EQUAL: Text(en="the kernel of {host} dropped them for {name}, in {text} (traced)", zh=""),
@@ -99,7 +100,7 @@ def _evidence(context: Context, cause: Cause) -> list[Evidence]:
 
 
 def _rewrite_reason(context: Context, rewrite: Rewrite) -> KernelReason:
-    rule, connections = rewrite.rule, len(rewrite.rows)
+    rule, connections = rewrite.rule, rewrite.connections
     text = REWROTE.fill(name=rule.name, host=rewrite.namespace.name, connections=connections, text=_short(rule.text))
     return KernelReason(
         kind="rule",
@@ -175,7 +176,20 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     if not sentences:
         return finding
     sentence = "; ".join([finding.says, *sentences[:MAX_REASONS]])
-    return replace(finding, says=sentence, facts={**finding.facts, "kernel": sentences[:MAX_SENTENCES]})
+    facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
+    return replace(finding, says=sentence, facts=facts, fix=_fix(own) or finding.fix)
+
+
+def _fix(own: Sequence[Cause]) -> str:
+    """What to do about the one rule that stopped all packets; empty if it is not that simple."""
+    rules = {cause.rule for cause in own if cause.match == EQUAL and cause.rule is not None}
+    if len(own) != 1 or len(rules) != 1:
+        return ""
+    (rule,) = rules
+    assert rule is not None
+    if rule.tool == "nft":
+        return FIX.fill(name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}")
+    return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")
 
 
 @derived

@@ -46,7 +46,8 @@ class Rewrite(NamedTuple):
 
     namespace: Namespace
     rule: Rule
-    rows: tuple[int, ...]  # flow rows where they came in
+    rows: tuple[int, ...]  # flow rows where they came in, at each point of the namespace
+    connections: int
 
 
 @derived
@@ -81,7 +82,7 @@ def rewrites(context: Context) -> list[Rewrite]:
         for rule, connections in by_rule.items():
             rows = tuple(sorted(row for ends in connections for row in rows_of.get(ends, ())))
             if rows:
-                result.append(Rewrite(namespace, rule, rows))
+                result.append(Rewrite(namespace, rule, rows, sum(ends in rows_of for ends in connections)))
     return result
 
 

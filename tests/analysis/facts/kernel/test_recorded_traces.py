@@ -102,7 +102,8 @@ def test_trace_of_other_packets_is_not_attributed(tmp_path: Path) -> None:
 
     report = altered("why-forward", tmp_path, alter)
     assert traced(report) == []
-    assert [(reason.known_by, reason.name) for reason in report.kernel] == [
+    stopped = [reason for reason in report.kernel if reason.action == "dropped"]
+    assert [(reason.known_by, reason.name) for reason in stopped] == [
         ("drop-reason", "NETFILTER_DROP"),
         ("counters", "iptables filter FORWARD rule 1"),
     ]
