@@ -35,12 +35,12 @@ class Snapshot:
 class NamespaceWitness:
     """A network namespace: `A` is host A's own, `A/web` that of its container web, `A/overlay:NET` an overlay's."""
 
-    name: str
+    name: str  # its name, as capture points in it begin
     points: list[str] = field(default_factory=list)  # capture points in it
     before: Snapshot | None = None  # when all points were listened at; None if it could not be asked
     after: Snapshot | None = None  # before the first point was left
-    trace: list[str] = field(default_factory=list)  # lines of the netfilter trace, if it was asked for
-    lost: int = 0  # lines of the trace that are not kept
+    trace: list[str] = field(default_factory=list)  # with --why, a JSON object for each verdict of a rule
+    lost: int = 0  # steps of the trace that are not kept
 
 
 @mutable
@@ -48,7 +48,7 @@ class DroppedPackets:
     """Why the kernel of one machine dropped packets that were at captured interfaces (skb:kfree_skb)."""
 
     points: list[str]  # capture points on this machine
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # a JSON object for each drop
     lost: int = 0  # events that were not recorded, or lines that are not kept
 
 
@@ -57,8 +57,8 @@ class Witnesses:
     """All of a recording; one file NAME.witnesses.json."""
 
     recorded: dict[str, str] = field(default_factory=dict)  # versions of what recorded it
-    namespaces: list[NamespaceWitness] = field(default_factory=list)
-    drops: list[DroppedPackets] = field(default_factory=list)
+    namespaces: list[NamespaceWitness] = field(default_factory=list)  # those that were asked
+    drops: list[DroppedPackets] = field(default_factory=list)  # with --why, for each machine
 
     def joined(self, other: Witnesses) -> Witnesses:
         """Both as one, for captures of several hosts that are analyzed together."""

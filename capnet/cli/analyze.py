@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from capnet.analysis.core.options import Options
     from capnet.analysis.core.topologies import TopologyFile
     from capnet.analysis.engine import Source, Study
+    from capnet.witnesses import Witnesses
 
 _SECTION_LIST = ", ".join(SECTIONS)
 
@@ -34,6 +35,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @options.top
 @options.output
 @options.how_to_read
+@options.witnesses
 @click.option(
     "--fail-on",
     type=click.Choice(["none", *reversed(LEVELS)]),
@@ -61,6 +63,7 @@ def command(
     output: Path | None,
     topology: Path | None,
     vxlan_port: int | None,
+    witnesses: Path | None,
     fail_on: str,
     follow: bool,
     threads: int | None,
@@ -78,7 +81,7 @@ def command(
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
     """
     from capnet.analysis.core.topologies import TopologyFile
-    from capnet.cli.inputs import named_sources
+    from capnet.cli.inputs import named_sources, witnesses_at
     from capnet.cli.output import chosen_format, emit
 
     sections = _sections(only)
@@ -87,7 +90,8 @@ def command(
     hosts = TopologyFile(topology) if topology else None
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
-    result = _study(sources, hosts, vxlan_port or 0, threads, follow, format_)
+    kernels = witnesses_at(witnesses)
+    result = _study(sources, hosts, kernels, vxlan_port or 0, threads, follow, format_)
     emit(_text(result, sections, format_, output, top), output)
     return Exit.FINDING if _has_finding(result.report, fail_on) else Exit.OK
 
@@ -108,6 +112,7 @@ def _sections(only: tuple[str, ...]) -> list[str]:
 def _study(
     sources: Sequence[Source],
     topology: TopologyFile | None,
+    witnesses: Witnesses | None,
     vxlan_port: int,
     threads: int | None,
     follow: bool,
@@ -122,13 +127,15 @@ def _study(
         import_module("capnet.cli.output")
 
     if follow:
-        return _follow(sources, topology, Options(vxlan_port=vxlan_port, threads=threads))
+        return _follow(sources, topology, witnesses, Options(vxlan_port=vxlan_port, threads=threads))
     with interrupt_ends_stream(any(source.path is None for source in sources), None), shown() as progress:
         how = Options(vxlan_port=vxlan_port, threads=threads, progress=progress)
-        return study(sources, topology, how, meanwhile=load_meanwhile)
+        return study(sources, topology, how, witnesses=witnesses, meanwhile=load_meanwhile)
 
 
-def _follow(sources: Sequence[Source], topology: TopologyFile | None, how: Options) -> Study:
+def _follow(
+    sources: Sequence[Source], topology: TopologyFile | None, witnesses: Witnesses | None, how: Options
+) -> Study:
     """The study of a growing file when it ends; on a terminal, what it holds so far is shown meanwhile."""
     from contextlib import nullcontext
     from dataclasses import replace
@@ -142,7 +149,7 @@ def _follow(sources: Sequence[Source], topology: TopologyFile | None, how: Optio
     screen = live_screen.LiveScreen(until.set) if live_screen.is_possible() else None
     how = screen.reading(replace(how, until=until)) if screen else replace(how, until=until)
     with interrupt_ends_stream(False, until), live_screen.shown(screen) if screen else nullcontext():
-        return study(sources, topology, how, between=screen.between if screen else None)
+        return study(sources, topology, how, witnesses=witnesses, between=screen.between if screen else None)
 
 
 def _text(

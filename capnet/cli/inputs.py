@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from capnet.analysis.core.results import Input
     from capnet.analysis.engine import Source
     from capnet.topology import Topology
+    from capnet.witnesses import Witnesses
 
 CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")  # of files in a folder; each may be compressed
 
@@ -82,6 +83,20 @@ def topology_at(path: Path | None) -> Topology | None:
 
     try:
         return Topology.load(path)
+    except OSError as error:
+        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # its message has the path
+        raise UnreadableInput(str(error)) from error
+
+
+def witnesses_at(path: Path | None) -> Witnesses | None:
+    """The witnesses of option --witnesses, None if it was not given; raises UnreadableInput."""
+    if path is None:
+        return None
+    from capnet.witnesses import Witnesses
+
+    try:
+        return Witnesses.load(path)
     except OSError as error:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # its message has the path

@@ -15,6 +15,12 @@ topology = click.option(
     metavar="FILE",
     help="Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.",
 )
+witnesses = click.option(
+    "--witnesses",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the kernels say: rules, counters. Default: NAME.witnesses.json beside NAME.pcapng, when it is there.",
+)
 _VXLAN_PORT = click.option(
     "--vxlan-port",
     type=click.IntRange(1, 65535),

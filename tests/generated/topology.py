@@ -36,25 +36,34 @@ def topology_page() -> str:
     """The page: what it is, a table for each class, and the outputs that it can be made from."""
     lines = [HEAD.rstrip() + "\n"]
     for kind in CLASSES:
-        lines += [f"## {kind.__name__}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
-        lines += ["| key | type | unit | meaning |", "|---|---|---|---|"]
-        if kind is topology.Topology:
-            lines.append(f"| `schema` | `{SCHEMA}` |  | the version of this format |")
-        lines += [_row(kind, field, hint) for field, hint in _fields(kind)]
-        lines.append("")
+        lines += table(kind, SCHEMA if kind is topology.Topology else "")
     return "\n".join(lines) + TAIL
 
 
 def schema_text() -> str:
     """The JSON Schema of a topology. It allows further keys, as readers do."""
-    definitions = {kind.__name__.lower(): _object(kind) for kind in CLASSES[1:]}
-    top = _object(topology.Topology)
-    top["properties"] = {"schema": {"const": SCHEMA}, **top["properties"]}
+    return schema_of(CLASSES, SCHEMA, "Topology of hosts")
+
+
+def table(kind: type, schema: str = "") -> list[str]:
+    """Lines of a class: its name, what it is, and its keys. `schema`: of the file itself, its version."""
+    lines = [f"## {kind.__name__}", "", inspect.cleandoc(kind.__doc__ or ""), ""]
+    lines += ["| key | type | unit | meaning |", "|---|---|---|---|"]
+    if schema:
+        lines.append(f"| `schema` | `{schema}` |  | the version of this format |")
+    return [*lines, *(_row(kind, field, hint) for field, hint in _fields(kind)), ""]
+
+
+def schema_of(classes: list[type], version: str, title: str) -> str:
+    """The JSON Schema of a file that is an object of the first class, with what it consists of."""
+    definitions = {kind.__name__.lower(): _object(kind) for kind in classes[1:]}
+    top = _object(classes[0])
+    top["properties"] = {"schema": {"const": version}, **top["properties"]}
     top["required"] = ["schema"]
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA,
-        "title": "Topology of hosts",
+        "$id": version,
+        "title": title,
         **top,
         "$defs": definitions,
     }
@@ -101,6 +110,8 @@ def _schema(name: str, hint: Any) -> dict[str, Any]:
     if get_origin(hint) is dict:
         return {"type": "object", "additionalProperties": _schema(name, get_args(hint)[1])}
     if options := get_args(hint):
+        if kinds := [option for option in options if is_dataclass(option)]:
+            return {"oneOf": [_schema(name, kinds[0]), {"type": "null"}]}
         return {"type": [_JSON[option] for option in options]} | _pattern(name)
     return {"type": _JSON[hint]} | _pattern(name)
 
