@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capnet.cli import options
 from capnet.cli.docker_hosts import hosts_option
 from capnet.cli.topology_sources import read_topology, survey
 
@@ -30,7 +29,14 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Do not ask a host: read a topology, or what `capnet topology --from` takes (repeatable).",
 )
-@options.format_(("table", "json", "csv"))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print.",
+)
 def command(
     asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None, saved: tuple[Path, ...], format_: str
 ) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capnet.cli import options
 from capnet.cli.docker_hosts import hosts_option
 from capnet.cli.topology_sources import read_topology, survey
 
@@ -27,7 +26,7 @@ _FORMATS = ("json", "text", "svg", "dot")
     metavar="FILES...",
     help="Do not ask a host: read saved outputs, folders or tar archives of them.",
 )
-@options.output
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (atomically).")
 @click.option(
     "--format", "format_", type=click.Choice(_FORMATS), help="How to write. Default: as -o FILE ends, else json."
 )
