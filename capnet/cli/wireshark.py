@@ -59,7 +59,7 @@ def install(system: bool) -> int:
 @command.command("uninstall")
 @_SYSTEM
 def uninstall(system: bool) -> int:
-    """Remove what `install` wrote and nobody has changed since."""
+    """Remove the files that `install` wrote, unless they were edited since."""
     from capnet.errors import EnvironmentLacks
     from capnet.wireshark import installation
     from capnet.wireshark.parts import former_extcap_files, personal_parts, system_parts

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from capnet.cli.capture import run
-from capnet.cli.capture_options import MAX_SNAPLEN, Given
+from capnet.cli.capture import command, run
+from capnet.cli.capture_options import Given
 from capnet.cli.capture_status import Screen
 from capnet.errors import CapnetError, Exit, UsageError
 from capnet.extcap.arguments import Request
 from capnet.extcap.docker_hosts import docker_hosts
 from capnet.extcap.interfaces import target_of
+from capnet.wireshark.sentences import MAX_SNAPLEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,13 @@ def capture(request: Request) -> int:
 
 
 def given_of(request: Request) -> Given:
-    """The request as the options of `capnet capture`. Raises UsageError."""
+    """What `capnet capture` would be given for the request. Raises UsageError."""
+    with command.make_context("capture", words_of(request)) as context:
+        return Given(**context.params)
+
+
+def words_of(request: Request) -> list[str]:
+    """The arguments of `capnet capture`. Raises UsageError."""
     target = target_of(request.interface)
     if target is None:
         raise UsageError(f"no interface {request.interface!r}")
@@ -66,24 +73,15 @@ def given_of(request: Request) -> Given:
     snaplen = request.options.get("--snaplen") or "0"
     if not snaplen.isdecimal() or int(snaplen) > MAX_SNAPLEN:
         raise UsageError(f"snapshot length {snaplen!r}: a number up to {MAX_SNAPLEN}")
-    return Given(
-        words=tuple(target.containers),
-        networks=tuple(target.networks),
-        projects=(),
-        services=(),
-        interfaces=(),
-        everything=not target.containers and not target.networks,
-        capture_filter=request.capture_filter or None,
-        target="-",
-        packets=None,
-        snaplen=int(snaplen) or MAX_SNAPLEN,
-        seconds=None,
-        file_size=None,
-        file_count=None,
-        wants_report=False,
-        why=False,
-        hosts=(f"{target.host}={urls[target.host]}",) if target.host else (),
-    )
+    words = ["--write=-", f"--snaplen={int(snaplen) or MAX_SNAPLEN}"]
+    if request.capture_filter:
+        words.append(f"--filter={request.capture_filter}")
+    if target.host:
+        words.append(f"--host={target.host}={urls[target.host]}")
+    words += [f"--network={name}" for name in target.networks]
+    if not target.containers and not target.networks:
+        words.append("--all")
+    return [*words, "--", *target.containers]
 
 
 def _open_fifo(path: str) -> None:

@@ -48,7 +48,7 @@ def test_broken_answer_is_none(answer, tmp_path):
         assert ask([question], within=30) == [None]
 
 
-def test_silent_daemon_keeps_nobody_waiting(tmp_path):
+def test_silent_daemon_does_not_delay_others(tmp_path):
     """One answers, one accepts and says nothing, one does not even accept, one is gone, one has no socket."""
     (tmp_path / "file").write_text("")
     with socket.socket(socket.AF_UNIX) as dead:

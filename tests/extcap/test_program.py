@@ -120,6 +120,7 @@ def test_request_becomes_options_of_capture():
     assert (given.capture_filter, given.snaplen, given.target, given.hosts) == ("port 80", 96, "-", ())
     network = given_of(parse(["--extcap-interface", "capnet-network:my%20net"]))
     assert (network.words, network.networks, network.everything) == ((), ("my net",), False)
+    assert given_of(parse(["--extcap-interface", "capnet-network:--all%3D%20-x"])).networks == ("--all= -x",)
     host = given_of(parse(["--extcap-interface", "capnet-host:docker", "--snaplen", "0"]))
     assert (host.words, host.networks, host.everything, host.snaplen) == ((), (), True, 262144)
 

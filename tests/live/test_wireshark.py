@@ -157,8 +157,12 @@ def test_tshark_captures_container_at_all_its_points(desk: Desk) -> None:
 
 def test_tshark_captures_two_interfaces_at_once(desk: Desk) -> None:
     captured = rows(desk.run(f"tshark -i capnet:A/web -i capnet-network:A/bridge -f icmp -c 60 {FIELDS}"))
-    names = [name for name, *_ in captured]
-    assert {"A/web/eth0", "A/bbox/eth0"} < set(names)
+    assert {"A/web/eth0", "A/bbox/eth0"} < {name for name, *_ in captured}
+
+
+def test_tshark_captures_all_containers_of_a_host(desk: Desk) -> None:
+    captured = rows(desk.run(f"tshark -i capnet-host:A -f icmp -c 60 {FIELDS}"))
+    assert {"A/web/eth0", "A/bbox/eth0", "A/docker0"} < {name for name, *_ in captured}
 
 
 def test_filter_and_snaplen_hold_at_every_point(desk: Desk) -> None:
