@@ -31,13 +31,13 @@ from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.fates import unanswered_chains
-from capnet.analysis.findings import finding_modules, findings
+from capnet.analysis.findings import common_modules, findings, folders
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
     from capnet.witnesses import Witnesses
 
-finding_modules()  # imports them with this module, which happens while the first blocks are read
+common_modules(), folders()  # are imported with this module, which happens while the first blocks are read
 
 # Field of the report → what computes it. Those of the first table are in every report.
 BASIC_STEPS: dict[str, Callable[[Context], Any]] = {

@@ -34,7 +34,7 @@ def choose(findings: Mapping[str, str], changed: Collection[str], turn: int) -> 
     for name, finding in findings.items():
         own = {
             f"scenarios/faults/{name.replace('-', '_')}.py",
-            f"capnet/analysis/findings/{finding.replace('-', '_')}.py",
+            *(path for path in changed if is_of_finding(path, finding)),
             f"pcaps/faults/{name}.pcapng",
         }
         if touched := sorted(own & set(changed)):
@@ -42,6 +42,11 @@ def choose(findings: Mapping[str, str], changed: Collection[str], turn: int) -> 
         else:
             rest.append(name)
     return reasons | dict.fromkeys(rest[turn % TURNS :: TURNS], f"turn {turn % TURNS + 1} of {TURNS}")
+
+
+def is_of_finding(path: str, finding: str) -> bool:
+    """Is this the file of a finding, in its folder or in a subfolder of it?"""
+    return path.startswith("capnet/analysis/findings/") and path.endswith(f"/{finding.replace('-', '_')}.py")
 
 
 def changed_files() -> list[str]:

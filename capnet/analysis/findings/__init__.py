@@ -1,12 +1,15 @@
 """Findings: judgements on the facts, each with a name, a level, one sentence, evidence, and what to do next.
 
-Each file of this folder is one finding, and lying here registers it: routing_loop.py is the finding `routing-loop`.
-Its docstring is its manual page, from which docs/findings.md is made. CONTRIBUTING.md says how to add one.
+Each file of this folder and of its subfolders is one finding, and lying there registers it: routing_loop.py is the
+finding `routing-loop`. Its docstring is its manual page, from which docs/findings.md is made. CONTRIBUTING.md says how
+to add one. A subfolder holds findings that all begin with the same input; they are loaded and asked only if its
+`is_needed(context)` says that it is there.
 """
 
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -17,16 +20,47 @@ from capnet.analysis.core.results import Finding
 from capnet.analysis.facts.kernel import with_kernel_reasons
 
 
-@cache
 def finding_modules() -> tuple[ModuleType, ...]:
-    """The module of each finding, in order of their names. The first call imports them."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(import_module(f"{__name__}.{name}") for name in names)
+    """The module of each finding, in order of their names. Imports all of them."""
+    return _by_name([*common_modules(), *(module for folder in folders() for module in modules_of(folder))])
+
+
+def needed_modules(context: Context) -> tuple[ModuleType, ...]:
+    """The modules of those findings that a capture may show, in order of their names."""
+    needed = [folder for folder in folders() if folder.is_needed(context)]
+    return _by_name([*common_modules(), *(module for folder in needed for module in modules_of(folder))])
+
+
+@cache
+def common_modules() -> tuple[ModuleType, ...]:
+    """The modules of findings that every capture is asked for. The first call imports them."""
+    return _imported(__name__, __path__, is_folder=False)
+
+
+@cache
+def folders() -> tuple[ModuleType, ...]:
+    """The subfolders, without the modules in them."""
+    return _imported(__name__, __path__, is_folder=True)
+
+
+@cache
+def modules_of(folder: ModuleType) -> tuple[ModuleType, ...]:
+    """The modules of a subfolder. The first call imports them."""
+    return _imported(folder.__name__, folder.__path__, is_folder=False)
+
+
+def _imported(package: str, path: Iterable[str], is_folder: bool) -> tuple[ModuleType, ...]:
+    names = [entry.name for entry in pkgutil.iter_modules(path) if entry.ispkg == is_folder]
+    return tuple(import_module(f"{package}.{name}") for name in names)
+
+
+def _by_name(modules: list[ModuleType]) -> tuple[ModuleType, ...]:
+    return tuple(sorted(modules, key=lambda module: module.__name__.rpartition(".")[2]))
 
 
 def findings(context: Context) -> list[Finding]:
     """What the findings state about a capture, as a report lists it (`contract.finding_list`)."""
-    stated = [(module, finding) for module in finding_modules() for finding in module.diagnose(context)]
+    stated = [(module, finding) for module in needed_modules(context) for finding in module.diagnose(context)]
     modules = {finding.name: module for module, finding in stated}
     stated_findings = with_kernel_reasons(context, [finding for _, finding in stated])
     return listed(

@@ -14,8 +14,8 @@ import pytest
 
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.engine import analyze
-from capnet.analysis.findings import finding_modules
+from capnet.analysis.engine import analyze, study
+from capnet.analysis.findings import finding_modules, folders, modules_of
 from capnet.report.manual import HEADINGS, manual
 from capnet.scenario import library
 from capnet.scenario.faults import library as fault_library
@@ -36,7 +36,7 @@ def report(capture: Path) -> Report:
 
 
 def test_every_file_of_the_folder_is_a_finding() -> None:
-    files = sorted(file.stem for file in FOLDER.glob("*.py") if file.stem != "__init__")
+    files = sorted(file.stem for file in FOLDER.rglob("*.py") if file.stem != "__init__")
     assert [module.__name__.rpartition(".")[2] for module in finding_modules()] == files
 
 
@@ -121,6 +121,14 @@ def test_levels_told_are_declared(capture: Path) -> None:
     declared = {finding_name(module.__name__): getattr(module, "LEVELS", LEVELS) for module in finding_modules()}
     for finding in report(capture).findings:
         assert finding.level in declared[finding.name]
+
+
+@pytest.mark.parametrize("capture", [*GOLDENS, *MADE], ids=lambda path: path.name)
+def test_folder_not_needed_has_nothing_to_say(capture: Path) -> None:
+    context = study(capture).context
+    for folder in folders():
+        if not folder.is_needed(context):
+            assert [module.NAME for module in modules_of(folder) if module.diagnose(context)] == []
 
 
 def test_no_finding_explains_what_explains_it() -> None:

@@ -19,7 +19,7 @@ def module(name: str, *points: str, explains: tuple[str, ...] = ()) -> SimpleNam
 
 
 def stated(monkeypatch: pytest.MonkeyPatch, *modules: SimpleNamespace) -> list[str]:
-    monkeypatch.setattr(collection, "finding_modules", lambda: modules)
+    monkeypatch.setattr(collection, "needed_modules", lambda _: modules)
     context: Any = SimpleNamespace(witnesses=None)
     return [finding.name for finding in collection.findings(context)]
 
