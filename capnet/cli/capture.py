@@ -89,7 +89,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
         if recording.witnesses is not None:
             target.write_witnesses(recording.witnesses)
     if given.wants_report:
-        _report(target.paths)
+        _report(target.paths[-1:])
     return Exit.OK
 
 

@@ -91,10 +91,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def taps_of(capture: Capture, interface: str) -> list[int]:
-    """The capture programs at interfaces of this name."""
+def taps_below(parent: int, interface: str) -> list[int]:
+    """The capture programs at interfaces of this name that a process has started."""
     found = []
-    for pid in capture.children():
+    for pid in descendants(parent):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         if words[0] in (b"dumpcap", b"tcpdump") and interface.encode() in words:
             found.append(pid)

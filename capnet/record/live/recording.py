@@ -15,7 +15,7 @@ from capnet.record.live.blocks import heading
 from capnet.record.live.output import Output
 from capnet.record.live.session import SNAPLEN, Limits, LiveCapture
 from capnet.record.remote.shell import Shell
-from capnet.record.run_id import temporary_folder
+from capnet.record.run_id import remove_folders, run_state, temporary_folder
 from capnet.topology import ListeningPoint, Topology
 from capnet.witnesses import Witnesses
 
@@ -43,6 +43,8 @@ class Recording:
     def record(self, open_output: Opener) -> LiveCapture | None:
         """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
         check_root(self.points)
+        for line in remove_folders(lambda run: run_state(run) == "dead"):
+            self.say(f"removed what a dead run left: {line}")
         folder = temporary_folder("capture")
         live = LiveCapture(self.points, folder, self.say, self.snaplen, self.limits, self.stop)
         try:

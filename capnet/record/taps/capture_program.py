@@ -34,7 +34,10 @@ class Program:
             capture_filter = ["-f", *capture_filter]
         buffer = str(buffer_mib * 1024 // self.buffer_unit)
         limits = ["-B", buffer, "-s", str(snaplen)]
-        return [self.name, *self.options, "-i", point.interface, *limits, "-w", "-", *capture_filter]
+        # At any, only this link type says at which interface a packet was. tcpdump takes it by itself.
+        link_type = ["-y", "LINUX_SLL2"] if (self.name, point.interface) == ("dumpcap", "any") else []
+        words = ["-i", point.interface, *link_type, *limits]
+        return [self.name, *self.options, *words, "-w", "-", *capture_filter]
 
 
 # dumpcap writes nanoseconds in pcapng only, so that is what it writes; it prints `File:` when the device is open
