@@ -90,7 +90,8 @@ _KEEP_OPTIONS = (
     ),
     click.option("-W", "file_count", type=click.IntRange(min=1), metavar="N", help="With -C: keep the newest N files."),
     click.option(
-        "--report", "wants_report", is_flag=True, help="When it ends, print what `capnet analyze` says of the file, of a ring its newest."
+        "--report", "wants_report", is_flag=True,
+        help="When it ends, print what `capnet analyze` says of the file, of a ring its newest.",
     ),
     click.option(
         "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."

@@ -324,7 +324,7 @@ def test_what_was_captured_survives_a_signal(hosts, tmp_path, number, delay):
     inside(hosts["A"], "web", "sh", "-c", "killall ping; true")
     path = tmp_path / "s.pcapng"
     # A program that is still being loaded ends by the signal itself, and has made nothing.
-    assert code in ((-number,) if number == signal.SIGKILL or not path.exists() and code < 0 else (0, 130))
+    assert code in ((-number,) if number == signal.SIGKILL or (not path.exists() and code < 0) else (0, 130))
     if code == 0:
         assert "in s.pcapng\n" in capture.said
     if path.exists():
