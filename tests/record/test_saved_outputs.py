@@ -327,3 +327,17 @@ def test_long_table_is_cut_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     topology, skipped = topology_of_files([ARCHIVE])
     assert len(topology.hosts[0].outputs["iptables-save -c"]) == 100
     assert Skipped("iptables-save -c", "only its first 100 characters are kept") in skipped
+
+
+def test_podman_bridges_are_found_by_their_gateway() -> None:
+    """podman calls its bridges podman0, podman1, and Docker's API does not say so."""
+    topology = read(ARCHIVE.with_name("podman.tar.gz"))
+    assert {network.name: network.bridge for network in topology.networks} == {"podman": "podman0", "blue": "podman1"}
+    web = container(topology, "web", "P")
+    assert [(e.network, e.interface, e.veth, e.bridge) for e in web.endpoints] == [
+        ("podman", "eth0", "veth0", "podman0")
+    ]
+    assert [(port.host_ip, port.host_port, port.container_port) for port in web.ports] == [("0.0.0.0", 8080, 80)]
+    assert container(topology, "side", "P").shares_network_with == "web"
+    modes = {each.name: each.network_mode for each in topology.containers if not each.endpoints}
+    assert (modes["hostmode"], modes["alone"]) == ("host", "none")

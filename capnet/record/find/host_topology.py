@@ -65,21 +65,36 @@ def build_topology(facts: HostFacts) -> Topology:
 
 
 def bridge_name(attributes: Entry) -> str | None:
-    """Name of a bridge network's Linux bridge: an option, else `br-` and twelve characters of the id (libnetwork).
-
-    podman says the name itself.
-    """
+    """Name of a bridge network's Linux bridge: an option, else `br-` and twelve characters of the id (libnetwork)."""
     if attributes["Driver"] != "bridge":
         return None
-    options = attributes.get("Options") or {}
-    name: str = options.get(_BRIDGE_OPTION) or attributes.get("network_interface") or f"br-{attributes['Id'][:12]}"
+    name: str = (attributes.get("Options") or {}).get(_BRIDGE_OPTION) or f"br-{attributes['Id'][:12]}"
     return name
+
+
+def _bridge_of(facts: HostFacts, attributes: Entry) -> str | None:
+    """Name of a bridge network's Linux bridge on the host. podman calls bridges otherwise: the gateway is on it."""
+    name = bridge_name(attributes)
+    if name is None or any(entry["ifname"] == name for entry in facts.host_interfaces):
+        return name
+    gateways = set(_gateways(attributes))
+    with_gateway = (
+        entry["ifname"]
+        for entry in facts.host_interfaces
+        if gateways & {address.split("/")[0] for address in addresses_of(entry)}
+    )
+    return next(with_gateway, name)
+
+
+def _gateways(attributes: Entry) -> list[str]:
+    ipam = (attributes.get("IPAM") or {}).get("Config") or []
+    return [entry["Gateway"].split("/")[0] for entry in ipam if entry.get("Gateway")]
 
 
 def _network(facts: HostFacts, attributes: Entry) -> Network:
     options = attributes.get("Options") or {}
     ipam = (attributes.get("IPAM") or {}).get("Config") or []
-    gateways = [entry["Gateway"].split("/")[0] for entry in ipam if entry.get("Gateway")]
+    gateways = _gateways(attributes)
     vnis = options.get(_VNI_OPTION, "")
     labels = attributes.get("Labels") or {}
     return Network(
@@ -90,7 +105,7 @@ def _network(facts: HostFacts, attributes: Entry) -> Network:
         subnets=[entry["Subnet"] for entry in ipam if entry.get("Subnet")],
         gateway=next(iter(gateways), None),
         vni=int(vnis.split(",")[0]) if vnis else None,
-        bridge=bridge_name(attributes),
+        bridge=_bridge_of(facts, attributes),
         parent=options.get("parent"),
         options=dict(options),
         gateways=gateways if len(gateways) > 1 else [],
@@ -188,7 +203,7 @@ def _endpoint(facts: HostFacts, entry: Entry, attached: dict[str, Entry]) -> End
     endpoint.veth_netns = netns if peer else None
     endpoint.bridge = peer.get("master")
     if not network and peer:
-        by_bridge = next((each for each in facts.networks if bridge_name(each) == endpoint.bridge), None)
+        by_bridge = next((each for each in facts.networks if _bridge_of(facts, each) == endpoint.bridge), None)
         endpoint.network, endpoint.network_id = (by_bridge["Name"], by_bridge["Id"]) if by_bridge else ("", None)
     return endpoint
 
@@ -242,7 +257,7 @@ def _endpoints_by_docker(facts: HostFacts, attributes: Entry) -> list[Endpoint]:
                 addresses=_docker_addresses(entry),
                 veth=facts.forwarding.get(mac or "") if driver == "bridge" else None,
                 network_id=entry.get("NetworkID") or None,
-                bridge=bridge_name(network_attributes) if network_attributes else None,
+                bridge=_bridge_of(facts, network_attributes) if network_attributes else None,
                 parent=options.get("parent") if driver in ("macvlan", "ipvlan") else None,
             )
         )

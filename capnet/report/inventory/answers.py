@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from ipaddress import ip_address
 
+from capnet.report.inventory.groups import without_link_local
 from capnet.report.inventory.rows import host_end, model_of, published
 from capnet.report.text import count
 from capnet.topology import Container, Endpoint, Interface, Network, Topology
@@ -107,7 +108,7 @@ def _host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str
     container, endpoint = match.container, match.endpoint
     assert container and endpoint
     inside = f"{endpoint.interface} in container {container.name}"
-    details = ", ".join([*(address.split("/")[0] for address in endpoint.addresses[:2]), endpoint.mac or ""])
+    details = ", ".join(filter(None, [*without_link_local(endpoint.addresses), endpoint.mac]))
     where = f" in the namespace of overlay network {endpoint.network}" if match.namespace else on_host
     bridge = f"; it is a port of bridge {endpoint.bridge}" if endpoint.bridge else ""
     network = _network_words(topology, container, endpoint)
@@ -117,8 +118,7 @@ def _host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str
 def _interface(topology: Topology, asked: str, match: Match, on_host: str) -> str:
     interface, network = match.interface, match.network
     assert interface
-    own = [text.split("/")[0] for text in interface.addresses]
-    own = [address for address in own if not ip_address(address).is_link_local]
+    own = without_link_local(interface.addresses)
     name = "" if asked == interface.name else f" is {interface.name},"
     if match.namespace:
         device = f"the VXLAN device (VNI {interface.vni})" if interface.vni is not None else "an interface"
