@@ -32,7 +32,7 @@ FLOORS = {
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",
-        "clocks tcp_gaps", "loss packet_matching", "link_building",
+        "measured_clocks", "clocks tcp_gaps", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",

@@ -21,6 +21,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
 from capnet.record.kernel.snapshots import Place, Traces, places_of, witnessing
 from capnet.record.kernel.why import asking_why
+from capnet.record.remote.clocks import measured_clocks
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB
@@ -162,6 +163,7 @@ class Session:
         with (
             listening(chosen, self.folder, buffer_mib=self.buffer_mib, say=self.say) as self.captures,
             witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as self.witnesses,
+            measured_clocks({point.host: point.shell for point in chosen}, self.say) as readings,
         ):
             if self.output is not None:
                 leftover.note(self.folder, self.captures, self.output, self.scenario)
@@ -171,6 +173,8 @@ class Session:
                 self.topology = self._survey_if_possible(chosen, connections)
                 raise
             self.topology = self._survey(chosen, connections)
+        for host in self.topology.hosts:
+            host.clock = readings.get(host.name, [])
         heard = sum(capture.received or 0 for capture in self.captures)
         self.say(f"heard {heard} packets")
 

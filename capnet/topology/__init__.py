@@ -15,6 +15,7 @@ from pathlib import Path
 
 from capnet.quick_dataclass import mutable
 from capnet.topology.model import (
+    ClockReading,
     Container,
     Endpoint,
     Host,
@@ -34,6 +35,7 @@ from capnet.topology.model import (
 __all__ = [
     "CONTAINER_FILE",
     "INNER_ROLES",
+    "ClockReading",
     "Container",
     "Endpoint",
     "Host",

@@ -68,6 +68,18 @@ class Neighbour:
 
 
 @mutable
+class ClockReading:
+    """How far a host's clock was ahead of that of the machine that recorded, when it was asked over the network.
+
+    Source: `date +%s%N` on the host; half the round trip is how exactly it is known (as NTP, RFC 5905).
+    """
+
+    time_ns: int  # when, by the clock of the machine that recorded; since 1970
+    ahead_ns: int  # the host's clock minus that clock
+    uncertainty_ns: int  # it was off by no more
+
+
+@mutable
 class Host:
     """A machine that runs Docker.
 
@@ -85,6 +97,7 @@ class Host:
     unseen: list[Unseen] = field(default_factory=list)  # what the survey could not see
     routes: list[Route] = field(default_factory=list)  # of its own network namespace
     neighbours: list[Neighbour] = field(default_factory=list)  # of its own network namespace
+    clock: list[ClockReading] = field(default_factory=list)  # measured while packets of several hosts were captured
     outputs: dict[str, str] = field(default_factory=dict)  # command, `iptables-save -c` for example → what it printed
 
 

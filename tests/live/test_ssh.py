@@ -9,17 +9,22 @@ import json
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from capnet.analysis.engine import analyze
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
 from capnet.lab.daemon import processes
 from capnet.scenario.wait import wait_until
+from capnet.topology import Topology
 from tests.conftest import PROJECT
 from tests.live.tshark_view import tshark
 
@@ -106,6 +111,57 @@ def test_peer_behind_ssh_is_driven_and_captured(made: Lab, url: str, tmp_path: P
     assert tshark(bundle, f"tcp.port == {PORT}", "frame.number") == []
     assert tshark(bundle, "icmp", "frame.number", interface="A/ens33") != []
     assert ssh_processes() == []
+
+
+def test_two_hosts_in_one_capture_have_their_clocks(made: Lab, url: str, tmp_path: Path) -> None:
+    """Both hosts of the lab have the clock of this machine: what is measured through ssh must say so.
+
+    Then the part of B is shifted by three seconds, as if its clock had been ahead: packets, and what was measured.
+    """
+    file = tmp_path / "both.pcapng"
+    words = ["capture", "-i", "ens33", "--host", f"A={made.hosts['A'].docker_url}", "--host", f"B={url}", "icmp"]
+    ping = f"sleep 8; ping -c 40 -i 0.05 -q {made.hosts['B'].address}"
+    with subprocess.Popen(["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", ping]) as sending:
+        done = from_host_a(made, *words, "-w", str(file), "--duration", "14")
+        sending.wait()
+    assert done.returncode == 0, done.stderr
+    topology = Topology.load(file.with_suffix(".topology.json"))
+    here, there = topology.hosts
+    assert (here.name, there.name) == ("A", "B")
+    assert len(here.clock) >= 2 and all((each.ahead_ns, each.uncertainty_ns) == (0, 0) for each in here.clock)
+    assert len(there.clock) >= 2
+    for reading in there.clock:
+        assert abs(reading.ahead_ns) <= reading.uncertainty_ns < 100_000_000
+    report = analyze(file).to_dict()
+    assert [finding for finding in report["findings"] if finding["name"] == "clock-skew"] == []
+    delays = _delays_to_b(report)
+
+    shifted = tmp_path / "shifted.pcapng"
+    shifted.write_bytes(_shifted(file.read_bytes(), {1}, 3_000_000_000))
+    there.clock = [replace(reading, ahead_ns=reading.ahead_ns + 3_000_000_000) for reading in there.clock]
+    report = analyze(shifted, topology).to_dict()
+    (finding,) = [finding for finding in report["findings"] if finding["name"] == "clock-skew"]
+    assert abs(finding["facts"]["ahead_us"] - 3_000_000) < 1000 and finding["facts"]["measured"] >= 2
+    assert all(abs(delay - other) < 100 for delay, other in zip(_delays_to_b(report), delays, strict=True))
+
+
+def _delays_to_b(report: dict[str, Any]) -> list[float]:
+    """Median delays between the NICs of both hosts, us."""
+    hops = [hop for path in report["paths"] for hop in path["hops"][1:]]
+    return sorted(hop["delta_us"]["median"] for hop in hops)
+
+
+def _shifted(bundle: bytes, interfaces: set[int], ns: int) -> bytes:
+    """The pcapng (little endian, nanoseconds) with all packets of these interfaces later by so much."""
+    data, at = bytearray(bundle), 0
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        if kind == 6 and struct.unpack_from("<I", data, at + 8)[0] in interfaces:  # Enhanced Packet Block
+            high, low = struct.unpack_from("<II", data, at + 12)
+            time = (high << 32 | low) + ns
+            struct.pack_into("<II", data, at + 12, time >> 32, time & 0xFFFFFFFF)
+        at += length
+    return bytes(data)
 
 
 def test_failing_ssh_says_why(made: Lab, url: str, tmp_path: Path) -> None:

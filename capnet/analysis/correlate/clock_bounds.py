@@ -29,12 +29,13 @@ LINE_ROUNDS = 4  # in which the tightest bounds are chosen anew against the line
 
 
 class DistanceBounds(NamedTuple):
-    """Bounds on how far a clock is ahead of another one, one entry per packet."""
+    """Bounds on how far a clock is ahead of another one, one entry per packet, and two per measurement."""
 
     distances_ns: Values
     is_upper: Mask  # the distance is at most this; else at least
     times_ns: Values  # by the clock itself
     rows: Values  # of the input, under the clock itself
+    is_packet: Mask  # else it was measured by the recording
 
     @property
     def is_two_sided(self) -> bool:
@@ -51,7 +52,7 @@ class ClockBounds:
     """Packets seen under the clocks `first` and `second` (indexes, first < second), one entry per packet.
 
     The distance is how far the second clock is ahead of the first one. It is bounded from above if the packet went
-    from the first to the second, else from below.
+    from the first to the second, else from below. A measurement has an entry for each side.
     """
 
     first: Values
@@ -61,6 +62,11 @@ class ClockBounds:
     is_upper: Mask
     first_rows: Values  # of the input, under the first clock
     second_rows: Values
+    is_packet: Mask
+
+    def joined(self, other: ClockBounds) -> ClockBounds:
+        """Both as one."""
+        return ClockBounds(*(np.concatenate([getattr(each, column) for each in (self, other)]) for column in _COLUMNS))
 
     def by_pair(self, clock_count: int) -> dict[tuple[int, int], Values]:
         """Indexes of the bounds of each pair of clocks, pairs in order."""
@@ -70,9 +76,13 @@ class ClockBounds:
     def for_clock(self, indexes: Values, is_second: bool) -> DistanceBounds:
         """The bounds with these indexes as seen from the second clock of their pair, or from the first one."""
         distances_ns, times_ns, is_upper = self.distances_ns[indexes], self.times_ns[indexes], self.is_upper[indexes]
+        is_packet = self.is_packet[indexes]
         if is_second:
-            return DistanceBounds(distances_ns, is_upper, times_ns, self.second_rows[indexes])
-        return DistanceBounds(-distances_ns, ~is_upper, times_ns - distances_ns, self.first_rows[indexes])
+            return DistanceBounds(distances_ns, is_upper, times_ns, self.second_rows[indexes], is_packet)
+        return DistanceBounds(-distances_ns, ~is_upper, times_ns - distances_ns, self.first_rows[indexes], is_packet)
+
+
+_COLUMNS = ("first", "second", "times_ns", "distances_ns", "is_upper", "first_rows", "second_rows", "is_packet")
 
 
 def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
@@ -115,6 +125,7 @@ def clock_bounds(context: Context, clock_of_point: Values) -> ClockBounds:
         is_upper=is_upper,
         first_rows=rows[first],
         second_rows=rows[second],
+        is_packet=np.ones(len(first), dtype=bool),
     )
 
 
@@ -232,7 +243,7 @@ class _Windows(NamedTuple):
 
 def fit_line(bounds: DistanceBounds) -> ClockLine:
     """The middle between the bounds, or a line over time if no constant satisfies all of them."""
-    distances_ns, is_upper, times_ns, _ = bounds
+    distances_ns, is_upper, times_ns = bounds.distances_ns, bounds.is_upper, bounds.times_ns
     since_ns = int(times_ns.min())
     if not bounds.is_two_sided:
         ahead_ns = float(distances_ns.min() if is_upper.any() else distances_ns.max())
@@ -248,7 +259,7 @@ def fit_line(bounds: DistanceBounds) -> ClockLine:
 
 
 def _windows(bounds: DistanceBounds, since_ns: int) -> _Windows:
-    distances_ns, is_upper, times_ns, _ = bounds
+    distances_ns, is_upper, times_ns = bounds.distances_ns, bounds.is_upper, bounds.times_ns
     span_ns = int(times_ns.max() - since_ns)
     count = max(1, min(MAX_WINDOWS, len(times_ns) // (2 * MIN_BOUNDS_PER_WINDOW)))
     window = np.minimum((times_ns - since_ns) * count // (span_ns + 1), count - 1).astype(np.int64)

@@ -2,9 +2,10 @@
 
 Input: the observations. Each host of each file has a clock of its own.
 Output: for every clock its distance to a reference clock in ns, by which times are corrected.
-Method: packets seen under two clocks bound the distance between them (`clock_bounds`; Paxson 1998). If the bounds
-allow a distance of zero, nothing is corrected. Else the estimate is the middle between the bounds, or a line over
-time if no constant satisfies all of them, or several lines if the clock was set while packets were recorded.
+Method: packets seen under two clocks bound the distance between them (`clock_bounds`; Paxson 1998), and so does what
+the recording measured (`measured_clocks`). If the bounds allow a distance of zero, nothing is corrected. Else the
+estimate is the middle between the bounds, or a line over time if no constant satisfies all of them, or several lines
+if the clock was set while packets were recorded.
 Limits: hosts in one file, and files of one host, have one clock as long as their packets allow it. If packets passed
 one way only, two files of unknown hosts are compared only if the delay is too short to be chance.
 """
@@ -29,6 +30,7 @@ from capnet.analysis.correlate.clock_bounds import (
     fit_line,
     split_at_steps,
 )
+from capnet.analysis.correlate.measured_clocks import measured_bounds
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
 
@@ -61,6 +63,7 @@ class Clock:
     is_comparable: bool = True  # bounded from both sides: delays to other clocks mean something
     uncertainty_ns: float = 0.0
     packets_compared: int = 0
+    readings_compared: int = 0  # distances that the recording measured
     reference: str = ""  # name of the reference clock
     span_ns: int = 0  # time over which it was compared
     bound: str = ""  # packets went one way only: the distance is "at least" or "at most" `ahead_ns`
@@ -168,7 +171,11 @@ def clocks(context: Context) -> Clocks:
     uncorrected = [Clock(name) for name in names]
     if len(uncorrected) < 2 or not len(context.observations):
         return Clocks(of_point, uncorrected)
-    return Clocks(of_point, _relate_clocks(uncorrected, distinct_hosts, clock_bounds(context, of_point)))
+    bounds = clock_bounds(context, of_point)
+    measured = measured_bounds(context, distinct_hosts, of_point)
+    if measured is not None:
+        bounds = bounds.joined(measured)
+    return Clocks(of_point, _relate_clocks(uncorrected, distinct_hosts, bounds))
 
 
 def _relate_clocks(uncorrected: list[Clock], hosts: list[tuple[str, str]], bounds: ClockBounds) -> list[Clock]:
@@ -191,7 +198,11 @@ def _relate_clocks(uncorrected: list[Clock], hosts: list[tuple[str, str]], bound
         if beside := placed_beside(start):  # no packet compares this clock with another one
             reference = beside[0]
             result[start] = replace(
-                reference, name=uncorrected[start].name, packets_compared=0, reference=reference.name
+                reference,
+                name=uncorrected[start].name,
+                packets_compared=0,
+                readings_compared=0,
+                reference=reference.name,
             )
         placed.add(start)
         queue = [start]
@@ -222,7 +233,8 @@ def _fit_clock(name: str, reference: Clock, beside: list[Clock], bounds: Distanc
     unfitted = Clock(
         name,
         since_ns=int(times_ns.min()),
-        packets_compared=len(times_ns),
+        packets_compared=int(bounds.is_packet.sum()),
+        readings_compared=int((~bounds.is_packet).sum()) // 2,
         reference=root,
         span_ns=int(times_ns.max() - times_ns.min()),
     )
@@ -247,6 +259,7 @@ def _equal_clock(
             candidate,
             name=unfitted.name,
             packets_compared=unfitted.packets_compared,
+            readings_compared=unfitted.readings_compared,
             reference=unfitted.reference,
             span_ns=unfitted.span_ns,
         )

@@ -1,6 +1,7 @@
 """clock-skew: the clocks of two hosts, or of two files, disagree.
 
-Looks at: packets that were seen under two clocks, in both directions where there are both (`correlate.clocks`).
+Looks at: packets that were seen under two clocks, in both directions where there are both (`correlate.clocks`), and
+what the recording measured of the clocks of its hosts.
 Says: by how much they differ, whether one drifts or was set meanwhile, and how exactly that is known. Delays between
 their points are corrected; where packets in one direction only were seen at both, no delay is given.
 Wrong when: the fastest packets of one direction take much longer than those of the other: half the round trip is taken
@@ -35,6 +36,7 @@ UNEVEN = Text(en=", about: no clock that runs evenly fits their packets", zh="")
 GAINS = Text(en=" and gains {drift} in {span}", zh="")
 LOSES = Text(en=" and loses {drift} in {span}", zh="")
 COMPARED = Text(en=" ({packets:packet} compared)", zh="")
+MEASURED = Text(en=" (measured {times:time} while recording, and {packets:packet} compared)", zh="")
 FIX = Text(en="run an NTP or PTP client on both hosts; delays between them are corrected here", zh="")
 
 MAX_STEPS = 4  # that the sentence lists
@@ -45,7 +47,7 @@ def diagnose(context: Context) -> list[Finding]:
     return [
         _finding(context, index, clock)
         for index, clock in enumerate(clocks(context).all)
-        if clock.is_corrected and clock.packets_compared
+        if clock.is_corrected and (clock.packets_compared or clock.readings_compared)
     ]
 
 
@@ -54,7 +56,7 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
     return Finding(
         NAME,
         "info",
-        _offset(clock) + _behaviour(clock, steps_ns) + COMPARED.fill(packets=clock.packets_compared),
+        _offset(clock) + _behaviour(clock, steps_ns) + _compared(clock),
         FIX.fill(),
         {
             "clock": clock.name,
@@ -65,6 +67,7 @@ def _finding(context: Context, index: int, clock: Clock) -> Finding:
             "both_directions": clock.is_comparable,
             "steps_us": [round(step / 1000, 3) for step in steps_ns],
             "pairs": clock.packets_compared,
+            **({"measured": clock.readings_compared} if clock.readings_compared else {}),
         },
         _evidence(context, index),
     )
@@ -91,6 +94,13 @@ def _behaviour(clock: Clock, steps_ns: list[float]) -> str:
         text = GAINS if clock.drift > 0 else LOSES
         return text.fill(drift=_duration(abs(clock.drift) * clock.span_ns), span=_duration(clock.span_ns))
     return ""
+
+
+def _compared(clock: Clock) -> str:
+    """What it is known from."""
+    if clock.readings_compared:
+        return MEASURED.fill(times=clock.readings_compared, packets=clock.packets_compared)
+    return COMPARED.fill(packets=clock.packets_compared)
 
 
 def _steps_ns(clock: Clock) -> list[float]:

@@ -58,5 +58,5 @@ def _machines(places: Sequence[Place]) -> list[list[Place]]:
     """The places of each machine that has capture points: several hosts of a lab are one machine."""
     by_machine: dict[tuple[str, ...], list[Place]] = {}
     for place in places:
-        by_machine.setdefault(place.shell.ssh, []).append(place)
+        by_machine.setdefault(place.shell.ssh or place.shell.container, []).append(place)
     return [machine for machine in by_machine.values() if any(place.points for place in machine)]

@@ -14,6 +14,7 @@ from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, lines_naming
 from capnet.record.kernel.snapshots import Place, places_of, witnessing
 from capnet.record.kernel.why import asking_why
+from capnet.record.remote.clocks import measured_clocks
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import temporary_folder
 from capnet.topology import Topology
@@ -31,8 +32,8 @@ def surroundings(
 ) -> Iterator[Witnesses]:
     """Rules, counters and settings of the points' namespaces before and after the block.
 
-    The topology gets the connections that had packets while the block ran. `say` is told what cannot be asked. `why`
-    traces in between which rule decides about each packet.
+    The topology gets the connections that had packets while the block ran, and how far the clocks of several hosts
+    were apart. `say` is told what cannot be asked. `why` traces in between which rule decides about each packet.
     """
     shells = {point.host: point.shell for point in points}
     own = [Place(name, shell, shell.host_netns) for name, shell in shells.items()]
@@ -42,8 +43,11 @@ def surroundings(
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
         _folder() as folder,
         witnessing(places, say, asking_why(places, folder, say, ports) if why else None) as witnesses,
+        measured_clocks(shells, say) as readings,
     ):
         yield witnesses
+    for host in topology.hosts:
+        host.clock = readings.get(host.name, [])
 
 
 @contextmanager
