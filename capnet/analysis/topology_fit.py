@@ -7,7 +7,6 @@ recorded with it. Limits: hosts may use the same addresses (172.17.0.2), so a fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -20,7 +19,8 @@ from capnet.wire.addresses import address_value, mac_value
 DOES_NOT_FIT = "topology-does-not-fit"
 OTHER_TIME = "topology-of-another-time"
 
-MAX_AGE = timedelta(days=1)  # between survey and capture; containers are made anew and get other addresses
+DAY_NS = 86_400_000_000_000
+MAX_AGE_NS = DAY_NS  # between survey and capture; containers are made anew and get other addresses
 _CLOCK_SET_NS = 978_307_200_000_000_000  # 2001: a capture from before has no clock to compare with
 _EVERYWHERE = ("::1", "fe80::1")  # besides 127.0.0.0/8
 
@@ -86,10 +86,10 @@ def _other_time(hosts: Sequence[Host], inputs: Sequence[Input]) -> str | None:
         return None
     surveys = {host.name: time for host in hosts if (time := _time_ns(host.surveyed)) is not None}
     ages_ns = {name: max(first - time, time - last) for name, time in surveys.items()}
-    late = [name for name, age_ns in ages_ns.items() if age_ns > MAX_AGE.total_seconds() * 1e9]
+    late = [name for name, age_ns in ages_ns.items() if age_ns > MAX_AGE_NS]
     if not late:
         return None
-    days = round(max(ages_ns[name] for name in late) / 86_400e9)
+    days = round(max(ages_ns[name] for name in late) / DAY_NS)
     when = "before" if surveys[late[0]] < first else "after"
     return (
         f"host{'s' * (len(late) != 1)} {', '.join(late)} {'were' if len(late) != 1 else 'was'} surveyed {days} "
@@ -98,8 +98,12 @@ def _other_time(hosts: Sequence[Host], inputs: Sequence[Input]) -> str | None:
 
 
 def _time_ns(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from datetime import datetime
+
     try:
-        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) * 1_000_000_000 if text else None
+        return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()) * 1_000_000_000
     except ValueError:
         return None
 

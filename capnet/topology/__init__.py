@@ -12,25 +12,28 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, field
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from capnet.quick_dataclass import mutable
-from capnet.topology.model import (
-    ClockReading,
-    Container,
-    Endpoint,
-    Host,
-    Interface,
-    ListeningPoint,
-    Namespace,
-    Neighbour,
-    Network,
-    PublishedPort,
-    Route,
-    Service,
-    ServicePort,
-    Unseen,
-    VirtualAddress,
-)
+
+if TYPE_CHECKING:
+    from capnet.topology.model import (
+        ClockReading,
+        Container,
+        Endpoint,
+        Host,
+        Interface,
+        ListeningPoint,
+        Namespace,
+        Neighbour,
+        Network,
+        PublishedPort,
+        Route,
+        Service,
+        ServicePort,
+        Unseen,
+        VirtualAddress,
+    )
 
 __all__ = [
     "CONTAINER_FILE",
@@ -54,6 +57,16 @@ __all__ = [
     "role_from_name",
     "topology_path",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The classes that a topology consists of, loaded when one is used: most captures have no topology."""
+    if name in __all__:
+        from capnet.topology import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 INNER_ROLES = ("container", "veth", "bridge", "overlay", "loopback")  # of points behind a host's own interface
 CONTAINER_FILE = re.compile(r"(?:container|ctr|pod)[-_](.+)/")  # of points whose file names no host

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from capnet.topology import model
+
 T = TypeVar("T")
 
 SCHEMA = "capnet.topology/1"
@@ -60,7 +62,7 @@ def as_json(value: Any) -> Any:
 @cache
 def _types(kind: Any) -> dict[str, Any]:
     """Name of a field → its type."""
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=vars(model))
     return {each.name: hints[each.name] for each in fields(kind)}
 
 

@@ -126,6 +126,6 @@ def _is_required(kind: type, field: Field[Any]) -> bool:
 
 
 def _fields(kind: type) -> Iterator[tuple[Field[Any], Any]]:
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns=vars(model))
     for field in fields(kind):
         yield field, hints[field.name]

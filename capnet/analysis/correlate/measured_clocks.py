@@ -9,6 +9,7 @@ Limits: hosts of one file only; another file may have been recorded by another m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.clock_bounds import ClockBounds
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import ClockReading
+
+if TYPE_CHECKING:
+    from capnet.topology import ClockReading
 
 MAX_APART_NS = 5_000_000_000  # readings of two hosts are of the same moment; a host may take seconds to answer
 MAX_READINGS = 256  # of a host, that are looked at: a topology file may come from anywhere

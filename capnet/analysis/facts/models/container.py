@@ -9,6 +9,7 @@ Calls to 127.0.0.1 alone say nothing: every namespace has that address, also the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,9 @@ from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import container_macs
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
-from capnet.topology import Container
+
+if TYPE_CHECKING:
+    from capnet.topology import Container
 
 
 def container_talks_to_itself(context: Context) -> Iterator[Sign]:

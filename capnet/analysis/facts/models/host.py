@@ -8,6 +8,7 @@ Looks alike: every process that runs on a host without Docker; packets cannot te
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -19,8 +20,10 @@ from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import Container
 from capnet.wire.addresses import address_value, mac_text
+
+if TYPE_CHECKING:
+    from capnet.topology import Container
 
 _ROLES_INSIDE = ("container", "veth", "overlay", "bridge")
 

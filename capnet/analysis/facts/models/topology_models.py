@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
@@ -11,8 +12,10 @@ from capnet.analysis.facts.models import container, host, none
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.fate.speakers import speakers
-from capnet.topology import Container, Endpoint, Network
 from capnet.wire.addresses import mac_value
+
+if TYPE_CHECKING:
+    from capnet.topology import Container, Endpoint, Network
 
 
 def network_with_traffic(context: Context) -> Iterator[Sign]:
