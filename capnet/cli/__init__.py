@@ -50,6 +50,7 @@ def cli() -> None:
     \b
     capnet analyze saved.pcapng                  explain a capture, offline
     capnet ps                                    whose veth, address, MAC is this
+    capnet capture web --report                  what a running container sends, and where it ends
     capnet scenario overlay --lab                build it, send, capture, explain
     capnet trace saved.pcapng --container web    flows hop by hop, there and back
     capnet packet saved.pcapng 41                one frame, layer by layer

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 def command(**options: Any) -> int:
     """Capture running containers at every point that their packets pass on this host, into one pcapng.
 
-    TARGET is a container's name, HOST/NAME or id; a network, project or service where no container is called so.
+    TARGET is a container's name, HOST/NAME, id, address or veth; a network, project or service where no container is
+    called so.
 
     \b
     capnet capture web                      web's eth0, its veth, its bridge, the NIC behind it
@@ -39,13 +40,15 @@ def command(**options: Any) -> int:
     capnet capture -i eth0 -i docker0       interfaces, with Docker or without
     capnet capture --all -C 100 -W 10       the newest 10 files of 100 MB
 
-    A container's points are its interfaces, the host ends of its veths, its bridges; for macvlan and ipvlan the parent
-    NIC; for an overlay network br0 and vxlan0 of its namespace, and the balancer of its service; and the NICs of the
-    default routes. Loopback is one where Docker's DNS server, another container or nothing else answers.
-    Points that others use too show others' packets too: addresses change there, so no filter by address can choose.
-    A filter is used at every point as it is; on an underlay it sees VXLAN's outer addresses, not the inner ones.
+    A container's points are its interfaces, the host ends of its veths, its bridges, and the NICs of the default
+    routes. With macvlan and ipvlan it is the parent NIC; with an overlay network also br0 and vxlan0 of its namespace
+    and the load balancer of a service. Loopback is a point on networks with Docker's DNS server, in a namespace that
+    containers share, and where there is nothing else.
 
-    Needs root. Exit codes: 0 fine, 2 wrong usage, 4 something is missing.
+    Bridges and NICs show packets of others too: NAT changes addresses there, so capnet does not choose by them.
+    FILTER is used at every point. At a NIC that carries VXLAN it sees outer addresses only.
+
+    Needs root, or access to Docker's socket. Exit codes: 0 fine, 2 wrong usage, 4 something is missing.
     """
     given = Given(**options)
     check(given)

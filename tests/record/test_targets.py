@@ -71,6 +71,18 @@ def test_id_prefix_means_its_container(hosts):
     assert names(hosts, targets=(web.id[:8],)) == ["A/web"]
 
 
+@pytest.mark.parametrize("end", ["172.17.0.2", "mac", "veth"])
+def test_address_mac_or_veth_means_its_container(hosts, end):
+    web = next(container for container in hosts.containers if container.name == "web")
+    (endpoint,) = web.endpoints
+    assert names(hosts, targets=(getattr(endpoint, end, end),)) == ["A/web"]
+
+
+def test_interface_of_the_host_is_no_container(hosts):
+    with pytest.raises(UsageError, match="docker0 is an interface of the host: write -i docker0"):
+        names(hosts, targets=("docker0",))
+
+
 def test_all_is_every_container_but_balancers(hosts):
     assert len(selected(hosts, Selection(everything=True))) == sum(not each.balances for each in hosts.containers)
 

@@ -1,8 +1,8 @@
 """Which containers the words of a command mean.
 
-Names first: a container's name, `HOST/NAME` where hosts share one, or the beginning of its id. A name that is none of
-these may be a network's, a Compose project's or a service's. What is ambiguous or unknown is an error that says how
-to choose, with the nearest names.
+Names first: a container's name, `HOST/NAME` where hosts share one, the beginning of its id, its address, MAC or veth.
+A name that is none of these may be a network's, a Compose project's or a service's. What is ambiguous or unknown is an
+error that says how to choose, with the nearest names.
 """
 
 from __future__ import annotations
@@ -73,18 +73,18 @@ def is_container(topology: Topology, word: str) -> bool:
 
 
 def _meant(topology: Topology, running: Sequence[Container], target: str) -> list[Container]:
-    containers = _named(running, target) or _with_id(running, target)
-    kinds = {
+    containers = _named(running, target) or _with_id(running, target) or _with_end(running, target)
+    groups = {
         "network": _on_network(topology, running, target),
         "project": _in_project(running, target),
         "service": _of_service(running, target),
     }
-    others = {kind: group for kind, group in kinds.items() if group}
+    groups = {kind: group for kind, group in groups.items() if group}
+    if len(containers) > 1:
+        choice = ", ".join(_full_target(container, containers) for container in containers)
+        raise UsageError(f"{target} is more than one container: write one of {choice}")
     if containers:
-        if len(containers) > 1:
-            choice = ", ".join(_full_target(container, containers) for container in containers)
-            raise UsageError(f"{target} is more than one container: write one of {choice}")
-        differing = [kind for kind, group in others.items() if _ids(group) != _ids(containers)]
+        differing = [kind for kind, group in groups.items() if _ids(group) != _ids(containers)]
         if differing:
             choice = ", ".join(f"--{kind} {target}" for kind in differing)
             raise UsageError(
@@ -92,24 +92,22 @@ def _meant(topology: Topology, running: Sequence[Container], target: str) -> lis
                 f"or the container's id {containers[0].id[:12]}"
             )
         return containers
-    groups = {frozenset(_ids(group)) for group in others.values()}
-    if len(groups) > 1:
-        raise UsageError(
-            f"{target} is a {' and a '.join(others)}: write {' or '.join(f'--{kind} {target}' for kind in others)}"
-        )
     if not groups:
-        names = [container.name for container in running]
-        names += [
-            f"{name} ({kind})"
-            for kind, named in (
-                ("network", _networks(topology)),
-                ("project", _projects(running)),
-                ("service", _services(running)),
-            )
-            for name in named
-        ]
-        raise UsageError(f"no running container is called {target}{_nearest(target, names)}")
-    return next(iter(others.values()))
+        raise _unknown(topology, running, target)
+    if len({frozenset(_ids(group)) for group in groups.values()}) > 1:
+        choice = " or ".join(f"--{kind} {target}" for kind in groups)
+        raise UsageError(f"{target} is a {' and a '.join(groups)}: write {choice}")
+    return next(iter(groups.values()))
+
+
+def _unknown(topology: Topology, running: Sequence[Container], target: str) -> UsageError:
+    """The error for a name that means nothing."""
+    if any(target == interface.name for host in topology.hosts for interface in host.interfaces):
+        return UsageError(f"{target} is an interface of the host: write -i {target}")
+    kinds = {"network": _networks(topology), "project": _projects(running), "service": _services(running)}
+    names = [container.name for container in running]
+    names += [f"{name} ({kind})" for kind, named in kinds.items() for name in named]
+    return UsageError(f"no running container is called {target}{_nearest(target, names)}")
 
 
 def _named(containers: Iterable[Container], target: str) -> list[Container]:
@@ -123,6 +121,18 @@ def _named(containers: Iterable[Container], target: str) -> list[Container]:
 
 def _with_id(containers: Iterable[Container], target: str) -> list[Container]:
     return [each for each in containers if each.id.startswith(target)] if _ID.fullmatch(target) else []
+
+
+def _with_end(containers: Iterable[Container], target: str) -> list[Container]:
+    """The container with this address, MAC or host end of a veth."""
+    return [
+        container
+        for container in containers
+        if any(
+            target in (end.mac, end.veth, *(address.partition("/")[0] for address in end.addresses))
+            for end in container.endpoints
+        )
+    ]
 
 
 def _on_network(topology: Topology, running: Iterable[Container], name: str) -> list[Container]:
