@@ -27,14 +27,18 @@ if TYPE_CHECKING:
 
 
 class _Silent(Screen):
-    """A screen that passes on only what went wrong."""
+    """A screen that keeps only what went wrong, such as a capture point that is gone."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.lines: list[str] = []
 
     def announce(self, points: Sequence[str]) -> None:
         """Nothing."""
 
     def say(self, line: str) -> None:
-        """A line on standard error, such as a capture point that is gone."""
-        _complain(line)
+        """Keeps the line."""
+        self.lines.append(line)
 
     def show(self, live: LiveCapture) -> None:
         """Nothing."""
@@ -45,15 +49,19 @@ class _Silent(Screen):
 
 def capture(request: Request) -> int:
     """Captures until it is told to stop. Returns the exit code."""
+    screen = _Silent(request.interface)
     try:
         given = given_of(request)
         _open_fifo(request.options.get("--fifo", ""))
-        return run(given, _Silent(request.interface))
+        code = run(given, screen)
     except CapnetError as error:
-        _complain(str(error))
-        return int(error.exit_code)
-    except KeyboardInterrupt:  # stopped while it still looked for the points
-        return int(Exit.INTERRUPTED)
+        screen.say(str(error))
+        code = int(error.exit_code)
+    except KeyboardInterrupt:  # while it still looked for the points
+        code = int(Exit.INTERRUPTED)
+    if screen.lines and code != Exit.INTERRUPTED:  # to stop a capture before it has begun is no error
+        _complain("\n".join(screen.lines))
+    return code
 
 
 def given_of(request: Request) -> Given:

@@ -10,6 +10,7 @@ local capnet = Proto("capnet", "capnet")
 local MAX_COMMENT = 540 -- bytes: capnet's 500, and " #" with a frame number
 local MAX_COMMENTS = 16 -- of one frame that are looked at
 local MAX_TUNNEL = 16 -- characters of the name of a kind of tunnel
+local MAX_TEXTS = 10000 -- that are remembered: some 10 MB
 local MAX_FRAMES = 4000000 -- whose times and ids are kept: some 400 MB
 
 local field = {
@@ -50,9 +51,11 @@ local REWRITTEN = "^([DS]NAT) (%S+) → (%S+)$"
 local REWRITTEN_ID = "^(SNAT) (%S+ id %d+) → (%S+ id %d+)$"
 
 local times, counts, counted = {}, {}, 0 -- by frame number, by id; frames that are counted
+local texts, text_count = {}, 0 -- what comments say, by their text
 
 function capnet.init()
     times, counts, counted = {}, {}, 0
+    texts, text_count = {}, 0
 end
 
 -- Adds the fields of one part of a comment to `parts`; false if capnet does not write such a part.
@@ -95,30 +98,39 @@ local function read_part(text, parts)
     return true
 end
 
--- The fields of a comment, the point and the frame before; nil if capnet did not write it.
+-- What a comment without its frame number says: { parts =, since = }; false if capnet did not write it.
+local function read_text(text)
+    local changes, since = text:match("^(.+) since (%C+)$")
+    if not changes then
+        return false
+    end
+    local parts = {}
+    for part in (changes .. ", "):gmatch("(.-), ") do
+        if not read_part(part, parts) then
+            return false
+        end
+    end
+    return { parts = parts, since = since }
+end
+
+-- What a comment says, and the frame before; nil if capnet did not write it. All packets of a flow have the same text.
 local function read_comment(comment, number)
     if #comment > MAX_COMMENT then
         return nil
     end
-    local text, since = comment:match("^(.+) since (%C+)$")
-    if not text then
+    local text, digits = comment:match("^(.+) #(%d+)$")
+    local previous = digits and #digits <= 10 and tonumber(digits) or nil
+    if digits and (not previous or previous < 1 or previous >= number) then
         return nil
     end
-    local previous
-    local name, digits = since:match("^(.+) #(%d+)$")
-    if name then
-        since, previous = name, #digits <= 10 and tonumber(digits) or nil
-        if not previous or previous < 1 or previous >= number then
-            return nil
+    text = text or comment
+    if texts[text] == nil then
+        if text_count == MAX_TEXTS then
+            texts, text_count = {}, 0
         end
+        texts[text], text_count = read_text(text), text_count + 1
     end
-    local parts = {}
-    for part in (text .. ", "):gmatch("(.-), ") do
-        if not read_part(part, parts) then
-            return nil
-        end
-    end
-    return parts, since, previous
+    return texts[text] or nil, previous
 end
 
 -- Remembers the time of the frame and, when it is read first, counts its id. Returns the time, as NSTime.
@@ -153,13 +165,13 @@ local function dissect(tvb, pinfo, root)
     end
     for index, info in ipairs({ extract.comment() }) do
         local comment = index <= MAX_COMMENTS and tostring(info.value) or ""
-        local parts, since, previous = read_comment(comment, number)
-        if parts then
+        local change, previous = read_comment(comment, number)
+        if change then
             tree:append_text(": " .. comment)
-            for _, part in ipairs(parts) do
+            for _, part in ipairs(change.parts) do
                 tree:add(part[1], part[2]):set_generated()
             end
-            tree:add(field.since, since):set_generated()
+            tree:add(field.since, change.since):set_generated()
             if previous then
                 tree:add(field.previous, previous):set_generated()
             end
