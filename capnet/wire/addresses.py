@@ -10,6 +10,7 @@ from ipaddress import IPv6Address
 MAPPED = 0xFFFF << 32  # the LO half of ::ffff:0.0.0.0
 
 
+@lru_cache(maxsize=1 << 16)
 def mac_text(value: int) -> str:
     """48-bit integer → `02:42:ac:11:00:02`."""
     return (value & 0xFFFFFFFFFFFF).to_bytes(6, "big").hex(":")

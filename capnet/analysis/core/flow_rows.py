@@ -146,14 +146,20 @@ def replies(context: Context) -> PerFlow:
     if has_other_id.any():
         flows = flows.copy()
         flows[has_other_id, schema.FLOW_VIA_VNI] = ABSENT
-    source, destination, place = (
-        [flows[:, column] for column in columns] for columns in (_SOURCE, _DESTINATION, _PLACE)
-    )
+    source, destination = ([flows[:, column] for column in columns] for columns in (_SOURCE, _DESTINATION))
+    place = [_places(flows), flows[:, schema.FLOW_VIA_VNI]]
     candidates = _reply_candidates(*(combined_hash(columns) for columns in (source, destination, place)))
     is_reply = np.ones(len(flows), dtype=bool)
     for column, opposite in zip((*source, *destination, *place), (*destination, *source, *place), strict=True):
         is_reply &= column[candidates] == opposite
     return np.where(is_reply, candidates, -1)
+
+
+def _places(flows: FlowTable) -> PerFlow:
+    """Point, kind of tunnel, depth and protocol of each flow as one number: the bits are those of `flow_record`."""
+    kinds = ((flows[:, schema.FLOW_PROTO] + 1) << 7) + (flows[:, schema.FLOW_DEPTH] << 4) + flows[:, schema.FLOW_VIA]
+    places: PerFlow = (flows[:, schema.FLOW_POINT] << 16) + kinds
+    return places
 
 
 @derived
@@ -184,4 +190,3 @@ _KINDS_WITH_ID_PER_DIRECTION = [kind.number for kind in TUNNEL_KINDS if kind.has
 
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-_PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH, schema.FLOW_PROTO]

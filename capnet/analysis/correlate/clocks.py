@@ -95,6 +95,8 @@ class Clocks:
 
     def of_flows(self, context: Context) -> PerFlow:
         """Index of the clock of each flow row."""
+        if not self.of_point.any():  # one clock
+            return np.zeros(len(context.flows), dtype=np.int64)
         return self.of_point[context.flows[:, schema.FLOW_POINT]]
 
     def correct_times(self, times_ns: Values, clock_of_time: Values, rows: Values | None = None) -> Values:

@@ -55,15 +55,14 @@ def comparable_observations(context: Context) -> Observations:
     observations = correct_bridge_times(context, context.observations)
     order = observations_by_digest(context)
     if is_duplicate(repeated_in_flow(context, observations)).any():
-        observations = observations[
-            by_digest(
-                observations[:, schema.OBS_DIGEST],
-                observations[:, schema.OBS_FLOW],
-                observations[:, schema.OBS_TIME],
-                -observations[:, schema.OBS_TTL],
-                observations[:, schema.OBS_SEQ],
-            )
-        ]
+        by_copies = by_digest(
+            observations[:, schema.OBS_DIGEST],
+            observations[:, schema.OBS_FLOW],
+            observations[:, schema.OBS_TIME],
+            -observations[:, schema.OBS_TTL],
+            observations[:, schema.OBS_SEQ],
+        )
+        observations = observations.take(by_copies, axis=0)  # copies whole rows, which indexing does not
         is_copy = is_duplicate(observations)
         observations = observations[~(is_copy | is_routed_duplicate(context, observations, is_copy))]
         order = ByDigest.of(observations[:, schema.OBS_DIGEST])
@@ -72,15 +71,13 @@ def comparable_observations(context: Context) -> Observations:
     if capture_clocks.any_corrected:
         observations[:, schema.OBS_TIME] = capture_clocks.observation_times(context, observations)
     depth = _depth_in_host(context)[observations[:, schema.OBS_FLOW]]
-    observations = observations[
-        order.then_by(
-            observations[:, schema.OBS_DIGEST],
-            observations[:, schema.OBS_TIME],
-            depth,
-            observations[:, schema.OBS_SEQ],
-        )
-    ]
-    return order_ties(context, observations)
+    by_time = order.then_by(
+        observations[:, schema.OBS_DIGEST],
+        observations[:, schema.OBS_TIME],
+        depth,
+        observations[:, schema.OBS_SEQ],
+    )
+    return order_ties(context, observations.take(by_time, axis=0))
 
 
 def _depth_in_host(context: Context) -> PerFlow:
@@ -195,7 +192,7 @@ class _Matches:
 
         `is_preferred`: what is found counts more than what is as similar and nearer.
         """
-        active = np.arange(len(order))
+        active = np.flatnonzero(keys[1:] == keys[:-1]) + 1
         for step in range(1, MAX_LOOKBACK + 1):
             active = active[active >= step]
             active = active[keys[active] == keys[active - step]]
@@ -281,7 +278,8 @@ class _Matches:
         """
         previous, flow, ttl = self.previous, self.flow, self.ttl
         via, vni = self.flows[:, schema.FLOW_VIA], self.flows[:, schema.FLOW_VIA_VNI]
-        entering = np.flatnonzero((previous >= 0) & (via[flow] > 0) & (via[flow[previous]] == 0))
+        matched = np.flatnonzero(previous >= 0)
+        entering = matched[(via[flow[matched]] > 0) & (via[flow[previous[matched]]] == 0)]
         origin = previous[entering]
         for _ in range(MAX_LOOKBACK):
             is_outside = (origin >= 0) & (via[flow[origin]] == 0)

@@ -27,6 +27,8 @@ _BRIDGED_COLUMNS = [
 def correct_bridge_times(context: Context, observations: Observations) -> Observations:
     """The observations, late ones at bridges moved to 1 ns behind their ingress port's; a copy if any moved."""
     ingress = _ingress_flows(context)
+    if not (ingress >= 0).any():
+        return observations
     at_bridge = np.flatnonzero(ingress[observations[:, schema.OBS_FLOW]] >= 0)
     if not len(at_bridge):
         return observations
