@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from capnet.cli.files import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
@@ -24,17 +24,15 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
 
     Raises UsageError for what makes no sense, UnreadableInput for a folder that cannot be read or has no capture.
     """
-    from capnet.analysis.engine import Source
-
     if files.count("-") > 1:
         raise UsageError("- (standard input) can be given once")
+    stream = _standard_input() if "-" in files else None
+
+    from capnet.analysis.engine import Source
+
     for given in files:
         if given == "-":
-            if sys.stdin is None:
-                raise UsageError("- reads a capture from standard input, but that is closed; pipe one in")
-            if sys.stdin.isatty():
-                raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
-            yield Source(None)
+            yield Source(None, stream=stream)
             continue
         name, path = _split(given)
         if is_folder(path):
@@ -43,6 +41,18 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
             yield from map(Source, _captures(path))
         else:
             yield Source(None if str(path) == "-" else path, name)
+
+
+def _standard_input() -> BinaryIO:
+    """Standard input; what is piped in is read from now on, while capnet loads what it needs."""
+    if sys.stdin is None:
+        raise UsageError("- reads a capture from standard input, but that is closed; pipe one in")
+    if sys.stdin.isatty():
+        raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
+    from capnet.cli.read_ahead import read_ahead
+
+    stream: Any = read_ahead(sys.stdin.fileno())
+    return stream or sys.stdin.buffer
 
 
 def _split(given: str) -> tuple[str | None, Path]:

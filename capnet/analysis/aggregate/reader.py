@@ -52,7 +52,7 @@ class SourceReader:
 
     def read(self, source: Source, size: int | None, on_block: Callable[[bytes, bool], None] | None) -> None:
         """Read one source to its end. Raises UnreadableInput."""
-        stream: BinaryIO | Path = source.path if source.path else sys.stdin.buffer
+        stream: BinaryIO | Path = source.path or source.stream or sys.stdin.buffer
         options = self.options
         with open_capture(
             stream, name=source.label, size=size, compiled=options.compiled, vxlan_port=options.vxlan_port,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
@@ -13,10 +13,14 @@ from capnet.quick_tuple import NamedTuple
 
 @value
 class Source:
-    """Something to analyze: a file, or standard input (`path` None), and the name of its point if given."""
+    """Something to analyze: a file, or standard input (`path` None), and the name of its point if given.
+
+    `stream`: what standard input is read through, if not directly.
+    """
 
     path: Path | None
     point_name: str | None = None
+    stream: BinaryIO | None = None
 
     @property
     def label(self) -> str:
