@@ -33,6 +33,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @options.format_(FORMATS)
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTION_LIST}.")
 @options.top
+@click.option("--together", is_flag=True, help="Take FILES for one capture, also if they have no common time.")
 @options.output
 @options.how_to_read
 @options.witnesses
@@ -60,6 +61,7 @@ def command(
     format_: str | None,
     only: tuple[str, ...],
     top: int | None,
+    together: bool,
     output: Path | None,
     topology: Path | None,
     vxlan_port: int | None,
@@ -70,7 +72,8 @@ def command(
 ) -> int:
     """Explain captures: who talks to whom, what was rewritten, wrapped, shared or lost.
 
-    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture heard at several points. Each may be:
+    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture heard at several points; of captures
+    that do not belong together, a table has a line each. Each may be:
 
     \b
     saved.pcapng         a file; its points are its interfaces, or its name
@@ -86,14 +89,19 @@ def command(
 
     sections = _sections(only)
     format_ = chosen_format(format_, output, FORMATS)
+    if follow and len(files) > 1:
+        raise UsageError("--follow reads one file")
     sources = list(named_sources(files))
     hosts = TopologyFile(topology) if topology else None
     if follow and (len(sources) > 1 or sources[0].path is None):
         raise UsageError("--follow reads one file; what is piped in is read to its end without it")
     kernels = witnesses_at(witnesses)
     result = _study(sources, hosts, kernels, vxlan_port or 0, threads, follow, format_)
-    emit(_text(result, sections, format_, output, top), output)
-    return Exit.FINDING if _has_finding(result.report, fail_on) else Exit.OK
+    reports = [] if together or len(sources) == 1 else _of_each(result, hosts, vxlan_port or 0, format_, output)
+    if not reports:
+        reports = [result.report]
+        emit(_text(result, sections, format_, output, top), output)
+    return Exit.FINDING if any(_has_finding(report, fail_on) for report in reports) else Exit.OK
 
 
 def _sections(only: tuple[str, ...]) -> list[str]:
@@ -150,6 +158,30 @@ def _follow(
     how = screen.reading(replace(how, until=until)) if screen else replace(how, until=until)
     with interrupt_ends_stream(False, until), live_screen.shown(screen) if screen else nullcontext():
         return study(sources, topology, how, witnesses=witnesses, between=screen.between if screen else None)
+
+
+def _of_each(
+    result: Study, topology: TopologyFile | None, vxlan_port: int, format_: str, output: Path | None
+) -> list[Report]:
+    """Of captures that do not belong together, their reports, after a table of them; else []. Other formats fail."""
+    from capnet.cli.unrelated import table, unrelated
+
+    reason = unrelated(result.report)
+    if not reason:
+        return []
+    if format_ != "table":
+        raise UsageError(f"{reason}; analyze them one by one, or take them for one capture by --together")
+    from capnet.analysis.engine import Options, study
+    from capnet.cli.output import emit, report_columns
+
+    reports = []
+
+    def study_one(sources: list[Source]) -> Report:
+        reports.append(study(sources, topology, Options(vxlan_port=vxlan_port)).report)
+        return reports[-1]
+
+    emit(table(result.sources, result.report, study_one, report_columns(output)), output)
+    return reports
 
 
 def _text(

@@ -22,8 +22,18 @@ CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")  # of files in a folder; each ma
 def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
     """The sources that the arguments FILES name, in their order; a folder is every capture in it.
 
-    Raises UsageError for what makes no sense, UnreadableInput for a folder that cannot be read or has no capture.
+    A capture that was given twice is read once. Raises UsageError for what makes no sense, UnreadableInput for a folder
+    that cannot be read or has no capture.
     """
+    sources = _named(files)
+    if len(files) > 1 or any(is_folder(Path(given)) for given in files):
+        from capnet.cli.repeats import without_repeats
+
+        sources = without_repeats(sources)
+    return sources
+
+
+def _named(files: tuple[str, ...]) -> Iterator[Source]:
     if files.count("-") > 1:
         raise UsageError("- (standard input) can be given once")
     stream = _standard_input() if "-" in files else None

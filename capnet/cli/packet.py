@@ -48,7 +48,7 @@ class _Frame(NamedTuple):
 def _read_frame(file: Path, number: int, with_hex: bool) -> _Frame:
     """Frame `number` of `file`; raises UsageError if there is none."""
     from capnet.cli.output import report_columns
-    from capnet.report.frame import hex_dump, render
+    from capnet.report.drawing.frame import hex_dump, render
     from capnet.wire.capture import open_capture
     from capnet.wire.fields import NAMES
     from capnet.wire.formats.pcapng import packet_comments

@@ -72,9 +72,7 @@ def command(
     format_ = chosen_format(format_, output, TRACE_FORMATS)
     sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
     place = None if frame is None else _frame_place(frame, sources)
-    parsed = None if expression is None else _parsed(expression)
-    if point is not None:
-        parsed = _at_point(point)
+    parsed = _at_point(point) if point is not None else None if expression is None else _parsed(expression)
     from capnet.analysis.engine import Options, study
 
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)

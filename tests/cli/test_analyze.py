@@ -55,10 +55,16 @@ def error(code: int, *words: object, **more) -> str:
     return text
 
 
+def another(number: int) -> bytes:
+    """A capture like TCP with other bytes: another snap length in its head."""
+    data = TCP.read_bytes()
+    return data[:16] + (65535 + number).to_bytes(4, "little") + data[20:]
+
+
 # -- inputs ---------------------------------------------------------------------------------------
 def test_several_files_are_one_capture(tmp_path):
     (tmp_path / "left.pcap").write_bytes(TCP.read_bytes())
-    (tmp_path / "right.pcap").write_bytes(TCP.read_bytes())
+    (tmp_path / "right.pcap").write_bytes(another(1))
     printed = report("left.pcap", "B/ens33=right.pcap", cwd=tmp_path)
     assert [point["name"] for point in printed["points"]] == ["left", "B/ens33"]
     assert [each["file"] for each in printed["inputs"]] == ["left.pcap", "right.pcap"]
@@ -71,12 +77,50 @@ def test_file_name_with_equals_sign_is_a_file(tmp_path):
 
 def test_folder_is_every_capture_in_it(tmp_path):
     (tmp_path / "in").mkdir()
-    for name in ("b.pcapng", "a.pcap", "c.cap"):
-        (tmp_path / "in" / name).write_bytes(TCP.read_bytes())
+    for number, name in enumerate(("b.pcapng", "a.pcap", "c.cap")):
+        (tmp_path / "in" / name).write_bytes(another(number))
     (tmp_path / "in" / "d.pcap.gz").write_bytes(gzip.compress(TCP.read_bytes()))
     (tmp_path / "in" / "notes.txt").write_text("not a capture")
     printed = report("in", cwd=tmp_path)
     assert [each["file"] for each in printed["inputs"]] == ["in/a.pcap", "in/b.pcapng", "in/c.cap", "in/d.pcap.gz"]
+
+
+def test_file_given_twice_is_read_once(tmp_path):
+    """By its name, by a link, and as a copy; two points with names of their own are two."""
+    copy = tmp_path / "copy.pcap"
+    copy.write_bytes(TCP.read_bytes())
+    (tmp_path / "link.pcap").symlink_to(copy)
+    for other in (copy, tmp_path / "link.pcap", TCP):
+        done = capnet("analyze", "--format", "json", TCP, other)
+        assert len(json.loads(done.stdout)["inputs"]) == 1
+        assert done.stderr.decode() == f"capnet: {other} is {TCP} again, and is read once\n"
+    assert len(report(f"A={TCP}", f"B={copy}")["inputs"]) == 2
+
+
+def test_folder_of_unrelated_captures_is_a_table(tmp_path):
+    """A line each; no sentence is about all of them."""
+    for path in (BRIDGE, TCP, ROOT / "pcaps" / "overlay.pcapng"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    text = capnet("analyze", tmp_path).stdout.decode()
+    assert text.startswith("3 captures that do not belong together:")
+    assert "they have no common time." in " ".join(text.split())
+    assert all(name in text for name in ("bridge.pcapng", "overlay.pcapng", "tcp.pcap"))
+    assert "--together" in text
+    assert "--together" in error(2, tmp_path, "--format", "json")
+    assert capnet("analyze", tmp_path, "--fail-on", "info").returncode == 1
+    assert len(report(tmp_path, "--together")["inputs"]) == 3
+
+
+def test_same_interface_with_other_macs_is_unrelated(tmp_path):
+    """Two hosts that are called alike, at the same time."""
+    (tmp_path / "bridge.pcapng").write_bytes(BRIDGE.read_bytes())
+    data = BRIDGE.read_bytes()
+    for mac in ("02:00:c0:a8", "02:42:ac:11", "02:42:2d:a1", "76:81:70:a3"):
+        octets = bytes.fromhex(mac.replace(":", ""))
+        data = data.replace(octets, b"\x0e" + octets[1:])
+    (tmp_path / "other.pcapng").write_bytes(data)
+    message = error(2, tmp_path, "--format", "json")
+    assert "both have A/" in message and "with other MAC addresses" in message
 
 
 def test_stdin_is_read_as_a_capture():

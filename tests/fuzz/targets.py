@@ -19,9 +19,9 @@ import numpy as np
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.engine import Source, analyze
 from capnet.errors import UnreadableInput
+from capnet.report.drawing.frame import render as render_frame
 from capnet.report.formats.json import render as render_json
 from capnet.report.formats.table import render as render_table
-from capnet.report.frame import render as render_frame
 from capnet.wire import fields
 from capnet.wire.capture import open_capture
 from capnet.wire.decode import ROWS_PER_RECORD, decode

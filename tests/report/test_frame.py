@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.report import frame
+from capnet.report.drawing import frame
 from capnet.wire.capture import open_capture
 
 MADE = Path(__file__).resolve().parents[1] / "made"

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.document import short_names
-from capnet.analysis.core.results import Evidence, Finding, Input
+from capnet.analysis.core.contract.keys import FILES_BESIDE
+from capnet.analysis.core.results import Evidence, Finding, Input, Problem
 from capnet.analysis.core.wording import Text, finding_name
 
 NAME = finding_name(__name__)
@@ -28,20 +29,23 @@ FIX = Text(
 
 
 def diagnose(context: Context) -> list[Finding]:
-    return [_finding(context, source) for source in context.inputs if source.problems]
+    damaged = (
+        (source, [each for each in source.problems if each.name not in FILES_BESIDE]) for source in context.inputs
+    )
+    return [_finding(context, source, problems) for source, problems in damaged if problems]
 
 
-def _finding(context: Context, source: Input) -> Finding:
-    first = source.problems[0]
+def _finding(context: Context, source: Input, problems: list[Problem]) -> Finding:
+    first = problems[0]
     file = short_names(other.file for other in context.inputs)[source.file]
-    facts = {"file": file, "problems": [problem.name for problem in source.problems[:10]], "offset": first.offset}
+    facts = {"file": file, "problems": [problem.name for problem in problems[:10]], "offset": first.offset}
     says = SAYS.fill(
         file=file,
-        places=len(source.problems),
+        places=len(problems),
         offset=f"{first.offset:,}",
         packets=source.packets,
         damage=first.says.rstrip("."),
     )
     points = [point.name for point in context.points if point.file == source.file]
     evidence = [Evidence(points[0], source.file, source.packets)] if points and source.packets else []
-    return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(source.problems))
+    return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(problems))

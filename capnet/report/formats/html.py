@@ -133,9 +133,9 @@ def _path(group: Sequence[Document], words: Words, is_open: bool) -> str:
 
 def _path_filter(group: Sequence[Document]) -> str:
     """The Wireshark filter of these paths."""
-    found = wireshark.paths(group)
-    wider = " (and other flows between these addresses)" * found.is_wider
-    return f"Wireshark{wider} {_code(found.text)}"
+    selected = wireshark.paths(group)
+    wider = " (and other flows between these addresses)" * selected.is_wider
+    return f"Wireshark{wider} {_code(selected.text)}"
 
 
 def _table(section: Section, words: Words) -> str:

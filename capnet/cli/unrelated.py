@@ -1,0 +1,115 @@
+"""Captures that do not belong together: one report on all of them would be about no network that there is.
+
+Input: the report on several files. Method: files whose times overlap, or are close, form a group; so do files that
+name the same interface of one host only if some MAC address is at both. Output: the groups, and a table of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.results import Input, Point
+    from capnet.analysis.engine import Source
+
+MAX_CLOCK_DIFFERENCE_NS = 300_000_000_000  # between hosts that record at the same time: five minutes, without NTP
+MAX_PAUSE_NS = 2_000_000_000  # between files of a ring buffer, which record one interface one after the other
+
+
+def unrelated(report: Report) -> str:
+    """Why the inputs of a report do not belong together; empty if they may."""
+    groups = groups_by_time(report)
+    if len(groups) > 1:
+        first, second = groups[0][-1], groups[1][0]
+        return (
+            f"{first.file} ends on {_day(first.last)}, and {second.file} begins on {_day(second.first)}: "
+            "they have no common time"
+        )
+    return _other_macs(report)
+
+
+def groups_by_time(report: Report) -> list[list[Input]]:
+    """Inputs whose times overlap or are close, in order of time; those without frames are in the first group."""
+    inputs = report.inputs
+    interfaces: dict[str, set[str]] = {source.file: set() for source in inputs}
+    for point in report.points:
+        interfaces[point.file].add(_interface(point))
+    timed = sorted((source for source in inputs if source.first is not None), key=lambda source: source.first or 0)
+    groups: list[list[Input]] = []
+    end, names = 0, {""}
+    for source in timed:
+        is_one_clock = bool(names & interfaces[source.file] - {""})
+        if not groups or (source.first or 0) > end + (MAX_PAUSE_NS if is_one_clock else MAX_CLOCK_DIFFERENCE_NS):
+            groups.append([])
+            end, names = 0, {""}
+        groups[-1].append(source)
+        end = max(end, source.last or 0)
+        names |= interfaces[source.file]
+    empty = [source for source in inputs if source.first is None]
+    return [[*empty, *groups[0]], *groups[1:]] if groups else [empty]
+
+
+def _other_macs(report: Report) -> str:
+    """That two files have the same interface of a host (`A/ens33`), with other MAC addresses each."""
+    macs: dict[str, set[str]] = {point.name: set() for point in report.points}
+    for station in report.stations:
+        for name in station.points:
+            macs.setdefault(name, set()).add(station.mac)
+    seen: dict[str, Point] = {}
+    for point in report.points:
+        name = _interface(point)
+        first = seen.setdefault(name, point)
+        is_again = name and first.file != point.file
+        if is_again and macs[first.name] and macs[point.name] and not macs[first.name] & macs[point.name]:
+            return f"{first.file} and {point.file} both have {name}, with other MAC addresses"
+    return ""
+
+
+def _interface(point: Point) -> str:
+    """The interface of a host that a point is (`A/ens33`), without the file in its name; empty without a host."""
+    name = point.name.partition("#")[0].removeprefix(f"{PurePath(point.file).stem}/")
+    return name if "/" in name else ""
+
+
+def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[Source]], Report], width: int) -> str:
+    """A row for each group of captures: files, packets, time, and the first sentence of its own report."""
+    from capnet.report.drawing.text_table import table_lines
+    from capnet.report.escape import visible, visible_all
+    from capnet.report.sections.section import Column
+    from capnet.report.summary import sentences
+    from capnet.report.text import fill, moment, number
+    from capnet.report.words import Words
+
+    of_file = {source.label: source for source in sources}
+    groups = groups_by_time(report)
+    if len(groups) == 1:
+        groups = [[source] for source in report.inputs]
+    columns = [
+        Column("captures", lambda row: row[0], wrap="anywhere"),
+        Column("packets", lambda row: number(row[1]), "right"),
+        Column("begins", lambda row: row[2]),
+        Column("report", lambda row: row[3], wrap="words"),
+    ]
+    rows = []
+    for group in groups:
+        own = study_one([of_file[source.file] for source in group])
+        document = visible_all(own.to_dict())
+        first = next(iter(sentences(document, Words.of(document))), "")
+        begins = min((source["first"] for source in document["inputs"] if source["first"]), default="")
+        files = [visible(source.file) for source in group]
+        rows.append((files, sum(source.packets for source in group), moment(begins) if begins else "", first))
+    cells = [[column.cell(row).text for column in columns] for row in rows]
+    reason = visible(unrelated(report))
+    return "\n".join([
+        *fill(f"{number(len(groups))} captures that do not belong together: {reason}.", width), "",
+        *table_lines(columns, cells, width), "",
+        *fill("One report: capnet analyze FILES. All of them as one capture nevertheless: --together.", width),
+    ]) + "\n"  # fmt: skip
+
+
+def _day(nanoseconds: int | None) -> str:
+    return f"{datetime.fromtimestamp((nanoseconds or 0) // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
