@@ -95,9 +95,7 @@ class Clocks:
 
     def of_flows(self, context: Context) -> PerFlow:
         """Index of the clock of each flow row."""
-        if not self.of_point.any():  # one clock
-            return np.zeros(len(context.flows), dtype=np.int64)
-        return self.of_point[context.flows[:, schema.FLOW_POINT]]
+        return self.of_point.take(context.flows[:, schema.FLOW_POINT])
 
     def correct_times(self, times_ns: Values, clock_of_time: Values, rows: Values | None = None) -> Values:
         """Times in ns by the reference clock, of times by the clocks with these indexes. `rows`: see `distance_at`."""
@@ -225,8 +223,7 @@ def _relate_clocks(uncorrected: list[Clock], hosts: list[tuple[str, str]], bound
 
 
 def _fit_clock(name: str, reference: Clock, beside: list[Clock], bounds: DistanceBounds) -> Clock:
-    """The clock `name` by its bounds to `reference`, a clock already placed; `beside`: placed clocks of its file or
-    host."""
+    """The clock `name` by its bounds to a clock already placed; `beside`: placed clocks of its file or host."""
     if reference.is_corrected:
         by_reference = bounds.times_ns - bounds.distances_ns
         bounds = bounds._replace(distances_ns=bounds.distances_ns + reference.distance_at(by_reference))

@@ -19,6 +19,7 @@ ALL = 1 << 20
 def checksums(monkeypatch: pytest.MonkeyPatch, min_rows: int, max_rows: int) -> tuple[object, list[list[int]]]:
     """What is said of the checksums of several captures, by excerpts of blocks below `min_rows` rows."""
     monkeypatch.setattr(excerpts, "MIN_ROWS", min_rows)
+    monkeypatch.setattr(excerpts, "MIN_SHARE", ALL)
     monkeypatch.setattr(excerpts, "MAX_ROWS", max_rows)
     aggregator = Aggregator(open_capture(PCAPS / "bridge.pcapng").machine)
     points = 0

@@ -16,6 +16,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire import fields
 from capnet.wire.block import Block, Rows, RowValues
 
+MIN_SHARE = 0.5  # of the rows of a block that is not joined, however few
 MIN_ROWS = 1024  # of a block that is not joined: its bytes are not copied
 MIN_BYTES = 1 << 20  # likewise: of frames as long as a capture allows, few make up as much
 MAX_ROWS = 4096  # that are joined: 2 MB
@@ -46,7 +47,7 @@ class Excerpts:
             return
         first, end = int(rows[0]), int(rows[-1]) + 1
         begin, stop = _span(block, first, end)
-        is_large = end - first >= MIN_ROWS or stop - begin >= MIN_BYTES
+        is_large = end - first >= min(MIN_ROWS, MIN_SHARE * len(block)) or stop - begin >= MIN_BYTES
         if is_large or self._rows + end - first > MAX_ROWS or self._bytes + stop - begin > MAX_BYTES:
             yield from self.rest()
         if is_large:
