@@ -91,6 +91,8 @@ def watch(instance: Path, pipe: int) -> None:
     rest, lines, lost = "", 0, 0
     while True:
         was_ending = bool(is_ending)
+        if was_ending:  # what others send must not keep it from its end
+            (instance / "tracing_on").write_text("0")
         try:
             data = os.read(pipe, 1 << 20)
         except BlockingIOError:

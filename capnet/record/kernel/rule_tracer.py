@@ -262,7 +262,12 @@ def main(label: str, ports: list[int]) -> None:
     table = f"capnet-{label}"
     install(owner, table, ports)
     tracer, lines, lost = Tracer(table, rules), 0, 0
-    signal.signal(signal.SIGTERM, lambda *_: events.setblocking(False))
+
+    def end(*_: object) -> None:
+        owner.close()  # and with it the table: nothing is marked any more
+        events.setblocking(False)
+
+    signal.signal(signal.SIGTERM, end)
     print(json.dumps({"tracing": table}), flush=True)
     while True:
         try:

@@ -30,6 +30,7 @@ class Watcher:
     name: str
     output: Path
     process: Popen[bytes]
+    was_killed: bool = False  # it did not end when it was told to
 
     def words(self) -> str:
         """Its last line, which is the complaint of one that has ended."""
@@ -50,6 +51,7 @@ class Watcher:
         except TimeoutExpired:
             self.process.kill()
             self.process.wait()
+            self.was_killed = True
         lines = self.output.read_text(encoding="utf-8", errors="replace").splitlines()
         lost = 0
         if lines and '"lost"' in lines[-1]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from capnet.record.kernel import drop_tracer, rule_tracer
 from capnet.record.kernel.snapshots import Place, Traces
+from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.kernel.tracing import Watcher, start, until_ready
 from capnet.record.run_id import this_run
 from capnet.witnesses import DroppedPackets
@@ -52,6 +53,8 @@ def asking_why(
                 traces.drops.append(DroppedPackets(by_name[watcher.name], lines, lost))
             else:
                 traces.rules[watcher.name] = lines, lost
+        if any(watcher.was_killed for watcher in watchers):
+            remove_instances(lambda run: run == label)
 
 
 def _machines(places: Sequence[Place]) -> list[list[Place]]:

@@ -20,10 +20,11 @@ from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, R
 from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
-from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, possible_drops
+from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
 from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
 
+MAX_WALKS = 200  # of different packets: a walk through ten thousand rules takes milliseconds
 _SHORTEST_IP = 20  # octets of an IP header
 _SPECIFIC = ("src", "dst", "sport", "dport", "in")  # tests that not every packet passes
 
@@ -84,13 +85,22 @@ def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candi
     """The rules, and policies, where the packets can end."""
     namespace = flows[0].namespace
     ends: dict[Rule, list[tuple[MissingPackets, Drop]]] = {}
+    walked: dict[Packet, list[Drop]] = {}
+    reads_source_ports = any(test.what == "sport" for rule in _all_rules(namespace) for test in rule.tests)
     for each in flows:
-        for drop in possible_drops(namespace.tables, each.packet):
+        packet = each.packet if reads_source_ports else each.packet._replace(sport=0)
+        if packet not in walked and len(walked) < MAX_WALKS:
+            walked[packet] = possible_drops(namespace.tables, packet)
+        for drop in walked.get(packet, ()):
             if (drop.rule.verdict == REJECT) == is_refused:
                 ends.setdefault(drop.rule, []).append((each, drop))
     for rule, pairs in ends.items():
         is_certain = all(drop.is_certain for _, drop in pairs)
         yield _Candidate(rule, None, namespace.rise(rule), [each for each, _ in pairs], is_certain)
+
+
+def _all_rules(namespace: Namespace) -> Iterator[Rule]:
+    return (rule for table in namespace.tables for chain in table.chains.values() for rule in chain.rules)
 
 
 def _counters(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:

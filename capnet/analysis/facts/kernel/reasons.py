@@ -17,20 +17,28 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import replies
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text
-from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
 from capnet.analysis.facts.kernel.settings import settings_of
 from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
+from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 
 MAX_REASONS = 3  # that a sentence names
 MAX_SENTENCES = 20  # that the facts list
+MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be about them
 MAX_RULE = 200  # characters of a rule in a sentence
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
+# Findings that ask for a rule that drops; others know what to do whatever the rule.
+MENDED_BY_RULE = (
+    "stops-between", "published-port-blocked", "packet-loss", "request-unanswered", "firewall-rejected",
+    "tunnel-not-decapsulated", "tunnel-one-way", "swarm-port-blocked", "esp-blocked", "new-connections-dropped",
+    "fragments-lost",
+)  # fmt: skip
 DROPPED, REFUSED, REWROTE_ACTION = "dropped", "refused", "rewrote"
 RULE = {
     EQUAL: Text(en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)", zh=""),
@@ -177,11 +185,13 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
         return finding
     sentence = "; ".join([finding.says, *sentences[:MAX_REASONS]])
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
-    return replace(finding, says=sentence, facts=facts, fix=_fix(own) or finding.fix)
+    return replace(finding, says=sentence, facts=facts, fix=_fix(finding, own) or finding.fix)
 
 
-def _fix(own: Sequence[Cause]) -> str:
+def _fix(finding: Finding, own: Sequence[Cause]) -> str:
     """What to do about the one rule that stopped all packets; empty if it is not that simple."""
+    if finding.name not in MENDED_BY_RULE:
+        return ""
     rules = {cause.rule for cause in own if cause.match == EQUAL and cause.rule is not None}
     if len(own) != 1 or len(rules) != 1:
         return ""
@@ -194,17 +204,26 @@ def _fix(own: Sequence[Cause]) -> str:
 
 @derived
 def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
-    """First row of a flow chain → the first frames of its flows, and of its links; only of chains with a cause."""
-    chain, links = chain_of(context), flow_links(context)
+    """First row of a flow chain → frames of its flows, and the first ones of what refuses it.
+
+    Only of chains with a cause. Of frames that are no first ones, the MAX_FRAMES earliest are known.
+    """
+    chain, flows = chain_of(context), context.flows
     wanted = sorted({int(chain[row]) for cause in causes(context) for row in cause.rows})
-    frames: dict[int, set[Evidence]] = {}
-    for row in np.flatnonzero(np.isin(chain, wanted)).tolist():
-        frame = context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME]))
-        frames.setdefault(int(chain[row]), set()).add(frame)
-    for link in np.flatnonzero(np.isin(chain[links.source], wanted)).tolist():
-        ends = (int(links.source[link]), int(links.target[link]))
-        for row, number in zip(ends, links.frames[link].tolist(), strict=True):
-            frames[int(chain[ends[0]])].add(context.flow_evidence(row, number))
+    rows = np.flatnonzero(np.isin(chain, wanted))
+    frames: dict[int, set[Evidence]] = {first: set() for first in wanted}
+    for row in rows.tolist():
+        own = frames[int(chain[row])]
+        own.add(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])))
+        if (error := int(quoting_errors(context)[row])) >= 0:
+            point, frame = context.icmp_errors[error, [schema.ICMP_POINT, schema.ICMP_FIRST_FRAME]].tolist()
+            own.add(context.evidence(point, frame))
+        if is_reset(context)[row]:
+            answer = int(replies(context)[row])
+            own.add(context.flow_evidence(answer, int(flows[answer, schema.FLOW_FIRST_FRAME])))
+    of_chains = np.flatnonzero(np.isin(context.observations[:, schema.OBS_FLOW], rows))[:MAX_FRAMES]
+    for row, frame in context.observations[of_chains][:, [schema.OBS_FLOW, schema.OBS_FRAME]].tolist():
+        frames[int(chain[row])].add(context.flow_evidence(row, frame))
     return frames
 
 

@@ -74,6 +74,16 @@ def test_trace_names_rule_of_a_published_port() -> None:
     assert reason.text.endswith("-j DNAT --to-destination 172.17.0.2:80")
 
 
+def test_rule_that_rejects_is_named_by_the_error_it_sends() -> None:
+    """The finding's evidence is the ICMP error, which quotes the packet."""
+    report = analyze(capture("why-reject"))
+    (reason,) = traced(report, "refused")
+    (finding,) = [finding for finding in report.findings if finding.level != "info"]
+    assert finding.name == "firewall-rejected" and reason.says in finding.says
+    assert reason.text.endswith("-j REJECT --reject-with icmp-admin-prohibited")
+    assert finding.fix is not None and "`iptables -t filter -vnL FORWARD --line-numbers`" in finding.fix
+
+
 def test_drop_reason_of_reverse_path_filter_is_named() -> None:
     report = analyze(capture("why-rp-filter"))
     assert dropped_for(report) == {"A": "IP_RPFILTER"}
