@@ -62,6 +62,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script: errors a person can fix are one line, never a traceback."""
     if _only_reads():
+        _hear_the_compiler()
         gc.disable()  # a report makes hardly any cycles, and looking for them takes as long as drawing it
         # numpy's library for matrices, which capnet has none of, starts a thread for each processor.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -97,6 +98,13 @@ def main() -> None:
 
 def _only_reads() -> bool:
     return sys.argv[1:2] != [] and sys.argv[1] in _READERS
+
+
+def _hear_the_compiler() -> None:
+    """Its sentences go to standard error, on a terminal and elsewhere: somebody may wait without knowing for what."""
+    from capnet.jit import notices
+
+    notices.listener = lambda sentence: click.echo(f"capnet: {sentence}", err=True)
 
 
 def _leave(code: int) -> NoReturn:

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from capnet.jit import notices
 from capnet.jit.arrays import NativeArray
 from capnet.jit.inline import inlines
 from capnet.jit.switches import is_set
@@ -43,6 +44,7 @@ def compiled(function: Callable[..., Any], cache: Path | None, kinds: str) -> An
     try:
         symbol, code = _read(file)
     except (OSError, ValueError):
+        notices.tell(notices.COMPILING)
         symbol, code = _make(function, kinds)
         _keep(file, symbol, code)
     engine.add_object_file(_object(code))
@@ -119,6 +121,7 @@ def _read(file: Path | None) -> tuple[str, bytes]:
 
 def _keep(file: Path | None, symbol: str, code: bytes) -> None:
     if file is None:
+        notices.tell_unkept(None, "there is no home folder")
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -129,8 +132,9 @@ def _keep(file: Path | None, symbol: str, code: bytes) -> None:
             Path(part).replace(file)
         except OSError:
             Path(part).unlink(missing_ok=True)
-    except OSError:
-        pass  # a read-only home: the next process makes it again
+            raise
+    except OSError as error:  # a read-only or full home: the next process makes it again
+        notices.tell_unkept(file.parent, error.strerror or str(error))
 
 
 # -- calling ----------------------------------------------------------------------------------------------

@@ -19,8 +19,11 @@ from capnet.wire.formats import record
 from tests.conftest import PROJECT
 
 # One small kernel: 3 records of 100 bytes each are counted. The second number says whether a compiler was needed.
+# With HEARS it prints what the compiler tells.
 TALLY = """
-import sys
+import os, sys
+from capnet.jit import notices
+notices.listener = print if "HEARS" in os.environ else None
 import numpy as np
 from capnet.wire.formats import record as rec
 from capnet.jit.kernel import Machine
@@ -186,3 +189,26 @@ def test_kernel_with_columns_of_modules_compiles() -> None:
         machine.run(mixed_time)(machine.view(records), machine.view(out))
         results.append(int(out[0]))
     assert results[0] == results[1] == octets.mix(record.WIDTH + record.TIME, 0)
+
+
+def test_compiler_tells_that_it_compiles_once(tmp_path: Path) -> None:
+    """The second process finds what the first one kept, and is silent."""
+    assert run(tmp_path, HEARS="1") == f"compiling the decoder, once per machine: some 20 s\n{MADE}"
+    assert run(tmp_path, HEARS="1") == KEPT
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
+def test_compiler_tells_that_nothing_is_kept(tmp_path: Path) -> None:
+    """Homes that are full, read-only, and a file: each says why, in one line, and the result is right."""
+    for options, reason in (("size=4k", "No space left on device"), ("size=4k,ro", "Read-only file system")):
+        home = tmp_path / options.replace(",", "-")
+        home.mkdir()
+        mounted = (
+            f"mount -t tmpfs -o {options.replace(',ro', '')} tmpfs {home} && echo x >{home}/x; "
+            f"case {options} in *,ro) mount -o remount,ro {home};; esac; "
+        )
+        before = ("unshare", "-m", "sh", "-c", f'{mounted} exec "$@"', "sh")
+        said = run(tmp_path, *before, HOME=str(home), HEARS="1")
+        assert f"the compiled code cannot be kept in {home}/.cache/capnet ({reason}), so each run" in said
+        assert said.count("cannot be kept") == 1
+        assert said.endswith(MADE)
