@@ -20,10 +20,18 @@ hosts_option = click.option(
     "Default: Docker's own environment and context.",
 )
 
+no_container_option = click.option(
+    "--no-container",
+    is_flag=True,
+    help="Without root: start no container that looks, and show what Docker and bridges tell every user.",
+)
+
 
 @contextmanager
-def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
+def open_docker_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterator[list[DockerHost]]:
     """The hosts that --host names, else Docker's default; closed when the block ends.
+
+    `may_start`: without root, a capture container may be started.
 
     A host is called NAME, else what its daemon says; a name that an earlier one has gets a number.
     Raises UsageError for what is no host, EnvironmentLacks where no daemon answers.
@@ -36,7 +44,7 @@ def open_docker_hosts(given: Sequence[str]) -> Iterator[list[DockerHost]]:
         hosts: list[DockerHost] = []
         for text in given or ("",):
             name, url = _split(text)
-            host = connect(url or None, name=name, say=_say)
+            host = connect(url or None, name=name, say=_say, may_start=may_start)
             stack.callback(host.close)
             if any(other.url == host.url for other in hosts):
                 raise UsageError(f"--host {shown_url(url)} is given twice")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capnet.cli.docker_hosts import hosts_option
+from capnet.cli.docker_hosts import hosts_option, no_container_option
 from capnet.cli.topology_sources import read_topology, survey
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command("ps", short_help="Containers of running hosts, and where they are on the wire.")
 @click.argument("asked", nargs=-1, metavar="[NAME|INTERFACE|ADDRESS|MAC]...")
 @hosts_option
+@no_container_option
 @click.option("--network", metavar="NAME", help="Only what is on this Docker network.")
 @click.option(
     "--from",
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
     help="How to print.",
 )
 def command(
-    asked: tuple[str, ...], hosts: tuple[str, ...], network: str | None, saved: tuple[Path, ...], format_: str
+    asked: tuple[str, ...],
+    hosts: tuple[str, ...],
+    no_container: bool,
+    network: str | None,
+    saved: tuple[Path, ...],
+    format_: str,
 ) -> None:
     """List containers, networks and services of running Docker hosts, and where they are on the wire.
 
@@ -52,7 +58,8 @@ def command(
 
     An argument is a name or id of Docker, an interface, an address, a MAC, a capture point, a VNI, a published port
     or what `ip link` prints after @ (if8).
-    Interfaces and host ends need root, here or where ssh:// leads; without, Docker tells the rest.
+    Interfaces and host ends need root, here or where ssh:// leads. Without, a container of the daemon looks, and is
+    removed afterwards; with --no-container, Docker and bridges tell what they tell every user.
     The table has as many columns as there is room for; json and csv have all.
     """
     from capnet.cli.output import emit
@@ -60,7 +67,7 @@ def command(
 
     if saved and hosts:
         raise UsageError("--from reads files and --host asks hosts: leave one of them out")
-    topology = read_topology(saved) if saved else survey(hosts)
+    topology = read_topology(saved) if saved else survey(hosts, may_start=not no_container)
     matches = _matches(topology, asked)
     rows = _rows(topology, [match for _, match in matches] if asked else None, network)
     if network is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capnet.cli.docker_hosts import hosts_option
+from capnet.cli.docker_hosts import hosts_option, no_container_option
 from capnet.cli.topology_sources import read_topology, survey
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _FORMATS = ("json", "text", "svg", "dot")
 @click.command("topology", short_help="Who owns which address, as a file or a drawing.")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILES]...")
 @hosts_option
+@no_container_option
 @click.option(
     "--from",
     "first",
@@ -31,7 +32,12 @@ _FORMATS = ("json", "text", "svg", "dot")
     "--format", "format_", type=click.Choice(_FORMATS), help="How to write. Default: as -o FILE ends, else json."
 )
 def command(
-    files: tuple[Path, ...], hosts: tuple[str, ...], first: Path | None, output: Path | None, format_: str | None
+    files: tuple[Path, ...],
+    hosts: tuple[str, ...],
+    no_container: bool,
+    first: Path | None,
+    output: Path | None,
+    format_: str | None,
 ) -> None:
     """Write the topology of running Docker hosts: hosts, networks, containers, their addresses and interfaces.
 
@@ -54,7 +60,7 @@ def command(
         raise UsageError(f"{files[0]}: write --from before files to read; without it, running hosts are asked")
     if first is not None and hosts:
         raise UsageError("--from reads files and --host asks hosts: leave one of them out")
-    topology = survey(hosts) if first is None else read_topology((first, *files))
+    topology = survey(hosts, may_start=not no_container) if first is None else read_topology((first, *files))
     if format_ is None:
         suffix = output.suffix.removeprefix(".") if output else ""
         format_ = {"svg": "svg", "dot": "dot", "gv": "dot", "txt": "text"}.get(suffix, "json")

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from capnet.topology import Topology
 
 
-def survey(urls: Sequence[str]) -> Topology:
-    """The topology of the running hosts that --host names. Says on standard error what could not be seen, and why."""
+def survey(urls: Sequence[str], *, may_start: bool) -> Topology:
+    """The topology of the running hosts that --host names. Says on standard error what could not be seen, and why.
+
+    `may_start`: without root, a capture container may be started.
+    """
     from capnet.record.find.inventory import survey_hosts
 
-    with open_docker_hosts(urls) as hosts:
+    with open_docker_hosts(urls, may_start=may_start) as hosts:
         topology = survey_hosts(hosts)
     for host in topology.hosts:
         for unseen in host.unseen:

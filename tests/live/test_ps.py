@@ -247,28 +247,36 @@ def comparable(topology: Topology) -> Topology:
 
 
 def test_ps_without_root_tells_what_docker_and_bridges_know(hosts: Clients) -> None:
-    """Another user, who may use Docker and read files, but may enter no namespace."""
+    """Another user, who may use Docker, but may enter no namespace; no container looks for him."""
     socket = Path(os.environ["CAPNET_LAB_DIR"], "A", "docker.sock")
     mode = socket.stat().st_mode
     user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     readable = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")  # for this Python and this folder
     inside = ("nsenter", f"--net=/proc/{dockerd('A')}/ns/net", *user, *readable)
+    words = ("--host", url("A"), "--no-container")
     socket.chmod(0o666)
     try:
         hosts["A"].containers.get("web").exec_run(["ping", "-c", "1", "172.17.0.1"])  # docker0 learns its MAC
         expected = next(row["host_end"] for row in rows("--host", url("A")) if row["container"] == "web")
-        done = capnet("ps", "--host", url("A"), "--format", "json", prefix=inside)
-        elsewhere = capnet("ps", "--host", url("A"), "web", prefix=(*user, *readable))
+        done = capnet("ps", *words, "--format", "json", prefix=inside)
+        elsewhere = capnet("ps", *words, "web", prefix=(*user, *readable))
     finally:
         socket.chmod(mode)
     shown = {(row["container"], row["network"]): row for row in json.loads(done.stdout)["containers"]}
     assert (shown["web", "bridge"]["host_end"], shown["web", "bridge"]["bridge"]) == (expected, "docker0")
-    assert shown["ov1", "docker_gwbridge"]["addresses"] and shown["multi", "blue"]["addresses"][1].startswith(
-        "fd00:50::"
-    )
+    assert shown["ov1", "docker_gwbridge"]["addresses"]
+    assert shown["multi", "blue"]["addresses"][1].startswith("fd00:50::")
     assert shown["ov1", "vx"]["interface"] is None
     assert "run capnet as root" in done.stderr and done.stderr.count("\n") == 1
     assert "172.17.0.2" in elsewhere.stdout and "only what Docker says" in elsewhere.stderr
+
+
+def test_ps_with_an_ip_that_prints_no_json_says_so_once(hosts: Clients) -> None:
+    """Small images have BusyBox in place of iproute2; here it lies over `ip`, for this run alone."""
+    script = 'mount --make-rprivate / && mount --bind /bin/busybox "$(readlink -f "$(command -v ip)")" && exec "$@"'
+    done = capnet("ps", "--host", url("A"), "web", prefix=("unshare", "-m", "sh", "-c", script, "sh"))
+    assert done.stderr.count("\n") == 1 and "this ip is BusyBox's, which prints no JSON" in done.stderr
+    assert "172.17.0.2 " in done.stdout and "  docker0  " in done.stdout
 
 
 def test_survey_while_containers_come_and_go(hosts: Clients) -> None:

@@ -108,16 +108,21 @@ def _note_missing(facts: HostFacts) -> None:
 
 
 def _interfaces(shell: Shell, files: Iterable[str], facts: HostFacts) -> dict[str, list[Entry]]:
-    """File of a namespace → its interfaces; one that does not answer is noted."""
+    """File of a namespace → its interfaces; those that do not answer are noted, once for each complaint."""
     entries: dict[str, list[Entry]] = {}
-    printed = shell.run(
-        ["sh", "-c", _ASK, "sh", *dict.fromkeys(files)], timeout=_SECONDS, title="nsenter, ip -j -d address"
-    )
+    silent: dict[str, list[str]] = {}
+    title = "nsenter, ip -j -d address"
+    printed = shell.run(["sh", "-c", _ASK, "sh", *dict.fromkeys(files)], timeout=_SECONDS, title=title)
     answers = re.split(rf"^{_MARK}(.*)$", printed, flags=re.MULTILINE)[1:]  # in JSON, a name cannot begin a line
     for file, text in zip(answers[::2], answers[1::2], strict=True):
         try:
             entries[file] = [entry for entry in json.loads(text) if "ifname" in entry]
         except ValueError:
-            complaint = text.strip().splitlines()[:1] or ["no answer"]
-            facts.not_seen(f"interfaces of namespace {file}", f"nsenter, ip -j -d address: {complaint[0]}")
+            complaint = (text.strip().splitlines() or ["no answer"])[0].replace(file, "FILE")
+            if complaint.startswith("BusyBox"):
+                complaint = "this ip is BusyBox's, which prints no JSON; install iproute2"
+            silent.setdefault(complaint, []).append(file)
+    for complaint, of_complaint in silent.items():
+        more = f" and {len(of_complaint) - 1} more" if len(of_complaint) > 1 else ""
+        facts.not_seen(f"interfaces of namespace {of_complaint[0]}{more}", f"{title}: {complaint}")
     return entries

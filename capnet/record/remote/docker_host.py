@@ -109,11 +109,15 @@ def _keep_certificates(api: Any, tls: Any) -> None:
 
 
 def connect(
-    url: str | None = None, *, name: str | None = None, say: Callable[[str], None] = lambda line: None
+    url: str | None = None,
+    *,
+    name: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
+    may_start: bool = True,
 ) -> DockerHost:
     """Opens the Docker host at `url`; None means Docker's own environment and context. The caller closes it.
 
-    `say` is told when a capture container is started.
+    `say` is told when a capture container is started, if it `may_start`.
     Raises EnvironmentLacks when no daemon answers there, UsageError when the URL makes no sense.
     """
     import docker
@@ -138,7 +142,7 @@ def connect(
             client=opened,
             version=info["ServerVersion"],
             kernel=info["KernelVersion"],
-            _open_shell=HostShell(url, Reached(opened, reached, tls), info, say).open,
+            _open_shell=HostShell(url, Reached(opened, reached, tls), info, say, may_start).open,
             _open=stack.pop_all(),
         )
 

@@ -35,12 +35,16 @@ class Reached(NamedTuple):
 
 @dataclass(frozen=True)
 class HostShell:
-    """What the way depends on. `url` is the host's own, `info` what its daemon says of it."""
+    """What the way depends on. `url` is the host's own, `info` what its daemon says of it.
+
+    `may_start`: a capture container may be started.
+    """
 
     url: str
     reached: Reached
     info: Mapping[str, Any]
     say: Callable[[str], None]
+    may_start: bool = True
 
     def open(self, undo: ExitStack) -> Shell:
         """A shell as root on the daemon's machine; `undo` takes back what it needs.
@@ -53,6 +57,8 @@ class HostShell:
         from capnet.record.remote.capture_container import open_container
 
         no_root = "" if direct is None else f"no root{' there' if direct.ssh else ' here'} (sudo); "
+        if not self.may_start:
+            raise EnvironmentLacks(f"{no_root}run capnet as root (sudo capnet …), or leave out --no-container")
         name = self.info["Name"]
         self.say(f"{name}: {no_root}a container runs what needs root, and is removed afterwards")
         try:
