@@ -74,7 +74,7 @@ def find_wireshark() -> Wireshark:
 def reads_lua_plugin(wireshark: Wireshark, field: str) -> bool | None:
     """Whether it knows the field of a Lua plugin. None where there is only `wireshark`, which cannot be asked.
 
-    A version that has Lua need not run plugins as root: 4.4 does not, unless an init.lua for all users allows it.
+    A version that has Lua need not run plugins as root: 4.4 and 4.6 do not.
     """
     if Path(wireshark.program).name != "tshark":
         return None
@@ -99,7 +99,7 @@ def parse(path: str, version: str, folders: str) -> Wireshark:
     """What the program at `path` prints for --version and for -G folders, as facts."""
     words = " ".join(version.split())
     number = re.search(r"\(Wireshark\) (\d[\w.-]*\w)|[Ww]ireshark (\d[\w.-]*\w)", words)
-    lua = re.search(r"with Lua (\d[\w.]*\d)", words)
+    lua = re.search(r"(?:with |\+)Lua (\d[\w.]*\d)", words)
     pairs = (line.partition("\t") for line in folders.splitlines())
     return Wireshark(
         program=path,

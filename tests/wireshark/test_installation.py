@@ -30,6 +30,22 @@ FOLDERS_40 = (
 )
 
 
+@pytest.mark.parametrize(
+    ("printed", "version", "lua"),
+    [
+        (VERSION.format("4.4.19", "with Lua 5.4.7"), "4.4.19", "5.4.7"),
+        (VERSION.format("4.2.0", "without Lua"), "4.2.0", None),
+        ("TShark (Wireshark) 4.6.9.\n\nCompile-time info:\n  +Lua 5.4.9    +Zstandard 1.5.7\n", "4.6.9", "5.4.9"),
+        ("TShark (Wireshark) 4.6.9.\n\nCompile-time info:\n  -Lua          +Zstandard 1.5.7\n", "4.6.9", None),
+        ("Wireshark 4.0.17 (Git v4.0.17 packaged as 4.0.17-0+deb12u3).\n\nwith Lua 5.2.4,\n", "4.0.17", "5.2.4"),
+        ("something else", "?", None),
+    ],
+)
+def test_version_and_lua_are_read_as_printed(printed, version, lua):
+    wireshark = parse("tshark", printed, "")
+    assert (wireshark.version, wireshark.lua) == (version, lua)
+
+
 def test_version_with_personal_extcap_gets_all_parts(tmp_path):
     wireshark = parse("tshark", VERSION.format("4.4.6", "with Lua 5.4.6"), FOLDERS_44.format(home=tmp_path))
     assert (wireshark.version, wireshark.lua) == ("4.4.6", "5.4.6")

@@ -10,6 +10,8 @@ from shutil import which
 
 import pytest
 
+from capnet.wireshark.program import parse
+
 ROOT = Path(__file__).resolve().parents[2]
 
 needs_tshark = pytest.mark.skipif(
@@ -51,7 +53,7 @@ def annotated(golden: str, folder: Path) -> Path:
 
 def why_no_lua(home: Path) -> str | None:
     """Why this tshark runs no Lua script, None if it does."""
-    if not any("with Lua" in line for line in tshark(home, "--version")):
+    if parse("tshark", "\n".join(tshark(home, "--version")), "").lua is None:
         return "this tshark was built without Lua"
     script, empty = home / "probe.lua", home / "empty.pcap"
     script.write_text('print("a script was run")')
