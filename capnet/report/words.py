@@ -112,6 +112,11 @@ class Words:
         return [(name, ", ".join(addresses[name])) for name in sorted(addresses)]
 
 
+def vlan_text(row: Document) -> str:
+    """`10`, of a tag stack `100.10`, the outermost first; empty without a tag."""
+    return ".".join(map(str, row.get("vlan", [])))
+
+
 def _bounded(name: str) -> str:
     """The name; of one longer than MAX_NAME_LENGTH its beginning and its end, where replicas have their numbers."""
     if len(name) <= MAX_NAME_LENGTH:

@@ -63,6 +63,18 @@ def echo_id(row: FlowRow) -> int | None:
     return None
 
 
+def vlan_tags(row: FlowRow) -> list[int]:
+    """VLAN ids of the first packet of a flow, the outermost first: two at most (802.1ad)."""
+    return vlan_ids(int(row[schema.FLOW_VLAN]))
+
+
+def vlan_ids(value: int) -> list[int]:
+    """The VLAN ids that a value of FLOW_VLAN stands for, the outermost first."""
+    if value < 0:
+        return []
+    return [value] if value < 1 << 12 else [value & 0xFFF, (value >> 12) - 1]
+
+
 def is_icmp_error(row: FlowRow) -> bool:
     """Is it an ICMP message about another packet?"""
     return row[schema.FLOW_KIND] >> 8 in _ERRORS.get(int(row[schema.FLOW_PROTO]), ())

@@ -1,8 +1,6 @@
 """The facts of a report as Python: the keys of the JSON contract `capnet.report/1`, one class for each kind of fact.
 
-Addresses are strings. Times are ns since 1970 UTC, and ISO 8601 in JSON. Delays are microseconds. Frame numbers are
-1-based within their file. `id` is the echo identifier of ICMP, whose ports are None; other protocols have no `id` in
-JSON. The comment of a field is its entry in docs/report.md; a unit is in brackets.
+Times are ns since 1970 UTC; delays are µs. The comment of a field is its entry in docs/report.md.
 """
 
 from __future__ import annotations
@@ -67,6 +65,7 @@ class Point:
     device: str | None = None  # name of the interface in its name
     ifindex: int | None = None  # the host's index of the interface, where it was captured at `any`
     named_by: str = "file"  # where its name was read: given, in the interface block, or in the name of the file
+    vlans: list[int] = field(default_factory=list)  # outermost VLAN ids of its frames
 
 
 @fact
@@ -99,6 +98,7 @@ class Station:
     points: list[str]  # where it was seen
     packets: int  # frames from and to it
     kind: str  # what it is
+    vlan: list[int] = field(default_factory=list)  # VLAN ids of its tagged frames (of most), the outermost first
 
 
 @fact
@@ -217,6 +217,7 @@ class Hop:
     id: int | None = None  # ICMP echo identifier here
     lost_bytes: int | None = None  # of lost packets: of TCP, octets of its sequence space; else of IP payload [bytes]
     outside: int | None = None  # packets of the hop before, at times when this point did not listen
+    vlan: list[int] = field(default_factory=list)  # VLAN ids of the first packet here, the outermost first
 
 
 @fact
@@ -262,6 +263,7 @@ class Flow:
     rtt_us: float | None  # time from SYN to SYN-ACK at this point [µs]
     vni: int | None = None  # id of the tunnel it is in
     id: int | None = None  # ICMP echo identifier
+    vlan: list[int] = field(default_factory=list)  # VLAN ids of the first packet, the outermost first
 
 
 @fact

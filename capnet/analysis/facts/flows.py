@@ -8,7 +8,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, replies, source
+from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, replies, source, vlan_tags
 from capnet.analysis.core.results import Flow, Flows
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 
@@ -51,6 +51,7 @@ def flow_fact(context: Context, row: int) -> Flow:
         rtt_us=_round_trip(context, row),
         vni=int(flow[schema.FLOW_VIA_VNI]) if flow[schema.FLOW_VIA] and flow[schema.FLOW_VIA_VNI] >= 0 else None,
         id=echo_id(flow),
+        vlan=vlan_tags(flow),
     )
 
 

@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, source
+from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, source, vlan_tags
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Hop, Path, TunnelRef
 from capnet.analysis.core.schema import FlowRow, FlowRows, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
@@ -194,5 +194,6 @@ def _hop(context: Context, row: FlowRow, packets: int, **of_link: Any) -> Hop:
         packets=packets,
         bytes=int(row[schema.FLOW_BYTES]),
         id=echo_id(row),
+        vlan=vlan_tags(row),
         **{"delta_us": None, "lost": None, **of_link},
     )

@@ -10,6 +10,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import Station
+from capnet.analysis.facts.layer2.vlans import vlans_of_macs
 from capnet.analysis.facts.models.container_signs import (
     container_macs,
     is_container_bridge,
@@ -32,14 +33,21 @@ def station_facts(context: Context) -> list[Station]:
     """Stations in order of their first frame."""
     nat_addresses = addresses_set_by_nat(context)
     interfaces = _topology_interfaces(context)
+    vlans = vlans_of_macs(context)
     return [
-        _fact(context, speaker, nat_addresses, interfaces.get(speaker.mac, []))
+        _fact(context, speaker, nat_addresses, interfaces.get(speaker.mac, []), vlans.get(speaker.mac, []))
         for speaker in speakers(context).values()
     ]
 
 
-def _fact(context: Context, speaker: Speaker, nat_addresses: set[str], interfaces: list[_TopologyInterface]) -> Station:
-    """The station of a MAC; `interfaces`: those of the topology that have the MAC."""
+def _fact(
+    context: Context,
+    speaker: Speaker,
+    nat_addresses: set[str],
+    interfaces: list[_TopologyInterface],
+    vlan: list[int],
+) -> Station:
+    """The station of a MAC; `interfaces`: those of the topology that have the MAC; `vlan`: tags of its frames."""
     is_group = is_multicast_mac(speaker.mac)
     addresses = speaker.received if is_group else speaker.own or speaker.forwarded or speaker.ambiguous
     if not addresses and not speaker.sending_points and len(speaker.received) == 1:
@@ -57,6 +65,7 @@ def _fact(context: Context, speaker: Speaker, nat_addresses: set[str], interface
         points=[context.points[point].name for point in sorted(points)],
         packets=speaker.packets,
         kind="multicast" if is_group else _kind(context, speaker, interfaces),
+        vlan=vlan,
     )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from capnet.analysis.core.contract.document import Document
 from capnet.report.fate_words import ending
 from capnet.report.text import columns, count, duration, fill, number
-from capnet.report.words import Words
+from capnet.report.words import Words, vlan_text
 
 
 def compared(document: Document) -> str:
@@ -96,6 +96,12 @@ def tunnel(hop: Document) -> str:
     if not through:
         return ""
     return through["kind"] if through["vni"] is None else f"{through['kind']} {through['vni']}"
+
+
+def carried(hop: Document) -> str:
+    """` in vxlan 4097`, ` on VLAN 10`: what carries a flow at a hop; empty for plain frames."""
+    inside = f" in {tunnel(hop)}" if hop["tunnel"] else ""
+    return inside + (f" on VLAN {vlan_text(hop)}" if hop.get("vlan") else "")
 
 
 def note(hops: Sequence[Document]) -> str:

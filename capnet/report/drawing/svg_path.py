@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import note, tunnel
+from capnet.report.drawing.routes import carried, note, tunnel
 from capnet.report.fate_words import ending, is_lost
 from capnet.report.text import count, fill, number
 from capnet.report.words import ARROW, Words
@@ -60,7 +60,7 @@ def _heights(hops: Sequence[Document], words: Words) -> Iterator[float]:
             )
             top += STEP_HEIGHT + LINE_HEIGHT * (max(map(len, texts)) - 1)
         yield top + POINT_HEIGHT / 2
-        texts = (fill(hop["point"], NAME_COLUMNS), fill(f"{words.flow(hop)}  in {tunnel(hop)}  and more", FLOW_COLUMNS))
+        texts = (fill(hop["point"], NAME_COLUMNS), fill(f"{words.flow(hop)}{carried(hop)}  and more", FLOW_COLUMNS))
         top += POINT_HEIGHT + LINE_HEIGHT * (max(map(len, texts)) - 1)
     yield top
 
@@ -98,8 +98,7 @@ def _point(hop: Document, y: float, same: Sequence[Document], words: Words, text
     yield f'<circle class="stop" cx="{LINE_X}" cy="{y:g}" r="6.5"/>'
     yield _text("name", NAME_X, y, hop["point"], NAME_COLUMNS, text)
     others = f"  and {number(len(same) - 1)} more" if len(same) > 1 else ""
-    inside = f"  in {tunnel(hop)}" if hop["tunnel"] else ""
-    yield _text("mono", FLOW_X, y, words.flow(hop) + inside + others, FLOW_COLUMNS, text)
+    yield _text("mono", FLOW_X, y, words.flow(hop) + carried(hop) + others, FLOW_COLUMNS, text)
     if hop["ttl"] is not None:
         yield f'<text class="soft" x="{TTL_X}" y="{y + 4.5:g}">TTL {int(hop["ttl"])}</text>'
     total = count(sum(other["packets"] for other in same), "packet")

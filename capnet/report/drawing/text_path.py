@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import compared, packets, route, sampled, signed, tunnel
+from capnet.report.drawing.routes import carried, compared, packets, route, sampled, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending, is_lost
 from capnet.report.text import columns, count, duration, fill, number, size
@@ -154,9 +154,8 @@ def _rewritten(before: Document, hop: Document, words: Words) -> list[str]:
 
 
 def flow_inside(hop: Document, words: Words) -> str:
-    """The flow at a hop, and the tunnel that it is in there."""
-    inside = tunnel(hop)
-    return words.flow(hop) + (f" in {inside}" if inside else "")
+    """The flow at a hop, and the tunnel or VLAN that it is in there."""
+    return words.flow(hop) + carried(hop)
 
 
 def _left_widths(hops: Sequence[Document]) -> Iterable[int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import FILES_BESIDE
-from capnet.report.sections.section import Column, Section, View, section_of
+from capnet.report.sections.section import Column, Section, View, section_of, stack
 from capnet.report.text import count, number, size
 from capnet.report.words import Words
 
@@ -21,6 +21,7 @@ def points(document: Document, words: Words, view: View) -> Section:
         Column("point", lambda row: row["name"], wrap="anywhere", style="strong"),
         Column("role", lambda row: row["role"] if row["role"] != "unknown" else "", wrap="last"),
         Column("link type", lambda row: row["linktype"], wrap="last"),
+        Column("VLAN", lambda row: stack([str(vlan) for vlan in row.get("vlans", [])], 4)),
         Column("packets", lambda row: number(row["packets"]), "right"),
         Column("bytes", lambda row: size(row["bytes"]), "right"),
         Column("missed", lambda row: number(row["dropped"]) if row["dropped"] else "", "right", style="bad"),

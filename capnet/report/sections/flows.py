@@ -11,7 +11,7 @@ from capnet.report.fate_words import ending
 from capnet.report.grouping import same_flow
 from capnet.report.sections.section import Cell, Column, Section, Span, View, section_of
 from capnet.report.text import duration, number, size
-from capnet.report.words import Words
+from capnet.report.words import Words, vlan_text
 
 
 def paths(document: Document, words: Words, view: View) -> Section:
@@ -47,6 +47,7 @@ def flows(document: Document, words: Words, view: View) -> Section:
         Column("proto" if view is View.COMPACT else "", lambda group: group[0]["proto"]),
         Column("flow", flow, wrap="words"),
         Column("inside", inside, only=View.COMPACT),
+        Column("VLAN", lambda group: vlan_text(group[0])),
         Column("packets", lambda group: number(max(row["packets"] for row in group)), "right"),
         Column("bytes", lambda group: size(max(row["bytes"] for row in group)), "right"),
         Column("RTT", lambda group: "" if group[0]["rtt_us"] is None else duration(group[0]["rtt_us"]), "right"),

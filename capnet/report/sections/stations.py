@@ -18,7 +18,7 @@ from capnet.report.sections.section import (
     stack,
 )
 from capnet.report.text import listing, number
-from capnet.report.words import Words
+from capnet.report.words import Words, vlan_text
 
 
 def macs(document: Document, words: Words, view: View) -> Section:
@@ -66,6 +66,7 @@ def stations(document: Document, words: Words, view: View) -> Section:
         Column("kind", lambda row: row["kind"] if row["kind"] != "unknown" else ""),
         Column("name", lambda row: listing(row["names"], 3 if view is View.COMPACT else 4), wrap="words"),
         Column("addresses", addresses, wrap="words"),
+        Column("VLAN", vlan_text),
         Column("packets", lambda row: number(row["packets"]), "right"),
         Column("seen at", lambda row: words.places(row["points"]), wrap="words"),
     ]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, host_of, is_icmp_error, ports
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, host_of, is_icmp_error, ports, vlan_tags
 from capnet.analysis.core.schema import FlowRow
 
 _ROLES_ON_THE_WIRE = ("parent", "underlay")
@@ -19,7 +19,7 @@ def hop_changes(context: Context, before: FlowRow, after: FlowRow, ttl_delta: in
     """What happened between two hops, in the order in which it happens."""
     changes = []
     via_before, via_after = before[schema.FLOW_VIA], after[schema.FLOW_VIA]
-    tags_before, tags_after = _vlan_tags(before), _vlan_tags(after)
+    tags_before, tags_after = vlan_tags(before), vlan_tags(after)
     retagged = tags_before != tags_after
     if via_before and not via_after:
         changes.append("decapsulated")
@@ -65,14 +65,6 @@ def _has_new_source(before: FlowRow, after: FlowRow, dnat: bool) -> bool:
     address_only = is_icmp_error(before) or (before[schema.FLOW_PROTO] in ICMP_PROTOCOLS and dnat)
     columns = _SOURCE_ADDRESS if address_only else [*_SOURCE_ADDRESS, schema.FLOW_SPORT]
     return bool((before[columns] != after[columns]).any())
-
-
-def _vlan_tags(row: FlowRow) -> list[int]:
-    """VLAN ids, the outermost first: two at most (802.1ad)."""
-    vlan = int(row[schema.FLOW_VLAN])
-    if vlan < 0:
-        return []
-    return [vlan] if vlan < 1 << 12 else [vlan & 0xFFF, (vlan >> 12) - 1]
 
 
 def _ends_with(tags: list[int], inner: list[int]) -> bool:

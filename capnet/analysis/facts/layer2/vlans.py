@@ -1,0 +1,46 @@
+"""VLANs: the tags with which stations and points see frames, as of the first packet of each flow.
+
+Source: IEEE 802.1Q and 802.1ad. Limits: frames without IP (ARP) are in no flow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import vlan_ids
+from capnet.analysis.core.results import Point
+
+MAX_VLANS = 64  # that are listed of one point: a trunk may carry 4094
+
+
+def vlans_of_macs(context: Context) -> dict[int, list[int]]:
+    """MAC → VLAN ids of most of its tagged packets, the outermost first."""
+    flows = context.flows[context.flows[:, schema.FLOW_VLAN] >= 0]
+    if not len(flows):
+        return {}
+    macs = np.concatenate([flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]])
+    pairs = np.stack([macs, np.tile(flows[:, schema.FLOW_VLAN], 2)], axis=1)
+    seen, group = np.unique(pairs, axis=0, return_inverse=True)
+    packets = np.bincount(group.reshape(-1), weights=np.tile(flows[:, schema.FLOW_PACKETS], 2))
+    order = np.argsort(packets, kind="stable")
+    return {mac: vlan_ids(vlan) for mac, vlan in seen[order].tolist()}  # the last of a MAC has the most packets
+
+
+def points_with_vlans(context: Context) -> list[Point]:
+    """The points, with the outermost VLAN ids of their frames."""
+    flows = context.flows
+    is_tagged = flows[:, schema.FLOW_VLAN] >= 0
+    if not is_tagged.any():
+        return context.points
+    tagged = np.unique(flows[is_tagged][:, [schema.FLOW_POINT, schema.FLOW_VLAN]], axis=0)
+    vlans: dict[int, set[int]] = {}
+    for point, vlan in tagged.tolist():
+        vlans.setdefault(point, set()).add(vlan_ids(vlan)[0])
+    return [
+        replace(point, vlans=sorted(vlans[number])[:MAX_VLANS]) if number in vlans else point
+        for number, point in enumerate(context.points)
+    ]
