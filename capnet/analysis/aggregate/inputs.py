@@ -101,9 +101,10 @@ def _point_name(source: Source, interface: str, index: int, interfaces: int, tak
         name = source.point_name
         return name_of_point(name if interfaces == 1 else f"{name}/{interface or f'if{index}'}"), "given"
     stem = file_stem(source.path.name) if source.path else "stdin"
-    by_file = name_of_stem(stem) if source.path else PointName(stem)
     if interfaces > 1:
         by_file = name_of_point(f"{stem}/if{index}")
+    else:
+        by_file = name_of_stem(stem) if source.path else PointName(stem)
     if interface in ("", by_file.name) or (interfaces == 1 and interface == by_file.device):
         return by_file, "file"
     if interfaces == 1 and "/" not in interface and (by_file.host or by_file.container):

@@ -58,4 +58,4 @@ def _most_common_end(flows: FlowTable, rows: FlowRows, links: Links) -> list[int
     has_before, has_after = links.before[rows] >= 0, links.after[rows] >= 0
     first_rows, last_rows = rows[~has_before & has_after], rows[has_before & ~has_after]
     ends = Counter([*flows[first_rows, schema.FLOW_SMAC].tolist(), *flows[last_rows, schema.FLOW_DMAC].tolist()])
-    return [mac for mac, _ in ends.most_common(1)]
+    return [max(ends, key=ends.__getitem__)] if ends else []  # most_common imports heapq

@@ -8,10 +8,10 @@ to add one. A subfolder holds findings that all begin with the same input; they 
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from capnet.analysis.core.context import Context
@@ -50,8 +50,12 @@ def modules_of(folder: ModuleType) -> tuple[ModuleType, ...]:
 
 
 def _imported(package: str, path: Iterable[str], is_folder: bool) -> tuple[ModuleType, ...]:
-    names = [entry.name for entry in pkgutil.iter_modules(path) if entry.ispkg == is_folder]
-    return tuple(import_module(f"{package}.{name}") for name in names)
+    entries = [entry for folder in path for entry in Path(folder).iterdir() if not entry.name.startswith("_")]
+    if is_folder:
+        names = [entry.name for entry in entries if not entry.suffix and (entry / "__init__.py").is_file()]
+    else:
+        names = [entry.stem for entry in entries if entry.suffix == ".py"]
+    return tuple(import_module(f"{package}.{name}") for name in sorted(names))
 
 
 def _by_name(modules: list[ModuleType]) -> tuple[ModuleType, ...]:
