@@ -53,7 +53,7 @@ FLOORS = {
     "capnet.extcap": (
         "arguments capture_filter docker_hosts docker_socket", "interfaces", "capturing", "program",
     ),
-    "capnet.wireshark": ("sentences", "launcher mark program", "parts", "installation"),
+    "capnet.wireshark": ("sentences", "launcher mark program", "parts reading", "installation"),
     "capnet.lab": (
         "addressing requirements", "commands record", "lab_lock", "daemon", "netns",
         "build lab scenario_runner uml undo", "doctor host_status",

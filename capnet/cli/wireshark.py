@@ -92,27 +92,27 @@ def status(form: str) -> int:
     if wireshark.global_extcap:
         parts += [part._replace(name="extcap for all users") for part in system_parts(wireshark)]
     rows = [row for part in parts for row in _rows(part)]
-    _note_unread_plugin(wireshark, rows)
+    _note_what_is_read(wireshark, rows)
     _print_status(wireshark, rows, form)
     working = {row["part"].removesuffix(" for all users") for row in rows if row["state"] == "installed"}
     return Exit.OK if {"extcap", "profile", "fields"} <= working else Exit.FINDING
 
 
-def _note_unread_plugin(wireshark: Wireshark, rows: list[dict[str, str]]) -> None:
-    from os import geteuid
-
-    from capnet.wireshark.program import reads_lua_plugin
+def _note_what_is_read(wireshark: Wireshark, rows: list[dict[str, str]]) -> None:
+    """Changes the state of what is installed and does not work; says how many interfaces there are."""
+    from capnet.wireshark.reading import offered_interfaces, why_plugin_is_not_read
 
     for row in rows:
-        if (
-            row["part"] == "fields"
-            and row["state"] == "installed"
-            and reads_lua_plugin(wireshark, "capnet.id") is False
-        ):
-            row["state"] = "not read"
-            row["note"] = (
-                "as root it runs no Lua plugins" if geteuid() == 0 else "Lua is switched off, or reports an error"
-            )
+        if row["state"] not in ("installed", "outdated"):
+            continue
+        if row["part"] == "fields" and (reason := why_plugin_is_not_read(wireshark, "capnet.id")):
+            row["state"], row["note"] = "not read", reason
+        elif row["part"].startswith("extcap"):
+            count = offered_interfaces(Path(row["file"]))
+            if count is None:
+                row["state"], row["note"] = "broken", "cannot be run; install again"
+            else:
+                row["note"] = f"interfaces now: {count or 'none, no Docker daemon answers'}"
 
 
 def _rows(part: Part) -> list[dict[str, str]]:
@@ -145,6 +145,9 @@ def _print_status(wireshark: Wireshark, rows: list[dict[str, str]], form: str) -
         [row["part"], row["state"], row["capnet"], visible(_with_tilde(row["file"])) or visible(row["note"])]
         for row in rows
     ]
+    for cell, above in reversed(list(zip(cells[1:], cells, strict=False))):
+        if cell[0] == above[0]:
+            cell[0] = ""
     click.echo(tabulate(cells, ["part", "state", "capnet", "file"]))
 
 

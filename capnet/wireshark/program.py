@@ -18,7 +18,6 @@ from capnet.record.remote.shell import program_environment, search_path
 
 _PROGRAMS = ("tshark", "wireshark")
 _ANSWERS_WITHIN = 30.0  # seconds; the first start of a day reads much from the disk
-_EMPTY_PCAP = bytes.fromhex("d4c3b2a1 0200 0400 00000000 00000000 00000400 01000000")
 _EXTCAP_VARIABLE = "WIRESHARK_EXTCAP_DIR"
 
 
@@ -69,23 +68,6 @@ def find_wireshark() -> Wireshark:
     if path is None:
         raise EnvironmentLacks("neither tshark nor wireshark is installed (Debian: apt install wireshark tshark)")
     return parse(path, _answer(path, "--version"), _answer(path, "-G", "folders"))
-
-
-def reads_lua_plugin(wireshark: Wireshark, field: str) -> bool | None:
-    """Whether it knows the field of a Lua plugin. None where there is only `wireshark`, which cannot be asked.
-
-    A version that has Lua need not run plugins as root: 4.4 and 4.6 do not.
-    """
-    if Path(wireshark.program).name != "tshark":
-        return None
-    words = [wireshark.program, "-r", "-", "-T", "fields", "-e", field]
-    try:
-        done = subprocess.run(
-            words, input=_EMPTY_PCAP, capture_output=True, env=program_environment(), timeout=_ANSWERS_WITHIN
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.returncode == 0
 
 
 def default_wireshark() -> Wireshark:

@@ -13,6 +13,7 @@ from capnet.wireshark.launcher import KEPT_VARIABLES, launcher
 from capnet.wireshark.mark import State, look_at, marked
 from capnet.wireshark.parts import File, personal_parts, system_parts
 from capnet.wireshark.program import parse
+from capnet.wireshark.reading import offered_interfaces
 from tests.wireshark.tshark import capnet, needs_tshark, why_no_lua
 
 # What Wireshark 4.4.6 and 4.0.17 of Debian print, and 3.6.2 of Ubuntu with another compiler; the homes are made up.
@@ -116,6 +117,16 @@ def test_links_and_folders_in_the_place_stay(tmp_path):
     files = [File(tmp_path / name, marked("a\n", "#")) for name in ("link", "folder")]
     assert all(outcome.kept for outcome in (*install(files), *uninstall(files)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link"]
+
+
+def test_extcap_whose_python_is_gone_is_broken(tmp_path):
+    script = tmp_path / "capnet"
+    script.write_text(launcher({"DOCKER_HOST": "unix:///nowhere", "CAPNET_LAB_DIR": "/nowhere"}))
+    script.chmod(0o700)
+    assert offered_interfaces(script) == 0
+    script.write_text(script.read_text().replace("exec ", "exec /nowhere"))
+    assert offered_interfaces(script) is None
+    assert offered_interfaces(tmp_path / "nothing") is None
 
 
 def test_launcher_keeps_variables_and_hostile_values(tmp_path):
