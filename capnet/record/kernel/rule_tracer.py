@@ -170,12 +170,10 @@ def headers(values: dict[int, bytes]) -> dict[str, Any]:
     network, transport = values.get(8, b""), values.get(9, b"")
     if len(network) >= 20 and network[0] >> 4 == 4:
         protocol, ident, length = network[9], int.from_bytes(network[4:6], "big"), int.from_bytes(network[2:4], "big")
-        src, dst = network[12:16], network[16:20]
-        ttl = network[8]
+        src, dst, ttl = network[12:16], network[16:20], network[8]
     elif len(network) >= 40 and network[0] >> 4 == 6:
         protocol, ident, length = network[6], None, 40 + int.from_bytes(network[4:6], "big")
-        src, dst = network[8:24], network[24:40]
-        ttl = network[7]
+        src, dst, ttl = network[8:24], network[24:40], network[7]
     else:
         return {}
     packet: dict[str, Any] = {
@@ -200,6 +198,7 @@ class Tracer:
         self._numbers = rule_numbers(rules)
         self._packets: dict[bytes, dict[str, Any]] = {}
         self._interfaces: dict[int, str] = {}
+        self.used: set[tuple[str, str, str, int]] = set()  # rules in the lines: family, table, chain, handle
 
     def line(self, family: int, payload: bytes) -> str | None:
         """The line for an event; None for a step that decides nothing."""
@@ -216,20 +215,28 @@ class Tracer:
         kind = int.from_bytes(values.get(4, b""), "big")
         table, chain = name_of(values.get(1, b"")), name_of(values.get(2, b""))
         is_own = table == self._table
-        rule = self._number(family, table, chain, values) if kind == RULE else 0
+        handle = int.from_bytes(values.get(3, b""), "big") if kind == RULE else 0
+        rule = self._number(family, table, chain, handle) if kind == RULE else 0
         decides = code == 0 or (rule and code in (1, 3))  # a policy that accepts is no news
         if kind not in (POLICY, RULE) or not (rule > 0 if is_own else decides):
             return None
         event = {
             "time": time.time_ns(), "id": identity.hex(), "family": FAMILIES.get(family, str(family)),
             "table": "" if is_own else table, "chain": chain, "verdict": "seen" if is_own else VERDICTS[code],
-            "rule": rule,
+            "rule": rule, "handle": handle,
         }  # fmt: skip
+        if not is_own:
+            self.used.add((FAMILIES.get(family, str(family)), table, chain, handle))
         return json.dumps(event | self._packets.get(identity, {}), separators=(",", ":"))
 
-    def _number(self, family: int, table: str, chain: str, values: dict[int, bytes]) -> int:
+    def numbers_now(self) -> list[tuple[str, str, str, int, int]]:
+        """The rules of all lines as they are numbered now: rules before them may have come or gone."""
+        numbers = rule_numbers(self._rules)
+        return [(*key, numbers.get(key, -1)) for key in sorted(self.used) if key[3]]
+
+    def _number(self, family: int, table: str, chain: str, handle: int) -> int:
         """The number of an event's rule; -1 if it is not listed any more."""
-        key = (FAMILIES.get(family, str(family)), table, chain, int.from_bytes(values.get(3, b""), "big"))
+        key = (FAMILIES.get(family, str(family)), table, chain, handle)
         if key not in self._numbers:  # it was added meanwhile
             self._numbers = rule_numbers(self._rules)
         return self._numbers.setdefault(key, -1)
@@ -285,6 +292,7 @@ def main(label: str, ports: list[int]) -> None:
                 lost += lines > MAX_LINES
                 if lines <= MAX_LINES:
                     print(line)
+    print(json.dumps({"rules": tracer.numbers_now()}))
     print(json.dumps({"lost": lost}), flush=True)
 
 

@@ -76,7 +76,8 @@ def rewrites(context: Context) -> list[Rewrite]:
         by_rule: dict[Rule, set[FlowEnds]] = {}
         origin = _origins(namespace)
         for step in steps(namespace.trace):
-            if step.verdict == ACCEPT and (rule := rule_of(namespace, step)) and rule.target in REWRITES:
+            rule = rule_of(namespace, step)
+            if step.verdict == ACCEPT and rule.target in REWRITES:
                 by_rule.setdefault(rule, set()).add(_ends(step, origin))
         rows_of = _rows_by_ends(context, namespace, {ends for of_rule in by_rule.values() for ends in of_rule})
         for rule, connections in by_rule.items():
@@ -91,8 +92,8 @@ def _drops(namespace: Namespace) -> dict[tuple[Rule, FlowEnds], list[Step]]:
     drops: dict[tuple[Rule, FlowEnds], list[Step]] = {}
     origin = _origins(namespace)
     for step in steps(namespace.trace):
-        if step.verdict == DROP and (rule := rule_of(namespace, step)) is not None:
-            drops.setdefault((rule, _ends(step, origin)), []).append(step)
+        if step.verdict == DROP:
+            drops.setdefault((rule_of(namespace, step), _ends(step, origin)), []).append(step)
     return drops
 
 

@@ -130,6 +130,33 @@ def test_steps_that_are_lost_leave_a_part(tmp_path: Path) -> None:
     assert "dropped 2 of 4" in reason.says
 
 
+def test_rule_that_is_not_listed_is_named_without_text(tmp_path: Path) -> None:
+    """As of a host without the program nft."""
+
+    def alter(data: dict[str, Any]) -> None:
+        del of_host(data)["after"]["outputs"]["iptables-save -c"]
+
+    (reason,) = traced(altered("why-forward", tmp_path, alter))
+    assert (reason.name, reason.text) == ("nft ip filter FORWARD rule 1", "its text is not known")
+
+
+def test_rule_is_numbered_as_in_the_rules_that_are_kept(tmp_path: Path) -> None:
+    """Another rule came before it while packets were captured; the last line of the trace says so."""
+
+    def alter(data: dict[str, Any]) -> None:
+        host = of_host(data)
+        outputs = host["after"]["outputs"]
+        text = outputs["iptables-save -c"]
+        outputs["iptables-save -c"] = text.replace("[4:240] -A", "[0:0] -A FORWARD -s 1.2.3.4/32 -j DROP\n[4:240] -A")
+        events = [json.loads(line) for line in host["trace"]]
+        host["trace"][:] = [json.dumps(event | {"handle": 7}) for event in events if "rules" not in event]
+        host["trace"].append(json.dumps({"rules": [["ip", "filter", "FORWARD", 7, 2]]}))
+
+    (reason,) = traced(altered("why-forward", tmp_path, alter))
+    assert (reason.name, reason.number) == ("iptables filter FORWARD rule 2", 2)
+    assert "-s 172.17.0.2/32" in reason.text
+
+
 def test_drops_at_another_time_are_not_attributed(tmp_path: Path) -> None:
     def alter(data: dict[str, Any]) -> None:
         for machine in data["drops"]:
