@@ -89,19 +89,25 @@ class Topology:
     def addresses(self) -> Iterator[tuple[str | None, str, str]]:
         """(host, address without prefix length, name) of every address.
 
-        Endpoints of containers come first. A host's own interfaces follow, named `HOST` (a NIC) or `HOST/INTERFACE` (a
-        bridge, VXLAN or dummy interface), without its loopback.
+        Endpoints of containers come first. A virtual IP of a service has the service's name, not that of the load
+        balancers that have it too; it is no host's. A host's own interfaces follow, named `HOST` (a NIC) or
+        `HOST/INTERFACE` (a bridge, VXLAN or dummy interface), without its loopback.
         """
+        virtual = {vip.address: service.name for service in self.services for vip in service.vips}
         for container in self.containers:
             for endpoint in container.endpoints:
                 for address in endpoint.addresses:
-                    yield container.host, address.split("/")[0], container.name
+                    bare = address.split("/")[0]
+                    if not (container.balances and bare in virtual):
+                        yield container.host, bare, container.name
+        for address, name in virtual.items():
+            yield None, address, name
         for host in self.hosts:
             for interface in host.interfaces:
                 if interface.name == "lo":
                     continue
-                virtual = interface.kind in ("bridge", "vxlan", "dummy")
-                name = f"{host.name}/{interface.name}" if virtual else host.name
+                is_inner = interface.kind in ("bridge", "vxlan", "dummy")
+                name = f"{host.name}/{interface.name}" if is_inner else host.name
                 for address in interface.addresses:
                     yield host.name, address.split("/")[0], name
 
