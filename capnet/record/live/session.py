@@ -114,6 +114,9 @@ class LiveCapture:
         """Waits for what the kernels still hold, stops the programs, and writes all that is left."""
         assert self._merge is not None
         merge = self._merge
+        for tap in self.taps:
+            if tap.process.let_go_on():
+                self.say(f"{tap.point.name}: {tap.process.program.name} had been stopped, and goes on")
         stopped_ns = time.time_ns()
         until = time.monotonic() + max(tap.delay_s for tap in self.taps)
         while not self._has_enough() and output.is_open and time.monotonic() < until:
