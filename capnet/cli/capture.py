@@ -99,18 +99,19 @@ def run(given: Given, screen: Screen | None = None) -> int:
 @contextmanager
 def open_aim(given: Given) -> Iterator[Aim]:
     """What to capture; Docker hosts are open while the block runs, and asked only if they are needed."""
-    from capnet.cli.docker_hosts import open_docker_hosts
+    from capnet.cli.docker_hosts import open_docker_hosts, open_swarm
     from capnet.record.targets import aim
     from capnet.record.targets.words import split_words
     from capnet.scenario.interrupts import Interruptible
 
-    selection = aim.Selection((), given.networks, given.projects, given.services, given.everything)
+    networks = (*given.networks, given.swarm) if given.swarm else given.networks
+    selection = aim.Selection((), networks, given.projects, given.services, given.everything)
     words = split_words(given.words, given.capture_filter, lambda word: False)
     needs_docker = words.targets or given.hosts or selection != aim.Selection()
     if given.interfaces and not needs_docker:
         yield aim.aim_at_interfaces(given.interfaces, words)
         return
-    with Interruptible(), open_docker_hosts(given.hosts) as hosts:
+    with Interruptible(), open_docker_hosts(given.hosts) as named, open_swarm(named, given.swarm) as hosts:
         yield aim.aim_at_containers(hosts, given.words, selection, given.interfaces, given.capture_filter)
 
 

@@ -42,6 +42,7 @@ class Given(NamedTuple):
     services: tuple[str, ...]
     interfaces: tuple[str, ...]
     everything: bool
+    swarm: str | None
     capture_filter: str | None
     target: str | None
     packets: int | None
@@ -66,6 +67,10 @@ _AIM_OPTIONS = (
         help="This interface of the host, or any; works without Docker too.",
     ),
     click.option("--all", "everything", is_flag=True, help="All running containers."),
+    click.option(
+        "--swarm", metavar="NETWORK",
+        help="Containers on this overlay network, on all nodes of the swarm that --host manages.",
+    ),
     click.option(
         "-f", "--filter", "capture_filter", metavar="FILTER", help="Capture only what this pcap-filter lets pass."
     ),

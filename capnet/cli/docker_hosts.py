@@ -59,6 +59,24 @@ def open_docker_hosts(given: Sequence[str], *, may_start: bool = True) -> Iterat
         yield hosts
 
 
+@contextmanager
+def open_swarm(hosts: list[DockerHost], network: str | None) -> Iterator[list[DockerHost]]:
+    """All hosts of the swarm that the one host manages, while the block runs; the hosts as they are without a network.
+
+    Raises UsageError for several hosts, one that is no manager, or a network that it does not have; EnvironmentLacks.
+    """
+    if network is None:
+        yield hosts
+        return
+    from capnet.errors import UsageError
+    from capnet.record.remote.swarm import swarm_hosts
+
+    if len(hosts) > 1:
+        raise UsageError("--swarm finds the other hosts itself: name one --host, a manager")
+    with swarm_hosts(hosts[0], network, _say) as nodes:
+        yield nodes
+
+
 def _split(text: str) -> tuple[str | None, str]:
     """`NAME=URL` → (NAME, URL); what has `://` before the first `=` is a URL alone."""
     from capnet.errors import UsageError

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import struct
 import subprocess
 import sys
@@ -22,10 +21,9 @@ import pytest
 from capnet.analysis.engine import analyze
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
-from capnet.lab.daemon import processes
-from capnet.scenario.wait import wait_until
 from capnet.topology import Topology
 from tests.conftest import PROJECT
+from tests.live.sshd import sshd
 from tests.live.tshark_view import tshark
 
 pytestmark = pytest.mark.live
@@ -49,38 +47,8 @@ def made() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def url(made: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of host B's daemon through ssh, and an `ssh` in PATH that has the key to it."""
-    folder = tmp_path_factory.mktemp("ssh")
-    for name in ("server", "client"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    address = made.hosts["B"].address
-    server_key = (folder / "server.pub").read_text()
-    (folder / "known").write_text(f"[{address}]:{PORT} {server_key}")
-    (folder / "sshd_config").write_text(
-        f"Port {PORT}\nListenAddress {address}\nHostKey {folder}/server\nAuthorizedKeysFile {folder}/client.pub\n"
-        f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-    )
-    (folder / "ssh_config").write_text(
-        f"IdentityFile {folder}/client\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"
-        "GlobalKnownHostsFile none\nStrictHostKeyChecking yes\n"
-    )
-    wrapper = folder / "bin" / "ssh"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
-    wrapper.chmod(0o755)
-    pid = processes.listener(made.hosts["B"])
-    inside = ["nsenter", f"--target={pid}", "--net", "--mount", "--uts", "--"]
-    subprocess.run([*inside, "mkdir", "-p", "/run/sshd"], check=True)  # in host B's own /run
-    before = os.environ["PATH"]
-    with subprocess.Popen(
-        [*inside, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL
-    ) as sshd:
-        try:
-            wait_until((folder / "pid").exists, "sshd listens")
-            os.environ["PATH"] = f"{wrapper.parent}:{before}"
-            yield f"ssh://root@{address}:{PORT}{made.hosts['B'].socket}"
-        finally:
-            os.environ["PATH"] = before
-            sshd.terminate()
+    with sshd(made.hosts["B"], tmp_path_factory.mktemp("ssh"), PORT):
+        yield f"ssh://root@{made.hosts['B'].address}:{PORT}{made.hosts['B'].socket}"
 
 
 def from_host_a(made: Lab, *words: str) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,7 @@ import pytest
 
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
+from capnet.record.remote.image.archive import FORMAT, LABEL
 from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
 from tests.live.tshark_view import tshark
@@ -142,7 +143,7 @@ def test_image_travels_as_an_archive(made: Lab, client: Any) -> None:
         done = run_as_user("image", *words)
         assert done.returncode == 0, done.stderr
     (image,) = client.images.list(CAPTURE)
-    assert image.labels == {"capnet.capture": "1"}
+    assert image.labels == {LABEL: FORMAT}
     refused = run_as_user("image", "load", str(PROJECT / "README.md"), "--host", url)
     assert refused.returncode == 4 and "the daemon does not take the image" in refused.stderr
 

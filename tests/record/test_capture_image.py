@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from capnet.errors import EnvironmentLacks
+from capnet.record.kernel import drop_tracer, rule_tracer
+from capnet.record.remote import api_tunnel
 from capnet.record.remote.image import programs
 from capnet.record.remote.image.archive import FORMAT, LABEL, ImageArchive, make_archive
 from capnet.record.remote.image.daemon_image import make_for
@@ -84,6 +87,28 @@ def test_programs_find_all_libraries_in_the_image(root: Path, archive: ImageArch
                 assert library.startswith(str(root)) or Path(library) == loader.resolve(), line
                 listed += 1
     assert listed > 20
+
+
+def test_image_has_what_its_python_programs_import(root: Path) -> None:
+    """api_tunnel.py runs there from its source, as the tracers of rules do."""
+    programs = [Path(module.__file__ or "") for module in (api_tunnel, drop_tracer, rule_tracer)]
+    imports = {name for program in programs for name in _imports(program)}
+    (folder,) = root.glob("lib*/python3.*")
+    builtin = {*sys.builtin_module_names, "sys"}
+    for name in imports - builtin:
+        path = name.replace(".", "/")
+        there = [folder / f"{path}.py", folder / path / "__init__.py", *folder.glob(f"lib-dynload/{name}.*.so")]
+        assert any(file.exists() for file in there), name
+
+
+def _imports(program: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(program.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
 
 
 def test_tcpdump_finds_the_user_that_it_becomes(root: Path) -> None:

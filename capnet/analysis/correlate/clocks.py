@@ -30,7 +30,7 @@ from capnet.analysis.correlate.clock_bounds import (
     fit_line,
     split_at_steps,
 )
-from capnet.analysis.correlate.measured_clocks import measured_bounds
+from capnet.analysis.correlate.measured_clocks import with_measurements
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
 
@@ -171,10 +171,7 @@ def clocks(context: Context) -> Clocks:
     uncorrected = [Clock(name) for name in names]
     if len(uncorrected) < 2 or not len(context.observations):
         return Clocks(of_point, uncorrected)
-    bounds = clock_bounds(context, of_point)
-    measured = measured_bounds(context, distinct_hosts, of_point)
-    if measured is not None:
-        bounds = bounds.joined(measured)
+    bounds = with_measurements(clock_bounds(context, of_point), context, distinct_hosts, of_point)
     return Clocks(of_point, _relate_clocks(uncorrected, distinct_hosts, bounds))
 
 

@@ -27,8 +27,10 @@ MAX_READINGS = 256  # of a host, that are looked at: a topology file may come fr
 MAX_NS = 1 << 61  # some 73 years from 1970 on, so that sums of such numbers fit 64 bits
 
 
-def measured_bounds(context: Context, hosts: Sequence[tuple[str, str]], clock_of_point: Values) -> ClockBounds | None:
-    """Bounds of each two clocks whose hosts were asked, else None. `hosts`: file and host of each clock."""
+def with_measurements(
+    bounds: ClockBounds, context: Context, hosts: Sequence[tuple[str, str]], clock_of_point: Values
+) -> ClockBounds:
+    """The bounds, and those of each two clocks whose hosts were asked. `hosts`: file and host of each clock."""
     readings_of = _readings(context)
     columns: list[tuple[int, int, int, int, bool]] = []
     for later, (file, name) in enumerate(hosts):
@@ -38,9 +40,9 @@ def measured_bounds(context: Context, hosts: Sequence[tuple[str, str]], clock_of
                     columns.append((earlier, later, distance.time_ns, distance.upper_ns, True))
                     columns.append((earlier, later, distance.time_ns, distance.lower_ns, False))
     if not columns:
-        return None
+        return bounds
     first, second, times_ns, distances_ns, is_upper = np.array(columns, dtype=np.int64).T
-    return ClockBounds(
+    measured = ClockBounds(
         first=first,
         second=second,
         times_ns=times_ns,
@@ -50,6 +52,7 @@ def measured_bounds(context: Context, hosts: Sequence[tuple[str, str]], clock_of
         second_rows=_rows(context, clock_of_point, second, times_ns),
         is_packet=np.zeros(len(columns), dtype=bool),
     )
+    return bounds.joined(measured)
 
 
 class _Distance(NamedTuple):

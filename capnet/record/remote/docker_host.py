@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,19 +115,23 @@ def connect(
     name: str | None = None,
     say: Callable[[str], None] = lambda line: None,
     may_start: bool = True,
+    through: Path | None = None,
 ) -> DockerHost:
     """Opens the Docker host at `url`; None means Docker's own environment and context. The caller closes it.
 
-    `say` is told when a capture container is started, if it `may_start`.
+    `say` is told when a capture container is started, if it `may_start`. `through` is a local socket that leads to
+    the daemon.
     Raises EnvironmentLacks when no daemon answers there, UsageError when the URL makes no sense.
     """
     import docker
     import requests
 
-    url, tls = (url, _tls_for(url)) if url else _docker_default()
+    url, tls = (url, None if through else _tls_for(url)) if url else _docker_default()
     parts = parsed_url(url)
     with ExitStack() as stack:
-        reached = f"unix://{stack.enter_context(ssh_forward.forwarded_socket(parts))}" if parts.scheme == "ssh" else url
+        if parts.scheme == "ssh" and through is None:
+            through = stack.enter_context(ssh_forward.forwarded_socket(parts))
+        reached = f"unix://{through}" if through else url
         try:
             opened = docker_client(reached, tls=tls)
             stack.callback(opened.close)

@@ -21,13 +21,14 @@ from capnet.record.run_id import temporary_folder
 DOCKER_SOCKET = "/var/run/docker.sock"
 
 _WITHIN = 60.0  # seconds
+_CONNECT_WITHIN = 20  # seconds for TCP, which else tries for two minutes
 
 
 def ssh_command(url: SplitResult) -> tuple[str, ...]:
     """`ssh` up to the name of the machine. Never asks for a password: a key or an agent must do."""
     target = f"{url.username}@{url.hostname}" if url.username else str(url.hostname)
     port = ("-p", str(url.port)) if url.port else ()
-    return ("ssh", "-o", "BatchMode=yes", *port, "--", target)
+    return ("ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_WITHIN}", *port, "--", target)
 
 
 def ssh_ports(ssh: tuple[str, ...]) -> set[int]:

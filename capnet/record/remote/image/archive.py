@@ -18,7 +18,7 @@ from capnet.record.remote.image.programs import PLUGINS, ImageFiles, collect_fil
 
 REPOSITORY = "capnet-capture"
 LABEL = "capnet.capture"  # = FORMAT on each image that a capture container can be made of
-FORMAT = "1"  # another number when capnet needs what older images lack
+FORMAT = "2"  # another number when capnet needs what older images lack
 
 # As Go's runtime.GOARCH calls what uname(2) calls otherwise.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
@@ -52,6 +52,7 @@ def pack(content: ImageFiles) -> ImageArchive:
         "PATH=/bin",
         f"LD_LIBRARY_PATH={':'.join(content.library_folders)}",  # no ld.so.cache tells where they are
         f"XTABLES_LIBDIR=/lib/{PLUGINS}",
+        "PYTHONHOME=/",
         "LC_ALL=C",
     ]
     configuration = json.dumps(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
+from capnet.record.remote.image.interpreter import interpreter_files
 from capnet.record.remote.shell import search_path
 
 REQUIRED = ("sh", "nsenter", "ip", "cat", "date", "grep", "head", "ls", "stat", "true")
@@ -53,7 +54,8 @@ def collect_files() -> ImageFiles:
         files[f"/bin/{real.name}"] = real
         if real.name != name:
             links[f"/bin/{name}"] = real.name
-    libraries = shared_libraries(files.values())
+    files |= interpreter_files()
+    libraries = shared_libraries(file for file in files.values() if file.suffix != ".py")
     files |= {library: Path(os.path.realpath(library)) for library in libraries}
     if "iptables-save" in programs:
         files |= {f"/lib/{PLUGINS}/{plugin.name}": plugin for plugin in _plugins(libraries)}

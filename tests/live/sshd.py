@@ -1,0 +1,48 @@
+"""An sshd inside a host of a lab. Keys and configuration of both sides are made for it; the user's own are not read."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from capnet.lab.addressing import LabHost
+from capnet.lab.daemon import processes
+from capnet.scenario.wait import wait_until
+
+
+@contextmanager
+def sshd(host: LabHost, folder: Path, port: int) -> Iterator[None]:
+    """root@ADDRESS of the host, on this port; an `ssh` in PATH has the key to it while the block runs."""
+    for name in ("server", "client"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    server_key = (folder / "server.pub").read_text()
+    (folder / "known").write_text(f"[{host.address}]:{port} {server_key}{host.address} {server_key}")
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress {host.address}\nHostKey {folder}/server\nAuthorizedKeysFile {folder}/client.pub\n"
+        f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
+    )
+    (folder / "ssh_config").write_text(
+        f"IdentityFile {folder}/client\nIdentitiesOnly yes\nUserKnownHostsFile {folder}/known\n"
+        "GlobalKnownHostsFile none\nStrictHostKeyChecking yes\n"
+    )
+    wrapper = folder / "bin" / "ssh"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
+    wrapper.chmod(0o755)
+    inside = ["nsenter", f"--target={processes.listener(host)}", "--net", "--mount", "--uts", "--"]
+    subprocess.run([*inside, "mkdir", "-p", "/run/sshd"], check=True)  # in the host's own /run
+    before = os.environ["PATH"]
+    with subprocess.Popen(
+        [*inside, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_until((folder / "pid").exists, "sshd listens")
+            os.environ["PATH"] = f"{wrapper.parent}:{before}"
+            yield
+        finally:
+            os.environ["PATH"] = before
+            server.terminate()
