@@ -82,7 +82,15 @@ def run(given: Given, screen: Screen | None = None) -> int:
             return surroundings(aim.hosts, aim.topology, points, screen.say, why=given.why)
 
         recording = Recording(
-            aim.points, aim.topology, screen.say, screen.show, stop, limits, given.snaplen, around=around
+            aim.points,
+            aim.topology,
+            screen.say,
+            screen.show,
+            stop,
+            limits,
+            given.snaplen,
+            buffer_mib=given.buffer_mib,
+            around=around,
         )
         live = recording.record(open_output)
         if live is None:

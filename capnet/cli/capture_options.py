@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from capnet.cli.docker_hosts import hosts_option
+from capnet.cli.options import buffer_option
 from capnet.errors import UsageError
 from capnet.quick_tuple import NamedTuple
 
@@ -47,6 +48,7 @@ class Given(NamedTuple):
     target: str | None
     packets: int | None
     snaplen: int
+    buffer_mib: int
     seconds: float | None
     file_size: int | None
     file_count: int | None
@@ -88,6 +90,7 @@ _KEEP_OPTIONS = (
         "-s", "--snaplen", type=click.IntRange(0, MAX_SNAPLEN), metavar="BYTES", default=MAX_SNAPLEN,
         help="Keep so many bytes of each packet. Default: all.",
     ),
+    buffer_option,
     click.option("--duration", "seconds", type=Seconds(), metavar="TIME", help="End after 90, 90s, 5m, 2h."),
     click.option(
         "-C", "file_size", type=click.IntRange(min=1), metavar="MB",
@@ -121,7 +124,8 @@ def aim_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def aimed(words: tuple[str, ...], **aim: Any) -> Given:
     """What `aim_options` gave, with nothing kept."""
     return Given(
-        words=words, target=None, packets=None, snaplen=MAX_SNAPLEN, seconds=None, file_size=None, file_count=None,
+        words=words, target=None, packets=None, snaplen=MAX_SNAPLEN, buffer_mib=64, seconds=None, file_size=None,
+        file_count=None,
         wants_report=False, why=False, **aim,
     )  # fmt: skip
 

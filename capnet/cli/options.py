@@ -69,3 +69,14 @@ output = click.option(
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
     """--topology and --vxlan-port, which decide how captures are read."""
     return topology(_VXLAN_PORT(command))
+
+
+buffer_option = click.option(
+    "--buffer",
+    "buffer_mib",
+    metavar="MIB",
+    type=click.IntRange(1, 4096),
+    default=64,
+    show_default=True,
+    help="Kernel buffer of each point: what a busy machine has not read yet. Less where memory is short.",
+)

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from capnet.cli.options import buffer_option
 from capnet.cli.scenario_help import ScenarioCommand, title
 from capnet.cli.scenario_hosts import (
     check_kernel,
@@ -38,15 +39,7 @@ _OPTIONS = (
     click.option(
         "--why", is_flag=True, help="Ask the kernels which rule decides about each packet, and why they drop it."
     ),
-    click.option(
-        "--buffer",
-        "buffer_mib",
-        metavar="MIB",
-        type=click.IntRange(1, 4096),
-        default=64,
-        show_default=True,
-        help="Kernel buffer of each point: what a busy machine has not read yet. Less where memory is short.",
-    ),
+    buffer_option,
     click.option(
         "-o",
         "--output",

@@ -75,6 +75,7 @@ def start(folder: Path, **environment: str) -> Run:
     process = subprocess.Popen(
         [sys.executable, *words], cwd=PROJECT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(folder / "tmp"), **environment},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where nohup(1) runs the tests
     )  # fmt: skip
     wait_for_output(process, "chatter begins")
     return Run(folder, process)

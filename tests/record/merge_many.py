@@ -1,4 +1,4 @@
-"""Merges many taps in a process of its own, and prints its peak memory in MiB.
+"""Merges many taps in a process of its own, and prints the seconds and its peak memory in MiB.
 
 python -m tests.record.merge_many FOLDER TAPS PACKETS
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,12 @@ def main(folder: Path, taps: int, packets: int) -> None:
             file.write(HEAD)
             records.tofile(file)
     del records, times
+    began = time.perf_counter()
     with Merge(paths) as merge, Path("/dev/null").open("wb") as out:
         for piece in merge.pieces():
             out.write(piece)
         assert all(merge.written(tap) == packets for tap in range(taps))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+    print(f"{time.perf_counter() - began:.2f}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 if __name__ == "__main__":

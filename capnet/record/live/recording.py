@@ -10,12 +10,14 @@ from typing import TypeAlias
 
 from capnet.errors import EnvironmentLacks
 from capnet.quick_dataclass import mutable
+from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import heading
 from capnet.record.live.output import Output
 from capnet.record.live.session import SNAPLEN, Limits, LiveCapture
 from capnet.record.remote.shell import Shell
-from capnet.record.run_id import remove_folders, run_state, temporary_folder
+from capnet.record.run_id import run_state, temporary_folder
+from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.topology import ListeningPoint, Topology
 from capnet.witnesses import Witnesses
 
@@ -37,16 +39,17 @@ class Recording:
     limits: Limits
     snaplen: int = SNAPLEN
     comment: str = ""
+    buffer_mib: int = BUFFER_MIB
     around: Around = lambda points: nullcontext()
     witnesses: Witnesses | None = None  # what `around` made, complete when it has been left
 
     def record(self, open_output: Opener) -> LiveCapture | None:
         """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
         check_root(self.points)
-        for line in remove_folders(lambda run: run_state(run) == "dead"):
+        for line in leftover.sweep(lambda run: run_state(run) == "dead", self.say):
             self.say(f"removed what a dead run left: {line}")
         folder = temporary_folder("capture")
-        live = LiveCapture(self.points, folder, self.say, self.snaplen, self.limits, self.stop)
+        live = LiveCapture(self.points, folder, self.say, self.snaplen, self.limits, self.stop, self.buffer_mib)
         try:
             live.open()
             if self.stop.is_set():

@@ -21,7 +21,7 @@ from capnet.record.live.output import Output
 from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
 from capnet.record.remote.shell import Shell
-from capnet.record.taps.capture_program import Program, find_program
+from capnet.record.taps.capture_program import BUFFER_MIB, Program, find_program
 from capnet.record.taps.listening import affordable_mib
 from capnet.record.taps.watch import is_full
 from capnet.wire.numbers import LINKTYPE_ETHERNET
@@ -54,6 +54,7 @@ class LiveCapture:
     snaplen: int = SNAPLEN
     limits: Limits = field(default_factory=Limits)
     stop: Event = field(default_factory=Event)  # set it to end the capture
+    buffer_mib: int = BUFFER_MIB  # of the kernel, for each point
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
     began_ns: int = 0
@@ -71,7 +72,7 @@ class LiveCapture:
             shell = point.shell
             if shell not in programs:
                 count = sum(other.shell == shell for other in self.points)
-                programs[shell] = find_program(shell), affordable_mib(shell, count)
+                programs[shell] = find_program(shell), affordable_mib(shell, count, self.buffer_mib)
             program, buffer_mib = programs[shell]
             self.taps.append(Tap(point, program, self.folder, len(self.taps), self.snaplen, buffer_mib))
         deadline = time.monotonic() + _READY_WITHIN_S
