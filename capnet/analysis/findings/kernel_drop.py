@@ -10,7 +10,10 @@ Verify: `iptables -vnL --line-numbers`, `nft list ruleset` or `nstat -az`: the c
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.kernel import kernel_reasons
@@ -32,11 +35,10 @@ MIN_REPEATED = 2  # packets: one alone may be the last of the capture
 
 def diagnose(context: Context) -> list[Finding]:
     findings = []
-    for reason in kernel_reasons(context):
-        if reason.match not in ("equal", "part") or reason.action != "dropped":
-            continue
-        is_certain = reason.match == "equal" and reason.missing >= MIN_REPEATED
-        fix = FIX_COUNTER.fill(host=reason.namespace) if reason.kind == "counter" else FIX.fill()
+    for reason in _distinct(kernel_reasons(context)):
+        # The octets of a rule agree too; of a counter that has no setting, the number of packets alone.
+        is_certain = reason.missing >= MIN_REPEATED and (reason.kind != "counter" or reason.text != "")
+        fix = FIX_COUNTER.fill(host=reason.namespace) if reason.kind in ("counter", "drop-reason") else FIX.fill()
         findings.append(
             Finding(
                 NAME,
@@ -51,3 +53,17 @@ def diagnose(context: Context) -> list[Finding]:
             )
         )  # fmt: skip
     return findings
+
+
+def _distinct(reasons: list[KernelReason]) -> list[KernelReason]:
+    """Reasons for drops that account for all packets. A drop reason and a counter of the same packets are one."""
+    distinct: dict[tuple[str, str, int], KernelReason] = {}
+    for reason in reasons:
+        if reason.match == "equal" and reason.action == "dropped":
+            key = (reason.namespace, reason.point, reason.missing)
+            first = distinct.get(key)
+            if first is None or first.kind == reason.kind:
+                distinct[key if first is None else (*key[:2], -len(distinct))] = reason
+            else:
+                distinct[key] = replace(first, says=f"{first.says}; {reason.says}")
+    return list(distinct.values())

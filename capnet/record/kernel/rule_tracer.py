@@ -122,12 +122,9 @@ def install(link: socket.socket, table: str, ports: list[int]) -> None:
     parts = [message(BATCH_BEGIN, REQUEST, 1, 0, b"", 10)]
     parts.append(message(NEWTABLE, REQUEST | CREATE | ACK, 2, INET, text(1, table) + number(2, OWNER)))
     for chain, hook in HOOKS:
-        where = nested(4, number(1, hook), number(2, PRIORITY))
-        parts.append(
-            message(
-                NEWCHAIN, REQUEST | CREATE | ACK, 3, INET, text(1, table) + text(3, chain) + where + text(7, "filter")
-            )
-        )
+        where = nested(4, number(1, hook), number(2, PRIORITY)) + text(7, "filter")
+        chain_of = text(1, table) + text(3, chain) + where
+        parts.append(message(NEWCHAIN, REQUEST | CREATE | ACK, 3, INET, chain_of))
         for rule in trace_rules(ports):
             rule_of = text(1, table) + text(2, chain) + nested(4, rule)
             parts.append(message(NEWRULE, REQUEST | CREATE | APPEND | ACK, 4, INET, rule_of))
@@ -279,8 +276,6 @@ def main(label: str, ports: list[int]) -> None:
     while True:
         try:
             data = events.recv(1 << 16)
-        except InterruptedError:
-            continue
         except BlockingIOError:
             break  # SIGTERM, and nothing is left
         except OSError:  # ENOBUFS: events came too quickly

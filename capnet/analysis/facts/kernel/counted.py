@@ -17,7 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
 from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
-from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter
+from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter, device_counters
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
@@ -57,7 +57,7 @@ def _may_explain(namespace: Namespace) -> bool:
 
 def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> Iterator[Cause]:
     namespace = flows[0].namespace
-    for candidate in (*_rules(flows, is_refused), *_counters(flows, is_refused)):
+    for candidate in (*_rules(flows, is_refused), *_counters(context, flows, is_refused)):
         if candidate.rise is None:
             if candidate.is_certain and candidate.rule and not candidate.rule.number:  # a policy
                 yield _cause(candidate, namespace, candidate.flows, IMPLIED, is_refused)
@@ -103,13 +103,22 @@ def _all_rules(namespace: Namespace) -> Iterator[Rule]:
     return (rule for table in namespace.tables for chain in table.chains.values() for rule in chain.rules)
 
 
-def _counters(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
+def _counters(context: Context, flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
     rose = flows[0].namespace.counters
-    for counter in COUNTERS:
+    for counter in (*COUNTERS, *_of_devices(context, flows)):
         if counter.name in rose and counter.is_refusal == is_refused:
             counted = [each for each in flows if counter.counts(each)]
             if counted:
                 yield _Candidate(None, counter, Rise(rose[counter.name], 0), counted, True)
+
+
+def _of_devices(context: Context, flows: Sequence[MissingPackets]) -> Iterator[KernelCounter]:
+    """Counters of the interfaces of this namespace where packets were due next."""
+    points = flows[0].namespace.points
+    for due in sorted({each.due for each in flows if each.due >= 0}):
+        name = context.points[due].name
+        if name in points:
+            yield from device_counters(name.rpartition("/")[2], lambda each, due=due: each.due == due)  # type: ignore[misc]
 
 
 def _equal(context: Context, candidate: _Candidate) -> Sequence[MissingPackets]:

@@ -20,6 +20,11 @@ class KernelCounter(NamedTuple):
     is_refusal: bool = False  # the sender gets an ICMP error
 
 
+def device_counters(device: str, is_due: Callable[[MissingPackets], bool]) -> tuple[KernelCounter, ...]:
+    """The counters of an interface by which packets were to leave."""
+    return tuple(KernelCounter(f"{device} {name}", is_due) for name in ("qdisc drops", "tx dropped"))
+
+
 def _is_filtered_by_path(missing: MissingPackets) -> bool:
     packet = missing.packet
     return packet.family == "ip" and not packet.bridged and _path_filter(missing) != ""

@@ -10,7 +10,7 @@ counted and not attributed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class DroppedSkb(NamedTuple):
     reason: str
     location: str  # function of the kernel
     device: str  # interface that it passed last
+    is_sent: bool  # it was queued there; else it was received
     passed: int  # when [ns]
     length: int  # of its IP packet
 
@@ -53,7 +54,7 @@ def drop_reasons(context: Context) -> DropReasons:
     ambiguous: dict[str, int] = {}
     machines = context.witnesses.drops if context.witnesses and missing else []
     for machine in machines:
-        frames = _Frames(context, machine.points)
+        frames = _Frames(context, machine.points, missing.values())
         for drop in _drops(machine.lines):
             near = frames.nearest(drop)
             if len(near) > 1:
@@ -88,9 +89,10 @@ def _drops(lines: Sequence[str]) -> Iterator[DroppedSkb]:
     for line in lines:
         try:
             event = json.loads(line)
-            header = LINK_HEADERS["EN10MB"] if event["how"] == "sent" else 0  # which is pushed before it is sent
+            is_sent = event["how"] == "sent"
+            header = LINK_HEADERS["EN10MB"] if is_sent else 0  # which is pushed before it is sent
             yield DroppedSkb(
-                str(event["reason"])[:MAX_TEXT], str(event["location"])[:MAX_TEXT], str(event["device"]),
+                str(event["reason"])[:MAX_TEXT], str(event["location"])[:MAX_TEXT], str(event["device"]), is_sent,
                 int(event["passed"]), int(event["length"]) - header,
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -100,7 +102,11 @@ def _drops(lines: Sequence[str]) -> Iterator[DroppedSkb]:
 class _Frames:
     """The frames at the points of one machine, by the name of the interface, in order of time."""
 
-    def __init__(self, context: Context, points: Sequence[str]) -> None:
+    def __init__(self, context: Context, points: Sequence[str], missing: Iterable[MissingPackets]) -> None:
+        self._due: dict[str, list[int]] = {}  # interface → flow rows whose packets were due there, and are missing
+        for each in missing:
+            if each.due >= 0 and context.points[each.due].name in points:
+                self._due.setdefault(context.points[each.due].name.rpartition("/")[2], []).append(each.row)
         self._observations = context.observations
         self._points: dict[str, list[int]] = {}
         for number, point in enumerate(context.points):
@@ -110,8 +116,15 @@ class _Frames:
         self._by_device: dict[str, Observations] = {}
 
     def nearest(self, drop: DroppedSkb) -> list[tuple[int, int]]:
-        """(flow row, frame) of the frame that was dropped; none if there is no such frame, two if it is ambiguous."""
-        frames = self._of_device(drop.device)
+        """(flow row, frame) of the frame that was dropped; none if there is no such frame, two if it is ambiguous.
+
+        A packet that a queue dropped is not seen at its interface: its frame is the one before.
+        """
+        return self._near(self._of_device(drop.device), drop) or (
+            self._near(self._due_at(drop.device), drop) if drop.is_sent else []
+        )
+
+    def _near(self, frames: Observations, drop: DroppedSkb) -> list[tuple[int, int]]:
         times = frames[:, schema.OBS_TIME]
         low, high = np.searchsorted(times, (drop.passed - MAX_DELAY_NS, drop.passed + MAX_DELAY_NS))
         close = frames[low:high]
@@ -123,6 +136,11 @@ class _Frames:
             return []
         close = close[delays <= delays.min() + EQUALLY_NEAR_NS]
         return [(int(row), int(frame)) for row, frame in close[:2, [schema.OBS_FLOW, schema.OBS_FRAME]].tolist()]
+
+    def _due_at(self, device: str) -> Observations:
+        rows = self._due.get(device, [])
+        frames = self._observations[np.isin(self._observations[:, schema.OBS_FLOW], rows)]
+        return frames[np.argsort(frames[:, schema.OBS_TIME], kind="stable")]
 
     def _of_device(self, device: str) -> Observations:
         if device not in self._by_device:

@@ -48,6 +48,7 @@ class MissingPackets(NamedTuple):
     is_padded: bool  # `octets` may count padding
     is_refused: bool  # by a RST or an ICMP error
     is_partial: bool  # others of the flow got on
+    due: int  # point where they were due next, -1 if that is not known
     packet: Packet
 
 
@@ -56,6 +57,7 @@ class _Lost(NamedTuple):
     packets: int
     is_refused: bool
     is_partial: bool
+    due: int
 
 
 @derived
@@ -95,17 +97,19 @@ def _lost(context: Context) -> Iterator[_Lost]:
     """Flow rows whose packets, or some of them, go no further, and those that were refused."""
     flows, packets = context.flows, packets_without_duplicates(context)
     refused = is_reset(context) | (quoting_errors(context) >= 0)
-    last = fates(context).last
-    ends = last[~are_to_groups(context, last) & (~is_answered(context)[last] | refused[last])]
-    for row in ends.tolist():
+    last, due = fates(context).last, fates(context).due
+    ends = np.flatnonzero(~are_to_groups(context, last) & (~is_answered(context)[last] | refused[last]))
+    for row, due_point in zip(last[ends].tolist(), due[ends].tolist(), strict=True):
         if not is_icmp_error(flows[row]):
-            yield _Lost(row, int(packets[row]), bool(refused[row]), False)
-    for row in sorted(set(stopped_answers(context).answer.tolist())):
-        yield _Lost(row, int(packets[row]), False, False)
+            yield _Lost(row, int(packets[row]), bool(refused[row]), False, due_point)
+    stopped = stopped_answers(context)
+    for row, request in sorted(zip(stopped.answer.tolist(), stopped.request.tolist(), strict=True)):
+        yield _Lost(row, int(packets[row]), False, False, int(flows[request, schema.FLOW_POINT]))
     links = flow_links(context)
     for link in np.flatnonzero(links.missing > 0)[:MAX_MISSING].tolist():
         if lost := lost_packets(context, links, link):
-            yield _Lost(int(links.source[link]), lost, False, True)
+            due_point = int(flows[links.target[link], schema.FLOW_POINT])
+            yield _Lost(int(links.source[link]), lost, False, True, due_point)
 
 
 def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet) -> MissingPackets:
@@ -117,7 +121,7 @@ def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet
         octets = int(flow[schema.FLOW_BYTES]) - header * all_packets
     is_padded = int(flow[schema.FLOW_BYTES]) <= SHORTEST_FRAME * all_packets
     return MissingPackets(
-        lost.row, namespace, lost.packets, octets, is_padded, lost.is_refused, lost.is_partial, packet
+        lost.row, namespace, lost.packets, octets, is_padded, lost.is_refused, lost.is_partial, lost.due, packet
     )  # fmt: skip
 
 

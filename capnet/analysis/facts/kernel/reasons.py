@@ -33,6 +33,7 @@ MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be a
 MAX_RULE = 200  # characters of a rule in a sentence
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
+NOT_ABOUT_LOSS = ("network-slow", "server-slow", "dns-slow", "receiver-stalled")
 # Findings that ask for a rule that drops; others know what to do whatever the rule.
 MENDED_BY_RULE = (
     "stops-between", "published-port-blocked", "packet-loss", "request-unanswered", "firewall-rejected",
@@ -177,7 +178,7 @@ def explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evide
 
 
 def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[Cause, set[Evidence]]]) -> Finding:
-    if finding.level == "info" or finding.name in (KERNEL_DROP, *ALWAYS_LISTED):
+    if finding.level == "info" or finding.name in (KERNEL_DROP, *ALWAYS_LISTED, *NOT_ABOUT_LOSS):
         return finding
     own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
     sentences = [says(cause) for cause in own] + settings_of(context, finding)

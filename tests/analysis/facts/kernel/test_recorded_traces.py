@@ -92,6 +92,25 @@ def test_drop_reason_of_reverse_path_filter_is_named() -> None:
     assert "TcpExtIPReversePathFilter (4); net.ipv4.conf.all.rp_filter = 1" in finding.says
 
 
+def test_queue_that_drops_is_named_with_its_counter() -> None:
+    """The frames are those before the queue: what it drops is not seen at its interface."""
+    report = analyze(capture("why-queue"))
+    reason, counter = (reason for reason in report.kernel if reason.action == "dropped")
+    assert (reason.name, counter.name) == ("QDISC_DROP", "ens33 qdisc drops")
+    assert reason.packets == counter.packets == counter.missing == len(reason.evidence) > 1
+    assert {frame.point for frame in reason.evidence} == {"A/docker0"}
+    (finding,) = [finding for finding in report.findings if finding.name == "packet-loss"]
+    assert "for QDISC_DROP" in finding.says and "ens33 qdisc drops" in finding.says
+
+
+def test_host_that_forwards_nothing_is_one_finding() -> None:
+    """Reason and counter are of the same packets."""
+    (finding,) = [finding for finding in analyze(capture("why-forwarding-off")).findings if finding.level == "error"]
+    assert finding.name == "kernel-drop"
+    assert "for IP_INADDRERRORS" in finding.says
+    assert finding.says.endswith("the kernel of A counted as many in IpInAddrErrors (7); net.ipv4.ip_forward = 0")
+
+
 def test_drop_reason_of_each_end_of_a_tunnel_is_named() -> None:
     assert dropped_for(analyze(capture("why-vni"))) == {"A": "VXLAN_VNI_NOT_FOUND", "B": "VXLAN_VNI_NOT_FOUND"}
 
