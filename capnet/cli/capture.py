@@ -69,7 +69,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
     stop = Event()
     with open_aim(given) as aim, signals_set(stop):
         target = CaptureTarget(given, aim)
-        screen = screen or capture_status.Screen(target.shown)
+        screen = screen or capture_status.Screen(target.shown, is_reported=given.wants_report)
         limits = Limits(given.packets, given.seconds)
         target.check()
 

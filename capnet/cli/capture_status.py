@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from time import monotonic
@@ -82,8 +83,9 @@ def statuses(live: LiveCapture) -> list[PointStatus]:
 class Screen:
     """Standard error while a capture runs: redrawn lines on a terminal, plain lines elsewhere."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, is_reported: bool = False) -> None:
         self.target = target
+        self.is_reported = is_reported  # by capnet itself, when it ends
         self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
         self._drawn = 0  # lines
         self._due = 0.0
@@ -125,6 +127,8 @@ class Screen:
             self._write(f"{packets}; the files on disk are {visible(str(paths[0]))} to {visible(str(paths[-1]))}\n")
         else:
             self._write(f"{packets} in {visible(str(paths[0]) if paths else self.target)}\n")
+        if self._is_terminal and paths and live.written and not self.is_reported:
+            self._write(f"explain it: capnet analyze {shlex.quote(visible(str(paths[-1])))}\n")
 
     def _erase(self) -> None:
         if self._drawn:

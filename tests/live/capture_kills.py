@@ -120,9 +120,8 @@ def main(count: int, seed: int) -> int:
             with tempfile.TemporaryDirectory() as folder:
                 outcomes.append(play(host, kind, chance.uniform(0, 4), Path(folder)))
         host.close()
-    print(
-        "| killed | times | seconds after the first ping | packets kept | gaps | problems |\n|---|---|---|---|---|---|"
-    )
+    print("| signal | times | seconds after the first ping | packets kept | gaps | they end before it, s | problems |")
+    print("|---|---|---|---|---|---|---|")
     for kind in KINDS:
         of_kind = [outcome for outcome in outcomes if outcome.kind == kind]
         moments = ", ".join(f"{outcome.seconds:.1f}" for outcome in of_kind)
