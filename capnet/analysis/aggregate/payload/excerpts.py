@@ -18,9 +18,9 @@ from capnet.wire.block import Block, Rows, RowValues
 
 MIN_SHARE = 0.5  # of the rows of a block that is not joined, however few
 MIN_ROWS = 1024  # of a block that is not joined: its bytes are not copied
-MIN_BYTES = 1 << 20  # likewise: of frames as long as a capture allows, few make up as much
-MAX_ROWS = 4096  # that are joined: 2 MB
-MAX_BYTES = 4 << 20  # of their frames
+MIN_BYTES = 1 << 19  # likewise: of frames as long as a capture allows, few make up as much
+MAX_ROWS = 2048  # that are joined: 1 MB
+MAX_BYTES = 1 << 20  # of their frames
 
 
 class _Excerpt(NamedTuple):
