@@ -115,7 +115,7 @@ def _snapshot(place: Place, say: Callable[[str], None]) -> Snapshot | None:
     mark = secrets.token_hex(16)
     command = ["sh", "-c", f"cd /proc/sys\n{_ASK}", "sh", mark, str(MAX_OUTPUT_BYTES + 1)]
     try:
-        printed = place.shell.run(command, netns=place.netns, timeout=_WITHIN)
+        printed = place.shell.run(command, netns=place.netns, timeout=_WITHIN, title="ask the kernel")
     except EnvironmentLacks as error:
         say(f"{place.name}: rules and counters are not kept: {error}")
         return None

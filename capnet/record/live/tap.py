@@ -114,7 +114,7 @@ class Tap:
         words = [line.strip() for line in lines if line.strip() and not _USUAL.search(line)]
         words = [line.removeprefix(f"{program}: ") for line in words]
         if any(_GONE.search(line) for line in words):
-            return f"{self.point.interface} is gone, or was set down ({program}: {words[0]})"
+            return f"{self.point.interface} is gone, or was set down"
         if words:
             return f"{program}: {words[0]}"
         # Behind sh, sudo or ssh a signal is 128 and its number.
