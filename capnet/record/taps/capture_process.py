@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +108,7 @@ class CaptureProcess:
         if is_killed:
             self.failure = f"did not end within {_STOP_WITHIN:.0f} s and was killed"
         elif not self._told_to_stop or self.received is None:
-            self.failure = f"ended early: {self.how_it_ended()}"
+            self.failure = f"ended early{self._when()}: {self.how_it_ended()}"
 
     def failure_sentence(self) -> str | None:
         """What went wrong at which point, and how much is kept; None if nothing did. For a finished program."""
@@ -176,6 +177,12 @@ class CaptureProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(self.process.pid, signal.SIGUSR1)
         return int(answers[-1]) if answers else None
+
+    def _when(self) -> str:
+        """` at 12:00:00` by this machine's clock, when it was last seen to run; empty if that is not known."""
+        if self.last_alive_ns is None:
+            return ""
+        return time.strftime(" at %H:%M:%S", time.localtime(self.last_alive_ns // 1_000_000_000))
 
     def _command(self) -> str:
         try:
