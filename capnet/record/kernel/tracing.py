@@ -19,6 +19,8 @@ from types import ModuleType
 
 from capnet.record.remote.shell import Shell
 
+_FIRST = '{"tracing"'  # how the first line begins
+_MAX_BANNER_BYTES = 1 << 16
 _READY_WITHIN = 15.0  # seconds
 _STOP_WITHIN = 15.0  # seconds, in which it prints what it has received
 
@@ -38,12 +40,12 @@ class Watcher:
         return next((line for line in reversed(lines) if line.strip()), f"exit status {self.process.returncode}")
 
     def is_ready(self) -> bool:
-        """Has it printed its first line, which is a JSON object?"""
+        """Has it printed its first line? What ssh prints may stand before it."""
         with self.output.open("rb") as file:
-            return file.read(1) == b"{"
+            return _FIRST.encode() in file.read(_MAX_BANNER_BYTES)
 
     def stop(self) -> tuple[list[str], int]:
-        """Ends it; returns its lines without the first and the last one, and how many it did not print."""
+        """Ends it; returns its lines behind the first one, without the last, and how many it did not print."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -56,7 +58,8 @@ class Watcher:
         lost = 0
         if lines and '"lost"' in lines[-1]:
             lost = int(json.loads(lines.pop())["lost"])
-        return lines[1:], lost
+        first = next((number for number, line in enumerate(lines) if line.startswith(_FIRST)), len(lines))
+        return lines[first + 1 :], lost
 
 
 def start(

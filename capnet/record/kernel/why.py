@@ -14,7 +14,7 @@ from capnet.record.kernel import drop_tracer, rule_tracer
 from capnet.record.kernel.snapshots import Place, Traces
 from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.kernel.tracing import Watcher, start, until_ready
-from capnet.record.run_id import this_run
+from capnet.record.run_id import run_state, this_run
 from capnet.witnesses import DroppedPackets
 
 _OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
@@ -32,6 +32,7 @@ def asking_why(
     by_name: dict[str, list[str]] = {}  # name of a watcher of drops → points of its machine
     watchers: list[Watcher] = []
     label, ports = this_run(), [str(port) for port in control_ports]
+    remove_instances(lambda run: run_state(run) == "dead")
     try:
         for number, place in enumerate(places):
             output = folder / f"{number:02}.trace"
