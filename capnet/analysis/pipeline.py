@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 common_modules(), folders()  # are imported with this module, which happens while the first blocks are read
 
+MIN_FLOWS_BESIDE = 2000  # of fewer, both are done before a thread has started
+
 # Field of the report → what computes it. Those of the first table are in every report.
 BASIC_STEPS: dict[str, Callable[[Context], Any]] = {
     "names_at": names_at,
@@ -95,6 +97,8 @@ def _flows_while_linking(context: Context) -> Flows:
     Links are computed in this thread, in the memory that reading has left, and flows in another one. Large arrays are
     computed without the GIL.
     """
+    if len(context.flows) < MIN_FLOWS_BESIDE:
+        return flow_facts(context)
     listed: list[Flows] = []
     thread = Thread(target=lambda: listed.append(flow_facts(context)))
     thread.start()

@@ -50,7 +50,7 @@ def first_equal(keys: Values, wanted: Values, rounds: int = 2) -> Values:
         return np.where(position >= 0, usable[position], -1) if len(usable) else position
     if not len(keys) or len(wanted) < MIN_HASHED or not rounds:
         return _first_equal_sorted(keys, wanted)
-    bits = len(keys).bit_length() + 2  # three of four slots stay empty
+    bits = len(keys).bit_length() + 1  # half of the slots stay empty, or more
     key_slots, slots = _slots(keys, bits), _slots(wanted, bits)
     first = np.zeros(1 << bits, dtype=np.int32)  # an empty slot leads to key 0, which tells that it is another one
     first[key_slots[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
