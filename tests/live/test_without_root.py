@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from capnet.record.remote.image.archive import FORMAT, LABEL
 from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
 from tests.live.tshark_view import tshark
-from tests.live.users import HOME, UID, as_user, join_group, run_as_user
+from tests.live.users import GROUP, HOME, UID, as_user, join_group, run_as_user
 
 pytestmark = pytest.mark.live
 
@@ -127,9 +128,8 @@ def test_killed_capture_leaves_no_container(made: Lab, client: Any, web: Any) ->
 
 def test_clean_removes_container_of_dead_run(made: Lab, client: Any) -> None:
     """One that Docker could not remove itself; it is told by its labels."""
-    image = client.images.list(CAPTURE)[0]
     labels = {"capnet": "1", "capnet.run": f"{Path('/proc/sys/kernel/random/boot_id').read_text()[:8]}-1-1"}
-    client.containers.create(image, ["sh"], name=f"{CAPTURE}-left", labels=labels)
+    client.containers.create("busybox", ["sh"], name=f"{CAPTURE}-left", labels=labels)
     done = run_as_user("scenario", "clean", "--host", made.hosts["A"].docker_url)
     assert done.returncode == 0, done.stderr
     assert f"{CAPTURE}-left" in done.stdout + done.stderr
@@ -146,6 +146,55 @@ def test_image_travels_as_an_archive(made: Lab, client: Any) -> None:
     assert image.labels == {LABEL: FORMAT}
     refused = run_as_user("image", "load", str(PROJECT / "README.md"), "--host", url)
     assert refused.returncode == 4 and "the daemon does not take the image" in refused.stderr
+
+
+def test_container_of_another_namespace_is_captured(made: Lab, client: Any, web: Any) -> None:
+    """`--network container:web` has the interfaces of web: its points are those."""
+    side = client.containers.run("busybox", ["sleep", "600"], name="side", network_mode="container:web", detach=True)
+    try:
+        file = HOME / "side.pcapng"
+        with _capture(made, "side", "-w", str(file), "icmp") as capturing:
+            side.exec_run(["ping", "-c", "3", "-q", "172.17.0.1"])
+            capturing.send_signal(signal.SIGINT)
+            said = capturing.communicate(timeout=120)[1]
+        assert capturing.returncode == 0, said
+        assert len(tshark(file, "icmp", "frame.number", interface="A/web/eth0")) == 6
+    finally:
+        side.remove(force=True)
+
+
+# -- other daemons -------------------------------------------------------------------------------------
+def test_users_are_mapped_and_container_is_captured(made: Lab) -> None:
+    """dockerd --userns-remap refuses the host's network and processes, unless the container asks for its users too."""
+    host, folder = made.hosts["B"], HOME / "remap"
+    folder.mkdir()
+    (folder / "subid").write_text("nobody:200000:65536\nnogroup:200000:65536\n")
+    (folder / "daemon.json").write_text("{}")
+    url = f"unix://{folder}/docker.sock"
+    start = f"mount --bind {folder}/subid /etc/subuid && mount --bind {folder}/subid /etc/subgid && exec "
+    dockerd = [
+        *("dockerd", "-H", url, "--userns-remap=nobody:nogroup", f"--group={GROUP}", f"--data-root={folder}/data"),
+        *(f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", f"--config-file={folder}/daemon.json"),
+        *("--bridge=none", "--iptables=false", "--exec-opt=native.cgroupdriver=cgroupfs"),
+        f"--cgroup-parent=/{host.cgroup}",
+    ]
+    namespaces = [f"--target={host.pidfile.read_text()}", "--net", "--mount", "--uts"]
+    inside = ["nsenter", *namespaces, "--", "unshare", "--mount"]
+    with (folder / "log").open("wb") as log:
+        daemon = subprocess.Popen([*inside, "sh", "-c", start + shlex.join(dockerd)], stderr=log)
+    try:
+        wait_until(lambda: b"API listen" in (folder / "log").read_bytes(), "dockerd listens", within=60)
+        with closing(docker.DockerClient(base_url=url)) as mapped:
+            saved = subprocess.run([sys.executable, "-m", "capnet", "image", "save"], cwd=PROJECT, capture_output=True)
+            (image,) = mapped.images.load(saved.stdout)
+            mapped.containers.run(image, ["sleep", "600"], name="mapped", network_mode="none", detach=True)
+            done = run_as_user("capture", "mapped", "--host", url, "--duration", "1", "-w", str(HOME / "mapped.pcapng"))
+            assert done.returncode == 0, done.stderr
+            assert "B/mapped/lo" in done.stderr
+            mapped.containers.get("mapped").remove(force=True)
+    finally:
+        daemon.terminate()
+        daemon.wait(60)
 
 
 # -- behind TLS ----------------------------------------------------------------------------------------

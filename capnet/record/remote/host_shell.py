@@ -1,6 +1,7 @@
 """The way to root on a Docker host's machine, for everything that is not Docker's API.
 
-unix://   this machine, as root or by `sudo -n`; else a capture container
+unix://   this machine, as root or by `sudo -n`; else a capture container. The user of a rootless daemon is root in
+          the daemon's user namespace, and needs neither
 ssh://    that machine, as root or by `sudo -n`; else a capture container
 tcp://    a capture container
 A daemon behind a unix socket may be elsewhere: in Docker Desktop's virtual machine, or behind a forwarded socket. Its
@@ -9,6 +10,7 @@ kernel tells.
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 import struct
@@ -51,12 +53,17 @@ class HostShell:
 
         Raises EnvironmentLacks with the reason where there is none.
         """
-        direct = self._direct()
-        if direct is not None and direct.is_root():
-            return direct
+        for direct in (self._in_user_namespace(), self._direct()):
+            if direct is not None and direct.is_root():
+                return direct
         from capnet.record.remote.capture_container import open_container
 
         no_root = "" if direct is None else f"no root{' there' if direct.ssh else ' here'} (sudo); "
+        if self._is_rootless:
+            raise EnvironmentLacks(
+                f"{no_root}the daemon is rootless, and its containers do not see the host's processes; run capnet on "
+                "that machine as root, or as the user of the daemon"
+            )
         if not self.may_start:
             raise EnvironmentLacks(f"{no_root}run capnet as root (sudo capnet …), or leave out --no-container")
         name = self.info["Name"]
@@ -65,6 +72,19 @@ class HostShell:
             return open_container(self.reached.client, self.reached.url, self.reached.tls, undo, self.say)
         except EnvironmentLacks as error:
             raise EnvironmentLacks(f"{no_root}{error}") from error
+
+    @property
+    def _is_rootless(self) -> bool:
+        return any("name=rootless" in option for option in self.info.get("SecurityOptions") or ())
+
+    def _in_user_namespace(self) -> Shell | None:
+        """The shell of the user of a rootless daemon on this machine, who owns its namespaces."""
+        direct = self._direct() if self._is_rootless and os.geteuid() != 0 else None
+        if direct is None or direct.ssh:
+            return None
+        return Shell(
+            direct.host, userns=("nsenter", "--user", "--preserve-credentials", f"--target={direct.host}", "--")
+        )
 
     def _direct(self) -> Shell | None:
         """The shell on the daemon's machine, which may not be root's; None where there is no other way than the API."""

@@ -41,12 +41,13 @@ class Shell:
     """`host` names in /proc a process in the host's own namespaces: the daemon, or `self` where ssh lands.
 
     `ssh` is the ssh command up to the remote machine's name. `container` are the words that run others in the capture
-    container. Both are empty where root is here.
+    container, `userns` those that enter the user namespace of a rootless daemon. All are empty where root is here.
     """
 
     host: str
     ssh: tuple[str, ...] = ()
     container: tuple[str, ...] = ()
+    userns: tuple[str, ...] = ()
 
     @property
     def is_direct(self) -> bool:
@@ -69,8 +70,8 @@ class Shell:
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """The words that run the command as root on the shell's machine."""
-        if self.container:
-            return [*self.container, *command]
+        if self.container or self.userns:
+            return [*self.container, *self.userns, *command]
         if self.ssh:
             return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]

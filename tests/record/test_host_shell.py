@@ -1,0 +1,90 @@
+"""Which way leads to root on a Docker host. What daemons say of themselves is recorded from GET /info.
+
+rootless: Docker 20.10.24 by dockerd-rootless.sh; Docker Desktop: its documented OperatingSystem.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from capnet.errors import EnvironmentLacks
+from capnet.record.remote.host_shell import HostShell, Reached
+from capnet.record.remote.shell import Shell
+
+HERE = {"Name": "vm", "KernelVersion": platform.release(), "OperatingSystem": "Debian GNU/Linux 12 (bookworm)"}
+ROOTLESS = {**HERE, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+DESKTOP = {**HERE, "Name": "docker-desktop", "OperatingSystem": "Docker Desktop"}
+ELSEWHERE = {**HERE, "KernelVersion": "5.10.0-other"}  # behind a forwarded socket
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """A unix socket of this process."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "docker.sock"))
+        server.listen()
+        yield f"unix://{tmp_path}/docker.sock"
+
+
+def open_shell(url: str, info: dict[str, Any], said: list[str] | None = None) -> Shell:
+    """The shell, where no container may be started."""
+    words = [] if said is None else said
+    return HostShell(url, Reached(None, url, None), info, words.append, may_start=False).open(ExitStack())
+
+
+def test_root_uses_no_container(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert open_shell(url, HERE) == Shell(str(os.getpid()))
+    assert open_shell(url, ROOTLESS) == Shell(str(os.getpid()))
+
+
+@pytest.mark.parametrize("info", [DESKTOP, ELSEWHERE], ids=["Docker Desktop", "another kernel"])
+def test_root_here_is_not_root_there(url: str, info: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process behind the socket is not the daemon: its namespaces would be the wrong ones."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(EnvironmentLacks, match=r"^run capnet as root .* leave out --no-container$"):
+        open_shell(url, info)
+
+
+def test_user_without_sudo_is_told(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentLacks, match=r"^no root here \(sudo\); run capnet as root"):
+        open_shell(url, HERE)
+
+
+def test_rootless_daemon_elsewhere_is_refused() -> None:
+    """A container of it has the host's network of the daemon, and not its processes."""
+    with pytest.raises(EnvironmentLacks, match=r"the daemon is rootless, .*run capnet on that machine as root, or as"):
+        open_shell("tcp://127.0.0.1:9", ROOTLESS)
+
+
+def test_rootless_daemon_of_another_user_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its user namespace cannot be entered; here for want of nsenter."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("capnet.record.remote.shell._ADMINISTRATORS", ())
+    with pytest.raises(EnvironmentLacks, match=r"no root here \(sudo\); the daemon is rootless"):
+        open_shell(url, ROOTLESS)
+
+
+def test_user_of_rootless_daemon_enters_its_namespace(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nsenter is replaced: it runs what is behind --, as the real one does in the namespace."""
+    (tmp_path / "nsenter").write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+    (tmp_path / "nsenter").chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    shell = open_shell(url, ROOTLESS)
+    assert shell.argv(["ip", "address"])[:3] == ["nsenter", "--user", "--preserve-credentials"]
+    assert f"--target={os.getpid()}" in shell.argv(["true"]) and shell.host == str(os.getpid())
+    assert shell.is_direct
