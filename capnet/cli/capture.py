@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from capnet.cli.capture_options import Given, capture_options, check
+from capnet.cli.capture_options import MAX_SNAPLEN, Given, capture_options, check
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
             screen.show,
             stop,
             limits,
-            given.snaplen,
+            given.snaplen or MAX_SNAPLEN,
             buffer_mib=given.buffer_mib,
             around=around,
         )

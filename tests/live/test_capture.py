@@ -259,6 +259,10 @@ def test_count_ends_the_capture(hosts, tmp_path):
         ping(hosts["A"], "web", "192.168.111.129")
         capture.process.wait(30)
     assert sum(seen(tmp_path / "c.pcapng", "icmp").values()) == 7
+    with open_capture(tmp_path / "c.pcapng") as opened:
+        last = max(record.time for record in opened.records())
+        assert {each.ended for each in opened.interfaces} == {last}  # what a point has afterwards is not missing
+        assert sum(each.delivered or 0 for each in opened.interfaces) == 7
 
 
 def test_duration_ends_the_capture(hosts, tmp_path):

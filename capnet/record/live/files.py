@@ -22,6 +22,7 @@ from capnet.record.live.blocks import PointCounts, counters
 from capnet.record.live.tap_reader import TimedBlock, interface_of
 from capnet.topology import Topology, topology_path
 from capnet.whole_file import whole
+from capnet.witnesses import witnesses_path
 
 MEGABYTE = 1_000_000  # of -C, as for tcpdump
 
@@ -85,8 +86,10 @@ class Files:
 
     def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:
         """Writes the counters, and the topology as it is by now."""
-        begins = [replace(count, started_ns=_later(count.started_ns, self._begins_ns)) for count in counts]
-        self._end(begins if self._number > 1 else counts, now_ns)
+        if self._number > 1:  # the programs counted what is in the files before, too
+            begins_ns = self._begins_ns
+            counts = [replace(each, started_ns=_later(each.started_ns, begins_ns), received=None) for each in counts]
+        self._end(counts, now_ns)
 
     # -- one file ------------------------------------------------------------------------------------
     def _begin(self, begins_ns: int) -> None:
@@ -97,6 +100,7 @@ class Files:
         self.paths.append(path)
         self._size = 0
         self._delivered = [0] * self._points
+        witnesses_path(path).unlink(missing_ok=True)  # of another capture that had this name
         self._write_topology()
         self._append([self._heading])
 

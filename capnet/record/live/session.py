@@ -2,7 +2,7 @@
 
 Each program writes a file of its own, in a private folder, so that nothing that happens to the output makes a
 program wait and lose packets. What ends early ends its own point. `LiveCapture.run` returns when it is told to stop,
-has what was asked for, or nothing is left that captures; all that was heard is in the output then.
+has what was asked for, or nothing is left that captures; `finish` brings all that was captured into the output.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.live.blocks import PointCounts
 from capnet.record.live.merge import Merge
 from capnet.record.live.output import Output
 from capnet.record.live.tap import Tap
@@ -60,6 +61,7 @@ class LiveCapture:
     began_ns: int = 0
     _clocks: dict[Shell, int | None] = field(default_factory=dict)  # how far a machine's clock is ahead of ours, in ns
     _merge: Merge | None = None
+    _last_ns: int = 0  # time of the last packet in the output
     _is_full: bool = False  # the file system of `folder`
 
     def open(self) -> None:
@@ -136,7 +138,7 @@ class LiveCapture:
                 time.sleep(_TICK_S / 2)
         if output.is_open:
             self._pass_on(merge.take_rest(), output)
-        output.finish([tap.counts for tap in self.taps], time.time_ns())
+        output.finish([self._final_counts(tap) for tap in self.taps], time.time_ns())
 
     def close(self) -> None:
         """Ends what still runs, at once. For an error; `run` leaves nothing to end."""
@@ -191,6 +193,15 @@ class LiveCapture:
                 self.taps[interface_of(block)].count(block)
         output.write(packets)
         self.written += len(packets)
+        if packets:
+            self._last_ns = packets[-1][0]
+
+    def _final_counts(self, tap: Tap) -> PointCounts:
+        """Of a capture that ends with its last packet, what was captured behind that does not count."""
+        counts = tap.counts
+        if not self._has_enough():
+            return counts
+        return replace(counts, received=None, ended_ns=min(counts.ended_ns or self._last_ns, self._last_ns))
 
     def _has_enough(self) -> bool:
         return self.limits.packets is not None and self.written >= self.limits.packets

@@ -130,6 +130,22 @@ def test_ring_file_says_what_time_it_covers(tmp_path):
     assert spans[-1][1] == BEGAN + 10**9
 
 
+def test_ring_file_counts_only_its_own_packets(tmp_path):
+    """The programs' counters are of the whole capture; of a file they would say that it lacks packets."""
+    output = files(tmp_path / "web.pcapng", ring=Ring(1000))
+    output.write(packets(40))
+    output.finish(COUNTS, BEGAN)
+    with open_capture(output.paths[-1]) as capture:
+        list(capture.blocks())
+        assert [each.received for each in capture.interfaces] == [None, None]
+
+
+def test_witnesses_of_an_earlier_capture_go(tmp_path):
+    (tmp_path / "web.witnesses.json").write_text("{}")
+    files(tmp_path / "web.pcapng").finish(COUNTS, BEGAN)
+    assert not (tmp_path / "web.witnesses.json").exists()
+
+
 def test_packet_larger_than_the_ring_is_kept(tmp_path):
     output = files(tmp_path / "web.pcapng", ring=Ring(500))
     output.write(packets(3, size=2000))
