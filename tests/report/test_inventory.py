@@ -104,6 +104,18 @@ def test_ports_stand_once_for_a_container_on_two_networks() -> None:
     assert [len(row.ports) for row in rows(topology) if row.container == "multi"] == [3, 0]
 
 
+def test_ports_that_follow_each_other_are_a_range() -> None:
+    """`docker run -p 9000-9003:80-83 -p 127.0.0.1:53:53/udp`; Docker lists both address families."""
+    ports = [f"{host}:{9000 + n}->{80 + n}/tcp" for n in range(4) for host in ("0.0.0.0", "[::]")]
+    row = rows()[0]._replace(ports=(*ports, "0.0.0.0:9004->8000/tcp", "127.0.0.1:53->53/udp"))
+    lines = table.port_lines([row], 100, several_hosts=False)
+    assert [line.split()[-1] for line in lines[1:]] == [
+        "9000-9003->80-83/tcp",
+        "9004->8000/tcp",
+        "127.0.0.1:53->53/udp",
+    ]
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 300])
 def test_table_fits_its_width_and_cuts_nothing(width: int) -> None:
     lines = all_lines(hosts(), width)

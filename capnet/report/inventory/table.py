@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import Literal
@@ -34,6 +35,7 @@ class _Choice(NamedTuple):
 
 
 _PORTS = "published ports"
+_PORT = re.compile(r"(.*:)?(\d+)->(\d+)/(\w+)")
 _CHOICES = (
     _Choice(0, "host", lambda row: row.host),
     _Choice(1, "container", lambda row: row.container, "anywhere"),
@@ -159,5 +161,22 @@ def _shown_addresses(addresses: Iterable[str]) -> list[str]:
 
 
 def _shown_ports(ports: Iterable[str]) -> list[str]:
-    """Without the address where it is all of them: `8080->80/tcp` for 0.0.0.0 and ::."""
-    return list(dict.fromkeys(port.removeprefix("0.0.0.0:").removeprefix("[::]:") for port in ports))
+    """Without the address where it is all of them, `8080->80/tcp`; neighbours are a range, `9000-9003->80-83/tcp`."""
+    bare = {port.removeprefix("0.0.0.0:").removeprefix("[::]:") for port in ports}
+    matches = [match for match in map(_PORT.fullmatch, bare) if match]
+    parts = sorted((match[1] or "", match[4], int(match[2]), int(match[3])) for match in matches)
+    runs: list[tuple[str, str, int, int, int]] = []  # address, protocol, ports of host and container, how many
+    for address, proto, host, container in parts:
+        count = runs[-1][4] if runs else 0
+        if runs and runs[-1][:4] == (address, proto, host - count, container - count):
+            runs[-1] = (*runs[-1][:4], count + 1)
+        else:
+            runs.append((address, proto, host, container, 1))
+    return [
+        f"{address}{_span(host, count)}->{_span(container, count)}/{proto}"
+        for address, proto, host, container, count in runs
+    ]
+
+
+def _span(first: int, count: int) -> str:
+    return str(first) if count == 1 else f"{first}-{first + count - 1}"
