@@ -32,6 +32,8 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @options.format_(FORMATS)
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTION_LIST}.")
+@options.screen
+@click.option("--full", is_flag=True, help="Print all tables below the first screen.")
 @options.top
 @click.option("--together", is_flag=True, help="Take FILES for one capture, also if they have no common time.")
 @options.output
@@ -60,6 +62,9 @@ def command(
     files: tuple[str, ...],
     format_: str | None,
     only: tuple[str, ...],
+    color: str,
+    no_pager: bool,
+    full: bool,
     top: int | None,
     together: bool,
     output: Path | None,
@@ -81,27 +86,38 @@ def command(
     captures/            a folder: every capture in it
     -                    standard input
 
+    The first screen says what fails and where, draws the main path, and says who talks to whom. --full adds the tables,
+    --only prints some of them. Pipes and files get the same text, 100 columns wide unless COLUMNS is set.
+
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
     """
     from capnet.analysis.core.topologies import TopologyFile
-    from capnet.cli.inputs import named_sources, witnesses_at
-    from capnet.cli.output import chosen_format, emit
+    from capnet.cli.inputs import witnesses_at
+    from capnet.cli.output import chosen_format, show
 
-    sections = _sections(only)
+    wanted = Wanted(_sections(only), full or top is not None, top)
     format_ = chosen_format(format_, output, FORMATS)
-    if follow and len(files) > 1:
-        raise UsageError("--follow reads one file")
-    sources = list(named_sources(files))
+    sources = _sources(files, follow)
     hosts = TopologyFile(topology) if topology else None
-    if follow and (len(sources) > 1 or sources[0].path is None):
-        raise UsageError("--follow reads one file; what is piped in is read to its end without it")
     kernels = witnesses_at(witnesses)
     result = _study(sources, hosts, kernels, vxlan_port or 0, threads, follow, format_)
     reports = [] if together or len(sources) == 1 else _of_each(result, hosts, vxlan_port or 0, format_, output)
     if not reports:
         reports = [result.report]
-        emit(_text(result, sections, format_, output, top), output)
+        is_table = format_ == "table"
+        show(_text(result, wanted, format_, output), output, color if is_table else "never", is_table and not no_pager)
     return Exit.FINDING if any(_has_finding(report, fail_on) for report in reports) else Exit.OK
+
+
+def _sources(files: tuple[str, ...], follow: bool) -> list[Source]:
+    from capnet.cli.inputs import named_sources
+
+    if follow and len(files) > 1:
+        raise UsageError("--follow reads one file")
+    sources = list(named_sources(files))
+    if follow and (len(sources) > 1 or sources[0].path is None):
+        raise UsageError("--follow reads one file; what is piped in is read to its end without it")
+    return sources
 
 
 def _sections(only: tuple[str, ...]) -> list[str]:
@@ -184,31 +200,28 @@ def _of_each(
     return reports
 
 
-def _text(
-    result: Study, sections: Sequence[str], format_: str, output: Path | None, top: int | None
-) -> str | Iterator[str]:
+def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> str | Iterator[str]:
     """The report in this format; in pieces where there may be many flows."""
     from capnet.analysis.core.contract.document import Plain, short_names
     from capnet.analysis.core.results import Flows
     from capnet.cli.output import report_columns
 
     report = result.report
-    wanted = Wanted(sections, top)
     names = short_names(source.file for source in report.inputs)
     where = {name: given for given, name in names.items()}
-    if top is not None:
+    if wanted.top is not None:
         from capnet.analysis.facts.flows import largest_flows
 
         if format_ == "json":
             from capnet.report.formats.json import pieces
 
-            document = report.to_dict(sections)
+            document = report.to_dict(wanted.only)
             if "flows" in document:
-                document["flows"]["top"] = map(Plain(report.inputs), largest_flows(result.context, top))
+                document["flows"]["top"] = map(Plain(report.inputs), largest_flows(result.context, wanted.top))
             return pieces(document)
-        rows = top * len(report.points)  # a flow at several points is one row of a table
+        rows = wanted.top * len(report.points)  # a flow at several points is one row of a table
         report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
-    document = report.to_dict(sections if format_ == "json" else ())  # the words of a section depend on the others
+    document = report.to_dict(wanted.only if format_ == "json" else ())  # the words of a section depend on the others
     return load(format_).render(document, report_columns(output), where, wanted)
 
 

@@ -61,6 +61,19 @@ top = click.option(
     help="List N rows of each table, and N flows in JSON. Default: as many as one reads; 100 flows in JSON.",
 )
 
+
+def screen(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--color and --no-pager."""
+    color = click.option(
+        "--color",
+        type=click.Choice(("auto", "always", "never")),
+        default="auto",
+        show_default=True,
+        help="Colours; auto: on a terminal, unless NO_COLOR is set.",
+    )
+    return color(click.option("--no-pager", is_flag=True, help="Do not start a pager (CAPNET_PAGER, PAGER).")(command))
+
+
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report to FILE (atomically)."
 )

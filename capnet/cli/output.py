@@ -13,22 +13,26 @@ from capnet.errors import UsageError
 from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole
 
-MIN_COLUMNS, MAX_COLUMNS = 60, 100  # of a report; narrower tables cannot be read, wider text tires the eye
+MIN_COLUMNS, MAX_COLUMNS = 60, 200  # of a report: narrower tables cannot be read, wider ones have all their columns
+DEFAULT_COLUMNS = 100  # without a terminal
 
 
 def report_columns(path: Path | None = None) -> int:
-    """Terminal columns of a report: 100, or those of a narrower terminal, at least 60."""
+    """Columns of a report: those of COLUMNS or the terminal, from 60 to 200; else 100."""
     columns = terminal_columns() if path is None else None
-    return MAX_COLUMNS if columns is None else max(MIN_COLUMNS, min(columns, MAX_COLUMNS))
+    return DEFAULT_COLUMNS if columns is None else max(MIN_COLUMNS, min(columns, MAX_COLUMNS))
 
 
 def table_columns() -> int:
     """Terminal columns of a table that may be wider than a report: all that there are, 100 without a terminal."""
-    return terminal_columns() or MAX_COLUMNS
+    return terminal_columns() or DEFAULT_COLUMNS
 
 
 def terminal_columns() -> int | None:
-    """Columns of the terminal that standard output goes to; None if it goes elsewhere."""
+    """COLUMNS, else the columns of the terminal that standard output goes to; None if it goes elsewhere."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked[:9]) > 0:
+        return int(asked[:9])
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     from shutil import get_terminal_size  # it loads compressors, which a report on a pipe does not need
@@ -49,6 +53,18 @@ def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) 
     if named not in (None, asked):
         raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
     return asked
+
+
+def show(text: str | Iterable[str], path: Path | None = None, color: str = "never", is_paged: bool = False) -> None:
+    """As `emit`, for what a person reads: in colour, and in a pager if it is longer than the screen."""
+    if isinstance(text, str) and (color != "never" or is_paged):
+        from capnet.cli import colors, pager
+
+        if colors.is_wanted(color, path is not None):
+            text = colors.colored(text)
+        if is_paged and path is None and pager.show(text):
+            return
+    emit(text, path)
 
 
 def emit(text: str | Iterable[str], path: Path | None = None) -> None:

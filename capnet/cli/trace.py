@@ -30,6 +30,7 @@ MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 @click.option("--container", metavar="NAME", help="The flows of this container (or host).")
 @click.option("--point", metavar="NAME", help="The flows that were seen at this point: its name, interface or file.")
 @options.format_(TRACE_FORMATS)
+@options.screen
 @click.option(
     "--most", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Limit to N flows."
 )
@@ -42,6 +43,8 @@ def command(
     container: str | None,
     point: str | None,
     format_: str | None,
+    color: str,
+    no_pager: bool,
     most: int,
     output: Path | None,
     topology: Path | None,
@@ -62,12 +65,9 @@ def command(
 
     Exit codes: 0 a flow matches, 1 none does, 2 wrong usage, 3 unreadable input.
     """
-    if sum(option is not None for option in (expression, frame, container, point)) > 1:
-        raise UsageError("choose one of --flow, --frame, --container and --point")
-    if not files and frame is None:
-        raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
+    _must_name_one(files, expression, frame, container, point)
     from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
-    from capnet.cli.output import chosen_format, emit, report_columns
+    from capnet.cli.output import chosen_format, report_columns, show
 
     format_ = chosen_format(format_, output, TRACE_FORMATS)
     sources = list(named_sources((_split_frame(frame)[0],) if frame is not None and not files else files))
@@ -77,13 +77,20 @@ def command(
 
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
     tell_files_beside(result.report.inputs)
-    width = report_columns(output)
+    width, on_screen = report_columns(output), (color, not no_pager) if format_ == "table" else ("never", False)
     if place is not None:
-        emit(_packet_text(result, *place, format_, width), output)
+        show(_packet_text(result, *place, format_, width), output, *on_screen)
         return Exit.OK
     text, is_found = _flows_text(result, parsed, container, format_, most, width)
-    emit(text, output)
+    show(text, output, *on_screen)
     return Exit.OK if is_found else Exit.FINDING
+
+
+def _must_name_one(files: Sequence[str], expression: str | None, frame: str | None, *others: str | None) -> None:
+    if sum(option is not None for option in (expression, frame, *others)) > 1:
+        raise UsageError("choose one of --flow, --frame, --container and --point")
+    if not files and frame is None:
+        raise UsageError("name a capture: capnet trace FILES…, or --frame FILE:N")
 
 
 # -- flows --------------------------------------------------------------------------------------------

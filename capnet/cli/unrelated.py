@@ -77,6 +77,7 @@ def _interface(point: Point) -> str:
 
 def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[Source]], Report], width: int) -> str:
     """A row for each group of captures: files, packets, time, and the first sentence of its own report."""
+    from capnet.analysis.core.contract.document import short_names
     from capnet.report.drawing.text_table import table_lines
     from capnet.report.escape import visible, visible_all
     from capnet.report.sections.section import Column
@@ -84,12 +85,13 @@ def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[S
     from capnet.report.text import fill, moment, number
     from capnet.report.words import Words
 
+    names = short_names(source.file for source in report.inputs)
     of_file = {source.label: source for source in sources}
     groups = groups_by_time(report)
     if len(groups) == 1:
         groups = [[source] for source in report.inputs]
     columns = [
-        Column("captures", lambda row: row[0], wrap="anywhere"),
+        Column("captures", lambda row: row[0], wrap="words"),
         Column("packets", lambda row: number(row[1]), "right"),
         Column("begins", lambda row: row[2]),
         Column("report", lambda row: row[3], wrap="words"),
@@ -100,7 +102,7 @@ def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[S
         document = visible_all(own.to_dict())
         first = next(iter(sentences(document, Words.of(document))), "")
         begins = min((source["first"] for source in document["inputs"] if source["first"]), default="")
-        files = [visible(source.file) for source in group]
+        files = [visible(names[source.file]) for source in group]
         rows.append((files, sum(source.packets for source in group), moment(begins) if begins else "", first))
     cells = [[column.cell(row).text for column in columns] for row in rows]
     reason = visible(unrelated(report))

@@ -36,18 +36,23 @@ def title(document: Document) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def topics(document: Document, words: Words) -> list[tuple[str, str]]:
+    """(label, sentences): who talked to whom, what was rewritten, which tunnels, what is not known; none is empty."""
+    who = [*(model_sentences(document, words) or container_sentences(document, words)), *unclear_model(document)]
+    parts = (
+        ("Who", who),
+        ("Outward", _source_nat(document, words)),
+        ("Inward", [*_destination_nat(document, words), *_proxies(document)]),
+        ("Tunnels", _tunnels(document, words)),
+        ("Not seen", limits(document)),
+    )
+    joined = ((label, " ".join(texts)) for label, texts in parts)
+    return [(label, text) for label, text in joined if text]
+
+
 def sentences(document: Document, words: Words) -> list[str]:
-    """The worst cause or what may be said, who talked to whom, what was rewritten, which tunnels, what is not known."""
-    return [
-        *headline(document, words),
-        *(model_sentences(document, words) or container_sentences(document, words)),
-        *unclear_model(document),
-        *_source_nat(document, words),
-        *_destination_nat(document, words),
-        *_proxies(document),
-        *_tunnels(document, words),
-        *limits(document),
-    ]
+    """The worst cause or what may be said, and then the topics."""
+    return [*headline(document, words), *(text for _, text in topics(document, words))]
 
 
 class _Masquerade(NamedTuple):

@@ -11,6 +11,7 @@ class Wanted(NamedTuple):
     """What a reader asked for."""
 
     only: Sequence[str] = ()  # sections, by their keys in JSON; empty for all
+    full: bool = True  # tables too, not the first screen alone
     top: int | None = None  # rows of each table; None for as many as one reads
 
 

@@ -170,7 +170,7 @@ def test_top_of_no_number_is_wrong_usage(top):
 
 def test_only_prints_what_is_asked_in_the_same_words():
     """The title, the names in the sections, and the sections as they are in the whole report."""
-    whole = capnet("analyze", BRIDGE).stdout.decode()
+    whole = capnet("analyze", BRIDGE, "--full").stdout.decode()
     title, *blocks = capnet("analyze", BRIDGE, "--only", "nat,macs").stdout.decode().rstrip().split("\n\n")
     assert title == whole.split("\n\n")[0]
     assert blocks[0].startswith("Names  A 192.168.111.128")
@@ -244,12 +244,12 @@ def test_output_to_pipe_does_not_replace_it(tmp_path):
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        assert capnet("analyze", TCP, "-o", pipe).returncode == 0
+        assert capnet("analyze", TCP, "--full", "-o", pipe).returncode == 0
         assert b"Points" in os.read(reader, 1 << 16)
     finally:
         os.close(reader)
     assert pipe.is_fifo()
-    assert b"Points" in capnet("analyze", TCP, "-o", "/dev/stdout").stdout
+    assert b"Points" in capnet("analyze", TCP, "--full", "-o", "/dev/stdout").stdout
 
 
 def test_output_in_missing_folder_is_one_error_line(tmp_path):
@@ -270,7 +270,7 @@ def test_stdout_closed_by_reader_is_no_error():
 
 def test_stdout_without_utf8_gets_the_report(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "capnet", "analyze", str(BRIDGE)],
+        [sys.executable, "-m", "capnet", "analyze", "--full", str(BRIDGE)],
         capture_output=True, timeout=60, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "latin-1"},
     )  # fmt: skip
     assert done.returncode == 0

@@ -6,6 +6,7 @@ from capnet.analysis.core.sources import Source
 from capnet.analysis.engine import analyze
 from capnet.cli.scenario_help import title
 from capnet.report.formats.table import render
+from capnet.report.wanted import Wanted
 from capnet.scenario import library
 from tests.conftest import PROJECT
 
@@ -13,7 +14,7 @@ HEAD = """# Scenarios
 
 Made by `python -m tests.generated`: do not edit.
 The descriptions are those of the files in [scenarios/](../scenarios).
-The reports are the first sentences of `capnet analyze` on the stored capture of each, in [pcaps/](../pcaps/README.md).
+The reports are the first screens of `capnet analyze` on the stored capture of each, in [pcaps/](../pcaps/README.md).
 
 To play one: `sudo capnet scenario NAME --lab`.
 It builds the network on two Docker hosts made on this machine and sends through it.
@@ -47,7 +48,7 @@ def _section(name: str) -> str:
 
 
 def transcript(name: str) -> str:
-    """The title and the sentences of the report on a stored capture."""
-    text = render(analyze([Source(PROJECT / "pcaps" / f"{name}.pcapng")]).to_dict())
-    heading, sentences, *_ = text.split("\n\n")
-    return f"{heading}\n\n{sentences}"
+    """The first screen of the report on a stored capture, as `capnet analyze` prints it."""
+    file = f"pcaps/{name}.pcapng"
+    document = analyze([Source(PROJECT / file)]).to_dict()
+    return render(document, where={f"{name}.pcapng": file}, wanted=Wanted(full=False)).rstrip("\n")

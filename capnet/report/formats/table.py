@@ -14,6 +14,7 @@ from capnet.report.drawing import routes
 from capnet.report.drawing.text_table import INDENT, table_lines
 from capnet.report.escape import visible
 from capnet.report.sections import Overview, overview
+from capnet.report.sections.first_screen import first_screen
 from capnet.report.sections.section import Section, View
 from capnet.report.text import columns, fill, number
 from capnet.report.wanted import ALL, Wanted
@@ -32,10 +33,13 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
     `where` says how to open an input from here, when that is not the name the report has for it.
     """
     shown = overview(document, View.COMPACT, wanted)
-    lines = fill(shown.title, width)
-    if shown.sentences:
-        lines += ["", *fill(" ".join(shown.sentences), width)]
-    if shown.names:
+    if not wanted.only:
+        lines = first_screen(shown, width, where or {})
+        if not wanted.full:
+            return "\n".join(lines) + "\n"
+    else:
+        lines = fill(shown.title, width)
+    if shown.names and (wanted.only or any("more (--full)" in line for line in lines)):
         names = [f"{name} {addresses}" for name, addresses in shown.names]
         more = [f"… and {number(shown.names_left_out)} more"] if shown.names_left_out else []
         lines += ["", *fill("Names  " + " · ".join(names + more), width, hanging=" " * 7)]

@@ -13,6 +13,7 @@ from capnet.analysis.core.contract.keys import ALWAYS
 from capnet.quick_tuple import NamedTuple
 from capnet.report import summary
 from capnet.report.escape import visible_all
+from capnet.report.headline import headline
 from capnet.report.sections.capture import coverage, inputs, points
 from capnet.report.sections.findings import findings
 from capnet.report.sections.flows import flows, paths
@@ -47,10 +48,16 @@ class Overview(NamedTuple):
     document: Document
     words: Words
     title: str
-    sentences: list[str]
+    verdict: list[str]  # the worst cause, or what may be said where nothing fails
+    topics: list[tuple[str, str]]  # label, sentences
     names: list[tuple[str, str]]  # name, its addresses
     names_left_out: int
     sections: list[Section]  # none is empty
+
+    @property
+    def sentences(self) -> list[str]:
+        """The verdict, then the topics."""
+        return [*self.verdict, *(text for _, text in self.topics)]
 
 
 def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
@@ -58,14 +65,15 @@ def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
     safe = visible_all(document)
     words = Words.of(safe)
     only = wanted.only
-    sentences = [] if only else summary.sentences(safe, words)
+    verdict = [] if only else headline(safe, words)
+    topics = [] if only else summary.topics(safe, words)
     chosen = {key: value for key, value in safe.items() if key in ALWAYS or key in only} if only else safe
     names, left_out = _names(chosen, words, view)
     makers = [neighbours, *_ORDER[view]] if "neighbours" in only else _ORDER[view]
     sections = [section.shown(wanted.top) for make in makers if (section := make(chosen, words, view))]
     if only:
         sections = [section for section in sections if section.key in only]
-    return Overview(safe, words, summary.title(safe), sentences, names, left_out, sections)
+    return Overview(safe, words, summary.title(safe), verdict, topics, names, left_out, sections)
 
 
 def _names(document: Document, words: Words, view: View) -> tuple[list[tuple[str, str]], int]:

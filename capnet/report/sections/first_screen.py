@@ -1,0 +1,114 @@
+"""The first screen of a report: what fails and where, the main path, who talks to whom, and how to see the rest.
+
+Input: an overview. Output: lines of at most `width` columns; at 100 columns at most MAX_LINES of them, as long as one
+problem alone does not take more.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.drawing.main_path import main_path
+from capnet.report.escape import visible
+from capnet.report.headline import VAGUE, first_step
+from capnet.report.sections import Overview
+from capnet.report.text import columns, count, fill, listing, number
+
+MAX_LINES = 29  # of a terminal of 30, whose last line has the prompt
+MAX_PROBLEMS = 3
+MAX_NAME_LINES = 2
+LABEL = 9  # columns before a text
+
+
+def first_screen(shown: Overview, width: int, where: Mapping[str, str]) -> list[str]:
+    """The lines. Of many problems, as many as leave room for the rest, and how many there are."""
+    for most in range(MAX_PROBLEMS, 0, -1):
+        lines = _lines(shown, width, where, most)
+        if len(lines) <= MAX_LINES:
+            return lines
+    return lines
+
+
+def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> list[str]:
+    findings = [row for row in shown.document.get("findings", []) if not row["explained_by"]]
+    notes = [row for row in findings if row["level"] == "info"]
+    problems = [row for row in findings if row["level"] != "info"]
+    problems.sort(key=lambda row: (row["level"] != "error", row["name"] in VAGUE))
+    lines = [*fill(shown.title, width), ""]
+    for row in problems[:most]:
+        lines += _problem(row, shown, width)
+    lines += _more_problems(problems[most:], width)
+    if not problems and shown.verdict:
+        lines += fill(" ".join(shown.verdict), width)
+    drawn = main_path(shown.document, shown.words, problems, width)
+    lines += ["", *drawn] if drawn else []
+    body = [line for label, text in shown.topics for line in _labelled(label, text, width)]
+    body += _names(shown, width)
+    lines += ["", *body] if body else []
+    return [*lines, *_notes(notes, width), "", *_rest(shown, where, width)]
+
+
+def _problem(row: Document, shown: Overview, width: int) -> list[str]:
+    """What is wrong, what to do, and where to look."""
+    lines = _labelled(row["level"], row["says"].rstrip(".") + ".", width)
+    if row["fix"]:
+        lines += _labelled("", f"Fix: {first_step(row['fix'])}.", width, hanging=5)
+    seen = ", ".join(shown.words.frames(row["evidence"], 4))
+    more = f"capnet explain {row['name']}"
+    if seen:
+        lines += _labelled("", f"Seen: {seen} · {more}", width, hanging=6)
+    else:
+        lines += _labelled("", f"More: {more}", width)
+    return lines
+
+
+def _more_problems(rows: Sequence[Document], width: int) -> list[str]:
+    """`2 more errors, 1 more warning: NAMES (--only findings)`; nothing if none is left out."""
+    if not rows:
+        return []
+    counted = [
+        count(len(of_level), f"more {level}")
+        for level in ("error", "warning")
+        if (of_level := [row for row in rows if row["level"] == level])
+    ]
+    names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
+    return fill(f"{', '.join(counted)}: {names} (--only findings)", width, " " * LABEL)
+
+
+def _labelled(label: str, text: str, width: int, hanging: int = 0) -> list[str]:
+    """A text behind its label; further lines begin below the text."""
+    return fill(
+        f"{label:{LABEL}}{text}" if label else text, width, "" if label else " " * LABEL, " " * (LABEL + hanging)
+    )
+
+
+def _names(shown: Overview, width: int) -> list[str]:
+    """The names that no sentence introduced, on two lines at most."""
+    names = [f"{name} {addresses}" for name, addresses in shown.names]
+    for most in range(len(names), 0, -1):
+        left_out = len(names) - most + shown.names_left_out
+        more = [f"{number(left_out)} more (--full)"] * bool(left_out)
+        lines = _labelled("Names", " · ".join(names[:most] + more), width)
+        if len(lines) <= MAX_NAME_LINES:
+            return lines
+    return []
+
+
+def _notes(rows: Sequence[Document], width: int) -> list[str]:
+    """One line for all that needs no action."""
+    if not rows:
+        return []
+    names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
+    verb = "needs" if len(rows) == 1 else "need"
+    return fill(f"{count(len(rows), 'note')} that {verb} no action: {names} (--only findings)", width)
+
+
+def _rest(shown: Overview, where: Mapping[str, str], width: int) -> list[str]:
+    """How to see the rest. The names of files are quoted for a shell, then made visible."""
+    files = [source["file"] for source in shown.document["inputs"]]
+    given = visible(" ".join(shlex.quote(where.get(file, file)) for file in files))
+    line = f"All tables: --full · a page: -o report.html · hop by hop: capnet trace {given}"
+    is_usable = "-" not in files and columns(line) <= width
+    return fill(line if is_usable else line.removesuffix(given) + "FILE", width)

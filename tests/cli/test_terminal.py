@@ -1,0 +1,104 @@
+"""What a terminal gets beyond the text: colours, a pager, its own width."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from fcntl import ioctl
+from pathlib import Path
+
+import pytest
+
+from capnet.cli.colors import colored
+
+ROOT = Path(__file__).resolve().parents[2]
+BRIDGE = ["analyze", "pcaps/bridge.pcapng"]
+OWN = ("COLUMNS", "PAGER", "NO_COLOR", "CAPNET_PAGER")
+INHERITED = {**{key: value for key, value in os.environ.items() if key not in OWN}, "PYTHONPATH": str(ROOT)}
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def on_terminal(words: list[str], lines: int = 30, width: int = 100, **environment: str) -> str:
+    """What capnet writes to a terminal of this size."""
+    main, side = pty.openpty()
+    ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, width, 0, 0))
+    program = subprocess.Popen(
+        [sys.executable, "-m", "capnet", *words],
+        stdin=subprocess.DEVNULL, stdout=side, stderr=subprocess.DEVNULL, cwd=ROOT,
+        env={**INHERITED, "TERM": "xterm", **environment},
+    )  # fmt: skip
+    os.close(side)
+    data = b""
+    while True:
+        try:
+            part = os.read(main, 65536)
+        except OSError:  # the other side is closed
+            break
+        if not part:
+            break
+        data += part
+    program.wait(timeout=60)
+    os.close(main)
+    return data.decode().replace("\r\n", "\n")
+
+
+def piped(words: list[str], **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", *words], capture_output=True, text=True, cwd=ROOT, check=True,
+        env={**INHERITED, **environment},
+    )  # fmt: skip
+    return done.stdout
+
+
+def test_colors_are_for_terminals_only():
+    shown = on_terminal(BRIDGE)
+    assert "\x1b[1m" in shown and ESCAPE.sub("", shown) == piped(BRIDGE)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"), [([], {"NO_COLOR": "1"}), ([], {"TERM": "dumb"}), (["--color", "never"], {})]
+)
+def test_colors_can_be_refused(words, environment):
+    assert "\x1b" not in on_terminal([*BRIDGE, *words], **environment)
+
+
+def test_color_always_is_obeyed_on_a_pipe():
+    assert ESCAPE.search(piped([*BRIDGE, "--color", "always"]))
+    assert not ESCAPE.search(piped([*BRIDGE, "--color", "always", "--format", "json"]))
+
+
+def test_pager_gets_what_is_longer_than_the_screen():
+    pager = "sed s/^/paged:/"
+    assert "paged:" in on_terminal([*BRIDGE, "--full"], PAGER=pager)
+    assert "paged:" in on_terminal([*BRIDGE, "--full"], PAGER="cat", CAPNET_PAGER=pager)
+    assert "paged:" not in on_terminal(BRIDGE, PAGER=pager)
+    assert "paged:" not in on_terminal([*BRIDGE, "--full", "--no-pager"], PAGER=pager)
+    assert "paged:" not in piped([*BRIDGE, "--full"], PAGER=pager)
+
+
+def test_pager_that_is_missing_is_no_error():
+    text = on_terminal([*BRIDGE, "--full", "--color", "never"], PAGER="no-such-pager-here 2>/dev/null")
+    assert text == piped([*BRIDGE, "--full"])
+
+
+@pytest.mark.parametrize(("width", "shown"), [(60, 60), (40, 60), (130, 130), (400, 200)])
+def test_width_is_that_of_the_terminal(width, shown):
+    lines = on_terminal([*BRIDGE, "--full", "--no-pager", "--color", "never"], width=width).splitlines()
+    assert max(map(len, lines)) <= shown
+    assert max(map(len, lines)) > shown * 0.6
+
+
+def test_columns_of_the_environment_are_obeyed():
+    assert max(map(len, piped(BRIDGE, COLUMNS="64").splitlines())) <= 64
+    assert max(map(len, piped(BRIDGE).splitlines())) <= 100
+
+
+def test_colors_change_no_character():
+    text = piped([*BRIDGE, "--full"])
+    assert ESCAPE.sub("", colored(text)) == text
+    assert "\x1b[1mNAT\x1b[0m" in colored(text)

@@ -1,0 +1,81 @@
+"""The first screen of every stored capture: it fits, says the worst first, and leaves nothing out that needs action."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from capnet.report.formats.table import render
+from capnet.report.text import columns
+from capnet.report.wanted import Wanted
+from tests.conftest import GOLDENS, PROJECT
+from tests.report import sample
+from tests.report.golden_documents import document
+
+FAULTS = sorted((PROJECT / "pcaps" / "faults").glob("*.pcapng"))
+STORED = [*GOLDENS, *FAULTS]
+
+
+def screen(shown: dict[str, Any], width: int = 100) -> list[str]:
+    return render(shown, width, wanted=Wanted(full=False)).splitlines()
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_first_screen_fits_a_terminal_of_30_lines(path):
+    lines = screen(document(path))
+    assert len(lines) <= 29
+    assert all(columns(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_first_screen_has_no_line_wider_than_asked(path, width):
+    assert all(columns(line) <= width for line in screen(document(path), width))
+
+
+@pytest.mark.parametrize("path", FAULTS, ids=lambda path: path.stem)
+def test_first_screen_begins_with_the_worst_problem(path):
+    """With its place and what to do; every other one is named."""
+    shown = document(path)
+    problems = [row for row in shown["findings"] if row["level"] != "info" and not row["explained_by"]]
+    lines = screen(shown)
+    text = " ".join(" ".join(lines).split())
+    if not problems:
+        assert not any(line.startswith(("error", "warning")) for line in lines)
+        return
+    assert lines[2].startswith(min(row["level"] for row in problems))
+    assert all(row["name"] in text for row in problems)
+    worst = next(row for row in problems if row["says"].rstrip(".") in text)
+    assert f"capnet explain {worst['name']}" in text
+    assert not worst["fix"] or "Fix: " in text
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+def test_first_screen_draws_one_path_of_points(path):
+    shown = document(path)
+    drawn = [line for line in screen(shown) if "─▶" in line]
+    has_paths = any(len(route["hops"]) > 1 for route in shown["paths"])
+    assert bool(drawn) == has_paths
+    names = {point["name"] for point in shown["points"]}
+    assert all(set(re.findall(r"─▶ (\S+)", line)) <= names for line in drawn)
+
+
+def test_first_screen_of_many_problems_counts_the_rest():
+    report = sample.overlay()
+    many = [sample.changed(report.findings[0], {"says": f"fault {number} " * 20}) for number in range(9)]
+    lines = screen(sample.changed(report, {"findings": many}).to_dict())
+    assert len(lines) <= 29
+    assert any("more errors: mtu-blackhole (--only findings)" in line for line in lines)
+
+
+def test_first_screen_folds_what_needs_no_action():
+    lines = screen(document(PROJECT / "pcaps" / "bridge.pcapng"))
+    assert "2 notes that need no action: checksum-offload and dns-failure (--only findings)" in lines
+
+
+def test_full_report_begins_with_the_first_screen():
+    shown = document(PROJECT / "pcaps" / "bridge.pcapng")
+    assert render(shown).splitlines()[: len(screen(shown))] == screen(shown)
+    assert "NAT" in render(shown).splitlines() and "NAT" not in screen(shown)
