@@ -153,10 +153,10 @@ def test_report_to_dict_keeps_chosen_sections() -> None:
 
 @pytest.mark.parametrize("format", ["table", "html"])
 def test_render_writes_each_format(format: str) -> None:
-    """As the command does, which names the file as it was given."""
+    """As the command does with --full, which names the file as it was given."""
     file = BRIDGE.relative_to(Path.cwd())
     done = subprocess.run(
-        [sys.executable, "-m", "capnet", "analyze", str(file), "--format", format],
+        [sys.executable, "-m", "capnet", "analyze", str(file), "--full", "--format", format],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert capnet.render(analyze(file), format) == done.stdout
