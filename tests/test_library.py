@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -157,7 +158,7 @@ def test_render_writes_each_format(format: str) -> None:
     file = BRIDGE.relative_to(Path.cwd())
     done = subprocess.run(
         [sys.executable, "-m", "capnet", "analyze", str(file), "--full", "--format", format],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, env={**os.environ},  # readline sets COLUMNS behind Python's back
     )  # fmt: skip
     assert capnet.render(analyze(file), format) == done.stdout
 
