@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -57,6 +58,15 @@ def test_walk_follows_jumps_and_gotos() -> None:
     assert ends("-A FORWARD -i docker0 -j USER\n-A USER -j LAST\n-A LAST -p tcp -j DROP") == [(1, True)]
     assert ends("-A FORWARD -g USER\n-A FORWARD -j DROP\n-A USER -p udp -j DROP") == []
     assert ends("-A FORWARD -j USER\n-A USER -j USER\n-A FORWARD -j DROP")[-1] == (2, True)  # a loop ends
+
+
+def test_walk_through_chains_that_multiply_ends() -> None:
+    """Ten chains of ten jumps each to the next one: ten thousand million rules."""
+    names = [f"C{number}" for number in range(11)]
+    jumps = "".join(f"[0:0] -A {one} -j {other}\n" * 10 for one, other in pairwise(names))
+    chains = "".join(f":{name} - [0:0]\n" for name in names)
+    text = f"*filter\n:FORWARD ACCEPT [0:0]\n{chains}[0:0] -A FORWARD -j C0\n{jumps}[0:0] -A C10 -p udp -j DROP\n"
+    assert possible_drops(iptables_tables(text, "iptables", "ip"), PACKET) == []
 
 
 def test_local_packet_passes_input_and_not_forward() -> None:

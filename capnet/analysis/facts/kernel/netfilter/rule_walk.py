@@ -2,7 +2,7 @@
 
 Input: tables of a namespace, and what is known of a packet. Output: the rules with a verdict that drops where the walk
 can end; one is certain if no open test lies before it. Limits: marks, sets, rates and what else is no test of `rules`
-is open; chains are followed MAX_DEPTH deep.
+is open; chains are followed MAX_DEPTH deep, over MAX_STEPS rules.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from capnet.analysis.facts.kernel.netfilter.rules import (
 from capnet.quick_tuple import NamedTuple
 
 MAX_DEPTH = 16  # the kernel allows as many jumps
+MAX_STEPS = 50_000  # rules that one walk meets: chains that jump to chains can make it endless
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "132": "sctp", "50": "esp"}
 _ICMP_TYPES = {
     "8": "echo-request", "0": "echo-reply", "128": "echo-request", "129": "echo-reply", "8/0": "echo-request",
@@ -89,6 +90,7 @@ class _Walk:
         self.packets = [packet]
         self.drops: list[Drop] = []
         self.is_open = self.is_over = False
+        self._steps = 0
 
     def base(self, table: Table, chain: Chain) -> None:
         """Walks a base chain to its policy."""
@@ -99,6 +101,10 @@ class _Walk:
     def _chain(self, table: Table, chain: Chain, depth: int) -> bool:
         """Does each packet end in the chain, or leave the table there?"""
         for rule in chain.rules:
+            self._steps += 1
+            if self._steps > MAX_STEPS:
+                self.is_open = True
+                return True
             match = self._matches(rule)
             if match is False:
                 continue
