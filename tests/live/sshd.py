@@ -15,14 +15,17 @@ from capnet.scenario.wait import wait_until
 
 
 @contextmanager
-def sshd(host: LabHost, folder: Path, port: int) -> Iterator[None]:
-    """root@ADDRESS of the host, on this port; an `ssh` in PATH has the key to it while the block runs."""
+def sshd(host: LabHost, folder: Path, port: int, user: tuple[str, int, int] | None = None) -> Iterator[None]:
+    """root@ADDRESS of the host, on this port; an `ssh` in PATH has the key to it while the block runs.
+
+    `user`: the name, user id and group id of another account, which exists in this sshd's own /etc/passwd only.
+    """
     for name in ("server", "client"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     server_key = (folder / "server.pub").read_text()
     (folder / "known").write_text(f"[{host.address}]:{port} {server_key}{host.address} {server_key}")
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress {host.address}\nHostKey {folder}/server\nAuthorizedKeysFile {folder}/client.pub\n"
+        f"Port {port}\nListenAddress {host.address}\nHostKey {folder}/server\nAuthorizedKeysFile /run/sshd/keys\n"
         f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
     )
     (folder / "ssh_config").write_text(
@@ -35,6 +38,12 @@ def sshd(host: LabHost, folder: Path, port: int) -> Iterator[None]:
     wrapper.chmod(0o755)
     inside = ["nsenter", f"--target={processes.listener(host)}", "--net", "--mount", "--uts", "--"]
     subprocess.run([*inside, "mkdir", "-p", "/run/sshd"], check=True)  # in the host's own /run
+    subprocess.run([*inside, "cp", folder / "client.pub", "/run/sshd/keys"], check=True)
+    if user is not None:
+        name, uid, gid = user
+        account = f"{name}:*:{uid}:{gid}::/tmp:/bin/sh\n"
+        (folder / "passwd").write_text(Path("/etc/passwd").read_text() + account)
+        inside += ["unshare", "--mount", "sh", "-c", f'mount --bind {folder}/passwd /etc/passwd && exec "$@"', "sh"]
     before = os.environ["PATH"]
     with subprocess.Popen(
         [*inside, "/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")], stderr=subprocess.DEVNULL

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import pytest
 from capnet.analysis.engine import analyze
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
+from capnet.scenario.wait import wait_until
 from capnet.topology import Topology
 from tests.conftest import PROJECT
 from tests.live.sshd import sshd
@@ -53,11 +55,26 @@ def url(made: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def from_host_a(made: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     """capnet with the network of host A, the only one from which host B can be reached."""
-    command = [sys.executable, "-m", "capnet", *words]
-    return subprocess.run(
-        ["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", f"cd {PROJECT} && exec {shlex.join(command)}"],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+    return subprocess.run(in_host_a(made, *words), capture_output=True, text=True, timeout=600)
+
+
+def in_host_a(made: Lab, *words: str) -> list[str]:
+    """The words that run capnet so."""
+    command = shlex.join([sys.executable, "-m", "capnet", *words])
+    return ["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", f"cd {PROJECT} && exec {command}"]
+
+
+def capture_ping(made: Lab, file: Path, *words: str) -> str:
+    """Captures ICMP from host A while A pings B twenty times; what capnet said."""
+    command = in_host_a(made, "capture", *words, "-w", str(file), "icmp")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as capturing:
+        wait_until(lambda: file.exists() or capturing.poll() is not None, "it captures", within=60)
+        ping = ["ping", "-c", "20", "-i", "0.05", "-q", made.hosts["B"].address]
+        subprocess.run(["nsenter", f"--net={made.hosts['A'].netns}", "--", *ping], check=True, capture_output=True)
+        capturing.send_signal(signal.SIGINT)
+        said = capturing.communicate(timeout=120)[1]
+    assert capturing.returncode == 0, said
+    return said
 
 
 def ssh_processes() -> list[str]:
@@ -87,12 +104,7 @@ def test_two_hosts_in_one_capture_have_their_clocks(made: Lab, url: str, tmp_pat
     Then the part of B is shifted by three seconds, as if its clock had been ahead: packets, and what was measured.
     """
     file = tmp_path / "both.pcapng"
-    words = ["capture", "-i", "ens33", "--host", f"A={made.hosts['A'].docker_url}", "--host", f"B={url}", "icmp"]
-    ping = f"sleep 8; ping -c 40 -i 0.05 -q {made.hosts['B'].address}"
-    with subprocess.Popen(["nsenter", f"--net={made.hosts['A'].netns}", "--", "sh", "-c", ping]) as sending:
-        done = from_host_a(made, *words, "-w", str(file), "--duration", "14")
-        sending.wait()
-    assert done.returncode == 0, done.stderr
+    capture_ping(made, file, "-i", "ens33", "--host", f"A={made.hosts['A'].docker_url}", "--host", f"B={url}")
     topology = Topology.load(file.with_suffix(".topology.json"))
     here, there = topology.hosts
     assert (here.name, there.name) == ("A", "B")
@@ -130,6 +142,22 @@ def _shifted(bundle: bytes, interfaces: set[int], ns: int) -> bytes:
             struct.pack_into("<II", data, at + 12, time >> 32, time & 0xFFFFFFFF)
         at += length
     return bytes(data)
+
+
+def test_account_without_root_captures_by_container(
+    made: Lab, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The account behind ssh may use Docker's socket, and is neither root nor in sudoers."""
+    host, group, file = made.hosts["B"], 48124, tmp_path / "group.pcapng"
+    os.chown(host.socket, 0, group)
+    Path(host.socket).chmod(0o660)
+    for folder in (made.folder, host.folder):
+        folder.chmod(0o755)
+    with sshd(host, tmp_path_factory.mktemp("group"), PORT + 1, ("member", 48123, group)):
+        url = f"ssh://member@{host.address}:{PORT + 1}{host.socket}"
+        said = capture_ping(made, file, "-i", "ens33", "--host", url)
+    assert "B: no root there (sudo); a container runs what needs root" in said
+    assert len(tshark(file, "icmp", "frame.number", interface="B/ens33")) == 40
 
 
 def test_failing_ssh_says_why(made: Lab, url: str, tmp_path: Path) -> None:
