@@ -96,6 +96,15 @@ def test_record_that_is_cut_ends_its_file_only(tmp_path: Path) -> None:
     assert merged(paths) == sorted_blocks([files[0][:-1], files[1]])
 
 
+@pytest.mark.parametrize("size", [0, 5, 23, 24])
+def test_file_with_half_a_header_is_empty(tmp_path: Path, size: int) -> None:
+    """A program that was killed, or found the disk full, as it began."""
+    packets = [(time, bytes(30)) for time in range(9)]
+    cut = pcap(tmp_path / "0", [])
+    cut.write_bytes(cut.read_bytes()[:size])
+    assert merged([cut, pcap(tmp_path / "1", packets)]) == sorted_blocks([[], packets])
+
+
 def test_compiled_and_interpreted_write_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = random.Random(3)
     files = [[(time, choose.randbytes(time % 71)) for time in range(number, 9000, 3)] for number in range(3)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, TypeAlias
@@ -19,6 +19,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 
 from capnet.analysis.core.schema import Values
+from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import mutable
 from capnet.record.bundle import merge_kernel as kernel
@@ -100,9 +101,10 @@ class Merge:
         self.newest_ns = 0  # time of the latest packet so far
         with ExitStack() as stack:
             for number, (path, size) in enumerate(sizes):
-                if size:
-                    capture = stack.enter_context(open_capture(path, compiled=self._machine.compiled))
-                    self._files[number] = _File(number, capture)
+                with suppress(UnreadableInput):  # its program ended before it had written a whole header
+                    if size:
+                        capture = stack.enter_context(open_capture(path, compiled=self._machine.compiled))
+                        self._files[number] = _File(number, capture)
             self._open = stack.pop_all()
 
     def __enter__(self) -> Merge:
