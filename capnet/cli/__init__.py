@@ -10,11 +10,13 @@ import gc
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from capnet import __version__
+from capnet.cli.files import is_there
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
 # What a write to standard output may meet, from wherever in a command it comes.
@@ -22,7 +24,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
 COMMANDS = (
-    *_READERS, "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab", "doctor"
+    *_READERS, "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab", "doctor",
+    "completion",
 )  # fmt: skip
 
 
@@ -37,6 +40,29 @@ class _OneFilePerCommand(click.Group):
             return None
         command: click.Command = import_module(f"capnet.cli.{cmd_name}").command
         return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump take a file."""
+        return super().parse_args(ctx, ["analyze", *args] if _names_file(args) else args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; raises UsageError with similar names for one that there is not."""
+        if args and args[0] not in COMMANDS:
+            from difflib import get_close_matches
+
+            similar = get_close_matches(args[0], COMMANDS, 3, 0.6)
+            hint = f"did you mean {' or '.join(similar)}?" if similar else "`capnet --help` lists them"
+            raise UsageError(f"there is no command {args[0]!r}, nor a file: {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _names_file(args: list[str]) -> bool:
+    """Are these arguments a capture and no command?"""
+    if not args or args[0] in COMMANDS:
+        return False
+    return args[0] == "-r" or (not args[0].startswith("-") and is_there(Path(args[0].rpartition("=")[2])))
 
 
 @click.group(
@@ -97,7 +123,7 @@ def main() -> None:
 
 
 def _only_reads() -> bool:
-    return sys.argv[1:2] != [] and sys.argv[1] in _READERS
+    return sys.argv[1:2] != [] and (sys.argv[1] in _READERS or _names_file(sys.argv[1:]))
 
 
 def _hear_the_compiler() -> None:

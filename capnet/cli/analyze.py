@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet.analysis.core.contract.keys import LEVELS, SECTIONS
-from capnet.cli import options
+from capnet.cli import completions, options
 from capnet.errors import Exit, UsageError
 from capnet.report.formats import FORMATS, load
 from capnet.report.wanted import Wanted
@@ -29,7 +29,8 @@ _SECTION_LIST = ", ".join(SECTIONS)
 
 
 @click.command("analyze", short_help="Explain a capture, offline.")
-@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.argument("files", nargs=-1, metavar="FILES...", shell_complete=completions.files)
+@options.read
 @options.format_(FORMATS)
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTION_LIST}.")
 @options.screen
@@ -60,6 +61,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 )
 def command(
     files: tuple[str, ...],
+    read: tuple[str, ...],
     format_: str | None,
     only: tuple[str, ...],
     color: str,
@@ -97,7 +99,7 @@ def command(
 
     wanted = Wanted(_sections(only), full or top is not None, top)
     format_ = chosen_format(format_, output, FORMATS)
-    sources = _sources(files, follow)
+    sources = _sources((*read, *files), follow)
     hosts = TopologyFile(topology) if topology else None
     kernels = witnesses_at(witnesses)
     result = _study(sources, hosts, kernels, vxlan_port or 0, threads, follow, format_)
@@ -112,6 +114,8 @@ def command(
 def _sources(files: tuple[str, ...], follow: bool) -> list[Source]:
     from capnet.cli.inputs import named_sources
 
+    if not files:
+        raise UsageError("name a capture: capnet analyze FILES…")
     if follow and len(files) > 1:
         raise UsageError("--follow reads one file")
     sources = list(named_sources(files))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet.cli import completions
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ INDENT = "  "
 
 
 @click.command("explain", short_help="What a finding looks at, when it is wrong, what to do.")
-@click.argument("finding", required=False)
+@click.argument("finding", required=False, shell_complete=completions.findings)
 def command(finding: str | None) -> int:
     """Print the manual page of FINDING, or the list of all findings.
 

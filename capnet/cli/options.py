@@ -79,6 +79,9 @@ output = click.option(
 )
 
 
+read = click.option("-r", "--read", "read", multiple=True, metavar="FILE", help="A capture, as of tcpdump and tshark.")
+
+
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
     """--topology and --vxlan-port, which decide how captures are read."""
     return topology(_VXLAN_PORT(command))

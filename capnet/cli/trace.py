@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from capnet.cli import options
+from capnet.cli import completions, options
 from capnet.errors import Exit, UsageError
 from capnet.report.formats import TRACE_FORMATS
 
@@ -24,11 +24,19 @@ MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 
 
 @click.command("trace", short_help="Follow a flow or a packet, hop by hop.")
-@click.argument("files", nargs=-1, metavar="FILES...")
+@click.argument("files", nargs=-1, metavar="FILES...", shell_complete=completions.files)
+@options.read
 @click.option("--flow", "expression", metavar="EXPRESSION", help="Which flows, in the words of pcap-filter; see above.")
 @click.option("--frame", "frame", metavar="FILE:N", help="Exactly the packet in this frame; N alone with one file.")
-@click.option("--container", metavar="NAME", help="The flows of this container (or host).")
-@click.option("--point", metavar="NAME", help="The flows that were seen at this point: its name, interface or file.")
+@click.option(
+    "--container", shell_complete=completions.containers, metavar="NAME", help="The flows of this container (or host)."
+)
+@click.option(
+    "--point",
+    shell_complete=completions.points,
+    metavar="NAME",
+    help="The flows that were seen at this point: its name, interface or file.",
+)
 @options.format_(TRACE_FORMATS)
 @options.screen
 @click.option(
@@ -38,6 +46,7 @@ MAX_LISTED_FLOWS = 5  # of those that there are, where none matches
 @options.how_to_read
 def command(
     files: tuple[str, ...],
+    read: tuple[str, ...],
     expression: str | None,
     frame: str | None,
     container: str | None,
@@ -65,6 +74,7 @@ def command(
 
     Exit codes: 0 a flow matches, 1 none does, 2 wrong usage, 3 unreadable input.
     """
+    files = (*read, *files)
     _must_name_one(files, expression, frame, container, point)
     from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
     from capnet.cli.output import chosen_format, report_columns, show

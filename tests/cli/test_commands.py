@@ -1,0 +1,75 @@
+"""Names of commands that are misspelt, files without a command, and completion by a shell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from capnet.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+BRIDGE = "pcaps/bridge.pcapng"
+
+
+def capnet(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "capnet", *words], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"), [("analyse", "analyze"), ("docter", "doctor"), ("scenrio", "scenario"), ("explian", "explain")]
+)
+def test_misspelt_command_names_the_one_meant(given, meant):
+    done = capnet(given, "x.pcap")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"capnet: there is no command {given!r}, nor a file: did you mean {meant}?\n"
+
+
+def test_unknown_command_names_the_help():
+    assert capnet("xyzzy").stderr.endswith("nor a file: `capnet --help` lists them\n")
+
+
+@pytest.mark.parametrize("words", [[BRIDGE], ["-r", BRIDGE], ["analyze", "-r", BRIDGE]])
+def test_file_without_a_command_is_analyzed(words):
+    done = capnet(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == capnet("analyze", BRIDGE).stdout
+
+
+def test_trace_reads_a_file_by_option():
+    assert capnet("trace", "-r", BRIDGE, "--most", "1").stdout == capnet("trace", BRIDGE, "--most", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "offered"),
+    [
+        ([], "ana", {"analyze"}),
+        (["explain"], "mtu-b", {"mtu-blackhole"}),
+        (["trace", BRIDGE, "--container"], "w", {"web"}),
+        (["trace", BRIDGE, "--point"], "A/docker", {"A/docker0"}),
+        (["analyze"], "pca", {"pca"}),
+    ],
+)
+def test_shell_completes_what_there_is(monkeypatch, words, incomplete, offered):
+    """A file is left to the shell: the item says so by its type."""
+    monkeypatch.chdir(ROOT)
+    items = ShellComplete(cli, {}, "capnet", "_CAPNET_COMPLETE").get_completions(words, incomplete)
+    assert {item.value for item in items} == offered
+    assert {item.type for item in items} == {"file" if words == ["analyze"] else "plain"}
+
+
+def test_completion_script_is_printed_for_each_shell():
+    for shell in ("bash", "zsh", "fish"):
+        done = capnet("completion", shell)
+        assert done.returncode == 0 and "_CAPNET_COMPLETE" in done.stdout
+    if shutil.which("bash"):
+        script = capnet("completion", "bash").stdout
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
