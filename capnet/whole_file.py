@@ -29,6 +29,8 @@ def whole(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     from tempfile import mkstemp
 
     path = link_target(path)  # links stay
+    if path.exists() and not path.is_file():  # /dev/null, say, which root could replace
+        raise OSError(errno.EINVAL, "is there and is no regular file", str(path))
     # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
     handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:

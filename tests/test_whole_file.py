@@ -91,3 +91,13 @@ def test_failed_block_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), whole(tmp_path / "x.pcapng", private=True):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    """A named pipe here; as root, /dev/null."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="no regular file"), whole(pipe):
+        pass
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]

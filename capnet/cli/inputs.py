@@ -59,8 +59,10 @@ def _standard_input() -> BinaryIO:
         raise UsageError("- reads a capture from standard input, but that is closed; pipe one in")
     if sys.stdin.isatty():
         raise UsageError("- reads a capture from standard input, but that is a terminal; pipe one in")
+    from capnet.cli.interrupts import expect_stream
     from capnet.cli.read_ahead import read_ahead
 
+    expect_stream()
     stream: Any = read_ahead(sys.stdin.fileno())
     return stream or sys.stdin.buffer
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from threading import Event
 
 
+def expect_stream() -> None:
+    """From now on Ctrl-C ends a stream that is read ahead, as in the block of `interrupt_ends_stream`."""
+    signal.signal(signal.SIGINT, _end_stream)
+
+
 @contextmanager
 def interrupt_ends_stream(is_stream: bool, until: Event | None) -> Iterator[None]:
     """Ctrl-C ends the reading of a stream, and the report of what was read follows. A second one ends capnet.
@@ -26,22 +31,35 @@ def interrupt_ends_stream(is_stream: bool, until: Event | None) -> Iterator[None
         return
     signals = (signal.SIGINT, signal.SIGTERM) if until else (signal.SIGINT,)
 
-    def end_stream(*_: object) -> None:
+    def end_growing_file(*_: object) -> None:
         for number in signals:
-            signal.signal(number, end_process)
+            signal.signal(number, _end_process)
         if until:
             until.set()
-        # Not by click: the signal may have come while something else was being written.
-        os.write(2, b"capnet: reading what is left of the stream; Ctrl-C again stops that\n")
+        _tell_end()
 
-    def end_process(*_: object) -> None:
-        # Not by an exception: the thread that reads the stream sits in read() and would be waited for.
-        # Nothing was written yet, so there is nothing to undo.
-        os.write(2, b"capnet: interrupted\n")
-        os._exit(Exit.INTERRUPTED)
-
-    with _handled(signals, end_stream):
+    is_ending = signal.getsignal(signal.SIGINT) is _end_process  # Ctrl-C has come while capnet loaded
+    with _handled(signals, _end_process if is_ending else end_growing_file if until else _end_stream):
         yield
+
+
+def _end_stream(*_: object) -> None:
+    signal.signal(signal.SIGINT, _end_process)
+    _tell_end()
+
+
+def _tell_end() -> None:
+    """Not by click: the signal may have come while something else was being written."""
+    os.write(2, b"capnet: reading what is left of the stream; Ctrl-C again stops that\n")
+
+
+def _end_process(*_: object) -> None:
+    """Not by an exception: the thread that reads the stream sits in read() and would be waited for.
+
+    Nothing was written yet, so there is nothing to undo.
+    """
+    os.write(2, b"capnet: interrupted\n")
+    os._exit(Exit.INTERRUPTED)
 
 
 @contextmanager
