@@ -29,7 +29,7 @@ def capnet(*words: object, code: int = 0, cwd: Path = ROOT) -> tuple[str, str]:
         text=True,
         timeout=60,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
     )
     assert done.returncode == code, done.stderr
     return done.stdout, done.stderr
