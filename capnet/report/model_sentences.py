@@ -34,6 +34,8 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
     between = _flows_between(document, set(addresses))
     if between.has_tunnelled:
         yield f"{subject}, {introduced}, talk to each other through a tunnel."
+    elif between.has_any and _is_encrypted_overlay(document):
+        yield f"{subject}, {introduced}, talk to each other through an encrypted tunnel (ESP)."
     elif between.has_any:
         is_rewritten = any(
             {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
@@ -148,6 +150,15 @@ def _owners(ips: list[str], words: Words) -> str:
 def _unchanged(document: Document) -> Iterator[str]:
     if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).has_any:
         yield f"They talk to each other {DIRECTLY}."
+
+
+def _is_encrypted_overlay(document: Document) -> bool:
+    """Is the network an overlay, and the only tunnel that was seen encrypted?"""
+    is_overlay = any(
+        row["model"] == "overlay" and row["confidence"] >= MIN_MODEL_CONFIDENCE for row in document.get("models", [])
+    )
+    tunnels = document.get("tunnels", [])
+    return is_overlay and bool(tunnels) and all(row["encrypted"] for row in tunnels)
 
 
 class _FlowsBetween(NamedTuple):

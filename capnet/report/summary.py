@@ -36,7 +36,7 @@ def title(document: Document) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def topics(document: Document, words: Words) -> list[tuple[str, str]]:
+def topics(document: Document, words: Words) -> list[tuple[str, list[str]]]:
     """(label, sentences): who talked to whom, what was rewritten, which tunnels, what is not known; none is empty."""
     who = [*(model_sentences(document, words) or container_sentences(document, words)), *unclear_model(document)]
     parts = (
@@ -46,13 +46,13 @@ def topics(document: Document, words: Words) -> list[tuple[str, str]]:
         ("Tunnels", _tunnels(document, words)),
         ("Not seen", limits(document)),
     )
-    joined = ((label, " ".join(texts)) for label, texts in parts)
-    return [(label, text) for label, text in joined if text]
+    listed = ((label, list(texts)) for label, texts in parts)
+    return [(label, texts) for label, texts in listed if texts]
 
 
 def sentences(document: Document, words: Words) -> list[str]:
     """The worst cause or what may be said, and then the topics."""
-    return [*headline(document, words), *(text for _, text in topics(document, words))]
+    return [*headline(document, words), *(text for _, texts in topics(document, words) for text in texts)]
 
 
 class _Masquerade(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.text import listing
@@ -105,11 +105,22 @@ class Words:
         for address in shown:
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
-        for names in self.names_at.values():
-            for address, name in names.items():
-                if address in shown and address not in addresses.setdefault(name, []):
-                    addresses[name].append(address)
-        return [(name, ", ".join(addresses[name])) for name in sorted(addresses)]
+        for (name, address), host in self._names_on_hosts(shown).items():
+            own = addresses.setdefault(f"{name} (on {host})" if host else name, [])
+            if address not in own:
+                own.append(address)
+        return [(name, ", ".join(addresses[name])) for name in sorted(addresses) if addresses[name]]
+
+    def _names_on_hosts(self, shown: Container[str]) -> dict[tuple[str, str], str]:
+        """(name, address) of names at points → the host, where the address has another name elsewhere."""
+        hosts: dict[tuple[str, str], str] = {}
+        names: dict[str, set[str]] = {}
+        for point, own in self.names_at.items():
+            for address, name in own.items():
+                if address in shown:
+                    hosts.setdefault((name, address), point.partition("/")[0])
+                    names.setdefault(address, set()).add(name)
+        return {key: host if len(names[key[1]]) > 1 else "" for key, host in hosts.items()}
 
 
 def vlan_text(row: Document) -> str:

@@ -79,3 +79,13 @@ def test_full_report_begins_with_the_first_screen():
     shown = document(PROJECT / "pcaps" / "bridge.pcapng")
     assert render(shown).splitlines()[: len(screen(shown))] == screen(shown)
     assert "NAT" in render(shown).splitlines() and "NAT" not in screen(shown)
+
+
+def test_encrypted_overlay_is_no_direct_network():
+    text = " ".join(screen(document(PROJECT / "pcaps" / "overlay-encrypted.pcapng")))
+    assert "talk to each other through an encrypted tunnel (ESP)." in text
+
+
+def test_hosts_that_reuse_an_address_are_told_apart():
+    lines = screen(document(PROJECT / "pcaps" / "overlay.pcapng"))
+    assert any("left (on A) 172.20.0.3 · right (on B) 172.20.0.3" in line for line in lines)

@@ -154,6 +154,17 @@ def test_words_introduce_an_address_once():
     assert words.legend(["10.0.0.2", "10.0.0.3"]) == []
 
 
+def test_legend_tells_hosts_apart_that_reuse_an_address():
+    words = Words(
+        {"10.0.0.1": "web"}, names_at={"A/left/eth1": {"172.20.0.3": "left"}, "B/br0": {"172.20.0.3": "right"}}
+    )
+    assert words.legend(["172.20.0.3", "10.0.0.1"]) == [
+        ("left (on A)", "172.20.0.3"), ("right (on B)", "172.20.0.3"), ("web", "10.0.0.1"),
+    ]  # fmt: skip
+    alone = Words({}, names_at={"A/left/eth1": {"172.20.0.3": "left"}, "A/br0": {"172.20.0.3": "left"}})
+    assert alone.legend(["172.20.0.3"]) == [("left", "172.20.0.3")]
+
+
 def test_seen_at_takes_earliest_frame_of_each_point():
     evidence = [{"point": point, "file": "f", "frame": frame} for point, frame in (("b", 2), ("a", 3), ("a", 9))]
     assert Words({}).seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]

@@ -49,7 +49,7 @@ class Overview(NamedTuple):
     words: Words
     title: str
     verdict: list[str]  # the worst cause, or what may be said where nothing fails
-    topics: list[tuple[str, str]]  # label, sentences
+    topics: list[tuple[str, list[str]]]  # label, sentences
     names: list[tuple[str, str]]  # name, its addresses
     names_left_out: int
     sections: list[Section]  # none is empty
@@ -57,7 +57,7 @@ class Overview(NamedTuple):
     @property
     def sentences(self) -> list[str]:
         """The verdict, then the topics."""
-        return [*self.verdict, *(text for _, text in self.topics)]
+        return [*self.verdict, *(text for _, texts in self.topics for text in texts)]
 
 
 def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
@@ -99,3 +99,7 @@ def _addresses(document: Document) -> Iterable[str]:
         yield from (row["flow"]["src"], row["flow"]["dst"])
     for row in document.get("flows", {}).get("top", []):
         yield from (row["src"], row["dst"])
+    for row in document.get("fates", []):
+        yield from (row["flow"]["src"], row["flow"]["dst"])
+    for row in document.get("neighbours", []):
+        yield from (row["asker"], row["target"])

@@ -44,7 +44,7 @@ def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> 
         lines += fill(" ".join(shown.verdict), width)
     drawn = main_path(shown.document, shown.words, problems, width)
     lines += ["", *drawn] if drawn else []
-    body = [line for label, text in shown.topics for line in _labelled(label, text, width)]
+    body = [line for label, texts in shown.topics for line in _labelled(label, " ".join(texts), width)]
     body += _names(shown, width)
     lines += ["", *body] if body else []
     return [*lines, *_notes(notes, width), "", *_rest(shown, where, width)]
