@@ -95,7 +95,7 @@ def capnet(*words: object, prefix: tuple[str, ...] = (), code: int = 0) -> subpr
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "COLUMNS": "100"},
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
