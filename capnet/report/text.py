@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 
 MINUS = "−"
+BROKEN = "↳"  # before the rest of a word that is longer than a line, so that no name from a capture begins a line
 
 # Characters that take one column each: Latin, and the dashes, arrows and lines of the reports' own. Tables of all the
 # others (`wcwidth`) take longer to load than a small report to write.
@@ -49,7 +50,7 @@ def pieces(text: str, width: int) -> list[str]:
 
 
 def fill(text: str, width: int, indent: str = "", hanging: str | None = None) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces, and within a word only if it is longer than a line."""
+    """Lines of at most `width` columns, broken at spaces; a word longer than a line goes on behind ↳."""
     rest = indent if hanging is None else hanging
     lines: list[str] = []
     line, empty = indent, True
@@ -57,11 +58,12 @@ def fill(text: str, width: int, indent: str = "", hanging: str | None = None) ->
         if not empty and columns(line) + 1 + columns(word) > width:
             lines.append(line)
             line, empty = rest, True
-        first, *others = pieces(word, max(width - max(columns(line), columns(rest)), 1)) if empty else [word]
+        room = max(width - max(columns(line), columns(rest)), 2)
+        first, *others = [word] if not empty or columns(word) <= room else pieces(word, room - 1)
         line = line + first if empty else f"{line} {first}"
         for piece in others:
             lines.append(line)
-            line = rest + piece
+            line = rest + BROKEN + piece
         empty = False
     return [*lines, line]
 

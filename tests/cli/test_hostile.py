@@ -142,7 +142,7 @@ def test_hostile_capture_in_other_commands_is_printable(folder: Path, name: str)
     harmless(run(folder, "trace", name))
     harmless(run(folder, "trace", name, "--format", "json"))
     harmless(run(folder, "trace", "--frame", f"{name}:1"))
-    harmless(run(folder, "trace", name, "--flow", "port 9999"))
+    harmless(run(folder, "trace", name, "--flow", "port 9999", code=1))
     harmless(run(folder, "packet", f"owned{NAME}", "1", "--no-tshark"))
     new = f"new{name}"
     harmless(run(folder, "annotate", name, "-o", new))

@@ -178,10 +178,10 @@ def test_constants_name_findings() -> None:
     assert set(NOTES) <= names and set(VAGUE) <= names
 
 
-@pytest.mark.parametrize("render", [table.render, markdown.render, html.render])
-def test_every_format_begins_with_the_cause(render: Any) -> None:
+@pytest.mark.parametrize(("render", "step"), [(table.render, "Fix"), (markdown.render, "Next"), (html.render, "Next")])
+def test_every_format_begins_with_the_cause(render: Any, step: str) -> None:
     text = render(sample.changed(sample.bridge(), {"findings": [cause("mtu-blackhole", "error")]}).to_dict())
-    assert text.index("mtu-blackhole is so. Next: mend it.") < text.index("Two containers")
+    assert " ".join(text.split()).index(f"mtu-blackhole is so. {step}: mend it.") < text.index("Two containers")
 
 
 def test_notes_are_one_line_unless_only_findings_are_asked() -> None:

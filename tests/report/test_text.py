@@ -75,9 +75,9 @@ def test_visible_all_reaches_keys_and_depths():
 
 def test_fill_breaks_at_spaces_and_cuts_nothing():
     assert text.fill("one two three", 8) == ["one two", "three"]
-    assert text.fill("abcdefghij k", 5) == ["abcde", "fghij", "k"]
-    assert text.fill("ab cdefghij", 5, " ", "  ") == [" ab", "  cde", "  fgh", "  ij"]
-    assert text.fill("界界界界 x", 6) == ["界界界", "界 x"]
+    assert text.fill("abcdefghij k", 5) == ["abcd", "↳efgh", "↳ij k"]
+    assert text.fill("ab cdefghij", 5, " ", "  ") == [" ab", "  cd", "  ↳ef", "  ↳gh", "  ↳ij"]
+    assert text.fill("界界界界 x", 6) == ["界界", "↳界界", "x"]
 
 
 def heading(title: str, align="left", wrap="never") -> Column:
