@@ -57,7 +57,7 @@ def test_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: 
         (["bridge", "--output", "/dev/null/x.pcapng"], "cannot write /dev/null/x.pcapng: Not a directory"),
         (["bridge", "--lab", "--output", "/dev/null"], "cannot write /dev/null/bridge.pcapng: Not a directory"),
         (["bridge", "--output", "x.pcap"], "call it x.pcapng"),
-        (["bridge"], "needs a second Docker host"),
+        (["overlay"], "needs a second Docker host"),
         (["none", "--kernel", "uml"], "--kernel is about the lab"),
     ],
 )
