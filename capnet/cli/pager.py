@@ -14,7 +14,7 @@ def show(text: str) -> bool:
 
     The pager is CAPNET_PAGER, else PAGER, else less; an empty one and `cat` mean none.
     """
-    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
     from shutil import get_terminal_size
 

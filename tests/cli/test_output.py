@@ -99,7 +99,7 @@ def on_a_terminal(words: list[str], columns: int) -> str:
     ours, its = pty.openpty()
     termios.tcsetwinsize(its, (50, columns))
     pieces = []
-    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {"CAPNET_PAGER": ""}
     with subprocess.Popen([*PROGRAM, *words], cwd=ROOT, stdin=its, stdout=its, stderr=its, env=environment) as running:
         os.close(its)
         with suppress(OSError):  # EIO: nobody has it open any more
