@@ -89,3 +89,17 @@ def test_encrypted_overlay_is_no_direct_network():
 def test_hosts_that_reuse_an_address_are_told_apart():
     lines = screen(document(PROJECT / "pcaps" / "overlay.pcapng"))
     assert any("left (on A) 172.20.0.3 · right (on B) 172.20.0.3" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("fault", "drawn"),
+    [
+        ("published-port-blocked", "    A/ens33 ✗ stops at A/ens33, due at A/docker0"),
+        ("stops-between", "    A/app/eth0 ─▶ A/docker0 ✗ stops at A/docker0, due at A/ens33"),
+    ],
+)
+def test_first_screen_draws_the_flow_that_fails(fault: str, drawn: str) -> None:
+    """Also where it was seen at one point only; other flows to the same service are delivered."""
+    lines = screen(document(PROJECT / "pcaps" / "faults" / f"{fault}.pcapng"))
+    assert drawn in lines
+    assert not any("◆ delivered" in line for line in lines)
