@@ -113,11 +113,12 @@ def watch(instance: Path, pipe: int) -> None:
 
 
 def main(label: str, interfaces: list[str]) -> None:
-    """Makes the instance, watches, and removes it."""
+    """Makes the instance, watches, and removes it, also when SIGTERM comes before it watches."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     subprocess.run(["mount", "-t", "tracefs", "nodev", str(FOLDER)], check=True)
     instance = FOLDER / "instances" / f"capnet-{label}"
-    instance.mkdir()
     try:
+        instance.mkdir()
         prepare(instance, interfaces)
         pipe = os.open(instance / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -125,7 +126,8 @@ def main(label: str, interfaces: list[str]) -> None:
         finally:
             os.close(pipe)
     finally:
-        instance.rmdir()
+        if instance.exists():
+            instance.rmdir()
 
 
 if __name__ == "__main__":
