@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from capnet.json_file import read_object
 from capnet.quick_dataclass import mutable
 from capnet.topology import topology_path
 
@@ -73,16 +74,7 @@ class Witnesses:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Witnesses:
         """Read a file. Raises ValueError, with path and reason, for another kind of file; OSError if missing."""
-        with Path(path).open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise ValueError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB, which no file of witnesses is")
-        try:
-            data = json.loads(raw.decode())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path}: not JSON ({error})") from error
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-            raise ValueError(f"{path}: not a file of witnesses (no schema {SCHEMA!r})")
+        data = read_object(path, SCHEMA, "file of witnesses", MAX_FILE_BYTES)
         try:
             return cls(
                 {str(key): str(value) for key, value in dict(data.get("recorded", {})).items()},

@@ -8,10 +8,10 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from ipaddress import ip_interface
 from os import PathLike
-from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from capnet.json_file import read_object
 from capnet.topology import model
 
 T = TypeVar("T")
@@ -31,16 +31,7 @@ def load(kind: type[T], path: str | PathLike[str]) -> T:
 
     Raises ValueError, with path and reason, for another kind of file; OSError if it is missing.
     """
-    with Path(path).open("rb") as file:
-        raw = file.read(MAX_FILE_BYTES + 1)
-    if len(raw) > MAX_FILE_BYTES:
-        raise ValueError(f"{path}: longer than {MAX_FILE_BYTES >> 20} MiB, which no topology is")
-    try:
-        data = json.loads(raw.decode())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: not a topology file (no schema {SCHEMA!r})")
+    data = read_object(path, SCHEMA, "topology file", MAX_FILE_BYTES)
     try:
         topology: T = build(kind, data)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
