@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from capnet.errors import EnvironmentLacks, UsageError
+from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.record.bundle import leftover
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
@@ -33,6 +33,7 @@ from capnet.scenario.docker import image, service, swarm
 from capnet.scenario.docker.removal import remove_network
 from capnet.scenario.docker.run_labels import labels
 from capnet.scenario.host import Host, RunScope
+from capnet.scenario.undo import docker_errors
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
@@ -204,10 +205,12 @@ class Session:
         return chosen
 
     def _survey_if_possible(self, points: Sequence[CapturePoint], connections: Connections) -> Topology | None:
-        """The topology after a step that failed; None where a daemon or a container has gone."""
+        """The topology after a step that failed; None, with a line why, where a daemon or a container has gone."""
         try:
-            return self._survey(points, connections)
-        except Exception:
+            with docker_errors():
+                return self._survey(points, connections)
+        except CapnetError as error:
+            self.say(f"the capture is kept without addresses and names of hosts and containers: {error}")
             return None
 
     def _survey(self, points: Sequence[CapturePoint], connections: Connections) -> Topology:
