@@ -58,7 +58,7 @@ class Aggregator:
     Blocks must come in order: a retransmission, or the first packet of a flow, is one only in order.
     """
 
-    def __init__(self, machine: Machine, budget: int = MAX_OBSERVATIONS) -> None:
+    def __init__(self, machine: Machine, budget: int = MAX_OBSERVATIONS, excluded: int = 0) -> None:
         self.machine = machine
         self.undecoded: Counter[tuple[int, int]] = Counter()  # (reason, detail) → frames
         self.dns = DnsSample()
@@ -74,7 +74,7 @@ class Aggregator:
         self._stations = _new_stations(machine)
         self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
         self._carriers = Table(machine, schema.CARRIER_WIDTH, schema.CARRIER_KEY)
-        self._sample = ObservationSample(machine, budget)
+        self._sample = ObservationSample(machine, budget, excluded)
         self._key = machine.view(np.zeros(flow_record.KEY, dtype=np.int64))
         self._hashes = np.zeros(0, dtype=np.int64)
         self._hashes_view: Int64Array = None

@@ -18,13 +18,17 @@ MIN_OBSERVATIONS = 1024  # room at first
 
 
 class ObservationSample:
-    """Filled by the kernel `count_rows`; read `rows`, `share` and `with_first_packets`."""
+    """Filled by the kernel `count_rows`; read `rows`, `share` and `with_first_packets`.
 
-    def __init__(self, machine: Machine, budget: int) -> None:
+    `excluded`: bits of a digest that leave its packet out from the start; a full budget adds to them.
+    """
+
+    def __init__(self, machine: Machine, budget: int, excluded: int = 0) -> None:
         self.machine = machine
         self.budget = budget
         self._flat = np.zeros(MIN_OBSERVATIONS * schema.OBS_WIDTH, dtype=np.int64)
         self._state = np.zeros(kernels.SAMPLE_WIDTH, dtype=np.int64)
+        self._state[kernels.EXCLUDED] = excluded
         self._state_view = machine.view(self._state)
         self._flat_view = machine.view(self._flat)
 

@@ -73,7 +73,7 @@ class SourceReader:
 
     def _aggregate(self, source: Source, capture: Capture) -> None:
         if self.aggregator is None:
-            self.aggregator = Aggregator(capture.machine, self.options.budget)
+            self.aggregator = Aggregator(capture.machine, self.options.budget, self.options.excluded)
         self.bases.append(len(self.points))
         report_progress = self.options.progress
 

@@ -17,15 +17,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from unittest.mock import patch
 
-from capnet.analysis.aggregate.observations import ObservationSample
+from capnet.analysis.core.options import Options
 from capnet.analysis.core.results import Nat, Side
 from capnet.analysis.core.sources import Source
-from capnet.analysis.engine import analyze
+from capnet.analysis.engine import study
 from tests.bench.accuracy import nat_lab
 from tests.bench.accuracy.nat_lab import Connection
 
@@ -43,7 +41,7 @@ COUNTS = {  # connections of each case with --full; a tenth of them without
 }
 SHARE = 10
 SKEW_NS = 5_000_000
-ONE_IN = 128
+ONE_IN = 128  # packets; of a capture too large to compare all, besides the first one of each flow
 PCAP_HEADER, RECORD_HEADER = 24, 16
 IN_NAMESPACES = "CAPNET_ACCURACY_IN_NAMESPACES"
 
@@ -100,7 +98,7 @@ def compare(cases: list[str], full: bool, folder: Path) -> None:
         packets = sum(1 for _ in records(played.inside.read_bytes()))
         packets += sum(1 for _ in records(played.outside.read_bytes()))
         scores = []
-        for rows in variants(played, packets):
+        for rows in variants(played):
             scores.append(Score(len(rows), len(rows & translated), len(translated)))
             for wrong in sorted(rows - translated, key=str)[:3]:
                 print(f"wrong in {case}: {wrong}", file=sys.stderr)
@@ -114,7 +112,7 @@ def compare(cases: list[str], full: bool, folder: Path) -> None:
     print(f"| all | {connections:,} | {sums[0].translated:,} | | {' | '.join(map(str, sums))} |")
 
 
-def variants(played: nat_lab.Run, packets: int) -> Iterator[set[Connection]]:
+def variants(played: nat_lab.Run) -> Iterator[set[Connection]]:
     """The rows of the captures as they are, with the outside clock behind and ahead, and sampled."""
     one_host = [Source(played.inside, "nat/in0"), Source(played.outside, "nat/out0")]
     yield rows_of(one_host)
@@ -124,25 +122,16 @@ def variants(played: nat_lab.Run, packets: int) -> Iterator[set[Connection]]:
         skewed.write_bytes(with_clock(data, skew_ns))
         yield rows_of([Source(played.inside, "client/eth0"), Source(skewed, "server/eth0")])
         skewed.unlink()
-    with sampled(packets // ONE_IN):
-        yield rows_of(one_host)
+    yield rows_of(one_host, Options(excluded=ONE_IN - 1))
 
 
-@contextmanager
-def sampled(most: int) -> Iterator[None]:
-    """Keep so many packets besides the first one of each flow, as of a capture too large to compare every packet."""
-    thin_out = ObservationSample.thin_out
-    with patch.object(ObservationSample, "thin_out", lambda sample, budget: thin_out(sample, most)):
-        yield
-
-
-def rows_of(sources: list[Source]) -> set[Connection]:
+def rows_of(sources: list[Source], options: Options | None = None) -> set[Connection]:
     """The rows of NAT that capnet reports."""
 
     def form(side: Side) -> tuple[object, ...]:
         return side.src, side.sport, side.dst, side.dport, side.id
 
-    rows: list[Nat] = analyze(sources).nat
+    rows: list[Nat] = study(sources, options=options).report.nat
     return {Connection(row.proto, form(row.before), form(row.after)) for row in rows}
 
 
