@@ -6,11 +6,8 @@ A capture without witnesses costs nothing: all that reads them is loaded when th
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.results import Finding
-
-KERNEL_DROP = "kernel-drop"
 
 
 def kernel_reasons(context: Context) -> list[KernelReason]:
@@ -40,8 +37,4 @@ def with_kernel_reasons(context: Context, findings: list[Finding]) -> list[Findi
         return findings
     from capnet.analysis.facts.kernel import reasons
 
-    symptoms = (KERNEL_DROP, *ALWAYS_LISTED)
-    others = [finding for finding in findings if finding.name not in symptoms and finding.level != "info"]
-    named = reasons.explained_frames(context, others)
-    findings = [each for each in findings if each.name != KERNEL_DROP or not set(each.evidence) <= named]
-    return reasons.with_reasons(context, findings)
+    return reasons.with_reasons(context, reasons.without_explained_drops(context, findings))

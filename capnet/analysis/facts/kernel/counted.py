@@ -3,8 +3,9 @@
 Input: missing packets, and what rose in their namespaces. Output: `Cause`s, each with the flow rows that it stopped.
 Method: a rule is a candidate where the walk of a packet through the rules can end at it, a counter where it can have
 counted the packet. Numbers decide: packets, and octets where both are known, must be equal (EQUAL); or a rule that only
-these packets can meet counted fewer (PART). Two candidates for the same packets are both named (POSSIBLE). What rose by
-more counted other traffic too, and is not named.
+these packets can meet counted fewer (PART). Two candidates for the same packets are both POSSIBLE, and so is one
+packet alone, where a test of the walk is open or a counter has no setting that explains it. What rose by more counted
+other traffic too, and is not named.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possi
 from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
 
+MIN_EQUAL = 2  # packets that are as many by no chance: one alone may be another one
 MAX_WALKS = 100  # of different packets: a walk through ten thousand rules takes milliseconds
 _SHORTEST_IP = 20  # octets of an IP header
 _SPECIFIC = ("src", "dst", "sport", "dport", "in")  # tests that not every packet passes
@@ -34,7 +36,7 @@ class _Candidate(NamedTuple):
     counter: KernelCounter | None
     rise: Rise | None  # None: it has no counter
     flows: list[MissingPackets]
-    is_certain: bool
+    is_certain: bool  # the packets end there, if they come that far; of a counter: a setting explains it
 
 
 @derived
@@ -64,7 +66,8 @@ def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> 
             continue
         chosen = _equal(context, candidate)
         if chosen:
-            yield _cause(candidate, namespace, chosen, EQUAL, is_refused)
+            is_equal = candidate.is_certain or candidate.rise.packets >= MIN_EQUAL
+            yield _cause(candidate, namespace, chosen, EQUAL if is_equal else POSSIBLE, is_refused)
         elif 0 < candidate.rise.packets < _packets(candidate.flows) and _is_specific(candidate):
             yield _cause(candidate, namespace, candidate.flows, PART, is_refused)
 
@@ -109,7 +112,8 @@ def _counters(context: Context, flows: Sequence[MissingPackets], is_refused: boo
         if counter.name in rose and counter.is_refusal == is_refused:
             counted = [each for each in flows if counter.counts(each)]
             if counted:
-                yield _Candidate(None, counter, Rise(rose[counter.name], 0), counted, True)
+                is_explained = counter.setting(counted[0]) != ""
+                yield _Candidate(None, counter, Rise(rose[counter.name], 0), counted, is_explained)
 
 
 def _of_devices(context: Context, flows: Sequence[MissingPackets]) -> Iterator[KernelCounter]:
@@ -163,10 +167,10 @@ def _is_specific(candidate: _Candidate) -> bool:
 
 
 def _distinct(candidates: list[Cause]) -> list[Cause]:
-    """Each flow row has one cause: an equal one, else a partial one, else a policy; of several, each is possible."""
+    """Each flow row has one cause: an equal one, else a possible, a partial one or a policy; of several, all may be."""
     result: list[Cause] = []
     explained: set[int] = set()
-    for match in (EQUAL, PART, IMPLIED):
+    for match in (EQUAL, POSSIBLE, PART, IMPLIED):
         of_match = [cause for cause in candidates if cause.match == match and not explained & set(cause.rows)]
         for cause in of_match:
             rivals = [other for other in of_match if other is not cause and set(other.rows) & set(cause.rows)]

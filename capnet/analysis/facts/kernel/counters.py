@@ -10,6 +10,8 @@ from collections.abc import Callable
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
 from capnet.quick_tuple import NamedTuple
 
+MIN_FULL = 0.9  # of the conntrack table: entries may have ended since it was full
+
 
 class KernelCounter(NamedTuple):
     """A counter: can it have counted these packets, and with which setting (empty: none)?"""
@@ -69,10 +71,13 @@ def _is_tracked(missing: MissingPackets) -> bool:
     return True
 
 
-def _table_size(missing: MissingPackets) -> str:
+def _full_table(missing: MissingPackets) -> str:
+    """How full the conntrack table is behind the recording, if that is MIN_FULL of its size or more."""
     settings = missing.namespace.settings
     used, most = (settings.get(f"net.netfilter.nf_conntrack_{name}", "") for name in ("count", "max"))
-    return f"net.netfilter.nf_conntrack_count = {used} of nf_conntrack_max = {most}" if most else ""
+    if not (used.isdecimal() and most.isdecimal() and int(used) >= MIN_FULL * int(most)):
+        return ""
+    return f"net.netfilter.nf_conntrack_count = {used} of nf_conntrack_max = {most}"
 
 
 COUNTERS = (
@@ -88,6 +93,6 @@ COUNTERS = (
     KernelCounter("Udp6InCsumErrors", _is_local("udp")),
     KernelCounter("IcmpInCsumErrors", _is_local("icmp")),
     KernelCounter("UdpRcvbufErrors", _is_local("udp")),
-    KernelCounter("conntrack drop", _is_tracked, _table_size),
-    KernelCounter("conntrack insert_failed", _is_tracked, _table_size),
+    KernelCounter("conntrack drop", _is_tracked, _full_table),
+    KernelCounter("conntrack insert_failed", _is_tracked),  # two packets of one connection at once
 )

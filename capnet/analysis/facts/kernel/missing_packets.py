@@ -2,13 +2,16 @@
 
 Input: fates of flow chains, answers that stop, losses on flow links, interfaces of namespaces. Output: one
 `MissingPackets` per flow row, where packets were last seen on their way into the namespace. A packet that is seen
-on its way out has passed all rules; its direction is told by the MACs. Limits: MAX_MISSING flows, those with the most
+on its way out has passed all rules; its direction is told by the MACs. What is sent to a MAC of several namespaces
+(ipvlan) arrives where its destination is. Limits: MAX_MISSING flows, those with the most
 packets.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 
@@ -29,6 +32,7 @@ from capnet.analysis.fate.refutation import are_to_groups
 from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import role_from_name
+from capnet.wire.addresses import mac_value
 from capnet.wire.numbers import ICMP_ECHO_REQUEST, ICMPV6_ECHO_REQUEST, TCP
 
 MAX_MISSING = 1000
@@ -47,7 +51,6 @@ class MissingPackets(NamedTuple):
     octets: int | None  # of their IP packets; None if not known
     is_padded: bool  # `octets` may count padding
     is_refused: bool  # by a RST or an ICMP error
-    is_partial: bool  # others of the flow got on
     due: int  # point where they were due next, -1 if that is not known
     packet: Packet
 
@@ -56,7 +59,6 @@ class _Lost(NamedTuple):
     row: int
     packets: int
     is_refused: bool
-    is_partial: bool
     due: int
 
 
@@ -101,15 +103,15 @@ def _lost(context: Context) -> Iterator[_Lost]:
     ends = np.flatnonzero(~are_to_groups(context, last) & (~is_answered(context)[last] | refused[last]))
     for row, due_point in zip(last[ends].tolist(), due[ends].tolist(), strict=True):
         if not is_icmp_error(flows[row]):
-            yield _Lost(row, int(packets[row]), bool(refused[row]), False, due_point)
+            yield _Lost(row, int(packets[row]), bool(refused[row]), due_point)
     stopped = stopped_answers(context)
     for row, request in sorted(zip(stopped.answer.tolist(), stopped.request.tolist(), strict=True)):
-        yield _Lost(row, int(packets[row]), False, False, int(flows[request, schema.FLOW_POINT]))
+        yield _Lost(row, int(packets[row]), False, int(flows[request, schema.FLOW_POINT]))
     links = flow_links(context)
     for link in np.flatnonzero(links.missing > 0)[:MAX_MISSING].tolist():
         if lost := lost_packets(context, links, link):
             due_point = int(flows[links.target[link], schema.FLOW_POINT])
-            yield _Lost(int(links.source[link]), lost, False, True, due_point)
+            yield _Lost(int(links.source[link]), lost, False, due_point)
 
 
 def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet) -> MissingPackets:
@@ -121,7 +123,7 @@ def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet
         octets = int(flow[schema.FLOW_BYTES]) - header * all_packets
     is_padded = int(flow[schema.FLOW_BYTES]) <= SHORTEST_FRAME * all_packets
     return MissingPackets(
-        lost.row, namespace, lost.packets, octets, is_padded, lost.is_refused, lost.is_partial, lost.due, packet
+        lost.row, namespace, lost.packets, octets, is_padded, lost.is_refused, lost.due, packet
     )  # fmt: skip
 
 
@@ -130,6 +132,8 @@ def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, 
     interface = own.interfaces.get(point.rpartition("/")[2])
     smac, dmac = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
     macs = {each.mac for each in namespace.interfaces.values() if each.mac}
+    if dmac in _shared_macs(context) and destination(flow) not in _addresses(namespace.interfaces.values()):
+        return None
     if namespace is own:
         if interface is None:
             return None
@@ -145,6 +149,18 @@ def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, 
         names = tuple(each.name for each in namespace.interfaces.values() if each.mac == dmac)
         return _packet(context, flow, namespace, names, False)
     return None
+
+
+@derived
+def _shared_macs(context: Context) -> frozenset[int]:
+    """MACs of interfaces in several namespaces, as of ipvlan: the kernel chooses the namespace by the address."""
+    owners = {(each.mac, namespace.name) for namespace in namespaces(context) for each in namespace.interfaces.values()}
+    for container in context.topology.containers if context.topology else []:
+        for endpoint in container.endpoints if not container.shares_network_with else []:
+            with suppress(ValueError):
+                owners.add((mac_value(endpoint.mac or ""), f"{container.host}/{container.name}"))
+    numbers = Counter(mac for mac, _ in owners if mac)
+    return frozenset(mac for mac, number in numbers.items() if number > 1)
 
 
 def _filters_bridged(namespace: Namespace, flow: FlowRow) -> bool:

@@ -1,13 +1,14 @@
 """What changed in a network namespace while it was recorded: rules and counters that rose, settings, interfaces.
 
 Input: its witness, two snapshots of text. Output: a `Namespace`. Counters that were set back in between count from 0.
+Limits: a text that was cut in one of the snapshots is left out of both. What the cut left out cannot be compared.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,6 @@ _SAVES = (
     ("iptables-legacy-save -c", "iptables-legacy", "ip"),
     ("ip6tables-legacy-save -c", "ip6tables-legacy", "ip6"),
 )
-_LINK_DROPS = (("rx", "dropped"), ("tx", "dropped"), ("rx", "missed_errors"), ("rx", "over_errors"))
 
 
 class Rise(NamedTuple):
@@ -52,11 +52,10 @@ class Namespace(NamedTuple):
     points: tuple[str, ...]
     tables: list[Table]  # after the recording
     rises: dict[Rule, Rise]  # of rules whose counter rose
-    counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 rx dropped` … → by how much it rose
+    counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 tx dropped` … → by how much it rose
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, Interface]
     trace: tuple[str, ...]  # lines of the netfilter trace
-    lost: int
 
     def rise(self, rule: Rule) -> Rise | None:
         """By how much a rule's counter rose: by 0 if it did not; None if it has no counter."""
@@ -71,30 +70,31 @@ def namespaces(context: Context) -> list[Namespace]:
 
 
 def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> Namespace:
-    tables = _tables(after)
-    earlier, later = _counters(before), _counters(after)
+    cut = {*before.cut, *after.cut}
+    earlier_texts, texts = (
+        {name: text for name, text in snapshot.outputs.items() if name not in cut} for snapshot in (before, after)
+    )
+    tables = _tables(texts)
+    earlier, later = _counters(earlier_texts), _counters(texts)
     rises = {name: value - _base(earlier.get(name, 0), value) for name, value in later.items()}
     return Namespace(
         witness.name,
         tuple(witness.points),
         tables,
-        _rises(_tables(before), tables),
+        _rises(_tables(earlier_texts), tables),
         {name: rise for name, rise in rises.items() if rise},
-        dict(_settings(after)),
-        _interfaces(after),
+        dict(_settings(texts)),
+        _interfaces(texts),
         tuple(witness.trace),
-        witness.lost,
     )
 
 
-def _tables(snapshot: Snapshot) -> list[Table]:
+def _tables(outputs: Mapping[str, str]) -> list[Table]:
     tables = [
-        table
-        for command, tool, family in _SAVES
-        for table in iptables_tables(snapshot.outputs.get(command, ""), tool, family)
+        table for command, tool, family in _SAVES for table in iptables_tables(outputs.get(command, ""), tool, family)
     ]
     listed = {(table.family, table.name) for table in tables if "legacy" not in table.tool}
-    return tables + nft_tables(snapshot.outputs.get("nft -j list ruleset", ""), listed)
+    return tables + nft_tables(outputs.get("nft -j list ruleset", ""), listed)
 
 
 def _rises(before: list[Table], after: list[Table]) -> dict[Rule, Rise]:
@@ -127,8 +127,7 @@ def _numbered(tables: list[Table]) -> Iterator[tuple[tuple[str, str, str, str, i
                 yield (*key, times[key]), rule
 
 
-def _counters(snapshot: Snapshot) -> dict[str, int]:
-    outputs = snapshot.outputs
+def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
     counters: Counter[str] = Counter()
     for file in ("/proc/net/snmp", "/proc/net/netstat"):
         lines = [line.split() for line in outputs.get(file, "").splitlines()]
@@ -142,9 +141,8 @@ def _counters(snapshot: Snapshot) -> dict[str, int]:
         for name, _, value in (word.partition("=") for word in line.split()[1:]):
             counters[f"conntrack {name}"] += _number(value)
     for entry in _objects(outputs.get("ip -s -j address", "")):
-        for direction, name in _LINK_DROPS:
-            value = entry.get("stats64", {}).get(direction, {}).get(name, 0)
-            counters[f"{entry.get('ifname')} {direction} {name}"] = _number(value)
+        dropped = entry.get("stats64", {}).get("tx", {}).get("dropped", 0)
+        counters[f"{entry.get('ifname')} tx dropped"] = _number(dropped)
     for entry in _objects(outputs.get("tc -s -j qdisc", "")):
         counters[f"{entry.get('dev')} qdisc drops"] += _number(entry.get("drops", 0))
     return dict(counters)
@@ -157,16 +155,16 @@ def _number(text: Any) -> int:
         return 0
 
 
-def _settings(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+def _settings(outputs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Lines `net/ipv4/ip_forward:1`."""
-    for line in snapshot.outputs.get("sysctl", "").splitlines():
+    for line in outputs.get("sysctl", "").splitlines():
         path, _, value = line.rpartition(":")
         yield path.replace(".", "/").replace("/", "."), value
 
 
-def _interfaces(snapshot: Snapshot) -> dict[str, Interface]:
+def _interfaces(outputs: Mapping[str, str]) -> dict[str, Interface]:
     result = {}
-    for entry in _objects(snapshot.outputs.get("ip -s -j address", "")):
+    for entry in _objects(outputs.get("ip -s -j address", "")):
         name, mac = str(entry.get("ifname")), None
         with suppress(ValueError):  # of a tunnel, an IP address
             mac = mac_value(str(entry.get("address")))

@@ -1,6 +1,6 @@
 """What kernels say of packets, in words: for the table of a report, and for the sentences of findings.
 
-Input: `counted.causes`. Output: `KernelReason`s, and findings whose sentence ends in what the kernel says of their
+Input: `causes.causes`. Output: `KernelReason`s, and findings whose sentence ends in what the kernel says of their
 packets. A finding and a cause belong together if a frame of the finding's evidence is the first one of a flow that the
 cause stopped.
 """
@@ -27,12 +27,12 @@ from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 
+KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
 MAX_REASONS = 3  # that a sentence names
 MAX_SENTENCES = 20  # that the facts list
 MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be about them
 MAX_RULE = 200  # characters of a rule in a sentence
 
-KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
 NOT_ABOUT_LOSS = ("network-slow", "server-slow", "dns-slow", "receiver-stalled")
 # Findings that ask for a rule that drops; others know what to do whatever the rule.
 MENDED_BY_RULE = (
@@ -43,7 +43,7 @@ MENDED_BY_RULE = (
 DROPPED, REFUSED, REWROTE_ACTION = "dropped", "refused", "rewrote"
 RULE = {
     EQUAL: Text(en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)", zh=""),
-    PART: Text(en="{name} on {host} {action} at least {packets} of {missing}: {text}", zh=""),
+    PART: Text(en="possibly {name} on {host} {action} {packets} of {missing}: {text} (counter +{packets})", zh=""),
     POSSIBLE: Text(en="possibly {name} on {host} {action} them: {text} (counter +{packets}, as many)", zh=""),
     IMPLIED: Text(en="{name} on {host} is {text}, and no rule before it accepts them (it has no counter)", zh=""),
 }
@@ -59,7 +59,7 @@ REASON = {
 }
 COUNTER = {
     EQUAL: Text(en="the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
-    PART: Text(en="the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
+    PART: Text(en="possibly: the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
     POSSIBLE: Text(en="possibly: the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
 }
 
@@ -166,7 +166,15 @@ def with_reasons(context: Context, findings: Sequence[Finding]) -> list[Finding]
     return [_with_reasons(context, finding, frames_of) for finding in findings]
 
 
-def explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
+def without_explained_drops(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+    """The findings, without each `kernel-drop` whose packets another one above info is about."""
+    symptoms = (KERNEL_DROP, *ALWAYS_LISTED)
+    others = [finding for finding in findings if finding.name not in symptoms and finding.level != "info"]
+    named = _explained_frames(context, others)
+    return [each for each in findings if each.name != KERNEL_DROP or not set(each.evidence) <= named]
+
+
+def _explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
     """Frames of the flows of each cause that one of these findings names."""
     named: set[Evidence] = set()
     evidence = {frame for finding in findings for frame in finding.evidence}

@@ -37,7 +37,6 @@ class Step(NamedTuple):
     key: PacketKey
     dst: str
     dport: int | None
-    came_by: str  # interface
     verdict: str  # SEEN: it came in, before all rules
     family: str
     table: str
@@ -74,7 +73,7 @@ def _step(event: dict[str, Any], number: int) -> Step:
         _whole(event.get("seq")), int(event["length"]),
     )  # fmt: skip
     return Step(
-        int(event["time"]), key, str(event["dst"]), _whole(event.get("dport")), str(event.get("in", "")),
+        int(event["time"]), key, str(event["dst"]), _whole(event.get("dport")),
         str(event["verdict"]), str(event["family"]), str(event["table"]), str(event["chain"]), number,
     )  # fmt: skip
 

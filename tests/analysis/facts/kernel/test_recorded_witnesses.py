@@ -117,7 +117,7 @@ def test_rule_that_counted_fewer_is_named_with_both(tmp_path: Path) -> None:
     report = altered("forward", tmp_path, replaced("iptables-save -c", "[4:240]", "[3:180]"))
     (reason,) = report.kernel
     assert (reason.match, reason.packets, reason.missing) == ("part", 3, 4)
-    assert "dropped at least 3 of 4" in sentences(report)
+    assert "possibly iptables filter FORWARD rule 1 on A dropped 3 of 4" in sentences(report)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""What the kernel of one host says of packets that are made, with witnesses that are made: two texts before and after.
+
+`recorded` has witnesses of real kernels; these cases differ from them in one thing each.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from capnet.analysis.core.contract.outcomes import KernelReason
+from capnet.analysis.engine import analyze
+from capnet.topology import Container, Endpoint, Topology
+from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
+from tests.analysis.findings.reported import CARD_A, CARD_B, two_hosts
+from tests.stories import SYN, Network, tcp
+from tests.story_reports import A, B
+
+RULES = "iptables-save -c"
+CHILD = "192.168.111.10"  # of ipvlan: it has the MAC of the host's interface
+
+
+def rules(rule: str, policy: str = "ACCEPT") -> str:
+    return f"*filter\n:INPUT {policy} [0:0]\n:FORWARD {policy} [0:0]\n{rule}\nCOMMIT"
+
+
+def snapshot(outputs: dict[str, str], *cut: str) -> Snapshot:
+    address = [{"ifname": "ens33", "address": CARD_A, "addr_info": [{"local": A}]}]
+    return Snapshot(None, {"ip -s -j address": json.dumps(address), **outputs}, list(cut))
+
+
+def said(
+    folder: Path, before: Snapshot, after: Snapshot, to: str = A, syns: int = 3, topology: Topology | None = None
+) -> list[KernelReason]:
+    """What the kernel of A says of SYNs that B sends, and that nothing answers."""
+    net = Network(["B/ens33", "A/ens33"])
+    for number in range(syns):
+        syn = tcp(f"{B}:40000 > {to}:80", flags=SYN, seq=100, ident=number + 1, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("B/ens33", syn), ("A/ens33", syn), gap=1e9)
+    witnesses = Witnesses(namespaces=[NamespaceWitness("A", ["A/ens33"], before, after)])
+    return analyze(net.write(folder), topology or two_hosts(), witnesses=witnesses).kernel
+
+
+def dropped(folder: Path, rule: str, syns: int, *cut: str) -> list[tuple[str, str]]:
+    """Name and match of what stopped SYNs, of a rule of INPUT that counted each with 40 octets."""
+    counted = rules(f"[{syns}:{40 * syns}] -A INPUT {rule} -j DROP")
+    before = snapshot({RULES: rules(f"[0:0] -A INPUT {rule} -j DROP")} if not cut else {RULES: "*filter"}, *cut)
+    return [(each.name, each.match) for each in said(folder, before, snapshot({RULES: counted}), syns=syns)]
+
+
+@pytest.mark.parametrize(
+    ("rule", "syns", "match"),
+    [
+        ("-p tcp", 3, "equal"),
+        ("-p tcp", 1, "equal"),
+        ("-p tcp -m statistic --mode random --probability 0.5", 3, "equal"),
+        ("-p tcp -m statistic --mode random --probability 0.5", 1, "possible"),
+    ],
+)
+def test_single_packet_and_open_test_is_possible(rule: str, syns: int, match: str, tmp_path: Path) -> None:
+    """As many is little where it is one, and where the rule may have met another packet."""
+    assert dropped(tmp_path, rule, syns) == [("iptables filter INPUT rule 1", match)]
+
+
+def test_rules_cut_before_the_recording_count_nothing(tmp_path: Path) -> None:
+    """The rule lies behind the cut: nobody knows what it had counted before."""
+    assert dropped(tmp_path, "-p tcp", 3, RULES) == []
+
+
+@pytest.mark.parametrize(("used", "setting"), [("16", "nf_conntrack_count = 16 of nf_conntrack_max = 16"), ("3", "")])
+def test_conntrack_table_is_named_where_it_is_full(used: str, setting: str, tmp_path: Path) -> None:
+    sizes = f"net/netfilter/nf_conntrack_max:16\nnet/netfilter/nf_conntrack_count:{used}"
+    before, after = (snapshot({"conntrack -S": f"cpu=0 drop={drops}", "sysctl": sizes}) for drops in (5, 8))
+    (reason,) = said(tmp_path, before, after)
+    assert (reason.name, reason.packets) == ("conntrack drop", 3)
+    assert reason.text.removeprefix("net.netfilter.") == setting
+
+
+def test_policy_of_forward_is_named_for_a_routed_packet(tmp_path: Path) -> None:
+    policy = snapshot({RULES: rules("", "DROP")})
+    assert [reason.match for reason in said(tmp_path, policy, policy, to=CHILD)] == ["implied"]
+
+
+def test_policy_of_forward_is_not_named_for_ipvlan(tmp_path: Path) -> None:
+    """The kernel hands the packet to the child, whose address it has, before the rules of the host."""
+    topology = two_hosts()
+    endpoint = Endpoint("ipvlanA", "eth0", CARD_A, [f"{CHILD}/24"])
+    topology.containers.append(Container("A", "one", "2", "i", "ipvlanA", [endpoint]))
+    policy = snapshot({RULES: rules("", "DROP")})
+    assert said(tmp_path, policy, policy, to=CHILD, topology=topology) == []
