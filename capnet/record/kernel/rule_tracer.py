@@ -12,8 +12,10 @@ Limits: MAX_RATE packets a second; rules of iptables-legacy are not traced.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -255,6 +257,22 @@ def netlink() -> socket.socket:
     return link
 
 
+def _termination(events: socket.socket) -> tuple[list[int], select.poll]:
+    """(a list that SIGTERM fills, a poll object that waits for an event or for that).
+
+    The signal writes to a socket (signal.set_wakeup_fd), so one that comes just before the waiting ends it too.
+    """
+    woken, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.detach())
+    is_ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: is_ending.append(number))
+    poll = select.poll()
+    poll.register(events, select.POLLIN)
+    poll.register(woken.detach(), select.POLLIN)
+    return is_ending, poll
+
+
 def main(label: str, ports: list[int]) -> None:
     """Traces until SIGTERM; then prints what has been received before it, and ends."""
     events, owner, rules = netlink(), netlink(), netlink()
@@ -267,19 +285,23 @@ def main(label: str, ports: list[int]) -> None:
     install(owner, table, ports)
     tracer, lines, lost = Tracer(table, rules), 0, 0
 
-    def end(*_: object) -> None:
-        owner.close()  # and with it the table: nothing is marked any more
-        events.setblocking(False)
-
-    signal.signal(signal.SIGTERM, end)
+    is_ending, poll = _termination(events)
     print(json.dumps({"tracing": table}), flush=True)
     while True:
+        was_ending = bool(is_ending)
+        if was_ending:
+            owner.close()  # and with it the table: nothing is marked any more
         try:
-            data = events.recv(1 << 16)
+            data = events.recv(1 << 16, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            break  # SIGTERM, and nothing is left
-        except OSError:  # ENOBUFS: events came too quickly
-            lost += 1
+            if was_ending:
+                break
+            poll.poll()
+            continue
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            lost += 1  # events came too quickly
             continue
         for kind, family, payload in messages(data):
             if kind == TRACE and (line := tracer.line(family, payload)):

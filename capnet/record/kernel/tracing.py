@@ -79,19 +79,20 @@ def start(
 
 
 def until_ready(watchers: Sequence[Watcher], say: Callable[[str], None]) -> list[Watcher]:
-    """Those that are ready; says of the others why they are not, and ends them."""
+    """Those that are ready, in their order; says of the others why they are not, and ends them."""
     deadline = time.monotonic() + _READY_WITHIN
-    ready: list[Watcher] = []
-    waiting = list(watchers)
+    ready: set[int] = set()
+    waiting = dict(enumerate(watchers))
     while waiting:
-        for watcher in list(waiting):
+        for number, watcher in list(waiting.items()):
             if watcher.is_ready():
-                ready.append(watcher)
+                ready.add(number)
             elif watcher.process.poll() is not None or time.monotonic() > deadline:
                 say(f"{watcher.name} is not watched: {watcher.words()}")
                 watcher.stop()
             else:
                 continue
-            waiting.remove(watcher)
-        time.sleep(0.02)  # they say it in a file, which can only be polled
-    return ready
+            del waiting[number]
+        if waiting:
+            time.sleep(0.02)  # they say it in a file, which can only be polled
+    return [watcher for number, watcher in enumerate(watchers) if number in ready]

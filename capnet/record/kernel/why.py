@@ -30,7 +30,8 @@ def asking_why(
     """
     traces = Traces()
     by_name: dict[str, list[str]] = {}  # name of a watcher of drops → points of its machine
-    watchers: list[Watcher] = []
+    watchers: list[Watcher] = []  # all that were started
+    ready: list[Watcher] = []
     label, ports = this_run(), [str(port) for port in control_ports]
     remove_instances(lambda run: run_state(run) == "dead")
     try:
@@ -45,11 +46,13 @@ def asking_why(
             arguments = [label, *interfaces]
             first = machine[0]
             watchers.append(start(drop_tracer, arguments, name, first.shell, first.netns, output, prefix=_OWN_MOUNTS))
-        watchers = until_ready(watchers, lambda text: say(f"--why: {text}"))
+        ready = until_ready(watchers, lambda text: say(f"--why: {text}"))
         yield traces
     finally:
         for watcher in watchers:
             lines, lost = watcher.stop()
+            if watcher not in ready:
+                continue
             if watcher.name in by_name:
                 traces.drops.append(DroppedPackets(by_name[watcher.name], lines, lost))
             else:
