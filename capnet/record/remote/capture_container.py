@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import shutil
 import sys
 from collections.abc import Callable
@@ -54,9 +55,10 @@ def open_container(client: Any, url: str, tls: Any, undo: ExitStack, say: Callab
     endpoint = endpoint_of(url, tls, api.api_version)
     file = folder / "endpoint.json"
     file.write_text(json.dumps(endpoint._asdict()))
+    name = f"{NAME}-{this_run()}-{secrets.token_hex(4)}"
+    undo.callback(_remove, api, name)  # by its name: an interrupt may come while Docker makes it
     try:
-        container = _create(api, image)
-        undo.callback(_remove, api, container)
+        container = _create(api, image, name)
         path = f"/containers/{container}/attach?stream=1&stdin=1"
         held, _ = exec_stream.stream(endpoint, path)
         undo.callback(held.close)
@@ -88,7 +90,7 @@ def endpoint_of(url: str, tls: Any, version: str) -> Endpoint:
     )
 
 
-def _create(api: Any, image: str) -> str:
+def _create(api: Any, image: str, name: str) -> str:
     """The id of the container, which is not started yet."""
     settings = api.create_host_config(
         network_mode="host",
@@ -99,13 +101,12 @@ def _create(api: Any, image: str) -> str:
         auto_remove=True,
         log_config={"Type": "none"},
     )
-    run = this_run()
     created = api.create_container(
         image,
         _STAY,
         stdin_open=True,  # docker-py adds that the end of one connection is the end of stdin
-        name=f"{NAME}-{run}-{id(settings):x}",
-        labels={MADE: "1", RUN: run},
+        name=name,
+        labels={MADE: "1", RUN: this_run()},
         host_config=settings,
     )
     container: str = created["Id"]

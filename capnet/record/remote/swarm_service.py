@@ -165,12 +165,14 @@ def _start_service(
     wanted = {node.id for node in nodes}
     others = [node["ID"] for node in manager.client.api.nodes() if node["ID"] not in wanted]
     labels = {MADE: "1", RUN: this_run()}
+    name = f"{NAME}-{secrets.token_hex(4)}"
+    undo.callback(_remove, manager, name)  # by its name: an interrupt may come while Docker makes it
     program = Path(api_tunnel.__file__).read_text(encoding="utf-8")
     try:
-        service = manager.client.services.create(
+        return manager.client.services.create(
             image,
             ["python3", "-c", program, "dial"],
-            name=f"{NAME}-{secrets.token_hex(4)}",
+            name=name,
             labels=labels,
             container_labels=labels,
             env=environment,
@@ -183,16 +185,14 @@ def _start_service(
         )
     except APIError as error:
         raise EnvironmentLacks(f"the swarm starts no service: {error.explanation}") from error
-    undo.callback(_remove, service)
-    return service
 
 
-def _remove(service: Any) -> None:
+def _remove(manager: DockerHost, name: str) -> None:
     import requests
     from docker.errors import APIError
 
     with suppress(APIError, requests.RequestException):
-        service.remove()
+        manager.client.api.remove_service(name)
 
 
 def _until_all_dialled(folder: Path, service: Any, nodes: Sequence[Node], gate: str, image: str) -> None:
