@@ -84,19 +84,17 @@ def users(folder: Path) -> list[str]:
         used = (folder / _USERS).stat()
     except OSError:
         return []
-    return [
-        f"{_command(process)} (process {process.name})"
-        for process in Path("/proc").glob("[0-9]*")
-        if process.name != str(os.getpid()) and _has_open(process, used)
-    ]
+    names: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is closed to this user
+            if process.name != str(os.getpid()) and _has_open(process, used):
+                names.append(f"{_command(process)} (process {process.name})")
+    return names
 
 
 def _has_open(process: Path, file: os.stat_result) -> bool:
-    try:
-        descriptors = list((process / "fd").iterdir())
-    except OSError:  # it has just ended
-        return False
-    for descriptor in descriptors:
+    """Raises OSError where the process has ended, or is closed to this user."""
+    for descriptor in list((process / "fd").iterdir()):
         with suppress(OSError):
             if os.path.samestat(descriptor.stat(), file):
                 return True

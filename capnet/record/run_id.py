@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 MADE = "capnet"  # label, = 1 on everything in Docker that capnet makes and that outlives a kill -9
@@ -44,8 +46,10 @@ def folders_of_runs(which: Callable[[str], bool]) -> Iterator[Path]:
     """
     for path in sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*-*-*")):
         run = "-".join(path.name.removeprefix(_FOLDER).split("-")[:3])
-        if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.geteuid() and which(run):
-            yield path
+        with suppress(FileNotFoundError):  # another run removes them, too
+            status = path.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and which(run):
+                yield path
 
 
 def remove_folders(which: Callable[[str], bool], but: Collection[Path] = ()) -> list[str]:

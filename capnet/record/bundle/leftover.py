@@ -23,6 +23,7 @@ from capnet.record.run_id import folders_of_runs, remove_folders
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.file_counters import FileCounters
 from capnet.topology import ListeningPoint, Topology
+from capnet.whole_file import whole
 
 _NOTE = "bundle.json"
 
@@ -54,7 +55,8 @@ def note(folder: Path, captures: Sequence[CaptureProcess], path: Path, scenario:
             for capture in captures
         ],
     }
-    (folder / _NOTE).write_text(json.dumps(content))
+    with whole(folder / _NOTE, private=True) as file:  # half a note would keep the folder for ever
+        file.write(json.dumps(content).encode())
 
 
 def is_noted(folder: Path) -> bool:
