@@ -73,7 +73,7 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
     for start in range(0, len(masquerades), MAX_MASQUERADES):
         group = masquerades[start : start + MAX_MASQUERADES]
         rows = [row for masquerade in group for row in masquerade.rows]
-        details = ["masquerade" if is_docker else "source NAT", count(len(rows), "flow")]
+        details = ["SNAT (MASQUERADE)" if is_docker else "SNAT", count(len(rows), "flow")]
         rewritten = [row for row in rows if row["port_rewritten"]]
         if rewritten:
             noun = "ICMP id" if all(row["proto"] == "icmp" for row in rewritten) else "source port"

@@ -2,7 +2,7 @@
 
     A  ens33 ──── ens33  B  echo server, udp 7000
 
-Sends   A to B by UDP: 3000 octets, and 100 octets.
+Sends   A to B by UDP: 3000 bytes, and 100 bytes.
 """
 
 from capnet.scenario.faults import Change

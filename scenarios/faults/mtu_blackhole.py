@@ -2,7 +2,7 @@
 
     client 10.9.0.5 ── eth1  router  ens33 ──── ens33  B  httpd :80
 
-Sends   client to B by HTTP: a page of 20,000 octets.
+Sends   client to B by HTTP: a page of 20,000 bytes.
 """
 
 from functools import partial

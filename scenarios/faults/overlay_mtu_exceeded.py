@@ -2,7 +2,7 @@
 
     left 10.0.1.2 ── br-overlay  A  ens33 ════ ens33  B  br-overlay ── right 10.0.1.3, httpd :80
 
-Sends   right to left by HTTP: a page of 6000 octets; left to right by ping.
+Sends   right to left by HTTP: a page of 6000 bytes; left to right by ping.
 """
 
 from functools import partial

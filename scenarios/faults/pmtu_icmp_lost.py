@@ -2,7 +2,7 @@
 
     client 10.9.0.5 ── eth1  router  ens33 ──── ens33  A  docker0 ── web 172.17.0.2, httpd :80
 
-Sends   client to web by HTTP: a page of 6000 octets; client to A by ping.
+Sends   client to web by HTTP: a page of 6000 bytes; client to A by ping.
 """
 
 from functools import partial

@@ -2,7 +2,7 @@
 
     web 172.17.0.2 :80, published ── docker0  A  ens33 ──── ens33  B
 
-Sends   B to A by HTTP: a page of 20,000 octets.
+Sends   B to A by HTTP: a page of 20,000 bytes.
 """
 
 from functools import partial

@@ -215,7 +215,7 @@ class Hop:
     delta_us: Delay | None  # time since the hop before
     lost: int | None  # packets of the hop before that did not arrive while this point listened; null = unknown
     id: int | None = None  # ICMP echo identifier here
-    lost_bytes: int | None = None  # of lost packets: of TCP, octets of its sequence space; else of IP payload [bytes]
+    lost_bytes: int | None = None  # of lost packets: of TCP, bytes of its sequence space; else of IP payload [bytes]
     outside: int | None = None  # packets of the hop before, at times when this point did not listen
     vlan: list[int] = field(default_factory=list)  # VLAN ids of the first packet here, the outermost first
 

@@ -3,7 +3,7 @@
 Looks at: packets without an answer that were last seen on their way into a host or a container, and the witnesses of
 the recording (NAME.witnesses.json): rules and counters before and after it.
 Says: which rule or counter rose by as many packets as are missing; where it knows the rule, its text.
-Wrong when: other packets, which were not captured, made the counter rise by the same number, with as many octets.
+Wrong when: other packets, which were not captured, made the counter rise by the same number, with as many bytes.
 Fix: change the rule, or what the counter counts.
 Verify: `iptables -vnL --line-numbers`, `nft list ruleset` or `nstat -az`: the counter rises with each attempt.
 """
@@ -36,7 +36,7 @@ MIN_REPEATED = 2  # packets: one alone may be the last of the capture
 def diagnose(context: Context) -> list[Finding]:
     findings = []
     for reason in _distinct(kernel_reasons(context)):
-        # The octets of a rule agree too; of a counter that has no setting, the number of packets alone.
+        # The bytes of a rule agree too; of a counter that has no setting, the number of packets alone.
         is_certain = reason.missing >= MIN_REPEATED and (reason.kind != "counter" or reason.text != "")
         fix = FIX_COUNTER.fill(host=reason.namespace) if reason.kind in ("counter", "drop-reason") else FIX.fill()
         findings.append(

@@ -1,7 +1,7 @@
 """mtu-blackhole: large packets vanish where small packets pass.
 
 Looks at: the lengths of the packets of one flow that are missing at the next point, against those that arrived there.
-Each missing packet must be larger than each that arrived, and there must be several of both. TCP counts where octets
+Each missing packet must be larger than each that arrived, and there must be several of both. TCP counts where bytes
 are missing and were sent again, because offload cuts segments differently at each point. At one point alone, TCP tells
 by its sequence numbers: full segments (of the MSS that both ends announced) never arrive for a second or longer, though
 shorter ones behind them do.
@@ -45,16 +45,16 @@ TOLD = Text(
 )
 NOT_TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
-    "and nobody says so by ICMP",
+    "no ICMP error says so",
     zh="",
 )
 SEGMENTS = Text(
-    en="{octets:octet} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
+    en="{octets:byte} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
     "{passed}): the MSS of {mss} is more than the path's MTU allows, {told}{smaller}",
     zh="",
 )
 REPORTED = Text(en="as {senders} said by ICMP", zh="")
-NOT_REPORTED = Text(en="and nothing says so by ICMP", zh="")
+NOT_REPORTED = Text(en="no ICMP error says so", zh="")
 SMALLER = Text(en="; a connection with an MSS of {mss} got everything", zh="")
 FIX_MSS = Text(
     en='give the containers the MTU of the path (`--opt com.docker.network.driver.mtu=`, in daemon.json "mtu"), or '

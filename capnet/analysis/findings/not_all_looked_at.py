@@ -27,12 +27,9 @@ SCENARIO = None  # the limits are far above what a scenario sends
 WITNESS = "pcaps/overlay-service.pcapng"  # the golden capture with the most addresses and tunnels
 EXPLAINS = ()
 
-MOST_PACKETS = Text(en="of {total:,} {things} only {examined:,} were looked at, those with the most packets", zh="")
-FIRST_ONES = Text(en="of {total:,} {things} only {examined:,} were looked at, the first ones", zh="")
-FIX = Text(
-    en="they are a scan, a flood or the clients of a busy server; a capture filter shows fewer of them",
-    zh="",
-)
+MOST_PACKETS = Text(en="{examined:,} of {total:,} {things} examined, those with the most packets", zh="")
+FIRST_ONES = Text(en="{examined:,} of {total:,} {things} examined, the first ones", zh="")
+FIX = Text(en="capture less with a filter, for instance `host ADDRESS`", zh="")
 
 
 class _Limit(NamedTuple):

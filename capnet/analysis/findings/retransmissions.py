@@ -26,7 +26,7 @@ EXPLAINS = ()
 
 SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="")
 FIX = Text(
-    en="look for the hop behind which packets are missing (PATHS), or for a receiver that is too slow",
+    en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",
     zh="",
 )
 

@@ -1,10 +1,10 @@
-"""sequence-gap: octets of a TCP connection are missing at the first point that saw it.
+"""sequence-gap: bytes of a TCP connection are missing at the first point that saw it.
 
 Looks at: the sequence numbers of each flow where it was seen first, when every packet was compared. A packet that was
 dropped before the tap (by a queue, a policer) is in no capture, not even at its sender's own interface: it is only a
-gap. It counts if the sender sends the octets again, or if the receiver's acknowledgments stay where it begins: what the
+gap. It counts if the sender sends the bytes again, or if the receiver's acknowledgments stay where it begins: what the
 receiver acknowledges was only missed by the capture, and what it says nothing of may be nonsense outside its window.
-Says: at which point, in how many flows, how many octets came after later ones, and how many did not come.
+Says: at which point, in how many flows, how many bytes were out of order, and how many did not come.
 Wrong when: segments overtook each other by more than 3 ms, or another way that was not captured carried them.
 Fix: look before this point: queues, policers and filters.
 Verify: `tc -s qdisc show dev IFACE` counts drops; egress drops are before the tap.
@@ -29,8 +29,8 @@ WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
 EXPLAINS = ()
 
 SAYS = Text(en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}", zh="")
-LATE = Text(en="{octets:octet} came after later ones", zh="")
-NEVER = Text(en="{octets:octet} did not come", zh="")
+LATE = Text(en="{octets:byte} out of order", zh="")
+NEVER = Text(en="{octets:byte} that did not come", zh="")
 FIX = Text(
     en="look before this point: queues (`tc -s qdisc`), policers and filters drop packets that no capture shows",
     zh="",

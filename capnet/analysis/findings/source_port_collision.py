@@ -20,8 +20,13 @@ SCENARIO = "bridge-clash"
 WITNESS = "pcaps/bridge.pcapng"  # masquerade that keeps ports and identifiers
 EXPLAINS = ()
 
-PORT = Text(en="{connections:connection} left as {address} with another source port: two wanted the same", zh="")
-ICMP_ID = Text(en="{connections:connection} left as {address} with another ICMP identifier: two wanted the same", zh="")
+PORT = Text(
+    en="{connections:connection} left as {address}, source port rewritten: port already taken by another connection",
+    zh="",
+)
+ICMP_ID = Text(
+    en="{connections:connection} left as {address}, ICMP identifier rewritten: already taken by another query", zh=""
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

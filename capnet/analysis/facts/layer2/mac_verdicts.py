@@ -42,8 +42,8 @@ def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: Sh
     mac, point_name = mac_text(speaker.mac), context.points[point].name
     forwarded = _without_hairpins(context, point, speaker.forwarded_ips)
     if forwarded:
-        count = "1 address" if len(forwarded) == 1 else f"{len(forwarded)} addresses"
-        because = f"{mac} sends packets of {count} that others own or that were routed before: it forwards"
+        how = "source of another station, or TTL already decremented"
+        because = f"{mac} forwards for {several(forwarded)} ({how})"
         evidence = _evidence(context, point, speaker.mac, forwarded)
         return [MacVerdict("router", [mac], forwarded[:MAX_FORWARDED_IPS], point_name, because, evidence)]
     if shared is None or len(speaker.own_ips) < 2:

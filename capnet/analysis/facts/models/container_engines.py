@@ -16,7 +16,7 @@ from capnet.wire.addresses import mac_text
 
 # -- MACs -------------------------------------------------------------------------------------------
 def container_mac(context: Context) -> Iterator[Sign]:
-    """A MAC is 02:42 and the four octets of its own private address, as Docker made it until version 27.
+    """A MAC is 02:42 and the four bytes of its own private address, as Docker made it until version 27.
 
     Wrong when: somebody set it by hand. A MAC that claims other addresses as well is not counted: it may be forged.
     """
@@ -27,7 +27,7 @@ def container_mac(context: Context) -> Iterator[Sign]:
 
 
 def pod_mac(context: Context) -> Iterator[Sign]:
-    """A MAC is 0a:58 and the four octets of its own private address, as plugins of Kubernetes make it.
+    """A MAC is 0a:58 and the four bytes of its own private address, as plugins of Kubernetes make it.
 
     Wrong when: the network is one of OVN, which has no Linux bridge: it shows pods, and not which network.
     """

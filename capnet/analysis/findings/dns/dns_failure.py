@@ -35,7 +35,7 @@ SCENARIO = "bridge"  # containers on Docker's default bridge have no names
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # Docker's DNS server answers
 EXPLAINS = ()
 
-ANSWERED = Text(en="{servers} answered '{code}' about {query}", zh="")
+ANSWERED = Text(en="{servers} answered {code} about {query}", zh="")
 NO_SUCH_NAME_FIX = Text(
     en="check the name; on Docker's default bridge containers have no names: put them on a network of their own", zh=""
 )
@@ -47,7 +47,7 @@ REFUSED = Text(
 )
 SILENT_FIX = Text(en="check that the name server is up and that UDP port 53 is open both ways", zh="")
 
-_CODES = {1: "format error", 2: "server failure", 3: "no such name", 4: "not implemented", 5: "refused"}
+_CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
 MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
 MAX_NAMES = 20  # that have a finding of their own

@@ -1,4 +1,4 @@
-"""accepted-then-closed: connections are accepted and closed again without a single octet.
+"""accepted-then-closed: connections are accepted and closed again without a single byte.
 
 Looks at: TCP connections that are accepted, and that the accepting side closes or resets within 5 s before it sends
 anything; so do all its connections on this port. Two are needed, or one during which another address refuses a
@@ -38,7 +38,7 @@ WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that
 EXPLAINS = ("reset-in-session",)
 
 SAYS = Text(
-    en="{server} accepted {connections:connection} and closed each without a single octet ({how}){refused}", zh=""
+    en="{server} accepted {connections:connection} and closed each without a single byte ({how}){refused}", zh=""
 )
 RESET = Text(en="RST after the request", zh="")
 CLOSED = Text(en="FIN", zh="")
@@ -57,7 +57,7 @@ MIN_CONNECTIONS = 2
 
 
 class _Closed(NamedTuple):
-    """A connection that the accepting side ended without octets. Times in ns."""
+    """A connection that the accepting side ended without bytes. Times in ns."""
 
     row: int
     accepted: int

@@ -37,7 +37,7 @@ SAYS = Text(
     en="the host reset {connection} itself at {point}: a segment{ahead} had not been translated{behind}",
     zh="",
 )
-AHEAD = Text(en=" {octets} octets ahead of the last one", zh="")
+AHEAD = Text(en=" {octets} bytes ahead of the last one", zh="")
 BEHIND = Text(en=", and neither it nor the RST was seen at {inside}", zh="")
 FIX = Text(
     en="`iptables -I INPUT -m conntrack --ctstate INVALID -j DROP` on the host, or `sysctl -w "
@@ -53,7 +53,7 @@ MAX_SUSPECTS = 200  # flows that are looked at one by one
 
 
 class _Reset(NamedTuple):
-    """A host's own RST: flow row, row of the other direction, row inside or -1, octets ahead, two frames."""
+    """A host's own RST: flow row, row of the other direction, row inside or -1, bytes ahead, two frames."""
 
     row: int
     reply: int
@@ -147,7 +147,7 @@ def _of_row(observations: Observations, row: int) -> Observations:
 
 
 def _octets_ahead(segments: Values) -> int:
-    """By how many octets the last segment begins behind the end of those before it; 0 or less in the normal case."""
+    """By how many bytes the last segment begins behind the end of those before it; 0 or less in the normal case."""
     if len(segments) < 2:
         return 0
     numbers, sizes = segments[:, schema.OBS_FROM], segments[:, schema.OBS_BYTES]

@@ -1,7 +1,7 @@
 """request-unanswered: a server acknowledges a request and says nothing, as when a TLS handshake hangs.
 
 Looks at: the first request of TCP connections. It is acknowledged, the client sends nothing more and waits for 5 s or
-longer, until it gives up or the capture ends, and no octet of an answer comes. Two connections are needed, or one where
+longer, until it gives up or the capture ends, and no byte of an answer comes. Two connections are needed, or one where
 the service answered another, or one to a port of TLS, whose server answers at once. Programs that only collect (syslog)
 keep getting more, and do not count.
 Says: which server, how many requests, and for how long the clients waited.

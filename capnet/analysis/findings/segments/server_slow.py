@@ -1,6 +1,6 @@
 """server-slow: a server acknowledges requests at once and takes its time to answer.
 
-Looks at: requests over TCP whose last octet is acknowledged within 200 ms, and whose answer begins after 1 s or later
+Looks at: requests over TCP whose last byte is acknowledged within 200 ms, and whose answer begins after 1 s or later
 and 20 times as late as the acknowledgment. Two such answers are needed, and a third of all answers of the service.
 Longer than 20 s is a client that waits for news on purpose (long polling), as is a server that speaks first.
 Says: how many answers of which server were slow, and how slow.
@@ -78,7 +78,7 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _acknowledgment(passed: list[Segment], request_frame: int, answer_frame: int) -> Segment | None:
-    """The segment without octets that acknowledges a request soon, if there is one before the answer."""
+    """The segment without payload that acknowledges a request soon, if there is one before the answer."""
     between = [segment for segment in passed if request_frame <= segment.frame <= answer_frame]
     if not between or between[-1].frame != answer_frame:
         return None

@@ -4,7 +4,7 @@ Looks at: fragments of VXLAN's outer packets; ICMP "fragmentation needed" about 
 inside a tunnel, where the kernel names the remote container as its sender.
 Says: which tunnel, and how large its packets are inside and outside.
 Wrong when: another path between the same hosts has the smaller MTU.
-Fix: set the overlay network's MTU to that of the underlay less 50, or raise the underlay's MTU by 50.
+Fix: set the overlay network's MTU to underlay MTU − 50, or raise the underlay MTU by 50.
 Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) ADDRESS`; `docker network inspect` shows driver.mtu.
 """
 
@@ -25,6 +25,7 @@ from capnet.analysis.core.schema import (
     FlowRow,
 )
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
@@ -42,15 +43,14 @@ SAYS = Text(
     zh="",
 )
 FRAGMENTED = Text(en="they cross the wire in fragments", zh="")
-REFUSED = Text(en="{sender} is named as saying that it takes less", zh="")
+REFUSED = Text(en='ICMP "fragmentation needed" names {sender}{mtu}', zh="")
+NEXT_HOP_MTU = Text(en=", next-hop MTU {mtu}", zh="")
 FIX = Text(
-    en="give the network an MTU of the underlay's less 50 (docker network create --opt "
-    "com.docker.network.driver.mtu=…), or raise the underlay's by 50",
+    en="set the network MTU to underlay MTU − 50 (docker network create --opt "
+    "com.docker.network.driver.mtu=…), or raise the underlay MTU by 50",
     zh="",
 )
-ELSEWHERE_FIX = Text(
-    en="give what is inside the tunnel an MTU of the underlay's less 50, or raise the underlay's by 50", zh=""
-)
+ELSEWHERE_FIX = Text(en="set the MTU inside the tunnel to underlay MTU − 50, or raise the underlay MTU by 50", zh="")
 
 FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
 MAX_FLOWS = 4096  # of fragments, and of ICMP errors, that are compared with each tunnel
@@ -116,9 +116,20 @@ def _excesses(context: Context) -> list[_Excess]:
         if vteps in fragments:
             excesses[key] = _Excess(tunnel, FRAGMENTED.fill(), _first_frames(context, fragments[vteps]))
         elif refusals:
-            sender = source(context.flows[refusals[0]])
-            excesses[key] = _Excess(tunnel, REFUSED.fill(sender=sender), _first_frames(context, refusals))
+            reason = _refusal(context, source(context.flows[refusals[0]]))
+            excesses[key] = _Excess(tunnel, reason, _first_frames(context, refusals))
     return list(excesses.values())
+
+
+def _refusal(context: Context, sender: str) -> str:
+    """The message that `sender` is named in, with the smallest next-hop MTU that one with this sender has."""
+    mtus = [
+        error.mtu
+        for error in icmp_errors(context)
+        if error.sender == sender and (error.type, error.code) == (ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED)
+    ]
+    mtu = min((mtu for mtu in mtus if mtu > 0), default=0)
+    return REFUSED.fill(sender=sender, mtu=NEXT_HOP_MTU.fill(mtu=mtu) if mtu else "")
 
 
 def _fragments(context: Context) -> dict[frozenset[str], list[int]]:
