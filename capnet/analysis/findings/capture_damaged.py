@@ -1,8 +1,8 @@
-"""capture-damaged: a file is cut off or damaged, and frames are missing.
+"""capture-damaged: a file is cut off or damaged.
 
 Looks at: what the reader of the file could not read: a record that is cut off, a length that cannot be, a broken
-compressed stream.
-Says: in which file, where, what is wrong there, and after which frame.
+compressed stream. Not what capnet does not read: another version of pcapng, or more sections than it takes.
+Says: in which file, where, what is wrong there, and how many frames could be read.
 Wrong when: the file is still being written, and its last record is not complete yet.
 Fix: stop the capture program with SIGINT or SIGTERM, not with SIGKILL, and copy the file again.
 Verify: `capinfos FILE` reports the same damage.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.document import short_names
-from capnet.analysis.core.contract.keys import FILES_BESIDE
 from capnet.analysis.core.results import Evidence, Finding, Input, Problem
 from capnet.analysis.core.wording import Text, finding_name
 
@@ -22,16 +21,18 @@ SCENARIO = None  # a scenario ends its capture in order
 WITNESS = "pcaps/bridge.pcapng"  # ends with its last record
 EXPLAINS = ()
 
-SAYS = Text(en="{file} is damaged in {places:place}, first at byte {offset}, after {packets:frame}: {damage}", zh="")
+SAYS = Text(
+    en="{file} is damaged in {places:place}, first at byte {offset}: {damage}; {packets:frame} could be read", zh=""
+)
 FIX = Text(
     en="stop the capture program with SIGINT or SIGTERM so that it writes its last record; copy the file again", zh=""
 )
 
+DAMAGE = ("truncated-file", "damaged-file", "damaged-options", "broken-compression")  # names of problems
+
 
 def diagnose(context: Context) -> list[Finding]:
-    damaged = (
-        (source, [each for each in source.problems if each.name not in FILES_BESIDE]) for source in context.inputs
-    )
+    damaged = ((source, [each for each in source.problems if each.name in DAMAGE]) for source in context.inputs)
     return [_finding(context, source, problems) for source, problems in damaged if problems]
 
 
@@ -47,5 +48,6 @@ def _finding(context: Context, source: Input, problems: list[Problem]) -> Findin
         damage=first.says.rstrip("."),
     )
     points = [point.name for point in context.points if point.file == source.file]
-    evidence = [Evidence(points[0], source.file, source.packets)] if points and source.packets else []
+    # With several points, it is not known which one the last frame is of.
+    evidence = [Evidence(points[0], source.file, source.packets)] if len(points) == 1 and source.packets else []
     return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(problems))

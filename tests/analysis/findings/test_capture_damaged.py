@@ -39,3 +39,22 @@ def test_empty_capture_is_silent(tmp_path: Path) -> None:
     path = tmp_path / "empty.pcap"
     path.write_bytes(TCP.read_bytes()[:24])
     assert damaged(path) == []
+
+
+def test_section_of_another_version_is_silent(tmp_path: Path) -> None:
+    """The file is whole: to copy it again would not help."""
+    raw = BRIDGE.read_bytes()
+    header = bytes.fromhex("0a0d0d0a 1c000000 4d3c2b1a 0200 0000 ffffffffffffffff 1c000000")
+    path = tmp_path / "later.pcapng"
+    path.write_bytes(raw + header)
+    assert [problem.name for problem in analyze(path).inputs[0].problems] == ["unknown-version"]
+    assert damaged(path) == []
+
+
+def test_last_frame_is_evidence_of_its_own_point_only(tmp_path: Path) -> None:
+    """Of several points in a file, it is not known which one the frame is of."""
+    for source, frames in ((TCP, 1), (BRIDGE, 0)):
+        path = tmp_path / f"cut{source.suffix}"
+        path.write_bytes(source.read_bytes()[:-3])
+        (finding,) = damaged(path)
+        assert len(finding["evidence"]) == frames
