@@ -24,7 +24,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet")
 COMMANDS = (
-    *_READERS, "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab", "doctor",
+    *_READERS, "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab",
+    "doctor",
     "completion",
 )  # fmt: skip
 

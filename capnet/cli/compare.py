@@ -1,0 +1,61 @@
+"""`capnet compare`: what differs between a capture in which all goes well and one in which it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from capnet.cli import options
+from capnet.errors import Exit
+
+if TYPE_CHECKING:
+    from capnet.analysis.core.contract.document import Document
+
+FORMATS = ("table", "json")
+
+
+@click.command("compare", short_help="What broke between two captures.")
+@click.argument("good", metavar="GOOD")
+@click.argument("bad", metavar="BAD")
+@options.format_(FORMATS)
+@options.output
+def command(good: str, bad: str, format_: str | None, output: Path | None) -> int:
+    """Compare two captures of the same network, GOOD before and BAD after something broke.
+
+    Addresses are compared by their names, veths by their containers, flows by the service that is asked, since Docker
+    draws the rest anew. The first sentence says what broke. Then come findings, flows, routes, delays, translations,
+    tunnels, models, ICMP errors and the kernel's rules that are in one of both only.
+    GOOD and BAD are captures, or folders whose captures are one.
+
+    \b
+    capnet compare yesterday.pcapng today.pcapng
+    capnet compare good/ bad/ --format json
+
+    Exit codes: 0 nothing fails that did not before, 1 something does, 2 wrong usage, 3 unreadable input.
+    """
+    from capnet.cli.output import chosen_format, emit, report_columns
+    from capnet.report.comparison.differences import compare
+
+    format_ = chosen_format(format_, output, FORMATS)
+    comparison = compare(_document(good), _document(bad))
+    if format_ == "json":
+        from capnet.analysis.core.contract.json_text import json_text
+
+        text = json_text(comparison)
+    else:
+        from capnet.report.comparison.text import render
+
+        text = render(comparison, report_columns(output))
+    emit(text, output)
+    fails = comparison["findings"]["came"] or comparison["flows"]["broke"]
+    return Exit.FINDING if fails else Exit.OK
+
+
+def _document(given: str) -> Document:
+    """The report on a capture, or on a folder's captures as one."""
+    from capnet.analysis.engine import analyze
+    from capnet.cli.inputs import named_sources
+
+    return analyze(list(named_sources((given,)))).to_dict()

@@ -1,0 +1,192 @@
+"""What differs between two reports, in the words of `identity`.
+
+Input: two documents of the JSON contract. Output: a document `capnet.comparison/1`. What only one of both shows is told
+as that: a flow that is not in the second capture may not have been sent, and a point that is not in both is compared
+nowhere. Delays differ by chance; told is what is MIN_SLOWDOWN times as long, and MIN_EXTRA_US longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
+from capnet import __version__
+from capnet.analysis.core.contract.document import Document
+from capnet.report.comparison.identity import FlowName, Identity, is_answer, is_to_one
+from capnet.report.escape import visible_all
+from capnet.report.fate_words import FAILED, fate
+
+SCHEMA = "capnet.comparison/1"
+MIN_CONFIDENCE = 0.5  # of a model that is told
+MIN_SLOWDOWN = 5.0
+MIN_EXTRA_US = 5_000.0  # a busy machine delays packets by a millisecond or two
+LEVELS = ("error", "warning")  # of findings that are compared
+SYMPTOMS = ("packet-loss", "retransmissions")  # told behind other findings of their level
+
+
+def compare(good: Document, bad: Document) -> Document:
+    """The comparison of two documents of reports."""
+    sides = [(document, Identity(document)) for document in map(visible_all, (good, bad))]
+
+    def came_and_went(keys: Callable[[Document, Identity], Iterable[str]]) -> Document:
+        before, after = (list(dict.fromkeys(keys(*side))) for side in sides)
+        return {
+            "came": [key for key in after if key not in before],
+            "went": [key for key in before if key not in after],
+        }
+
+    return {
+        "schema": SCHEMA,
+        "made_by": f"capnet {__version__}",
+        **{
+            side: [source["file"] for source in document["inputs"]]
+            for side, (document, _) in zip(("good", "bad"), sides, strict=True)
+        },
+        "findings": _findings(*(document for document, _ in sides)),
+        "flows": _flows(*sides),
+        "routes": _routes(*sides),
+        "delays": _delays(*sides),
+        "translations": came_and_went(_translations),
+        "tunnels": came_and_went(_tunnels),
+        "models": came_and_went(lambda document, _: _models(document)),
+        "icmp_errors": came_and_went(_icmp_errors),
+        "rules": came_and_went(lambda document, _: _rules(document)),
+        "points": came_and_went(
+            lambda document, identity: (identity.point(each["name"]) for each in document["points"])
+        ),
+    }
+
+
+def _findings(good: Document, bad: Document) -> Document:
+    """Findings that need action, by name: the rows that came, and those that went."""
+    before: dict[str, Document] = {}
+    after: dict[str, Document] = {}
+    for document, rows_of in ((good, before), (bad, after)):
+        for row in document.get("findings", []):
+            if row["level"] in LEVELS:
+                rows_of.setdefault(row["name"], row)
+
+    def rows(own: dict[str, Document], other: dict[str, Document]) -> list[Document]:
+        only = [row for name, row in own.items() if name not in other]
+        only.sort(key=lambda row: (LEVELS.index(row["level"]), row["name"] in SYMPTOMS))
+        return [{key: row[key] for key in ("name", "level", "says", "fix")} for row in only]
+
+    return {"came": rows(after, before), "went": rows(before, after)}
+
+
+def _flows(good: tuple[Document, Identity], bad: tuple[Document, Identity]) -> Document:
+    """What becomes of flows: those that fail only in the second, only in the first, and that only one has."""
+    before, after = _outcomes(*good), _outcomes(*bad)
+    changes: dict[str, list[Document]] = {"broke": [], "mended": []}
+    for name in before.keys() & after.keys():
+        was, now = before[name], after[name]
+        row = {"flow": str(name), "good": fate(was, good[1].words), "bad": fate(now, bad[1].words)}
+        if was["fate"] == "delivered" and now["fate"] in FAILED:
+            changes["broke"].append(row)
+        elif was["fate"] in FAILED and now["fate"] == "delivered":
+            changes["mended"].append(row)
+    return {
+        **{key: sorted(rows, key=lambda row: str(row["flow"])) for key, rows in changes.items()},
+        "came": sorted(str(name) for name in after.keys() - before.keys()),
+        "went": sorted(str(name) for name in before.keys() - after.keys()),
+    }
+
+
+def _outcomes(document: Document, identity: Identity) -> dict[FlowName, Document]:
+    """The worst fate of each flow, by its name."""
+    worst: dict[FlowName, Document] = {}
+    for row in document.get("fates", []):
+        if not is_to_one(row["flow"]):
+            continue
+        name = identity.flow(row["proto"], row["flow"], row["point"])
+        if name not in worst or _severity(row) < _severity(worst[name]):
+            worst[name] = row
+    return worst
+
+
+def _severity(row: Document) -> int:
+    return FAILED.index(row["fate"]) if row["fate"] in FAILED else len(FAILED)
+
+
+def _routes(good: tuple[Document, Identity], bad: tuple[Document, Identity]) -> list[Document]:
+    """Flows that pass other points, or are changed otherwise, among the points that both captures have."""
+    both = {good[1].point(each["name"]) for each in good[0]["points"]}
+    both &= {bad[1].point(each["name"]) for each in bad[0]["points"]}
+    before, after = (_route_of(*side, both) for side in (good, bad))
+    return [
+        {"flow": str(name), "good": before[name], "bad": after[name]}
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    ]
+
+
+def _route_of(document: Document, identity: Identity, points: set[str]) -> dict[FlowName, list[str]]:
+    """Points of each flow, in order; of flows with one name those of the longest path."""
+    routes: dict[FlowName, list[str]] = {}
+    for path in _paths(document):
+        if is_answer(path["flow"]):  # behind a translation, answers to several clients have one name
+            continue
+        name = identity.flow(path["proto"], path["flow"], path["hops"][0]["point"])
+        route = [label for hop in path["hops"] if (label := identity.point(hop["point"])) in points]
+        if len(route) > len(routes.get(name, [])):
+            routes[name] = route
+    return routes
+
+
+def _delays(good: tuple[Document, Identity], bad: tuple[Document, Identity]) -> list[Document]:
+    """Hops that take much longer: the median of a flow's packets, in microseconds."""
+    before, after = (_delays_of(*side) for side in (good, bad))
+    rows = []
+    for key in sorted(before.keys() & after.keys()):
+        was, now = before[key], after[key]
+        if now >= MIN_SLOWDOWN * was and now - was >= MIN_EXTRA_US:
+            rows.append({"flow": str(key[0]), "from": key[1], "to": key[2], "good_us": was, "bad_us": now})
+    return rows
+
+
+def _delays_of(document: Document, identity: Identity) -> dict[tuple[FlowName, str, str], float]:
+    medians: dict[tuple[FlowName, str, str], float] = {}
+    for path in _paths(document):
+        name = identity.flow(path["proto"], path["flow"], path["hops"][0]["point"])
+        for hop, after in pairwise(path["hops"]):
+            if after["delta_us"]:
+                key = name, identity.point(hop["point"]), identity.point(after["point"])
+                medians[key] = max(after["delta_us"]["median"], medians.get(key, 0.0))
+    return medians
+
+
+def _paths(document: Document) -> Iterable[Document]:
+    return (path for path in document.get("paths", []) if is_to_one(path["flow"]))
+
+
+def _translations(document: Document, identity: Identity) -> Iterable[str]:
+    """`snat tcp: bbox → B:7000 becomes A → B:7000`."""
+    for row in document.get("nat", []):
+        before, after = row["before"], row["after"]
+        forms = (identity.form(side, is_answer(before)) for side in (before, after))
+        yield f"{row['kind']} {row['proto']}: {' becomes '.join(forms)}"
+
+
+def _tunnels(document: Document, identity: Identity) -> Iterable[str]:
+    for row in document.get("tunnels", []):
+        ends = " and ".join(sorted(identity.words.address(address) for address in row["vteps"]))
+        number = "" if row["encrypted"] or row["vni"] is None else f" {row['vni']}"
+        yield f"{row['kind']}{number} between {ends}"
+
+
+def _models(document: Document) -> Iterable[str]:
+    return (row["model"] for row in document.get("models", []) if row["confidence"] >= MIN_CONFIDENCE)
+
+
+def _icmp_errors(document: Document, identity: Identity) -> Iterable[str]:
+    for row in document.get("icmp_errors", []):
+        sender, receiver = (identity.words.address(row[end], row["point"]) for end in ("from", "to"))
+        yield f"{sender} answers {receiver}: {row['name']}"
+
+
+def _rules(document: Document) -> Iterable[str]:
+    """Rules and counters of the kernel that account for packets."""
+    return (
+        f"{row['name']} {row['action']}" + (f": {row['text']}" if row["text"] else "")
+        for row in document.get("kernel", [])
+    )

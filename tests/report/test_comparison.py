@@ -1,0 +1,98 @@
+"""Comparing captures: of stored faults, with their healthy networks and with other recordings of these.
+
+What is wrong in a fault is what its file breaks; networks that were recorded twice have no difference by construction.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from capnet.analysis.core.contract.document import Document
+from capnet.analysis.engine import analyze
+from capnet.report.comparison.differences import compare
+from capnet.report.comparison.text import first_sentence, render
+from capnet.report.text import columns
+from capnet.scenario.faults import library
+from tests.conftest import PROJECT
+
+FAULTS = PROJECT / "pcaps" / "faults"
+AGAIN = Path(__file__).parent / "recorded_again"
+STORED = [name for name in library.files() if (FAULTS / f"{name}.pcapng").is_file()]
+
+
+def document(path: Path) -> Document:
+    return analyze(path).to_dict()
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_fault_is_what_is_new_beside_its_healthy_network(name: str) -> None:
+    fault = library.load(name)
+    healthy, faulty = document(FAULTS / f"{name}.healthy.pcapng"), document(FAULTS / f"{name}.pcapng")
+    broken = compare(healthy, faulty)
+    names = [row["name"] for row in broken["findings"]["came"]]
+    assert fault.finding in names[:2] and set(names) <= {fault.finding, *fault.also}
+    assert f"New in the second: {broken['findings']['came'][0]['says']}" in first_sentence(broken)
+    mended = compare(faulty, healthy)
+    assert not mended["findings"]["came"] and not mended["flows"]["broke"]
+    assert first_sentence(compare(healthy, healthy)) == "No difference in what both captures show."
+
+
+@pytest.mark.parametrize("path", sorted(AGAIN.glob("*.pcapng")), ids=lambda path: path.stem)
+def test_network_recorded_twice_has_no_difference(path: Path) -> None:
+    """MACs, ports of clients and times differ, and once the order of copies to a group."""
+    comparison = compare(document(FAULTS / path.name), document(path))
+    assert first_sentence(comparison) == "No difference in what both captures show.", render(comparison)
+    other = compare(document(path), document(FAULTS / path.name))
+    assert first_sentence(other) == "No difference in what both captures show."
+
+
+def test_flow_that_stops_is_told_with_both_places() -> None:
+    name = "stops-between"
+    comparison = compare(document(FAULTS / f"{name}.healthy.pcapng"), document(FAULTS / f"{name}.pcapng"))
+    (row,) = comparison["flows"]["broke"]
+    assert row == {"flow": "tcp app → B:80", "good": "delivered", "bad": "stops at A/docker0, due at A/ens33"}
+    assert comparison["translations"]["went"] == ["snat tcp: app → B:80 becomes A → B:80"]
+    (route,) = comparison["routes"]
+    assert (route["good"][-1], route["bad"][-1]) == ("A/ens33", "A/docker0")
+    lines = render(comparison, 60).splitlines()
+    assert max(map(columns, lines)) <= 60
+
+
+def test_point_that_one_lacks_changes_no_route(tmp_path: Path) -> None:
+    """bridge, and the same without what docker0 heard: the point is told, and the routes beside it are the same."""
+    whole = document(PROJECT / "pcaps" / "bridge.pcapng")
+    less = json.loads(json.dumps(whole))
+    less["points"] = [point for point in less["points"] if point["name"] != "A/docker0"]
+    for path in less["paths"]:
+        path["hops"] = [hop for hop in path["hops"] if hop["point"] != "A/docker0"]
+    comparison = compare(whole, less)
+    assert comparison["points"] == {"came": [], "went": ["A/docker0"]}
+    assert comparison["routes"] == []
+
+
+def test_command_prints_it_and_sets_the_exit_code(tmp_path: Path) -> None:
+    good, bad = FAULTS / "stops-between.healthy.pcapng", FAULTS / "stops-between.pcapng"
+
+    def capnet(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "capnet", "compare", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
+
+    broken, same = capnet(good, bad), capnet(good, good)
+    assert (broken.returncode, same.returncode) == (1, 0)
+    assert "New in the second: 4 packets (tcp)" in broken.stdout
+    printed = json.loads(capnet(good, bad, "-o", "/dev/stdout", "--format", "json").stdout)
+    assert printed["schema"] == "capnet.comparison/1" and printed["findings"]["came"][0]["name"] == "stops-between"
+    assert capnet(good, tmp_path / "none.pcapng").returncode == 3
+    assert capnet(good).returncode == 2
+
+
+def test_hostile_names_are_printable(tmp_path: Path) -> None:
+    hostile = tmp_path / "e\x1b[2Jvil\u202e.pcapng"
+    hostile.write_bytes((FAULTS / "stops-between.pcapng").read_bytes())
+    text = render(compare(document(hostile), document(FAULTS / "stops-between.pcapng")))
+    assert all(line.isprintable() for line in text.splitlines())
