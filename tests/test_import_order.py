@@ -36,7 +36,7 @@ FLOORS = {
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
-        "headline model_sentences", "summary", "sections", "comparison formats inventory live_view",
+        "headline model_sentences", "summary", "sections", "card comparison formats inventory live_view",
     ),
     "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (

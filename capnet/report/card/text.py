@@ -1,0 +1,32 @@
+"""A card as text: who it is on the first line, then where it fails, whom it reaches, who reaches it."""
+
+from __future__ import annotations
+
+from capnet.report.card.card import Card
+from capnet.report.text import fill
+
+MAX_LINES = 10  # below each heading
+_HEADINGS = {
+    "fails": "Where it fails",
+    "reached_by": "Who reaches it",
+    "ports": "Ports that were asked",
+    "reaches": "Whom it reaches",
+    "appears_as": "As whom it appears to others",
+    "names_asked": "Names it asks for",
+    "points": "Captured at its own interfaces",
+}
+
+
+def render(card: Card, width: int = 100) -> str:
+    """The card; no line is wider than `width` terminal columns."""
+    lines = fill(" · ".join([card.name, *(each for each in (*card.addresses, *card.macs) if each != card.name)]), width)
+    for key, heading in _HEADINGS.items():
+        rows: list[str] = getattr(card, key)
+        if rows:
+            lines += ["", heading]
+            lines += [line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      ")]
+        if len(rows) > MAX_LINES:
+            lines.append(f"  … and {len(rows) - MAX_LINES} more")
+    if not card.fails:
+        lines += ["", "Nothing that was captured of it fails."]
+    return "\n".join(lines) + "\n"
