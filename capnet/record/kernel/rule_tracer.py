@@ -15,13 +15,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import select
 import signal
 import socket
 import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -29,6 +29,7 @@ MAX_RATE = 5000  # packets a second that are marked: each makes about ten events
 MAX_IDS = 100_000  # packets whose headers are remembered
 MAX_LINES = 100_000  # of some 300 octets
 BUFFER_BYTES = 64 << 20
+POLL_S = 0.2  # after which a SIGTERM is seen that came just before the waiting
 
 NETLINK_NETFILTER, NFNLGRP_NFTRACE, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 12, 9, 270, 1
 NFTABLES = 10 << 8  # NFNL_SUBSYS_NFTABLES
@@ -207,7 +208,7 @@ class Tracer:
             if len(self._packets) >= MAX_IDS:
                 self._packets.clear()
             self._packets[identity] = packet | {
-                key: self._interface(values[kind]) for key, kind in (("in", 10), ("out", 12)) if kind in values
+                name: self._interface(values[number]) for name, number in (("in", 10), ("out", 12)) if number in values
             }
         verdict = attributes(values.get(5, b"")).get(1) or values.get(16, b"\xff\xff\xff\xff")
         code = int.from_bytes(verdict, "big", signed=True)
@@ -215,17 +216,18 @@ class Tracer:
         table, chain = name_of(values.get(1, b"")), name_of(values.get(2, b""))
         is_own = table == self._table
         handle = int.from_bytes(values.get(3, b""), "big") if kind == RULE else 0
-        rule = self._number(family, table, chain, handle) if kind == RULE else 0
+        key = FAMILIES.get(family, str(family)), table, chain, handle
+        rule = self._number(key) if kind == RULE else 0
         decides = code == 0 or (rule and code in (1, 3))  # a policy that accepts is no news
         if kind not in (POLICY, RULE) or not (rule > 0 if is_own else decides):
             return None
         event = {
-            "time": time.time_ns(), "id": identity.hex(), "family": FAMILIES.get(family, str(family)),
+            "time": time.time_ns(), "id": identity.hex(), "family": key[0],
             "table": "" if is_own else table, "chain": chain, "verdict": "seen" if is_own else VERDICTS[code],
             "rule": rule, "handle": handle,
         }  # fmt: skip
         if not is_own:
-            self.used.add((FAMILIES.get(family, str(family)), table, chain, handle))
+            self.used.add(key)
         return json.dumps(event | self._packets.get(identity, {}), separators=(",", ":"))
 
     def numbers_now(self) -> list[tuple[str, str, str, int, int]]:
@@ -233,9 +235,8 @@ class Tracer:
         numbers = rule_numbers(self._rules)
         return [(*key, numbers.get(key, -1)) for key in sorted(self.used) if key[3]]
 
-    def _number(self, family: int, table: str, chain: str, handle: int) -> int:
+    def _number(self, key: tuple[str, str, str, int]) -> int:
         """The number of an event's rule; -1 if it is not listed any more."""
-        key = (FAMILIES.get(family, str(family)), table, chain, handle)
         if key not in self._numbers:  # it was added meanwhile
             self._numbers = rule_numbers(self._rules)
         return self._numbers.setdefault(key, -1)
@@ -243,11 +244,9 @@ class Tracer:
     def _interface(self, index: bytes) -> str:
         key = int.from_bytes(index, "big")
         if key not in self._interfaces:
-            try:
+            with suppress(OSError):  # it is gone
                 self._interfaces[key] = socket.if_indextoname(key)
-            except OSError:
-                return str(key)
-        return self._interfaces[key]
+        return self._interfaces.get(key, str(key))
 
 
 def netlink() -> socket.socket:
@@ -257,46 +256,29 @@ def netlink() -> socket.socket:
     return link
 
 
-def _termination(events: socket.socket) -> tuple[list[int], select.poll]:
-    """(a list that SIGTERM fills, a poll object that waits for an event or for that).
-
-    The signal writes to a socket (signal.set_wakeup_fd), so one that comes just before the waiting ends it too.
-    """
-    woken, waker = socket.socketpair()
-    waker.setblocking(False)
-    signal.set_wakeup_fd(waker.detach())
-    is_ending: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _: is_ending.append(number))
-    poll = select.poll()
-    poll.register(events, select.POLLIN)
-    poll.register(woken.detach(), select.POLLIN)
-    return is_ending, poll
-
-
 def main(label: str, ports: list[int]) -> None:
     """Traces until SIGTERM; then prints what has been received before it, and ends."""
     events, owner, rules = netlink(), netlink(), netlink()
-    try:
-        events.setsockopt(socket.SOL_SOCKET, 33, BUFFER_BYTES)  # SO_RCVBUFFORCE
-    except OSError:
-        events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    events.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+    with suppress(OSError):  # of a rootless daemon's user
+        events.setsockopt(socket.SOL_SOCKET, 33, BUFFER_BYTES)  # SO_RCVBUFFORCE: more than rmem_max
     events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NFNLGRP_NFTRACE)
     table = f"capnet-{label}"
     install(owner, table, ports)
     tracer, lines, lost = Tracer(table, rules), 0, 0
-
-    is_ending, poll = _termination(events)
+    is_ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: is_ending.append(number))
+    events.settimeout(POLL_S)
     print(json.dumps({"tracing": table}), flush=True)
     while True:
-        was_ending = bool(is_ending)
-        if was_ending:
+        if was_ending := bool(is_ending):
             owner.close()  # and with it the table: nothing is marked any more
+            events.setblocking(False)
         try:
-            data = events.recv(1 << 16, socket.MSG_DONTWAIT)
-        except BlockingIOError:
+            data = events.recv(1 << 16)
+        except (TimeoutError, BlockingIOError):
             if was_ending:
                 break
-            poll.poll()
             continue
         except OSError as error:
             if error.errno != errno.ENOBUFS:
@@ -305,12 +287,10 @@ def main(label: str, ports: list[int]) -> None:
             continue
         for kind, family, payload in messages(data):
             if kind == TRACE and (line := tracer.line(family, payload)):
-                lines += 1
-                lost += lines > MAX_LINES
+                lines, lost = lines + 1, lost + (lines >= MAX_LINES)
                 if lines <= MAX_LINES:
                     print(line)
-    print(json.dumps({"rules": tracer.numbers_now()}))
-    print(json.dumps({"lost": lost}), flush=True)
+    print(json.dumps({"rules": tracer.numbers_now()}), json.dumps({"lost": lost}), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
