@@ -27,7 +27,8 @@ from capnet.lab.daemon import dockerd
 from capnet.lab.uml import inner, machine, processor
 from capnet.record.bundle import leftover
 from capnet.record.find.kernel_features import LAB_FEATURES, missing_features
-from capnet.record.run_id import run_state
+from capnet.record.kernel.trace_instances import remove_instances
+from capnet.record.run_id import is_dead
 from capnet.scenario.interrupts import SIGNALS
 from capnet.scenario.undo import docker_errors
 
@@ -82,7 +83,7 @@ def down(progress: Progress, may_take: Callable[[list[str]], None] = lambda user
                 made = record.read(lab.folder)
                 undo.everything(lab, made or record.Record(lab.folder))
                 was_there = made is not None
-    for line in leftover.sweep(lambda run: run_state(run) == "dead", progress):
+    for line in leftover.sweep(is_dead, progress) + remove_instances(is_dead):
         progress(f"removed {line}")
     return was_there
 

@@ -34,6 +34,11 @@ def run_state(run: str) -> str:
     return "alive" if _started(int(pid)) == started else "dead"
 
 
+def is_dead(run: str) -> bool:
+    """Whether the process of this machine that had the id has ended."""
+    return run_state(run) == "dead"
+
+
 def temporary_folder(purpose: str) -> Path:
     """A new private folder for temporary files of this process; the caller removes it."""
     return Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{this_run()}-{purpose}-"))

@@ -18,14 +18,15 @@ from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.record.bundle import leftover
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.find.connections import Connections, lines_naming
+from capnet.record.find.connections import Connections, add_connections
 from capnet.record.kernel.snapshots import Place, Traces, places_of, witnessing
 from capnet.record.kernel.why import asking_why
 from capnet.record.remote.clocks import measured_clocks
-from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.docker_host import DockerHost, control_ports
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.record.taps.listening import listening
+from capnet.record.targets import own_transport
 from capnet.scenario import library
 from capnet.scenario.commands import page, ping_as
 from capnet.scenario.container import Container
@@ -82,8 +83,7 @@ class Session:
 
         They carry the captured packets: a capture of them would grow without end.
         """
-        ports = sorted({port for docker in self.docker_hosts for port in docker.control_ports()})
-        return " and ".join(f"not tcp port {port}" for port in ports)
+        return own_transport.control_filter(self.docker_hosts)
 
     @property
     def a(self) -> Host:
@@ -181,8 +181,7 @@ class Session:
 
     def _tracing(self, places: Sequence[Place]) -> AbstractContextManager[Traces] | None:
         """With --why: what traces the rules of these places."""
-        ports = sorted({port for docker in self.docker_hosts for port in docker.control_ports()})
-        return asking_why(places, self.folder, self.say, ports) if self.why else None
+        return asking_why(places, self.folder, self.say, control_ports(self.docker_hosts)) if self.why else None
 
     def _captured(self, points: Sequence[CapturePoint | None]) -> list[CapturePoint]:
         """The interfaces of --capture on every host that has them, described as in the scenario where it has them."""
@@ -218,12 +217,5 @@ class Session:
         used = connections.used(self.say)
         containers = [(host.docker, container.docker_name) for host in self.hosts for container in host.containers]
         topology = inventory.survey(self.scenario, self.docker_hosts, containers, points)
-        addresses = {
-            address.split("/")[0]
-            for container in topology.containers
-            for endpoint in container.endpoints
-            for address in endpoint.addresses
-        }
-        for described in topology.hosts:
-            described.conntrack = lines_naming(addresses, used[described.name])
+        add_connections(topology, used)
         return topology

@@ -27,9 +27,9 @@ from typing import NamedTuple
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
-from capnet.record.taps import listening as taps
 from capnet.record.taps.capture_program import PROGRAMS
 from capnet.record.taps.file_counters import FileCounters
+from capnet.record.taps.listening import listening
 
 OCTETS = 100
 MACHINES = "abcd"
@@ -122,8 +122,8 @@ def tapped(program: str, points: tuple[str, ...], rate: int, seconds: float, fol
     for point in points:
         machine, _, interface = point.partition("/")
         chosen.append(CapturePoint(point, "veth", machine, interface, "", shell, f"/run/netns/{namespace(machine)}"))
-    taps.find_program = lambda shell: next(each for each in PROGRAMS if each.name == program)
-    with taps.listening(chosen, folder) as captures:
+    (tested,) = (each for each in PROGRAMS if each.name == program)
+    with listening(chosen, folder, find=lambda shell: tested) as captures:
         sent, took, busy = timed(rate, seconds)
     return Lost(sent, max(max(sent - packets(capture.path), 0) for capture in captures), took, busy)
 

@@ -15,7 +15,6 @@ from capnet.errors import EnvironmentLacks
 from capnet.lab import lab
 from capnet.record.find import capture_points
 from capnet.record.remote.docker_host import DockerHost, connect
-from capnet.record.taps import listening as taps_listening
 from capnet.record.taps.capture_program import PROGRAMS, Program
 from capnet.record.taps.listening import listening
 from capnet.scenario.docker.execute import execute
@@ -87,18 +86,15 @@ def test_missing_interface_lists_those_present(host: DockerHost) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_first_and_last_packet_are_captured(
-    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_and_last_packet_are_captured(host: DockerHost, program: Program, tmp_path: Path) -> None:
     """Nothing but readiness and quiet decides when a tap begins and ends; what was sent is known by construction."""
-    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
     points = [
         capture_points.container_interface(host, "one", "eth0", ""),
         capture_points.veth_host_end(host, "one", "eth0", ""),
         capture_points.host_interface(host, "docker0", "bridge", "").filtered("icmp"),
         capture_points.container_interface(host, "two", "eth0", ""),
     ]
-    with listening(points, tmp_path) as captures:
+    with listening(points, tmp_path, find=lambda shell: program) as captures:
         inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
     for each in captures:
         assert count(each.path, "icmp.type == 8") == 5, each.point.name
@@ -115,13 +111,10 @@ def test_first_and_last_packet_are_captured(
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_stopped_capture_program_is_let_go_on(
-    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_capture_program_is_let_go_on(host: DockerHost, program: Program, tmp_path: Path) -> None:
     """SIGSTOP before the first packet: what waits in the kernel's buffer is read in the end."""
-    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
     points = [capture_points.container_interface(host, name, "eth0", "") for name in ("one", "two")]
-    with listening(points, tmp_path) as captures:
+    with listening(points, tmp_path, find=lambda shell: program) as captures:
         pid = captures[0].process.pid
         os.kill(pid, signal.SIGSTOP)
         inside(host, "one", "ping", "-c", "5", "-i", "0.05", address(host, "two"))
@@ -130,14 +123,11 @@ def test_stopped_capture_program_is_let_go_on(
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_failed_capture_program_is_quoted(
-    host: DockerHost, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(taps_listening, "find_program", lambda shell: program)
+def test_failed_capture_program_is_quoted(host: DockerHost, program: Program, tmp_path: Path) -> None:
     point = capture_points.host_interface(host, "docker0", "bridge", "").filtered("no such filter")
     with (
         pytest.raises(EnvironmentLacks, match=f"{program.name} cannot listen at A/docker0: .*filter"),
-        listening([point], tmp_path),
+        listening([point], tmp_path, find=lambda shell: program),
     ):
         pytest.fail("it began to listen")
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from capnet import __version__, whole_file
 from capnet.record.bundle.merge import Merge
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.taps.listening import SNAPLEN
+from capnet.record.taps.capture_program import SNAPLEN
 from capnet.topology import Topology, topology_path
 from capnet.whole_file import make_folder, whole
 from capnet.wire.formats import pcapng_writer as pcapng

@@ -22,7 +22,7 @@ from capnet.record.remote.shell import Shell
 from capnet.record.run_id import folders_of_runs, remove_folders
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.file_counters import FileCounters
-from capnet.topology import ListeningPoint, Topology
+from capnet.topology import Topology
 from capnet.whole_file import whole
 
 _NOTE = "bundle.json"
@@ -102,12 +102,6 @@ def free_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.partial.pcapng") if path.exists() else path
 
 
-def listening_points(captures: Sequence[bundle.FinishedCapture]) -> list[ListeningPoint]:
-    """The points of these captures, as a topology has them."""
-    keys = ("name", "role", "host", "interface", "describes", "container", "network")
-    return [ListeningPoint(**{key: getattr(capture.point, key) for key in keys}) for capture in captures]
-
-
 def _recover(folder: Path) -> tuple[Path, int]:
     """Writes the bundle of a folder; (its path, how many packets are in it). Without packets there is none."""
     content = json.loads((folder / _NOTE).read_text())
@@ -115,7 +109,8 @@ def _recover(folder: Path) -> tuple[Path, int]:
     packets = sum(_packets(capture.path) for capture in captures)
     path = free_path(Path(content["path"]))
     if packets:
-        topology = Topology(content["scenario"], {"capnet": __version__}, points=listening_points(captures))
+        points = [capture.point.listening_point() for capture in captures]
+        topology = Topology(content["scenario"], {"capnet": __version__}, points=points)
         bundle.write(path, captures, topology)
     forget(folder)
     return path, packets

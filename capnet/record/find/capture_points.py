@@ -15,6 +15,7 @@ from typing import Any
 from capnet.errors import EnvironmentLacks
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import Shell
+from capnet.topology import ListeningPoint
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ class CapturePoint:
     def filtered(self, capture_filter: str) -> CapturePoint:
         """The same point with another capture filter."""
         return replace(self, capture_filter=capture_filter)
+
+    def listening_point(self) -> ListeningPoint:
+        """The point as a topology has it."""
+        return ListeningPoint(
+            name=self.name,
+            role=self.role,
+            host=self.host,
+            interface=self.interface,
+            describes=self.describes,
+            container=self.container,
+            network=self.network,
+        )
 
 
 def interfaces(shell: Shell, netns: str) -> list[dict[str, Any]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.docker_host import DockerHost
+from capnet.topology import Topology
 
 _TUPLE = ("src", "dst", "sport", "dport", "type", "code", "id")  # as conntrack prints them
 
@@ -64,6 +65,18 @@ class ConnectionTable:
             if (then := before.get(_connection(line))) is None
             or not then - longest - 1 <= _timeout(line) <= then - shortest + 1
         ]
+
+
+def add_connections(topology: Topology, used: Mapping[str, list[str]]) -> None:
+    """Gives each host those of its lines (`Connections.used`) that name an address of a container in the topology."""
+    addresses = {
+        address.split("/")[0]
+        for container in topology.containers
+        for endpoint in container.endpoints
+        for address in endpoint.addresses
+    }
+    for host in topology.hosts:
+        host.conntrack = lines_naming(addresses, used.get(host.name, []))
 
 
 def lines_naming(addresses: set[str], lines: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from capnet.record.find.host_topology import build_topology
 from capnet.record.find.netns_facts import ask_namespaces
 from capnet.record.find.unprivileged import ask_without_root
 from capnet.record.remote.docker_host import DockerHost
-from capnet.topology import ListeningPoint, Network, Service, Topology
+from capnet.topology import Network, Service, Topology
 
 
 def survey_host(host: DockerHost) -> Topology:
@@ -77,7 +77,7 @@ def survey(
         topologies.append(_limited(survey_host(host), names, balancers))
     topology = merged(topologies)
     topology.scenario = scenario
-    topology.points = [_listening_point(point) for point in points]
+    topology.points = [point.listening_point() for point in points]
     return topology
 
 
@@ -111,16 +111,4 @@ def _limited(topology: Topology, names: set[str], balancers: set[str]) -> Topolo
         containers=containers,
         namespaces=[namespace for namespace in topology.namespaces if namespace.network in used],
         services=[service for service in topology.services if any(c.swarm_service == service.name for c in containers)],
-    )
-
-
-def _listening_point(point: CapturePoint) -> ListeningPoint:
-    return ListeningPoint(
-        name=point.name,
-        role=point.role,
-        host=point.host,
-        interface=point.interface,
-        describes=point.describes,
-        container=point.container,
-        network=point.network,
     )

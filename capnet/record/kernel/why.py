@@ -14,7 +14,7 @@ from capnet.record.kernel import drop_tracer, rule_tracer
 from capnet.record.kernel.snapshots import Place, Traces
 from capnet.record.kernel.trace_instances import remove_instances
 from capnet.record.kernel.tracing import Watcher, start, until_ready
-from capnet.record.run_id import run_state, this_run
+from capnet.record.run_id import is_dead, this_run
 from capnet.witnesses import DroppedPackets
 
 _OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
@@ -33,7 +33,7 @@ def asking_why(
     watchers: list[Watcher] = []  # all that were started
     ready: list[Watcher] = []
     label, ports = this_run(), [str(port) for port in control_ports]
-    remove_instances(lambda run: run_state(run) == "dead")
+    remove_instances(is_dead)
     try:
         for number, place in enumerate(places):
             output = folder / f"{number:02}.trace"

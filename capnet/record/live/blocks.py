@@ -24,15 +24,9 @@ class PointCounts:
     interface_dropped: int | None = None
 
 
-def heading(
-    points: Sequence[CapturePoint], linktypes: Sequence[int], topology: Topology, snaplen: int, comment: str
-) -> bytes:
+def heading(points: Sequence[CapturePoint], linktypes: Sequence[int], topology: Topology, snaplen: int) -> bytes:
     """The section header, an interface block for each point in their order, and the names of addresses."""
-    blocks = [
-        pcapng.section(
-            os=f"{platform.system()} {platform.release()}", userappl=f"capnet {__version__}", comment=comment
-        )
-    ]
+    blocks = [pcapng.section(os=f"{platform.system()} {platform.release()}", userappl=f"capnet {__version__}")]
     for point, linktype in zip(points, linktypes, strict=True):
         blocks.append(
             pcapng.interface(

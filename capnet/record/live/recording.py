@@ -14,11 +14,10 @@ from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import heading
 from capnet.record.live.output import Output
-from capnet.record.live.session import SNAPLEN, Limits, LiveCapture
-from capnet.record.remote.shell import Shell
-from capnet.record.run_id import run_state, temporary_folder
-from capnet.record.taps.capture_program import BUFFER_MIB
-from capnet.topology import ListeningPoint, Topology
+from capnet.record.live.session import Limits, LiveCapture
+from capnet.record.run_id import is_dead, temporary_folder
+from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
+from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
 # Opens the output when all points are listened at, given the blocks that it begins with.
@@ -38,7 +37,6 @@ class Recording:
     stop: Event
     limits: Limits
     snaplen: int = SNAPLEN
-    comment: str = ""
     buffer_mib: int = BUFFER_MIB
     around: Around = lambda points: nullcontext()
     witnesses: Witnesses | None = None  # what `around` made, complete when it has been left
@@ -46,7 +44,7 @@ class Recording:
     def record(self, open_output: Opener) -> LiveCapture | None:
         """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
         check_root(self.points)
-        for line in leftover.sweep(lambda run: run_state(run) == "dead", self.say):
+        for line in leftover.sweep(is_dead, self.say):
             self.say(f"removed what a dead run left: {line}")
         folder = temporary_folder("capture")
         live = LiveCapture(self.points, folder, self.say, self.snaplen, self.limits, self.stop, self.buffer_mib)
@@ -55,8 +53,8 @@ class Recording:
             if self.stop.is_set():
                 return None
             captured = [tap.point for tap in live.taps]
-            self.topology.points = [listening_point(point) for point in captured]
-            blocks = heading(captured, live.linktypes(), self.topology, self.snaplen, self.comment)
+            self.topology.points = [point.listening_point() for point in captured]
+            blocks = heading(captured, live.linktypes(), self.topology, self.snaplen)
             with ExitStack() as surroundings:
                 self.witnesses = surroundings.enter_context(self.around(captured))
                 output = open_output(live, blocks)
@@ -76,21 +74,4 @@ class Recording:
 def check_root(points: Sequence[CapturePoint]) -> None:
     """Raises EnvironmentLacks, with what to do, if a machine of these points cannot be captured at for want of root."""
     for shell in dict.fromkeys(point.shell for point in points):
-        _check(shell)
-
-
-def listening_point(point: CapturePoint) -> ListeningPoint:
-    """A capture point as the topology has it."""
-    return ListeningPoint(
-        name=point.name,
-        role=point.role,
-        host=point.host,
-        interface=point.interface,
-        describes=point.describes,
-        container=point.container,
-        network=point.network,
-    )
-
-
-def _check(shell: Shell) -> None:
-    shell.run(["true"])
+        shell.run(["true"])

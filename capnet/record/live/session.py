@@ -22,16 +22,14 @@ from capnet.record.live.output import Output
 from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
 from capnet.record.remote.shell import Shell
-from capnet.record.taps.capture_program import BUFFER_MIB, Program, find_program
-from capnet.record.taps.listening import affordable_mib
+from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
+from capnet.record.taps.drain import Drain, let_go_on
+from capnet.record.taps.start import READY_WITHIN_S, start_captures
 from capnet.record.taps.watch import is_full
 from capnet.wire.numbers import LINKTYPE_ETHERNET
 
 _FILTER_ERROR = re.compile(r"capture filter|syntax error|expression|unknown host", re.IGNORECASE)
 
-SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the file
-
-_READY_WITHIN_S = 60.0  # dozens of programs start side by side
 _HEADER_WITHIN_S = 2.0
 _TICK_S = 0.1  # how often the output grows
 _MAX_SKEW_NS = 10_000_000_000  # clocks that differ by more are not waited for: their packets come out of order
@@ -69,15 +67,9 @@ class LiveCapture:
 
         Points where none can are told and left out.
         """
-        programs: dict[Shell, tuple[Program, int]] = {}
-        for point in self.points:
-            shell = point.shell
-            if shell not in programs:
-                count = sum(other.shell == shell for other in self.points)
-                programs[shell] = find_program(shell), affordable_mib(shell, count, self.buffer_mib)
-            program, buffer_mib = programs[shell]
-            self.taps.append(Tap(point, program, self.folder, len(self.taps), self.snaplen, buffer_mib))
-        deadline = time.monotonic() + _READY_WITHIN_S
+        for process in start_captures(self.points, self.folder, self.snaplen, self.buffer_mib):
+            self.taps.append(Tap(process, len(self.taps)))
+        deadline = time.monotonic() + READY_WITHIN_S
         while not self.stop.is_set() and self._starting():
             if time.monotonic() > deadline:
                 tap = self._starting()[0]
@@ -117,12 +109,11 @@ class LiveCapture:
         """Waits for what the kernels still hold, stops the programs, and writes all that is left."""
         assert self._merge is not None
         merge = self._merge
-        for tap in self.taps:
-            if tap.process.let_go_on():
-                self.say(f"{tap.point.name}: {tap.process.program.name} had been stopped, and goes on")
+        processes = [tap.process for tap in self.taps]
+        let_go_on(processes, self.say)
         stopped_ns = time.time_ns()
-        until = time.monotonic() + max(tap.delay_s for tap in self.taps)
-        while not self._has_enough() and output.is_open and time.monotonic() < until:
+        drain = Drain(processes)
+        while not self._has_enough() and output.is_open and not drain.is_over():
             self._write(merge, output)
             time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
         for tap in self.taps:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.find.connections import Connections, lines_naming
+from capnet.record.find.connections import Connections, add_connections
 from capnet.record.kernel.snapshots import Place, places_of, witnessing
 from capnet.record.kernel.why import asking_why
 from capnet.record.remote.clocks import measured_clocks
-from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.docker_host import DockerHost, control_ports
 from capnet.record.run_id import temporary_folder
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
@@ -38,11 +38,11 @@ def surroundings(
     shells = {point.host: point.shell for point in points}
     own = [Place(name, shell, shell.host_netns) for name, shell in shells.items()]
     places = places_of(points, own)
-    ports = sorted({port for host in hosts for port in host.control_ports()})
+    tracing_without = control_ports(hosts)
     with (
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
         _folder() as folder,
-        witnessing(places, say, asking_why(places, folder, say, ports) if why else None) as witnesses,
+        witnessing(places, say, asking_why(places, folder, say, tracing_without) if why else None) as witnesses,
         measured_clocks(shells, say) as readings,
     ):
         yield witnesses
@@ -67,12 +67,4 @@ def _connection_tables(
     """Adds the lines that had packets and name an address of a container to each host of the topology."""
     connections = Connections(hosts, points)
     yield
-    used = connections.used(say)
-    addresses = {
-        address.split("/")[0]
-        for container in topology.containers
-        for endpoint in container.endpoints
-        for address in endpoint.addresses
-    }
-    for host in topology.hosts:
-        host.conntrack = lines_naming(addresses, used.get(host.name, []))
+    add_connections(topology, connections.used(say))

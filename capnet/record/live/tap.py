@@ -6,14 +6,11 @@ import contextlib
 import re
 import subprocess
 import time
-from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
-from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import PointCounts
 from capnet.record.live.tap_reader import TapReader, wire_length_of
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.capture_program import Program
 
 # What the programs print when nothing is wrong.
 _USUAL = re.compile(
@@ -28,12 +25,10 @@ _STOP_WITHIN_S = 5.0  # a program that has not ended by then is told by a signal
 class Tap:
     """A capture program at a point. `ended` is why it ended by itself, None as long as it has not."""
 
-    def __init__(
-        self, point: CapturePoint, program: Program, folder: Path, number: int, snaplen: int, buffer_mib: int
-    ) -> None:
-        self.point = point
-        self.process = CaptureProcess.start(point, program, folder, number, snaplen, buffer_mib)
-        self.reader = TapReader(self.process.path, number)
+    def __init__(self, process: CaptureProcess, number: int) -> None:
+        self.point = process.point
+        self.process = process
+        self.reader = TapReader(process.path, number)
         self.ended: str | None = None
         self.ended_ns: int | None = None
         self.is_listening = False

@@ -7,7 +7,7 @@ container of the daemon.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -70,6 +70,11 @@ class DockerHost:
     def close(self) -> None:
         """Closes the client, and the ssh connection that it may use."""
         self._open.close()
+
+
+def control_ports(hosts: Iterable[DockerHost]) -> list[int]:
+    """The TCP ports by which these hosts are driven from here, sorted."""
+    return sorted({port for host in hosts for port in host.control_ports()})
 
 
 def docker_client(url: str, *, timeout: float = TIMEOUT, tls: Any = None) -> Any:

@@ -9,6 +9,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 
+SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merged file
 BUFFER_MIB = 64  # of the kernel, for each point; dumpcap has 2 MiB itself, which 300,000 packets a second fill in 50 ms
 
 

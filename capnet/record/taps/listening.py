@@ -8,7 +8,6 @@ are lost. What was captured stays, however the block or a program ends; `Capture
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,20 +16,15 @@ from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.capture_program import BUFFER_MIB, Program, find_program
+from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN, find_program
+from capnet.record.taps.drain import WAKE_UP_S, Drain, let_go_on, read_timeout, still_reading
+from capnet.record.taps.start import READY_WITHIN_S, FindProgram, start_captures
 from capnet.record.taps.watch import Watch
 
 Say = Callable[[str], None]
 
-SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merged file
-
-_READY_WITHIN = 60.0  # seconds; a dozen programs start side by side, in User-Mode Linux one after the other
-_WAKE_UP = 0.05  # seconds beyond the read timeout after which a program with packets in its ring buffer does not sleep
 _QUIET = 0.55  # seconds beyond the read timeout without a new byte in any file
 _QUIET_WITHIN = 10.0  # seconds after which to stop anyway: other traffic goes on
-_DRAINED_WITHIN = 3.0  # seconds for what is in the ring buffers, where traffic goes on
-_MIN_BUFFER_MIB = 2  # dumpcap's own
-_MAX_MEMORY_SHARE = 4  # the buffers of all points take at most one part in so many of the free memory
 
 
 @contextlib.contextmanager
@@ -41,19 +35,22 @@ def listening(
     snaplen: int = SNAPLEN,
     buffer_mib: int = BUFFER_MIB,
     until_quiet: bool = True,
+    find: FindProgram = find_program,
     say: Say = lambda line: None,
 ) -> Iterator[list[CaptureProcess]]:
     """Captures at all points while the block runs.
 
     The block begins when every program listens. When it ends well, the programs are stopped after their last packet is
     in their file; when it fails, or without `until_quiet`, after they have read what was in their buffers. Afterwards
-    every file and its counters are complete. `say` is told in another thread of a program that ends by itself.
+    every file and its counters are complete. `find` chooses the program of a machine; `say` is told in another thread
+    of a program that ends by itself.
     """
     captures: list[CaptureProcess] = []
     watch = Watch(captures, folder, say)
     is_listening = is_quiet = False
     try:
-        _start(captures, points, folder, snaplen, buffer_mib)
+        for capture in start_captures(points, folder, snaplen, buffer_mib, find):
+            captures.append(capture)
         _until_all_listen(captures)
         _note_start(captures)
         is_listening = True
@@ -84,42 +81,15 @@ def check_complete(captures: Sequence[CaptureProcess]) -> None:
         raise kind("; ".join(sentences))
 
 
-def _start(
-    captures: list[CaptureProcess], points: Sequence[CapturePoint], folder: Path, snaplen: int, buffer_mib: int
-) -> None:
-    """Starts a program at each point and adds it to `captures`."""
-    programs: dict[Shell, Program] = {}
-    buffers: dict[Shell, int] = {}
-    for number, point in enumerate(points):
-        shell = point.shell
-        if shell not in programs:
-            programs[shell] = find_program(shell)
-            buffers[shell] = affordable_mib(shell, sum(other.shell == shell for other in points), buffer_mib)
-        captures.append(CaptureProcess.start(point, programs[shell], folder, number, snaplen, buffers[shell]))
-
-
-def affordable_mib(shell: Shell, points: int, buffer_mib: int = BUFFER_MIB) -> int:
-    """The buffer of each of `points`: as asked for, or less where the machine has little free memory."""
-    try:
-        memory = Path("/proc/meminfo").read_text() if shell.is_direct else shell.run(["cat", "/proc/meminfo"])
-    except (OSError, EnvironmentLacks):
-        return buffer_mib
-    available = re.search(r"^MemAvailable:\s+(\d+) kB", memory, re.MULTILINE)
-    if available is None:
-        return buffer_mib
-    affordable = int(available[1]) // 1024 // _MAX_MEMORY_SHARE // points
-    return min(buffer_mib, max(affordable, _MIN_BUFFER_MIB))
-
-
 def _until_all_listen(captures: Sequence[CaptureProcess]) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
+    deadline = time.monotonic() + READY_WITHIN_S
     waiting = list(captures)
     while waiting := [capture for capture in waiting if not capture.is_listening()]:
         if time.monotonic() > deadline:
             capture = waiting[0]
             raise EnvironmentLacks(
-                f"{capture.program.name} at {capture.point.name} did not begin to listen within {_READY_WITHIN:.0f} s: "
-                f"{capture.last_words()}"
+                f"{capture.program.name} at {capture.point.name} did not begin to listen within "
+                f"{READY_WITHIN_S:.0f} s: {capture.last_words()}"
             )
         time.sleep(0.02)  # programs say it in a file, which can only be polled
 
@@ -150,20 +120,20 @@ def _note_end(captures: Sequence[CaptureProcess], is_quiet: bool) -> None:
         until = now[shell]
         if capture.has_ended():
             until = capture.last_alive_ns if shell.is_direct else None
-        unwritten = capture.program.read_timeout + (_WAKE_UP if is_quiet else _QUIET)
+        unwritten = capture.program.read_timeout + (WAKE_UP_S if is_quiet else _QUIET)
         capture.ended_ns = None if until is None else max(until - int(unwritten * 1e9), capture.started_ns)
 
 
 def _until_quiet(captures: Sequence[CaptureProcess], say: Say) -> bool:
     """Waits until no file has grown for a while; False if they still grow when it gives up."""
-    timeout = _read_timeout(captures)
+    timeout = read_timeout(captures)
     deadline = time.monotonic() + timeout + _QUIET_WITHIN
-    _let_go_on(captures, say)
+    let_go_on(captures, say)
     sizes, since, behind = _sizes(captures), time.monotonic(), list(captures)
     while (time.monotonic() - since < timeout + _QUIET or behind) and time.monotonic() < deadline:
         time.sleep(0.05)  # silence is a length of time
-        if time.monotonic() - since > timeout + _WAKE_UP:
-            behind = [capture for capture in behind if not capture.is_sleeping()]
+        if time.monotonic() - since > timeout + WAKE_UP_S:
+            behind = still_reading(behind)
         now = _sizes(captures)
         if now != sizes:
             sizes, since, behind = now, time.monotonic(), list(captures)
@@ -172,25 +142,10 @@ def _until_quiet(captures: Sequence[CaptureProcess], say: Say) -> bool:
 
 def _until_drained(captures: Sequence[CaptureProcess], say: Say) -> None:
     """Waits until each program has slept once since the packets that are in its buffer now must have woken it."""
-    timeout = _read_timeout(captures)
-    begin = time.monotonic()
-    _let_go_on(captures, say)
-    behind = [capture for capture in captures if not capture.has_ended()]
-    while behind and time.monotonic() - begin < timeout + _DRAINED_WITHIN:
-        time.sleep(0.05)  # silence is a length of time
-        if time.monotonic() - begin > timeout + _WAKE_UP:
-            behind = [capture for capture in behind if not capture.is_sleeping()]
-
-
-def _let_go_on(captures: Sequence[CaptureProcess], say: Say) -> None:
-    """What has been stopped (SIGSTOP) must go on to read what waits for it."""
-    for capture in captures:
-        if capture.let_go_on():
-            say(f"{capture.program.name} at {capture.point.name} had been stopped and goes on now")
-
-
-def _read_timeout(captures: Sequence[CaptureProcess]) -> float:
-    return max((capture.program.read_timeout for capture in captures), default=0.0)
+    let_go_on(captures, say)
+    drain = Drain(captures)
+    while not drain.is_over():
+        time.sleep(0.05)  # sleep is a state, which can only be polled
 
 
 def _sizes(captures: Sequence[CaptureProcess]) -> list[int]:

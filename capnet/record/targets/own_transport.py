@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
-from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.docker_host import DockerHost, control_ports
 
 _VARIABLE = "SSH_CONNECTION"  # ssh(1): client, its port, server, its port
 _MAX_ANCESTORS = 16  # sudo, shells, make, ...
@@ -19,8 +19,7 @@ _MAX_ANCESTORS = 16  # sudo, shells, make, ...
 
 def control_filter(hosts: Iterable[DockerHost]) -> str:
     """Leaves out the connections to these hosts; empty where there are none."""
-    ports = sorted({port for host in hosts for port in host.control_ports()})
-    return " and ".join(f"not tcp port {port}" for port in ports)
+    return " and ".join(f"not tcp port {port}" for port in control_ports(hosts))
 
 
 def session_filter() -> str:

@@ -50,7 +50,7 @@ def _keep(path: Path, recording: Recording) -> list[str]:
     if not leftover.is_noted(recording.folder):  # it is in the bundle already
         return [_sentence(packets, captures, path)]
     path = leftover.free_path(path)
-    points = leftover.listening_points(captures)
+    points = [capture.point.listening_point() for capture in captures]
     topology = recording.topology or Topology(recorded={"capnet": __version__}, points=points)
     try:
         write_files(path, recording, topology)
