@@ -11,7 +11,7 @@ import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
 from tests.stories import ACK, SYN, Network, arp, ping, tcp, udp
-from tests.story_reports import C1, A, B
+from tests.story_reports import C1, A, B, read
 
 BRIDGE_MAC, WEB_MAC = "02:42:00:00:00:01", "02:42:ac:11:00:02"
 POINTS = ["B/ens33", "A/ens33", "A/docker0"]
@@ -40,20 +40,39 @@ def knock(net: Network, client: str, port: int, mac: str, *points: str, count: i
 
 
 def stops(net: Network, folder: Path) -> Findings:
-    return of_story(net, folder, "stops-between")
+    """The findings that name the next point; of a published port, `published-port-blocked` does."""
+    names = ("stops-between", "lost-on-the-wire", "published-port-blocked")
+    return [each for each in read(net, folder)["findings"] if each["name"] in names and "next" in each["facts"]]
 
 
-def test_syns_of_one_client_stop_is_told(tmp_path: Path) -> None:
-    """Another client reaches the service at the same address by the same MAC: what stops is this client."""
+def test_syns_of_one_client_to_a_port_is_told(tmp_path: Path) -> None:
+    """Another client reaches the service at the same address by the same MAC: what stops is this client.
+
+    The port is published, so the finding about the port says it, and no other one.
+    """
     net = Network(POINTS)
     serve(net, B, 40000)
     knock(net, SECOND_CLIENT, 41000, MAC_OF_SECOND, "A/ens33")
     serve(net, B, 40001, ident=2000)
     (finding,) = stops(net, tmp_path)
     assert finding["level"] == "error"
-    assert finding["facts"]["point"] == "A/ens33" and finding["facts"]["next"] == "A/docker0"
-    assert finding["facts"]["sources"] == [SECOND_CLIENT] and finding["facts"]["packets"] == 4
+    assert finding["name"] == "published-port-blocked" and finding["facts"]["attempts"] == 4
+    assert finding["facts"]["last_seen"] == "A/ens33" and finding["facts"]["next"] == "A/docker0"
+    assert finding["says"].endswith(
+        "they reach A/ens33, none reaches A/docker0; 2 other flows to the same service went on there"
+    )
     assert {frame["point"] for frame in finding["evidence"]} == {"A/ens33"}
+
+
+def test_syns_lost_before_the_host_blame_no_port(tmp_path: Path) -> None:
+    """What is lost between two hosts never meets the rules of the port."""
+    net = Network(POINTS)
+    serve(net, B, 40000)
+    knock(net, B, 41000, CARD_B, "B/ens33")
+    serve(net, B, 40001, ident=2000)
+    (finding,) = stops(net, tmp_path)
+    assert (finding["name"], finding["facts"]["next"]) == ("lost-on-the-wire", "A/ens33")
+    assert of_story(net, tmp_path, "published-port-blocked") == []
 
 
 def test_datagrams_stop_on_the_wire_is_told(tmp_path: Path) -> None:

@@ -15,10 +15,19 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.schema import FlowRows
+from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.listening import is_assumed
+from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN
 from capnet.quick_tuple import NamedTuple
+
+KNOWN = {  # rank → how the next point is known
+    TWIN: Text(en="{siblings:other flow} to the same service went on there", zh=""),
+    HOST: Text(en="{siblings:answered flow} to the same host went on there", zh=""),
+    HOME: Text(en="the destination's own interface is there", zh=""),
+    REVERSE: Text(en="the destination's own packets come from there", zh=""),
+}
 
 
 class StoppedFlow(NamedTuple):
@@ -43,6 +52,11 @@ def stopped_flows(context: Context) -> list[StoppedFlow]:
         rows, points, outcome.due[stops], outcome.rank[stops], outcome.siblings[stops], outcome.is_assumed[stops]
     )  # fmt: skip
     return [StoppedFlow(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def known_by(rank: int, siblings: int) -> str:
+    """How the next point is known, in words."""
+    return KNOWN[rank].fill(siblings=siblings)
 
 
 def stop_level(context: Context, rows: Sequence[int] | FlowRows, due: int) -> str:

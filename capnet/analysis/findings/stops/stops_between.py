@@ -2,7 +2,7 @@
 
 Looks at: flows that nobody answers and that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
-destination's packets came from there.
+destination's packets came from there. Not SYNs to a published port: see `published-port-blocked`.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass. A warning where
 it is only assumed that the next point listened then: no recording says so, and it heard nothing before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
@@ -19,12 +19,15 @@ from itertools import groupby
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.losses.blocked_ports import blocked_ports
+from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.fate.fates import STOPS, Fates, fates
-from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN
+from capnet.analysis.fate.next_points import HOME
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
@@ -38,12 +41,6 @@ SAYS = Text(
     "{known}",
     zh="",
 )
-KNOWN = {
-    TWIN: Text(en="{siblings:other flow} to the same service went on there", zh=""),
-    HOST: Text(en="{siblings:answered flow} to the same host went on there", zh=""),
-    HOME: Text(en="the destination's own interface is there", zh=""),
-    REVERSE: Text(en="the destination's own packets come from there", zh=""),
-}
 FIX = Text(
     en="look for what drops between {point} and {next}: the counters of `iptables -vnL` and `nft list ruleset`, "
     "routing (`ip route get {destination}`), or the network between them",
@@ -59,7 +56,10 @@ def diagnose(context: Context) -> list[Finding]:
     outcome = fates(context)
     # A single packet may have passed before the next point was listened at, or behind.
     is_single = context.flows[outcome.last, schema.FLOW_PACKETS] < MIN_REPEATED
-    numbers = np.flatnonzero((outcome.state == STOPS) & ~(is_single & outcome.is_assumed)).tolist()
+    is_told = (outcome.state == STOPS) & ~(is_single & outcome.is_assumed)
+    of_ports = [row for blocked in blocked_ports(context) if blocked.stop for row in blocked.last_rows]
+    is_told &= ~is_among(outcome.last, np.array(of_ports, dtype=np.int64))
+    numbers = np.flatnonzero(is_told).tolist()
     stopped = sorted(numbers, key=lambda number: _key(context, outcome, number))
     findings = []
     for _, group in groupby(stopped, key=lambda number: _key(context, outcome, number)):
@@ -99,7 +99,7 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
         "error" if is_certain else "warning",
         SAYS.fill(
             packets=packets, proto=proto, sources=several(sources), server=server, point=point, next=next_point,
-            known=KNOWN[rank].fill(siblings=siblings),
+            known=known_by(rank, siblings),
         ),
         FIX.fill(point=point, next=next_point, destination=destination(flow)),
         {
