@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.results import Input, Point, Problem
 from capnet.analysis.core.schema import FlowTable, StationTable, Values
 from capnet.topology import Host, Interface, Topology
@@ -54,13 +55,13 @@ def _fits(topology: Topology, flows: FlowTable, stations: StationTable, points: 
         return True
     mac_values = np.array(sorted(macs), dtype=np.int64)
     mac_columns = [flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC], stations[:, schema.STATION_MAC]]
-    return any(bool(np.isin(column, mac_values).any()) for column in mac_columns)
+    return any(bool(is_among(column, mac_values).any()) for column in mac_columns)
 
 
 def _has_address(pairs: Values, addresses: set[tuple[int, int]]) -> bool:
     """Is one of the addresses among pairs of halves, of shape (n, 2)? Their lower halves choose the candidates."""
     los = np.array(sorted({lo for _, lo in addresses}), dtype=np.int64)
-    candidates = pairs[np.isin(pairs[:, 1], los)]
+    candidates = pairs[is_among(pairs[:, 1], los)]
     return not addresses.isdisjoint(map(tuple, candidates.tolist()))
 
 

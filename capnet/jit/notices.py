@@ -1,6 +1,6 @@
-"""What the compiler tells whoever waits for it, each sentence once: that it compiles, and that nothing is kept.
+"""Notices about compiling, each once in a process: that it takes time, and that its result cannot be kept.
 
-The command line sets `listener`; without one nothing is told.
+The command line sets `listener`, which is given each sentence; without it they are dropped.
 """
 
 from __future__ import annotations

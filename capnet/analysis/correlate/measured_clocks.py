@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.clock_bounds import ClockBounds
@@ -91,7 +92,7 @@ def _rows(context: Context, clock_of_point: Values, clocks: Values, times_ns: Va
     observations = context.observations
     clock = clock_of_point[context.flows[observations[:, schema.OBS_FLOW], schema.FLOW_POINT]]
     rows = np.zeros(len(times_ns), dtype=np.int64)
-    for index in np.unique(clocks).tolist():
+    for index in distinct(clocks).tolist():
         of_clock = observations[clock == index]
         of_clock = of_clock[np.argsort(of_clock[:, schema.OBS_TIME], kind="stable")]
         if not len(of_clock):

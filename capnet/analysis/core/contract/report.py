@@ -52,7 +52,8 @@ class Report:
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
     names_at     point → address → name, for addresses that several hosts have
-    correlation  whether all packets were compared across points, or which share; flows without an answer
+    correlation  whether all packets were compared across points, or which share; flows without an answer; with
+                 --why, in `ambiguous_drops`, reason → packets that the kernel dropped and that fit several frames
     """
 
     _: KW_ONLY

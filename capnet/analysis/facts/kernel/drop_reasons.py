@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Observations, Values
@@ -139,11 +140,11 @@ class _Frames:
 
     def _due_at(self, device: str) -> Observations:
         rows = self._due.get(device, [])
-        frames = self._observations[np.isin(self._observations[:, schema.OBS_FLOW], rows)]
+        frames = self._observations[is_among(self._observations[:, schema.OBS_FLOW], np.array(rows, dtype=np.int64))]
         return frames[np.argsort(frames[:, schema.OBS_TIME], kind="stable")]
 
     def _of_device(self, device: str) -> Observations:
         if device not in self._by_device:
-            frames = self._observations[np.isin(self._at_point, self._points.get(device, []))]
+            frames = self._observations[is_one_of(self._at_point, self._points.get(device, []))]
             self._by_device[device] = frames[np.argsort(frames[:, schema.OBS_TIME], kind="stable")]
         return self._by_device[device]

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.contract.outcomes import KernelReason
@@ -219,7 +220,7 @@ def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
     """
     chain, flows = chain_of(context), context.flows
     wanted = sorted({int(chain[row]) for cause in causes(context) for row in cause.rows})
-    rows = np.flatnonzero(np.isin(chain, wanted))
+    rows = np.flatnonzero(is_among(chain, np.array(wanted, dtype=np.int64)))
     frames: dict[int, set[Evidence]] = {first: set() for first in wanted}
     for row in rows.tolist():
         own = frames[int(chain[row])]
@@ -230,7 +231,7 @@ def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
         if is_reset(context)[row]:
             answer = int(replies(context)[row])
             own.add(context.flow_evidence(answer, int(flows[answer, schema.FLOW_FIRST_FRAME])))
-    of_chains = np.flatnonzero(np.isin(context.observations[:, schema.OBS_FLOW], rows))[:MAX_FRAMES]
+    of_chains = np.flatnonzero(is_among(context.observations[:, schema.OBS_FLOW], rows))[:MAX_FRAMES]
     for row, frame in context.observations[of_chains][:, [schema.OBS_FLOW, schema.OBS_FRAME]].tolist():
         frames[int(chain[row])].add(context.flow_evidence(row, frame))
     return frames

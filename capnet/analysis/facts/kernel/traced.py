@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
@@ -135,7 +136,7 @@ def _frames(context: Context, row: int, verdicts: Sequence[Step]) -> tuple[int, 
 def _rows_by_ends(context: Context, namespace: Namespace, wanted: Iterable[FlowEnds]) -> dict[FlowEnds, list[int]]:
     """Connection → the flow rows at the namespace's points with its addresses and ports."""
     numbers = [number for number, point in enumerate(context.points) if point.name in namespace.points]
-    rows = np.flatnonzero(np.isin(context.flows[:, schema.FLOW_POINT], numbers))[:MAX_FLOWS]
+    rows = np.flatnonzero(is_one_of(context.flows[:, schema.FLOW_POINT], numbers))[:MAX_FLOWS]
     wanted = set(wanted)
     found: dict[FlowEnds, list[int]] = {}
     for row in rows.tolist():

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.core.contract.outcomes import KernelReason
-from capnet.analysis.engine import analyze
+from capnet.analysis.engine import analyze, study
 from capnet.topology import Container, Endpoint, Topology
-from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
+from capnet.witnesses import DroppedPackets, NamespaceWitness, Snapshot, Witnesses
 from tests.analysis.findings.reported import CARD_A, CARD_B, two_hosts
 from tests.stories import SYN, Network, tcp
 from tests.story_reports import A, B
@@ -90,3 +90,22 @@ def test_policy_of_forward_is_not_named_for_ipvlan(tmp_path: Path) -> None:
     topology.containers.append(Container("A", "one", "2", "i", "ipvlanA", [endpoint]))
     policy = snapshot({RULES: rules("", "DROP")})
     assert said(tmp_path, policy, policy, to=CHILD, topology=topology) == []
+
+
+@pytest.mark.parametrize(("apart_us", "matches", "ambiguous"), [(1, [], {"NO_SOCKET": 1}), (9, ["equal"], None)])
+def test_drop_that_fits_two_frames_is_counted_alone(
+    apart_us: int, matches: list[str], ambiguous: dict[str, int] | None, tmp_path: Path
+) -> None:
+    """Two SYNs of one length: their times tell which one was dropped, or do not."""
+    net = Network(["B/ens33", "A/ens33"])
+    for number in range(2):
+        syn = tcp(f"{B}:{40000 + number} > {A}:80", flags=SYN, seq=100, ident=number + 1, smac=CARD_B, dmac=CARD_A)
+        net.at(net.now + number * apart_us, "A/ens33", syn)
+    path = net.write(tmp_path)
+    first = study(path).context.points[1].first
+    event = {"reason": "NO_SOCKET", "location": "tcp_v4_rcv", "device": "ens33", "how": "received", "length": 40}
+    host = NamespaceWitness("A", ["A/ens33"], snapshot({}), snapshot({}))
+    drops = DroppedPackets(["A/ens33"], [json.dumps({**event, "passed": first})])
+    report = analyze(path, two_hosts(), witnesses=Witnesses(namespaces=[host], drops=[drops]))
+    assert report.correlation.get("ambiguous_drops") == ambiguous
+    assert [reason.match for reason in report.kernel] == matches
