@@ -51,6 +51,16 @@ def test_dead_run_replaces_no_capture(dead_run: Path, tmp_path: Path) -> None:
     assert len(frames(tmp_path / "out" / "x.partial.pcapng")) == 3
 
 
+def test_dead_run_replaces_no_partial_capture(dead_run: Path, tmp_path: Path) -> None:
+    """The packets of a run that died before are kept as well."""
+    (tmp_path / "out").mkdir()
+    for name in ("x.pcapng", "x.partial.pcapng"):
+        (tmp_path / "out" / name).write_bytes(b"as it was")
+    leftover.sweep(lambda run: True, print)
+    assert (tmp_path / "out" / "x.partial.pcapng").read_bytes() == b"as it was"
+    assert len(frames(tmp_path / "out" / "x.partial-2.pcapng")) == 3
+
+
 def test_packets_that_cannot_be_written_stay(dead_run: Path, tmp_path: Path) -> None:
     """The bundle's folder is a file: a sentence says why, and the packets are there for the next time."""
     (tmp_path / "out").touch()

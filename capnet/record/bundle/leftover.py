@@ -98,8 +98,12 @@ def sweep(which: Callable[[str], bool], say: Callable[[str], None]) -> list[str]
 
 
 def free_path(path: Path) -> Path:
-    """`path`, or where there is something already, `NAME.partial.pcapng` beside it: a complete capture stays."""
-    return path.with_name(f"{path.stem}.partial.pcapng") if path.exists() else path
+    """`path`, or the first that is free of `NAME.partial.pcapng`, `NAME.partial-2.pcapng` …: no capture is replaced."""
+    free, number = path, 1
+    while free.exists():
+        free = path.with_name(f"{path.stem}.partial{f'-{number}' if number > 1 else ''}.pcapng")
+        number += 1
+    return free
 
 
 def _recover(folder: Path) -> tuple[Path, int]:
