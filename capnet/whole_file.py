@@ -28,9 +28,7 @@ def whole(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """
     from tempfile import mkstemp
 
-    path = link_target(path)  # links stay
-    if path.exists() and not path.is_file():  # /dev/null, say, which root could replace
-        raise OSError(errno.EINVAL, "is there and is no regular file", str(path))
+    path = _replaceable(path)
     # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
     handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     try:
@@ -106,9 +104,7 @@ def check_writable(path: Path) -> None:
     folders: list[Path] = []
     try:
         folders = make_folder(path.absolute().parent)
-        target = link_target(path)
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        target = _replaceable(path)
         handle, name = mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
         os.close(handle)
         Path(name).unlink()
@@ -116,6 +112,16 @@ def check_writable(path: Path) -> None:
         for folder in reversed(folders):
             with suppress(OSError):  # another process has put something there meanwhile
                 folder.rmdir()
+
+
+def _replaceable(path: Path) -> Path:
+    """The path at the end of all links, which stay. Raises OSError where something is that is no regular file."""
+    target = link_target(path)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if target.exists() and not target.is_file():  # /dev/null, say, which root could replace
+        raise OSError(errno.EINVAL, "is there and is no regular file", str(target))
+    return target
 
 
 def _mode_like(path: Path) -> int:

@@ -101,3 +101,16 @@ def test_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
         pass
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_check_refuses_what_writing_would_refuse(tmp_path: Path) -> None:
+    """A pipe, a link to /dev/null and a folder are told before there is anything to write; nothing is left."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(OSError, match=r"no regular file|Is a directory"):
+            whole_file.check_writable(tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "folder"}
+    whole_file.check_writable(tmp_path / "file")
+    assert not (tmp_path / "file").exists()
