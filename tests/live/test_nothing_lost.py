@@ -278,7 +278,7 @@ def test_full_disk_of_the_bundle_keeps_the_folder(folder: None, tmp_path: Path, 
 def test_lab_in_use_is_removed_only_by_force(folder: None, tmp_path: Path) -> None:
     """`lab down` names who uses the lab; with --force the scenario ends with a sentence, and its packets stay."""
     run = start(tmp_path)
-    time.sleep(2.5)
+    time.sleep(2.5)  # some fifty pings
     down = [sys.executable, "-m", "capnet", "lab", "down"]
     refused = subprocess.run(down, cwd=PROJECT, text=True, capture_output=True, stdin=subprocess.DEVNULL)
     assert refused.returncode == 2

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -50,6 +52,34 @@ def test_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (125, "")
     assert "No such file or directory" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"", "the daemon closed the connection"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "what answers there is no Docker"),
+        (b'HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n{"Id": "f', "the daemon's answer is cut"),
+        (b'HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{"Id', "the daemon's answer is cut"),
+    ],
+)
+def test_answer_that_is_none_is_told(answer: bytes, words: str, tmp_path: Path) -> None:
+    """A daemon that ends while it answers, and a program that is no daemon."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "docker.sock"))
+        server.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ConnectionError, match=words):
+            exec_stream.request(Endpoint("1.41", path=str(tmp_path / "docker.sock")), "POST", "/containers/f/exec")
+        thread.join()
 
 
 @pytest.mark.parametrize(

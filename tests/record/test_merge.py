@@ -64,7 +64,7 @@ def test_merge_of_taps_is_a_stable_sort(tmp_path: Path, write: object, taps: int
     assert merged([*paths, tmp_path / "99"]) == sorted_blocks(files)
 
 
-def test_disorder_within_the_lookahead_is_sorted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disorder_within_the_lookahead_is_sorted(tmp_path: Path) -> None:
     """Packets behind up to 1,000 later ones, at places that are no borders of batches, beside a file in order."""
     choose = random.Random(7)
     times = list(range(0, 60_000, 3))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from capnet.errors import UsageError
+from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.lab import commands, lab_lock, record
 from capnet.lab.addressing import Lab, LabHost
 from capnet.lab.daemon import dockerd, processes
@@ -40,8 +40,16 @@ def applied(
         if ended_well and not keep:
             apply(lab, {}, progress)
         elif not ended_well:
-            with suppress(Exception):  # the next run puts right whatever is left
+            with suppress(*_gone()):  # the next run puts right whatever is left
                 apply(lab, {}, progress)
+
+
+def _gone() -> tuple[type[Exception], ...]:
+    """What a lab gives that was removed, or whose daemon has died."""
+    import requests
+    from docker.errors import DockerException
+
+    return CapnetError, OSError, DockerException, requests.RequestException
 
 
 def apply(lab: Lab, wanted: Mapping[str, Any], progress: Callable[[str], None]) -> None:
@@ -76,7 +84,8 @@ def _start_again(lab: Lab, hosts: list[LabHost], wanted: Mapping[str, Any], prog
     with lab_lock.locked(lab.folder, progress) as lock, Interruptible() as interruptible:
         interruptible.no_more()
         made = record.read(lab.folder)
-        assert made is not None  # the lab runs
+        if made is None:
+            raise EnvironmentLacks(f"the lab in {lab.folder} was removed meanwhile")
         processes.end_daemons(hosts)
         for host in hosts:
             _forget(host, lock)

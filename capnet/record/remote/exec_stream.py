@@ -21,6 +21,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 _HEADER = 8
@@ -79,18 +80,21 @@ def request(endpoint: Endpoint, method: str, path: str, body: object = None) -> 
         while chunk := connection.recv(_READ_SIZE):
             received += chunk
     head, _, content = bytes(received).partition(b"\r\n\r\n")
-    if b"transfer-encoding: chunked" in head.lower():
-        content = _unchunked(content)
-    status = int(head.split(None, 2)[1])
-    if status >= 400:
-        raise Refused(_message(content))
-    return json.loads(content) if content.strip() else None
+    status = _status(head)
+    try:
+        if b"transfer-encoding: chunked" in head.lower():
+            content = _unchunked(content)
+        if status >= 400:
+            raise Refused(_message(content))
+        return json.loads(content) if content.strip() else None
+    except ValueError as error:
+        raise ConnectionError("the daemon's answer is cut") from error
 
 
 def stream(endpoint: Endpoint, path: str, body: object = None) -> tuple[socket.socket, bytes]:
     """(a connection that carries streams from now on, what came after the header already). Raises Refused, OSError."""
-    connection = endpoint.connect()
-    try:
+    with ExitStack() as stack:
+        connection = stack.enter_context(endpoint.connect())
         _send(endpoint, connection, "POST", path, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n")
         received = bytearray()
         while b"\r\n\r\n" not in received:
@@ -99,13 +103,11 @@ def stream(endpoint: Endpoint, path: str, body: object = None) -> tuple[socket.s
                 raise ConnectionResetError("the daemon closed the connection")
             received += chunk
         head, _, rest = bytes(received).partition(b"\r\n\r\n")
-        if int(head.split(None, 2)[1]) >= 400:
+        if _status(head) >= 400:
             raise Refused(_message(rest))
         connection.settimeout(None)
+        stack.pop_all()  # it stays open
         return connection, rest
-    except BaseException:
-        connection.close()
-        raise
 
 
 def _send(
@@ -120,6 +122,14 @@ def _send(
         f"{connection_header}Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     connection.sendall(head.encode() + content)
+
+
+def _status(head: bytes) -> int:
+    """The status code of an answer. Raises ConnectionError where it has none: the daemon ended, or is no daemon."""
+    words = head.split(None, 2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise ConnectionError("the daemon closed the connection" if not head else "what answers there is no Docker")
+    return int(words[1])
 
 
 def _unchunked(content: bytes) -> bytes:
