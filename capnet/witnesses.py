@@ -11,15 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from capnet.json_file import read_object
 from capnet.quick_dataclass import mutable
-from capnet.topology import topology_path
 
 SCHEMA = "capnet.witnesses/1"
-SUFFIX = ".witnesses.json"  # behind the name of a capture
 MAX_FILE_BYTES = 64 << 20  # 16 namespaces of a large cluster's node; a usual file has 100 KiB
 
 
@@ -83,12 +80,6 @@ class Witnesses:
             )
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise ValueError(f"{path}: not as {SCHEMA} has it ({error!r:.80})") from error
-
-
-def witnesses_path(capture: Path) -> Path:
-    """The path of a capture's witnesses: `overlay.pcapng` → `overlay.witnesses.json`."""
-    beside = topology_path(capture)
-    return beside.with_name(beside.name.removesuffix(".topology.json") + SUFFIX)
 
 
 def _namespace(entry: Mapping[str, Any]) -> NamespaceWitness:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from capnet.analysis.core.results import Input, Problem
 from capnet.analysis.core.sources import Source
-from capnet.topology import topology_path
+from capnet.topology import witnesses_path
 
 if TYPE_CHECKING:
     from capnet.witnesses import Witnesses
 
 UNREADABLE = "unreadable-witnesses"
-SUFFIX = ".witnesses.json"  # behind the name of a capture
 
 
 def witnesses_beside(sources: Sequence[Source], inputs: Sequence[Input]) -> Witnesses | None:
@@ -44,8 +43,7 @@ def _path_beside(source: Source) -> Path | None:
     """The file beside a source, if there is one."""
     if source.path is None:
         return None
-    beside = topology_path(source.path)
-    path = beside.with_name(beside.name.removesuffix(".topology.json") + SUFFIX)
+    path = witnesses_path(source.path)
     try:
         return path if path.is_file() else None
     except OSError:  # the capture's name is so long that there is no room for the ending

@@ -56,6 +56,7 @@ __all__ = [
     "VirtualAddress",
     "role_from_name",
     "topology_path",
+    "witnesses_path",
 ]
 
 
@@ -179,10 +180,19 @@ class Topology:
 
 def topology_path(capture: Path) -> Path:
     """The path of a capture's topology: `overlay.pcapng` → `overlay.topology.json`."""
+    return _path_beside(capture, ".topology.json")
+
+
+def witnesses_path(capture: Path) -> Path:
+    """The path of a capture's witnesses (`capnet.witnesses`): `overlay.pcapng` → `overlay.witnesses.json`."""
+    return _path_beside(capture, ".witnesses.json")
+
+
+def _path_beside(capture: Path, ending: str) -> Path:
     name = capture.name
     for suffix in (".gz", ".zst", ".lz4", ".pcapng", ".pcap", ".cap"):
         name = name.removesuffix(suffix)
-    return capture.with_name(name + ".topology.json")
+    return capture.with_name(name + ending)
 
 
 def role_from_name(name: str) -> str:

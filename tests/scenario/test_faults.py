@@ -12,8 +12,7 @@ from capnet.scenario.faults import library
 from capnet.scenario.faults.library import load
 from capnet.scenario.faults.play import Played, paths
 from capnet.scenario.faults.verdict import Verdict, findings_above_info, judge
-from capnet.topology import topology_path
-from capnet.witnesses import witnesses_path
+from capnet.topology import topology_path, witnesses_path
 from tests.conftest import PROJECT
 
 CAPTURES = PROJECT / "pcaps" / "faults"

@@ -15,9 +15,8 @@ from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
 from capnet.record.bundle import leftover
 from capnet.scenario.bundle.write import writing
-from capnet.topology import topology_path
+from capnet.topology import topology_path, witnesses_path
 from capnet.whole_file import make_folder, whole
-from capnet.witnesses import witnesses_path
 
 Progress = Callable[[str], None]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from capnet.topology import witnesses_path
 from capnet.whole_file import whole
-from capnet.witnesses import Witnesses, witnesses_path
+from capnet.witnesses import Witnesses
 
 
 def write_beside(capture: Path, witnesses: Witnesses) -> Path:

@@ -20,9 +20,8 @@ from capnet.quick_dataclass import value
 from capnet.record.live import private_file
 from capnet.record.live.blocks import PointCounts, counters
 from capnet.record.live.tap_reader import TimedBlock, interface_of
-from capnet.topology import Topology, topology_path
+from capnet.topology import Topology, topology_path, witnesses_path
 from capnet.whole_file import whole
-from capnet.witnesses import witnesses_path
 
 MEGABYTE = 1_000_000  # of -C, as for tcpdump
 

@@ -13,7 +13,7 @@ import pytest
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze
-from capnet.witnesses import witnesses_path
+from capnet.topology import witnesses_path
 
 RECORDED = Path(__file__).with_name("recorded")
 

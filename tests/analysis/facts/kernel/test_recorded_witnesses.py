@@ -12,7 +12,8 @@ import pytest
 
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.engine import analyze
-from capnet.witnesses import Witnesses, witnesses_path
+from capnet.topology import witnesses_path
+from capnet.witnesses import Witnesses
 from tests.conftest import PROJECT
 
 RECORDED = Path(__file__).with_name("recorded")
