@@ -281,7 +281,7 @@ def test_snaplen_cuts_packets(hosts, tmp_path):
 def test_report_follows_the_capture(hosts, tmp_path):
     with capturing("web", "--report", *url(hosts["A"]), "-w", "r.pcapng", folder=tmp_path) as capture:
         ping(hosts["A"], "web", "192.168.111.129")
-    assert "masquerade" in capture.printed
+    assert "SNAT (MASQUERADE)" in capture.printed
     assert "A/docker0" in capture.printed
 
 
