@@ -21,6 +21,7 @@ from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
 from capnet.analysis.facts.kernel import ambiguous_drops, kernel_reasons
 from capnet.analysis.facts.layer2.mac_verdicts import mac_verdicts
+from capnet.analysis.facts.layer2.veth_pairs import with_peers
 from capnet.analysis.facts.layer2.vlans import points_with_vlans
 from capnet.analysis.facts.models import models
 from capnet.analysis.facts.naming import names_at
@@ -76,7 +77,7 @@ def conclude(
             correlation["ambiguous_drops"] = ambiguous
     report = Report(
         inputs=reader.inputs,
-        points=points_with_vlans(context),
+        points=with_peers(points_with_vlans(context), context.topology),
         flows=flows,
         coverage=coverage,
         names=context.names,

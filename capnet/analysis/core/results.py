@@ -1,7 +1,4 @@
-"""The facts of a report as Python: the keys of the JSON contract `capnet.report/1`, one class for each kind of fact.
-
-Times are ns since 1970 UTC; delays are µs. The comment of a field is its entry in docs/report.md.
-"""
+"""Facts of a report: keys of `capnet.report/1`, documented by their comments. Times: ns since 1970 UTC; delays: µs."""
 
 from __future__ import annotations
 
@@ -66,6 +63,7 @@ class Point:
     ifindex: int | None = None  # the host's index of the interface, where it was captured at `any`
     named_by: str = "file"  # where its name was read: given, in the interface block, or in the name of the file
     vlans: list[int] = field(default_factory=list)  # outermost VLAN ids of its frames
+    peer: str | None = None  # the point at the other end of its veth pair, by the topology
 
 
 @fact
@@ -242,6 +240,7 @@ class Path:
     evidence: list[Evidence] = field(default_factory=list)  # a frame for each hop
     answers: list[Answer] = field(default_factory=list)  # what came back
     due: str | None = None  # where packets that stop, or the answer, were due next
+    reply: bool = False  # the other side opened the connection: `dnat` and `snat` undo translations of its packets
 
 
 @fact

@@ -17,12 +17,13 @@ from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, source, vlan_tags
+from capnet.analysis.core.flow_rows import destination, echo_id, flow_key, ports, proto_name, replies, source, vlan_tags
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Hop, Path, TunnelRef
 from capnet.analysis.core.schema import FlowRow, FlowRows, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.nat.steps import is_reply
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.facts.outcomes.path_ends import path_end
@@ -118,6 +119,7 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
     flows = context.flows
     steps = _steps(links, start, side_link)
     continuation = _proxy_continuations(context).get(start)
+    reply = is_reply(context, start, steps[-1].row, replies(context))
     if continuation is not None:
         steps += _steps(links, continuation)
     packets = packets_without_duplicates(context)
@@ -135,6 +137,7 @@ def path_from(context: Context, start: int, side_link: int | None = None) -> Pat
         evidence,
         chain_answers(context, start),
         end.due,
+        reply,
     )
 
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.flow_rows import echo_id, ports, proto_name
+from capnet.analysis.core.flow_rows import echo_id, ports, proto_name, replies
 from capnet.analysis.core.results import Evidence, TunnelRef
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
+from capnet.analysis.facts.nat.steps import is_reply
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.trace.packet_ids import IdentifiedBlock, second_pass
 from capnet.errors import UsageError
@@ -70,6 +71,7 @@ class PacketTrace:
     frames: list[Sighting]  # by hop
     missing: list[str] = field(default_factory=list)  # points of the path that listened and did not see the packet
     alike: list[Evidence] = field(default_factory=list)  # frames with the same digest that are other packets
+    reply: bool = False  # as of a path: the other side opened the connection
     start: int = 0  # flow row with which its flow chain begins
 
 
@@ -109,6 +111,7 @@ def follow_packet(study: Study, source: int, frame: int) -> PacketTrace:
         ],
         missing=_missing_points(study, hops, frames),
         alike=alike,
+        reply=is_reply(context, target.flow, target.flow, replies(context)),
         start=int(flow_chains(flow_links(context), len(context.flows))[target.flow]),
     )
 

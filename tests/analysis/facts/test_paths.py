@@ -37,6 +37,7 @@ def test_masqueraded_path_tells_each_change(tmp_path: Path) -> None:
     assert points(backward) == POINTS[::-1]
     assert changes(backward) == [[], ["wire"], ["dnat", "routed"], ["bridged"], ["bridged"]]
     assert (forward["ends"], backward["ends"]) == ("delivered", "delivered")
+    assert (forward["reply"], backward["reply"]) == (False, True)
     assert lost(forward) == [None, 0, 0, 0, 0]
 
 

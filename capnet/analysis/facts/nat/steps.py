@@ -99,7 +99,7 @@ def _linked_step(context: Context, links: Links, run: list[int], answers: PerFlo
         first,
         last,
         tuple(run),
-        _is_reply(context, first, last, answers),
+        is_reply(context, first, last, answers),
         int(links.ttl_delta[run].sum()),
         min(links.confidence(link, tcp) for link in run),
     )
@@ -116,8 +116,8 @@ def _is_tracked(row: FlowRow) -> bool:
     return proto not in (TCP, UDP) or ports(row)[0] is not None
 
 
-def _is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
-    """Do these two hops carry the replies of a connection that the other side opened?"""
+def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
+    """Do these two hops carry the replies of a connection that the other side opened? `answers`: `replies`."""
     flows = context.flows
     if flows[first, schema.FLOW_PROTO] in (ICMP, ICMPV6):
         return flows[first, schema.FLOW_KIND] >> 8 not in _ICMP_REQUEST_TYPES
