@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 
 MINUS = "−"
+MIN_DELAY_US = 1  # µs; what is below is the precision of clocks and of files with microseconds, not a delay
 BROKEN = "↳"  # before the rest of a word that is longer than a line, so that no name from a capture begins a line
 
 # Characters that take one column each: Latin, and the dashes, arrows and lines of the reports' own. Tables of all the
@@ -108,6 +109,11 @@ def duration(microseconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{sign}{hours} h {minutes} min" if hours else f"{sign}{minutes} min {seconds:.0f} s"
+
+
+def delay(microseconds: float) -> str:
+    """The time between two points: `31 µs`; below 1 µs, clocks and their readings tell no more than `<1 µs`."""
+    return "<1 µs" if abs(microseconds) < MIN_DELAY_US else duration(microseconds)
 
 
 def moment(iso: str) -> str:

@@ -8,6 +8,9 @@ from capnet.analysis.core.contract.document import Document
 from capnet.report.text import listing
 
 ARROW = " → "
+_CHANGES = {"dnat": "DNAT", "snat": "SNAT", "snat+dnat": "SNAT + DNAT"}  # value in JSON → in text
+_REPLY_CHANGES = {"dnat": "un-SNAT (reply)", "snat": "un-DNAT (reply)"}  # as conntrack has original and reply
+TUNNEL_CHANGES = ("encapsulated", "decapsulated")
 MAX_NAME_LENGTH = 64  # characters of a name (a DNS label has 63); of a longer one, both ends are shown
 
 
@@ -15,7 +18,7 @@ class Words:
     """Writes addresses by their names, and frames by their points.
 
     `names`: address → name. `names_at`: point → address → name, of addresses that several hosts have. With `one_point`,
-    the report does not repeat the name of the point.
+    the report does not repeat the name of the point. `peers`: point → the one at the other end of its veth pair.
     """
 
     def __init__(
@@ -23,8 +26,10 @@ class Words:
         names: Mapping[str, str],
         one_point: bool = False,
         names_at: Mapping[str, Mapping[str, str]] | None = None,
+        peers: Mapping[str, str | None] | None = None,
     ) -> None:
         self.one_point = one_point
+        self.peers = peers or {}
         self.names = {address: _bounded(name) for address, name in names.items()}
         self.names_at = {
             point: {address: _bounded(name) for address, name in own.items()} for point, own in (names_at or {}).items()
@@ -34,7 +39,9 @@ class Words:
     @classmethod
     def of(cls, document: Document) -> Words:
         """The words for a document."""
-        return cls(document.get("names", {}), len(document["points"]) == 1, document.get("names_at"))
+        points = document["points"]
+        peers = {point["name"]: point.get("peer") for point in points}
+        return cls(document.get("names", {}), len(points) == 1, document.get("names_at"), peers)
 
     def address(self, address: str, point: str = "") -> str:
         """`web`, or the address itself where it has no name; `point`: where it was seen."""
@@ -70,6 +77,18 @@ class Words:
         if side.get("id") is not None:
             source += f" id {side['id']}"
         return source + ARROW + self.endpoint(side["dst"], side["dport"], point=point)
+
+    def changes(self, before: Document, hop: Document, reply: bool) -> list[str]:
+        """What happened between two hops: `routed`, `SNAT`, `encapsulated vxlan 4097`; in a reply `un-SNAT (reply)`."""
+        return [self._change(change, before, hop, reply) for change in hop["change"]]
+
+    def _change(self, change: str, before: Document, hop: Document, reply: bool) -> str:
+        if change == "bridged" and self.peers.get(before["point"]) == hop["point"]:
+            return "veth"
+        inside = hop if change == "encapsulated" else before
+        if change in TUNNEL_CHANGES:
+            return f"{change} {tunnel(inside)}".rstrip()
+        return (_REPLY_CHANGES if reply else _CHANGES).get(change, change)
 
     def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
         """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
@@ -121,6 +140,19 @@ class Words:
                     hosts.setdefault((name, address), point.partition("/")[0])
                     names.setdefault(address, set()).add(name)
         return {key: host if len(names[key[1]]) > 1 else "" for key, host in hosts.items()}
+
+
+def translation(kind: str) -> str:
+    """`SNAT + DNAT`: the kind of a translation."""
+    return _CHANGES.get(kind, kind)
+
+
+def tunnel(hop: Document) -> str:
+    """`vxlan 4097`, empty outside of tunnels."""
+    through = hop["tunnel"]
+    if not through:
+        return ""
+    return through["kind"] if through["vni"] is None else f"{through['kind']} {through['vni']}"
 
 
 def vlan_text(row: Document) -> str:

@@ -64,16 +64,16 @@ tcp B:37218 → A:8080
 
 there: B:37218 → A:8080, 7 packets, 553 B, delivered, about 9.9 µs from B/ens33 to A/web/eth0
 
-    B/ens33 ── wire ──▶ A/ens33 ── dnat · routed ──▶ A/docker0 ── bridged ──▶ A/vethb97d211
+    B/ens33 ── wire ──▶ A/ens33 ── DNAT · routed ──▶ A/docker0 ── bridged ──▶ A/vethb97d211
             +4 µs               +3.2 µs                        +1.2 µs
-      ── bridged ──▶ A/web/eth0
+      ── veth ──▶ A/web/eth0
       +1.3 µs
 
   ● B/ens33        B:37218 → A:8080  TTL 64   7 packets
   │                02:00:c0:a8:6f:81 → 02:00:c0:a8:6f:80
   │ wire           +4 µs (2.8 µs to 35 µs)
   ● A/ens33        B:37218 → A:8080  TTL 64   7 packets
-  │ dnat · routed  +3.2 µs (2.9 µs to 99 µs) · destination A:8080 → web:80
+  │ DNAT · routed  +3.2 µs (2.9 µs to 99 µs) · destination A:8080 → web:80
   ● A/docker0      B:37218 → web:80  TTL 63   7 packets
   │                02:42:2d:a1:d5:f8 → 02:42:ac:11:00:02
 """
@@ -195,16 +195,16 @@ Names  A 192.168.111.128 · B 192.168.111.129 · web 172.17.0.2
 The same packet is 5 frames at 5 points: 129 µs from B/ens33, 2026-11-24 00:32:35.322245061 UTC, to
 A/web/eth0.
 
-    B/ens33 #195 ── wire ──▶ A/ens33 #196 ── dnat · routed ──▶ A/docker0 #205
+    B/ens33 #195 ── wire ──▶ A/ens33 #196 ── DNAT · routed ──▶ A/docker0 #205
                  +26 µs                   +99 µs
-      ── bridged ──▶ A/vethb97d211 #206 ── bridged ──▶ A/web/eth0 #207
+      ── bridged ──▶ A/vethb97d211 #206 ── veth ──▶ A/web/eth0 #207
       +1.1 µs                           +3 µs
 
   ● B/ens33 #195        0         B:37218 → A:8080  TTL 64   74 B
   │                     02:00:c0:a8:6f:81 → 02:00:c0:a8:6f:80
   │ wire                +26 µs · nothing differs
   ● A/ens33 #196        +26 µs    B:37218 → A:8080  TTL 64   74 B
-  │ dnat · routed       +99 µs · source MAC 02:00:c0:a8:6f:81 → 02:42:2d:a1:d5:f8 · destination MAC
+  │ DNAT · routed       +99 µs · source MAC 02:00:c0:a8:6f:81 → 02:42:2d:a1:d5:f8 · destination MAC
   │                     02:00:c0:a8:6f:80 → 02:42:ac:11:00:02 · destination 192.168.111.128 →
   │                     172.17.0.2 · destination port 8080 → 80 · TTL 64 → 63
   ◉ A/docker0 #205      +125 µs   B:37218 → web:80  TTL 63   74 B
@@ -275,7 +275,7 @@ def test_trace_of_packet_names_point_without_it(tmp_path):
     packet = traced("less.pcapng", "--frame", other - (other > 232), cwd=tmp_path)["packet"]
     assert packet["missing"] == [gone]
     assert len(packet["frames"]) == len(whole["frames"]) - 1
-    assert f"Not seen at {gone}, though listening." in " ".join(
+    assert f"Not seen at {gone}, which captured then." in " ".join(
         text("less.pcapng", "--frame", other - (other > 232), cwd=tmp_path).split()
     )
 

@@ -185,3 +185,24 @@ def test_columns_are_those_of_a_terminal(line):
     assert text.columns(line) == wcswidth(line)
     assert all(wcswidth(piece) <= 8 for piece in text.pieces(line * 9, 8))
     assert "".join(text.pieces(line * 9, 8)) == line * 9
+
+
+def test_changes_of_a_reply_undo_the_translation():
+    """conntrack's words; what is no translation is the same both ways."""
+    hop = {"point": "A/ens33", "tunnel": None, "change": ["routed", "snat"]}
+    before = {"point": "A/docker0", "tunnel": None}
+    assert Words({}).changes(before, hop, reply=False) == ["routed", "SNAT"]
+    assert Words({}).changes(before, hop, reply=True) == ["routed", "un-DNAT (reply)"]
+    assert Words({}).changes(before, {**hop, "change": ["dnat"]}, reply=True) == ["un-SNAT (reply)"]
+
+
+def test_bridged_is_veth_between_ends_of_one_pair():
+    words = Words({}, peers={"A/web/eth0": "A/veth1", "A/veth1": "A/web/eth0"})
+    hop = {"point": "A/veth1", "tunnel": None, "change": ["bridged"]}
+    assert words.changes({"point": "A/web/eth0", "tunnel": None}, hop, reply=False) == ["veth"]
+    assert words.changes({"point": "A/db/eth0", "tunnel": None}, hop, reply=False) == ["bridged"]
+
+
+@pytest.mark.parametrize(("value", "written"), [(0.0, "<1 µs"), (0.381, "<1 µs"), (-0.2, "<1 µs"), (1.24, "1.2 µs")])
+def test_delay_below_a_microsecond_has_no_number(value, written):
+    assert text.delay(value) == written

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import packets, tunnel
+from capnet.report.drawing.routes import packets
 from capnet.report.fate_words import FAILED, ending, fate, is_lost
 from capnet.report.text import fill, number
-from capnet.report.words import Words
+from capnet.report.words import Words, tunnel
 
 TIE = "╳"  # stands for a space at which a line is not broken
 _SHOWN_CHANGES = {"snat": "SNAT", "dnat": "DNAT", "un-snat": "un-SNAT", "un-dnat": "un-DNAT", "proxied": "proxy"}

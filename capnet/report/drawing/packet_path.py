@@ -34,7 +34,7 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     """One packet at every point. `journey`: the document's `packet`."""
     safe = visible_all(document)
     journey = visible_all(journey)
-    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
+    words = Words.of(safe)
     sightings = journey["frames"]
     asked = next(sighting for sighting in sightings if _is_at(sighting, journey["asked"]))
     lines = fill(
@@ -44,11 +44,12 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     )
     lines += legend_lines(words, [{"hops": sightings}], width)
     lines += ["", *fill(_where_seen(sightings, journey["missing"]), width)]
+    changes = _changes(sightings, journey["reply"], words)
     if len(sightings) > 1:
-        lines += ["", *_packet_route(sightings, width)]
-    lines += ["", *_sightings(sightings, asked, words, width)]
+        lines += ["", *_packet_route(sightings, changes, words, width)]
+    lines += ["", *_sightings(sightings, asked, changes, words, width)]
     if _has_late_bridge(sightings, safe["points"]):
-        note = "What is heard at a bridge is a late copy: its time may be after that of the next port."
+        note = "What is captured at a bridge is a late copy: its time may be after that of the next port."
         lines += ["", *fill(note, width)]
     if journey["alike"]:
         alike = ", ".join(_point_and_frame(frame) for frame in journey["alike"])
@@ -65,7 +66,7 @@ def _where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
         frames, lasted = count(len(sightings), "frame"), duration(_since(first, last))
         text = f"The same packet is {frames} at {count(points, 'point')}: {lasted} "
         text += f"from {first['point']}, {first['time'][:10]} {first['time'][11:29]} UTC, to {last['point']}."
-    return text + (f" Not seen at {', '.join(missing)}, though listening." if missing else "")
+    return text + (f" Not seen at {', '.join(missing)}, which captured then." if missing else "")
 
 
 def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) -> bool:
@@ -77,19 +78,26 @@ def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) 
     )
 
 
-def _packet_route(sightings: Sequence[Document], width: int) -> list[str]:
+def _changes(sightings: Sequence[Document], reply: bool, words: Words) -> list[list[str]]:
+    """For each sighting, what happened since the one before, in words."""
+    pairs = pairwise(sightings)
+    return [[], *([_copy(each)] if each["copy"] else words.changes(before, each, reply) for before, each in pairs)]
+
+
+def _packet_route(sightings: Sequence[Document], changes: Sequence[list[str]], words: Words, width: int) -> list[str]:
     """The packet's points on one line."""
     hops = []
-    for sighting in sightings:
+    for sighting, change in zip(sightings, changes, strict=True):
         delay = sighting["delta_us"]
         delta = None if delay is None else {"min": delay, "median": delay, "p99": delay, "max": delay}
-        hops.append({**sighting, "point": _point_and_frame(sighting), "delta_us": delta, "lost": 0, "packets": 1})
-        if sighting["copy"]:
-            hops[-1]["change"] = [_copy(sighting)]
-    return route([{"hops": hops}], width)
+        point = _point_and_frame(sighting)
+        hops.append({**sighting, "point": point, "change": change, "delta_us": delta, "lost": 0, "packets": 1})
+    return route([{"hops": hops, "reply": False}], words, width)  # the changes are in words already
 
 
-def _sightings(sightings: Sequence[Document], asked: Document, words: Words, width: int) -> list[str]:
+def _sightings(
+    sightings: Sequence[Document], asked: Document, changes: Sequence[list[str]], words: Words, width: int
+) -> list[str]:
     flows = [flow_inside(sighting, words) for sighting in sightings]
     points = [_point_and_frame(sighting) for sighting in sightings]
     left = min(max(map(columns, points)), MAX_SIGHTING_WIDTH)
@@ -97,9 +105,8 @@ def _sightings(sightings: Sequence[Document], asked: Document, words: Words, wid
     lines = []
     for index, sighting in enumerate(sightings):
         if index:
-            change = _copy(sighting) if sighting["copy"] else " · ".join(sighting["change"])
             detail = f"{signed(sighting['delta_us'])} · {_differences(sighting) or 'nothing differs'}"
-            lines += step_lines(change, detail, left, width)
+            lines += step_lines(" · ".join(changes[index]), detail, left, width)
         ttl = f"TTL {sighting['ttl']}" if sighting["ttl"] is not None else ""
         mark = ASKED_MARK if sighting is asked else POINT_MARK
         cells = (

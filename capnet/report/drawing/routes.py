@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.fate_words import ending
-from capnet.report.text import columns, count, duration, fill, number
-from capnet.report.words import Words, vlan_text
+from capnet.report.text import columns, count, delay, fill, number
+from capnet.report.words import Words, tunnel, vlan_text
 
 
 def compared(document: Document) -> str:
@@ -24,11 +24,11 @@ def sampled(document: Document) -> bool:
 
 
 def same_route(paths: Sequence[Document]) -> list[list[Document]]:
-    """Groups of paths with the same points, changes and end; the group with most packets first."""
+    """Groups of paths with the same points, changes, direction and end; the group with most packets first."""
     groups: dict[tuple[object, ...], list[Document]] = {}
     for path in paths:
         route = tuple((hop["point"], tuple(hop["change"]), tunnel(hop)) for hop in path["hops"])
-        groups.setdefault((route, path["ends"], path["due"]), []).append(path)
+        groups.setdefault((route, path["ends"], path["due"], path["reply"]), []).append(path)
     return sorted(groups.values(), key=lambda group: -sum(map(packets, group)))
 
 
@@ -41,7 +41,7 @@ def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
     total = count(sum(map(packets, group)), "packet")
     head = f"{' · '.join(flows(group, words))}: {total}, {ending(group[0])}"
-    return [*fill(head, width, "  "), *route(group, width)]
+    return [*fill(head, width, "  "), *route(group, words, width)]
 
 
 def flows(group: Sequence[Document], words: Words) -> list[str]:
@@ -50,19 +50,20 @@ def flows(group: Sequence[Document], words: Words) -> list[str]:
     return [*shown, f"{number(len(group) - len(shown))} more"] if len(group) > len(shown) else shown
 
 
-def one_line(hops: Sequence[Document]) -> str:
-    """All points of a path with what happened between them: `A/docker0 ── snat · routed ──▶ A/ens33`."""
-    steps = [f"{_arrow(before, hop)} {hop['point']}" for before, hop in pairwise(hops)]
+def one_line(path: Document, words: Words) -> str:
+    """All points of a path with what happened between them: `A/docker0 ── routed · SNAT ──▶ A/ens33`."""
+    hops = path["hops"]
+    steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
     return " ".join([hops[0]["point"], *steps])
 
 
-def route(group: Sequence[Document], width: int) -> list[str]:
+def route(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """Points and arrows of one group, below them the delays; several pairs of lines if `width` asks for it."""
     hops = group[0]["hops"]
     drawn: list[str] = []
     above, below = "    " + hops[0]["point"], ""
     for index, (before, hop) in enumerate(pairwise(hops), start=1):
-        arrow, point = _arrow(before, hop), hop["point"]
+        arrow, point = _arrow(before, hop, group[0]["reply"], words), hop["point"]
         if columns(above) + 1 + columns(arrow) + 1 + columns(point) > width:
             drawn += [above, below]
             above, below = "     ", ""
@@ -80,22 +81,9 @@ def _wrapped(line: str, width: int) -> list[str]:
     return [line] if columns(line) <= width else fill(line.strip(), width, "      ")
 
 
-def _arrow(before: Document, hop: Document) -> str:
-    changes = [_change(change, before, hop) for change in hop["change"]]
+def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:
+    changes = words.changes(before, hop, reply)
     return f"── {' · '.join(changes)} ──▶" if changes else "──▶"
-
-
-def _change(change: str, before: Document, hop: Document) -> str:
-    inside = hop if change == "encapsulated" else before if change == "decapsulated" else {"tunnel": None}
-    return f"{change} {tunnel(inside)}".rstrip()
-
-
-def tunnel(hop: Document) -> str:
-    """`vxlan 4097`, empty outside of tunnels."""
-    through = hop["tunnel"]
-    if not through:
-        return ""
-    return through["kind"] if through["vni"] is None else f"{through['kind']} {through['vni']}"
 
 
 def carried(hop: Document) -> str:
@@ -113,6 +101,6 @@ def note(hops: Sequence[Document]) -> str:
 
 
 def signed(microseconds: float) -> str:
-    """A delay with its sign: `+31 µs`."""
-    shown = duration(microseconds)
-    return shown if shown.startswith("−") else "+" + shown
+    """A delay with its sign: `+31 µs`; `<1 µs`."""
+    shown = delay(microseconds)
+    return shown if shown[0] in "−<" else "+" + shown

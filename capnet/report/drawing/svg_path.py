@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, pairwise
 
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.routes import carried, note, tunnel
+from capnet.report.drawing.routes import carried, note
 from capnet.report.fate_words import ending, is_lost
 from capnet.report.text import count, fill, number
-from capnet.report.words import ARROW, Words
+from capnet.report.words import ARROW, TUNNEL_CHANGES, Words, tunnel
 
 WIDTH = 1000
 LINE_X, NAME_X, FLOW_X, TTL_X, RIGHT_X = 40, 66, 300, 790, 984
@@ -22,22 +22,20 @@ MAX_HOST_LENGTH = 2  # of a label beside the line; longer ones are in the names 
 LINE_HEIGHT = 16  # of further lines of a text
 NAME_COLUMNS, FLOW_COLUMNS = 30, 60  # characters of a line of text
 
-TUNNEL_CHANGES = ("encapsulated", "decapsulated")
-
 Text = Callable[[object], str]
 
 
 def draw(group: Sequence[Document], words: Words, text: Text) -> str:
     """One group of `routes.same_route` as SVG. `text` escapes a string for it."""
     hops = group[0]["hops"]
-    ys = list(_heights(hops, words))
+    reply = group[0]["reply"]
+    ys = list(_heights(hops, reply, words))
     bottom = ys.pop()
     height = bottom + 40
     parts = [*_bands(hops, ys, text), *_tubes(hops, ys)]
     for index, (before, hop) in enumerate(pairwise(hops)):
-        parts += _step(
-            [path["hops"][index : index + 2] for path in group], before, hop, ys[index], ys[index + 1], words, text
-        )
+        pairs = [path["hops"][index : index + 2] for path in group]
+        parts += _step(pairs, before, hop, reply, ys[index], ys[index + 1], words, text)
     for hop, y, same in zip(hops, ys, zip(*(path["hops"] for path in group), strict=True), strict=True):
         parts += _point(hop, y, same, words, text)
     parts += _end(group[0], ys[-1], bottom, text)
@@ -49,13 +47,13 @@ def draw(group: Sequence[Document], words: Words, text: Text) -> str:
     )
 
 
-def _heights(hops: Sequence[Document], words: Words) -> Iterator[float]:
+def _heights(hops: Sequence[Document], reply: bool, words: Words) -> Iterator[float]:
     """The y of each point, and that of the end of the last one: further lines of a text need room."""
     top = float(TOP_HEIGHT)
     for index, hop in enumerate(hops):
         if index:
             texts = (
-                fill(_changes(hops[index - 1], hop), NAME_COLUMNS),
+                fill(" · ".join(words.changes(hops[index - 1], hop, reply)), NAME_COLUMNS),
                 fill(_rewritten(hops[index - 1], hop, words), FLOW_COLUMNS),
             )
             top += STEP_HEIGHT + LINE_HEIGHT * (max(map(len, texts)) - 1)
@@ -109,6 +107,7 @@ def _step(
     pairs: Sequence[Sequence[Document]],
     before: Document,
     hop: Document,
+    reply: bool,
     y: float,
     below: float,
     words: Words,
@@ -118,7 +117,7 @@ def _step(
     kind = _kind(hop["change"])
     lost = sum(pair[1]["lost"] or 0 for pair in pairs)
     yield _track("lost" if lost else kind, y, below - 7)
-    changes, rewritten = _changes(before, hop), _rewritten(before, hop, words)
+    changes, rewritten = " · ".join(words.changes(before, hop, reply)), _rewritten(before, hop, words)
     lines = max(len(fill(changes, NAME_COLUMNS)), len(fill(rewritten, FLOW_COLUMNS)))
     first = below - (POINT_HEIGHT + STEP_HEIGHT) / 2 - LINE_HEIGHT * (lines - 1)
     yield _text(f"change {kind}", NAME_X, first, changes, NAME_COLUMNS, text)
@@ -126,12 +125,6 @@ def _step(
     yield _text(css, FLOW_X, first, note([pair[1] for pair in pairs]), FLOW_COLUMNS, text)
     if rewritten:
         yield _text("mono change nat", FLOW_X + 150, first, rewritten, FLOW_COLUMNS, text)
-
-
-def _changes(before: Document, hop: Document) -> str:
-    """What happened between two points: `routed · encapsulated vxlan 4097`."""
-    inside = tunnel(hop) or tunnel(before)
-    return " · ".join(f"{change} {inside}" if change in TUNNEL_CHANGES else change for change in hop["change"])
 
 
 def _end(path: Document, y: float, bottom: float, text: Text) -> Iterator[str]:

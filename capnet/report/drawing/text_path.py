@@ -1,7 +1,7 @@
 """Draws paths as text: every point that a flow or a packet passed, one below the other, and what changed between them.
 
       ● A/ens33        B:37218 → A:8080      TTL 64   7 packets
-      │ dnat · routed  +3.2 µs · destination A:8080 → web:80
+      │ DNAT · routed  +3.2 µs · destination A:8080 → web:80
       ● A/docker0      B:37218 → web:80      TTL 63   7 packets
 
 Above each drawing stands the same path on one line (`routes`). Strings from captures pass `escape.visible_all` first.
@@ -10,12 +10,13 @@ Above each drawing stands the same path on one line (`routes`). Strings from cap
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import carried, compared, packets, route, sampled, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending, is_lost
-from capnet.report.text import columns, count, duration, fill, number, size
+from capnet.report.text import columns, count, delay, duration, fill, number, size
 from capnet.report.words import ARROW, Words
 
 WIDTH = 100
@@ -39,7 +40,7 @@ def render_flows(
     `asked`: the expression that selected them; empty if none was given.
     """
     safe = visible_all(document)
-    words = Words(safe.get("names", {}), names_at=safe.get("names_at"))
+    words = Words.of(safe)
     shown = visible_all(conversations)
     files = ", ".join(file["file"] for file in safe["inputs"])
     title = [files, visible(asked), count(total, "flow"), compared(safe) if sampled(safe) else ""]
@@ -74,20 +75,21 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
         parts.append("seen at one point only")
     lines = fill(f"{direction}: {words.flow(path['flow'], hops[0]['point'])}, {', '.join(parts)}", width)
     if len(hops) > 1:
-        lines += ["", *route([path], width)]
+        lines += ["", *route([path], words, width)]
     return [*lines, "", *_hops(path, words, width)]
 
 
 def _hops(path: Document, words: Words, width: int) -> list[str]:
     hops = path["hops"]
     flows = [flow_inside(hop, words) for hop in hops]
-    left = min(max(_left_widths(hops)), MAX_POINT_WIDTH)
+    steps = [" · ".join(words.changes(before, hop, path["reply"])) for before, hop in pairwise(hops)]
+    left = min(max(_left_widths(hops, steps)), MAX_POINT_WIDTH)
     middle = min(max(map(columns, flows)), max(width - left - RIGHT_WIDTH, MIN_FLOW_WIDTH))
     lines = []
     for index, hop in enumerate(hops):
         before = hops[index - 1] if index else None
         if before is not None:
-            lines += _step(before, hop, left, words, width)
+            lines += step_lines(steps[index - 1], _details(before, hop, words), left, width)
         ttl = f"TTL {hop['ttl']}" if hop["ttl"] is not None else ""
         cells = (padded(hop["point"], left), padded(flows[index], middle), padded(ttl, 7))
         lines += row_lines(POINT_MARK, (*cells, count(hop["packets"], "packet")), width)
@@ -111,19 +113,19 @@ def _end(path: Document, words: Words, width: int) -> list[str]:
     return lines
 
 
-def _step(before: Document, hop: Document, left: int, words: Words, width: int) -> list[str]:
-    """What happened between two points: the delay, what was rewritten, what was lost."""
+def _details(before: Document, hop: Document, words: Words) -> str:
+    """What a line between two points says beside the change: the delay, what was rewritten, what was lost."""
     details = []
     if hop["delta_us"]:
         low, middle, high = (hop["delta_us"][key] for key in ("min", "median", "max"))
-        spread = f" ({duration(low)} to {duration(high)})" if duration(low) != duration(high) else ""
+        spread = f" ({delay(low)} to {delay(high)})" if delay(low) != delay(high) else ""
         details.append(signed(middle) + spread)
     details += _rewritten(before, hop, words)
     if hop["lost"]:
         details.append(f"{number(hop['lost'])} lost")
     elif hop["lost"] is None:
         details.append("loss cannot be told")
-    return step_lines(" · ".join(hop["change"]), " · ".join(details), left, width)
+    return " · ".join(details)
 
 
 def step_lines(change: str, detail: str, left: int, width: int) -> list[str]:
@@ -158,10 +160,10 @@ def flow_inside(hop: Document, words: Words) -> str:
     return words.flow(hop) + carried(hop)
 
 
-def _left_widths(hops: Sequence[Document]) -> Iterable[int]:
+def _left_widths(hops: Sequence[Document], steps: Sequence[str]) -> Iterable[int]:
     """Widths that the left column should have: of points, and of changes unless they are long."""
     yield from (columns(hop["point"]) for hop in hops)
-    yield from (width for hop in hops if (width := columns(" · ".join(hop["change"]))) <= MAX_CHANGE_WIDTH)
+    yield from (width for step in steps if (width := columns(step)) <= MAX_CHANGE_WIDTH)
 
 
 def row_lines(mark: str, cells: Sequence[str], width: int) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
 from capnet.report.sections.section import Cell, Column, Section, Span, View, concluded, section_of
-from capnet.report.text import count, duration, number, percent
-from capnet.report.words import Words
+from capnet.report.text import count, delay, number, percent
+from capnet.report.words import Words, translation
 
 MAX_FILTERS = 12  # display filters below the table of translations
 
@@ -17,13 +17,16 @@ def nat(document: Document, words: Words, view: View) -> Section:
     has_silent = any(not row["reply_seen"] for row in rows)
     has_methods = any(row["method"] != "same-packet" for row in rows)
 
+    def kind(row: Document) -> str:
+        return translation(row["kind"])
+
     def confidence(row: Document) -> Cell:
         silent = [] if row["reply_seen"] else [[Span("no reply", "bad")]]
         return Cell([[Span(percent(100 * row["confidence"]))], *silent])
 
     columns = [
-        Column("", lambda row: Cell([[Span(row["kind"], "tag nat"), Span(f" {row['proto']}")]]), only=View.DETAILED),
-        Column("kind", lambda row: row["kind"], only=View.COMPACT),
+        Column("", lambda row: Cell([[Span(kind(row), "tag nat"), Span(f" {row['proto']}")]]), only=View.DETAILED),
+        Column("kind", kind, only=View.COMPACT),
         Column("proto", lambda row: row["proto"], only=View.COMPACT),
         Column(
             "original, below it translated",
@@ -33,7 +36,7 @@ def nat(document: Document, words: Words, view: View) -> Section:
         ),
         Column("packets", lambda row: number(row["packets"]), "right"),
         Column("TTL", lambda row: f"{row['ttl_delta']:+d}".replace("-", "−") if row["ttl_delta"] else "0", "right"),
-        Column("delay", lambda row: duration(row["latency_us"]["median"]) if row["latency_us"] else "", "right"),
+        Column("delay", lambda row: delay(row["latency_us"]["median"]) if row["latency_us"] else "", "right"),
         Column("reply", lambda row: ("yes" if row["reply_seen"] else "no") if has_silent else "", only=View.COMPACT),
         Column("known by", lambda row: row["method"] if has_methods else "", only=View.COMPACT),
         Column(
