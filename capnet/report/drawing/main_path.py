@@ -1,6 +1,6 @@
 """Draws the path that matters most on one line: that of the worst problem, or the one with most packets.
 
-tcp B:37218 → A:8080   B/ens33 ─▶ A/ens33 ─DNAT▶ A/docker0 ─▶ A/web/eth0 ◆ delivered
+tcp B:37218 → A:8080   B/ens33 ─▶ A/ens33 ─DNAT─▶ A/docker0 ─▶ A/web/eth0 ◆ delivered
 """
 
 from __future__ import annotations
@@ -12,44 +12,56 @@ from capnet.analysis.core.contract.document import Document
 from capnet.report.drawing.routes import packets
 from capnet.report.fate_words import FAILED, ending, fate, is_lost
 from capnet.report.text import fill, number
-from capnet.report.words import Words, tunnel
+from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
 
 TIE = "╳"  # stands for a space at which a line is not broken
-_SHOWN_CHANGES = {"snat": "SNAT", "dnat": "DNAT", "un-snat": "un-SNAT", "un-dnat": "un-DNAT", "proxied": "proxy"}
+_SHOWN_CHANGES = ("snat", "dnat", "proxied")
 
 
 def main_path(document: Document, words: Words, problems: Sequence[Document], width: int) -> list[str]:
     """The drawing, broken at points if it is too long; [] without a path of two points.
 
-    A flow of the worst problem that was seen at one point only has no path: then its fate is drawn.
+    Of the worst problem: the path that its frames are evidence of; else the fate of a flow that was seen at one point
+    only; else a path that loses packets where the problem was seen. Another path would not show an error: then [].
     """
     paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
     frames = {(frame["point"], frame["frame"]) for row in problems[:1] for frame in row["evidence"]}
-    if not any(_shows(path, frames) for path in paths):
+    shown = [path for path in paths if _shows(path, frames)]
+    if not shown:
         for row in document.get("fates", []):
             if row["fate"] in FAILED and _shows(row, frames):
-                flow = f"{row['proto']} {words.flow(row['flow'], row['point'])}"
-                return [
-                    *fill(flow, width, "  "),
-                    *fill(f"{row['point']} ✗ {fate(row, words)}", width, "    ", "      "),
-                ]
-    if not paths:
-        return []
+                return _fate(row, words, width)
+        points = {point for point, _ in frames}
+        shown = [path for path in paths if _loses_at(path, points)]
+    if not shown and not any(problem["level"] == "error" for problem in problems[:1]):
+        shown = paths
+    return _path(max(shown, key=_rank), words, width) if shown else []
 
-    def rank(path: Document) -> tuple[bool, bool, int, bool, int]:
-        names = [change for hop in path["hops"] for change in hop["change"]]
-        changes = sum(change in _SHOWN_CHANGES or "capsulated" in change for change in names)
-        is_asking = (path["flow"]["sport"] or 0) > (path["flow"]["dport"] or 0)
-        return _shows(path, frames), is_lost(path["ends"]), changes, is_asking, packets(path)
 
-    path = max(paths, key=rank)
+def _rank(path: Document) -> tuple[bool, int, bool, int]:
+    """Paths that end early first, then those with most changes, those of requests, those with most packets."""
+    names = [change for hop in path["hops"] for change in hop["change"]]
+    changes = sum(change in _SHOWN_CHANGES or change in TUNNEL_CHANGES for change in names)
+    is_asking = (path["flow"]["sport"] or 0) > (path["flow"]["dport"] or 0)
+    return is_lost(path["ends"]), changes, is_asking, packets(path)
+
+
+def _path(path: Document, words: Words, width: int) -> list[str]:
     hops = path["hops"]
     flow = f"{path['proto']} {words.flow(path['flow'], hops[0]['point'])}"
-    steps = [f"{_arrow(before, hop)} {hop['point']}" for before, hop in pairwise(hops)]
+    steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
+    end = ending(path)
+    if path["ends"] == "delivered" and any(hop["lost"] for hop in hops):
+        end = "the rest delivered"
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
-    line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark} {ending(path)}"])
+    line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
     drawn = fill(line, width, "    ", "      ")
     return [*fill(flow, width, "  "), *(part.replace(TIE, " ") for part in drawn)]
+
+
+def _fate(row: Document, words: Words, width: int) -> list[str]:
+    flow = f"{row['proto']} {words.flow(row['flow'], row['point'])}"
+    return [*fill(flow, width, "  "), *fill(f"{row['point']} ✗ {fate(row, words)}", width, "    ", "      ")]
 
 
 def _shows(row: Document, frames: set[tuple[str, int]]) -> bool:
@@ -57,13 +69,21 @@ def _shows(row: Document, frames: set[tuple[str, int]]) -> bool:
     return any((frame["point"], frame["frame"]) in frames for frame in row["evidence"])
 
 
-def _arrow(before: Document, hop: Document) -> str:
-    """`─▶`, with what changed the packets in it: `─DNAT▶`, `─vxlan 4097▶`."""
-    words = [_SHOWN_CHANGES[change] for change in hop["change"] if change in _SHOWN_CHANGES]
+def _loses_at(path: Document, points: set[str]) -> bool:
+    """Do packets of the path end at one of these points?"""
+    hops = path["hops"]
+    is_lossy = any(hop["lost"] and before["point"] in points for before, hop in pairwise(hops))
+    return is_lossy or (is_lost(path["ends"]) and hops[-1]["point"] in points)
+
+
+def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:
+    """`─▶`, with what changed the packets in it: `─DNAT─▶`, `─into vxlan 4097─▶`."""
+    named = zip(hop["change"], words.changes(before, hop, reply), strict=True)
+    shown = [text for change, text in named if change in _SHOWN_CHANGES]
     if "encapsulated" in hop["change"]:
-        words.append(f"into {tunnel(hop)}")
+        shown.append(f"into {tunnel(hop)}")
     if "decapsulated" in hop["change"]:
-        words.append(f"out of {tunnel(before)}")
+        shown.append(f"out of {tunnel(before)}")
     if hop["lost"]:
-        words.append(f"{number(hop['lost'])} lost")
-    return f"─{', '.join(words)}─▶" if words else "─▶"
+        shown.append(f"{number(hop['lost'])} lost")
+    return f"─{', '.join(shown)}─▶" if shown else "─▶"
