@@ -28,7 +28,7 @@ def test_readme_table_has_every_scenario() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     """Files and folders that README.md, CONTRIBUTING.md and docs/ link to are there, and headings too."""
-    pages = [README, *PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
+    pages = [README, *PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]
     for page in pages:
         for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
             if "://" in target:

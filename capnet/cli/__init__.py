@@ -26,7 +26,7 @@ _READERS = ("analyze", "trace", "annotate", "packet")
 COMMANDS = (
     *_READERS, "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab",
     "doctor",
-    "completion",
+    "completion", "cache",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""The documentation: its site, its man pages, and what its pages quote."""

@@ -1,0 +1,43 @@
+"""The documentation is a site without a warning, and its table of contents names every page."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+
+CONTENTS = PROJECT / "docs" / "index.md"
+
+
+def entries() -> set[Path]:
+    """Pages that are an entry of a list in docs/index.md."""
+    links = re.findall(r"^- \[[^]]*\]\(([^)#]+)\)", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    return {(CONTENTS.parent / link).resolve() for link in links}
+
+
+def test_contents_name_every_page_of_docs() -> None:
+    pages = {page for page in PROJECT.glob("docs/**/*.md") if page != CONTENTS}
+    assert pages - entries() == set()
+
+
+def test_contents_are_ordered_by_what_a_reader_wants() -> None:
+    headings = re.findall(r"^## (.*)$", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings == ["Start", "How-to guides", "Reference", "Explanation", "Contribute"]
+
+
+@pytest.mark.skipif(find_spec("sphinx") is None, reason="Sphinx is not installed: pip install -e '.[docs]'")
+@pytest.mark.parametrize(("builder", "page"), [("html", "docs/index.html"), ("man", "capnet-findings.7")])
+def test_site_is_built_without_a_warning(tmp_path: Path, builder: str, page: str) -> None:
+    """A link or an anchor that leads nowhere is a warning."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", "docs", "-b", builder, ".", str(tmp_path)],
+        cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / page).stat().st_size > 1000
