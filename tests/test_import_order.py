@@ -19,7 +19,7 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "errors jit json_file quick_dataclass quick_tuple", "whole_file",
-        *("wire topology", "witnesses", "analysis", "report", "record", "scenario", "lab"),
+        *("wire topology", "witnesses", "analysis", "report", "learn", "record", "scenario", "lab"),
         *("wireshark", "cli", "extcap"),
     ),
     "capnet.wire": (
@@ -37,6 +37,9 @@ FLOORS = {
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
         "headline model_sentences", "summary", "sections", "card comparison formats inventory live_view",
+    ),
+    "capnet.learn": (
+        "captures language packet_fields sources", "marked_dump recording", "question", "lessons session",
     ),
     "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (

@@ -26,7 +26,7 @@ _READERS = ("analyze", "trace", "annotate", "packet")
 COMMANDS = (
     *_READERS, "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab",
     "doctor",
-    "completion", "cache",
+    "demo", "learn", "completion", "cache",
 )  # fmt: skip
 
 
@@ -75,6 +75,8 @@ def cli() -> None:
     """See what a container network does to a packet.
 
     \b
+    capnet demo                                  a tour in two minutes, without Docker or root
+    capnet learn bridge                          what a network model does to packets, as questions
     capnet analyze saved.pcapng                  explain a capture, offline
     capnet ps                                    whose veth, address, MAC is this
     capnet capture web --report                  what a running container sends, and where it ends

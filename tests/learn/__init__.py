@@ -1,0 +1,1 @@
+"""Lessons: what they ask is recorded truth, and a learner can answer."""
