@@ -142,9 +142,9 @@ class Words:
         return {key: host if len(names[key[1]]) > 1 else "" for key, host in hosts.items()}
 
 
-def translation(kind: str) -> str:
-    """`SNAT + DNAT`: the kind of a translation."""
-    return _CHANGES.get(kind, kind)
+def translation(kind: str, reply: bool = False) -> str:
+    """`SNAT + DNAT`: the kind of a translation; of a reply `un-SNAT (reply)`, which it undoes."""
+    return (_REPLY_CHANGES if reply else _CHANGES).get(kind, kind)
 
 
 def tunnel(hop: Document) -> str:

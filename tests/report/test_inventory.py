@@ -177,7 +177,7 @@ def test_svg_is_xml_without_script_or_link() -> None:
     for topology in (hosts(), hostile(), Topology()):
         root = ET.fromstring(svg_text(topology))
         names = {element.tag.partition("}")[2] for element in root.iter()}
-        assert names <= {"svg", "title", "style", "rect", "path", "text"}
+        assert names <= {"svg", "title", "style", "rect", "path", "text", "circle"}
         assert {
             key for element in root.iter() for key in element.attrib if "href" in key or key.startswith("on")
         } == set()

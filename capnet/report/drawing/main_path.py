@@ -24,18 +24,26 @@ def main_path(document: Document, words: Words, problems: Sequence[Document], wi
     Of the worst problem: the path that its frames are evidence of; else the fate of a flow that was seen at one point
     only; else a path that loses packets where the problem was seen. Another path would not show an error: then [].
     """
+    row = main_row(document, problems)
+    if row is None:
+        return []
+    return _path(row, words, width) if "hops" in row else _fate(row, words, width)
+
+
+def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
+    """The path that `main_path` draws, or the fate; None where it draws nothing."""
     paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
     frames = {(frame["point"], frame["frame"]) for row in problems[:1] for frame in row["evidence"]}
     shown = [path for path in paths if _shows(path, frames)]
     if not shown:
         for row in document.get("fates", []):
             if row["fate"] in FAILED and _shows(row, frames):
-                return _fate(row, words, width)
+                return row
         points = {point for point, _ in frames}
         shown = [path for path in paths if _loses_at(path, points)]
     if not shown and not any(problem["level"] == "error" for problem in problems[:1]):
         shown = paths
-    return _path(max(shown, key=_rank), words, width) if shown else []
+    return max(shown, key=_rank, default=None)
 
 
 def _rank(path: Document) -> tuple[bool, int, bool, int]:
