@@ -14,7 +14,7 @@ Builds  left and right on host A's default bridge, whose connections all leave f
         server on port 7000 and a name server.
 Sends   left to right by ping: neighbours on docker0, nothing is rewritten.
         left, then right, to host B by HTTP, a DNS query, and a ping with identifier 200.
-        To host B both are host A: each tuple can be used once, and whoever comes second gets another.
+        To host B both are host A: each tuple can be used once, and the second connection gets another.
 Listens at eth0 of both containers, docker0, and ens33 of both hosts.
 """
 

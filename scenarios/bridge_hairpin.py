@@ -62,7 +62,7 @@ def check_model(observed: Observed) -> Comparison:
 
 
 def check_two_connections(observed: Observed) -> Comparison:
-    """docker-proxy answers bbox, and whoever comes over lo, and opens a second connection to web from 172.17.0.1"""
+    """docker-proxy answers bbox, and clients over lo, and opens a second connection to web from 172.17.0.1"""
     for place in ("bbox/eth0", "lo", "docker0"):
         observed.point(f"{observed.a}/{place}")
     gateway, web, lo = observed.gateway("bridge"), observed.ip("web"), "127.0.0.1"

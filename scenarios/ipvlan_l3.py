@@ -97,7 +97,7 @@ def check_ttl_stays(observed: Observed) -> Comparison:
 
 
 def check_no_arp(observed: Observed) -> Comparison:
-    """nobody asks for one or two by ARP, and nobody answers for them"""
+    """no ARP request asks for one or two, and none is answered for them"""
     reasons = " ".join(each for model in observed.report["models"][:1] for each in model["because"])
     return (observed.findings("arp-unanswered"), "never resolved by ARP" in reasons), ([], True)
 

@@ -13,7 +13,7 @@
     └──────────────────────────────────────────────┘              └──────────────────────────┘
 
 Builds  macvnet, a macvlan network with parent ens33 and the subnet of the hosts; web and bbox on it, at two
-        addresses that nobody else answers for; on host B a web server on port 7000. The parent is
+        addresses that no other host answers for; on host B a web server on port 7000. The parent is
         promiscuous meanwhile.
 Sends   bbox to web by ping and HTTP: in the parent's capture, but never on the wire.
         bbox to host B by ping and HTTP, host B to web by HTTP: on the wire with the containers' own MACs.
@@ -102,7 +102,7 @@ def check_straight_to_b(observed: Observed) -> Comparison:
 
 
 def check_host_unanswered(observed: Observed) -> Comparison:
-    """host A asks for its own child web, nobody answers, and the report says why"""
+    """host A asks for its own child web, no answer comes, and the report says why"""
     observed.point(observed.parent(observed.a))
     facts = [each["facts"] for each in observed.findings("macvlan-host-isolation")]
     return [(each["host"], each["child"]) for each in facts], [(observed.ip(observed.a), observed.ip("web"))]

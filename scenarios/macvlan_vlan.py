@@ -100,7 +100,7 @@ def check_through_the_vlan(observed: Observed) -> Comparison:
 
 
 def check_host_unanswered(observed: Observed) -> Comparison:
-    """host A asks for its own child web in that VLAN, nobody answers, and the report says why"""
+    """host A asks for its own child web in that VLAN, no answer comes, and the report says why"""
     observed.point(f"{observed.parent(observed.a)}.{VLAN}")
     facts = [each["facts"] for each in observed.findings("macvlan-host-isolation")]
     return {(each["host"], each["child"]) for each in facts}, {(A, WEB)}

@@ -1,4 +1,4 @@
-"""none: a container without a network: it can talk to itself and to nobody else
+"""none: a container without a network: it can talk to itself and to no other host
 
                  host A
     ┌──────────────────────────────────────────────┐
@@ -62,5 +62,5 @@ def check_nothing_elsewhere(observed: Observed) -> Comparison:
 
 
 def check_no_route(observed: Observed) -> Comparison:
-    """nobody at any point was sent a packet by bbox: it has no address but 127.0.0.1, and no route"""
+    """bbox sent no packet to any point: it has no address but 127.0.0.1, and no route"""
     return [each["mac"] for each in observed.report["stations"] if "bbox" in each["names"]], []

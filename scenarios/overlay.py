@@ -90,7 +90,7 @@ def check_vni_and_vteps(observed: Observed) -> Comparison:
 
 
 def check_containers_inside(observed: Observed) -> Comparison:
-    """inside are left and right, and nobody else"""
+    """inside are left and right, and no others"""
     observed.point(observed.parent(observed.a))
     return {ip for each in observed.tunnels() for ip in each["inner_ips"]}, {
         observed.ip(name, NET) for name in ("left", "right")

@@ -57,7 +57,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
     "--threads",
     type=click.IntRange(1, 16),
     metavar="N",
-    help="How many to read with; default: one a processor, 4 at most. The report is the same.",
+    help="Reader threads (default: CPUs, at most 4). The report is the same.",
 )
 def command(
     files: tuple[str, ...],
@@ -79,7 +79,7 @@ def command(
 ) -> int:
     """Explain captures: who talks to whom, what was rewritten, wrapped, shared or lost.
 
-    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture heard at several points; of captures
+    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture at several points; of captures
     that do not belong together, a table has a line each. Each may be:
 
     \b

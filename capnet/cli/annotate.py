@@ -20,7 +20,7 @@ from capnet.errors import Exit, UsageError
     "--output",
     required=True,
     metavar="OUT.pcapng",
-    help="Write there, whole or not at all; - is stdout.",
+    help="Write the capture to FILE (atomically); - is stdout.",
 )
 @options.how_to_read
 def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_port: int | None) -> int:

@@ -87,14 +87,14 @@ _KEEP_OPTIONS = (
         help="End after N packets of all points together."
     ),
     click.option(
-        "-s", "--snaplen", type=click.IntRange(0, MAX_SNAPLEN), metavar="BYTES", default=MAX_SNAPLEN,
-        help="Keep so many bytes of each packet. Default: all.",
+        "-s", "--snaplen", type=click.IntRange(0, MAX_SNAPLEN), metavar="N", default=MAX_SNAPLEN,
+        help="Keep at most N bytes of each packet. Default: all.",
     ),
     buffer_option,
     click.option("--duration", "seconds", type=Seconds(), metavar="TIME", help="End after 90, 90s, 5m, 2h."),
     click.option(
-        "-C", "file_size", type=click.IntRange(min=1), metavar="MB",
-        help="Begin another file after so many million bytes: NAME_00001_TIME.pcapng, …",
+        "-C", "file_size", type=click.IntRange(min=1), metavar="N",
+        help="Begin another file after N million bytes: NAME_00001_TIME.pcapng, …",
     ),
     click.option("-W", "file_count", type=click.IntRange(min=1), metavar="N", help="With -C: keep the newest N files."),
     click.option(

@@ -63,7 +63,7 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
     if made is None:
         names = list(dict.fromkeys(document["names"].values()))
         hint = f"nearest: {', '.join(similar)}" if (similar := get_close_matches(name, names, 3)) else listing(names, 8)
-        raise UsageError(f"nobody is called {name} in these captures" + (f"; {hint}" if hint else ""))
+        raise UsageError(f"no station is called {name} in these captures" + (f"; {hint}" if hint else ""))
     return render(made, columns)
 
 

@@ -27,7 +27,7 @@ _OPTIONS = (
         "--capture",
         metavar="IFACE",
         multiple=True,
-        help="Listen only at this interface of every host, such as ens33 (repeatable). "
+        help="Capture only at this interface of every host, such as ens33 (repeatable). "
         "Default: all of the scenario's points.",
     ),
     click.option(

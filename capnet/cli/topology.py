@@ -46,7 +46,7 @@ def command(
     capnet topology --format text                  a tree
     capnet topology -o hosts.svg                   a drawing; dot for Graphviz
     capnet topology --host A=ssh://a --host B=ssh://b -o all.topology.json
-    capnet topology --from support.tar.gz          from what somebody else saved on his hosts
+    capnet topology --from support.tar.gz          from what was saved on other hosts
 
     --from takes outputs of docker inspect, docker network inspect, docker service inspect, docker info --format json,
     ip -j -d address, ip -j route, ip -j neigh, iptables-save -c, nft -j list ruleset, conntrack -L and sysctl -a, told

@@ -61,7 +61,7 @@ def command(
 ) -> int:
     """Show the ladder of flows, there and back: every point they passed, and what happened in between.
 
-    FILES may be named as for `capnet analyze`; several are one capture heard at several points.
+    FILES may be named as for `capnet analyze`; several are one capture at several points.
 
     \b
     capnet trace bridge.pcapng --flow 'host 172.17.0.2 and port 80'
@@ -129,7 +129,7 @@ def _flows_text(
     context = study.context
     if container is not None:
         if addresses_of(context, container) is None:
-            raise UsageError(f"--container {container}: nobody has this name; {name_hint(context, container)}")
+            raise UsageError(f"--container {container}: no station has this name; {name_hint(context, container)}")
         expression = at_host(container)
     asked = f"container {container}" if container else expression.text if expression else ""
     chosen, total = conversations(context, expression.flows(context) if expression else None, most)

@@ -88,7 +88,7 @@ def _host(document: Document, words: Words) -> Iterator[str]:
         point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
     ]
     unheard = f" No packets on {listing(silent, 3)}." if silent else ""
-    yield f"{host} speaks with its card's own address and MAC: nothing is rewritten, wrapped or bridged.{unheard}"
+    yield f"{host} sends with its interface's own address and MAC: nothing is rewritten, wrapped or bridged.{unheard}"
 
 
 def _container(document: Document, words: Words) -> Iterator[str]:
@@ -123,8 +123,12 @@ def _ipvlan(document: Document, words: Words) -> Iterator[str]:
         ips = list(dict.fromkeys(ip for row in rows if tuple(row["macs"]) == macs for ip in row["ips"]))
         inner = [ip for ip in ips if _host_of(words, ip) not in hosts]
         is_layer3 = document["models"][0]["model"] == "ipvlan-l3"
-        how = "that nobody resolves by ARP: others need a route" if is_layer3 else "on the network of the card"
-        share, apiece = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the host's card", "")
+        how = (
+            "that is not resolved by ARP: others need a route"
+            if is_layer3
+            else "on the network of the parent interface"
+        )
+        share, apiece = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the parent interface", "")
         owners = _owners(inner or ips, words)
         yield f"{owners} {share}, {listing(list(macs))}, {apiece}with an address of its own {how}."
     yield from _unchanged(document)

@@ -62,7 +62,7 @@ def run_scenario(
                 module.run(session)
                 interruptible.no_more()  # from here on it would only lose what was captured
                 if session.topology is None:
-                    raise ScenarioFailed(f"scenario {name} listened nowhere")
+                    raise ScenarioFailed(f"scenario {name} captured nowhere")
                 write(path, session, versions(session.captures))
         finally:
             interruptible.no_more()

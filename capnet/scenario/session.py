@@ -155,10 +155,10 @@ class Session:
         chosen = self._captured(points) if self.capture else [point for point in points if point]
         if not chosen:
             raise EnvironmentLacks(
-                "there is no host that anybody can listen on: "
+                "there is no host to capture on: "
                 + "; ".join(str(docker.no_capture_reason) for docker in self.docker_hosts if docker.no_capture_reason)
             )
-        self.say(f"listen at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
+        self.say(f"capture at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
         connections = Connections(self.docker_hosts, chosen)
         own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
@@ -177,7 +177,7 @@ class Session:
         for host in self.topology.hosts:
             host.clock = readings.get(host.name, [])
         heard = sum(capture.received or 0 for capture in self.captures)
-        self.say(f"heard {heard} packets")
+        self.say(f"captured {heard} packets")
 
     def _tracing(self, places: Sequence[Place]) -> AbstractContextManager[Traces] | None:
         """With --why: what traces the rules of these places."""
@@ -199,7 +199,7 @@ class Session:
                     except EnvironmentLacks as error:  # it lists those that there are
                         reasons.append(str(error))
             if not any(present):
-                raise UsageError(f"--capture {wanted}: {'; '.join(reasons) or 'nobody can listen on these hosts'}")
+                raise UsageError(f"--capture {wanted}: {'; '.join(reasons) or 'nothing can capture on these hosts'}")
             chosen += [point.filtered("") for point in present if point]
         return chosen
 

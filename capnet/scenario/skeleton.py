@@ -12,7 +12,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 NEXT_STEPS = """\
 Next, in this order:
-1. Edit {path}: what it builds and sends, where it listens, and the checks.
+1. Edit {path}: what it builds and sends, where it captures, and the checks.
    First line of its docstring: what the network does to a packet.
 2. Run it: sudo capnet scenario {name} --lab
 3. When its checks pass, record the golden: sudo capnet scenario {name} --lab --output pcaps

@@ -1,4 +1,4 @@
-"""listen-queue-full: a web server stands still, and its queue of connections that nobody accepts is full
+"""listen-queue-full: a web server stands still, and its queue of connections to accept is full
 
     B  ens33 ──── ens33  A  docker0 ── web httpd :80, published as 8080
 

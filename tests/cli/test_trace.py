@@ -290,7 +290,7 @@ def test_trace_of_packet_names_point_without_it(tmp_path):
         ([BRIDGE, "--point", "eth0"], "is several points: A/web/eth0"),
         ([BRIDGE, "--point", "docker1"], "there is no such point; there are A/web/eth0"),
         ([BRIDGE, "--flow", "tcp", "--container", "web"], "choose one of"),
-        ([BRIDGE, "--container", "wbe"], "nobody has this name; known: web"),
+        ([BRIDGE, "--container", "wbe"], "no station has this name; known: web"),
         ([BRIDGE, "--frame", "9999"], "there is no frame 9999; the last one is 272"),
         ([BRIDGE, "--frame", "other.pcap:3"], "other.pcap is in none of the inputs"),
         ([BRIDGE, OVERLAY, "--frame", "3"], "which file?"),

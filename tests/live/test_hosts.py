@@ -367,7 +367,7 @@ class forwarded:
             sink.shutdown(socket.SHUT_WR)
 
 
-@pytest.mark.parametrize("step", ["swarm of", "container left", "listen at", "left to host"])
+@pytest.mark.parametrize("step", ["swarm of", "container left", "capture at", "left to host"])
 def test_next_run_removes_what_a_kill_left(
     hosts: Clients, tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,7 +126,7 @@ def test_stopped_capture_program_is_let_go_on(host: DockerHost, program: Program
 def test_failed_capture_program_is_quoted(host: DockerHost, program: Program, tmp_path: Path) -> None:
     point = capture_points.host_interface(host, "docker0", "bridge", "").filtered("no such filter")
     with (
-        pytest.raises(EnvironmentLacks, match=f"{program.name} cannot listen at A/docker0: .*filter"),
+        pytest.raises(EnvironmentLacks, match=f"{program.name} cannot capture at A/docker0: .*filter"),
         listening([point], tmp_path, find=lambda shell: program),
     ):
         pytest.fail("it began to listen")

@@ -42,8 +42,8 @@ def test_macvlan_names_children_and_their_isolation() -> None:
 @pytest.mark.parametrize(
     ("model", "tail"),
     [
-        ("ipvlan-l2", "on the network of the card."),
-        ("ipvlan-l3", "that nobody resolves by ARP: others need a route."),
+        ("ipvlan-l2", "on the network of the parent interface."),
+        ("ipvlan-l3", "that is not resolved by ARP: others need a route."),
     ],
 )
 def test_ipvlan_is_one_mac_with_several_addresses(model: str, tail: str) -> None:
@@ -91,7 +91,7 @@ def test_host_and_none_models_name_silent_points() -> None:
     text = summary.sentences(plain, Words(plain["names"]))[0]
     assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
     assert text.endswith(" and 2 more.") and "No packets on " in text
-    assert sentences("host").startswith("web (172.17.0.2) speaks with its card's own address and MAC")
+    assert sentences("host").startswith("web (172.17.0.2) sends with its interface's own address and MAC")
 
 
 @pytest.mark.parametrize("model", ["none", "host", "container", "macvlan", "ipvlan-l2", "ipvlan-l3"])

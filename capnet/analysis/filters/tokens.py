@@ -85,6 +85,6 @@ class TokenStream:
             self._text[token.end :],
         )
         shown = " ".join(f"{before}▶{wrong}◀{after}".split("\n"))
-        is_about_token = wrong and message[:1].islower() and not message.startswith(("expected", "nobody"))
+        is_about_token = wrong and message[:1].islower() and not message.startswith(("expected", "no station"))
         subject = f'"{wrong}" ' if is_about_token else ""
         return UsageError(f"flow expression at character {token.start + 1}: {shown}: {subject}{message}")

@@ -62,7 +62,7 @@ def host_predicate(tokens: TokenStream, token: Token, end: str) -> Predicate:
         if addresses is None:
             similar = similar_word(word)
             hint = f"the word {similar}? " if similar else ""
-            raise tokens.error(token, f"nobody has this name; {hint}{name_hint(flows.context, word)}")
+            raise tokens.error(token, f"no station has this name; {hint}{name_hint(flows.context, word)}")
         hosts = np.array([host_of(point.name) or "" for point in flows.context.points] or [""])
         mask = np.zeros(len(flows.table), dtype=bool)
         for host, address in addresses:

@@ -1,4 +1,4 @@
-"""address-scan: a host asks for many addresses that nobody has.
+"""address-scan: a host asks for many addresses that no host has.
 
 Looks at: unanswered ARP requests and neighbor solicitations (`facts.neighbours.unanswered_neighbours`), by who asks.
 Says: who asked for how many addresses, and how often; 20 addresses or more are told as a scan.
@@ -21,7 +21,7 @@ SCENARIO = None  # no scenario has a scanner
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for one address in vain
 EXPLAINS = ()
 
-SAYS = Text(en="{asker} asked for {addresses} addresses that nobody answered for, {requests:time}", zh="")
+SAYS = Text(en="{asker} asked for {addresses} addresses {requests:time}, no answer", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -31,10 +31,10 @@ SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
 
-SAYS = Text(en="{asker} asked for {target} {requests:time}, nobody answered{though}", zh="")
+SAYS = Text(en="{asker} asked for {target} {requests:time}, no answer{though}", zh="")
 BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="")
 AT_HOME = Text(en=", though its own interface {point} gets the requests", zh="")
-SEVERAL = Text(en="{asker} asked for {targets} {requests:time}, nobody answered", zh="")
+SEVERAL = Text(en="{asker} asked for {targets} {requests:time}, no answer", zh="")
 FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
 FIX_PROXY = Text(
     en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} a "

@@ -22,12 +22,12 @@ WITNESS = "tests/made/tcp.pcap"  # every checksum is filled in
 EXPLAINS = ()
 
 SAYS = Text(
-    en="{unfilled} of {examined:TCP and UDP packet} at {points:point} carry checksums that are left to a network card: "
-    "not damaged, as is usual on virtual links",
+    en="{unfilled} of {examined:TCP and UDP packet} at {points:point} have checksums that are not yet filled in "
+    "(checksum offload): normal on veth and bridge, not corruption",
     zh="",
 )
 FIX = Text(
-    en="nothing to fix; in Wireshark turn checksum validation off (-o tcp.check_checksum:false "
+    en="in Wireshark turn checksum validation off (-o tcp.check_checksum:false "
     "-o udp.check_checksum:false), or capture after `ethtool -K IFACE tx off`",
     zh="",
 )

@@ -24,7 +24,7 @@ EXPLAINS = ()
 
 SAYS = Text(en="{point} recorded {packets:packet} twice", zh="")
 FIX = Text(
-    en="nothing to fix: a capture at `any` or a promiscuous bridge sees some packets twice; "
+    en="a capture at `any` or a promiscuous bridge sees some packets twice; "
     "`tcpdump -i any -y LINUX_SLL2` tells the interfaces of `any` apart",
     zh="",
 )

@@ -37,7 +37,7 @@ SAYS = {
         zh="",
     ),
     UNKNOWN: Text(
-        en="{mac} ({address}) asked {frames:time} by {card}, and nobody answered, though {target} answers {own} there: "
+        en="{mac} ({address}) asked {frames:time} by {card}, and no answer came, though {target} answers {own} there: "
         "the switch port of {card} seems to accept one MAC only",
         zh="",
     ),

@@ -30,16 +30,17 @@ WITNESS = "pcaps/ipvlan-l2.pcapng"  # children of a parent that answers their ho
 EXPLAINS = ()
 
 SAYS = Text(
-    en="{host} asked for {child} {requests:time}: a macvlan child of its own card, out of its reach",
+    en="{host} asked for {child} {requests:time}: a macvlan child of its own parent interface, out of its reach",
     zh="",
 )
 CHILD_SAYS = Text(
-    en="{child} asked for {host} {requests:time}: it is a macvlan child of that host's own card, out of its reach",
+    en="{child} asked for {host} {requests:time}: it is a macvlan child of that host's own parent interface, out of "
+    "its reach",
     zh="",
 )
 FIX = Text(
-    en="by design; give the host a macvlan interface of its own on that card with a route to the children, or reach "
-    "them from another machine",
+    en="by design; give the host a macvlan interface of its own on that parent interface with a route to the children, "
+    "or reach them from another machine",
     zh="",
 )
 

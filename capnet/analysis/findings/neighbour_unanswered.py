@@ -29,13 +29,13 @@ SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
 EXPLAINS = ("no-return-route", "stops-between")
 
-SAYS = Text(en="{asker} asked for {target} {requests:time} (neighbor solicitation), nobody answered{though}", zh="")
+SAYS = Text(en="{asker} asked for {target} {requests:time} (neighbor solicitation), no answer{though}", zh="")
 THOUGH = {
     Place.BROUGHT: Text(en=", though its packets come from {mac} at {point}", zh=""),
     Place.HOME: Text(en=", though its own interface {point} gets the questions", zh=""),
     Place.BEHIND: Text(en=", though {mac} has it at {point}", zh=""),
 }
-SEVERAL = Text(en="{asker} asked for {targets} {requests:time} (neighbor solicitation), nobody answered", zh="")
+SEVERAL = Text(en="{asker} asked for {targets} {requests:time} (neighbor solicitation), no answer", zh="")
 FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
 _PROXY = (
     "(`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy {target} dev CARD`), or route the containers' "

@@ -25,7 +25,7 @@ SAYS = Text(
     en="IP packets of up to {largest} bytes at {points:point}: segmentation offload, not the network's MTU",
     zh="",
 )
-FIX = Text(en="nothing to fix; `ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them", zh="")
+FIX = Text(en="`ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them", zh="")
 
 MAX_MTU = 9216  # bytes: what jumbo frames reach on usual cards
 

@@ -1,6 +1,6 @@
 """packet-loss: packets of a flow are missing at the next point on their way.
 
-Looks at: packets of each hop that are not at the next one, while that point was listening (`correlate.loss`): by
+Looks at: packets of each hop that are not at the next one, while that point was capturing (`correlate.loss`): by
 digest, and by bytes where offload or fragmentation cut them differently.
 Says: between which two points, how many of how many packets, and of how many flows.
 Wrong when: the capture itself dropped packets (`capture-dropped-packets`), or the flow went on by two ways and only one

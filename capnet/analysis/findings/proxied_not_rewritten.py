@@ -32,7 +32,7 @@ FIX = Text(
     zh="",
 )
 ELSEWHERE = Text(en="{connections:connection} to port {ports} ended at a proxy, which opened others", zh="")
-ELSEWHERE_FIX = Text(en="nothing to fix; the server sees the proxy as its client", zh="")
+ELSEWHERE_FIX = Text(en="the server sees the proxy as its client", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:

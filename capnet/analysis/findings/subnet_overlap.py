@@ -6,7 +6,7 @@ Says: which clients, where their packets come in, who looks for them, at which p
 Wrong when: the client is meant to be on that link, and its packets take the way by a router only because its own
 netmask is too small.
 Fix: take other networks for Docker ("bip", "default-address-pools"), or a smaller netmask.
-Verify: `ip route get CLIENT` on the host names the bridge instead of the card; `docker network inspect NETWORK`.
+Verify: `ip route get CLIENT` on the host names the bridge instead of the NIC; `docker network inspect NETWORK`.
 """
 
 from __future__ import annotations

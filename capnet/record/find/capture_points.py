@@ -233,5 +233,5 @@ def _named(shell: Shell, netns: str, interface: str, owner: str) -> dict[str, An
 
 def _shell(host: DockerHost) -> Shell:
     if host.shell is None:
-        raise EnvironmentLacks(f"nobody can listen on host {host.name}: {host.no_capture_reason}")
+        raise EnvironmentLacks(f"nothing can capture on host {host.name}: {host.no_capture_reason}")
     return host.shell

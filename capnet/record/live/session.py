@@ -73,7 +73,7 @@ class LiveCapture:
         while not self.stop.is_set() and self._starting():
             if time.monotonic() > deadline:
                 tap = self._starting()[0]
-                raise EnvironmentLacks(f"{tap.point.name}: {tap.process.program.name} does not begin to listen")
+                raise EnvironmentLacks(f"{tap.point.name}: {tap.process.program.name} does not begin to capture")
             self.stop.wait(0.02)  # programs say it in a file, which can only be polled
         if self.taps and all(tap.ended for tap in self.taps):
             reason = self.taps[0].ended

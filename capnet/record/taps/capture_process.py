@@ -75,7 +75,7 @@ class CaptureProcess:
     def is_listening(self) -> bool:
         """Whether it captures already. EnvironmentLacks with the program's own words if it ended instead."""
         if self.process.poll() is not None:
-            raise EnvironmentLacks(f"{self.program.name} cannot listen at {self.point.name}: {self.last_words()}")
+            raise EnvironmentLacks(f"{self.program.name} cannot capture at {self.point.name}: {self.last_words()}")
         return re.search(self.program.listens, self._messages(), re.MULTILINE) is not None
 
     def counters(self) -> Counters:

@@ -88,7 +88,7 @@ def _until_all_listen(captures: Sequence[CaptureProcess]) -> None:
         if time.monotonic() > deadline:
             capture = waiting[0]
             raise EnvironmentLacks(
-                f"{capture.program.name} at {capture.point.name} did not begin to listen within "
+                f"{capture.program.name} at {capture.point.name} did not begin to capture within "
                 f"{READY_WITHIN_S:.0f} s: {capture.last_words()}"
             )
         time.sleep(0.02)  # programs say it in a file, which can only be polled

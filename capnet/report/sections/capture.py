@@ -68,6 +68,13 @@ def inputs(document: Document, words: Words, view: View) -> Section:
     return section._replace(text=f"Not decoded further: {undecoded}" if undecoded else "")
 
 
+# Reasons by numbers → the names that Wireshark prints.
+_NAMED = {
+    "IP protocol 2 (ip-2)": "IGMP", "IP protocol 88 (ip-88)": "EIGRP", "IP protocol 89 (ip-89)": "OSPF",
+    "IP protocol 103 (ip-103)": "PIM", "IP protocol 112 (ip-112)": "VRRP", "link type LINKTYPE_230": "IEEE 802.15.4",
+}  # fmt: skip
+
+
 def coverage(document: Document, words: Words, view: View) -> Section:
     """The reasons for which frames were not decoded; a section of its own in the compact view only."""
     return Section("coverage", "Not decoded further", text=_undecoded(document, 8))
@@ -79,5 +86,5 @@ def _undecoded(document: Document, most: int) -> str:
     reasons = sorted(coverage["undecoded"].items(), key=lambda reason: (-reason[1], reason[0]))
     if not reasons:
         return ""
-    frames = ", ".join(f"{reason} {number(frames)}" for reason, frames in reasons[:most])
+    frames = ", ".join(f"{_NAMED.get(reason, reason)} {number(frames)}" for reason, frames in reasons[:most])
     return f"{number(coverage['frames'] - coverage['decoded'])} of {count(coverage['frames'], 'frame')}: {frames}"

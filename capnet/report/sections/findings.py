@@ -41,7 +41,7 @@ def next_step(row: Document) -> str:
     if not row["fix"]:
         return ""
     if row["level"] == "info":
-        return f"Note: {row['fix'].removeprefix('nothing to fix; ').removeprefix('nothing to fix: ')}"
+        return f"Note: {row['fix']}"
     return f"Fix: {row['fix']}"
 
 

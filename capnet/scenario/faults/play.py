@@ -85,7 +85,7 @@ def _two_rounds(
             say(f"break it: {fault.breaks}")
             network.apply(fault.breaks)
         network.output = path
-        say(f"send, and listen at {', '.join(point.name for point in points)}")
+        say(f"send, and capture at {', '.join(point.name for point in points)}")
         with kept(path, network, hosts, say):
             with network.listening(points):
                 fault.module.send(network)

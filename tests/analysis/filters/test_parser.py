@@ -83,8 +83,8 @@ def test_display_filter_means_the_same_expression(expected: str, equivalent: str
         ("tcp & udp", 'tcp ▶&◀ udp: "&" is half an operator; write &&'),
         ('host "web', "is never closed"),
         ("tcp.port in 80", "expected { after in"),
-        ("host wbe", "host ▶wbe◀: nobody has this name; known: web, "),
-        ("tpc", "▶tpc◀: nobody has this name; the word tcp? known: "),
+        ("host wbe", "host ▶wbe◀: no station has this name; known: web, "),
+        ("tpc", "▶tpc◀: no station has this name; the word tcp? known: "),
         ("point A/ens34", "there is no such point; there are A/web/eth0, "),
     ],
 )

@@ -24,7 +24,7 @@ def test_scan_of_addresses_is_told(tmp_path: Path) -> None:
     """Once, with the count."""
     (finding,) = of_story(asking_for(30), tmp_path, "address-scan")
     assert (finding["level"], finding["facts"]["addresses"], finding["facts"]["requests"]) == ("info", 30, 60)
-    assert finding["says"] == f"{A} asked for 30 addresses that nobody answered for, 60 times"
+    assert finding["says"] == f"{A} asked for 30 addresses 60 times, no answer"
 
 
 @pytest.mark.parametrize("addresses", [1, 5, 19])

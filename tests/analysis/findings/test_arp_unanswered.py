@@ -25,7 +25,7 @@ def test_arp_request_repeated_without_reply_is_told(tmp_path: Path) -> None:
     ask(net, SILENT, times=3)
     ask(net, "192.168.111.78", times=1)
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
-    assert finding["says"] == f"{A} asked for {SILENT} 3 times, nobody answered"
+    assert finding["says"] == f"{A} asked for {SILENT} 3 times, no answer"
     assert finding["facts"] == {"asks": A, "for": SILENT, "requests": 3}
     assert [frame["frame"] for frame in finding["evidence"]] == [1]
 
@@ -66,7 +66,7 @@ def test_several_addresses_without_reply_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"{A} asked for 192.168.111.1 and 192.168.111.2 and 192.168.111.3 and 2 more 15 times, nobody answered"
+        f"{A} asked for 192.168.111.1 and 192.168.111.2 and 192.168.111.3 and 2 more 15 times, no answer"
     )
 
 
@@ -80,7 +80,7 @@ def test_own_interface_that_gets_the_requests_is_told(tmp_path: Path) -> None:
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
     assert finding["level"] == "error"
-    assert finding["says"].endswith("nobody answered, though its own interface B/ens33 gets the requests")
+    assert finding["says"].endswith("no answer, though its own interface B/ens33 gets the requests")
 
 
 def test_child_that_asks_for_its_own_host_is_told(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_child_that_asks_for_its_own_host_is_told(tmp_path: Path) -> None:
         net.pass_by(*((point, arp(1, "02:42:c0:a8:6f:0a", "192.168.111.10", B)) for point in net.points))
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
-    assert finding["level"] == "warning" and finding["says"].endswith("nobody answered")
+    assert finding["level"] == "warning" and finding["says"].endswith("no answer")
 
 
 def test_bystander_of_the_requests_is_silent(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_port_translated_to_a_dead_address_is_told(tmp_path: Path) -> None:
     (finding,) = of_attempts(tmp_path)
     assert finding["level"] == "error"
     assert finding["says"] == (
-        f"port 8080/tcp of {A} is translated to {BACKEND}, and nobody has that address: {A} answers {B} 'host "
+        f"port 8080/tcp of {A} is translated to {BACKEND}, and no host has that address: {A} answers {B} 'host "
         "unreachable' 1 time"
     )
     assert finding["facts"]["backend"] == BACKEND

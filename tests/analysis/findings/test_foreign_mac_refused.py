@@ -109,7 +109,7 @@ def test_host_alone_whose_child_gets_no_answer_is_told(tmp_path: Path) -> None:
     (finding,) = of_child(tmp_path, ["A/m1/eth0", "A/ens33"])
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"{CHILD_MAC} ({CHILD}) asked 3 times by A/ens33, and nobody answered, though {B} answers {CARD_A} there: the "
+        f"{CHILD_MAC} ({CHILD}) asked 3 times by A/ens33, and no answer came, though {B} answers {CARD_A} there: the "
         "switch port of A/ens33 seems to accept one MAC only"
     )
 

@@ -37,8 +37,8 @@ def test_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"{ROUTER} cannot reach 10.9.0.77, as it says seconds after the packets, when nobody has answered for the "
-        f"address: 3 messages to {B}"
+        f"{ROUTER} cannot reach 10.9.0.77, as it says seconds after the packets, when no ARP or neighbor answer came: "
+        f"3 messages to {B}"
     )
     assert finding["facts"]["unresolved"] and not finding["facts"]["no_route"]
 

@@ -100,7 +100,7 @@ def test_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
     """B answers both of them."""
     (finding,) = talk(tmp_path, asks="child")
     assert finding["says"] == (
-        f"{CHILD_1} asked for {A} 3 times: it is a macvlan child of that host's own card, out of its reach"
+        f"{CHILD_1} asked for {A} 3 times: it is a macvlan child of that host's own parent interface, out of its reach"
     )
     assert finding["facts"] == {"host": A, "child": CHILD_1, "point": "A/ens33", "requests": 3}
 

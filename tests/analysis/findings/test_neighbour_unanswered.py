@@ -30,7 +30,7 @@ def test_solicitation_repeated_without_answer_is_told(tmp_path: Path) -> None:
     ask(net, NOBODY, times=3)
     ask(net, "2001:db8::78", times=1)
     (finding,) = of_story(net, tmp_path, NAME)
-    assert finding["says"] == f"{HOST_B} asked for {NOBODY} 3 times (neighbor solicitation), nobody answered"
+    assert finding["says"] == f"{HOST_B} asked for {NOBODY} 3 times (neighbor solicitation), no answer"
     assert finding["level"] == "warning"
     assert finding["facts"] == {"asks": HOST_B, "for": NOBODY, "requests": 3}
 
@@ -48,7 +48,7 @@ def test_container_behind_a_host_that_is_no_proxy_is_told(tmp_path: Path, points
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "error"
     assert finding["says"] == (
-        f"{HOST_B} asked for {CONTAINER} 4 times (neighbor solicitation), nobody answered, "
+        f"{HOST_B} asked for {CONTAINER} 4 times (neighbor solicitation), no answer, "
         f"though its packets come from {CARD_A} at {next(p for p in points if p != 'A/docker0')}"
     )
     assert "proxy_ndp" in finding["fix"]
@@ -67,7 +67,7 @@ def test_container_that_a_bridge_of_a_host_has_is_told(tmp_path: Path) -> None:
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "error"
-    assert finding["says"].endswith(f"nobody answered, though {container_mac} has it at A/docker0")
+    assert finding["says"].endswith(f"no answer, though {container_mac} has it at A/docker0")
 
 
 def test_container_that_the_topology_knows_is_told(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_own_interface_that_gets_the_questions_is_told(tmp_path: Path) -> None:
         net.now += 1e6
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["level"] == "error"
-    assert finding["says"].endswith("nobody answered, though its own interface A/ens33 gets the questions")
+    assert finding["says"].endswith("no answer, though its own interface A/ens33 gets the questions")
 
 
 @pytest.mark.parametrize("point", ["A/ens33", "B/ens33"])

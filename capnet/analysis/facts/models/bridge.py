@@ -229,4 +229,7 @@ def _unchanged_paths(context: Context, min_points: int) -> Iterator[Path]:
 
 def _bridged(path: Path) -> Sign:
     ends = " and ".join(sorted((path.flow.src, path.flow.dst)))
-    return Sign(f"{ends} talk to each other across {len(path.hops)} points, unchanged", path.evidence[:4])
+    return Sign(
+        f"{ends} talk to each other across {len(path.hops)} points directly: no NAT, no encapsulation",
+        path.evidence[:4],
+    )

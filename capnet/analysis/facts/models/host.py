@@ -45,7 +45,7 @@ def own_address(context: Context) -> Iterator[Sign]:
     if interface:
         name = context.points[interface.point].name
         own = f"{interface.ip} with MAC {mac_text(interface.mac)}"
-        says = f"all that passes {name} is from or to the card's own address, {own}, unchanged"
+        says = f"all that passes {name} is from or to the interface's own address, {own}: no NAT"
         yield Sign(says, interface_frames(context, interface))
 
 

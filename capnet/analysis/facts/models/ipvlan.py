@@ -54,14 +54,14 @@ class _SharedCard(NamedTuple):
 
 
 def shared_mac(context: Context) -> Iterator[Sign]:
-    """One MAC speaks for several private addresses, and nobody forwarded for them: TTL is still initial.
+    """One MAC speaks for several private addresses, not forwarded: TTL is still initial.
 
     Wrong when: a host has several addresses.
     """
     for card in _cards(context):
         mac, ips = mac_text(card.shared.mac), card.shared.ips
         listed = ", ".join(ips[:6]) + (" …" if len(ips) > 6 else "")
-        says = f"{mac} speaks for {listed}, and nobody forwarded for them: TTL is still initial"
+        says = f"{mac} speaks for {listed}, not forwarded: TTL is still initial"
         yield Sign(says, _frames(context, card.shared), card.mode)
 
 

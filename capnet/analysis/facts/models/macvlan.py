@@ -71,7 +71,7 @@ def children_behind_card(context: Context) -> Iterator[Sign]:
     if parent and not parent.is_seen_alone:
         has = "have a MAC of their own" if len(parent.children) > 1 else "has a MAC of its own"
         name = context.points[parent.point].name
-        says = f"{_stations(parent)} {has} behind the card {name}, MACs and TTL unchanged"
+        says = f"{_stations(parent)} {has} behind the parent interface {name}, with their own MACs and TTL"
         macs = [child.mac for child in parent.children]
         yield Sign(says, station_frames(context, macs[:MAX_CHILDREN], parent.point))
 

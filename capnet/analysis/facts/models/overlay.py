@@ -128,7 +128,7 @@ def clear_at_both_ends(context: Context) -> Iterator[Sign]:
     inner = _inner_ends(context)
     esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
     if inner and esp:
-        says = f"{several(inner.ips)} reach each other unchanged on both sides of ESP, never on the wire"
+        says = f"{several(inner.ips)} exchange the same packets on both sides of ESP, never on the wire"
         yield Sign(says, [*inner.evidence[:MAX_FRAMES], *esp.evidence[:MAX_FRAMES]])
 
 

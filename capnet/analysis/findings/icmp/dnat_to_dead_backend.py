@@ -1,4 +1,4 @@
-"""dnat-to-dead-backend: a host translates a port to an address that nobody has.
+"""dnat-to-dead-backend: a host translates a port to an address that no host has.
 
 Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
 the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
@@ -32,7 +32,7 @@ WITNESS = "pcaps/bridge-hairpin.pcapng"  # published ports whose containers answ
 EXPLAINS = ("arp-unanswered", "host-unreachable", "neighbour-unanswered", "published-port-blocked", "retransmissions")
 
 SAYS = Text(
-    en="{server} is translated to {backend}, and nobody has that address: {sender} answers {clients} 'host "
+    en="{server} is translated to {backend}, and no host has that address: {sender} answers {clients} 'host "
     "unreachable' {messages:time}",
     zh="",
 )

@@ -2,7 +2,7 @@
 
 Looks at: ICMP "host unreachable" and "network unreachable" (IPv4 3/1 and 3/0; IPv6 1/3 and 1/0) about destinations that
 answer nothing later (`facts.unreachable_hosts`). About an address of its own it is `dnat-to-dead-backend`.
-Says: who cannot reach which destinations, why, and how many messages say so to whom. "Nobody answers" where the message
+Says: who cannot reach which destinations, why, and how many messages say so to whom. "No answer" where the message
 came as late as unanswered questions for a MAC take, "no route" where it says so. An info about one who tries more than
 five destinations of a router, as a scan does. Silent about a single message.
 Wrong when: the message was forged.
@@ -28,7 +28,7 @@ EXPLAINS = ("retransmissions",)
 
 SAYS = Text(en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}", zh="")
 NO_ROUTE = Text(en=", it has no route", zh="")
-NOBODY = Text(en=", as it says seconds after the packets, when nobody has answered for the address", zh="")
+NOBODY = Text(en=", as it says seconds after the packets, when no ARP or neighbor answer came", zh="")
 FIX = Text(
     en="check that {destination} is up and that {sender} has the right route (`ip route get {destination}`, `ip neigh "
     "show {destination}`)",

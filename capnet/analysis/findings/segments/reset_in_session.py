@@ -1,8 +1,8 @@
 """reset-in-session: connections are reset while something is still to be said.
 
-Looks at: TCP connections that carried bytes and that nobody closed, when a reset comes: from the server that was asked
-and has not answered; in the middle of an answer; or with another TTL than its sender's packets have, so that something
-between the hosts sent it.
+Looks at: TCP connections that carried bytes and that neither side closed, when a reset comes: from the server that was
+asked and has not answered; in the middle of an answer; or with another TTL than its sender's packets have, so that
+something between the hosts sent it.
 Says: which side reset how many connections of which service, after how many bytes, and where the reset appears first.
 Wrong when: the program breaks off on purpose.
 Fix: read the log of the program that resets; if another host sends the reset, look at firewalls and balancers there.

@@ -1,10 +1,11 @@
 """stops-between: packets reach one point and none of them reaches the next one.
 
-Looks at: flows that nobody answers and that end at a point, where other packets show the next point: a flow to the
+Looks at: flows without an answer that that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
 destination's packets came from there. Not SYNs to a published port: see `published-port-blocked`.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass. A warning where
-it is only assumed that the next point listened then: no recording says so, and it heard nothing before or after.
+it is only assumed that the next point was capturing then: no recording says so, and it shows no packets before or
+after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
 Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
 Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of

@@ -1,7 +1,7 @@
 """encrypted-overlay: an overlay network crosses the wire in ESP; or it is meant to, and does not.
 
 Looks at: ESP between hosts, VXLAN between the same hosts, and Docker's `encrypted` option in the topology.
-Says: who encrypts, and whether VXLAN crosses beside it in clear. An error where Docker calls the network encrypted
+Says: who encrypts, and whether VXLAN crosses beside it in clear. An error where Docker says the network is encrypted
 and its frames are readable on the wire.
 Wrong when: the ESP belongs to another VPN between the same hosts.
 Fix: where frames cross in clear, load the kernel modules of ESP and xfrm on both hosts.
@@ -33,9 +33,7 @@ ENCRYPTED = Text(en="{vteps} encrypt what they exchange: {packets:ESP packet}", 
 BESIDE_CLEAR = Text(
     en="{vteps} encrypt what they exchange: {packets:ESP packet}, while VNI {vni} crosses in clear", zh=""
 )
-ENCRYPTED_FIX = Text(
-    en="nothing to fix; the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace", zh=""
-)
+ENCRYPTED_FIX = Text(en="the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace", zh="")
 
 
 def diagnose(context: Context) -> list[Finding]:

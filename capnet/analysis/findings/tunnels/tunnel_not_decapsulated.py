@@ -1,7 +1,7 @@
 """tunnel-not-decapsulated: packets of a tunnel arrive at a host, and none of them comes out of the tunnel there.
 
 Looks at: packets in a tunnel at a host's interface to a station that sends into this tunnel at another point of the
-host, where nothing at all comes out of the tunnel while it listens.
+host, where nothing at all comes out of the tunnel while it is captured.
 Says: how many packets of which tunnel, at which interface they arrive, and at which point none comes out. A warning if
 all of them came before the first frame of the point inside, or after its last one.
 Wrong when: the inside was captured with a filter, or only before or behind the time of the packets.
