@@ -14,8 +14,9 @@ from capnet.errors import EnvironmentLacks, Exit
 def command(ctx: click.Context) -> int:
     """Show where compiled kernels are kept, how many there are and how large they are.
 
-    A large capture is read by compiled code. It is compiled at first use and kept, so that later runs start at once.
-    Each version of capnet compiles its own; old ones stay until `capnet cache clear` removes them.
+    A large capture is read by compiled code. It comes with capnet for Linux on x86-64 and AArch64. Elsewhere it is
+    compiled at first use and kept, so that later runs start at once. Each version of capnet compiles its own; old ones
+    stay until `capnet cache clear` removes them.
 
     The folder is capnet in XDG_CACHE_HOME, else ~/.cache/capnet. Nothing else is kept in it.
     """
@@ -28,7 +29,7 @@ def command(ctx: click.Context) -> int:
 
 @command.command("clear", short_help="Remove the compiled kernels.")
 def clear() -> int:
-    """Remove the compiled kernels. The next large capture compiles them again."""
+    """Remove the compiled kernels. Where none come with capnet, the next large capture compiles them again."""
     folder = _folder()
     files = _files(folder)
     amount = _amount(files)
@@ -43,7 +44,7 @@ def clear() -> int:
 
 def _folder() -> Path:
     """Raises EnvironmentLacks for a user without a home."""
-    from capnet.jit.kernel import cache_folder
+    from capnet.jit.store import cache_folder
 
     folder = cache_folder()
     if folder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 # Types of kernel parameters. A memoryview when interpreted, the bare address of the same array when compiled.
 Int64Array: TypeAlias = Annotated[Any, "flat array of int64"]
 ByteArray: TypeAlias = Annotated[Any, "flat array of bytes"]
+
+_KINDS = {"int": "n", "Int64Array": "i", "ByteArray": "b"}  # annotation of a parameter → kind
 
 FlatArray: TypeAlias = Annotated[np.ndarray, "(n,) int64 or uint8, contiguous"]
 
@@ -45,6 +48,11 @@ class NativeArray:
     def array(self) -> FlatArray:
         """The same memory as a numpy array."""
         return np.frombuffer(self.owner, dtype=np.uint8) if isinstance(self.owner, Buffer) else self.owner
+
+
+def parameters(function: Callable[..., Any]) -> list[tuple[str, str]]:
+    """(name, kind) of each parameter: n = number, i = array of int64, b = array of bytes."""
+    return [(name, _KINDS[kind]) for name, kind in function.__annotations__.items() if name != "return"]
 
 
 def _address(memory: bytearray | memoryview) -> int:
