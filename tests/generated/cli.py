@@ -33,7 +33,7 @@ _PLAYS = {
 }
 
 # Groups with one command for each scenario or fault; all of a group have the same options.
-_PLAYED_BY_NAME = {("capnet", "scenario"): library.files, ("capnet", "scenario", "fault"): faults.files}
+PLAYED_BY_NAME = {("capnet", "scenario"): library.files, ("capnet", "scenario", "fault"): faults.files}
 
 
 def cli_page() -> str:
@@ -48,22 +48,20 @@ def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[t
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            if name in _PLAYED_BY_NAME.get(path, list)():
+            if name in PLAYED_BY_NAME.get(path, list)():
                 continue
             child = command.get_command(context, name)
             assert child is not None
             yield from _commands(child, (*path, name))
-        if played := list(_PLAYED_BY_NAME.get(path, list)()):
+        if played := list(PLAYED_BY_NAME.get(path, list)()):
             child = command.get_command(context, played[0])
             assert child is not None
             yield (*path, "NAME"), child
 
 
 def _section(path: tuple[str, ...], command: click.Command) -> str:
-    arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
     options = [each for each in command.params if isinstance(each, click.Option)]
-    usage = " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments)])
-    lines = ["", f"{'#' * (1 + len(path))} {' '.join(path)}", "", f"    {usage}", ""]
+    lines = ["", f"{'#' * (1 + len(path))} {' '.join(path)}", "", f"    {usage(path, command)}", ""]
     if path[-1] == "NAME":
         lines += [_PLAYS[path[-2]], ""]
     else:
@@ -71,6 +69,13 @@ def _section(path: tuple[str, ...], command: click.Command) -> str:
     if options:
         lines += ["| option | meaning | default |", "|---|---|---|", *map(_option, options)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def usage(path: tuple[str, ...], command: click.Command) -> str:
+    """The line of usage: `capnet packet [OPTIONS] FILE N`."""
+    arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    return " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments)])
 
 
 def _argument(argument: click.Argument) -> str:
@@ -85,5 +90,5 @@ def _option(option: click.Option) -> str:
         names += " " + "\\|".join(option.type.choices)
     elif not option.is_flag:
         names += f" {option.metavar or option.type.name.upper()}".replace("|", "\\|")
-    default = f"`{option.default}`" if option.show_default and not option.is_flag else ""
+    default = f"`{option.default}`" if option.show_default and option.default is not None and not option.is_flag else ""
     return f"| {names} | {' '.join((option.help or '').split())} | {default} |"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.generated import DOCS, pages
+from tests.generated._man import MAN_FOLDER, man_pages
 
 
 @pytest.mark.parametrize("name", pages())
@@ -15,3 +16,18 @@ def test_page_is_what_the_code_says(name: str) -> None:
 
 def test_pages_of_commands_and_report_exist() -> None:
     assert {"cli", "report"} <= set(pages())
+
+
+def test_man_pages_are_what_the_code_says() -> None:
+    """Where this fails: python -m tests.generated, and look at the difference."""
+    stored = {file.name: file.read_text(encoding="utf-8") for file in MAN_FOLDER.glob("*")}
+    assert stored == man_pages()
+
+
+def test_man_pages_are_roff_that_man_can_show() -> None:
+    """No line of text is taken for a request, and each page has the sections that man(7) asks for."""
+    for name, text in man_pages().items():
+        requests = {line.split()[0] for line in text.splitlines() if line.startswith((".", "'"))}
+        assert requests <= {".TH", ".SH", ".TP", ".PP", ".nf", ".fi"}, name
+        for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXIT STATUS", "SEE ALSO"):
+            assert f".SH {heading}\n" in text, (name, heading)
