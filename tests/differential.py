@@ -57,8 +57,10 @@ def our_row(values: dict[str, int]) -> Row:
         elif values[column] != ABSENT:
             is_mac = column in ("smac", "dmac", "arp_sha", "arp_tha")
             row[column] = mac_text(values[column]) if is_mac else str(values[column])
-    if layers & (fields.LAYER_RAW | fields.LAYER_NULL):
+    if layers & (fields.LAYER_RAW | fields.LAYER_NULL | fields.LAYER_NFLOG) and not layers & fields.LAYER_VLAN:
         row.pop("ethertype", None)  # these have none: ours says which IP it is
+    if layers & fields.LAYER_NFLOG:
+        row.pop("smac", None)  # tshark shows the attribute as bytes
     if row["depth"] != "0":
         del row["caplen"], row["wirelen"]  # tshark does not say
     row["note"] = str(values["reason"])

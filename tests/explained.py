@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from capnet.wire import fields
-from capnet.wire.protocols import TUNNEL_KINDS
+from capnet.wire.protocols import TUNNEL_KINDS, mpls
 from tests.tshark import Row
 
 
@@ -130,6 +130,15 @@ EXPLAINED: list[Explanation] = [
         lambda d, tshark, ours: d.ours is None and "length" in notes(tshark) and of_a_tunnel(d, tshark, ours),
     ),
     Explanation(
+        "VLAN tag in GRE",
+        "EtherType 0x8100 in GRE (RFC 2784: any EtherType): Wireshark's GRE does not go on to VLAN tags",
+        lambda d, tshark, ours: (
+            not tshark
+            and ours.get("via") == "gre"
+            and int(ours["layers"]) & (fields.LAYER_RAW | fields.LAYER_VLAN) == fields.LAYER_RAW | fields.LAYER_VLAN
+        ),
+    ),
+    Explanation(
         "protocol 41 without IPv6",
         "protocol 41 in front of something that does not begin with IP version 6: Wireshark names it IPv6 and shows "
         "none of its fields, we count the packet as malformed",
@@ -171,7 +180,25 @@ EXPLAINED: list[Explanation] = [
     ),
     Explanation(
         "fraction beyond a second",
-        "the record's fraction of a second is 2^31 or more; Wireshark takes it as negative",
-        lambda d, tshark, ours: d.column == "time" and d.tshark is not None and d.tshark.startswith("-"),
+        "the record's fraction of a second is 2^31 nanoseconds or more; Wireshark takes it as negative, or its product "
+        "as a number of 32 bits",
+        lambda d, tshark, ours: (
+            d.column == "time"
+            and d.tshark is not None
+            and d.ours is not None
+            and (
+                d.tshark.startswith("-") or (int(d.ours) > int(d.tshark) and (int(d.ours) - int(d.tshark)) % 2**32 == 0)
+            )
+        ),
+    ),
+    Explanation(
+        "original length beyond 31 bits",
+        "the record's length on the wire is 2^31 or more; Wireshark shows the largest number that it can",
+        lambda d, tshark, ours: d.column == "wirelen" and d.tshark == str(2**31 - 1) and int(d.ours or 0) >= 2**31,
+    ),
+    Explanation(
+        "more MPLS labels than our limit",
+        f"a label stack of more than {mpls.MAX_LABELS}: we stop there and say so, Wireshark goes on",
+        lambda d, tshark, ours: reason(ours) == fields.REASON_LABELS and d.ours is None,
     ),
 ]

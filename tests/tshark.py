@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from capnet.wire.protocols import wireguard
 from capnet.wire.tunnel_kinds import TunnelKind
 from tests.tshark_fields import (
-    BEHIND_GRE,
     EXTENSIONS,
+    HEADERS_BEHIND,
     ID_FIELDS,
     LINKS,
     NETWORKS,
@@ -146,22 +147,22 @@ def rows_of(packet: Element) -> Iterator[Row]:
         if not tunnel and name in ("ip", "ipv6") and seen & {"ip", "ipv6"} and not seen & {*TRANSPORTS, "esp"}:
             tunnel = row["tunnel"] = "ipip"
             row.pop("vni", None)  # it was an AH's SPI
-        if tunnel and name in (*LINKS, *NETWORKS):
+        if tunnel and name in (*LINKS, *TAGS, *NETWORKS, "pppoes"):
             yield row
             kept = {column: row[column] for column in ("frame", "time", "point", "note") if column in row}
             vni = {"via_vni": row["vni"]} if "vni" in row else {}
             row = kept | {"depth": str(int(row["depth"]) + 1), "start": proto.get("pos", ""), "via": tunnel} | vni
             seen = set()
-        elif (tunnel and not (tunnel == "gre" and name in BEHIND_GRE)) or (not tunnel and not belongs(name, seen)):
+        elif (tunnel and name not in HEADERS_BEHIND.get(tunnel, ())) or (not tunnel and not belongs(name, seen)):
             row["beyond"] = name
             break
         fields = shown(proto)
-        if name in TUNNELS and is_header_of(TUNNELS[name], fields):
-            tunnel = row["tunnel"] = TUNNELS[name].name
+        if kind := tunnel_of(name, fields):
+            tunnel = row["tunnel"] = kind.name
             row.pop("vni", None)
-            if odd := oddity(TUNNELS[name], fields, row):
+            if odd := oddity(kind, fields, row):
                 row["note"] = f"{row.get('note', '')} {odd}".strip()
-        elif name not in BEHIND_GRE:
+        elif name not in HEADERS_BEHIND.get(tunnel, ()):
             tunnel = ""
         seen.add(name)
         fill(row, name, fields)
@@ -186,11 +187,14 @@ def head_row(head: dict[str, Field]) -> Row:
     return row
 
 
-def is_header_of(kind: TunnelKind, fields: dict[str, Field]) -> bool:
-    """Whether these fields of the kind's dissector are a tunnel's header."""
-    if kind.header_field not in fields:
-        return False
-    return kind.header_value is None or int(fields[kind.header_field].show, 0) == kind.header_value
+def tunnel_of(name: str, fields: dict[str, Field]) -> TunnelKind | None:
+    """The kind of tunnel that these fields of a protocol are the header of."""
+    for kind in TUNNELS.get(name, []):
+        if kind.header_field in fields:
+            value = int(fields[kind.header_field].show, 0)
+            if not kind.header_values or value in kind.header_values:
+                return kind
+    return None
 
 
 def oddity(kind: TunnelKind, fields: dict[str, Field], row: Row) -> str:
@@ -202,6 +206,9 @@ def oddity(kind: TunnelKind, fields: dict[str, Field], row: Row) -> str:
         return "version" if int(fields["geneve.version"].show) > 0 else ""
     if kind.name == "gre":
         return "version" if int(fields["gre.flags.version"].show) > 1 else ""
+    if kind.name == "wireguard" and fields["wg.type"].show == "4":  # padded, unless it is as long as the MTU
+        length = int(row.get("payload", 0))
+        return "length" if length % wireguard.PADDING and length < wireguard.MIN_UNPADDED else ""
     if kind.length_field in fields:
         length = kind.length_offset + int(fields[kind.length_field].show, 0)
         return "" if length == int(row.get("payload", length)) else "length"
@@ -226,7 +233,7 @@ def belongs(name: str, seen: set[str]) -> bool:
         return seen <= {*LINKS, *TAGS, "mpls", "pppoes", "ppp"}
     if name == "gre":
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
-    return name in TUNNELS and TUNNELS[name].udp_port is not None and "udp" in seen
+    return name in TUNNELS and TUNNELS[name][0].udp_port is not None and "udp" in seen
 
 
 def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
@@ -234,10 +241,17 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
     for column, wanted in NUMBERS.get(name, {}).items():
         if wanted in fields and fields[wanted].show:
             row[column] = number(fields[wanted].show)
-    if name not in TUNNELS or is_header_of(TUNNELS[name], fields):
+    kind = tunnel_of(name, fields)
+    if name not in TUNNELS or kind:
         for wanted in ID_FIELDS:
             if wanted.partition(".")[0] == name and wanted in fields and fields[wanted].show:
                 row["vni"] = number(fields[wanted].show)
+    if kind and kind.name == "eoip" and "gre.key" in fields:  # length, and the id with its octets swapped
+        row["vni"] = str(int.from_bytes((int(fields["gre.key"].show, 0) & 0xFFFF).to_bytes(2, "little"), "big"))
+    if kind and kind.name == "erspan":
+        row.pop("vni", None)  # GRE's key is not the session
+    if kind and kind.is_encrypted:
+        row.pop("payload_at", None)
     for column, wanted in TEXTS.get(name, {}).items():
         if wanted in fields:
             row[column] = fields[wanted].show

@@ -20,6 +20,7 @@ NUMBERS = {  # protocol → our column: tshark's field
         "tsecr": "tcp.options.timestamp.tsecr", "payload": "tcp.len",
     },
     "udp": {"sport": "udp.srcport", "dport": "udp.dstport"},
+    "sctp": {"sport": "sctp.srcport", "dport": "sctp.dstport"},
     "icmp": {"icmp_type": "icmp.type", "icmp_code": "icmp.code", "icmp_id": "icmp.ident", "icmp_seq": "icmp.seq"},
     "icmpv6": {
         "icmp_type": "icmpv6.type", "icmp_code": "icmpv6.code", "icmp_id": "icmpv6.echo.identifier",
@@ -40,12 +41,20 @@ TEXTS = {
     "sll": {"smac": "sll.src.eth"},
 }  # fmt: skip
 ID_FIELDS = [field for kind in TUNNEL_KINDS for field in kind.id_fields]
-LINKS = ("eth", "sll", "null", "raw")
+LINKS = ("eth", "sll", "null", "raw", "nflog")
 TAGS = ("vlan", "ieee8021ad")
 NETWORKS = ("arp", "ip", "ipv6")
-TRANSPORTS = ("tcp", "udp", "icmp", "icmpv6")
-TUNNELS = {kind.header_field.partition(".")[0]: kind for kind in TUNNEL_KINDS if kind.header_field}
-BEHIND_GRE = ("erspan", "mpls", "ppp")
+TRANSPORTS = ("tcp", "udp", "icmp", "icmpv6", "sctp")
+# Protocol → the kinds of tunnel that it may be the header of; those that ask for a value first.
+TUNNELS = {
+    kind.header_field.partition(".")[0]: sorted(
+        (other for other in TUNNEL_KINDS if other.header_field == kind.header_field),
+        key=lambda other: not other.header_values,
+    )
+    for kind in TUNNEL_KINDS
+    if kind.header_field
+}
+HEADERS_BEHIND = {"gre": ("mpls", "ppp"), "erspan": ("erspan",), "geneve": ("mpls",)}  # parts of a tunnel's header
 EXTENSIONS = {  # protocol → its next header
     "ipv6.hopopts": "ipv6.hopopts.nxt",
     "ipv6.routing": "ipv6.routing.nxt",

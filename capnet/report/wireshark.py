@@ -10,6 +10,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
 
 MAX_FORMS = 12  # of flows in one filter: 1,500 characters
+_WITHOUT_PORTS = ("icmp", "icmpv6", "arp", "igmp", "gre", "esp", "ah", "ospf", "pim", "vrrp", "eigrp")
 
 
 def address(value: str) -> str:
@@ -120,7 +121,11 @@ def _ports(proto: str, side: Document) -> list[str]:
     if proto == "icmpv6" and side.get("id") is not None:
         return [f"icmpv6.echo.identifier == {side['id']}"]
     if proto not in ("tcp", "udp", "sctp"):
-        return [proto] if proto in ("icmp", "icmpv6", "arp", "igmp", "gre", "esp") else []
+        return (
+            [proto]
+            if proto in ("icmp", "icmpv6", "arp", "igmp", "gre", "esp", "ah", "ospf", "pim", "vrrp", "eigrp")
+            else []
+        )
     ports = dict.fromkeys(port for port in (side["sport"], side["dport"]) if port is not None)
     return [f"{proto}.port == {port}" for port in ports]
 

@@ -19,7 +19,7 @@ from capnet.wire.octets import mix, u8
 from capnet.wire.protocols import decode_udp_payload
 from capnet.wire.protocols.arp import arp
 from capnet.wire.protocols.cooked import is_raw_ip, null, raw_ip, sll, sll2
-from capnet.wire.protocols.ethernet import ethernet
+from capnet.wire.protocols.ethernet import ethernet, skip_tags
 from capnet.wire.protocols.gre import gre
 from capnet.wire.protocols.icmp import icmp
 from capnet.wire.protocols.ipip import ipip
@@ -27,7 +27,9 @@ from capnet.wire.protocols.ipsec import ah, esp
 from capnet.wire.protocols.ipv4 import ipv4
 from capnet.wire.protocols.ipv6 import ipv6
 from capnet.wire.protocols.mpls import mpls
+from capnet.wire.protocols.nflog import nflog
 from capnet.wire.protocols.pppoe import ppp_link, pppoe
+from capnet.wire.protocols.sctp import sctp
 from capnet.wire.protocols.tcp import tcp
 from capnet.wire.protocols.udp import udp
 
@@ -150,11 +152,18 @@ def decode_row(buf: ByteArray, at: int, end: int, wire: int, vxlan_port: int, ro
     elif linktype == numbers.LINKTYPE_LINUX_SLL2:
         at = sll2(buf, at, end, rows, r)
     elif is_raw_ip(linktype):
-        at = raw_ip(buf, at, end, rows, r)
+        announced = rows[r - fields.WIDTH + fields.DETAIL] if rows[r + fields.DEPTH] > 0 else 0
+        if announced > 0:
+            rows[r + fields.LAYERS] = fields.LAYER_RAW
+            at = skip_tags(buf, at, end, announced, rows, r)
+        else:
+            at = raw_ip(buf, at, end, rows, r)
     elif linktype == numbers.LINKTYPE_NULL or linktype == numbers.LINKTYPE_LOOP:
         at = null(buf, at, end, rows, r)
     elif linktype == numbers.LINKTYPE_PPP:
         at = ppp_link(buf, at, end, rows, r)
+    elif linktype == numbers.LINKTYPE_NFLOG:
+        at = nflog(buf, at, end, rows, r)
     else:
         rows[r + fields.REASON] = fields.REASON_LINKTYPE
         rows[r + fields.DETAIL] = linktype
@@ -237,6 +246,8 @@ def decode_transport(buf: ByteArray, at: int, end: int, left: int, vxlan_port: i
         inside = ipip(buf, at, end, left, proto == numbers.IPV6_IN_IP, rows, r)
     elif proto == numbers.GRE:
         inside = gre(buf, at, end, left, rows, r)
+    elif proto == numbers.SCTP:
+        sctp(buf, at, end, left, rows, r)
     else:
         rows[r + fields.REASON] = fields.REASON_PROTO
         rows[r + fields.DETAIL] = proto

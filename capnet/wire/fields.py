@@ -27,7 +27,7 @@ OUTER = 7  # row (in the same block) of the carrier, ABSENT at depth 0
 START = 8  # where this frame begins, counted from the first byte of the captured frame
 LAYERS = 9  # bit set of the LAYER_ constants: what was decoded in this row
 REASON = 10  # why decoding stopped early: one of the REASON_ constants, 0 = it did not
-DETAIL = 11  # the value that REASON is about (ethertype, protocol, link type), else 0
+DETAIL = 11  # the value that REASON is about (ethertype, protocol, link type); LAYER_BARE: EtherType inside; else 0
 
 # -- link layer ---------------------------------------------------------------------------------
 SMAC = 12  # source MAC (SLL: the sender's address where it is 6 bytes)
@@ -107,12 +107,14 @@ LAYER_SLL2 = 4096
 LAYER_RAW = 8192
 LAYER_NULL = 16384  # BSD null / OpenBSD loop
 LAYER_INSIDE = 32768  # what this row's tunnel carries is the next row (never so when it is encrypted)
-LAYER_BARE = 65536  # ... and begins with its IP header, without a link layer
+LAYER_BARE = 65536  # ... without a link layer: an IP header, or what DETAIL says
 LAYER_ESP = 131072
 LAYER_AH = 262144
 LAYER_MPLS = 524288
 LAYER_PPPOE = 1048576
 LAYER_GRE = 2097152  # LAYER_TUNNEL is set too
+LAYER_SCTP = 4194304
+LAYER_NFLOG = 8388608
 LAYER_IP = LAYER_IPV4 | LAYER_IPV6
 
 # -- REASON -----------------------------------------------------------------------------------------

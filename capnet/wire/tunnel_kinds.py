@@ -29,6 +29,7 @@ class TunnelKind:
     # The number that tells tunnels of this kind between two hosts apart.
     id_name: str = ""  # as the specification calls it; empty if there is none
     id_fields: Mapping[str, int] = field(default_factory=dict)  # Wireshark's that may hold it → their bits
+    other_id_bits: int = 0  # of an id that no field of Wireshark's holds alone
     has_id_per_direction: bool = False  # each end chooses the id of the packets that it receives
 
     udp_port: int | None = None  # on which Wireshark expects this kind
@@ -37,14 +38,19 @@ class TunnelKind:
     is_filtered_by_ends: bool = False  # the filter of one tunnel names its two hosts: its id alone is not unique
     filter_selects_also: str = ""  # frames that are not of the tunnel, but that its filter selects
 
-    # A field that Wireshark shows in every header of this kind, and its value, if others are not tunnels. Empty for
+    # A field that Wireshark shows in every header of this kind, and its values, if others are not this kind. Empty for
     # kinds without a dissector of their own.
     header_field: str = ""
-    header_value: int | None = None
+    header_values: tuple[int, ...] = ()
     # Wireshark's field with the length of the UDP payload, if the header has one: capnet takes a packet whose length is
     # another one for no tunnel. It does not count the first `length_offset` octets.
     length_field: str = ""
     length_offset: int = 0
+
+    @property
+    def id_bits(self) -> int:
+        """How many bits an id has."""
+        return max([self.other_id_bits, *self.id_fields.values()])
 
     def titled(self, ident: int | None) -> str:
         """`GTP-U TEID 7`; the title alone if `ident` is None."""

@@ -12,7 +12,7 @@ from capnet.analysis.filters import predicates
 from capnet.wire import fields, numbers, protocols
 from capnet.wire.capture import open_capture
 from capnet.wire.formats.linktypes import linktype_name
-from capnet.wire.protocols import TUNNEL_KINDS, ethernet, gre, ipv6, mpls
+from capnet.wire.protocols import TUNNEL_KINDS, ethernet, gre, gtpu, ipv6, mpls
 from capnet.wire.tunnel_kinds import TunnelKind
 from tests.made.build import pcap
 
@@ -33,9 +33,9 @@ LIMITS = {
 _EXAMPLES = {
     fields.REASON_LINKTYPE: 127,  # IEEE 802.11 with radiotap
     fields.REASON_ETHERTYPE: numbers.ETHERTYPE_LLDP,
-    fields.REASON_PROTO: numbers.SCTP,
+    fields.REASON_PROTO: numbers.VRRP,
     fields.REASON_NEXT: 4,
-    fields.REASON_INSIDE: TUNNEL_KINDS[-1].number,
+    fields.REASON_INSIDE: gtpu.TUNNEL_GTPU,
     fields.REASON_LABELS: mpls.MAX_LABELS,
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 SECOND = 1_700_000_000  # time of the first frame; each following one is 1.000001 s later, unless it says otherwise
 STEP_NS = 1_000_001_000
-ETHERNET, NULL, RAW, LOOP, SLL, IPV4, SLL2, IPV6 = 1, 0, 101, 108, 113, 228, 276, 229
+ETHERNET, NULL, RAW, LOOP, SLL, IPV4, SLL2, IPV6, NFLOG = 1, 0, 101, 108, 113, 228, 276, 229, 239
 
 A, B, C = "02:42:ac:11:00:02", "02:42:ac:11:00:03", "02:42:c0:a8:6f:80"
 

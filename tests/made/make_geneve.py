@@ -2,7 +2,7 @@
 
 import struct
 
-from scapy.all import ARP, ICMP, IP, TCP, UDP, Ether, IPv6, Raw
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from tests.made.build import A, B, C, pcap
 
@@ -16,7 +16,7 @@ ETHERNET = 0x6558
 
 
 def captures() -> dict[str, bytes]:
-    return {"geneve.pcap": inside(), "geneve_odd.pcap": odd()}
+    return {"geneve.pcap": inside(), "geneve_odd.pcap": odd(), "geneve_ethertypes.pcap": ethertypes()}
 
 
 def geneve(vni: int, kind: int = ETHERNET, options: bytes = b"", version: int = 0) -> Raw:
@@ -35,6 +35,25 @@ def inside() -> bytes:
             SIX / PORTS / geneve(5) / INNER / ICMP(id=1, seq=2),
             THERE / PORTS / geneve(6, 0x0800) / IP(src="10.0.1.2", dst="10.0.1.3", id=9) / TCP(sport=3, dport=4),
             THERE / PORTS / geneve(7, 0x86DD, option) / IPv6(src="fd00::2", dst="fd00::3") / UDP(sport=3, dport=4),
+        ]
+    )
+
+
+def ethertypes() -> bytes:
+    """Packets without Ethernet (RFC 8926 section 3.4): ARP, VLAN tags, PPPoE, MPLS, and LLDP, which is not decoded."""
+    four = IP(src="10.0.1.2", dst="10.0.1.3", id=7) / TCP(sport=1, dport=2)
+    ask = ARP(hwsrc=A, psrc="10.0.1.2", pdst="10.0.1.3")
+    session = Raw(struct.pack(">BBHH", 0x11, 0, 7, len(four) + 2) + b"\x00\x21")
+    return pcap(
+        [
+            THERE / PORTS / geneve(1, 0x0806) / ask,
+            THERE / PORTS / geneve(2, 0x8100) / Dot1Q(vlan=42) / four,
+            THERE / PORTS / geneve(2, 0x88A8) / Dot1Q(vlan=42) / Dot1Q(vlan=43) / ask,
+            THERE / PORTS / geneve(3, 0x8864) / session / four,
+            THERE / PORTS / geneve(4, 0x8847) / Raw(bytes.fromhex("000101ff")) / four,
+            THERE / PORTS / geneve(5, 0x88CC) / Raw(bytes(20)),
+            THERE / PORTS / geneve(6, 0x0806) / Raw(bytes(ask)[:20]),
+            THERE / PORTS / geneve(6, 0x8100) / Raw(b"\x00"),
         ]
     )
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from scapy.all import ICMP, IP, TCP, UDP, Ether, IPv6, Raw
+from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, Raw
 
 from tests.made.build import A, B, C, pcap
 
@@ -15,7 +15,13 @@ INNER = Ether(src=A, dst=B) / FOUR
 
 
 def captures() -> dict[str, bytes]:
-    return {"gre.pcap": inside(), "erspan.pcap": erspan(), "gre_pptp.pcap": pptp(), "gre_odd.pcap": odd()}
+    return {
+        "gre.pcap": inside(),
+        "gre_ethertypes.pcap": ethertypes(),
+        "erspan.pcap": erspan(),
+        "gre_pptp.pcap": pptp(),
+        "gre_odd.pcap": odd(),
+    }
 
 
 def gre(kind: int, key: int | None = None, sequence: int | None = None, checksum: bool = False) -> Raw:
@@ -36,6 +42,17 @@ def inside() -> bytes:
             THERE / gre(0x6558, key=0x123456FF) / INNER / TCP(sport=1, dport=2),
             SIX / gre(0x6558, key=4) / INNER / TCP(sport=1, dport=2),
             THERE / gre(0x8847) / Raw(bytes.fromhex("000100ff 000201ff")) / FOUR / TCP(sport=1, dport=2),
+        ]
+    )
+
+
+def ethertypes() -> bytes:
+    """Packets without Ethernet: ARP, and IP behind VLAN tags."""
+    return pcap(
+        [
+            THERE / gre(0x0806, key=5) / ARP(hwsrc=A, psrc="10.0.1.2", pdst="10.0.1.3"),
+            THERE / gre(0x8100) / Dot1Q(vlan=42) / FOUR / TCP(sport=1, dport=2),
+            THERE / gre(0x8100) / Dot1Q(vlan=42) / Dot1Q(vlan=43) / FOUR / UDP(sport=1, dport=2),
         ]
     )
 

@@ -22,6 +22,8 @@ def captures() -> dict[str, bytes]:
         "null_le.pcap": pcap(null("<"), linktype=build.NULL),
         "null_be.pcap": pcap(null(">"), linktype=build.NULL, order=">"),
         "loop.pcap": pcap(null(">"), linktype=build.LOOP),
+        "nflog_le.pcap": pcap(nflog("<"), linktype=build.NFLOG),
+        "nflog_be.pcap": pcap(nflog(">"), linktype=build.NFLOG, order=">"),
         "unknown_link.pcap": pcap([bytes(range(64))], linktype=147),  # LINKTYPE_USER0
     }
 
@@ -61,3 +63,27 @@ def sll2() -> bytes:
 def null(order: str) -> list[bytes]:
     families = [(2, FOUR), (24, SIX), (28, SIX), (30, SIX), (10, SIX)]
     return [struct.pack(order + "I", family) + bytes(packet) for family, packet in families]
+
+
+def nflog(order: str) -> list[bytes]:
+    """Attributes as the kernel orders them: packet header, prefix, interfaces, mark, sender, user; the payload last."""
+
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack(order + "HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    def packet(family: int, ethertype: int, hook: int, payload: object, *attributes: bytes) -> bytes:
+        head = struct.pack(">BBH", family, 0, 5) + attribute(1, struct.pack(">HBB", ethertype, hook, 0))
+        return head + b"".join(attributes) + attribute(9, bytes(payload))  # type: ignore[call-overload]
+
+    prefix = attribute(10, b"DROP 8080 \0")
+    cards = attribute(4, struct.pack(">I", 3)) + attribute(5, struct.pack(">I", 4))
+    sender = attribute(8, struct.pack(">HH", 6, 0) + ADDRESS)
+    return [
+        packet(2, 0x0800, 2, FOUR, prefix, cards, sender, attribute(3, struct.pack(">QQ", 1_700_000_000, 17))),
+        packet(10, 0x86DD, 1, SIX, attribute(10, b"in\0"), attribute(4, struct.pack(">I", 3))),
+        packet(2, 0, 3, FOUR, attribute(11, struct.pack(">I", 1000))),
+        packet(2, 0x0800, 4, b"", prefix),
+        packet(2, 0x0800, 2, FOUR, prefix)[:24],
+        struct.pack(">BBH", 2, 0, 5) + struct.pack(order + "HH", 8, 1) + struct.pack(">HBB", 0x0800, 0, 0)
+        + struct.pack(order + "HH", 2, 10) + bytes(FOUR),
+    ]  # fmt: skip

@@ -49,8 +49,11 @@ def test_nat_filter_of_both_ends_has_both_forms():
         ),
         (
             {"kind": "gre", "vni": 7},
-            "(gre.key == 7 || gre.key.call_id == 7 || erspan.spanid == 7)"
-            " && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129",
+            "(gre.key == 7 || gre.key.call_id == 7) && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129",
+        ),
+        (
+            {"kind": "erspan", "vni": 7},
+            "erspan.spanid == 7 && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129",
         ),
         ({"kind": "esp", "vni": None}, "esp && ip.addr == 192.168.111.128 && ip.addr == 192.168.111.129"),
         (

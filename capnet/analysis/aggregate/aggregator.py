@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,8 +26,8 @@ from capnet.analysis.aggregate.payload.checksums import ChecksumSample
 from capnet.analysis.aggregate.payload.dhcp import DhcpMessages
 from capnet.analysis.aggregate.payload.dns import DnsSample
 from capnet.analysis.aggregate.payload.excerpts import Excerpts
+from capnet.analysis.aggregate.payload.headers.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.icmp import IcmpErrors
-from capnet.analysis.aggregate.payload.mirrors import Mirrors
 from capnet.analysis.aggregate.payload.nd import NeighborDiscovery
 from capnet.analysis.aggregate.payload.syns import Syns
 from capnet.analysis.aggregate.payload.tunnel_checksums import TunnelChecksums
@@ -40,13 +41,17 @@ from capnet.jit.kernel import Machine
 from capnet.wire import fields
 from capnet.wire.block import Block
 
+if TYPE_CHECKING:
+    from capnet.analysis.aggregate.payload.headers.nflog import NflogRules
+
 # With one point there is little to follow (duplicates, and NAT that shows both forms at one place): an eighth of the
 # budget will do.
 ONE_POINT_BUDGET_DIVISOR = 8
 
 # Attributes that hold Python objects and arrays, and no memory that kernels write.
 PYTHON_PARTS = (
-    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors", "_excerpts",
+    "undecoded", "dns", "checksums", "icmp_errors", "nd", "dhcp", "syns", "tunnel_checksums", "mirrors", "nflog",
+    "_excerpts",
 )  # fmt: skip
 
 MAX_FLOWS_UNPACKED_BESIDE = 1 << 17  # of more, unpacking flows and summing up stations take too much memory at once
@@ -69,6 +74,7 @@ class Aggregator:
         self.syns = Syns()
         self.tunnel_checksums = TunnelChecksums()
         self.mirrors = Mirrors()
+        self.nflog: NflogRules | None = None  # made when the first packet of NFLOG comes
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
@@ -112,6 +118,15 @@ class Aggregator:
         self.dhcp.add(block, base)
         self.syns.add(block, base)
         self.mirrors.add(block, base)
+        if block.layers & fields.LAYER_NFLOG:
+            self._add_nflog(block, base)
+
+    def _add_nflog(self, block: Block, base: int) -> None:
+        if self.nflog is None:
+            from capnet.analysis.aggregate.payload.headers.nflog import NflogRules
+
+            self.nflog = NflogRules()
+        self.nflog.add(block, base)
 
     def _look_into(self, block: Block, base: int) -> None:
         """Read the checksums of sampled frames."""

@@ -12,9 +12,9 @@ from typing import Annotated, TypeAlias
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import is_one_of, row_hash
 from capnet.analysis.core.schema import ArpTable, StationTable, TunnelTable, Values
-from capnet.wire.protocols.ipsec import TUNNEL_ESP
+from capnet.wire.protocols import TUNNEL_KINDS
 
 # More than any network has that one capture shows; what is done for each row is plain Python.
 MAX_STATIONS = 1 << 14  # rows of the station table
@@ -22,6 +22,8 @@ MAX_ARPS = 1 << 14  # rows of the ARP table
 MAX_TUNNELS = 1 << 9  # rows of the tunnel table
 MAX_ADDRESSES_INSIDE = 1 << 8  # MAC addresses, and IP addresses, that are listed of one network inside tunnels
 MAX_HALF_TRANSLATIONS = 1 << 14  # translations that only the two directions of a connection show
+
+_ENCRYPTED = [kind.number for kind in TUNNEL_KINDS if kind.is_encrypted]
 
 Groups: TypeAlias = Annotated[np.ndarray, "(rows,) hashes: rows of one group have the same"]
 
@@ -57,7 +59,7 @@ def limit_tunnels(table: TunnelTable) -> TunnelTable:
     if len(table) <= MAX_TUNNELS:
         return table
     network = table[:, [schema.TUNNEL_POINT, schema.TUNNEL_KIND, schema.TUNNEL_VNI]]
-    network[network[:, 1] == TUNNEL_ESP, 2] = 0  # an SPI, another one in each direction
+    network[is_one_of(network[:, 1], _ENCRYPTED), 2] = 0  # an SPI or index, another one in each direction
     source = [schema.TUNNEL_SRC_HI, schema.TUNNEL_SRC_LO]
     destination = [schema.TUNNEL_DST_HI, schema.TUNNEL_DST_LO]
     directions = (source + destination, destination + source)

@@ -21,10 +21,29 @@ from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.topology import CONTAINER_FILE
 from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
-from capnet.wire.numbers import ESP, GRE, ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS, SCTP, TCP, UDP
+from capnet.wire.numbers import (
+    AH,
+    EIGRP,
+    ESP,
+    GRE,
+    ICMP,
+    ICMP_ERRORS,
+    ICMPV6,
+    ICMPV6_ERRORS,
+    IGMP,
+    OSPF,
+    PIM,
+    SCTP,
+    TCP,
+    UDP,
+    VRRP,
+)
 from capnet.wire.protocols import TUNNEL_KINDS
 
-PROTO_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6", GRE: "gre", ESP: "esp", SCTP: "sctp"}
+PROTO_NAMES = {
+    ICMP: "icmp", IGMP: "igmp", TCP: "tcp", UDP: "udp", GRE: "gre", ESP: "esp", AH: "ah", ICMPV6: "icmpv6",
+    EIGRP: "eigrp", OSPF: "ospf", PIM: "pim", VRRP: "vrrp", SCTP: "sctp",
+}  # fmt: skip
 ICMP_PROTOCOLS = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
 _ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
 

@@ -30,6 +30,18 @@ class Mirror(NamedTuple):
     first_frame: int
 
 
+class LogRule(NamedTuple):
+    """A rule of the firewall that logged packets at one point (NFLOG)."""
+
+    point: int
+    prefix: str
+    hook: int  # NF_INET_ of the kernel, -1 if not told
+    indev: int  # index of the interface, -1 if there is none
+    outdev: int
+    packets: int
+    first_frame: int
+
+
 @dataclass(eq=False, repr=False)
 class Checksums:
     """TCP and UDP packets in a sample of the frames of one point."""

@@ -2,8 +2,8 @@
 
 Input: the tunnel table, the station and flow tables of inner frames. Output: one row per point, VNI and pair of VTEPs,
 both directions together.
-ESP has an SPI per direction and new ones whenever keys change, so all SPIs of a pair are one row. Its payload is
-encrypted: no inner bytes are counted.
+ESP has an SPI per direction and new ones whenever keys change, so all SPIs of a pair are one row, and so are all
+indexes of WireGuard. Their payload is encrypted: no inner bytes are counted.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Tunnel
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.wire.addresses import address_text, address_value, mac_text
 from capnet.wire.numbers import GRE, IP_IN_IP, IPV6_IN_IP, MAX_PORT, UDP
-from capnet.wire.protocols import KIND_OF_NUMBER
-from capnet.wire.protocols.ipsec import NAT_PORT
+from capnet.wire.protocols import KIND_OF_NUMBER, TUNNEL_KINDS
+from capnet.wire.protocols.ipsec import NAT_PORT, TUNNEL_ESP
 
 _READABLE_CARRIERS = (IP_IN_IP, UDP, IPV6_IN_IP, GRE)  # capnet decodes what they carry; of ESP it cannot
+
+_ENCRYPTED = [kind.number for kind in TUNNEL_KINDS if kind.is_encrypted]
 
 _STATION_NETWORK = (schema.STATION_POINT, schema.STATION_VIA, schema.STATION_VIA_VNI)
 _FLOW_NETWORK = (schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI)
@@ -76,6 +78,7 @@ def carrier_flows(context: Context) -> FlowMask:
     is_carrier = np.zeros(len(flows), dtype=bool)
     rows = carrier_rows(context)
     rows = rows[is_one_of(flows[rows, schema.FLOW_PROTO], _READABLE_CARRIERS)]
+    rows = rows[~is_one_of(flows[rows, schema.FLOW_CARRIES], _ENCRYPTED)]
     has_inner_frames = np.zeros(len(context.points), dtype=bool)
     has_inner_frames[flows[flows[:, schema.FLOW_VIA] > 0, schema.FLOW_POINT]] = True
     is_carrier[rows[has_inner_frames[flows[rows, schema.FLOW_POINT]]]] = True
@@ -105,7 +108,7 @@ def _fact(
     vni = int(first[schema.TUNNEL_VNI]) if first[schema.TUNNEL_VNI] >= 0 and not encrypted else None
     port = int(first[schema.TUNNEL_DPORT]) if first[schema.TUNNEL_DPORT] >= 0 else None
     if encrypted and port is not None:
-        port = NAT_PORT  # ESP in UDP: NAT may have changed the port of one direction
+        port = _port_of_encrypted(kind, rows)
     total = sum(int(row[schema.TUNNEL_BYTES]) for row in rows)
     inner = sum(int(row[schema.TUNNEL_INNER_BYTES]) for row in rows)
     macs, ips = addresses.of_network(point, kind, int(first[schema.TUNNEL_VNI]))
@@ -126,10 +129,21 @@ def _fact(
         largest_inner_ip=max(int(row[schema.TUNNEL_LARGEST_INNER_IP]) for row in rows),
         one_way=len(directions) == 1 and len(set(_endpoints(first))) == 2,
         encrypted=encrypted,
-        spis=sorted({int(row[schema.TUNNEL_VNI]) for row in rows if row[schema.TUNNEL_VNI] >= 0}) if encrypted else [],
+        spis=sorted({int(row[schema.TUNNEL_VNI]) for row in rows if row[schema.TUNNEL_VNI] >= 0})
+        if kind == TUNNEL_ESP
+        else [],
         network=network.name if network else None,
         evidence=[context.evidence(point, int(row[schema.TUNNEL_FIRST_FRAME])) for row in rows[:MAX_EVIDENCE]],
     )
+
+
+def _port_of_encrypted(kind: int, rows: list[Values]) -> int:
+    """The UDP port of a tunnel whose rows are of both directions: one of them may be a client's, or NAT's."""
+    if kind == TUNNEL_ESP:
+        return NAT_PORT
+    ports = {int(row[schema.TUNNEL_DPORT]) for row in rows}
+    usual = KIND_OF_NUMBER[kind].udp_port
+    return usual if usual in ports else min(ports)
 
 
 def _source_ports(context: Context, rows: list[Values]) -> int:

@@ -17,12 +17,12 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, echo_id
 from capnet.analysis.core.schema import FlowMask, FlowTable, PerFlow
 from capnet.wire.addresses import MAPPED
-from capnet.wire.numbers import AH, ESP, GRE, ICMP, ICMPV6, IGMP, SCTP, TCP, UDP
+from capnet.wire.numbers import AH, ESP, GRE, ICMP, ICMPV6, IGMP, OSPF, PIM, SCTP, TCP, UDP, VRRP
 from capnet.wire.protocols import TUNNEL_KINDS
 
 PROTOCOLS = {
     "tcp": TCP, "udp": UDP, "icmp": ICMP, "icmp6": ICMPV6, "icmpv6": ICMPV6, "sctp": SCTP,
-    "esp": ESP, "ah": AH, "gre": GRE, "igmp": IGMP,
+    "esp": ESP, "ah": AH, "gre": GRE, "igmp": IGMP, "vrrp": VRRP, "ospf": OSPF, "pim": PIM,
 }  # fmt: skip
 FAMILIES = ("ip", "ip6", "ipv6")
 TUNNELS = {kind.name: kind for kind in TUNNEL_KINDS if kind.name not in PROTOCOLS}

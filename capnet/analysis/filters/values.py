@@ -99,7 +99,7 @@ def _protocol_predicate(tokens: TokenStream, token: Token) -> Predicate:
 
 def _tunnel_id_predicate(tokens: TokenStream, token: Token, word: str) -> Predicate:
     kinds = predicates.TUNNEL_IDS[word]
-    highest = (1 << max(bits for kind in kinds for bits in kind.id_fields.values())) - 1
+    highest = (1 << max(kind.id_bits for kind in kinds)) - 1
     return predicates.tunnel_id(word, _number(tokens, token, token.text, 0, highest, f"a {kinds[0].id_name}"))
 
 

@@ -122,7 +122,8 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}; what it carries is encrypted"
     elif row["tunnel"]:
         kind = KIND_OF_NUMBER[row["tunnel"]]
-        yield kind.title.upper(), f"{kind.id_name} {row['vni']}" if row["vni"] != ABSENT else ""
+        ident = f"{kind.id_name} {row['vni']}" if row["vni"] != ABSENT else ""
+        yield kind.title, "; ".join(filter(None, (ident, "what it carries is encrypted" * kind.is_encrypted)))
     elif row["payload"] > 0:
         where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
         yield "payload", f"{count(row['payload'], 'byte')}, {where}"
@@ -154,6 +155,9 @@ def _link(row: Row) -> Iterator[tuple[str, str]]:
         yield "MPLS", "labels"
     if layers & (fields.LAYER_RAW | fields.LAYER_NULL):
         yield linktype_name(row["linktype"]), "no link-layer addresses"
+    if layers & fields.LAYER_NFLOG:
+        sender = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
+        yield "NFLOG", ", ".join(part for part in (sender, kind) if part)
 
 
 def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
@@ -189,6 +193,8 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
         yield "TCP", ", ".join(part for part in parts if part)
     if layers & fields.LAYER_UDP:
         yield "UDP", f"{_port(row['sport'])} → {_port(row['dport'])}"
+    if layers & fields.LAYER_SCTP:
+        yield "SCTP", f"{_port(row['sport'])} → {_port(row['dport'])}"
     if layers & (fields.LAYER_ICMP | fields.LAYER_ICMPV6):
         is_ipv6 = bool(layers & fields.LAYER_ICMPV6)
         name = (_ICMPV6 if is_ipv6 else _ICMP).get(row["icmp_type"])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields
-from capnet.wire.protocols import geneve, gre, gtpu, ipip, ipsec, vxlan
+from capnet.wire.protocols import eoip, erspan, geneve, gre, gtpu, ipip, ipsec, vxlan, wireguard
 
 # The place in this list is the number of a kind in rows and tables: append only.
-TUNNEL_KINDS = (vxlan.KIND, geneve.KIND, gre.KIND, ipip.KIND, ipsec.KIND, gtpu.KIND)
+TUNNEL_KINDS = (
+    vxlan.KIND, geneve.KIND, gre.KIND, ipip.KIND, ipsec.KIND, gtpu.KIND, eoip.KIND, erspan.KIND, wireguard.KIND,
+)  # fmt: skip
 
 KIND_OF_NUMBER = {kind.number: kind for kind in TUNNEL_KINDS}
 KIND_OF_NAME = {kind.name: kind for kind in TUNNEL_KINDS}
@@ -29,4 +31,6 @@ def decode_udp_payload(buf: ByteArray, at: int, end: int, vxlan_port: int, rows:
         return vxlan.vxlan(buf, at, rows, r)
     if ipsec.is_udp_esp(buf, at, end, rows[r + fields.SPORT], port):
         ipsec.esp(buf, at, end, rows[r + fields.PAYLOAD], rows, r)
+    elif wireguard.is_wireguard(buf, at, end, rows[r + fields.PAYLOAD]):
+        wireguard.wireguard(buf, at, rows, r)
     return -1

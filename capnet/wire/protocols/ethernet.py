@@ -36,8 +36,12 @@ def ethernet(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int
 @inline
 def ethertype(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     """Read the type at `at` through any tags; the offset of the payload, or -1."""
-    kind = be16(buf, at)
-    at += 2
+    return skip_tags(buf, at + 2, end, be16(buf, at), rows, r)
+
+
+@inline
+def skip_tags(buf: ByteArray, at: int, end: int, kind: int, rows: Int64Array, r: int) -> int:
+    """Read the VLAN tags at `at`, announced by the type `kind`; the offset of the payload, or -1."""
     tags = 0
     while is_vlan_tag(kind) and tags < MAX_TAGS:
         if at + 4 > end:

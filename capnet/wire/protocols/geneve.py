@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
-from capnet.wire import fields, numbers
+from capnet.wire import fields
 from capnet.wire.octets import be16, be24, u8
+from capnet.wire.protocols.ethertypes import by_ethertype
 from capnet.wire.tunnel_kinds import TunnelKind
 
 HEADER = 8
@@ -22,7 +23,7 @@ KIND = TunnelKind(
     number=TUNNEL_GENEVE,
     title="Geneve",
     specification="RFC 8926",
-    inside="Ethernet, IPv4, IPv6",
+    inside="Ethernet, IPv4, IPv6, ARP, VLAN tags, PPPoE, MPLS with IP behind it",
     limits="Version 0 on UDP port 6081 only. Options are skipped.",
     id_name="VNI",
     id_fields={"geneve.vni": 24},
@@ -45,11 +46,4 @@ def geneve(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
     if at > end:
         rows[r + fields.REASON] = fields.REASON_CUT
         return -1
-    if kind == numbers.ETHERTYPE_ETHERNET:
-        return at
-    if kind == numbers.ETHERTYPE_IPV4 or kind == numbers.ETHERTYPE_IPV6:
-        rows[r + fields.LAYERS] |= fields.LAYER_BARE
-        return at
-    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
-    rows[r + fields.DETAIL] = kind
-    return -1
+    return by_ethertype(buf, at, end, kind, rows, r)

@@ -1,4 +1,4 @@
-"""GRE (RFC 2784, RFC 2890), version 1 for PPTP (RFC 2637), and ERSPAN (draft-foschiano-erspan).
+"""GRE (RFC 2784, RFC 2890), version 1 for PPTP (RFC 2637), and what is in it: ERSPAN, EoIP.
 
 |C|R|K|S| Reserved0     |A| Ver |         Protocol Type         |     A: version 1 only
 |      Checksum (C or R)        |       Reserved1 (C or R)      |
@@ -7,8 +7,6 @@
 |               source routes (R), as RFC 1701 had them         |
 |                  Acknowledgment Number (A)                    |
 
-ERSPAN is a mirrored Ethernet frame behind a header of 0 octets (type I: no sequence number), 8 (II) or 12 to 20 (III).
-Its session, the low 10 bits of the second word, becomes the key of the tunnel.
 NVGRE (RFC 7637) cannot be told from gretap: both are GRE with a key and Ethernet inside. So the key is shown whole; the
 subnet of NVGRE (VSID) is its upper 24 bits.
 """
@@ -19,7 +17,9 @@ from capnet.jit.arrays import ByteArray, Int64Array
 from capnet.jit.inline import inline
 from capnet.wire import fields, numbers
 from capnet.wire.octets import be16, be32, u8
-from capnet.wire.protocols.mpls import mpls
+from capnet.wire.protocols.eoip import eoip
+from capnet.wire.protocols.erspan import erspan
+from capnet.wire.protocols.ethertypes import by_ethertype
 from capnet.wire.protocols.pppoe import ppp
 from capnet.wire.tunnel_kinds import TunnelKind
 
@@ -31,11 +31,11 @@ KIND = TunnelKind(
     name="gre",
     number=TUNNEL_GRE,
     title="GRE",
-    specification="RFC 2784, RFC 2890; version 1 (PPTP): RFC 2637; ERSPAN: draft-foschiano-erspan",
-    inside="Ethernet (NVGRE too), IPv4, IPv6, ERSPAN, MPLS and PPP with IP behind them",
-    limits="ERSPAN: the key is the session. PPTP: the key is the call ID. NVGRE: the key includes the FlowID.",
+    specification="RFC 2784, RFC 2890; version 1 (PPTP): RFC 2637",
+    inside="Ethernet (NVGRE too), IPv4, IPv6, ARP, VLAN tags, PPPoE, MPLS and PPP with IP behind them",
+    limits="PPTP: the key is the call ID. NVGRE: the key includes the FlowID. ERSPAN and EoIP: see there.",
     id_name="key",
-    id_fields={"gre.key": 32, "gre.key.call_id": 16, "erspan.spanid": 10},
+    id_fields={"gre.key": 32, "gre.key.call_id": 16},
     ip_protocols=(numbers.GRE,),
     display_filter="gre",
     is_filtered_by_ends=True,
@@ -64,6 +64,7 @@ def gre(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) 
         return -1
     rows[r + fields.LAYERS] |= fields.LAYER_TUNNEL | fields.LAYER_GRE
     rows[r + fields.TUNNEL] = TUNNEL_GRE
+    begin = key_at = at
     at += 4
     if flags & (CHECKSUM | ROUTING):
         at += 4
@@ -72,6 +73,7 @@ def gre(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) 
             rows[r + fields.REASON] = fields.REASON_CUT
             return -1
         rows[r + fields.VNI] = be16(buf, at + 2) if version else be32(buf, at)
+        key_at = at
         at += 4
     if flags & SEQUENCE:
         at += 4
@@ -83,24 +85,16 @@ def gre(buf: ByteArray, at: int, end: int, left: int, rows: Int64Array, r: int) 
         rows[r + fields.REASON] = fields.REASON_CUT
         return -1
 
-    if kind == numbers.ETHERTYPE_ETHERNET:
-        return at
-    if kind == numbers.ETHERTYPE_IPV4 or kind == numbers.ETHERTYPE_IPV6:
-        rows[r + fields.LAYERS] |= fields.LAYER_BARE
-        return at
     if kind == numbers.ETHERTYPE_ERSPAN or kind == numbers.ETHERTYPE_ERSPAN_III:
         return erspan(buf, at, end, kind, flags & SEQUENCE, rows, r)
-    if kind == numbers.ETHERTYPE_MPLS or kind == numbers.ETHERTYPE_MPLS_UPSTREAM:
-        rows[r + fields.LAYERS] |= fields.LAYER_BARE
-        return mpls(buf, at, end, rows, r)
+    if kind == numbers.ETHERTYPE_EOIP and version and flags & KEY:
+        return eoip(buf, at, end, left - (at - begin), key_at, rows, r)
     if kind == numbers.ETHERTYPE_PPP:
         if version and flags & SEQUENCE == 0:
             return -1  # an acknowledgment alone
         rows[r + fields.LAYERS] |= fields.LAYER_BARE
         return ppp(buf, at, end, numbers.ETHERTYPE_PPP, rows, r)
-    rows[r + fields.REASON] = fields.REASON_ETHERTYPE
-    rows[r + fields.DETAIL] = kind
-    return -1
+    return by_ethertype(buf, at, end, kind, rows, r)
 
 
 @inline
@@ -117,21 +111,3 @@ def skip_source_routes(buf: ByteArray, at: int, end: int) -> int:
         if family == 0 and length == 0:
             return at
     return end + 1
-
-
-@inline
-def erspan(buf: ByteArray, at: int, end: int, kind: int, sequenced: int, rows: Int64Array, r: int) -> int:
-    """The offset of the mirrored frame; its session becomes the tunnel's key."""
-    if kind == numbers.ETHERTYPE_ERSPAN and not sequenced:
-        return at
-    header = 8 if kind == numbers.ETHERTYPE_ERSPAN else 12
-    if at + header > end:
-        rows[r + fields.REASON] = fields.REASON_CUT
-        return -1
-    rows[r + fields.VNI] = be16(buf, at + 2) & 0x3FF
-    if kind == numbers.ETHERTYPE_ERSPAN_III and u8(buf, at + 11) & 1:
-        header += 8  # platform specific
-    if at + header > end:
-        rows[r + fields.REASON] = fields.REASON_CUT
-        return -1
-    return at + header

@@ -41,7 +41,7 @@ KIND = TunnelKind(
     is_filtered_by_ends=True,
     filter_selects_also="signalling messages of the same TEID, and packets whose length is not that of the datagram",
     header_field="gtp.message",
-    header_value=G_PDU,
+    header_values=(G_PDU,),
     length_field="gtp.length",
     length_offset=HEADER,
 )

@@ -110,7 +110,7 @@ def test_undecoded_payload_of_a_tunnel_is_counted() -> None:
         assert report.coverage.decoded + sum(report.coverage.undecoded.values()) == report.coverage.frames
         undecoded[name] = report.coverage.undecoded
     assert undecoded == {
-        "geneve_odd": {"cut inside a header": 1, "ethertype 0x8847": 1},
+        "geneve_odd": {"cut inside a header": 2},  # options, and labels without end
         "gre_odd": {
             "cut inside a header": 3, "ethertype 0x0000": 1, "ethertype 0x9000": 1, "malformed header": 1,
         },

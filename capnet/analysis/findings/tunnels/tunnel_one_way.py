@@ -72,15 +72,12 @@ def diagnose(context: Context) -> list[Finding]:
     if not candidates:
         return []  # the rest looks at all flows
     senders, mirrors, handed_on = _senders(context), _mirrors(context), _handed_on(context)
-    erspan = {
-        (context.points[mirror.point].name, frozenset((mirror.switch, mirror.analyzer))) for mirror in context.mirrors
-    }
     one_way = {
         _key(tunnel.kind, tunnel.vni, tunnel.vteps): tunnel
         for tunnel in candidates
         if len(senders[_key(tunnel.kind, tunnel.vni, tunnel.vteps)]) < 2
         and (tunnel.kind, tunnel.vni, tunnel.point) not in mirrors | handed_on
-        and not (tunnel.kind == "gre" and (tunnel.point, frozenset(tunnel.vteps)) in erspan)
+        and tunnel.kind != "erspan"
     }
     return [
         Finding(

@@ -1,19 +1,18 @@
 """Mirror sessions: frames that a switch copies to an analyzer in GRE (ERSPAN, draft-foschiano-erspan).
 
-Input: blocks of rows with their bytes. Output: `sessions`, one for each point, direction and session number.
-Method: the protocol type of the GRE header (RFC 2784 section 2.1). Limits: the first MAX_SESSIONS.
+Input: blocks of rows. Output: `sessions`, one for each point, direction and session number.
+Limits: the first MAX_SESSIONS.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.core.payload import Mirror
-from capnet.wire import fields, numbers
+from capnet.wire import fields
 from capnet.wire.addresses import address_text
 from capnet.wire.block import Block
-from capnet.wire.protocols.gre import TUNNEL_GRE
+from capnet.wire.protocols.erspan import TUNNEL_ERSPAN
 
 MAX_SESSIONS = 256  # a switch has a few
 
@@ -31,15 +30,7 @@ class Mirrors:
         if not block.layers & fields.LAYER_GRE:
             return
         table = block.rows
-        rows = np.flatnonzero(table[:, fields.TUNNEL] == TUNNEL_GRE)
-        rows = rows[table[rows, fields.PAYLOAD_AT] >= 0]
-        if not len(rows):
-            return
-        at, end = payload_span(block, rows)
-        rows, at = rows[at + 4 <= end], at[at + 4 <= end]
-        raw = np.frombuffer(block.raw, dtype=np.uint8)
-        kind = raw[at + 2].astype(np.int64) * 256 + raw[at + 3]
-        rows = rows[(kind == numbers.ETHERTYPE_ERSPAN) | (kind == numbers.ETHERTYPE_ERSPAN_III)]
+        rows = np.flatnonzero(table[:, fields.TUNNEL] == TUNNEL_ERSPAN)
         for key, frame in zip(table[rows[:, None], _KEY].tolist(), table[rows, fields.FRAME].tolist(), strict=True):
             session = self._sessions.get((key[0] + base, *key[1:]))
             if session is not None:

@@ -1,0 +1,63 @@
+"""logged-by-rule: a rule of the kernel's firewall logged packets to this capture.
+
+Looks at: captures of an NFLOG group (`tcpdump -i nflog:5`): prefix, hook and interfaces stand before each packet.
+Says: which prefix, at which hook, from which interface to which, how many packets. The prefix names the rule.
+Wrong when: two rules have one prefix. That a rule logs a packet does not say that the next one drops it.
+Fix: none is needed. If the packets should pass, look at the rules behind the one that logs them.
+Verify: `nft list ruleset | grep log`, `iptables-save | grep NFLOG`; `ip link` numbers the interfaces.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.payload import LogRule
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
+
+NAME = finding_name(__name__)
+LEVELS = ("info",)
+SCENARIO = None  # no scenario has a rule that logs
+WITNESS = "tests/made/sll2.pcap"  # another link type that names interfaces
+EXPLAINS = ()
+
+SAYS = Text(en="{packets:packet} logged by {rule}{hook}{indev}{outdev}", zh="")
+WITH_PREFIX = Text(en='the rule with prefix "{prefix}"', zh="")
+WITHOUT_PREFIX = Text(en="a rule without a prefix", zh="")
+AT_HOOK = Text(en=" at {hook}", zh="")
+FROM_INTERFACE = Text(en=", from interface {index}", zh="")
+TO_INTERFACE = Text(en=", to interface {index}", zh="")
+
+HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "INGRESS")  # NF_INET_ of the kernel, from 0 on
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [
+        Finding(
+            NAME,
+            "info",
+            SAYS.fill(
+                packets=rule.packets,
+                rule=WITH_PREFIX.fill(prefix=prefix) if (prefix := rule.prefix.strip()) else WITHOUT_PREFIX.fill(),
+                hook=AT_HOOK.fill(hook=hook) if (hook := _hook(rule)) else "",
+                indev=FROM_INTERFACE.fill(index=rule.indev) if rule.indev >= 0 else "",
+                outdev=TO_INTERFACE.fill(index=rule.outdev) if rule.outdev >= 0 else "",
+            ),
+            None,
+            {
+                "prefix": prefix, "hook": hook, "indev": _index(rule.indev), "outdev": _index(rule.outdev),
+                "packets": rule.packets,
+            },
+            [context.evidence(rule.point, rule.first_frame)],
+        )
+        for rule in context.log_rules
+    ]  # fmt: skip
+
+
+def _hook(rule: LogRule) -> str:
+    if rule.hook < 0:
+        return ""
+    return HOOKS[rule.hook] if rule.hook < len(HOOKS) else f"hook {rule.hook}"
+
+
+def _index(value: int) -> int | None:
+    return value if value >= 0 else None
