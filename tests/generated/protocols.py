@@ -33,7 +33,7 @@ LIMITS = {
 _EXAMPLES = {
     fields.REASON_LINKTYPE: 127,  # IEEE 802.11 with radiotap
     fields.REASON_ETHERTYPE: numbers.ETHERTYPE_LLDP,
-    fields.REASON_PROTO: numbers.VRRP,
+    fields.REASON_PROTO: 253,
     fields.REASON_NEXT: 4,
     fields.REASON_INSIDE: gtpu.TUNNEL_GTPU,
     fields.REASON_LABELS: mpls.MAX_LABELS,

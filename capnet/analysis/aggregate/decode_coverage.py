@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from capnet.analysis.core.flow_rows import PROTO_NAMES, proto_name
+from capnet.analysis.core.flow_rows import PROTO_NAMES
 from capnet.analysis.core.results import Coverage
 from capnet.wire import fields
 from capnet.wire.formats.linktypes import linktype_name
@@ -28,7 +28,7 @@ def reason_words(reason: int, detail: int) -> str:
     if reason == fields.REASON_ETHERTYPE:
         return f"ethertype 0x{detail:04x}"
     if reason == fields.REASON_PROTO:
-        return f"IP protocol {detail} ({proto_name(detail)})" if detail in PROTO_NAMES else f"IP protocol {detail}"
+        return PROTO_NAMES[detail].upper() if detail in PROTO_NAMES else f"IP protocol {detail}"
     if reason == fields.REASON_DEPTH:
         return f"more than {fields.MAX_DEPTH} tunnels inside each other"
     if reason == fields.REASON_LLC:

@@ -68,11 +68,8 @@ def inputs(document: Document, words: Words, view: View) -> Section:
     return section._replace(text=f"Not decoded further: {undecoded}" if undecoded else "")
 
 
-# Reasons by numbers → the names that Wireshark prints.
-_NAMED = {
-    "IP protocol 2 (ip-2)": "IGMP", "IP protocol 88 (ip-88)": "EIGRP", "IP protocol 89 (ip-89)": "OSPF",
-    "IP protocol 103 (ip-103)": "PIM", "IP protocol 112 (ip-112)": "VRRP", "link type LINKTYPE_230": "IEEE 802.15.4",
-}  # fmt: skip
+# Reasons in the words of libpcap → the names that Wireshark prints.
+_NAMED = {"link type IEEE802_15_4_NOFCS": "IEEE 802.15.4"}
 
 
 def coverage(document: Document, words: Words, view: View) -> Section:
