@@ -17,10 +17,11 @@ from capnet.errors import Exit, UsageError
 if TYPE_CHECKING:
     from capnet.cli.capture_status import Screen
     from capnet.record.find.capture_points import CapturePoint
-    from capnet.record.live.output import Output
+    from capnet.record.kernel.snapshots import Witnessing
+    from capnet.record.live.outputs.output import Output
+    from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
     from capnet.record.targets.aim import Aim
-    from capnet.witnesses import Witnesses
 
 
 @click.command("capture", short_help="Capture running containers.")
@@ -44,6 +45,8 @@ def command(**options: Any) -> int:
     routes. With macvlan and ipvlan it is the parent NIC; with an overlay network also br0 and vxlan0 of its namespace
     and the load balancer of a service. Loopback is a point on networks with Docker's DNS server, in a namespace that
     containers share, and where there is nothing else.
+
+    A container that starts or restarts meanwhile, and that the same words mean, joins the capture.
 
     Bridges and NICs show packets of others too: NAT changes addresses there, so capnet does not choose by them.
     FILTER is used at every point. At a NIC that carries VXLAN it sees outer addresses only.
@@ -74,11 +77,11 @@ def run(given: Given, screen: Screen | None = None) -> int:
         target.check()
 
         def open_output(live: LiveCapture, heading: bytes) -> Output:
-            output = target.open(heading, len(live.taps), live.began_ns)
+            output = target.open(heading, live)
             screen.announce([tap.point.name for tap in live.taps])
             return output
 
-        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnesses]:
+        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnessing]:
             return surroundings(aim.hosts, aim.topology, points, screen.say, why=given.why)
 
         recording = Recording(
@@ -91,6 +94,8 @@ def run(given: Given, screen: Screen | None = None) -> int:
             given.snaplen or MAX_SNAPLEN,
             buffer_mib=given.buffer_mib,
             around=around,
+            arrive=arrivals_of(aim),
+            note=screen.note,
         )
         live = recording.record(open_output)
         if live is None:
@@ -102,6 +107,15 @@ def run(given: Given, screen: Screen | None = None) -> int:
     if given.wants_report:
         _report(target.paths[-1:])
     return Exit.OK
+
+
+def arrivals_of(aim: Aim) -> Arrive | None:
+    """What tells of containers that start later; None where no container was aimed at."""
+    from functools import partial
+
+    from capnet.record.live.arrivals import Arrivals
+
+    return partial(Arrivals, aim.coverage, aim.hosts) if aim.coverage else None
 
 
 @contextmanager

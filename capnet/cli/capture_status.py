@@ -97,6 +97,10 @@ class Screen:
         self._write(f"{visible(line, chr(10))}\n")
         self._due = 0.0
 
+    def note(self, line: str) -> None:
+        """Prints a line that tells of nothing wrong."""
+        self.say(line)
+
     def announce(self, points: Sequence[str]) -> None:
         """Says that all points are listened at, and where packets go; names them where they are not drawn below."""
         self._began = monotonic()

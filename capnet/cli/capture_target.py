@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from capnet.errors import UsageError
 from capnet.record.kernel.beside import write_beside
-from capnet.record.live.files import MEGABYTE, Files, Ring
-from capnet.record.live.stream import Stream
+from capnet.record.live.outputs.files import MEGABYTE, Files, Ring
+from capnet.record.live.outputs.stream import Stream
 
 if TYPE_CHECKING:
     from capnet.cli.capture_options import Given
-    from capnet.record.live.output import Output
+    from capnet.record.live.outputs.output import Output
+    from capnet.record.live.session import LiveCapture
     from capnet.record.targets.aim import Aim
     from capnet.witnesses import Witnesses
 
@@ -58,8 +59,9 @@ class CaptureTarget:
         if not os.access(self.path if self.path.exists() else folder, os.W_OK):
             raise UsageError(f"{self.path}: no permission to write there; name another place with -w")
 
-    def open(self, heading: bytes, points: int, began_ns: int) -> Output:
-        """Opens it. UsageError where that fails."""
+    def open(self, heading: bytes, live: LiveCapture) -> Output:
+        """Opens it for the points of `live`. UsageError where that fails."""
+        points = len(live.taps)
         try:
             if self.path is None:
                 return Stream(sys.stdout.fileno(), heading, points)
@@ -73,9 +75,10 @@ class CaptureTarget:
                 heading,
                 self._aim.topology,
                 points,
-                began_ns,
+                live.began_ns,
                 ring=ring,
                 may_exist=self._given.target is not None and ring is None,
+                counts=lambda: [tap.counts for tap in live.taps],
             )
             return self._files
         except OSError as error:

@@ -107,17 +107,20 @@ def _copy(source: int, target: int, stop: Event) -> None:
 @contextmanager
 def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Iterator[tuple[Path, Topology, Event]]:
     """A capture that is kept nowhere, by way of a pipe. It has ended, without a trace, when the block has."""
-    from capnet.cli.capture import open_aim
+    from capnet.cli.capture import arrivals_of, open_aim
     from capnet.cli.capture_options import aimed
     from capnet.cli.interrupts import signals_set
+    from capnet.record.live.outputs.stream import Stream
     from capnet.record.live.recording import Recording, check_root
     from capnet.record.live.session import Limits
-    from capnet.record.live.stream import Stream
 
     with open_aim(aimed(words, **aim)) as target, signals_set(stop):
         check_root(target.points)
         messages: list[str] = []
-        recording = Recording(target.points, target.topology, messages.append, lambda live: None, stop, Limits())
+        recording = Recording(
+            target.points, target.topology, messages.append, lambda live: None, stop, Limits(),
+            arrive=arrivals_of(target),
+        )  # fmt: skip
 
         def record(descriptor: int) -> None:
             recording.record(lambda live, heading: Stream(descriptor, heading, len(live.taps)))

@@ -40,6 +40,9 @@ class _Silent(Screen):
         """Keeps the line."""
         self.lines.append(line)
 
+    def note(self, line: str) -> None:
+        """Nothing."""
+
     def show(self, live: LiveCapture) -> None:
         """Nothing."""
 

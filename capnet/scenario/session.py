@@ -163,9 +163,10 @@ class Session:
         own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
             listening(chosen, self.folder, buffer_mib=self.buffer_mib, say=self.say) as self.captures,
-            witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as self.witnesses,
+            witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as witnessed,
             measured_clocks({point.host: point.shell for point in chosen}, self.say) as readings,
         ):
+            self.witnesses = witnessed.witnesses
             if self.output is not None:
                 leftover.note(self.folder, self.captures, self.output, self.scenario)
             try:

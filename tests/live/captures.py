@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from capnet.record.remote.docker_host import DockerHost
+from capnet.scenario.docker.execute import execute
+from capnet.topology import Topology
 from tests.live.wait_for_output import wait_for_output
 
 PROJECT = Path(__file__).parents[2]
@@ -45,7 +48,8 @@ class Capture:
         started = self.children()
         if number is not None:
             self.process.send_signal(number)
-        self.printed, self.said = self.process.communicate(timeout=within)
+        self.printed, rest = self.process.communicate(timeout=within)
+        self.said += rest
         deadline = time.monotonic() + 10
         while left := {pid for pid in started if is_running(pid)}:
             assert time.monotonic() < deadline, f"still running: {left}"
@@ -114,3 +118,31 @@ def times(path: Path) -> list[float]:
     """Of all packets, in the order of the file."""
     words = ["tshark", "-n", "-r", str(path), "-T", "fields", "-e", "frame.time_epoch"]
     return [float(word) for word in subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()]
+
+
+def inside(host: DockerHost, container: str, *words: str) -> str:
+    """What a command prints in a container. The test fails if the command does."""
+    status, out = execute(host.client.containers.get(container), list(words))
+    assert status == 0, out
+    return out
+
+
+def ping(host: DockerHost, container: str, address: str, count: int = 5) -> None:
+    """Sends so many echo requests from the container, twenty a second."""
+    inside(host, container, "ping", "-c", str(count), "-i", "0.05", address)
+
+
+def address(host: DockerHost, container: str) -> str:
+    """The address of a container on its only network."""
+    (endpoint,) = host.client.containers.get(container).attrs["NetworkSettings"]["Networks"].values()
+    return str(endpoint["IPAddress"])
+
+
+def url(host: DockerHost) -> tuple[str, str]:
+    """The option that names the host."""
+    return "--host", f"{host.name}={host.url}"
+
+
+def points(path: Path) -> list[str]:
+    """Names of the points in the topology beside a capture."""
+    return [point.name for point in Topology.load(path.with_suffix("").with_suffix(".topology.json")).points]

@@ -23,11 +23,23 @@ import pytest
 
 from capnet.lab import lab
 from capnet.record.remote.docker_host import DockerHost, connect
-from capnet.scenario.docker.execute import execute
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
 from tests.live import swarms
-from tests.live.captures import PROJECT, READY, Capture, capturing, seen, taps_below, times
+from tests.live.captures import (
+    PROJECT,
+    READY,
+    Capture,
+    address,
+    capturing,
+    inside,
+    ping,
+    points,
+    seen,
+    taps_below,
+    times,
+    url,
+)  # fmt: skip
 from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
@@ -60,29 +72,6 @@ def hosts() -> Iterator[dict[str, DockerHost]]:
         del os.environ["CAPNET_LAB_DIR"]
         if before is not None:
             os.environ["CAPNET_LAB_DIR"] = before
-
-
-def inside(host: DockerHost, container: str, *words: str) -> str:
-    status, out = execute(host.client.containers.get(container), list(words))
-    assert status == 0, out
-    return out
-
-
-def ping(host: DockerHost, container: str, address: str, count: int = 5) -> None:
-    inside(host, container, "ping", "-c", str(count), "-i", "0.05", address)
-
-
-def address(host: DockerHost, container: str) -> str:
-    (endpoint,) = host.client.containers.get(container).attrs["NetworkSettings"]["Networks"].values()
-    return str(endpoint["IPAddress"])
-
-
-def url(host: DockerHost) -> tuple[str, str]:
-    return "--host", f"{host.name}={host.url}"
-
-
-def points(path: Path) -> list[str]:
-    return [point.name for point in Topology.load(path.with_suffix("").with_suffix(".topology.json")).points]
 
 
 # -- what is captured ----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ class Traces:
 MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
 MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers is asked for the first ones
 _THREADS = 4  # shells that run side by side
+_GONE = "No such file or directory"  # nsenter's words for a namespace whose container has stopped
 _WITHIN = 10.0  # seconds for one namespace
 
 # Prints each text behind a line with a mark of this call, which no text can know. A program that is missing prints
@@ -82,26 +83,53 @@ def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> l
     return places[:MAX_NAMESPACES]
 
 
+class Witnessing:
+    """The witnesses of places, which are asked when this object is made, and when it is to finish."""
+
+    def __init__(self, places: Sequence[Place], say: Callable[[str], None]) -> None:
+        self._places, self._say = list(places), say
+        self.witnesses = Witnesses({"capnet": __version__})
+        self._ask_before(places)
+
+    def add(self, points: Sequence[CapturePoint]) -> None:
+        """Points that are captured from now on; a namespace that is new with them is asked now."""
+        number_of = {(place.shell, place.netns): number for number, place in enumerate(self._places)}
+        for point in points:
+            if (number := number_of.get((point.shell, point.netns))) is not None:
+                self.witnesses.namespaces[number].points.append(point.name)
+        others = places_of([point for point in points if (point.shell, point.netns) not in number_of])
+        others = others[: max(0, MAX_NAMESPACES - len(self._places))]
+        self._places += others
+        self._ask_before(others)
+
+    def finish(self) -> None:
+        """Asks all of them again."""
+        for namespace, after in zip(self.witnesses.namespaces, _snapshots(self._places, self._say), strict=True):
+            namespace.after = after
+
+    def _ask_before(self, places: Sequence[Place]) -> None:
+        self.witnesses.namespaces += [
+            NamespaceWitness(place.name, list(place.points), before)
+            for place, before in zip(places, _snapshots(places, self._say), strict=True)
+        ]
+
+
 @contextmanager
 def witnessing(
     places: Sequence[Place], say: Callable[[str], None], tracing: AbstractContextManager[Traces] | None = None
-) -> Iterator[Witnesses]:
+) -> Iterator[Witnessing]:
     """Asks all places when the block begins and when it has ended well; each of `namespaces` has both moments then.
 
     `tracing` (--why) is open in between, and tells what it has seen in each place.
     """
-    earlier = _snapshots(places, say)
-    namespaces = [
-        NamespaceWitness(place.name, list(place.points), before) for place, before in zip(places, earlier, strict=True)
-    ]
-    witnesses, traces = Witnesses({"capnet": __version__}, namespaces), Traces()
+    witnessed = Witnessing(places, say)
+    witnesses, traces = witnessed.witnesses, Traces()
     try:
         with tracing or nullcontext(traces) as traces:
-            yield witnesses
-        for namespace, after in zip(namespaces, _snapshots(places, say), strict=True):
-            namespace.after = after
+            yield witnessed
+        witnessed.finish()
     finally:  # what was interrupted has what was seen until then
-        for namespace in namespaces:
+        for namespace in witnesses.namespaces:
             namespace.trace, namespace.lost = traces.rules.get(namespace.name, ([], 0))
         witnesses.drops = traces.drops
 
@@ -117,7 +145,8 @@ def _snapshot(place: Place, say: Callable[[str], None]) -> Snapshot | None:
     try:
         printed = place.shell.run(command, netns=place.netns, timeout=_WITHIN, title="ask the kernel")
     except EnvironmentLacks as error:
-        say(f"{place.name}: rules and counters are not kept: {error}")
+        if not (place.points and _GONE in str(error)):  # that its points have ended was said
+            say(f"{place.name}: rules and counters are not kept: {error}")
         return None
     return parse(printed, mark)
 

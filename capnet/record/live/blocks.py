@@ -27,19 +27,21 @@ class PointCounts:
 def heading(points: Sequence[CapturePoint], linktypes: Sequence[int], topology: Topology, snaplen: int) -> bytes:
     """The section header, an interface block for each point in their order, and the names of addresses."""
     blocks = [pcapng.section(os=f"{platform.system()} {platform.release()}", userappl=f"capnet {__version__}")]
-    for point, linktype in zip(points, linktypes, strict=True):
-        blocks.append(
-            pcapng.interface(
-                point.name,
-                description=point.describes,
-                mac=point.mac,
-                capture_filter=point.capture_filter,
-                linktype=linktype,
-                snaplen=snaplen,
-            )
-        )
+    blocks += [interface_block(point, linktype, snaplen) for point, linktype in zip(points, linktypes, strict=True)]
     blocks.append(pcapng.names(address_names(topology), mac_names(topology)))
     return b"".join(blocks)
+
+
+def interface_block(point: CapturePoint, linktype: int, snaplen: int) -> bytes:
+    """The interface description block of a point."""
+    return pcapng.interface(
+        point.name,
+        description=point.describes,
+        mac=point.mac,
+        capture_filter=point.capture_filter,
+        linktype=linktype,
+        snaplen=snaplen,
+    )
 
 
 def counters(counts: Sequence[PointCounts], delivered: Sequence[int], now_ns: int) -> bytes:

@@ -24,9 +24,13 @@ class Merge:
     """The packets of `readers`, in order. `clock_skew_ns` is how far the slowest clock of their machines lags."""
 
     def __init__(self, readers: Sequence[TapReader], delay_s: float, clock_skew_ns: int = 0) -> None:
-        self._readers = readers
+        self._readers = list(readers)
         self._delay_ns = int(delay_s * 1e9) + clock_skew_ns
         self._pending: list[TimedBlock] = []
+
+    def add(self, reader: TapReader) -> None:
+        """Packets of another point belong to it from now on."""
+        self._readers.append(reader)
 
     def read(self, seconds: float) -> None:
         """Reads what the programs have written, for so many seconds at most."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
 from threading import Event
 from typing import TypeAlias
 
@@ -12,18 +13,26 @@ from capnet.errors import EnvironmentLacks
 from capnet.quick_dataclass import mutable
 from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.kernel.snapshots import Witnessing
+from capnet.record.live.arrivals import Arrivals, Listener, Starter
 from capnet.record.live.blocks import heading
-from capnet.record.live.output import Output
+from capnet.record.live.joining import Joining
+from capnet.record.live.outputs.output import Output
 from capnet.record.live.session import Limits, LiveCapture
 from capnet.record.run_id import is_dead, temporary_folder
+from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
+from capnet.record.taps.start import start_captures
 from capnet.topology import Topology
 from capnet.witnesses import Witnesses
 
 # Opens the output when all points are listened at, given the blocks that it begins with.
 Opener: TypeAlias = Callable[[LiveCapture, bytes], Output]
+# Tells of points that come later, given those that are captured, what starts programs at others, and what is to be
+# called when these listen.
+Arrive: TypeAlias = Callable[[Sequence[CapturePoint], Starter, Listener], Arrivals]
 # What is entered when all points are listened at, and left when the capture is to end, while they still are.
-Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[Witnesses | None]]
+Around: TypeAlias = Callable[[Sequence[CapturePoint]], AbstractContextManager[Witnessing | None]]
 
 
 @mutable
@@ -39,6 +48,8 @@ class Recording:
     snaplen: int = SNAPLEN
     buffer_mib: int = BUFFER_MIB
     around: Around = lambda points: nullcontext()
+    arrive: Arrive | None = None  # opens what tells of points that come later
+    note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
     witnesses: Witnesses | None = None  # what `around` made, complete when it has been left
 
     def record(self, open_output: Opener) -> LiveCapture | None:
@@ -56,7 +67,10 @@ class Recording:
             self.topology.points = [point.listening_point() for point in captured]
             blocks = heading(captured, live.linktypes(), self.topology, self.snaplen)
             with ExitStack() as surroundings:
-                self.witnesses = surroundings.enter_context(self.around(captured))
+                witnessed = surroundings.enter_context(self.around(captured))
+                self.witnesses = witnessed.witnesses if witnessed else None
+                live.note = self.note
+                live.joining = self._joining(captured, folder, witnessed)
                 output = open_output(live, blocks)
                 try:
                     with surroundings.pop_all():
@@ -69,6 +83,20 @@ class Recording:
         finally:
             live.close()
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _joining(self, captured: Sequence[CapturePoint], folder: Path, witnessed: Witnessing | None) -> Joining | None:
+        if self.arrive is None:
+            return None
+        used = len(self.points)  # numbers of files
+
+        def start(points: Sequence[CapturePoint]) -> Iterator[CaptureProcess]:
+            nonlocal used
+            first, used = used, used + len(points)
+            return start_captures(points, folder, self.snaplen, self.buffer_mib, first=first)
+
+        arrivals = self.arrive(captured, start, witnessed.add if witnessed else lambda points: None)
+        arrivals.open()
+        return Joining(arrivals, self.topology, self.snaplen, self.say)
 
 
 def check_root(points: Sequence[CapturePoint]) -> None:

@@ -17,8 +17,9 @@ from threading import Event
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import PointCounts
+from capnet.record.live.joining import Joining
 from capnet.record.live.merge import Merge
-from capnet.record.live.output import Output
+from capnet.record.live.outputs.output import Output
 from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
 from capnet.record.remote.shell import Shell
@@ -54,6 +55,8 @@ class LiveCapture:
     limits: Limits = field(default_factory=Limits)
     stop: Event = field(default_factory=Event)  # set it to end the capture
     buffer_mib: int = BUFFER_MIB  # of the kernel, for each point
+    joining: Joining | None = None  # points that may come later
+    note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
     began_ns: int = 0
@@ -90,14 +93,22 @@ class LiveCapture:
 
     def run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
         """Captures into `output` until it is to end; `finish` must follow. `show` is called some ten times a second."""
+        try:
+            self._run(output, show)
+        finally:
+            if self.joining:
+                self.joining.close()
+
+    def _run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
         delay_s = max(tap.delay_s for tap in self.taps)
         merge = self._merge = Merge([tap.reader for tap in self.taps], delay_s, self._skew_ns())
         ends = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
         while not self.stop.is_set() and output.is_open and not self._has_enough():
             self._write(merge, output)
+            self._join(merge, output)
             self._look()
             show(self)
-            if all(tap.ended for tap in self.taps):
+            if all(tap.ended for tap in self.taps) and not (self.joining and self.joining.is_pending):
                 self.say("nothing is left to capture")
                 break
             left = _TICK_S if ends is None else ends - time.monotonic()
@@ -133,6 +144,8 @@ class LiveCapture:
 
     def close(self) -> None:
         """Ends what still runs, at once. For an error; `run` leaves nothing to end."""
+        if self.joining:
+            self.joining.close()
         for tap in self.taps:
             tap.process.request_stop()
         for tap in self.taps:
@@ -163,6 +176,22 @@ class LiveCapture:
                 self._clocks[shell] = None if now_ns is None else now_ns - time.time_ns()
             offset = self._clocks[shell]
             tap.process.started_ns = None if offset is None else self.began_ns + offset
+
+    def _join(self, merge: Merge, output: Output) -> None:
+        """Takes in the new points that listen by now."""
+        if self.joining is None:
+            return
+        joined = self.joining.listening()
+        for tap in joined:
+            tap.reader.interface = len(self.taps)
+            self.taps.append(tap)
+            offset = self._clocks.get(tap.point.shell)
+            tap.process.started_ns = None if offset is None else time.time_ns() + offset
+            output.add_interface(self.joining.blocks(tap))
+            merge.add(tap.reader)
+        if joined:
+            names = ", ".join(tap.point.name for tap in joined)
+            self.note(f"captured from {time.strftime('%H:%M:%S')} on: {names}")
 
     def _skew_ns(self) -> int:
         """How far the slowest clock lags behind ours."""
@@ -202,6 +231,8 @@ class LiveCapture:
             if tap.look():
                 clock = time.strftime("%H:%M:%S")
                 self.say(f"{tap.point.name} ended at {clock}: {tap.ended}")
+                if self.joining:
+                    self.joining.forget(tap)
         if not self._is_full and is_full(self.folder):
             self._is_full = True
             self.say(f"no space left in {self.folder}: what is captured from now on is lost")

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, add_connections
-from capnet.record.kernel.snapshots import Place, places_of, witnessing
+from capnet.record.kernel.snapshots import Place, Witnessing, places_of, witnessing
 from capnet.record.kernel.why import asking_why
 from capnet.record.remote.clocks import measured_clocks
 from capnet.record.remote.docker_host import DockerHost, control_ports
 from capnet.record.run_id import temporary_folder
 from capnet.topology import Topology
-from capnet.witnesses import Witnesses
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def surroundings(
     say: Callable[[str], None],
     *,
     why: bool = False,
-) -> Iterator[Witnesses]:
+) -> Iterator[Witnessing]:
     """Rules, counters and settings of the points' namespaces before and after the block.
 
     The topology gets the connections that had packets while the block ran, and how far the clocks of several hosts
@@ -42,10 +41,10 @@ def surroundings(
     with (
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
         _folder() as folder,
-        witnessing(places, say, asking_why(places, folder, say, tracing_without) if why else None) as witnesses,
+        witnessing(places, say, asking_why(places, folder, say, tracing_without) if why else None) as witnessed,
         measured_clocks(shells, say) as readings,
     ):
-        yield witnesses
+        yield witnessed
     for host in topology.hosts:
         host.clock = readings.get(host.name, [])
 

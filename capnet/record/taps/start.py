@@ -22,11 +22,16 @@ _MAX_MEMORY_SHARE = 4  # the buffers of all points take at most one part in so m
 
 
 def start_captures(
-    points: Sequence[CapturePoint], folder: Path, snaplen: int, buffer_mib: int, find: FindProgram = find_program
+    points: Sequence[CapturePoint],
+    folder: Path,
+    snaplen: int,
+    buffer_mib: int,
+    find: FindProgram = find_program,
+    first: int = 0,
 ) -> Iterator[CaptureProcess]:
-    """Starts a program at each point and yields it at once; their files go to `folder`, numbered in this order."""
+    """Starts a program at each point and yields it at once; their files go to `folder`, numbered from `first` on."""
     programs: dict[Shell, tuple[Program, int]] = {}
-    for number, point in enumerate(points):
+    for number, point in enumerate(points, first):
         shell = point.shell
         if shell not in programs:
             count = sum(other.shell == shell for other in points)

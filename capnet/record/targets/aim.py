@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import field
 
@@ -13,8 +14,8 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import Shell
 from capnet.record.targets import own_transport
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
+from capnet.record.targets.coverage import Coverage
 from capnet.record.targets.host_interfaces import bare_topology, host_points, this_machine
-from capnet.record.targets.places import Place, places
 from capnet.record.targets.uplinks import uplinks
 from capnet.record.targets.words import Words, split_words
 from capnet.topology import Topology
@@ -22,12 +23,16 @@ from capnet.topology import Topology
 
 @mutable
 class Aim:
-    """Capture points, their topology, a word for the name of the file, and the Docker hosts that were asked."""
+    """Capture points, their topology, a word for the name of the file, and the Docker hosts that were asked.
+
+    `coverage` tells which containers belong to it that start later; None without Docker.
+    """
 
     points: list[CapturePoint]
     topology: Topology
     name: str
     hosts: list[DockerHost] = field(default_factory=list)
+    coverage: Coverage | None = None
 
 
 def aim_at_interfaces(interfaces: Sequence[str], words: Words) -> Aim:
@@ -48,6 +53,7 @@ def aim_at_containers(
     for host in hosts:
         if host.shell is None:
             raise EnvironmentLacks(f"host {host.name} cannot be captured at: {host.no_capture_reason}")
+    surveyed_s = time.time()
     topology = survey_hosts(hosts)
     chosen = split_words(words, capture_filter, lambda word: is_container(topology, word))
     selection.targets = tuple(chosen.targets)
@@ -56,35 +62,22 @@ def aim_at_containers(
         raise UsageError("capture what? Name containers, --network, --project, --service, --all or -i IFACE")
     shells = {host.name: host.shell for host in hosts if host.shell is not None}
     own = own_transport.joined(own_transport.control_filter(hosts), own_transport.session_filter())
-    at_host = own_transport.joined(chosen.capture_filter, own)
+    coverage = Coverage(
+        selection,
+        shells,
+        chosen.capture_filter,
+        own_transport.joined(chosen.capture_filter, own),
+        {name: uplinks(shell) for name, shell in shells.items()},
+        {container.id for container in containers},
+        surveyed_s,
+    )
     points: list[CapturePoint] = []
     for name, shell in shells.items():
-        points += host_points(name, shell, interfaces, at_host)
+        points += host_points(name, shell, interfaces, coverage.host_filter)
     seen = {point.name for point in points}
-    links = {name: uplinks(shell) for name, shell in shells.items()}
-    for place in places(topology, containers, links):
-        if place.name not in seen:
-            shell = shells[place.host]
-            at_place = at_host if place.netns == shell.host_netns else chosen.capture_filter
-            points.append(_point(place, shell, at_place))
+    points += [point for point in coverage.points(topology, containers) if point.name not in seen]
     _require(points, topology)
-    return Aim(points, without_bystanders(topology, containers), _name(selection, interfaces), list(hosts))
-
-
-def _point(place: Place, shell: Shell, capture_filter: str) -> CapturePoint:
-    return CapturePoint(
-        name=place.name,
-        role=place.role,
-        host=place.host,
-        interface=place.interface,
-        describes=place.describes,
-        shell=shell,
-        netns=place.netns or shell.host_netns,
-        mac=place.mac,
-        container=place.container,
-        network=place.network,
-        capture_filter=capture_filter,
-    )
+    return Aim(points, without_bystanders(topology, containers), _name(selection, interfaces), list(hosts), coverage)
 
 
 def _require(points: Sequence[CapturePoint], topology: Topology) -> None:

@@ -130,8 +130,9 @@ class Network:
         tracing = asking_why(places, self.folder, self._say) if self._why else None
         with (
             listening(points, self.folder, say=self._say) as self.captures,
-            witnessing(places, self._say, tracing) as self.witnesses,
+            witnessing(places, self._say, tracing) as witnessed,
         ):
+            self.witnesses = witnessed.witnesses
             if self.output is not None:
                 leftover.note(self.folder, self.captures, self.output, self.fault)
             try:

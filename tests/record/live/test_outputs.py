@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from capnet.record.live import stream as stream_module
 from capnet.record.live.blocks import PointCounts
-from capnet.record.live.files import Files, Ring, ring_name
-from capnet.record.live.stream import Stream
+from capnet.record.live.outputs import stream as stream_module
+from capnet.record.live.outputs.files import Files, Ring, ring_name
+from capnet.record.live.outputs.stream import Stream
 from capnet.topology import Host, Topology, topology_path
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer
@@ -218,3 +218,43 @@ def test_slow_reader_gets_everything(tmp_path):
     thread.join()
     assert stream.problem is None
     assert times(copy) == list(range(200))
+
+
+LATER = pcapng_writer.interface("A/eth9")
+
+
+def test_interface_that_joins_is_in_all_further_files(tmp_path):
+    """A ring of three files; the point joins in the first and ends in the second."""
+    listened = [PointCounts(BEGAN), PointCounts(BEGAN)]
+    output = files(tmp_path / "r.pcapng", ring=Ring(1000), counts=lambda: listened)
+    output.write(packets(2))
+    listened.append(PointCounts(BEGAN + 2))
+    output.add_interface(LATER)
+    output.write([(BEGAN + 2, pcapng_writer.packet(2, BEGAN + 2, bytes(100)))])
+    output.write(packets(8, first=3))
+    listened[2] = PointCounts(BEGAN + 2, BEGAN + 12)
+    output.write(packets(8, first=11))
+    output.finish(listened, BEGAN + 30)
+    spans = []
+    for path in output.paths:
+        with open_capture(path) as capture:
+            list(capture.blocks())
+            assert capture.problems == []
+            assert [each.name for each in capture.interfaces] == ["A/eth0", "A/veth1", "A/eth9"]
+            spans.append((capture.interfaces[2].started - BEGAN, capture.interfaces[2].ended - BEGAN))
+    assert spans[0][0] == 2
+    assert all(began <= ended for began, ended in spans[:2])
+    assert spans[-1][1] <= 12 < spans[-1][0]  # it had ended before the last file began
+
+
+def test_stream_describes_what_joins(tmp_path):
+    path = tmp_path / "s.pcapng"
+    output = Stream(os.open(path, os.O_WRONLY | os.O_CREAT), HEADING, 2)
+    output.write(packets(2))
+    output.add_interface(LATER)
+    output.write([(BEGAN + 2, pcapng_writer.packet(2, BEGAN + 2, bytes(100)))])
+    output.finish([*COUNTS, PointCounts(BEGAN + 2)], BEGAN + 3)
+    with open_capture(path) as capture:
+        assert [record.interface for record in capture.records()] == [0, 1, 2]
+        assert capture.interfaces[2].delivered == 1
+        assert capture.problems == []

@@ -45,6 +45,11 @@ class Stream:
         """Whether the reader keeps up."""
         return self._queued < _MAX_QUEUED
 
+    def add_interface(self, blocks: bytes) -> None:
+        """Queues the blocks of another point."""
+        self._delivered.append(0)
+        self._add(blocks)
+
     def write(self, packets: Sequence[TimedBlock]) -> None:
         """Queues the packets and writes as much as the reader takes."""
         for _, block in packets:

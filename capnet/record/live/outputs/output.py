@@ -24,6 +24,9 @@ class Output(Protocol):
     def problem(self) -> str | None:
         """Why it ended early, if that is an error."""
 
+    def add_interface(self, blocks: bytes) -> None:
+        """Another point: its packets follow. `blocks` begin with its interface block."""
+
     def write(self, packets: Sequence[TimedBlock]) -> None:
         """Writes the packets."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -17,8 +17,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from capnet.quick_dataclass import value
-from capnet.record.live import private_file
 from capnet.record.live.blocks import PointCounts, counters
+from capnet.record.live.outputs import private_file
 from capnet.record.live.tap_reader import TimedBlock, interface_of
 from capnet.topology import Topology, topology_path, witnesses_path
 from capnet.whole_file import whole
@@ -41,7 +41,10 @@ def ring_name(path: Path, number: int, begins_ns: int) -> Path:
 
 
 class Files:
-    """The output that is the file `path`, or the ring of files that is called so. Raises OSError for the first."""
+    """The output that is the file `path`, or the ring of files that is called so. Raises OSError for the first.
+
+    `counts` are those of the points by now, asked when a file of the ring is full: some may have joined or ended.
+    """
 
     has_room = True
 
@@ -55,12 +58,13 @@ class Files:
         *,
         ring: Ring | None = None,
         may_exist: bool = True,
+        counts: Callable[[], Sequence[PointCounts]] = tuple,
     ) -> None:
         self.problem: str | None = None
         self.topology = topology  # may be replaced by one that knows more
         self.paths: deque[Path] = deque()  # the oldest first
         self._path, self._heading, self._points, self._ring = path, heading, points, ring
-        self._may_exist = may_exist
+        self._may_exist, self._counts = may_exist, counts
         self._number = 0
         self._begin(begins_ns)
 
@@ -79,6 +83,15 @@ class Files:
             packets = packets[count:]
             if packets and self.is_open:
                 self._turn(packets[0][0])
+
+    def add_interface(self, blocks: bytes) -> None:
+        """Appends them, also to what each further file begins with, and writes the topology, which knows the point."""
+        self._heading += blocks
+        self._points += 1
+        self._delivered.append(0)
+        if self.is_open and self._append([blocks]):
+            with suppress(OSError):  # of a full disk, which the next packet tells
+                self._write_topology()
 
     def flush(self) -> None:
         """Nothing: what is written is in the file."""
@@ -145,7 +158,9 @@ class Files:
     def _turn(self, begins_ns: int) -> None:
         """Ends the present file before the packet at `begins_ns`, begins the next one, and removes the oldest."""
         assert self._ring is not None
-        self._end([PointCounts(self._begins_ns, begins_ns) for _ in range(self._points)], begins_ns)
+        self._end(
+            [self._span(count, begins_ns) for count in self._counts() or self._points * [PointCounts()]], begins_ns
+        )
         try:
             self._begin(begins_ns)
         except OSError as error:
@@ -156,6 +171,10 @@ class Files:
             oldest = self.paths.popleft()
             oldest.unlink(missing_ok=True)
             topology_path(oldest).unlink(missing_ok=True)
+
+    def _span(self, count: PointCounts, until_ns: int) -> PointCounts:
+        """When the point was captured, as far as the present file, which ends at `until_ns`, tells of it."""
+        return PointCounts(_later(count.started_ns, self._begins_ns), min(count.ended_ns or until_ns, until_ns))
 
 
 def _later(started_ns: int | None, begins_ns: int) -> int:

@@ -1,0 +1,177 @@
+"""Finds the points of containers that start, or are attached to a network, while a capture runs.
+
+Method: one thread for each host reads Docker's events. Another one asks a host that told of something (as at the
+beginning), and starts a capture program at each point that is new. A restarted container is in a new network
+namespace, so its points are new; the second one of a name is called `NAME#2`.
+Limits: what a container sends before the program listens, some tenths of a second after its start, is not captured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, TypeAlias
+
+from capnet.errors import EnvironmentLacks
+from capnet.quick_tuple import NamedTuple
+from capnet.record.find.capture_points import CapturePoint
+from capnet.record.find.inventory import survey_host
+from capnet.record.remote.docker_host import DockerHost
+from capnet.record.taps.capture_process import CaptureProcess
+from capnet.record.targets.containers import without_bystanders
+from capnet.record.targets.coverage import Coverage
+from capnet.topology import Topology
+
+MAX_POINTS = 1024  # of a capture; capnet reads pcapng files with four times as many interfaces
+_EVENTS = {"type": ["container", "network"], "event": ["start", "connect"]}
+_OVERLAP_S = 2  # events of so long before the survey are read again: the daemon's clock is not ours to the second
+_LISTEN_WITHIN_S = 5.0
+
+# Starts capture programs at the points, and yields each at once.
+Starter: TypeAlias = Callable[[Sequence[CapturePoint]], Iterable[CaptureProcess]]
+# Is told of points at which programs listen now.
+Listener: TypeAlias = Callable[[Sequence[CapturePoint]], None]
+
+
+class Arrival(NamedTuple):
+    """New points of a host, with a program that was started at each, and the host's topology by then."""
+
+    processes: Sequence[CaptureProcess]
+    topology: Topology
+
+
+class Arrivals:
+    """What arrives on `hosts`. `points` are captured already."""
+
+    def __init__(
+        self,
+        coverage: Coverage,
+        hosts: Sequence[DockerHost],
+        points: Sequence[CapturePoint],
+        start: Starter,
+        listens: Listener,
+    ) -> None:
+        self._coverage, self._hosts, self._start, self._listens = coverage, hosts, start, listens
+        self._captured = {_key(point) for point in points}  # and not ended yet
+        self._uses = Counter(point.name for point in points)
+        self._told: SimpleQueue[DockerHost | None] = SimpleQueue()  # hosts to be asked; None ends it
+        self._arrived: SimpleQueue[Arrival] = SimpleQueue()
+        self._sentences: SimpleQueue[str] = SimpleQueue()
+        self._lock = Lock()  # of the two below
+        self._streams: list[Any] = []  # of events
+        self._is_closed = self._is_full = False
+        self._threads = [Thread(target=self._listen, args=(host,), daemon=True) for host in hosts]
+        self._worker = Thread(target=self._work, name="arrivals", daemon=True)
+
+    def open(self) -> None:
+        """Begins. What has started since the hosts were asked arrives too."""
+        for thread in (*self._threads, self._worker):
+            thread.start()
+
+    def take(self) -> tuple[list[Arrival], list[str]]:
+        """What has arrived since the last call, and what is to be said."""
+        return _drained(self._arrived), _drained(self._sentences)
+
+    def forget(self, point: CapturePoint) -> None:
+        """This one has ended: it is new when it is there again."""
+        self._captured.discard(_key(point))
+
+    def close(self) -> None:
+        """Ends the threads. Programs that were started meanwhile are in the next `take`."""
+        with self._lock:
+            self._is_closed = True
+            streams = list(self._streams)
+        for stream in streams:
+            stream.close()
+        self._told.put(None)
+        if self._worker.ident is not None:
+            self._worker.join()
+
+    # -- threads -----------------------------------------------------------------------------------------
+    def _listen(self, host: DockerHost) -> None:
+        """Reads events until the stream is closed, or the daemon ends."""
+        import docker
+        import requests
+
+        try:
+            since = int(self._coverage.surveyed_s) - _OVERLAP_S
+            stream = host.client.api.events(since=since, filters=_EVENTS, decode=True)
+            with self._lock:
+                if self._is_closed:
+                    stream.close()
+                    return
+                self._streams.append(stream)
+            for _ in stream:
+                self._told.put(host)
+        except (docker.errors.DockerException, requests.RequestException, OSError, ValueError):
+            pass
+        if not self._is_closed:
+            clock = time.strftime("%H:%M:%S")
+            self._sentences.put(
+                f"host {host.name}: since {clock} Docker does not tell which containers start; they are not captured"
+            )
+
+    def _work(self) -> None:
+        while (host := self._told.get()) is not None:
+            waiting = [host, *_drained(self._told)]
+            for each in self._hosts:
+                if not self._is_closed and any(each is other for other in waiting):
+                    self._ask(each)
+            if None in waiting:
+                break
+
+    def _ask(self, host: DockerHost) -> None:
+        try:
+            topology = survey_host(host)
+            containers = self._coverage.containers(topology)
+            points = [
+                point for point in self._coverage.points(topology, containers) if _key(point) not in self._captured
+            ]
+            if not points:
+                return
+            room = MAX_POINTS - self._uses.total()
+            if len(points) > room and not self._is_full:
+                self._is_full = True
+                self._sentences.put(f"{MAX_POINTS} points have been captured; no others are added")
+            points = [self._named(point) for point in points[:room]]
+            processes: list[CaptureProcess] = []
+            try:
+                for process in self._start(points):
+                    processes.append(process)
+            finally:
+                self._arrived.put(Arrival(processes, without_bystanders(topology, containers)))
+            self._listens(self._listening(processes))
+        except EnvironmentLacks as error:
+            self._sentences.put(f"host {host.name}: a container that started is not captured: {error}")
+
+    def _listening(self, processes: Sequence[CaptureProcess]) -> list[CapturePoint]:
+        """Waits a moment for the programs, and returns the points of those that listen."""
+        deadline = time.monotonic() + _LISTEN_WITHIN_S
+        while True:
+            points = [process.point for process in processes if not process.has_ended() and process.is_listening()]
+            if len(points) == len(processes) or self._is_closed or time.monotonic() > deadline:
+                return points
+            time.sleep(0.02)  # they say it in a file, which can only be polled
+
+    def _named(self, point: CapturePoint) -> CapturePoint:
+        self._captured.add(_key(point))
+        self._uses[point.name] += 1
+        uses = self._uses[point.name]
+        return point if uses == 1 else replace(point, name=f"{point.name}#{uses}")
+
+
+def _key(point: CapturePoint) -> tuple[str, str, str]:
+    return point.host, point.netns, point.interface
+
+
+def _drained(queue: SimpleQueue[Any]) -> list[Any]:
+    items = []
+    while True:
+        try:
+            items.append(queue.get_nowait())
+        except Empty:
+            return items
