@@ -226,6 +226,11 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
         rows = wanted.top * len(report.points)  # a flow at several points is one row of a table
         report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
     document = report.to_dict(wanted.only if format_ == "json" else ())  # the words of a section depend on the others
+    if format_ == "html":
+        from capnet.cli.page_inputs import beside
+        from capnet.report.formats.html import render
+
+        return render(document, 0, where, wanted, beside(result, document, wanted))
     return load(format_).render(document, report_columns(output), where, wanted)
 
 

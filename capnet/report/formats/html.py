@@ -1,28 +1,32 @@
-"""The report as one page that needs nothing else: no script, no network, no font, no image.
+"""The report as one page that needs nothing else: no network, no font, no image, and no script to show all it has.
 
-Every string passes `escape`, the one place that makes text safe for HTML and SVG. The page forbids scripts and
-everything from outside by its own Content-Security-Policy, which allows its one style sheet by hash. Light or dark as
-the reader's system is.
+Every string passes `escape`, the one place that makes text safe for HTML and SVG. `page.shell` has the policy that
+forbids everything from outside. Light or dark as the reader's system is.
 """
 
 from __future__ import annotations
 
-import hashlib
-import html
-import re
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.order import LEVELS
 from capnet.report import wireshark
 from capnet.report.drawing import routes
-from capnet.report.drawing.svg_path import draw
 from capnet.report.fate_words import ending, is_lost
+from capnet.report.headline import VAGUE
+from capnet.report.page import header
+from capnet.report.page.beside import Beside
+from capnet.report.page.conversations import Conversation, conversation_groups
+from capnet.report.page.evidence import Links, finding_anchors
+from capnet.report.page.frame_article import evidence_section
+from capnet.report.page.ladder import ladder
+from capnet.report.page.markup import code, escape, labelled
+from capnet.report.page.network_figure import network_figure
+from capnet.report.page.shell import page
+from capnet.report.page.tables import evidence_list, table_section
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.findings import next_step
-from capnet.report.sections.section import Cell, Column, Section, Span, View
+from capnet.report.sections.section import Section, View
 from capnet.report.text import count
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
@@ -30,161 +34,130 @@ from capnet.report.words import Words
 NAME = "html"
 SUFFIXES = (".html", ".htm")
 LITERAL = "|`"  # between backticks, `fix` of a finding is shown as code
-MAX_OPEN_PATHS = 6  # the pictures of further paths are folded
+MAX_OPEN_PATHS = 6  # the ladders of further paths are folded
+MAX_LADDERS = 24  # of groups of conversations
 
-_STYLE = Path(__file__).with_name("page.css")
+__all__ = ["LITERAL", "NAME", "SUFFIXES", "escape", "render"]
 
 
-def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
-    """The whole page. Deterministic: same document, same bytes. `width` and `where` change nothing."""
+def render(
+    document: Document,
+    width: int = 0,
+    where: Mapping[str, str] | None = None,
+    wanted: Wanted = ALL,
+    beside: Beside | None = None,
+) -> str:
+    """The whole page. Deterministic: same arguments, same bytes. `width` changes nothing.
+
+    `beside`: the topology, the frames of the evidence, and who made the page; without it they are left out.
+    """
+    beside = beside or Beside()
     shown = overview(document, View.DETAILED, wanted)
-    style = _STYLE.read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    head, _, rest = shown.title.partition(" · ")
+    links = Links(shown.document, beside.frames)
+    section = next((section for section in shown.sections if section.key == "findings"), None)
+    anchors = finding_anchors(section) if section else {}
+    problems = _problems(shown.document)
+    findings = _findings(section, anchors, shown.words, links) if section else ""
+    evidence = figure = ""
+    if not wanted.only:
+        evidence = evidence_section(shown.document, shown.sections, beside, links)
+        figure = network_figure(
+            shown.document, shown.words, beside.topology, problems, lambda row: anchors.get(id(row), "findings")
+        )
+    others = [section for section in shown.sections if section.key != "findings"]
     body = [
-        *_header(head, rest, shown),
-        *(
-            f'<section id="{section.key}"><h2>{section.heading}<small>{escape(section.note)}</small></h2>'
-            f"{_body(section, shown.words)}</section>"
-            for section in shown.sections
-        ),
+        "<header>",
+        *header.head_line(shown.title),
+        f'<p class="story">{escape(" ".join(shown.verdict))}</p>' if shown.verdict else "",
+        "</header>",
+        *((findings, figure) if problems else (figure, findings)),
+        header.topics(shown.topics),
+        header.names(shown.names, shown.names_left_out),
+        header.origin(shown.document, beside),
+        _contents(shown, bool(evidence)),
+        *(_section(section, shown, links, wanted) for section in others),
+        evidence,
         _next(shown.document),
     ]
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(head)} – capnet</title>\n<style>{style}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(part for part in body if part)
-        + f"\n<footer>{escape(shown.document['made_by'])}</footer>\n</main>\n</body>\n</html>\n"
-    )
+    return page(shown.title.partition(" · ")[0], body)
 
 
-def escape(value: object) -> str:
-    """Any value as text of HTML, SVG or an attribute in double quotes."""
-    return html.escape(str(value), quote=True)
+def _problems(document: Document) -> list[Document]:
+    """Findings above info that no other one explains, the worst first."""
+    rows = [row for row in document.get("findings", []) if row["level"] != "info" and not row["explained_by"]]
+    return sorted(rows, key=lambda row: (row["level"] != "error", row["name"] in VAGUE))
 
 
-def _header(head: str, rest: str, shown: Overview) -> list[str]:
-    names = "".join(f"<li><b>{escape(name)}</b>{escape(address)}</li>" for name, address in shown.names)
-    links = "".join(f'<a href="#{section.key}">{section.heading}</a>' for section in shown.sections)
-    return [
-        "<header>",
-        f"<h1>{escape(head)}</h1>",
-        f'<p class="meta">{escape(rest)}</p>',
-        f'<p class="story">{escape(" ".join(shown.sentences))}</p>' if shown.sentences else "",
-        f'<ul class="names">{names}</ul>' if names else "",
-        f"<nav>{links}</nav>",
-        "</header>",
-    ]
+def _contents(shown: Overview, has_evidence: bool) -> str:
+    links = [f'<a href="#{section.key}">{escape(section.heading)}</a>' for section in shown.sections]
+    links += ['<a href="#evidence">Evidence</a>'] if has_evidence else []
+    return f"<nav>{''.join(links)}</nav>"
 
 
 def _next(document: Document) -> str:
     best = wireshark.best(document)
-    return f'<p class="small soft">Wireshark, {escape(best[0])}: {_code(best[1])}</p>' if best else ""
+    return f"<footer>Wireshark, {escape(best[0])}: {code(best[1], copy=True)}</footer>" if best else ""
 
 
-# -- sections ---------------------------------------------------------------------------------------
-def _body(section: Section, words: Words) -> str:
-    rest = f'<p class="soft small">{section.rest}</p>' if section.rest else ""
-    if section.key == "findings":
-        return "".join(_finding(row, words) for row in section.rows) + rest
-    if section.key == "paths":
-        return "".join(_path(group, words, place < MAX_OPEN_PATHS) for place, group in enumerate(section.rows)) + rest
-    filters = "".join(f"<p>{_code(text)}</p>" for text in section.filters)
-    folded = f"<details><summary>Wireshark filters</summary>{filters}</details>" if filters else ""
-    text = f"<p>{escape(section.text)}</p>" if section.text else ""
-    return _table(section, words) + rest + folded + text
+# -- findings ---------------------------------------------------------------------------------------
+def _findings(section: Section, anchors: Mapping[int, str], words: Words, links: Links) -> str:
+    """Problems, and folded those that need no action."""
+    rows = {level: [row for row in section.rows if row["level"] == level] for level in LEVELS}
+    problems = [row for level in LEVELS if level != "info" for row in rows[level]]
+    parts = [_finding(row, anchors[id(row)], words, links) for row in problems]
+    notes = "".join(_finding(row, anchors[id(row)], words, links) for row in rows["info"])
+    verb = "needs" if len(rows["info"]) == 1 else "need"
+    label = f"{count(len(rows['info']), 'note')} that {verb} no action"
+    folded = f'<details class="notes"><summary>{escape(label)}</summary>{notes}</details>' if notes else ""
+    rest = f'<p class="soft small">{escape(section.rest)}</p>' if section.rest else ""
+    return _titled(section, "".join(parts) + folded + rest)
 
 
-def _finding(row: Document, words: Words) -> str:
+def _finding(row: Document, anchor: str, words: Words, links: Links) -> str:
     level = row["level"] if row["level"] in LEVELS else "info"
     return (
-        f'<div class="finding"><span class="tag {level}">{escape(row["level"])}</span>'
+        f'<div class="finding" id="{anchor}"><span class="tag {level}">{escape(row["level"])}</span>'
         f"<h3>{escape(row['name'])}</h3><p>{escape(row['says'])}</p>"
-        + _labelled(next_step(row))
-        + _labelled(f"Verify: {row['verify']}" if row["verify"] and row["level"] != "info" else "")
-        + _evidence(row["evidence"], words)
+        + labelled(next_step(row))
+        + labelled(f"Verify: {row['verify']}" if row["verify"] and row["level"] != "info" else "")
+        + evidence_list(row["evidence"], words, links)
         + "</div>"
     )
 
 
-def _labelled(text: str) -> str:
-    """`Fix: …` with the label in bold; empty of nothing."""
-    label, _, rest = text.partition(": ")
-    return f"<p><b>{label}:</b> {_prose(rest)}</p>" if text else ""
+# -- sections ---------------------------------------------------------------------------------------
+def _titled(section: Section, body: str) -> str:
+    note = f"<small>{escape(section.note)}</small>" if section.note else ""
+    return f'<section id="{section.key}"><h2>{escape(section.heading)}{note}</h2>{body}</section>'
 
 
-def _path(group: Sequence[Document], words: Words, is_open: bool) -> str:
-    """The picture of the paths of one route, below a line that says what they are."""
-    path = group[0]
-    total = count(sum(map(routes.packets, group)), "packet")
-    style = "bad" if is_lost(path["ends"]) else "soft"
+def _section(section: Section, shown: Overview, links: Links, wanted: Wanted) -> str:
+    if section.key != "paths":
+        return _titled(section, table_section(section, shown.words, links))
+    groups = conversation_groups(shown.document.get("paths", []))
+    most = wanted.top if wanted.top is not None else MAX_LADDERS
+    ladders = [_path(group, shown.words, links, i < MAX_OPEN_PATHS) for i, group in enumerate(groups[:most])]
+    left_out = sum(map(len, groups[most:]))
+    rest = f'<p class="soft small">… and {count(left_out, "more conversation")} (--top all)</p>' if left_out else ""
+    return _titled(section, "".join(ladders) + rest)
+
+
+def _path(group: Sequence[Conversation], words: Words, links: Links, is_open: bool) -> str:
+    """The ladder of conversations of one route, below a line that says what they are."""
+    paths = [path for conversation in group for path in conversation if path]
+    shown = [conversation.forward for conversation in group]
+    style = "bad" if any(is_lost(path["ends"]) for path in paths) else "soft"
+    total = count(sum(conversation.packets for conversation in group), "packet")
+    ends = " / ".join(dict.fromkeys(ending(path) for path in paths))
+    selected = wireshark.paths(shown)
+    wider = " (and other flows between these addresses)" * selected.is_wider
+    evidence = [frame for path in (shown[0], group[0].backward) if path for frame in path["evidence"]]
+    evidence += [frame for path in paths for frame in path["evidence"] if links.is_shown(frame)]
+    evidence = list({(frame["file"], frame["frame"]): frame for frame in evidence}.values())
     return (
         f'<details class="path"{" open" if is_open else ""}><summary>'
-        f"<b>{escape(' · '.join(routes.flows(group, words)))}</b> "
-        f'<span class="{style}">{escape(f"{total}, {ending(path)}")}</span></summary>'
-        f'<div class="wide">{draw(group, words, escape)}</div>'
-        f'<p class="small soft">{_path_filter(group)}</p></details>'
+        f"<b>{escape(' · '.join(routes.flows(shown, words)))}</b> "
+        f'<span class="{style}">{escape(f"{total}, {ends}")}</span></summary>'
+        f"{ladder(group, words)}{evidence_list(evidence, words, links)}"
+        f'<p class="small soft">Wireshark{escape(wider)} {code(selected.text, copy=True)}</p></details>'
     )
-
-
-def _path_filter(group: Sequence[Document]) -> str:
-    """The Wireshark filter of these paths."""
-    selected = wireshark.paths(group)
-    wider = " (and other flows between these addresses)" * selected.is_wider
-    return f"Wireshark{wider} {_code(selected.text)}"
-
-
-def _table(section: Section, words: Words) -> str:
-    """The table of a section, without the columns that are empty; empty itself if there are no rows."""
-    rows = [[_cell(cell, words) for cell in row] for row in section.cells()]
-    if not rows:
-        return ""
-    used = [i for i in range(len(section.columns)) if any(row[i] for row in rows)]
-    kinds = [_column_class(column) for column in section.columns]
-    head = "".join(f"<th{kinds[i]}>{escape(section.columns[i].title)}</th>" for i in used)
-    body = "".join("<tr>" + "".join(f"<td{kinds[i]}>{row[i]}</td>" for i in used) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _column_class(column: Column) -> str:
-    """n: numbers, k: never broken, w: broken anywhere (page.css)."""
-    kind = "n" if column.align == "right" else {"never": "k", "anywhere": "w"}.get(column.wrap, "")
-    return f' class="{kind}"' if kind else ""
-
-
-def _cell(cell: Cell, words: Words) -> str:
-    return "<br>".join("".join(map(_span, line)) for line in cell.lines) + _evidence(cell.evidence, words)
-
-
-def _span(span: Span) -> str:
-    text = escape(span.text)
-    if not span.style or not text:
-        return text
-    tag = {"strong": "b", "code": "code"}.get(span.style)
-    return f"<{tag}>{text}</{tag}>" if tag else f'<span class="{span.style}">{text}</span>'
-
-
-# -- parts --------------------------------------------------------------------------------------------
-def _code(value: str) -> str:
-    return f"<code>{escape(value)}</code>"
-
-
-def _prose(value: str) -> str:
-    """Text in which `words between backticks` are code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(value))
-
-
-def _evidence(evidence: Sequence[Document], words: Words) -> str:
-    """Frames to look at, and the Wireshark filter that shows those of each file."""
-    if not evidence:
-        return ""
-    files: dict[str, list[Document]] = {}
-    for frame in evidence:
-        files.setdefault(frame["file"], []).append(frame)
-    seen = ", ".join(words.frames(evidence, 10))
-    filters = "".join(f"<br>{escape(file)} {_code(wireshark.frames(frames))}" for file, frames in files.items())
-    return f'<details><summary>evidence</summary><p class="small">{escape(seen)}{filters}</p></details>'

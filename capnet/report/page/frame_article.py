@@ -1,0 +1,120 @@
+"""One frame of the evidence as HTML: its bytes with the fields marked, what capnet decoded, what it is evidence of."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.drawing.frame import render
+from capnet.report.escape import visible
+from capnet.report.page.beside import Beside, FrameKey
+from capnet.report.page.evidence import Claim, Links, claims, claims_of
+from capnet.report.page.field_places import Place, places
+from capnet.report.page.frames import Frame
+from capnet.report.page.markup import code, escape, link
+from capnet.report.sections.section import Section
+from capnet.report.text import count
+
+MAX_BYTES = 192  # of a frame; headers of a tunnel and of what it carries have fewer
+BYTES_A_LINE = 16
+DECODE_COLUMNS = 68
+MAX_SHOWN_CLAIMS = 6
+
+
+def evidence_section(document: Document, sections: Sequence[Section], beside: Beside, links: Links) -> str:
+    """The section of all frames; empty if there are none."""
+    if not beside.frames:
+        return ""
+    by_frame = claims_of(sections)
+    points = {(frame["file"], frame["frame"]): frame["point"] for claim in claims(sections) for frame in claim.evidence}
+    articles = [
+        _article(key, frame, points.get(key, ""), by_frame.get(key, []), document, beside, links)
+        for key, frame in sorted(beside.frames.items(), key=lambda item: (links.files.get(item[0][0], 0), item[0][1]))
+    ]
+    missing = len(set(points) - set(beside.frames))
+    rest = f"… and {count(missing, 'more frame')}: capnet packet FILE N --hex" if missing else ""
+    return (
+        '<section id="evidence"><h2>Evidence'
+        f"<small>{escape(count(len(articles), 'frame'))}, bytes and fields</small></h2>"
+        + "".join(articles)
+        + (f'<p class="soft small">{escape(rest)}</p>' if rest else "")
+        + "</section>"
+    )
+
+
+def _article(
+    key: FrameKey,
+    frame: Frame,
+    point: str,
+    claims: Sequence[Claim],
+    document: Document,
+    beside: Beside,
+    links: Links,
+) -> str:
+    file, number = key
+    names = {**document.get("names_at", {}).get(point, {}), **document.get("names", {})}
+    head, _, decoded = render(frame.rows, file, point, DECODE_COLUMNS, names).partition("\n\n")
+    head = " ".join(line.strip() for line in head.splitlines())
+    shown = [link(claim.anchor, claim.label) for claim in claims[:MAX_SHOWN_CLAIMS]]
+    proves = f"<p>Evidence of {', '.join(shown)}</p>" if shown else ""
+    rules = "".join(f"<p><b>Kernel:</b> {escape(row['says'])}</p>" for row in _rules(document, key))
+    command = visible(f"capnet packet {shlex.quote(beside.where.get(file, file))} {number} --hex")
+    return (
+        f'<article class="frame" id="{links.anchor(key)}"><h3>{escape(head)}</h3>{proves}{rules}'
+        f'<div class="bytes"><pre class="hex">{hex_lines(frame)}</pre><pre>{escape(decoded.rstrip())}</pre></div>'
+        f"{_fields(frame)}"
+        f'<p class="small soft">{code(command, copy=True)}</p></article>'
+    )
+
+
+def _rules(document: Document, key: FrameKey) -> Iterator[Document]:
+    """What the kernel says of this frame."""
+    for row in document.get("kernel", []):
+        if any((frame["file"], frame["frame"]) == key for frame in row["evidence"]):
+            yield row
+
+
+def _fields(frame: Frame) -> str:
+    """The marked fields by name, with offset and value."""
+    shown = [f"{place.at} {place.name} {place.value}" for place in places(frame.raw, frame.rows) if place.is_key]
+    if not shown:
+        return ""
+    return f'<details><summary>fields</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
+
+
+def hex_lines(frame: Frame) -> str:
+    """The bytes as hex, 16 a line; a field is a span with its name and value as title."""
+    raw = frame.raw[:MAX_BYTES]
+    spans = sorted(places(frame.raw, frame.rows))
+    by_byte: dict[int, Place] = {}
+    for place in sorted(spans, key=lambda place: place.at):
+        by_byte.update(dict.fromkeys(range(place.at, min(place.end, len(raw))), place))
+    lines = []
+    for at in range(0, len(raw), BYTES_A_LINE):
+        chunk = range(at, min(at + BYTES_A_LINE, len(raw)))
+        lines.append(f'<span class="soft">{at:04x}</span>  {_runs(raw, chunk, by_byte)}')
+    if len(frame.raw) > MAX_BYTES:
+        lines.append(f'<span class="soft">… {count(len(frame.raw) - MAX_BYTES, "more byte")}</span>')
+    return "\n".join(lines)
+
+
+def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place]) -> str:
+    """One line: runs of bytes of one field."""
+    parts: list[str] = []
+    start = offsets.start
+    while start < offsets.stop:
+        place = by_byte.get(start)
+        end = start + 1
+        while end < offsets.stop and by_byte.get(end) is place:
+            end += 1
+        text = raw[start:end].hex(" ")
+        parts.append(_span(place, text) if place else text)
+        start = end
+    return " ".join(parts)
+
+
+def _span(place: Place, text: str) -> str:
+    key = " key" * place.is_key
+    title = f"{place.name} {place.value}".strip()
+    return f'<span class="{place.layer}{key}" title="{escape(title)}">{text}</span>'

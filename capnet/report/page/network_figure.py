@@ -1,0 +1,65 @@
+"""The drawing of the network of a report, with a line that explains the signs which it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.drawing.main_path import main_row
+from capnet.report.network.bounds import bound
+from capnet.report.network.capture_scene import capture_scene
+from capnet.report.network.scene import DEAD, LIT, LOST, REWRITTEN, Scene
+from capnet.report.network.svg import draw
+from capnet.report.network.topology_scene import topology_scene
+from capnet.report.network.traffic import add_traffic
+from capnet.report.page.markup import escape
+from capnet.report.text import listing
+from capnet.report.words import Words
+from capnet.topology import Topology
+
+
+def network_figure(
+    document: Document,
+    words: Words,
+    topology: Topology | None,
+    problems: Sequence[Document],
+    anchor: Callable[[Document], str],
+    main: Document | None = None,
+) -> str:
+    """The figure; empty where nothing can be drawn. `anchor`: the id of a problem; `main`: the path to show."""
+    if not document["points"]:
+        return ""
+    used = {point["name"] for point in document["points"]}
+    scene = topology_scene(topology, used) if topology and topology.hosts else capture_scene(document)
+    main = main or main_row(document, problems)
+    add_traffic(scene, document, main, problems, anchor)
+    bound(scene)
+    if not scene.boxes and not scene.buses:
+        return ""
+    return (
+        '<figure id="network"><div class="wide">'
+        + draw(scene)
+        + f"</div><figcaption>{_caption(scene, main, words)}</figcaption></figure>"
+    )
+
+
+def _caption(scene: Scene, main: Document | None, words: Words) -> str:
+    """What the signs mean, those that are there; and what is left out."""
+    routes = {edge.route for edge in scene.edges}
+    marks = {mark.kind for edge in scene.edges for mark in edge.marks}
+    marks |= {mark.kind for vertex in scene.vertices() for mark in vertex.marks}
+    signs = ["<b>●</b> packets captured here; dashed boxes: not captured"]
+    if main and LIT in routes:
+        point = main["hops"][0]["point"] if "hops" in main else main["point"]
+        signs.append(f'<b class="routed">━▶</b> {escape(main["proto"])} {escape(words.flow(main["flow"], point))}')
+    if DEAD in routes:
+        signs.append('<b class="lost">╌▶</b> due there, not seen')
+    if LOST in marks:
+        signs.append('<b class="lost">✗</b> last seen before this place')
+    if REWRITTEN in marks:
+        signs.append('<b class="nat">■</b> addresses rewritten')
+    if any(edge.has_tunnel for edge in scene.edges):
+        signs.append('<b class="tunnel">■</b> inside a tunnel')
+    if scene.left_out:
+        signs.append(f"Not drawn: {escape(listing(scene.left_out, 4))}")
+    return "".join(f"<span>{sign}</span>" for sign in signs)
