@@ -49,6 +49,7 @@ html_show_sphinx = False
 html_copy_source = False
 
 man_pages = [
+    ("docs/tutorial", "capnet-tutorial", "Docker's seven network models, packet by packet", author, 7),
     ("docs/findings", "capnet-findings", "what each finding of capnet means", author, 7),
     ("docs/models", "capnet-models", "how capnet tells network models", author, 7),
     ("docs/limits", "capnet-limits", "what capnet reads and decodes, and where it stops", author, 7),

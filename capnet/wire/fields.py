@@ -31,17 +31,17 @@ DETAIL = 11  # the value that REASON is about (ethertype, protocol, link type); 
 
 # -- link layer ---------------------------------------------------------------------------------
 SMAC = 12  # source MAC (SLL: the sender's address where it is 6 bytes)
-DMAC = 13
+DMAC = 13  # destination MAC
 ETHERTYPE = 14  # of the payload, after all VLAN tags (values < 0x600: 802.3 length)
 VLAN = 15  # outermost VLAN id
 VLAN2 = 16  # second VLAN id (QinQ)
 PKTTYPE = 17  # SLL/SLL2 packet type: 0 to us, 1 broadcast, 2 multicast, 3 to others, 4 sent by us
 
 # -- network layer; for ARP the addresses are the sender's (SRC) and the target's (DST) ----------
-SRC_HI = 18
-SRC_LO = 19
-DST_HI = 20
-DST_LO = 21
+SRC_HI = 18  # source address, upper half
+SRC_LO = 19  # source address, lower half
+DST_HI = 20  # destination address, upper half
+DST_LO = 21  # destination address, lower half
 TTL = 22  # IPv6: hop limit
 IP_ID = 23  # IPv6: identification of the fragment header
 IP_LENGTH = 24  # whole IP packet in bytes, header included (IPv6: 40 + payload length)
@@ -49,23 +49,23 @@ TOS = 25  # IPv4 TOS / IPv6 traffic class, whole octet
 IP_FLAGS = 26  # 4 = reserved, 2 = don't fragment, 1 = more fragments
 FRAG_OFFSET = 27  # in bytes; 0 unless a later fragment
 PROTO = 28  # protocol number after IPv6 extension headers and IPv4 options
-ARP_OP = 29
-ARP_SHA = 30
-ARP_THA = 31
+ARP_OP = 29  # 1 request, 2 reply
+ARP_SHA = 30  # MAC of the sender, inside ARP
+ARP_THA = 31  # MAC of the target, inside ARP
 
 # -- transport layer ------------------------------------------------------------------------------
-SPORT = 32
-DPORT = 33
+SPORT = 32  # source port of TCP or UDP
+DPORT = 33  # destination port of TCP or UDP
 SEQ = 34  # raw, 32 bits; ESP, and AH around anything but TCP: the packet's number within its SPI
-ACK = 35
+ACK = 35  # raw, 32 bits
 TCP_FLAGS = 36  # 12 bits as on the wire: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128, AE 256
 WINDOW = 37  # raw, not scaled
 TSVAL = 38  # TCP timestamps option (RFC 7323)
-TSECR = 39
+TSECR = 39  # timestamp echo reply
 ICMP_TYPE = 40  # ICMP or ICMPv6, see LAYERS
-ICMP_CODE = 41
+ICMP_CODE = 41  # code of ICMP or ICMPv6
 ICMP_ID = 42  # echo request and reply only
-ICMP_SEQ = 43
+ICMP_SEQ = 43  # sequence number of an echo
 PAYLOAD = 44  # bytes after the last decoded header, by the headers' lengths (not by what was captured)
 PAYLOAD_AT = 45  # where it begins, counted from the first byte of the captured frame; ABSENT if cut before
 

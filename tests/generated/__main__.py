@@ -1,7 +1,8 @@
-"""python -m tests.generated: write the pages and the schemas anew; look at the difference before committing it."""
+"""python -m tests.generated: write pages, schemas and transcripts anew; look at the difference before committing it."""
 
 from __future__ import annotations
 
+from tests.docs import transcripts
 from tests.generated import DOCS, pages, topology, witnesses
 from tests.generated._man import MAN_FOLDER, man_pages
 from tests.generated._schema import SCHEMA_FILE, schema_text
@@ -16,3 +17,4 @@ for name, text in man_pages().items():
 SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
 topology.SCHEMA_FILE.write_text(topology.schema_text(), encoding="utf-8")
 witnesses.SCHEMA_FILE.write_text(witnesses.schema_text(), encoding="utf-8")
+transcripts.write()
