@@ -18,7 +18,7 @@ from capnet.errors import CapnetError, Exit, UsageError
 from capnet.extcap.arguments import Request
 from capnet.extcap.docker_hosts import docker_hosts
 from capnet.extcap.interfaces import target_of
-from capnet.wireshark.sentences import MAX_SNAPLEN
+from capnet.wireshark.sentences import BUFFER_MIB, MAX_BUFFER_MIB, MAX_SNAPLEN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,10 @@ def words_of(request: Request) -> list[str]:
     snaplen = request.options.get("--snaplen") or "0"
     if not snaplen.isdecimal() or int(snaplen) > MAX_SNAPLEN:
         raise UsageError(f"snapshot length {snaplen!r}: a number up to {MAX_SNAPLEN}")
-    words = ["--write=-", f"--snaplen={int(snaplen) or MAX_SNAPLEN}"]
+    buffer_mib = request.options.get("--buffer") or str(BUFFER_MIB)
+    if not buffer_mib.isdecimal() or not 1 <= int(buffer_mib) <= MAX_BUFFER_MIB:
+        raise UsageError(f"buffer {buffer_mib!r}: MiB from 1 to {MAX_BUFFER_MIB}")
+    words = ["--write=-", f"--snaplen={int(snaplen) or MAX_SNAPLEN}", f"--buffer={int(buffer_mib)}"]
     if request.capture_filter:
         words.append(f"--filter={request.capture_filter}")
     if target.host:

@@ -61,6 +61,7 @@ def test_dlts_and_options_of_an_interface_are_answered():
     assert [(kind, values["call"], values["type"]) for kind, values in sentences(options.stdout)] == [
         ("arg", "--snaplen", "unsigned"),
         ("arg", "--filter", "string"),
+        ("arg", "--buffer", "unsigned"),
     ]
 
 
@@ -123,6 +124,23 @@ def test_request_becomes_options_of_capture():
     assert given_of(parse(["--extcap-interface", "capnet-network:--all%3D%20-x"])).networks == ("--all= -x",)
     host = given_of(parse(["--extcap-interface", "capnet-host:docker", "--snaplen", "0"]))
     assert (host.words, host.networks, host.everything, host.snaplen) == ((), (), True, 262144)
+    assert host.buffer_mib == 64
+    assert given_of(parse(["--extcap-interface", "capnet:web", "--buffer", "8"])).buffer_mib == 8
+
+
+def test_buffer_of_the_dialog_is_that_of_capture():
+    """What Wireshark's dialog lets pass, `capnet capture` takes."""
+    from capnet.cli.options import buffer_option
+    from capnet.wireshark.sentences import BUFFER_MIB, MAX_BUFFER_MIB
+
+    (option,) = buffer_option(lambda: None).__click_params__
+    assert (option.default, option.type.min, option.type.max) == (BUFFER_MIB, 1, MAX_BUFFER_MIB)
+
+
+@pytest.mark.parametrize("size", ["0", "4097", "x", "-1"])
+def test_impossible_buffer_is_refused(size):
+    with pytest.raises(UsageError, match="buffer"):
+        given_of(parse(["--extcap-interface=capnet:web", f"--buffer={size}"]))
 
 
 @pytest.mark.parametrize("snaplen", ["-1", "x", "262145", "²"])

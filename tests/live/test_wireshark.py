@@ -182,6 +182,34 @@ def test_filter_and_snaplen_hold_at_every_point(desk: Desk) -> None:
     assert {tuple(row[3:]) for row in rows(desk.run(script))} == {("8", "60")}
 
 
+def test_buffer_is_that_of_every_point(desk: Desk) -> None:
+    """As tcpdump and dumpcap are told it, in KiB or MiB."""
+    with desk.start(f"exec tshark -i capnet:A/web -f 'port 9' -o extcap.capnet_a_web.buffer:3 {FIELDS}") as process:
+        wait_for_taps(desk)
+        buffers = set(re.findall(r"-B (\d+)", "\n".join(desk.processes())))
+        process.terminate()
+        process.communicate(timeout=60)
+    assert buffers <= {"3", "3072"} and buffers
+
+
+def test_later_container_is_captured(desk: Desk, made: Lab) -> None:
+    """It begins after the capture of its network, and dumpcap takes its interface in the middle of the stream."""
+    host = connect(made.hosts["A"].docker_url, name="A")
+    with desk.start(f"exec tshark -l -i capnet-network:A/bridge -f icmp {FIELDS}") as process:
+        assert process.stdout is not None
+        wait_for_taps(desk)
+        host.client.containers.run("busybox", PINGS, name="later", detach=True)
+        try:
+            names = (line.split("\t")[0] for line in process.stdout)
+            assert any(name == "A/later/eth0" for name in names)
+        finally:
+            process.terminate()
+            _, stderr = process.communicate(timeout=60)
+            host.client.containers.get("later").remove(force=True)
+            host.close()
+    assert "extcap pipe" not in stderr
+
+
 def test_network_of_odd_name_is_captured(desk: Desk) -> None:
     """Its bridge sees nothing but what db sends there."""
     with desk.start(f"tshark -i 'capnet-network:A/my%20net%20%7Bx%7D' -f icmp -c 2 {FIELDS}") as process:
