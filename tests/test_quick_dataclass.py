@@ -6,10 +6,11 @@ import copy
 import inspect
 import pickle
 from dataclasses import KW_ONLY, FrozenInstanceError, asdict, dataclass, field, replace
+from functools import cached_property
 
 import pytest
 
-from capnet.quick_dataclass import fact, frozen, mutable, value
+from capnet.quick_dataclass import fact, frozen, mutable, state, value
 
 
 @value
@@ -111,3 +112,34 @@ def test_field_after_a_default_needs_one() -> None:
         class Wrong:
             packets: int = 0
             point: str  # type: ignore[misc]
+
+
+@state
+class Talker:
+    """Fields, and a result that is kept."""
+
+    packets: int = 0
+    points: set[int] = field(default_factory=set)
+
+    @cached_property
+    def name(self) -> str:
+        """Made once."""
+        return f"talker of {self.packets}"
+
+
+def test_state_can_be_changed_and_equals_only_itself() -> None:
+    talker = Talker(2)
+    assert talker.name is talker.name == "talker of 2"
+    talker.packets = 3
+    assert (talker.packets, talker.name) == (3, "talker of 2")
+    assert talker == talker != Talker(3)
+    assert len({talker, Talker(3)}) == 2
+    assert replace(talker, points={1}).packets == 3
+
+
+def test_fields_of_a_base_are_refused() -> None:
+    with pytest.raises(TypeError, match="Wider"):
+
+        @value
+        class Wider(Place):
+            more: int = 0

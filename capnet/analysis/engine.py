@@ -8,7 +8,7 @@ Several sources are one capture with several points. Files of a topology and of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from threading import Event
@@ -19,6 +19,7 @@ from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
 from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
+from capnet.quick_dataclass import frozen
 from capnet.topology import Topology
 from capnet.wire.capture import Capture, worth_compiling
 
@@ -62,7 +63,7 @@ def analyze(
     return study(sources, topology, options, witnesses=witnesses).report
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Study:
     """An analysis that can be asked more: its report, and what the report was derived from.
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from capnet import __version__
+from capnet import __version__, quick_import
 from capnet.cli.files import is_there
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
@@ -90,6 +90,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script: errors a person can fix are one line, never a traceback."""
+    quick_import.install()
     if _only_reads():
         _hear_the_compiler()
         gc.disable()  # a report makes hardly any cycles, and looking for them takes as long as drawing it

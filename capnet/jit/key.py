@@ -6,7 +6,6 @@ from modules. It does not depend on the version of Python, as machine code that 
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -20,6 +19,8 @@ _HOW = "generic processor, arrays as bare addresses, apart"  # change it when `c
 
 def key(function: Callable[..., Any]) -> str:
     """16 hexadecimal digits."""
+    import hashlib  # takes longer to import than a small capture to decode
+
     parts = {_HOW}
     _collect(function, parts, set())
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
@@ -55,11 +56,15 @@ def _collect_value(name: str, value: object, parts: set[str], described: set[obj
 
 def _source(module: str, code: CodeType) -> str:
     """Hash of the file that holds the code. Without a file, as at a prompt, that of the code itself."""
+    import hashlib
+
     return _file_hash(module, code.co_filename) or hashlib.sha256(_text(code)).hexdigest()
 
 
 @cache
 def _file_hash(module: str, file: str) -> str | None:
+    import hashlib
+
     loader: Any = getattr(sys.modules.get(module), "__loader__", None)
     try:
         return hashlib.sha256(loader.get_data(file)).hexdigest()  # a zip file has a loader of its own

@@ -8,7 +8,6 @@ address and length. What comes with capnet is for any Linux on a processor of th
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from functools import cached_property
@@ -68,6 +67,8 @@ class Store:
         return code
 
     def _head(self, code: bytes) -> bytes:
+        import hashlib  # takes longer to import than a small capture to decode
+
         return f"{self.key} {hashlib.sha256(code).hexdigest()}".encode()
 
     def content(self, code: bytes) -> bytes:

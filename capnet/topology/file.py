@@ -9,7 +9,7 @@ from functools import cache
 from ipaddress import ip_interface
 from os import PathLike
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 from capnet.json_file import read_object
 from capnet.topology import model
@@ -53,8 +53,13 @@ def as_json(value: Any) -> Any:
 @cache
 def _types(kind: Any) -> dict[str, Any]:
     """Name of a field → its type."""
-    hints = get_type_hints(kind, localns=vars(model))
-    return {each.name: hints[each.name] for each in fields(kind)}
+    return {each.name: _type(str(each.type)) for each in fields(kind)}
+
+
+@cache
+def _type(annotation: str) -> Any:
+    """`str | None` → the type. Many fields have the same: `get_type_hints` would compile each of them."""
+    return eval(annotation, vars(model))
 
 
 def build(kind: Any, entry: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +22,14 @@ from capnet.analysis.core.schema import (
     TunnelChecksumTable,
     TunnelTable,
 )
+from capnet.quick_dataclass import state
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
     from capnet.witnesses import Witnesses
 
 
-@dataclass(eq=False, repr=False)
+@state
 class Context:
     """Inputs only, which no step changes; what is computed from them is kept in `derived` (`core.derived`)."""
 

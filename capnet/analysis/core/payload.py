@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.schema import DnsTable
+from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 
 
-@dataclass(eq=False, repr=False)
+@state
 class DnsMessages:
     """DNS messages, and the names that column DNS_NAME of their table counts."""
 
@@ -42,7 +43,7 @@ class LogRule(NamedTuple):
     first_frame: int
 
 
-@dataclass(eq=False, repr=False)
+@state
 class Checksums:
     """TCP and UDP packets in a sample of the frames of one point."""
 

@@ -6,7 +6,6 @@ Links in a row are a path. All flows that links join are a flow chain.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +14,7 @@ from capnet.analysis.core.arrays import distinct, is_among
 from capnet.analysis.core.results import Delay
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.link_votes import MAX_HOPS_BEHIND
+from capnet.quick_dataclass import frozen
 
 # Confidence that a link joins the same packets.
 TCP_CONFIDENCE = 0.99  # one packet is proof enough: 64 bits of sequence numbers
@@ -22,7 +22,7 @@ FIRST_PACKET_DOUBT = 0.3  # of other protocols, whose payloads repeat; divided b
 AMBIGUOUS_DOUBT = 0.5  # part of the confidence that is lost if every packet equals another one
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@frozen
 class Links:
     """Consecutive hops: one entry per link, from a flow row to the flow row of the next hop.
 

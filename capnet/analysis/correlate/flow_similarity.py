@@ -37,57 +37,46 @@ def flow_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, ttl_de
 
 def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_ttl_lower: Mask) -> Values:
     """The similarity of each pair; `is_ttl_lower`: at the later hop."""
+    before, after = flows[earlier].T, flows[later].T  # by column
 
-    def same(*columns: int) -> Mask:
-        is_equal = np.ones(len(earlier), dtype=bool)
-        for column in columns:
-            is_equal &= flows[earlier, column] == flows[later, column]
+    def same(columns: list[int], other_columns: list[int] | None = None) -> Mask:
+        """Have these columns before the values that they, or the others, have after?"""
+        is_equal: Mask = (before[columns] == after[other_columns or columns]).all(axis=0)
         return is_equal
 
-    def source_is_target(rows: FlowRows, other_rows: FlowRows) -> Mask:
-        """Is the source of a flow the destination of the other one? Then they are two directions."""
-        is_equal = _is_same(flows, rows, SOURCE_COLUMNS, other_rows, TARGET_COLUMNS)
-        return is_equal & (no_ports | (flows[rows, schema.FLOW_SPORT] == flows[other_rows, schema.FLOW_DPORT]))
-
-    protocol = flows[earlier, schema.FLOW_PROTO]
+    protocol = before[schema.FLOW_PROTO]
     is_tcp = protocol == TCP
     no_ports = is_one_of(protocol, ICMP_PROTOCOLS)
-    no_ports |= (flows[earlier, schema.FLOW_SPORT] < 0) | (flows[later, schema.FLOW_SPORT] < 0)
-    source_kept = same(*SOURCE_COLUMNS) & (no_ports | same(schema.FLOW_SPORT))
-    target_kept = same(*TARGET_COLUMNS) & (no_ports | same(schema.FLOW_DPORT))
+    no_ports |= (before[schema.FLOW_SPORT] < 0) | (after[schema.FLOW_SPORT] < 0)
+    has_same_sport, has_same_dport = same([schema.FLOW_SPORT]), same([schema.FLOW_DPORT])
+    has_same_source, has_same_target = same(SOURCE_COLUMNS), same(TARGET_COLUMNS)
+    source_kept = has_same_source & (no_ports | has_same_sport)
+    target_kept = has_same_target & (no_ports | has_same_dport)
     one_end_kept = source_kept | target_kept
+    # Is the source of a flow the destination of the other one? Then they may be two directions.
+    source_is_target, target_is_source = same(SOURCE_COLUMNS, TARGET_COLUMNS), same(TARGET_COLUMNS, SOURCE_COLUMNS)
 
     # TCP's sequence numbers are proof enough; other protocols keep the sender's MAC on a bridge.
-    may_be_bridged = is_tcp | (same(schema.FLOW_SMAC) & (flows[earlier, schema.FLOW_SMAC] >= 0))
-    at_one_place = same(*PLACE_COLUMNS)
+    may_be_bridged = is_tcp | (same([schema.FLOW_SMAC]) & (before[schema.FLOW_SMAC] >= 0))
+    at_one_place = same(PLACE_COLUMNS)
     # A container that asks itself through its host: out by its port of the bridge and in again, bridged.
-    asks_itself = is_tcp & at_one_place & _is_same(flows, earlier, SOURCE_COLUMNS, later, TARGET_COLUMNS)
-    asks_itself &= ~source_kept & ~target_kept
-    may_lose_both = is_ttl_lower & (is_tcp | (~no_ports & same(schema.FLOW_SPORT)))
+    asks_itself = is_tcp & at_one_place & source_is_target & ~source_kept & ~target_kept
+    may_lose_both = is_ttl_lower & (is_tcp | (~no_ports & has_same_sport))
     may_lose_both |= asks_itself
     similarity = np.where(may_lose_both, BOTH_REWRITTEN, 0)
     similarity = np.where(one_end_kept & may_be_bridged, BRIDGED_NAT, similarity)
     similarity = np.where(one_end_kept & is_ttl_lower, ROUTED_NAT, similarity)
     # NAT never rewrites multicast, and a packet that passes one namespace twice has lost one TTL.
-    to_group = is_group_address(flows[later, schema.FLOW_DST_HI], flows[later, schema.FLOW_DST_LO])
-    is_reverse = source_is_target(earlier, later) | source_is_target(later, earlier)
+    to_group = is_group_address(after[schema.FLOW_DST_HI], after[schema.FLOW_DST_LO])
+    is_reverse = source_is_target & (no_ports | (before[schema.FLOW_SPORT] == after[schema.FLOW_DPORT]))
+    is_reverse |= target_is_source & (no_ports | (before[schema.FLOW_DPORT] == after[schema.FLOW_SPORT]))
     similarity[to_group | (at_one_place & ~is_ttl_lower & ~asks_itself) | is_reverse] = 0
-    same_addresses = same(*SOURCE_COLUMNS, *TARGET_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT)
+    same_addresses = has_same_source & has_same_target & has_same_sport & has_same_dport
     similarity = np.where(same_addresses, SAME_ADDRESSES, similarity)
 
-    may_be_one = same(schema.FLOW_PROTO, schema.FLOW_KIND) & (earlier != later)
-    is_in_tunnel = (flows[earlier, schema.FLOW_VIA] > 0) & (flows[later, schema.FLOW_VIA] > 0)
-    return np.where(may_be_one & ~(is_in_tunnel & ~same(schema.FLOW_VIA_VNI)), similarity, 0)
-
-
-def _is_same(
-    flows: FlowTable, rows: FlowRows, columns: list[int], other_rows: FlowRows, other_columns: list[int]
-) -> Mask:
-    """For each pair of flow rows: have these columns the values that the others have in the other row?"""
-    is_equal = np.ones(len(rows), dtype=bool)
-    for column, other_column in zip(columns, other_columns, strict=True):
-        is_equal &= flows[rows, column] == flows[other_rows, other_column]
-    return is_equal
+    may_be_one = same([schema.FLOW_PROTO, schema.FLOW_KIND]) & (earlier != later)
+    is_in_tunnel = (before[schema.FLOW_VIA] > 0) & (after[schema.FLOW_VIA] > 0)
+    return np.where(may_be_one & ~(is_in_tunnel & ~same([schema.FLOW_VIA_VNI])), similarity, 0)
 
 
 def is_group_address(high: Values, low: Values) -> Mask:

@@ -208,6 +208,8 @@ class _Matches:
 
     def offer(self, earlier: Values, later: Values, is_preferred: bool = False) -> None:
         """Take `earlier` as the hop before `later` wherever that is the best match so far."""
+        if not len(earlier):
+            return
         flow, ttl, rank, counts = self.flow, self.ttl, self.repeats.rank, self.repeats.counts
         similarity = flow_similarity(self.flows, flow[earlier], flow[later], ttl[later] - ttl[earlier])
         is_doubtful = (similarity > 0) & (similarity < SAME_ADDRESSES) & ~self.is_tcp[flow[earlier]]

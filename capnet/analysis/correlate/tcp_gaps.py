@@ -9,7 +9,7 @@ Limits: nothing is said of a sample, nor of ports that were used again: another 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
@@ -37,7 +38,7 @@ class MissingOctets(NamedTuple):
     since: int  # ns when a later one came
 
 
-@dataclass(eq=False, repr=False)
+@state
 class SequenceGaps:
     """What a flow misses, in octets: `late` came after later ones, `never` did not come."""
 

@@ -6,7 +6,7 @@ Otherwise the MAC forwards for it. Packets with a small TTL prove neither: proto
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 
 import numpy as np
@@ -16,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, is_multicast, is_multicast_mac
 from capnet.analysis.core.schema import StationTable
+from capnet.quick_dataclass import state
 from capnet.wire.addresses import address_text, address_value
 
 SENT, ARP_SENT, RECEIVED = 0, 1, 2  # values of STATION_HOW
@@ -25,7 +26,7 @@ BROADCAST_MAC = 0xFFFFFFFFFFFF
 _Claimants = dict[tuple[int, int], set[int]]  # halves of an address → MACs that claim it in ARP
 
 
-@dataclass(eq=False, repr=False)
+@state
 class Speaker:
     """What the station table says about one MAC. Dictionaries map an address to its packets."""
 

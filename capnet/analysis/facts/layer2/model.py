@@ -5,7 +5,7 @@ Points are indexes of `context.points`, MACs are integers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import pairwise
 
@@ -16,6 +16,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.fate.speakers import Speaker
+from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 
@@ -40,7 +41,7 @@ class MacvlanChild(NamedTuple):
     point: int  # its own interface, or the parent where that was not captured
 
 
-@dataclass(eq=False, repr=False)
+@state
 class MacvlanParent:
     """A network interface behind which stations of its network have interfaces of their own."""
 
@@ -56,7 +57,7 @@ class MacvlanParent:
     confidence: float = 0.0  # that this is macvlan
 
 
-@dataclass(eq=False, repr=False)
+@state
 class SharedMac:
     """One MAC with several IPv4 addresses of its own."""
 
@@ -112,7 +113,7 @@ class LoopbackConversation(NamedTuple):
     frame: int
 
 
-@dataclass(eq=False, repr=False)
+@state
 class Segments:
     """The layer-2 segments at all capture points."""
 

@@ -10,7 +10,7 @@ Absence proves little: a switch shows the broadcast request on every port, and t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
@@ -18,6 +18,7 @@ from capnet.analysis.core.contract.keys import MAX_LISTED
 from capnet.analysis.core.contract.outcomes import Neighbour
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
+from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
@@ -90,7 +91,7 @@ class _Message(NamedTuple):
     frame: int
 
 
-@dataclass(slots=True)
+@state
 class _Counts:
     """Messages of one kind about one pair of addresses."""
 

@@ -7,7 +7,7 @@ that id, whichever address it comes from. Limits: UDP; the messages that the pas
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import Values
 from capnet.analysis.correlate.duplicates import MAX_DUPLICATE_DELAY_NS
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.quick_dataclass import state
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import PORT_DNS, UDP
@@ -52,7 +53,7 @@ class FailedAnswer(NamedTuple):
     name: str  # "" where it is not known
 
 
-@dataclass(eq=False)
+@state
 class DnsLookup:
     """One question of a client at one point. Times in ns, `asked` and `answers` in order of time."""
 

@@ -1,0 +1,88 @@
+"""Finds the modules of capnet in half of the time that Python's own finder takes.
+
+A report imports some 250 modules of ours. Python's finder looks for each in eight steps, 90 µs: it asks whether the
+folder changed, tries each kind of file, and works out twice where the bytecode lies. Here a folder is listed once, and
+bytecode is taken if it is of the source file's time and size (PEP 552), as Python does. Whatever is not so plain, such
+as bytecode that is missing, older or checked by a hash, is left to Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import MAGIC_NUMBER
+from marshal import loads
+from types import CodeType, ModuleType
+
+_PREFIX = f"{__package__}."
+_IS_TIMED = MAGIC_NUMBER + bytes(4)  # how bytecode begins that is checked by time and size
+
+
+class _Loader(SourceFileLoader):
+    def __init__(self, name: str, path: str, bytecode: str) -> None:
+        super().__init__(name, path)
+        self.bytecode = bytecode
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The module's code."""
+        try:
+            with open(self.bytecode, "rb", buffering=0) as opened:  # noqa: PTH123
+                content = opened.read()
+            source = os.stat(self.path)  # noqa: PTH116
+        except OSError:
+            return super().get_code(fullname)
+        version = [int(source.st_mtime), source.st_size]
+        expected = _IS_TIMED + b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in version)
+        if content[:16] != expected:
+            return super().get_code(fullname)
+        code: CodeType = loads(memoryview(content)[16:])
+        return code
+
+
+class _Finder:
+    """Finds what begins with `capnet.`; everything else is for those that follow it in `sys.meta_path`."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, frozenset[str]] = {}  # folder → names in it
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The specification of a module or package, None if this does not find it."""
+        if path is None or not name.startswith(_PREFIX):
+            return None
+        last = name.rpartition(".")[2]
+        for folder in path:
+            if f"{last}.py" in self._names_in(folder):
+                return _spec(name, folder, last)
+            if last in self._names_in(folder) and "__init__.py" in self._names_in(f"{folder}/{last}"):
+                spec = _spec(name, f"{folder}/{last}", "__init__")
+                spec.submodule_search_locations = [f"{folder}/{last}"]
+                return spec
+        return None
+
+    def _names_in(self, folder: str) -> frozenset[str]:
+        names = self.names.get(folder)
+        if names is None:
+            try:
+                names = frozenset(os.listdir(folder))  # noqa: PTH208
+            except OSError:  # in a zip file, or no folder
+                names = frozenset()
+            self.names[folder] = names
+        return names
+
+
+def _spec(name: str, folder: str, stem: str) -> ModuleSpec:
+    file = f"{folder}/{stem}.py"
+    bytecode = f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
+    spec = ModuleSpec(name, _Loader(name, file, bytecode), origin=file)
+    spec.has_location, spec.cached = True, bytecode
+    return spec
+
+
+def install() -> None:
+    """Let this find modules in this process. Does nothing where bytecode lies elsewhere, or has other names."""
+    if os.sep == "/" and sys.pycache_prefix is None and not sys.flags.optimize:
+        sys.meta_path.insert(0, _Finder())
