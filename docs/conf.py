@@ -47,6 +47,8 @@ html_theme = "furo"
 html_title = f"capnet {__version__}"
 html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["site"]
+html_css_files = ["site.css"]
 
 man_pages = [
     ("docs/tutorial", "capnet-tutorial", "Docker's seven network models, packet by packet", author, 7),
@@ -64,8 +66,8 @@ def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
         return
     for section in re.split(r"^## ", source[0], flags=re.MULTILINE)[1:]:
         heading = section.partition("\n")[0]
-        pages = re.findall(r"^- \[[^]]*\]\(([^)#]+)\.md\)", section, re.MULTILINE)
-        entries = "\n".join(pages)
+        pages = re.findall(r"^- \[([^]]*)\]\(([^)#]+)\.md\)", section, re.MULTILINE)
+        entries = "\n".join(f"{title} <{page}>" for title, page in pages)
         source[0] += f"\n\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{entries}\n```\n"
 
 
