@@ -36,7 +36,8 @@ FLOORS = {
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
-        "headline model_sentences", "summary", "sections", "card comparison formats inventory live_view network page",
+        "headline model_sentences", "summary", "sections",
+        "card comparison formats inventory live_view network page trace",
     ),
     "capnet.learn": (
         "captures language packet_fields sources", "marked_dump recording", "question", "lessons session",

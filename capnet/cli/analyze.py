@@ -229,8 +229,9 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
     if format_ == "html":
         from capnet.cli.page_inputs import beside
         from capnet.report.formats.html import render
+        from capnet.report.page.evidence import wanted_frames
 
-        return render(document, 0, where, wanted, beside(result, document, wanted))
+        return render(document, 0, where, wanted, beside(result, wanted_frames(document, wanted)))
     return load(format_).render(document, report_columns(output), where, wanted)
 
 

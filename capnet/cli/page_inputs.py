@@ -6,38 +6,39 @@ Only a page costs this: each file is read once more, up to its last frame that i
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from capnet.analysis.core.contract.document import Document, short_names
+from capnet.analysis.core.contract.document import short_names
 from capnet.analysis.engine import Study
 from capnet.report.escape import visible
 from capnet.report.page.beside import Beside, FrameKey
-from capnet.report.page.evidence import wanted_frames
 from capnet.report.page.frames import Frame, digests, read_frames
-from capnet.report.wanted import ALL, Wanted
 
 # Options that do not change what a report says.
 _OF_THE_OUTPUT = ("output", "format_", "color", "no_pager", "threads")
 
 
-def beside(study: Study, document: Document, wanted: Wanted = ALL, is_growing: bool = False) -> Beside:
-    """All of it. Of standard input there are neither digest nor frames: it cannot be read again."""
+def beside(study: Study, wanted: Sequence[FrameKey]) -> Beside:
+    """All of it. `wanted`: the frames to show, with the names that files have in the report.
+
+    Of standard input there are neither digest nor frames: it cannot be read again.
+    """
     names = short_names(source.label for source in study.sources)
     paths = {visible(names[source.label]): source.path for source in study.sources if source.path is not None}
     return Beside(
         command=given_command(),
         topology=study.context.topology,
-        digests={} if is_growing else digests(paths),
-        frames=_frames(paths, wanted_frames(document, wanted), study.options.vxlan_port),
+        digests={} if study.options.until else digests(paths),
+        frames=_frames(paths, wanted, study.options.vxlan_port),
         where={visible(name): given for given, name in names.items()},
     )
 
 
-def _frames(paths: Mapping[str, Path], wanted: list[FrameKey], vxlan_port: int) -> dict[FrameKey, Frame]:
+def _frames(paths: Mapping[str, Path], wanted: Sequence[FrameKey], vxlan_port: int) -> dict[FrameKey, Frame]:
     numbers: dict[str, list[int]] = {}
     for file, number in wanted:
         numbers.setdefault(file, []).append(number)

@@ -125,6 +125,7 @@ def _flows_text(
     from capnet.analysis.facts.paths import chain_paths
     from capnet.analysis.filters.names import addresses_of, name_hint
     from capnet.analysis.filters.parser import at_host
+    from capnet.cli import trace_formats
 
     context = study.context
     if container is not None:
@@ -144,10 +145,9 @@ def _flows_text(
     if format_ == "json":
         return _json(study, paths, None), bool(paths)
     if not paths:
-        return _no_flow_text(study, asked, width), False
-    from capnet.report.drawing.text_path import render_flows
-
-    return render_flows(_only_paths(study), plain(shown, study.report.inputs), total, asked, width), True
+        return trace_formats.no_match(format_, _no_flow_text(study, asked, width)), False
+    shown_plain = plain(shown, study.report.inputs)
+    return trace_formats.flows(format_, study, _only_paths(study), shown_plain, total, asked, width), True
 
 
 def _no_flow_text(study: Study, asked: str, width: int) -> str:
@@ -211,9 +211,9 @@ def _packet_text(study: Study, source: int, frame: int, format_: str, width: int
     del packet["start"]
     if format_ == "json":
         return _json(study, [path_from(study.context, journey.start)], packet)
-    from capnet.report.drawing.packet_path import render_packet
+    from capnet.cli import trace_formats
 
-    return render_packet(_only_paths(study), packet, width)
+    return trace_formats.packet(format_, study, _only_paths(study), packet, width)
 
 
 # -- shared -----------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def _sightings(
     lines = []
     for index, sighting in enumerate(sightings):
         if index:
-            detail = f"{signed(sighting['delta_us'])} · {_differences(sighting) or 'nothing differs'}"
+            detail = f"{signed(sighting['delta_us'])} · {difference_text(sighting) or 'nothing differs'}"
             lines += step_lines(" · ".join(changes[index]), detail, left, width)
         ttl = f"TTL {sighting['ttl']}" if sighting["ttl"] is not None else ""
         mark = ASKED_MARK if sighting is asked else POINT_MARK
@@ -122,7 +122,7 @@ def _sightings(
     return lines
 
 
-def _differences(sighting: Document) -> str:
+def difference_text(sighting: Document) -> str:
     """`TTL 64 → 63 · source 172.17.0.3:41552 → …`: the fields that differ from the sighting before."""
     fields = sighting["differs"]
     return " · ".join(f"{field['field']} {_value(field['before'])}{ARROW}{_value(field['after'])}" for field in fields)

@@ -21,7 +21,7 @@ FORMATS = (
     "html",
     "markdown",
 )
-TRACE_FORMATS = ("table", "json")  # those of flows and packets hop by hop
+TRACE_FORMATS = ("table", "json", "html", "markdown")  # those of flows and packets hop by hop
 # Suffix of a file → its format: SUFFIXES of each, so that none has to be loaded.
 _SUFFIXES = {
     ".txt": "table", ".json": "json", ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",

@@ -90,6 +90,12 @@ class _Lane:
             return "tunnel"
         return "routed" if "routed" in changes else "plain"
 
+    def rail_kind(self, hop_index: int) -> str:
+        """As `kind`; within a tunnel that of a tunnel."""
+        kind = self.kind(hop_index)
+        is_inside = all(tunnel(hop) for hop in self.path["hops"][max(hop_index - 1, 0) : hop_index + 1])
+        return "tunnel" if kind == "plain" and is_inside else kind
+
     def end(self) -> str:
         """How the direction ends."""
         lost = is_lost(self.path["ends"])
@@ -132,11 +138,11 @@ def _rails(shown: Sequence[Rung], index: int, lanes: Sequence[_Lane], is_step: b
         at_or_before = next((place for place in reversed(own) if place <= index), own[0])
         hop = lane.hop_of(shown[after if lane.is_down else at_or_before]) or 0
         hop_here = lane.hop_of(shown[index])
-        css = [lane.kind(hop) if is_step else "plain"]
+        css = [lane.rail_kind(hop) if is_step else "plain"]
         css += ["first"] * (not is_step and index == own[0]) + ["last"] * (not is_step and is_last)
         css += ["stop"] * (not is_step and hop_here is not None)
         path_hop = lane.path["hops"][hop_here if hop_here is not None else hop]
-        css += ["tube"] * bool(tunnel(path_hop) and not is_step)
+        css += ["tube"] * bool(tunnel(path_hop))
         parts.append(f'<i class="{" ".join(css)}"></i>')
     return f'<span class="rails" aria-hidden="true">{"".join(parts)}</span>'
 

@@ -1,0 +1,126 @@
+"""Flows or one packet hop by hop as a page: the drawing of the network, a ladder each, and the frames.
+
+Input: the documents that the text of `drawing` is made from. Output: HTML, as `page.shell` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report import wireshark
+from capnet.report.drawing.packet_path import difference_text
+from capnet.report.drawing.routes import carried, signed
+from capnet.report.escape import visible, visible_all
+from capnet.report.fate_words import ending
+from capnet.report.page import header
+from capnet.report.page.beside import Beside
+from capnet.report.page.conversations import Conversation
+from capnet.report.page.evidence import Links
+from capnet.report.page.frame_article import evidence_section
+from capnet.report.page.ladder import ladder
+from capnet.report.page.markup import code, escape
+from capnet.report.page.network_figure import network_figure
+from capnet.report.page.shell import page
+from capnet.report.page.tables import evidence_list
+from capnet.report.sections.section import Section
+from capnet.report.text import count
+from capnet.report.words import Words
+
+_HEADS = ("point", "frame", "delay", "flow", "TTL", "bytes", "change", "what differs")
+
+Directions = Sequence[Sequence[Document]]  # paths there, paths back
+
+
+def flows_page(document: Document, conversations: Sequence[Directions], total: int, asked: str, beside: Beside) -> str:
+    """Conversations hop by hop. As `drawing.text_path.render_flows`."""
+    safe, shown = visible_all(document), visible_all(conversations)
+    words = Words.of(safe)
+    paths = [path for directions in shown for direction in directions for path in direction]
+    with_paths = {**safe, "paths": paths}
+    section = Section("paths", "Paths", rows=[paths])
+    links = Links(safe, beside.frames)
+    title = " · ".join(filter(None, [visible(asked) or "All flows", count(total, "flow")]))
+    main = next((path for path in paths if len(path["hops"]) > 1), None)
+    ladders = [text for directions in shown for text in _conversation(directions, words, links)]
+    rest = f"… and {count(total - len(shown), 'more flow')}; --most {total} shows all" if total > len(shown) else ""
+    body = [
+        "<header>", *header.head_line(title), "</header>",
+        network_figure(with_paths, words, beside.topology, [], lambda row: "paths", main) if main else "",
+        header.names(words.legend(hop[end] for path in paths for hop in path["hops"] for end in ("src", "dst"))),
+        header.origin(safe, beside),
+        f'<section id="paths"><h2>Paths</h2>{"".join(ladders)}</section>' if ladders else "",
+        f'<p class="soft small">{escape(rest)}</p>' if rest else "",
+        evidence_section(safe, [section], beside, links),
+    ]  # fmt: skip
+    return page(title, body)
+
+
+def _conversation(directions: Directions, words: Words, links: Links) -> Iterator[str]:
+    """A ladder for each piece of a conversation."""
+    for forward, backward in zip_longest(*directions):
+        conversation = Conversation(forward or backward, backward if forward else None)
+        path = conversation.forward
+        ends = " / ".join(dict.fromkeys(ending(each) for each in conversation if each))
+        silent = "" if conversation.backward else " back: nothing was seen"
+        evidence = [frame for each in conversation if each for frame in each["evidence"]]
+        yield (
+            '<div class="path"><h3>'
+            f"{escape(path['proto'])} {escape(words.flow(path['flow'], path['hops'][0]['point']))} "
+            f'<small class="soft">{escape(count(conversation.packets, "packet"))}, {escape(ends)}{silent}</small></h3>'
+            f"{ladder([conversation], words)}{evidence_list(evidence, words, links)}"
+            f'<p class="small soft">Wireshark {code(wireshark.paths([path]).text, copy=True)}</p></div>'
+        )
+
+
+def packet_page(document: Document, journey: Document, beside: Beside) -> str:
+    """One packet at every point. As `drawing.packet_path.render_packet`."""
+    safe, trace = visible_all(document), visible_all(journey)
+    words = Words.of(safe)
+    frames = trace["frames"]
+    links = Links(safe, beside.frames)
+    asked = trace["asked"]
+    evidence = [{"point": frame["point"], "file": frame["file"], "frame": frame["frame"]} for frame in frames]
+    section = Section("packet", "Packet", rows=[{"evidence": evidence}])
+    rows = "".join(_sighting(frame, words, links) for frame in frames)
+    missing = f"<p>Not seen at {escape(', '.join(trace['missing']))}, though capturing.</p>" if trace["missing"] else ""
+    head = "".join(f"<th>{text}</th>" for text in _HEADS)
+    table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    title = f"Frame {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
+    path = _path_of(trace)
+    body = [
+        "<header>", *header.head_line(title), "</header>",
+        network_figure({**safe, "paths": [path]}, words, beside.topology, [], lambda row: "packet", path),
+        header.names(words.legend(frame[end] for frame in frames for end in ("src", "dst"))),
+        header.origin(safe, beside),
+        f'<section id="packet"><h2>The packet<small>{escape(count(len(frames), "frame"))}</small></h2>',
+        f"{table}{missing}</section>",
+        evidence_section(safe, [section], beside, links),
+    ]  # fmt: skip
+    return page(f"Frame {asked['frame']}", body)
+
+
+def _path_of(trace: Document) -> Document:
+    """The frames of a packet as a path, for the drawing."""
+    hops = [{**frame, "packets": 1, "lost": 0} for frame in trace["frames"]]
+    flow = {key: hops[0][key] for key in ("src", "sport", "dst", "dport")}
+    return {"proto": trace["proto"], "flow": flow, "hops": hops, "ends": "unknown", "due": None, "reply": False}
+
+
+def _sighting(frame: Document, words: Words, links: Links) -> str:
+    delay = "" if frame["delta_us"] is None else signed(frame["delta_us"])
+    change = "copy" if frame["copy"] else " · ".join(frame["change"])
+    cells = (
+        f"<b>{escape(frame['point'])}</b>", links.frame(frame), escape(delay),
+        f"<code>{escape(words.flow(frame) + carried(frame))}</code>", escape(frame["ttl"]), escape(frame["length"]),
+        escape(change), escape(difference_text(frame)),
+    )  # fmt: skip
+    kinds = (' class="k"' if head in ("delay", "flow") else "" for head in _HEADS)
+    return "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+
+
+def no_match_page(text: str) -> str:
+    """A page that says that nothing matches, and what there is."""
+    first, *lines = text.splitlines()
+    return page(first, [f"<header><h1>{escape(first)}</h1></header>", f"<pre>{escape(chr(10).join(lines))}</pre>"])
