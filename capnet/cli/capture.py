@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,6 @@ from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from capnet.cli.capture_status import Screen
-    from capnet.record.find.capture_points import CapturePoint
-    from capnet.record.kernel.snapshots import Witnessing
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
@@ -60,12 +58,14 @@ def command(**options: Any) -> int:
 
 def run(given: Given, screen: Screen | None = None) -> int:
     """Captures what is given; `screen` shows what happens. Returns the exit code. UsageError, EnvironmentLacks."""
+    from functools import partial
+
     from capnet.cli import capture_status
     from capnet.cli.capture_target import CaptureTarget
     from capnet.cli.interrupts import signals_set
     from capnet.record.live.recording import Recording
     from capnet.record.live.session import Limits
-    from capnet.record.live.surroundings import surroundings
+    from capnet.record.live.surroundings import nothing, surroundings
 
     if given.target == "-" and (sys.stdout is None or sys.stdout.isatty()):
         raise UsageError("-w - writes packets to standard output: pipe it into a program")
@@ -77,12 +77,9 @@ def run(given: Given, screen: Screen | None = None) -> int:
         target.check()
 
         def open_output(live: LiveCapture, heading: bytes) -> Output:
-            output = target.open(heading, live)
+            output = target.open(heading, live, recording.witnessed)
             screen.announce([tap.point.name for tap in live.taps])
             return output
-
-        def around(points: Sequence[CapturePoint]) -> AbstractContextManager[Witnessing]:
-            return surroundings(aim.hosts, aim.topology, points, screen.say, why=given.why)
 
         recording = Recording(
             aim.points,
@@ -93,17 +90,18 @@ def run(given: Given, screen: Screen | None = None) -> int:
             limits,
             given.snaplen or MAX_SNAPLEN,
             buffer_mib=given.buffer_mib,
-            around=around,
+            around=partial(surroundings, aim.hosts, aim.topology, screen.say, given.why) if target.is_file else nothing,
             arrive=arrivals_of(aim),
             note=screen.note,
         )
-        live = recording.record(open_output)
-        if live is None:
-            screen.say("interrupted before anything was captured")
-            return Exit.INTERRUPTED
-        screen.end(live, target.paths)
-        if recording.witnesses is not None:
-            target.write_witnesses(recording.witnesses)
+        with closing(target):
+            live = recording.record(open_output)
+            if live is None:
+                screen.say("interrupted before anything was captured")
+                return Exit.INTERRUPTED
+            screen.end(live, target.paths)
+            if recording.witnessed is not None:
+                target.write_witnesses(recording.witnessed.witnesses)
     if given.wants_report:
         _report(target.paths[-1:])
     return Exit.OK

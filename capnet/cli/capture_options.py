@@ -80,7 +80,8 @@ _AIM_OPTIONS = (
 _KEEP_OPTIONS = (
     click.option(
         "-w", "--write", "target", metavar="FILE|-",
-        help="Where the packets go; - is standard output. Default: a file in the current folder, named by the time.",
+        help="Where the packets go; - is standard output, with no rules and counters beside it. "
+        "Default: a file in the current folder, named by the time.",
     ),
     click.option(
         "-c", "--count", "packets", type=click.IntRange(min=1), metavar="N",

@@ -15,9 +15,11 @@ from capnet.errors import UsageError
 from capnet.record.kernel.beside import write_beside
 from capnet.record.live.outputs.files import MEGABYTE, Files, Ring
 from capnet.record.live.outputs.stream import Stream
+from capnet.record.live.ring_witnesses import RingWitnesses
 
 if TYPE_CHECKING:
     from capnet.cli.capture_options import Given
+    from capnet.record.kernel.snapshots import Witnessing
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.session import LiveCapture
     from capnet.record.targets.aim import Aim
@@ -32,7 +34,13 @@ class CaptureTarget:
     def __init__(self, given: Given, aim: Aim) -> None:
         self._given, self._aim = given, aim
         self._files: Files | None = None
+        self._of_ring: RingWitnesses | None = None
         self.path = None if given.target == "-" else Path(given.target or default_name(aim.name, datetime.now()))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a topology and witnesses lie beside it: not beside a stream, a named pipe or a device."""
+        return self.path is not None and not self._is_no_file(self.path)
 
     @property
     def shown(self) -> str:
@@ -59,7 +67,7 @@ class CaptureTarget:
         if not os.access(self.path if self.path.exists() else folder, os.W_OK):
             raise UsageError(f"{self.path}: no permission to write there; name another place with -w")
 
-    def open(self, heading: bytes, live: LiveCapture) -> Output:
+    def open(self, heading: bytes, live: LiveCapture, witnessed: Witnessing | None) -> Output:
         """Opens it for the points of `live`. UsageError where that fails."""
         points = len(live.taps)
         try:
@@ -70,6 +78,7 @@ class CaptureTarget:
             ring = None
             if self._given.file_size:
                 ring = Ring(self._given.file_size * MEGABYTE, self._given.file_count or 0)
+                self._of_ring = RingWitnesses(witnessed) if witnessed else None
             self._files = Files(
                 self.path,
                 heading,
@@ -79,16 +88,24 @@ class CaptureTarget:
                 ring=ring,
                 may_exist=self._given.target is not None and ring is None,
                 counts=lambda: [tap.counts for tap in live.taps],
+                full=self._of_ring.full if self._of_ring else lambda path: None,
             )
             return self._files
         except OSError as error:
             raise UsageError(f"{error.filename or self.path}: cannot be written ({error.strerror})") from error
 
     def write_witnesses(self, witnesses: Witnesses) -> None:
-        """Writes them beside the file. Beside the files of a ring they would count packets that are in none."""
-        if len(self.paths) == 1 and self.path == self.paths[0]:
+        """Writes them beside the file, of a ring the last one."""
+        if self._of_ring:
+            self._of_ring.finish(self.paths[-1], witnesses)
+        elif self.paths:
             with suppress(OSError):  # of a full disk, of which the capture itself has told
-                write_beside(self.paths[0], witnesses)
+                write_beside(self.paths[-1], witnesses)
+
+    def close(self) -> None:
+        """Ends what still asks kernels for a file of a ring."""
+        if self._of_ring:
+            self._of_ring.close()
 
     def _is_no_file(self, path: Path) -> bool:
         """A named pipe or a device, which has no topology beside it."""

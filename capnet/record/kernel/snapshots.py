@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks
@@ -88,6 +89,7 @@ class Witnessing:
 
     def __init__(self, places: Sequence[Place], say: Callable[[str], None]) -> None:
         self._places, self._say = list(places), say
+        self._turning, self._is_finished = Lock(), False
         self.witnesses = Witnesses({"capnet": __version__})
         self._ask_before(places)
 
@@ -102,10 +104,26 @@ class Witnessing:
         self._places += others
         self._ask_before(others)
 
+    def turn(self) -> Witnesses | None:
+        """Asks all of them; the witnesses since the last turn. The next ones begin now. None when it has finished."""
+        with self._turning:
+            if self._is_finished:
+                return None
+            places, namespaces = self._places, list(self.witnesses.namespaces)  # others may be added meanwhile
+            moments = _snapshots(places[: len(namespaces)], self._say)
+            done = [
+                replace(each, points=[*each.points], after=now) for each, now in zip(namespaces, moments, strict=True)
+            ]
+            for namespace, now in zip(namespaces, moments, strict=True):
+                namespace.before = now
+            return Witnesses(self.witnesses.recorded, done)
+
     def finish(self) -> None:
         """Asks all of them again."""
-        for namespace, after in zip(self.witnesses.namespaces, _snapshots(self._places, self._say), strict=True):
-            namespace.after = after
+        with self._turning:
+            self._is_finished = True
+            for namespace, after in zip(self.witnesses.namespaces, _snapshots(self._places, self._say), strict=True):
+                namespace.after = after
 
     def _ask_before(self, places: Sequence[Place]) -> None:
         self.witnesses.namespaces += [

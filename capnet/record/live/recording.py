@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from threading import Event
 from typing import TypeAlias
@@ -19,12 +19,12 @@ from capnet.record.live.blocks import heading
 from capnet.record.live.joining import Joining
 from capnet.record.live.outputs.output import Output
 from capnet.record.live.session import Limits, LiveCapture
+from capnet.record.live.surroundings import nothing
 from capnet.record.run_id import is_dead, temporary_folder
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
 from capnet.record.taps.start import start_captures
 from capnet.topology import Topology
-from capnet.witnesses import Witnesses
 
 # Opens the output when all points are listened at, given the blocks that it begins with.
 Opener: TypeAlias = Callable[[LiveCapture, bytes], Output]
@@ -47,10 +47,10 @@ class Recording:
     limits: Limits
     snaplen: int = SNAPLEN
     buffer_mib: int = BUFFER_MIB
-    around: Around = lambda points: nullcontext()
+    around: Around = nothing
     arrive: Arrive | None = None  # opens what tells of points that come later
     note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
-    witnesses: Witnesses | None = None  # what `around` made, complete when it has been left
+    witnessed: Witnessing | None = None  # what `around` made, complete when it has been left
 
     def record(self, open_output: Opener) -> LiveCapture | None:
         """Captures until it ends; None if it was told to stop before it had begun. EnvironmentLacks, OSError."""
@@ -67,10 +67,9 @@ class Recording:
             self.topology.points = [point.listening_point() for point in captured]
             blocks = heading(captured, live.linktypes(), self.topology, self.snaplen)
             with ExitStack() as surroundings:
-                witnessed = surroundings.enter_context(self.around(captured))
-                self.witnesses = witnessed.witnesses if witnessed else None
+                self.witnessed = surroundings.enter_context(self.around(captured))
                 live.note = self.note
-                live.joining = self._joining(captured, folder, witnessed)
+                live.joining = self._joining(captured, folder)
                 output = open_output(live, blocks)
                 try:
                     with surroundings.pop_all():
@@ -84,7 +83,7 @@ class Recording:
             live.close()
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _joining(self, captured: Sequence[CapturePoint], folder: Path, witnessed: Witnessing | None) -> Joining | None:
+    def _joining(self, captured: Sequence[CapturePoint], folder: Path) -> Joining | None:
         if self.arrive is None:
             return None
         used = len(self.points)  # numbers of files
@@ -94,7 +93,8 @@ class Recording:
             first, used = used, used + len(points)
             return start_captures(points, folder, self.snaplen, self.buffer_mib, first=first)
 
-        arrivals = self.arrive(captured, start, witnessed.add if witnessed else lambda points: None)
+        witness = self.witnessed.add if self.witnessed else lambda points: None
+        arrivals = self.arrive(captured, start, witness)
         arrivals.open()
         return Joining(arrivals, self.topology, self.snaplen, self.say)
 

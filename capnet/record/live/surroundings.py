@@ -24,10 +24,9 @@ from capnet.topology import Topology
 def surroundings(
     hosts: Sequence[DockerHost],
     topology: Topology,
-    points: Sequence[CapturePoint],
     say: Callable[[str], None],
-    *,
-    why: bool = False,
+    why: bool,
+    points: Sequence[CapturePoint],
 ) -> Iterator[Witnessing]:
     """Rules, counters and settings of the points' namespaces before and after the block.
 
@@ -44,9 +43,15 @@ def surroundings(
         witnessing(places, say, asking_why(places, folder, say, tracing_without) if why else None) as witnessed,
         measured_clocks(shells, say) as readings,
     ):
+        for host in topology.hosts:
+            host.clock = readings.get(host.name, [])  # grows: a file of a ring has those until its end
         yield witnessed
-    for host in topology.hosts:
-        host.clock = readings.get(host.name, [])
+
+
+@contextmanager
+def nothing(points: Sequence[CapturePoint]) -> Iterator[None]:
+    """For a stream, which has no place for it."""
+    yield None
 
 
 @contextmanager

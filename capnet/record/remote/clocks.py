@@ -30,14 +30,14 @@ _ANSWER = 'while read -r word && [ -n "$word" ]; do date +%s%N; done'
 
 @contextmanager
 def measured_clocks(shells: Mapping[str, Shell], say: Callable[[str], None]) -> Iterator[dict[str, list[ClockReading]]]:
-    """Measures the clocks of these hosts while the block runs; afterwards host → its readings, by time.
+    """Measures the clocks of these hosts while the block runs; host → its readings, by time.
 
     One host has no other clock to be compared with, and is not asked. `say` is told of one that does not answer.
     """
-    readings: dict[str, list[ClockReading]] = {}
     if len(shells) < 2:
-        yield readings
+        yield {}
         return
+    readings: dict[str, list[ClockReading]] = {name: [] for name in shells}
     stop = Event()
     thread = Thread(target=_measure, args=(shells, readings, stop, say), name="measure clocks", daemon=True)
     thread.start()
@@ -63,7 +63,7 @@ def _measure(
                     say(f"{name}: its clock does not answer: how far it is off is known by the packets alone")
                     probes.pop(name).close()
                 else:
-                    readings.setdefault(name, []).append(reading)
+                    readings[name].append(reading)
             if is_last:
                 return
             if any(len(of_host) >= MAX_READINGS for of_host in readings.values()):

@@ -44,6 +44,7 @@ class Files:
     """The output that is the file `path`, or the ring of files that is called so. Raises OSError for the first.
 
     `counts` are those of the points by now, asked when a file of the ring is full: some may have joined or ended.
+    `full` is told of that file.
     """
 
     has_room = True
@@ -59,12 +60,13 @@ class Files:
         ring: Ring | None = None,
         may_exist: bool = True,
         counts: Callable[[], Sequence[PointCounts]] = tuple,
+        full: Callable[[Path], None] = lambda path: None,
     ) -> None:
         self.problem: str | None = None
         self.topology = topology  # may be replaced by one that knows more
         self.paths: deque[Path] = deque()  # the oldest first
         self._path, self._heading, self._points, self._ring = path, heading, points, ring
-        self._may_exist, self._counts = may_exist, counts
+        self._may_exist, self._counts, self._full = may_exist, counts, full
         self._number = 0
         self._begin(begins_ns)
 
@@ -161,6 +163,7 @@ class Files:
         self._end(
             [self._span(count, begins_ns) for count in self._counts() or self._points * [PointCounts()]], begins_ns
         )
+        self._full(self.paths[-1])
         try:
             self._begin(begins_ns)
         except OSError as error:
@@ -171,6 +174,7 @@ class Files:
             oldest = self.paths.popleft()
             oldest.unlink(missing_ok=True)
             topology_path(oldest).unlink(missing_ok=True)
+            witnesses_path(oldest).unlink(missing_ok=True)
 
     def _span(self, count: PointCounts, until_ns: int) -> PointCounts:
         """When the point was captured, as far as the present file, which ends at `until_ns`, tells of it."""
