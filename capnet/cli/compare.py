@@ -11,9 +11,9 @@ from capnet.cli import options
 from capnet.errors import Exit
 
 if TYPE_CHECKING:
-    from capnet.analysis.core.contract.document import Document
+    from capnet.analysis.engine import Study
 
-FORMATS = ("table", "json")
+FORMATS = ("table", "json", "html")
 
 
 @click.command("compare", short_help="What broke between two captures.")
@@ -32,6 +32,7 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
     \b
     capnet compare yesterday.pcapng today.pcapng
     capnet compare good/ bad/ --format json
+    capnet compare good.pcapng bad.pcapng -o broke.html
 
     Exit codes: 0 nothing fails that did not before, 1 something does, 2 wrong usage, 3 unreadable input.
     """
@@ -39,11 +40,20 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
     from capnet.report.comparison.differences import compare
 
     format_ = chosen_format(format_, output, FORMATS)
-    comparison = compare(_document(good), _document(bad))
+    studies = [_study(side) for side in (good, bad)]
+    first, second = (study.report.to_dict() for study in studies)
+    comparison = compare(first, second)
     if format_ == "json":
         from capnet.analysis.core.contract.json_text import json_text
 
         text = json_text(comparison)
+    elif format_ == "html":
+        from capnet.cli.page_inputs import beside
+        from capnet.report.comparison.html import Side
+        from capnet.report.comparison.html import render as render_page
+
+        sides = zip((first, second), studies, strict=True)
+        text = render_page(comparison, *(Side(document, beside(study, ())) for document, study in sides))
     else:
         from capnet.report.comparison.text import render
 
@@ -53,9 +63,9 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
     return Exit.FINDING if fails else Exit.OK
 
 
-def _document(given: str) -> Document:
-    """The report on a capture, or on a folder's captures as one."""
-    from capnet.analysis.engine import analyze
+def _study(given: str) -> Study:
+    """The analysis of a capture, or of a folder's captures as one."""
+    from capnet.analysis.engine import study
     from capnet.cli.inputs import named_sources
 
-    return analyze(list(named_sources((given,)))).to_dict()
+    return study(list(named_sources((given,))))

@@ -23,7 +23,7 @@ def render(comparison: Document, width: int = 100) -> str:
     """The whole text; no line is wider than `width` terminal columns."""
     good, bad = (", ".join(comparison[side]) for side in ("good", "bad"))
     lines = [*fill(f"{good} → {bad}", width), "", *fill(first_sentence(comparison), width)]
-    for heading, rows in _sections(comparison):
+    for heading, rows in sections(comparison):
         lines += ["", heading, *(line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      "))]
         if len(rows) > MAX_LINES:
             lines.append(f"  … and {count(len(rows) - MAX_LINES, 'line')} more (--format json has all)")
@@ -42,12 +42,12 @@ def first_sentence(comparison: Document) -> str:
     if flows["mended"]:
         row = flows["mended"][0]
         return f"{row['flow']} failed in the first ({row['good']}), and is {row['bad']} in the second."
-    if any(rows for _, rows in _sections(comparison)):
+    if any(rows for _, rows in sections(comparison)):
         return "Nothing fails in the second that did not in the first; what differs is below."
     return "No difference in what both captures show."
 
 
-def _sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
+def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
     """(heading, rows) of all that differs."""
     findings, flows = comparison["findings"], comparison["flows"]
     yield from _with_rows("New findings", [_finding(row) for row in findings["came"]])

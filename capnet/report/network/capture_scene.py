@@ -14,6 +14,7 @@ from capnet.report.network.scene import Box, Group, Scene, Vertex
 from capnet.report.sections.section import stack as stacked
 from capnet.report.text import count
 from capnet.report.words import vlan_text
+from capnet.wire.protocols import KIND_OF_NAME
 
 MAX_STATIONS = 16  # that a drawing shows of one point, the busiest ones
 MAX_STATION_ADDRESSES = 4
@@ -50,6 +51,9 @@ def _add_host(scene: Scene, host: str, points: Sequence[Document], document: Doc
             box.nics.append(Vertex("nic", device, addresses, [name], set(addresses), host))
         elif point["role"] == "bridge":
             groups[name] = Group(Vertex("bridge", device, [], [name], set(), host))
+        elif "balancer:" in name:  # of a swarm's network: a namespace like a container's
+            title = "load balancer " + name.partition("balancer:")[2].partition("/")[0]
+            leaves.append(Vertex("container", title, [device], [name], set(), host))
         elif point["role"] == "overlay":
             network = name.partition("overlay:")[2].partition("/")[0] or device
             group = groups.setdefault(network, Group(Vertex("overlay", f"overlay {network}", [], [], set(), host)))
@@ -61,6 +65,7 @@ def _add_host(scene: Scene, host: str, points: Sequence[Document], document: Doc
             kind = "veth" if point["role"] == "veth" else "container"
             leaves.append(Vertex(kind, title, lines, [name], set(addresses), host))
     box.groups = list(groups.values())
+    scene.connect_inside((leaf.title, leaf) for leaf in leaves if leaf.kind == "container")
     _attach(scene, box, leaves, _Neighbours(document))
 
 
@@ -145,9 +150,14 @@ def _add_wire(scene: Scene, point: Document, document: Document) -> None:
     ]
     stations.sort(key=lambda row: (-row["packets"], row["mac"]))
     box = Box(f"Stations seen at {point['name']}", is_host=False)
+    inside = {
+        mac: f"inside {KIND_OF_NAME[row['kind']].titled(row['vni'])}"
+        for row in document.get("tunnels", [])
+        for mac in row["inner_macs"]
+    }
     for row in stations[:MAX_STATIONS] or _talkers(document, point["name"]):
         box.nics.append(_station(row))
-        scene.connect(bus, box.nics[-1])
+        scene.connect(bus, box.nics[-1], inside.get(row["mac"], ""))
     if len(stations) > MAX_STATIONS:
         left_out = count(len(stations) - MAX_STATIONS, "station")
         scene.left_out.append(f"{left_out} of {len(stations)} at {point['name']}")

@@ -21,7 +21,7 @@ MARGIN, TITLE = 10, 30  # pixels: around boxes, title of a box
 STACK_WIDTH = 26  # of the bar that is a host's routing
 BUS_STEP = 20  # pixels between wires
 MAX_LINE_COLUMNS = 40  # characters of a line in a box: an IPv6 address has 39
-MAX_TEXT_COLUMNS = 28  # characters of a line beside an edge
+MAX_TEXT_COLUMNS = 30  # characters of a line beside an edge
 MIN_EDGE = 70  # pixels between two columns
 TURN = 14  # pixels from a box to where its edges turn
 
@@ -111,7 +111,8 @@ def inner_marks(vertex: Vertex) -> list[tuple[str, str, str]]:
 
 def place(scene: Scene) -> Layout:
     """Places everything of a scene."""
-    edges_of = {id(edge.inner): edge for edge in scene.edges if edge.outer.kind != "stack"}
+    edges = scene.drawn_edges()
+    edges_of = {id(edge.inner): edge for edge in edges if edge.outer.kind != "stack" and not edge.is_inside}
     at = _columns(scene)
     layout = Layout(at.right + 2 * MARGIN)
     top: float = MARGIN + LINE * len(scene.buses) + GAP * bool(scene.buses)
@@ -119,12 +120,12 @@ def place(scene: Scene) -> Layout:
         top = _place_box(layout, box, at, top, edges_of) + GAP
     rects = {id(vertex): rect for vertex, rect in layout.vertices}
     for index, bus in enumerate(scene.buses):
-        own = [rects[id(edge.inner)].middle for edge in scene.edges if edge.outer is bus and id(edge.inner) in rects]
+        own = [rects[id(edge.inner)].middle for edge in edges if edge.outer is bus and id(edge.inner) in rects]
         start = MARGIN + LINE * (index + 1) + 4
         rect = Rect(at.bus + BUS_STEP * index, start, 6, max([*own, start + 20]) - start + 6)
         layout.vertices.append((bus, rect))
         rects[id(bus)] = rect
-    drawn = [edge for edge in scene.edges if {id(edge.inner), id(edge.outer)} <= set(rects)]
+    drawn = [edge for edge in edges if {id(edge.inner), id(edge.outer)} <= set(rects)]
     bus_right = at.bus + BUS_STEP * (len(scene.buses) - 1) + 6
     layout.lines = [_line(edge, rects, bus_right) for edge in drawn]
     layout.height = max(top, MARGIN * 2)
@@ -152,7 +153,9 @@ def _columns(scene: Scene) -> Columns:
     leaf_x = x + (_edge_room(scene, leaves) if leaves else 0)
     titles = [columns(visible(f"{box.title}  {box.details}")) * CHARACTER + 2 * PADDING for box in scene.boxes]
     buses = [columns(visible(bus_text(bus))) * CHARACTER + bus_x for bus in scene.buses]
-    right = max([leaf_x + _width(leaves), *(nic_x + title for title in titles), *buses]) + MARGIN
+    inside = [edge for edge in scene.drawn_edges() if edge.is_inside]
+    beside = TURN + _text_width(inside) if inside else 0
+    right = max([leaf_x + _width(leaves) + beside, *(nic_x + title for title in titles), *buses]) + MARGIN
     return Columns(bus_x, nic_x, nic_width, stack_x, group_x, group_width, leaf_x, _width(leaves), right)
 
 
@@ -166,14 +169,14 @@ def bus_text(bus: Vertex) -> str:
 def _edge_room(scene: Scene, inner: Sequence[Vertex], least: float = MIN_EDGE) -> float:
     """Pixels between the columns of these vertices and of what they are connected to."""
     ids = set(map(id, inner))
-    texts = [
-        columns(text)
-        for edge in scene.edges
-        if id(edge.inner) in ids
-        for text in (*above_texts(edge), *(text for _, text, _ in below_texts(edge)))
-    ]
-    longest = max(texts, default=0)
-    return max(least, longest * CHARACTER + 2 * TURN + 16) if longest else least
+    longest = _text_width([edge for edge in scene.drawn_edges() if id(edge.inner) in ids and not edge.is_inside])
+    return max(least, longest + 2 * TURN + 16) if longest else least
+
+
+def _text_width(edges: Sequence[Edge]) -> float:
+    """Pixels of the longest text beside these edges."""
+    texts = (text for edge in edges for text in (*above_texts(edge), *(text for _, text, _ in below_texts(edge))))
+    return max(map(columns, texts), default=0) * CHARACTER
 
 
 def _width(vertices: Iterable[Vertex]) -> float:

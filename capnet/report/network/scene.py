@@ -6,13 +6,15 @@ Strings are as they were read: `svg` makes them printable and escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
+from itertools import combinations
 
 from capnet.quick_dataclass import mutable
 from capnet.quick_tuple import NamedTuple
 
 LOST, REWRITTEN, WRAPPED, NOTE = "lost", "rewritten", "wrapped", "note"  # kinds of marks, the gravest first
+MAX_INTERFACES = 6  # of a container, each of which is connected with each
 LIT, DEAD = "lit", "dead"  # edges of the main path: packets passed; they were due and did not pass
 
 
@@ -50,6 +52,7 @@ class Edge:
     points: list[str] = field(default_factory=list)  # capture points on it: the host end of a veth
     packets: int | None = None  # captured at its points
     marks: list[Mark] = field(default_factory=list)
+    is_inside: bool = False  # both ends are interfaces of one container; drawn only if the capture shows packets there
     has_tunnel: bool = False  # a tunnel leads through it
     route: str = ""  # LIT, DEAD or empty
     is_inward: bool = True  # direction of the main path
@@ -102,6 +105,19 @@ class Scene:
         yield from self.buses
         for box in self.boxes:
             yield from box.vertices()
+
+    def drawn_edges(self) -> list[Edge]:
+        """The edges that a drawing shows."""
+        return [edge for edge in self.edges if not edge.is_inside or edge.route or edge.marks]
+
+    def connect_inside(self, leaves: Iterable[tuple[str, Vertex]]) -> None:
+        """Edges between the interfaces of each container. `leaves`: (id of the container, its vertex)."""
+        of_container: dict[str, list[Vertex]] = {}
+        for owner, leaf in leaves:
+            of_container.setdefault(owner, []).append(leaf)
+        for own in of_container.values():
+            for first, second in combinations(own[:MAX_INTERFACES], 2):
+                self.connect(first, second).is_inside = True
 
     def connect(self, outer: Vertex, inner: Vertex, label: str = "") -> Edge:
         """A new edge."""

@@ -33,11 +33,14 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
     nics = {each.name: _nic(each, host) for each in host.interfaces if _is_nic(each, host, used)}
     box.nics = list(nics.values())
     routed = []
+    owned: list[tuple[str, Vertex]] = []
     for connected in _attached(host, host_groups(topology, host)):
         group = _group(scene, topology, host, connected, nics)
         box.groups.append(group)
+        owned += [(leaf.container.id, vertex) for leaf, vertex in zip(connected.leaves, group.leaves, strict=True)]
         if group.nic is None and connected.kind not in ("none", "host") and group.vertex:
             routed.append(group.vertex)
+    scene.connect_inside(owned)
     drawn = {group.vertex.title for group in box.groups if group.vertex}
     for interface in host.interfaces:
         if interface.kind == "bridge" and interface.name not in drawn and _is_used(host, interface, used):
@@ -171,11 +174,21 @@ def _leaf(topology: Topology, host: Host, leaf: Leaf) -> Vertex:
         "container",
         label(topology, leaf),
         [line for line in (first, *details[1:]) if line],
-        [f"{host.name}/{leaf.container.name}/{endpoint.interface}"] if endpoint else [],
+        list(_points_of(host, leaf)),
         {address.split("/")[0] for address in endpoint.addresses} if endpoint else set(),
         host.name,
         {port.host_port for port in leaf.container.ports},
     )
+
+
+def _points_of(host: Host, leaf: Leaf) -> Iterator[str]:
+    """Names of capture points inside a container; of a swarm's load balancer, by the network that it balances."""
+    if leaf.endpoint:
+        name, interface = leaf.container.name, leaf.endpoint.interface
+        yield f"{host.name}/{name}/{interface}"
+        balanced = leaf.container.balances or name.removeprefix("lb-").removesuffix("-sbox")
+        if balanced != name or leaf.container.balances:
+            yield f"{host.name}/balancer:{balanced}/{interface}"
 
 
 def _host_ends(host: Host, leaf: Leaf) -> Iterator[str]:

@@ -20,6 +20,7 @@ from capnet.wire.protocols import KIND_OF_NAME
 
 REWRITES = ("snat", "dnat")  # changes of a hop
 MAX_VLANS = 6  # in the box of an interface
+MAX_TUNNELS = 3  # beside one NIC
 MAX_FATES = 12  # groups of flows that fail, of which each has a mark
 
 Link = Callable[[Document], str]  # a problem → the id of its element
@@ -145,8 +146,12 @@ def _add_tunnels(places: Map, document: Document) -> None:
             edges[id(step.edge)] = step.edge
             key = id(step.edge), title
             marked[key] = max(marked.get(key, 0), row["frames"])
-    for (edge_id, title), frames in marked.items():
-        edges[edge_id].marks.append(Mark(WRAPPED, f"{title}, {count(frames, 'frame')}"))
+    for edge_id, edge in edges.items():
+        titles = [title for of_edge, title in marked if of_edge == edge_id]
+        for title in titles[:MAX_TUNNELS]:
+            edge.marks.append(Mark(WRAPPED, f"{title}, {count(marked[edge_id, title], 'frame')}"))
+        if len(titles) > MAX_TUNNELS:
+            edge.marks.append(Mark(WRAPPED, count(len(titles) - MAX_TUNNELS, "more tunnel")))
 
 
 def _overlay_steps(places: Map, document: Document, nic: Vertex, network: str | None) -> list[Step]:

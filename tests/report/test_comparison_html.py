@@ -1,0 +1,43 @@
+"""`capnet compare` as a page: what broke first, both networks drawn, hostile names as text."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from capnet.report.comparison.differences import compare
+from capnet.report.comparison.html import Side, render
+from capnet.report.page.beside import Beside
+from tests.report import sample
+from tests.report.test_html import EVIL, Page, all_ids, hostile_topology
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULT = ROOT / "pcaps" / "faults" / "docker-user-drop.pcapng"
+
+
+def test_compare_page_shows_what_broke_in_both_drawings(tmp_path: Path) -> None:
+    """The way to web is whole in the first, and dashed behind A/ens33 in the second. Exit code 1, as of the text."""
+    healthy = FAULT.with_name("docker-user-drop.healthy.pcapng")
+    target = tmp_path / "broke.html"
+    words = [sys.executable, "-m", "capnet", "compare", str(healthy), str(FAULT), "-o", str(target)]
+    assert subprocess.run(words, check=False, timeout=60).returncode == 1
+    text = target.read_text(encoding="utf-8")
+    page = Page(text)
+    assert {"network-good", "network-bad"} <= all_ids(page)
+    first, second = text.split('id="network-bad"')
+    assert 'class="edge lit"' in first and 'class="edge dead"' not in first
+    assert 'class="edge dead"' in second and 'class="edge lit"' not in second
+    words_of_page = " ".join(page.text)
+    assert words_of_page.index("published-port-blocked") < words_of_page.index("Flows that fail now")
+    assert "− dnat tcp: B → A:8080 becomes B → web:80" in words_of_page
+
+
+def test_compare_page_of_hostile_names_is_inert() -> None:
+    good, bad = sample.bridge().to_dict(), sample.hostile(EVIL).to_dict()
+    beside = Beside(command=EVIL, topology=hostile_topology())
+    text = render(compare(good, bad), Side(good, beside), Side(bad, beside))
+    page = Page(text)
+    assert [tag for tag, _ in page.elements].count("script") == 1
+    assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)
+    assert "\x1b" not in text and "\u202e" not in text
