@@ -18,7 +18,7 @@ PACKAGE = ROOT / "capnet"
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
     "capnet": (
-        "errors jit json_file quick_dataclass quick_import quick_tuple", "whole_file",
+        "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language whole_file",
         *("wire topology", "witnesses", "analysis", "report", "learn", "record", "scenario", "lab"),
         *("wireshark", "cli", "extcap"),
     ),

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from capnet import language
 from capnet.quick_tuple import NamedTuple
 
 
 def plural(count: int, thing: str) -> str:
     """2, `packet` → `2 packets`."""
+    if language.is_chinese():
+        from capnet.chinese import NOUNS
+
+        return f"{count} {NOUNS.get(thing, thing)}"
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def several(words: Sequence[str]) -> str:
     """`a and b and c`; of more than four, `a and b and c and 9 more`."""
-    if len(words) > 4:
-        words = [*words[:3], f"{len(words) - 3} more"]
-    return " and ".join(words)
+    left_out = len(words) - 3 if len(words) > 4 else 0
+    if language.is_chinese():
+        return "、".join(words[:3]) + f" 等 {len(words)} 个" if left_out else "、".join(words)
+    return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
+
+
+_SPACE = re.compile(
+    r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])"
+)  # beside full-width marks, which have their own
 
 
 class Text(NamedTuple):
-    """One sentence in each language; an empty one is not translated yet.
+    """One sentence in each language, side by side.
 
     `Text(en="{lost:packet} did not arrive", zh="").fill(lost=2)` → `2 packets did not arrive`: a word after the colon
     is what is counted. Chinese needs no plural, and names the counted thing itself.
@@ -30,10 +42,11 @@ class Text(NamedTuple):
     zh: str
 
     def fill(self, **values: object) -> str:
-        """The English sentence with these values in it."""
-        return self.en.format_map(
-            {name: _Count(value) if hasattr(value, "__index__") else value for name, value in values.items()}
-        )
+        """The sentence in the current language with these values in it."""
+        values = {name: _Count(value) if hasattr(value, "__index__") else value for name, value in values.items()}
+        if language.is_chinese():
+            return _SPACE.sub("", self.zh.format_map(values))
+        return self.en.format_map(values)
 
 
 class _Count(int):

@@ -18,6 +18,7 @@ from capnet.analysis.core.contract.outcomes import Proxy
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import flow_key, replies
 from capnet.analysis.core.schema import FlowRows, FlowTable, Mask, Observations, Values
+from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.clocks import clocks, flow_spans
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
@@ -44,6 +45,13 @@ class Proxied(NamedTuple):
     size: tuple[int, int]  # payload bytes of the request and of the answer
 
 
+BECAUSE = Text(
+    en="the station that the first connection ended at opened the second one inside it, and passed on {sent} and "
+    "{answered} bytes of payload",
+    zh="第一个连接所到的站点在其间打开了第二个连接，并传递了 {sent} 和 {answered} 字节的内容",
+)
+
+
 @derived
 def proxy_facts(context: Context) -> list[Proxy]:
     """Proxied connections by time of the first packet."""
@@ -53,8 +61,7 @@ def proxy_facts(context: Context) -> list[Proxy]:
             "tcp",
             flow_key(flows[pair.client]),
             flow_key(flows[pair.server]),
-            "the station that the first connection ended at opened the second one inside it, "
-            f"and passed on {pair.size[0]} and {pair.size[1]} bytes of payload",
+            BECAUSE.fill(sent=pair.size[0], answered=pair.size[1]),
             [
                 context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
                 for row in (pair.client, pair.server)

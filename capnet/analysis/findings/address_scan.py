@@ -21,7 +21,10 @@ SCENARIO = None  # no scenario has a scanner
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for one address in vain
 EXPLAINS = ()
 
-SAYS = Text(en="{asker} asked for {addresses} addresses {requests:time}, no answer", zh="")
+SAYS = Text(
+    en="{asker} asked for {addresses} addresses {requests:time}, no answer",
+    zh="{asker} 询问了 {addresses} 个地址共 {requests} 次，没有应答",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -35,18 +35,21 @@ EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connect
 SAYS = Text(
     en="{clients} asked {service}, and {server} answered them itself, {answers:time}: the request was translated, the "
     "answer was not, and the clients refuse it with RST",
-    zh="",
+    zh="{clients} 请求 {service}，而 {server} 直接以自己的地址应答了 {answers} 次：请求经过了地址转换，应答没有，客"
+    "户端用 RST 拒绝",
 )
 BRIDGED_FIX = Text(
     en="client and server are neighbours, so answers go past the host that translates: on a bridge of the host "
     "`modprobe br_netfilter; sysctl -w net.bridge.bridge-nf-call-iptables=1`; in a LAN masquerade these connections "
     "(`iptables -t nat -A POSTROUTING -d {address} -j MASQUERADE` on the host)",
-    zh="",
+    zh="客户端和服务器在同一网段，应答绕过了做转换的主机：如果在主机的网桥上，执行 `modprobe br_netfilter; sysctl "
+    "-w net.bridge.bridge-nf-call-iptables=1`；如果在局域网中，对这些连接做 MASQUERADE（在该主机上执行 `iptables "
+    "-t nat -A POSTROUTING -d {address} -j MASQUERADE`）",
 )
 ROUTED_FIX = Text(
     en="let answers of {address} pass the host that translated the request: by its route to the clients, or by "
     "masquerading these connections on that host",
-    zh="",
+    zh="让 {address} 的应答经过转换请求的主机：修改它到客户端的路由，或在该主机上对这些连接做 MASQUERADE",
 )
 
 MAX_ANSWERS = 10_000  # that are looked at one by one

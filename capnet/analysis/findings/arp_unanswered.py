@@ -31,18 +31,28 @@ SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
 
-SAYS = Text(en="{asker} asked for {target} {requests:time}, no answer{though}", zh="")
-BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="")
-AT_HOME = Text(en=", though its own interface {point} gets the requests", zh="")
-SEVERAL = Text(en="{asker} asked for {targets} {requests:time}, no answer", zh="")
-FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
+SAYS = Text(
+    en="{asker} asked for {target} {requests:time}, no answer{though}",
+    zh="{asker} 询问 {target} 共 {requests} 次，没有应答{though}",
+)
+BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="，但它的包从 {mac} 发出，见于 {point}")
+AT_HOME = Text(en=", though its own interface {point} gets the requests", zh="，但它自己的接口 {point} 收到了这些请求")
+SEVERAL = Text(
+    en="{asker} asked for {targets} {requests:time}, no answer", zh="{asker} 询问 {targets} 共 {requests} 次，没有应答"
+)
+FIX = Text(
+    en="check that {target} exists, on this network, and is up",
+    zh="检查 {target} 是否存在、是否在这个网络上、是否已启动",
+)
 FIX_PROXY = Text(
     en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} a "
     "route to {target} by that host",
-    zh="",
+    zh="让 MAC 为 {mac} 的主机代为应答（`sysctl net.ipv4.conf.CARD.proxy_arp=1`），或给 {asker} 加一条经过该主机到 "
+    "{target} 的路由",
 )
 FIX_FILTER = Text(
-    en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`", zh=""
+    en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`",
+    zh="让 {target} 放行 ARP：检查 `arptables -vnL`、`nft list ruleset`、`sysctl net.ipv4.conf.all.arp_ignore`",
 )
 
 

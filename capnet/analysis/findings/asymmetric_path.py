@@ -28,15 +28,18 @@ SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
 EXPLAINS = ()
 
-SAYS = Text(en="{connections:connection} came by {forward} and went back by {back}", zh="")
+SAYS = Text(
+    en="{connections:connection} came by {forward} and went back by {back}",
+    zh="{connections} 个连接从 {forward} 进来，从 {back} 返回",
+)
 BROKEN = Text(
     en="; {broken} of them never began: the answers do not reach the client",
-    zh="",
+    zh="；其中 {broken} 个没有建立：应答到不了客户端",
 )
 FIX = Text(
     en="make the routes of both directions agree (a route for answers: `ip rule add from ADDRESS lookup TABLE`), "
     "or have filters and NAT at one interface only",
-    zh="",
+    zh="让两个方向的路由一致（给应答加路由：`ip rule add from ADDRESS lookup TABLE`），或只在一个接口上做过滤和 NAT",
 )
 
 MIN_REPEATED = 2  # SYNs, and SYN-ACKs

@@ -33,12 +33,14 @@ EXPLAINS = ("retransmissions", "connection-refused")
 SAYS = Text(
     en="{backend} fails all {failed:connection} of {service} that it gets ({refused} refused, {silent} unanswered), "
     "{others:other server} of this service accepted {accepted}",
-    zh="",
+    zh="{backend} 没有处理好分给它的 {service} 的全部 {failed} 个连接（{refused} 个被拒绝，{silent} 个无应答），而该"
+    "服务的另外 {others} 台服务器接受了 {accepted} 个",
 )
 FIX = Text(
     en="restart or remove {backend} (`docker service ps`, `docker service update --force`); a health check takes "
     "such a task out of the balancer by itself",
-    zh="",
+    zh="重启或移除 {backend}（`docker service ps`、`docker service update --force`）；配置健康检查后，负载均衡会自动"
+    "摘除这样的任务",
 )
 
 MIN_FAILED, MIN_ACCEPTED = 2, 2  # connections: one alone may fail by chance

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import proto_name, source
@@ -38,14 +39,15 @@ EXPLAINS = ("arp-unanswered", "duplicate-observation", "packet-loss")
 SAYS = Text(
     en="the same {what} of {sender} came {packets:time} in {seconds} s at {point}{back}{more}: bridges or switches "
     "form a loop",
-    zh="",
+    zh="{sender} 的同一个 {what} 在 {seconds} 秒内出现了 {packets} 次，位置 {point}{back}{more}：网桥或交换机形成了"
+    "环路",
 )
-BACK = Text(en=", the sender's own interface", zh="")
-MORE = Text(en=", and {frames:other frame} likewise", zh="")
+BACK = Text(en=", the sender's own interface", zh="（发送者自己的接口）")
+MORE = Text(en=", and {frames:other frame} likewise", zh="，另有 {frames} 帧也是如此")
 FIX = Text(
     en="take out the second link between the two bridges or switches, or turn the spanning tree protocol on "
     "(`ip link set BRIDGE type bridge stp_state 1`)",
-    zh="",
+    zh="去掉两个网桥或交换机之间的第二条链路，或打开生成树协议（`ip link set BRIDGE type bridge stp_state 1`）",
 )
 
 MIN_COPIES = 50  # in one second: ARP repeats once a second (RFC 1122 section 2.3.2.1), beacons of lights 44 times
@@ -81,7 +83,7 @@ def diagnose(context: Context) -> list[Finding]:
             NAME,
             "error",
             SAYS.fill(
-                what=worst.what, sender=worst.sender, packets=worst.packets,
+                what=language.term(worst.what), sender=worst.sender, packets=worst.packets,
                 seconds=f"{(worst.last - worst.first) / 1e9:.2g}", point=context.points[worst.point].name,
                 back=BACK.fill() if is_back else "", more=MORE.fill(frames=others) if others else "",
             ),

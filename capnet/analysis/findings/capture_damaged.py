@@ -22,10 +22,12 @@ WITNESS = "pcaps/bridge.pcapng"  # ends with its last record
 EXPLAINS = ()
 
 SAYS = Text(
-    en="{file} is damaged in {places:place}, first at byte {offset}: {damage}; {packets:frame} could be read", zh=""
+    en="{file} is damaged in {places:place}, first at byte {offset}: {damage}; {packets:frame} could be read",
+    zh="{file} 有 {places} 处损坏，第一处在第 {offset} 字节：{damage}；能读出 {packets} 帧",
 )
 FIX = Text(
-    en="stop the capture program with SIGINT or SIGTERM so that it writes its last record; copy the file again", zh=""
+    en="stop the capture program with SIGINT or SIGTERM so that it writes its last record; copy the file again",
+    zh="用 SIGINT 或 SIGTERM 结束抓包程序，使它写完最后一条记录；重新复制文件",
 )
 
 DAMAGE = ("truncated-file", "damaged-file", "damaged-options", "broken-compression")  # names of problems

@@ -19,8 +19,10 @@ SCENARIO = None  # no scenario sends enough to fill a capture buffer
 WITNESS = "pcaps/bridge.pcapng"  # drop counts are there, and zero
 EXPLAINS = ()
 
-SAYS = Text(en="the capture program lost {packets:packet} at {points}", zh="")
-FIX = Text(en="capture with a larger buffer (dumpcap -B) or a filter", zh="")
+SAYS = Text(en="the capture program lost {packets:packet} at {points}", zh="抓包程序在 {points} 丢了 {packets} 个包")
+FIX = Text(
+    en="capture with a larger buffer (dumpcap -B) or a filter", zh="用更大的缓冲区（dumpcap -B）或抓包过滤器重新抓包"
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -24,12 +24,14 @@ EXPLAINS = ()
 SAYS = Text(
     en="{unfilled} of {examined:TCP and UDP packet} at {points:point} have checksums that are not yet filled in "
     "(checksum offload): normal on veth and bridge, not corruption",
-    zh="",
+    zh="{points} 个抓包点上的 {examined} 个 TCP 和 UDP 包中，有 {unfilled} 个的校验和尚未填写（校验和卸载）：在 "
+    "veth 和网桥上属正常，不是损坏",
 )
 FIX = Text(
     en="in Wireshark turn checksum validation off (-o tcp.check_checksum:false "
     "-o udp.check_checksum:false), or capture after `ethtool -K IFACE tx off`",
-    zh="",
+    zh="在 Wireshark 中关闭校验和检查（-o tcp.check_checksum:false -o udp.check_checksum:false），或先执行 `ethtool "
+    "-K IFACE tx off` 再抓包",
 )
 
 MAX_CHANCE_SHARE = 0.01  # of a point's packets: no more may hold that sum by chance

@@ -23,12 +23,18 @@ SCENARIO = "overlay-service"
 WITNESS = "pcaps/bridge.pcapng"  # DNAT and masquerade, each of which rewrites one end only
 EXPLAINS = ()
 
-SAYS = Text(en="servers see {address} instead of the client in {connections:connection}", zh="")
+SAYS = Text(
+    en="servers see {address} instead of the client in {connections:connection}",
+    zh="在 {connections} 个连接中，服务器看到的是 {address}，而不是客户端",
+)
 FIX = Text(
     en="publish the port in host mode, or have the proxy say who asked (PROXY protocol, X-Forwarded-For)",
-    zh="",
+    zh="用 host 模式发布端口，或让代理告知请求来自谁（PROXY protocol、X-Forwarded-For）",
 )
-ELSEWHERE_FIX = Text(en="have the proxy say who asked (PROXY protocol, X-Forwarded-For)", zh="")
+ELSEWHERE_FIX = Text(
+    en="have the proxy say who asked (PROXY protocol, X-Forwarded-For)",
+    zh="让代理告知请求来自谁（PROXY protocol、X-Forwarded-For）",
+)
 
 MAX_CLIENTS = 20  # that the facts list
 

@@ -27,17 +27,33 @@ SCENARIO = None  # the hosts of the lab share the clock of one machine
 WITNESS = "pcaps/overlay.pcapng"  # twelve points on two hosts, one clock
 EXPLAINS = ()
 
-AHEAD = Text(en="the clock of {clock} is {offset} ahead of that of {reference}", zh="")
-BEHIND = Text(en="the clock of {clock} is {offset} behind that of {reference}", zh="")
-EQUAL_AT_FIRST = Text(en="the clock of {clock} at first agrees with that of {reference}", zh="")
-BOUND = Text(en=", {bound}: packets in one direction only were seen at both", zh="")
-SET = Text(en=" and was set {times:time} while packets were recorded: {steps}", zh="")
-UNEVEN = Text(en=", about: no clock that runs evenly fits their packets", zh="")
-GAINS = Text(en=" and gains {drift} in {span}", zh="")
-LOSES = Text(en=" and loses {drift} in {span}", zh="")
-COMPARED = Text(en=" ({packets:packet} compared)", zh="")
-MEASURED = Text(en=" (measured {times:time} while recording, and {packets:packet} compared)", zh="")
-FIX = Text(en="run an NTP or PTP client on both hosts; delays between them are corrected here", zh="")
+AHEAD = Text(
+    en="the clock of {clock} is {offset} ahead of that of {reference}", zh="{clock} 的时钟比 {reference} 的快 {offset}"
+)
+BEHIND = Text(
+    en="the clock of {clock} is {offset} behind that of {reference}", zh="{clock} 的时钟比 {reference} 的慢 {offset}"
+)
+EQUAL_AT_FIRST = Text(
+    en="the clock of {clock} at first agrees with that of {reference}", zh="{clock} 的时钟起初与 {reference} 的一致"
+)
+BOUND = Text(
+    en=", {bound}: packets in one direction only were seen at both", zh="，{bound}：只有一个方向的包在两处都能看到"
+)
+SET = Text(
+    en=" and was set {times:time} while packets were recorded: {steps}", zh="，抓包期间被调整了 {times} 次：{steps}"
+)
+UNEVEN = Text(en=", about: no clock that runs evenly fits their packets", zh="，约数：没有匀速运行的时钟能符合它们的包")
+GAINS = Text(en=" and gains {drift} in {span}", zh="，并在 {span} 内快了 {drift}")
+LOSES = Text(en=" and loses {drift} in {span}", zh="，并在 {span} 内慢了 {drift}")
+COMPARED = Text(en=" ({packets:packet} compared)", zh="（比较了 {packets} 个包）")
+MEASURED = Text(
+    en=" (measured {times:time} while recording, and {packets:packet} compared)",
+    zh="（抓包时测量了 {times} 次，并比较了 {packets} 个包）",
+)
+FIX = Text(
+    en="run an NTP or PTP client on both hosts; delays between them are corrected here",
+    zh="在两台主机上运行 NTP 或 PTP 客户端；本报告中两者之间的时延已校正",
+)
 
 MAX_STEPS = 4  # that the sentence lists
 MAX_LINKS = 4  # of which the frames at both ends are evidence

@@ -34,15 +34,26 @@ SCENARIO = "fault connection-refused"
 WITNESS = "pcaps/bridge.pcapng"  # TCP connections that are accepted
 EXPLAINS = ()
 
-SAYS = Text(en="{address} refused connections to port {port}{more}", zh="")
-SAYS_PORTS = Text(en="{address} refused connections to {count} ports, {first} to {last}{more}", zh="")
-LATER = Text(en="; it accepted later ones: the server was starting", zh="")
-BEFORE = Text(en="; it accepted connections before", zh="")
-FORGED = Text(en="; the RST has TTL {ttl}, its other packets {usual}: a firewall refuses in its name", zh="")
-SCAN = Text(en=", of a client that tries many", zh="")
-FIX = Text(en="start the server, or publish the port it really listens on", zh="")
-ELSEWHERE_FIX = Text(en="start the server, or ask for the port it really listens on", zh="")
-FIX_FORGED = Text(en="look for a rule with REJECT --reject-with tcp-reset, or a firewall, in front of {address}", zh="")
+SAYS = Text(en="{address} refused connections to port {port}{more}", zh="{address} 拒绝了到端口 {port} 的连接{more}")
+SAYS_PORTS = Text(
+    en="{address} refused connections to {count} ports, {first} to {last}{more}",
+    zh="{address} 拒绝了到 {count} 个端口（{first} 到 {last}）的连接{more}",
+)
+LATER = Text(en="; it accepted later ones: the server was starting", zh="；后来的连接被接受了：服务器当时正在启动")
+BEFORE = Text(en="; it accepted connections before", zh="；此前的连接被接受了")
+FORGED = Text(
+    en="; the RST has TTL {ttl}, its other packets {usual}: a firewall refuses in its name",
+    zh="；RST 的 TTL 是 {ttl}，它的其他包是 {usual}：有防火墙以它的名义拒绝",
+)
+SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
+FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
+ELSEWHERE_FIX = Text(
+    en="start the server, or ask for the port it really listens on", zh="启动服务器，或访问它实际监听的端口"
+)
+FIX_FORGED = Text(
+    en="look for a rule with REJECT --reject-with tcp-reset, or a firewall, in front of {address}",
+    zh="在 {address} 之前查找带 REJECT --reject-with tcp-reset 的规则或防火墙",
+)
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
 MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan

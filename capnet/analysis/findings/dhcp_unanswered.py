@@ -26,14 +26,24 @@ SCENARIO = None  # Docker gives addresses itself
 WITNESS = "pcaps/macvlan.pcapng"  # containers with addresses of Docker's
 EXPLAINS = ()
 
-SAYS = Text(en="{client} asked for an address by DHCP {asked:time} in {seconds} s and got {outcome}", zh="")
-NO_OFFER = Text(en="no offer", zh="")
-STOPPED = Text(en="none: {offers:offer} of {server} reached {point}, none reached {other}", zh="")
-NOT_TAKEN = Text(en="none that it took: {offers:offer} of {server} reached {point}", zh="")
+SAYS = Text(
+    en="{client} asked for an address by DHCP {asked:time} in {seconds} s and got {outcome}",
+    zh="{client} 在 {seconds} 秒内用 DHCP 请求地址 {asked} 次，结果：{outcome}",
+)
+NO_OFFER = Text(en="no offer", zh="没有 offer")
+STOPPED = Text(
+    en="none: {offers:offer} of {server} reached {point}, none reached {other}",
+    zh="没有收到：{server} 的 {offers} 个 offer 到达 {point}，没有一个到达 {other}",
+)
+NOT_TAKEN = Text(
+    en="none that it took: {offers:offer} of {server} reached {point}",
+    zh="没有采用：{server} 的 {offers} 个 offer 到达了 {point}",
+)
 FIX = Text(
     en="check that a DHCP server is up and on this network, and what drops UDP ports 67 and 68 or frames to {client} "
     "on the way (`nft list ruleset`, the port of a virtual switch)",
-    zh="",
+    zh="检查 DHCP 服务器是否已启动、是否在这个网络上，以及途中是什么丢弃了 UDP 端口 67 和 68 或发往 {client} 的帧（`"
+    "nft list ruleset`、虚拟交换机的端口）",
 )
 
 DISCOVER, OFFER, REQUEST, ACK = 1, 2, 3, 5  # types of messages (RFC 2132 section 9.6)

@@ -35,12 +35,13 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 SAYS = Text(
     en="{packets:packet} ({protos}) from {sources} to {destination} end at {point}; {destination} is on another "
     "network, at {home}, which shows none of them: networks are isolated from each other",
-    zh="",
+    zh="从 {sources} 到 {destination} 的 {packets} 个包（{protos}）止于 {point}；{destination} 在另一个网络上（"
+    "{home}），那里一个也看不到：网络之间是隔离的",
 )
 FIX = Text(
     en="connect both containers to one network (`docker network connect NETWORK CONTAINER`), or call the published "
     "port by the host's address",
-    zh="",
+    zh="把两个容器接入同一个网络（`docker network connect NETWORK CONTAINER`），或通过主机地址访问端口映射",
 )
 
 

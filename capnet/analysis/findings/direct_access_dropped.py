@@ -37,13 +37,16 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "no-return-route"
 SAYS = Text(
     en="{packets:packet} ({protos}) from {sources} to {container}, a container's own address, end at {point}; the "
     "published port {published} reaches it: the host drops direct access",
-    zh="",
+    zh="从 {sources} 到容器自己的地址 {container} 的 {packets} 个包（{protos}）止于 {point}；端口映射 {published} 可"
+    "以到达：主机丢弃了直接访问",
 )
 FIX = Text(
     en="call {published}; or allow direct access (`allow-direct-routing` of the daemon, "
     "`com.docker.network.bridge.trusted_host_interfaces`, gateway mode `nat-unprotected` or `routed`). "
     "`iptables -t raw -vnL PREROUTING` counts what Docker 28 and later drops",
-    zh="",
+    zh="访问 {published}；或允许直接访问（dockerd 的 `allow-direct-routing`、`"
+    "com.docker.network.bridge.trusted_host_interfaces`，网关模式 `nat-unprotected` 或 `routed`）。`iptables -t "
+    "raw -vnL PREROUTING` 显示 Docker 28 及以后版本丢弃的数量",
 )
 
 

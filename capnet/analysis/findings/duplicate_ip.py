@@ -27,13 +27,17 @@ SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
 EXPLAINS = ()
 
-AT_ONCE = Text(en="{address} is claimed by {macs}", zh="")
+AT_ONCE = Text(en="{address} is claimed by {macs}", zh="{macs} 都声称拥有 {address}")
 AT_ONCE_FIX = Text(
-    en="give one of them another address: reserve those outside of Docker with --ip-range or --aux-address", zh=""
+    en="give one of them another address: reserve those outside of Docker with --ip-range or --aux-address",
+    zh="给其中一个换地址：用 --ip-range 或 --aux-address 保留 Docker 之外的地址",
 )
-AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="")
-MOVED = Text(en="{address} is claimed by {macs}, one after the other", zh="")
-MOVED_FIX = Text(en="check that {address} was given away anew and is not used twice", zh="")
+AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="给其中一个换地址")
+MOVED = Text(en="{address} is claimed by {macs}, one after the other", zh="{macs} 先后声称拥有 {address}")
+MOVED_FIX = Text(
+    en="check that {address} was given away anew and is not used twice",
+    zh="检查 {address} 是重新分配的，还是被两方同时使用",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

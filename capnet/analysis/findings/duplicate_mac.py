@@ -34,12 +34,13 @@ EXPLAINS = ("duplicate-ip", "retransmissions")
 
 SAYS = Text(
     en="{mac} belongs to {first} and to {second}: packets of {torn:conversation} of one arrived at the other",
-    zh="",
+    zh="{mac} 既属于 {first} 又属于 {second}：一方的 {torn} 个会话的包到了另一方",
 )
 FIX = Text(
     en="give one of them another MAC (`--mac-address`); Docker derives it from the address, so reserve another range "
     "on each host (`docker network create --ip-range`)",
-    zh="",
+    zh="给其中一个换 MAC（`--mac-address`）；Docker 由地址推算 MAC，因此在每台主机上保留不同的地址段（`docker "
+    "network create --ip-range`）",
 )
 
 MIN_PACKETS = 2  # that went astray

@@ -22,11 +22,11 @@ SCENARIO = "bridge-hairpin-noproxy"
 WITNESS = "pcaps/bridge.pcapng"  # a bridge in promiscuous mode that makes no copies
 EXPLAINS = ()
 
-SAYS = Text(en="{point} recorded {packets:packet} twice", zh="")
+SAYS = Text(en="{point} recorded {packets:packet} twice", zh="{point} 把 {packets} 个包记录了两次")
 FIX = Text(
     en="a capture at `any` or a promiscuous bridge sees some packets twice; "
     "`tcpdump -i any -y LINUX_SLL2` tells the interfaces of `any` apart",
-    zh="",
+    zh="在 `any` 上或在混杂模式的网桥上抓包，有些包会看到两次；`tcpdump -i any -y LINUX_SLL2` 能区分 `any` 的各个接口",
 )
 
 

@@ -29,23 +29,27 @@ SAYS = {
     IN: Text(
         en="{frames:unicast frame} to {mac} ({address}) left {other}, and none reached {card}, though frames to the "
         "card's own MAC {own} do, and its broadcasts come out: the switch port of {card} accepts one MAC only",
-        zh="",
+        zh="发往 {mac}（{address}）的 {frames} 个单播帧离开了 {other}，没有一个到达 {card}，而发往父接口自己的 MAC "
+        "{own} 的帧能到，广播也能出去：{card} 的交换机端口只接受一个 MAC",
     ),
     OUT: Text(
         en="{frames:frame} of {mac} ({address}) left {card}, and none reached {other}, though frames of the card's own "
         "MAC {own} do: the switch port of {card} accepts one MAC only",
-        zh="",
+        zh="{mac}（{address}）的 {frames} 帧离开了 {card}，没有一个到达 {other}，而父接口自己的 MAC {own} 的帧能到："
+        "{card} 的交换机端口只接受一个 MAC",
     ),
     UNKNOWN: Text(
         en="{mac} ({address}) asked {frames:time} by {card}, and no answer came, though {target} answers {own} there: "
         "the switch port of {card} seems to accept one MAC only",
-        zh="",
+        zh="{mac}（{address}）经 {card} 询问了 {frames} 次，没有应答，而 {target} 在那里应答 {own}：{card} 的交换机"
+        "端口看来只接受一个 MAC",
     ),
 }
 FIX = Text(
     en="allow promiscuous mode and forged transmits on the port group of {card} (VMware) or MAC address spoofing "
     "(Hyper-V), more MACs on the port of a switch; or use ipvlan in L2 mode, which shares the card's MAC",
-    zh="",
+    zh="在 {card} 的端口组上允许混杂模式和伪传输（VMware），或 MAC 地址欺骗（Hyper-V），或在交换机端口上允许更多 MAC"
+    "；也可以改用 ipvlan L2 模式，它共享父接口的 MAC",
 )
 
 

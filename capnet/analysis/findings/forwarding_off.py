@@ -39,13 +39,15 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-b
 SAYS = Text(
     en="nothing that {containers} send to other networks leaves {host}: {packets:packet} to {destinations} end at "
     "{point}, no packet passes to {card}, and the host's own are answered there",
-    zh="",
+    zh="{containers} 发往其他网络的包都没有离开 {host}：到 {destinations} 的 {packets} 个包止于 {point}，没有包到达 "
+    "{card}，而主机自己的包在那里有应答",
 )
 FIX = Text(
     en="`sysctl -w net.ipv4.ip_forward=1` (IPv6: `net.ipv6.conf.all.forwarding=1`) and look for what turns it off; if "
     "it is on, nothing accepts in the FORWARD chain (`iptables -vnL FORWARD`), for instance after a firewall reload: "
     "restart Docker",
-    zh="",
+    zh="`sysctl -w net.ipv4.ip_forward=1`（IPv6：`net.ipv6.conf.all.forwarding=1`），并查找是什么关闭了它；如果它是"
+    "打开的，那么 FORWARD 链没有接受这些包（`iptables -vnL FORWARD`），例如防火墙重新加载之后：重启 Docker",
 )
 
 MIN_CONTAINERS = 2  # a rule may drop one of them

@@ -31,12 +31,13 @@ EXPLAINS = ("duplicate-ip", "packet-loss", "stops-between")
 SAYS = Text(
     en="the gateway {gateway} changed its MAC from {old} to {new}: {hosts} went on sending to the old one for "
     "{seconds} s, {packets:packet} without an answer",
-    zh="",
+    zh="网关 {gateway} 的 MAC 从 {old} 变为 {new}：{hosts} 在 {seconds} 秒内仍发往旧的 MAC，{packets} 个包无应答",
 )
 FIX = Text(
     en="give the gateway a MAC that stays (`ip link set BRIDGE address {new}`): a bridge without one takes the lowest "
     "MAC of its ports, and changes it when that port goes; until then `ip neigh flush to {gateway}` on the hosts",
-    zh="",
+    zh="给网关一个固定的 MAC（`ip link set BRIDGE address {new}`）：没有自己 MAC 的网桥取端口中最小的 MAC，该端口消"
+    "失时就会变化；在此之前，在各主机上执行 `ip neigh flush to {gateway}`",
 )
 
 MIN_PACKETS = 2  # a single one may be lost by chance

@@ -36,18 +36,20 @@ EXPLAINS = ("published-port-blocked", "retransmissions", "stops-between")
 SAYS = Text(
     en="{client} wants to reach itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
     "nothing answers",
-    zh="",
+    zh="{client} 想访问自己{by}：{attempts} 个 SYN 在 {point} 被转换为 {source} → {client}:{port}，没有应答",
 )
-BY = Text(en=" by {address}:{port}", zh="")
+BY = Text(en=" by {address}:{port}", zh="（经 {address}:{port}）")
 FIX = Text(
     en="`bridge link set dev VETH hairpin on` for its port of the bridge (Kubernetes: hairpinMode), as needed where "
     "`sysctl net.bridge.bridge-nf-call-{tables}` is 1{masquerade}",
-    zh="",
+    zh="对它在网桥上的端口执行 `bridge link set dev VETH hairpin on`（Kubernetes：hairpinMode），在 `sysctl "
+    "net.bridge.bridge-nf-call-{tables}` 为 1 时需要{masquerade}",
 )
 MASQUERADE = Text(
     en="; masquerade what it sends to itself, unless a rule does (`{tables} -t nat -A POSTROUTING -s {client} "
     "-d {client} -j MASQUERADE`)",
-    zh="",
+    zh="；如果没有规则这样做，对它发给自己的包做 MASQUERADE（`{tables} -t nat -A POSTROUTING -s {client} -d {client}"
+    " -j MASQUERADE`）",
 )
 
 MIN_ATTEMPTS = 2  # SYNs: one alone may get its answer after the capture

@@ -24,11 +24,18 @@ SCENARIO = "fault kernel-drop"
 WITNESS = "pcaps/bridge.pcapng"  # packets that arrive
 EXPLAINS = ("retransmissions",)
 
-SAYS = Text(en="{packets:packet} that {point} shows did not get on: {reason}", zh="")
-FIX = Text(
-    en="change that rule, if it is not meant to stop them: `iptables -vnL --line-numbers`, `nft list ruleset`", zh=""
+SAYS = Text(
+    en="{packets:packet} that {point} shows did not get on: {reason}",
+    zh="{point} 上看到的 {packets} 个包没有继续前进：{reason}",
 )
-FIX_COUNTER = Text(en="`nstat -az` in the namespace {host} counts them; mend what it counts", zh="")
+FIX = Text(
+    en="change that rule, if it is not meant to stop them: `iptables -vnL --line-numbers`, `nft list ruleset`",
+    zh="如果那条规则不该拦截它们，请修改：`iptables -vnL --line-numbers`、`nft list ruleset`",
+)
+FIX_COUNTER = Text(
+    en="`nstat -az` in the namespace {host} counts them; mend what it counts",
+    zh="在 {host} 的命名空间中 `nstat -az` 显示其计数；排除它所计的问题",
+)
 
 MIN_REPEATED = 2  # packets: one alone may be the last of the capture
 

@@ -33,12 +33,14 @@ EXPLAINS = ("retransmissions",)
 SAYS = Text(
     en="{server} left {syns:SYN} of {connections:connection} unanswered that had arrived on its own link ({point}), "
     "and accepted {accepted} others: its listen queue was full",
-    zh="",
+    zh="{server} 对已到达自己链路（{point}）的 {connections} 个连接的 {syns} 个 SYN 没有应答，而接受了另外 "
+    "{accepted} 个：它的监听队列满了",
 )
 FIX = Text(
     en="let the server accept faster (more workers, no blocking call in its accept loop), or allow a longer queue: "
     "listen(backlog) and `--sysctl net.core.somaxconn=4096`",
-    zh="",
+    zh="让服务器更快地接受连接（更多工作进程，accept 循环中不做阻塞调用），或加长队列：listen(backlog) 和 `--sysctl "
+    "net.core.somaxconn=4096`",
 )
 
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298): what comes sooner is not a retry

@@ -20,12 +20,14 @@ SCENARIO = None  # no scenario has a rule that logs
 WITNESS = "tests/made/sll2.pcap"  # another link type that names interfaces
 EXPLAINS = ()
 
-SAYS = Text(en="{packets:packet} logged by {rule}{hook}{indev}{outdev}", zh="")
-WITH_PREFIX = Text(en='the rule with prefix "{prefix}"', zh="")
-WITHOUT_PREFIX = Text(en="a rule without a prefix", zh="")
-AT_HOOK = Text(en=" at {hook}", zh="")
-FROM_INTERFACE = Text(en=", from interface {index}", zh="")
-TO_INTERFACE = Text(en=", to interface {index}", zh="")
+SAYS = Text(
+    en="{packets:packet} logged by {rule}{hook}{indev}{outdev}", zh="{rule}记录了 {packets} 个包{hook}{indev}{outdev}"
+)
+WITH_PREFIX = Text(en='the rule with prefix "{prefix}"', zh="前缀为“{prefix}”的规则")
+WITHOUT_PREFIX = Text(en="a rule without a prefix", zh="没有前缀的规则")
+AT_HOOK = Text(en=" at {hook}", zh="（{hook}）")
+FROM_INTERFACE = Text(en=", from interface {index}", zh="，来自接口 {index}")
+TO_INTERFACE = Text(en=", to interface {index}", zh="，发往接口 {index}")
 
 HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING", "INGRESS")  # NF_INET_ of the kernel, from 0 on
 

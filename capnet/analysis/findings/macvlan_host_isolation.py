@@ -31,17 +31,17 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="{host} asked for {child} {requests:time}: a macvlan child of its own parent interface, out of its reach",
-    zh="",
+    zh="{host} 询问 {child} 共 {requests} 次：它是自己父接口上的 macvlan 子接口，主机到不了",
 )
 CHILD_SAYS = Text(
     en="{child} asked for {host} {requests:time}: it is a macvlan child of that host's own parent interface, out of "
     "its reach",
-    zh="",
+    zh="{child} 询问 {host} 共 {requests} 次：它是该主机父接口上的 macvlan 子接口，到不了自己的主机",
 )
 FIX = Text(
     en="by design; give the host a macvlan interface of its own on that parent interface with a route to the children, "
     "or reach them from another machine",
-    zh="",
+    zh="设计如此；在主机的该父接口上建一个自己的 macvlan 接口，并加到子接口的路由；或从另一台机器访问它们",
 )
 
 

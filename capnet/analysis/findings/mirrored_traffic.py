@@ -20,8 +20,11 @@ SCENARIO = None  # no switch of the lab mirrors
 WITNESS = "tests/made/gre.pcap"  # GRE with Ethernet inside that is no copy
 EXPLAINS = ()
 
-SAYS = Text(en="{frames:frame} from {switch} to {analyzer}{session}: copies of other traffic (ERSPAN)", zh="")
-SESSION = Text(en=", session {session}", zh="")
+SAYS = Text(
+    en="{frames:frame} from {switch} to {analyzer}{session}: copies of other traffic (ERSPAN)",
+    zh="从 {switch} 到 {analyzer} 的 {frames} 帧{session}：其他流量的副本（ERSPAN）",
+)
+SESSION = Text(en=", session {session}", zh="，会话 {session}")
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -41,35 +41,40 @@ EXPLAINS = ("retransmissions", "sequence-gap")
 TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
     "{senders} said so by ICMP",
-    zh="",
+    zh="{packets} 个 {fails} 字节及以上的包从 {before} 到不了 {after}，{passes} 字节以内的能到；{senders} 用 ICMP 告"
+    "知了这一点",
 )
 NOT_TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
     "no ICMP error says so",
-    zh="",
+    zh="{packets} 个 {fails} 字节及以上的包从 {before} 到不了 {after}，{passes} 字节以内的能到；没有 ICMP 错误告知这"
+    "一点",
 )
 SEGMENTS = Text(
     en="{octets:byte} in full segments of {full} never got from {source} to {destination}, shorter ones did (up to "
     "{passed}): the MSS of {mss} is more than the path's MTU allows, {told}{smaller}",
-    zh="",
+    zh="以 {full} 字节满段发送的 {octets} 字节从 {source} 到不了 {destination}，较短的段能到（最大 {passed}）：MSS "
+    "{mss} 超过路径 MTU 所允许的，{told}{smaller}",
 )
-REPORTED = Text(en="as {senders} said by ICMP", zh="")
-NOT_REPORTED = Text(en="no ICMP error says so", zh="")
-SMALLER = Text(en="; a connection with an MSS of {mss} got everything", zh="")
+REPORTED = Text(en="as {senders} said by ICMP", zh="{senders} 用 ICMP 告知了这一点")
+NOT_REPORTED = Text(en="no ICMP error says so", zh="没有 ICMP 错误告知这一点")
+SMALLER = Text(en="; a connection with an MSS of {mss} got everything", zh="；MSS 为 {mss} 的连接全部收到了")
 FIX_MSS = Text(
     en='give the containers the MTU of the path (`--opt com.docker.network.driver.mtu=`, in daemon.json "mtu"), or '
     "clamp the MSS where they are forwarded: `iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS "
     "--clamp-mss-to-pmtu`",
-    zh="",
+    zh='把容器的 MTU 设为路径的 MTU（`--opt com.docker.network.driver.mtu=`，daemon.json 中的 "mtu"），或在转发处限'
+    "制 MSS：`iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`",
 )
 ELSEWHERE_FIX_MSS = Text(
     en="give the sender the MTU of the path, or clamp the MSS where its packets are forwarded: `iptables -t mangle -A "
     "FORWARD -p tcp --syn -j TCPMSS --clamp-mss-to-pmtu`",
-    zh="",
+    zh="把发送者的 MTU 设为路径的 MTU，或在转发处限制 MSS：`iptables -t mangle -A FORWARD -p tcp --syn -j TCPMSS "
+    "--clamp-mss-to-pmtu`",
 )
 FIX = Text(
     en="lower the MTU of the sending interface below {fails} ({passes} passed), or raise that of the link between them",
-    zh="",
+    zh="把发送接口的 MTU 降到 {fails} 以下（{passes} 能通过），或提高两者之间链路的 MTU",
 )
 
 MAX_FINDINGS = 20

@@ -29,24 +29,45 @@ SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
 EXPLAINS = ("no-return-route", "stops-between")
 
-SAYS = Text(en="{asker} asked for {target} {requests:time} (neighbor solicitation), no answer{though}", zh="")
+SAYS = Text(
+    en="{asker} asked for {target} {requests:time} (neighbor solicitation), no answer{though}",
+    zh="{asker} 询问 {target} 共 {requests} 次（neighbor solicitation），没有应答{though}",
+)
 THOUGH = {
-    Place.BROUGHT: Text(en=", though its packets come from {mac} at {point}", zh=""),
-    Place.HOME: Text(en=", though its own interface {point} gets the questions", zh=""),
-    Place.BEHIND: Text(en=", though {mac} has it at {point}", zh=""),
+    Place.BROUGHT: Text(
+        en=", though its packets come from {mac} at {point}", zh="，但它的包从 {mac} 发出，见于 {point}"
+    ),
+    Place.HOME: Text(
+        en=", though its own interface {point} gets the questions", zh="，但它自己的接口 {point} 收到了这些询问"
+    ),
+    Place.BEHIND: Text(en=", though {mac} has it at {point}", zh="，但 {mac} 在 {point} 上拥有它"),
 }
-SEVERAL = Text(en="{asker} asked for {targets} {requests:time} (neighbor solicitation), no answer", zh="")
-FIX = Text(en="check that {target} exists, on this network, and is up", zh="")
+SEVERAL = Text(
+    en="{asker} asked for {targets} {requests:time} (neighbor solicitation), no answer",
+    zh="{asker} 询问 {targets} 共 {requests} 次（neighbor solicitation），没有应答",
+)
+FIX = Text(
+    en="check that {target} exists, on this network, and is up",
+    zh="检查 {target} 是否存在、是否在这个网络上、是否已启动",
+)
 _PROXY = (
     "(`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy {target} dev CARD`), or route the containers' "
     "prefix to that host"
 )
+_PROXY_ZH = (
+    "（`sysctl net.ipv6.conf.CARD.proxy_ndp=1; ip -6 neigh add proxy {target} dev CARD`），或把容器的前缀路由到该主机"
+)
 FIX_AT = {
-    Place.BROUGHT: Text(en="let the host with the MAC {mac} answer for it " + _PROXY, zh=""),
-    Place.HOME: Text(
-        en="let neighbor discovery pass at {target}: `ip6tables -vnL INPUT`, ICMPv6 types 135 and 136", zh=""
+    Place.BROUGHT: Text(
+        en="let the host with the MAC {mac} answer for it " + _PROXY, zh="让 MAC 为 {mac} 的主机代为应答" + _PROXY_ZH
     ),
-    Place.BEHIND: Text(en="let the host of {point} answer for it " + _PROXY, zh=""),
+    Place.HOME: Text(
+        en="let neighbor discovery pass at {target}: `ip6tables -vnL INPUT`, ICMPv6 types 135 and 136",
+        zh="让 {target} 放行邻居发现：检查 `ip6tables -vnL INPUT`，ICMPv6 类型 135 和 136",
+    ),
+    Place.BEHIND: Text(
+        en="let the host of {point} answer for it " + _PROXY, zh="让 {point} 所在的主机代为应答" + _PROXY_ZH
+    ),
 }
 
 

@@ -32,12 +32,12 @@ EXPLAINS = ()
 SAYS = Text(
     en="packets take {round_trip} ms from {before} to {after} and back, in {connections:connection}: an Ethernet or a "
     "kernel takes less than one",
-    zh="",
+    zh="在 {connections} 个连接中，包从 {before} 到 {after} 往返需要 {round_trip} 毫秒：以太网或内核用不到 1 毫秒",
 )
 FIX = Text(
     en="look at the queue between {before} and {after}: shaping (`tc -s qdisc`), a full buffer, an overloaded host or "
     "switch",
-    zh="",
+    zh="检查 {before} 和 {after} 之间的队列：限速（`tc -s qdisc`）、缓冲区满、主机或交换机过载",
 )
 
 MIN_ROUND_TRIP_NS = 20_000_000  # a scheduler that is busy takes some ms; no Ethernet of one site takes 10 ms one way

@@ -26,9 +26,12 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="{connections:connection} of {sources} reached {address} at {point}, and no answer came back",
-    zh="",
+    zh="{sources} 的 {connections} 个连接到达了 {point} 上的 {address}，没有应答返回",
 )
-FIX = Text(en="give {address} a route to the containers' network, by the host that has them", zh="")
+FIX = Text(
+    en="give {address} a route to the containers' network, by the host that has them",
+    zh="在 {address} 上加一条到容器网络的路由，下一跳是这些容器所在的主机",
+)
 
 MAX_SENTENCE_SOURCES = 3
 MAX_SOURCES = 20  # that the facts list

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from capnet import language
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
@@ -27,9 +28,15 @@ SCENARIO = None  # the limits are far above what a scenario sends
 WITNESS = "pcaps/overlay-service.pcapng"  # the golden capture with the most addresses and tunnels
 EXPLAINS = ()
 
-MOST_PACKETS = Text(en="{examined:,} of {total:,} {things} examined, those with the most packets", zh="")
-FIRST_ONES = Text(en="{examined:,} of {total:,} {things} examined, the first ones", zh="")
-FIX = Text(en="capture less with a filter, for instance `host ADDRESS`", zh="")
+MOST_PACKETS = Text(
+    en="{examined:,} of {total:,} {things} examined, those with the most packets",
+    zh="检查了 {total:,} {things}中包最多的 {examined:,} 个",
+)
+FIRST_ONES = Text(
+    en="{examined:,} of {total:,} {things} examined, the first ones",
+    zh="检查了 {total:,} {things}中最先出现的 {examined:,} 个",
+)
+FIX = Text(en="capture less with a filter, for instance `host ADDRESS`", zh="用过滤器减少抓包，例如 `host ADDRESS`")
 
 
 class _Limit(NamedTuple):
@@ -48,8 +55,8 @@ def diagnose(context: Context) -> list[Finding]:
         if limit.total > limit.examined:
             facts[limit.key], facts[f"{limit.key}_looked_at"] = limit.total, limit.examined
             text = FIRST_ONES if limit.key == "half" else MOST_PACKETS
-            sentences.append(text.fill(total=limit.total, things=limit.things, examined=limit.examined))
-    return [Finding(NAME, "info", "; ".join(sentences), FIX.fill(), facts)] if facts else []
+            sentences.append(text.fill(total=limit.total, things=language.term(limit.things), examined=limit.examined))
+    return [Finding(NAME, "info", language.clauses(sentences), FIX.fill(), facts)] if facts else []
 
 
 def _limits(context: Context) -> Iterator[_Limit]:

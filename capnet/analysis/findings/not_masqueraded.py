@@ -27,12 +27,13 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="{connections:connection} of {addresses} left by {point} with the container's own address, and no answer came",
-    zh="",
+    zh="{addresses} 的 {connections} 个连接以容器自己的地址从 {point} 发出，没有应答",
 )
 FIX = Text(
     en="restore the masquerade rule: `iptables -t nat -S POSTROUTING` should have one for the bridge's subnet "
     "(restarting Docker writes it again); mind `enable_ip_masquerade`",
-    zh="",
+    zh="恢复 MASQUERADE 规则：`iptables -t nat -S POSTROUTING` 中应有一条针对该网桥子网的规则（重启 Docker 会重新写"
+    "入）；注意 `enable_ip_masquerade`",
 )
 
 MAX_SENTENCE_ADDRESSES = 3

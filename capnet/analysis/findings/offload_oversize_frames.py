@@ -23,9 +23,12 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="IP packets of up to {largest} bytes at {points:point}: segmentation offload, not the network's MTU",
-    zh="",
+    zh="{points} 个抓包点上有大至 {largest} 字节的 IP 包：这是分段卸载，不是网络的 MTU",
 )
-FIX = Text(en="`ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them", zh="")
+FIX = Text(
+    en="`ethtool -K IFACE gso off tso off gro off` shows packets as the wire has them",
+    zh="`ethtool -K IFACE gso off tso off gro off` 使抓到的包与线路上的一致",
+)
 
 MAX_MTU = 9216  # bytes: what jumbo frames reach on usual cards
 

@@ -30,10 +30,13 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="{lost} of {packets:packet} in {flows:flow} passed {before} and did not reach {after}",
-    zh="",
+    zh="{flows} 条流的 {packets} 个包中，有 {lost} 个经过了 {before}，没有到达 {after}",
 )
-FIX = Text(en="look at what lies between {before} and {after}: filters, queues, MTU", zh="")
-CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
+FIX = Text(
+    en="look at what lies between {before} and {after}: filters, queues, MTU",
+    zh="检查 {before} 和 {after} 之间：过滤规则、队列、MTU",
+)
+CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；那里的抓包本身也丢了包")
 
 
 def diagnose(context: Context) -> list[Finding]:

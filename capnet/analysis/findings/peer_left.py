@@ -35,14 +35,16 @@ EXPLAINS = ("tunnel-one-way", "tunnel-refused", "stops-between", "retransmission
 SAYS = Text(
     en="{peer} {does}, {seconds} s before the last packet to it: {flows:flow} to it ({services}) go on without an "
     "answer",
-    zh="",
+    zh="{peer} {does}，在最后一个发往它的包之前 {seconds} 秒：到它的 {flows} 条流（{services}）继续发送而无应答",
 )
-SILENT = Text(en="sends nothing more", zh="")
-REFUSES = Text(en="only refuses what it is sent", zh="")
+PORT = Text(en="{proto} port {port}", zh="{proto} 端口 {port}")
+SILENT = Text(en="sends nothing more", zh="不再发送任何包")
+REFUSES = Text(en="only refuses what it is sent", zh="只会拒绝收到的包")
 FIX = Text(
     en="see whether {peer} is up (`ping {peer}`, `docker node ls`); if it left for good, `docker node rm` it, else let "
     "it join again",
-    zh="",
+    zh="检查 {peer} 是否在线（`ping {peer}`、`docker node ls`）；如果它已永久离开，执行 `docker node rm`，否则让它重"
+    "新加入",
 )
 
 MIN_SILENCE_NS = 5_000_000_000  # nodes probe each other every second
@@ -139,7 +141,7 @@ def _last_arp(context: Context, low: int) -> int:
 def _finding(context: Context, peer: str, silence: _Silence) -> Finding:
     flows, rows = context.flows, silence.rows
     services = sorted({tuple(service) for service in flows[rows[:, None], _SERVICE].tolist()})
-    names = [f"{proto_name(proto)} port {port}" for proto, port in services]
+    names = [PORT.fill(proto=proto_name(proto), port=port) for proto, port in services]
     does = REFUSES if silence.refuses else SILENT
     seconds = round((silence.until - silence.since) / 1e9, 1)
     return Finding(

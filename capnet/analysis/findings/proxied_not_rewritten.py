@@ -21,18 +21,24 @@ SCENARIO = "bridge-hairpin"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # the same connections, translated
 EXPLAINS = ()
 
-SINGLE = Text(en="1 connection to port {ports} ended at a proxy, which opened another one to the container", zh="")
+SINGLE = Text(
+    en="1 connection to port {ports} ended at a proxy, which opened another one to the container",
+    zh="到端口 {ports} 的 1 个连接终止于代理，由代理另建一个到容器的连接",
+)
 SEVERAL = Text(
     en="{connections} connections to port {ports} ended at a proxy, which opened others to the container",
-    zh="",
+    zh="到端口 {ports} 的 {connections} 个连接终止于代理，由代理另建到容器的连接",
 )
 FIX = Text(
     en="the kernel's DNAT does without it: set `userland-proxy` to false, and mind that the host's own addresses then "
     "need a hairpin",
-    zh="",
+    zh="不用代理时由内核做目的地址转换：把 `userland-proxy` 设为 false，注意这时主机自己的地址需要 hairpin",
 )
-ELSEWHERE = Text(en="{connections:connection} to port {ports} ended at a proxy, which opened others", zh="")
-ELSEWHERE_FIX = Text(en="the server sees the proxy as its client", zh="")
+ELSEWHERE = Text(
+    en="{connections:connection} to port {ports} ended at a proxy, which opened others",
+    zh="到端口 {ports} 的 {connections} 个连接终止于代理，由代理另建连接",
+)
+ELSEWHERE_FIX = Text(en="the server sees the proxy as its client", zh="服务器看到的客户端是代理")
 
 
 def diagnose(context: Context) -> list[Finding]:

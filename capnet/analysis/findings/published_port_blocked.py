@@ -38,20 +38,21 @@ EXPLAINS = ("retransmissions",)
 
 UNREACHABLE = Text(
     en="{attempts:SYN} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",
-    zh="",
+    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
 )
 LAST_SEEN = Text(
     en="{attempts:SYN} to {address}:{port}{server} got no answer; they were last seen at {point}",
-    zh="",
+    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
 )
 STOPS = Text(
     en="{attempts:SYN} to {address}:{port}{server} got no answer; they reach {point}, none reaches {next}; {known}",
-    zh="",
+    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；{known}",
 )
 FIX = Text(
     en="look for a rule in the DOCKER-USER or FORWARD chain, or the host's firewall, that drops them "
     "(`iptables -vnL DOCKER-USER` counts), and whether the port is still published (`docker port`)",
-    zh="",
+    zh="在 DOCKER-USER 或 FORWARD 链、主机防火墙中查找丢弃它们的规则（`iptables -vnL DOCKER-USER` 有计数），并检查端"
+    "口映射是否还在（`docker port`）",
 )
 
 

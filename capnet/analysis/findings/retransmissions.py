@@ -24,10 +24,10 @@ SCENARIO = "fault retransmissions"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # TCP that a bridge recorded twice
 EXPLAINS = ()
 
-SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="")
+SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="TCP 在 {point} 重传了 {segments} 个段")
 FIX = Text(
     en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",
-    zh="",
+    zh="在“路径”中查找丢包的一跳；如果没有，检查接收方是否太慢",
 )
 
 

@@ -38,13 +38,15 @@ EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmi
 SAYS = Text(
     en="{packets:packet} of {clients} (by the router {router}) to {server} end at {point}, where {neighbour} on the "
     "same network is served: the host refuses senders to whom its route leaves by another interface",
-    zh="",
+    zh="{clients} 经路由器 {router} 发往 {server} 的 {packets} 个包止于 {point}，而同一网络上的 {neighbour} 在那里得"
+    "到服务：主机拒绝了回程路由走另一个接口的发送者",
 )
 FIX = Text(
     en="`sysctl -w net.ipv4.conf.{interface}.rp_filter=2`, or add a route to {client} by {interface}; `nstat -az "
     "TcpExtIPReversePathFilter` counts the drops. If it does not rise, look for a firewall rule that accepts the local "
     "network only",
-    zh="",
+    zh="`sysctl -w net.ipv4.conf.{interface}.rp_filter=2`，或加一条经 {interface} 到 {client} 的路由；`nstat -az "
+    "TcpExtIPReversePathFilter` 显示丢弃数。如果它不增加，查找只接受本地网络的防火墙规则",
 )
 
 MAX_FLOWS = 10_000  # that are looked at one by one

@@ -35,25 +35,27 @@ EXPLAINS = ("duplicate-observation", "retransmissions")
 
 SEEN = Text(
     en="{packets:packet} from {sources} to {destinations} went in a circle{between} at {points}: TTL {first} → {last}",
-    zh="",
+    zh="从 {sources} 到 {destinations} 的 {packets} 个包{between}绕圈，见于 {points}：TTL {first} → {last}",
 )
-BETWEEN = Text(en=" between {routers}", zh="")
-EXPIRED = Text(en="; {senders} answered 'time exceeded'", zh="")
+BETWEEN = Text(en=" between {routers}", zh="在 {routers} 之间")
+EXPIRED = Text(en="; {senders} answered 'time exceeded'", zh="；{senders} 应答了“time exceeded”")
 SEEN_FIX = Text(
     en="compare the routes of both routers to {destination}: one sends it to the other, which has no route for it and "
     "sends it back; a blackhole route for the whole prefix ends the loop (`ip route add blackhole PREFIX`). "
     "`ip route get {destination}` on both shows the next hop",
-    zh="",
+    zh="比较两个路由器到 {destination} 的路由：一个转发给另一个，后者没有路由又送回来；为整个网段加一条 blackhole 路"
+    "由可以结束环路（`ip route add blackhole PREFIX`）。在两个路由器上执行 `ip route get {destination}` 查看下一"
+    "跳",
 )
 INFERRED = Text(
     en="packets from {sources} to {destinations} left with TTL {first}, and {senders} answered 'time exceeded': they "
     "probably went in a circle",
-    zh="",
+    zh="从 {sources} 到 {destinations} 的包以 TTL {first} 发出，{senders} 应答了“time exceeded”：它们很可能在绕圈",
 )
 INFERRED_FIX = Text(
     en="compare the routes to {destination} on {senders} and on its neighbours (`ip route get {destination}`): two of "
     "them send it to each other",
-    zh="",
+    zh="比较 {senders} 和它的邻居到 {destination} 的路由（`ip route get {destination}`）：其中两个互相转发",
 )
 
 MAX_ERROR_FRAMES = 4  # of "time exceeded" in the evidence

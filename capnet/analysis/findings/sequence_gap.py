@@ -28,14 +28,17 @@ SCENARIO = "fault sequence-gap"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
 EXPLAINS = ()
 
-SAYS = Text(en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}", zh="")
-LATE = Text(en="{octets:byte} out of order", zh="")
-NEVER = Text(en="{octets:byte} that did not come", zh="")
+SAYS = Text(
+    en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}",
+    zh="{flows} 条 TCP 流在最先看到的 {point} 就有空缺：{gaps}",
+)
+LATE = Text(en="{octets:byte} out of order", zh="{octets} 字节乱序")
+NEVER = Text(en="{octets:byte} that did not come", zh="{octets} 字节没有到")
 FIX = Text(
     en="look before this point: queues (`tc -s qdisc`), policers and filters drop packets that no capture shows",
-    zh="",
+    zh="检查这个抓包点之前：队列（`tc -s qdisc`）、限速和过滤规则丢弃了抓包看不到的包",
 )
-CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="")
+CAPTURE_DROPPED = Text(en="; the capture there dropped packets itself", zh="；那里的抓包本身也丢了包")
 
 
 def diagnose(context: Context) -> list[Finding]:

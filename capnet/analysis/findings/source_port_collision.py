@@ -22,10 +22,11 @@ EXPLAINS = ()
 
 PORT = Text(
     en="{connections:connection} left as {address}, source port rewritten: port already taken by another connection",
-    zh="",
+    zh="{connections} 个连接以 {address} 发出，源端口被改写：该端口已被另一个连接占用",
 )
 ICMP_ID = Text(
-    en="{connections:connection} left as {address}, ICMP identifier rewritten: already taken by another query", zh=""
+    en="{connections:connection} left as {address}, ICMP identifier rewritten: already taken by another query",
+    zh="{connections} 个连接以 {address} 发出，ICMP identifier 被改写：它已被另一个查询占用",
 )
 
 

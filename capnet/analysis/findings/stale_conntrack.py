@@ -40,20 +40,21 @@ EXPLAINS = (
 SAYS = Text(
     en="{sender} → {server} (udp) is still translated to {old}, {gone}: {packets:datagram} in vain; {other} is "
     "translated to {new}",
-    zh="",
+    zh="{sender} → {server}（udp）仍被转换到 {old}，{gone}：{packets} 个数据报徒劳发送；{other} 被转换到 {new}",
 )
 SAYS_HOST = Text(
     en="{sender} → {server} (udp) is not translated: the host refuses it itself, {packets:datagram} in vain; "
     "{other} is translated to {new}",
-    zh="",
+    zh="{sender} → {server}（udp）没有被转换：主机自己拒绝了它，{packets} 个数据报徒劳发送；{other} 被转换到 {new}",
 )
-NO_REPLY = Text(en="which does not answer ARP any more", zh="")
-SILENT = Text(en="which sends nothing any more", zh="")
-UNREACHABLE = Text(en="which {sender} says is unreachable", zh="")
+NO_REPLY = Text(en="which does not answer ARP any more", zh="它不再应答 ARP")
+SILENT = Text(en="which sends nothing any more", zh="它不再发送任何包")
+UNREACHABLE = Text(en="which {sender} says is unreachable", zh="{sender} 告知它不可达")
 FIX = Text(
     en="delete the entry on the host: `conntrack -D -p udp --orig-port-dst {port}` (Docker 23 and later does so when a "
     "container starts); it would stay as long as {sender} goes on sending from this port",
-    zh="",
+    zh="在主机上删除该表项：`conntrack -D -p udp --orig-port-dst {port}`（Docker 23 及以后版本在容器启动时会这样做）"
+    "；只要 {sender} 继续从这个端口发送，它就不会消失",
 )
 
 MIN_SILENT = 3  # datagrams to an address that sends nothing

@@ -32,13 +32,15 @@ EXPLAINS = (
 SAYS = Text(
     en="packets of {clients} come in at {arrival}, but {askers} asked for that address on {link} {requests:time} in "
     "vain: its network overlaps with the one of {link}, and answers to it never leave",
-    zh="",
+    zh="{clients} 的包从 {arrival} 进来，但 {askers} 在 {link} 上询问该地址 {requests} 次而无应答：它的网络与 {link}"
+    " 的网络重叠，给它的应答出不去",
 )
-BY_ROUTER = Text(en=" by a router", zh="")
+BY_ROUTER = Text(en=" by a router", zh="（经路由器）")
 FIX = Text(
     en='give Docker networks that are not in use elsewhere: "bip" and "default-address-pools" in daemon.json, '
     "`docker network create --subnet`; check with `ip route get {client}` on that host",
-    zh="",
+    zh='给 Docker 分配别处没有使用的网段：daemon.json 中的 "bip" 和 "default-address-pools"、`docker network create '
+    "--subnet`；在该主机上用 `ip route get {client}` 检查",
 )
 
 

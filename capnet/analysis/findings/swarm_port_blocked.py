@@ -38,17 +38,19 @@ EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way"
 STOPPED = Text(
     en="{packets:packet} from {src} to {dst} ({services}) left {point} and none reached {next}, where TCP between the "
     "two nodes passes: Swarm's traffic is filtered",
-    zh="",
+    zh="从 {src} 到 {dst} 的 {packets} 个包（{services}）离开了 {point}，没有一个到达 {next}，而两个节点之间的 TCP "
+    "能通过：Swarm 的流量被过滤",
 )
 ONE_WAY = Text(
     en="{packets:datagram} of Swarm's gossip (udp port {port}) from {src} to {dst} at {point}, and none back, while "
     "TCP between the two nodes passes: UDP is filtered",
-    zh="",
+    zh="在 {point}，从 {src} 到 {dst} 有 {packets} 个 Swarm gossip 数据报（udp 端口 {port}），没有返回的，而两个节点"
+    "之间的 TCP 能通过：UDP 被过滤",
 )
 FIX = Text(
     en="open UDP and TCP {port}, the data path port (4789/udp), 2377/tcp and IP protocol 50 both ways between all "
     "nodes",
-    zh="",
+    zh="在所有节点之间双向开放 UDP 和 TCP {port}、数据端口（4789/udp）、2377/tcp 和 IP 协议 50",
 )
 
 MIN_PACKETS = 2  # that stop: a single one may be the last of the capture

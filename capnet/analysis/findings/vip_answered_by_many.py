@@ -23,12 +23,16 @@ SCENARIO = "fault vip-answered-by-many"
 WITNESS = "pcaps/overlay-service.pcapng"  # a service whose tasks have addresses of their own
 EXPLAINS = ()
 
-SAYS = Text(en="{count} hosts answer each request for {address}: {hosts}; clients reach any of them", zh="")
-HOST = Text(en="{address} ({mac})", zh="")
+SAYS = Text(
+    en="{count} hosts answer each request for {address}: {hosts}; clients reach any of them",
+    zh="对 {address} 的每个请求有 {count} 台主机应答：{hosts}；客户端会到达其中任意一台",
+)
+HOST = Text(en="{address} ({mac})", zh="{address}（{mac}）")
 FIX = Text(
     en="let one host at a time answer for {address}: strictARP: true (kube-proxy with IPVS), `sysctl net.ipv4.conf.all."
     "arp_ignore=1 net.ipv4.conf.all.arp_announce=2` where all have it, or let VRRP (protocol 112) pass between them",
-    zh="",
+    zh="同一时刻只让一台主机应答 {address}：strictARP: true（使用 IPVS 的 kube-proxy），在所有拥有它的主机上 `"
+    "sysctl net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2`，或放行它们之间的 VRRP（协议 112）",
 )
 
 

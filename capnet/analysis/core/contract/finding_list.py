@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from capnet import language
 from capnet.analysis.core.contract.order import by_level
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text
@@ -18,7 +19,7 @@ from capnet.quick_tuple import NamedTuple
 MAX_OF_ONE_NAME = 20  # of one level: a reader looks at the first few, and then for what they have in common
 MAX_EXAMPLES = 3  # sentences of findings that are listed as one
 
-ALIKE = Text(en="{number} times: {examples}; and {others} more", zh="")
+ALIKE = Text(en="{number} times: {examples}; and {others} more", zh="{number} 次：{examples}；另有 {others} 次")
 
 # Symptoms that stay in JSON when a cause explains them: other programs read the numbers in their facts.
 ALWAYS_LISTED = ("retransmissions",)
@@ -115,7 +116,7 @@ def _joined(findings: list[Finding]) -> list[Finding]:
 
 def _one_of_all(group: list[Finding]) -> Finding:
     examples = group[:MAX_EXAMPLES]
-    says = "; ".join(finding.says for finding in examples)
+    says = language.clauses([finding.says for finding in examples])
     evidence = [finding.evidence[0] for finding in group if finding.evidence][:MAX_EVIDENCE]
     return replace(
         group[0],

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
@@ -43,25 +44,64 @@ MENDED_BY_RULE = (
 )  # fmt: skip
 DROPPED, REFUSED, REWROTE_ACTION = "dropped", "refused", "rewrote"
 RULE = {
-    EQUAL: Text(en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)", zh=""),
-    PART: Text(en="possibly {name} on {host} {action} {packets} of {missing}: {text} (counter +{packets})", zh=""),
-    POSSIBLE: Text(en="possibly {name} on {host} {action} them: {text} (counter +{packets}, as many)", zh=""),
-    IMPLIED: Text(en="{name} on {host} is {text}, and no rule before it accepts them (it has no counter)", zh=""),
+    EQUAL: Text(
+        en="{name} on {host} {action} them: {text} (its counter rose by {packets}, as many)",
+        zh="{host} 上的 {name} {action}这些包：{text}（其计数器增加了 {packets}，数量相同）",
+    ),
+    PART: Text(
+        en="possibly {name} on {host} {action} {packets} of {missing}: {text} (counter +{packets})",
+        zh="可能是 {host} 上的 {name} {action}其中 {packets} 个（共缺 {missing} 个）：{text}（计数器 +{packets}）",
+    ),
+    POSSIBLE: Text(
+        en="possibly {name} on {host} {action} them: {text} (counter +{packets}, as many)",
+        zh="可能是 {host} 上的 {name} {action}这些包：{text}（计数器 +{packets}，数量相同）",
+    ),
+    IMPLIED: Text(
+        en="{name} on {host} is {text}, and no rule before it accepts them (it has no counter)",
+        zh="{host} 上的 {name} 是 {text}，而它之前没有规则接受这些包（它没有计数器）",
+    ),
 }
 TRACED = {
-    EQUAL: Text(en="{name} on {host} {action} them: {text} (traced)", zh=""),
-    PART: Text(en="{name} on {host} {action} {packets} of {missing}: {text} (traced)", zh=""),
+    EQUAL: Text(
+        en="{name} on {host} {action} them: {text} (traced)",
+        zh="{host} 上的 {name} {action}这些包：{text}（由跟踪得知）",
+    ),
+    PART: Text(
+        en="{name} on {host} {action} {packets} of {missing}: {text} (traced)",
+        zh="{host} 上的 {name} {action}其中 {packets} 个（共缺 {missing} 个）：{text}（由跟踪得知）",
+    ),
 }
-FIX = Text(en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts", zh="")
-REWROTE = Text(en="{name} on {host} rewrote {connections:flow}: {text} (traced)", zh="")
+FIX = Text(
+    en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts",
+    zh="如果 {name} 不该拦截这些包，请修改它：`{command}` 列出它并显示计数",
+)
+REWROTE = Text(
+    en="{name} on {host} rewrote {connections:flow}: {text} (traced)",
+    zh="{host} 上的 {name} 改写了 {connections} 条流：{text}（由跟踪得知）",
+)
 REASON = {
-    EQUAL: Text(en="the kernel of {host} dropped them for {name}, in {text} (traced)", zh=""),
-    PART: Text(en="the kernel of {host} dropped {packets} of {missing} for {name}, in {text} (traced)", zh=""),
+    EQUAL: Text(
+        en="the kernel of {host} dropped them for {name}, in {text} (traced)",
+        zh="{host} 的内核在 {text} 中以 {name} 为由丢弃了这些包（由跟踪得知）",
+    ),
+    PART: Text(
+        en="the kernel of {host} dropped {packets} of {missing} for {name}, in {text} (traced)",
+        zh="{host} 的内核在 {text} 中以 {name} 为由丢弃了其中 {packets} 个（共缺 {missing} 个）（由跟踪得知）",
+    ),
 }
 COUNTER = {
-    EQUAL: Text(en="the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
-    PART: Text(en="possibly: the kernel of {host} counted {packets} of {missing} in {name}{text}", zh=""),
-    POSSIBLE: Text(en="possibly: the kernel of {host} counted as many in {name} ({packets}){text}", zh=""),
+    EQUAL: Text(
+        en="the kernel of {host} counted as many in {name} ({packets}){text}",
+        zh="{host} 的内核在 {name} 中计到同样的数量（{packets}）{text}",
+    ),
+    PART: Text(
+        en="possibly: the kernel of {host} counted {packets} of {missing} in {name}{text}",
+        zh="可能的原因：{host} 的内核在 {name} 中计到其中 {packets} 个（共缺 {missing} 个）{text}",
+    ),
+    POSSIBLE: Text(
+        en="possibly: the kernel of {host} counted as many in {name} ({packets}){text}",
+        zh="可能的原因：{host} 的内核在 {name} 中计到同样的数量（{packets}）{text}",
+    ),
 }
 
 
@@ -138,7 +178,7 @@ def says(cause: Cause) -> str:
     if cause.known_by == DROP_REASON:
         setting = cause.setting
     return _texts(cause)[cause.match].fill(
-        name=cause.name, host=cause.namespace.name, action=REFUSED if cause.is_refusal else DROPPED,
+        name=cause.name, host=cause.namespace.name, action=language.term(REFUSED if cause.is_refusal else DROPPED),
         text=_short(rule.text) if rule else setting, packets=cause.packets, missing=cause.missing,
     )  # fmt: skip
 
@@ -193,7 +233,7 @@ def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[
     sentences = [says(cause) for cause in own] + settings_of(context, finding)
     if not sentences:
         return finding
-    sentence = "; ".join([finding.says, *sentences[:MAX_REASONS]])
+    sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])
     facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
     return replace(finding, says=sentence, facts=facts, fix=_fix(finding, own) or finding.fix)
 

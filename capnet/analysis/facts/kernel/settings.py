@@ -34,8 +34,11 @@ EXPLAINING = (
 SOURCE_NAT = ("MASQUERADE", "SNAT", "masquerade", "snat")
 MAX_ADDRESSES = 20
 
-IS_SET = Text(en="{key} is {value} on {host}", zh="")
-NO_RULE = Text(en="no rule of nat POSTROUTING on {host} translates {addresses} ({rules:rule} for source NAT)", zh="")
+IS_SET = Text(en="{key} is {value} on {host}", zh="{host} 上 {key} 的值是 {value}")
+NO_RULE = Text(
+    en="no rule of nat POSTROUTING on {host} translates {addresses} ({rules:rule} for source NAT)",
+    zh="{host} 的 nat POSTROUTING 中没有规则转换 {addresses}（共 {rules} 条源地址转换规则）",
+)
 
 
 def settings_of(context: Context, finding: Finding) -> list[str]:

@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_multicast_mac
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, MacVerdict
-from capnet.analysis.core.wording import plural, several
+from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.host_isolation import is_macvlan
 from capnet.analysis.facts.layer2.model import SharedMac, network_of
@@ -38,12 +38,18 @@ def mac_verdicts(context: Context) -> list[MacVerdict]:
     return verdicts + _distinct(context) + _shared_namespaces(context) + _duplicate_ips(context)
 
 
+_ON_NETWORK = Text(en="on this network, out of reach for the host it is on", zh="在这个网络上，所在的主机访问不到")
+_BEHIND_PARENT = Text(en="behind this parent interface", zh="在这个父接口后面")
+
+
 def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: SharedMac | None) -> list[MacVerdict]:
     mac, point_name = mac_text(speaker.mac), context.points[point].name
     forwarded = _without_hairpins(context, point, speaker.forwarded_ips)
     if forwarded:
-        how = "source of another station, or TTL already decremented"
-        because = f"{mac} forwards for {several(forwarded)} ({how})"
+        because = Text(
+            en="{mac} forwards for {ips} (source of another station, or TTL already decremented)",
+            zh="{mac} 为 {ips} 转发（源地址属于另一个站点，或 TTL 已减小）",
+        ).fill(mac=mac, ips=several(forwarded))
         evidence = _evidence(context, point, speaker.mac, forwarded)
         return [MacVerdict("router", [mac], forwarded[:MAX_FORWARDED_IPS], point_name, because, evidence)]
     if shared is None or len(speaker.own_ips) < 2:
@@ -55,12 +61,18 @@ def _router_or_shared(context: Context, point: int, speaker: Speaker, shared: Sh
     claimed_networks = {network_of(ip) for ip in claimed}
     other_ips = [ip for ip in own if speaker.claimed and network_of(ip) not in claimed_networks]
     if other_ips and not shared.has_several_interfaces:
-        because = f"{mac} claims {several(claimed)} in ARP and speaks for other networks as well"
+        because = Text(
+            en="{mac} claims {claimed} in ARP and speaks for other networks as well",
+            zh="{mac} 在 ARP 中声称拥有 {claimed}，同时代表其他网络",
+        ).fill(mac=mac, claimed=several(claimed))
         evidence = _evidence(context, point, speaker.mac, other_ips)
         return [MacVerdict("router", [mac], other_ips, point_name, because, evidence)]
     if context.points[point].role in ("loopback", "bridge"):
         return []
-    because = f"{mac} speaks for {len(own)} addresses of its own, none of them forwarded"
+    because = Text(
+        en="{mac} speaks for {number} addresses of its own, none of them forwarded",
+        zh="{mac} 代表自己的 {number} 个地址，都不是转发的",
+    ).fill(mac=mac, number=len(own))
     evidence = _evidence(context, point, speaker.mac, own)
     return [MacVerdict("shared", [mac], own, point_name, because, evidence)]
 
@@ -82,9 +94,11 @@ def _distinct(context: Context) -> list[MacVerdict]:
             continue
         pairs = sorted((mac_text(child.mac), child.ip) for child in parent.children)
         macs = [mac for mac, _ in pairs]
-        each = "each with a MAC and an address" if len(macs) > 1 else "with a MAC and an address"
-        where = "on this network, out of reach for the host it is on" if parent.is_seen_alone else "behind this card"
-        because = f"{plural(len(macs), 'station')} {where}, {each} of its own"
+        where = _ON_NETWORK if parent.is_seen_alone else _BEHIND_PARENT
+        because = Text(
+            en="{stations} {where}, {each}with a MAC and an address of its own",
+            zh="{stations}{where}，有各自独立的 MAC 和地址",
+        ).fill(stations=plural(len(macs), "station"), where=where.fill(), each="each " if len(macs) > 1 else "")
         evidence = []
         for child in parent.children:
             evidence += _evidence(context, parent.point, child.mac, [child.ip])[:2]
@@ -104,10 +118,11 @@ def _shared_namespaces(context: Context) -> list[MacVerdict]:
             for mac, speaker in speakers_at_point.items():
                 if ip not in speaker.own_ips or point not in segments.interface_points.get(mac, ()):
                     continue
-                because = (
-                    f"{mac_text(mac)} is the MAC of all that runs in one network namespace: client and server of "
-                    f"{ip} talk over loopback"
-                )
+                because = Text(
+                    en="{mac} is the MAC of all that runs in one network namespace: client and server of {ip} talk "
+                    "over loopback",
+                    zh="{mac} 是一个网络命名空间中所有进程的 MAC：{ip} 的客户端和服务器通过 loopback 通信",
+                ).fill(mac=mac_text(mac), ip=ip)
                 evidence = [context.evidence(conversation.point, conversation.frame)]
                 evidence += _evidence(context, point, mac, [ip])
                 point_name = context.points[point].name
@@ -120,7 +135,9 @@ def _duplicate_ips(context: Context) -> list[MacVerdict]:
     verdicts = []
     for claims in rival_claims(context):
         macs = sorted(mac_text(mac) for mac in claims.by)
-        because = f"{claims.ip} is claimed by {several(macs)} in ARP"
+        because = Text(en="{ip} is claimed by {macs} in ARP", zh="{macs} 在 ARP 中都声称拥有 {ip}").fill(
+            ip=claims.ip, macs=several(macs)
+        )
         frames = sorted(span.frame for span in claims.by.values())
         evidence = [context.evidence(claims.point, frame) for frame in frames]
         point_name = context.points[claims.point].name

@@ -23,10 +23,15 @@ from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN
 from capnet.quick_tuple import NamedTuple
 
 KNOWN = {  # rank → how the next point is known
-    TWIN: Text(en="{siblings:other flow} to the same service went on there", zh=""),
-    HOST: Text(en="{siblings:answered flow} to the same host went on there", zh=""),
-    HOME: Text(en="the destination's own interface is there", zh=""),
-    REVERSE: Text(en="the destination's own packets come from there", zh=""),
+    TWIN: Text(
+        en="{siblings:other flow} to the same service went on there", zh="到同一服务的另外 {siblings} 条流从那里通过了"
+    ),
+    HOST: Text(
+        en="{siblings:answered flow} to the same host went on there",
+        zh="到同一主机、有应答的 {siblings} 条流从那里通过了",
+    ),
+    HOME: Text(en="the destination's own interface is there", zh="目的地址自己的接口就在那里"),
+    REVERSE: Text(en="the destination's own packets come from there", zh="目的地址自己的包来自那里"),
 }
 
 

@@ -16,6 +16,7 @@ from math import exp
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Weight
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.models.sign import EvidenceRow, Sign
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR
 
@@ -26,17 +27,28 @@ MAX_CONTAINED_CONFIDENCE = 0.4  # of a model that another one explains: below MI
 MAX_CONFIDENCE = 0.99  # weights are estimates
 
 # Model → models that occur with it, and why each is no model of its own then.
+_JOINED = Text(en="but they are joined by an overlay network", zh="但它们由 overlay 网络连接")
 _CONTAINS = {
     "overlay": {
-        "bridge": "but these containers also have an overlay network, whose way out this is",
-        "macvlan": "but they are joined by an overlay network",
-        "container": "but they are joined by an overlay network",
+        "bridge": Text(
+            en="but these containers also have an overlay network, whose way out this is",
+            zh="但这些容器还有 overlay 网络，这是它们的出口",
+        ),
+        "macvlan": _JOINED,
+        "container": _JOINED,
     },
-    "container": {"bridge": "but it is the way out of a namespace that containers share"},
+    "container": {
+        "bridge": Text(
+            en="but it is the way out of a namespace that containers share", zh="但它是容器共享的命名空间的出口"
+        )
+    },
 }
 _ONLY_ALONE = {"host", "none"}  # they say that nothing else is present
 _ENGINE_ROWS = {row.name for row in EVIDENCE if row.group == "engine"}  # they show containers, hardly which network
-_NOTHING_SHOWS_CONTAINERS = "but nothing shows that there are containers: what is none looks the same"
+_NOTHING_SHOWS_CONTAINERS = Text(
+    en="but nothing shows that there are containers: what is none looks the same",
+    zh="但没有迹象表明有容器：没有容器的网络看起来也一样",
+)
 
 
 @derived
@@ -84,7 +96,7 @@ def _judged(name: str, signs: dict[str, list[Sign]]) -> Model:
     confidence = min(1 / (1 + exp(-PRIOR - sum(weight.log_odds for weight in weights))), MAX_CONFIDENCE)
     if not any(weight.shows_containers and weight.log_odds > 0 for weight in weights):
         confidence = min(confidence, MAX_UNSHOWN_CONFIDENCE)
-        because.append(_NOTHING_SHOWS_CONTAINERS)
+        because.append(_NOTHING_SHOWS_CONTAINERS.fill())
     evidence = sorted(list(dict.fromkeys(frames))[:MAX_EVIDENCE])  # of the heaviest
     return Model(name, round(confidence, 2), because, evidence, weights)
 
@@ -98,7 +110,7 @@ def _is_listed(candidate: Model) -> bool:
 def _within(present: set[str], inner: Model) -> Model:
     """A model, less confident where it is only a part of another one that is present."""
     reasons = [_CONTAINS[outer].get(inner.model) for outer in sorted(present & _CONTAINS.keys())]
-    because = [reason for reason in reasons if reason]
+    because = [reason.fill() for reason in reasons if reason]
     if not because or inner.model not in present:
         return inner
     return replace(inner, confidence=MAX_CONTAINED_CONFIDENCE, because=[*inner.because, *because])

@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_private, source
 from capnet.analysis.core.results import Nat, Path
-from capnet.analysis.core.wording import plural
+from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.model import network_of, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import (
@@ -53,7 +53,10 @@ def usual_subnet(context: Context) -> Iterator[Sign]:
                 continue
             ip = next((ip for ip in speaker.own_ips if ip.startswith(BRIDGE_POOLS)), None)
             if ip:
-                says = f"{ip} is of the addresses that container engines give bridge networks first"
+                says = Text(
+                    en="{ip} is of the addresses that container engines give bridge networks first",
+                    zh="{ip} 属于容器引擎首先分给网桥网络的地址",
+                ).fill(ip=ip)
                 yield Sign(says, station_frames(context, [mac], point))
                 return
 
@@ -68,7 +71,10 @@ def bridge_forwards(context: Context) -> Iterator[Sign]:
         if is_container_bridge(name) and not name.endswith(SWARM_BRIDGE):
             for mac, speaker in speakers(context, point).items():
                 if speaker.forwarded_ips:
-                    says = f"at {name}, {mac_text(mac)} forwards for {speaker.forwarded_ips[0]}: the way in and out"
+                    says = Text(
+                        en="at {name}, {mac} forwards for {ip}: the way in and out",
+                        zh="在 {name}，{mac} 为 {ip} 转发：它是进出的通路",
+                    ).fill(name=name, mac=mac_text(mac), ip=speaker.forwarded_ips[0])
                     yield Sign(says, station_frames(context, [mac], point))
                     return
 
@@ -79,7 +85,10 @@ def bridge_gateway(context: Context) -> Iterator[Sign]:
     Wrong when: it is docker_gwbridge, the way out of containers that have an overlay network.
     """
     for gateway, behind in bridge_gateways(context).items():
-        says = f"the gateway of {behind[0].ip}, {mac_text(gateway)}, has a MAC as Docker gives its bridges"
+        says = Text(
+            en="the gateway of {ip}, {gateway}, has a MAC as Docker gives its bridges",
+            zh="{ip} 的网关 {gateway} 的 MAC 与 Docker 给网桥的一样",
+        ).fill(ip=behind[0].ip, gateway=mac_text(gateway))
         yield Sign(says, station_frames(context, [gateway]))
 
 
@@ -88,7 +97,11 @@ def default_bridge(context: Context) -> Iterator[Sign]:
     for gateway, behind in bridge_gateways(context).items():
         if any(container.ip.startswith("172.17.") for container in behind):
             yield Sign(
-                "172.17.0.0/16 behind such a gateway is docker0's own network", station_frames(context, [gateway])
+                Text(
+                    en="172.17.0.0/16 behind such a gateway is docker0's own network",
+                    zh="这样的网关后面的 172.17.0.0/16 是 docker0 自己的网络",
+                ).fill(),
+                station_frames(context, [gateway]),
             )
 
 
@@ -113,7 +126,12 @@ def direct_talk(context: Context) -> Iterator[Sign]:
         is_bridged = src.startswith(BRIDGE_POOLS) or network_of(src) in behind_gateways
         if {src, dst} == ends and ":" not in src and same_network([src, dst]) and is_bridged:
             frame = context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME]))
-            yield Sign(f"the containers {src} and {dst} exchange packets directly", [frame])
+            yield Sign(
+                Text(
+                    en="the containers {src} and {dst} exchange packets directly", zh="容器 {src} 和 {dst} 直接交换包"
+                ).fill(src=src, dst=dst),
+                [frame],
+            )
             return
 
 
@@ -126,7 +144,9 @@ def masquerade(context: Context) -> Iterator[Sign]:
     rows = [row for row in _translations(context) if row.kind == "snat"]
     if rows:
         hosts = sorted({row.after.src for row in rows})
-        says = f"{plural(len(rows), 'connection')} left as {', '.join(hosts[:4])} (source NAT)"
+        says = Text(
+            en="{connections} left as {hosts} (source NAT)", zh="{connections}以 {hosts} 发出（源地址转换）"
+        ).fill(connections=plural(len(rows), "connection"), hosts=", ".join(hosts[:4]))
         yield Sign(says, [frame for row in rows[:2] for frame in row.evidence[:2]])
 
 
@@ -138,7 +158,9 @@ def published_port(context: Context) -> Iterator[Sign]:
     rows = [row for row in _translations(context) if row.kind == "dnat"]
     if rows:
         servers = sorted({f"{row.before.dst}:{row.before.dport}" for row in rows if row.before.dport})
-        says = f"{plural(len(rows), 'connection')} to {', '.join(servers[:4]) or rows[0].before.dst} went on by DNAT"
+        says = Text(
+            en="{connections} to {servers} went on by DNAT", zh="到 {servers} 的 {connections}经目的地址转换继续前进"
+        ).fill(connections=plural(len(rows), "connection"), servers=", ".join(servers[:4]) or rows[0].before.dst)
         yield Sign(says, [frame for row in rows[:2] for frame in row.evidence[:2]])
 
 
@@ -149,7 +171,12 @@ def container_behind_nat(context: Context) -> Iterator[Sign]:
     for row in _translations(context):
         inner, point = (row.before.src, row.before.point) if "snat" in row.kind else (row.after.dst, row.after.point)
         if inner in ips or point in engine_points:
-            yield Sign(f"{inner}, which is translated, is a container's address", row.evidence[:2])
+            yield Sign(
+                Text(
+                    en="{inner}, which is translated, is a container's address", zh="被转换的 {inner} 是容器的地址"
+                ).fill(inner=inner),
+                row.evidence[:2],
+            )
             return
 
 
@@ -165,7 +192,10 @@ def userland_proxy(context: Context) -> Iterator[Sign]:
         client, server = proxy.client_side, proxy.server_side
         for (ip, _), speaker in owners.items():
             if ip == server.src and client.dst in speaker.own and same_network([ip, server.dst]):
-                says = f"{ip}, the gateway of {server.dst}, carries on what is sent to {client.dst}: a userland proxy"
+                says = Text(
+                    en="{ip}, the gateway of {server}, carries on what is sent to {client}: a userland proxy",
+                    zh="{server} 的网关 {ip} 接着传送发给 {client} 的内容：这是 userland proxy",
+                ).fill(ip=ip, server=server.dst, client=client.dst)
                 yield Sign(says, proxy.evidence)
                 return
 
@@ -228,8 +258,11 @@ def _unchanged_paths(context: Context, min_points: int) -> Iterator[Path]:
 
 
 def _bridged(path: Path) -> Sign:
-    ends = " and ".join(sorted((path.flow.src, path.flow.dst)))
+    ends = several(sorted((path.flow.src, path.flow.dst)))
     return Sign(
-        f"{ends} talk to each other across {len(path.hops)} points directly: no NAT, no encapsulation",
+        Text(
+            en="{ends} talk to each other across {points} points directly: no NAT, no encapsulation",
+            zh="{ends} 经过 {points} 个抓包点直接通信：没有地址转换，没有封装",
+        ).fill(ends=ends, points=len(path.hops)),
         path.evidence[:4],
     )

@@ -19,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP, LoopbackConversation
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.container_signs import container_macs
@@ -68,7 +69,10 @@ def _named(context: Context) -> list[LoopbackConversation]:
 
 def _to_itself(context: Context, conversation: LoopbackConversation) -> Sign:
     point = context.points[conversation.point].name
-    says = f"{conversation.ip} talks to itself at {point}: client and server are in one network namespace"
+    says = Text(
+        en="{ip} talks to itself at {point}: client and server are in one network namespace",
+        zh="{ip} 在 {point} 与自己通信：客户端和服务器在同一个网络命名空间",
+    ).fill(ip=conversation.ip, point=point)
     return Sign(says, [context.evidence(conversation.point, conversation.frame), *_outside(context, conversation.ip)])
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_private
 from capnet.analysis.core.results import Point
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.models.container_signs import SWARM_BRIDGE, container_macs, is_container_bridge
 from capnet.analysis.facts.models.sign import Sign, station_frames
 from capnet.analysis.fate.speakers import Speaker, speakers
@@ -22,7 +23,10 @@ def container_mac(context: Context) -> Iterator[Sign]:
     """
     for container in container_macs(context).values():
         if container.is_docker:
-            says = f"{mac_text(container.mac)} is made of {container.ip}, as Docker makes the MACs of containers"
+            says = Text(
+                en="{mac} is made of {ip}, as Docker makes the MACs of containers",
+                zh="{mac} 由 {ip} 推算而来，与 Docker 生成容器 MAC 的方式一样",
+            ).fill(mac=mac_text(container.mac), ip=container.ip)
             yield Sign(says, station_frames(context, [container.mac]))
 
 
@@ -33,9 +37,10 @@ def pod_mac(context: Context) -> Iterator[Sign]:
     """
     for container in container_macs(context).values():
         if not container.is_docker:
-            says = (
-                f"{mac_text(container.mac)} is made of {container.ip}, as plugins of Kubernetes make the MACs of pods"
-            )
+            says = Text(
+                en="{mac} is made of {ip}, as plugins of Kubernetes make the MACs of pods",
+                zh="{mac} 由 {ip} 推算而来，与 Kubernetes 插件生成 pod MAC 的方式一样",
+            ).fill(mac=mac_text(container.mac), ip=container.ip)
             yield Sign(says, station_frames(context, [container.mac]))
 
 
@@ -46,27 +51,44 @@ def container_bridge(context: Context) -> Iterator[Sign]:
     Wrong when: an administrator gave a bridge of virtual machines such a name.
     """
     for point in _points_called(context, _is_engine_bridge):
-        says = f"{context.points[point].name} has the name of a container engine's bridge"
+        says = Text(en="{point} has the name of a container engine's bridge", zh="{point} 的名称是容器引擎的网桥").fill(
+            point=context.points[point].name
+        )
         yield _sign(context, point, says)
 
 
 def swarm_bridge(context: Context) -> Iterator[Sign]:
     """A point is called docker_gwbridge: the way out of containers that have an overlay network."""
     for point in _points_called(context, _is_swarm_bridge):
-        yield _sign(context, point, f"{context.points[point].name} is the bridge of a swarm's node, by its name")
+        yield _sign(
+            context,
+            point,
+            Text(
+                en="{point} is the bridge of a swarm's node, by its name", zh="从名称看，{point} 是 swarm 节点的网桥"
+            ).fill(point=context.points[point].name),
+        )
 
 
 def overlay_namespace(context: Context) -> Iterator[Sign]:
     """A point is called as capnet calls interfaces in the namespace of an overlay network: `A/overlay:shop/vxlan0`."""
     for point in _points_called(context, _is_in_overlay_namespace):
-        says = f"{context.points[point].name} is in the namespace of an overlay network, by its name"
+        says = Text(
+            en="{point} is in the namespace of an overlay network, by its name",
+            zh="从名称看，{point} 在 overlay 网络的命名空间中",
+        ).fill(point=context.points[point].name)
         yield _sign(context, point, says)
 
 
 def container_interface(context: Context) -> Iterator[Sign]:
     """A point is called as the interface of a container: `A/web/eth0`, or a file `container-web__eth0.pcap`."""
     for point in _points_called(context, _is_container):
-        yield _sign(context, point, f"{context.points[point].name} is the interface of a container, by its name")
+        yield _sign(
+            context,
+            point,
+            Text(en="{point} is the interface of a container, by its name", zh="从名称看，{point} 是容器的接口").fill(
+                point=context.points[point].name
+            ),
+        )
 
 
 def _points_called(context: Context, is_called_so: Callable[[Point], bool]) -> Iterator[int]:
@@ -78,7 +100,10 @@ def _points_called(context: Context, is_called_so: Callable[[Point], bool]) -> I
 
 def _sign(context: Context, point: int, says: str) -> Sign:
     station = next(filter(_inner_ip, speakers(context, point).values()))
-    return Sign(f"{says}, with {_inner_ip(station)} at it", station_frames(context, [station.mac], point))
+    return Sign(
+        Text(en="{says}, with {ip} at it", zh="{says}，其上有 {ip}").fill(says=says, ip=_inner_ip(station)),
+        station_frames(context, [station.mac], point),
+    )
 
 
 def _inner_ip(speaker: Speaker) -> str | None:

@@ -14,6 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
 from capnet.analysis.facts.nat.translations import nat_facts
@@ -44,8 +45,11 @@ def own_address(context: Context) -> Iterator[Sign]:
     interface = own_interface(context)
     if interface:
         name = context.points[interface.point].name
-        own = f"{interface.ip} with MAC {mac_text(interface.mac)}"
-        says = f"all that passes {name} is from or to the interface's own address, {own}: no NAT"
+        own = Text(en="{ip} with MAC {mac}", zh="{ip}，MAC {mac}").fill(ip=interface.ip, mac=mac_text(interface.mac))
+        says = Text(
+            en="all that passes {name} is from or to the interface's own address, {own}: no NAT",
+            zh="经过 {name} 的包都来自或发往该接口自己的地址（{own}）：没有地址转换",
+        ).fill(name=name, own=own)
         yield Sign(says, interface_frames(context, interface))
 
 
@@ -53,7 +57,9 @@ def silent_points(context: Context) -> Iterator[Sign]:
     """Other points that were captured have no unicast packets meanwhile."""
     silent = [context.points[point].name for point in sorted(layer2_segments(context).silent_points)]
     if own_interface(context) and silent:
-        yield Sign(f"no packets of it on {', '.join(silent[:3])}")
+        yield Sign(
+            Text(en="no packets of it on {points}", zh="{points} 上没有它的包").fill(points=", ".join(silent[:3]))
+        )
 
 
 def unchanged_at_far_end(context: Context) -> Iterator[Sign]:
@@ -62,7 +68,12 @@ def unchanged_at_far_end(context: Context) -> Iterator[Sign]:
     if interface:
         name = context.points[interface.point].name
         if any(name in {hop.point for hop in path.hops} for path in path_facts(context)):
-            yield Sign("the far end sees the same packets: no address, port or TTL was changed on the way")
+            yield Sign(
+                Text(
+                    en="the far end sees the same packets: no address, port or TTL was changed on the way",
+                    zh="对端看到同样的包：途中没有改变地址、端口或 TTL",
+                ).fill()
+            )
 
 
 def containers_on_the_host(context: Context) -> list[Container]:

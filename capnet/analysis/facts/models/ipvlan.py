@@ -19,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_private, source
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.layer2.arp import rival_claims
 from capnet.analysis.facts.layer2.model import SharedMac, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
@@ -61,7 +62,10 @@ def shared_mac(context: Context) -> Iterator[Sign]:
     for card in _cards(context):
         mac, ips = mac_text(card.shared.mac), card.shared.ips
         listed = ", ".join(ips[:6]) + (" …" if len(ips) > 6 else "")
-        says = f"{mac} speaks for {listed}, not forwarded: TTL is still initial"
+        says = Text(
+            en="{mac} speaks for {listed}, not forwarded: TTL is still initial",
+            zh="{mac} 代表 {listed}，不是转发的：TTL 仍是初始值",
+        ).fill(mac=mac, listed=listed)
         yield Sign(says, _frames(context, card.shared), card.mode)
 
 
@@ -70,8 +74,16 @@ def several_interfaces(context: Context) -> Iterator[Sign]:
     for card in _cards(context):
         if card.has_several_interfaces:
             interfaces = list(card.shared.interfaces.items())[:3]
-            names = " and ".join(f"{context.points[point].name} as {ip}" for point, ip in interfaces)
-            says = f"the same MAC is at {names}: each an interface with an address of its own"
+            names = several(
+                [
+                    Text(en="{point} as {ip}", zh="{point}（{ip}）").fill(point=context.points[point].name, ip=ip)
+                    for point, ip in interfaces
+                ]
+            )
+            says = Text(
+                en="the same MAC is at {names}: each an interface with an address of its own",
+                zh="同一个 MAC 出现在 {names}：各是一个有自己地址的接口",
+            ).fill(names=names)
             yield Sign(says, _frames(context, card.shared), card.mode)
 
 
@@ -83,7 +95,10 @@ def same_mac_at_both_ends(context: Context) -> Iterator[Sign]:
     for card in _cards(context):
         if card.neighbours:
             mac = mac_text(card.shared.mac)
-            says = f"{' and '.join(card.neighbours[:4])} send to each other with {mac} at both ends"
+            says = Text(
+                en="{neighbours} send to each other with {mac} at both ends",
+                zh="{neighbours} 互相发送时两端的 MAC 都是 {mac}",
+            ).fill(neighbours=several(card.neighbours[:4]), mac=mac)
             yield Sign(says, _self_frames(context, card.shared), card.mode)
 
 
@@ -91,7 +106,10 @@ def sent_to_itself(context: Context) -> Iterator[Sign]:
     """What is for other hosts is sent to that MAC as well: the interface has no ARP. Only L3 does so."""
     for card in _cards(context):
         if card.sent_out:
-            says = f"packets for {', '.join(card.sent_out[:3])} are sent to that MAC as well: the interface has no ARP"
+            says = Text(
+                en="packets for {others} are sent to that MAC as well: the interface has no ARP",
+                zh="发往 {others} 的包也发给该 MAC：这个接口没有 ARP",
+            ).fill(others=", ".join(card.sent_out[:3]))
             yield Sign(says, _self_frames(context, card.shared), card.mode)
 
 
@@ -103,7 +121,9 @@ def never_resolved(context: Context) -> Iterator[Sign]:
     for card in _cards(context):
         if card.mode == "ipvlan-l3" and card.unclaimed:
             verb = "is" if len(card.unclaimed) == 1 else "are"
-            says = f"{', '.join(card.unclaimed[:4])} {verb} never resolved by ARP"
+            says = Text(en="{ips} {verb} never resolved by ARP", zh="{ips} 从未经 ARP 解析").fill(
+                ips=", ".join(card.unclaimed[:4]), verb=verb
+            )
             yield Sign(says, _frames(context, card.shared), card.mode)
 
 
@@ -111,7 +131,10 @@ def claims_in_arp(context: Context) -> Iterator[Sign]:
     """The MAC claims several addresses of one network in ARP. Only L2 does so."""
     for card in _cards(context):
         if card.mode == "ipvlan-l2" and len(card.shared.claimed) > 1:
-            says = f"the same MAC claims {', '.join(card.shared.claimed[:6])} in ARP, all of one network"
+            says = Text(
+                en="the same MAC claims {claimed} in ARP, all of one network",
+                zh="同一个 MAC 在 ARP 中声称拥有 {claimed}，都属于同一个网络",
+            ).fill(claimed=", ".join(card.shared.claimed[:6]))
             yield Sign(says, _frames(context, card.shared), card.mode)
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.layer2.model import MacvlanParent, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.bridge import DOCKER_POOLS
@@ -47,7 +49,10 @@ def containers_among_hosts(context: Context) -> Iterator[Sign]:
         for container in containers:
             host = next((station for station in stations.values() if _is_host_beside(station, container)), None)
             if host:
-                says = f"the container {container.ip} is in one network with {mac_text(host.mac)}, which is none"
+                says = Text(
+                    en="the container {ip} is in one network with {mac}, which is none",
+                    zh="容器 {ip} 与 {mac} 在同一个网络中，而后者不是容器",
+                ).fill(ip=container.ip, mac=mac_text(host.mac))
                 yield Sign(says, station_frames(context, [container.mac, host.mac], point))
                 return
 
@@ -69,9 +74,11 @@ def children_behind_card(context: Context) -> Iterator[Sign]:
     """
     parent = _parent(context)
     if parent and not parent.is_seen_alone:
-        has = "have a MAC of their own" if len(parent.children) > 1 else "has a MAC of its own"
-        name = context.points[parent.point].name
-        says = f"{_stations(parent)} {has} behind the parent interface {name}, with their own MACs and TTL"
+        verb = "have a MAC of their own" if len(parent.children) > 1 else "has a MAC of its own"
+        says = Text(
+            en="{stations} {verb} behind the parent interface {name}, with their own MACs and TTL",
+            zh="{stations} 在父接口 {name} 后面有各自独立的 MAC 和 TTL",
+        ).fill(stations=_stations(parent), verb=verb, name=context.points[parent.point].name)
         macs = [child.mac for child in parent.children]
         yield Sign(says, station_frames(context, macs[:MAX_CHILDREN], parent.point))
 
@@ -81,7 +88,10 @@ def host_is_unheard(context: Context) -> Iterator[Sign]:
     parent = _parent(context)
     if parent and parent.host_mac is not None and not parent.is_seen_alone:
         host = parent.host_ip or mac_text(parent.host_mac)
-        says = f"what the host, {host}, broadcasts at {context.points[parent.point].name} does not reach them"
+        says = Text(
+            en="what the host, {host}, broadcasts at {point} does not reach them",
+            zh="主机 {host} 在 {point} 的广播到不了它们",
+        ).fill(host=host, point=context.points[parent.point].name)
         yield Sign(says, station_frames(context, [parent.host_mac], parent.point))
 
 
@@ -92,7 +102,10 @@ def host_is_unanswered(context: Context) -> Iterator[Sign]:
     """
     parent = _parent(context)
     if parent and parent.host_ip and parent.has_unanswered_host:
-        says = f"the host, {parent.host_ip}, asks for {_stations(parent)} by ARP and gets no answer"
+        says = Text(
+            en="the host, {host}, asks for {stations} by ARP and gets no answer",
+            zh="主机 {host} 用 ARP 询问 {stations}，没有应答",
+        ).fill(host=parent.host_ip, stations=_stations(parent))
         yield Sign(says, _requests(context, parent))
 
 
@@ -101,7 +114,13 @@ def kept_from_the_wire(context: Context) -> Iterator[Sign]:
     parent = _parent(context)
     if parent and parent.child_frames and parent.keeps_child_frames:
         name = context.points[parent.point].name
-        yield Sign(f"what they send each other passes {name}, but never the wire", parent.child_frames[:2])
+        yield Sign(
+            Text(
+                en="what they send each other passes {name}, but never the wire",
+                zh="它们互相发送的包经过 {name}，但从不上线路",
+            ).fill(name=name),
+            parent.child_frames[:2],
+        )
 
 
 def _parent(context: Context) -> MacvlanParent | None:
@@ -111,10 +130,13 @@ def _parent(context: Context) -> MacvlanParent | None:
 
 
 def _stations(parent: MacvlanParent) -> str:
-    stations = " and ".join(f"{child.ip} ({mac_text(child.mac)})" for child in parent.children[:MAX_CHILDREN])
+    station = Text(en="{ip} ({mac})", zh="{ip}（{mac}）")
+    stations = [station.fill(ip=child.ip, mac=mac_text(child.mac)) for child in parent.children[:MAX_CHILDREN]]
     if len(parent.children) > MAX_CHILDREN:
-        stations += f" and {len(parent.children) - MAX_CHILDREN} more"
-    return stations
+        stations.append(
+            Text(en="{number} more", zh="另外 {number} 个").fill(number=len(parent.children) - MAX_CHILDREN)
+        )
+    return language.pick(" and ", "、").join(stations)
 
 
 def _requests(context: Context, parent: MacvlanParent) -> list[Evidence]:

@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
-from capnet.analysis.core.wording import several
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.layer2.model import LOOPBACK_IP
 from capnet.analysis.facts.layer2.segments import layer2_segments
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign
@@ -28,14 +28,23 @@ def loopback_only(context: Context) -> Iterator[Sign]:
     points = _loopback_points(context)
     if points and is_loopback_only(context):
         names = several([context.points[point].name for point in points])
-        yield Sign(f"all packets are at {names}, between loopback addresses", loopback_frames(context))
+        yield Sign(
+            Text(
+                en="all packets are at {names}, between loopback addresses",
+                zh="所有的包都在 {names}，在 loopback 地址之间",
+            ).fill(names=names),
+            loopback_frames(context),
+        )
 
 
 def silent_beside_loopback(context: Context) -> Iterator[Sign]:
     """Interfaces beside the loopback were captured, and have no packets."""
     silent = [context.points[point].name for point in _other_points(context)]
     if silent and _loopback_points(context) and is_loopback_only(context):
-        yield Sign(f"no packets on {', '.join(silent[:4])}", loopback_frames(context))
+        yield Sign(
+            Text(en="no packets on {points}", zh="{points} 上没有包").fill(points=", ".join(silent[:4])),
+            loopback_frames(context),
+        )
 
 
 @derived

@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, is_private, source
 from capnet.analysis.core.results import Evidence, Path, Tunnel
-from capnet.analysis.core.wording import several
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.models.container_signs import container_macs
@@ -43,8 +43,11 @@ def vxlan(context: Context) -> Iterator[Sign]:
     """
     for tunnel in _vxlan(context):
         if not tunnel.one_way and _is_like_swarm(tunnel):
-            ends = " and ".join(tunnel.vteps)
-            says = f"frames of VNI {tunnel.vni} cross {tunnel.point} in VXLAN between {ends}"
+            ends = several(tunnel.vteps)
+            says = Text(
+                en="frames of VNI {vni} cross {point} in VXLAN between {ends}",
+                zh="VNI {vni} 的帧以 VXLAN 经过 {point}，两端是 {ends}",
+            ).fill(vni=tunnel.vni, point=tunnel.point, ends=ends)
             yield Sign(says, tunnel.evidence[:MAX_FRAMES])
 
 
@@ -56,7 +59,13 @@ def containers_inside(context: Context) -> Iterator[Sign]:
         inside = [containers[mac] for mac in tunnel.inner_macs if mac in containers]
         if any(container.ip in tunnel.inner_ips for container in inside):
             ips = several(sorted({container.ip for container in inside}, key=address_value))
-            yield Sign(f"{ips}, by MAC, speak as containers inside VNI {tunnel.vni}", tunnel.evidence[:MAX_FRAMES])
+            yield Sign(
+                Text(
+                    en="{ips}, by MAC, speak as containers inside VNI {vni}",
+                    zh="从 MAC 看，{ips} 是 VNI {vni} 内的容器",
+                ).fill(ips=ips, vni=tunnel.vni),
+                tunnel.evidence[:MAX_FRAMES],
+            )
 
 
 def gossip(context: Context) -> Iterator[Sign]:
@@ -66,7 +75,10 @@ def gossip(context: Context) -> Iterator[Sign]:
     """
     for tunnel in tunnel_facts(context):
         if tunnel.kind in ("vxlan", "esp") and (frames := _gossip_frames(context, tunnel.vteps)):
-            says = f"{' and '.join(tunnel.vteps)} gossip as nodes of a swarm (port {PORT_SWARM_GOSSIP})"
+            says = Text(
+                en="{vteps} gossip as nodes of a swarm (port {port})",
+                zh="{vteps} 作为 swarm 节点互相 gossip（端口 {port}）",
+            ).fill(vteps=several(tunnel.vteps), port=PORT_SWARM_GOSSIP)
             yield Sign(says, frames)
 
 
@@ -74,7 +86,10 @@ def inside_and_outside(context: Context) -> Iterator[Sign]:
     """The same packets were seen inside a tunnel and, unchanged, outside of it."""
     path = next((path for path in path_facts(context) if _vxlan(context) and _leaves_a_tunnel(path)), None)
     if path:
-        says = f"what {path.flow.src} and {path.flow.dst} exchange was seen inside the tunnel and outside of it"
+        says = Text(
+            en="what {src} and {dst} exchange was seen inside the tunnel and outside of it",
+            zh="{src} 和 {dst} 之间的包在隧道内外都看到了",
+        ).fill(src=path.flow.src, dst=path.flow.dst)
         yield Sign(says, path.evidence[:MAX_FRAMES])
 
 
@@ -86,7 +101,12 @@ def routed_inside(context: Context) -> Iterator[Sign]:
     flows = context.flows
     is_inside = (flows[:, schema.FLOW_VIA] > 0) & (flows[:, schema.FLOW_TTL] > 0)
     if _vxlan(context) and is_inside.any() and not is_one_of(flows[is_inside, schema.FLOW_TTL], INITIAL_TTLS).any():
-        yield Sign("but all packets inside the tunnel were routed before: pods' packets, or a router's")
+        yield Sign(
+            Text(
+                en="but all packets inside the tunnel were routed before: pods' packets, or a router's",
+                zh="但隧道内的包此前都经过路由：是 pod 的包，或路由器的包",
+            ).fill()
+        )
 
 
 def _vxlan(context: Context) -> list[Tunnel]:
@@ -128,7 +148,10 @@ def clear_at_both_ends(context: Context) -> Iterator[Sign]:
     inner = _inner_ends(context)
     esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
     if inner and esp:
-        says = f"{several(inner.ips)} exchange the same packets on both sides of ESP, never on the wire"
+        says = Text(
+            en="{ips} exchange the same packets on both sides of ESP, never on the wire",
+            zh="{ips} 在 ESP 两侧交换同样的包，而线路上没有",
+        ).fill(ips=several(inner.ips))
         yield Sign(says, [*inner.evidence[:MAX_FRAMES], *esp.evidence[:MAX_FRAMES]])
 
 
@@ -137,7 +160,10 @@ def containers_in_clear(context: Context) -> Iterator[Sign]:
     inner = _inner_ends(context)
     containers = {container.ip: container for container in container_macs(context).values()}
     if inner and all(ip in containers for ip in inner.ips):
-        yield Sign(f"{several(inner.ips)} are containers, by their MACs", inner.evidence[:MAX_FRAMES])
+        yield Sign(
+            Text(en="{ips} are containers, by their MACs", zh="从 MAC 看，{ips} 是容器").fill(ips=several(inner.ips)),
+            inner.evidence[:MAX_FRAMES],
+        )
 
 
 class _InnerEnds(NamedTuple):

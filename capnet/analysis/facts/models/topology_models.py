@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.wording import several
+from capnet.analysis.core.wording import Text, several
 from capnet.analysis.facts.models import container, host, none
 from capnet.analysis.facts.models.sign import MAX_SIGN_FRAMES, Sign, station_frames
 from capnet.analysis.facts.tunnels import tunnel_facts
@@ -37,7 +37,10 @@ def network_with_traffic(context: Context) -> Iterator[Sign]:
         names = sorted({endpoint.network for _, endpoint in endpoints})
         owners = sorted({owner.name for owner, _ in endpoints})
         macs = [mac_value(endpoint.mac) for _, endpoint in endpoints if endpoint.mac][:2]
-        says = f"Docker has {several(owners)} on the {model} network {several(names)}, and their packets were captured"
+        says = Text(
+            en="Docker has {owners} on the {model} network {names}, and their packets were captured",
+            zh="Docker 中 {owners} 在 {model} 网络 {names} 上，并且抓到了它们的包",
+        ).fill(owners=several(owners), model=model, names=several(names))
         yield Sign(says, station_frames(context, macs), model)
 
 
@@ -52,7 +55,10 @@ def encrypted_network(context: Context) -> Iterator[Sign]:
     )
     esp = next((tunnel for tunnel in tunnel_facts(context) if tunnel.kind == "esp"), None)
     if names and esp:
-        says = f"Docker encrypts the overlay network {several(names)}, and {several(esp.vteps)} exchange ESP"
+        says = Text(
+            en="Docker encrypts the overlay network {names}, and {vteps} exchange ESP",
+            zh="Docker 加密 overlay 网络 {names}，{vteps} 交换 ESP",
+        ).fill(names=several(names), vteps=several(esp.vteps))
         yield Sign(says, esp.evidence[:MAX_SIGN_FRAMES])
 
 
@@ -61,7 +67,12 @@ def host_network(context: Context) -> Iterator[Sign]:
     names = sorted(container.name for container in host.containers_on_the_host(context))
     interface = host.own_interface(context)
     if names and interface:
-        yield Sign(f"Docker runs {several(names)} on the host's network", host.interface_frames(context, interface))
+        yield Sign(
+            Text(en="Docker runs {names} on the host's network", zh="Docker 让 {names} 使用主机网络").fill(
+                names=several(names)
+            ),
+            host.interface_frames(context, interface),
+        )
 
 
 def no_network(context: Context) -> Iterator[Sign]:
@@ -69,7 +80,10 @@ def no_network(context: Context) -> Iterator[Sign]:
     containers = context.topology.containers if context.topology else []
     unconnected = sorted(container.name for container in containers if container.network_mode == "none")
     if unconnected and none.is_loopback_only(context):
-        yield Sign(f"Docker gave {several(unconnected)} no network", none.loopback_frames(context))
+        yield Sign(
+            Text(en="Docker gave {names} no network", zh="Docker 没有给 {names} 网络").fill(names=several(unconnected)),
+            none.loopback_frames(context),
+        )
 
 
 def shared_namespace(context: Context) -> Iterator[Sign]:
@@ -78,7 +92,10 @@ def shared_namespace(context: Context) -> Iterator[Sign]:
     conversation = container.best_conversation(context)
     if sharing and conversation:
         for guest in sharing:
-            says = f"Docker runs {guest.name} in the network namespace of {guest.shares_network_with}"
+            says = Text(
+                en="Docker runs {guest} in the network namespace of {owner}",
+                zh="Docker 让 {guest} 运行在 {owner} 的网络命名空间中",
+            ).fill(guest=guest.name, owner=guest.shares_network_with)
             yield Sign(says, container.conversation_frames(context))
 
 

@@ -21,7 +21,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
@@ -35,18 +35,31 @@ SCENARIO = "bridge"  # containers on Docker's default bridge have no names
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # Docker's DNS server answers
 EXPLAINS = ()
 
-ANSWERED = Text(en="{servers} answered {code} about {query}", zh="")
+ANSWERED = Text(en="{servers} answered {code} about {query}", zh="{servers} 对 {query} 的应答是 {code}")
 NO_SUCH_NAME_FIX = Text(
-    en="check the name; on Docker's default bridge containers have no names: put them on a network of their own", zh=""
+    en="check the name; on Docker's default bridge containers have no names: put them on a network of their own",
+    zh="检查名称；在 Docker 默认网桥上容器没有名称：把它们放到自定义网络上",
 )
-NO_SUCH_NAME_ELSEWHERE_FIX = Text(en="check the name, and the search list of who asks", zh="")
-ANSWERED_FIX = Text(en="check the name server itself, and whom it asks in turn", zh="")
-SILENT = Text(en="{server} did not answer {queries:question} of {clients}", zh="")
+NO_SUCH_NAME_ELSEWHERE_FIX = Text(
+    en="check the name, and the search list of who asks", zh="检查名称，以及查询者的搜索域"
+)
+ANSWERED_FIX = Text(
+    en="check the name server itself, and whom it asks in turn", zh="检查名称服务器本身，以及它向谁转发查询"
+)
+SILENT = Text(
+    en="{server} did not answer {queries:question} of {clients}", zh="{server} 没有应答 {clients} 的 {queries} 个查询"
+)
 REFUSED = Text(
-    en="{server} has no name server: it refused {queries:question} of {clients} (ICMP port unreachable)", zh=""
+    en="{server} has no name server: it refused {queries:question} of {clients} (ICMP port unreachable)",
+    zh="{server} 上没有名称服务器：它拒绝了 {clients} 的 {queries} 个查询（ICMP port unreachable）",
 )
-SILENT_FIX = Text(en="check that the name server is up and that UDP port 53 is open both ways", zh="")
+SILENT_FIX = Text(
+    en="check that the name server is up and that UDP port 53 is open both ways",
+    zh="检查名称服务器是否已启动，UDP 端口 53 是否双向开放",
+)
 
+NO_NAME = Text(en="a name", zh="一个名称")
+TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
 _CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 MIN_WAIT_NS = 1_000_000_000  # the capture must go on so long after a question
 MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; two at once are A and AAAA
@@ -80,7 +93,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
     count = max(len(at_point) for at_point in frames.values())  # every point shows the same answers
     servers = sorted({answer.server for answer in answers})
     words = _CODES.get(code, f"result code {code}")
-    query = f"{name or 'a name'}" + (f" ({count} times)" if count > 1 else "")
+    query = (name or NO_NAME.fill()) + (TIMES.fill(count=count) if count > 1 else "")
     no_such_name_fix = NO_SUCH_NAME_FIX if shows_containers(context) else NO_SUCH_NAME_ELSEWHERE_FIX
     evidence = sorted(
         context.evidence(point, frame) for point, at_point in frames.items() for frame in at_point[:MAX_FRAMES_AT_POINT]
@@ -88,7 +101,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
     return Finding(
         NAME,
         "info" if code == NO_SUCH_NAME else "warning",
-        ANSWERED.fill(servers=" and ".join(servers[:2]), code=words, query=query),
+        ANSWERED.fill(servers=several(servers[:2]), code=words, query=query),
         (no_such_name_fix if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
         {"name": name, "code": code, "said": words, "answers": count, "servers": servers},
         evidence[:MAX_EVIDENCE],

@@ -31,14 +31,16 @@ EXPLAINS = ()
 SAYS = Text(
     en="of two DNS questions that {client} asked at once from port {port}, {lost} was lost{place} while {passed} was "
     "answered; the client asked again after {seconds} s{more}",
-    zh="",
+    zh="{client} 从端口 {port} 同时发出两个 DNS 查询，其中 {lost} 丢失了{place}，而 {passed} 得到了应答；{seconds} "
+    "秒后客户端重新查询{more}",
 )
-PLACE = Text(en=" between {before} and {after}", zh="")
-MORE = Text(en="; so {pairs} of {all:pair}", zh="")
+PLACE = Text(en=" between {before} and {after}", zh="（在 {before} 和 {after} 之间）")
+MORE = Text(en="; so {pairs} of {all:pair}", zh="；{all} 对查询中有 {pairs} 对如此")
 FIX = Text(
     en="both questions race for one NAT entry (`conntrack -S`: insert_failed): cache DNS on the node, or set "
     "`options single-request-reopen` (glibc) or `use-vc` in the client's resolv.conf",
-    zh="",
+    zh="两个查询竞争同一条 NAT 表项（`conntrack -S`：insert_failed）：在节点上缓存 DNS，或在客户端的 resolv.conf 中"
+    "设置 `options single-request-reopen`（glibc）或 `use-vc`",
 )
 
 MAX_PAIR_NS = 10_000_000  # resolvers send both in one call; a slow host needs milliseconds

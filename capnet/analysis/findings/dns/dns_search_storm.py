@@ -25,12 +25,13 @@ EXPLAINS = ()
 SAYS = Text(
     en="{tries} of {questions:DNS question} of {client} tried search domains ({domains:domain} for {names:name}) "
     "before the name itself was found: about {share} questions a lookup",
-    zh="",
+    zh="{client} 的 {questions} 个 DNS 查询中，有 {tries} 个先试了搜索域（{names} 个名称、{domains} 个域），之后才找"
+    "到名称本身：每次解析约 {share} 个查询",
 )
 FIX = Text(
     en="nothing is broken; to ask less, end outside names with a dot, or set ndots to 1 (`--dns-option ndots:1`, in "
     "Kubernetes dnsConfig)",
-    zh="",
+    zh="没有故障；要减少查询，外部名称以点结尾，或把 ndots 设为 1（`--dns-option ndots:1`，Kubernetes 中用 dnsConfig）",
 )
 
 MIN_DOMAINS = 2  # tried for one name: a single search domain is what every DHCP server hands out

@@ -25,12 +25,12 @@ EXPLAINS = ()
 SAYS = Text(
     en="{server} took more than 1 s for {slow} of {answers:answer} to {clients}: {median} s in the middle, {worst} s "
     "at worst",
-    zh="",
+    zh="{server} 给 {clients} 的 {answers} 个应答中，有 {slow} 个用了 1 秒以上：中位数 {median} 秒，最长 {worst} 秒",
 )
 FIX = Text(
     en="look at the servers that {server} asks in turn (its forwarders), and cache names nearer to the clients "
     "(dnsmasq, node-local DNS)",
-    zh="",
+    zh="检查 {server} 转发查询的上游服务器，并在离客户端更近处缓存名称（dnsmasq、node-local DNS）",
 )
 
 MIN_SLOW_NS = 1_000_000_000  # resolvers wait 1 s (options timeout:1) to 5 s, then they ask again

@@ -32,14 +32,15 @@ EXPLAINS = ("retransmissions",)
 SAYS = Text(
     en="{server} answered {client} about {names} with a truncated answer; the client then asks by TCP port 53, "
     "and {how}",
-    zh="",
+    zh="{server} 就 {names} 给 {client} 的应答被截断；客户端随后改用 TCP 端口 53，{how}",
 )
-SILENT = Text(en="{syns:SYN} get no answer", zh="")
-REFUSED = Text(en="is refused", zh="")
+SILENT = Text(en="{syns:SYN} get no answer", zh="{syns} 个 SYN 无应答")
+REFUSED = Text(en="is refused", zh="被拒绝")
 FIX = Text(
     en="open TCP port 53 to {server} beside UDP port 53 (security groups, firewalls, published ports), and let the "
     "name server listen on it; until then `options edns0` in resolv.conf lets longer answers pass by UDP",
-    zh="",
+    zh="除 UDP 端口 53 外，也放行到 {server} 的 TCP 端口 53（安全组、防火墙、端口映射），并让名称服务器监听它；在此"
+    "之前，resolv.conf 中的 `options edns0` 可以让较长的应答通过 UDP",
 )
 
 MIN_RETRY_NS = 900_000_000  # a SYN is repeated after 1 s (RFC 6298): one alone may be the last frame of the capture

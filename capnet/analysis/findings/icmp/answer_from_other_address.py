@@ -32,11 +32,11 @@ EXPLAINS = ("dns-failure",)
 SAYS = Text(
     en="{clients} asked {asked}:{port}, and the answer came from {answered}: refused as 'port unreachable', "
     "{count:time}",
-    zh="",
+    zh="{clients} 请求 {asked}:{port}，而应答来自 {answered}：被客户端以“port unreachable”拒绝 {count} 次",
 )
 FIX = Text(
     en="let the server listen on {asked} instead of 0.0.0.0, so that it answers from the address that is asked",
-    zh="",
+    zh="让服务器监听 {asked}，而不是 0.0.0.0，使它用被请求的地址应答",
 )
 
 

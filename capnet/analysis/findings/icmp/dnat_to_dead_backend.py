@@ -34,16 +34,18 @@ EXPLAINS = ("arp-unanswered", "host-unreachable", "neighbour-unanswered", "publi
 SAYS = Text(
     en="{server} is translated to {backend}, and no host has that address: {sender} answers {clients} 'host "
     "unreachable' {messages:time}",
-    zh="",
+    zh="{server} 被转换到 {backend}，而没有主机拥有该地址：{sender} 以“host unreachable”应答 {clients} {messages} 次",
 )
-UNKNOWN = Text(en="an address behind it", zh="")
+PORT = Text(en="port {port}/{proto} of {host}", zh="{host} 的端口 {port}/{proto}")
+UNKNOWN = Text(en="an address behind it", zh="它后面的一个地址")
 FIX = Text(
     en="start the container behind port {port}, or make it anew so that the rule names its present address "
     "(`{tables} -t nat -S DOCKER`){forget}",
-    zh="",
+    zh="启动端口 {port} 后面的容器，或重新创建它，使规则指向它现在的地址（`{tables} -t nat -S DOCKER`）{forget}",
 )
 FORGET = Text(
-    en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)", zh=""
+    en="; if the rule is right, let conntrack forget the address that was (`conntrack -D -p udp --dport {port}`)",
+    zh="；如果规则正确，让 conntrack 忘记旧地址（`conntrack -D -p udp --dport {port}`）",
 )
 
 MIN_SERVED_NS = 4_000_000_000  # three questions for a MAC, a second each, and the message would have come
@@ -77,7 +79,7 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
     targets = sorted({lookup.target for lookup in lookups})
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
-    server = f"port {failed.port}/{proto_name(failed.proto)} of {failed.destination}"
+    server = PORT.fill(port=failed.port, proto=proto_name(failed.proto), host=failed.destination)
     return Finding(
         NAME,
         "error",

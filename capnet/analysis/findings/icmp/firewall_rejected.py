@@ -33,12 +33,12 @@ EXPLAINS = ("published-port-blocked", "retransmissions")
 
 SAYS = Text(
     en="{sender} rejects {proto} from {sources} to {server}: '{message}', {count:message}",
-    zh="",
+    zh="{sender} 拒绝从 {sources} 到 {server} 的 {proto}：“{message}”，{count} 条消息",
 )
 FIX = Text(
     en="look for the rule that rejects on {sender} (`iptables -vnL`, `nft list ruleset`), and whether {server} has a "
     "backend",
-    zh="",
+    zh="在 {sender} 上查找做出拒绝的规则（`iptables -vnL`、`nft list ruleset`），并检查 {server} 是否有后端",
 )
 
 PORT = "port unreachable"

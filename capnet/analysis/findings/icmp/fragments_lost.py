@@ -27,12 +27,12 @@ EXPLAINS = ("stops-between",)
 
 SAYS = Text(
     en="{sender} could not reassemble {count:packet} ({proto}) from {sources}: fragments are missing",
-    zh="",
+    zh="{sender} 无法重组来自 {sources} 的 {count} 个包（{proto}）：缺少分片",
 )
 FIX = Text(
     en="send smaller packets to {sender} (MTU, message size), or let later fragments pass: they have no ports, and a "
     "rule by port drops them",
-    zh="",
+    zh="向 {sender} 发送较小的包（MTU、消息大小），或放行后续分片：它们没有端口，按端口的规则会丢弃它们",
 )
 
 MIN_REPEATED = 2  # packets: one alone may have lost a fragment as any packet may be lost

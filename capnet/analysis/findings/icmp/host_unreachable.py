@@ -26,13 +26,20 @@ SCENARIO = None  # the routers of the scenarios reach what they are asked for
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # a router without a route, which it gets later
 EXPLAINS = ("retransmissions",)
 
-SAYS = Text(en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}", zh="")
-NO_ROUTE = Text(en=", it has no route", zh="")
-NOBODY = Text(en=", as it says seconds after the packets, when no ARP or neighbor answer came", zh="")
+SAYS = Text(
+    en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}",
+    zh="{sender} 到不了 {destinations}{why}：给 {receivers} 的 {messages} 条消息",
+)
+NO_ROUTE = Text(en=", it has no route", zh="，因为没有路由")
+NOBODY = Text(
+    en=", as it says seconds after the packets, when no ARP or neighbor answer came",
+    zh="，包发出数秒后因 ARP 或邻居查询无应答而告知",
+)
 FIX = Text(
     en="check that {destination} is up and that {sender} has the right route (`ip route get {destination}`, `ip neigh "
     "show {destination}`)",
-    zh="",
+    zh="检查 {destination} 是否已启动，{sender} 的路由是否正确（`ip route get {destination}`、`ip neigh show "
+    "{destination}`）",
 )
 
 MIN_MESSAGES = 2  # a single one may be about a packet that nobody misses

@@ -40,12 +40,14 @@ EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions")
 SAYS = Text(
     en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; that reaches "
     "{before} and never {after}: the sender goes on with {size} bytes, sent {tries:time} in vain",
-    zh="",
+    zh="{router} 用 ICMP 告知：从 {source} 到 {destination} 的包不得超过 {mtu} 字节；这个消息到达 {before}，没有到达"
+    " {after}：发送者继续发 {size} 字节的包，徒劳地发了 {tries} 次",
 )
 FIX = Text(
     en="let ICMP type 3 code 4 (IPv6: type 2) pass between {before} and {after}: it belongs to the connection "
     "(`-m conntrack --ctstate RELATED -j ACCEPT`)",
-    zh="",
+    zh="在 {before} 和 {after} 之间放行 ICMP 类型 3 代码 4（IPv6：类型 2）：它属于该连接（`-m conntrack --ctstate "
+    "RELATED -j ACCEPT`）",
 )
 
 MIN_TRIES = 2  # after the router's message: the first one may have crossed it

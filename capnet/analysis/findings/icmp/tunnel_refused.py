@@ -27,13 +27,13 @@ EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between")
 
 SAYS = Text(
     en="{sender} refuses {kind} from {peer} on UDP port {port} ('port unreachable', {count:time})",
-    zh="",
+    zh="{sender} 在 UDP 端口 {port} 上拒绝来自 {peer} 的 {kind}（“port unreachable”，{count} 次）",
 )
-OTHER_PORT = Text(en="; it sends its own to port {port}", zh="")
+OTHER_PORT = Text(en="; it sends its own to port {port}", zh="；它自己发往端口 {port}")
 FIX = Text(
     en="use one port on both endpoints (`ip -d link show type vxlan` shows dstport), and check that the tunnel "
     "interface on {sender} is up",
-    zh="",
+    zh="两端使用同一端口（`ip -d link show type vxlan` 显示 dstport），并检查 {sender} 上的隧道接口是否已启动",
 )
 
 MIN_REPEATED = 2  # messages: one alone may fall into the start of an endpoint

@@ -38,18 +38,24 @@ WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that
 EXPLAINS = ("reset-in-session",)
 
 SAYS = Text(
-    en="{server} accepted {connections:connection} and closed each without a single byte ({how}){refused}", zh=""
+    en="{server} accepted {connections:connection} and closed each without a single byte ({how}){refused}",
+    zh="{server} 接受了 {connections} 个连接，一个字节也没有发送就关闭了（{how}）{refused}",
 )
-RESET = Text(en="RST after the request", zh="")
-CLOSED = Text(en="FIN", zh="")
-REFUSED = Text(en="; meanwhile {address} refused a connection to port {port}", zh="")
+RESET = Text(en="RST after the request", zh="请求之后 RST")
+OR = Text(en=" or ", zh=" 或 ")
+CLOSED = Text(en="FIN", zh="FIN")
+REFUSED = Text(
+    en="; meanwhile {address} refused a connection to port {port}", zh="；同时 {address} 拒绝了到端口 {port} 的一个连接"
+)
 FIX = Text(
     en="look at the log of what accepts; if that is docker-proxy or a balancer, nothing listens behind it: let the "
     "program listen on the port that is published, on 0.0.0.0 instead of 127.0.0.1",
-    zh="",
+    zh="查看接受连接的程序的日志；如果它是 docker-proxy 或负载均衡，它后面没有程序在监听：让程序在所发布的端口上监听"
+    " 0.0.0.0，而不是 127.0.0.1",
 )
 ELSEWHERE_FIX = Text(
-    en="look at the log of what accepts: it refuses these clients or requests, or nothing listens behind it", zh=""
+    en="look at the log of what accepts: it refuses these clients or requests, or nothing listens behind it",
+    zh="查看接受连接的程序的日志：它拒绝这些客户端或请求，或者它后面没有程序在监听",
 )
 
 MAX_DELAY_NS = 5_000_000_000  # a connect to a dead container fails after 3 s (three ARP requests); time-outs are longer
@@ -143,7 +149,7 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
         facts |= {"refused_by": address, "refused_port": refused_port}
         evidence.append(context.flow_evidence(refusal, int(flows[refusal, schema.FLOW_FIRST_FRAME])))
     resets = sum(each.is_reset for each in closed)
-    how = " or ".join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
+    how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
     says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
     fix = FIX if shows_containers(context) else ELSEWHERE_FIX
     return Finding(NAME, "warning", says, fix.fill(), facts, sorted(evidence))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
@@ -39,28 +40,32 @@ WITNESS = "pcaps/overlay-service.pcapng"  # connections through IPVS that are us
 EXPLAINS = ("retransmissions", "packet-loss")
 
 SAYS = Text(
-    en="{client} → {server} worked, was silent for {silence}, and since then {outcome}{place}{timer}{survived}", zh=""
+    en="{client} → {server} worked, was silent for {silence}, and since then {outcome}{place}{timer}{survived}",
+    zh="{client} → {server} 曾经正常，静默了 {silence}，此后{outcome}{place}{timer}{survived}",
 )
-SILENT = Text(en="nothing is answered, though sent {tries:time}", zh="")
-RESET = Text(en="its data is answered by a reset{foreign}", zh="")
-FOREIGN = Text(en=" that is not the server's own (TTL)", zh="")
-BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="")
-INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="")
-TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="")
-SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="")
+SILENT = Text(en="nothing is answered, though sent {tries:time}", zh="无应答，已发送 {tries} 次")
+RESET = Text(en="its data is answered by a reset{foreign}", zh="它的数据得到的应答是 reset{foreign}")
+FOREIGN = Text(en=" that is not the server's own (TTL)", zh="（TTL 表明不是服务器自己发的）")
+BETWEEN = Text(en="; it reaches {before} and no longer {after}", zh="；到达 {before}，不再到达 {after}")
+INSIDE = Text(en="; it comes in at {point} and no longer goes out there", zh="；从 {point} 进来，不再从那里出去")
+TIMER = Text(en=": {who} forget an idle connection after {seconds} s", zh="：{who}会在 {seconds} 秒后忘记空闲连接")
+SURVIVED = Text(en="; pauses up to {seconds} s were survived", zh="；此前长达 {seconds} 秒的停顿没有问题")
 FIX = Text(
     en="send keepalives sooner than that: `--sysctl net.ipv4.tcp_keepalive_time={keepalive}` for the container and "
     "SO_KEEPALIVE in the program, or its driver's own setting; or go past the balancer (tasks.SERVICE, "
     "`--endpoint-mode dnsrr`)",
-    zh="",
+    zh="在此之前发送 keepalive：对容器用 `--sysctl net.ipv4.tcp_keepalive_time={keepalive}` 并在程序中设置 "
+    "SO_KEEPALIVE，或用其驱动自己的设置；也可以绕过负载均衡（tasks.SERVICE、`--endpoint-mode dnsrr`）",
 )
 
 FIX_UDP = Text(
     en="let the program send something at least every {keepalive} s, or raise "
     "net.netfilter.nf_conntrack_udp_timeout_stream on the host that translates",
-    zh="",
+    zh="让程序至少每 {keepalive} 秒发送一次，或在做转换的主机上提高 net.netfilter.nf_conntrack_udp_timeout_stream",
 )
 
+SHORT = Text(en="{whole} s", zh="{whole} 秒")
+LONG = Text(en="{whole} s ({minutes} min {seconds} s)", zh="{whole} 秒（{minutes} 分 {seconds} 秒）")
 UDP_TIMERS = {120: "NAT tables (conntrack: streams)", 30: "NAT tables (conntrack)"}
 TIMERS = {
     900: "IPVS balancers (Swarm, kube-proxy)",
@@ -120,7 +125,7 @@ def _finding(context: Context, forgotten: Forgotten) -> Finding:
         SAYS.fill(
             client=client, server=server, silence=_duration(seconds), outcome=outcome,
             place=_place_words(context, place) if place else "",
-            timer=TIMER.fill(who=timers[timer], seconds=timer) if timer else "",
+            timer=TIMER.fill(who=language.term(timers[timer]), seconds=timer) if timer else "",
             survived=SURVIVED.fill(seconds=int(survived)) if survived >= 1 else "",
         ),
         fix.fill(keepalive=timer * 2 // 3 if timer else DEFAULT_KEEPALIVE_S),
@@ -141,4 +146,5 @@ def _place_words(context: Context, place: tuple[int, int]) -> str:
 def _duration(seconds: float) -> str:
     """`903 s (15 min 3 s)`."""
     whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole} s ({whole // 60} min {whole % 60} s)"
+    text = SHORT if whole < 120 else LONG
+    return text.fill(whole=whole, minutes=whole // 60, seconds=whole % 60)

@@ -35,15 +35,17 @@ EXPLAINS = ("packet-loss", "sequence-gap", "retransmissions", "reset-in-session"
 
 SAYS = Text(
     en="the host reset {connection} itself at {point}: a segment{ahead} had not been translated{behind}",
-    zh="",
+    zh="主机自己在 {point} 重置了 {connection}：一个段{ahead}没有被转换{behind}",
 )
-AHEAD = Text(en=" {octets} bytes ahead of the last one", zh="")
-BEHIND = Text(en=", and neither it nor the RST was seen at {inside}", zh="")
+AHEAD = Text(en=" {octets} bytes ahead of the last one", zh="（比上一个超前 {octets} 字节）")
+BEHIND = Text(en=", and neither it nor the RST was seen at {inside}", zh="，它和 RST 在 {inside} 都没有出现")
 FIX = Text(
     en="`iptables -I INPUT -m conntrack --ctstate INVALID -j DROP` on the host, or `sysctl -w "
     "net.netfilter.nf_conntrack_tcp_be_liberal=1`: a segment outside of the window is INVALID and reaches the host's "
     "own stack, which knows no such connection",
-    zh="",
+    zh="在主机上执行 `iptables -I INPUT -m conntrack --ctstate INVALID -j DROP`，或 `sysctl -w "
+    "net.netfilter.nf_conntrack_tcp_be_liberal=1`：窗口之外的段被判为 INVALID，到了主机自己的协议栈，而那里没有这"
+    "个连接",
 )
 
 MAX_RST_DELAY_NS = 5_000_000  # a stack answers within microseconds; a busy host may take milliseconds

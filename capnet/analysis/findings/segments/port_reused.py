@@ -32,15 +32,19 @@ EXPLAINS = ("retransmissions",)
 SAYS = Text(
     en="the SYN of {client} to {server} was answered by an ACK of an older connection (challenge ACK): the server "
     "still has one from the same port{outcome}{more}",
-    zh="",
+    zh="{client} 发往 {server} 的 SYN 得到的应答是旧连接的 ACK（challenge ACK）：服务器上还有来自同一端口的连接"
+    "{outcome}{more}",
 )
-ACCEPTED = Text(en="; the next SYN was accepted after {milliseconds} ms", zh="")
-NOT_ACCEPTED = Text(en="; no SYN was accepted after it", zh="")
-MORE = Text(en=", and so were SYNs from {ports:other port}", zh="")
+ACCEPTED = Text(
+    en="; the next SYN was accepted after {milliseconds} ms", zh="；{milliseconds} 毫秒后的下一个 SYN 被接受"
+)
+NOT_ACCEPTED = Text(en="; no SYN was accepted after it", zh="；此后没有 SYN 被接受")
+MORE = Text(en=", and so were SYNs from {ports:other port}", zh="，另外 {ports} 个端口的 SYN 也是如此")
 FIX = Text(
     en="source ports return too soon: keep NAT entries as long as the server keeps its connections "
     "(net.netfilter.nf_conntrack_tcp_timeout_time_wait), or let NAT use more source ports or addresses",
-    zh="",
+    zh="源端口重用得太快：让 NAT 表项保留得与服务器的连接一样久（net.netfilter.nf_conntrack_tcp_timeout_time_wait）"
+    "，或让 NAT 使用更多源端口或地址",
 )
 
 MAX_FINDINGS = 20

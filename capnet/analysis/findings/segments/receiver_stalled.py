@@ -32,13 +32,14 @@ EXPLAINS = ("retransmissions",)
 SAYS = Text(
     en="{receiver} closed its TCP window {stalls:time} to {sender}, {longest} s at longest, {total} s in all{outcome}: "
     "its program does not read",
-    zh="",
+    zh="{receiver} 对 {sender} 关闭 TCP 窗口 {stalls} 次，最长 {longest} 秒，共 {total} 秒{outcome}：它的程序没有读"
+    "取数据",
 )
-NOT_REOPENED = Text(en=", and did not open it again", zh="")
+NOT_REOPENED = Text(en=", and did not open it again", zh="，之后没有再打开")
 FIX = Text(
     en="the network is not the cause: look why the receiving program does not read (CPU limit, blocked on its disk or "
     "another server, a paused consumer)",
-    zh="",
+    zh="原因不在网络：检查接收程序为什么不读取（CPU 限制、等待磁盘或另一台服务器、消费者被暂停）",
 )
 
 MIN_STALL_NS = 200_000_000  # one retransmission timeout of Linux: shorter ones cost less than a lost packet

@@ -34,14 +34,15 @@ EXPLAINS = ()
 SAYS = Text(
     en="{server} acknowledged {requests:request} of {clients} and never answered: the clients waited up to {longest} s"
     "{tls}{others}",
-    zh="",
+    zh="{server} 确认了 {clients} 的 {requests} 个请求，始终没有应答：客户端最长等了 {longest} 秒{tls}{others}",
 )
-TLS = Text(en=" in the TLS handshake", zh="")
-OTHERS = Text(en="; it answered {answered:other connection}", zh="")
+TLS = Text(en=" in the TLS handshake", zh="（在 TLS 握手中）")
+OTHERS = Text(en="; it answered {answered:other connection}", zh="；它应答了另外 {answered} 个连接")
 FIX = Text(
     en="look into the program that accepts; if it did answer, its segments are lost on the way, likely because they "
     "are too large for the path: capture near the server, and try a smaller MTU",
-    zh="",
+    zh="检查接受连接的程序；如果它应答过，那么它的段在途中丢失了，很可能超过了路径 MTU：在服务器附近抓包，并尝试较小"
+    "的 MTU",
 )
 
 MIN_WAIT_NS = 5_000_000_000  # a slow answer comes sooner, or it is slow in another sense (`server-slow`)

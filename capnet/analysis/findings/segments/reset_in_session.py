@@ -26,20 +26,28 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="{connections:connection} to {server} ended by a reset {why}, after {octets:byte}{birth}",
-    zh="",
+    zh="到 {server} 的 {connections} 个连接在 {octets} 字节之后以 reset 结束：{why}{birth}",
 )
 WHY = {
-    UNANSWERED: Text(en="of the server before it answered", zh=""),
-    UNFINISHED: Text(en="of {side} in the middle of an answer", zh=""),
-    FOREIGN: Text(en="that {side} did not send itself (TTL {ttl}, its packets have {usual})", zh=""),
+    UNANSWERED: Text(en="of the server before it answered", zh="服务器在应答之前发出"),
+    UNFINISHED: Text(en="of {side} in the middle of an answer", zh="{side}在应答中途发出"),
+    FOREIGN: Text(
+        en="that {side} did not send itself (TTL {ttl}, its packets have {usual})",
+        zh="不是{side}自己发出的（TTL {ttl}，而它的包是 {usual}）",
+    ),
 }
-SERVER = Text(en="the server", zh="")
-CLIENT = Text(en="the client", zh="")
-BIRTH = Text(en="; it appears first at {after}, {before} does not show it", zh="")
-FIX = Text(en="read the log of the program on {host} at that time: it aborted, was killed, or hit a limit", zh="")
+SERVER = Text(en="the server", zh="服务器")
+CLIENT = Text(en="the client", zh="客户端")
+BIRTH = Text(
+    en="; it appears first at {after}, {before} does not show it", zh="；它最先出现在 {after}，{before} 上没有"
+)
+FIX = Text(
+    en="read the log of the program on {host} at that time: it aborted, was killed, or hit a limit",
+    zh="查看 {host} 上的程序当时的日志：它中止了、被杀死了，或达到了限制",
+)
 FIX_FOREIGN = Text(
     en="look for what resets between the hosts: REJECT --reject-with tcp-reset, a firewall's session table, a balancer",
-    zh="",
+    zh="查找两台主机之间是什么在重置连接：REJECT --reject-with tcp-reset、防火墙的会话表、负载均衡",
 )
 
 

@@ -31,12 +31,13 @@ EXPLAINS = ()
 SAYS = Text(
     en="{server} acknowledged requests at once and took more than 1 s to answer {slow} of {answers} ({clients}): "
     "{median} s in the middle, {worst} s at worst",
-    zh="",
+    zh="{server} 立即确认请求，但 {answers} 个应答中有 {slow} 个用了 1 秒以上（{clients}）：中位数 {median} 秒，最长"
+    " {worst} 秒",
 )
 FIX = Text(
     en="the network is not the cause: look into the program (its log, the servers and databases that it asks in turn, "
     "its CPU limit)",
-    zh="",
+    zh="原因不在网络：检查程序（日志、它所依赖的服务器和数据库、CPU 限制）",
 )
 
 MIN_WAIT_NS, MAX_WAIT_NS = 1_000_000_000, 20_000_000_000

@@ -26,12 +26,14 @@ EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way"
 SAYS = Text(
     en="{packets:ESP packet} from {sources} to {destination} left {point} and none reached {next}, where other packets "
     "between the two do: IP protocol 50 is filtered",
-    zh="",
+    zh="从 {sources} 到 {destination} 的 {packets} 个 ESP 包离开了 {point}，没有一个到达 {next}，而两者之间的其他包"
+    "能到：IP 协议 50 被过滤",
 )
 FIX = Text(
     en="allow IP protocol 50 (ESP) between all nodes, in the host's firewall and in the provider's; an overlay without "
     "`--opt encrypted` does without it",
-    zh="",
+    zh="在所有节点之间放行 IP 协议 50（ESP），包括主机防火墙和云服务商的防火墙；不带 `--opt encrypted` 的 overlay 不"
+    "需要它",
 )
 
 MIN_PACKETS = 2  # a single one may be the last of the capture

@@ -42,13 +42,16 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 SAYS = Text(
     en="{packets:packet} ({protos}) from {source} to its neighbour {destination} reach {point} and none {next}, though "
     "ARP between the two passes: the bridge's host filters what passes between its ports",
-    zh="",
+    zh="从 {source} 到邻居 {destination} 的 {packets} 个包（{protos}）到达 {point}，没有一个到达 {next}，而两者之间"
+    "的 ARP 能通过：网桥所在主机过滤了端口之间的流量",
 )
 FIX = Text(
     en="allow it: in Docker by the network's option `com.docker.network.bridge.enable_icc=true`, or a network of their "
     "own; on another bridge by `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT` (`sysctl "
     "net.bridge.bridge-nf-call-iptables` is 1 there)",
-    zh="",
+    zh="放行它：在 Docker 中用网络选项 `com.docker.network.bridge.enable_icc=true`，或给它们一个自己的网络；其他网桥"
+    "用 `iptables -I DOCKER-USER -i BRIDGE -o BRIDGE -j ACCEPT`（那里 `sysctl net.bridge.bridge-nf-call-iptables`"
+    " 是 1）",
 )
 
 MIN_PACKETS = 2  # of all flows between the two: a single one may be the last of the capture

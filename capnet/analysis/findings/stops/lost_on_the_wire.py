@@ -29,12 +29,14 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-b
 SAYS = Text(
     en="{packets:packet} from {sources} to {destination} ({services}) were handed to the driver of {point}, and not "
     "delivered by that of {next}; {siblings:other flow} to this host arrived there",
-    zh="",
+    zh="从 {sources} 到 {destination} 的 {packets} 个包（{services}）交给了 {point} 的驱动，而 {next} 的驱动没有收到"
+    "；到该主机的另外 {siblings} 条流到达了那里",
 )
 FIX = Text(
     en="`ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'` on both hosts; if neither counts them, ask who filters "
     "between: provider, switch, hypervisor (NSX), security group, source/destination check of the cloud",
-    zh="",
+    zh="在两台主机上执行 `ethtool -S {card} | grep -Ei 'drop|miss|no_buf|spoof'`；如果都没有计数，查问两者之间是谁在"
+    "过滤：云服务商、交换机、虚拟化平台（NSX）、安全组、云的源/目的地址检查",
 )
 
 MIN_PACKETS = 2  # a single one may be the last of the capture

@@ -34,14 +34,17 @@ EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmi
 
 SAYS = Text(
     en="{flows:new flow} of {clients} to {servers} reach {point} and none of them {next}, while {older:older flow} "
-    "still {pass_} there: the host tracks no new connection",
-    zh="",
+    "still passed there: the host tracks no new connection",
+    zh="{clients} 到 {servers} 的 {flows} 条新流到达 {point}，没有一条到达 {next}，而 {older} 条旧流仍能通过：主机不"
+    "再跟踪新连接",
 )
 FIX = Text(
     en="`sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`: if both are equal, raise the limit "
     "(`sysctl -w net.netfilter.nf_conntrack_max=…`) and find what fills the table; else look for a rule that drops new "
     "connections (`conntrack -S`, `iptables -vnL`)",
-    zh="",
+    zh="`sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`：如果两者相等，提高上限（`sysctl "
+    "-w net.netfilter.nf_conntrack_max=…`）并查找是什么占满了表；否则查找丢弃新连接的规则（`conntrack -S`、`"
+    "iptables -vnL`）",
 )
 
 MIN_CLIENTS = 3  # fewer may have another reason in common
@@ -93,7 +96,7 @@ def _finding(context: Context, point: int, due: int, rows: FlowRows, older: Flow
         stop_level(context, rows, due),
         SAYS.fill(
             flows=len(rows), clients=several(clients), servers=several(servers), point=name, next=next_name,
-            older=len(older), pass_="passes" if len(older) == 1 else "pass",
+            older=len(older),
         ),
         FIX.fill(),
         {

@@ -37,12 +37,14 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 SAYS = Text(
     en="{flows:flow} to {server} ({proto}) stop between {point} and {next}: {used} of the {size} source ports {low} to "
     "{high} of {address} are taken for this server, and flows to others are still translated",
-    zh="",
+    zh="到 {server}（{proto}）的 {flows} 条流止于 {point} 和 {next} 之间：{address} 的 {size} 个源端口（{low} 到 "
+    "{high}）中有 {used} 个已用于该服务器，而到其他服务器的流仍被转换",
 )
 FIX = Text(
     en="give the translation more ports or addresses (a wider `--to-source` range, more addresses), or let clients "
     "keep their connections; `conntrack -S` counts insert_failed",
-    zh="",
+    zh="给转换更多端口或地址（更宽的 `--to-source` 范围、更多地址），或让客户端保持连接；`conntrack -S` 显示 "
+    "insert_failed",
 )
 
 MIN_USED = 8  # ports: fewer are in a row by chance

@@ -40,12 +40,13 @@ EXPLAINS = ()
 SAYS = Text(
     en="{packets:packet} ({proto}) from {sources} to {server} reach {point}, none reaches {next}, and nothing answers; "
     "{known}",
-    zh="",
+    zh="从 {sources} 到 {server} 的 {packets} 个包（{proto}）到达 {point}，没有一个到达 {next}，也没有应答；{known}",
 )
 FIX = Text(
     en="look for what drops between {point} and {next}: the counters of `iptables -vnL` and `nft list ruleset`, "
     "routing (`ip route get {destination}`), or the network between them",
-    zh="",
+    zh="检查 {point} 和 {next} 之间是什么丢弃了它们：`iptables -vnL` 和 `nft list ruleset` 的计数、路由（`ip route "
+    "get {destination}`），或两者之间的网络",
 )
 
 MAX_FINDINGS = 20

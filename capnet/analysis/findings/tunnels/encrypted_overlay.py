@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.models import MIN_CONFIDENCE, confidence_in
 from capnet.analysis.facts.tunnels import tunnel_facts
 
@@ -24,16 +24,23 @@ EXPLAINS = ()
 
 IN_CLEAR = Text(
     en="network {network} is to be encrypted, but its frames cross {point} in clear (VNI {vni})",
-    zh="",
+    zh="网络 {network} 应当加密，但它的帧以明文经过 {point}（VNI {vni}）",
 )
 IN_CLEAR_FIX = Text(
-    en="check that the kernels of both hosts have ESP and xfrm (`ip xfrm state` shows one pair for each peer)", zh=""
+    en="check that the kernels of both hosts have ESP and xfrm (`ip xfrm state` shows one pair for each peer)",
+    zh="检查两台主机的内核是否有 ESP 和 xfrm（`ip xfrm state` 对每个对端显示一对）",
 )
-ENCRYPTED = Text(en="{vteps} encrypt what they exchange: {packets:ESP packet}", zh="")
+ENCRYPTED = Text(
+    en="{vteps} encrypt what they exchange: {packets:ESP packet}", zh="{vteps} 之间的流量已加密：{packets} 个 ESP 包"
+)
 BESIDE_CLEAR = Text(
-    en="{vteps} encrypt what they exchange: {packets:ESP packet}, while VNI {vni} crosses in clear", zh=""
+    en="{vteps} encrypt what they exchange: {packets:ESP packet}, while VNI {vni} crosses in clear",
+    zh="{vteps} 之间的流量已加密：{packets} 个 ESP 包，而 VNI {vni} 以明文经过",
 )
-ENCRYPTED_FIX = Text(en="the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace", zh="")
+ENCRYPTED_FIX = Text(
+    en="the frames are readable inside, at br0 or vxlan0 of the overlay's own namespace",
+    zh="这些帧在内部可读：overlay 自己的命名空间中的 br0 或 vxlan0",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -80,7 +87,7 @@ def _encrypted(context: Context) -> list[Finding]:
             Finding(
                 NAME,
                 "info",
-                text.fill(vteps=" and ".join(vteps), packets=packets, vni=clear_vni),
+                text.fill(vteps=several(vteps), packets=packets, vni=clear_vni),
                 ENCRYPTED_FIX.fill(),
                 {"hosts": list(vteps), "packets": packets, "encrypted": True, "clear_vni": clear_vni},
                 sorted(frame for tunnel in tunnels for frame in tunnel.evidence)[:MAX_EVIDENCE],

@@ -29,10 +29,16 @@ SCENARIO = "fault foreign-vtep"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN between two nodes
 EXPLAINS = ()
 
-SAYS = Text(en="{vtep} exchanges frames of VNI {vnis} but is no node: {reason}", zh="")
-BY_TOPOLOGY = Text(en="no host of the topology has that address", zh="")
-BY_GOSSIP = Text(en="the nodes gossip on port {port}, it does not", zh="")
-FIX = Text(en="accept UDP port 4789 from the swarm's nodes only, or encrypt the network (--opt encrypted)", zh="")
+SAYS = Text(
+    en="{vtep} exchanges frames of VNI {vnis} but is no node: {reason}",
+    zh="{vtep} 收发 VNI {vnis} 的帧，但它不是节点：{reason}",
+)
+BY_TOPOLOGY = Text(en="no host of the topology has that address", zh="拓扑中没有主机拥有该地址")
+BY_GOSSIP = Text(en="the nodes gossip on port {port}, it does not", zh="各节点在端口 {port} 上 gossip，它没有")
+FIX = Text(
+    en="accept UDP port 4789 from the swarm's nodes only, or encrypt the network (--opt encrypted)",
+    zh="UDP 端口 4789 只接受 swarm 的节点，或加密该网络（--opt encrypted）",
+)
 
 
 def diagnose(context: Context) -> list[Finding]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
@@ -37,14 +38,19 @@ EXPLAINS = ("retransmissions", "stops-between", "packet-loss")
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} with {sum} {proto} checksum inside reached "
     "{point}, and none was answered{others}: the receiver drops them",
-    zh="",
+    zh="{tunnel}：从 {sources} 到 {destinations}、内层 {proto} 校验和{sum}的 {packets} 个包到达 {point}，没有一个得"
+    "到应答{others}：接收方丢弃了它们",
 )
-OTHERS = Text(en="; packets to the same station without such a checksum are", zh="")
+OTHERS = Text(
+    en="; packets to the same station without such a checksum are", zh="；发往同一站点、没有这种校验和的包有应答"
+)
 FIX = Text(
     en="`ethtool -K CARD tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off` on the sender's card, or "
     "`ethtool -K TUNNEL tx-checksum-ip-generic off` on its tunnel interface; `nstat -az TcpInCsumErrors "
     "UdpInCsumErrors` in the receiver's network namespace counts the drops",
-    zh="",
+    zh="在发送方的网卡上 `ethtool -K CARD tx-udp_tnl-segmentation off tx-udp_tnl-csum-segmentation off`，或在其隧道"
+    "接口上 `ethtool -K TUNNEL tx-checksum-ip-generic off`；接收方的网络命名空间中 `nstat -az TcpInCsumErrors "
+    "UdpInCsumErrors` 显示丢弃数",
 )
 
 MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
@@ -122,7 +128,7 @@ def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, grou
             packets=packets,
             sources=several(sources),
             destinations=several(destinations),
-            sum=SUMS[group.bad],
+            sum=language.term(SUMS[group.bad]),
             proto=several(protos).upper(),
             point=context.points[point].name,
             others=OTHERS.fill() if passes else "",

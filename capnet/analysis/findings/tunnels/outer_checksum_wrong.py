@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
@@ -38,16 +39,18 @@ EXPLAINS = ("stops-between", "tunnel-not-decapsulated", "packet-loss", "retransm
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} in datagrams with {sum} UDP checksum reached "
     "{point}, and {fate}{others}: the receiver drops them",
-    zh="",
+    zh="{tunnel}：从 {sources} 到 {destinations}、外层 UDP 校验和{sum}的 {packets} 个包到达 {point}，{fate}{others}"
+    "：接收方丢弃了它们",
 )
-STOPPED = Text(en="none came out at {next}", zh="")
-UNANSWERED = Text(en="none was answered", zh="")
-OTHERS = Text(en="; those with a right one or none are answered", zh="")
+STOPPED = Text(en="none came out at {next}", zh="{next} 上一个也没有出现")
+UNANSWERED = Text(en="none was answered", zh="没有一个得到应答")
+OTHERS = Text(en="; those with a right one or none are answered", zh="；校验和正确或没有校验和的包有应答")
 FIX = Text(
     en="`ethtool -K TUNNEL tx-checksum-ip-generic off` on the tunnel interface of the sender (flannel.1, or vxlan0 in "
     "the overlay's namespace), else on its card, or a kernel without the fault; `nstat -az UdpInCsumErrors` on the "
     "receiver counts the drops",
-    zh="",
+    zh="在发送方的隧道接口上 `ethtool -K TUNNEL tx-checksum-ip-generic off`（flannel.1，或 overlay 命名空间中的 "
+    "vxlan0），或在其网卡上，或换没有此缺陷的内核；接收方的 `nstat -az UdpInCsumErrors` 显示丢弃数",
 )
 
 MIN_PACKETS = 2  # of one flow: a single one may be the last of the capture
@@ -118,7 +121,7 @@ def _finding(
             packets=packets,
             sources=several(sources),
             destinations=several(destinations),
-            sum=SUMS[group.bad],
+            sum=language.term(SUMS[group.bad]),
             point=context.points[point].name,
             fate=STOPPED.fill(next=next_point) if next_point else UNANSWERED.fill(),
             others=OTHERS.fill() if passes else "",

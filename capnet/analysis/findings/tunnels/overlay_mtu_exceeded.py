@@ -10,8 +10,12 @@ Verify: `nsenter -t PID -n ping -M do -s $((MTU-28)) ADDRESS`; `docker network i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding, Tunnel
@@ -24,7 +28,7 @@ from capnet.analysis.core.schema import (
     FLOW_PROTO,
     FlowRow,
 )
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.icmp_errors import icmp_errors
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.tunnels import tunnel_facts
@@ -40,17 +44,23 @@ EXPLAINS = ()
 
 SAYS = Text(
     en="VNI {vni} between {vteps} carries {inner}-byte packets, {outer} with the tunnel: {reason}",
-    zh="",
+    zh="{vteps} 之间的 VNI {vni} 承载 {inner} 字节的包，加上隧道为 {outer} 字节：{reason}",
 )
-FRAGMENTED = Text(en="they cross the wire in fragments", zh="")
-REFUSED = Text(en='ICMP "fragmentation needed" names {sender}{mtu}', zh="")
-NEXT_HOP_MTU = Text(en=", next-hop MTU {mtu}", zh="")
+FRAGMENTED = Text(en="they cross the wire in fragments", zh="它们在线路上被分片")
+REFUSED = Text(
+    en='ICMP "fragmentation needed" names {sender}{mtu}', zh="ICMP “fragmentation needed” 来自 {sender}{mtu}"
+)
+NEXT_HOP_MTU = Text(en=", next-hop MTU {mtu}", zh="，下一跳 MTU {mtu}")
 FIX = Text(
     en="set the network MTU to underlay MTU − 50 (docker network create --opt "
     "com.docker.network.driver.mtu=…), or raise the underlay MTU by 50",
-    zh="",
+    zh="把网络的 MTU 设为底层 MTU − 50（`docker network create --opt com.docker.network.driver.mtu=…`），或把底层 MTU "
+    "提高 50",
 )
-ELSEWHERE_FIX = Text(en="set the MTU inside the tunnel to underlay MTU − 50, or raise the underlay MTU by 50", zh="")
+ELSEWHERE_FIX = Text(
+    en="set the MTU inside the tunnel to underlay MTU − 50, or raise the underlay MTU by 50",
+    zh="把隧道内的 MTU 设为底层 MTU − 50，或把底层 MTU 提高 50",
+)
 
 FRAGMENTATION_NEEDED = ICMP_UNREACHABLE * 256 + ICMP_FRAGMENTATION_NEEDED  # FLOW_KIND
 MAX_FLOWS = 4096  # of fragments, and of ICMP errors, that are compared with each tunnel
@@ -62,7 +72,7 @@ class _Excess(NamedTuple):
     """A tunnel whose packets are too large, why that is known, and the frames that show it."""
 
     tunnel: Tunnel
-    reason: str
+    reason: Callable[[], str]  # the sentence
     evidence: list[Evidence]
 
 
@@ -81,13 +91,18 @@ def diagnose(context: Context) -> list[Finding]:
             "warning",
             SAYS.fill(
                 vni=tunnel.vni,
-                vteps=" and ".join(tunnel.vteps),
+                vteps=several(tunnel.vteps),
                 inner=tunnel.largest_inner_ip,
                 outer=tunnel.largest_inner_ip + VXLAN_OVERHEAD,
-                reason=reason,
+                reason=reason(),
             ),
             (FIX if shows_containers(context) else ELSEWHERE_FIX).fill(),
-            {"vni": tunnel.vni, "vteps": tunnel.vteps, "inner": tunnel.largest_inner_ip, "reason": reason},
+            {
+                "vni": tunnel.vni,
+                "vteps": tunnel.vteps,
+                "inner": tunnel.largest_inner_ip,
+                "reason": language.in_english(reason),
+            },
             evidence[:MAX_EVIDENCE],
         )
         for tunnel, reason, evidence in _excesses(context)
@@ -114,9 +129,9 @@ def _excesses(context: Context) -> list[_Excess]:
             if (error.port == tunnel.port and not vteps.isdisjoint(error.ends)) or error.ends <= containers
         ]
         if vteps in fragments:
-            excesses[key] = _Excess(tunnel, FRAGMENTED.fill(), _first_frames(context, fragments[vteps]))
+            excesses[key] = _Excess(tunnel, FRAGMENTED.fill, _first_frames(context, fragments[vteps]))
         elif refusals:
-            reason = _refusal(context, source(context.flows[refusals[0]]))
+            reason = partial(_refusal, context, source(context.flows[refusals[0]]))
             excesses[key] = _Excess(tunnel, reason, _first_frames(context, refusals))
     return list(excesses.values())
 

@@ -29,13 +29,16 @@ EXPLAINS = ("stops-between", "packet-loss", "tunnel-one-way", "retransmissions",
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} reach {point}, and none comes out of the tunnel at "
     "{next}, where {destinations} sends into it",
-    zh="",
+    zh="{tunnel}：从 {sources} 到 {destinations} 的 {packets} 个包到达 {point}，没有一个在 {next} 解封装出来，而 "
+    "{destinations} 从那里向隧道发送",
 )
 FIX = Text(
     en="look for a rule in the INPUT chain of this host that drops {kind}: `iptables -vnL INPUT; iptables-legacy -vnL "
     "INPUT; iptables -t raw -vnL PREROUTING; nft list ruleset`. If none counts, check that the tunnel interface is up "
     "and has this id and port (`ip -d -s link show type {device}`)",
-    zh="",
+    zh="在该主机的 INPUT 链中查找丢弃 {kind} 的规则：`iptables -vnL INPUT; iptables-legacy -vnL INPUT; iptables -t "
+    "raw -vnL PREROUTING; nft list ruleset`。如果都没有计数，检查隧道接口是否已启动，id 和端口是否一致（`ip -d "
+    "-s link show type {device}`）",
 )
 
 MIN_PACKETS = 2  # a single one may be the last of the capture

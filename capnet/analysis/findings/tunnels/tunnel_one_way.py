@@ -35,7 +35,7 @@ from capnet.analysis.core.schema import (
     TUNNEL_SRC_LO,
     TUNNEL_VNI,
 )
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
@@ -47,12 +47,21 @@ SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
 EXPLAINS = ()
 
-SAYS = Text(en="{tunnel} between {vteps} carries frames in one direction only", zh="")
-ESP_FIX = Text(
-    en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys", zh=""
+SAYS = Text(
+    en="{tunnel} between {vteps} carries frames in one direction only", zh="{vteps} 之间的 {tunnel} 只有一个方向有帧"
 )
-PROTOCOL_FIX = Text(en="check that no firewall drops {protocol} and that both hosts have the tunnel", zh="")
-PORT_FIX = Text(en="check that UDP port {port} is open both ways and that both hosts know the {id_name}", zh="")
+ESP_FIX = Text(
+    en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys",
+    zh="检查防火墙是否丢弃 ESP（IP 协议 50、UDP 端口 4500），两台主机是否都有密钥",
+)
+PROTOCOL_FIX = Text(
+    en="check that no firewall drops {protocol} and that both hosts have the tunnel",
+    zh="检查防火墙是否丢弃 {protocol}，两台主机是否都有这个隧道",
+)
+PORT_FIX = Text(
+    en="check that UDP port {port} is open both ways and that both hosts know the {id_name}",
+    zh="检查 UDP 端口 {port} 是否双向开放，两台主机是否都知道该 {id_name}",
+)
 
 _ENDS = [FLOW_SRC_HI, FLOW_SRC_LO, FLOW_SPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_DPORT]
 _OPPOSITE_ENDS = _ENDS[3:] + _ENDS[:3]
@@ -83,7 +92,7 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             NAME,
             "warning",
-            SAYS.fill(tunnel=_title(tunnel), vteps=" and ".join(tunnel.vteps)),
+            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps)),
             _fix(tunnel),
             {"vni": tunnel.vni, "vteps": tunnel.vteps},
             tunnel.evidence[:MAX_EVIDENCE],

@@ -33,12 +33,14 @@ EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-u
 SAYS = Text(
     en="{sender} sends the packets of {stations} in {tunnel}, {peer} answers in {kind} {id_name} {other_vni}: "
     "neither host takes what the other one sends ({packets:packet})",
-    zh="",
+    zh="{sender} 把 {stations} 的包放在 {tunnel} 中发送，{peer} 用 {kind} {id_name} {other_vni} 应答：两台主机都不接"
+    "受对方发来的包（{packets} 个包）",
 )
 FIX = Text(
     en="give both hosts the same id: remove and create the network again, or let the node leave and join "
     "(`ip -d link show type vxlan` on both hosts shows the ids)",
-    zh="",
+    zh="让两台主机使用相同的 id：删除并重新创建网络，或让节点离开后重新加入（在两台主机上 `ip -d link show type "
+    "vxlan` 显示 id）",
 )
 
 MIN_PACKETS = 2  # of each direction: a single one may be the last of the capture

@@ -34,12 +34,14 @@ EXPLAINS = ("tunnel-not-decapsulated", "tunnel-one-way", "stops-between", "packe
 SAYS = Text(
     en="{tunnel}: {mac} at {point} sends from {own}, and {peers} sends to {addressed}: nothing of that comes out of "
     "the tunnel ({packets:packet})",
-    zh="",
+    zh="{tunnel}：{point} 上的 {mac} 从 {own} 发送，而 {peers} 发往 {addressed}：这些包没有一个解封装出来（{packets}"
+    " 个包）",
 )
 FIX = Text(
     en="let the node advertise {own}: `docker swarm leave`, then `docker swarm join --data-path-addr {own}` (flannel: "
     "`--iface`; `bridge fdb show dev vxlan0` on the peers shows the address that they send to)",
-    zh="",
+    zh="让节点通告 {own}：`docker swarm leave`，然后 `docker swarm join --data-path-addr {own}`（flannel：`--iface`"
+    "；在对端 `bridge fdb show dev vxlan0` 显示它们发往的地址）",
 )
 
 MIN_PACKETS = 2  # a single one may be the last of the capture

@@ -1,0 +1,64 @@
+"""Headings, titles of columns and single words in Chinese; what is counted stands with its measure word."""
+
+from __future__ import annotations
+
+NOUNS = {
+    "packet": "个包", "frame": "帧", "flow": "条流", "more flow": "条流", "byte": "字节", "point": "个抓包点",
+    "station": "个站点", "container": "个容器", "translation": "条转换", "time": "次", "note": "条说明", "place": "处",
+    "source port": "个源端口", "ICMP id": "个 ICMP id", "line": "行", "error": "个错误", "warning": "个警告",
+    "info": "条提示", "more error": "个其他错误", "more warning": "个其他警告", "connection was": "个连接",
+    "more destination is": "个目的地址", "more tunnel was": "条隧道", "finding": "条诊断", "question": "个问题",
+    "file": "个文件", "host": "台主机", "more container": "个容器", "more byte": "字节",
+}  # fmt: skip
+
+TERMS = {
+    # labels of the first screen
+    "error": "错误", "warning": "警告", "info": "提示", "Fix": "处理", "Note": "说明", "Seen": "位置", "More": "详情",
+    "Who": "通信", "Outward": "出站", "Inward": "入站", "Not seen": "未知", "Names": "名称", "Verify": "验证",
+    "one frame": "单帧", "as JSON": "JSON",
+    # sections
+    "Findings": "诊断", "What the kernels say": "内核的记录", "Flows that fail": "失败的流", "ICMP errors": "ICMP 错误",
+    "Neighbours": "邻居", "Network model": "网络模型", "Network models": "网络模型", "NAT": "地址转换",
+    "Proxied": "代理", "Proxied: two connections, not a rewrite": "代理：两个连接，不是改写",
+    "two connections, not a rewrite": "两个连接，不是改写", "Tunnels": "隧道", "MACs": "MAC", "Stations": "站点",
+    "Paths": "路径", "Biggest flows": "最大的流", "Points": "抓包点", "Damaged input": "输入损坏",
+    "What could not be read": "未能读出的部分", "Not decoded further": "未进一步解码", "Flows now": "当前的流",
+    # columns
+    "point": "抓包点", "role": "角色", "link type": "链路类型", "packets": "包数", "bytes": "字节", "missed": "漏抓",
+    "file": "文件", "damage": "损坏", "at byte": "字节位置", "flow": "流", "flows": "流数", "end": "终点",
+    "route": "路线", "proto": "协议", "inside": "隧道内", "resent": "重传", "seen at": "位置", "kernel of": "内核",
+    "counted by": "计数者", "it": "动作", "model": "模型", "confidence": "置信度", "evidence": "证据", "tunnel": "隧道",
+    "kind": "类型", "network": "网络", "between": "两端", "port": "端口", "frames": "帧数", "overhead": "开销",
+    "largest": "最大", "note": "备注", "what becomes of it": "结果", "ICMP error": "ICMP 错误", "from": "来自",
+    "to": "发往", "about": "关于", "messages": "消息数", "asker": "询问者", "target": "目标", "asked": "询问",
+    "answered": "应答", "MAC": "MAC", "speaks for": "代表的地址", "name": "名称", "addresses": "地址",
+    "original, below it translated": "转换前，其下为转换后", "delay": "时延", "reply": "应答", "known by": "依据",
+    "client's connection, below it the server's": "客户端的连接，其下为服务器端的",
+    "VLAN": "VLAN", "RTT": "RTT", "VNI": "VNI", "TTL": "TTL", "Wireshark": "Wireshark",
+    # cells
+    "yes": "有", "no": "无", "no reply": "无应答", "one way": "单向", "encrypted": "已加密", "none": "无",
+    "copy": "副本", "routed copy": "路由后的副本", "container": "容器", "host": "主机", "gateway": "网关",
+    "router": "路由器", "bridge": "网桥", "external": "外部", "parent": "父接口", "underlay": "底层",
+    "overlay": "overlay", "loopback": "loopback", "unknown": "未知",
+    "distinct": "各自独立的 MAC", "shared": "共享同一个 MAC", "duplicate-ip": "地址重复",
+    # what happened between two points
+    "wire": "线路", "routed": "路由", "bridged": "网桥转发", "veth": "veth 对", "encapsulated": "封装",
+    "decapsulated": "解封装", "proxied": "代理", "rewritten": "改写", "encrypted by ESP": "ESP 加密",
+    "vlan-tagged": "加 VLAN 标签", "vlan-untagged": "去 VLAN 标签", "fragmented": "分片", "reassembled": "重组",
+    "DNAT": "目的地址转换", "SNAT": "源地址转换", "SNAT + DNAT": "源和目的地址转换",
+    "un-SNAT (reply)": "还原源地址转换（应答）", "un-DNAT (reply)": "还原目的地址转换（应答）",
+    # fields that differ
+    "source": "源地址", "destination": "目的地址", "source MAC": "源 MAC", "destination MAC": "目的 MAC",
+    "source port": "源端口", "destination port": "目的端口",
+    # words in sentences of findings
+    "dropped": "丢弃了", "refused": "拒绝了", "rewrote": "改写了", "ARP request": "ARP 请求", "ARP reply": "ARP 应答",
+    "udp packet": "udp 包", "tcp packet": "tcp 包", "icmp packet": "icmp 包", "icmpv6 packet": "icmpv6 包",
+    "a wrong": "错误", "an unfilled": "未填写",
+    "pairs of a MAC and an address": "对 MAC 与地址", "pairs of addresses in ARP": "对 ARP 地址",
+    "directions of tunnels": "个隧道方向", "addresses of one network inside tunnels": "个隧道内同一网络的地址",
+    "translations that only the two directions of a connection show": "条只由连接的两个方向得知的转换",
+    "NAT tables (conntrack: streams)": "NAT 表（conntrack：流）", "NAT tables (conntrack)": "NAT 表（conntrack）",
+    "IPVS balancers (Swarm, kube-proxy)": "IPVS 负载均衡（Swarm、kube-proxy）",
+    "load balancers and NAT gateways of clouds": "云的负载均衡和 NAT 网关",
+    "load balancers of clouds": "云的负载均衡", "many proxies": "许多代理",
+}  # fmt: skip
