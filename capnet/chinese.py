@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-NOUNS = {
-    "packet": "个包", "frame": "帧", "flow": "条流", "more flow": "条流", "byte": "字节", "point": "个抓包点",
-    "station": "个站点", "container": "个容器", "translation": "条转换", "time": "次", "note": "条说明", "place": "处",
-    "source port": "个源端口", "ICMP id": "个 ICMP id", "line": "行", "error": "个错误", "warning": "个警告",
-    "info": "条提示", "more error": "个其他错误", "more warning": "个其他警告", "connection was": "个连接",
-    "more destination is": "个目的地址", "more tunnel was": "条隧道", "finding": "条诊断", "question": "个问题",
-    "file": "个文件", "host": "台主机", "more container": "个容器", "more byte": "字节",
+_NOUNS = {
+    "packet": "个包", "frame": "帧", "flow": "条流", "byte": "字节", "point": "个抓包点", "station": "个站点",
+    "container": "个容器", "host": "台主机", "translation": "条转换", "tunnel": "条隧道", "connection": "个连接",
+    "conversation": "个会话", "destination": "个目的地址", "source port": "个源端口", "ICMP id": "个 ICMP id",
+    "time": "次", "note": "条说明", "place": "处", "line": "行", "row": "行", "file": "个文件", "error": "个错误",
+    "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "other flow": "条其他流",
 }  # fmt: skip
+
+
+def counted(noun: str) -> str:
+    """`个包` of `packet`: what stands behind a number; also of `more packet`, `tunnel was`, `destination is`."""
+    bare = noun.removeprefix("more ").removesuffix(" was").removesuffix(" is")
+    return _NOUNS.get(bare, bare)
+
 
 TERMS = {
     # labels of the first screen

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from capnet import __version__, quick_import
+from capnet import __version__, language, quick_import
 from capnet.cli.files import is_there
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
@@ -43,7 +43,8 @@ class _OneFilePerCommand(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump take a file."""
+        """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump do; `--lang` stands anywhere."""
+        args = _without_language(args)
         return super().parse_args(ctx, ["analyze", *args] if _names_file(args) else args)
 
     def resolve_command(
@@ -59,6 +60,30 @@ class _OneFilePerCommand(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _without_language(args: list[str]) -> list[str]:
+    """The arguments without `--lang`, which holds for every command, before it and after it; uses that language.
+
+    Without the option the environment decides. What stands after `--`, or is a command for a host of the lab, is not
+    capnet's.
+    """
+    own = args.index("--") if "--" in args else len(args)
+    if args[:2] == ["lab", "exec"]:
+        own = 2
+    rest: list[str] = []
+    asked = None
+    given = iter(args[:own])
+    for arg in given:
+        name, _, value = arg.partition("=")
+        if name == "--lang":
+            asked = value or next(given, "")
+        else:
+            rest.append(arg)
+    if asked is not None and asked not in language.LANGUAGES:
+        raise UsageError(f"--lang {asked}: choose from {', '.join(language.LANGUAGES)}")
+    language.use(asked or language.of_environment(os.environ), asked is not None)
+    return rest + args[own:]
+
+
 def _names_file(args: list[str]) -> bool:
     """Are these arguments a capture and no command?"""
     if not args or args[0] in COMMANDS:
@@ -69,6 +94,12 @@ def _names_file(args: list[str]) -> bool:
 @click.group(
     cls=_OneFilePerCommand,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--lang",
+    type=click.Choice(language.LANGUAGES),
+    expose_value=False,
+    help="Language of sentences, before or after the command. Default: CAPNET_LANG, the locale; of JSON: en.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="capnet")
 def cli() -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from capnet import language
 from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
 from capnet.errors import UsageError
@@ -49,10 +50,12 @@ def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) 
     if asked is None:
         if named is not None and named not in formats:
             raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {named}")
-        return named or formats[0]
-    if named not in (None, asked):
+    elif named not in (None, asked):
         raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
-    return asked
+    chosen = asked or named or formats[0]
+    if chosen == "json":
+        language.use_for_programs()
+    return chosen
 
 
 def show(text: str | Iterable[str], path: Path | None = None, color: str = "never", is_paged: bool = False) -> None:

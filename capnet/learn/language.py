@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 
+from capnet import language
 from capnet.report.text import columns, fill
 
 _WIDE = "⺀-鿿＀-￯"  # CJK radicals to unified ideographs, full-width forms
@@ -12,9 +12,8 @@ _CLOSING = "，。；：、？！）”"  # may not begin a line
 
 
 def chosen_language(asked: str | None) -> str:
-    """`asked`, else zh if the locale is Chinese, else en."""
-    locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return asked or ("zh" if locale.startswith("zh") else "en")
+    """`asked`, else the language that the command line or the environment chose."""
+    return asked or language.current()
 
 
 def wrapped(text: str, width: int, indent: str, hanging: str | None = None) -> list[str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.text import count, listing, number
 from capnet.report.words import ARROW, Words
 
+DELIVERED = Text(en="delivered", zh="已送达")
+NOT_SEEN = Text(en="end not seen", zh="没有看到终点")
 FAILED = ("looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated")  # fates to look into
 
 
@@ -16,21 +20,31 @@ def fate(row: Document, words: Words) -> str:
     point, due = row["point"], row["next"]
     match row["fate"]:
         case "looped":
-            return f"goes in a circle at {point}"
+            return Text(en="goes in a circle at {point}", zh="在 {point} 绕圈").fill(point=point)
         case "stops-at":
-            return f"stops at {point}, due at {due}"
+            return Text(en="stops at {point}, due at {due}", zh="止于 {point}，下一处应是 {due}").fill(
+                point=point, due=due
+            )
         case "answer-stops-at":
-            return f"the answer stops at {point}, due at {due}"
+            return Text(en="the answer stops at {point}, due at {due}", zh="应答止于 {point}，下一处应是 {due}").fill(
+                point=point, due=due
+            )
         case "answered-by":
-            return "; ".join(answers(row["answers"], words)) or f"reaches {point}"
+            reached = Text(en="reaches {point}", zh="到达 {point}").fill(point=point)
+            return language.clauses(answers(row["answers"], words)) or reached
         case "loses":
-            where = f"between {point} and {due}" if due != point else f"at {point}"
-            return f"{number(row['missing'])} of {count(row['packets'], 'packet')} lost {where}"
+            between = Text(en="between {point} and {due}", zh="{point} 和 {due} 之间").fill(point=point, due=due)
+            where = between if due != point else Text(en="at {point}", zh="{point}").fill(point=point)
+            return Text(en="{missing} of {packets} lost {where}", zh="{packets}中有 {missing} 个丢失（{where}）").fill(
+                missing=number(row["missing"]), packets=count(row["packets"], "packet"), where=where
+            )
         case "repeated":
-            return f"no answer, sent again {count(row['repeats'], 'time')}; last seen at {point}"
+            return Text(
+                en="no answer, sent again {times}; last seen at {point}", zh="无应答，重发了 {times}；最后见于 {point}"
+            ).fill(times=count(row["repeats"], "time"), point=point)
         case "delivered":
-            return "delivered"
-    return "end not seen"
+            return DELIVERED.fill()
+    return NOT_SEEN.fill()
 
 
 def flows_of(group: Sequence[Document], words: Words) -> str:
@@ -53,13 +67,15 @@ def answers(rows: Sequence[Document], words: Words) -> list[str]:
         sender = words.address(row["from"], row["point"]) if row["from"] else ""
         match row["kind"]:
             case "reset":
-                texts.append(f"{sender} refuses (RST)")
+                texts.append(Text(en="{sender} refuses (RST)", zh="{sender} 拒绝（RST）").fill(sender=sender))
             case "icmp-error":
-                texts.append(f"{sender} answers '{row['says']}' (ICMP)")
+                error = Text(en="{sender} answers '{error}' (ICMP)", zh="{sender} 应答“{error}”（ICMP）")
+                texts.append(error.fill(sender=sender, error=row["says"]))
             case "other-address":
-                texts.append(f"the answer comes from {sender}")
+                texts.append(Text(en="the answer comes from {sender}", zh="应答来自 {sender}").fill(sender=sender))
             case "none":
-                texts.append(f"reaches {row['point']}, nothing answers")
+                silent = Text(en="reaches {point}, nothing answers", zh="到达 {point}，没有应答")
+                texts.append(silent.fill(point=row["point"]))
     return texts
 
 
@@ -71,16 +87,18 @@ def is_lost(ends: str) -> bool:
 def ending(path: Document) -> str:
     """How a path ends: `delivered`, `stops at A/ens33, due at A/docker0`, `end not seen`."""
     kind, _, point = path["ends"].partition(" ")
-    due = f", due at {path['due']}" if path["due"] else ""
+    due = Text(en=", due at {due}", zh="，下一处应是 {due}").fill(due=path["due"]) if path["due"] else ""
     match kind:
         case "delivered":
-            return "delivered"
+            return DELIVERED.fill()
         case "lost-after":
-            return f"lost after {point}"
+            return Text(en="lost after {point}", zh="在 {point} 之后丢失").fill(point=point)
         case "stops-at":
-            return f"stops at {point}{due}"
+            return Text(en="stops at {point}{due}", zh="止于 {point}{due}").fill(point=point, due=due)
         case "answer-stops-at":
-            return f"delivered, the answer stops at {point}{due}"
+            return Text(en="delivered, the answer stops at {point}{due}", zh="已送达，应答止于 {point}{due}").fill(
+                point=point, due=due
+            )
         case "looped":
-            return "goes in a circle"
-    return "end not seen"
+            return Text(en="goes in a circle", zh="绕圈").fill()
+    return NOT_SEEN.fill()

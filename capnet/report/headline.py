@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import FILES_BESIDE
+from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, fate, flows_of, together
 from capnet.report.grouping import same_fate
 from capnet.report.text import count, listing, number
@@ -23,7 +25,7 @@ NOTES = (
     "capture-damaged", "capture-dropped-packets", "checksum-offload", "clock-skew", "duplicate-observation",
     "not-all-looked-at", "offload-oversize-frames",
 )  # fmt: skip
-BY_DESIGN = "by design; "
+BY_DESIGN = ("by design; ", "设计如此；")
 MAX_NAMED = 4  # points, and names of findings, in one sentence
 
 
@@ -48,26 +50,37 @@ def limits(document: Document) -> Iterator[str]:
     dropped = {point["name"]: point["dropped"] for point in document["points"] if point["dropped"]}
     if dropped:
         points = listing(list(dropped), MAX_NAMED)
-        yield f"The capture dropped {count(sum(dropped.values()), 'packet')} at {points}: loss cannot be told there."
+        yield Text(
+            en="The capture dropped {packets} at {points}: loss cannot be told there.",
+            zh="抓包在 {points} 丢了 {packets}：那里是否丢包无法判断。",
+        ).fill(packets=count(sum(dropped.values()), "packet"), points=points)
     unrecorded = _unrecorded(document)
     if unrecorded:
         points, packets = listing(list(unrecorded), MAX_NAMED), count(sum(unrecorded.values()), "packet")
-        yield f"At least {packets} passed {points} unrecorded: loss cannot be told there."
+        yield Text(
+            en="At least {packets} passed {points} unrecorded: loss cannot be told there.",
+            zh="至少有 {packets}经过 {points} 而没有被记录：那里是否丢包无法判断。",
+        ).fill(packets=packets, points=points)
     problems = [problem for file in document["inputs"] for problem in file["problems"]]
     if damaged := sum(problem["name"] not in FILES_BESIDE for problem in problems):
-        yield f"The input is damaged in {count(damaged, 'place')}; what could be read is reported."
+        yield Text(
+            en="The input is damaged in {places}; what could be read is reported.",
+            zh="输入有 {places}损坏；本报告根据能读出的部分。",
+        ).fill(places=count(damaged, "place"))
     for problem in problems:
         if problem["name"] in FILES_BESIDE:
-            yield f"{FILES_BESIDE[problem['name']]}: {problem['says']}."
+            yield Text(en="{file}: {problem}.", zh="{file}：{problem}。").fill(
+                file=FILES_BESIDE[problem["name"]], problem=problem["says"]
+            )
 
 
 def _causes(causes: list[Document]) -> Iterator[str]:
     if not causes:
         return
     worst = min(causes, key=lambda finding: (finding["level"] != "error", finding["name"] in VAGUE))  # the first such
-    yield worst["says"].rstrip(".") + "."
+    yield language.sentence(worst["says"])
     if worst["fix"]:
-        yield f"Next: {first_step(worst['fix'])}."
+        yield Text(en="Next: {step}.", zh="下一步：{step}。").fill(step=first_step(worst["fix"]))
     others = [finding for finding in causes if finding is not worst]
     counted = [
         count(len(of_level), f"more {level}")
@@ -76,14 +89,14 @@ def _causes(causes: list[Document]) -> Iterator[str]:
     ]
     if counted:
         names = listing(list(dict.fromkeys(finding["name"] for finding in others)), MAX_NAMED)
-        yield f"{' and '.join(counted)}: {names}."
+        yield Text(en="{counted}: {names}.", zh="{counted}：{names}。").fill(counted=listing(counted), names=names)
 
 
 def first_step(fix: str) -> str:
     """The first clause of a fix, up to a semicolon outside of `code`; that something is by design is no step."""
-    start = len(BY_DESIGN) if fix.startswith(BY_DESIGN) else 0
-    end = next((at for at in range(start, len(fix)) if fix[at] == ";" and fix.count("`", 0, at) % 2 == 0), len(fix))
-    return fix[start:end].rstrip(".")
+    start = next((len(words) for words in BY_DESIGN if fix.startswith(words)), 0)
+    end = next((at for at in range(start, len(fix)) if fix[at] in ";；" and fix.count("`", 0, at) % 2 == 0), len(fix))
+    return fix[start:end].rstrip(".。")
 
 
 def _failed(document: Document, words: Words) -> Iterator[str]:
@@ -93,9 +106,13 @@ def _failed(document: Document, words: Words) -> Iterator[str]:
         return
     fates = document["correlation"].get("fates", {})
     failed, total = sum(fates.get(name, 0) for name in FAILED), sum(fates.values())
-    yield f"{flows_of(groups[0], words)}: {fate(together(groups[0]), words)}."
+    yield Text(en="{flows}: {fate}.", zh="{flows}：{fate}。").fill(
+        flows=flows_of(groups[0], words), fate=fate(together(groups[0]), words)
+    )
     if len(groups) > 1:
-        yield f"{number(failed)} of {count(total, 'flow')} fail: see Flows that fail."
+        yield Text(
+            en="{failed} of {flows} fail: see Flows that fail.", zh="{flows}中有 {failed} 条失败：见“失败的流”。"
+        ).fill(failed=number(failed), flows=count(total, "flow"))
 
 
 def _state(document: Document) -> Iterator[str]:
@@ -104,30 +121,41 @@ def _state(document: Document) -> Iterator[str]:
     if not total:
         return
     unknown = fates.get("unknown", 0) + fates.get("copied", 0)
-    answered = f"{number(document['correlation']['answered'])} of {count(total, 'flow')} answered"
+    answered = Text(en="{answered} of {flows} answered", zh="{flows}中有 {answered} 条得到应答").fill(
+        answered=number(document["correlation"]["answered"]), flows=count(total, "flow")
+    )
     if len(document["points"]) == 1:
-        yield f"No problem found at the one capture point; what is lost elsewhere cannot be seen ({answered})."
+        yield Text(
+            en="No problem found at the one capture point; what is lost elsewhere cannot be seen ({answered}).",
+            zh="在唯一的抓包点上没有发现问题；别处丢的包看不到（{answered}）。",
+        ).fill(answered=answered)
     elif unknown:
-        yield f"No problem found; {number(unknown)} of {count(total, 'flow')} cannot be followed{_reason(document)}."
+        yield Text(
+            en="No problem found; {unknown} of {flows} cannot be followed{reason}.",
+            zh="没有发现问题；{flows}中有 {unknown} 条无法跟踪{reason}。",
+        ).fill(unknown=number(unknown), flows=count(total, "flow"), reason=_reason(document))
     elif _is_complete(document):
-        yield "No packet lost between capture points."
+        yield Text(en="No packet lost between capture points.", zh="抓包点之间没有丢包。").fill()
     else:
-        yield f"No problem found ({answered})."
+        yield Text(en="No problem found ({answered}).", zh="没有发现问题（{answered}）。").fill(answered=answered)
 
 
 _REASONS = {
-    "next-unknown": "no capture point shows where they go next",
-    "one-packet": "single packets",
-    "not-listening": "the next point was not capturing them",
-    "seen-there": "similar packets pass the next point",
-    "too-many": "too many to look at",
+    "next-unknown": Text(en="no capture point shows where they go next", zh="没有抓包点显示它们接下来去哪里"),
+    "one-packet": Text(en="single packets", zh="只有单个包"),
+    "not-listening": Text(en="the next point was not capturing them", zh="下一个抓包点当时没有在抓"),
+    "seen-there": Text(en="similar packets pass the next point", zh="下一个抓包点有相似的包经过"),
+    "too-many": Text(en="too many to look at", zh="数量太多，没有逐一检查"),
 }
 
 
 def _reason(document: Document) -> str:
     """` (single packets)`: why flows cannot be followed, by the reason of most of those that are listed."""
     reasons = [row["unknown"] for row in document["fates"] if row["unknown"] in _REASONS]
-    return f" ({_REASONS[max(sorted(set(reasons)), key=reasons.count)]})" if reasons else ""
+    if not reasons:
+        return ""
+    reason = _REASONS[max(sorted(set(reasons)), key=reasons.count)].fill()
+    return Text(en=" ({reason})", zh="（{reason}）").fill(reason=reason)
 
 
 def _is_complete(document: Document) -> bool:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.text import count, listing, spelled
 from capnet.report.words import Words
 
 MIN_MODEL_CONFIDENCE = 0.5  # less is a guess, and a guess is no headline
-DIRECTLY = "directly: no NAT, no encapsulation"
+DIRECTLY = Text(en="directly: no NAT, no encapsulation", zh="直接通信：没有地址转换，没有封装")
+_SILENT = Text(en="No packets on {points}.", zh="{points} 上没有包。")
+_UNRESOLVED = Text(en="that is not resolved by ARP: others need a route", zh="这些地址不经 ARP 解析：其他主机需要路由")
+_ON_PARENT_NETWORK = Text(en="on the network of the parent interface", zh="位于父接口的网络上")
+_SHARE_MAC = Text(en="share one MAC", zh="共享同一个 MAC")
+_HAS_PARENT_MAC = Text(en="has the MAC of the parent interface", zh="使用父接口的 MAC")
 MAX_MAC_SENTENCES = 2  # further networks of one model are in the table of MACs
 
 
@@ -27,24 +34,43 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
     if not addresses:
         if document.get("flows", {}).get("top"):
             flow = document["flows"]["top"][0]
-            yield f"The biggest flow is {flow['proto']} {words.flow(flow)}, {count(flow['packets'], 'packet')}."
+            yield Text(
+                en="The biggest flow is {proto} {flow}, {packets}.", zh="最大的流是 {proto} {flow}，{packets}。"
+            ).fill(proto=flow["proto"], flow=words.flow(flow), packets=count(flow["packets"], "packet"))
         return
     introduced, total = words.introduce(*addresses), len({words.address(ip) for ip in addresses})
-    subject = f"{spelled(total)} container{'' if total == 1 else 's'}"
+    subject = spelled(total) + (" container" if total == 1 else " containers")
+    if language.is_chinese():
+        subject = count(total, "container")
     between = _flows_between(document, set(addresses))
     if between.has_tunnelled:
-        yield f"{subject}, {introduced}, talk to each other through a tunnel."
+        yield Text(
+            en="{subject}, {introduced}, talk to each other through a tunnel.",
+            zh="{subject} {introduced} 通过隧道互相通信。",
+        ).fill(subject=subject, introduced=introduced)
     elif between.has_any and _is_encrypted_overlay(document):
-        yield f"{subject}, {introduced}, talk to each other through an encrypted tunnel (ESP)."
+        yield Text(
+            en="{subject}, {introduced}, talk to each other through an encrypted tunnel (ESP).",
+            zh="{subject} {introduced} 通过加密隧道（ESP）互相通信。",
+        ).fill(subject=subject, introduced=introduced)
     elif between.has_any:
         is_rewritten = any(
             {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
         )
         is_direct = "nat" in document and not is_rewritten and not document.get("tunnels")  # some hide who is inside
-        directly = f" {DIRECTLY}" if is_direct else ""
-        yield f"{subject}, {introduced}, talk to each other{directly}."
+        if is_direct:
+            yield Text(
+                en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
+            ).fill(subject=subject, introduced=introduced, directly=DIRECTLY.fill())
+        else:
+            yield Text(en="{subject}, {introduced}, talk to each other.", zh="{subject} {introduced} 互相通信。").fill(
+                subject=subject, introduced=introduced
+            )
     else:
-        yield f"{subject} {'was' if total == 1 else 'were'} seen: {introduced}."
+        verb = "was" if total == 1 else "were"
+        yield Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。").fill(
+            subject=subject, verb=verb, introduced=introduced
+        )
 
 
 def unclear_model(document: Document) -> Iterator[str]:
@@ -54,10 +80,14 @@ def unclear_model(document: Document) -> Iterator[str]:
         return
     names = [row["model"] for row in models if any(weight["shows_containers"] for weight in row["weights"])]
     if names:
-        alternatives = " or ".join(names[:3]) if len(names) > 1 else f"perhaps {names[0]}"
-        yield f"The network model is not clear from this capture: {alternatives}."
+        perhaps = Text(en="perhaps {model}", zh="可能是 {model}").fill(model=names[0])
+        alternatives = language.pick(" or ", " 或 ").join(names[:3]) if len(names) > 1 else perhaps
+        yield Text(
+            en="The network model is not clear from this capture: {alternatives}.",
+            zh="从这次抓包看不清网络模型：{alternatives}。",
+        ).fill(alternatives=alternatives)
     elif any(station["kind"] == "container" for station in document.get("stations", [])):
-        yield "The network model is not clear from this capture."
+        yield Text(en="The network model is not clear from this capture.", zh="从这次抓包看不清网络模型。").fill()
 
 
 # -- models -----------------------------------------------------------------------------------------
@@ -66,12 +96,14 @@ def _none(document: Document, words: Words) -> Iterator[str]:
     active = [point for point in document["points"] if point["name"] in evidence_points]
     others = [point["name"] for point in document["points"] if point["name"] not in evidence_points]
     if active:
-        silent = f" No packets on {listing(others, 4)}." if others else ""
         packets = count(sum(point["packets"] for point in active), "packet")
         where = listing([point["name"] for point in active], 3)
-        yield f"Nothing left its network namespace: {packets} over loopback at {where}.{silent}"
-    else:
-        yield f"No packets on {listing(others, 4)}."
+        yield Text(
+            en="Nothing left its network namespace: {packets} over loopback at {where}.",
+            zh="没有包离开它的网络命名空间：{where} 的 loopback 上有 {packets}。",
+        ).fill(packets=packets, where=where)
+    if others or not active:
+        yield _SILENT.fill(points=listing(others, 4))
 
 
 def _host(document: Document, words: Words) -> Iterator[str]:
@@ -83,12 +115,16 @@ def _host(document: Document, words: Words) -> Iterator[str]:
     ]
     reasons = _words_of_reasons(document)
     ips = [ip for station in stations for ip in station["ips"] if not _is_link_local(ip) and ip in reasons]
-    host = words.introduce(*ips) if ips else "The host"
+    host = words.introduce(*ips) if ips else Text(en="The host", zh="主机").fill()
     silent = [
         point["name"] for point in document["points"] if point["role"] in ("bridge", "veth") and not point["packets"]
     ]
-    unheard = f" No packets on {listing(silent, 3)}." if silent else ""
-    yield f"{host} sends with its interface's own address and MAC: nothing is rewritten, wrapped or bridged.{unheard}"
+    yield Text(
+        en="{host} sends with its interface's own address and MAC: nothing is rewritten, wrapped or bridged.",
+        zh="{host} 用接口自己的地址和 MAC 发送：没有改写、封装或桥接。",
+    ).fill(host=host)
+    if silent:
+        yield _SILENT.fill(points=listing(silent, 3))
 
 
 def _container(document: Document, words: Words) -> Iterator[str]:
@@ -96,24 +132,26 @@ def _container(document: Document, words: Words) -> Iterator[str]:
     loopbacks = [point["name"] for point in document["points"] if point["role"] == "loopback" and point["packets"]]
     if shared:
         ips = list(dict.fromkeys(ip for row in shared for ip in row["ips"]))
-        where = f" at {listing(loopbacks, 2)}" if loopbacks else ""
+        at = Text(en=" at {points}", zh="（{points}）").fill(points=listing(loopbacks, 2)) if loopbacks else ""
         macs = listing(list(dict.fromkeys(mac for row in shared for mac in row["macs"])), 2)
-        yield (
-            f"Two processes or more share the network namespace of {words.introduce(*ips)}: client and server talk "
-            f"over loopback{where}, to others they are one MAC, {macs}, with one address."
-        )
+        yield Text(
+            en="Two processes or more share the network namespace of {owners}: client and server talk over "
+            "loopback{at}, to others they are one MAC, {macs}, with one address.",
+            zh="{owners} 的网络命名空间由两个或更多进程共享：客户端和服务器通过 loopback{at}通信，对外它们是同一个 MAC "
+            "{macs}、同一个地址。",
+        ).fill(owners=words.introduce(*ips), at=at, macs=macs)
     yield from container_sentences(document, words)
 
 
 def _macvlan(document: Document, words: Words) -> Iterator[str]:
     for row in _verdicts(document, "distinct")[:MAX_MAC_SENTENCES]:
         verb, apiece = ("are", ", each") if len(row["ips"]) > 1 else ("is", "")
-        yield (
-            f"{_owners(row['ips'], words)} {verb} on the network of {row['point']} itself{apiece} with a MAC of its "
-            "own; nothing is rewritten."
-        )
+        yield Text(
+            en="{owners} {verb} on the network of {point} itself{apiece} with a MAC of its own; nothing is rewritten.",
+            zh="{owners} 直接位于 {point} 的网络上，有各自独立的 MAC；没有改写。",
+        ).fill(owners=_owners(row["ips"], words), verb=verb, point=row["point"], apiece=apiece)
     if any(finding["name"] == "macvlan-host-isolation" for finding in document.get("findings", [])):
-        yield "Their own host cannot reach them."
+        yield Text(en="Their own host cannot reach them.", zh="它们所在的主机访问不到它们。").fill()
     yield from _unchanged(document)
 
 
@@ -123,14 +161,15 @@ def _ipvlan(document: Document, words: Words) -> Iterator[str]:
         ips = list(dict.fromkeys(ip for row in rows if tuple(row["macs"]) == macs for ip in row["ips"]))
         inner = [ip for ip in ips if _host_of(words, ip) not in hosts]
         is_layer3 = document["models"][0]["model"] == "ipvlan-l3"
-        how = (
-            "that is not resolved by ARP: others need a route"
-            if is_layer3
-            else "on the network of the parent interface"
-        )
-        share, apiece = ("share one MAC", "each ") if len(inner) > 1 else ("has the MAC of the parent interface", "")
-        owners = _owners(inner or ips, words)
-        yield f"{owners} {share}, {listing(list(macs))}, {apiece}with an address of its own {how}."
+        how = _UNRESOLVED if is_layer3 else _ON_PARENT_NETWORK
+        share, apiece = (_SHARE_MAC, "each ") if len(inner) > 1 else (_HAS_PARENT_MAC, "")
+        yield Text(
+            en="{owners} {share}, {macs}, {apiece}with an address of its own {how}.",
+            zh="{owners} {share} {macs}，有各自的地址，{how}。",
+        ).fill(
+            owners=_owners(inner or ips, words), share=share.fill(), macs=listing(list(macs)), apiece=apiece,
+            how=how.fill(),
+        )  # fmt: skip
     yield from _unchanged(document)
 
 
@@ -148,12 +187,14 @@ def _verdicts(document: Document, *names: str) -> list[Document]:
 def _owners(ips: list[str], words: Words) -> str:
     """`Two containers, web (10.0.1.2) and bbox (10.0.1.3),`; addresses without names are `stations`."""
     noun = "container" if all(ip in words.names for ip in ips) else "station"
+    if language.is_chinese():
+        return f"{count(len(ips), noun)} {words.introduce(*ips)}"
     return f"{spelled(len(ips))} {noun}{'' if len(ips) == 1 else 's'}, {words.introduce(*ips)},"
 
 
 def _unchanged(document: Document) -> Iterator[str]:
     if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).has_any:
-        yield f"They talk to each other {DIRECTLY}."
+        yield Text(en="They talk to each other {directly}.", zh="它们{directly}。").fill(directly=DIRECTLY.fill())
 
 
 def _is_encrypted_overlay(document: Document) -> bool:

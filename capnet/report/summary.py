@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.headline import headline, limits
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE, container_sentences, model_sentences, unclear_model
@@ -30,7 +32,10 @@ def title(document: Document) -> str:
     lasts = [file["last"] for file in inputs if file["last"]]
     if firsts and lasts:
         lasted = span(min(firsts), max(lasts))
-        parts += [f"{packets} in {duration(lasted)}" if lasted else packets, moment(min(firsts))]
+        during = Text(en="{packets} in {lasted}", zh="{lasted} 内 {packets}").fill(
+            packets=packets, lasted=duration(lasted)
+        )
+        parts += [during if lasted else packets, moment(min(firsts))]
     else:
         parts.append(packets)
     return " · ".join(part for part in parts if part)
@@ -73,17 +78,26 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
     for start in range(0, len(masquerades), MAX_MASQUERADES):
         group = masquerades[start : start + MAX_MASQUERADES]
         rows = [row for masquerade in group for row in masquerade.rows]
-        details = ["SNAT (MASQUERADE)" if is_docker else "SNAT", count(len(rows), "flow")]
+        method = (
+            Text(en="SNAT (MASQUERADE)", zh="源地址转换（MASQUERADE）")
+            if is_docker
+            else Text(en="SNAT", zh="源地址转换")
+        )
+        details = [method.fill(), count(len(rows), "flow")]
         rewritten = [row for row in rows if row["port_rewritten"]]
         if rewritten:
             noun = "ICMP id" if all(row["proto"] == "icmp" for row in rewritten) else "source port"
-            details.append(count(len(rewritten), noun) + " rewritten")
-        first, *others = group
+            details.append(Text(en="{ports} rewritten", zh="改写了 {ports}").fill(ports=count(len(rewritten), noun)))
+        verbs = [" appears" if group[0].is_one else " appear", *([""] * (len(group) - 1))]
         clauses = [
-            f"{first.insides} appear{'s' if first.is_one else ''} as {first.outsides}",
-            *(f"{other.insides} as {other.outsides}" for other in others),
+            Text(en="{insides}{verb} as {outsides}", zh="{insides} 显示为 {outsides}").fill(
+                insides=masquerade.insides, verb=verb, outsides=masquerade.outsides
+            )
+            for masquerade, verb in zip(group, verbs, strict=True)
         ]
-        yield f"To others, {listing(clauses)}: {', '.join(details)}."
+        yield Text(en="To others, {clauses}: {details}.", zh="对外，{clauses}：{details}。").fill(
+            clauses=listing(clauses), details=language.pick(", ", "，").join(details)
+        )
 
 
 def _masquerades(document: Document, words: Words) -> list[_Masquerade]:
@@ -119,15 +133,23 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
             inside = words.endpoint(after["dst"], after["dport"], point=after["point"])
             clients_of.setdefault((inside, outside), []).append(before["src"])
     if asking:
-        yield f"Docker's DNS ({DOCKER_DNS}) answered {listing(list(dict.fromkeys(asking)), MAX_DESTINATIONS)}."
+        yield Text(
+            en="Docker's DNS ({server}) answered {clients}.", zh="Docker 的 DNS（{server}）应答了 {clients}。"
+        ).fill(server=DOCKER_DNS, clients=listing(list(dict.fromkeys(asking)), MAX_DESTINATIONS))
     for place, ((inside, outside), clients) in enumerate(clients_of.items()):
         if place == MAX_DESTINATIONS:
             left_out = len(clients_of) - MAX_DESTINATIONS
-            yield f"{count(left_out, 'more destination is', 'more destinations are')} rewritten."
+            destinations = count(left_out, "more destination is", "more destinations are")
+            yield Text(en="{destinations} rewritten.", zh="另外还改写了 {destinations}。").fill(
+                destinations=destinations
+            )
             return
         names = list(dict.fromkeys(map(words.address, clients)))
         subject = words.mention(clients[0]) if len(names) == 1 else listing(names)
-        yield f"{subject} reach{'es' if len(names) == 1 else ''} {inside} through {outside}."
+        verb = "reaches" if len(names) == 1 else "reach"
+        yield Text(
+            en="{subject} {verb} {inside} through {outside}.", zh="{subject} 通过 {outside} 访问 {inside}。"
+        ).fill(subject=subject, verb=verb, inside=inside, outside=outside)
 
 
 def _asker(document: Document, words: Words, side: Document) -> str:
@@ -139,7 +161,9 @@ def _asker(document: Document, words: Words, side: Document) -> str:
 def _proxies(document: Document) -> Iterator[str]:
     proxies = document.get("proxies", [])
     if proxies:
-        yield f"{count(len(proxies), 'connection was', 'connections were')} proxied, not rewritten."
+        yield Text(en="{connections} proxied, not rewritten.", zh="{connections}经过代理，不是改写。").fill(
+            connections=count(len(proxies), "connection was", "connections were")
+        )
 
 
 def _tunnels(document: Document, words: Words) -> Iterator[str]:
@@ -150,8 +174,14 @@ def _tunnels(document: Document, words: Words) -> Iterator[str]:
     for place, ((kind, vni, network, vteps), frames) in enumerate(frames_of.items()):
         if place == MAX_TUNNELS:
             left_out = len(frames_of) - MAX_TUNNELS
-            yield f"{count(left_out, 'more tunnel')} {'was' if left_out == 1 else 'were'} seen."
+            tunnels = count(left_out, "more tunnel was", "more tunnels were")
+            yield Text(en="{tunnels} seen.", zh="另有 {tunnels}。").fill(tunnels=tunnels)
             return
-        network_text = f" (network {network})" if network else ""
-        ends = listing([words.mention(vtep) for vtep in vteps])
-        yield f"{KIND_OF_NAME[kind].titled(vni)}{network_text} carries {count(frames, 'frame')} between {ends}."
+        of_network = Text(en=" (network {network})", zh="（网络 {network}）").fill(network=network) if network else ""
+        yield Text(
+            en="{tunnel}{network} carries {frames} between {ends}.",
+            zh="{tunnel}{network} 在 {ends} 之间承载 {frames}。",
+        ).fill(
+            tunnel=KIND_OF_NAME[kind].titled(vni), network=of_network, frames=count(frames, "frame"),
+            ends=listing([words.mention(vtep) for vtep in vteps]),
+        )  # fmt: skip

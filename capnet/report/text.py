@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
+
+from capnet import language
 
 MINUS = "−"
 MIN_DELAY_US = 1  # µs; what is below is the precision of clocks and of files with microseconds, not a delay
@@ -15,6 +17,12 @@ BROKEN = "↳"  # before the rest of a word that is longer than a line, so that 
 # others (`wcwidth`) take longer to load than a small report to write.
 NARROW = r" -~\xa1-\xac\xae-\u02ff\u2010-\u2027\u2190-\u22ff\u2500-\u257f▶●◆"
 _narrow = re.compile(f"[{NARROW}]*").fullmatch
+
+# Chinese is broken between any two characters, but not before a closing mark or after an opening one.
+_HAN, _CLOSING, _OPENING = "\u2e80-\u9fff\uff00-\uffef", "，。；：、？！）”", "（“"
+_piece = re.compile(
+    rf"[{_OPENING}]*(?![{_OPENING}])[{_HAN}][{_CLOSING}]*|[{_OPENING}]*[^{_HAN}{_OPENING}]+[{_CLOSING}]*"
+).findall
 
 
 def columns(text: str) -> int:
@@ -51,22 +59,41 @@ def pieces(text: str, width: int) -> list[str]:
 
 
 def fill(text: str, width: int, indent: str = "", hanging: str | None = None) -> list[str]:
-    """Lines of at most `width` columns, broken at spaces; a word longer than a line goes on behind ↳."""
+    """Lines of at most `width` columns, broken at spaces and in Chinese text; a longer word goes on behind ↳."""
     rest = indent if hanging is None else hanging
     lines: list[str] = []
     line, empty = indent, True
-    for word in text.split(" "):
-        if not empty and columns(line) + 1 + columns(word) > width:
+    for space, word in _words(text):
+        if not empty and columns(line) + len(space) + columns(word) > width:
             lines.append(line)
             line, empty = rest, True
         room = max(width - max(columns(line), columns(rest)), 2)
         first, *others = [word] if not empty or columns(word) <= room else pieces(word, room - 1)
-        line = line + first if empty else f"{line} {first}"
+        line = line + first if empty else f"{line}{space}{first}"
         for piece in others:
             lines.append(line)
             line = rest + BROKEN + piece
         empty = False
     return [*lines, line]
+
+
+def padded(text: str, width: int) -> str:
+    """`text` with spaces behind it up to `width` columns."""
+    return text + " " * (width - columns(text))
+
+
+def words(text: str) -> list[str]:
+    """The parts of a text that may stand on lines of their own."""
+    return [word for line in text.split() for _, word in _words(line)]
+
+
+def _words(text: str) -> Iterator[tuple[str, str]]:
+    """(what separates it from the one before, word): words between spaces, and characters of Chinese."""
+    is_chinese = language.is_chinese() and not text.isascii()
+    for word in text.split(" "):
+        pieces_of_word = _piece(word) if is_chinese and not _narrow(word) else [word]
+        for index, piece in enumerate(pieces_of_word or [word]):
+            yield "" if index else " ", piece
 
 
 def number(value: int) -> str:
@@ -75,7 +102,11 @@ def number(value: int) -> str:
 
 
 def count(value: int, noun: str, plural: str | None = None) -> str:
-    """`1 packet`, `2 packets`, `1,234 packets`."""
+    """`1 packet`, `2 packets`, `1,234 packets`; in Chinese with its measure word."""
+    if language.is_chinese():
+        from capnet.chinese import counted
+
+        return f"{number(value)} {counted(noun)}"
     return f"{number(value)} {noun if value == 1 else plural or noun + 's'}"
 
 
@@ -134,6 +165,9 @@ def percent(share: float) -> str:
 
 def listing(words: Sequence[str], most: int = 4) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c and 9 more`."""
+    if language.is_chinese():
+        left_out = f" 等 {len(words)} 个" if len(words) > most else ""
+        return "、".join(words[: most - 1] if left_out else words) + left_out
     if len(words) > most:
         words = [*words[: most - 1], f"{len(words) - most + 1} more"]
     if len(words) < 2:
@@ -143,6 +177,8 @@ def listing(words: Sequence[str], most: int = 4) -> str:
 
 def spelled(value: int) -> str:
     """Small counts as words, capitalised: `Two`, `12`."""
+    if language.is_chinese():
+        return number(value)
     words = (
         "No",
         "One",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.protocols import KIND_OF_NAME
 
@@ -105,14 +106,15 @@ def best(document: Document) -> tuple[str, str] | None:
             file = evidence[0]["file"]
             return finding["name"], frames(frame for frame in evidence if frame["file"] == file)
     if document.get("nat"):
-        return "the first translated flow", nat(document["nat"][0])
+        return Text(en="the first translated flow", zh="第一条被转换的流").fill(), nat(document["nat"][0])
     if document.get("tunnels"):
         row = document["tunnels"][0]
-        return f"the {row['kind']} tunnel", tunnel(row)
+        return Text(en="the {kind} tunnel", zh="{kind} 隧道").fill(kind=row["kind"]), tunnel(row)
     if document.get("paths"):
-        return "the first path", paths(document["paths"][:1]).text
+        return Text(en="the first path", zh="第一条路径").fill(), paths(document["paths"][:1]).text
     flows = document.get("flows", {}).get("top")
-    return ("the biggest flow", flow(flows[0]["proto"], flows[0])) if flows else None
+    biggest = Text(en="the biggest flow", zh="最大的流").fill()
+    return (biggest, flow(flows[0]["proto"], flows[0])) if flows else None
 
 
 def _ports(proto: str, side: Document) -> list[str]:

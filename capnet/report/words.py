@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.report.text import listing
 
@@ -54,7 +55,8 @@ class Words:
             owners.setdefault(self.address(address), []).append(address)
         texts = []
         for name, owned in owners.items():
-            texts.append(name if [name] == owned else f"{name} ({', '.join(owned)})")
+            introduced = language.pick("{} ({})", "{}（{}）").format(name, language.pick(", ", "、").join(owned))
+            texts.append(name if [name] == owned else introduced)
             if len(texts) <= most:
                 self._introduced.update(owned)
         return listing(texts, most)
@@ -84,11 +86,11 @@ class Words:
 
     def _change(self, change: str, before: Document, hop: Document, reply: bool) -> str:
         if change == "bridged" and self.peers.get(before["point"]) == hop["point"]:
-            return "veth"
+            return language.term("veth")
         inside = hop if change == "encapsulated" else before
         if change in TUNNEL_CHANGES:
-            return f"{change} {tunnel(inside)}".rstrip()
-        return (_REPLY_CHANGES if reply else _CHANGES).get(change, change)
+            return f"{language.term(change)} {tunnel(inside)}".rstrip()
+        return language.term((_REPLY_CHANGES if reply else _CHANGES).get(change, change))
 
     def seen_at(self, evidence: Sequence[Document], points: Iterable[str]) -> list[str]:
         """`A/docker0 #41`: the earliest evidence at each of `points`, or the point alone where there is none."""
@@ -125,7 +127,8 @@ class Words:
             if address in self.names and address not in self._introduced:
                 addresses.setdefault(self.names[address], []).append(address)
         for (name, address), host in self._names_on_hosts(shown).items():
-            own = addresses.setdefault(f"{name} (on {host})" if host else name, [])
+            on_host = language.pick("{} (on {})", "{}（{} 上）").format(name, host)
+            own = addresses.setdefault(on_host if host else name, [])
             if address not in own:
                 own.append(address)
         return [(name, ", ".join(addresses[name])) for name in sorted(addresses) if addresses[name]]
@@ -144,7 +147,7 @@ class Words:
 
 def translation(kind: str, reply: bool = False) -> str:
     """`SNAT + DNAT`: the kind of a translation; of a reply `un-SNAT (reply)`, which it undoes."""
-    return (_REPLY_CHANGES if reply else _CHANGES).get(kind, kind)
+    return language.term((_REPLY_CHANGES if reply else _CHANGES).get(kind, kind))
 
 
 def tunnel(hop: Document) -> str:

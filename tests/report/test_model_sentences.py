@@ -88,7 +88,7 @@ def test_host_and_none_models_name_silent_points() -> None:
     models = [Model("none", 0.9, ["because"], sample.at("A/ens33", 1))]
     report = replace(sample.bridge(), models=models, fates=[], findings=[])
     plain = report.to_dict()
-    text = summary.sentences(plain, Words(plain["names"]))[0]
+    text = " ".join(summary.sentences(plain, Words(plain["names"]))[:2])
     assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
     assert text.endswith(" and 2 more.") and "No packets on " in text
     assert sentences("host").startswith("web (172.17.0.2) sends with its interface's own address and MAC")

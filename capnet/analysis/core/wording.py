@@ -12,9 +12,9 @@ from capnet.quick_tuple import NamedTuple
 def plural(count: int, thing: str) -> str:
     """2, `packet` → `2 packets`."""
     if language.is_chinese():
-        from capnet.chinese import NOUNS
+        from capnet.chinese import counted
 
-        return f"{count} {NOUNS.get(thing, thing)}"
+        return f"{count} {counted(thing)}"
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
 from capnet.report.fate_words import FAILED, ending, fate, is_lost
 from capnet.report.text import fill, number
@@ -60,7 +61,7 @@ def _path(path: Document, words: Words, width: int) -> list[str]:
     steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
     end = ending(path)
     if path["ends"] == "delivered" and any(hop["lost"] for hop in hops):
-        end = "the rest delivered"
+        end = Text(en="the rest delivered", zh="其余已送达").fill()
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
     line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
     drawn = fill(line, width, "    ", "      ")
@@ -89,9 +90,9 @@ def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:
     named = zip(hop["change"], words.changes(before, hop, reply), strict=True)
     shown = [text for change, text in named if change in _SHOWN_CHANGES]
     if "encapsulated" in hop["change"]:
-        shown.append(f"into {tunnel(hop)}")
+        shown.append(Text(en="into {tunnel}", zh="封装 {tunnel}").fill(tunnel=tunnel(hop)))
     if "decapsulated" in hop["change"]:
-        shown.append(f"out of {tunnel(before)}")
+        shown.append(Text(en="out of {tunnel}", zh="解封装 {tunnel}").fill(tunnel=tunnel(before)))
     if hop["lost"]:
-        shown.append(f"{number(hop['lost'])} lost")
+        shown.append(Text(en="{number} lost", zh="丢失 {number} 个").fill(number=number(hop["lost"])))
     return f"─{', '.join(shown)}─▶" if shown else "─▶"

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import route, signed
 from capnet.report.drawing.text_path import (
     LINE_MARK,
@@ -18,15 +20,15 @@ from capnet.report.drawing.text_path import (
     WIDTH,
     flow_inside,
     legend_lines,
-    padded,
     row_lines,
     step_lines,
 )
 from capnet.report.escape import visible_all
-from capnet.report.text import columns, count, duration, fill, span
+from capnet.report.text import columns, count, duration, fill, padded, span
 from capnet.report.words import ARROW, Words
 
 ASKED_MARK = "◉"
+SAME = Text(en="nothing differs", zh="没有差别")
 MAX_SIGHTING_WIDTH = 38  # columns that a point with a frame number gets; longer ones move what follows them
 
 
@@ -38,8 +40,17 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     sightings = journey["frames"]
     asked = next(sighting for sighting in sightings if _is_at(sighting, journey["asked"]))
     lines = fill(
-        f"Frame {asked['frame']} of {asked['file']} · {asked['point']} · "
-        f"{journey['proto']} {flow_inside(asked, words)} · {count(asked['length'], 'byte')}",
+        Text(
+            en="Frame {frame} of {file} · {point} · {proto} {flow} · {bytes}",
+            zh="{file} 的第 {frame} 帧 · {point} · {proto} {flow} · {bytes}",
+        ).fill(
+            frame=asked["frame"],
+            file=asked["file"],
+            point=asked["point"],
+            proto=journey["proto"],
+            flow=flow_inside(asked, words),
+            bytes=count(asked["length"], "byte"),
+        ),
         width,
     )
     lines += legend_lines(words, [{"hops": sightings}], width)
@@ -49,11 +60,17 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
         lines += ["", *_packet_route(sightings, changes, words, width)]
     lines += ["", *_sightings(sightings, asked, changes, words, width)]
     if _has_late_bridge(sightings, safe["points"]):
-        note = "What is captured at a bridge is a late copy: its time may be after that of the next port."
-        lines += ["", *fill(note, width)]
+        note = Text(
+            en="What is captured at a bridge is a late copy: its time may be after that of the next port.",
+            zh="在网桥上抓到的是较晚的副本：它的时间可能晚于下一个端口。",
+        )
+        lines += ["", *fill(note.fill(), width)]
     if journey["alike"]:
         alike = ", ".join(_point_and_frame(frame) for frame in journey["alike"])
-        lines += ["", *fill(f"Equal contents, held to be other packets: {alike}", width)]
+        others = Text(
+            en="Equal contents, held to be other packets: {alike}", zh="内容相同，但被认为是其他的包：{alike}"
+        )
+        lines += ["", *fill(others.fill(alike=alike), width)]
     return "\n".join(lines) + "\n"
 
 
@@ -61,12 +78,21 @@ def _where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
     first, last = sightings[0], sightings[-1]
     points = len({sighting["point"] for sighting in sightings})
     if len(sightings) == 1:
-        text = "No other frame is this packet: it was seen here only."
+        text = Text(
+            en="No other frame is this packet: it was seen here only.", zh="没有其他帧是这个包：只在这里看到。"
+        ).fill()
     else:
-        frames, lasted = count(len(sightings), "frame"), duration(_since(first, last))
-        text = f"The same packet is {frames} at {count(points, 'point')}: {lasted} "
-        text += f"from {first['point']}, {first['time'][:10]} {first['time'][11:29]} UTC, to {last['point']}."
-    return text + (f" Not seen at {', '.join(missing)}, which captured then." if missing else "")
+        text = Text(
+            en="The same packet is {frames} at {points}: {lasted} from {first}, {time} UTC, to {last}.",
+            zh="同一个包在 {points}上是 {frames}：从 {first}（{time} UTC）到 {last} 用了 {lasted}。",
+        ).fill(
+            frames=count(len(sightings), "frame"), points=count(points, "point"), lasted=duration(_since(first, last)),
+            first=first["point"], time=f"{first['time'][:10]} {first['time'][11:29]}", last=last["point"],
+        )  # fmt: skip
+    if not missing:
+        return text
+    unseen = Text(en="Not seen at {points}, which captured then.", zh="{points} 当时在抓包，但没有看到。")
+    return language.joined([text, unseen.fill(points=language.pick(", ", "、").join(missing))])
 
 
 def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) -> bool:
@@ -105,7 +131,7 @@ def _sightings(
     lines = []
     for index, sighting in enumerate(sightings):
         if index:
-            detail = f"{signed(sighting['delta_us'])} · {difference_text(sighting) or 'nothing differs'}"
+            detail = f"{signed(sighting['delta_us'])} · {difference_text(sighting) or SAME.fill()}"
             lines += step_lines(" · ".join(changes[index]), detail, left, width)
         ttl = f"TTL {sighting['ttl']}" if sighting["ttl"] is not None else ""
         mark = ASKED_MARK if sighting is asked else POINT_MARK
@@ -125,7 +151,9 @@ def _sightings(
 def difference_text(sighting: Document) -> str:
     """`TTL 64 → 63 · source 172.17.0.3:41552 → …`: the fields that differ from the sighting before."""
     fields = sighting["differs"]
-    return " · ".join(f"{field['field']} {_value(field['before'])}{ARROW}{_value(field['after'])}" for field in fields)
+    return " · ".join(
+        f"{language.term(field['field'])} {_value(field['before'])}{ARROW}{_value(field['after'])}" for field in fields
+    )
 
 
 def _point_and_frame(sighting: Document) -> str:
@@ -143,11 +171,12 @@ def _offset(first: Document, sighting: Document) -> str:
 
 def _copy(sighting: Document) -> str:
     """`copy`, or `routed copy` if the TTL differs: a promiscuous bridge may see a packet before and after routing."""
-    return "routed copy" if any(field["field"] == "TTL" for field in sighting["differs"]) else "copy"
+    is_routed = any(field["field"] == "TTL" for field in sighting["differs"])
+    return language.term("routed copy" if is_routed else "copy")
 
 
 def _value(value: object) -> str:
-    return "none" if value is None else str(value)
+    return language.term("none") if value is None else str(value)
 
 
 def _is_at(sighting: Document, evidence: Document) -> bool:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import ending
 from capnet.report.text import columns, count, delay, fill, number
 from capnet.report.words import Words, tunnel, vlan_text
+
+_TO = Text(en=" to ", zh=" 到 ")
+_LOST = Text(en="{number} lost", zh="丢失 {number} 个")
 
 
 def compared(document: Document) -> str:
     """How packets were compared, for a heading: `every packet compared`, `1 in 16 packets compared, …`."""
     if not sampled(document):
-        return "every packet compared"
-    return f"1 in {number(document['correlation']['one_in'])} packets compared, the same ones at every point"
+        return Text(en="every packet compared", zh="比较了每个包").fill()
+    return Text(
+        en="1 in {one_in} packets compared, the same ones at every point",
+        zh="每 {one_in} 个包比较 1 个，各抓包点上是同样的包",
+    ).fill(one_in=number(document["correlation"]["one_in"]))
 
 
 def sampled(document: Document) -> bool:
@@ -40,14 +48,18 @@ def packets(path: Document) -> int:
 def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
     total = count(sum(map(packets, group)), "packet")
-    head = f"{' · '.join(flows(group, words))}: {total}, {ending(group[0])}"
+    head = Text(en="{flows}: {packets}, {end}", zh="{flows}：{packets}，{end}").fill(
+        flows=" · ".join(flows(group, words)), packets=total, end=ending(group[0])
+    )
     return [*fill(head, width, "  "), *route(group, words, width)]
 
 
 def flows(group: Sequence[Document], words: Words) -> list[str]:
     """The first three flows of a group, and how many more there are."""
     shown = [f"{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}" for path in group[:3]]
-    return [*shown, f"{number(len(group) - len(shown))} more"] if len(group) > len(shown) else shown
+    if len(group) == len(shown):
+        return shown
+    return [*shown, Text(en="{number} more", zh="另有 {number} 条").fill(number=number(len(group) - len(shown)))]
 
 
 def one_line(path: Document, words: Words) -> str:
@@ -88,8 +100,9 @@ def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:
 
 def carried(hop: Document) -> str:
     """` in vxlan 4097`, ` on VLAN 10`: what carries a flow at a hop; empty for plain frames."""
-    inside = f" in {tunnel(hop)}" if hop["tunnel"] else ""
-    return inside + (f" on VLAN {vlan_text(hop)}" if hop.get("vlan") else "")
+    inside = Text(en=" in {tunnel}", zh="（{tunnel} 内）").fill(tunnel=tunnel(hop)) if hop["tunnel"] else ""
+    vlan = Text(en=" on VLAN {vlan}", zh="（VLAN {vlan}）").fill(vlan=vlan_text(hop)) if hop.get("vlan") else ""
+    return inside + vlan
 
 
 def note(hops: Sequence[Document]) -> str:
@@ -97,7 +110,9 @@ def note(hops: Sequence[Document]) -> str:
     medians = sorted(hop["delta_us"]["median"] for hop in hops if hop["delta_us"])
     shown = list(dict.fromkeys(map(signed, medians[:1] + medians[-1:])))
     lost = sum(hop["lost"] or 0 for hop in hops)
-    return ", ".join([*([" to ".join(shown)] if shown else []), *([f"{number(lost)} lost"] if lost else [])])
+    parts = [_TO.fill().join(shown)] if shown else []
+    parts += [_LOST.fill(number=number(lost))] if lost else []
+    return language.pick(", ", "，").join(parts)
 
 
 def signed(microseconds: float) -> str:

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import carried, compared, packets, route, sampled, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending, is_lost
-from capnet.report.text import columns, count, delay, duration, fill, number, size
+from capnet.report.text import columns, count, delay, duration, fill, number, padded, size
 from capnet.report.words import ARROW, Words
 
 WIDTH = 100
@@ -26,6 +28,9 @@ MAX_CHANGE_WIDTH = 20  # columns; longer changes have a line of their own
 MIN_FLOW_WIDTH = 20  # columns
 RIGHT_WIDTH = 33  # columns of mark, gaps, TTL and packets
 MARGIN = "  "
+_THERE, _BACK = Text(en="there", zh="去程"), Text(en="back", zh="返回")
+_PIECE = Text(en="{name}, piece {piece} of {all}", zh="{name}，第 {piece} 段，共 {all} 段")
+_SOURCE, _DESTINATION = Text(en="source", zh="源"), Text(en="destination", zh="目的")
 
 
 def render_flows(
@@ -47,18 +52,23 @@ def render_flows(
     lines = fill(" · ".join(part for part in title if part), width)
     lines += legend_lines(words, (path for directions in shown for paths in directions for path in paths), width)
     for index, (forward, reverse) in enumerate(shown, start=1):
-        place = f"{index} of {total} · " if total > 1 else ""
+        place = (
+            Text(en="{index} of {total} · ", zh="{index}/{total} · ").fill(index=index, total=total)
+            if total > 1
+            else ""
+        )
         path = forward[0] if forward else reverse[0]
         head = f"{place}{path['proto']} {words.flow(path['flow'], path['hops'][0]['point'])}"
         lines += ["", *fill(head, width)]
-        for name, paths in (("there", forward), ("back", reverse)):
+        for name, paths in ((_THERE.fill(), forward), (_BACK.fill(), reverse)):
             for piece, path in enumerate(paths, start=1):
-                direction = name if len(paths) == 1 else f"{name}, piece {piece} of {len(paths)}"
+                direction = _PIECE.fill(name=name, piece=piece, all=len(paths)) if len(paths) > 1 else name
                 lines += ["", *_path(direction, path, words, width)]
         if not reverse:
-            lines += ["", "back: nothing was seen"]
+            lines += ["", Text(en="back: nothing was seen", zh="返回：没有看到包").fill()]
     if total > len(shown):
-        lines += ["", f"… and {count(total - len(shown), 'more flow')}; --most {total} shows all"]
+        more = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
+        lines += ["", more.fill(flows=count(total - len(shown), "more flow"), total=total)]
     return "\n".join(lines) + "\n"
 
 
@@ -70,10 +80,16 @@ def _path(direction: str, path: Document, words: Words, width: int) -> list[str]
     if len(hops) > 1:
         parts.append(ending(path))
         if len(delays) == len(hops) - 1:
-            parts.append(f"about {duration(sum(delays))} from {hops[0]['point']} to {hops[-1]['point']}")
+            lasted = Text(en="about {delay} from {first} to {last}", zh="从 {first} 到 {last} 约 {delay}")
+            parts.append(lasted.fill(delay=duration(sum(delays)), first=hops[0]["point"], last=hops[-1]["point"]))
     else:
-        parts.append("seen at one point only")
-    lines = fill(f"{direction}: {words.flow(path['flow'], hops[0]['point'])}, {', '.join(parts)}", width)
+        parts.append(Text(en="seen at one point only", zh="只在一个抓包点看到").fill())
+    head = Text(en="{direction}: {flow}, {parts}", zh="{direction}：{flow}，{parts}").fill(
+        direction=direction,
+        flow=words.flow(path["flow"], hops[0]["point"]),
+        parts=language.pick(", ", "，").join(parts),
+    )
+    lines = fill(head, width)
     if len(hops) > 1:
         lines += ["", *route([path], words, width)]
     return [*lines, "", *_hops(path, words, width)]
@@ -106,7 +122,8 @@ def _end(path: Document, words: Words, width: int) -> list[str]:
     if len(path["hops"]) > 1 or lost:
         mark = LOST_MARK if lost else DELIVERED_MARK if path["ends"] == "delivered" else UNKNOWN_MARK
         is_here = path["ends"].startswith("stops-at ")
-        text = f"stops here: due at {path['due']}, not seen there" if is_here else ending(path)
+        stopped = Text(en="stops here: due at {due}, not seen there", zh="止于此处：下一处应是 {due}，那里没有看到")
+        text = stopped.fill(due=path["due"]) if is_here else ending(path)
         lines += fill(f"{mark} {text}", width, MARGIN, MARGIN + "  ")
     for text in answers(path["answers"], words):
         lines += fill(f"{ANSWER_MARK} {text}", width, MARGIN, MARGIN + "  ")
@@ -118,13 +135,13 @@ def _details(before: Document, hop: Document, words: Words) -> str:
     details = []
     if hop["delta_us"]:
         low, middle, high = (hop["delta_us"][key] for key in ("min", "median", "max"))
-        spread = f" ({delay(low)} to {delay(high)})" if delay(low) != delay(high) else ""
-        details.append(signed(middle) + spread)
+        spread = Text(en=" ({low} to {high})", zh="（{low} 到 {high}）").fill(low=delay(low), high=delay(high))
+        details.append(signed(middle) + (spread if delay(low) != delay(high) else ""))
     details += _rewritten(before, hop, words)
     if hop["lost"]:
-        details.append(f"{number(hop['lost'])} lost")
+        details.append(Text(en="{number} lost", zh="丢失 {number} 个").fill(number=number(hop["lost"])))
     elif hop["lost"] is None:
-        details.append("loss cannot be told")
+        details.append(Text(en="loss cannot be told", zh="是否丢失无法判断").fill())
     return " · ".join(details)
 
 
@@ -146,10 +163,10 @@ def step_lines(change: str, detail: str, left: int, width: int) -> list[str]:
 
 def _rewritten(before: Document, hop: Document, words: Words) -> list[str]:
     changes = []
-    for name, address, port in (("source", "src", "sport"), ("destination", "dst", "dport")):
+    for name, address, port in ((_SOURCE, "src", "sport"), (_DESTINATION, "dst", "dport")):
         if (before[address], before[port]) != (hop[address], hop[port]):
             ends = (words.endpoint(side[address], side[port], point=side["point"]) for side in (before, hop))
-            changes.append(f"{name} {ARROW.join(ends)}")
+            changes.append(f"{name.fill()} {ARROW.join(ends)}")
     if before.get("id") != hop.get("id"):
         changes.append(f"ICMP id {before.get('id')}{ARROW}{hop.get('id')}")
     return changes
@@ -175,12 +192,9 @@ def row_lines(mark: str, cells: Sequence[str], width: int) -> list[str]:
     return fill(f"{mark} {text}", width, MARGIN, f"{MARGIN}{LINE_MARK}   ")
 
 
-def padded(text: str, width: int) -> str:
-    """`text` with spaces behind it up to `width` columns."""
-    return text + " " * (width - columns(text))
-
-
 def legend_lines(words: Words, paths: Iterable[Document], width: int) -> list[str]:
     """`Names  web 172.17.0.2 · …` of the addresses on these paths; [] if none has a name."""
     legend = words.legend(hop[end] for path in paths for hop in path["hops"] for end in ("src", "dst"))
-    return fill("Names  " + " · ".join(map(" ".join, legend)), width, hanging=" " * 7) if legend else []
+    if not legend:
+        return []
+    return fill(padded(language.term("Names"), 7) + " · ".join(map(" ".join, legend)), width, hanging=" " * 7)

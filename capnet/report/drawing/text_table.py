@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Literal, Protocol
 
 from capnet.report.text import columns, fill
+from capnet.report.text import words as words_of
 
 GAP = 2  # columns between columns
 INDENT = "  "
@@ -87,7 +88,7 @@ def _arranged(headings: Sequence[Heading], rows: Sequence[Sequence[str]], width:
 
 def _least_width(heading: Heading, cells: Sequence[str]) -> int:
     """Terminal columns that a column needs: of its longest line, or word where it may be broken."""
-    parts = (part for cell in cells for part in (cell.split("\n") if heading.wrap == "never" else cell.split()))
+    parts = (part for cell in cells for part in (cell.split("\n") if heading.wrap == "never" else words_of(cell)))
     longest = max(map(columns, parts), default=0)
     return min(longest, MAX_WHOLE_NAME) if heading.wrap == "anywhere" else longest
 
@@ -105,7 +106,7 @@ def _widths(headings: Sequence[Heading], lined: Sequence[Sequence[str]], width: 
     if sum(widths) <= room:
         return widths
     wraps = [heading.wrap in ("words", "anywhere") for heading in headings]
-    words = [max((columns(word) for row in lined for word in row[i].split()), default=0) for i in indices]
+    words = [max((columns(word) for row in lined for word in words_of(row[i])), default=0) for i in indices]
     for may_shrink in (
         lambda i: wraps[i] and widths[i] > max(words[i], MIN_COLUMN_WIDTH),
         lambda i: headings[i].wrap == "last" and widths[i] > max(words[i], MIN_COLUMN_WIDTH),

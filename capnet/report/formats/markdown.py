@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.sections import overview
 from capnet.report.sections.section import Cell, Section, View
@@ -29,15 +31,16 @@ _begins_block = re.compile(r"#+|[-+]+|\d+[.)]").fullmatch  # a heading or a list
 def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
     """The whole text. Markdown has no width: `width` and `where` change nothing."""
     shown = overview(document, View.COMPACT, wanted)
-    blocks = [f"# {escape(shown.title)}", escape(" ".join(shown.sentences))]
+    blocks = [f"# {escape(shown.title)}", escape(language.joined(shown.sentences))]
     if shown.names:
         names = [f"{name} {addresses}" for name, addresses in shown.names]
-        more = [f"… and {shown.names_left_out} more"] if shown.names_left_out else []
-        blocks.append(escape("Names: " + " · ".join(names + more)))
+        more = [shown.more_names] if shown.names_left_out else []
+        blocks.append(escape(language.labelled("Names", " · ".join(names + more))))
     for section in shown.sections:
         blocks += [f"## {escape(section.heading)}", "\n".join(_table(section)), escape(section.rest + section.text)]
     best = wireshark.best(shown.document)
-    blocks.append(f"Wireshark, {escape(best[0])}: `{best[1]}`" if best else "")
+    label = Text(en="Wireshark, {what}: ", zh="Wireshark，{what}：")
+    blocks.append(f"{label.fill(what=escape(best[0]))}`{best[1]}`" if best else "")
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.drawing import routes
 from capnet.report.drawing.text_table import INDENT, table_lines
@@ -16,7 +18,7 @@ from capnet.report.escape import visible
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.first_screen import first_screen
 from capnet.report.sections.section import Section, View
-from capnet.report.text import columns, fill, number
+from capnet.report.text import columns, fill, padded
 from capnet.report.wanted import ALL, Wanted
 
 NAME = "table"
@@ -39,12 +41,14 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
             return "\n".join(lines) + "\n"
     else:
         lines = fill(shown.title, width)
-    if shown.names and (wanted.only or any("more (--full)" in line for line in lines)):
+    if shown.names and (wanted.only or any("(--full)" in line or "（--full）" in line for line in lines)):
         names = [f"{name} {addresses}" for name, addresses in shown.names]
-        more = [f"… and {number(shown.names_left_out)} more"] if shown.names_left_out else []
-        lines += ["", *fill("Names  " + " · ".join(names + more), width, hanging=" " * 7)]
+        more = [shown.more_names] if shown.names_left_out else []
+        label = padded(language.term("Names"), 7)
+        lines += ["", *fill(label + " · ".join(names + more), width, hanging=" " * 7)]
     if wanted.only and not shown.sections:
-        lines += ["", f"The capture shows nothing of this kind: {', '.join(wanted.only)}."]
+        nothing = Text(en="The capture shows nothing of this kind: {sections}.", zh="抓包中没有这类内容：{sections}。")
+        lines += ["", nothing.fill(sections=", ".join(wanted.only))]
     for section in shown.sections:
         lines += ["", *fill(section.heading, width), *_body(section, shown, width)]
     if not wanted.only:
@@ -77,17 +81,21 @@ def _next(document: Document, safe: Document, where: Mapping[str, str], width: i
     lines = []
     best = wireshark.best(safe)
     if best:
-        lines += fill(f"Wireshark, {best[0]}:", width) + fill(best[1], width, INDENT)
+        lines += fill(Text(en="Wireshark, {what}:", zh="Wireshark，{what}：").fill(what=best[0]), width)
+        lines += fill(best[1], width, INDENT)
     files = [shlex.quote(where.get(file["file"], file["file"])) for file in document["inputs"]]
     openable = [file["file"] for file in document["inputs"] if file["file"] != "-"]
     evidence = _first_evidence(document)
     if evidence and evidence["file"] in openable:
         file = shlex.quote(where.get(evidence["file"], evidence["file"]))
-        command = visible(f"one frame   capnet packet {file} {evidence['frame']}")
-        lines.append(command if columns(command) <= width else f"one frame   capnet packet FILE {evidence['frame']}")
-    command = visible(f"as JSON     capnet analyze {' '.join(files)} --format json")
+        label = padded(language.term("one frame"), 12)
+        command = visible(f"{label}capnet packet {file} {evidence['frame']}")
+        lines.append(command if columns(command) <= width else f"{label}capnet packet FILE {evidence['frame']}")
+    label = padded(language.term("as JSON"), 12)
+    command = visible(f"{label}capnet analyze {' '.join(files)} --format json")
     is_usable = len(openable) == len(files) and columns(command) <= width
-    return [*lines, command if is_usable else "as JSON     the same with --format json"]
+    same = Text(en="the same with --format json", zh="同样的命令加 --format json").fill()
+    return [*lines, command if is_usable else label + same]
 
 
 def _first_evidence(document: Document) -> Document | None:

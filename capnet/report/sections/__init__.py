@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import ALWAYS
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report import summary
 from capnet.report.escape import visible_all
@@ -23,6 +24,7 @@ from capnet.report.sections.outcomes import fates, icmp_errors, neighbours
 from capnet.report.sections.section import Section, View
 from capnet.report.sections.stations import macs, stations
 from capnet.report.sections.translations import nat, proxies
+from capnet.report.text import number
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
@@ -53,6 +55,11 @@ class Overview(NamedTuple):
     names: list[tuple[str, str]]  # name, its addresses
     names_left_out: int
     sections: list[Section]  # none is empty
+
+    @property
+    def more_names(self) -> str:
+        """`… and 4 more`: how many names are left out."""
+        return Text(en="… and {number} more", zh="…… 另有 {number} 个").fill(number=number(self.names_left_out))
 
     @property
     def sentences(self) -> list[str]:

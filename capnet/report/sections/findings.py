@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import SECTIONS
 from capnet.analysis.core.contract.order import LEVELS
+from capnet.analysis.core.wording import Text
 from capnet.report.headline import NOTES
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count
@@ -18,7 +20,7 @@ def findings(document: Document, words: Words, view: View) -> Section:
         return [text for text in (row["says"], next_step(row), ", ".join(words.frames(row["evidence"], 4))) if text]
 
     columns = [
-        Column("", lambda row: row["level"]),
+        Column("", lambda row: language.term(row["level"])),
         Column("", lambda row: row["name"]),
         Column("", says, wrap="words"),
     ]
@@ -32,7 +34,9 @@ def findings(document: Document, words: Words, view: View) -> Section:
     levels = [row["level"] for row in rows]
     tally = [(levels.count(level), level) for level in LEVELS]
     return section._replace(
-        note=", ".join(count(n, level, level if level == "info" else None) for n, level in tally if n)
+        note=language.pick(", ", "，").join(
+            count(n, level, level if level == "info" else None) for n, level in tally if n
+        )
     )
 
 
@@ -41,8 +45,8 @@ def next_step(row: Document) -> str:
     if not row["fix"]:
         return ""
     if row["level"] == "info":
-        return f"Note: {row['fix']}"
-    return f"Fix: {row['fix']}"
+        return language.labelled("Note", row["fix"])
+    return language.labelled("Fix", row["fix"])
 
 
 def _is_alone(document: Document) -> bool:
@@ -55,4 +59,7 @@ def _notes(rows: list[Document]) -> str:
     if not rows:
         return ""
     names = ", ".join(dict.fromkeys(row["name"] for row in rows))
-    return f"{count(len(rows), 'note')} about the capture: {names} (--only findings shows them)"
+    return Text(
+        en="{notes} about the capture: {names} (--only findings shows them)",
+        zh="关于抓包本身的 {notes}：{names}（用 --only findings 查看）",
+    ).fill(notes=count(len(rows), "note"), names=names)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.main_path import main_path
 from capnet.report.escape import visible
 from capnet.report.headline import VAGUE, first_step
 from capnet.report.sections import Overview
-from capnet.report.text import columns, count, fill, listing, number
+from capnet.report.text import columns, count, fill, listing, number, padded
 
 MAX_LINES = 29  # of a terminal of 30, whose last line has the prompt
 MAX_PROBLEMS = 3
 MAX_NAME_LINES = 2
 LABEL = 9  # columns before a text
+_MORE_NAMES = Text(en="{number} more (--full)", zh="另有 {number} 个（--full）")
 
 
 def first_screen(shown: Overview, width: int, where: Mapping[str, str]) -> list[str]:
@@ -41,10 +44,10 @@ def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> 
         lines += _problem(row, shown, width)
     lines += _more_problems(problems[most:], width)
     if not problems and shown.verdict:
-        lines += fill(" ".join(shown.verdict), width)
+        lines += fill(language.joined(shown.verdict), width)
     drawn = main_path(shown.document, shown.words, problems, width)
     lines += ["", *drawn] if drawn else []
-    body = [line for label, texts in shown.topics for line in _labelled(label, " ".join(texts), width)]
+    body = [line for label, texts in shown.topics for line in _labelled(label, language.joined(texts), width)]
     body += _names(shown, width)
     lines += ["", *body] if body else []
     return [*lines, *_notes(notes, width), "", *_rest(shown, where, width)]
@@ -52,15 +55,15 @@ def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> 
 
 def _problem(row: Document, shown: Overview, width: int) -> list[str]:
     """What is wrong, what to do, and where to look."""
-    lines = _labelled(row["level"], row["says"].rstrip(".") + ".", width)
+    lines = _labelled(row["level"], language.sentence(row["says"]), width)
     if row["fix"]:
-        lines += _labelled("", f"Fix: {first_step(row['fix'])}.", width, hanging=5)
+        lines += _labelled("", language.labelled("Fix", language.sentence(first_step(row["fix"]))), width, hanging=5)
     seen = ", ".join(shown.words.frames(row["evidence"], 4))
     more = f"capnet explain {row['name']}"
     if seen:
-        lines += _labelled("", f"Seen: {seen} · {more}", width, hanging=6)
+        lines += _labelled("", language.labelled("Seen", f"{seen} · {more}"), width, hanging=6)
     else:
-        lines += _labelled("", f"More: {more}", width)
+        lines += _labelled("", language.labelled("More", more), width)
     return lines
 
 
@@ -74,13 +77,17 @@ def _more_problems(rows: Sequence[Document], width: int) -> list[str]:
         if (of_level := [row for row in rows if row["level"] == level])
     ]
     names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
-    return fill(f"{', '.join(counted)}: {names} (--only findings)", width, " " * LABEL)
+    text = Text(en="{counted}: {names} (--only findings)", zh="{counted}：{names}（--only findings）")
+    return fill(text.fill(counted=language.pick(", ", "，").join(counted), names=names), width, " " * LABEL)
 
 
 def _labelled(label: str, text: str, width: int, hanging: int = 0) -> list[str]:
     """A text behind its label; further lines begin below the text."""
     return fill(
-        f"{label:{LABEL}}{text}" if label else text, width, "" if label else " " * LABEL, " " * (LABEL + hanging)
+        padded(language.term(label), LABEL) + text if label else text,
+        width,
+        "" if label else " " * LABEL,
+        " " * (LABEL + hanging),
     )
 
 
@@ -89,7 +96,7 @@ def _names(shown: Overview, width: int) -> list[str]:
     names = [f"{name} {addresses}" for name, addresses in shown.names]
     for most in range(len(names), 0, -1):
         left_out = len(names) - most + shown.names_left_out
-        more = [f"{number(left_out)} more (--full)"] * bool(left_out)
+        more = [_MORE_NAMES.fill(number=number(left_out))] * bool(left_out)
         lines = _labelled("Names", " · ".join(names[:most] + more), width)
         if len(lines) <= MAX_NAME_LINES:
             return lines
@@ -101,14 +108,21 @@ def _notes(rows: Sequence[Document], width: int) -> list[str]:
     if not rows:
         return []
     names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
+    text = Text(
+        en="{notes} that {verb} no action: {names} (--only findings)",
+        zh="{notes}，无需处理：{names}（--only findings）",
+    )
     verb = "needs" if len(rows) == 1 else "need"
-    return fill(f"{count(len(rows), 'note')} that {verb} no action: {names} (--only findings)", width)
+    return fill(text.fill(notes=count(len(rows), "note"), verb=verb, names=names), width)
 
 
 def _rest(shown: Overview, where: Mapping[str, str], width: int) -> list[str]:
     """How to see the rest. The names of files are quoted for a shell, then made visible."""
     files = [source["file"] for source in shown.document["inputs"]]
     given = visible(" ".join(shlex.quote(where.get(file, file)) for file in files))
-    line = f"All tables: --full · a page: -o report.html · hop by hop: capnet trace {given}"
+    line = Text(
+        en="All tables: --full · a page: -o report.html · hop by hop: capnet trace {files}",
+        zh="全部表格：--full · 网页：-o report.html · 逐跳：capnet trace {files}",
+    ).fill(files=given)
     is_usable = "-" not in files and columns(line) <= width
     return fill(line if is_usable else line.removesuffix(given) + "FILE", width)

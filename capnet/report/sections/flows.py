@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import MAX_LISTED
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing import routes
 from capnet.report.fate_words import ending
 from capnet.report.grouping import same_flow
@@ -25,9 +26,10 @@ def paths(document: Document, words: Words, view: View) -> Section:
     ]
     rows = document.get("paths", [])
     groups = routes.same_route([path for path in rows if len(path["hops"]) > 1])
-    heading = f"Paths · {compared}" if view is View.COMPACT else "Paths"
-    section = section_of("paths", heading, view, groups, columns, (6, 24))
-    return section._replace(is_open=len(rows) >= MAX_LISTED, note=f"hop by hop, {compared}")
+    section = section_of("paths", "Paths", view, groups, columns, (6, 24))
+    heading = f"{section.heading} · {compared}" if view is View.COMPACT else section.heading
+    note = Text(en="hop by hop, {compared}", zh="逐跳，{compared}").fill(compared=compared)
+    return section._replace(heading=heading, is_open=len(rows) >= MAX_LISTED, note=note)
 
 
 def flows(document: Document, words: Words, view: View) -> Section:
@@ -57,4 +59,5 @@ def flows(document: Document, words: Words, view: View) -> Section:
     groups = same_flow(document, words)
     section = section_of("flows", "Biggest flows", view, groups, columns, (10, 40))
     total = document.get("flows", {}).get("count", 0)
-    return section._replace(note=f"of {number(total)}", total=total, unit="flow")
+    note = Text(en="of {number}", zh="共 {number} 条").fill(number=number(total))
+    return section._replace(note=note, total=total, unit="flow")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.grouping import same_tunnel
 from capnet.report.model_sentences import MIN_MODEL_CONFIDENCE
@@ -57,7 +59,9 @@ def _reasons(row: Document, view: View) -> list[str]:
         return [*reasons, *notes]
     if len(reasons) > MAX_COMPACT_REASONS + 1:
         left_out = len(reasons) - MAX_COMPACT_REASONS
-        reasons[MAX_COMPACT_REASONS:] = [f"{left_out} more, in the JSON report"]
+        reasons[MAX_COMPACT_REASONS:] = [
+            Text(en="{number} more, in the JSON report", zh="另有 {number} 条，见 JSON 报告").fill(number=left_out)
+        ]
     lines = [*reasons, *notes]
     return [f"· {line}" for line in lines] if len(lines) > 1 else lines
 
@@ -68,7 +72,7 @@ def tunnels(document: Document, words: Words, view: View) -> Section:
     most_inside = 6 if view is View.COMPACT else MAX_DETAILED_LINES
 
     def notes(row: Document) -> list[str]:
-        return ["one way"] * row["one_way"] + ["encrypted"] * row["encrypted"]
+        return [language.term(key.replace("_", " ")) for key in ("one_way", "encrypted") if row[key]]
 
     def tunnel(group: Sequence[Document]) -> Cell:
         row = group[0]

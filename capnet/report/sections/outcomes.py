@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import MAX_LISTED
+from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import fate, flows_of, together
 from capnet.report.grouping import same_fate, same_icmp_error
 from capnet.report.sections.section import Column, Section, View, first_seen, section_of
@@ -33,7 +34,11 @@ def icmp_errors(document: Document, words: Words, view: View) -> Section:
 
     def name(group: Sequence[Document]) -> list[str]:
         row = group[0]
-        mtu = [f"next-hop MTU {row['mtu']}"] if row["mtu"] is not None else []
+        mtu = (
+            [Text(en="next-hop MTU {mtu}", zh="下一跳 MTU {mtu}").fill(mtu=row["mtu"])]
+            if row["mtu"] is not None
+            else []
+        )
         return [row["name"], *mtu]
 
     def about(group: Sequence[Document]) -> list[str]:
@@ -42,7 +47,9 @@ def icmp_errors(document: Document, words: Words, view: View) -> Section:
             return []
         flows = len({tuple(row["quoted"].values()) for row in group})
         return [
-            f"{quoted['proto']} to {words.endpoint(quoted['dst'], quoted['dport'])}",
+            Text(en="{proto} to {destination}", zh="{proto} 到 {destination}").fill(
+                proto=quoted["proto"], destination=words.endpoint(quoted["dst"], quoted["dport"])
+            ),
             *([count(flows, "flow")] if flows > 1 else []),
         ]
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Literal
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.text import number
 from capnet.report.words import Words
@@ -93,9 +95,16 @@ class Section(NamedTuple):
         """`… and 4 more (--top all)`, empty if nothing was left out."""
         if self.left_out <= 0:
             return ""
-        at_least = "at least " * self.is_open
-        of_unit = f" {self.unit}{'s' * (self.left_out > 1)}, counted at each point" if self.unit else ""
-        return f"… and {at_least}{number(self.left_out)} more{of_unit} (--top all)"
+        if self.unit:
+            each = Text(
+                en="… and {at_least}{number} more {units}, counted at each point (--top all)",
+                zh="…… {at_least}另有 {number} 条，按每个抓包点计（--top all）",
+            )
+        else:
+            each = Text(en="… and {at_least}{number} more (--top all)", zh="…… {at_least}另有 {number} 条（--top all）")
+        at_least = Text(en="at least ", zh="至少").fill() if self.is_open else ""
+        units = self.unit + "s" * (self.left_out > 1)
+        return each.fill(at_least=at_least, number=number(self.left_out), units=units)
 
     def shown(self, top: int | None = None) -> Section:
         """The section with its first rows: `top` of them, or as many as its view shows."""
@@ -116,8 +125,8 @@ def section_of(
     limits: tuple[int | None, int | None] = (None, None),
 ) -> Section:
     """A section with the columns of `view`; `limits` of its rows: compact, detailed."""
-    own = [column for column in columns if column.only in (None, view)]
-    return Section(key, heading, own, rows, most=limits[view is View.DETAILED])
+    own = [column._replace(title=language.term(column.title)) for column in columns if column.only in (None, view)]
+    return Section(key, language.term(heading), own, rows, most=limits[view is View.DETAILED])
 
 
 def concluded(lines: Sequence[str], row: Document) -> Cell:
@@ -129,7 +138,8 @@ def stack(texts: Sequence[str], most: int) -> list[str]:
     """Texts one below the other, of more than `most` the first and how many more."""
     if len(texts) <= most:
         return list(texts)
-    return [*texts[: most - 1], f"… {number(len(texts) - most + 1)} more"]
+    more = Text(en="… {number} more", zh="…… 另有 {number} 个").fill(number=number(len(texts) - most + 1))
+    return [*texts[: most - 1], more]
 
 
 def first_seen(group: Sequence[Document], words: Words) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.grouping import same_verdict
 from capnet.report.sections.section import (
     MAX_DETAILED_LINES,
@@ -20,13 +22,15 @@ from capnet.report.sections.section import (
 from capnet.report.text import listing, number
 from capnet.report.words import Words, vlan_text
 
+_MORE = Text(en="{number} more", zh="另有 {number} 个")
+
 
 def macs(document: Document, words: Words, view: View) -> Section:
     """Verdicts on MACs; one that holds at several points is one row."""
 
     def verdict(group: Sequence[Document]) -> Cell:
         word = group[0]["verdict"]
-        return Cell([[Span(word, "tag error" if word == "duplicate-ip" else "tag info")]])
+        return Cell([[Span(language.term(word), "tag error" if word == "duplicate-ip" else "tag info")]])
 
     def macs(group: Sequence[Document]) -> Sequence[str]:
         return stack(group[0]["macs"], 4) if view is View.COMPACT else group[0]["macs"][:MAX_DETAILED_LINES]
@@ -38,7 +42,7 @@ def macs(document: Document, words: Words, view: View) -> Section:
     def seen_at(group: Sequence[Document]) -> Sequence[str]:
         if view is View.COMPACT:
             return stack([words.seen_at(row["evidence"], [row["point"]])[0] for row in group], 3)
-        more = [f"{len(group) - MAX_DETAILED_LINES} more"] if len(group) > MAX_DETAILED_LINES else []
+        more = [_MORE.fill(number=len(group) - MAX_DETAILED_LINES)] if len(group) > MAX_DETAILED_LINES else []
         return [*first_seen(group[:MAX_DETAILED_LINES], words), *more]
 
     columns = [
@@ -58,12 +62,12 @@ def stations(document: Document, words: Words, view: View) -> Section:
         ips = row["ips"]
         if view is View.COMPACT:
             return stack(ips, 3)
-        return [*ips[:6], *([f"{len(ips) - 6} more"] if len(ips) > 6 else [])]
+        return [*ips[:6], *([_MORE.fill(number=len(ips) - 6)] if len(ips) > 6 else [])]
 
     stations = [row for row in document.get("stations", []) if row["kind"] != "multicast"]
     columns = [
         Column("MAC", lambda row: row["mac"], style="mono"),
-        Column("kind", lambda row: row["kind"] if row["kind"] != "unknown" else ""),
+        Column("kind", lambda row: language.term(row["kind"]) if row["kind"] != "unknown" else ""),
         Column("name", lambda row: listing(row["names"], 3 if view is View.COMPACT else 4), wrap="words"),
         Column("addresses", addresses, wrap="words"),
         Column("VLAN", vlan_text),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.report import wireshark
 from capnet.report.sections.section import Cell, Column, Section, Span, View, concluded, section_of
@@ -21,7 +22,7 @@ def nat(document: Document, words: Words, view: View) -> Section:
         return translation(row["kind"])
 
     def confidence(row: Document) -> Cell:
-        silent = [] if row["reply_seen"] else [[Span("no reply", "bad")]]
+        silent = [] if row["reply_seen"] else [[Span(language.term("no reply"), "bad")]]
         return Cell([[Span(percent(100 * row["confidence"]))], *silent])
 
     columns = [
@@ -37,7 +38,11 @@ def nat(document: Document, words: Words, view: View) -> Section:
         Column("packets", lambda row: number(row["packets"]), "right"),
         Column("TTL", lambda row: f"{row['ttl_delta']:+d}".replace("-", "−") if row["ttl_delta"] else "0", "right"),
         Column("delay", lambda row: delay(row["latency_us"]["median"]) if row["latency_us"] else "", "right"),
-        Column("reply", lambda row: ("yes" if row["reply_seen"] else "no") if has_silent else "", only=View.COMPACT),
+        Column(
+            "reply",
+            lambda row: language.term("yes" if row["reply_seen"] else "no") if has_silent else "",
+            only=View.COMPACT,
+        ),
         Column("known by", lambda row: row["method"] if has_methods else "", only=View.COMPACT),
         Column(
             "seen at",
@@ -73,4 +78,4 @@ def proxies(document: Document, words: Words, view: View) -> Section:
         ],
         (8, 20),
     )
-    return section if view is View.COMPACT else section._replace(note="two connections, not a rewrite")
+    return section if view is View.COMPACT else section._replace(note=language.term("two connections, not a rewrite"))

@@ -1,0 +1,60 @@
+"""`--lang`, and what the environment says: which output is in which language."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from capnet.cli import cli
+from capnet.errors import UsageError
+
+BRIDGE = "pcaps/bridge.pcapng"
+CHINESE = "抓包点之间没有丢包"
+
+
+def output(*words: str, **environment: str) -> str:
+    result = CliRunner(env={"LC_ALL": "C.UTF-8", **environment}).invoke(cli, words, standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--lang", "zh", "analyze", BRIDGE), ("analyze", BRIDGE, "--lang=zh"), ("--lang=zh", BRIDGE)],
+    ids=["before", "after", "file alone"],
+)
+def test_option_stands_before_or_after_the_command(words: tuple[str, ...]) -> None:
+    assert CHINESE in output(*words)
+
+
+@pytest.mark.parametrize("name", ["CAPNET_LANG", "LC_ALL"])
+def test_environment_chooses_the_language_of_text(name: str) -> None:
+    assert CHINESE in output("analyze", BRIDGE, **{name: "zh_CN.UTF-8"})
+
+
+def test_option_is_stronger_than_the_environment() -> None:
+    assert CHINESE not in output("analyze", BRIDGE, "--lang", "en", CAPNET_LANG="zh")
+    assert CHINESE not in output("analyze", BRIDGE, CAPNET_LANG="en", LC_ALL="zh_CN.UTF-8")
+
+
+def test_json_is_english_unless_asked_otherwise() -> None:
+    path = "pcaps/faults/mtu-blackhole.pcapng"
+    plain = json.loads(output("analyze", path, "--format", "json", CAPNET_LANG="zh"))
+    asked = json.loads(output("analyze", path, "--format", "json", "--lang", "zh"))
+    assert plain["findings"][0]["says"].isascii()
+    assert "个" in asked["findings"][0]["says"]
+    assert plain["findings"][0]["id"] == asked["findings"][0]["id"]
+
+
+def test_unknown_language_is_refused() -> None:
+    with pytest.raises(UsageError, match="--lang fr: choose from en, zh"):
+        output("analyze", BRIDGE, "--lang", "fr")
+
+
+def test_words_behind_two_dashes_are_not_options() -> None:
+    """`--lang` behind `--` belongs to the command that follows there."""
+    with pytest.raises(Exception, match="--lang"):
+        output("analyze", "--", "--lang")
