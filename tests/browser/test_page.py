@@ -109,7 +109,7 @@ def test_page_evidence_link_shows_the_frame(browser: Any, pages: Path) -> None:
 
 def test_page_drawing_links_to_its_problem(browser: Any, pages: Path) -> None:
     open_page(browser, pages / "docker-user-drop.html")
-    link = browser.find_element("css selector", "figure svg a")
+    link = browser.find_element("css selector", "figure svg a")  # of the wide one, the first
     assert link.text == "published-port-blocked"
     link.click()
     assert browser.find_element("css selector", ":target").get_attribute("id") == "finding-1"
@@ -185,7 +185,7 @@ def test_page_of_128000_flows_is_usable(browser: Any, pages: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bridge", "overlay", "docker-user-drop", "hostile", "trace"])
 def test_page_fits_a_phone(name: str, make_driver: Callable[..., Any], pages: Path) -> None:
-    """At 390 pixels nothing but the drawing is wider than the screen, so every address is seen whole."""
+    """At 390 pixels nothing is wider than the screen, so every address is seen whole; the drawing is a tree."""
     driver = phone(make_driver)
     open_page(driver, pages / f"{name}.html")
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
@@ -195,6 +195,9 @@ def test_page_fits_a_phone(name: str, make_driver: Callable[..., Any], pages: Pa
         ".map((each) => each.outerHTML.slice(0, 200))"
     )
     assert outside == []
+    if name not in ("hostile",):
+        assert driver.find_element("css selector", "svg.narrow").is_displayed()
+        assert not driver.find_element("css selector", "svg.network").is_displayed()
 
 
 _PHONES: list[Any] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from capnet.report.drawing.main_path import main_row
 from capnet.report.network.bounds import bound
 from capnet.report.network.capture_scene import capture_scene
 from capnet.report.network.scene import DEAD, LIT, LOST, Edge, Scene, Vertex
-from capnet.report.network.svg import draw
+from capnet.report.network.svg import draw, draw_narrow
 from capnet.report.network.topology_scene import topology_scene
 from capnet.report.network.traffic import add_traffic
 from capnet.topology import Topology, topology_path
@@ -68,16 +70,25 @@ def test_drawing_is_xml_and_has_every_point(path: Path, with_topology: bool) -> 
     assert {point["name"] for point in document["points"]} <= points
 
 
+@pytest.mark.parametrize("draw_scene", [draw, draw_narrow])
 @pytest.mark.parametrize("path", [*GOLDEN, *FAULTS], ids=lambda path: path.stem)
-def test_drawing_boxes_do_not_overlap(path: Path) -> None:
+def test_drawing_boxes_do_not_overlap(path: Path, draw_scene: Callable[[Scene], str]) -> None:
     rects = [
         [float(element.attrib[key]) for key in ("x", "y", "width", "height")]
-        for element in ElementTree.fromstring(draw(scene_of(path))).iter()
+        for element in ElementTree.fromstring(draw_scene(scene_of(path))).iter()
         if element.tag.endswith("rect") and element.attrib["class"].split()[0] not in ("host", "outside")
     ]
     for number, (x, y, width, height) in enumerate(rects):
         for left, top, other_width, other_height in rects[number + 1 :]:
             assert x + width <= left or left + other_width <= x or y + height <= top or top + other_height <= y
+
+
+@pytest.mark.parametrize("path", [*GOLDEN, *FAULTS], ids=lambda path: path.stem)
+def test_narrow_drawing_has_the_texts_of_the_wide(path: Path) -> None:
+    """A phone sees the same, on lines of its own."""
+    scene = scene_of(path)
+    words = [sorted(re.findall(r"<text[^>]*>([^<]*)", text)) for text in (draw(scene), draw_narrow(scene))]
+    assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("path", [*GOLDEN, *FAULTS], ids=lambda path: path.stem)
@@ -136,6 +147,28 @@ def test_plain_capture_has_its_stations_on_the_wire() -> None:
     macs = {row["mac"] for row in document["stations"] if row["kind"] != "multicast"}
     drawn = {text for box in scene.boxes for nic in box.nics for text in (nic.title, *nic.lines)}
     assert macs and all(any(mac in text for text in drawn) for mac in macs)
+
+
+def test_files_without_hosts_are_boxes_with_their_stations() -> None:
+    """Two files of one capture: the packets of both ends in a box each, and what lies between is not drawn."""
+    document = golden_documents.document(ROOT / "pcaps" / "overlay.pcapng")
+    renamed = json.loads(json.dumps(document).replace('"A/ens33"', '"left"').replace('"B/ens33"', '"right"'))
+    renamed["points"] = [
+        {**point, "host": None, "container": None} for point in renamed["points"] if point["name"] in ("left", "right")
+    ]
+    renamed["paths"] = [
+        {**path, "hops": hops}
+        for path in renamed["paths"]
+        if len(hops := [hop for hop in path["hops"] if hop["point"] in ("left", "right")]) == 2
+    ]
+    scene = capture_scene(renamed)
+    add_traffic(scene, renamed, main_row(renamed, []), [], str)
+    assert [(box.title, [nic.title for nic in box.nics]) for box in scene.boxes] == [
+        ("left", ["left"]),
+        ("right", ["right"]),
+    ]
+    assert [bus.title for bus in scene.buses] == ["wire"]
+    assert all({leaf.kind for group in box.groups for leaf in group.leaves} == {"station"} for box in scene.boxes)
 
 
 def crowd(number: int) -> Topology:

@@ -20,7 +20,7 @@ from capnet.report.page.conversations import Conversation, conversation_groups
 from capnet.report.page.evidence import Links, finding_anchors
 from capnet.report.page.frame_article import evidence_section
 from capnet.report.page.ladder import ladder
-from capnet.report.page.markup import code, escape, labelled
+from capnet.report.page.markup import code, escape, labelled, prose
 from capnet.report.page.network_figure import network_figure
 from capnet.report.page.shell import page
 from capnet.report.page.tables import evidence_list, table_section
@@ -68,7 +68,7 @@ def render(
     body = [
         "<header>",
         *header.head_line(shown.title),
-        f'<p class="story">{escape(" ".join(shown.verdict))}</p>' if shown.verdict else "",
+        f'<p class="story">{prose(" ".join(shown.verdict))}</p>' if shown.verdict else "",
         "</header>",
         *((findings, figure) if problems else (figure, findings)),
         header.topics(shown.topics),

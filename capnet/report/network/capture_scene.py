@@ -6,7 +6,7 @@ is the wire, and the stations that speak there are on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from capnet.analysis.core.contract.document import Document
@@ -28,9 +28,12 @@ def capture_scene(document: Document) -> Scene:
     on_hosts = [point for point in points if point["host"]]
     for host in dict.fromkeys(point["host"] for point in on_hosts):
         _add_host(scene, host, [point for point in on_hosts if point["host"] == host], document)
-    for point in points:
-        if not point["host"]:
+    others = [point for point in points if not point["host"]]
+    for point in others:
+        if len(points) == 1:
             _add_wire(scene, point, document)
+        else:
+            _add_point(scene, point, document)
     return scene
 
 
@@ -145,24 +148,41 @@ def _add_wire(scene: Scene, point: Document, document: Document) -> None:
     """The point as a wire, and the stations that speak on it."""
     bus = Vertex("bus", point["name"], [point["linktype"]], [point["name"]])
     scene.buses.append(bus)
-    stations = [
+    box = Box(f"Stations seen at {point['name']}", is_host=False)
+    for station, label in _stations(scene, point, document):
+        box.nics.append(station)
+        scene.connect(bus, station, label)
+    if box.nics:
+        scene.boxes.append(box)
+
+
+def _add_point(scene: Scene, point: Document, document: Document) -> None:
+    """One of several points, in a box with the stations that speak there: packets go from box to box."""
+    nic = Vertex("nic", point["name"], [point["linktype"]], [point["name"]])
+    group = Group(None, nic=nic)
+    for station, label in _stations(scene, point, document):
+        group.leaves.append(station)
+        scene.connect(nic, station, label)
+    scene.boxes.append(Box(point["name"], nics=[nic], groups=[group]))
+
+
+def _stations(scene: Scene, point: Document, document: Document) -> Iterator[tuple[Vertex, str]]:
+    """The busiest stations at a point, and whether they speak inside a tunnel."""
+    rows = [
         row for row in document.get("stations", []) if row["kind"] != "multicast" and point["name"] in row["points"]
     ]
-    stations.sort(key=lambda row: (-row["packets"], row["mac"]))
-    box = Box(f"Stations seen at {point['name']}", is_host=False)
+    rows.sort(key=lambda row: (-row["packets"], row["mac"]))
     inside = {
         mac: f"inside {KIND_OF_NAME[row['kind']].titled(row['vni'])}"
         for row in document.get("tunnels", [])
+        if row["point"] == point["name"]
         for mac in row["inner_macs"]
     }
-    for row in stations[:MAX_STATIONS] or _talkers(document, point["name"]):
-        box.nics.append(_station(row))
-        scene.connect(bus, box.nics[-1], inside.get(row["mac"], ""))
-    if len(stations) > MAX_STATIONS:
-        left_out = count(len(stations) - MAX_STATIONS, "station")
-        scene.left_out.append(f"{left_out} of {len(stations)} at {point['name']}")
-    if box.nics:
-        scene.boxes.append(box)
+    if len(rows) > MAX_STATIONS:
+        left_out = count(len(rows) - MAX_STATIONS, "station")
+        scene.left_out.append(f"{left_out} of {len(rows)} at {point['name']}")
+    for row in rows[:MAX_STATIONS] or _talkers(document, point["name"]):
+        yield _station(row), inside.get(row["mac"], "")
 
 
 def _talkers(document: Document, point: str) -> list[Document]:

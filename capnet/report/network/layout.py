@@ -55,6 +55,7 @@ class Line(NamedTuple):
     end_x: float
     end_y: float
     text_x: float  # where its texts begin
+    text_y: float | None = None  # of the first of them, where they stand one below the other
 
 
 @mutable
@@ -180,17 +181,18 @@ def _text_width(edges: Sequence[Edge]) -> float:
 
 
 def _width(vertices: Iterable[Vertex]) -> float:
-    texts = [columns(text) for vertex in vertices for text in _all_texts(vertex)]
+    texts = [columns(text) for vertex in vertices for text in all_texts(vertex)]
     return max(texts) * CHARACTER + 2 * PADDING + 8 if texts else 0
 
 
-def _all_texts(vertex: Vertex) -> list[str]:
+def all_texts(vertex: Vertex) -> list[str]:
+    """All lines in the box of a vertex."""
     return [*texts_of(vertex), *(text for _, text, _ in inner_marks(vertex))]
 
 
 def _height(vertex: Vertex, edge: Edge | None) -> float:
     """Pixels that a vertex and the texts of the edge to it need."""
-    height = len(_all_texts(vertex)) * LINE + 2 * PADDING - 4
+    height = len(all_texts(vertex)) * LINE + 2 * PADDING - 4
     if edge is None:
         return height
     return max(height, 2 * LINE * max(len(above_texts(edge)), len(below_texts(edge))) + 4)

@@ -23,6 +23,7 @@ from capnet.report.network.layout import (
     place,
     texts_of,
 )
+from capnet.report.network.narrow import place_narrow
 from capnet.report.network.scene import DEAD, LIT, LOST, Box, Scene, Vertex
 
 STYLE = Path(__file__).with_name("network.css")
@@ -31,7 +32,15 @@ _VERTEX_KINDS = ("nic", "vlan", "bridge", "parent", "overlay", "container", "sta
 
 def draw(scene: Scene, style: str = "") -> str:
     """The drawing. `style`: rules to put into it, for a file of its own; a page has them in its style sheet."""
-    layout = place(scene)
+    return _svg(scene, place(scene), "network", style)
+
+
+def draw_narrow(scene: Scene) -> str:
+    """The drawing for a narrow screen."""
+    return _svg(scene, place_narrow(scene), "network narrow", "")
+
+
+def _svg(scene: Scene, layout: Layout, css: str, style: str) -> str:
     parts = [part for box, rect in layout.boxes for part in _box(box, rect)]
     parts += _tubes(layout)
     parts += [part for line in sorted(layout.lines, key=_rank) for part in _edge(line)]
@@ -44,7 +53,7 @@ def draw(scene: Scene, style: str = "") -> str:
         f'viewBox="0 0 {layout.width:.0f} {layout.height:.0f}" width="{layout.width:.0f}" height="{layout.height:.0f}"'
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="network" role="img" {size}>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{css}" role="img" {size}>'
         f"<title>{title}</title>{inside}{''.join(parts)}</svg>"
     )
 
@@ -81,6 +90,9 @@ def _vertex(scene: Scene, vertex: Vertex, rect: Rect) -> Iterator[str]:
 
 def _stack_texts(vertex: Vertex, rect: Rect) -> Iterator[str]:
     """The word along the bar."""
+    if rect.width > rect.height:
+        yield _line("soft", rect.x + PADDING, rect.middle + 4, vertex.title)
+        return
     x, y = rect.x + rect.width / 2 + 4, rect.middle
     yield (
         f'<text class="soft" x="{x:.1f}" y="{y:.1f}" text-anchor="middle" '
@@ -111,10 +123,10 @@ def _edge(line: Line) -> Iterator[str]:
     yield f'<path class="{css}" d="{_path(line)}"/>'
     if edge.outer.kind == "bus":
         yield f'<circle class="joint {edge.route}" cx="{line.x:.1f}" cy="{line.y:.1f}" r="4"/>'
-    if edge.route and line.end_x - line.turn > 24:
+    if edge.route:
         yield _arrow(line)
     if lost:
-        x, y = (max(line.turn, line.text_x - 8) + line.end_x) / 2, line.end_y
+        x, y = _place_of_cross(line)
         yield f'<circle class="cross" cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
         yield f'<path class="cross" d="M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7"/>'
     if edge.packets is not None and edge.points:
@@ -122,23 +134,39 @@ def _edge(line: Line) -> Iterator[str]:
         yield f'<circle class="point" cx="{x:.1f}" cy="{line.end_y:.1f}" r="4"/>'
 
 
+def _place_of_cross(line: Line) -> tuple[float, float]:
+    """On the last stretch; where that is short, beside the texts."""
+    if line.text_y is not None:
+        return (line.turn if line.y != line.end_y else (line.x + line.end_x) / 2), line.end_y - 14 * (
+            line.y != line.end_y
+        )
+    return (max(line.turn, line.text_x - 8) + line.end_x) / 2, line.end_y
+
+
 def _arrow(line: Line) -> str:
-    """A head at a third of the last stretch, in the direction of the main path."""
-    x = line.turn + (line.end_x - line.turn) * (0.72 if line.edge.is_inward else 0.28)
-    tip = 7 if line.edge.is_inward else -7
-    y = line.end_y
-    return f'<path class="head {line.edge.route}" d="M{x + tip:.1f} {y:.1f}L{x - tip:.1f} {y - 6:.1f}V{y + 6:.1f}Z"/>'
+    """A head in the direction of the main path: on the last stretch, or where that is short on the one before it."""
+    if line.end_x - line.turn > 24 or line.y == line.end_y:
+        x = line.turn + (line.end_x - line.turn) * (0.72 if line.edge.is_inward else 0.28)
+        tip = 7 if line.edge.is_inward else -7
+        path = f"M{x + tip:.1f} {line.end_y:.1f}l{-2 * tip} -6v12Z"
+    else:
+        is_down = line.edge.is_inward == (line.end_y > line.y)
+        y, tip = (line.y + line.end_y) / 2, 7 if is_down else -7
+        path = f"M{line.turn:.1f} {y + tip:.1f}l-6 {-2 * tip}h12Z"
+    return f'<path class="head {line.edge.route}" d="{path}"/>'
 
 
 def _edge_texts(line: Line) -> Iterator[str]:
     x = line.text_x
-    above = above_texts(line.edge)
+    above, below = above_texts(line.edge), below_texts(line.edge)
+    shift = 6 if any(mark.kind == LOST for mark in line.edge.marks) else 0
+    first = line.end_y - 8 - LINE * (len(above) - 1) if line.text_y is None else line.text_y
+    first_below = line.end_y + 16 + shift if line.text_y is None else line.text_y + LINE * len(above)
     for index, text in enumerate(above):
-        yield _line("soft", x, line.end_y - 8 - LINE * (len(above) - 1 - index), text)
-    for index, (css, text, link) in enumerate(below_texts(line.edge)):
+        yield _line("soft", x, first + LINE * index, text)
+    for index, (css, text, link) in enumerate(below):
         css = css if css == "soft" else f"mark {css}"
-        shift = 6 if any(mark.kind == LOST for mark in line.edge.marks) else 0
-        yield _linked(_line(css, x, line.end_y + 16 + shift + LINE * index, text), link)
+        yield _linked(_line(css, x, first_below + LINE * index, text), link)
 
 
 def _path(line: Line) -> str:

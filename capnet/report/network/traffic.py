@@ -73,7 +73,7 @@ def _connect_seen(scene: Scene, places: Map, paths: list[Document]) -> None:
         if ends[0] is ends[1]:
             continue
         outer, inner = sorted(ends, key=_depth)
-        if outer.kind == inner.kind == "nic" and outer.host != inner.host:
+        if outer.kind == inner.kind == "nic" and (outer.host != inner.host or not outer.host):
             bus = Vertex("bus", "wire" if hop["change"] == ["wire"] else "not captured between")
             scene.buses.append(bus)
             for end in (outer, inner):
@@ -228,9 +228,10 @@ def _due(places: Map, document: Document, row: Document) -> list[Step]:
     """From the last point that shows a failing flow to where it was due: the next point, or its destination."""
     if row.get("next") and places.has(row["next"]):
         return places.between(row["point"], row["next"])
-    if row["fate"] in ("answered-by", "looped"):
-        return []
     place = _place(places, row["point"])
+    is_on_wire = isinstance(place, Vertex) and place.kind == "bus"
+    if row["fate"] == "looped" or (row["fate"] == "answered-by" and not is_on_wire):
+        return []
     host = place.inner.host if isinstance(place, Edge) else place.host if place else ""
     flow = row["flow"]
     end = destination(places, document, flow["dst"], flow["dport"], host)

@@ -9,13 +9,15 @@ from capnet.report.drawing.main_path import main_row
 from capnet.report.network.bounds import bound
 from capnet.report.network.capture_scene import capture_scene
 from capnet.report.network.scene import DEAD, LIT, LOST, REWRITTEN, Scene
-from capnet.report.network.svg import draw
+from capnet.report.network.svg import draw, draw_narrow
 from capnet.report.network.topology_scene import topology_scene
 from capnet.report.network.traffic import add_traffic
 from capnet.report.page.markup import escape
 from capnet.report.text import listing
 from capnet.report.words import Words
 from capnet.topology import Topology
+
+_UNCOUNTED = ("bus", "stack", "station", "more")  # kinds of vertices at which nothing is captured
 
 
 def network_figure(
@@ -39,6 +41,7 @@ def network_figure(
     return (
         '<figure id="network"><div class="wide">'
         + draw(scene)
+        + draw_narrow(scene)
         + f"</div><figcaption>{_caption(scene, main, words)}</figcaption></figure>"
     )
 
@@ -48,14 +51,15 @@ def _caption(scene: Scene, main: Document | None, words: Words) -> str:
     routes = {edge.route for edge in scene.edges}
     marks = {mark.kind for edge in scene.edges for mark in edge.marks}
     marks |= {mark.kind for vertex in scene.vertices() for mark in vertex.marks}
-    signs = ["<b>●</b> packets captured here; dashed boxes: not captured"]
+    has_unseen = any(vertex.packets is None and vertex.kind not in _UNCOUNTED for vertex in scene.vertices())
+    signs = ["<b>●</b> packets captured here" + "; dashed boxes: not captured" * has_unseen]
     if main and LIT in routes:
         point = main["hops"][0]["point"] if "hops" in main else main["point"]
         signs.append(f'<b class="routed">━▶</b> {escape(main["proto"])} {escape(words.flow(main["flow"], point))}')
     if DEAD in routes:
         signs.append('<b class="lost">╌▶</b> due there, not seen')
     if LOST in marks:
-        signs.append('<b class="lost">✗</b> last seen before this place')
+        signs.append('<b class="lost">✗</b> lost, refused or not answered here')
     if REWRITTEN in marks:
         signs.append('<b class="nat">■</b> addresses rewritten')
     if any(edge.has_tunnel for edge in scene.edges):
