@@ -171,6 +171,22 @@ def test_files_without_hosts_are_boxes_with_their_stations() -> None:
     assert all({leaf.kind for group in box.groups for leaf in group.leaves} == {"station"} for box in scene.boxes)
 
 
+@pytest.mark.parametrize("path", [*GOLDEN, *FAULTS], ids=lambda path: path.stem)
+def test_drawing_texts_are_apart(path: Path) -> None:
+    """No two lines of text stand on each other, and none beside a connection runs into a box."""
+    root = ElementTree.fromstring(draw(scene_of(path)))
+    texts = [
+        (float(each.attrib["x"]), float(each.attrib["y"]), len(each.text or ""))
+        for each in root.iter()
+        if each.tag.endswith("text") and "transform" not in each.attrib
+    ]
+    assert len(texts) == len(set(texts))
+    for number, (x, y, length) in enumerate(texts):
+        for left, top, other in texts[number + 1 :]:
+            is_apart = x + length * 7.2 <= left or left + other * 7.2 <= x
+            assert is_apart or abs(y - top) >= 11, (x, y, left, top)
+
+
 def crowd(number: int) -> Topology:
     """A host with so many containers on one bridge."""
     topology = Topology.load(ROOT / "pcaps" / "bridge.topology.json")

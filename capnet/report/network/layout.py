@@ -85,7 +85,7 @@ class Columns(NamedTuple):
 
 def texts_of(vertex: Vertex) -> list[str]:
     """The lines in the box of a vertex, its title first."""
-    lines = [vertex.title, *vertex.lines]
+    lines = dict.fromkeys([vertex.title, *vertex.lines])
     return [piece for line in lines for piece in fill(visible(line), MAX_LINE_COLUMNS)]
 
 
@@ -113,7 +113,10 @@ def inner_marks(vertex: Vertex) -> list[tuple[str, str, str]]:
 def place(scene: Scene) -> Layout:
     """Places everything of a scene."""
     edges = scene.drawn_edges()
-    edges_of = {id(edge.inner): edge for edge in edges if edge.outer.kind != "stack" and not edge.is_inside}
+    edges_of: dict[int, list[Edge]] = {}  # vertex → the edges whose texts stand beside it
+    for edge in edges:
+        if not edge.is_inside:
+            edges_of.setdefault(id(edge.outer if edge.inner.kind == "stack" else edge.inner), []).append(edge)
     at = _columns(scene)
     layout = Layout(at.right + 2 * MARGIN)
     top: float = MARGIN + LINE * len(scene.buses) + GAP * bool(scene.buses)
@@ -190,15 +193,15 @@ def all_texts(vertex: Vertex) -> list[str]:
     return [*texts_of(vertex), *(text for _, text, _ in inner_marks(vertex))]
 
 
-def _height(vertex: Vertex, edge: Edge | None) -> float:
-    """Pixels that a vertex and the texts of the edge to it need."""
-    height = len(all_texts(vertex)) * LINE + 2 * PADDING - 4
-    if edge is None:
-        return height
-    return max(height, 2 * LINE * max(len(above_texts(edge)), len(below_texts(edge))) + 4)
+def _height(vertex: Vertex, edges: Sequence[Edge] = ()) -> float:
+    """Pixels that a vertex and the texts of edges beside it need."""
+    lines = [max(len(above_texts(edge)), len(below_texts(edge))) for edge in edges]
+    return max(
+        [len(all_texts(vertex)) * LINE + 2 * PADDING - 4, *(2 * LINE * number + 16 for number in lines if number)]
+    )
 
 
-def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict[int, Edge]) -> float:
+def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict[int, list[Edge]]) -> float:
     """Places a box and all that is in it; returns its lower edge."""
     y = top + TITLE
     banded = [nic for nic in box.nics if any(group.nic is nic for group in box.groups)]
@@ -207,14 +210,14 @@ def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict
         for group in box.groups:
             if group.nic is nic:
                 y = _place_group(layout, group, at, y, edges_of) + GAP
-        y = max(y, start + _height(nic, edges_of.get(id(nic))) + GAP)
+        y = max(y, start + _height(nic, edges_of.get(id(nic), [])) + GAP)
         _add(layout, nic, at.nic, at.nic_width, start, y - GAP, edges_of)
     start = y
     for group in box.groups:
         if group.nic is None:
             y = _place_group(layout, group, at, y, edges_of) + GAP
     others = [nic for nic in box.nics if nic not in banded]
-    heights = [_height(nic, edges_of.get(id(nic))) for nic in others]
+    heights = [_height(nic, edges_of.get(id(nic), [])) for nic in others]
     needed = sum(heights) + GAP * len(heights)
     y = max(y, start + needed)
     if box.stack:
@@ -231,12 +234,12 @@ def _place_box(layout: Layout, box: Box, at: Columns, top: float, edges_of: dict
     return y
 
 
-def _place_group(layout: Layout, group: Group, at: Columns, top: float, edges_of: dict[int, Edge]) -> float:
+def _place_group(layout: Layout, group: Group, at: Columns, top: float, edges_of: dict[int, list[Edge]]) -> float:
     """Places what connects and its leaves; returns the lower edge."""
-    heights = [_height(leaf, edges_of.get(id(leaf))) for leaf in group.leaves]
+    heights = [_height(leaf, edges_of.get(id(leaf), [])) for leaf in group.leaves]
     needed = sum(heights) + GAP * max(len(heights) - 1, 0)
-    edge = edges_of.get(id(group.vertex))
-    height = max(needed, _height(group.vertex, edge)) if group.vertex else needed
+    beside = edges_of.get(id(group.vertex), [])
+    height = max(needed, _height(group.vertex, beside)) if group.vertex else needed
     y = top + (height - needed) / 2
     for leaf, leaf_height in zip(group.leaves, heights, strict=True):
         _add(layout, leaf, at.leaf, at.leaf_width, y, y + leaf_height, edges_of)
@@ -247,10 +250,10 @@ def _place_group(layout: Layout, group: Group, at: Columns, top: float, edges_of
 
 
 def _add(
-    layout: Layout, vertex: Vertex, x: float, width: float, top: float, bottom: float, edges_of: dict[int, Edge]
+    layout: Layout, vertex: Vertex, x: float, width: float, top: float, bottom: float, edges_of: dict[int, list[Edge]]
 ) -> None:
     """A vertex in the middle of the room for it."""
-    height = _height(vertex, None)
+    height = _height(vertex)
     layout.vertices.append((vertex, Rect(x, (top + bottom - height) / 2, width, height)))
 
 

@@ -37,7 +37,8 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
     for connected in _attached(host, host_groups(topology, host)):
         group = _group(scene, topology, host, connected, nics)
         box.groups.append(group)
-        owned += [(leaf.container.id, vertex) for leaf, vertex in zip(connected.leaves, group.leaves, strict=True)]
+        for leaf, vertex in zip(connected.leaves, group.leaves, strict=True):
+            owned.append((f"{leaf.container.id} {leaf.container.name}", vertex))
         if group.nic is None and connected.kind not in ("none", "host") and group.vertex:
             routed.append(group.vertex)
     scene.connect_inside(owned)
