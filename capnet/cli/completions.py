@@ -1,4 +1,4 @@
-"""What a shell may complete an argument to: files, findings, names of containers and points."""
+"""What a shell may complete an argument to: files, findings, lessons, names of containers and points."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def findings(context: click.Context, parameter: click.Parameter, incomplete: str
     from capnet.analysis.findings import finding_modules
 
     return [module.NAME for module in finding_modules() if module.NAME.startswith(incomplete)]
+
+
+def lessons(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of lessons."""
+    from capnet.learn.lessons import NAMES
+
+    return [name for name in NAMES if name.startswith(incomplete)]
 
 
 def containers(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

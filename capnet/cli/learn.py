@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import click
 
+from capnet.cli import completions
 from capnet.errors import Exit, UsageError
 
 
 @click.command("learn", short_help="Learn a network model by questions about its packets.")
-@click.argument("model", required=False, metavar="[MODEL]")
+@click.argument("model", required=False, metavar="[MODEL]", shell_complete=completions.lessons)
 @click.option("--lang", type=click.Choice(["en", "zh"]), help="Language. Default: zh if LANG is Chinese, else en.")
 @click.option("--answers", metavar="N,N,...", help="Answer with these numbers and do not ask; - is no answer.")
 def command(model: str | None, lang: str | None, answers: str | None) -> int:

@@ -53,6 +53,7 @@ def test_trace_reads_a_file_by_option():
     [
         ([], "ana", {"analyze"}),
         (["explain"], "mtu-b", {"mtu-blackhole"}),
+        (["learn"], "ipv", {"ipvlan-l2", "ipvlan-l3"}),
         (["trace", BRIDGE, "--container"], "w", {"web"}),
         (["trace", BRIDGE, "--point"], "A/docker", {"A/docker0"}),
         (["analyze"], "pca", {"pca"}),
