@@ -40,7 +40,7 @@ FLOORS = {
         "card comparison formats inventory live_view network page trace",
     ),
     "capnet.learn": (
-        "captures language packet_fields sources", "marked_dump recording", "question", "lessons session",
+        "captures sources", "marked_dump recording", "question", "lessons session",
     ),
     "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (

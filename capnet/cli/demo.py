@@ -25,33 +25,32 @@ class Step(NamedTuple):
 
 
 @click.command("demo", short_help="A tour in two minutes, on captures that come with capnet.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), help="Language. Default: zh if LANG is Chinese, else en.")
 @click.option("--no-pause", is_flag=True, help="Do not wait for Enter after each step.")
-def command(lang: str | None, no_pause: bool) -> int:
+def command(no_pause: bool) -> int:
     """Show the main commands on captures of real Docker networks that come with capnet.
 
     No Docker, no root and no network are needed, and nothing is written. Each step prints a command and runs it, so
     that you can run it again yourself. On a terminal, Enter goes on and q ends.
     """
+    from capnet import language
     from capnet.cli import cli
     from capnet.cli.output import emit, report_columns
     from capnet.learn.captures import shown, stored
-    from capnet.learn.language import chosen_language, wrapped
+    from capnet.report.text import fill
 
-    language = chosen_language(lang)
-    steps = _steps()
+    steps, in_language = _steps(), ["--lang", language.current()]
     for number, step in enumerate(steps, 1):
         file = shown(stored(step.capture)) if step.capture else ""
         arguments = [argument.format(file) for argument in step.arguments]
-        sentence = f"{number}/{len(steps)}  {getattr(step.says, language)}"
-        lines = [*[""] * (number > 1), *wrapped(sentence, report_columns(), "", " " * 5), ""]
-        emit("\n".join([*lines, f"$ capnet {shlex.join(arguments)}"]) + "\n")
-        if arguments[0] in ("analyze", "trace"):
-            arguments.append("--no-pager")
-        cli.main(arguments, prog_name="capnet", standalone_mode=False)
+        printed = shlex.join([*arguments, *(in_language if language.is_chinese() else [])])
+        sentence = f"{number}/{len(steps)}  {step.says.fill()}"
+        lines = [*[""] * (number > 1), *fill(sentence, report_columns(), "", " " * 5), ""]
+        emit("\n".join([*lines, f"$ capnet {printed}"]) + "\n")
+        no_pager = ["--no-pager"] if arguments[0] in ("analyze", "trace") else []
+        cli.main([*arguments, *no_pager, *in_language], prog_name="capnet", standalone_mode=False)
         if not no_pause and number < len(steps) and not _goes_on():
             return Exit.OK
-    emit("\n" + getattr(_end(), language))
+    emit("\n" + _end().fill())
     return Exit.OK
 
 

@@ -13,9 +13,8 @@ from capnet.errors import Exit, UsageError
 
 @click.command("learn", short_help="Learn a network model by questions about its packets.")
 @click.argument("model", required=False, metavar="[MODEL]", shell_complete=completions.lessons)
-@click.option("--lang", type=click.Choice(["en", "zh"]), help="Language. Default: zh if LANG is Chinese, else en.")
 @click.option("--answers", metavar="N,N,...", help="Answer with these numbers and do not ask; - is no answer.")
-def command(model: str | None, lang: str | None, answers: str | None) -> int:
+def command(model: str | None, answers: str | None) -> int:
     """Ask what happens to packets in a network MODEL, and show the packets themselves as the answer.
 
     The packets were recorded from real Docker and come with capnet: no Docker, no root, no network. Without MODEL, the
@@ -30,11 +29,9 @@ def command(model: str | None, lang: str | None, answers: str | None) -> int:
     Exit codes: 0 every answer is right, 1 one is wrong or missing.
     """
     from capnet.cli.output import emit, report_columns
-    from capnet.learn.language import chosen_language
 
-    language = chosen_language(lang)
     if model is None:
-        emit(_list(language))
+        emit(_list())
         return Exit.OK
     from capnet.learn.lessons import NAMES, lesson
     from capnet.learn.session import Score, play
@@ -43,16 +40,16 @@ def command(model: str | None, lang: str | None, answers: str | None) -> int:
         raise UsageError(f"there is no lesson {model!r}; there are: {', '.join(NAMES)}")
     taught, score = lesson(model), Score()
     answer = _asked if answers is None else _given(answers, len(taught.questions))
-    for text in play(taught, answer, language, report_columns(), score):
+    for text in play(taught, answer, report_columns(), score):
         emit(text)
     return Exit.OK if score.right == len(taught.questions) else Exit.FINDING
 
 
-def _list(language: str) -> str:
+def _list() -> str:
     from capnet.learn.lessons import NAMES, lesson
 
     width = max(map(len, NAMES)) + 2
-    return "".join(f"{name:{width}}{getattr(lesson(name).chapter, language)}\n" for name in NAMES)
+    return "".join(f"{name:{width}}{lesson(name).chapter.fill()}\n" for name in NAMES)
 
 
 def _given(answers: str, count: int) -> Callable[[str, int], int | None]:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from capnet.learn.packet_fields import Mark
 from capnet.report.drawing.frame import hex_dump
+from capnet.report.page.field_places import Place
 
 BYTES_A_LINE = 16
 _FIRST_COLUMN = 8  # of the first byte in a line of `hex_dump`
 
 
-def marked_dump(raw: bytes, marks: Sequence[Mark]) -> list[str]:
+def marked_dump(raw: bytes, marks: Sequence[Place]) -> list[str]:
     """Lines of the dump down to the last marked byte; below a line, its marks with name and value."""
     lines = []
-    last = max(mark.at + mark.size for mark in marks)
+    last = max(mark.end for mark in marks)
     for number, line in enumerate(hex_dump(raw[:last], last).splitlines()):
         lines.append(line.rstrip())
         first = number * BYTES_A_LINE
         for mark in marks:
-            begin, end = max(mark.at, first), min(mark.at + mark.size, first + BYTES_A_LINE)
+            begin, end = max(mark.at, first), min(mark.end, first + BYTES_A_LINE)
             if begin < end:
-                is_end = end == mark.at + mark.size
+                is_end = end == mark.end
                 lines.append(_carets(begin - first, end - first, f"{mark.name} {mark.value}" if is_end else ""))
     return lines
 

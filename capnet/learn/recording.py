@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from capnet.learn.captures import stored
-from capnet.learn.packet_fields import Mark, mark
 from capnet.quick_tuple import NamedTuple
+from capnet.report.page.field_places import Place, places
 from capnet.topology import Endpoint, Interface, Network, Topology, topology_path
 from capnet.wire import numbers
 from capnet.wire.addresses import address_text
@@ -25,9 +25,9 @@ class Frame(NamedTuple):
     rows: list[dict[str, int]]
     raw: bytes
 
-    def mark(self, name: str, depth: int = 0) -> Mark:
-        """A field of the frame, or of what a tunnel carries (depth 1), by Wireshark's name."""
-        return mark(self.raw, self.rows[depth], name)
+    def mark(self, name: str, depth: int = 0) -> Place:
+        """Where a field is, and its value, by Wireshark's name; at depth 1, in what a tunnel carries."""
+        return next(place for place in places(self.raw, self.rows[depth:]) if place.name == name)
 
 
 class Connection(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from textwrap import indent
 
+from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.learn.captures import shown
-from capnet.learn.language import wrapped
 from capnet.learn.marked_dump import marked_dump
 from capnet.learn.question import Lesson, Question, Shown
 from capnet.learn.recording import Recording
 from capnet.report.drawing.frame import render
+from capnet.report.text import fill
 
 INDENT = "  "
 
@@ -39,63 +40,60 @@ class Score:
         self.asked = self.right = 0
 
 
-def play(
-    lesson: Lesson, answer: Callable[[str, int], int | None], language: str, width: int, score: Score
-) -> Iterator[str]:
+def play(lesson: Lesson, answer: Callable[[str, int], int | None], width: int, score: Score) -> Iterator[str]:
     """Text of the lesson, piece by piece. `answer(prompt, count)` returns a number from 1, or None for no answer."""
     recording = Recording(lesson.name)
-    yield "\n".join([getattr(lesson.chapter, language), "", *_filled(lesson.story, language, width)]) + "\n"
+    yield "\n".join([lesson.chapter.fill(), "", *_filled(lesson.story, width)]) + "\n"
     questions = [make(recording) for make in lesson.questions]
     for number, question in enumerate(questions, 1):
-        yield f"\n{_say(_ASKED, language, number=number, count=len(questions))}\n\n"
-        yield _asked(question, recording, language, width)
+        yield f"\n{_ASKED.fill(number=number, count=len(questions))}\n\n"
+        yield _asked(question, recording, width)
         try:
-            given = answer(INDENT + _say(_PROMPT, language, count=len(question.choices)), len(question.choices))
+            given = answer(INDENT + _PROMPT.fill(count=len(question.choices)), len(question.choices))
         except Ended:
             break
         score.asked += 1
         is_right = given is not None and question.choices[given - 1].value == question.truth
         score.right += is_right
-        yield _answered(question, recording, language, width, given)
+        yield _answered(question, recording, width, given)
     command = lesson.next_command.format(file=shown(recording.path))
-    result = _say(_SCORE, language, right=score.right, count=score.asked)
-    yield f"\n{result}\n{_say(_NEXT, language)}\n{INDENT}{command}\n"
+    result = _SCORE.fill(right=score.right, count=score.asked)
+    yield f"\n{result}\n{_NEXT.fill()}\n{INDENT}{command}\n"
 
 
-def _asked(question: Question, recording: Recording, language: str, width: int) -> str:
-    lines = _filled(question.ask, language, width, question.values)
+def _asked(question: Question, recording: Recording, width: int) -> str:
+    lines = _filled(question.ask, width, question.values)
     if question.before:
-        lines += ["", *_frame(question.before, _FRAME, recording, language, width)]
+        lines += ["", *_frame(question.before, _FRAME, recording, width)]
     lines.append("")
     for number, choice in enumerate(question.choices, 1):
-        lines += wrapped(
-            f"{number}  {_say(choice.words, language, **question.values)}", width, INDENT * 2, INDENT * 2 + "   "
-        )
+        lines += fill(f"{number}  {choice.words.fill(**question.values)}", width, INDENT * 2, INDENT * 2 + "   ")
     return "\n".join(lines) + "\n\n"
 
 
-def _answered(question: Question, recording: Recording, language: str, width: int, given: int | None) -> str:
+def _answered(question: Question, recording: Recording, width: int, given: int | None) -> str:
     right = next(number for number, choice in enumerate(question.choices, 1) if choice.value == question.truth)
     verdict = _UNANSWERED if given is None else _RIGHT if given == right else _WRONG
-    words = _say(question.choices[right - 1].words, language, **question.values)
-    lines = ["", *wrapped(_say(verdict, language, right=right, answer=words), width, INDENT)]
+    words = question.choices[right - 1].words.fill(**question.values)
+    lines = ["", *fill(verdict.fill(right=right, answer=words), width, INDENT)]
     if question.after:
         heading = _SAME if question.before and question.after.is_same else _FRAME
-        lines += ["", *_frame(question.after, heading, recording, language, width)]
+        lines += ["", *_frame(question.after, heading, recording, width)]
     if question.counts:
-        counts = " · ".join(_say(_PACKETS, language, point=point, count=n) for point, n in question.counts.items())
-        lines += ["", *wrapped(_say(_COUNTED, language, counts=counts), width, INDENT)]
-    lines += ["", *_filled(question.because, language, width, question.values)]
-    lines += wrapped(_say(question.source, language, **question.values), width, INDENT)
+        counts = " · ".join(_PACKETS.fill(point=point, count=n) for point, n in question.counts.items())
+        lines += ["", *fill(_COUNTED.fill(counts=counts), width, INDENT)]
+    lines += ["", *_filled(question.because, width, question.values)]
+    lines += fill(question.source.fill(**question.values), width, INDENT)
     return "\n".join(lines) + "\n"
 
 
-def _frame(part: Shown, heading: Text, recording: Recording, language: str, width: int) -> list[str]:
+def _frame(part: Shown, heading: Text, recording: Recording, width: int) -> list[str]:
     """What capnet decodes of the frame, and its bytes with the fields marked."""
     frame = part.frame
     names = recording.topology.names_at(frame.point)
-    decoded = render(frame.rows, "", frame.point, width - len(INDENT), names).split("\n\n", 1)[1]
-    head = _say(heading, language, frame=frame.number, point=frame.point)
+    with language.used("en"):  # fields have Wireshark's names
+        decoded = render(frame.rows, "", frame.point, width - len(INDENT), names).split("\n\n", 1)[1]
+    head = heading.fill(frame=frame.number, point=frame.point)
     marks = [frame.mark(name, depth) for name, depth in part.marks]
     return [
         INDENT + head,
@@ -105,9 +103,5 @@ def _frame(part: Shown, heading: Text, recording: Recording, language: str, widt
     ]
 
 
-def _filled(text: Text, language: str, width: int, values: Mapping[str, object] | None = None) -> list[str]:
-    return wrapped(_say(text, language, **(values or {})), width, INDENT)
-
-
-def _say(text: Text, language: str, **values: object) -> str:
-    return str(getattr(text, language)).format_map(values)
+def _filled(text: Text, width: int, values: Mapping[str, object] | None = None) -> list[str]:
+    return fill(text.fill(**(values or {})), width, INDENT)

@@ -116,8 +116,11 @@ def test_demo_runs_what_it_prints() -> None:
 
 
 def test_demo_in_chinese_explains_in_chinese() -> None:
+    """The commands that it runs and prints as well."""
     text = CliRunner().invoke(cli, ["demo", "--lang", "zh"]).output
     assert "为什么没有应答？" in text and "接下来：" in text
+    assert "capnet analyze pcaps/bridge.pcapng --lang zh\n" in text
+    assert "抓包点之间没有丢包" in text.partition("\n2/4")[0].partition("$ capnet")[2]
 
 
 @pytest.mark.parametrize(
