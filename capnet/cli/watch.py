@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.2
 _CHUNK = 1 << 16
+MAX_UNREAD = 64 << 20  # bytes on disk that wait to be shown, at 60,000 packets of 1,000 bytes a second for one second
 
 
 @click.command("watch", short_help="Watch containers, or a growing capture.")
@@ -119,7 +120,7 @@ def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Itera
         messages: list[str] = []
         recording = Recording(
             target.points, target.topology, messages.append, lambda live: None, stop, Limits(),
-            arrive=arrivals_of(target),
+            arrive=arrivals_of(target), max_unread=MAX_UNREAD,
         )  # fmt: skip
 
         def record(descriptor: int) -> None:

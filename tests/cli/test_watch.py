@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,19 +25,19 @@ WITHIN_S = 30
 class Terminal:
     """A program on a pseudo-terminal of 100 × 30, and what it wrote so far."""
 
-    def __init__(self, *words: str | Path, stdin: int | None = None) -> None:
+    def __init__(self, *words: str | Path, stdin: int | None = None, before: Sequence[str] = (), **env: str) -> None:
         self.master, slave = pty.openpty()
         self.before = termios.tcgetattr(slave)
         termios.tcsetwinsize(slave, (30, 100))
         self.slave = slave
         self.text = ""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "capnet", *map(str, words)],
+            [*before, sys.executable, "-m", "capnet", *map(str, words)],
             stdin=slave if stdin is None else stdin,
             stdout=slave,
             stderr=slave,
             cwd=PROJECT,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", **env},
             start_new_session=True,
             preexec_fn=lambda: os.close(os.open(os.ttyname(slave), os.O_RDWR)),  # makes it the controlling terminal
         )
@@ -47,8 +47,12 @@ class Terminal:
         while words not in self.text:
             if time.monotonic() > deadline:
                 pytest.fail(f"no {words!r} in: {self.text[-3000:]}")
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.text += os.read(self.master, 1 << 16).decode(errors="replace")
+            self.read()
+
+    def read(self) -> None:
+        """What it writes within a tenth of a second."""
+        if select.select([self.master], [], [], 0.1)[0]:
+            self.text += os.read(self.master, 1 << 16).decode(errors="replace")
 
     def press(self, key: str) -> None:
         os.write(self.master, key.encode())
@@ -56,14 +60,15 @@ class Terminal:
     def wait(self) -> int:
         deadline = time.monotonic() + WITHIN_S
         while self.process.poll() is None and time.monotonic() < deadline:
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.text += os.read(self.master, 1 << 16).decode(errors="replace")
+            self.read()
         return self.process.wait(1)
 
 
 @contextmanager
-def terminal(*words: str | Path, stdin: int | None = None) -> Iterator[Terminal]:
-    opened = Terminal(*words, stdin=stdin)
+def terminal(
+    *words: str | Path, stdin: int | None = None, before: Sequence[str] = (), **env: str
+) -> Iterator[Terminal]:
+    opened = Terminal(*words, stdin=stdin, before=before, **env)
     try:
         yield opened
     finally:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
+from capnet.cli.watch import MAX_UNREAD
 from capnet.lab import lab
 from tests.cli.test_watch import terminal
 
 pytestmark = pytest.mark.live
 
+FLOOD = """
+import socket, sys
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(int(sys.argv[1]) // 1400):
+    sender.sendto(bytes(1400), ("127.0.0.1", 9))
+"""
 ASK = "while true; do wget -q -O /dev/null http://172.17.0.2/; sleep 0.2; done"
 
 
@@ -44,6 +53,31 @@ def captures() -> list[str]:
         if words[0].rpartition("/")[2] in ("tcpdump", "dumpcap"):
             lines.append(" ".join(words))
     return lines
+
+
+def test_disk_is_bounded_however_much_comes(tmp_path: Path) -> None:
+    """Ten times as much as may wait. What could not be shown is told as lost by the capture, and not between points."""
+    own = tmp_path / "tmp"
+    own.mkdir()
+    namespace = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+    with subprocess.Popen([*namespace, "sleep", "300"]) as holder:
+        try:
+            enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+            with terminal("watch", "-i", "lo", "udp", before=enter, TMPDIR=str(own)) as opened:
+                opened.wait_for("q ends")
+                with subprocess.Popen([*enter, sys.executable, "-c", FLOOD, str(10 * MAX_UNREAD)]) as sender:
+                    used = []
+                    while sender.poll() is None:
+                        opened.read()
+                        used.append(sum(path.stat().st_blocks * 512 for path in own.rglob("*.capture")))
+                opened.wait_for("the capture program lost")
+                opened.press("q")
+                assert opened.wait() == 0
+        finally:
+            holder.kill()
+    assert max(used) < 2 * MAX_UNREAD
+    assert "lost between" not in opened.text
+    assert list(own.iterdir()) == []
 
 
 @pytest.mark.parametrize("end", ["q", "\x03"], ids=["q", "ctrl-c"])

@@ -21,9 +21,15 @@ _FAR = 1 << 62
 
 
 class Merge:
-    """The packets of `readers`, in order. `clock_skew_ns` is how far the slowest clock of their machines lags."""
+    """The packets of `readers`, in order. `clock_skew_ns` is how far the slowest clock of their machines lags.
 
-    def __init__(self, readers: Sequence[TapReader], delay_s: float, clock_skew_ns: int = 0) -> None:
+    `max_unread`: bytes of all files together that may wait to be read; what is more is passed over. None: any number.
+    """
+
+    def __init__(
+        self, readers: Sequence[TapReader], delay_s: float, clock_skew_ns: int = 0, max_unread: int | None = None
+    ) -> None:
+        self._max_unread = max_unread
         self._readers = list(readers)
         self._delay_ns = int(delay_s * 1e9) + clock_skew_ns
         self._pending: list[TimedBlock] = []
@@ -31,6 +37,16 @@ class Merge:
     def add(self, reader: TapReader) -> None:
         """Packets of another point belong to it from now on."""
         self._readers.append(reader)
+
+    def bound(self) -> list[TapReader]:
+        """Passes over the oldest packets of files where too many wait, until half as many do; those readers."""
+        if self._max_unread is None:
+            return []
+        most = self._max_unread // len(self._readers)
+        behind = [reader for reader in self._readers if reader.unread() > most]
+        for reader in behind:
+            reader.skip(reader.unread() - most // 2)
+        return behind
 
     def read(self, seconds: float) -> None:
         """Reads what the programs have written, for so many seconds at most."""

@@ -47,6 +47,7 @@ class Recording:
     limits: Limits
     snaplen: int = SNAPLEN
     buffer_mib: int = BUFFER_MIB
+    max_unread: int | None = None  # bytes that may wait for the output; None: nothing is left out
     around: Around = nothing
     arrive: Arrive | None = None  # opens what tells of points that come later
     note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
@@ -68,7 +69,7 @@ class Recording:
             blocks = heading(captured, live.linktypes(), self.topology, self.snaplen)
             with ExitStack() as surroundings:
                 self.witnessed = surroundings.enter_context(self.around(captured))
-                live.note = self.note
+                live.note, live.max_unread = self.note, self.max_unread
                 live.joining = self._joining(captured, folder)
                 output = open_output(live, blocks)
                 try:

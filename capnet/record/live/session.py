@@ -27,6 +27,7 @@ from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
 from capnet.record.taps.drain import Drain, let_go_on
 from capnet.record.taps.start import READY_WITHIN_S, start_captures
 from capnet.record.taps.watch import is_full
+from capnet.wire.formats.pcapng_writer import statistics
 from capnet.wire.numbers import LINKTYPE_ETHERNET
 
 _FILTER_ERROR = re.compile(r"capture filter|syntax error|expression|unknown host", re.IGNORECASE)
@@ -57,6 +58,7 @@ class LiveCapture:
     buffer_mib: int = BUFFER_MIB  # of the kernel, for each point
     joining: Joining | None = None  # points that may come later
     note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
+    max_unread: int | None = None  # bytes of the programs' files that may wait; None: nothing is left out
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
     began_ns: int = 0
@@ -101,9 +103,11 @@ class LiveCapture:
 
     def _run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
         delay_s = max(tap.delay_s for tap in self.taps)
-        merge = self._merge = Merge([tap.reader for tap in self.taps], delay_s, self._skew_ns())
+        merge = self._merge = Merge([tap.reader for tap in self.taps], delay_s, self._skew_ns(), self.max_unread)
         ends = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
         while not self.stop.is_set() and output.is_open and not self._has_enough():
+            for reader in merge.bound():
+                output.insert(statistics(reader.interface, time.time_ns(), kernel_dropped=reader.left_out))
             self._write(merge, output)
             self._join(merge, output)
             self._look()
@@ -114,7 +118,10 @@ class LiveCapture:
             left = _TICK_S if ends is None else ends - time.monotonic()
             if left <= 0:
                 break
-            self.stop.wait(min(left, _TICK_S))
+            if output.is_behind:
+                output.flush(min(left, _TICK_S))
+            else:
+                self.stop.wait(min(left, _TICK_S))
 
     def finish(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
         """Waits for what the kernels still hold, stops the programs, and writes all that is left."""

@@ -87,7 +87,7 @@ class Tap:
             process.started_ns,
             self.ended_ns or process.ended_ns,
             process.received,
-            process.dropped,
+            process.dropped if not self.reader.left_out else (process.dropped or 0) + self.reader.left_out,
             process.interface_dropped,
         )
 

@@ -25,6 +25,7 @@ _HEAD, _TAIL = struct.Struct("<7I"), struct.Struct("<I")
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
 _MIN_HOLE = 1 << 20  # bytes; a system call for less would cost more than the pages are worth
 _PAGE = 4096
+_SKIP_SIZE = 1 << 20  # bytes that are passed over at once
 
 
 class TapReader:
@@ -37,6 +38,8 @@ class TapReader:
         self.newest_ns = 0  # time of the last packet
         self.linktype = LINKTYPE_ETHERNET
         self.problem: str | None = None
+        self.left_out = 0  # packets that `skip` has passed over
+        self._is_skipping = False
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._taken = 0  # bytes read so far
         self._given_back = 0
@@ -70,6 +73,14 @@ class TapReader:
         if blocks:
             self.newest_ns = blocks[-1][0]
         return blocks
+
+    def skip(self, size: int) -> None:
+        """Passes over the packets in the next `size` bytes, and counts them."""
+        self._is_skipping = True
+        end = self._taken + size
+        while self._taken < end and self.unread() > 0:
+            self.read(_SKIP_SIZE)
+        self._is_skipping = False
 
     def peek_linktype(self) -> int | None:
         """The link type that the beginning of the file names; None as long as it is not there."""
@@ -117,7 +128,10 @@ class TapReader:
             behind = at + 16 + caplen
             if behind > end:
                 break
-            blocks.append(self._block(seconds * 1_000_000_000 + fraction * unit, data[at + 16 : behind], wirelen))
+            if self._is_skipping:
+                self.left_out += 1
+            else:
+                blocks.append(self._block(seconds * 1_000_000_000 + fraction * unit, data[at + 16 : behind], wirelen))
             at = behind
         return at
 
@@ -133,7 +147,9 @@ class TapReader:
                 return self._stop_at(at, end)
             if at + length > end:
                 break
-            if kind == pcapng.ENHANCED_PACKET:
+            if kind == pcapng.ENHANCED_PACKET and self._is_skipping:
+                self.left_out += 1
+            elif kind == pcapng.ENHANCED_PACKET:
                 _, high, low, caplen, wirelen = struct.unpack_from(f"{self._order}5I", data, at + 8)
                 begin = at + pcapng.PACKET_HEADER
                 if begin + caplen > at + length:

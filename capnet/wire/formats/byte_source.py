@@ -224,7 +224,7 @@ class _GrowingFile(io.RawIOBase):
             if self._waiting:
                 self._waiting()
             # A wait for `until` itself would deadlock: a signal handler in this very thread may set it.
-            Event().wait(self.POLL_INTERVAL)
+            select.select([] if can_read else [self._file], [], [], self.POLL_INTERVAL)  # a file is always ready
 
     def is_replaced(self) -> bool:
         """Whether another file has its name now."""

@@ -83,3 +83,19 @@ def test_clock_that_lags_delays_all(tmp_path):
     merge = Merge(readers(tmp_path, growing.pcap([(recent, b"a")])), 0.4, clock_skew_ns=10**10)
     merge.read(1)
     assert merge.take() == []
+
+
+def test_file_where_too_much_waits_is_passed_over_in_part(tmp_path):
+    """Half of its share stays; a file within its share keeps everything, and without a bound both do."""
+    much = growing.pcap([(OLD + i, bytes(1000)) for i in range(3000)])
+    taps = readers(tmp_path, much, growing.pcap([(OLD, b"a")]))
+    assert Merge(taps, 0.4).bound() == []
+    merge = Merge(taps, 0.4, max_unread=2_000_000)
+    assert merge.bound() == [taps[0]]
+    assert taps[0].unread() <= 500_000
+    assert taps[0].left_out > 2000
+    assert merge.bound() == []
+    merge.read(5)
+    assert [number for _, number in stamps(merge.take_rest())].count(1) == 1
+    assert taps[0].packets == 3000 - taps[0].left_out
+    assert taps[1].left_out == 0

@@ -258,3 +258,28 @@ def test_stream_describes_what_joins(tmp_path):
         assert [record.interface for record in capture.records()] == [0, 1, 2]
         assert capture.interfaces[2].delivered == 1
         assert capture.problems == []
+
+
+@pytest.mark.parametrize("has_nowait", [True, False], ids=["nowait", "older kernel"])
+def test_reader_that_keeps_up_is_waited_for(has_nowait):
+    """Megabytes pass in one call: each time the reader has made room, the next part follows at once."""
+    reader, writer = os.pipe()
+    stream = Stream(writer, HEADING, 2)
+    stream._has_nowait = has_nowait
+    received = []
+
+    def read() -> None:
+        while data := os.read(reader, 1 << 16):
+            received.append(data)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    sent = packets(100, size=60000)
+    stream.write(sent)
+    began = time.monotonic()
+    while stream.is_behind:
+        stream.flush(5)
+    assert time.monotonic() - began < 5
+    os.close(writer)
+    reading.join()
+    assert b"".join(received) == HEADING + b"".join(block for _, block in sent)

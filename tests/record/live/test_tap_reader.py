@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from capnet.record.live import tap_reader
 from capnet.record.live.tap_reader import TapReader
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer
@@ -94,3 +95,30 @@ def test_blocks_are_what_the_reader_of_captures_reads(tmp_path):
     with open_capture(merged) as capture:
         assert [(each.time, bytes(each.data)) for each in capture.records()] == PACKETS
         assert capture.problems == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_skipped_packets_are_counted_and_the_next_is_whole(tmp_path, form):
+    """The end of what is skipped lies somewhere in a packet, which is skipped as well."""
+    path = tmp_path / "00.capture"
+    path.write_bytes(FORMS[form])
+    whole = len(FORMS[form])
+    for size in range(1, whole):
+        reader = TapReader(path, 3)
+        reader.skip(size)
+        blocks = []
+        while reader.unread():
+            blocks += reader.read(50)
+        assert reader.left_out + len(blocks) == len(PACKETS)
+        assert blocks == expected(3)[reader.left_out :]
+        reader.close()
+
+
+def test_skipping_takes_little_more_than_was_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(tap_reader, "_SKIP_SIZE", 16)
+    path = tmp_path / "00.capture"
+    path.write_bytes(FORMS["pcap"])
+    reader = TapReader(path, 3)
+    reader.skip(60)
+    assert 0 < reader.left_out < len(PACKETS)
+    assert len(FORMS["pcap"]) - reader.unread() in range(60, 77)

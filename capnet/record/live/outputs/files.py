@@ -48,6 +48,7 @@ class Files:
     """
 
     has_room = True
+    is_behind = False
 
     def __init__(
         self,
@@ -95,7 +96,11 @@ class Files:
             with suppress(OSError):  # of a full disk, which the next packet tells
                 self._write_topology()
 
-    def flush(self) -> None:
+    def insert(self, blocks: bytes) -> None:
+        """Appends the blocks."""
+        self._append([blocks])
+
+    def flush(self, seconds: float = 0.0) -> None:
         """Nothing: what is written is in the file."""
 
     def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:

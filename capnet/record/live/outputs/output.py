@@ -27,11 +27,18 @@ class Output(Protocol):
     def add_interface(self, blocks: bytes) -> None:
         """Another point: its packets follow. `blocks` begin with its interface block."""
 
+    def insert(self, blocks: bytes) -> None:
+        """Writes blocks that are no packets."""
+
     def write(self, packets: Sequence[TimedBlock]) -> None:
         """Writes the packets."""
 
-    def flush(self) -> None:
-        """Hands on what is written, as far as that is possible at once."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether a part of what was written waits for the reader."""
+
+    def flush(self, seconds: float = 0.0) -> None:
+        """Hands on what waits for the reader, for so many seconds at most."""
 
     def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:
         """Writes the counters and closes it."""

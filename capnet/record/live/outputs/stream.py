@@ -10,10 +10,14 @@ import select
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import EINVAL, ENOSYS, EOPNOTSUPP, ESPIPE
+from fcntl import F_SETPIPE_SZ, fcntl
 
 from capnet.record.live.blocks import PointCounts, counters
 from capnet.record.live.tap_reader import TimedBlock, interface_of
 
+_PIPE_BYTES = 1 << 20  # what every user may ask for (fs.pipe-max-size); a reader is woken less often than with 64 KiB
 _ROOM = select.PIPE_BUF  # a pipe that select(2) calls writable takes so many bytes at once
 _MAX_QUEUED = 1 << 22  # bytes; what more there is stays in the files of the capture programs
 _PATIENCE_S = 5.0  # at the end, for a reader that takes nothing any more
@@ -28,7 +32,9 @@ class Stream:
         self._queue: deque[memoryview] = deque([memoryview(heading)])
         self._queued = len(heading)
         self._delivered = [0] * points
-        self._is_open = True
+        self._is_open = self._has_nowait = True
+        with suppress(OSError):  # it is no pipe
+            fcntl(descriptor, F_SETPIPE_SZ, _PIPE_BYTES)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self.flush()
@@ -50,6 +56,15 @@ class Stream:
         self._delivered.append(0)
         self._add(blocks)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the reader has not taken everything yet."""
+        return self._is_open and bool(self._queue)
+
+    def insert(self, blocks: bytes) -> None:
+        """Queues the blocks."""
+        self._add(blocks)
+
     def write(self, packets: Sequence[TimedBlock]) -> None:
         """Queues the packets and writes as much as the reader takes."""
         for _, block in packets:
@@ -58,15 +73,18 @@ class Stream:
             self._add(b"".join(block for _, block in packets))
         self.flush()
 
-    def flush(self) -> None:
-        """Writes as much as the reader takes at once."""
+    def flush(self, seconds: float = 0.0) -> None:
+        """Writes as much as the reader takes at once, or within so many seconds."""
+        deadline = time.monotonic() + seconds
         while self._queue and self._is_open:
-            events = self._poll.poll(0)
+            events = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000 if seconds else 0)
             if not events or not events[0][1] & (select.POLLOUT | select.POLLERR):
                 return
             part = self._queue[0]
             try:
-                written = os.write(self._fd, part[:_ROOM])
+                written = self._write_at_once(part)
+            except BlockingIOError:
+                return
             except BrokenPipeError:
                 self._is_open = False
                 return
@@ -91,6 +109,22 @@ class Stream:
             elif time.monotonic() > deadline:
                 self.problem = f"the reader took nothing for {_PATIENCE_S:.0f} s; {left:,} bytes did not reach it"
                 return
+
+    def _write_at_once(self, part: memoryview) -> int:
+        """Writes what there is room for, and returns how much. BlockingIOError, OSError.
+
+        RWF_NOWAIT (Linux 6.4 for pipes) needs no O_NONBLOCK, which others who share the open file would get too.
+        """
+        if self._has_nowait:
+            try:
+                return os.pwritev(self._fd, [part], -1, os.RWF_NOWAIT)
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                if error.errno not in (EOPNOTSUPP, EINVAL, ESPIPE, ENOSYS):
+                    raise
+                self._has_nowait = False
+        return os.write(self._fd, part[:_ROOM])
 
     def _add(self, data: bytes) -> None:
         self._queue.append(memoryview(data))
