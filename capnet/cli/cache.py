@@ -53,7 +53,7 @@ def _folder() -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Object files, and what an interrupted write left; nothing that somebody else put there."""
+    """Object files, and what an interrupted write left; other files are not touched."""
     return [file for file in sorted(folder.glob("*")) if file.suffix == ".o" or file.name.startswith(".")]
 
 

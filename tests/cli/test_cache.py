@@ -11,7 +11,7 @@ from capnet.errors import EnvironmentLacks
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A cache folder with two kernels, what an interrupted write left, and a file of somebody else."""
+    """A cache folder with two kernels, what an interrupted write left, and a file of another program."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = tmp_path / "capnet"
     made.mkdir()

@@ -81,7 +81,7 @@ def _own_host(recording: Recording) -> Question:
         choices=(
             Choice("answered", Text(en="web answers: it is nearest of all", zh="web 应答：它最近")),
             Choice("refused", Text(en="the kernel answers: port unreachable", zh="内核应答：端口不可达")),
-            Choice("silence", Text(en="none: not even ARP is answered", zh="没有应答：连 ARP 也没有人回答")),
+            Choice("silence", Text(en="none: not even ARP is answered", zh="没有应答：连 ARP 也没有应答")),
         ),
         truth="silence" if "[UNREPLIED]" in connection.line else "answered",
         source=sources.CONNTRACK,
