@@ -7,7 +7,8 @@ _NOUNS = {
     "container": "个容器", "host": "台主机", "translation": "条转换", "tunnel": "条隧道", "connection": "个连接",
     "conversation": "个会话", "destination": "个目的地址", "source port": "个源端口", "ICMP id": "个 ICMP id",
     "time": "次", "note": "条说明", "place": "处", "line": "行", "row": "行", "file": "个文件", "error": "个错误",
-    "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "other flow": "条其他流",
+    "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "problem": "个问题",
+    "other flow": "条其他流",
 }  # fmt: skip
 
 

@@ -48,6 +48,12 @@ _SECTION_LIST = ", ".join(SECTIONS)
     help="Exit with code 1 when there is a finding of this level or worse.",
 )
 @click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="OLD.json",
+    help="A report of before, by --format json: what it has too is no reason to --fail-on.",
+)
+@click.option(
     "--follow",
     is_flag=True,
     help="The file is still being written: read on until Ctrl-C or SIGTERM, then report. On a terminal, tables of what "
@@ -74,6 +80,7 @@ def command(
     vxlan_port: int | None,
     witnesses: Path | None,
     fail_on: str,
+    baseline: Path | None,
     follow: bool,
     threads: int | None,
 ) -> int:
@@ -94,21 +101,20 @@ def command(
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 unreadable input.
     """
     from capnet.analysis.core.topologies import TopologyFile
-    from capnet.cli.inputs import witnesses_at
-    from capnet.cli.output import chosen_format, show
+    from capnet.cli.inputs import baseline_marker, witnesses_at
+    from capnet.cli.output import chosen_format
 
-    wanted = Wanted(_sections(only), full or top is not None, top)
-    format_ = chosen_format(format_, output, FORMATS)
+    wanted, format_ = Wanted(_sections(only), full or top is not None, top), chosen_format(format_, output, FORMATS)
     sources = _sources((*read, *files), follow)
     hosts = TopologyFile(topology) if topology else None
-    kernels = witnesses_at(witnesses)
+    kernels, marked = witnesses_at(witnesses), baseline_marker(baseline)
     result = _study(sources, hosts, kernels, vxlan_port or 0, threads, follow, format_)
+    result = replace(result, report=marked(result.report))
     reports = [] if together or len(sources) == 1 else _of_each(result, hosts, vxlan_port or 0, format_, output)
     if not reports:
         reports = [result.report]
-        is_table = format_ == "table"
-        show(_text(result, wanted, format_, output), output, color if is_table else "never", is_table and not no_pager)
-    return Exit.FINDING if any(_has_finding(report, fail_on) for report in reports) else Exit.OK
+        _show(_text(result, wanted, format_, output), output, (color, not no_pager) if format_ == "table" else None)
+    return Exit.FINDING if any(_has_finding(marked(report), fail_on) for report in reports) else Exit.OK
 
 
 def _sources(files: tuple[str, ...], follow: bool) -> list[Source]:
@@ -235,6 +241,14 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
     return load(format_).render(document, report_columns(output), where, wanted)
 
 
+def _show(text: str | Iterator[str], output: Path | None, screen: tuple[str, bool] | None) -> None:
+    """Print or write a report. `screen`: when to colour it, and whether a pager may show it; None for neither."""
+    from capnet.cli.output import show
+
+    show(text, output, *(screen or ("never", False)))
+
+
 def _has_finding(report: Report, level: str) -> bool:
-    """Is there a finding of this level or worse?"""
-    return level != "none" and any(LEVELS.index(row.level) <= LEVELS.index(level) for row in report.findings)
+    """Is there a finding of this level or worse that the baseline does not have?"""
+    new = [row for row in report.findings if not row.in_baseline]
+    return level != "none" and any(LEVELS.index(row.level) <= LEVELS.index(level) for row in new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -11,6 +11,7 @@ from capnet.cli.files import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Input
     from capnet.analysis.engine import Source
     from capnet.topology import Topology
@@ -123,6 +124,21 @@ def witnesses_at(path: Path | None) -> Witnesses | None:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # its message has the path
         raise UnreadableInput(str(error)) from error
+
+
+def baseline_marker(path: Path | None) -> Callable[[Report], Report]:
+    """What marks the findings of a report that the one of option --baseline has too; raises UnreadableInput."""
+    if path is None:
+        return lambda report: report
+    from capnet.report.comparison.baseline import read_baseline, with_baseline
+
+    try:
+        baseline = read_baseline(path)
+    except OSError as error:
+        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # its message has the path
+        raise UnreadableInput(str(error)) from error
+    return lambda report: with_baseline(report, baseline)
 
 
 def tell_files_beside(inputs: list[Input]) -> None:

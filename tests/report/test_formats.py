@@ -19,7 +19,7 @@ from capnet.cli.analyze import command as analyze_command
 from capnet.cli.trace import command as trace_command
 from capnet.report import formats
 from capnet.report.escape import visible
-from capnet.report.formats import FORMATS, TRACE_FORMATS, Format, load
+from capnet.report.formats import FINDINGS_ALONE, FORMATS, TRACE_FORMATS, Format, load
 from tests.report import sample
 from tests.report.sample import BRIDGE_MAC
 
@@ -108,7 +108,16 @@ def test_format_writes_the_same_text_twice(name: str, make: Any) -> None:
     assert document == before
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", FINDINGS_ALONE)
+def test_format_of_findings_shows_every_finding(name: str) -> None:
+    format_ = load(name)
+    written = format_.render(sample.bridge().to_dict())
+    for finding in sample.bridge().findings:
+        for text in (finding.name, finding.id, finding.says, f"A/docker0 #{finding.evidence[0].frame}"):
+            assert format_.escape(text) in written, text
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in FINDINGS_ALONE])
 def test_format_shows_sentences_and_every_section(name: str) -> None:
     """Of each section a short string that is in no other; the sentences are no part of JSON."""
     format_ = load(name)

@@ -288,6 +288,7 @@ class Finding:
     verify: str | None = None  # how to check it outside of the capture
     explains: list[str] = field(default_factory=list)  # names of findings that are left out as its symptoms
     explained_by: str | None = None  # id of the finding whose symptom this one is; it is listed for its facts only
+    in_baseline: bool | None = None  # whether the report given by --baseline has it too; null without one
 
 
 @fact

@@ -20,11 +20,15 @@ FORMATS = (
     "json",
     "html",
     "markdown",
+    "junit",
+    "sarif",
 )
+FINDINGS_ALONE = ("junit", "sarif")  # formats of other programs that hold nothing else
 TRACE_FORMATS = ("table", "json", "html", "markdown")  # those of flows and packets hop by hop
 # Suffix of a file → its format: SUFFIXES of each, so that none has to be loaded.
 _SUFFIXES = {
     ".txt": "table", ".json": "json", ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",
+    ".xml": "junit", ".sarif": "sarif",
 }  # fmt: skip
 
 

@@ -19,8 +19,12 @@ def findings(document: Document, words: Words, view: View) -> Section:
     def says(row: Document) -> list[str]:
         return [text for text in (row["says"], next_step(row), ", ".join(words.frames(row["evidence"], 4))) if text]
 
+    def level(row: Document) -> str:
+        more = language.pick(" (in the baseline)", "（基线中已有）") if row["in_baseline"] else ""
+        return language.term(row["level"]) + more
+
     columns = [
-        Column("", lambda row: language.term(row["level"])),
+        Column("", level),
         Column("", lambda row: row["name"]),
         Column("", says, wrap="words"),
     ]

@@ -22,6 +22,11 @@ MAX_LINES = 29  # of a terminal of 30, whose last line has the prompt
 MAX_PROBLEMS = 3
 MAX_NAME_LINES = 2
 LABEL = 9  # columns before a text
+NOTHING_NEW = Text(en="Nothing new.", zh="没有新的问题。")
+_KNOWN = Text(
+    en="{problems} that the baseline has too: {names} (--only findings)",
+    zh="{problems}在基线报告中也有：{names}（--only findings）",
+)
 _MORE_NAMES = Text(en="{number} more (--full)", zh="另有 {number} 个（--full）")
 
 
@@ -37,13 +42,15 @@ def first_screen(shown: Overview, width: int, where: Mapping[str, str]) -> list[
 def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> list[str]:
     findings = [row for row in shown.document.get("findings", []) if not row["explained_by"]]
     notes = [row for row in findings if row["level"] == "info"]
-    problems = [row for row in findings if row["level"] != "info"]
+    all_problems = [row for row in findings if row["level"] != "info"]
+    problems = [row for row in all_problems if not row["in_baseline"]]
     problems.sort(key=lambda row: (row["level"] != "error", row["name"] in VAGUE))
     lines = [*fill(shown.title, width), ""]
     for row in problems[:most]:
         lines += _problem(row, shown, width)
     lines += _more_problems(problems[most:], width)
-    if not problems and shown.verdict:
+    lines += _known_problems([row for row in all_problems if row["in_baseline"]], bool(problems), width)
+    if not all_problems and shown.verdict:
         lines += fill(language.joined(shown.verdict), width)
     drawn = main_path(shown.document, shown.words, problems, width)
     lines += ["", *drawn] if drawn else []
@@ -79,6 +86,17 @@ def _more_problems(rows: Sequence[Document], width: int) -> list[str]:
     names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
     text = Text(en="{counted}: {names} (--only findings)", zh="{counted}：{names}（--only findings）")
     return fill(text.fill(counted=language.pick(", ", "，").join(counted), names=names), width, " " * LABEL)
+
+
+def _known_problems(rows: Sequence[Document], has_new: bool, width: int) -> list[str]:
+    """`1 problem that the baseline has too: NAME (--only findings)`; nothing if there is none."""
+    if not rows:
+        return []
+    names = listing(list(dict.fromkeys(row["name"] for row in rows)), 6)
+    texts = [_KNOWN.fill(problems=count(len(rows), "problem"), names=names)]
+    if not has_new:
+        texts.insert(0, NOTHING_NEW.fill())
+    return fill(language.joined(texts), width, " " * LABEL if has_new else "")
 
 
 def _labelled(label: str, text: str, width: int, hanging: int = 0) -> list[str]:

@@ -1,0 +1,76 @@
+"""The findings as JUnit XML, which test runners and CI services show: a failed test case for each that needs action.
+
+Input: a document. Output: one test suite. A finding that needs no action, or that the baseline has, is a test case that
+was skipped; without any there is one test case that passed. Only findings are written.
+Source: the schema of Jenkins' xUnit plugin, junit-10.xsd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from xml.sax.saxutils import quoteattr
+
+from capnet.analysis.core.contract.document import Document
+from capnet.report.escape import visible_all
+from capnet.report.sections.findings import next_step
+from capnet.report.wanted import ALL, Wanted
+from capnet.report.words import Words
+
+NAME = "junit"
+SUFFIXES = (".xml",)
+LITERAL = "|`"
+
+MAX_FRAMES = 10
+
+
+def render(document: Document, width: int = 0, where: Mapping[str, str] | None = None, wanted: Wanted = ALL) -> str:
+    """The whole text; only the document changes it."""
+    safe = visible_all(document)
+    words = Words.of(safe)
+    rows = [row for row in safe.get("findings", []) if not row["explained_by"]]
+    cases = [line for row in rows for line in _case(row, words)]
+    if not rows:
+        cases = ['    <testcase classname="capnet" name="no finding"/>']
+    skipped = sum(_is_skipped(row) for row in rows)
+    counts = f'tests="{len(rows) or 1}" failures="{len(rows) - skipped}" errors="0" skipped="{skipped}"'
+    name = quoteattr(", ".join(source["file"] for source in safe["inputs"]))
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f"<testsuites {counts}>",
+        f"  <testsuite name={name} {counts}>",
+        "    <properties>",
+        *(f'      <property name="point" value={quoteattr(point["name"])}/>' for point in safe["points"]),
+        "    </properties>",
+        *cases,
+        *_problems(safe),
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _case(row: Document, words: Words) -> Iterator[str]:
+    yield f"    <testcase classname={quoteattr('capnet.' + row['name'])} name={quoteattr(row['id'])}>"
+    frames = words.frames(row["evidence"], MAX_FRAMES)
+    more = [next_step(row), f"Seen: {', '.join(frames)}" if frames else "", f"capnet explain {row['name']}"]
+    text = escape("\n".join(filter(None, more)))
+    tag, attributes = "skipped", f"message={quoteattr(row['says'])}"
+    if not _is_skipped(row):
+        tag, attributes = "failure", f"type={quoteattr(row['level'])} {attributes}"
+    yield f"      <{tag} {attributes}>{text}</{tag}>"
+    yield "    </testcase>"
+
+
+def _problems(document: Document) -> list[str]:
+    """What is wrong with the files."""
+    texts = [f"{source['file']}: {problem['says']}" for source in document["inputs"] for problem in source["problems"]]
+    return [f"    <system-err>{escape(chr(10).join(texts))}</system-err>"] if texts else []
+
+
+def _is_skipped(row: Document) -> bool:
+    return row["level"] == "info" or bool(row["in_baseline"])
+
+
+def escape(text: str) -> str:
+    """`text` as XML writes it, in an attribute too."""
+    return quoteattr(text + "'")[1:-2]

@@ -1,0 +1,66 @@
+"""SARIF: every golden report is valid by the schema of OASIS, and levels and baseline are as it names them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from capnet.report.formats import sarif
+from tests.conftest import PROJECT
+from tests.report import sample
+from tests.report.golden_documents import document
+
+CAPTURES = [*sorted((PROJECT / "pcaps").glob("*.pcapng")), *sorted((PROJECT / "pcaps" / "faults").glob("*.pcapng"))]
+
+
+@cache
+def validator() -> Draft7Validator:
+    schema = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0.json").read_text())
+    return Draft7Validator(schema)
+
+
+def run_of(text: str) -> dict[str, Any]:
+    log = json.loads(text)
+    validator().validate(log)
+    (run,) = log["runs"]
+    return run  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
+def test_golden_report_is_valid(capture: Path) -> None:
+    report = document(capture)
+    run = run_of(sarif.render(report))
+    findings = [row for row in report["findings"] if not row["explained_by"]]
+    assert [result["partialFingerprints"]["capnet/1"] for result in run["results"]] == [row["id"] for row in findings]
+    rules = run["tool"]["driver"]["rules"]
+    assert all(rules[result["ruleIndex"]]["id"] == result["ruleId"] for result in run["results"])
+
+
+def test_hostile_report_is_valid() -> None:
+    run_of(sarif.render(sample.hostile().to_dict()))
+
+
+def test_levels_and_baseline_are_those_of_sarif() -> None:
+    report = sample.bridge()
+    finding = report.findings[0]
+    rows = [
+        replace(finding, level=level, in_baseline=known)
+        for level, known in (("error", None), ("warning", True), ("info", False))
+    ]
+    results = run_of(sarif.render(replace(report, findings=rows).to_dict()))["results"]
+    assert [result["level"] for result in results] == ["error", "warning", "note"]
+    assert [result.get("baselineState") for result in results] == [None, "unchanged", "new"]
+
+
+def test_file_is_a_uri_as_the_user_named_it() -> None:
+    report = sample.bridge().to_dict()
+    file = report["findings"][0]["evidence"][0]["file"]
+    result = run_of(sarif.render(report, where={file: "my captures/a#b.pcapng"}))["results"][0]
+    uris = {place["physicalLocation"]["artifactLocation"]["uri"] for place in result["locations"]}
+    assert uris == {"my%20captures/a%23b.pcapng"}
