@@ -18,17 +18,20 @@ PACKAGE = ROOT / "capnet"
 # floor, as long as no circle of files comes of it, and those to its left.
 FLOORS = {
     "capnet": (
-        "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language whole_file",
-        *("wire topology", "witnesses", "analysis", "report", "learn", "record", "scenario", "lab"),
+        "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
+        *("wire topology", "witnesses", "analysis", "report", "export", "learn", "record", "scenario", "lab"),
         *("wireshark", "cli", "extcap"),
     ),
     "capnet.wire": (
-        "octets numbers fields addresses tunnel_kinds", "block icmp_names formats protocols",
+        "octets numbers fields addresses tunnel_kinds", "icmp_names protocols", "tables", "block formats",
         "any_interfaces digest", "decode", "capture",
     ),
     "capnet.analysis": (
-        "core", "aggregate topology_fit witness_files", "correlate", "fate", "facts filters", "findings", "pipeline",
-        "engine", "trace",
+        "core", "aggregate topology_fit witness_files", "correlate", "fate", "facts filters", "findings",
+        "fact_tables", "pipeline", "engine", "trace", "tables",
+    ),
+    "capnet.analysis.tables": (
+        "applications coded names", "flows", "conversations", "protocols frames", "library",
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",

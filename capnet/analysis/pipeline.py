@@ -17,6 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fact_tables.fact_list import FactList, as_tables
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
 from capnet.analysis.facts.kernel import ambiguous_drops, kernel_reasons
@@ -77,12 +78,12 @@ def conclude(
             correlation["ambiguous_drops"] = ambiguous
     report = Report(
         inputs=reader.inputs,
-        points=with_peers(points_with_vlans(context), context.topology),
+        points=FactList("points", with_peers(points_with_vlans(context), context.topology)),
         flows=flows,
         coverage=coverage,
         names=context.names,
         correlation=correlation,
-        **facts,
+        **as_tables(facts),
     )
     return report, context
 

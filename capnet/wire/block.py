@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
 
 from capnet.jit.arrays import Buffer
 from capnet.jit.kernel import Machine
 from capnet.wire import fields
+from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.formats import record
+
+if TYPE_CHECKING:
+    from capnet.table.batch import Batch as TableBatch
 
 MAX_RECORDS = 8192  # per batch
 MAX_ROWS = 16384  # per block
+MAX_SHOWN = 20  # rows in a notebook
 
 Rows: TypeAlias = Annotated[np.ndarray, "(n, fields.WIDTH) int64"]
 FlatRows: TypeAlias = Annotated[np.ndarray, "(MAX_ROWS * fields.WIDTH,) int64"]
@@ -107,11 +112,59 @@ class Block:
     def __len__(self) -> int:
         return self.count
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the fields: what `block[name]` takes. docs/rows.md says what they mean."""
+        return fields.NAMES
+
     def __getitem__(self, name: str) -> RowValues:
-        """One field of all rows, by its lower-case name. KeyError if there is no such field."""
-        return self.rows[:, fields.COLUMN[name]]
+        """One field of all rows, by its lower-case name. KeyError, which lists the names, if there is no such field."""
+        column = fields.COLUMN.get(name)
+        if column is None:
+            raise KeyError(_no_field(name))
+        return self.rows[:, column]
+
+    def text(self, name: str) -> list[str | None]:
+        """`src`, `dst` as IP addresses, `smac`, `dmac`, `arp_sha`, `arp_tha` as MACs; None where there is none."""
+        if name in ("src", "dst"):
+            is_there = (self["layers"] & (fields.LAYER_IP | fields.LAYER_ARP) != 0).tolist()
+            halves = zip(self[f"{name}_hi"].tolist(), self[f"{name}_lo"].tolist(), is_there, strict=True)
+            return [address_text(high, low) if has_address else None for high, low, has_address in halves]
+        if name in ("smac", "dmac", "arp_sha", "arp_tha"):
+            return [mac_text(value) if value >= 0 else None for value in self[name].tolist()]
+        raise KeyError(f"{name!r} is no address: src, dst, smac, dmac, arp_sha or arp_tha")
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """The rows as typed columns, for programs that read Arrow's C interface: `pyarrow.record_batch(block)`."""
+        from capnet.table.arrow import array_capsules
+
+        return array_capsules(self._table_batch())
+
+    def _table_batch(self) -> TableBatch:
+        from capnet.jit.kernel import Machine
+        from capnet.wire.tables.frames import FrameColumns
+
+        points = [str(number) for number in range(int(self["point"].max(initial=0)) + 1)]
+        return next(FrameColumns(Machine(compiled=False), "").batches([self], lambda: points))
+
+    def __repr__(self) -> str:
+        depth = int(self["depth"].max(initial=0))
+        inner = f", up to {depth} tunnels deep" if depth else ""
+        return f"<capnet block of {self.count} rows{inner}; columns: {', '.join(fields.NAMES)}>"
+
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        from capnet.table.html import html_table
+
+        batch = self._table_batch()
+        return html_table("rows", [column.name for column in batch.columns], [batch], MAX_SHOWN)
 
     def dicts(self) -> Iterator[dict[str, int]]:
         """Each row as a dictionary: for display and tests, too slow for the pass."""
         for row in self.rows:
             yield dict(zip(fields.NAMES, map(int, row), strict=True))
+
+
+def _no_field(name: str) -> str:
+    hint = f"block.text({name!r}) has it as text; " if name in ("src", "dst") else ""
+    return f"no column {name!r}: {hint}the columns are {', '.join(fields.NAMES)}"

@@ -24,6 +24,11 @@ PIM = 103
 VRRP = 112
 SCTP = 132
 
+PROTO_NAMES = {
+    ICMP: "icmp", IGMP: "igmp", TCP: "tcp", UDP: "udp", GRE: "gre", ESP: "esp", AH: "ah", ICMPV6: "icmpv6",
+    EIGRP: "eigrp", OSPF: "ospf", PIM: "pim", VRRP: "vrrp", SCTP: "sctp",
+}  # fmt: skip
+
 # IPv6 extension headers (RFC 8200 section 4; 135 RFC 6275, 139 RFC 7401, 140 RFC 5533)
 IPV6_HOP_BY_HOP = 0
 IPV6_ROUTING = 43
@@ -128,3 +133,8 @@ LINKTYPE_IPV4 = 228
 LINKTYPE_IPV6 = 229
 LINKTYPE_NFLOG = 239
 LINKTYPE_LINUX_SLL2 = 276
+
+
+def proto_name(number: int) -> str:
+    """17 → `udp`; protocols without a name of their own here → `ip-253`."""
+    return PROTO_NAMES.get(int(number), f"ip-{int(number)}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from capnet.analysis.core.flow_rows import PROTO_NAMES
 from capnet.analysis.core.results import Coverage
 from capnet.wire import fields
 from capnet.wire.formats.linktypes import linktype_name
+from capnet.wire.numbers import PROTO_NAMES
 from capnet.wire.protocols import KIND_OF_NUMBER
 
 

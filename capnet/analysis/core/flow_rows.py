@@ -21,29 +21,10 @@ from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
 from capnet.topology import CONTAINER_FILE
 from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
-from capnet.wire.numbers import (
-    AH,
-    EIGRP,
-    ESP,
-    GRE,
-    ICMP,
-    ICMP_ERRORS,
-    ICMPV6,
-    ICMPV6_ERRORS,
-    IGMP,
-    OSPF,
-    PIM,
-    SCTP,
-    TCP,
-    UDP,
-    VRRP,
-)
+from capnet.wire.numbers import ICMP, ICMP_ERRORS, ICMPV6, ICMPV6_ERRORS
+from capnet.wire.numbers import proto_name as proto_name  # beside the other words of flows
 from capnet.wire.protocols import TUNNEL_KINDS
 
-PROTO_NAMES = {
-    ICMP: "icmp", IGMP: "igmp", TCP: "tcp", UDP: "udp", GRE: "gre", ESP: "esp", AH: "ah", ICMPV6: "icmpv6",
-    EIGRP: "eigrp", OSPF: "ospf", PIM: "pim", VRRP: "vrrp", SCTP: "sctp",
-}  # fmt: skip
 ICMP_PROTOCOLS = (ICMP, ICMPV6)  # SPORT and DPORT hold the echo identifier, or of an error the ports it is about
 _ERRORS = {ICMP: ICMP_ERRORS, ICMPV6: ICMPV6_ERRORS}
 
@@ -51,11 +32,6 @@ _PRIVATE = ip_network("fc00::/7")
 
 # TTLs that packets start with: Linux and macOS 64, Windows 128, routers and link-local protocols 255.
 INITIAL_TTLS = (64, 128, 255)
-
-
-def proto_name(number: int) -> str:
-    """17 → `udp`; protocols without a name of their own here → `ip-89`."""
-    return PROTO_NAMES.get(int(number), f"ip-{int(number)}")
 
 
 def source(row: FlowRow) -> str:

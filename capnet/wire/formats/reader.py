@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from capnet.wire.formats import record
 from capnet.wire.formats.byte_source import ByteSource
 from capnet.wire.formats.pcapng import Names
 from capnet.wire.numbers import LINKTYPE_LINUX_SLL2
+
+if TYPE_CHECKING:
+    from capnet.table.batch import Batch as TableBatch
+    from capnet.table.table import Table
 
 Records: TypeAlias = Annotated[np.ndarray, "(n, record.WIDTH) int64"]
 
@@ -111,6 +115,22 @@ class Capture(ABC):
         while self.read_batch(batch):
             while (block := self.decode(batch)) is not None:
                 yield block
+
+    def frames(self, *, binary: bool = False) -> Table:
+        """The rows of all records that are left, as a table of typed columns: for pyarrow, pandas, Polars and DuckDB.
+
+        `binary`: IP addresses are 16 octets each, not text. Points are named as their interfaces, or by number.
+        """
+        from capnet.table.table import Table
+        from capnet.wire.tables.frames import FrameColumns, frame_columns
+
+        def batches() -> Iterator[TableBatch]:
+            return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self._point_names)
+
+        return Table("frames", frame_columns(binary), batches)
+
+    def _point_names(self) -> list[str]:
+        return [interface.name or str(interface.number) for interface in self._interfaces]
 
     def records(self) -> Iterator[Record]:
         """All records that are left, not decoded: for copying captures, not for analysis."""

@@ -1,0 +1,1 @@
+"""Facts of a report as tables of typed columns."""

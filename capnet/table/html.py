@@ -1,0 +1,28 @@
+"""The first rows of a table as HTML, for notebooks. Every text is escaped: names and payload are hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import islice
+from typing import Any
+
+from capnet.table.batch import Batch
+from capnet.table.rows import python_columns
+
+
+def html_table(name: str, columns: Sequence[str], batches: Iterable[Batch], most: int) -> str:
+    """A heading, and at most so many rows."""
+    rows = (row for batch in batches for row in zip(*python_columns(batch, is_text=True), strict=True))
+    shown = list(islice(rows, most + 1))
+    head = "".join(f"<th>{_cell(column)}</th>" for column in columns)
+    body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in shown[:most])
+    more = "<p>and more rows</p>" if len(shown) > most else ""
+    return f"<table><caption>{_cell(name)}</caption><tr>{head}</tr>{body}</table>{more}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = ", ".join(value) if isinstance(value, list) else str(value)
+    return escape("".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text))

@@ -1,0 +1,45 @@
+"""Batches as Python values, and as text: what CSV, JSON lines, data frames and notebooks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+
+from capnet.table.batch import Batch, Codes, ColumnData, Values
+from capnet.table.column import Column
+
+
+def python_columns(batch: Batch, is_text: bool = False) -> list[list[Any]]:
+    """For each column its values, None = missing. `is_text`: times and octets as ISO 8601 and hexadecimal."""
+    return [_values(column, data, is_text) for column, data in zip(batch.columns, batch.data, strict=True)]
+
+
+def first_rows(batches: Iterator[Batch], most: int) -> list[tuple[Any, ...]]:
+    """The first rows, times as text."""
+    rows = (row for batch in batches for row in zip(*python_columns(batch, is_text=True), strict=True))
+    return list(islice(rows, most))
+
+
+def _values(column: Column, data: ColumnData, is_text: bool) -> list[Any]:
+    if isinstance(data, Codes):
+        texts: list[Any] = [*data.texts.to_list(), None]
+        return [texts[code] for code in data.codes.tolist()]
+    if isinstance(data, Values):
+        values: list[Any] = (_written(column, data) if is_text else None) or data.values.tolist()
+        if data.is_there is not None:
+            values = [value if is_there else None for value, is_there in zip(values, data.is_there, strict=True)]
+        return values
+    texts = data.texts.to_list()
+    return [texts[begin:end] for begin, end in pairwise(data.offsets.tolist())]
+
+
+def _written(column: Column, data: Values) -> list[str] | None:
+    """Times and octets as text; None for numbers."""
+    if column.kind == "time":
+        return [f"{time}Z" for time in np.datetime_as_string(data.values.view("M8[ns]"), unit="ns").tolist()]
+    if column.kind == "octets":
+        return [octets.tobytes().hex() for octets in data.values]
+    return None

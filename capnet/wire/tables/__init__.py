@@ -1,0 +1,1 @@
+"""Frames as a table of typed columns."""

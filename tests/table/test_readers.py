@@ -1,0 +1,80 @@
+"""pyarrow, Polars, DuckDB and pandas read the same capture with equal sums. Skipped where they are not installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import capnet
+from tests.conftest import GOLDENS
+
+EXTRA = "heavy, and optional: pip install 'capnet[export,sql]' pandas polars"
+
+Sums = tuple[int, int, int, dict[str, int]]  # rows, payload, last time, rows by source address
+
+
+def expected(capture: Path) -> Sums:
+    rows = payload = last = 0
+    by_source: dict[str, int] = {}
+    with capnet.open_capture(capture) as opened:
+        for row in opened.frames():
+            rows, payload, last = rows + 1, payload + (row["payload"] or 0), max(last, row["time"])
+            if row["src"] is not None:
+                by_source[row["src"]] = by_source.get(row["src"], 0) + 1
+    return rows, payload, last, by_source
+
+
+def by_pyarrow(table: Any) -> Sums:
+    pyarrow = pytest.importorskip("pyarrow", reason=EXTRA)
+    compute = pytest.importorskip("pyarrow.compute", reason=EXTRA)
+    read = pyarrow.table(table)
+    counts = {item["values"]: item["counts"] for item in compute.value_counts(read["src"].cast("string")).to_pylist()}
+    counts.pop(None, None)
+    last = compute.max(read["time"]).value
+    return read.num_rows, compute.sum(read["payload"]).as_py() or 0, last, counts
+
+
+def by_polars(table: Any) -> Sums:
+    polars = pytest.importorskip("polars", reason=EXTRA)
+    read = polars.DataFrame(table)
+    counts = dict(read["src"].drop_nulls().cast(polars.String).value_counts().iter_rows())
+    return len(read), read["payload"].sum(), read["time"].dt.timestamp("ns").max(), counts
+
+
+def by_pandas(table: Any) -> Sums:
+    pytest.importorskip("pandas", reason=EXTRA)
+    read = table.to_pandas()
+    counts = read["src"].value_counts()
+    return len(read), int(read["payload"].sum()), read["time"].max().value, counts[counts > 0].to_dict()
+
+
+def by_duckdb(table: Any) -> Sums:
+    duckdb = pytest.importorskip("duckdb", reason=EXTRA)
+    connection = duckdb.connect()
+    connection.register("frames", table)
+    connection.execute(
+        "create table kept as select src, payload, epoch_ns(cast(time as timestamp_ns)) as ns from frames"
+    )
+    rows = connection.execute("select src, count(*), sum(payload), max(ns) from kept group by 1").fetchall()
+    counts = {source: count for source, count, *_ in rows if source is not None}
+    payload = int(sum(size or 0 for _, _, size, _ in rows))
+    return sum(count for _, count, *_ in rows), payload, max(ns for *_, ns in rows), counts
+
+
+@pytest.mark.parametrize("capture", GOLDENS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("read", [by_pyarrow, by_polars, by_pandas, by_duckdb])
+def test_reader_has_the_same_sums(read: Any, capture: Path) -> None:
+    with capnet.open_capture(capture) as opened:
+        assert read(opened.frames()) == expected(capture)
+
+
+@pytest.mark.parametrize("name", ["nat", "tunnels", "stations", "paths", "findings", "points"])
+def test_facts_are_data_frames_and_arrow_tables(name: str) -> None:
+    pytest.importorskip("pandas", reason=EXTRA)
+    pyarrow = pytest.importorskip("pyarrow", reason=EXTRA)
+    facts = getattr(capnet.analyze(next(path for path in GOLDENS if path.stem == "overlay")), name)
+    frame = facts.to_pandas()
+    assert list(frame.columns) == facts.columns == facts.to_arrow().column_names
+    assert len(frame) == pyarrow.table(facts.table).num_rows == len(list(facts.table)) >= 1
