@@ -29,6 +29,10 @@ class UsageError(CapnetError):
     """Options or arguments are wrong, or do not go together."""
 
 
+class RefusedQuery(CapnetError):
+    """A query in SQL that the database refuses; it says so in several lines."""
+
+
 class UnreadableInput(CapnetError):
     """An input is missing, cannot be read, or is no capture."""
 

@@ -22,11 +22,10 @@ from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 # What a write to standard output may meet, from wherever in a command it comes.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-_READERS = ("analyze", "trace", "annotate", "packet")
+_READERS = ("analyze", "trace", "annotate", "packet", "export")
 COMMANDS = (
-    *_READERS, "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario", "lab",
-    "doctor",
-    "demo", "learn", "completion", "cache",
+    *_READERS, "sql", "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario",
+    "lab", "doctor", "demo", "learn", "completion", "cache",
 )  # fmt: skip
 
 
@@ -116,6 +115,8 @@ def cli() -> None:
     capnet packet saved.pcapng 41                one frame, layer by layer
     capnet explain stops-between                 what a finding means, and what to do
     capnet annotate saved.pcapng -o new.pcapng   mark the same packet everywhere
+    capnet export saved.pcapng -o flows.parquet --table flows
+    capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
     """
 
 

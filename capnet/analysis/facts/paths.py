@@ -7,6 +7,7 @@ connection that the proxy opened.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -38,7 +39,12 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 
 @derived
 def path_facts(context: Context) -> list[Path]:
-    """Paths of two hops or more, most packets first, at most MAX_LISTED.
+    """Paths of two hops or more, most packets first, at most MAX_LISTED."""
+    return list(every_path(context, MAX_LISTED))
+
+
+def every_path(context: Context, most: int | None = None) -> Iterator[Path]:
+    """Paths of two hops or more, most packets first, `most` of them or all; one is made at a time.
 
     Left out: carriers of tunnels whose inner flows have paths of their own, and Swarm's own traffic unless there is no
     other.
@@ -48,11 +54,11 @@ def path_facts(context: Context) -> list[Path]:
     if not is_swarm.all():
         begins = _Beginnings(*(column[~is_swarm] for column in begins))
     packets = packets_without_duplicates(context)[begins.rank_rows]
-    order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:MAX_LISTED]
-    return [
+    order = np.lexsort((begins.rows, context.flows[begins.rank_rows, schema.FLOW_FIRST], -packets))[:most]
+    return (
         path_from(context, row, link if link >= 0 else None)
         for row, link in zip(begins.rows[order].tolist(), begins.links[order].tolist(), strict=True)
-    ]
+    )
 
 
 class _Beginnings(NamedTuple):

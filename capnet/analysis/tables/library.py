@@ -1,0 +1,145 @@
+"""The tables by name, and how each is made of captures: what `capnet export` and `capnet sql` offer.
+
+tables = Tables(sources)
+tables.table("nat")                     # a capture is analyzed when the first table asks for it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from capnet.analysis.tables.names import TABLES
+from capnet.errors import UsageError
+from capnet.table.batch import Batch
+from capnet.table.column import Column
+from capnet.table.table import Table
+
+if TYPE_CHECKING:
+    from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.schema import FlowMask
+    from capnet.analysis.core.sources import Source
+    from capnet.analysis.engine import Study
+    from capnet.topology import Topology
+
+
+class Tables:
+    """The tables of some captures. `expression`: flows of which frames, flows, conversations and protocols are shown.
+
+    A stream can be read once: it gives frames, or the other tables.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        topology: Topology | None = None,
+        vxlan_port: int = 0,
+        expression: str = "",
+        is_binary: bool = False,
+    ) -> None:
+        self.sources = list(sources)
+        self._topology = topology
+        self._vxlan_port = vxlan_port
+        self._expression = expression
+        self._is_binary = is_binary
+
+    def table(self, name: str) -> Table:
+        """A table by its name. Raises UnreadableInput for captures that cannot be read, UsageError for other names."""
+        makers: dict[str, Callable[[], Table]] = {
+            "frames": self._frames, "flows": self._flows, "conversations": self._conversations,
+            "protocols": self._protocols,
+        }  # fmt: skip
+        if name in makers:
+            return makers[name]()
+        if name not in TABLES:
+            raise UsageError(f"there is no table {name!r}: {', '.join(TABLES)}")
+        from capnet.analysis.fact_tables.facts import fact_table, path_table
+        from capnet.analysis.facts.paths import every_path
+
+        if self._expression:
+            raise UsageError(f"--flow does not go with the table {name}: it chooses frames, flows and conversations")
+        if name == "paths":
+            return path_table(lambda: every_path(self._flow_study.context))
+        return fact_table(name, list(getattr(self.report, name)))
+
+    def lazy(self, name: str) -> Table:
+        """A table that is made when it is read: its columns are known before."""
+
+        def batches() -> Iterator[Batch]:
+            yield from self.table(name).batches()
+
+        columns = columns_of(name)
+        if self._is_binary:
+            columns = [c._replace(kind="octets") if c.kind == "address" else c for c in columns]
+        return Table(name, columns, batches)
+
+    @property
+    def report(self) -> Report:
+        """The report on the captures."""
+        return self._full.report
+
+    @cached_property
+    def study(self) -> Study:
+        """The captures, read once: their flows, without conclusions."""
+        return self._read(links_only=True)
+
+    @cached_property
+    def _full(self) -> Study:
+        return self._read(links_only=False)
+
+    def _read(self, links_only: bool) -> Study:
+        from capnet.analysis.engine import Options, study
+
+        options = Options(vxlan_port=self._vxlan_port)
+        return study(self.sources, self._topology, options, links_only=links_only)
+
+    @property
+    def _flow_study(self) -> Study:
+        """A study that there is already, or one without conclusions."""
+        return self._full if "_full" in vars(self) else self.study
+
+    @cached_property
+    def _chosen(self) -> FlowMask | None:
+        from capnet.analysis.tables.frames import flows_of
+
+        return flows_of(self._flow_study, self._expression) if self._expression else None
+
+    def _frames(self) -> Table:
+        from capnet.analysis.tables.frames import chosen_frames, frame_table
+
+        if self._chosen is not None:
+            return chosen_frames(self._flow_study, self._chosen, self._is_binary)
+        return frame_table(self.sources, self._topology, self._vxlan_port, self._is_binary)
+
+    def _flows(self) -> Table:
+        from capnet.analysis.tables.flows import flow_table
+
+        return flow_table(self._flow_study.context, self._chosen, self._is_binary)
+
+    def _conversations(self) -> Table:
+        from capnet.analysis.tables.conversations import conversation_table
+        from capnet.analysis.tables.frames import first_bytes
+
+        study = self._flow_study
+        return conversation_table(study.context, self._chosen, self._is_binary, first_bytes(study))
+
+    def _protocols(self) -> Table:
+        from capnet.analysis.tables.protocols import protocol_table
+
+        return protocol_table(self._flow_study.context, self._chosen)
+
+
+def columns_of(name: str) -> Sequence[Column]:
+    """The columns of a table, for documentation."""
+    if name == "frames":
+        from capnet.wire.tables.frames import frame_columns
+
+        return frame_columns()
+    if name in ("flows", "conversations", "protocols"):
+        from capnet.analysis.tables import conversations, flows, protocols
+
+        return {"flows": flows, "conversations": conversations, "protocols": protocols}[name].COLUMNS
+    from capnet.analysis.fact_tables.facts import FACT_COLUMNS
+
+    return [column for column, _ in FACT_COLUMNS[name]]

@@ -1,0 +1,97 @@
+"""`capnet export`: frames, flows and facts of captures as files of tables."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from capnet.analysis.tables.names import TABLES
+from capnet.cli import completions, options
+from capnet.cli.files import is_folder, is_plain, is_there
+from capnet.errors import Exit, UsageError
+from capnet.export.writers import FORMATS, format_for, write
+
+
+@click.command("export", short_help="Frames, flows or facts as Parquet, CSV, JSON lines or Arrow.")
+@click.argument("files", nargs=-1, metavar="FILES...", shell_complete=completions.files)
+@options.read
+@click.option(
+    "--to", "format_", type=click.Choice(tuple(FORMATS)), help="The format. Default: what the name of --output says."
+)
+@click.option(
+    "--table", type=click.Choice(tuple(TABLES)), default="frames", show_default=True, help="What the rows are."
+)
+@click.option("--flow", "expression", metavar="EXPRESSION", default="", help="Which flows, as of `capnet trace`.")
+@click.option(
+    "--addresses",
+    type=click.Choice(("text", "binary")),
+    default="text",
+    show_default=True,
+    help="IP addresses of frames, flows and conversations as text, or as 16 octets each.",
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="Write FILE (atomically); - is stdout.")
+@options.how_to_read
+def command(
+    files: tuple[str, ...],
+    read: tuple[str, ...],
+    format_: str | None,
+    table: str,
+    expression: str,
+    addresses: str,
+    output: str,
+    topology: Path | None,
+    vxlan_port: int | None,
+) -> int:
+    """Write a table of FILES, all of its rows, for other programs. docs/export.md names the columns.
+
+    FILES may be named as for `capnet analyze`; several are one capture at several points. Memory does not grow with the
+    number of frames. Parquet and Arrow need the extra: pip install 'capnet[export]'.
+
+    \b
+    capnet export bridge.pcapng -o frames.parquet
+    capnet export bridge.pcapng --table flows --flow 'host web and port 80' -o web.csv
+    capnet export *.pcapng --table findings --to jsonl -o - | jq .says
+    """
+    files = (*read, *files)
+    if not files:
+        raise UsageError("name a capture: capnet export FILES… -o FILE")
+    from capnet.analysis.tables.library import Tables
+    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.interrupts import terminated_is_interrupted
+
+    target = None if output == "-" else Path(output)
+    format_ = format_for(format_, target)
+    sources = list(named_sources(files))
+    if expression and table == "frames" and any(source.path is None for source in sources):
+        raise UsageError("--flow with frames reads the capture twice, which standard input cannot be; save it first")
+    tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression, addresses == "binary")
+    with terminated_is_interrupted():
+        if target is None:
+            if sys.stdout.isatty() and not FORMATS[format_].is_text:
+                raise UsageError(f"-o - would write {format_} to the terminal; name a file, or pipe it on")
+            write(tables.table(table), format_, sys.stdout.buffer)
+        else:
+            _write(tables, table, format_, target, [source.path for source in sources if source.path])
+    return Exit.OK
+
+
+def _write(tables: object, table: str, format_: str, target: Path, inputs: list[Path]) -> None:
+    from capnet.analysis.tables.library import Tables
+    from capnet.whole_file import kind_of, whole
+
+    assert isinstance(tables, Tables)
+    if is_folder(target):
+        raise UsageError(f"{target}: is a folder; name a file in it")
+    if is_there(target) and any(target.samefile(path) for path in inputs if is_there(path)):
+        raise UsageError(f"{target}: is the input, which export never overwrites; choose another name")
+    try:
+        if is_there(target) and not is_plain(target):  # /dev/null, a named pipe
+            with target.open("wb") as stream:
+                write(tables.table(table), format_, stream)
+            return
+        with whole(target) as file:
+            write(tables.table(table), format_, file)
+    except OSError as error:
+        raise kind_of(error)(f"{target}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,124 @@
+"""`capnet sql`: ask captures in SQL."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from capnet.cli import completions, options
+from capnet.cli.files import is_there
+from capnet.errors import CapnetError, Exit, UsageError
+
+FORMATS = ("table", "csv", "json")
+PROMPT = "capnet sql> "
+
+
+@click.command("sql", short_help="Ask captures in SQL (DuckDB).")
+@click.argument("arguments", nargs=-1, metavar="FILES... [QUERY]", shell_complete=completions.files)
+@options.read
+@click.option("-f", "--file", "query_file", type=click.Path(path_type=Path), metavar="FILE", help="The query.")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print."
+)
+@click.option("--flow", "expression", metavar="EXPRESSION", default="", help="Which flows, as of `capnet trace`.")
+@options.output
+@options.how_to_read
+def command(
+    arguments: tuple[str, ...],
+    read: tuple[str, ...],
+    query_file: Path | None,
+    format_: str,
+    expression: str,
+    output: Path | None,
+    topology: Path | None,
+    vxlan_port: int | None,
+) -> int:
+    """Ask FILES in SQL.
+
+    Tables: frames, flows, conversations, protocols, nat, tunnels, stations, paths, findings, points. docs/sql.md has
+    queries to begin with, docs/export.md the columns.
+
+    QUERY is the last argument, if it names no file. Without one, and with a terminal, capnet asks for queries. FILES
+    may be named as for `capnet analyze`. Needs the extra: pip install 'capnet[sql]'.
+
+    \b
+    capnet sql overlay.pcapng "select vni, count(*) from frames group by 1"
+    capnet sql *.pcapng -f slow.sql --format json
+    capnet sql overlay.pcapng
+    """
+    files, query = _split((*read, *arguments), query_file)
+    if not files:
+        raise UsageError('name a capture: capnet sql FILES… "select …"')
+    from capnet.analysis.tables.library import Tables
+    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.export.query import Database
+
+    sources = list(named_sources(files))
+    if query is None and any(source.path is None for source in sources):
+        raise UsageError("no query: write it behind the files, or name its file with -f")
+    database = Database(Tables(sources, topology_at(topology), vxlan_port or 0, expression))
+    if query is not None:
+        _answer(database, query, format_, output)
+    elif sys.stdin is not None and sys.stdin.isatty():
+        _prompt(database, format_)
+    else:
+        raise UsageError("no query: write it behind the files, or name its file with -f")
+    return Exit.OK
+
+
+def _split(arguments: tuple[str, ...], query_file: Path | None) -> tuple[tuple[str, ...], str | None]:
+    """Files, and the query if there is one: the last argument, if it is none of a file."""
+    if query_file is not None:
+        try:
+            return arguments, query_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "is no UTF-8 text"
+            raise UsageError(f"-f {query_file}: {reason}") from error
+    if len(arguments) > 1 and not _names_file(arguments[-1]):
+        return arguments[:-1], arguments[-1]
+    return arguments, None
+
+
+def _names_file(argument: str) -> bool:
+    if any(character.isspace() for character in argument):
+        return is_there(Path(argument))
+    return True  # a file that is not there is told so; a query has a space
+
+
+def _answer(database: object, query: str, format_: str, output: Path | None) -> None:
+    from capnet.cli.output import emit
+    from capnet.export.answers import render
+    from capnet.export.query import Database
+
+    assert isinstance(database, Database)
+    emit((piece for answer in database.ask(query) for piece in render(answer, format_)), output)
+
+
+def _prompt(database: object, format_: str) -> None:
+    """Ask for queries, each ended by a semicolon, until the end of input."""
+    import contextlib
+
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401  (input() edits lines with it)
+    click.echo("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.", err=True)
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(input(PROMPT if not lines else "...> ".rjust(len(PROMPT))))
+        except EOFError:
+            click.echo()
+            return
+        except KeyboardInterrupt:
+            click.echo()
+            lines = []
+            continue
+        if lines[-1].rstrip().endswith(";"):
+            query, lines = "\n".join(lines), []
+            try:
+                _answer(database, query, format_, None)
+            except CapnetError as error:
+                from capnet.report.escape import visible
+
+                click.echo(visible(str(error), "\n"), err=True)

@@ -1,0 +1,135 @@
+"""`capnet sql`, and the queries of docs/sql.md. Skipped where DuckDB is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from capnet.cli import cli
+from capnet.errors import EnvironmentLacks, RefusedQuery, UsageError
+from tests.conftest import PROJECT
+
+OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
+DOCS = (PROJECT / "docs" / "sql.md").read_text(encoding="utf-8")
+QUERIES = dict(re.findall(r"### (.+?)\n.*?```sql\n(.*?)```", DOCS, re.DOTALL))
+
+needs_duckdb = pytest.mark.skipif(
+    not any((Path(folder) / "duckdb").is_dir() for folder in sys.path),
+    reason="heavy, and optional: pip install 'capnet[sql]'",
+)
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["sql", *map(str, arguments)])
+
+
+def answer(query: str, *captures: Path) -> list[dict[str, object]]:
+    result = run(*(captures or (OVERLAY,)), query, "--format", "json")
+    assert result.exit_code == 0, (result.output, result.exception)
+    rows: list[dict[str, object]] = json.loads(result.stdout)
+    return rows
+
+
+def test_documentation_has_ten_queries() -> None:
+    assert len(QUERIES) >= 10
+
+
+@needs_duckdb
+@pytest.mark.parametrize("title", QUERIES)
+def test_query_of_the_documentation_has_an_answer(title: str) -> None:
+    captures = [PROJECT / "pcaps" / f"{name}.pcapng" for name in ("overlay", "bridge")]
+    assert answer(QUERIES[title], *captures), title
+
+
+@needs_duckdb
+def test_frames_are_counted_by_vni() -> None:
+    """As tshark counts them: 62 frames inside VNI 4097's carriers."""
+    rows = answer("select vni, count(*) as frames from frames group by 1 order by 1 nulls first")
+    assert rows == [{"vni": None, "frames": 387}, {"vni": 4097, "frames": 62}]
+
+
+@needs_duckdb
+def test_tables_are_joined_and_read_again() -> None:
+    query = "select count(*) as n from flows f join conversations c on f.flow = c.flow join flows g on g.flow = c.reply"
+    assert answer(query)[0]["n"] == answer("select count(*) as n from conversations where reply is not null")[0]["n"]
+
+
+@needs_duckdb
+def test_query_comes_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "q.sql"
+    file.write_text("select kind from tunnels limit 1; select 1 as one")
+    result = run(OVERLAY, "-f", file)
+    assert result.stdout == "kind\n-----\nvxlan\none\n---\n  1\n"
+
+
+@needs_duckdb
+def test_formats_escape_what_packets_hold() -> None:
+    query = "select '=1+1' as a, chr(27) || '[2J' as b, -1 as c, null as d, [1, 2] as e"
+    assert run(OVERLAY, query, "--format", "csv").stdout == "a,b,c,d,e\n'=1+1,\\x1b[2J,-1,,1 2\n"
+    assert "\x1b" not in run(OVERLAY, query).stdout
+    assert json.loads(run(OVERLAY, query, "--format", "json").stdout)[0]["b"] == "\x1b[2J"
+
+
+@needs_duckdb
+def test_refused_query_names_columns_and_tables() -> None:
+    result = run(OVERLAY, "select nothing from nat")
+    assert isinstance(result.exception, RefusedQuery)
+    assert "Candidate bindings" in str(result.exception) and "conversations" in str(result.exception)
+
+
+@needs_duckdb
+def test_unreadable_capture_is_told_in_a_query(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pcap"
+    broken.write_bytes(b"nothing")
+    result = run(broken, "select count(*) from frames")
+    assert result.exit_code != 0
+    assert "broken.pcap" in str(result.exception)
+
+
+@needs_duckdb
+def test_prompt_answers_until_the_end_of_input() -> None:
+    """On a terminal of its own: a query over two lines, one that is refused, and Ctrl-D."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "capnet", "sql", str(OVERLAY)]
+    environment = os.environ | {"TERM": "dumb", "PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        os.close(theirs)
+        os.write(ours, b"select kind\nfrom tunnels limit 1;\nselect x from nat;\nselect 7 as seven;\n\x04")
+        out, error = process.communicate(timeout=60)
+        os.close(ours)
+    assert process.returncode == 0
+    assert "vxlan" in out and "seven" in out
+    assert "Candidate bindings" in error and "Ctrl-D" in error
+
+
+def test_no_query_without_a_terminal_is_refused() -> None:
+    pytest.importorskip("duckdb", reason="heavy, and optional: pip install 'capnet[sql]'")
+    assert "no query" in str(run(OVERLAY).exception)
+
+
+def test_missing_file_is_no_query() -> None:
+    pytest.importorskip("duckdb", reason="heavy, and optional: pip install 'capnet[sql]'")
+    result = run(OVERLAY, "missing.pcap", "select 1 from frames")
+    assert "missing.pcap" in str(result.exception)
+
+
+def test_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    result = run(OVERLAY, "select 1 from frames")
+    assert isinstance(result.exception, EnvironmentLacks)
+    assert "pip install 'capnet[sql]'" in str(result.exception)
+
+
+def test_nothing_to_read_is_refused() -> None:
+    assert isinstance(run().exception, UsageError)
