@@ -52,6 +52,7 @@ html_css_files = ["site.css"]
 
 man_pages = [
     ("docs/tutorial", "capnet-tutorial", "Docker's seven network models, packet by packet", author, 7),
+    ("docs/zh/tutorial", "capnet-tutorial-zh", "Docker 的七种网络模型", author, 7),
     ("docs/findings", "capnet-findings", "what each finding of capnet means", author, 7),
     ("docs/models", "capnet-models", "how capnet tells network models", author, 7),
     ("docs/limits", "capnet-limits", "what capnet reads and decodes, and where it stops", author, 7),

@@ -25,8 +25,9 @@ def test_quoted_output_is_what_the_command_prints(block: str) -> None:
     assert block == transcript(block)
 
 
-def test_tutorial_shows_every_model() -> None:
-    shown = " ".join(commands("".join(blocks(PROJECT / "docs" / "tutorial.md"))))
+@pytest.mark.parametrize("page", ["tutorial", "zh/tutorial"])
+def test_tutorial_shows_every_model(page: str) -> None:
+    shown = " ".join(commands("".join(blocks(PROJECT / "docs" / f"{page}.md"))))
     for name in ("none", "host", "bridge", "container", "overlay", "macvlan", "ipvlan-l2", "ipvlan-l3"):
         assert f"pcaps/{name}.pcapng" in shown
 
@@ -67,7 +68,8 @@ def test_options_in_shell_lines_exist(page: Path) -> None:
                     assert child is not None or (command is cli and word not in COMMANDS and "." in word), line
                     command = child or command
                 elif word.startswith("-") and word != "-" and command.name not in ("exec", "shell"):
-                    known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+                    parameters = [*command.params, *cli.params]  # capnet's own hold for every command
+                    known = {option for each in parameters for option in (*each.opts, *each.secondary_opts)}
                     assert word.partition("=")[0] in {*known, "--help", "-h"}, f"{page.name}: {line}: {word}"
                 if command.name == "exec" and number > 2:
                     break
