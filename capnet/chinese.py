@@ -30,6 +30,15 @@ TERMS = {
     "two connections, not a rewrite": "两个连接，不是改写", "Tunnels": "隧道", "MACs": "MAC", "Stations": "站点",
     "Paths": "路径", "Biggest flows": "最大的流", "Points": "抓包点", "Damaged input": "输入损坏",
     "What could not be read": "未能读出的部分", "Not decoded further": "未进一步解码", "Flows now": "当前的流",
+    # the page
+    "File": "文件", "Command": "命令", "Made by": "生成者", "Times": "时间", "Evidence": "证据",
+    "Evidence of": "证据，关于",
+    "in Wireshark": "在 Wireshark 中", "also": "另见", "Wireshark filters": "Wireshark 过滤器", "fields": "字段",
+    "Kernel": "内核", "routing": "路由", "not captured between": "中间未抓包", "Network as captured": "抓到的网络",
+    "Topology": "拓扑", "interfaces of the host": "主机自己的接口", "loopback only": "只有 loopback",
+    "load balancer": "负载均衡", "All flows": "全部流", "Packet": "包", "Frame": "帧",
+    "frame": "帧", "change": "变化", "what differs": "差别", "What broke": "什么出了问题", "First": "第一个",
+    "Second": "第二个",
     # columns
     "point": "抓包点", "role": "角色", "link type": "链路类型", "packets": "包数", "bytes": "字节", "missed": "漏抓",
     "file": "文件", "damage": "损坏", "at byte": "字节位置", "flow": "流", "flows": "流数", "end": "终点",

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from capnet import language
 from capnet.analysis.core.contract.document import short_names
 from capnet.analysis.engine import Study
 from capnet.report.escape import visible
@@ -55,7 +56,7 @@ def given_command() -> str:
     context = click.get_current_context(silent=True)
     if context is None or not context.info_name:
         return ""
-    words = ["capnet", context.info_name]
+    words = ["capnet", *(["--lang", language.current()] if language.is_chinese() else []), context.info_name]
     arguments: list[str] = []
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")

@@ -14,8 +14,10 @@ import pytest
 from capnet import chinese, language
 from capnet.analysis.engine import analyze
 from capnet.report.formats import load
+from capnet.report.page.beside import Beside
 from capnet.report.text import columns
 from capnet.report.wanted import Wanted
+from capnet.topology import Topology, topology_path
 from capnet.wire.icmp_names import icmp_error_name
 from tests.report.golden_documents import document
 
@@ -91,6 +93,18 @@ def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest
             page = load(name).render(translated, 100, {}, Wanted())
             assert ENGLISH.findall(CODE.sub("", page.replace("\n", " "))) == []
             assert all(columns(line) <= 100 for line in page.split("\n")) or name == "markdown"
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=str)
+def test_pages_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what capnet decoded of a frame, and what Docker and interfaces are called."""
+    monkeypatch.setattr(language, "term", lambda english: chinese.TERMS[english] if english else "")
+    beside = Beside(topology=Topology.load(topology_path(path)))
+    with language.used("zh"):
+        page = load("html").render(analyze(path).to_dict(), beside=beside)  # type: ignore[call-arg]
+    assert '<html lang="zh">' in page
+    page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    assert ENGLISH.findall(CODE.sub("|", page.replace("\n", " "))) == []
 
 
 def test_counted_things_have_measure_words() -> None:

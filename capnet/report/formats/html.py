@@ -6,10 +6,13 @@ forbids everything from outside. Light or dark as the reader's system is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.order import LEVELS
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.drawing import routes
 from capnet.report.fate_words import ending, is_lost
@@ -36,6 +39,10 @@ SUFFIXES = (".html", ".htm")
 LITERAL = "|`"  # between backticks, `fix` of a finding is shown as code
 MAX_OPEN_PATHS = 6  # the ladders of further paths are folded
 MAX_LADDERS = 24  # of groups of conversations
+
+NOTES = Text(en="{notes} that {verb} no action", zh="{notes}，无需处理")
+MORE_CONVERSATIONS = Text(en="… and {conversations} (--top all)", zh="…… 另有 {conversations}（--top all）")
+WIDER = Text(en="and other flows between these addresses", zh="也包括这些地址之间的其他流")
 
 __all__ = ["LITERAL", "NAME", "SUFFIXES", "escape", "render"]
 
@@ -68,7 +75,7 @@ def render(
     body = [
         "<header>",
         *header.head_line(shown.title),
-        f'<p class="story">{prose(" ".join(shown.verdict))}</p>' if shown.verdict else "",
+        f'<p class="story">{prose(language.joined(shown.verdict))}</p>' if shown.verdict else "",
         "</header>",
         *((findings, figure) if problems else (figure, findings)),
         header.topics(shown.topics),
@@ -90,7 +97,7 @@ def _problems(document: Document) -> list[Document]:
 
 def _contents(shown: Overview, has_evidence: bool) -> str:
     links = [f'<a href="#{section.key}">{escape(section.heading)}</a>' for section in shown.sections]
-    links += ['<a href="#evidence">Evidence</a>'] if has_evidence else []
+    links += ['<a href="#evidence">' + escape(language.term("Evidence")) + "</a>"] if has_evidence else []
     return f"<nav>{''.join(links)}</nav>"
 
 
@@ -107,7 +114,7 @@ def _findings(section: Section, anchors: Mapping[int, str], words: Words, links:
     parts = [_finding(row, anchors[id(row)], words, links) for row in problems]
     notes = "".join(_finding(row, anchors[id(row)], words, links) for row in rows["info"])
     verb = "needs" if len(rows["info"]) == 1 else "need"
-    label = f"{count(len(rows['info']), 'note')} that {verb} no action"
+    label = NOTES.fill(notes=count(len(rows["info"]), "note"), verb=verb)
     folded = f'<details class="notes"><summary>{escape(label)}</summary>{notes}</details>' if notes else ""
     rest = f'<p class="soft small">{escape(section.rest)}</p>' if section.rest else ""
     return _titled(section, "".join(parts) + folded + rest)
@@ -116,13 +123,22 @@ def _findings(section: Section, anchors: Mapping[int, str], words: Words, links:
 def _finding(row: Document, anchor: str, words: Words, links: Links) -> str:
     level = row["level"] if row["level"] in LEVELS else "info"
     return (
-        f'<div class="finding" id="{anchor}"><span class="tag {level}">{escape(row["level"])}</span>'
+        f'<div class="finding" id="{anchor}"><span class="tag {level}">{escape(language.term(row["level"]))}</span>'
         f"<h3>{escape(row['name'])}</h3><p>{escape(row['says'])}</p>"
         + labelled(next_step(row))
-        + labelled(f"Verify: {row['verify']}" if row["verify"] and row["level"] != "info" else "")
+        + _verify(row)
         + evidence_list(row["evidence"], words, links)
         + "</div>"
     )
+
+
+def _verify(row: Document) -> str:
+    """How to verify a problem; in Chinese the commands alone, which need no translation."""
+    if not row["verify"] or row["level"] == "info":
+        return ""
+    commands = re.findall(r"`[^`]+`", row["verify"])
+    text = ", ".join(commands) if language.is_chinese() else row["verify"]
+    return labelled(language.labelled("Verify", text)) if text else ""
 
 
 # -- sections ---------------------------------------------------------------------------------------
@@ -138,7 +154,8 @@ def _section(section: Section, shown: Overview, links: Links, wanted: Wanted) ->
     most = wanted.top if wanted.top is not None else MAX_LADDERS
     ladders = [_path(group, shown.words, links, i < MAX_OPEN_PATHS) for i, group in enumerate(groups[:most])]
     left_out = sum(map(len, groups[most:]))
-    rest = f'<p class="soft small">… and {count(left_out, "more conversation")} (--top all)</p>' if left_out else ""
+    more = MORE_CONVERSATIONS.fill(conversations=count(left_out, "more conversation"))
+    rest = f'<p class="soft small">{escape(more)}</p>' if left_out else ""
     return _titled(section, "".join(ladders) + rest)
 
 
@@ -150,7 +167,7 @@ def _path(group: Sequence[Conversation], words: Words, links: Links, is_open: bo
     total = count(sum(conversation.packets for conversation in group), "packet")
     ends = " / ".join(dict.fromkeys(ending(path) for path in paths))
     selected = wireshark.paths(shown)
-    wider = " (and other flows between these addresses)" * selected.is_wider
+    wider = f" ({WIDER.fill()})" * selected.is_wider
     evidence = [frame for path in (shown[0], group[0].backward) if path for frame in path["evidence"]]
     evidence += [frame for path in paths for frame in path["evidence"] if links.is_shown(frame)]
     evidence = list({(frame["file"], frame["frame"]): frame for frame in evidence}.values())

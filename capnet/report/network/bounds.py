@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from capnet.analysis.core.wording import Text
 from capnet.report.network.scene import Box, Edge, Scene, Vertex
-from capnet.report.text import count
+from capnet.report.text import count, number
 
+MORE = Text(en="… {what}", zh="…… 另有 {what}")
+OF_ALL = Text(en="{what} of {total}", zh="{total} 中的 {what}")
 MAX_LEAVES = 40  # containers of a drawing: about three screens
 MAX_BOXES = 16  # hosts
 
@@ -20,18 +23,18 @@ def bound(scene: Scene, max_leaves: int = MAX_LEAVES, max_boxes: int = MAX_BOXES
             for group in box.groups:
                 shown = [leaf for leaf in group.leaves if id(leaf) in kept]
                 if left_out := len(group.leaves) - len(shown):
-                    more = Vertex("more", f"… {count(left_out, 'more container')}")
+                    more = Vertex("more", MORE.fill(what=count(left_out, "more container")))
                     if group.vertex or group.nic:
                         scene.connect(group.vertex or group.nic or more, more)
                     shown.append(more)
                 group.leaves = shown
-        scene.left_out.append(f"{count(len(leaves) - max_leaves, 'container')} of {len(leaves)}")
+        scene.left_out.append(OF_ALL.fill(what=count(len(leaves) - max_leaves, "container"), total=number(len(leaves))))
     if len(scene.boxes) > max_boxes:
-        boxes = sorted(
-            scene.boxes, key=lambda box: max(_importance(each, None) for each in box.vertices()), reverse=True
-        )
+        boxes = sorted(scene.boxes, key=_box_importance, reverse=True)
         kept_boxes = set(map(id, boxes[:max_boxes]))
-        scene.left_out.append(f"{count(len(scene.boxes) - max_boxes, 'host')} of {len(scene.boxes)}")
+        scene.left_out.append(
+            OF_ALL.fill(what=count(len(scene.boxes) - max_boxes, "host"), total=number(len(scene.boxes)))
+        )
         scene.boxes = [box for box in scene.boxes if id(box) in kept_boxes]
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.network.scene import Box, Group, Scene, Vertex
 from capnet.report.sections.section import stack as stacked
-from capnet.report.text import count
+from capnet.report.text import count, number
 from capnet.report.words import vlan_text
 from capnet.wire.protocols import KIND_OF_NAME
 
+STATIONS_AT = Text(en="Stations seen at {point}", zh="{point} 上的站点")
+LEFT_OUT_AT = Text(en="{what} of {total} at {point}", zh="{point} 上 {total} 中的 {what}")
 MAX_STATIONS = 16  # that a drawing shows of one point, the busiest ones
 MAX_STATION_ADDRESSES = 4
 _NIC_ROLES = ("parent", "underlay", "unknown")
@@ -23,7 +27,7 @@ _NIC_ROLES = ("parent", "underlay", "unknown")
 
 def capture_scene(document: Document) -> Scene:
     """The scene of the capture points of a document."""
-    scene = Scene("Network as captured")
+    scene = Scene(language.term("Network as captured"))
     points = document["points"]
     on_hosts = [point for point in points if point["host"]]
     for host in dict.fromkeys(point["host"] for point in on_hosts):
@@ -55,7 +59,7 @@ def _add_host(scene: Scene, host: str, points: Sequence[Document], document: Doc
         elif point["role"] == "bridge":
             groups[name] = Group(Vertex("bridge", device, [], [name], set(), host))
         elif "balancer:" in name:  # of a swarm's network: a namespace like a container's
-            title = "load balancer " + name.partition("balancer:")[2].partition("/")[0]
+            title = language.term("load balancer") + " " + name.partition("balancer:")[2].partition("/")[0]
             leaves.append(Vertex("container", title, [device], [name], set(), host))
         elif point["role"] == "overlay":
             network = name.partition("overlay:")[2].partition("/")[0] or device
@@ -128,7 +132,7 @@ def _attach(scene: Scene, box: Box, leaves: Sequence[Vertex], near: _Neighbours)
     groups = [group.vertex for group in box.groups if group.vertex]
     pairs = [(nic, vertex) for nic in box.nics for vertex in groups if _is_routed(near, nic, vertex)]
     if pairs:
-        box.stack = Vertex("stack", "routing", host=box.title)
+        box.stack = Vertex("stack", language.term("routing"), host=box.title)
         for nic in box.nics:
             if any(pair[0] is nic for pair in pairs):
                 scene.connect(nic, box.stack)
@@ -148,7 +152,7 @@ def _add_wire(scene: Scene, point: Document, document: Document) -> None:
     """The point as a wire, and the stations that speak on it."""
     bus = Vertex("bus", point["name"], [point["linktype"]], [point["name"]])
     scene.buses.append(bus)
-    box = Box(f"Stations seen at {point['name']}", is_host=False)
+    box = Box(STATIONS_AT.fill(point=point["name"]), is_host=False)
     for station, label in _stations(scene, point, document):
         box.nics.append(station)
         scene.connect(bus, station, label)
@@ -173,14 +177,14 @@ def _stations(scene: Scene, point: Document, document: Document) -> Iterator[tup
     ]
     rows.sort(key=lambda row: (-row["packets"], row["mac"]))
     inside = {
-        mac: f"inside {KIND_OF_NAME[row['kind']].titled(row['vni'])}"
+        mac: f"{language.term('inside')} {KIND_OF_NAME[row['kind']].titled(row['vni'])}"
         for row in document.get("tunnels", [])
         if row["point"] == point["name"]
         for mac in row["inner_macs"]
     }
     if len(rows) > MAX_STATIONS:
         left_out = count(len(rows) - MAX_STATIONS, "station")
-        scene.left_out.append(f"{left_out} of {len(rows)} at {point['name']}")
+        scene.left_out.append(LEFT_OUT_AT.fill(what=left_out, total=number(len(rows)), point=point["name"]))
     for row in rows[:MAX_STATIONS] or _talkers(document, point["name"]):
         yield _station(row), inside.get(row["mac"], "")
 
@@ -204,7 +208,7 @@ def _talkers(document: Document, point: str) -> list[Document]:
 def _station(row: Document) -> Vertex:
     """A MAC and the addresses that it speaks for."""
     names = [name for name in row["names"] if name]
-    kind = "" if row["kind"] == "unknown" else row["kind"]
+    kind = "" if row["kind"] == "unknown" else language.term(row["kind"])
     title = f"{', '.join(stacked(names, 3))}" or kind or row["mac"]
     details = [row["mac"]] if title != row["mac"] else []
     details += [kind] if kind and kind != title else []

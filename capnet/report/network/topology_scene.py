@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_interface
 
+from capnet import language
 from capnet.report.inventory.groups import Group as Connected
 from capnet.report.inventory.groups import Leaf, host_groups, host_title, label, without_link_local
 from capnet.report.network.scene import Box, Group, Scene, Vertex
@@ -21,7 +22,7 @@ _INNER = {"bridge", "vxlan", "macvlan", "ipvlan", "dummy", "vlan"}
 def topology_scene(topology: Topology, used: Collection[str] = ()) -> Scene:
     """The scene. `used`: names of capture points; what they name is drawn in any case."""
     names = ", ".join(host.name for host in topology.hosts)
-    scene = Scene(f"Topology of {names}")
+    scene = Scene(f"{language.term('Topology')} {names}")
     for host in topology.hosts:
         scene.boxes.append(_box(scene, topology, host, used))
     _add_wires(scene, topology)
@@ -47,7 +48,7 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
         if interface.kind == "bridge" and interface.name not in drawn and _is_used(host, interface, used):
             routed.append(_bridge(scene, box, host, interface))
     if len(routed) + len(nics) > 1 and (nics or len(routed) > 1):
-        box.stack = Vertex("stack", "routing", host=host.name)
+        box.stack = Vertex("stack", language.term("routing"), host=host.name)
         for nic in box.nics:
             scene.connect(nic, box.stack)
         for vertex in routed:
@@ -158,7 +159,8 @@ def _group_vertex(host: Host, connected: Connected, interface: Interface | None)
         name = connected.title.removeprefix("overlay ")
         points += [f"{host.name}/overlay:{name}/{device}" for device in ("br0", "vxlan0")]
         points += [f"{host.name}/{each.name}" for each in host.interfaces if each.kind == "vxlan"]
-    return Vertex(kind, connected.title, lines, points, addresses, host.name)
+    title = language.term(connected.title) if connected.kind in ("host", "none") else connected.title
+    return Vertex(kind, title, lines, points, addresses, host.name)
 
 
 def _carrier(interface: Interface | None, name: str, nics: dict[str, Vertex]) -> Vertex | None:

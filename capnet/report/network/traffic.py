@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, is_lost
 from capnet.report.grouping import same_fate
 from capnet.report.network.route import Map, Step, consecutive, destination
@@ -22,6 +24,13 @@ REWRITES = ("snat", "dnat")  # changes of a hop
 MAX_VLANS = 6  # in the box of an interface
 MAX_TUNNELS = 3  # beside one NIC
 MAX_FATES = 12  # groups of flows that fail, of which each has a mark
+
+REFUSED = Text(en="{packets} refused", zh="{packets}被拒绝")
+UNANSWERED = Text(en="{packets} not answered", zh="{packets}无应答")
+IN_A_CIRCLE = Text(en="{packets} in a circle", zh="{packets}在循环")
+NOT_SEEN_ON = Text(en="{packets} not seen further on", zh="{packets}此后未见到")
+ANSWER_STOPS = Text(en="{packets} answered, but the answer stops here", zh="{packets}有应答，但应答止于此处")
+PACKETS_LOST = Text(en="{packets} lost", zh="丢失 {packets} 个")
 
 Link = Callable[[Document], str]  # a problem → the id of its element
 
@@ -74,7 +83,7 @@ def _connect_seen(scene: Scene, places: Map, paths: list[Document]) -> None:
             continue
         outer, inner = sorted(ends, key=_depth)
         if outer.kind == inner.kind == "nic" and (outer.host != inner.host or not outer.host):
-            bus = Vertex("bus", "wire" if hop["change"] == ["wire"] else "not captured between")
+            bus = Vertex("bus", language.term("wire" if hop["change"] == ["wire"] else "not captured between"))
             scene.buses.append(bus)
             for end in (outer, inner):
                 scene.connect(bus, end)
@@ -172,7 +181,7 @@ def _add_losses(places: Map, paths: list[Document]) -> None:
             pair = before["point"], hop["point"]
             lost[pair] = lost.get(pair, 0) + hop["lost"]
     for pair, packets in lost.items():
-        _mark_behind(places, pair[0], places.between(*pair), Mark(LOST, f"{number(packets)} lost"))
+        _mark_behind(places, pair[0], places.between(*pair), Mark(LOST, PACKETS_LOST.fill(packets=number(packets))))
 
 
 def _mark_behind(places: Map, point: str, steps: list[Step], mark: Mark) -> None:
@@ -189,8 +198,8 @@ def _place(places: Map, point: str) -> Vertex | Edge | None:
 
 def _add_fates(places: Map, document: Document) -> None:
     """Where flows end that fail: behind the last point that shows them."""
-    packets: dict[tuple[str, str, int], int] = {}  # of one ending at one point, on one way
-    ways: dict[tuple[str, str, int], list[Step]] = {}
+    packets: dict[tuple[str, Text | None, int], int] = {}  # of one ending at one point, on one way
+    ways: dict[tuple[str, Text | None, int], list[Step]] = {}
     for group in same_fate(document)[:MAX_FATES]:
         row = group[0]
         steps = _due(places, document, row)
@@ -200,20 +209,17 @@ def _add_fates(places: Map, document: Document) -> None:
     for key, steps in ways.items():
         point, ending, _ = key
         if ending:
-            _mark_behind(places, point, steps, Mark(LOST, f"{count(packets[key], 'packet')} {ending}"))
+            _mark_behind(places, point, steps, Mark(LOST, ending.fill(packets=count(packets[key], "packet"))))
 
 
-def _ending(row: Document) -> str:
-    """What becomes of packets, in few words; empty where losses are marked by themselves."""
+def _ending(row: Document) -> Text | None:
+    """What becomes of packets, in few words; None where losses are marked by themselves."""
     if row["fate"] == "answered-by":
         is_refused = any(answer["kind"] in ("reset", "icmp-error") for answer in row["answers"])
-        return "refused" if is_refused else "not answered"
+        return REFUSED if is_refused else UNANSWERED
     return {
-        "looped": "in a circle",
-        "stops-at": "not seen further on",
-        "answer-stops-at": "answered, but the answer stops here",
-        "repeated": "not answered",
-    }.get(row["fate"], "")
+        "looped": IN_A_CIRCLE, "stops-at": NOT_SEEN_ON, "answer-stops-at": ANSWER_STOPS, "repeated": UNANSWERED,
+    }.get(row["fate"])  # fmt: skip
 
 
 def _add_kernel(places: Map, document: Document) -> None:

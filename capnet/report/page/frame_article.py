@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.frame import render
 from capnet.report.escape import visible
 from capnet.report.page.beside import Beside, FrameKey
@@ -21,6 +23,9 @@ BYTES_A_LINE = 16
 DECODE_COLUMNS = 68
 MAX_SHOWN_CLAIMS = 6
 
+MORE_FRAMES = Text(en="… and {frames}: {command}", zh="…… 另有 {frames}：{command}")
+BYTES_AND_FIELDS = Text(en="{frames}, bytes and fields", zh="{frames}，字节与字段")
+
 
 def evidence_section(document: Document, sections: Sequence[Section], beside: Beside, links: Links) -> str:
     """The section of all frames; empty if there are none."""
@@ -33,10 +38,12 @@ def evidence_section(document: Document, sections: Sequence[Section], beside: Be
         for key, frame in sorted(beside.frames.items(), key=lambda item: (links.files.get(item[0][0], 0), item[0][1]))
     ]
     missing = len(set(points) - set(beside.frames))
-    rest = f"… and {count(missing, 'more frame')}: capnet packet FILE N --hex" if missing else ""
+    rest = (
+        MORE_FRAMES.fill(frames=count(missing, "more frame"), command="capnet packet FILE N --hex") if missing else ""
+    )
     return (
-        '<section id="evidence"><h2>Evidence'
-        f"<small>{escape(count(len(articles), 'frame'))}, bytes and fields</small></h2>"
+        f'<section id="evidence"><h2>{escape(language.term("Evidence"))}'
+        f"<small>{escape(BYTES_AND_FIELDS.fill(frames=count(len(articles), 'frame')))}</small></h2>"
         + "".join(articles)
         + (f'<p class="soft small">{escape(rest)}</p>' if rest else "")
         + "</section>"
@@ -57,8 +64,10 @@ def _article(
     head, _, decoded = render(frame.rows, file, point, DECODE_COLUMNS, names).partition("\n\n")
     head = " ".join(line.strip() for line in head.splitlines())
     shown = [link(claim.anchor, claim.label) for claim in claims[:MAX_SHOWN_CLAIMS]]
-    proves = f"<p>Evidence of {', '.join(shown)}</p>" if shown else ""
-    rules = "".join(f"<p><b>Kernel:</b> {escape(row['says'])}</p>" for row in _rules(document, key))
+    proves = f"<p>{escape(language.term('Evidence of'))} {', '.join(shown)}</p>" if shown else ""
+    rules = "".join(
+        f"<p><b>{escape(language.term('Kernel'))}:</b> {escape(row['says'])}</p>" for row in _rules(document, key)
+    )
     command = visible(f"capnet packet {shlex.quote(beside.where.get(file, file))} {number} --hex")
     return (
         f'<article class="frame" id="{links.anchor(key)}"><h3>{escape(head)}</h3>{proves}{rules}'
@@ -80,7 +89,8 @@ def _fields(frame: Frame) -> str:
     shown = [f"{place.at} {place.name} {place.value}" for place in places(frame.raw, frame.rows) if place.is_key]
     if not shown:
         return ""
-    return f'<details><summary>fields</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
+    label = escape(language.term("fields"))
+    return f'<details><summary>{label}</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
 
 
 def hex_lines(frame: Frame) -> str:

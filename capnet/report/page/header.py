@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.escape import visible
 from capnet.report.page.beside import Beside
 from capnet.report.page.markup import code, escape
 from capnet.report.text import count, moment, number
 
+MORE = Text(en="… and {rest} more", zh="…… 另有 {rest}")
 MAX_FILES = 24  # listed with their digests
 
 
@@ -24,35 +27,38 @@ def origin(document: Document, beside: Beside) -> str:
     files = document["inputs"]
     rows = "".join(_file(source, beside) for source in files[:MAX_FILES])
     if len(files) > MAX_FILES:
-        rows += f"<dt></dt><dd>… and {count(len(files) - MAX_FILES, 'more file')}</dd>"
-    command = f"<dt>Command</dt><dd>{code(visible(beside.command), copy=True)}</dd>" if beside.command else ""
+        rows += f"<dt></dt><dd>{escape(MORE.fill(rest=count(len(files) - MAX_FILES, 'file')))}</dd>"
+    command = _line("Command", code(visible(beside.command), copy=True)) if beside.command else ""
     return (
-        f'<dl class="origin">{rows}{command}<dt>Made by</dt><dd>{escape(document["made_by"])}</dd>'
-        "<dt>Times</dt><dd>UTC</dd></dl>"
+        f'<dl class="origin">{rows}{command}{_line("Made by", escape(document["made_by"]))}{_line("Times", "UTC")}</dl>'
     )
 
 
+def _line(label: str, text: str) -> str:
+    return f"<dt>{escape(language.term(label))}</dt><dd>{text}</dd>"
+
+
 def _file(source: Document, beside: Beside) -> str:
-    details = [source["format"], f"{number(source['bytes'])} bytes"]
+    details = [source["format"], count(source["bytes"], "byte")]
     details += [source["compression"]] if source["compression"] else []
     details.append(count(source["packets"], "packet"))
     if source["first"]:
-        details.append(f"{moment(source['first'])} to {moment(source['last'])}")
+        details.append(f"{moment(source['first'])} – {moment(source['last'])}")
     digest = beside.digests.get(source["file"])
     shown = f'<br><span class="soft">SHA-256</span> <code class="copy">{escape(digest)}</code>' if digest else ""
-    return f"<dt>File</dt><dd><b>{escape(source['file'])}</b> {escape(', '.join(filter(None, details)))}{shown}</dd>"
+    return _line("File", f"<b>{escape(source['file'])}</b> {escape(', '.join(filter(None, details)))}{shown}")
 
 
 def topics(labelled: Sequence[tuple[str, Sequence[str]]]) -> str:
     """Who talks to whom, what is rewritten, what is not known: a line each."""
-    lines = "".join(f"<dt>{escape(label)}</dt><dd>{escape(' '.join(texts))}</dd>" for label, texts in labelled)
+    lines = "".join(_line(label, escape(language.joined(list(texts)))) for label, texts in labelled)
     return f'<dl class="topics">{lines}</dl>' if lines else ""
 
 
 def names(pairs: Sequence[tuple[str, str]], left_out: int = 0) -> str:
     """Names with their addresses."""
     items = list(_names(pairs))
-    items += [f"<li>… and {number(left_out)} more</li>"] if left_out else []
+    items += [f"<li>{escape(MORE.fill(rest=number(left_out)))}</li>"] if left_out else []
     return f'<ul class="names">{"".join(items)}</ul>' if items else ""
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import carried, note
 from capnet.report.fate_words import answers, ending, is_lost
 from capnet.report.page.conversations import Conversation, Rung, rungs
@@ -17,6 +19,7 @@ from capnet.report.page.markup import escape
 from capnet.report.text import count, number
 from capnet.report.words import ARROW, TUNNEL_CHANGES, Words, tunnel
 
+AND_MORE = Text(en="and {flows} more", zh="另有 {flows} 条")
 DOWN, UP = "↓", "↑"
 
 
@@ -53,7 +56,7 @@ class _Lane:
         """What passes a point."""
         same = [path["hops"][hop_index] for path in self.paths]
         hop = same[0]
-        more = f" and {number(len(same) - 1)} more" if len(same) > 1 else ""
+        more = f" {AND_MORE.fill(flows=number(len(same) - 1))}" if len(same) > 1 else ""
         ttl = f'<span class="soft">TTL {int(hop["ttl"])}</span>' if hop["ttl"] is not None else ""
         total = count(sum(each["packets"] for each in same), "packet")
         flow = self.words.flow(hop, hop["point"]) + carried(hop)
@@ -102,7 +105,7 @@ class _Lane:
         mark = "✗" if lost else "◆" if self.path["ends"] == "delivered" else "?"
         texts = [f"{mark} {ending(self.path)}", *(answers(self.path["answers"], self.words) if self.is_down else [])]
         css = "bad" if lost else "soft"
-        return f'<span class="way">{self.mark}</span><span class="{css}">{escape("; ".join(texts))}</span>'
+        return f'<span class="way">{self.mark}</span><span class="{css}">{escape(language.clauses(texts))}</span>'
 
 
 def _rung(shown: Sequence[Rung], index: int, lanes: Sequence[_Lane]) -> Iterator[str]:

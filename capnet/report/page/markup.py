@@ -28,5 +28,6 @@ def link(anchor: str, text: str) -> str:
 
 def labelled(text: str) -> str:
     """`Fix: …` with the label in bold; empty of nothing."""
-    label, _, rest = text.partition(": ")
-    return f"<p><b>{escape(label)}:</b> {prose(rest)}</p>" if text else ""
+    separator = "：" if "：" in text.partition(": ")[0] else ":"
+    label, _, rest = text.partition("：" if separator == "：" else ": ")
+    return f"<p><b>{escape(label)}{separator}</b> {prose(rest)}</p>" if text else ""

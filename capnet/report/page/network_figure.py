@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.drawing.main_path import main_row
 from capnet.report.network.bounds import bound
 from capnet.report.network.capture_scene import capture_scene
@@ -17,6 +18,13 @@ from capnet.report.text import listing
 from capnet.report.words import Words
 from capnet.topology import Topology
 
+CAPTURED = Text(en="packets captured here", zh="在此抓到包")
+CAPTURED_AND_UNSEEN = Text(en="packets captured here; dashed boxes: not captured", zh="在此抓到包；虚线框：未抓包")
+DUE = Text(en="due there, not seen", zh="应到此处，未见到")
+LOST_HERE = Text(en="lost, refused or not answered here", zh="在此丢失、被拒绝或无应答")
+ADDRESSES_REWRITTEN = Text(en="addresses rewritten", zh="地址被改写")
+IN_TUNNEL = Text(en="inside a tunnel", zh="在隧道内")
+NOT_DRAWN = Text(en="Not drawn: {what}", zh="未画出：{what}")
 _UNCOUNTED = ("bus", "stack", "station", "more")  # kinds of vertices at which nothing is captured
 
 
@@ -52,18 +60,18 @@ def _caption(scene: Scene, main: Document | None, words: Words) -> str:
     marks = {mark.kind for edge in scene.edges for mark in edge.marks}
     marks |= {mark.kind for vertex in scene.vertices() for mark in vertex.marks}
     has_unseen = any(vertex.packets is None and vertex.kind not in _UNCOUNTED for vertex in scene.vertices())
-    signs = ["<b>●</b> packets captured here" + "; dashed boxes: not captured" * has_unseen]
+    signs = [f"<b>●</b> {escape((CAPTURED_AND_UNSEEN if has_unseen else CAPTURED).fill())}"]
     if main and LIT in routes:
         point = main["hops"][0]["point"] if "hops" in main else main["point"]
         signs.append(f'<b class="routed">━▶</b> {escape(main["proto"])} {escape(words.flow(main["flow"], point))}')
     if DEAD in routes:
-        signs.append('<b class="lost">╌▶</b> due there, not seen')
+        signs.append('<b class="lost">╌▶</b> ' + escape(DUE.fill()))
     if LOST in marks:
-        signs.append('<b class="lost">✗</b> lost, refused or not answered here')
+        signs.append('<b class="lost">✗</b> ' + escape(LOST_HERE.fill()))
     if REWRITTEN in marks:
-        signs.append('<b class="nat">■</b> addresses rewritten')
+        signs.append('<b class="nat">■</b> ' + escape(ADDRESSES_REWRITTEN.fill()))
     if any(edge.has_tunnel for edge in scene.edges):
-        signs.append('<b class="tunnel">■</b> inside a tunnel')
+        signs.append('<b class="tunnel">■</b> ' + escape(IN_TUNNEL.fill()))
     if scene.left_out:
-        signs.append(f"Not drawn: {escape(listing(scene.left_out, 4))}")
+        signs.append(escape(NOT_DRAWN.fill(what=listing(scene.left_out, 4))))
     return "".join(f"<span>{sign}</span>" for sign in signs)

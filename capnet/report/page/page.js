@@ -1,5 +1,10 @@
 (() => {
   "use strict";
+  const CHINESE = {
+    copy: "复制", copied: "已复制", "Filter rows": "筛选行", of: "/", Larger: "放大", Smaller: "缩小",
+    "Original size": "原始大小",
+  };
+  const say = (text) => (document.documentElement.lang === "zh" ? CHINESE[text] : text);
   const make = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
     element.append(...children);
@@ -17,11 +22,11 @@
       document.execCommand("copy");
       area.remove();
     }
-    button.textContent = "copied";
-    setTimeout(() => { button.textContent = "copy"; }, 1500);
+    button.textContent = say("copied");
+    setTimeout(() => { button.textContent = say("copy"); }, 1500);
   };
   for (const code of document.querySelectorAll("code.copy")) {
-    const button = make("button", { type: "button", className: "copy-button", textContent: "copy" });
+    const button = make("button", { type: "button", className: "copy-button", textContent: say("copy") });
     button.addEventListener("click", () => copy(code.textContent, button));
     code.after(" ", button);
   }
@@ -56,8 +61,8 @@
       });
     });
     if (body.rows.length < 6) continue;
-    const box = make("input", { type: "search", className: "filter", placeholder: "Filter rows" });
-    box.setAttribute("aria-label", "Filter rows");
+    const box = make("input", { type: "search", className: "filter", placeholder: say("Filter rows") });
+    box.setAttribute("aria-label", say("Filter rows"));
     const tally = make("span", { className: "soft small tally" });
     box.addEventListener("input", () => {
       const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -67,7 +72,7 @@
         row.hidden = !words.every((word) => text.includes(word));
         shown += row.hidden ? 0 : 1;
       }
-      tally.textContent = words.length ? `${shown} of ${body.rows.length}` : "";
+      tally.textContent = words.length ? `${shown} ${say("of")} ${body.rows.length}` : "";
     });
     table.parentElement.before(make("div", { className: "tools" }, box, " ", tally));
   }
@@ -84,8 +89,8 @@
     };
     const tools = make("div", { className: "tools zoom" });
     for (const [text, factor, label] of [["+", 1.25, "Larger"], ["−", 0.8, "Smaller"], ["1:1", 0, "Original size"]]) {
-      const button = make("button", { type: "button", textContent: text, title: label });
-      button.setAttribute("aria-label", label);
+      const button = make("button", { type: "button", textContent: text, title: say(label) });
+      button.setAttribute("aria-label", say(label));
       button.addEventListener("click", () => zoom(factor));
       tools.append(button);
     }

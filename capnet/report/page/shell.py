@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 
+from capnet import language
 from capnet.report.network.svg import STYLE as NETWORK_STYLE
 from capnet.report.page.markup import escape
 
@@ -18,7 +19,7 @@ _STYLE = Path(__file__).with_name("page.css")
 _SCRIPT = Path(__file__).with_name("page.js")
 
 
-def page(title: str, body: Sequence[str], language: str = "en") -> str:
+def page(title: str, body: Sequence[str]) -> str:
     """The whole page. `body`: parts of HTML, of which empty ones are left out."""
     style = _STYLE.read_text(encoding="utf-8") + NETWORK_STYLE.read_text(encoding="utf-8")
     script = _SCRIPT.read_text(encoding="utf-8")
@@ -27,7 +28,7 @@ def page(title: str, body: Sequence[str], language: str = "en") -> str:
         "base-uri 'none'; form-action 'none'"
     )
     return (
-        f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{language.current()}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="referrer" content="no-referrer">\n'

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.page.evidence import Links
 from capnet.report.page.markup import code, escape
@@ -15,15 +17,20 @@ from capnet.report.words import Words
 
 MAX_ROWS = 2000  # of a table: a browser scrolls, sorts and filters as many without a delay
 
+MORE_ROWS = Text(
+    en="… and {rows}: --format json --top all has all of them", zh="…… 另有 {rows}：--format json --top all 给出全部"
+)
+
 
 def table_section(section: Section, words: Words, links: Links) -> str:
     """The table of a section, what it leaves out, its filters and its text."""
     folded = "".join(f"<p>{code(text, copy=True)}</p>" for text in section.filters)
+    label = escape(language.term("Wireshark filters"))
     return "".join(
         [
             _table(section, words, links),
             *(f'<p class="soft small">{escape(text)}</p>' for text in _rest(section)),
-            f"<details><summary>Wireshark filters</summary>{folded}</details>" if folded else "",
+            f"<details><summary>{label}</summary>{folded}</details>" if folded else "",
             f"<p>{escape(section.text)}</p>" if section.text else "",
         ]
     )
@@ -33,7 +40,7 @@ def _rest(section: Section) -> Iterator[str]:
     if section.rest:
         yield section.rest
     if len(section.rows) > MAX_ROWS:
-        yield f"… and {count(len(section.rows) - MAX_ROWS, 'more row')}: --format json --top all has all of them"
+        yield MORE_ROWS.fill(rows=count(len(section.rows) - MAX_ROWS, "more row"))
 
 
 def _table(section: Section, words: Words, links: Links) -> str:
@@ -65,7 +72,9 @@ def _cells(section: Section, row: Any, words: Words, links: Links) -> list[str]:
     if further:
         last = max((i for i, cell in enumerate(cells) if cell), default=len(cells) - 1)
         unique = list({links.anchor_of(frame): frame for frame in further}.values())
-        cells[last] += f'<div class="small soft">also {links.frames(unique, words.one_point)}</div>'
+        cells[last] += (
+            f'<div class="small soft">{escape(language.term("also"))} {links.frames(unique, words.one_point)}</div>'
+        )
     return cells
 
 
@@ -106,6 +115,6 @@ def evidence_list(evidence: Sequence[Document], words: Words, links: Links) -> s
         f"<p>{escape(file)} {code(wireshark.frames(frames), copy=True)}</p>" for file, frames in files.items()
     )
     return (
-        f'<div class="evidence small"><span class="soft">Evidence</span> {shown} '
-        f"<details><summary>in Wireshark</summary>{filters}</details></div>"
+        f'<div class="evidence small"><span class="soft">{escape(language.term("Evidence"))}</span> {shown} '
+        f"<details><summary>{escape(language.term('in Wireshark'))}</summary>{filters}</details></div>"
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.drawing.packet_path import difference_text
 from capnet.report.drawing.routes import carried, signed
@@ -28,6 +30,9 @@ from capnet.report.sections.section import Section
 from capnet.report.text import count
 from capnet.report.words import Words
 
+MORE_FLOWS = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
+NOTHING_BACK = Text(en="back: nothing was seen", zh="返回：未见到任何包")
+NOT_SEEN_AT = Text(en="Not seen at {points}, though capturing.", zh="在 {points} 未见到，虽然那里在抓包。")
 _HEADS = ("point", "frame", "delay", "flow", "TTL", "bytes", "change", "what differs")
 
 Directions = Sequence[Sequence[Document]]  # paths there, paths back
@@ -39,18 +44,18 @@ def flows_page(document: Document, conversations: Sequence[Directions], total: i
     words = Words.of(safe)
     paths = [path for directions in shown for direction in directions for path in direction]
     with_paths = {**safe, "paths": paths}
-    section = Section("paths", "Paths", rows=[paths])
+    section = Section("paths", language.term("Paths"), rows=[paths])
     links = Links(safe, beside.frames)
-    title = " · ".join(filter(None, [visible(asked) or "All flows", count(total, "flow")]))
+    title = " · ".join(filter(None, [visible(asked) or language.term("All flows"), count(total, "flow")]))
     main = next((path for path in paths if len(path["hops"]) > 1), None)
     ladders = [text for directions in shown for text in _conversation(directions, words, links)]
-    rest = f"… and {count(total - len(shown), 'more flow')}; --most {total} shows all" if total > len(shown) else ""
+    rest = MORE_FLOWS.fill(flows=count(total - len(shown), "more flow"), total=total) if total > len(shown) else ""
     body = [
         "<header>", *header.head_line(title), "</header>",
         network_figure(with_paths, words, beside.topology, [], lambda row: "paths", main) if main else "",
         header.names(words.legend(hop[end] for path in paths for hop in path["hops"] for end in ("src", "dst"))),
         header.origin(safe, beside),
-        f'<section id="paths"><h2>Paths</h2>{"".join(ladders)}</section>' if ladders else "",
+        f'<section id="paths"><h2>{escape(language.term("Paths"))}</h2>{"".join(ladders)}</section>' if ladders else "",
         f'<p class="soft small">{escape(rest)}</p>' if rest else "",
         evidence_section(safe, [section], beside, links),
     ]  # fmt: skip
@@ -63,7 +68,7 @@ def _conversation(directions: Directions, words: Words, links: Links) -> Iterato
         conversation = Conversation(forward or backward, backward if forward else None)
         path = conversation.forward
         ends = " / ".join(dict.fromkeys(ending(each) for each in conversation if each))
-        silent = "" if conversation.backward else " back: nothing was seen"
+        silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"
         evidence = [frame for each in conversation if each for frame in each["evidence"]]
         yield (
             '<div class="path"><h3>'
@@ -82,23 +87,23 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     links = Links(safe, beside.frames)
     asked = trace["asked"]
     evidence = [{"point": frame["point"], "file": frame["file"], "frame": frame["frame"]} for frame in frames]
-    section = Section("packet", "Packet", rows=[{"evidence": evidence}])
+    section = Section("packet", language.term("Packet"), rows=[{"evidence": evidence}])
     rows = "".join(_sighting(frame, words, links) for frame in frames)
-    missing = f"<p>Not seen at {escape(', '.join(trace['missing']))}, though capturing.</p>" if trace["missing"] else ""
-    head = "".join(f"<th>{text}</th>" for text in _HEADS)
+    missing = f"<p>{escape(NOT_SEEN_AT.fill(points=', '.join(trace['missing'])))}</p>" if trace["missing"] else ""
+    head = "".join(f"<th>{escape(language.term(text))}</th>" for text in _HEADS)
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-    title = f"Frame {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
+    title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
     path = _path_of(trace)
     body = [
         "<header>", *header.head_line(title), "</header>",
         network_figure({**safe, "paths": [path]}, words, beside.topology, [], lambda row: "packet", path),
         header.names(words.legend(frame[end] for frame in frames for end in ("src", "dst"))),
         header.origin(safe, beside),
-        f'<section id="packet"><h2>The packet<small>{escape(count(len(frames), "frame"))}</small></h2>',
+        f'<section id="packet"><h2>{escape(section.heading)}<small>{escape(count(len(frames), "frame"))}</small></h2>',
         f"{table}{missing}</section>",
         evidence_section(safe, [section], beside, links),
     ]  # fmt: skip
-    return page(f"Frame {asked['frame']}", body)
+    return page(f"{language.term('Frame')} {asked['frame']}", body)
 
 
 def _path_of(trace: Document) -> Document:
@@ -110,7 +115,7 @@ def _path_of(trace: Document) -> Document:
 
 def _sighting(frame: Document, words: Words, links: Links) -> str:
     delay = "" if frame["delta_us"] is None else signed(frame["delta_us"])
-    change = "copy" if frame["copy"] else " · ".join(frame["change"])
+    change = language.term("copy") if frame["copy"] else " · ".join(map(language.term, frame["change"]))
     cells = (
         f"<b>{escape(frame['point'])}</b>", links.frame(frame), escape(delay),
         f"<code>{escape(words.flow(frame) + carried(frame))}</code>", escape(frame["ttl"]), escape(frame["length"]),
