@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from capnet import language
@@ -249,7 +250,9 @@ def _host_of(words: Words, ip: str) -> str:
 
 
 def _words_of_reasons(document: Document) -> set[str]:
-    return {word.strip(",.;") for reason in document["models"][0]["because"] for word in reason.split()}
+    """Chinese has full-width marks, and no spaces, between words."""
+    parts = (re.split(r"[\s，。；：、（）]+", reason) for reason in document["models"][0]["because"])
+    return {word.strip(",.;") for words in parts for word in words}
 
 
 def _is_link_local(address: str) -> bool:

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from capnet import language
 from capnet.analysis.core.results import Finding, MacVerdict, Model, Weight
+from capnet.analysis.engine import analyze
 from capnet.report import summary
 from capnet.report.words import Words
 from tests.report import sample
@@ -92,6 +94,16 @@ def test_host_and_none_models_name_silent_points() -> None:
     assert text.startswith("Nothing left its network namespace: 100 packets over loopback at A/ens33. ")
     assert text.endswith(" and 2 more.") and "No packets on " in text
     assert sentences("host").startswith("web (172.17.0.2) sends with its interface's own address and MAC")
+
+
+def test_host_is_named_in_either_language() -> None:
+    """Its address is taken from the evidence, whose words Chinese does not separate by spaces."""
+    for chosen, start in (("en", "A (192.168.111.128) sends"), ("zh", "A（192.168.111.128）用接口自己的地址")):
+        with language.used(chosen):
+            plain = analyze("pcaps/host.pcapng").to_dict()
+            assert (
+                summary.sentences(plain, Words(plain["names"]))[0].replace(" ", "").startswith(start.replace(" ", ""))
+            )
 
 
 @pytest.mark.parametrize("model", ["none", "host", "container", "macvlan", "ipvlan-l2", "ipvlan-l3"])
