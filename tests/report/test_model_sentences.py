@@ -101,9 +101,8 @@ def test_host_is_named_in_either_language() -> None:
     for chosen, start in (("en", "A (192.168.111.128) sends"), ("zh", "A（192.168.111.128）用接口自己的地址")):
         with language.used(chosen):
             plain = analyze("pcaps/host.pcapng").to_dict()
-            assert (
-                summary.sentences(plain, Words(plain["names"]))[0].replace(" ", "").startswith(start.replace(" ", ""))
-            )
+            said = list(summary.sentences(plain, Words(plain["names"])))
+            assert any(sentence.startswith(start) for sentence in said), said
 
 
 @pytest.mark.parametrize("model", ["none", "host", "container", "macvlan", "ipvlan-l2", "ipvlan-l3"])
