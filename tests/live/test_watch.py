@@ -11,17 +11,25 @@ from pathlib import Path
 import docker
 import pytest
 
-from capnet.cli.watch import MAX_UNREAD
 from capnet.lab import lab
 from tests.cli.test_watch import terminal
 
 pytestmark = pytest.mark.live
 
 FLOOD = """
-import socket, sys
-sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for _ in range(int(sys.argv[1]) // 1400):
-    sender.sendto(bytes(1400), ("127.0.0.1", 9))
+import socket, time
+sender, began = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.monotonic()
+for second in range(8):
+    for _ in range(60_000):
+        sender.sendto(bytes(1400), ("127.0.0.1", 9))
+    time.sleep(max(0, began + second + 1 - time.monotonic()))
+"""
+BOUNDED = """
+import sys
+from capnet.cli import main, watch
+watch.MAX_UNREAD = 1 << 20
+sys.argv[1:] = sys.argv[4:]  # behind the words `python -m capnet`
+main()
 """
 ASK = "while true; do wget -q -O /dev/null http://172.17.0.2/; sleep 0.2; done"
 
@@ -56,16 +64,20 @@ def captures() -> list[str]:
 
 
 def test_disk_is_bounded_however_much_comes(tmp_path: Path) -> None:
-    """Ten times as much as may wait. What could not be shown is told as lost by the capture, and not between points."""
+    """Hundreds of times as much as may wait, which is less in this run than what comes from one look to the next.
+
+    What could not be shown is told as lost by the capture, and not between points.
+    """
     own = tmp_path / "tmp"
     own.mkdir()
     namespace = ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
     with subprocess.Popen([*namespace, "sleep", "300"]) as holder:
         try:
             enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
-            with terminal("watch", "-i", "lo", "udp", before=enter, TMPDIR=str(own)) as opened:
+            bounded = [*enter, sys.executable, "-c", BOUNDED]
+            with terminal("watch", "-i", "lo", "udp", before=bounded, TMPDIR=str(own)) as opened:
                 opened.wait_for("q ends")
-                with subprocess.Popen([*enter, sys.executable, "-c", FLOOD, str(10 * MAX_UNREAD)]) as sender:
+                with subprocess.Popen([*enter, sys.executable, "-c", FLOOD]) as sender:
                     used = []
                     while sender.poll() is None:
                         opened.read()
@@ -75,7 +87,7 @@ def test_disk_is_bounded_however_much_comes(tmp_path: Path) -> None:
                 assert opened.wait() == 0
         finally:
             holder.kill()
-    assert max(used) < 2 * MAX_UNREAD
+    assert max(used) < 100_000_000  # what comes in a second, in which a busy machine may not look
     assert "lost between" not in opened.text
     assert list(own.iterdir()) == []
 
