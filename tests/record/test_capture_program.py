@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from dataclasses import replace
+
+import pytest
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
+from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import PROGRAMS
 
 POINT = CapturePoint("A/ens33", "parent", "A", "ens33", "the NIC", Shell("self"), "/proc/self/ns/net")
@@ -46,3 +51,30 @@ def test_dumpcap_counts_are_read_when_the_disk_was_full() -> None:
         "4",
         "0",
     )
+
+
+# tcpdump 4.99.3 and Dumpcap 4.0.17 at lo, where 1000 packets were sent; and both as they were stopped meanwhile.
+@pytest.mark.parametrize(
+    ("program", "messages", "expected"),
+    [
+        (TCPDUMP, "1000 packets captured\n2000 packets received by filter\n0 packets dropped by kernel\n", (1000, 0)),
+        (TCPDUMP, "938 packets captured\n40020 packets received by filter\n38144 packets dropped by kernel\n",
+         (20010, 19072)),
+        (DUMPCAP, "Packets received/dropped on interface 'Loopback: lo': 1000/0 (pcap:0/dumpcap:0)", (1000, 0)),
+        (DUMPCAP, "Packets received/dropped on interface 'Loopback: lo': 938/38144 (pcap:38144/dumpcap:0)",
+         (938, 19072)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("capture_filter", ["", "udp", "inbound and udp"])
+def test_packet_at_loopback_counts_once(tmp_path, program, messages, expected, capture_filter) -> None:
+    """A filter by direction lets the kernel see one of its two ways only."""
+    point = replace(POINT, name="A/lo", interface="lo", capture_filter=capture_filter)
+    path = tmp_path / "00.messages"
+    path.write_text(messages)
+    ended = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    capture = CaptureProcess(point, program, tmp_path / "00.capture", path, ended)
+    capture.wait()
+    received, dropped = expected
+    if "inbound" in capture_filter:
+        received, dropped = received * (1 + program.has_kernel_received), dropped * 2
+    assert (capture.received, capture.dropped) == (received, dropped)

@@ -14,11 +14,12 @@ from pathlib import Path
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.taps.capture_program import BUFFER_MIB, Program
+from capnet.record.taps.capture_program import BUFFER_MIB, LOOPBACK, Program
 from capnet.record.taps.file_counters import FileCounters, FileTotals
 
 _STOP_WITHIN = 60.0  # seconds; a program that has not ended by then is killed
 _USUAL_END = re.compile(r"Packets received/dropped|\d+ packets? (captured|received|dropped)")
+_DIRECTION = re.compile(r"\b(in|out)bound\b")  # of pcap-filter(7)
 _TAIL = 4096  # bytes of its messages in which its latest answer is looked for
 
 
@@ -103,7 +104,9 @@ class CaptureProcess:
             self.process.wait()
             is_killed = True
         if counts := re.search(self.program.counts, self._messages()):
-            self.received, self.dropped = int(counts["received"]), int(counts["dropped"])
+            self.received, self.dropped = int(counts["received"]), self._once(counts["dropped"])
+            if self.program.has_kernel_received:
+                self.received = self._once(counts["received"])
             self.interface_dropped = int(counts["interface_dropped"]) if counts["interface_dropped"] else None
         if is_killed:
             self.failure = f"did not end within {_STOP_WITHIN:.0f} s and was killed"
@@ -176,7 +179,15 @@ class CaptureProcess:
             answers = re.findall(self.program.drops, file.read().decode(errors="replace"))
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(self.process.pid, signal.SIGUSR1)
-        return int(answers[-1]) if answers else None
+        return self._once(answers[-1]) if answers else None
+
+    def _once(self, number: str) -> int:
+        """A number of packets. At loopback the kernel counts each on its way out and in, and libpcap passes on one.
+
+        A filter by direction lets it count one only.
+        """
+        is_counted_twice = self.point.interface == LOOPBACK and not _DIRECTION.search(self.point.capture_filter)
+        return (int(number) + 1) // 2 if is_counted_twice else int(number)
 
     def _when(self) -> str:
         """` at 12:00:00` by this machine's clock, when it was last seen to run; empty if that is not known."""

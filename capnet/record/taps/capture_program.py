@@ -9,6 +9,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 
+LOOPBACK = "lo"  # as Linux calls it in every network namespace
 SNAPLEN = 262144  # bytes; the same at every point, or libpcap refuses the merged file
 BUFFER_MIB = 64  # of the kernel, for each point; dumpcap has 2 MiB itself, which 300,000 packets a second fill in 50 ms
 
@@ -26,6 +27,7 @@ class Program:
     read_timeout: float
     listens: str  # when it has begun to capture
     counts: str  # when it ends; with groups `received`, `dropped`, and `interface_dropped` if it says that
+    has_kernel_received: bool = False  # `received` is what the kernel counted, not what the program read
     drops: str | None = None  # what it answers to SIGUSR1, with group `dropped`; None: it has no answer
 
     def command(self, point: CapturePoint, snaplen: int, buffer_mib: int = BUFFER_MIB) -> list[str]:
@@ -62,6 +64,7 @@ PROGRAMS = (
         listens=r"listening on ",
         counts=r"(?P<received>\d+) packets? received by filter\n(?P<dropped>\d+) packets? dropped by kernel"
         r"(?:\n(?P<interface_dropped>\d+) packets? dropped by interface)?",
+        has_kernel_received=True,
         drops=r"packets? received by filter, (?P<dropped>\d+) packets? dropped by kernel",
     ),
 )
