@@ -69,7 +69,8 @@ def _masquerade(recording: Recording) -> Question:
         after=Shown(_ping(recording, "B/ens33", truth), (("ip.src", 0),)),
         because=Text(
             en="B has no route to 172.17.0.0/16, and every Docker host uses it. "
-            "iptables on A rewrites the source (MASQUERADE). conntrack remembers it, and turns the reply back.",
+            "iptables on A rewrites the source (MASQUERADE). "
+            "conntrack keeps the translation and undoes it for the reply.",
             zh="B 没有到 172.17.0.0/16 的路由，而且每台 Docker 主机都用这个网段。"
             "A 上的 iptables 改写源地址（MASQUERADE，源地址转换）；conntrack 记住它，再把应答改回来。",
         ),

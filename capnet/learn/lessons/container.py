@@ -51,7 +51,8 @@ def _mac(recording: Recording) -> Question:
         source=sources.INSPECT,
         after=Shown(recording.frame("A/other/eth0", "icmp", web, other, icmp_type=8), (("eth.src", 0), ("ip.src", 0))),
         because=Text(
-            en="No packet tells bbox from web. In a pod of Kubernetes it is the same: one address for all containers.",
+            en="No packet shows which of the two sent it. "
+            "In a Kubernetes pod it is the same: one address for all containers.",
             zh="从数据包上分不出 bbox 和 web。Kubernetes 的 Pod 也是这样：所有容器共用一个地址。",
         ),
         web=web,

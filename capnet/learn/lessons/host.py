@@ -50,7 +50,7 @@ def _where(recording: Recording) -> Question:
         ),
         choices=(
             Choice("yes", Text(en="yes, and docker0 hands it to ens33", zh="会，docker0 再交给 ens33")),
-            Choice("no", Text(en="no, it leaves by ens33 at once", zh="不会，它直接从 ens33 出去")),
+            Choice("no", Text(en="no, it leaves directly by ens33", zh="不会，它直接从 ens33 出去")),
         ),
         truth="yes" if counts["A/docker0"] else "no",
         source=sources.COUNTED,

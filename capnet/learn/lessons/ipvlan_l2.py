@@ -30,7 +30,7 @@ def _mac(recording: Recording) -> Question:
         after=Shown(at[1], (("eth.src", 0), ("ip.src", 0))),
         because=Text(
             en="ipvlan tells its children apart by their IP addresses, and all send with the parent's MAC. "
-            "A switch or a cloud that allows one MAC a port is content.",
+            "It works on switches and clouds that allow one MAC per port.",
             zh="ipvlan 按 IP 地址区分子接口，所有子接口都用父接口的 MAC 发送。"
             "一个端口只允许一个 MAC 的交换机或云网络也能用。",
         ),
@@ -59,8 +59,9 @@ def _reply(recording: Recording) -> Question:
         source=sources.INSPECT,
         after=Shown(frame, (("eth.dst", 0), ("ip.dst", 0))),
         because=Text(
-            en="All have this MAC, so it cannot tell. ipvlan looks up the IP address. Nothing is translated.",
-            zh="MAC 大家都一样，区分不了。ipvlan 查的是 IP 地址。没有任何地址转换。",
+            en="All have the same MAC, so the MAC cannot decide. ipvlan looks up the IP address. "
+            "Nothing is translated.",
+            zh="它们的 MAC 都一样，无法用来区分。ipvlan 查的是 IP 地址。没有任何地址转换。",
         ),
         first=first,
         second=second,

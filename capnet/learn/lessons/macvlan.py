@@ -59,7 +59,7 @@ def _between(recording: Recording) -> Question:
         counts=counts,
         because=Text(
             en="In bridge mode, the one that Docker uses, the parent hands frames from child to child. "
-            "A capture on the parent shows them all the same, so the parent's capture is not the wire.",
+            "A capture on the parent still shows them: it is not a capture of the wire.",
             zh="在 Docker 使用的 bridge 模式下，父接口直接在子接口之间转交帧。"
             "父接口上的抓包也能看到它们，所以父接口的抓包不等于线路。",
         ),
@@ -79,7 +79,7 @@ def _own_host(recording: Recording) -> Question:
             zh="主机 A（{a}）ping 自己的子接口 web（{web}）。它得到什么应答？",
         ),
         choices=(
-            Choice("answered", Text(en="web answers: it is nearest of all", zh="web 应答：它最近")),
+            Choice("answered", Text(en="web answers: it is on the same host", zh="web 应答：它在同一台主机上")),
             Choice("refused", Text(en="the kernel answers: port unreachable", zh="内核应答：端口不可达")),
             Choice("silence", Text(en="none: not even ARP is answered", zh="没有应答：连 ARP 也没有应答")),
         ),
