@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from capnet.analysis.core.contract.document import Document
-from capnet.analysis.engine import Study
-from capnet.report.page.beside import Beside
+if TYPE_CHECKING:
+    from capnet.analysis.core.contract.document import Document
+    from capnet.analysis.engine import Study
+    from capnet.report.page.beside import Beside
 
 MAX_FRAMES = 60  # of the evidence of a page: those of the first flows
 

@@ -46,6 +46,9 @@ def test_trace_page_of_a_packet_shows_each_frame() -> None:
     assert code == 0
     assert {f"frame-1-{number}" for number in (195, 196, 205, 206, 207)} <= internal_links(page) & all_ids(page)
     assert "destination 192.168.111.128 → 172.17.0.2" in " ".join(page.text)
+    after = text[text.index('id="frame-1-205"') : text.index('id="frame-1-206"')]
+    assert '<span class="network key differs" title="ip.dst 172.17.0.2">ac 11</span>' in after
+    assert 'differs" title="ip.ttl 63"' in after and 'differs" title="ip.src' not in after
 
 
 def test_trace_suffix_of_output_decides_format(tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ from capnet.report.network.svg import STYLE, draw
 from capnet.report.network.topology_scene import topology_scene
 from capnet.topology import Topology
 
+_BACKGROUND = """svg.network { background: #fff; }
+@media (prefers-color-scheme: dark) { svg.network { background: #14181e; } }
+"""
+
 
 def svg_text(topology: Topology) -> str:
     """The drawing, as wide as its longest names need."""
-    return draw(topology_scene(topology), STYLE.read_text(encoding="utf-8")) + "\n"
+    return draw(topology_scene(topology), STYLE.read_text(encoding="utf-8") + _BACKGROUND) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
@@ -27,15 +27,27 @@ MORE_FRAMES = Text(en="… and {frames}: {command}", zh="…… 另有 {frames}�
 BYTES_AND_FIELDS = Text(en="{frames}, bytes and fields", zh="{frames}，字节与字段")
 
 
-def evidence_section(document: Document, sections: Sequence[Section], beside: Beside, links: Links) -> str:
-    """The section of all frames; empty if there are none."""
+def evidence_section(
+    document: Document,
+    sections: Sequence[Section],
+    beside: Beside,
+    links: Links,
+    way: Sequence[FrameKey] = (),
+) -> str:
+    """The section of all frames; empty if there are none.
+
+    `way`: the frames of one packet in the order of its points, so that the fields which differ are marked.
+    """
     if not beside.frames:
         return ""
     by_frame = claims_of(sections)
     points = {(frame["file"], frame["frame"]): frame["point"] for claim in claims(sections) for frame in claim.evidence}
+    before = dict(zip(way[1:], way, strict=False))
+    keys = [key for key in way if key in beside.frames]
+    keys = keys or sorted(beside.frames, key=lambda key: (links.files.get(key[0], 0), key[1]))
     articles = [
-        _article(key, frame, points.get(key, ""), by_frame.get(key, []), document, beside, links)
-        for key, frame in sorted(beside.frames.items(), key=lambda item: (links.files.get(item[0][0], 0), item[0][1]))
+        _article(key, before.get(key), points.get(key, ""), by_frame.get(key, []), document, beside, links)
+        for key in keys
     ]
     missing = len(set(points) - set(beside.frames))
     rest = (
@@ -52,14 +64,16 @@ def evidence_section(document: Document, sections: Sequence[Section], beside: Be
 
 def _article(
     key: FrameKey,
-    frame: Frame,
+    before: FrameKey | None,
     point: str,
     claims: Sequence[Claim],
     document: Document,
     beside: Beside,
     links: Links,
 ) -> str:
-    file, number = key
+    (file, number), frame = key, beside.frames[key]
+    earlier = beside.frames.get(before) if before else None
+    lines = hex_lines(frame, _different(frame, earlier) if earlier else ())
     names = {**document.get("names_at", {}).get(point, {}), **document.get("names", {})}
     head, _, decoded = render(frame.rows, file, point, DECODE_COLUMNS, names).partition("\n\n")
     head = " ".join(line.strip() for line in head.splitlines())
@@ -71,7 +85,7 @@ def _article(
     command = visible(f"capnet packet {shlex.quote(beside.where.get(file, file))} {number} --hex")
     return (
         f'<article class="frame" id="{links.anchor(key)}"><h3>{escape(head)}</h3>{proves}{rules}'
-        f'<div class="bytes"><pre class="hex">{hex_lines(frame)}</pre><pre>{escape(decoded.rstrip())}</pre></div>'
+        f'<div class="bytes"><pre class="hex">{lines}</pre><pre>{escape(decoded.rstrip())}</pre></div>'
         f"{_fields(frame)}"
         f'<p class="small soft">{code(command, copy=True)}</p></article>'
     )
@@ -93,8 +107,18 @@ def _fields(frame: Frame) -> str:
     return f'<details><summary>{label}</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
 
 
-def hex_lines(frame: Frame) -> str:
-    """The bytes as hex, 16 a line; a field is a span with its name and value as title."""
+def _different(frame: Frame, earlier: Frame) -> list[Place]:
+    """The fields of the packet itself, inside any tunnel, that had another value in the earlier frame."""
+    values = {place.name: place.value for place in places(earlier.raw, earlier.rows)}
+    own = {place.name: place for place in places(frame.raw, frame.rows)}  # of two of a name, the inner one
+    return [place for name, place in own.items() if place.value and values.get(name, place.value) != place.value]
+
+
+def hex_lines(frame: Frame, different: Collection[Place] = ()) -> str:
+    """The bytes as hex, 16 a line; a field is a span with its name and value as title.
+
+    `different`: fields to mark, because they were rewritten.
+    """
     raw = frame.raw[:MAX_BYTES]
     spans = sorted(places(frame.raw, frame.rows))
     by_byte: dict[int, Place] = {}
@@ -103,13 +127,13 @@ def hex_lines(frame: Frame) -> str:
     lines = []
     for at in range(0, len(raw), BYTES_A_LINE):
         chunk = range(at, min(at + BYTES_A_LINE, len(raw)))
-        lines.append(f'<span class="soft">{at:04x}</span>  {_runs(raw, chunk, by_byte)}')
+        lines.append(f'<span class="soft">{at:04x}</span>  {_runs(raw, chunk, by_byte, different)}')
     if len(frame.raw) > MAX_BYTES:
         lines.append(f'<span class="soft">… {count(len(frame.raw) - MAX_BYTES, "more byte")}</span>')
     return "\n".join(lines)
 
 
-def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place]) -> str:
+def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place], different: Collection[Place]) -> str:
     """One line: runs of bytes of one field."""
     parts: list[str] = []
     start = offsets.start
@@ -119,12 +143,12 @@ def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place]) -> str:
         while end < offsets.stop and by_byte.get(end) is place:
             end += 1
         text = raw[start:end].hex(" ")
-        parts.append(_span(place, text) if place else text)
+        parts.append(_span(place, text, place in different) if place else text)
         start = end
     return " ".join(parts)
 
 
-def _span(place: Place, text: str) -> str:
-    key = " key" * place.is_key
+def _span(place: Place, text: str, is_different: bool) -> str:
+    key = " key" * place.is_key + " differs" * is_different
     title = f"{place.name} {place.value}".strip()
     return f'<span class="{place.layer}{key}" title="{escape(title)}">{text}</span>'

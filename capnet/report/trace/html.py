@@ -94,6 +94,7 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
     path = _path_of(trace)
+    keys = [(frame["file"], frame["frame"]) for frame in frames]
     body = [
         "<header>", *header.head_line(title), "</header>",
         network_figure({**safe, "paths": [path]}, words, beside.topology, [], lambda row: "packet", path),
@@ -101,7 +102,7 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
         header.origin(safe, beside),
         f'<section id="packet"><h2>{escape(section.heading)}<small>{escape(count(len(frames), "frame"))}</small></h2>',
         f"{table}{missing}</section>",
-        evidence_section(safe, [section], beside, links),
+        evidence_section(safe, [section], beside, links, keys),
     ]  # fmt: skip
     return page(f"{language.term('Frame')} {asked['frame']}", body)
 
