@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
 import click
 
-from capnet.cli import completions
+from capnet.cli import colors, completions
 from capnet.errors import Exit, UsageError
+
+_STYLES = (
+    (re.compile(r"\^+.*$", re.MULTILINE), "1;36"),  # marks below bytes, with name and value of the field
+    (re.compile(r"^  (?:Right|正确).*$", re.MULTILINE), "32"),
+    (re.compile(r"^  (?:No[ ,]|不对|没有回答).*$", re.MULTILINE), "31"),
+)
 
 
 @click.command("learn", short_help="Learn a network model by questions about its packets.")
@@ -40,9 +47,17 @@ def command(model: str | None, answers: str | None) -> int:
         raise UsageError(f"there is no lesson {model!r}; there are: {', '.join(NAMES)}")
     taught, score = lesson(model), Score()
     answer = _asked if answers is None else _given(answers, len(taught.questions))
+    is_colored = colors.is_wanted("auto", goes_to_file=False)
     for text in play(taught, answer, report_columns(), score):
-        emit(text)
+        emit(painted(text) if is_colored else text)
     return Exit.OK if score.right == len(taught.questions) else Exit.FINDING
+
+
+def painted(text: str) -> str:
+    """The text with ANSI escapes around marks and verdicts."""
+    for pattern, style in _STYLES:
+        text = pattern.sub(f"\x1b[{style}m\\g<0>\x1b[0m", text)
+    return text
 
 
 def _list() -> str:

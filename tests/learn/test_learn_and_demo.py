@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from capnet.cli import cli
+from capnet.cli.learn import painted
 from capnet.errors import UsageError
 from capnet.learn.lessons import NAMES, lesson
 from capnet.learn.recording import Recording
@@ -61,6 +62,15 @@ def test_marks_stand_below_their_bytes() -> None:
     (at, *_) = [number for number, line in enumerate(lines) if "^ ip.src 172.17.0.3" in line]
     begin, end = lines[at].index("^"), lines[at].rindex("^") + 1
     assert lines[at - 1][begin:end] == "ac 11 00 03"
+
+
+def test_colours_mark_bytes_and_verdicts_on_a_terminal() -> None:
+    """The text stays the same, and a pipe gets no colours."""
+    _, text = learn("bridge", "--answers", "3,1,-,-,-")
+    colored = painted(text)
+    assert "\x1b" not in text and re.sub(r"\x1b\[[0-9;]*m", "", colored) == text
+    assert "\x1b[1;36m^^^^^^^^^^^ ip.src 172.17.0.3\x1b[0m" in colored
+    assert "\x1b[32m  Right: " in colored and "\x1b[31m  No, 3 is right" in colored
 
 
 def test_q_ends_the_lesson_with_its_score() -> None:
