@@ -36,7 +36,9 @@ TERMS = {
     "in Wireshark": "在 Wireshark 中", "also": "另见", "Wireshark filters": "Wireshark 过滤器", "fields": "字段",
     "Kernel": "内核", "routing": "路由", "not captured between": "中间未抓包", "Network as captured": "抓到的网络",
     "Topology": "拓扑", "interfaces of the host": "主机自己的接口", "loopback only": "只有 loopback",
-    "load balancer": "负载均衡", "All flows": "全部流", "Packet": "包", "Frame": "帧",
+    "load balancer": "负载均衡", "All flows": "全部流", "↓ there": "↓ 去程", "↑ back": "↑ 返回",
+    "since the point above": "自上一点", "since the point below": "自下一点", "there": "去程", "back": "返回",
+    "Packet": "包", "Frame": "帧",
     "frame": "帧", "change": "变化", "what differs": "差别", "What broke": "什么出了问题", "First": "第一个",
     "Second": "第二个",
     # columns

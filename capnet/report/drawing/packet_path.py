@@ -54,8 +54,8 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
         width,
     )
     lines += legend_lines(words, [{"hops": sightings}], width)
-    lines += ["", *fill(_where_seen(sightings, journey["missing"]), width)]
-    changes = _changes(sightings, journey["reply"], words)
+    lines += ["", *fill(where_seen(sightings, journey["missing"]), width)]
+    changes = sighting_changes(sightings, journey["reply"], words)
     if len(sightings) > 1:
         lines += ["", *_packet_route(sightings, changes, words, width)]
     lines += ["", *_sightings(sightings, asked, changes, words, width)]
@@ -74,7 +74,8 @@ def render_packet(document: Document, journey: Document, width: int = WIDTH) -> 
     return "\n".join(lines) + "\n"
 
 
-def _where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
+def where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
+    """At how many points the packet was seen and for how long, and where it was not seen, in sentences."""
     first, last = sightings[0], sightings[-1]
     points = len({sighting["point"] for sighting in sightings})
     if len(sightings) == 1:
@@ -104,7 +105,7 @@ def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) 
     )
 
 
-def _changes(sightings: Sequence[Document], reply: bool, words: Words) -> list[list[str]]:
+def sighting_changes(sightings: Sequence[Document], reply: bool, words: Words) -> list[list[str]]:
     """For each sighting, what happened since the one before, in words."""
     pairs = pairwise(sightings)
     return [[], *([_copy(each)] if each["copy"] else words.changes(before, each, reply) for before, each in pairs)]

@@ -12,7 +12,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
-from capnet.report.drawing.packet_path import difference_text
+from capnet.report.drawing.packet_path import difference_text, sighting_changes, where_seen
 from capnet.report.drawing.routes import carried, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import ending
@@ -32,7 +32,6 @@ from capnet.report.words import Words
 
 MORE_FLOWS = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
 NOTHING_BACK = Text(en="back: nothing was seen", zh="返回：未见到任何包")
-NOT_SEEN_AT = Text(en="Not seen at {points}, though capturing.", zh="在 {points} 未见到，虽然那里在抓包。")
 _HEADS = ("point", "frame", "delay", "flow", "TTL", "bytes", "change", "what differs")
 
 Directions = Sequence[Sequence[Document]]  # paths there, paths back
@@ -88,20 +87,21 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     asked = trace["asked"]
     evidence = [{"point": frame["point"], "file": frame["file"], "frame": frame["frame"]} for frame in frames]
     section = Section("packet", language.term("Packet"), rows=[{"evidence": evidence}])
-    rows = "".join(_sighting(frame, words, links) for frame in frames)
-    missing = f"<p>{escape(NOT_SEEN_AT.fill(points=', '.join(trace['missing'])))}</p>" if trace["missing"] else ""
+    changes = sighting_changes(frames, trace["reply"], words)
+    rows = "".join(_sighting(frame, change, words, links) for frame, change in zip(frames, changes, strict=True))
     head = "".join(f"<th>{escape(language.term(text))}</th>" for text in _HEADS)
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
     path = _path_of(trace)
     keys = [(frame["file"], frame["frame"]) for frame in frames]
     body = [
-        "<header>", *header.head_line(title), "</header>",
+        "<header>", *header.head_line(title),
+        f'<p class="story">{escape(where_seen(frames, trace["missing"]))}</p></header>',
         network_figure({**safe, "paths": [path]}, words, beside.topology, [], lambda row: "packet", path),
         header.names(words.legend(frame[end] for frame in frames for end in ("src", "dst"))),
         header.origin(safe, beside),
         f'<section id="packet"><h2>{escape(section.heading)}<small>{escape(count(len(frames), "frame"))}</small></h2>',
-        f"{table}{missing}</section>",
+        f"{table}</section>",
         evidence_section(safe, [section], beside, links, keys),
     ]  # fmt: skip
     return page(f"{language.term('Frame')} {asked['frame']}", body)
@@ -111,16 +111,22 @@ def _path_of(trace: Document) -> Document:
     """The frames of a packet as a path, for the drawing."""
     hops = [{**frame, "packets": 1, "lost": 0} for frame in trace["frames"]]
     flow = {key: hops[0][key] for key in ("src", "sport", "dst", "dport")}
-    return {"proto": trace["proto"], "flow": flow, "hops": hops, "ends": "unknown", "due": None, "reply": False}
+    return {
+        "proto": trace["proto"],
+        "flow": flow,
+        "hops": hops,
+        "ends": "unknown",
+        "due": None,
+        "reply": trace["reply"],
+    }
 
 
-def _sighting(frame: Document, words: Words, links: Links) -> str:
+def _sighting(frame: Document, change: Sequence[str], words: Words, links: Links) -> str:
     delay = "" if frame["delta_us"] is None else signed(frame["delta_us"])
-    change = language.term("copy") if frame["copy"] else " · ".join(map(language.term, frame["change"]))
     cells = (
         f"<b>{escape(frame['point'])}</b>", links.frame(frame), escape(delay),
         f"<code>{escape(words.flow(frame) + carried(frame))}</code>", escape(frame["ttl"]), escape(frame["length"]),
-        escape(change), escape(difference_text(frame)),
+        escape(" · ".join(change)), escape(difference_text(frame)),
     )  # fmt: skip
     kinds = (' class="k"' if head in ("delay", "flow") else "" for head in _HEADS)
     return "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
-from capnet.report.drawing.packet_path import difference_text
+from capnet.analysis.core.wording import Text
+from capnet.report.drawing.packet_path import difference_text, sighting_changes, where_seen
 from capnet.report.drawing.routes import carried, note, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending
@@ -15,6 +17,9 @@ from capnet.report.page.conversations import Conversation, rungs
 from capnet.report.text import count
 from capnet.report.words import Words
 
+HEADS = ("point", "frame", "delay", "flow", "TTL", "bytes", "change", "what differs")
+MORE_FLOWS = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
+NOTHING_BACK = Text(en="back: nothing was seen", zh="返回：未见到任何包")
 Directions = Sequence[Sequence[Document]]  # paths there, paths back
 
 
@@ -29,7 +34,7 @@ def flows_text(document: Document, conversations: Sequence[Directions], total: i
         for forward, backward in zip_longest(*directions):
             blocks += _conversation(Conversation(forward or backward, backward if forward else None), words)
     if total > len(shown):
-        blocks.append(escape(f"… and {count(total - len(shown), 'more flow')}; --most {total} shows all"))
+        blocks.append(escape(MORE_FLOWS.fill(flows=count(total - len(shown), "more flow"), total=total)))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -37,7 +42,7 @@ def _names(words: Words, shown: Sequence[Directions]) -> Iterator[str]:
     paths = [path for directions in shown for direction in directions for path in direction]
     legend = words.legend(hop[end] for path in paths for hop in path["hops"] for end in ("src", "dst"))
     if legend:
-        yield escape("Names: " + " · ".join(map(" ".join, legend)))
+        yield escape(language.labelled("Names", " · ".join(map(" ".join, legend))))
 
 
 def _conversation(conversation: Conversation, words: Words) -> Iterator[str]:
@@ -46,11 +51,12 @@ def _conversation(conversation: Conversation, words: Words) -> Iterator[str]:
     yield f"## {escape(path['proto'] + ' ' + words.flow(path['flow'], path['hops'][0]['point']))}"
     heads = ["point", "↓ there", "TTL", "packets", "since the point above"]
     heads += ["↑ back", "TTL", "packets", "since the point below"] if back else []
+    heads = [language.term(head) for head in heads]
     rows = [[rung.point, *_cells(path, rung.forward, words), *(_cells(back, rung.backward, words) if back else ())]
             for rung in rungs(conversation)]  # fmt: skip
     yield "\n".join(_table(heads, rows))
-    yield escape(f"there: {'; '.join([ending(path), *answers(path['answers'], words)])}")
-    yield escape(f"back: {ending(back)}" if back else "back: nothing was seen")
+    yield escape(language.labelled("there", language.clauses([ending(path), *answers(path["answers"], words)])))
+    yield escape(language.labelled("back", ending(back)) if back else NOTHING_BACK.fill())
 
 
 def _cells(path: Document, index: int | None, words: Words) -> tuple[str, str, str, str]:
@@ -70,19 +76,19 @@ def packet_text(document: Document, journey: Document) -> str:
     safe, trace = visible_all(document), visible_all(journey)
     words = Words.of(safe)
     asked = trace["asked"]
-    heads = ["point", "frame", "delay", "flow", "TTL", "bytes", "change", "what differs"]
+    heads = [language.term(head) for head in HEADS]
+    changes = sighting_changes(trace["frames"], trace["reply"], words)
     rows = [
         [
             frame["point"], str(frame["frame"]), "" if frame["delta_us"] is None else signed(frame["delta_us"]),
             words.flow(frame) + carried(frame), "" if frame["ttl"] is None else str(frame["ttl"]),
-            str(frame["length"]), "copy" if frame["copy"] else ", ".join(frame["change"]), difference_text(frame),
+            str(frame["length"]), ", ".join(change), difference_text(frame),
         ]
-        for frame in trace["frames"]
+        for frame, change in zip(trace["frames"], changes, strict=True)
     ]  # fmt: skip
-    title = " · ".join([f"Frame {asked['frame']} of {asked['file']}", asked["point"], trace["proto"]])
-    blocks = [f"# {escape(title)}", "\n".join(_table(heads, rows))]
-    if trace["missing"]:
-        blocks.append(escape(f"Not seen at {', '.join(trace['missing'])}, though capturing."))
+    title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
+    blocks = [f"# {escape(title)}", escape(where_seen(trace["frames"], trace["missing"]))]
+    blocks.append("\n".join(_table(heads, rows)))
     return "\n\n".join(blocks) + "\n"
 
 
