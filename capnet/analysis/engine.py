@@ -85,15 +85,16 @@ def study(
     witnesses: Witnesses | None = None,
     on_block: Callable[[int, bytes, bool], None] | None = None,
     links_only: bool = False,
+    flows_only: bool = False,
     meanwhile: Callable[[], None] | None = None,
     between: Callable[[Callable[[], Study]], None] | None = None,
 ) -> Study:
     """As `analyze`, and keep what the report was derived from.
 
     `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
-    neither counted nor needed to follow packets. `meanwhile` is called once when reading has begun, where several
-    threads read: for what the caller has to make ready. `between` is called after each block, with a function that
-    makes the study of what was read so far.
+    neither counted nor needed to follow packets. `flows_only`: leave that out too, for tables of flows. `meanwhile` is
+    called once when reading has begun, where several threads read: for what the caller has to make ready. `between` is
+    called after each block, with a function that makes the study of what was read so far.
     """
     wanted = as_sources(sources)
     _must_be_topology(topology)
@@ -118,7 +119,7 @@ def study(
     from capnet.analysis.pipeline import conclude
 
     witnesses = witnesses or witnesses_beside(wanted, reader.inputs)
-    report, context = conclude(reader, loaded.topology, witnesses, links_only)
+    report, context = conclude(reader, loaded.topology, witnesses, links_only, flows_only)
     return Study(report, context, wanted, reader.bases, reader.options)
 
 

@@ -65,11 +65,19 @@ STEPS: dict[str, Callable[[Context], Any]] = {
 
 
 def conclude(
-    reader: SourceReader, topology: Topology | None, witnesses: Witnesses | None, links_only: bool
+    reader: SourceReader,
+    topology: Topology | None,
+    witnesses: Witnesses | None,
+    links_only: bool,
+    flows_only: bool = False,
 ) -> tuple[Report, Context]:
-    """The report on what was read, and the context that it was derived from. `links_only`: leave out STEPS."""
+    """The report on what was read, and the context that it was derived from.
+
+    `links_only`: leave out STEPS. `flows_only`: leave out the links and the list of flows too.
+    """
     context, coverage, correlation = pass_result(reader, topology, witnesses)
-    flows = _flows_while_linking(context)
+    flows = Flows(len(context.flows), []) if flows_only else _flows_while_linking(context)
+    links_only |= flows_only
     facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
     if not links_only:
         correlation["unanswered"] = unanswered_chains(context)

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 from capnet.export.extras import library
 from capnet.table.table import Table
 
-ROW_GROUP = 1 << 18  # rows: some 20 MB
-WAITING_BATCHES = 4
+ROW_GROUP = 1 << 17  # rows: some 20 MB
+WAITING_BATCHES = 2
 _GROWING = ("frame", "time", "flow", "first", "last", "first_frame")
 
 

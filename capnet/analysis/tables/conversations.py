@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
@@ -182,7 +183,7 @@ def _applications(context: Context, pairs: Pairs, first_bytes: FirstBytes | None
 def application_numbers(context: Context, pairs: Pairs) -> Values:
     """Numbers of `applications.NAMES` by port: that of the other side, else of the side that opened it."""
     flows = context.flows[pairs.forward]
-    has_ports = ~np.isin(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
+    has_ports = ~is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
     of_server, of_client = (
         applications.by_port(np.where(has_ports, flows[:, column], -1))
         for column in (schema.FLOW_DPORT, schema.FLOW_SPORT)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, FlowTable, Values
@@ -115,7 +116,7 @@ def ends_of(context: Context, flows: FlowTable, is_binary: bool) -> dict[str, Co
     files = list(dict.fromkeys(point.file for point in context.points))
     file_of_point = np.array([files.index(point.file) for point in context.points], dtype=np.int64)
     vlan = flows[:, schema.FLOW_VLAN]
-    has_ports = ~np.isin(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & (flows[:, schema.FLOW_SPORT] >= 0)
+    has_ports = ~is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & (flows[:, schema.FLOW_SPORT] >= 0)
     return {
         "file": coded.names(file_of_point[points], files),
         "point": coded.names(points, [point.name for point in context.points]),
@@ -135,7 +136,7 @@ def icmp_of(flows: FlowTable) -> dict[str, ColumnData]:
     """Type, code and echo identifier."""
     kind = flows[:, schema.FLOW_KIND]
     ids = flows[:, schema.FLOW_SPORT]
-    is_echo = np.isin(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & np.isin(kind >> 8, _ECHO_TYPES) & (ids >= 0)
+    is_echo = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS) & is_one_of(kind >> 8, _ECHO_TYPES) & (ids >= 0)
     return {
         "icmp_type": coded.numbers(np.where(kind >= 0, kind >> 8, -1), "uint8"),
         "icmp_code": coded.numbers(np.where(kind >= 0, kind & 255, -1), "uint8"),

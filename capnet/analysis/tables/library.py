@@ -82,17 +82,17 @@ class Tables:
     @cached_property
     def study(self) -> Study:
         """The captures, read once: their flows, without conclusions."""
-        return self._read(links_only=True)
+        return self._read(flows_only=True)
 
     @cached_property
     def _full(self) -> Study:
-        return self._read(links_only=False)
+        return self._read(flows_only=False)
 
-    def _read(self, links_only: bool) -> Study:
+    def _read(self, flows_only: bool) -> Study:
         from capnet.analysis.engine import Options, study
 
         options = Options(vxlan_port=self._vxlan_port)
-        return study(self.sources, self._topology, options, links_only=links_only)
+        return study(self.sources, self._topology, options, flows_only=flows_only)
 
     @property
     def _flow_study(self) -> Study:
