@@ -9,12 +9,20 @@
     report.to_dict(); report.to_json()                          # the JSON contract, see docs/report.md
     print(capnet.render(report, "table"))                       # or "json", "html", …
 
+    report.nat.to_pandas()                                      # nat, tunnels, stations, paths, findings, points
+    report.nat.columns                                          # the columns of that table, see docs/export.md
+
     with capnet.open_capture("bridge.pcapng") as capture:       # the frames themselves, decoded
         for block in capture.blocks():                          # block["ttl"]: a numpy array, a value per frame
-            ...
+            block.columns, block.text("src")                    # what there is, see docs/rows.md; addresses as text
+
+    with capnet.open_capture("bridge.pcapng") as capture:       # the same as a table of typed columns, for others:
+        frames = capture.frames()                               # pyarrow.table(frames), polars.DataFrame(frames),
+        frames.to_pandas()                                      # duckdb.sql("from frames"), or row by row
 
 Times are ns since 1970 UTC, delays are microseconds, frame numbers are those of Wireshark. A file that cannot be read
 raises `capnet.errors.UnreadableInput`. Damage inside a file is a problem in the report, and frames before it are read.
+What is not named here, or listed under the classes and functions below, may change. docs/python.md has all of it.
 """
 
 # The names below are loaded on first use, because `capnet --help` must not wait for numpy.

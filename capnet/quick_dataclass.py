@@ -69,7 +69,16 @@ _FROZEN: dict[str, Callable[..., Any]] = {"__setattr__": _refuse, "__delattr__":
 _MUTABLE: dict[str, Callable[..., Any]] = {"__repr__": _repr, "__eq__": _is_equal}
 _VALUE: dict[str, Callable[..., Any]] = _MUTABLE | {"__hash__": _hash}
 _ORDERED: dict[str, Callable[..., Any]] = {"__lt__": _is_less}
-_UNSET = object()
+
+
+class _Unset:
+    """Stands for a default that is made anew, in signatures too."""
+
+    def __repr__(self) -> str:
+        return "<empty>"
+
+
+_UNSET = _Unset()
 
 
 @dataclass(init=False, repr=False, eq=False, match_args=False)

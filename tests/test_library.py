@@ -210,3 +210,30 @@ def test_facts_cannot_be_changed() -> None:
         with pytest.raises(FrozenInstanceError):
             del nat.packets
     assert copy.deepcopy(first) == first == pickle.loads(pickle.dumps(first)) != replace(first, packets=-1)
+
+
+def test_help_shows_tables_and_no_bare_objects() -> None:
+    """What a notebook's user looks for: data frames, columns, addresses as text; defaults that can be read."""
+    code = "import pydoc, capnet; print(pydoc.plain(pydoc.render_doc(capnet)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    for words in ("report.nat.to_pandas()", "capture.frames()", 'block.text("src")', "docs/export.md"):
+        assert words in done.stdout
+    assert "object at 0x" not in done.stdout
+
+
+def test_lists_of_facts_tell_their_columns() -> None:
+    """They stay lists, also after a copy and a pickle."""
+    nat = analyze(OVERLAY).nat
+    assert isinstance(nat, list) and nat.columns[:2] == ["kind", "proto"]  # type: ignore[attr-defined]
+    for copied in (copy.copy(nat), copy.deepcopy(nat), pickle.loads(pickle.dumps(nat))):
+        assert copied == nat and copied.columns == nat.columns  # type: ignore[attr-defined]
+    assert repr(nat.table) == f"<capnet table nat of 4 rows; columns: {', '.join(nat.columns)}>"  # type: ignore[attr-defined]
+
+
+def test_notebook_shows_report_and_facts_escaped() -> None:
+    report = analyze(OVERLAY)
+    hostile = replace(report.findings[0], says="<script>\x1b[2J</script>")
+    page = replace(report, findings=[hostile])._repr_html_()
+    assert "&lt;script&gt;\\x1b[2J" in page and "<script>" not in page
+    table = report.nat._repr_html_()  # type: ignore[attr-defined]
+    assert table.count("<tr>") == 1 + len(report.nat) and "<th>before_src</th>" in table

@@ -19,6 +19,7 @@ from pathlib import Path
 from tests.bench.run import PROJECT, Measured, measure
 
 CAPNET = [sys.executable, "-m", "capnet"]
+QUERY = "select vni, count(*) from frames group by 1"
 LINE = "{:44} {:>8} {:>8} {:>12} {:>9}  {:>13} {:>13}"
 
 # CPU seconds of one thread: decoding alone, with typed columns, and handed over by Arrow's interface.
@@ -52,8 +53,8 @@ def exports(capture: Path, folder: Path) -> dict[str, list[str]]:
         "frames → Arrow": [*export, "-o", str(folder / "x.arrow")],
         "flows → Parquet": [*export, "--table", "flows", "-o", str(folder / "x.parquet")],
         "conversations → Parquet": [*export, "--table", "conversations", "-o", str(folder / "x.parquet")],
-        "SQL: select vni, count(*) from frames": [*CAPNET, "sql", str(capture), "select vni, count(*) from frames group by 1"],
-    }  # fmt: skip
+        "SQL: select vni, count(*) from frames": [*CAPNET, "sql", str(capture), QUERY],
+    }
 
 
 def rows_of(capture: Path) -> dict[str, int]:
@@ -62,16 +63,16 @@ def rows_of(capture: Path) -> dict[str, int]:
     from capnet.analysis.tables.library import Tables
 
     tables = Tables([Source(capture)])
-    return {name: sum(batch.rows for batch in tables.table(name).batches()) for name in ("frames", "flows", "conversations")}  # fmt: skip
+    names = ("frames", "flows", "conversations")
+    return {name: sum(batch.rows for batch in tables.table(name).batches()) for name in names}
 
 
 def compare(capture: Path, runs: int) -> None:
     """Print both tables."""
     rows = rows_of(capture)
     print("CPU of one thread, best of", runs)
-    done = subprocess.run(
-        [sys.executable, "-c", IN_MEMORY, str(capture), str(runs)], cwd=PROJECT, capture_output=True, text=True, check=True
-    )  # fmt: skip
+    command = [sys.executable, "-c", IN_MEMORY, str(capture), str(runs)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     for name, count, seconds in (line.split("|") for line in done.stdout.splitlines()):
         print(
             f"  {name:28} {int(count):>10,} rows {float(seconds):6.2f} s {int(count) / float(seconds):>12,.0f} rows/s"
@@ -87,14 +88,12 @@ def compare(capture: Path, runs: int) -> None:
     for name, pairs in measured.items():
         best = min(run for run, _ in pairs)
         table = next((table for table in rows if name.startswith(table)), "frames")
-        clock, cpu = (statistics.median(getattr(run, key) / getattr(base, key) for run, base in pairs) for key in ("seconds", "cpu"))  # fmt: skip
+        clock = statistics.median(run.seconds / base.seconds for run, base in pairs)
+        cpu = statistics.median(run.cpu / base.cpu for run, base in pairs)
         peak = max(run.peak_mib for run, _ in pairs)
         rate = f"{rows[table] / best.seconds:,.0f}"
-        print(
-            LINE.format(
-                name, f"{best.seconds:.2f}", f"{best.cpu:.2f}", rate, f"{peak:.0f}", f"{clock:.2f}", f"{cpu:.2f}"
-            )
-        )
+        seconds = f"{best.seconds:.2f}", f"{best.cpu:.2f}"
+        print(LINE.format(name, *seconds, rate, f"{peak:.0f}", f"{clock:.2f}", f"{cpu:.2f}"))
 
 
 def main() -> None:

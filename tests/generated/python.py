@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import capnet
+from capnet.table.table import Table
 from capnet.wire.block import Block
 from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem
 
@@ -50,10 +51,13 @@ def _classes() -> Iterator[str]:
     yield f"\n## Topology\n\n{_doc(capnet.Topology)} Its keys are in [Topology](topology.md).\n"
     yield from _members(capnet.Topology, ("load", "save", "names", "addresses"))
     yield f"\n## Capture\n\n`capnet.open_capture` returns it; a `with` statement closes it.\n\n{_doc(Capture)}\n"
-    yield from _members(Capture, ("blocks", "records", "interfaces"))
+    yield from _members(Capture, ("blocks", "frames", "records", "interfaces"))
     yield f"\n### Block\n\n{_doc(Block)}\n"
     yield "\n- `len(block)`: how many rows it has.\n"
-    yield from _members(Block, ("__getitem__", "dicts"))
+    yield from _members(Block, ("__getitem__", "columns", "text", "dicts"))
+    yield "\n### Table\n\n`capture.frames()` and `report.nat.table` are tables. Their columns are in "
+    yield f"[Rows and flows as data](export.md).\n\n{_doc(Table)}\n"
+    yield from _members(Table, ("columns", "dtypes", "to_arrow", "to_pandas"))
     for kind in (CaptureInterface, CaptureProblem):
         yield f"\n### {kind.__name__}\n\n{_doc(kind)}\n\nAttributes: "
         yield ", ".join(f"`{name}`" for name in inspect.get_annotations(kind)) + ".\n"

@@ -119,6 +119,13 @@ class Report:
             lines.append(f"  {name:11}{count:8}{self._summary(name)}")
         return "\n".join(lines) + ">"
 
+    def _repr_html_(self) -> str:
+        """What `repr` says, and the findings, for notebooks."""
+        from html import escape
+
+        findings = "".join(f"<li>{escape(each.level)}: {escape(repr(each.says)[1:-1])}</li>" for each in self.findings)
+        return f"<pre>{escape(repr(self))}</pre>" + (f"<ul>{findings}</ul>" if findings else "")
+
     def _summary(self, name: str) -> str:
         """What a line of `repr` says of a section beside its count."""
         if name == "models" and self.models:
