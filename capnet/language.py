@@ -93,3 +93,13 @@ def joined(texts: list[str]) -> str:
 def clauses(texts: list[str]) -> str:
     """Clauses of one sentence."""
     return ("；" if _current == "zh" else "; ").join(texts)
+
+
+def unbroken(text: str) -> str:
+    """Chinese text without its line breaks: a space takes their place only beside Latin words."""
+    import re
+
+    han = "\u2e80-\u9fff\uff00-\uffef“”"
+    marks = "，。；：、（）"
+    text = re.sub(rf"(?<=[{han}])\n(?=[{han}])|(?<=[{marks}])\n|\n(?=[{marks}])", "", text.strip())
+    return text.replace("\n", " ")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.cli import completions
 from capnet.errors import Exit, UsageError
 
@@ -69,23 +69,28 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
 
 def _list(modules: list[ModuleType], columns: int) -> str:
     from capnet.report.manual import manual
+    from capnet.report.text import fill
 
     width = max(len(module.NAME) for module in modules) + len(INDENT)
     lines = []
     for module in modules:
-        wrapper = TextWrapper(columns, initial_indent=module.NAME.ljust(width), subsequent_indent=" " * width)
-        lines.append(wrapper.fill(f"{manual(module).title.removesuffix('.')} ({', '.join(module.LEVELS)})"))
+        levels = language.pick("({})", "（{}）").format(
+            language.pick(", ", "、").join(map(language.term, module.LEVELS))
+        )
+        text = manual(module).title.rstrip(".。") + language.pick(" ", "") + levels
+        lines += fill(f"{module.NAME:{width}}{text}", columns, hanging=" " * width)
     return "\n".join(lines) + "\n"
 
 
 def _page(module: ModuleType, columns: int) -> str:
     from capnet.report.manual import manual
+    from capnet.report.text import fill
 
     page = manual(module)
-    wrapper = TextWrapper(columns, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
-    lines = [TextWrapper(columns).fill(f"{page.name}: {page.title}"), f"{INDENT}level: {', '.join(module.LEVELS)}"]
+    levels = language.pick(", ", "、").join(map(language.term, module.LEVELS))
+    lines = [*fill(language.labelled(page.name, page.title), columns), INDENT + language.labelled("level", levels)]
     for heading, text in page.sections.items():
-        lines += ["", heading, wrapper.fill(text[:1].upper() + text[1:])]
+        lines += ["", heading, *fill(text[:1].upper() + text[1:], columns, INDENT)]
     if module.SCENARIO:
-        lines += ["", "Try it", f"{INDENT}capnet scenario {module.SCENARIO} --lab"]
+        lines += ["", language.term("Try it"), f"{INDENT}capnet scenario {module.SCENARIO} --lab"]
     return "\n".join(lines) + "\n"

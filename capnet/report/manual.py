@@ -6,13 +6,15 @@ import inspect
 import re
 from types import ModuleType
 
+from capnet import language
 from capnet.quick_tuple import NamedTuple
 
 HEADINGS = ("Looks at", "Says", "Wrong when", "Fix", "Verify")
+CHINESE_HEADINGS = ("检查", "结论", "误判", "处理", "验证")
 
 
 class ManualPage(NamedTuple):
-    """The docstring of a finding: name, what it is, and the text under each heading."""
+    """The page of a finding: name, what it is, and the text under each heading."""
 
     name: str
     title: str
@@ -21,8 +23,19 @@ class ManualPage(NamedTuple):
 
 def manual(module: ModuleType) -> ManualPage:
     """The manual page of a finding. A heading stands at the beginning of a line, with a colon."""
+    if language.is_chinese():
+        return _chinese(module)
     head, _, body = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
     name, _, title = " ".join(head.split()).partition(": ")
     _, *parts = re.split(rf"^({'|'.join(HEADINGS)}):\s", body, flags=re.MULTILINE)
     texts = (" ".join(text.split()) for text in parts[1::2])
     return ManualPage(name, title, dict(zip(parts[::2], texts, strict=True)))
+
+
+def _chinese(module: ModuleType) -> ManualPage:
+    """The page from PAGE_ZH, which has no name in its title."""
+    title, _, body = module.PAGE_ZH.partition("\n\n")
+    _, *parts = re.split(rf"^({'|'.join(CHINESE_HEADINGS)})：", body, flags=re.MULTILINE)
+    return ManualPage(
+        module.NAME, language.unbroken(title), dict(zip(parts[::2], map(language.unbroken, parts[1::2]), strict=True))
+    )

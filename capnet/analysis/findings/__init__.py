@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.finding_list import Statement, listed
 from capnet.analysis.core.results import Finding
@@ -75,5 +76,7 @@ def findings(context: Context) -> list[Finding]:
 
 def _verify(module: ModuleType) -> str | None:
     """The last paragraph of a finding's manual page: commands that show it; None where docstrings are left out."""
+    if language.is_chinese():
+        return language.unbroken(module.PAGE_ZH.partition("\n验证：")[2])
     _, _, commands = (module.__doc__ or "").partition("\nVerify: ")
     return " ".join(commands.split()) or None

@@ -21,6 +21,15 @@ SCENARIO = None  # no scenario has a scanner
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for one address in vain
 EXPLAINS = ()
 
+PAGE_ZH = """一台主机询问许多没有主机拥有的地址。
+
+检查：无应答的 ARP 请求和 neighbor solicitation（`facts.neighbours.unanswered_neighbours`），按询问者统计。
+结论：谁询问了多少个地址、多少次；20 个及以上视为扫描。
+误判：一个网络中确实有这么多机器停机，而一台主机在等它们全部。
+处理：如果是资产清点或监控，无需处理；否则查找该主机上扫描的进程。
+验证：在询问的主机上，扫描进行时执行 `ss -anp` 或 `ps`。
+"""
+
 SAYS = Text(
     en="{asker} asked for {addresses} addresses {requests:time}, no answer",
     zh="{asker} 询问了 {addresses} 个地址共 {requests} 次，没有应答",

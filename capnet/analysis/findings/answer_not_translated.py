@@ -32,6 +32,17 @@ SCENARIO = None  # answers pass the translation in all scenarios
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
 EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session")
 
+PAGE_ZH = """客户端请求的是另一个地址，服务器却直接应答客户端。
+
+检查：在一个抓包点上，发往一个地址的 SYN，以及对同一客户端、同一序列号、来自另一个地址或端口的 SYN-ACK，客户端对它只
+回 RST。请求经过了地址转换，应答绕过了转换。
+结论：请求了哪个服务，由哪台服务器应答，涉及哪些客户端，多少次。
+误判：采用 direct server return 的负载均衡在服务器上丢了它的地址。
+处理：让应答经过转换请求的主机。同一网桥上：`net.bridge.bridge-nf-call-iptables` = 1。同一局域网中：对转换的连接做
+MASQUERADE，使服务器应答该主机。
+验证：`sysctl net.bridge.bridge-nf-call-iptables`；`conntrack -L -d SERVICE` 显示 UNREPLIED 表项。
+"""
+
 SAYS = Text(
     en="{clients} asked {service}, and {server} answered them itself, {answers:time}: the request was translated, the "
     "answer was not, and the clients refuse it with RST",

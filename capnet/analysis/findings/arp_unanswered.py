@@ -31,6 +31,18 @@ SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
 EXPLAINS = ()
 
+PAGE_ZH = """一台主机用 ARP 询问地址而没有应答。
+
+检查：在 2 秒内重复的 ARP 请求（不含探测和通告，RFC 5227），在任何本应看到应答的抓包点上都没有应答
+（`facts.neighbours.unanswered_neighbours`）。
+结论：谁询问了哪个地址，多少次。如果该地址存在则为错误：它的包由本链路上的另一台主机转来，而那台主机不代为应答；或者
+它自己的接口收到了请求。否则为警告。主机询问自己的 macvlan 子接口见 `macvlan-host-isolation`，在错误的链路上查找见
+`subnet-overlap`，询问 20 个及以上地址见 `address-scan`。
+误判：抓包在请求和应答之间开始或结束。
+处理：更正地址，或启动拥有它的主机；常见原因是网关地址写错。
+验证：在询问的主机上 `arping -I IFACE ADDRESS`、`ip neigh show ADDRESS`。
+"""
+
 SAYS = Text(
     en="{asker} asked for {target} {requests:time}, no answer{though}",
     zh="{asker} 询问 {target} 共 {requests} 次，没有应答{though}",

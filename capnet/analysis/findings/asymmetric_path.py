@@ -28,6 +28,16 @@ SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
 EXPLAINS = ()
 
+PAGE_ZH = """一个连接的两个方向经过同一主机的不同接口。
+
+检查：主机自己的接口（父接口和底层接口）上两个方向的各跳。
+结论：哪些接口，多少个连接。连接跟踪和有状态过滤各只看到一半。TCP 连接两端都在重发时为错误：客户端重发 SYN，服务器重
+发到不了的 SYN-ACK。
+误判：对流量来说两个接口是一个，例如分别抓了 bond 和它的成员。
+处理：用路由或策略路由（`ip rule`）让两个方向走同一接口。
+验证：在该主机上对两端执行 `ip route get ADDRESS from SOURCE`。
+"""
+
 SAYS = Text(
     en="{connections:connection} came by {forward} and went back by {back}",
     zh="{connections} 个连接从 {forward} 进来，从 {back} 返回",

@@ -30,6 +30,16 @@ SCENARIO = None  # all tasks of the scenarios serve
 WITNESS = "pcaps/overlay-service.pcapng"  # a service of several tasks that all serve
 EXPLAINS = ("retransmissions", "connection-refused")
 
+PAGE_ZH = """一个服务后面的一台服务器失败，其他的正常。
+
+检查：到一个地址和端口、被转换到多台服务器的 TCP 连接。其中一台必须拒绝或不应答它的全部连接（至少两个），而该服务的
+至少另外两台在别处接受连接。
+结论：哪台服务器让哪个服务的多少个连接失败，其他服务器接受了多少个。
+误判：这台服务器的应答走了没有抓包的路。
+处理：重启或移除这个任务，并给服务配置健康检查，使负载均衡自动摘除它。
+验证：`docker service ps SERVICE`、`kubectl get endpointslices`；在任务中 `nsenter -t PID -n ss -ltn`。
+"""
+
 SAYS = Text(
     en="{backend} fails all {failed:connection} of {service} that it gets ({refused} refused, {silent} unanswered), "
     "{others:other server} of this service accepted {accepted}",

@@ -36,6 +36,18 @@ SCENARIO = "fault broadcast-storm"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice
 EXPLAINS = ("arp-unanswered", "duplicate-observation", "packet-loss")
 
+PAGE_ZH = """同一个广播或组播帧反复出现，像是网桥形成了环路。
+
+检查：发送者、目标和操作都相同的 ARP 包，以及摘要和 TTL 都相同的发往组地址的 IP 包：在一个抓包点上一秒内至少 50 个，
+IP 的其中五个在 10 毫秒内。不包括：全部在 10 毫秒内的副本（镜像端口会这样），除非有数百个；没有 IP identification 的
+组播（程序可能自己这样发），但链路上的 ICMPv6 除外；没有以太网头的抓包点，因为 `any` 在每个接口上都会显示一帧。
+结论：哪一帧，在多长时间内出现多少次，在哪个抓包点；发送者自己是否也收到它。
+误判：测试程序用相同的帧冲击网络。
+处理：去掉两个网桥或交换机之间的第二条链路，或打开生成树协议。
+验证：`bridge fdb show` 显示 MAC 在端口之间移动；内核日志有 “received packet on … with own address as source
+address”。
+"""
+
 SAYS = Text(
     en="the same {what} of {sender} came {packets:time} in {seconds} s at {point}{back}{more}: bridges or switches "
     "form a loop",

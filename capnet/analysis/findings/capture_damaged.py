@@ -21,6 +21,16 @@ SCENARIO = None  # a scenario ends its capture in order
 WITNESS = "pcaps/bridge.pcapng"  # ends with its last record
 EXPLAINS = ()
 
+PAGE_ZH = """文件被截断或损坏。
+
+检查：文件读取器未能读出的部分：被截断的记录、不可能的长度、损坏的压缩流。不包括 capnet 不读的内容：其他版本的
+pcapng，或超过上限的 section。
+结论：哪个文件、何处、有什么问题，能读出多少帧。
+误判：文件仍在写入，最后一条记录还不完整。
+处理：用 SIGINT 或 SIGTERM 而不是 SIGKILL 结束抓包程序，并重新复制文件。
+验证：`capinfos FILE` 报告同样的损坏。
+"""
+
 SAYS = Text(
     en="{file} is damaged in {places:place}, first at byte {offset}: {damage}; {packets:frame} could be read",
     zh="{file} 有 {places} 处损坏，第一处在第 {offset} 字节：{damage}；能读出 {packets} 帧",

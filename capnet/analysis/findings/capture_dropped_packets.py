@@ -19,6 +19,15 @@ SCENARIO = None  # no scenario sends enough to fill a capture buffer
 WITNESS = "pcaps/bridge.pcapng"  # drop counts are there, and zero
 EXPLAINS = ()
 
+PAGE_ZH = """抓包程序丢了包。
+
+检查：接口统计块中的丢包数（pcapng ISB：isb_ifdrop、isb_osdrop）。
+结论：哪些抓包点，多少个包。在这些抓包点上没有看到不能说明任何问题。
+误判：抓包程序把过滤器不要的包也计入了。
+处理：用更大的缓冲区、snap length 或过滤器抓包；写到本地磁盘。
+验证：`dumpcap -B 64` 结束时报告没有丢包。
+"""
+
 SAYS = Text(en="the capture program lost {packets:packet} at {points}", zh="抓包程序在 {points} 丢了 {packets} 个包")
 FIX = Text(
     en="capture with a larger buffer (dumpcap -B) or a filter", zh="用更大的缓冲区（dumpcap -B）或抓包过滤器重新抓包"

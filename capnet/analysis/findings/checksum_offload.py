@@ -21,6 +21,15 @@ SCENARIO = "bridge"
 WITNESS = "tests/made/tcp.pcap"  # every checksum is filled in
 EXPLAINS = ()
 
+PAGE_ZH = """TCP 和 UDP 校验和尚未填写。
+
+检查：校验和字段里只有伪首部之和的包（RFC 9293 3.1 节）。Linux 把它留给网卡完成；在 veth 对和网桥上没有网卡来做。
+结论：检查的包中有多少个，在多少个抓包点上。Wireshark 可能说它们是坏的；实际没有损坏。
+误判：填好的校验和碰巧等于该和，65,535 个包中有一个。
+处理：网络上无需处理；在 Wireshark 中关闭校验和检查，或在抓包时关闭卸载。
+验证：`ethtool -k IFACE | grep checksum`。
+"""
+
 SAYS = Text(
     en="{unfilled} of {examined:TCP and UDP packet} at {points:point} have checksums that are not yet filled in "
     "(checksum offload): normal on veth and bridge, not corruption",

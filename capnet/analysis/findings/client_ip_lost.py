@@ -23,6 +23,15 @@ SCENARIO = "overlay-service"
 WITNESS = "pcaps/bridge.pcapng"  # DNAT and masquerade, each of which rewrites one end only
 EXPLAINS = ()
 
+PAGE_ZH = """服务器看到的地址不是客户端的。
+
+检查：经过代理的连接，以及两端都被改写的转换（Swarm 的 ingress 和服务地址、hairpin NAT）。
+结论：服务器看到的是哪个地址，涉及多少个连接。
+误判：中间的地址本来就应是客户端，例如反向代理。
+处理：用 host 模式发布端口（`--publish mode=host`），或让代理传递客户端地址。
+验证：服务器日志显示客户端的地址。
+"""
+
 SAYS = Text(
     en="servers see {address} instead of the client in {connections:connection}",
     zh="在 {connections} 个连接中，服务器看到的是 {address}，而不是客户端",

@@ -27,6 +27,16 @@ SCENARIO = None  # the hosts of the lab share the clock of one machine
 WITNESS = "pcaps/overlay.pcapng"  # twelve points on two hosts, one clock
 EXPLAINS = ()
 
+PAGE_ZH = """两台主机或两个文件的时钟不一致。
+
+检查：在两个时钟下都看到的包，尽可能两个方向都有（`correlate.clocks`），以及抓包时对各主机时钟的测量。
+结论：相差多少，是否漂移或其间被调整，精确到什么程度。抓包点之间的时延已校正；如果只有一个方向的包在两处都能看到，就
+不给出时延。
+误判：一个方向上最快的包比另一个方向慢得多：这里假定单程各为往返的一半。
+处理：在两台主机上运行 NTP 或 PTP 客户端。
+验证：在两台主机上 `chronyc tracking` 或 `timedatectl timesync-status`。
+"""
+
 AHEAD = Text(
     en="the clock of {clock} is {offset} ahead of that of {reference}", zh="{clock} 的时钟比 {reference} 的快 {offset}"
 )

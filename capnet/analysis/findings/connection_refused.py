@@ -34,6 +34,18 @@ SCENARIO = "fault connection-refused"
 WITNESS = "pcaps/bridge.pcapng"  # TCP connections that are accepted
 EXPLAINS = ()
 
+PAGE_ZH = """服务器用 RST 应答 SYN。
+
+检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。客户端尝试一个地址的五个以上端口，或二十个不接受
+的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。
+结论：哪个地址拒绝了哪些端口，此前是否接受过连接，RST 的 TTL 是否与该地址的其他包不同（即由防火墙发出）；一个地址的
+五个以上端口合为一句。
+误判：SYN-ACK 没有经过抓包点。
+处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
+只是 TTL 不同。
+验证：在服务器的网络命名空间中 `ss -ltn`；用 `iptables -vnL` 查找带 tcp-reset 的规则。
+"""
+
 SAYS = Text(en="{address} refused connections to port {port}{more}", zh="{address} 拒绝了到端口 {port} 的连接{more}")
 SAYS_PORTS = Text(
     en="{address} refused connections to {count} ports, {first} to {last}{more}",

@@ -26,6 +26,18 @@ SCENARIO = None  # Docker gives addresses itself
 WITNESS = "pcaps/macvlan.pcapng"  # containers with addresses of Docker's
 EXPLAINS = ()
 
+PAGE_ZH = """一台主机用 DHCP 请求地址而没有得到。
+
+检查：一个客户端的至少三条 DISCOVER，没有 OFFER，也没有该客户端的 REQUEST；如果有 offer，链路上的所有主机都会看到
+REQUEST（RFC 2131 4.3.2 节规定它是广播）。一个抓包点上有 offer，而客户端在另一个抓包点上继续请求，说明 offer 停在两
+者之间。
+结论：哪个客户端，请求了多少次、多久；有多少个 offer 离开哪个抓包点，没有到达哪里。看到 offer，或在多个抓包点上或在
+容器中看到客户端的请求时为错误；否则为警告，因为客户端可能是链路上的任何主机。
+误判：抓包在较慢的服务器应答之前结束。
+处理：启动 DHCP 服务器或使它可达；查找是什么丢弃了 UDP 端口 67 和 68，或发往另一个接口后面的 MAC 的帧。
+验证：在两侧 `tcpdump -e -n -i CARD port 67 or port 68`。
+"""
+
 SAYS = Text(
     en="{client} asked for an address by DHCP {asked:time} in {seconds} s and got {outcome}",
     zh="{client} 在 {seconds} 秒内用 DHCP 请求地址 {asked} 次，结果：{outcome}",

@@ -32,6 +32,16 @@ SCENARIO = "fault different-networks"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks, of which each container calls its own
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 
+PAGE_ZH = """容器用同一主机上另一个网络的容器自己的地址访问它。
+
+检查：从一个网桥上的容器发往同一主机另一个网桥上的地址、没有应答的流，而那个网桥上看不到它们。
+结论：谁访问谁，止于哪个网桥，被访问者在哪个网桥上。
+误判：被访问者有两个网络，而共享的那个没有抓包。
+处理：把两个容器接入同一个网络。Docker 的网络之间互相隔离；端口映射要用主机地址访问。
+验证：对两个网络执行 `docker network inspect NETWORK`；`iptables -vnL DOCKER-ISOLATION-STAGE-2`，Docker 28 及以后版
+本用 `iptables -t raw -vnL PREROUTING`，显示丢弃数。
+"""
+
 SAYS = Text(
     en="{packets:packet} ({protos}) from {sources} to {destination} end at {point}; {destination} is on another "
     "network, at {home}, which shows none of them: networks are isolated from each other",

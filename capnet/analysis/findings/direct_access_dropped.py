@@ -34,6 +34,17 @@ SCENARIO = "fault direct-access-dropped"
 WITNESS = "pcaps/bridge.pcapng"  # the published port alone is called
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "no-return-route")
 
+PAGE_ZH = """另一台主机用容器自己的地址访问容器，而容器所在主机丢弃了这些包。
+
+检查：从外部到达主机接口、目的是其某个容器的地址、没有应答的流，容器的网桥上完全看不到，而到该主机某个端口映射的连接
+可以到达这个容器。
+结论：谁访问了哪个容器的地址，止于哪里，通过哪个端口映射可以到达该容器。
+误判：主机的某条规则因其他原因丢弃这些发送者或这个端口。
+处理：访问端口映射。或允许直接访问：dockerd 的 `allow-direct-routing`（Docker 28.2）、网络选项
+`com.docker.network.bridge.trusted_host_interfaces`，或网关模式 `nat-unprotected`、`routed`。
+验证：`iptables -t raw -vnL PREROUTING` 和 `iptables -vnL DOCKER` 显示丢弃数（Docker 28 及以后版本）。
+"""
+
 SAYS = Text(
     en="{packets:packet} ({protos}) from {sources} to {container}, a container's own address, end at {point}; the "
     "published port {published} reaches it: the host drops direct access",

@@ -27,6 +27,17 @@ SCENARIO = "fault duplicate-ip"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # one MAC for several addresses, the other way round
 EXPLAINS = ()
 
+PAGE_ZH = """多个站点声称拥有同一地址。
+
+检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）。
+结论：哪些 MAC 声称拥有哪个地址。应答同样的询问时为错误；声称在时间上以其他方式重叠，或一个在另一个结束后开始（例如
+容器以同一地址重新创建）时为警告。不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网
+卡、通告接管的站点。共享服务地址的主机见 `vip-answered-by-many`。
+误判：该抓包点同时显示多个 VLAN。
+处理：给其中一个站点换地址；用 `--ip-range` 或 `--aux-address` 让 Docker 避开已使用的地址。
+验证：`arping -D -I IFACE ADDRESS` 没有来自第二个 MAC 的应答。
+"""
+
 AT_ONCE = Text(en="{address} is claimed by {macs}", zh="{macs} 都声称拥有 {address}")
 AT_ONCE_FIX = Text(
     en="give one of them another address: reserve those outside of Docker with --ip-range or --aux-address",

@@ -32,6 +32,15 @@ SCENARIO = None  # Docker gives the containers of the lab's hosts different addr
 WITNESS = "pcaps/bridge-clash.pcapng"  # containers of two hosts with the same address and MAC, on bridges of their own
 EXPLAINS = ("duplicate-ip", "retransmissions")
 
+PAGE_ZH = """不同主机上的两个站点用同一个 MAC 发送，交换机有时送给这个，有时送给那个。
+
+检查：MAC 自己的接口（在容器中）是两台主机上的抓包点；两者同时发送，各有对方没有的会话。这种会话的包到了另一个站点。
+结论：哪个 MAC，在哪两个抓包点，多少个会话被打断。
+误判：一个站点有两块 MAC 相同的网卡，其抓包点被命名为两台主机的。
+处理：给其中一个换 MAC。Docker 由地址推算 MAC，因此给每台主机各自的地址段。
+验证：`bridge fdb show | grep MAC` 或交换机的表先后显示不同的端口。
+"""
+
 SAYS = Text(
     en="{mac} belongs to {first} and to {second}: packets of {torn:conversation} of one arrived at the other",
     zh="{mac} 既属于 {first} 又属于 {second}：一方的 {torn} 个会话的包到了另一方",

@@ -22,6 +22,15 @@ SCENARIO = "bridge-hairpin-noproxy"
 WITNESS = "pcaps/bridge.pcapng"  # a bridge in promiscuous mode that makes no copies
 EXPLAINS = ()
 
+PAGE_ZH = """一个抓包点把同一个包记录了两次。
+
+检查：同一抓包点、同一条流中，一毫秒内摘要相同的包。
+结论：一个抓包点有多少个包记录了两次。是抓了两次，不是发了两次。
+误判：主机在一毫秒内发送了两个 IP identification 相同的同样的包。
+处理：无需处理；在 `any` 上用 `tcpdump -y LINUX_SLL2` 抓包可区分接口，在网桥上不用混杂模式（`tcpdump -p`）。
+验证：用 `-p` 重新抓包，或在网桥的某个 veth 上抓包，每个包只有一次。
+"""
+
 SAYS = Text(en="{point} recorded {packets:packet} twice", zh="{point} 把 {packets} 个包记录了两次")
 FIX = Text(
     en="a capture at `any` or a promiscuous bridge sees some packets twice; "

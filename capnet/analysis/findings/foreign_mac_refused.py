@@ -25,6 +25,18 @@ SCENARIO = "fault foreign-mac-refused"
 WITNESS = "pcaps/macvlan.pcapng"  # children that other hosts reach, and their own host does not
 EXPLAINS = ("arp-unanswered", "macvlan-host-isolation", "neighbour-unanswered", "packet-loss", "stops-between")
 
+PAGE_ZH = """有自己 MAC 的容器被其主机网卡所在的交换机端口隔断。
+
+检查：父接口后面的 MAC 的 ARP 或邻居发现询问，以及发往它的帧，在该父接口和另一个接口上对比
+（`facts.neighbours.refused_macs`）：发往该 MAC 的帧离开另一个接口而没有进来，或该 MAC 自己的帧没有出去，而父接口自己的
+MAC 的帧能通过。只抓了该主机时为警告：邻居应答主机，从不应答它后面的 MAC。
+结论：哪个 MAC，多少帧，在哪两个抓包点之间，哪个 MAC 能通过。
+误判：该 MAC 在第三个没有抓包的接口后面。
+处理：让端口接受多个 MAC：混杂模式和伪传输（VMware）、MAC 地址欺骗（Hyper-V）；或改用只需一个 MAC 的 ipvlan L2 模
+式。
+验证：在容器所在的主机上 `tcpdump -e -n -i CARD ether host MAC` 显示发往该 MAC 的帧。
+"""
+
 SAYS = {
     IN: Text(
         en="{frames:unicast frame} to {mac} ({address}) left {other}, and none reached {card}, though frames to the "

@@ -36,6 +36,17 @@ SCENARIO = None  # Docker turns forwarding on in the lab
 WITNESS = "pcaps/bridge.pcapng"  # a host that forwards
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure")
 
+PAGE_ZH = """主机完全不转发，但自己的包能出去并有应答。
+
+检查：两个或更多容器到其他网络的流，在主机的网桥处终止，没有应答也没有 ICMP 错误；其间没有任何包从主机的网桥到它的接
+口或反向，而主机的接口上有它自己的、有应答的流。
+结论：哪些容器什么也到不了，它们的包止于哪里，而主机自己的包能通过。
+误判：FORWARD 链的策略是 DROP 而没有规则接受：看起来一样。
+处理：打开转发。Docker 启动时会打开；其他服务或 sysctl 文件可能又关闭它。
+验证：`sysctl net.ipv4.ip_forward net.ipv6.conf.all.forwarding`；每次尝试时 `nstat -az IpInAddrErrors` 增加；如果不
+增加，检查 `iptables -vnL FORWARD` 和 `nft list ruleset`。
+"""
+
 SAYS = Text(
     en="nothing that {containers} send to other networks leaves {host}: {packets:packet} to {destinations} end at "
     "{point}, no packet passes to {card}, and the host's own are answered there",

@@ -28,6 +28,17 @@ SCENARIO = "fault gateway-mac-changed"
 WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
 EXPLAINS = ("duplicate-ip", "packet-loss", "stops-between")
 
+PAGE_ZH = """网关换了 MAC，而主机继续发往旧的 MAC。
+
+检查：用 ARP 或邻居发现先后属于两个 MAC 的地址，以及其间发往旧 MAC、去其他网络而无应答的包
+（`facts.layer2.mac_changes`）。不包括：新 MAC 自己通告（故障切换）、两个 MAC 轮流出现（`duplicate-ip`）。
+结论：哪个网关，从哪个 MAC 到哪个 MAC，谁继续发往旧的，多久，多少个包。
+误判：网关被换成另一台机器，而它没有通告。
+处理：给网桥一个自己的 MAC。没有自己 MAC 的网桥取端口中最小的 MAC，该端口消失时换成另一个；邻居要等到表项被探测才知
+道。
+验证：`ip -d link show BRIDGE`；移除容器时在某台主机上 `ip monitor neigh`。
+"""
+
 SAYS = Text(
     en="the gateway {gateway} changed its MAC from {old} to {new}: {hosts} went on sending to the old one for "
     "{seconds} s, {packets:packet} without an answer",

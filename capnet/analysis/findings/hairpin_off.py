@@ -33,6 +33,16 @@ SCENARIO = "fault hairpin-off"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # containers reach each other by published ports
 EXPLAINS = ("published-port-blocked", "retransmissions", "stops-between")
 
+PAGE_ZH = """站点用服务地址访问不到自己。
+
+检查：目的地址被转换成客户端自己地址的 TCP 连接：源和目的相同，或源也经过 MASQUERADE；重发且无应答。不包括：loopback
+接口、相同的端口（伪造的包）、在客户端自己的接口上以另一个源看到的转换后的 SYN。
+结论：谁想访问自己，用哪个地址，在哪里看到转换后的 SYN，多少个。
+误判：它后面的服务器对所有客户端都挂起。
+处理：这些包要从进来的端口离开网桥，并且要来自另一个地址。对它们做 MASQUERADE，并让端口允许（hairpin 模式）。
+验证：`sysctl net.bridge.bridge-nf-call-iptables`；`bridge -d link show dev VETH` 显示 `hairpin on`。
+"""
+
 SAYS = Text(
     en="{client} wants to reach itself{by}: {attempts:SYN} translated to {source} → {client}:{port} at {point}, and "
     "nothing answers",

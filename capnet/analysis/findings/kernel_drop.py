@@ -24,6 +24,15 @@ SCENARIO = "fault kernel-drop"
 WITNESS = "pcaps/bridge.pcapng"  # packets that arrive
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """内核自己的计数器说它丢弃了包，而没有其他诊断能解释。
+
+检查：没有应答、最后见于进入主机或容器途中的包，以及抓包的见证（NAME.witnesses.json）：前后的规则和计数器。
+结论：哪条规则或计数器增加的数量与缺少的包相同；知道规则时给出其内容。
+误判：没有抓到的其他包使计数器增加了同样的数量和字节。
+处理：修改规则，或排除计数器所计的问题。
+验证：`iptables -vnL --line-numbers`、`nft list ruleset` 或 `nstat -az`：每次尝试时计数器增加。
+"""
+
 SAYS = Text(
     en="{packets:packet} that {point} shows did not get on: {reason}",
     zh="{point} 上看到的 {packets} 个包没有继续前进：{reason}",

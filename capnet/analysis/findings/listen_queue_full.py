@@ -30,6 +30,17 @@ SCENARIO = "fault listen-queue-full"
 WITNESS = "pcaps/bridge.pcapng"  # every SYN is answered
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """服务器没有应答部分 SYN，因为它接受连接不够快。
+
+检查：到达服务器自己的链路、重发而无应答的 SYN，其目的地址和端口此前接受过其他连接。同样的客户端必须在其他时候被接受
+过，或涉及三个客户端。监听队列满时，Linux 丢弃 SYN 而不作声（tcp(7)，tcp_abort_on_overflow）。
+结论：多少个连接没有应答，多少个被接受。
+误判：服务器自己的防火墙规则限制新连接。
+处理：更快地接受（更多工作进程），或加长队列：listen(backlog) 和 net.core.somaxconn。
+验证：`nsenter -t PID -n nstat -az TcpExtListenOverflows TcpExtListenDrops` 增加，`nsenter -t PID -n ss -ltn` 显示
+Recv-Q 大于 Send-Q。
+"""
+
 SAYS = Text(
     en="{server} left {syns:SYN} of {connections:connection} unanswered that had arrived on its own link ({point}), "
     "and accepted {accepted} others: its listen queue was full",

@@ -20,6 +20,15 @@ SCENARIO = None  # no scenario has a rule that logs
 WITNESS = "tests/made/sll2.pcap"  # another link type that names interfaces
 EXPLAINS = ()
 
+PAGE_ZH = """内核防火墙的一条规则把包记录到了这次抓包。
+
+检查：NFLOG 组的抓包（`tcpdump -i nflog:5`）：每个包之前有前缀、hook 和接口。
+结论：哪个前缀，在哪个 hook，从哪个接口到哪个接口，多少个包。前缀说明是哪条规则。
+误判：两条规则用同一前缀。规则记录了一个包，并不说明下一条规则丢弃它。
+处理：无需处理。如果这些包应当通过，检查记录它们的规则之后的规则。
+验证：`nft list ruleset | grep log`、`iptables-save | grep NFLOG`；`ip link` 显示接口的编号。
+"""
+
 SAYS = Text(
     en="{packets:packet} logged by {rule}{hook}{indev}{outdev}", zh="{rule}记录了 {packets} 个包{hook}{indev}{outdev}"
 )

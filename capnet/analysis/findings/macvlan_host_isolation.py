@@ -29,6 +29,17 @@ SCENARIO = "macvlan"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # children of a parent that answers their host
 EXPLAINS = ()
 
+PAGE_ZH = """主机到不了自己接口上的 macvlan 子接口。
+
+检查：父接口所在主机对该接口后面一个站点的 ARP 请求，而该站点应答所有其他主机（`facts.layer2.host_isolation
+`）；以及双方互相的询问，而双方都有其他主机应答（`facts.neighbours.isolated_pairs`）。
+结论：哪台主机询问了自己的哪个 macvlan 子接口，或哪个子接口询问了它的主机。内核不在父接口的主机和它的 macvlan 子接口
+之间传递帧，因此只会失败。
+误判：当时该站点因其他原因不可达，或询问的主机是线路上的另一台。
+处理：设计如此；在主机的该父接口上建一个自己的 macvlan 接口，并加到子接口的路由。
+验证：`ip link add shim link PARENT type macvlan mode bridge`，给它地址和路由；然后 ping 子接口。
+"""
+
 SAYS = Text(
     en="{host} asked for {child} {requests:time}: a macvlan child of its own parent interface, out of its reach",
     zh="{host} 询问 {child} 共 {requests} 次：它是自己父接口上的 macvlan 子接口，主机到不了",

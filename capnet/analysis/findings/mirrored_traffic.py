@@ -20,6 +20,15 @@ SCENARIO = None  # no switch of the lab mirrors
 WITNESS = "tests/made/gre.pcap"  # GRE with Ethernet inside that is no copy
 EXPLAINS = ()
 
+PAGE_ZH = """交换机以 ERSPAN 把其他流量复制到这次抓包。
+
+检查：协议类型为 ERSPAN 的 GRE，类型 I、II 和 III（draft-foschiano-erspan）。
+结论：从哪个交换机到哪个分析器，在哪个会话中，多少帧。它本来就是单向的。
+误判：不会；其他协议的帧在 GRE 头中有另一个类型。
+处理：无需处理。里面的内容在别处经过，时间和顺序由交换机决定。
+验证：在交换机上 `show monitor session`。
+"""
+
 SAYS = Text(
     en="{frames:frame} from {switch} to {analyzer}{session}: copies of other traffic (ERSPAN)",
     zh="从 {switch} 到 {analyzer} 的 {frames} 帧{session}：其他流量的副本（ERSPAN）",

@@ -38,6 +38,17 @@ SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
 EXPLAINS = ("retransmissions", "sequence-gap")
 
+PAGE_ZH = """大包消失，小包能通过。
+
+检查：一条流中在下一个抓包点缺失的包的长度，与到达那里的对比。每个缺失的包都必须大于每个到达的包，并且两者都要有多
+个。TCP 在字节缺失并重发时才算，因为卸载在各抓包点切分段的方式不同。只有一个抓包点时，TCP 由序列号得知：满段（双方通
+告的 MSS）一秒以上到不了，而它们之后较短的段能到。
+结论：在哪两个抓包点或主机之间，大于什么长度，是否看到 ICMP “fragmentation needed”（RFC 1191）。
+误判：碰巧只丢了大包；包越多，可能性越小。
+处理：降低发送接口的 MTU，提高抓包点之间链路的 MTU，或在路由器上把 MSS 限制到路径 MTU；放行 ICMP 类型 3 代码 4。
+验证：`nsenter -t PID -n ping -M do -s $((MTU-28)) HOST`。
+"""
+
 TOLD = Text(
     en="{packets:packet} of {fails} bytes and more never got from {before} to {after}, up to {passes} bytes did; "
     "{senders} said so by ICMP",

@@ -29,6 +29,17 @@ SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
 EXPLAINS = ("no-return-route", "stops-between")
 
+PAGE_ZH = """主机询问 IPv6 邻居而没有得到通告。
+
+检查：在 2 秒内重复的 neighbor solicitation（RFC 4861；不含重复地址检测），在任何本应看到应答的抓包点上都没有
+advertisement（`facts.neighbours.unanswered_neighbours`）。
+结论：谁询问了哪个地址，多少次。如果该地址存在则为错误：本链路上的另一台主机转来它的包或在网桥上拥有它，而不代为应
+答；或它自己的接口收到了询问。否则为警告。
+误判：抓包在询问和应答之间开始或结束。
+处理：让拥有该地址的主机代为应答（proxy_ndp），把前缀路由到该主机，或放行 ICMPv6。
+验证：在询问的主机上 `ip -6 neigh show ADDRESS`；在另一台上 `ip -6 neigh show proxy` 和 `ip6tables -vnL INPUT`。
+"""
+
 SAYS = Text(
     en="{asker} asked for {target} {requests:time} (neighbor solicitation), no answer{though}",
     zh="{asker} 询问 {target} 共 {requests} 次（neighbor solicitation），没有应答{though}",

@@ -29,6 +29,16 @@ SCENARIO = None  # nothing delays packets in the scenarios
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets take microseconds
 EXPLAINS = ()
 
+PAGE_ZH = """包在同一主机或同一以太网的两个抓包点之间用时很长。
+
+检查：从一个抓包点到下一个的时间，往返相加，使时钟差相互抵消。两个抓包点在同一主机上，或包在两处的 MAC 和 TTL 相同。
+每个方向五个包的中位数必须达到 20 毫秒；以太网和内核用不到 1 毫秒。
+结论：在哪两个抓包点之间，往返多久，多少个连接。
+误判：以太网有意跨越很远，例如二层 VPN。
+处理：检查第一个抓包点之后的接口的队列、限速和主机负载。
+验证：`tc -s qdisc show dev IFACE`（backlog、delay）；`ip -s -s link show dev IFACE`。
+"""
+
 SAYS = Text(
     en="packets take {round_trip} ms from {before} to {after} and back, in {connections:connection}: an Ethernet or a "
     "kernel takes less than one",

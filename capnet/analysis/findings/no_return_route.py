@@ -24,6 +24,16 @@ SCENARIO = "fault no-return-route"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers of another network, answered once there is a route
 EXPLAINS = ()
 
+PAGE_ZH = """容器的包到达另一台主机，而那台主机没有返回容器地址的路由。
+
+检查：以另一个网络的源地址到达、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。从网桥发出的见
+`not-masqueraded`。
+结论：哪个目的主机需要路由，对哪些源，到达哪个抓包点。
+误判：过滤规则丢弃了请求或应答。
+处理：在目的主机或其路由器上加一条到容器网络的路由，下一跳是容器所在的主机。
+验证：在目的主机上 `ip route get SOURCE`。
+"""
+
 SAYS = Text(
     en="{connections:connection} of {sources} reached {address} at {point}, and no answer came back",
     zh="{sources} 的 {connections} 个连接到达了 {point} 上的 {address}，没有应答返回",

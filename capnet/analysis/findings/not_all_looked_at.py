@@ -28,6 +28,16 @@ SCENARIO = None  # the limits are far above what a scenario sends
 WITNESS = "pcaps/overlay-service.pcapng"  # the golden capture with the most addresses and tunnels
 EXPLAINS = ()
 
+PAGE_ZH = """地址或隧道多于逐一检查的上限。
+
+检查：MAC 与地址的对数、ARP 中地址的对数、隧道数、隧道内同一网络的地址数，以及只由连接的两个方向得知的转换数
+（`aggregate.limits`）。
+结论：检查了其中多少个：包最多的那些，每个 MAC 数量相同；转换取最先的。流、路径以及由包得知的 NAT 是完整的。
+误判：网络确实有这么多；这时抓一部分就够了。
+处理：用过滤器减少抓包，例如 `host ADDRESS`。
+验证：用该过滤器抓包后，这条诊断消失。
+"""
+
 MOST_PACKETS = Text(
     en="{examined:,} of {total:,} {things} examined, those with the most packets",
     zh="检查了 {total:,} {things}中包最多的 {examined:,} 个",

@@ -25,6 +25,16 @@ SCENARIO = "fault not-masqueraded"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers' own addresses on the wire, by design
 EXPLAINS = ()
 
+PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
+
+检查：从网桥路由到主机接口而没有转换、在任何抓包点上都没有应答的请求（TCP SYN、ICMP echo request）。
+结论：哪些地址，从哪个接口。对端没有返回它们的路由，或自己就有这样的地址。
+误判：网络本来就是路由方式，对端因其他原因不应答。
+处理：恢复 MASQUERADE 规则，例如防火墙重新加载之后重启 Docker。
+验证：`iptables -t nat -S POSTROUTING` 中有针对网桥子网的 MASQUERADE 规则；然后 `conntrack -D -s ADDRESS`，因为 NAT
+规则只看连接的第一个包。
+"""
+
 SAYS = Text(
     en="{connections:connection} of {addresses} left by {point} with the container's own address, and no answer came",
     zh="{addresses} 的 {connections} 个连接以容器自己的地址从 {point} 发出，没有应答",

@@ -21,6 +21,15 @@ SCENARIO = "overlay"
 WITNESS = "pcaps/bridge.pcapng"  # offload segments of 2,948 bytes, which a jumbo frame would carry too
 EXPLAINS = ()
 
+PAGE_ZH = """抓到的包大于途中的任何 MTU。
+
+检查：除 loopback 外各抓包点上每条流最大的 IP 包。
+结论：有多大，在多少个抓包点上。分段卸载（GSO、GRO）把切分留给后面；这不是巨帧网络。
+误判：MTU 确实大于 9,216 字节。
+处理：无需处理；抓包时关闭卸载，可看到线路上的包。
+验证：`ethtool -k IFACE | grep -E 'segmentation|receive-offload'`，`ip link show IFACE` 显示 MTU。
+"""
+
 SAYS = Text(
     en="IP packets of up to {largest} bytes at {points:point}: segmentation offload, not the network's MTU",
     zh="{points} 个抓包点上有大至 {largest} 字节的 IP 包：这是分段卸载，不是网络的 MTU",

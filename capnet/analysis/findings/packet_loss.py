@@ -28,6 +28,16 @@ SCENARIO = "fault packet-loss"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
 EXPLAINS = ()
 
+PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
+
+检查：每一跳中在下一跳没有出现的包，而那个抓包点当时在抓（`correlate.loss`）：按摘要比较；卸载或分片使切分不同时按字
+节比较。
+结论：在哪两个抓包点之间，多少个包中丢了多少个，多少条流。
+误判：抓包本身丢了包（`capture-dropped-packets`），或流分两路走而只抓了一路。
+处理：查找两个抓包点之间是什么在丢：过滤规则、队列、MTU、满的接收环。
+验证：`tc -s qdisc show dev IFACE`、`ip -s -s link show dev IFACE`、`ethtool -S IFACE | grep -E 'drop|miss'`。
+"""
+
 SAYS = Text(
     en="{lost} of {packets:packet} in {flows:flow} passed {before} and did not reach {after}",
     zh="{flows} 条流的 {packets} 个包中，有 {lost} 个经过了 {before}，没有到达 {after}",

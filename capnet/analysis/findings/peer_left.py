@@ -32,6 +32,16 @@ SCENARIO = None  # no node of the lab leaves while others send to it
 WITNESS = "pcaps/overlay.pcapng"  # both nodes send until the end
 EXPLAINS = ("tunnel-one-way", "tunnel-refused", "stops-between", "retransmissions", "packet-loss")
 
+PAGE_ZH = """隧道的端点或 Swarm 的节点从某个时刻起不再应答。
+
+检查：隧道端点和 Swarm 节点的地址，到某个时刻为止还在发送，之后仍有多条流发往它们五秒以上。此后来自它们的包完全没
+有，或只有 “port unreachable” 和 RST。
+结论：对端从何时起静默或拒绝，多少条流继续发往它。
+误判：此后它的包走另一条路，或中间的网络出了故障。
+处理：检查节点是否在线。如果它已离开，移除它，或让它重新加入，使对端不再发往它。
+验证：`ping PEER`；`docker node ls` 显示 Down；overlay 的命名空间中 `bridge fdb show dev vxlan0` 仍有它的地址。
+"""
+
 SAYS = Text(
     en="{peer} {does}, {seconds} s before the last packet to it: {flows:flow} to it ({services}) go on without an "
     "answer",

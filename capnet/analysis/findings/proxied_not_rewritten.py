@@ -21,6 +21,15 @@ SCENARIO = "bridge-hairpin"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # the same connections, translated
 EXPLAINS = ()
 
+PAGE_ZH = """到端口映射的连接经过 docker-proxy，而不是 NAT。
+
+检查：承载同样内容的成对连接（`facts.proxies`）。
+结论：多少个，到哪些端口。容器看到的客户端是代理的地址。
+误判：两个应用一个套一个，传递同样的内容。
+处理：在 daemon.json 中把 `userland-proxy` 设为 false；这时到主机自己地址的连接需要 hairpin NAT。
+验证：`ss -ltnp | grep docker-proxy` 没有列出该端口的进程。
+"""
+
 SINGLE = Text(
     en="1 connection to port {ports} ended at a proxy, which opened another one to the container",
     zh="到端口 {ports} 的 1 个连接终止于代理，由代理另建一个到容器的连接",

@@ -36,6 +36,17 @@ SCENARIO = "fault published-port-blocked"
 WITNESS = "pcaps/bridge.pcapng"  # a published port that answers
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """到端口映射的连接到达主机，没有应答。
+
+检查：发往主机地址、没有 SYN-ACK 也没有 RST 的 SYN，拓扑说该端口已发布，或主机对到它的其他连接做了转换；以及关于它们
+的 ICMP “unreachable”。不包括看到已被转换的 SYN（它们进来了），也不包括在到主机途中就停住的 SYN。
+结论：哪个端口，尝试了多少次，SYN 最后见于哪个抓包点。其他包显示了下一个抓包点时也给出它：这时 `stops-between` 不再
+报告同样的流。
+误判：应答走了没有抓包的路，或端口映射已不存在。
+处理：去掉 DOCKER-USER、FORWARD 或主机防火墙中丢弃 SYN 的规则；或发布该端口。
+验证：`iptables -vnL DOCKER-USER` 和 `iptables -t raw -vnL PREROUTING` 显示丢弃数；`docker port CONTAINER`。
+"""
+
 UNREACHABLE = Text(
     en="{attempts:SYN} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",
     zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",

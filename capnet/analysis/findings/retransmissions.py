@@ -24,6 +24,16 @@ SCENARIO = "fault retransmissions"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # TCP that a bridge recorded twice
 EXPLAINS = ()
 
+PAGE_ZH = """TCP 重传了数据。
+
+检查：各抓包点上，结尾不超过同一条流已有最高序列号的段；取看到最多的抓包点。超前其他段不超过 3 毫秒的段，或一个抓包
+点记录了两次的段（`duplicate-observation`），不算。
+结论：多少个段，在哪个抓包点。包在第一个显示它们的抓包点之后丢失或迟到。
+误判：段之间相互超前 3 毫秒以上；或只比较了一部分包，而段有超前。
+处理：查找缺包的那一跳，或太慢的接收方。
+验证：在发送方 `nstat -az TcpRetransSegs`，对单个连接用 `ss -ti`。
+"""
+
 SAYS = Text(en="TCP sent {segments:segment} again at {point}", zh="TCP 在 {point} 重传了 {segments} 个段")
 FIX = Text(
     en="see Paths for the hop that loses packets; if none does, check whether the receiver is too slow",

@@ -35,6 +35,19 @@ SCENARIO = "fault reverse-path-filter"
 WITNESS = "pcaps/bridge.pcapng"  # clients on the host's own network only
 EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions")
 
+PAGE_ZH = """主机丢弃路由器后面的客户端的包，因为它到客户端的路由走另一个接口。
+
+检查：从路由器后面到达主机一个接口并止于那里的 IPv4 流，那里没有包返回给发送者，而同一网络上的一个邻居通过该接口能访
+问同一服务：容器的服务，或主机自己的服务（主机还有另一个接口时）。
+结论：哪些客户端止于哪里，经哪个路由器而来，哪个邻居得到服务。抓到了主机的另一个接口、它在拓扑中、或它发往这些客户端
+时为错误；否则为警告。
+误判：防火墙只接受本地网络的地址。
+处理：放宽该接口的过滤（`rp_filter` 2），或加一条经该接口到客户端的路由。
+验证：每次尝试时 `nstat -az TcpExtIPReversePathFilter` 增加；
+`sysctl net.ipv4.conf.all.rp_filter net.ipv4.conf.IFACE.rp_filter`（取较大的值）；`ip route get CLIENT` 显示另一个接
+口。
+"""
+
 SAYS = Text(
     en="{packets:packet} of {clients} (by the router {router}) to {server} end at {point}, where {neighbour} on the "
     "same network is served: the host refuses senders to whom its route leaves by another interface",

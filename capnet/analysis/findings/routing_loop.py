@@ -33,6 +33,18 @@ SCENARIO = "fault routing-loop"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice, some with TTL - 1
 EXPLAINS = ("duplicate-observation", "retransmissions")
 
+PAGE_ZH = """路由器互相转发包，直到 TTL 用尽。
+
+检查：一个抓包点至少看到四次的包（按摘要），每次 TTL 更小，且起始 TTL 不是 traceroute 所用的；以及关于以这种 TTL 发
+出、没有应答的流的 ICMP “time exceeded”。
+结论：哪些包，在哪些路由器之间，在哪个抓包点，TTL 从多少到多少。抓到了各次经过时为错误；只有 “time exceeded” 时为警
+告。
+误判：路径上有 32 个以上路由器，或其中一个把包的 TTL 设为很小的值。
+处理：比较两个路由器到目的地的路由。通常一个把整个网段路由给另一个，而后者没有该地址的路由，用默认路由把包送回；在那
+里为该网段加一条 blackhole 路由即可结束。
+验证：在两个路由器上 `ip route get DESTINATION`；环路存在时，各自以对方为下一跳。
+"""
+
 SEEN = Text(
     en="{packets:packet} from {sources} to {destinations} went in a circle{between} at {points}: TTL {first} → {last}",
     zh="从 {sources} 到 {destinations} 的 {packets} 个包{between}绕圈，见于 {points}：TTL {first} → {last}",

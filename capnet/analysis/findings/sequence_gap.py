@@ -28,6 +28,17 @@ SCENARIO = "fault sequence-gap"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
 EXPLAINS = ()
 
+PAGE_ZH = """一个 TCP 连接的字节在最先看到它的抓包点就缺失。
+
+检查：比较了每个包时，每条流在最先看到处的序列号。在抓包位置之前丢弃的包（队列、限速）不在任何抓包中，连发送者自己的
+接口上也没有：只是一个空缺。发送者重发这些字节，或接收方的确认停在空缺处才算：接收方确认了的只是抓包漏掉；它没有提到
+的可能是窗口之外的无效内容。
+结论：在哪个抓包点，多少条流，多少字节乱序，多少没有到。
+误判：段之间相互超前 3 毫秒以上，或走了另一条没有抓包的路。
+处理：检查这个抓包点之前：队列、限速和过滤规则。
+验证：`tc -s qdisc show dev IFACE` 显示丢弃数；出方向的丢弃在抓包位置之前。
+"""
+
 SAYS = Text(
     en="{flows:TCP flow} had gaps at {point}, where seen first: {gaps}",
     zh="{flows} 条 TCP 流在最先看到的 {point} 就有空缺：{gaps}",

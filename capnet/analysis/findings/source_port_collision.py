@@ -20,6 +20,15 @@ SCENARIO = "bridge-clash"
 WITNESS = "pcaps/bridge.pcapng"  # masquerade that keeps ports and identifiers
 EXPLAINS = ()
 
+PAGE_ZH = """源地址转换选用了另一个源端口或 ICMP identifier。
+
+检查：转换到同一源地址、原来的端口或 identifier 相同的转换。
+结论：其中多少个换了新的。没有害处，但在主机外按原端口查找找不到。
+误判：这些连接不是同时存在，端口因其他原因被改写。
+处理：无需处理。
+验证：`conntrack -L -n` 列出每个连接原来的和应答的端口。
+"""
+
 PORT = Text(
     en="{connections:connection} left as {address}, source port rewritten: port already taken by another connection",
     zh="{connections} 个连接以 {address} 发出，源端口被改写：该端口已被另一个连接占用",

@@ -37,6 +37,17 @@ EXPLAINS = (
     "host-unreachable",
 )  # fmt: skip
 
+PAGE_ZH = """主机仍把一个发送者的数据报转换到已经不存在的地址。
+
+检查：到被转换的服务、徒劳发送的 UDP 流，而另一个发送者到同一服务的数据报被转换到另一个地址。旧地址不再应答 ARP、经
+ICMP 告知不可达，或在另一个应答时什么也不发送；或主机自己拒绝了这个发送者的数据报。
+结论：谁的数据报被转换到哪个地址，多少个徒劳发送，其他的去了哪里。
+误判：负载均衡把它们发给停机的后端。
+处理：删除连接跟踪的表项。NAT 规则只看连接的第一个包，而持续发送使表项不会过期；Docker 23 及以后版本在容器启动时删除
+这样的表项。
+验证：`conntrack -L -p udp --orig-port-dst PORT` 列出以旧地址为应答来源的表项。
+"""
+
 SAYS = Text(
     en="{sender} → {server} (udp) is still translated to {old}, {gone}: {packets:datagram} in vain; {other} is "
     "translated to {new}",

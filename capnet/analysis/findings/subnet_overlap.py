@@ -29,6 +29,16 @@ EXPLAINS = (
     "stops-between",
 )  # fmt: skip
 
+PAGE_ZH = """外部客户端的地址属于主机认为是自己的网络。
+
+检查：其包从路由器后面或经另一个接口到达主机或容器，而主机在自己的链路上用 ARP 或邻居发现查找它们、没有应答的地址
+（`facts.neighbours.on_link_lookups`）。
+结论：哪些客户端，它们的包从哪里进来，谁在哪个抓包点查找它们。
+误判：客户端本来就应在该链路上，只因它自己的掩码太小才经过路由器。
+处理：给 Docker 换网段（"bip"、"default-address-pools"），或用较小的网段。
+验证：在该主机上 `ip route get CLIENT` 显示的是网桥而不是网卡；`docker network inspect NETWORK`。
+"""
+
 SAYS = Text(
     en="packets of {clients} come in at {arrival}, but {askers} asked for that address on {link} {requests:time} in "
     "vain: its network overlaps with the one of {link}, and answers to it never leave",

@@ -35,6 +35,18 @@ SCENARIO = "fault swarm-port-blocked"
 WITNESS = "pcaps/overlay.pcapng"  # gossip in both directions
 EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
 
+PAGE_ZH = """Swarm 的节点互相可达，但所需的端口没有全部放行。
+
+检查：发往端口 7946（gossip）、2377（管理）或隧道端口、停在两个节点的接口之间的包，以及一个抓包点上只有一个方向的
+UDP gossip；而同样两个节点之间到 Swarm 端口的 TCP 有应答。
+结论：哪个端口从谁到谁被拦，而 TCP 能通过。
+误判：另一个节点在 TCP 仍开着时离开了 Swarm。
+处理：在所有节点之间双向开放 7946 的 TCP 和 UDP、数据端口（UDP 4789 或 `--data-path-port`）、到管理节点的 2377/tcp，
+加密 overlay 还需要 IP 协议 50。
+验证：dockerd 的日志有 “able to reach via TCP but not UDP”；从两侧 `nc -zvu NODE 7946`，同时在另一侧
+`tcpdump -ni CARD udp port 7946`。
+"""
+
 STOPPED = Text(
     en="{packets:packet} from {src} to {dst} ({services}) left {point} and none reached {next}, where TCP between the "
     "two nodes passes: Swarm's traffic is filtered",

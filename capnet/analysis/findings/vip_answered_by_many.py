@@ -23,6 +23,16 @@ SCENARIO = "fault vip-answered-by-many"
 WITNESS = "pcaps/overlay-service.pcapng"  # a service whose tasks have addresses of their own
 EXPLAINS = ()
 
+PAGE_ZH = """多台主机应答一个服务的地址，客户端会到达其中任意一台。
+
+检查：多个 MAC 应答同样询问的地址，而各 MAC 在该链路上还有自己的地址（`facts.layer2.rival_stations`）。
+结论：哪个地址，哪些主机应答它。
+误判：其中一台误用了该地址；这时是地址重复，处理方法不同。
+处理：同一时刻只让一台主机应答：kube-proxy 的 strictARP，所有主机都有该地址时用 `arp_ignore` 和 `arp_announce`，轮流
+接管的主机之间放行 VRRP（协议 112）。
+验证：`arping -I IFACE ADDRESS` 只有一个 MAC 应答。
+"""
+
 SAYS = Text(
     en="{count} hosts answer each request for {address}: {hosts}; clients reach any of them",
     zh="对 {address} 的每个请求有 {count} 台主机应答：{hosts}；客户端会到达其中任意一台",

@@ -12,11 +12,12 @@ from types import ModuleType
 
 import pytest
 
+from capnet import language
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import analyze, study
 from capnet.analysis.findings import finding_modules, folders, modules_of
-from capnet.report.manual import HEADINGS, manual
+from capnet.report.manual import CHINESE_HEADINGS, HEADINGS, manual
 from capnet.scenario import library
 from capnet.scenario.faults import library as fault_library
 from tests.conftest import GOLDENS, MADE, PROJECT
@@ -24,7 +25,7 @@ from tests.generated.findings import scenario
 
 FOLDER = PROJECT / "capnet" / "analysis" / "findings"
 LEVELS = ("error", "warning", "info")
-CONSTANTS = {"NAME", "LEVELS", "SCENARIO", "WITNESS", "EXPLAINS"}
+CONSTANTS = {"NAME", "LEVELS", "SCENARIO", "WITNESS", "EXPLAINS", "PAGE_ZH"}
 NAMES = {finding_name(module.__name__) for module in finding_modules()}
 
 every_finding = pytest.mark.parametrize("module", finding_modules(), ids=lambda module: finding_name(module.__name__))
@@ -48,6 +49,18 @@ def test_finding_docstring_is_its_manual_page(module: ModuleType) -> None:
     assert page.title.endswith(".")
     assert list(page.sections) == list(HEADINGS)
     assert all(page.sections.values())
+
+
+@every_finding
+def test_chinese_page_has_the_same_sections(module: ModuleType) -> None:
+    """Each command of the English page that verifies the finding stands in the Chinese one too."""
+    with language.used("zh"):
+        page = manual(module)
+    assert page.name == module.NAME and page.title.endswith("。")
+    assert tuple(page.sections) == CHINESE_HEADINGS
+    assert all(text and not text.isascii() for text in page.sections.values())
+    commands = re.findall(r"`[^`]*`", manual(module).sections["Verify"])
+    assert [command for command in commands if command not in page.sections["验证"]] == []
 
 
 @every_finding

@@ -35,6 +35,16 @@ SCENARIO = "bridge"  # containers on Docker's default bridge have no names
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # Docker's DNS server answers
 EXPLAINS = ()
 
+PAGE_ZH = """一个名称没有解析成功。
+
+检查：来自 UDP 端口 53 的应答中的结果码（RFC 1035 4.1.1 节）；发给一台不应答任何查询的服务器、在抓包结束一秒以前就已
+发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
+结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
+误判：应答走了没有抓包的路，或查询改用 TCP 重发。
+处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。
+验证：`nsenter -t PID -n dig @SERVER NAME`。
+"""
+
 ANSWERED = Text(en="{servers} answered {code} about {query}", zh="{servers} 对 {query} 的应答是 {code}")
 NO_SUCH_NAME_FIX = Text(
     en="check the name; on Docker's default bridge containers have no names: put them on a network of their own",

@@ -28,6 +28,17 @@ SCENARIO = None  # the lab's name server is asked over no NAT
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # A and AAAA at once, both answered
 EXPLAINS = ()
 
+PAGE_ZH = """客户端从同一端口同时发出两个 DNS 查询，其中一个丢失。
+
+检查：同一名称的 A 和 AAAA 查询，来自同一端口，相隔 10 毫秒以内。一个得到应答，另一个没有，在解析器超时后重新查询。
+服务器必须在其他时候应答过丢失的那种查询，且没有单独的查询丢失。五元组相同的两个首包竞争一条 NAT 表项；conntrack 丢
+弃失败的一方。
+结论：多少次，从哪个端口，丢失的是哪种，多久之后客户端重新查询；如果抓包能显示，还有在哪两个抓包点之间。
+误判：只是碰巧丢包；成对越多，可能性越小。
+处理：在节点上缓存 DNS，或在 resolv.conf 中设置 `single-request-reopen` 或 `use-vc`。
+验证：在做转换的主机上 `conntrack -S` 显示 insert_failed。
+"""
+
 SAYS = Text(
     en="of two DNS questions that {client} asked at once from port {port}, {lost} was lost{place} while {passed} was "
     "answered; the client asked again after {seconds} s{more}",

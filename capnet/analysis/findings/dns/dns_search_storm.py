@@ -22,6 +22,16 @@ SCENARIO = None  # containers of the scenarios have no search list
 WITNESS = "pcaps/bridge.pcapng"  # a name that does not exist, asked without a search list
 EXPLAINS = ()
 
+PAGE_ZH = """客户端在查找大多数名称之前先试搜索域。
+
+检查：不存在的名称，而客户端最后找到的名称是它的一部分：中间是搜索域（resolv.conf(5)）。客户端的一个名称遇到至少两个
+搜索域才算。
+结论：它的查询中有多少是这样的尝试，涉及多少个名称，一次解析需要多少个查询。
+误判：程序查询不存在的名称，每次先长后短。
+处理：外部名称以点结尾，或 `ndots:1`；没有故障。
+验证：`nsenter -t PID -m cat /etc/resolv.conf` 显示 `search` 和 `ndots`。
+"""
+
 SAYS = Text(
     en="{tries} of {questions:DNS question} of {client} tried search domains ({domains:domain} for {names:name}) "
     "before the name itself was found: about {share} questions a lookup",

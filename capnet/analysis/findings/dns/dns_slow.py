@@ -22,6 +22,16 @@ SCENARIO = "fault dns-slow"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # answers within milliseconds
 EXPLAINS = ()
 
+PAGE_ZH = """名称服务器用一秒以上才应答。
+
+检查：UDP 查询在最先看到它的抓包点上，从查询到应答的时间。一台服务器至少有三个不同查询的应答超过 1 秒才算。查询重发
+而应答较少时，说明丢了一个，时间从最后一次查询算起。
+结论：哪台服务器有多少个应答慢，有多慢。
+误判：慢的是该抓包点与服务器之间的网络，而不是服务器。
+处理：检查它的上游服务器，并在离客户端更近处缓存。
+验证：在服务器自己的主机上 `dig @SERVER NAME`：其查询时间不含网络。
+"""
+
 SAYS = Text(
     en="{server} took more than 1 s for {slow} of {answers:answer} to {clients}: {median} s in the middle, {worst} s "
     "at worst",

@@ -29,6 +29,16 @@ SCENARIO = "fault dns-truncated-no-tcp"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # short answers
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """应答对 UDP 来说太长，而用 TCP 到不了名称服务器。
+
+检查：标记为截断的 DNS 应答（RFC 1035 4.2.1 节），以及同一客户端随后到同一服务器 TCP 端口 53 的连接：没有一个被接
+受，且 SYN 重发或被拒绝（RFC 7766 第 5 节）。
+结论：哪些名称，哪台服务器，是拒绝还是无应答。
+误判：TCP 应答没有经过抓包点。
+处理：除 UDP 端口 53 外也放行 TCP 端口 53，并让名称服务器监听它。
+验证：`nsenter -t PID -n dig +tcp @SERVER NAME`。
+"""
+
 SAYS = Text(
     en="{server} answered {client} about {names} with a truncated answer; the client then asks by TCP port 53, "
     "and {how}",

@@ -29,6 +29,16 @@ SCENARIO = "fault answer-from-other-address"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # a name server whose answers come from another port, translated back
 EXPLAINS = ("dns-failure",)
 
+PAGE_ZH = """服务器用另一个地址应答 UDP，而不是被请求的地址。
+
+检查：客户端用 ICMP “port unreachable” 拒绝数据报，该数据报来自它所请求的端口，但来自另一个地址；而它对原地址的请求
+没有应答。对组地址的请求（LLMNR、mDNS、SSDP）本来就由其他地址应答。
+结论：客户端请求了谁，应答来自哪里，被拒绝多少次。
+误判：从同一端口请求了两台服务器，其中一台应答较晚。
+处理：让服务器监听被请求的地址，而不是 0.0.0.0：内核用发送接口的地址应答。
+验证：在服务器的网络命名空间中 `ss -lun` 显示它监听的地址。
+"""
+
 SAYS = Text(
     en="{clients} asked {asked}:{port}, and the answer came from {answered}: refused as 'port unreachable', "
     "{count:time}",

@@ -31,6 +31,17 @@ SCENARIO = None  # Docker removes the rule with the container
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # published ports whose containers answer
 EXPLAINS = ("arp-unanswered", "host-unreachable", "neighbour-unanswered", "published-port-blocked", "retransmissions")
 
+PAGE_ZH = """主机把端口转换到一个没有主机拥有的地址。
+
+检查：ICMP “host unreachable” 在包发出数秒后引用了发送者自己的地址：主机在询问另一个地址的 MAC，是它的转换用那个地址
+代替了自己的（`facts.unreachable_hosts
+`）。该地址就是当时被询问而无应答的那个。如果另一个客户端的包没有收到这种消息而能通过，见 `stale-conntrack`。
+结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息。
+误判：某条规则用该消息拒绝并拦下了包。
+处理：启动容器，或重新创建它，使规则指向它现在的地址。
+验证：`iptables -t nat -S DOCKER` 或 `nft list ruleset` 显示该地址；`docker ps` 中没有容器拥有它。
+"""
+
 SAYS = Text(
     en="{server} is translated to {backend}, and no host has that address: {sender} answers {clients} 'host "
     "unreachable' {messages:time}",

@@ -31,6 +31,16 @@ SCENARIO = "fault firewall-rejected"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # "network unreachable" of a router
 EXPLAINS = ("published-port-blocked", "retransmissions")
 
+PAGE_ZH = """防火墙或缺失的后端用 ICMP 错误拒绝连接。
+
+检查：ICMP “administratively prohibited”（IPv4 3/9、3/10、3/13；IPv6 1/1），以及引用 TCP 的 “port unreachable”
+（3/3；1/4）；没有服务器的主机对 TCP 会用 RST 应答。
+结论：谁拒绝了哪些连接，多少个，用哪种消息。
+误判：被引用的包由第三台主机以假地址发出。
+处理：修改消息发送者上的 REJECT 规则；如果地址是虚拟地址，启动服务的后端：两者看起来一样。
+验证：在发送者上 `iptables -vnL` 和 `nft list ruleset` 显示拒绝数；`ipvsadm -Ln` 列出后端。
+"""
+
 SAYS = Text(
     en="{sender} rejects {proto} from {sources} to {server}: '{message}', {count:message}",
     zh="{sender} 拒绝从 {sources} 到 {server} 的 {proto}：“{message}”，{count} 条消息",

@@ -25,6 +25,16 @@ SCENARIO = "fault fragments-lost"
 WITNESS = "pcaps/overlay.pcapng"  # fragments that are reassembled
 EXPLAINS = ("stops-between",)
 
+PAGE_ZH = """接收方等不到分片包的其余部分。
+
+检查：ICMP “fragment reassembly time exceeded”（IPv4 11/1、IPv6 3/1），接收方在收到第一个分片 30 到 60 秒后、其他分
+片缺失时发出。
+结论：谁无法重组谁的包，多少个。
+误判：分片本来就是单独发出的，例如攻击。
+处理：用较小的 MTU 或消息发送适合路径的包；或让防火墙放行分片：后续分片没有端口，按端口的规则会丢弃它们。
+验证：在接收方 `nstat -az IpReasmFails IpReasmTimeout`；`ping -M do -s SIZE` 显示多大的包能完整通过。
+"""
+
 SAYS = Text(
     en="{sender} could not reassemble {count:packet} ({proto}) from {sources}: fragments are missing",
     zh="{sender} 无法重组来自 {sources} 的 {count} 个包（{proto}）：缺少分片",

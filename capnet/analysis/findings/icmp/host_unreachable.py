@@ -26,6 +26,17 @@ SCENARIO = None  # the routers of the scenarios reach what they are asked for
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # a router without a route, which it gets later
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """路由器告知它到不了某个目的地。
+
+检查：ICMP “host unreachable” 和 “network unreachable”（IPv4 3/1 和 3/0；IPv6 1/3 和 1/0），其目的地之后也没有任何应
+答（`facts.unreachable_hosts`）。关于它自己的地址见 `dnat-to-dead-backend`。
+结论：谁到不了哪些目的地，为什么，有多少条消息发给谁。消息的延迟与询问 MAC 无应答所需的时间一样时说“无应答”，消息中
+写明时说“没有路由”。一个客户端尝试路由器后面五个以上目的地时为提示，扫描就是这样。只有一条消息时不报告。
+误判：消息是伪造的。
+处理：启动目的主机，更正地址，或添加路由。
+验证：在消息的发送者上 `ip route get DESTINATION` 和 `ip neigh show DESTINATION`。
+"""
+
 SAYS = Text(
     en="{sender} cannot reach {destinations}{why}: {messages:message} to {receivers}",
     zh="{sender} 到不了 {destinations}{why}：给 {receivers} 的 {messages} 条消息",

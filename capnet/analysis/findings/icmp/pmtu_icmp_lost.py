@@ -37,6 +37,17 @@ SCENARIO = "fault pmtu-icmp-lost"
 WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
 EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions")
 
+PAGE_ZH = """路由器的“packet too big”经过一个抓包点，没有到达发送者。
+
+检查：关于 TCP 连接的 ICMP “fragmentation needed”（RFC 1191）和 ICMPv6 “packet too big”（RFC 8201），在该连接经过的
+抓包点上；以及离发送者更近的抓包点，它们显示该连接和 TCP 以外的协议，而没有这些消息。发送者必须重发过大的段，且始终
+没有得到确认。
+结论：哪个路由器允许多大的 MTU，它的消息在哪两个抓包点之间丢失。
+误判：消息走了另一条没有抓包的路。
+处理：在那里放行 ICMP 类型 3 代码 4 和 ICMPv6 类型 2。
+验证：尝试之后，发送者的命名空间中 `ip route get DESTINATION` 没有显示 `mtu`。
+"""
+
 SAYS = Text(
     en="{router} says by ICMP that packets from {source} to {destination} must not exceed {mtu} bytes; that reaches "
     "{before} and never {after}: the sender goes on with {size} bytes, sent {tries:time} in vain",

@@ -25,6 +25,17 @@ SCENARIO = "fault tunnel-refused"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
 EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between")
 
+PAGE_ZH = """隧道的一端用“port unreachable”应答另一端的数据报。
+
+检查：引用 UDP 隧道数据报的 ICMP “port unreachable”（IPv4 3/3、IPv6 1/4），抓包中有这两端之间的该隧道，以及另一个方
+向上隧道的端口。
+结论：谁在哪个端口上拒绝哪个隧道，多少次，另一个方向发往哪个端口。
+误判：端点正在启动；这时消息会停止。
+处理：两端使用同一端口（Linux 默认 8472，IANA 和 Docker 为 4789，`--data-path-port` 可改变 Swarm 的），并检查拒绝的
+一端是否有隧道接口。
+验证：两端 `ip -d link show type vxlan` 显示 `dstport`；`ss -lun` 显示内核打开的端口。
+"""
+
 SAYS = Text(
     en="{sender} refuses {kind} from {peer} on UDP port {port} ('port unreachable', {count:time})",
     zh="{sender} 在 UDP 端口 {port} 上拒绝来自 {peer} 的 {kind}（“port unreachable”，{count} 次）",

@@ -37,6 +37,16 @@ SCENARIO = "fault accepted-then-closed"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that carry data
 EXPLAINS = ("reset-in-session",)
 
+PAGE_ZH = """连接被接受，随后一个字节也没有发送就关闭。
+
+检查：被接受的 TCP 连接，接受方在发送任何数据之前 5 秒内关闭或重置它；该端口上的所有连接都是如此。需要两个这样的连
+接，或者一个，且其间另一个地址拒绝了连接：docker-proxy 先接受再询问容器，并以这种方式转达容器的拒绝。
+结论：有多少个连接，当时是哪一个被拒绝。
+误判：程序有意关闭，例如按客户端地址拒绝。
+处理：让容器中的程序在所发布的端口上监听，地址用 0.0.0.0，而不是 127.0.0.1。
+验证：在容器中 `nsenter -t PID -n ss -ltn`；`docker port NAME`。
+"""
+
 SAYS = Text(
     en="{server} accepted {connections:connection} and closed each without a single byte ({how}){refused}",
     zh="{server} 接受了 {connections} 个连接，一个字节也没有发送就关闭了（{how}）{refused}",

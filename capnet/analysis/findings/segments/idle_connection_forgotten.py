@@ -39,6 +39,19 @@ SCENARIO = "fault idle-connection-forgotten"
 WITNESS = "pcaps/overlay-service.pcapng"  # connections through IPVS that are used at once
 EXPLAINS = ("retransmissions", "packet-loss")
 
+PAGE_ZH = """连接静默期间，途中的某个设备忘记了它。
+
+检查：曾经正常、静默 5 秒以上、随后数据或 keepalive 发送三次都无应答的 TCP 连接；或静默 60 秒以后得到 reset。UDP 只
+有在仍到达一个抓包点、不再到达此前能看到的下一个时才算。服务器必须在线：之后有它自己的其他包，或抓包显示数据停在哪
+里。
+结论：谁静默了多久，数据停在哪里，哪种超时介于此前没有问题的最长停顿和这一次之间：IPVS 900 秒，云的负载均衡 350 秒和
+240 秒，代理和正在关闭的连接 60 秒；UDP 的 NAT 表 120 秒和 30 秒。
+误判：服务器在停顿期间重启了。
+处理：在超时之前发送 keepalive；或绕过负载均衡。
+验证：`nsenter --net=/run/docker/netns/lb_… ipvsadm -l --timeout`，在做转换的主机上 `conntrack -L`，在客户端的命名空
+间中用 `ss -to` 查看 keepalive 定时器。
+"""
+
 SAYS = Text(
     en="{client} → {server} worked, was silent for {silence}, and since then {outcome}{place}{timer}{survived}",
     zh="{client} → {server} 曾经正常，静默了 {silence}，此后{outcome}{place}{timer}{survived}",

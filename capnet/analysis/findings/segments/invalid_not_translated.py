@@ -33,6 +33,17 @@ SCENARIO = None  # no stack of the lab sends segments outside of the window
 WITNESS = "pcaps/bridge.pcapng"  # connections that the containers end themselves
 EXPLAINS = ("packet-loss", "sequence-gap", "retransmissions", "reset-in-session")
 
+PAGE_ZH = """主机重置了容器的连接，因为有一个段没有被转换。
+
+检查：经过转换的 TCP 连接中，只有外侧抓包点显示、TTL 表明未经转发的 RST，紧跟在发往同一端口、内侧抓包点没有的段之
+后。连接跟踪把窗口之外的段判为 INVALID，不做转换；主机自己的协议栈没有这个连接。如果只抓了外侧，该段必须从窗口之外开
+始，并且为警告。
+结论：主机重置了哪个连接，该段超前多少。
+误判：主机上某条带 `REJECT --reject-with tcp-reset` 的规则匹配了这一个段。
+处理：在 INPUT 中丢弃 INVALID 的包，或让连接跟踪接受它们（`nf_conntrack_tcp_be_liberal`）。
+验证：`conntrack -S`（invalid）；`iptables -vnL INPUT` 中 `--ctstate INVALID` 规则的计数。
+"""
+
 SAYS = Text(
     en="the host reset {connection} itself at {point}: a segment{ahead} had not been translated{behind}",
     zh="主机自己在 {point} 重置了 {connection}：一个段{ahead}没有被转换{behind}",

@@ -29,6 +29,16 @@ SCENARIO = "fault port-reused"
 WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """服务器上还有来自同一地址和端口的旧连接。
+
+检查：得到 ACK 应答、而序号对不上的 SYN，即 challenge ACK（RFC 5961 4.2 节）。客户端用正好带该序号的 RST 拒绝，并重
+发 SYN；如果防火墙丢弃 RST，服务器以同样方式应答下一个 SYN。
+结论：哪个客户端、端口和服务器，连接最后是否建立。
+误判：中间设备有意用自己的 ACK 应答 SYN。
+处理：让转换的表项保留得与服务器的连接一样久，或给它更多源端口。
+验证：服务器上 `ss -tan` 显示旧连接；做转换的主机上 `conntrack -L` 已经没有它。
+"""
+
 SAYS = Text(
     en="the SYN of {client} to {server} was answered by an ACK of an older connection (challenge ACK): the server "
     "still has one from the same port{outcome}{more}",

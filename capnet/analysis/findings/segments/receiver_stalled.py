@@ -29,6 +29,16 @@ SCENARIO = None  # the receivers of the scenarios read at once
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer whose window never closes
 EXPLAINS = ("retransmissions",)
 
+PAGE_ZH = """接收方停止读取，发送方只能等待。
+
+检查：通告窗口为零的 TCP 段（RFC 9293 3.8.6 节），不是 SYN 也不是 RST。窗口必须关闭 200 毫秒以上，其间发送方用窗口探
+测再次询问。
+结论：哪个接收方，多少次，多久，窗口是否再次打开。
+误判：没有；多久算太久取决于程序。
+处理：检查程序为什么不读取：它很忙，在等待磁盘或另一台服务器，或 CPU 受限。
+验证：接收方的命名空间中 `ss -tnm` 显示 Recv-Q 已满；`nstat -az TcpExtTCPToZeroWindowAdv` 有计数。
+"""
+
 SAYS = Text(
     en="{receiver} closed its TCP window {stalls:time} to {sender}, {longest} s at longest, {total} s in all{outcome}: "
     "its program does not read",

@@ -31,6 +31,17 @@ SCENARIO = None  # the servers of the scenarios answer
 WITNESS = "pcaps/overlay-service.pcapng"  # requests that are answered
 EXPLAINS = ()
 
+PAGE_ZH = """服务器确认了请求而不应答，例如 TLS 握手挂起。
+
+检查：TCP 连接的第一个请求。它被确认，客户端不再发送并等待 5 秒以上，直到放弃或抓包结束，而没有一个字节的应答。需要
+两个连接；如果该服务应答过另一个，或是 TLS 端口（其服务器应立即应答），一个即可。只收集的程序（syslog）会不断收到更
+多内容，不算。
+结论：哪台服务器，多少个请求，客户端等了多久。
+误判：程序确实这么久没有内容可发，例如没有新消息的订阅。
+处理：检查程序；或它的应答因超过路径所允许的大小而丢失，只有在服务器附近抓包才能看到（`mtu-blackhole`）。
+验证：在服务器上 `curl -v`；从客户端 `ping -M do -s 1372 SERVER`，对应路径 MTU 1400。
+"""
+
 SAYS = Text(
     en="{server} acknowledged {requests:request} of {clients} and never answered: the clients waited up to {longest} s"
     "{tls}{others}",

@@ -24,6 +24,16 @@ SCENARIO = "fault reset-in-session"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections that end by FIN
 EXPLAINS = ()
 
+PAGE_ZH = """连接在还有内容要传时被重置。
+
+检查：传过数据、双方都没有关闭、然后出现 reset 的 TCP 连接：来自已被请求而尚未应答的服务器；在应答中途；或 TTL 与其
+发送者的包不同，即由两台主机之间的设备发出。
+结论：哪一方重置了哪个服务的多少个连接，在多少字节之后，reset 最先出现在哪里。
+误判：程序有意中断。
+处理：查看发出 reset 的程序的日志；如果由另一台主机发出，检查那里的防火墙和负载均衡。
+验证：在发出 reset 的主机上 `nstat -az TcpExtTCPAbortOnData TcpExtTCPAbortOnClose`。
+"""
+
 SAYS = Text(
     en="{connections:connection} to {server} ended by a reset {why}, after {octets:byte}{birth}",
     zh="到 {server} 的 {connections} 个连接在 {octets} 字节之后以 reset 结束：{why}{birth}",

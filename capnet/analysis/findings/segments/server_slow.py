@@ -28,6 +28,16 @@ SCENARIO = "fault server-slow"
 WITNESS = "pcaps/overlay-service.pcapng"  # requests that are answered within milliseconds
 EXPLAINS = ()
 
+PAGE_ZH = """服务器立即确认请求，而应答很慢。
+
+检查：最后一个字节在 200 毫秒内被确认、应答在 1 秒以后才开始且比确认晚 20 倍的 TCP 请求。需要两个这样的应答，并占该
+服务全部应答的三分之一。超过 20 秒是客户端有意等待消息（long polling），先发言的服务器也是如此。
+结论：哪台服务器有多少个应答慢，有多慢。
+误判：程序有意等待不到 20 秒。
+处理：检查程序：日志、它所依赖的服务器、CPU 限制。
+验证：在服务器上 `curl -w '%{time_connect} %{time_starttransfer}'`；`docker stats`。
+"""
+
 SAYS = Text(
     en="{server} acknowledged requests at once and took more than 1 s to answer {slow} of {answers} ({clients}): "
     "{median} s in the middle, {worst} s at worst",

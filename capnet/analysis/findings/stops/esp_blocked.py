@@ -23,6 +23,15 @@ SCENARIO = None  # the wire of the lab drops nothing
 WITNESS = "pcaps/overlay-encrypted.pcapng"  # ESP that arrives at both hosts
 EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way", "encrypted-overlay")
 
+PAGE_ZH = """隧道的加密包离开一台主机，没有到达另一台。
+
+检查：停在两台主机的接口之间的 ESP（IP 协议 50），而两者的其他包能到。
+结论：多少个包，在哪两台主机和接口之间，什么能到。
+误判：主机之间的 NAT 把 ESP 装进 UDP，而抓包只显示了一侧。
+处理：在所有节点之间的防火墙和安全组中放行 IP 协议 50；Swarm 的加密 overlay 需要它。
+验证：在另一台主机上 `tcpdump -ni CARD ip proto 50` 显示这些包；那里的 `ip -s xfrm state` 有计数。
+"""
+
 SAYS = Text(
     en="{packets:ESP packet} from {sources} to {destination} left {point} and none reached {next}, where other packets "
     "between the two do: IP protocol 50 is filtered",

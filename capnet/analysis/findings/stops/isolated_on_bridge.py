@@ -39,6 +39,18 @@ SCENARIO = "fault isolated-on-bridge"
 WITNESS = "pcaps/bridge.pcapng"  # containers that talk to each other on one bridge
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 
+PAGE_ZH = """同一网桥上的两个站点能用 ARP 找到对方，但没有 IP 包通过。
+
+检查：网桥上各有自己 MAC 的两个邻居之间、没有应答、停在网桥所在主机的两个抓包点之间的 IP 流，而两者之间的 ARP 消息能
+通过。
+结论：谁到不了谁，在哪个网桥上，多少个包，而 ARP 能通过。
+误判：接收方在该抓包点之后丢弃了包，或网桥端口带有 `isolated` 标志。
+处理：允许容器之间的流量：Docker 网络的 `icc` 选项。在 libvirt、LXD 等的网桥上，`net.bridge.bridge-nf-call-iptables`
+把帧交给 Docker 的 FORWARD 策略：在 DOCKER-USER 中接受它们。
+验证：`iptables -vnL FORWARD` 和 `iptables -vnL DOCKER-USER` 显示丢弃数；`docker network inspect NETWORK` 显示
+`com.docker.network.bridge.enable_icc`；`bridge -d link` 显示 `isolated`。
+"""
+
 SAYS = Text(
     en="{packets:packet} ({protos}) from {source} to its neighbour {destination} reach {point} and none {next}, though "
     "ARP between the two passes: the bridge's host filters what passes between its ports",

@@ -26,6 +26,16 @@ SCENARIO = "fault lost-on-the-wire"
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked")
 
+PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。
+
+检查：停在两台主机的接口之间、没有应答的流，而从同一接口到同一地址的其他包能到。
+结论：哪些服务到不了，多少个包交给了一个接口的驱动而没有由另一个接口的驱动送上来，什么能到。如果中间有一个没有抓包的
+路由器，为警告。
+误判：包走了另一条路，例如 bond 和负载均衡，或抓包丢了它们。
+处理：先看两个驱动的计数，再看中间：交换机、虚拟化平台的端口、安全组、云的源/目的地址检查。
+验证：每次尝试时两台主机上的 `ethtool -S CARD | grep -Ei 'drop|miss|no_buf|spoof'` 增加，或两者都不增加。
+"""
+
 SAYS = Text(
     en="{packets:packet} from {sources} to {destination} ({services}) were handed to the driver of {point}, and not "
     "delivered by that of {next}; {siblings:other flow} to this host arrived there",

@@ -32,6 +32,18 @@ SCENARIO = None  # the limit of connection tracking is the machine's, which the 
 WITNESS = "pcaps/bridge.pcapng"  # new connections until the end
 EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions")
 
+PAGE_ZH = """从某个时刻起主机不再通过新连接，而旧连接继续。
+
+检查：三个或更多客户端的流，停在主机的两个抓包点之间，全部在某个时刻之后开始，而较旧的流能通过，其中一条属于新流停住
+的客户端。
+结论：从何时起，多少个客户端的多少条新流停住，在哪两个抓包点之间，而旧的能通过。
+误判：当时加了一条只丢弃 NEW 状态的包的规则。
+处理：提高连接跟踪的上限，或排除占满表的原因。主机自己的发送者会得到错误，抓包中看不到它们的包。
+验证：`conntrack -S`（drop、early_drop、insert_failed）；
+`sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max`；`dmesg` 有 “nf_conntrack: table full,
+dropping packet”。
+"""
+
 SAYS = Text(
     en="{flows:new flow} of {clients} to {servers} reach {point} and none of them {next}, while {older:older flow} "
     "still passed there: the host tracks no new connection",

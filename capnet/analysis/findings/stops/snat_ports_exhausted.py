@@ -34,6 +34,17 @@ SCENARIO = None  # Docker's own rule has no range of ports
 WITNESS = "pcaps/bridge.pcapng"  # few connections, each with its own port
 EXPLAINS = ("stops-between", "packet-loss", "retransmissions")
 
+PAGE_ZH = """主机没有空闲的源端口可用于到一台服务器的新连接。
+
+检查：从内部到一台服务器和端口的 TCP 和 UDP 流，停在转换其源地址的主机；此前到该服务器和端口的已转换的流几乎占用了最
+低到最高之间的所有端口，而之后到另一台服务器或端口的流仍被转换。
+结论：哪台服务器，多少条流停住，哪个范围的端口用了多少。
+误判：从那时起有规则丢弃这些流。
+处理：给转换更多端口或地址：SNAT 规则中更宽的范围、更多地址，或到该服务器的连接更少、更久。
+验证：`conntrack -S`（insert_failed、drop）；`conntrack -L -p tcp --orig-port-dst PORT | wc -l` 与范围大小比较
+（`iptables -t nat -S POSTROUTING`、`sysctl net.ipv4.ip_local_port_range`）。
+"""
+
 SAYS = Text(
     en="{flows:flow} to {server} ({proto}) stop between {point} and {next}: {used} of the {size} source ports {low} to "
     "{high} of {address} are taken for this server, and flows to others are still translated",

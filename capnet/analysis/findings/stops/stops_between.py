@@ -37,6 +37,19 @@ SCENARIO = "fault stops-between"
 WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
 EXPLAINS = ()
 
+PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
+
+检查：没有应答、止于一个抓包点的流，其他包显示了下一个抓包点：到同一服务的流从那里通过了，或到同一主机、有应答的流从
+那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里。不包括发往端口映射的 SYN：见
+`published-port-blocked`。
+结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过。只是推测下一个抓包点当时在抓时为警告：没有记录说
+明，并且它此前此后都没有包。
+误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
+处理：检查两个抓包点之间是什么在丢：主机防火墙的规则、路由，或中间的网络。
+验证：每次尝试时 `iptables -vnL`、`iptables -t raw -vnL PREROUTING` 和 `nft list ruleset` 的计数，以及接口的
+`ip -s link` 增加。
+"""
+
 SAYS = Text(
     en="{packets:packet} ({proto}) from {sources} to {server} reach {point}, none reaches {next}, and nothing answers; "
     "{known}",

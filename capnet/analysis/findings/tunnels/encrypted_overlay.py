@@ -22,6 +22,15 @@ SCENARIO = "overlay-encrypted"
 WITNESS = "pcaps/overlay.pcapng"  # an overlay network without the option
 EXPLAINS = ()
 
+PAGE_ZH = """overlay 网络在线路上以 ESP 传输；或应当如此而没有。
+
+检查：主机之间的 ESP、同样两台主机之间的 VXLAN，以及拓扑中 Docker 的 `encrypted` 选项。
+结论：谁在加密，旁边是否有明文的 VXLAN。Docker 说网络已加密，而线路上的帧可读，为错误。
+误判：ESP 属于这两台主机之间的另一个 VPN。
+处理：如果帧以明文传输，在两台主机上加载 ESP 和 xfrm 的内核模块。
+验证：`ip xfrm state` 对每个对端显示一对状态；`iptables -t mangle -S` 标记 UDP 端口 4789。
+"""
+
 IN_CLEAR = Text(
     en="network {network} is to be encrypted, but its frames cross {point} in clear (VNI {vni})",
     zh="网络 {network} 应当加密，但它的帧以明文经过 {point}（VNI {vni}）",

@@ -29,6 +29,16 @@ SCENARIO = "fault foreign-vtep"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN between two nodes
 EXPLAINS = ()
 
+PAGE_ZH = """overlay 网络的帧来自一台不是 swarm 节点的主机。
+
+检查：VXLAN 隧道的端点，与拓扑中主机的地址对比；没有拓扑时，与同一抓包中在端口 7946 上 gossip 的地址对比。
+结论：哪个端点未知。Linux 接受任何发送者的已知 VNI 的帧并学习其 MAC，因此这样的主机可以与容器通信，或冒充它们。
+误判：抓包中缺少某个节点的 gossip，或拓扑在该节点加入之前记录。
+处理：UDP 端口 4789 只接受 swarm 的节点，或加密该网络。
+验证：对每个节点 `docker node inspect --format '{{.Status.Addr}}' NODE`；在 overlay 的命名空间中
+`bridge fdb show dev vxlan0`。
+"""
+
 SAYS = Text(
     en="{vtep} exchanges frames of VNI {vnis} but is no node: {reason}",
     zh="{vtep} 收发 VNI {vnis} 的帧，但它不是节点：{reason}",

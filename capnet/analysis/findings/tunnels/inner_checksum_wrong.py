@@ -35,6 +35,16 @@ SCENARIO = None  # the kernel of the lab computes checksums right
 WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
 EXPLAINS = ("retransmissions", "stops-between", "packet-loss")
 
+PAGE_ZH = """接收方因内层校验和而丢弃从隧道出来的 TCP 或 UDP 包。
+
+检查：隧道内所有包的 TCP 或 UDP 校验和都错误或未填写、且没有应答的流，而同一站点应答没有这种校验和的包：ICMP，或校验
+和正确的 TCP 和 UDP。未填写的校验和在虚拟链路上属正常：只有在接收方从隧道出来之后看到、且其他包有应答时才算。
+结论：哪个隧道的多少个包，发给谁，什么有应答。看到包从隧道出来时为错误（未填写的需要两个或更多服务）；否则为警告。
+误判：抓包文件被程序改写过，而校验和没有更正。
+处理：在发送方的网卡或隧道接口上关闭隧道的校验和卸载。
+验证：在接收方的网络命名空间中，每个包都使 `nstat -az TcpInCsumErrors UdpInCsumErrors` 增加。
+"""
+
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} with {sum} {proto} checksum inside reached "
     "{point}, and none was answered{others}: the receiver drops them",

@@ -36,6 +36,16 @@ SCENARIO = None  # the kernel of the lab computes checksums right
 WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
 EXPLAINS = ("stops-between", "tunnel-not-decapsulated", "packet-loss", "retransmissions")
 
+PAGE_ZH = """接收方丢弃 UDP 校验和错误的隧道数据报。
+
+检查：UDP 隧道中所有外层包的 UDP 校验和都错误或未填写、没有应答、在此抓包点之后没有出现的流。未填写的校验和在虚拟链
+路上属正常：只有当流止于接收方内部、而到同一内层站点且外层校验和正确或没有校验和的流有应答时才算。
+结论：哪个隧道的多少个包，止于哪里。看到它们终止，或看到它们从另一个抓包点到来时为错误；否则为警告。
+误判：抓包文件被程序改写过，而校验和没有更正。
+处理：在发送方的隧道接口或网卡上关闭校验和卸载。
+验证：每个包都使接收方的 `nstat -az UdpInCsumErrors` 增加。
+"""
+
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} in datagrams with {sum} UDP checksum reached "
     "{point}, and {fate}{others}: the receiver drops them",

@@ -42,6 +42,16 @@ SCENARIO = "fault overlay-mtu-exceeded"
 WITNESS = "tests/made/vxlan_offload.pcap"  # offload segments of 64 KiB in one outer datagram
 EXPLAINS = ()
 
+PAGE_ZH = """overlay 网络的包大于底层网络所能承载的。
+
+检查：VXLAN 外层包的分片；关于 VXLAN 包、或隧道内地址之间的 ICMP “fragmentation needed”，内核以对端容器的名义发送后
+者。
+结论：哪个隧道，它的包在内层和外层各有多大。
+误判：同样两台主机之间的另一条路径有更小的 MTU。
+处理：把 overlay 网络的 MTU 设为底层 MTU − 50，或把底层 MTU 提高 50。
+验证：`nsenter -t PID -n ping -M do -s $((MTU-28)) ADDRESS`；`docker network inspect` 显示 driver.mtu。
+"""
+
 SAYS = Text(
     en="VNI {vni} between {vteps} carries {inner}-byte packets, {outer} with the tunnel: {reason}",
     zh="{vteps} 之间的 VNI {vni} 承载 {inner} 字节的包，加上隧道为 {outer} 字节：{reason}",

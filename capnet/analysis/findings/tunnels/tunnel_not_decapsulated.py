@@ -26,6 +26,18 @@ SCENARIO = "fault tunnel-not-decapsulated"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that comes out at both hosts
 EXPLAINS = ("stops-between", "packet-loss", "tunnel-one-way", "retransmissions", "arp-unanswered")
 
+PAGE_ZH = """隧道的包到达主机，没有一个在那里解封装出来。
+
+检查：主机接口上、发往某站点的隧道包，该站点在主机的另一个抓包点上向这个隧道发送，而那里抓包期间没有任何包从隧道出
+来。
+结论：哪个隧道的多少个包，到达哪个接口，在哪个抓包点一个也没有出来。全部在内侧抓包点的第一帧之前或最后一帧之后到达时
+为警告。
+误判：内侧抓包用了过滤器，或只在这些包之前或之后抓。
+处理：在主机的 INPUT 链中放行隧道的 UDP 端口或协议；检查隧道接口是否已启动，id 是否一致。
+验证：`iptables -vnL INPUT`、`iptables-legacy -vnL INPUT`、`iptables -t raw -vnL PREROUTING` 和 `nft list ruleset`
+显示丢弃数；`ip -d -s link show type vxlan` 显示隧道接口的 id、端口和错误。
+"""
+
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} reach {point}, and none comes out of the tunnel at "
     "{next}, where {destinations} sends into it",

@@ -47,6 +47,16 @@ SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
 EXPLAINS = ()
 
+PAGE_ZH = """隧道只有一个方向有帧。
+
+检查：另一个方向没有经过任何抓包点的隧道。把会话的两个方向单向传送的隧道是其他流量的镜像（ERSPAN、云的流量镜像），不
+算。转交收到内容的负载均衡的隧道，或直接应答客户端的服务器的隧道（IPVS、Katran），也不算。
+结论：哪个 VNI，在哪两个 VTEP 之间。
+误判：流量确实只有一个方向，或应答走了抓包以外的路。
+处理：双向放行隧道的端口或协议，并检查两台主机是否都有该隧道及其密钥。
+验证：在两台主机上 `iptables -vnL INPUT`；overlay 的命名空间中 `bridge fdb show dev vxlan0`。
+"""
+
 SAYS = Text(
     en="{tunnel} between {vteps} carries frames in one direction only", zh="{vteps} 之间的 {tunnel} 只有一个方向有帧"
 )

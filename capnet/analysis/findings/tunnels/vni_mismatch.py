@@ -30,6 +30,16 @@ SCENARIO = "fault vni-mismatch"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks between the same hosts, each with an id of its own
 EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered")
 
+PAGE_ZH = """两台主机用不同的 id 在隧道中互发同一网络的包。
+
+检查：两台主机，一台只向一个 id 的隧道发送，另一台只向另一个 id 发送，而同样两个内层站点在两者中互相通信且没有应答。
+结论：各主机用哪个 id，在哪些站点之间。
+误判：网络有意用目的地的 id 传送各方向，而站点停机了。
+处理：让两台主机重新加入同一网络，使它们得到同样的 id。
+验证：在两台主机的 overlay 命名空间中 `ip -d link show type vxlan`；`docker network inspect NETWORK` 以
+`com.docker.network.driver.overlay.vxlanid_list` 显示 id。
+"""
+
 SAYS = Text(
     en="{sender} sends the packets of {stations} in {tunnel}, {peer} answers in {kind} {id_name} {other_vni}: "
     "neither host takes what the other one sends ({packets:packet})",

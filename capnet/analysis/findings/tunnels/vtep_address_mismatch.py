@@ -31,6 +31,16 @@ SCENARIO = None  # each host of the lab has one address
 WITNESS = "pcaps/overlay.pcapng"  # both hosts use one address each
 EXPLAINS = ("tunnel-not-decapsulated", "tunnel-one-way", "stops-between", "packet-loss")
 
+PAGE_ZH = """主机从一个地址发送隧道的包，而对端发往它的另一个地址。
+
+检查：包到达主机而没有解封装出来的隧道，同时该主机以同一 MAC、用没有对端发往的地址发送同一隧道的包。
+结论：主机从哪个地址发送，对端发往哪个地址，在哪个隧道中。
+误判：主机有两个接口用于隧道，而另一半没有抓包。
+处理：让节点通告它发送所用的地址。在 Swarm 中，离开后用 `--data-path-addr` 重新加入。
+验证：节点上的 `docker info -f '{{.Swarm.NodeAddr}}'`、对端（overlay 的命名空间中）的 `bridge fdb show dev vxlan0`
+以及 `ip -d link show type vxlan` 显示同一个地址。
+"""
+
 SAYS = Text(
     en="{tunnel}: {mac} at {point} sends from {own}, and {peers} sends to {addressed}: nothing of that comes out of "
     "the tunnel ({packets:packet})",
