@@ -79,4 +79,14 @@ TERMS = {
     "IPVS balancers (Swarm, kube-proxy)": "IPVS 负载均衡（Swarm、kube-proxy）",
     "load balancers and NAT gateways of clouds": "云的负载均衡和 NAT 网关",
     "load balancers of clouds": "云的负载均衡", "many proxies": "许多代理",
+    # cards, comparisons, traces and manual pages
+    "The packet": "这个包",
+    "Where it fails": "哪里失败", "Who reaches it": "谁访问它", "Ports that were asked": "被请求的端口",
+    "Whom it reaches": "它访问谁", "As whom it appears to others": "对外显示为", "Names it asks for": "它查询的名称",
+    "Captured at its own interfaces": "在它自己的接口上抓包", "New findings": "新出现的诊断",
+    "Findings of the first only": "只在第一份中的诊断", "Flows that fail now": "现在失败的流",
+    "Flows that do not fail any more": "不再失败的流", "Routes": "路线", "Delays": "时延", "Translations": "地址转换",
+    "Capture points": "抓包点",
+    "Flows of one capture only, which the other may not have had": "只在一份抓包中的流，另一份可能没有这些流",
+    "level": "级别", "Try it": "试一试",
 }  # fmt: skip

@@ -29,7 +29,7 @@ from capnet.export.writers import FORMATS, format_for, write
     type=click.Choice(("text", "binary")),
     default="text",
     show_default=True,
-    help="IP addresses of frames, flows and conversations as text, or as 16 octets each.",
+    help="IP addresses of frames, flows and conversations as text, or as 16 bytes each.",
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="Write FILE (atomically); - is stdout.")
 @options.how_to_read

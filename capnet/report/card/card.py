@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import fate
@@ -49,6 +51,11 @@ def names(document: Document, name: str) -> list[str]:
         own += [address for address, other in at_point.items() if name in (other, address)]
     stations = (address for row in document.get("stations", []) for address in (row["mac"], *row["ips"]))
     return list(dict.fromkeys([*own, *(address for address in stations if address == name)]))
+
+
+ANSWERED = Text(en="answered", zh="得到应答")
+BEHIND = Text(en=", translated to port {port}", zh="，转换到端口 {port}")
+PUBLISHED = Text(en=", published as {ports}", zh="，端口映射 {ports}")
 
 
 class _Subject:
@@ -107,22 +114,22 @@ class _Subject:
         return proto, side["src"], side["sport"], side["dst"], side["dport"]
 
     def _became(self, row: Document) -> str:
-        return "answered" if row["fate"] == "delivered" and _is_answered(row) else fate(row, self.words)
+        return ANSWERED.fill() if row["fate"] == "delivered" and _is_answered(row) else fate(row, self.words)
 
     # -- lines -----------------------------------------------------------------------------------
     def _sent(self, row: Document) -> tuple[str, str]:
         flow = row["flow"]
         to = self.words.endpoint(flow["dst"], flow["dport"], row["point"])
-        return f"{row['proto']} to {to}", self._became(row)
+        return Text(en="{proto} to {to}", zh="{proto} 到 {to}").fill(proto=row["proto"], to=to), self._became(row)
 
     def _received(self, row: Document) -> tuple[str, str]:
         flow = row["flow"]
         asked = self.words.endpoint(flow["dst"], flow["dport"], row["point"])
         nat = self._forms.get(self._form(row["proto"], flow))
-        behind = "" if nat is None else f", translated to port {nat['after']['dport']}"
-        return f"{row['proto']} from {self.words.address(flow['src'], row['point'])}, at {asked}{behind}", self._became(
-            row
-        )
+        behind = "" if nat is None else BEHIND.fill(port=nat["after"]["dport"])
+        sender = self.words.address(flow["src"], row["point"])
+        what = Text(en="{proto} from {sender}, at {asked}{behind}", zh="{proto} 来自 {sender}，到 {asked}{behind}")
+        return what.fill(proto=row["proto"], sender=sender, asked=asked, behind=behind), self._became(row)
 
     def _appearances(self) -> Iterator[str]:
         protocols: dict[tuple[str, str], list[str]] = {}
@@ -132,7 +139,10 @@ class _Subject:
                 ends = self.words.introduce(after["src"]), self.words.address(after["dst"], after["point"])
                 protocols.setdefault(ends, []).append(row["proto"])
         for (seen, receiver), used in protocols.items():
-            yield f"{seen}, to {receiver} (source NAT, {listing(list(dict.fromkeys(used)))})"
+            yield Text(
+                en="{seen}, to {receiver} (source NAT, {protocols})",
+                zh="{seen}，对 {receiver}（源地址转换，{protocols}）",
+            ).fill(seen=seen, receiver=receiver, protocols=listing(list(dict.fromkeys(used))))
 
     def _ports(self, received: Iterable[Document]) -> Iterator[str]:
         """Ports of the subject that were asked, as what they are published, and whether each answers."""
@@ -147,8 +157,11 @@ class _Subject:
                 published.append(self.words.endpoint(row["flow"]["dst"], row["flow"]["dport"], row["point"]))
             answers.append(_is_answered(row))
         for port, (published, answers) in ports.items():
-            places = f", published as {listing(list(dict.fromkeys(published)))}" if published else ""
-            yield f"{port}{places}: {sum(answers)} of {count(len(answers), 'flow')} answered"
+            places = PUBLISHED.fill(ports=listing(list(dict.fromkeys(published)))) if published else ""
+            yield Text(
+                en="{port}{places}: {answered} of {flows} answered",
+                zh="{port}{places}：{flows}中有 {answered} 条得到应答",
+            ).fill(port=port, places=places, answered=sum(answers), flows=count(len(answers), "flow"))
 
     def _fails(self) -> Iterator[str]:
         """Findings that need action and name the subject, or were seen at its own interfaces."""
@@ -156,7 +169,7 @@ class _Subject:
         for row in self.document.get("findings", []):
             mentioned = set(_strings(row["facts"])) & {self.name, *self.addresses}
             if row["level"] in LEVELS and (mentioned or own_points & {frame["point"] for frame in row["evidence"]}):
-                yield f"{row['level']} {row['name']}: {row['says']}"
+                yield language.labelled(f"{language.term(row['level'])} {row['name']}", row["says"])
 
 
 def _is_answered(row: Document) -> bool:
@@ -168,8 +181,9 @@ def _lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
     counts: dict[tuple[str, str], int] = {}
     for pair in pairs:
         counts[pair] = counts.get(pair, 0) + 1
+    several = Text(en=" ({flows})", zh="（{flows}）")
     return [
-        f"{what}: {became}" + (f" ({count(number, 'flow')})" if number > 1 else "")
+        language.labelled(what, became) + (several.fill(flows=count(number, "flow")) if number > 1 else "")
         for (what, became), number in counts.items()
     ]
 

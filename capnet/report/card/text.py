@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from capnet import language
+from capnet.analysis.core.wording import Text
 from capnet.report.card.card import Card
 from capnet.report.text import fill
 
@@ -23,10 +25,11 @@ def render(card: Card, width: int = 100) -> str:
     for key, heading in _HEADINGS.items():
         rows: list[str] = getattr(card, key)
         if rows:
-            lines += ["", heading]
+            lines += ["", language.term(heading)]
             lines += [line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      ")]
         if len(rows) > MAX_LINES:
-            lines.append(f"  … and {len(rows) - MAX_LINES} more")
+            more = Text(en="… and {number} more", zh="…… 另有 {number} 条").fill(number=len(rows) - MAX_LINES)
+            lines.append(f"  {more}")
     if not card.fails:
-        lines += ["", "Nothing that was captured of it fails."]
+        lines += ["", Text(en="Nothing that was captured of it fails.", zh="抓到的与它有关的流量没有失败。").fill()]
     return "\n".join(lines) + "\n"

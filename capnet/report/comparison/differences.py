@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
-from capnet import __version__
+from capnet import __version__, language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.comparison.identity import FlowName, Identity, is_answer, is_to_one
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
+from capnet.report.text import listing
 
 SCHEMA = "capnet.comparison/1"
 MIN_CONFIDENCE = 0.5  # of a model that is told
@@ -164,14 +166,16 @@ def _translations(document: Document, identity: Identity) -> Iterable[str]:
     for row in document.get("nat", []):
         before, after = row["before"], row["after"]
         forms = (identity.form(side, is_answer(before)) for side in (before, after))
-        yield f"{row['kind']} {row['proto']}: {' becomes '.join(forms)}"
+        yield f"{row['kind']} {row['proto']}: {language.pick(' becomes ', ' → ').join(forms)}"
 
 
 def _tunnels(document: Document, identity: Identity) -> Iterable[str]:
     for row in document.get("tunnels", []):
-        ends = " and ".join(sorted(identity.words.address(address) for address in row["vteps"]))
+        ends = listing(sorted(identity.words.address(address) for address in row["vteps"]))
         number = "" if row["encrypted"] or row["vni"] is None else f" {row['vni']}"
-        yield f"{row['kind']}{number} between {ends}"
+        yield Text(en="{tunnel} between {ends}", zh="{ends} 之间的 {tunnel}").fill(
+            tunnel=row["kind"] + number, ends=ends
+        )
 
 
 def _models(document: Document) -> Iterable[str]:
@@ -181,7 +185,9 @@ def _models(document: Document) -> Iterable[str]:
 def _icmp_errors(document: Document, identity: Identity) -> Iterable[str]:
     for row in document.get("icmp_errors", []):
         sender, receiver = (identity.words.address(row[end], row["point"]) for end in ("from", "to"))
-        yield f"{sender} answers {receiver}: {row['name']}"
+        yield Text(en="{sender} answers {receiver}: {error}", zh="{sender} 应答 {receiver}：{error}").fill(
+            sender=sender, receiver=receiver, error=row["name"]
+        )
 
 
 def _rules(document: Document) -> Iterable[str]:

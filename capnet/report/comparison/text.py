@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.text import count, duration, fill
 
 MAX_LINES = 8  # of each kind: then how many more there are
 _ROUTE = " ─▶ "
+MORE_LINES = Text(en="… and {lines} more (--format json has all)", zh="…… 另有 {lines}（--format json 给出全部）")
 _TABLES = (
     ("translations", "Translations"),
     ("tunnels", "Tunnels"),
@@ -24,27 +27,39 @@ def render(comparison: Document, width: int = 100) -> str:
     good, bad = (", ".join(comparison[side]) for side in ("good", "bad"))
     lines = [*fill(f"{good} → {bad}", width), "", *fill(first_sentence(comparison), width)]
     for heading, rows in sections(comparison):
-        lines += ["", heading, *(line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      "))]
+        lines += [
+            "",
+            language.term(heading),
+            *(line for row in rows[:MAX_LINES] for line in fill(row, width, "  ", "      ")),
+        ]
         if len(rows) > MAX_LINES:
-            lines.append(f"  … and {count(len(rows) - MAX_LINES, 'line')} more (--format json has all)")
+            lines.append("  " + MORE_LINES.fill(lines=count(len(rows) - MAX_LINES, "line")))
     return "\n".join(lines) + "\n"
 
 
 def first_sentence(comparison: Document) -> str:
     """What broke; or what else differs; or that nothing does, in what both captures show."""
     came, flows = comparison["findings"]["came"], comparison["flows"]
-    finding = [f"New in the second: {row['says'].rstrip('.')}." for row in came[:1]]
-    broke = [f"{row['flow']} was {row['good']}, now: {row['bad']}." for row in flows["broke"][:1]]
+    new = Text(en="New in the second: {says}", zh="第二份中新出现：{says}")
+    finding = [new.fill(says=language.sentence(row["says"])) for row in came[:1]]
+    became = Text(en="{flow} was {good}, now: {bad}.", zh="{flow} 原来{good}，现在：{bad}。")
+    broke = [became.fill(flow=row["flow"], good=row["good"], bad=row["bad"]) for row in flows["broke"][:1]]
     if came and came[0]["level"] == "error":
-        return " ".join([*finding, *broke])
+        return language.joined([*finding, *broke])
     if broke or came:
-        return " ".join([*broke, *finding])
+        return language.joined([*broke, *finding])
     if flows["mended"]:
         row = flows["mended"][0]
-        return f"{row['flow']} failed in the first ({row['good']}), and is {row['bad']} in the second."
+        return Text(
+            en="{flow} failed in the first ({good}), and is {bad} in the second.",
+            zh="{flow} 在第一份中失败（{good}），在第二份中{bad}。",
+        ).fill(flow=row["flow"], good=row["good"], bad=row["bad"])
     if any(rows for _, rows in sections(comparison)):
-        return "Nothing fails in the second that did not in the first; what differs is below."
-    return "No difference in what both captures show."
+        return Text(
+            en="Nothing fails in the second that did not in the first; what differs is below.",
+            zh="第二份中没有新的失败；差别见下。",
+        ).fill()
+    return Text(en="No difference in what both captures show.", zh="两份抓包显示的内容没有差别。").fill()
 
 
 def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
@@ -55,11 +70,20 @@ def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
     for key, heading in (("broke", "Flows that fail now"), ("mended", "Flows that do not fail any more")):
         yield from _with_rows(heading, [f"{row['flow']}: {row['good']} → {row['bad']}" for row in flows[key]])
     routes = [
-        f"{row['flow']}: {_ROUTE.join(row['good'])}, now {_ROUTE.join(row['bad'])}" for row in comparison["routes"]
+        Text(en="{flow}: {good}, now {bad}", zh="{flow}：{good}，现在 {bad}").fill(
+            flow=row["flow"], good=_ROUTE.join(row["good"]), bad=_ROUTE.join(row["bad"])
+        )
+        for row in comparison["routes"]
     ]
     yield from _with_rows("Routes", routes)
     delays = [
-        f"{row['flow']}, {row['from']} to {row['to']}: {duration(row['good_us'])} → {duration(row['bad_us'])}"
+        Text(en="{flow}, {start} to {end}: {good} → {bad}", zh="{flow}，{start} 到 {end}：{good} → {bad}").fill(
+            flow=row["flow"],
+            start=row["from"],
+            end=row["to"],
+            good=duration(row["good_us"]),
+            bad=duration(row["bad_us"]),
+        )
         for row in comparison["delays"]
     ]
     yield from _with_rows("Delays", delays)
@@ -76,4 +100,4 @@ def _with_rows(heading: str, rows: Sequence[str]) -> Iterator[tuple[str, Sequenc
 
 
 def _finding(row: Document) -> str:
-    return f"{row['level']} {row['name']}: {row['says']}"
+    return language.labelled(f"{language.term(row['level'])} {row['name']}", row["says"])

@@ -28,6 +28,7 @@ from capnet.report.text import columns, count, duration, fill, padded, span
 from capnet.report.words import ARROW, Words
 
 ASKED_MARK = "◉"
+UNSEEN = Text(en="Not seen at {points}, which captured then.", zh="{points} 当时在抓包，但没有看到。")
 SAME = Text(en="nothing differs", zh="没有差别")
 MAX_SIGHTING_WIDTH = 38  # columns that a point with a frame number gets; longer ones move what follows them
 
@@ -92,8 +93,7 @@ def where_seen(sightings: Sequence[Document], missing: Sequence[str]) -> str:
         )  # fmt: skip
     if not missing:
         return text
-    unseen = Text(en="Not seen at {points}, which captured then.", zh="{points} 当时在抓包，但没有看到。")
-    return language.joined([text, unseen.fill(points=language.pick(", ", "、").join(missing))])
+    return language.joined([text, UNSEEN.fill(points=language.pick(", ", "、").join(missing))])
 
 
 def _has_late_bridge(sightings: Sequence[Document], points: Sequence[Document]) -> bool:

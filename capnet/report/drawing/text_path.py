@@ -28,6 +28,8 @@ MAX_CHANGE_WIDTH = 20  # columns; longer changes have a line of their own
 MIN_FLOW_WIDTH = 20  # columns
 RIGHT_WIDTH = 33  # columns of mark, gaps, TTL and packets
 MARGIN = "  "
+NO_ANSWER = Text(en="back: nothing was seen", zh="返回：没有看到包")
+MORE_FLOWS = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
 _THERE, _BACK = Text(en="there", zh="去程"), Text(en="back", zh="返回")
 _PIECE = Text(en="{name}, piece {piece} of {all}", zh="{name}，第 {piece} 段，共 {all} 段")
 _SOURCE, _DESTINATION = Text(en="source", zh="源"), Text(en="destination", zh="目的")
@@ -65,10 +67,9 @@ def render_flows(
                 direction = _PIECE.fill(name=name, piece=piece, all=len(paths)) if len(paths) > 1 else name
                 lines += ["", *_path(direction, path, words, width)]
         if not reverse:
-            lines += ["", Text(en="back: nothing was seen", zh="返回：没有看到包").fill()]
+            lines += ["", NO_ANSWER.fill()]
     if total > len(shown):
-        more = Text(en="… and {flows}; --most {total} shows all", zh="…… 另有 {flows}；--most {total} 显示全部")
-        lines += ["", more.fill(flows=count(total - len(shown), "more flow"), total=total)]
+        lines += ["", MORE_FLOWS.fill(flows=count(total - len(shown), "more flow"), total=total)]
     return "\n".join(lines) + "\n"
 
 
