@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,3 +71,44 @@ def test_why_of_a_working_port_names_no_drop(hosts: dict[str, DockerHost], tmp_p
     report = analyze(tmp_path / "web.pcapng")
     assert {reason.action for reason in report.kernel} == {"rewrote"}
     assert [finding.name for finding in report.findings if finding.level != "info"] == []
+
+
+def captured_reasons(host: DockerHost, folder: Path, *words: str, sends: Callable[[], object]) -> list[tuple[str, str]]:
+    """Name and match of what stopped packets, by counters alone."""
+    with capturing(*words, "--host", f"A={host.url}", "-w", "web.pcapng", folder=folder):
+        sends()
+    return [(reason.name, reason.match) for reason in analyze(folder / "web.pcapng").kernel]
+
+
+def test_rule_of_the_legacy_backend_is_named(hosts: dict[str, DockerHost], tmp_path: Path) -> None:
+    """Docker's own rules are of nf_tables; both backends see each packet."""
+    a, client = hosts["A"], hosts["B"].client.containers.get("client")
+    rule = "FORWARD -i ens33 -p tcp --dport 80 -j DROP"
+    asks = ["timeout", "3", "wget", "-q", "-O", "-", "http://192.168.111.128:8080/passwd"]
+    rules(a, f"iptables-legacy -A {rule}")
+    try:
+        named = captured_reasons(a, tmp_path, "web", sends=lambda: execute(client, asks))
+    finally:
+        rules(a, f"iptables-legacy -D {rule}")
+    assert named == [("iptables-legacy filter FORWARD rule 1", "equal")]
+    assert captured_reasons(a, tmp_path, "web", sends=lambda: execute(client, asks)) == []
+
+
+@pytest.mark.parametrize("counts_ip", [1, 0], ids=["with br_netfilter", "without"])
+def test_rule_of_a_bridge_is_named(hosts: dict[str, DockerHost], tmp_path: Path, counts_ip: int) -> None:
+    a = hosts["A"]
+    a.client.containers.run("busybox", ["sleep", "600"], name="two", detach=True)
+    (web,) = a.client.containers.get("web").attrs["NetworkSettings"]["Networks"].values()
+    rule = f"FORWARD -p IPv4 --ip-proto icmp --ip-dst {web['IPAddress']} -j DROP"
+    setting = "sysctl -w net.bridge.bridge-nf-call-iptables"
+    pings = ["ping", "-c", "4", "-i", "0.1", "-W", "1", web["IPAddress"]]
+    two = a.client.containers.get("two")
+    try:
+        rules(a, f"{setting}={counts_ip}; ebtables-nft -A {rule}")
+        named = captured_reasons(a, tmp_path, "web", "two", sends=lambda: execute(two, pings))
+        rules(a, f"ebtables-nft -D {rule}")
+        assert named == [("ebtables filter FORWARD rule 1", "equal")]
+        assert captured_reasons(a, tmp_path, "web", "two", sends=lambda: execute(two, pings)) == []
+    finally:
+        rules(a, f"{setting}=1")
+        two.remove(force=True)

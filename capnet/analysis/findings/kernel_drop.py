@@ -41,6 +41,10 @@ FIX = Text(
     en="change that rule, if it is not meant to stop them: `iptables -vnL --line-numbers`, `nft list ruleset`",
     zh="如果那条规则不该拦截它们，请修改：`iptables -vnL --line-numbers`、`nft list ruleset`",
 )
+FIX_OF_BRIDGE = Text(
+    en="change that rule, if it is not meant to stop them: `ebtables -t {table} -L --Lc --Ln`",
+    zh="如果那条规则不该拦截它们，请修改：`ebtables -t {table} -L --Lc --Ln`",
+)
 FIX_COUNTER = Text(
     en="`nstat -az` in the namespace {host} counts them; mend what it counts",
     zh="在 {host} 的命名空间中 `nstat -az` 显示其计数；排除它所计的问题",
@@ -54,13 +58,12 @@ def diagnose(context: Context) -> list[Finding]:
     for reason in _distinct(kernel_reasons(context)):
         # The bytes of a rule agree too; of a counter that has no setting, the number of packets alone.
         is_certain = reason.missing >= MIN_REPEATED and (reason.kind != "counter" or reason.text != "")
-        fix = FIX_COUNTER.fill(host=reason.namespace) if reason.kind in ("counter", "drop-reason") else FIX.fill()
         findings.append(
             Finding(
                 NAME,
                 "error" if is_certain else "warning",
                 SAYS.fill(packets=reason.missing, point=reason.point, reason=reason.says),
-                fix,
+                _fix(reason),
                 {
                     "namespace": reason.namespace, "point": reason.point, "rule": reason.name,
                     "packets": reason.missing,
@@ -69,6 +72,12 @@ def diagnose(context: Context) -> list[Finding]:
             )
         )  # fmt: skip
     return findings
+
+
+def _fix(reason: KernelReason) -> str:
+    if reason.kind in ("counter", "drop-reason"):
+        return FIX_COUNTER.fill(host=reason.namespace)
+    return FIX_OF_BRIDGE.fill(table=reason.table) if reason.name.startswith("ebtables ") else FIX.fill()
 
 
 def _distinct(reasons: list[KernelReason]) -> list[KernelReason]:

@@ -45,8 +45,10 @@ file() { [ -r "$1" ] || return 0; say "$1"; head -c "$most" "$1"; }
 say "date +%s%N"; date +%s%N
 run iptables-save -c
 run ip6tables-save -c
-if [ -s /proc/net/ip_tables_names ]; then run iptables-legacy-save -c; fi
-if [ -s /proc/net/ip6_tables_names ]; then run ip6tables-legacy-save -c; fi
+has_names() { grep -q . "$1" 2>/dev/null; }
+if has_names /proc/net/ip_tables_names; then run iptables-legacy-save -c; fi
+if has_names /proc/net/ip6_tables_names; then run ip6tables-legacy-save -c; fi
+run ebtables-nft-save -c
 run nft -j list ruleset
 run conntrack -L -o extended
 run conntrack -S

@@ -24,6 +24,7 @@ from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.kernel.namespaces import Interface, Namespace, namespaces
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet
+from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
 from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.fates import fates
 from capnet.analysis.fate.hop_loss import lost_packets
@@ -141,8 +142,9 @@ def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, 
         if dmac in macs:
             return _packet(context, flow, namespace, in_, False)
         is_port = interface.master is not None or role_from_name(point) == "bridge"
-        if smac not in macs and is_port and _filters_bridged(namespace, flow):
-            return _packet(context, flow, namespace, in_, True)
+        is_ip_filtered = _filters_bridged(namespace, flow)
+        if smac not in macs and is_port and (is_ip_filtered or _has_bridge_rules(namespace)):
+            return _packet(context, flow, namespace, in_, True)._replace(is_ip_filtered=is_ip_filtered)
         return _packet(context, flow, namespace, in_, False) if dmac < 0 and smac < 0 else None
     own_macs = {each.mac for each in own.interfaces.values() if each.mac}
     if smac in own_macs and dmac in macs:  # from one side of the veth pair to the other
@@ -167,6 +169,10 @@ def _filters_bridged(namespace: Namespace, flow: FlowRow) -> bool:
     """Do packets that a bridge forwards pass the rules (br_netfilter)?"""
     version = "iptables" if _family(flow) == "ip" else "ip6tables"
     return namespace.settings.get(f"net.bridge.bridge-nf-call-{version}") == "1"
+
+
+def _has_bridge_rules(namespace: Namespace) -> bool:
+    return any(table.tool == EBTABLES for table in namespace.tables)
 
 
 def _family(flow: FlowRow) -> str:

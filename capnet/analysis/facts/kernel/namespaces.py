@@ -14,6 +14,7 @@ from typing import Any
 
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.facts.kernel.netfilter.ebtables_save import ebtables_tables
 from capnet.analysis.facts.kernel.netfilter.iptables_save import iptables_tables
 from capnet.analysis.facts.kernel.netfilter.nft_ruleset import nft_tables
 from capnet.analysis.facts.kernel.netfilter.rules import Rule, Table
@@ -93,6 +94,7 @@ def _tables(outputs: Mapping[str, str]) -> list[Table]:
     tables = [
         table for command, tool, family in _SAVES for table in iptables_tables(outputs.get(command, ""), tool, family)
     ]
+    tables += ebtables_tables(outputs.get("ebtables-nft-save -c", ""))
     listed = {(table.family, table.name) for table in tables if "legacy" not in table.tool}
     return tables + nft_tables(outputs.get("nft -j list ruleset", ""), listed)
 

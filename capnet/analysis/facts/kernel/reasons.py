@@ -24,6 +24,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
+from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
 from capnet.analysis.facts.kernel.settings import settings_of
 from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
 from capnet.analysis.fate.answers import is_reset, quoting_errors
@@ -249,6 +250,8 @@ def _fix(finding: Finding, own: Sequence[Cause]) -> str:
     assert rule is not None
     if rule.tool == "nft":
         return FIX.fill(name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}")
+    if rule.tool == EBTABLES:
+        return FIX.fill(name=rule.name, command=f"ebtables -t {rule.table} -L {rule.chain} --Lc --Ln")
     return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")
 
 

@@ -25,7 +25,15 @@ REQUIRED = ("sh", "nsenter", "ip", "cat", "date", "grep", "head", "ls", "stat", 
 CAPTURE_PROGRAMS = ("dumpcap", "tcpdump")  # the first that is there: it is the better one
 OPTIONAL = (
     *("bridge", "tc", "ss", "conntrack", "nft", "ipvsadm", "ethtool", "unshare", "modprobe"),
-    *("iptables", "iptables-save", "ip6tables", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save"),
+    *(
+        "iptables",
+        "iptables-save",
+        "ip6tables",
+        "ip6tables-save",
+        "iptables-legacy-save",
+        "ip6tables-legacy-save",
+        "ebtables-nft-save",
+    ),
     *("xtables-monitor", "kill", "mkdir", "mount", "readlink", "rmdir", "sleep", "sort", "sysctl", "tail", "umount"),
 )
 PLUGINS = "xtables"  # folder beside the libraries in which iptables looks for its extensions

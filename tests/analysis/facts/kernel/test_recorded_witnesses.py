@@ -25,6 +25,11 @@ BY_RULE = {
     "raw-prerouting": ("published-port-blocked", "iptables raw PREROUTING rule 1", "-s 192.168.111.129/32"),
     "docker-user": ("published-port-blocked", "iptables filter DOCKER-USER rule 1", "-i ens33 -p tcp -j DROP"),
     "nft": ("stops-between", "nft inet guard forw rule 1", "ip saddr 172.17.0.2 tcp dport { 80, 443 } counter drop"),
+    "iptables-legacy": (
+        "published-port-blocked",
+        "iptables-legacy filter FORWARD rule 1",
+        "-i ens33 -p tcp -m tcp --dport 80 -j DROP",
+    ),
     "rp-filter": ("reverse-path-filter", "TcpExtIPReversePathFilter", "net.ipv4.conf.all.rp_filter = 1"),
 }
 
@@ -76,6 +81,44 @@ def test_rule_of_input_is_a_finding_of_its_own() -> None:
     assert finding.name == "kernel-drop"
     assert "iptables filter INPUT rule 1 on A dropped them: -A INPUT -s 192.168.111.129/32" in finding.says
     assert '--comment "no web for B"' in finding.says
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("ebtables", "FORWARD"), ("ebtables-alone", "FORWARD"), ("ebtables-input", "INPUT")]
+)
+def test_rule_of_a_bridge_is_named(name: str, rule: str) -> None:
+    """Of bridged packets, with br_netfilter and without; and of what a bridge hands to its host."""
+    report = analyze(capture(name))
+    (reason,) = report.kernel
+    assert (reason.name, reason.match, reason.packets) == (f"ebtables filter {rule} rule 1", "equal", 4)
+    (finding,) = [finding for finding in report.findings if finding.level == "error"]
+    assert finding.name == "kernel-drop"
+    assert f"ebtables filter {rule} rule 1 on A dropped them: -A {rule} -p IPv4" in finding.says
+    assert finding.fix is not None and "`ebtables -t filter -L --Lc --Ln`" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("icmp -j DROP", "tcp -j DROP"), ("--ip-dst 172.17.0.2", "--ip-dst ! 172.17.0.2"), ("-p IPv4", "-p ! IPv4"),
+        ("-p IPv4", "-p ARP"), ("-A FORWARD", "-A OUTPUT"), ("-j DROP", "-j ACCEPT"),
+        ("-j DROP", "-j mark --mark-set 0x1"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["ebtables", "ebtables-alone"])
+def test_bridge_rule_that_cannot_have_stopped_them_is_not(name: str, old: str, new: str, tmp_path: Path) -> None:
+    """It cannot meet them, or lets them pass."""
+    report = altered(name, tmp_path, replaced("ebtables-nft-save -c", old, new))
+    assert report.kernel == []
+    assert "ebtables" not in sentences(report)
+
+
+@pytest.mark.parametrize("counter", ["[40:3360]", "[4:340]", "[0:0]"])
+def test_bridge_rule_that_counted_others_is_not(counter: str, tmp_path: Path) -> None:
+    """More packets, as many of other length, or none."""
+    report = altered("ebtables", tmp_path, replaced("ebtables-nft-save -c", "[4:336]", counter))
+    assert report.kernel == []
+    assert "ebtables" not in sentences(report)
 
 
 def test_lost_masquerade_names_the_absent_rule() -> None:

@@ -14,6 +14,7 @@ from ipaddress import ip_address, ip_network
 from capnet.analysis.facts.kernel.netfilter.rules import (
     ACCEPT,
     DROP,
+    EBTABLES,
     FORWARD,
     GOTO,
     INPUT,
@@ -52,6 +53,7 @@ class Packet(NamedTuple):
     in_: tuple[str, ...] | None  # names of the interface that it came by: as captured, and of its bridge
     is_local: bool  # its destination is an address of the namespace
     bridged: bool = False  # it is forwarded by a bridge, not routed
+    is_ip_filtered: bool = True  # rules of IP count for it: of a bridged one with br_netfilter only
 
 
 class Drop(NamedTuple):
@@ -64,10 +66,14 @@ class Drop(NamedTuple):
 def possible_drops(tables: Sequence[Table], packet: Packet) -> list[Drop]:
     """The rules where packets like this can end, in the order in which they come to them."""
     walk = _Walk(packet, tables)
+    of_bridges = [table for table in tables if table.tool == EBTABLES]  # tests of nft's own may be of unknown ports
     destinations = _translated(tables, packet) if packet.is_local and not packet.bridged else []
     hooks = [PREROUTING, *([INPUT] if packet.is_local else []), FORWARD, POSTROUTING]
     if packet.bridged:
         hooks = [PREROUTING, FORWARD, POSTROUTING]
+    elif packet.in_ and len(packet.in_) > 1:  # by the port of a bridge, which hands it to its host
+        for hook in (PREROUTING, INPUT):
+            walk.hook(of_bridges, hook, ("bridge",))
     for hook in hooks:
         if hook == INPUT:
             walk.is_open |= bool(destinations)  # it is delivered, or translated and forwarded
@@ -75,11 +81,10 @@ def possible_drops(tables: Sequence[Table], packet: Packet) -> list[Drop]:
             if not destinations:
                 break
             walk.packets = [packet._replace(dst=dst, dport=dport) for dst, dport in destinations]
-        bases = [(chain.priority, table, chain) for table in tables for chain in table.base_chains(hook)]
-        for _, table, chain in sorted(bases, key=lambda base: base[0]):
-            if table.family not in (packet.family, "inet") or walk.is_over:
-                continue
-            walk.base(table, chain)
+        if packet.bridged:
+            walk.hook(of_bridges, hook, ("bridge",))
+        if packet.is_ip_filtered:
+            walk.hook(tables, hook, (packet.family, "inet"))
     return walk.drops
 
 
@@ -92,7 +97,15 @@ class _Walk:
         self.is_open = self.is_over = False
         self._steps = 0
 
-    def base(self, table: Table, chain: Chain) -> None:
+    def hook(self, tables: Sequence[Table], hook: str, families: tuple[str, ...]) -> None:
+        """Walks the base chains of a hook in order of their priorities."""
+        of_families = (table for table in tables if table.family in families)
+        bases = [(chain.priority, table, chain) for table in of_families for chain in table.base_chains(hook)]
+        for _, table, chain in sorted(bases, key=lambda base: base[0]):
+            if not self.is_over:
+                self._base(table, chain)
+
+    def _base(self, table: Table, chain: Chain) -> None:
         """Walks a base chain to its policy."""
         ended = self._chain(table, chain, 0)
         if not ended and chain.policy is not None and chain.policy.verdict == DROP:
@@ -239,6 +252,10 @@ def _is_named(name: str, pattern: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern[-1:] in ("+", "*") else name == pattern
 
 
+def _has_family(values: tuple[str, ...], packet: Packet) -> bool | None:
+    return packet.family in values
+
+
 def _state(values: tuple[str, ...], packet: Packet) -> bool | None:
     states = {value.upper() for value in values}
     if packet.state is None or states & {"UNTRACKED", "INVALID", "DNAT", "SNAT"}:
@@ -258,5 +275,5 @@ def _icmp_type(values: tuple[str, ...], packet: Packet) -> bool | None:
 
 _TESTS = {
     "src": _source, "dst": _destination, "proto": _protocol, "sport": _source_port, "dport": _destination_port,
-    "in": _came_by, "state": _state, "dst-local": _is_for_host, "icmp": _icmp_type,
+    "in": _came_by, "family": _has_family, "state": _state, "dst-local": _is_for_host, "icmp": _icmp_type,
 }  # fmt: skip

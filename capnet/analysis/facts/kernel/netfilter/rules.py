@@ -12,6 +12,8 @@ from capnet.quick_tuple import NamedTuple
 
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = "prerouting", "input", "forward", "output", "postrouting"
 
+EBTABLES = "ebtables"  # the tool of rules that bridges have
+
 # Verdicts. A jump or goto names a chain; UNCLEAR may end the walk or not (NFQUEUE, an unknown target).
 ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO, CONTINUE, UNCLEAR = (
     "accept", "drop", "reject", "return", "jump", "goto", "continue", "unclear",
@@ -19,7 +21,7 @@ ACCEPT, DROP, REJECT, RETURN, JUMP, GOTO, CONTINUE, UNCLEAR = (
 
 
 class Test(NamedTuple):
-    """One condition of a rule, of src, dst, proto, sport, dport, in, out, state, dst-local, icmp, or unknown."""
+    """One condition of a rule: src, dst, proto, sport, dport, in, out, state, dst-local, icmp, family, or unknown."""
 
     what: str
     values: tuple[str, ...] = ()  # any of them; networks as `10.0.0.0/8`, ports as `80` or `1024-65535`
