@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,7 +99,7 @@ def _parameters(function: Any) -> str:
 def _doc(thing: Any, until: str = "") -> str:
     text = inspect.getdoc(thing) or ""
     text = text.partition(f"\n\n{until}")[0] if until else text
-    return text
+    return re.sub(r"^ *(\w+) {2,}(?=\S)", r"- `\1`: ", text, flags=re.MULTILINE)  # lists of names with their meanings
 
 
 def _line(thing: Any) -> str:
