@@ -24,7 +24,7 @@ FLOORS = {
     ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "icmp_names protocols", "tables", "block formats",
-        "any_interfaces digest", "decode", "capture",
+        "any_interfaces digest", "decode", "capture", "series",
     ),
     "capnet.analysis": (
         "core", "aggregate topology_fit witness_files", "correlate", "fate", "facts filters", "findings",

@@ -8,6 +8,7 @@ Several sources are one capture with several points. Files of a topology and of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING
 
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
+from capnet.analysis.core.rings.frame_numbers import FramePlace
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
 from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
 from capnet.quick_dataclass import frozen
+from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology
 from capnet.wire.capture import Capture, worth_compiling
 
@@ -67,7 +70,8 @@ def analyze(
 class Study:
     """An analysis that can be asked more: its report, and what the report was derived from.
 
-    `bases`: per source, the index of its first point among all points. `options`: `compiled` says how kernels ran.
+    `sources`: several files that follow each other are one. `bases`: per source, the index of its first point among all
+    points. `options`: `compiled` says how kernels ran.
     """
 
     report: Report
@@ -75,6 +79,21 @@ class Study:
     sources: list[Source]
     bases: list[int]
     options: Options
+
+    def find_frame(self, file: str, frame: int) -> FrameIndex:
+        """Where a frame of an input is; `file`: the label of the input. ValueError if there is no such input."""
+        for number, source in enumerate(self.sources):
+            if file in [part.label for part in source.parts]:
+                numbers = self.context.series.get(source.label)
+                return FrameIndex(number, numbers.number(FramePlace(file, frame)) if numbers else frame)
+        raise ValueError(f"{file} is none of the inputs")
+
+
+class FrameIndex(NamedTuple):
+    """A frame: index of its source, and its number among the frames of this source."""
+
+    source: int
+    number: int
 
 
 def study(
@@ -94,12 +113,42 @@ def study(
     `on_block`: as of `open_capture`, the number of the source first. `links_only`: leave out of the report what is
     neither counted nor needed to follow packets. `flows_only`: leave that out too, for tables of flows. `meanwhile` is
     called once when reading has begun, where several threads read: for what the caller has to make ready. `between` is
-    called after each block, with a function that makes the study of what was read so far.
+    called after each block, with a function that makes the study of what was read so far. Files that follow each other,
+    as of a ring, are one source of the study, unless `on_block` is given.
     """
     wanted = as_sources(sources)
     _must_be_topology(topology)
-    loaded = topology_of(wanted, topology)
     options = options or Options()
+    asked = _Asked(topology, options, witnesses, on_block, links_only, flows_only, meanwhile, between)
+    if len(wanted) > 1 and on_block is None:
+        from capnet.analysis.core.rings.file_names import joined
+        from capnet.wire.series import NotOneSeries
+
+        rings = joined(wanted)
+        if len(rings) < len(wanted):
+            with suppress(NotOneSeries):
+                return _study(rings, asked)
+    return _study(wanted, asked)
+
+
+class _Asked(NamedTuple):
+    """What `study` was asked for, besides the sources."""
+
+    topology: Topology | TopologyFile | None
+    options: Options
+    witnesses: Witnesses | None
+    on_block: Callable[[int, bytes, bool], None] | None
+    links_only: bool
+    flows_only: bool
+    meanwhile: Callable[[], None] | None
+    between: Callable[[Callable[[], Study]], None] | None
+
+
+def _study(wanted: list[Source], asked: _Asked) -> Study:
+    """The study of sources as they are. NotOneSeries if a source is several files that do not follow each other."""
+    options, on_block, meanwhile, between = asked.options, asked.on_block, asked.meanwhile, asked.between
+    files = [part for source in wanted for part in source.parts]
+    loaded = topology_of(files, asked.topology)
     sizes = [None if options.until else size_of(source) for source in wanted]  # a growing file has none
     if options.compiled is None and not options.until and all(source.path for source in wanted):
         options = replace(options, compiled=_is_worth_compiling(wanted, sizes))
@@ -118,8 +167,8 @@ def study(
         reader.inputs[number].problems.append(problem)
     from capnet.analysis.pipeline import conclude
 
-    witnesses = witnesses or witnesses_beside(wanted, reader.inputs)
-    report, context = conclude(reader, loaded.topology, witnesses, links_only, flows_only)
+    witnesses = asked.witnesses or witnesses_beside(files, reader.inputs)
+    report, context = conclude(reader, loaded.topology, witnesses, asked.links_only, asked.flows_only)
     return Study(report, context, wanted, reader.bases, reader.options)
 
 

@@ -92,6 +92,7 @@ def command(
     \b
     saved.pcapng         a file; its points are its interfaces, or its name
     A/ens33=one.pcap     a file and the name of its point
+    web.pcap web.pcap1   files of a ring (tcpdump -C, -W, -G, dumpcap -b, capnet capture -C): one point, in time order
     captures/            a folder: every capture in it
     -                    standard input
 
@@ -112,8 +113,7 @@ def command(
     result = replace(result, report=marked(result.report))
     reports = [] if together or len(sources) == 1 else _of_each(result, hosts, vxlan_port or 0, format_, output)
     if not reports:
-        reports = [result.report]
-        _show(_text(result, wanted, format_, output), output, (color, not no_pager) if format_ == "table" else None)
+        reports = [_shown(result, wanted, format_, output, (color, not no_pager))]
     return Exit.FINDING if any(_has_finding(marked(report), fail_on) for report in reports) else Exit.OK
 
 
@@ -241,11 +241,12 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
     return load(format_).render(document, report_columns(output), where, wanted)
 
 
-def _show(text: str | Iterator[str], output: Path | None, screen: tuple[str, bool] | None) -> None:
-    """Print or write a report. `screen`: when to colour it, and whether a pager may show it; None for neither."""
+def _shown(result: Study, wanted: Wanted, format_: str, output: Path | None, screen: tuple[str, bool]) -> Report:
+    """The report, after it was shown or written. `screen`: when to colour a table, and whether a pager may show it."""
     from capnet.cli.output import show
 
-    show(text, output, *(screen or ("never", False)))
+    show(_text(result, wanted, format_, output), output, *(screen if format_ == "table" else ("never", False)))
+    return result.report
 
 
 def _has_finding(report: Report, level: str) -> bool:

@@ -28,8 +28,9 @@ def beside(study: Study, wanted: Sequence[FrameKey]) -> Beside:
 
     Of standard input there are neither digest nor frames: it cannot be read again.
     """
-    names = short_names(source.label for source in study.sources)
-    paths = {visible(names[source.label]): source.path for source in study.sources if source.path is not None}
+    files = [part for source in study.sources for part in source.parts]
+    names = short_names(file.label for file in files)
+    paths = {visible(names[file.label]): file.path for file in files if file.path is not None}
     return Beside(
         command=given_command(),
         topology=study.context.topology,

@@ -89,7 +89,7 @@ def command(
     tell_files_beside(result.report.inputs)
     width, on_screen = report_columns(output), (color, not no_pager) if format_ == "table" else ("never", False)
     if place is not None:
-        show(_packet_text(result, *place, format_, width), output, *on_screen)
+        show(_packet_text(result, *result.find_frame(*place), format_, width), output, *on_screen)
         return Exit.OK
     text, is_found = _flows_text(result, parsed, container, format_, most, width)
     show(text, output, *on_screen)
@@ -181,12 +181,12 @@ def _split_frame(given: str) -> tuple[str, int]:
     return file, int(number)
 
 
-def _frame_place(given: str, sources: Sequence[Source]) -> tuple[int, int]:
-    """`FILE:N` → (index of the source, N). FILE may be the last parts of a path that only one source has."""
+def _frame_place(given: str, sources: Sequence[Source]) -> tuple[str, int]:
+    """`FILE:N` → (label of the source, N). FILE may be the last parts of a path that only one source has."""
     if any(source.path is None for source in sources):
         raise UsageError("--frame reads the capture twice, which standard input cannot be; save it first")
     if given.isdecimal() and len(given) <= MAX_FRAME_DIGITS and int(given) and len(sources) == 1:
-        return 0, int(given)
+        return sources[0].label, int(given)
     file, number = _split_frame(given)
     exact = [index for index, source in enumerate(sources) if file in (source.label, source.point_name)]
     parts = PurePath(file).parts
@@ -197,7 +197,7 @@ def _frame_place(given: str, sources: Sequence[Source]) -> tuple[int, int]:
     if len(indices) != 1:
         why = "is more than one of the inputs" if indices else "is in none of the inputs"
         raise UsageError(f"--frame {given}: {file} {why}: {', '.join(source.label for source in sources)}")
-    return indices[0], number
+    return sources[indices[0]].label, number
 
 
 def _packet_text(study: Study, source: int, frame: int, format_: str, width: int) -> str:

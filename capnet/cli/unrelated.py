@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def groups_by_time(report: Report) -> list[list[Input]]:
         interfaces[point.file].add(_interface(point))
     timed = sorted((source for source in inputs if source.first is not None), key=lambda source: source.first or 0)
     groups: list[list[Input]] = []
+    pauses = _pauses(report)
     end, names = 0, {""}
     for source in timed:
         is_one_clock = bool(names & interfaces[source.file] - {""})
@@ -47,10 +49,21 @@ def groups_by_time(report: Report) -> list[list[Input]]:
             groups.append([])
             end, names = 0, {""}
         groups[-1].append(source)
-        end = max(end, source.last or 0)
+        end = max(end, source.last or 0, pauses.get(source.file, 0))
         names |= interfaces[source.file]
     empty = [source for source in inputs if source.first is None]
     return [[*empty, *groups[0]], *groups[1:]] if groups else [empty]
+
+
+def _pauses(report: Report) -> dict[str, int]:
+    """Of files that were read as one point: when the next one begins. Nothing was sent meanwhile."""
+    labels = [source.file for source in report.inputs]
+    pauses: dict[str, int] = {}
+    for point in report.points:
+        if point.last_file:
+            files = report.inputs[labels.index(point.file) : labels.index(point.last_file) + 1]
+            pauses |= {before.file: after.first for before, after in pairwise(files) if after.first is not None}
+    return pauses
 
 
 def _other_macs(report: Report) -> str:
@@ -86,7 +99,7 @@ def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[S
     from capnet.report.words import Words
 
     names = short_names(source.file for source in report.inputs)
-    of_file = {source.label: source for source in sources}
+    of_file = {part.label: part for source in sources for part in source.parts}
     groups = groups_by_time(report)
     if len(groups) == 1:
         groups = [[source] for source in report.inputs]

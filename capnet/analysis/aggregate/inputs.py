@@ -64,6 +64,7 @@ def points_of(source: Source, capture: Capture, taken: set[str], topology: Topol
                 device=wanted.device,
                 named_by=named_by,
                 ifindex=interface.ifindex,
+                last_file=source.parts[-1].label if source.later else None,
             )
         )
     return points
@@ -92,6 +93,17 @@ def _listening_times(interface: CaptureInterface) -> tuple[int | None, int | Non
     return min(started, first), max(ended, last)
 
 
+def _stem(source: Source) -> str:
+    """The name of a file without what does not name its point."""
+    if source.path is None:
+        return "stdin"
+    if not source.later:
+        return file_stem(source.path.name)
+    from capnet.analysis.core.rings.file_names import ring_stem
+
+    return ring_stem(source.path)
+
+
 def _point_name(source: Source, interface: str, index: int, interfaces: int, taken: set[str]) -> tuple[PointName, str]:
     """What a point is called, and by what: as the user said, as its interface is called, or as its file.
 
@@ -100,7 +112,7 @@ def _point_name(source: Source, interface: str, index: int, interfaces: int, tak
     if source.point_name:
         name = source.point_name
         return name_of_point(name if interfaces == 1 else f"{name}/{interface or f'if{index}'}"), "given"
-    stem = file_stem(source.path.name) if source.path else "stdin"
+    stem = _stem(source)
     if interfaces > 1:
         by_file = name_of_point(f"{stem}/if{index}")
     else:

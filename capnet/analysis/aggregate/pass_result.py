@@ -62,6 +62,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         mirrors=aggregator.mirrors.sessions,
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
         witnesses=witnesses,
+        series=reader.series,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.aggregate.parallel import ParallelReader, default_threads
 from capnet.analysis.core.options import Options
+from capnet.analysis.core.rings.frame_numbers import FrameNumbers
+from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.sources import Progress, Source
 from capnet.topology import Topology
-from capnet.wire.capture import Capture, open_capture
+from capnet.wire.capture import Capture
 
 if TYPE_CHECKING:
     from capnet.analysis.core.results import Input, Point
@@ -40,6 +40,7 @@ class SourceReader:
         self.aggregator: Aggregator | None = None
         self.points: list[Point] = []
         self.inputs: list[Input] = []
+        self.series: dict[str, FrameNumbers] = {}  # by the first file of several that are one source
         self.names: dict[str, list[str]] = {}  # by address, of the captures' name resolution blocks
         self.packets = 0
         self.bases: list[int] = []  # per source, the index of its first point among all points
@@ -51,16 +52,21 @@ class SourceReader:
         self.after_block: Callable[[Source, Capture], None] | None = None
 
     def read(self, source: Source, size: int | None, on_block: Callable[[bytes, bool], None] | None) -> None:
-        """Read one source to its end. Raises UnreadableInput."""
-        stream: BinaryIO | Path = source.path or source.stream or sys.stdin.buffer
+        """Read one source to its end. Raises UnreadableInput, and NotOneSeries for files that are not one source."""
         options = self.options
-        with open_capture(
-            stream, name=source.label, size=size, compiled=options.compiled, vxlan_port=options.vxlan_port,
-            on_block=on_block, until=options.until, split_any=True, waiting=options.waiting,
-        ) as capture:  # fmt: skip
+        with open_source(source, options, size, on_block, self._part_ended) as capture:
             self.options = replace(options, compiled=capture.machine.compiled)  # one pass, one machine
             self._aggregate(source, capture)
             self._describe(source, capture)
+
+    def _part_ended(self, source: Source, part: Source, capture: Capture, first_number: int) -> None:
+        """One of the files of a source was read."""
+        from capnet.analysis.aggregate.inputs import input_of
+
+        self.inputs.append(input_of(part, capture))
+        numbers = self.series.setdefault(source.label, FrameNumbers([], []))
+        numbers.files.append(part.label)
+        numbers.firsts.append(first_number)
 
     def so_far(self, source: Source, capture: Capture) -> SourceReader:
         """A reader that has read what this one has, of the capture that it reads now too."""
@@ -98,4 +104,5 @@ class SourceReader:
         for address, names in capture.names.of.items():
             self.names.setdefault(address, []).extend(names)
         self.points += points_of(source, capture, {point.name for point in self.points}, self._topology)
-        self.inputs.append(input_of(source, capture))
+        if not source.later:
+            self.inputs.append(input_of(source, capture))

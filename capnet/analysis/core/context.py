@@ -10,6 +10,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import Checksums, DnsMessages, LogRule, Mirror
 from capnet.analysis.core.results import Evidence, Input, Point
+from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 from capnet.analysis.core.schema import (
     ArpTable,
     DhcpTable,
@@ -56,11 +57,14 @@ class Context:
     mirrors: list[Mirror] = field(default_factory=list)
     log_rules: list[LogRule] = field(default_factory=list)
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
+    series: dict[str, FrameNumbers] = field(default_factory=dict)  # by the first file of several that are one point
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:
         """Evidence for a frame number at a point index."""
         captured_at = self.points[point]
+        if numbers := self.series.get(captured_at.file):
+            return Evidence(captured_at.name, *numbers.place(int(frame)))
         return Evidence(captured_at.name, captured_at.file, int(frame))
 
     def flow_evidence(self, row: int, frame: int) -> Evidence:

@@ -33,7 +33,7 @@ DEVICE = (
     r"|macvlan\d+|macvtap\d+|ipvlan\d+|ipvtap\d+|dummy\d+|ifb\d+|vlan\d+|kube-ipvs\d+|nodelocaldns)(?:\.\d{1,4})?"
 )
 _CAPTURE_SUFFIX = r"(?i)(?:\.(?:pcapng|pcap|cap|ntar|dmp|dump|trace)\d*)?(?:\.(?:gz|zst|lz4))?$"
-_RING_SUFFIX = r"_\d{5}_\d{14}$"  # of `dumpcap -b`: number and time of a file of the ring
+_RING_SUFFIX = r"_\d{5,}_\d{14}$"  # of `dumpcap -b`: number and time of a file of the ring
 _BEFORE_DEVICE = rf"(?P<host>.*?\w)[-_]+(?P<device>{DEVICE})"
 _DOMAIN = r"(?i)[a-z\d-]+(?:\.[a-z\d-]+)+\.[a-z]{2,}"  # three labels or more, RFC 1123
 

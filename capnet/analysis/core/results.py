@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-
-from capnet.quick_dataclass import fact
+from capnet.quick_dataclass import fact, field
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
 
@@ -46,7 +44,7 @@ class Point:
     """A capture point: an interface of an input."""
 
     name: str  # `host/interface`, `host/container/interface`, or the name of the file
-    file: str  # the input
+    file: str  # the input; of several that follow each other, as of a ring, the first
     interface: int  # number of the interface in this input, from 0
     linktype: str  # link type as capinfos names it: EN10MB, LINUX_SLL2, …
     packets: int  # frames captured
@@ -63,6 +61,7 @@ class Point:
     ifindex: int | None = None  # the host's index of the interface, where it was captured at `any`
     named_by: str = "file"  # where its name was read: given, in the interface block, or in the name of the file
     vlans: list[int] = field(default_factory=list)  # outermost VLAN ids of its frames
+    last_file: str | None = None  # the last of several inputs that follow each other
     peer: str | None = None  # the point at the other end of its veth pair, by the topology
 
 

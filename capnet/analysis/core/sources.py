@@ -15,12 +15,21 @@ from capnet.quick_tuple import NamedTuple
 class Source:
     """Something to analyze: a file, or standard input (`path` None), and the name of its point if given.
 
-    `stream`: what standard input is read through, if not directly.
+    `stream`: what standard input is read through, if not directly. `later`: further files of the same points, in the
+    order of time, as a capture program writes a ring.
     """
 
     path: Path | None
     point_name: str | None = None
     stream: BinaryIO | None = None
+    later: tuple[Path, ...] = ()
+
+    @property
+    def parts(self) -> list[Source]:
+        """A source for each file; itself alone if it is one file."""
+        if self.path is None or not self.later:
+            return [self]
+        return [Source(path, self.point_name) for path in (self.path, *self.later)]
 
     @property
     def label(self) -> str:
@@ -53,6 +62,6 @@ def size_of(source: Source) -> int | None:
     if source.path is None:
         return None
     try:
-        return source.path.stat().st_size
+        return sum(path.stat().st_size for path in (source.path, *source.later))
     except OSError:
         return None

@@ -59,7 +59,8 @@ def _finding(context: Context, source: Input, problems: list[Problem]) -> Findin
         packets=source.packets,
         damage=first.says.rstrip("."),
     )
-    points = [point.name for point in context.points if point.file == source.file]
+    first_file = next((first for first, numbers in context.series.items() if source.file in numbers.files), source.file)
+    points = [point.name for point in context.points if point.file == first_file]
     # With several points, it is not known which one the last frame is of.
     evidence = [Evidence(points[0], source.file, source.packets)] if len(points) == 1 and source.packets else []
     return Finding(NAME, "warning", says, FIX.fill(), dict(facts), evidence, count=len(problems))

@@ -6,9 +6,7 @@ twice: before it is known which flows it chooses, no frame of them is known.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,9 @@ from capnet.analysis.aggregate.hash_table import new_index, slots_for
 from capnet.analysis.aggregate.inputs import points_of
 from capnet.analysis.aggregate.kernels.hash_table import reindex
 from capnet.analysis.core import schema
+from capnet.analysis.core.options import Options
+from capnet.analysis.core.rings.file_names import joined
+from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.sources import Source
 from capnet.analysis.core.topologies import topology_of
@@ -29,7 +30,7 @@ from capnet.table.table import Table
 from capnet.topology import Topology
 from capnet.wire import fields
 from capnet.wire.block import Block
-from capnet.wire.capture import Capture, open_capture
+from capnet.wire.capture import Capture
 from capnet.wire.tables.frames import FrameColumns, frame_columns
 
 
@@ -41,13 +42,15 @@ def frame_table(
     def batches() -> Iterator[Batch]:
         loaded = topology_of(sources, topology).topology
         taken: set[str] = set()
-        for source in sources:
-            stream: Any = source.path or source.stream or sys.stdin.buffer
-            with open_capture(stream, name=source.label, vxlan_port=vxlan_port, split_any=True) as capture:
-                names = _Names(source, capture, taken, loaded)
-                columns = FrameColumns(capture.machine, source.label, is_binary)
-                yield from columns.batches(capture.blocks(), names)
-                taken.update(names())
+        for source in joined(sources):
+            names: set[str] = set()
+            for part in source.parts:
+                with open_source(part, Options(vxlan_port=vxlan_port)) as capture:
+                    names_now = _Names(source, capture, taken, loaded)
+                    columns = FrameColumns(capture.machine, part.label, is_binary)
+                    yield from columns.batches(capture.blocks(), names_now)
+                    names.update(names_now())
+            taken |= names
 
     return Table("frames", frame_columns(is_binary), batches)
 
@@ -74,11 +77,12 @@ def chosen_frames(study: Study, chosen: FlowMask, is_binary: bool = False) -> Ta
         names = [point.name for point in study.report.points]
         for number, source in enumerate(study.sources):
             base = study.bases[number]
-            with open_again(study, number) as capture:
-                columns = FrameColumns(capture.machine, source.label, is_binary)
-                blocks = _parts(capture, chosen, finder, base)
-                later_names = names[base:]
-                yield from columns.batches(blocks, later_names.copy)
+            later_names = names[base:]
+            for part in source.parts:
+                with open_again(study, part) as capture:
+                    columns = FrameColumns(capture.machine, part.label, is_binary)
+                    blocks = _parts(capture, chosen, finder, base)
+                    yield from columns.batches(blocks, later_names.copy)
 
     return Table("frames", frame_columns(is_binary), batches)
 
@@ -129,8 +133,8 @@ def first_bytes(study: Study) -> FirstBytes | None:
         return None
     octets = np.zeros(len(study.context.flows), dtype=np.int64)
     finder = FlowFinder(study)
-    for number in range(len(study.sources)):
-        with open_again(study, number) as capture:
+    for number, source in enumerate(study.sources):
+        with open_again(study, source) as capture:
             for block in capture.blocks():
                 _note_first_bytes(block, finder.flows(block, study.bases[number]), octets)
     return octets

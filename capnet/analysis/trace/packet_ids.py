@@ -12,8 +12,7 @@ others get ids of their own. Repeats are told apart if no more than about MAX_SL
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,9 @@ from capnet.analysis.aggregate.hash_table import new_index, slots_for
 from capnet.analysis.aggregate.kernels.hash_table import reindex
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.schema import PerFlow, Values
+from capnet.analysis.core.sources import Source
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
@@ -39,7 +40,7 @@ from capnet.analysis.trace.repeated_packets import moved_ranks
 from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
 from capnet.wire.block import Block
-from capnet.wire.capture import Capture, open_capture
+from capnet.wire.capture import Capture
 
 MIN_SLOTS = 1024
 MAX_SLOTS = 1 << 20  # of a table of recent packets: 32 MiB with four columns
@@ -111,21 +112,17 @@ def second_pass(study: Study) -> Iterator[IdentifiedBlock]:
     UnreadableInput if a source cannot be read twice, or has changed.
     """
     packet_ids = PacketIds(study)
-    for number in range(len(study.sources)):
-        with open_again(study, number) as capture:
+    for number, source in enumerate(study.sources):
+        with open_again(study, source) as capture:
             for block in capture.blocks():
                 yield packet_ids.identify(number, study.bases[number], capture, block)
 
 
-def open_again(study: Study, number: int, on_block: Any = None) -> Capture:
-    """A source of a study, opened for its second pass. UnreadableInput if it is no file."""
-    path: Path | None = study.sources[number].path
-    if path is None or not path.is_file():
-        raise UnreadableInput(f"{study.sources[number].label}: is read twice, which a stream cannot be; save it first")
-    options = study.options
-    return open_capture(
-        path, compiled=options.compiled, vxlan_port=options.vxlan_port, on_block=on_block, split_any=True
-    )
+def open_again(study: Study, source: Source, on_block: Any = None) -> Capture:
+    """A source of a study, or one of its files, opened for a second pass. UnreadableInput if it is no file."""
+    if source.path is None or not source.path.is_file():
+        raise UnreadableInput(f"{source.label}: is read twice, which a stream cannot be; save it first")
+    return open_source(source, replace(study.options, until=None, waiting=None), on_block=on_block)
 
 
 def _has_duplicates(context: Context, chain_of_flow: PerFlow) -> PerFlow:

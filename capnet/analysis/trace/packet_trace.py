@@ -203,16 +203,16 @@ def _sighting(study: Study, before: _Frame | None, frame: _Frame) -> Sighting:
     context, values = study.context, frame.fields
     flow = context.flows[frame.flow]
     sport, dport = ports(flow)
-    point = context.points[frame.point]
+    place = context.evidence(frame.point, values["frame"])
     is_duplicate = before is not None and before.flow == frame.flow
     change: list[str] = []
     if before is not None and not is_duplicate:
         ttl_delta = values["ttl"] - before.fields["ttl"]
         change = hop_changes(context, context.flows[before.flow], flow, ttl_delta)
     return Sighting(
-        point=point.name,
-        file=point.file,
-        frame=values["frame"],
+        point=place.point,
+        file=place.file,
+        frame=place.frame,
         time=values["time"],
         delta_us=None if before is None else (values["time"] - before.fields["time"]) / 1000,
         length=frame.outer_fields["wirelen"],

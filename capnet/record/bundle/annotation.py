@@ -111,7 +111,7 @@ class _Annotation:
             streams = []
             for number, base in enumerate(self.interfaces.first):
                 on_block = self.kept or MergedBlocks(self.output, base)
-                captures.append(open_again(self.study, number, on_block))
+                captures.append(open_again(self.study, self.study.sources[number], on_block))
                 streams.append(_Stream(number, self._named(number, captures[-1]), captures[-1]))
             for stream in streams:
                 stream.advance()

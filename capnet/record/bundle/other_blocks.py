@@ -120,7 +120,7 @@ def merged_head(study: Study, source_blocks: SourceBlocks, interfaces: FileInter
         for block, big in source_blocks.interfaces.get(number, []):
             blocks.append(named_interface(block, big, next(names), False))
         if given.format == "pcap":
-            with open_again(study, number) as capture:
+            with open_again(study, study.sources[number]) as capture:
                 assert isinstance(capture, PcapReader)
                 head = capture.header
                 blocks.append(

@@ -265,6 +265,11 @@ class Capture(ABC):
         return self._source.name
 
     @property
+    def numbered(self) -> int:
+        """Packets so far, and blocks that Wireshark numbers like packets."""
+        return self._numbered
+
+    @property
     def compression(self) -> str | None:
         """gzip, zstd or lz4; None if the source is not compressed."""
         return self._source.compression

@@ -1,0 +1,1 @@
+"""Several files that a capture program wrote one after the other, as one source."""
