@@ -26,6 +26,11 @@ def test_readme_table_has_every_scenario() -> None:
     assert set(library.files()) <= named
 
 
+def anchor(heading: str) -> str:
+    """The name that GitHub gives a heading: lower case, without marks, with hyphens for spaces."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     """Files and folders that README.md, CONTRIBUTING.md and docs/ link to are there, and headings too."""
     pages = [README, *PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]
@@ -38,4 +43,4 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert file.exists(), f"{page.name}: {target}"
             if heading:
                 headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
-                assert heading in {text.lower().replace(" ", "-") for text in headings}, f"{page.name}: {target}"
+                assert heading in map(anchor, headings), f"{page.name}: {target}"
