@@ -11,7 +11,7 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -41,9 +41,23 @@ class _OneFilePerCommand(click.Group):
         command: click.Command = import_module(f"capnet.cli.{cmd_name}").command
         return command
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump do; `--lang` stands anywhere."""
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the whole command line; where the language is Chinese, that of the translated group."""
         args = _without_language(args)
+        if language.is_chinese():
+            from capnet.cli.chinese import translated
+
+            return click.Group.make_context(translated(self, ()), info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; that of the group whose context it is, which may be the translated one."""
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`capnet FILE` and `capnet -r FILE` analyze it, as tshark and tcpdump do."""
         return super().parse_args(ctx, ["analyze", *args] if _names_file(args) else args)
 
     def resolve_command(

@@ -1,0 +1,76 @@
+"""Help in Chinese: every command and option has it, with the same examples, and it fits the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from capnet.cli import cli
+from capnet.cli.chinese.options import OPTIONS
+from capnet.cli.chinese.pages import PAGES
+from capnet.report.text import columns
+from capnet.scenario import library
+
+EXAMPLE = re.compile(r"^ *((?:sudo )?(?:capnet|tcpdump|tshark|printf) [^\n]*?)(?:  .*)?$", re.MULTILINE)
+# Not translated: the docstrings of scenarios and faults, which are the help of their commands.
+SCENARIOS = {*library.files(), *library.files("faults")}
+
+
+def commands(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """(path, command) of every command but those of scenarios."""
+    yield " ".join(path), command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            if path[:1] != ("scenario",) or name not in SCENARIOS:
+                subcommand = command.get_command(context, name)
+                assert subcommand is not None
+                yield from commands(subcommand, (*path, name))
+
+
+ALL = dict(commands())
+every_command = pytest.mark.parametrize("path", ALL, ids=lambda path: path or "capnet")
+
+
+def shown(*words: str) -> str:
+    result = CliRunner().invoke(cli, ["--lang", "zh", *words, "--help"], standalone_mode=False, terminal_width=80)
+    assert result.exception is None
+    return result.stdout
+
+
+def test_pages_are_those_of_the_commands() -> None:
+    """`scenario fault all` has the page of its English help."""
+    assert set(ALL) - set(PAGES) == {"scenario fault list", "scenario fault all"}
+    assert set(PAGES) <= set(ALL)
+
+
+@every_command
+def test_every_option_has_chinese_help(path: str) -> None:
+    for option in ALL[path].params:
+        if isinstance(option, click.Option):
+            assert option.help in OPTIONS, option.opts
+
+
+@every_command
+def test_page_has_the_examples_of_the_english_one(path: str) -> None:
+    if path in PAGES:
+        text = PAGES[path][1]
+        assert [example for example in EXAMPLE.findall(ALL[path].help or "") if example.strip() not in text] == []
+
+
+@every_command
+def test_help_is_chinese_and_fits_the_terminal(path: str) -> None:
+    if path in PAGES:
+        text = shown(*path.split())
+        assert "用法：" in text and "选项：" in text and "[default" not in text
+        whole = {line.strip() for line in PAGES[path][1].split("\n")}
+        whole |= {line.strip() for line in text.split("\n") if line.startswith("  -")}  # names of options
+        assert [line for line in text.split("\n") if columns(line) > 80 and line.strip() not in whole] == []
+
+
+def test_help_in_english_is_as_before() -> None:
+    assert "Usage:" in CliRunner().invoke(cli, ["analyze", "--help"]).stdout
