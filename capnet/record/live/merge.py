@@ -3,7 +3,8 @@
 Method: a packet is passed on when no point can deliver an older one any more. A capture program hands over a packet
 at the latest `delay` after its time (its kernel buffer's timeout), if its file has been read to the end; a file that
 has not been read to the end may hold anything from its newest packet on. What comes later all the same is passed on
-at once: late is better than lost.
+at once: late is better than lost. `bundle.merge` does it for files that are finished, in machine code: it waits for
+nothing, and needs the headers of all files first.
 """
 
 from __future__ import annotations

@@ -133,18 +133,20 @@ class LiveCapture:
         drain = Drain(processes)
         while not self._has_enough() and output.is_open and not drain.is_over():
             self._write(merge, output)
-            time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
+            if output.is_behind:
+                output.flush(_TICK_S / 2)
+            else:
+                time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
         for tap in self.taps:
             offset = self._clocks.get(tap.point.shell)
             tap.process.ended_ns = None if offset is None else stopped_ns + offset
             tap.process.request_stop()
         for tap in self.taps:
             tap.wait()
-        while output.is_open and not (merge.is_read() or self._has_enough()):
+        while output.is_open and not (merge.is_read() or self._has_enough() or output.is_stuck):
             self._write(merge, output)
             show(self)
-            if not output.has_room:
-                time.sleep(_TICK_S / 2)
+            output.flush(_TICK_S)
         if output.is_open:
             self._pass_on(merge.take_rest(), output)
         output.finish([self._final_counts(tap) for tap in self.taps], time.time_ns())

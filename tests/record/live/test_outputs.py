@@ -283,3 +283,20 @@ def test_reader_that_keeps_up_is_waited_for(has_nowait):
     os.close(writer)
     reading.join()
     assert b"".join(received) == HEADING + b"".join(block for _, block in sent)
+
+
+def test_reader_without_packets_for_long_is_not_stuck(monkeypatch):
+    """It counts from when there is something to take."""
+    monkeypatch.setattr(stream_module, "_PATIENCE_S", 0.2)
+    reader, writer = os.pipe()
+    stream = Stream(writer, HEADING, 2)
+    assert os.read(reader, 10000) == HEADING
+    time.sleep(0.3)  # patience is a length of time
+    stream.write(packets(100, size=60000))
+    assert stream.is_behind
+    assert not stream.is_stuck
+    time.sleep(0.3)
+    assert stream.is_stuck
+    assert os.read(reader, 1 << 20)
+    stream.flush()
+    assert not stream.is_stuck

@@ -48,7 +48,7 @@ class Files:
     """
 
     has_room = True
-    is_behind = False
+    is_behind = is_stuck = False
 
     def __init__(
         self,

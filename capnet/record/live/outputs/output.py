@@ -21,6 +21,10 @@ class Output(Protocol):
         """Whether `write` would be done at once."""
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether its reader has taken nothing for so long that it is not waited for at the end."""
+
+    @property
     def problem(self) -> str | None:
         """Why it ended early, if that is an error."""
 

@@ -33,6 +33,7 @@ class Stream:
         self._queued = len(heading)
         self._delivered = [0] * points
         self._is_open = self._has_nowait = True
+        self._taken_s = time.monotonic()  # when the reader took something, or was given something again
         with suppress(OSError):  # it is no pipe
             fcntl(descriptor, F_SETPIPE_SZ, _PIPE_BYTES)
         self._poll = select.poll()
@@ -60,6 +61,11 @@ class Stream:
     def is_behind(self) -> bool:
         """Whether the reader has not taken everything yet."""
         return self._is_open and bool(self._queue)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the reader has taken nothing for _PATIENCE_S."""
+        return self.is_behind and time.monotonic() - self._taken_s > _PATIENCE_S
 
     def insert(self, blocks: bytes) -> None:
         """Queues the blocks."""
@@ -92,6 +98,7 @@ class Stream:
                 self._is_open, self.problem = False, f"the output cannot be written ({error.strerror})"
                 return
             self._queued -= written
+            self._taken_s = time.monotonic()
             if written == len(part):
                 self._queue.popleft()
             else:
@@ -127,5 +134,7 @@ class Stream:
         return os.write(self._fd, part[:_ROOM])
 
     def _add(self, data: bytes) -> None:
+        if not self._queue:
+            self._taken_s = time.monotonic()
         self._queue.append(memoryview(data))
         self._queued += len(data)
