@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 from capnet.scenario import library
 from tests.conftest import PROJECT
-from tests.readme import README, stored, transcript
+from tests.readme import CHINESE, LANGUAGES, README, commands, stored, transcript
 
 MAX_LINES = 120
 
 
-def test_readme_transcript_is_what_capnet_prints() -> None:
+every_page = pytest.mark.parametrize("page", LANGUAGES, ids=lambda page: page.name)
+
+
+@every_page
+def test_readme_transcript_is_what_capnet_prints(page: Path) -> None:
     """Where this fails: python -m tests.readme, and look at the difference."""
-    assert stored() == transcript()
+    assert stored(page) == transcript(page)
 
 
-def test_readme_is_short() -> None:
-    assert len(README.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+@every_page
+def test_readme_is_short(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
-def test_readme_table_has_every_scenario() -> None:
-    rows = re.findall(r"^\|[^|]*\|([^|]*)\|[^|]*\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+def test_both_readmes_have_the_same_commands() -> None:
+    assert commands(CHINESE) == commands(README)
+
+
+@every_page
+def test_readme_table_has_every_scenario(page: Path) -> None:
+    rows = re.findall(r"^\|[^|]*\|([^|]*)\|[^|]*\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
     named = {name for cell in rows for name in re.findall(r"`([a-z0-9-]+)`", cell)}
     assert set(library.files()) <= named
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -58,3 +60,19 @@ def test_words_behind_two_dashes_are_not_options() -> None:
     """`--lang` behind `--` belongs to the command that follows there."""
     with pytest.raises(Exception, match="--lang"):
         output("analyze", "--", "--lang")
+
+
+def test_english_report_loads_no_chinese_table() -> None:
+    program = (
+        "import sys; from capnet.cli import cli\n"
+        f"cli(['analyze', {BRIDGE!r}, '--lang', sys.argv[1]], standalone_mode=False)\n"
+        "print([name for name in sys.modules if 'chinese' in name])"
+    )
+    last = {
+        language: subprocess.run(
+            [sys.executable, "-c", program, language], capture_output=True, text=True, check=True
+        ).stdout.splitlines()[-1]
+        for language in ("en", "zh")
+    }
+    assert last["en"] == "[]"
+    assert "capnet.chinese" in last["zh"]
