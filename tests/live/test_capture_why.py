@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from capnet.analysis.engine import analyze
 from capnet.lab import lab
+from capnet.record.find.inventory import survey_host
 from capnet.record.remote.docker_host import DockerHost, connect
 from capnet.scenario.docker.execute import execute
-from tests.live.captures import capturing
+from tests.live.captures import PROJECT, capturing
 
 pytestmark = pytest.mark.live
 
@@ -112,3 +114,22 @@ def test_rule_of_a_bridge_is_named(hosts: dict[str, DockerHost], tmp_path: Path,
     finally:
         rules(a, f"{setting}=1")
         two.remove(force=True)
+
+
+def test_filter_of_tc_is_named(hosts: dict[str, DockerHost], tmp_path: Path) -> None:
+    """At the host end of web's veth; with --why the kernel's own reason says the same."""
+    a, web = hosts["A"], hosts["A"].client.containers.get("web")
+    (veth,) = (end.veth for each in survey_host(a).containers if each.name == "web" for end in each.endpoints)
+    rules(
+        a, f"unshare --mount --propagation private {sys.executable} {PROJECT}/tests/live/tc_drop.py {veth} 500 ingress"
+    )
+    try:
+        pings = ["ping", "-c", "5", "-i", "0.1", "-W", "1", "-s", "1000", "192.168.111.129"]
+        named = captured_reasons(a, tmp_path, "web", sends=lambda: execute(web, pings))
+        assert named == [(f"{veth} clsact drops", "equal")]
+        named = captured_reasons(a, tmp_path, "web", "--why", sends=lambda: execute(web, pings))
+        assert named == [("TC_INGRESS", "equal"), (f"{veth} clsact drops", "equal")]
+        small = [word.replace("1000", "100") for word in pings]
+        assert captured_reasons(a, tmp_path, "web", sends=lambda: execute(web, small)) == []
+    finally:
+        rules(a, f"tc qdisc del dev {veth} clsact")

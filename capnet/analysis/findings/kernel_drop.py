@@ -45,6 +45,10 @@ FIX_OF_BRIDGE = Text(
     en="change that rule, if it is not meant to stop them: `ebtables -t {table} -L --Lc --Ln`",
     zh="如果那条规则不该拦截它们，请修改：`ebtables -t {table} -L --Lc --Ln`",
 )
+FIX_FILTER = Text(
+    en="change the filter, if it is not meant to stop them: `tc filter show dev {device} ingress` lists it",
+    zh="如果那个过滤器不该拦截它们，请修改：`tc filter show dev {device} ingress` 会列出它",
+)
 FIX_COUNTER = Text(
     en="`nstat -az` in the namespace {host} counts them; mend what it counts",
     zh="在 {host} 的命名空间中 `nstat -az` 显示其计数；排除它所计的问题",
@@ -75,6 +79,9 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _fix(reason: KernelReason) -> str:
+    device, _, counter = reason.name.partition(" ")
+    if reason.kind == "counter" and counter in ("clsact drops", "ingress drops"):
+        return FIX_FILTER.fill(device=device)
     if reason.kind in ("counter", "drop-reason"):
         return FIX_COUNTER.fill(host=reason.namespace)
     return FIX_OF_BRIDGE.fill(table=reason.table) if reason.name.startswith("ebtables ") else FIX.fill()

@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
 from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
-from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter, device_counters
+from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter, arrival_counters, device_counters
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
@@ -108,7 +108,9 @@ def _all_rules(namespace: Namespace) -> Iterator[Rule]:
 
 def _counters(context: Context, flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candidate]:
     rose = flows[0].namespace.counters
-    for counter in (*COUNTERS, *_of_devices(context, flows)):
+    arrived_by = sorted({name for each in flows for name in each.packet.in_ or ()})
+    of_arrivals = (counter for device in arrived_by for counter in arrival_counters(device))
+    for counter in (*COUNTERS, *_of_devices(context, flows), *of_arrivals):
         if counter.name in rose and counter.is_refusal == is_refused:
             counted = [each for each in flows if counter.counts(each)]
             if counted:

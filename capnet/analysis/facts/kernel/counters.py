@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets
+from capnet.analysis.facts.kernel.namespaces import FILTERING_QDISCS
 from capnet.quick_tuple import NamedTuple
 
 MIN_FULL = 0.9  # of the conntrack table: entries may have ended since it was full
@@ -25,6 +26,15 @@ class KernelCounter(NamedTuple):
 def device_counters(device: str, is_due: Callable[[MissingPackets], bool]) -> tuple[KernelCounter, ...]:
     """The counters of an interface by which packets were to leave."""
     return tuple(KernelCounter(f"{device} {name}", is_due) for name in ("qdisc drops", "tx dropped"))
+
+
+def arrival_counters(device: str) -> tuple[KernelCounter, ...]:
+    """Those of tc filters at an interface by which packets arrived; a capture there sees packets before them."""
+
+    def arrives(missing: MissingPackets) -> bool:
+        return device in (missing.packet.in_ or ())
+
+    return tuple(KernelCounter(f"{device} {kind} drops", arrives) for kind in FILTERING_QDISCS)
 
 
 def _is_filtered_by_path(missing: MissingPackets) -> bool:

@@ -29,6 +29,8 @@ _SAVES = (
     ("ip6tables-legacy-save -c", "ip6tables-legacy", "ip6"),
 )
 
+FILTERING_QDISCS = ("clsact", "ingress")  # they hold tc filters, and count what these drop
+
 
 class Rise(NamedTuple):
     """By how much the counter of a rule rose."""
@@ -146,7 +148,10 @@ def _counters(outputs: Mapping[str, str]) -> dict[str, int]:
         dropped = entry.get("stats64", {}).get("tx", {}).get("dropped", 0)
         counters[f"{entry.get('ifname')} tx dropped"] = _number(dropped)
     for entry in _objects(outputs.get("tc -s -j qdisc", "")):
-        counters[f"{entry.get('dev')} qdisc drops"] += _number(entry.get("drops", 0))
+        drops = _number(entry.get("drops", 0))
+        counters[f"{entry.get('dev')} qdisc drops"] += drops
+        if entry.get("kind") in FILTERING_QDISCS:
+            counters[f"{entry.get('dev')} {entry['kind']} drops"] += drops
     return dict(counters)
 
 
