@@ -21,8 +21,8 @@ def entries() -> set[Path]:
     return {(CONTENTS.parent / link).resolve() for link in links}
 
 
-def test_contents_name_every_page_of_docs() -> None:
-    pages = {page for page in PROJECT.glob("docs/**/*.md") if page != CONTENTS}
+def test_contents_name_every_page() -> None:
+    pages = {page for page in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")] if page != CONTENTS}
     assert pages - entries() == set()
 
 
