@@ -57,7 +57,8 @@ def _row_places(raw: bytes, row: Row, inner: int | None) -> Iterator[Place]:
     yield from (link := list(_link(raw, row, at)))
     at = link[-1].end if link else at
     if layers & fields.LAYER_ARP:
-        yield from _arp(row, at)
+        if _u16(raw, at + 6) == row["arp_op"]:
+            yield from _arp(row, at)
         return
     if not layers & fields.LAYER_IP or at >= len(raw):
         return
@@ -83,10 +84,9 @@ def _link(raw: bytes, row: Row, at: int) -> Iterator[Place]:
         yield Place("eth.dst", at, 6, _mac(row["dmac"]), LINK)
         yield Place("eth.src", at + 6, 6, _mac(row["smac"]), LINK)
         at += 12
-        for tag in (row["vlan"], row["vlan2"]):
-            if layers & fields.LAYER_VLAN and tag != ABSENT and _u16(raw, at) in _TAGS:
-                yield Place("vlan.id", at + 2, 2, str(tag), LINK)
-                at += TAG_BYTES
+        while layers & fields.LAYER_VLAN and _u16(raw, at) in _TAGS:
+            yield Place("vlan.id", at + 2, 2, str(_u16(raw, at + 2) & 0x0FFF), LINK)
+            at += TAG_BYTES
         yield Place("eth.type", at, 2, f"0x{_u16(raw, at):04x}", LINK, False)
         at += 2
     elif layers & fields.LAYER_SLL2:
@@ -98,6 +98,12 @@ def _link(raw: bytes, row: Row, at: int) -> Iterator[Place]:
     elif layers & fields.LAYER_NULL:
         yield Place("null.family", at, NULL_BYTES, "", LINK, False)
         at += NULL_BYTES
+    elif layers & fields.LAYER_VLAN:  # without a header of Ethernet, as Geneve may carry it: the tunnel says the type
+        is_tag = True
+        while is_tag:
+            yield Place("vlan.id", at, TAG_BYTES, str(_u16(raw, at) & 0x0FFF), LINK)
+            is_tag = _u16(raw, at + 2) in _TAGS
+            at += TAG_BYTES
     if layers & fields.LAYER_PPPOE:
         yield Place("pppoe", at, PPPOE_BYTES, "session", LINK, False)
         at += PPPOE_BYTES
