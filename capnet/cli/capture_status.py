@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.escape import visible
 from capnet.report.text import columns, count, number, size
@@ -105,7 +106,11 @@ class Screen:
         """Says that all points are listened at, and where packets go; names them where they are not drawn below."""
         self._began = monotonic()
         names = "" if self._is_terminal else f": {', '.join(points)}"
-        self.say(f"capturing at {count(len(points), 'point')}{names}\ninto {self.target}; Ctrl-C ends it")
+        began = Text(
+            en="capturing at {points}{names}\ninto {target}; Ctrl-C ends it",
+            zh="在 {points}上抓包{names}\n写入 {target}；Ctrl-C 结束",
+        )
+        self.say(began.fill(points=count(len(points), "point"), names=names, target=self.target))
 
     def show(self, live: LiveCapture) -> None:
         """Redraws the lines, once a second."""
@@ -128,11 +133,18 @@ class Screen:
             self._write(f"{line}\n")
         packets = count(live.written, "packet")
         if len(paths) > 1:
-            self._write(f"{packets}; the files on disk are {visible(str(paths[0]))} to {visible(str(paths[-1]))}\n")
+            kept = Text(
+                en="{packets}; the files on disk are {first} to {last}",
+                zh="{packets}；磁盘上的文件是 {first} 到 {last}",
+            ).fill(packets=packets, first=visible(str(paths[0])), last=visible(str(paths[-1])))
         else:
-            self._write(f"{packets} in {visible(str(paths[0]) if paths else self.target)}\n")
+            kept = Text(en="{packets} in {file}", zh="{packets}，写入 {file}").fill(
+                packets=packets, file=visible(str(paths[0]) if paths else self.target)
+            )
+        self._write(f"{kept}\n")
         if self._is_terminal and paths and live.written and not self.is_reported:
-            self._write(f"explain it: capnet analyze {shlex.quote(visible(str(paths[-1])))}\n")
+            explain = Text(en="explain it: capnet analyze {file}", zh="解读：capnet analyze {file}")
+            self._write(explain.fill(file=shlex.quote(visible(str(paths[-1])))) + "\n")
 
     def _erase(self) -> None:
         if self._drawn:

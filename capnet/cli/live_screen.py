@@ -16,6 +16,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import IO, TYPE_CHECKING
 
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class LiveScreen:
         self._has_rates = False
         self._last_packet = monotonic()
         self._ended = Event()
-        self.lines: list[str] = ["Waiting for packets …"]
+        self.lines: list[str] = [Text(en="Waiting for packets …", zh="正在等待包……").fill()]
 
     def reading(self, options: Options) -> Options:
         """Options for reading what is shown here."""
@@ -104,8 +105,12 @@ class LiveScreen:
         width, height = _size()
         lines = self.lines[: height - 1]
         silent = int(monotonic() - self._last_packet)
-        footer = "q ends" + (f" · no packets for {silent} s" if silent >= 2 else "")
-        padded = [*lines, *[""] * (height - 1 - len(lines)), footer[:width]]
+        from capnet.report.live_view import fit
+
+        footer = Text(en="q ends", zh="q 结束").fill()
+        if silent >= 2:
+            footer += Text(en=" · no packets for {silent} s", zh=" · {silent} 秒没有包").fill(silent=silent)
+        padded = [*lines, *[""] * (height - 1 - len(lines)), fit(footer, width)]
         terminal.write(_HOME + f"{_CLEAR_LINE}\n".join(padded) + _CLEAR_LINE + _CLEAR_BELOW)
         terminal.flush()
 

@@ -7,18 +7,26 @@ the screen and no more than it has. All strings are printable.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document, Plain
+from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.flow_rates import FlowRate
 from capnet.report.drawing.text_table import table_lines
 from capnet.report.escape import visible_all
 from capnet.report.sections import Overview, overview
-from capnet.report.sections.section import Column, Section, View
+from capnet.report.sections.section import Column, Section, View, Wrap
 from capnet.report.text import count, fill, number, size
 from capnet.report.words import Words
 
 TABLES = ("findings", "flows", "nat", "tunnels")  # in this order
 MAX_SENTENCE_LINES = 3
+_FLOW_COLUMNS: tuple[tuple[str, Literal["left", "right"], Wrap], ...] = (
+    ("proto", "left", "never"), ("flow", "left", "words"), ("inside", "left", "never"), ("flows", "right", "never"),
+    ("packets/s", "right", "never"), ("rate", "right", "never"), ("packets", "right", "never"),
+    ("bytes", "right", "never"),
+)  # fmt: skip
 MIN_TABLE_LINES = 3  # a heading, a line of titles, a row
 
 
@@ -26,7 +34,7 @@ def live_lines(document: Document, rates: Sequence[FlowRate], width: int, height
     """The screen, without its last line, which is the caller's."""
     shown = overview(document, View.COMPACT)
     lines = [fit(f"{shown.title}", width)]
-    lines += fill(" ".join(shown.sentences), width)[:MAX_SENTENCE_LINES]
+    lines += fill(language.joined(shown.sentences), width)[:MAX_SENTENCE_LINES]
     tables = _tables(shown, rates, width)
     room = height - len(lines)
     for (_, table), share in zip(tables, _shares([len(table) + 1 for _, table in tables], room), strict=True):
@@ -48,7 +56,7 @@ def _tables(shown: Overview, rates: Sequence[FlowRate], width: int) -> list[tupl
     for key in TABLES:
         if key == "flows":
             body = _flow_lines(shown.words, rates, width)
-            heading = "Flows now"
+            heading = language.term("Flows now")
         elif key == "findings" and not problems:
             continue
         else:
@@ -65,16 +73,7 @@ def _section_lines(section: Section, width: int) -> list[str]:
 
 def _flow_lines(words: Words, rates: Sequence[FlowRate], width: int) -> list[str]:
     """A row for each group of flows; of one that is seen at several points, where it is fastest."""
-    columns = [
-        Column("proto", str),
-        Column("flow", str, wrap="words"),
-        Column("inside", str),
-        Column("flows", str, "right"),
-        Column("packets/s", str, "right"),
-        Column("rate", str, "right"),
-        Column("packets", str, "right"),
-        Column("bytes", str, "right"),
-    ]
+    columns = [Column(language.term(title), str, align, wrap) for title, align, wrap in _FLOW_COLUMNS]
     rows: dict[tuple[object, ...], list[str]] = {}
     for rate in rates:
         flow = visible_all(Plain([])(rate.flow))
@@ -120,4 +119,5 @@ def _shortened(table: Sequence[str], most: int) -> list[str]:
     """The table, or its first lines and how many more there are."""
     if len(table) <= most:
         return list(table)
-    return [*table[: most - 1], f"  … {count(len(table) - most + 1, 'line')} more"]
+    more = Text(en="… {lines} more", zh="…… 另有 {lines}").fill(lines=count(len(table) - most + 1, "line"))
+    return [*table[: most - 1], f"  {more}"]

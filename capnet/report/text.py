@@ -20,9 +20,7 @@ _narrow = re.compile(f"[{NARROW}]*").fullmatch
 
 # Chinese is broken between any two characters, but not before a closing mark or after an opening one.
 _HAN, _CLOSING, _OPENING = "\u2e80-\u9fff\uff00-\uffef", "，。；：、？！）”", "（“"
-_piece = re.compile(
-    rf"[{_OPENING}]*(?![{_OPENING}])[{_HAN}][{_CLOSING}]*|[{_OPENING}]*[^{_HAN}{_OPENING}]+[{_CLOSING}]*"
-).findall
+_PIECE = rf"[{_OPENING}]*(?![{_OPENING}])[{_HAN}][{_CLOSING}]*|[{_OPENING}]*[^{_HAN}{_OPENING}]+[{_CLOSING}]*"
 
 
 def columns(text: str) -> int:
@@ -91,7 +89,7 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
     """(what separates it from the one before, word): words between spaces, and characters of Chinese."""
     is_chinese = language.is_chinese() and not text.isascii()
     for word in text.split(" "):
-        pieces_of_word = _piece(word) if is_chinese and not _narrow(word) else [word]
+        pieces_of_word = re.findall(_PIECE, word) if is_chinese and not _narrow(word) else [word]
         for index, piece in enumerate(pieces_of_word or [word]):
             yield "" if index else " ", piece
 

@@ -26,9 +26,8 @@ def several(words: Sequence[str]) -> str:
     return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
 
 
-_SPACE = re.compile(
-    r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])"
-)  # beside full-width marks, which have their own
+# Spaces beside full-width marks, which have their own. Compiled when a Chinese sentence needs it.
+_SPACE = r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])"
 
 
 class Text(NamedTuple):
@@ -45,7 +44,7 @@ class Text(NamedTuple):
         """The sentence in the current language with these values in it."""
         values = {name: _Count(value) if hasattr(value, "__index__") else value for name, value in values.items()}
         if language.is_chinese():
-            return _SPACE.sub("", self.zh.format_map(values))
+            return re.sub(_SPACE, "", self.zh.format_map(values))
         return self.en.format_map(values)
 
 
