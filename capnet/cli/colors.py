@@ -8,21 +8,37 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import cache
+
+from capnet import language
 
 CHOICES = ("auto", "always", "never")
 
-_LABELS = "Who|Outward|Inward|Tunnels|Not seen|Names"
-_STYLES = (
-    (re.compile(r"^error(?= )"), "1;31"),
-    (re.compile(r"^  error(?= )"), "1;31"),
-    (re.compile(r"^( {2})?warning(?= )"), "1;33"),
-    (re.compile(r"^( {2})?info(?= )"), "36"),
-    (re.compile(rf"^({_LABELS})(?=  | )"), "1"),
-    (re.compile(r"^ {9}(Fix|Seen|More)(?=: )"), "1"),
-    (re.compile(r"✗.*$"), "31"),
-    (re.compile(r"◆.*$"), "32"),
-    (re.compile(r"(?<=─)[A-Za-z][^─▶]*(?=─▶)"), "35"),
-)
+_LABELS = ("Who", "Outward", "Inward", "Tunnels", "Not seen", "Names")
+_MORE_LABELS = ("Fix", "Seen", "More")
+
+
+@cache
+def _styles(words: tuple[str, ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """(pattern, style) of what is painted; `words`: levels, labels and further labels in the current language."""
+    error, warning, info, *labels = words
+    first, further = "|".join(labels[: len(_LABELS)]), "|".join(labels[len(_LABELS) :])
+    patterns = (
+        (rf"^{error}(?= )", "1;31"),
+        (rf"^  {error}(?= )", "1;31"),
+        (rf"^( {{2}})?{warning}(?= )", "1;33"),
+        (rf"^( {{2}})?{info}(?= )", "36"),
+        (rf"^({first})(?=  | )", "1"),
+        (rf"^ {{9}}({further})(?=: |：)", "1"),
+        (r"✗.*$", "31"),
+        (r"◆.*$", "32"),
+        (r"(?<=─)[^─▶\s][^─▶]*(?=─▶)", "35"),
+    )
+    return tuple((re.compile(pattern), style) for pattern, style in patterns)
+
+
+def _current_styles() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return _styles(tuple(map(language.term, ("error", "warning", "info", *_LABELS, *_MORE_LABELS))))
 
 
 def is_wanted(choice: str, goes_to_file: bool) -> bool:
@@ -51,12 +67,12 @@ def _is_heading(lines: list[str], number: int) -> bool:
         is_first
         and below != []
         and below[0].startswith("  ")
-        and not any(pattern.search(line) for pattern, _ in _STYLES)
+        and not any(pattern.search(line) for pattern, _ in _current_styles())
     )
 
 
 def _painted(line: str) -> str:
-    for pattern, style in _STYLES:
+    for pattern, style in _current_styles():
         line = pattern.sub(lambda match, style=style: _styled(match[0], style), line, count=1 if style != "35" else 0)
     return line
 

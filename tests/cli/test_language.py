@@ -76,3 +76,10 @@ def test_english_report_loads_no_chinese_table() -> None:
     }
     assert last["en"] == "[]"
     assert "capnet.chinese" in last["zh"]
+
+
+def test_labels_are_coloured_in_both_languages() -> None:
+    path = "pcaps/faults/mtu-blackhole.pcapng"
+    for language, level, label in (("en", "error", "Fix"), ("zh", "错误", "处理")):
+        text = output("analyze", path, "--color", "always", "--lang", language)
+        assert f"\x1b[1;31m{level}\x1b[0m" in text and f"\x1b[1m         {label}\x1b[0m" in text
