@@ -141,6 +141,18 @@ def test_missing_library_says_how_to_install_it(format_: str, tmp_path: Path, mo
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("format_", ["parquet", "arrow", "csv", "jsonl"])
+def test_error_while_reading_is_the_captures_own(format_: str, tmp_path: Path) -> None:
+    """Not one of Arrow's, whose thread it passes; nothing is left behind."""
+    if not FORMATS[format_].is_text:
+        pytest.importorskip("pyarrow", reason=EXTRA)
+    broken = tmp_path / "a.pcap"
+    broken.write_bytes(b"no capture at all")
+    result = run(OVERLAY, broken, "-o", tmp_path / f"out.{format_}")
+    assert isinstance(result.exception, capnet.errors.UnreadableInput), result.exception
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pcap"]
+
+
 # -- hostile names ------------------------------------------------------------------------------------
 HOSTILE = ["=1+1", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "\x1b[2J", "a\nb", '"', "‮txt", "\ud800"]
 
