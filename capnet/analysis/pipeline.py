@@ -33,6 +33,8 @@ from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
 from capnet.analysis.facts.stations import station_facts
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.analysis.facts.volume.conversations import conversation_facts
+from capnet.analysis.facts.volume.protocols import protocol_facts
 from capnet.analysis.fate.fates import unanswered_chains
 from capnet.analysis.findings import common_modules, findings, folders
 from capnet.topology import Topology
@@ -61,6 +63,8 @@ STEPS: dict[str, Callable[[Context], Any]] = {
     "models": models,
     "findings": findings,
     "kernel": kernel_reasons,
+    "conversations": conversation_facts,
+    "protocols": protocol_facts,
 }
 
 

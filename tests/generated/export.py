@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from capnet.analysis.tables.applications import PORTS
+from capnet.analysis.facts.volume.applications import PORTS
 from capnet.analysis.tables.library import columns_of
 from capnet.analysis.tables.names import TABLES
 from capnet.table.column import KINDS

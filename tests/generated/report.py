@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.core import results
-from capnet.analysis.core.contract import outcomes
+from capnet.analysis.core.contract import outcomes, volume
 from capnet.analysis.core.contract.report import Report
 from tests.conftest import PROJECT
 
@@ -67,6 +67,8 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     outcomes.QuotedPacket: ("$defs", "quotedPacket"),
     outcomes.Neighbour: ("$defs", "neighbour"),
     outcomes.KernelReason: ("$defs", "kernelReason"),
+    volume.Conversation: ("$defs", "conversation"),
+    volume.ProtocolShare: ("$defs", "protocolShare"),
     results.Coverage: ("properties", "coverage"),
     results.Evidence: ("$defs", "evidence", "items"),
 }
@@ -157,7 +159,7 @@ def _report_meanings() -> dict[str, str]:
 
 def _field_comments() -> dict[str, dict[str, str]]:
     """Class → field → the comment behind it."""
-    return {**comments_in(results.__file__), **comments_in(outcomes.__file__)}
+    return {**comments_in(results.__file__), **comments_in(outcomes.__file__), **comments_in(volume.__file__)}
 
 
 def comments_in(file: str) -> dict[str, dict[str, str]]:

@@ -48,14 +48,14 @@ def flow_fact(context: Context, row: int) -> Flow:
         first=int(flow[schema.FLOW_FIRST]),
         last=int(flow[schema.FLOW_LAST]),
         retransmissions=int(retransmitted_segments(context)[row]),
-        rtt_us=_round_trip(context, row),
+        rtt_us=round_trip(context, row),
         vni=int(flow[schema.FLOW_VIA_VNI]) if flow[schema.FLOW_VIA] and flow[schema.FLOW_VIA_VNI] >= 0 else None,
         id=echo_id(flow),
         vlan=vlan_tags(flow),
     )
 
 
-def _round_trip(context: Context, row: int) -> float | None:
+def round_trip(context: Context, row: int) -> float | None:
     """Microseconds from the last SYN to the first SYN-ACK of the reply, at the same point and in the same tunnel."""
     flows = context.flows
     syn_time = int(flows[row, schema.FLOW_SYN_TIME])

@@ -1,7 +1,4 @@
-"""The table `conversations`: both directions of a connection at one point, in one row.
-
-Forward is the direction of the first SYN, else of the first packet.
-"""
+"""The table `conversations`: both directions of a connection at one point, in one row (`facts.volume.pairs`)."""
 
 from __future__ import annotations
 
@@ -10,20 +7,25 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
-from capnet.analysis.core.schema import FlowMask, FlowRows, Values
+from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
-from capnet.analysis.tables import applications, coded
-from capnet.analysis.tables.applications import FirstBytes
+from capnet.analysis.facts.volume import applications
+from capnet.analysis.facts.volume.applications import FirstBytes
+from capnet.analysis.facts.volume.pairs import (
+    STATES,
+    Pairs,
+    application_numbers,
+    conversation_pairs,
+    conversation_states,
+)
+from capnet.analysis.tables import coded
 from capnet.analysis.tables.flows import MAX_BATCH, columns_for, ends_of, icmp_of, round_trips
-from capnet.quick_tuple import NamedTuple
 from capnet.table.batch import Batch, ColumnData
 from capnet.table.batch import Values as ColumnValues
 from capnet.table.column import Column
 from capnet.table.table import Table
-from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST, UDP
+from capnet.wire.numbers import UDP
 
 COLUMNS = (
     Column("flow", "int64", "number of the forward flow in `flows`"),
@@ -42,7 +44,7 @@ COLUMNS = (
     Column("icmp_id", "uint16", "identifier of an echo"),
     Column("application", "text", "application, by first bytes or port"),
     Column("application_by", "text", "bytes or port: what shows the application"),
-    Column("state", "text", "of TCP unanswered, refused, open, closing, closed, reset or midstream; else (un)answered"),
+    Column("state", "text", "unanswered, one-way, answered, refused, open, closing, closed, reset or midstream"),
     Column("first", "time", "time of the first packet"),
     Column("last", "time", "time of the last packet"),
     Column("duration", "float64", "between them [s]"),
@@ -58,15 +60,6 @@ COLUMNS = (
     Column("rtt_us", "float64", "from SYN to SYN-ACK at this point [µs]"),
     Column("first_frame", "int64", "number of the first packet's frame"),
 )
-STATES = ("unanswered", "answered", "refused", "open", "closing", "closed", "reset", "midstream")
-(UNANSWERED, ANSWERED, REFUSED, OPEN, CLOSING, CLOSED, RESET, MIDSTREAM) = range(len(STATES))
-
-
-class Pairs(NamedTuple):
-    """The flow rows of conversations: forward, and backward or -1."""
-
-    forward: FlowRows
-    backward: FlowRows
 
 
 def conversation_table(
@@ -85,25 +78,6 @@ def conversation_table(
             yield Batch(columns, _data(context, part, is_binary, first_bytes), len(part.forward))
 
     return Table("conversations", columns, batches, len(pairs.forward))
-
-
-def conversation_pairs(context: Context, chosen: FlowMask | None = None) -> Pairs:
-    """Conversations in order of first sight."""
-    flows, answers = context.flows, replies(context)
-    rows = np.arange(len(flows))
-    is_mutual = (answers >= 0) & (answers[answers] == rows)
-    begins = ~is_mutual | (rows <= answers)
-    if chosen is not None:
-        begins &= chosen | (is_mutual & chosen[answers])
-    begin_rows = rows[begins]
-    answer_rows = np.where(is_mutual[begin_rows] & (answers[begin_rows] != begin_rows), answers[begin_rows], -1)
-    has_syn, answer_has_syn = (
-        (flows[side, schema.FLOW_SYNS] > 0) & (flows[side, schema.FLOW_SYNACK_TIME] < 0)
-        for side in (begin_rows, answer_rows)
-    )
-    is_later = flows[answer_rows, schema.FLOW_FIRST] < flows[begin_rows, schema.FLOW_FIRST]
-    is_swapped = (answer_rows >= 0) & ~has_syn & (answer_has_syn | is_later)
-    return Pairs(np.where(is_swapped, answer_rows, begin_rows), np.where(is_swapped, begin_rows, answer_rows))
 
 
 def _data(context: Context, pairs: Pairs, is_binary: bool, first_bytes: FirstBytes | None) -> list[ColumnData]:
@@ -142,28 +116,6 @@ def _data(context: Context, pairs: Pairs, is_binary: bool, first_bytes: FirstByt
 _SUMS = {"packets": schema.FLOW_PACKETS, "bytes": schema.FLOW_BYTES, "payload": schema.FLOW_PAYLOAD}
 
 
-def conversation_states(context: Context, pairs: Pairs) -> Values:
-    """Numbers of STATES."""
-    has_answer = pairs.backward >= 0
-    flows, answers = context.flows[pairs.forward], context.flows[pairs.backward]
-    flags, answer_flags = (side[:, schema.FLOW_TCP_FLAGS] for side in (flows, answers))
-    answer_flags = np.where(has_answer, answer_flags, 0)
-    has_syn = flows[:, schema.FLOW_SYNS] > 0
-    has_syn_ack = has_answer & (answers[:, schema.FLOW_SYNACK_TIME] >= 0)
-    is_reset = (flags | answer_flags) & TCP_RST != 0
-    fins = (flags & TCP_FIN != 0).astype(np.int64) + (answer_flags & TCP_FIN != 0)
-    is_tcp = flows[:, schema.FLOW_PROTO] == TCP
-    return np.select(
-        [
-            ~is_tcp & has_answer, ~is_tcp,
-            has_syn & ~has_syn_ack & (answer_flags & TCP_RST != 0), has_syn & ~has_answer,
-            is_reset, fins == 2, fins == 1, has_syn & has_syn_ack,
-        ],
-        [ANSWERED, UNANSWERED, REFUSED, UNANSWERED, RESET, CLOSED, CLOSING, OPEN],
-        MIDSTREAM,
-    )  # fmt: skip
-
-
 def _applications(context: Context, pairs: Pairs, first_bytes: FirstBytes | None) -> dict[str, ColumnData]:
     by_port = application_numbers(context, pairs)
     by_bytes = np.full(len(by_port), -1, dtype=np.int64)
@@ -178,14 +130,3 @@ def _applications(context: Context, pairs: Pairs, first_bytes: FirstBytes | None
         "application": coded.names(np.where(by_bytes >= 0, by_bytes, by_port), applications.NAMES),
         "application_by": coded.names(shown_by, ["bytes", "port"]),
     }
-
-
-def application_numbers(context: Context, pairs: Pairs) -> Values:
-    """Numbers of `applications.NAMES` by port: that of the other side, else of the side that opened it."""
-    flows = context.flows[pairs.forward]
-    has_ports = ~is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
-    of_server, of_client = (
-        applications.by_port(np.where(has_ports, flows[:, column], -1))
-        for column in (schema.FLOW_DPORT, schema.FLOW_SPORT)
-    )
-    return np.where(of_server >= 0, of_server, of_client)

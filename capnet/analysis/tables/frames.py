@@ -21,7 +21,7 @@ from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.sources import Source
 from capnet.analysis.core.topologies import topology_of
 from capnet.analysis.engine import Study
-from capnet.analysis.tables.applications import FirstBytes
+from capnet.analysis.facts.volume.applications import FirstBytes
 from capnet.analysis.trace.packet_ids import open_again
 from capnet.analysis.trace.packet_ids_kernels import SCRATCH_SIZE, find_flows
 from capnet.jit.kernel import Machine

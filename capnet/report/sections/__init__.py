@@ -17,7 +17,7 @@ from capnet.report.escape import visible_all
 from capnet.report.headline import headline
 from capnet.report.sections.capture import coverage, inputs, points
 from capnet.report.sections.findings import findings
-from capnet.report.sections.flows import flows, paths
+from capnet.report.sections.flows import conversations, flows, paths, protocols
 from capnet.report.sections.kernel import kernel
 from capnet.report.sections.networks import models, tunnels
 from capnet.report.sections.outcomes import fates, icmp_errors, neighbours
@@ -34,12 +34,12 @@ MAC_LENGTH = len("02:42:ac:11:00:02")
 
 _ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
     View.COMPACT: (
-        findings, kernel, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows, points,
-        inputs, coverage,
+        findings, kernel, models, nat, proxies, tunnels, macs, stations, fates, icmp_errors, paths, flows,
+        conversations, protocols, points, inputs, coverage,
     ),
     View.DETAILED: (
-        findings, kernel, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows, points,
-        inputs,
+        findings, kernel, fates, icmp_errors, paths, nat, proxies, tunnels, macs, stations, models, flows,
+        conversations, protocols, points, inputs,
     ),
 }  # fmt: skip
 
@@ -105,6 +105,8 @@ def _addresses(document: Document) -> Iterable[str]:
     for row in document.get("paths", []):
         yield from (row["flow"]["src"], row["flow"]["dst"])
     for row in document.get("flows", {}).get("top", []):
+        yield from (row["src"], row["dst"])
+    for row in document.get("conversations", []):
         yield from (row["src"], row["dst"])
     for row in document.get("fates", []):
         yield from (row["flow"]["src"], row["flow"]["dst"])

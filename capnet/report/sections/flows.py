@@ -61,3 +61,48 @@ def flows(document: Document, words: Words, view: View) -> Section:
     total = document.get("flows", {}).get("count", 0)
     note = Text(en="of {number}", zh="共 {number} 条").fill(number=number(total))
     return section._replace(note=note, total=total, unit="flow")
+
+
+def conversations(document: Document, words: Words, view: View) -> Section:
+    """The largest conversations; one that was seen at several points is one row."""
+
+    def resent(group: Sequence[Document]) -> str:
+        return number(group[0]["retransmissions"]) if group[0]["retransmissions"] else ""
+
+    def both(row: Document, key: str) -> str:
+        return f"{number(row[key] - row[key + '_back'])} / {number(row[key + '_back'])}"
+
+    columns = [
+        Column("proto", lambda group: group[0]["proto"]),
+        Column("conversation", lambda group: words.flow(group[0]), wrap="words", style="mono"),
+        Column("application", lambda group: group[0]["application"] or ""),
+        Column("state", lambda group: group[0]["state"]),
+        Column("packets, there / back", lambda group: both(group[0], "packets"), "right"),
+        Column("bytes", lambda group: size(group[0]["bytes"]), "right"),
+        Column("lasted", lambda group: duration(group[0]["duration_us"]), "right"),
+        Column("resent", resent, "right"),
+        Column("seen at", lambda group: words.places([row["point"] for row in group]), wrap="words"),
+    ]
+    groups: dict[tuple[object, ...], list[Document]] = {}
+    for row in document.get("conversations", []):
+        key = ("proto", "src", "sport", "dst", "dport", "id")
+        groups.setdefault(tuple(row.get(name) for name in key), []).append(row)
+    return section_of("conversations", "Conversations", view, list(groups.values()), columns, (10, 40))
+
+
+def protocols(document: Document, words: Words, view: View) -> Section:
+    """The share of each protocol; a layer is below the one around it, the largest first."""
+    rows = {row["protocol"]: row for row in document.get("protocols", [])}
+
+    def place(row: Document) -> list[tuple[int, str]]:
+        layers = row["protocol"].split("/")
+        around = ["/".join(layers[:depth]) for depth in range(1, len(layers) + 1)]
+        return [(-rows[name]["bytes"], name) for name in around if name in rows]
+
+    columns = [
+        Column("protocol", lambda row: "  " * (len(place(row)) - 1) + row["protocol"], style="mono"),
+        Column("flows", lambda row: number(row["flows"]), "right"),
+        Column("packets", lambda row: number(row["packets"]), "right"),
+        Column("bytes", lambda row: size(row["bytes"]), "right"),
+    ]
+    return section_of("protocols", "Protocols", view, sorted(rows.values(), key=place), columns, (20, 60))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from capnet.analysis.core.sources import Source
-from capnet.analysis.tables.applications import NAMES, by_first_bytes
+from capnet.analysis.facts.volume.applications import NAMES, by_first_bytes
 from capnet.analysis.tables.library import Tables
 from tests.conftest import PROJECT
 from tests.stories import ACK, FIN, PSH, RST, SYN, Network, Packet, ping, tcp, udp
@@ -53,6 +53,10 @@ STATES = {
         tcp(f"{SERVER}:80 > {CLIENT}:40000", seq=0, ack=100, flags=RST | ACK),
     ],
     "unanswered": [tcp(f"{CLIENT}:40000 > {SERVER}:80", seq=99, flags=SYN)],
+    "one-way": [
+        tcp(f"{CLIENT}:40000 > {SERVER}:80", seq=99, flags=SYN),
+        tcp(f"{CLIENT}:40000 > {SERVER}:80", b"x", seq=100, ack=200),
+    ],
     "midstream": [
         tcp(f"{CLIENT}:40000 > {SERVER}:80", b"x", seq=99, flags=PSH | ACK),
         tcp(f"{SERVER}:80 > {CLIENT}:40000", seq=0, ack=100),
@@ -74,7 +78,7 @@ def test_datagrams_are_answered_or_not(tmp_path: Path) -> None:
     net.at(10, POINT, ping(f"{SERVER} > {CLIENT}", 7, 1, ident=2, icmp=(0, 0)))
     net.at(20, POINT, udp(f"{CLIENT}:5000 > {SERVER}:5001", b"one", ident=3))
     states = {row["proto"]: (row["state"], row["icmp_id"], row["reply"] is not None) for row in rows(net, tmp_path)}
-    assert states == {"icmp": ("answered", 7, True), "udp": ("unanswered", None, False)}
+    assert states == {"icmp": ("answered", 7, True), "udp": ("one-way", None, False)}
 
 
 def test_sums_are_of_both_directions(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ SCHEMA = "capnet.report/1"
 ALWAYS = ("schema", "made_by", "inputs", "points", "coverage", "names", "names_at", "correlation")
 SECTIONS = (
     "models", "stations", "macs", "nat", "proxies", "tunnels", "paths", "flows", "findings", "fates", "icmp_errors",
-    "neighbours", "kernel",
+    "neighbours", "kernel", "conversations", "protocols",
 )  # fmt: skip
 MAX_LISTED = 200  # paths, fates, ICMP errors and neighbours: a reader looks at the first ones, and each costs a walk
 LEVELS = ("error", "warning", "info")  # of findings, worst first

@@ -9,6 +9,7 @@ from typing import Any
 
 from capnet.analysis.core.contract.keys import FATES, LEVELS
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy, QuotedPacket
+from capnet.analysis.core.contract.volume import Conversation
 from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Tunnel
 
 
@@ -59,6 +60,11 @@ def by_flow_bytes(flow: Flow) -> tuple[Any, ...]:
     return (-flow.bytes, flow.point, flow.proto, *_ends(flow), _number(flow.id), flow.depth, _number(flow.vni))
 
 
+def by_conversation_bytes(row: Conversation) -> tuple[Any, ...]:
+    """The conversation with the most bytes first."""
+    return (-row.bytes, row.point, row.proto, *_ends(row), _number(row.id), _number(row.vni), row.first)
+
+
 def by_fate(fate: Fate) -> tuple[Any, ...]:
     """The worst fate first, then the flow with the most packets."""
     return (
@@ -91,7 +97,7 @@ def by_unanswered(neighbour: Neighbour) -> tuple[Any, ...]:
     return neighbour.answered > 0, is_probe, -neighbour.asked, neighbour.point, neighbour.first, named
 
 
-def _ends(key: FlowKey | Hop | Flow | QuotedPacket) -> tuple[Any, ...]:
+def _ends(key: FlowKey | Hop | Flow | QuotedPacket | Conversation) -> tuple[Any, ...]:
     return key.src, _number(key.sport), key.dst, _number(key.dport)
 
 

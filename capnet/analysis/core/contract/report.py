@@ -12,6 +12,7 @@ from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy
+from capnet.analysis.core.contract.volume import Conversation, ProtocolShare
 from capnet.analysis.core.results import (
     Coverage,
     Finding,
@@ -49,6 +50,8 @@ class Report:
     icmp_errors  ICMP errors: who sent them to whom, about which packet
     neighbours   who asked for whose MAC address, by ARP or Neighbor Discovery, and who answered
     kernel       what the kernels say of packets that do not arrive: the rule, or the counter
+    conversations  both directions of the largest connections: how they ended, how much, how long
+    protocols    the share of each protocol, from the network layer inwards
     coverage     how many frames were decoded, and why the others were not
     names        address → the name a person would use for it
     names_at     point → address → name, for addresses that several hosts have
@@ -72,6 +75,8 @@ class Report:
     icmp_errors: list[IcmpErrorMessage] = field(default_factory=list)
     neighbours: list[Neighbour] = field(default_factory=list)
     kernel: list[KernelReason] = field(default_factory=list)
+    conversations: list[Conversation] = field(default_factory=list)
+    protocols: list[ProtocolShare] = field(default_factory=list)
     coverage: Coverage
     names: dict[str, str] = field(default_factory=dict)
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -116,7 +121,7 @@ class Report:
         ]
         for name in SECTIONS:
             count = self.flows.count if name == "flows" else len(getattr(self, name))
-            lines.append(f"  {name:11}{count:8}{self._summary(name)}")
+            lines.append(f"  {name:13}{count:6}{self._summary(name)}")
         return "\n".join(lines) + ">"
 
     def _repr_html_(self) -> str:
@@ -151,4 +156,6 @@ _LATER_ORDERS: dict[str, Callable[[Any], Any]] = {
     "icmp_errors": order.by_messages,
     "neighbours": order.by_unanswered,
     "kernel": order.by_namespace,
+    "conversations": order.by_conversation_bytes,
+    "protocols": lambda share: share.protocol,
 }

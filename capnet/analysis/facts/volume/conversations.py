@@ -1,0 +1,71 @@
+"""Conversations of a report: the largest at each point, with how they ended."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.volume import Conversation
+from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, source, vlan_tags
+from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
+from capnet.analysis.facts.flows import round_trip
+from capnet.analysis.facts.volume import applications
+from capnet.analysis.facts.volume.pairs import (
+    STATES,
+    Pairs,
+    application_numbers,
+    conversation_pairs,
+    conversation_states,
+)
+
+MAX_CONVERSATIONS = 100  # in a report: the largest by bytes; `capnet export --table conversations` has all
+
+
+def conversation_facts(context: Context) -> list[Conversation]:
+    """The MAX_CONVERSATIONS with the most bytes."""
+    pairs = conversation_pairs(context)
+    sizes = context.flows[pairs.forward, schema.FLOW_BYTES]
+    sizes = sizes + np.where(pairs.backward >= 0, context.flows[pairs.backward, schema.FLOW_BYTES], 0)
+    largest = np.lexsort((pairs.forward, -sizes))[:MAX_CONVERSATIONS]
+    pairs = Pairs(pairs.forward[largest], pairs.backward[largest])
+    states = conversation_states(context, pairs).tolist()
+    names = application_numbers(context, pairs).tolist()
+    return [
+        _conversation(context, forward, backward, STATES[state], applications.NAMES[name] if name >= 0 else None)
+        for forward, backward, state, name in zip(
+            pairs.forward.tolist(), pairs.backward.tolist(), states, names, strict=True
+        )
+    ]
+
+
+def _conversation(context: Context, row: int, answer: int, state: str, application: str | None) -> Conversation:
+    flow = context.flows[row]
+    rows = [row] if answer < 0 else [row, answer]
+    sums = context.flows[rows].sum(axis=0)
+    first, last = int(context.flows[rows, schema.FLOW_FIRST].min()), int(context.flows[rows, schema.FLOW_LAST].max())
+    sport, dport = ports(flow)
+    size = int(sums[schema.FLOW_BYTES])
+    return Conversation(
+        point=context.points[flow[schema.FLOW_POINT]].name,
+        proto=proto_name(int(flow[schema.FLOW_PROTO])),
+        src=source(flow),
+        sport=sport,
+        dst=destination(flow),
+        dport=dport,
+        application=application,
+        state=state,
+        packets=int(sums[schema.FLOW_PACKETS]),
+        bytes=size,
+        packets_back=int(context.flows[answer, schema.FLOW_PACKETS]) if answer >= 0 else 0,
+        bytes_back=int(context.flows[answer, schema.FLOW_BYTES]) if answer >= 0 else 0,
+        first=first,
+        last=last,
+        duration_us=(last - first) / 1000,
+        bits_per_second=round(8e9 * size / (last - first), 1) if last > first else None,
+        retransmissions=int(retransmitted_segments(context)[rows].sum()),
+        rtt_us=round_trip(context, row),
+        vni=int(flow[schema.FLOW_VIA_VNI]) if flow[schema.FLOW_VIA] and flow[schema.FLOW_VIA_VNI] >= 0 else None,
+        id=echo_id(flow),
+        vlan=vlan_tags(flow),
+    )
