@@ -159,3 +159,9 @@ def test_protocols_add_up_to_their_layers() -> None:
 def test_protocols_of_chosen_flows_are_theirs_alone() -> None:
     tables = Tables([Source(PROJECT / "pcaps" / "overlay.pcapng")], expression="icmp")
     assert {row["protocol"] for row in tables.table("protocols")} == {"ip", "ip/icmp", "vxlan/ip", "vxlan/ip/icmp"}
+
+
+def test_applications_fit_the_keys_of_protocols() -> None:
+    from capnet.analysis.facts.volume import protocols
+
+    assert len(NAMES) < protocols._APPLICATIONS

@@ -27,7 +27,10 @@ def conversation_facts(context: Context) -> list[Conversation]:
     pairs = conversation_pairs(context)
     sizes = context.flows[pairs.forward, schema.FLOW_BYTES]
     sizes = sizes + np.where(pairs.backward >= 0, context.flows[pairs.backward, schema.FLOW_BYTES], 0)
-    largest = np.lexsort((pairs.forward, -sizes))[:MAX_CONVERSATIONS]
+    largest = np.arange(len(sizes))
+    if len(sizes) > MAX_CONVERSATIONS:  # sort the largest only
+        largest = np.flatnonzero(sizes >= np.partition(sizes, -MAX_CONVERSATIONS)[-MAX_CONVERSATIONS])
+    largest = largest[np.lexsort((pairs.forward[largest], -sizes[largest]))][:MAX_CONVERSATIONS]
     pairs = Pairs(pairs.forward[largest], pairs.backward[largest])
     states = conversation_states(context, pairs).tolist()
     names = application_numbers(context, pairs).tolist()

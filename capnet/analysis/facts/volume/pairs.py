@@ -10,6 +10,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
 from capnet.analysis.core.schema import FlowMask, FlowRows, Values
 from capnet.analysis.facts.volume import applications
@@ -30,13 +31,20 @@ class Pairs(NamedTuple):
 
 
 def conversation_pairs(context: Context, chosen: FlowMask | None = None) -> Pairs:
-    """Conversations in order of first sight."""
+    """Conversations in order of first sight; if flows are chosen, those with one of them."""
+    pairs = _all_pairs(context)
+    if chosen is None:
+        return pairs
+    is_chosen = chosen[pairs.forward] | (chosen[pairs.backward] & (pairs.backward >= 0))
+    return Pairs(pairs.forward[is_chosen], pairs.backward[is_chosen])
+
+
+@derived
+def _all_pairs(context: Context) -> Pairs:
     flows, answers = context.flows, replies(context)
     rows = np.arange(len(flows))
     is_mutual = (answers >= 0) & (answers[answers] == rows)
     begins = ~is_mutual | (rows <= answers)
-    if chosen is not None:
-        begins &= chosen | (is_mutual & chosen[answers])
     begin_rows = rows[begins]
     answer_rows = np.where(is_mutual[begin_rows] & (answers[begin_rows] != begin_rows), answers[begin_rows], -1)
     has_syn, answer_has_syn = (

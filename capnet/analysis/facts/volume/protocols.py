@@ -19,6 +19,8 @@ from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import proto_name
 from capnet.wire.protocols import KIND_OF_NUMBER
 
+_PROTOCOLS, _APPLICATIONS = 256, 128  # numbers of a key: IP's protocols; applications + 1, 0 = none
+
 
 def protocol_facts(context: Context) -> list[ProtocolShare]:
     """A row for each layer."""
@@ -36,18 +38,20 @@ def protocol_rows(context: Context, chosen: FlowMask | None = None) -> list[tupl
     answered = pairs.backward >= 0
     application[pairs.backward[answered]] = application[pairs.forward[answered]]
     is_ipv4 = (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
-    keys = np.stack([flows[:, schema.FLOW_VIA], is_ipv4, flows[:, schema.FLOW_PROTO], application], axis=1)
+    kinds = (flows[:, schema.FLOW_VIA] * 2 + is_ipv4) * _PROTOCOLS + flows[:, schema.FLOW_PROTO]
+    keys = kinds * _APPLICATIONS + application + 1
     rows = np.arange(len(flows)) if chosen is None else np.flatnonzero(chosen)
-    groups, number = np.unique(keys[rows], axis=0, return_inverse=True)
-    sums = [np.bincount(number.reshape(-1), minlength=len(groups))]
-    for column in (schema.FLOW_PACKETS, schema.FLOW_BYTES):
-        total = np.zeros(len(groups), dtype=np.int64)
-        np.add.at(total, number.reshape(-1), flows[rows, column])
-        sums.append(total)
+    groups = np.flatnonzero(np.bincount(keys[rows]))
+    number = np.searchsorted(groups, keys[rows])
+    sums = [np.bincount(number, minlength=len(groups))]
+    for column in (schema.FLOW_PACKETS, schema.FLOW_BYTES):  # sums of doubles are exact below 2^53
+        sums.append(np.bincount(number, flows[rows, column], len(groups)).astype(np.int64))
     totals: dict[tuple[str, ...], Counter[int]] = {}
-    for group, *counts in zip(groups.tolist(), *(total.tolist() for total in sums), strict=True):
-        layers = _layers(*group)
-        for depth in range(1 if group[0] == 0 else 2, len(layers) + 1):
+    for key, *counts in zip(groups.tolist(), *(total.tolist() for total in sums), strict=True):
+        kind, application_number = divmod(key, _APPLICATIONS)
+        network, proto = divmod(kind, _PROTOCOLS)
+        layers = _layers(network // 2, network % 2, proto, application_number - 1)
+        for depth in range(1 if network < 2 else 2, len(layers) + 1):
             totals.setdefault(layers[:depth], Counter()).update(dict(enumerate(counts)))
     ordered = sorted(totals, key=lambda layers: [(-totals[layers[:n]][2], layers[:n]) for n in _depths(layers, totals)])
     return [("/".join(layers), len(layers), *_three(totals[layers])) for layers in ordered]
