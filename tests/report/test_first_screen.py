@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,3 +104,21 @@ def test_first_screen_draws_the_flow_that_fails(fault: str, drawn: str) -> None:
     lines = screen(document(PROJECT / "pcaps" / "faults" / f"{fault}.pcapng"))
     assert drawn in lines
     assert not any("◆ delivered" in line for line in lines)
+
+
+def test_first_screen_draws_the_direction_that_loses() -> None:
+    lines = screen(document(PROJECT / "pcaps" / "faults" / "mtu-blackhole.pcapng"))
+    assert "    B/ens33 ─4 lost─▶ client/eth0 ◆ the rest delivered" in lines
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "pcaps").rglob("*.pcapng")), ids=lambda path: path.stem)
+def test_every_name_on_the_first_screen_has_its_address_there(path: Path) -> None:
+    shown = document(path)
+    text = " ".join(" ".join(screen(shown)).split())
+    addresses: dict[str, list[str]] = {}
+    for names in (shown["names"], *shown["names_at"].values()):
+        for address, name in names.items():
+            addresses.setdefault(name, []).append(address)
+    without_points = re.sub(r"\S*/\S*", "", text)
+    used = [name for name in addresses if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", without_points)]
+    assert [name for name in used if not any(address in text for address in addresses[name])] == []
