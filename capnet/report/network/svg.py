@@ -84,6 +84,8 @@ def _vertex(scene: Scene, vertex: Vertex, rect: Rect) -> Iterator[str]:
     for kind, text, link in inner_marks(vertex):
         yield _linked(_line(kind if kind == "soft" else f"mark {kind}", rect.x + PADDING, y, text), link)
         y += LINE
+    if any(mark.kind == LOST for mark in vertex.marks):
+        yield _cross(rect.x, rect.y)
     if vertex.packets is not None and vertex.points:
         yield f'<circle class="point" cx="{rect.right - 9:.1f}" cy="{rect.y + 9:.1f}" r="4"/>'
 
@@ -126,12 +128,18 @@ def _edge(line: Line) -> Iterator[str]:
     if edge.route:
         yield _arrow(line)
     if lost:
-        x, y = _place_of_cross(line)
-        yield f'<circle class="cross" cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
-        yield f'<path class="cross" d="M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7"/>'
+        yield _cross(*_place_of_cross(line))
     if edge.packets is not None and edge.points:
         x = line.turn + (line.end_x - line.turn) * 0.82
         yield f'<circle class="point" cx="{x:.1f}" cy="{line.end_y:.1f}" r="4"/>'
+
+
+def _cross(x: float, y: float) -> str:
+    """Where packets ended."""
+    return (
+        f'<circle class="cross" cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
+        f'<path class="cross" d="M{x - 3.5:.1f} {y - 3.5:.1f}l7 7m0 -7l-7 7"/>'
+    )
 
 
 def _place_of_cross(line: Line) -> tuple[float, float]:
