@@ -126,6 +126,25 @@ def test_network_is_captured_where_tasks_dial_in(made: Lab, nodes: Clients, tmp_
     assert tshark(tmp_path / "dialled.pcapng", f"tcp.port == {port}", "frame.number") == []
 
 
+def test_container_that_starts_on_a_node_joins(made: Lab, nodes: Clients, tmp_path: Path) -> None:
+    """Its node tells of it; the one on the other node asks it, and both capture what passes."""
+    file = tmp_path / "late.pcapng"
+    with subprocess.Popen(
+        capturing(made, "--swarm", NETWORK, "-w", str(file)), stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: file.exists() or process.poll() is not None, "it captures", within=120)
+        attached(nodes["B"], NETWORK, "late")
+        assert process.stderr is not None
+        assert any("B/late/eth0" in line for line in process.stderr)
+        nodes["A"].containers.get("left").exec_run(["ping", "-c", "5", "-i", "0.1", "-q", "late"])
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+        nodes["B"].containers.get("late").remove(force=True)
+    assert process.returncode == 0, said
+    for place in ("A/left/eth0", "B/late/eth0", "B/ens33"):
+        assert len(tshark(file, "icmp", "frame.number", interface=place)) == 10, place
+
+
 def test_network_is_captured_by_ssh_to_the_nodes(
     made: Lab, nodes: Clients, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

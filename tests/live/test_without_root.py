@@ -100,6 +100,33 @@ def test_capture_of_docker_group_loses_nothing(made: Lab, client: Any, web: Any)
     assert {point["host"] for point in _topology(file)["points"]} == {"A"}
 
 
+@pytest.mark.parametrize("words", [("web", "late"), ("--all",)], ids=["names", "all"])
+def test_later_container_joins_without_root(made: Lab, client: Any, web: Any, words: tuple[str, ...]) -> None:
+    """Its points are those of any other; capnet's own container is none of them."""
+    file = HOME / f"later{len(words)}.pcapng"
+    late = client.containers.run("busybox", ["sleep", "600"], name="late", detach=True)
+    try:
+        with _capture(made, *words, "-w", str(file), "icmp") as capturing:
+            late.restart(timeout=0)
+            assert capturing.stderr is not None
+            said = ""
+            for line in capturing.stderr:
+                said += line
+                if "A/late/eth0#2" in line:
+                    break
+            late.exec_run(["ping", "-c", "5", "-i", "0.1", "-q", "172.17.0.1"])
+            capturing.send_signal(signal.SIGINT)
+            said += capturing.communicate(timeout=120)[1]
+        assert capturing.returncode == 0, said
+        assert len(tshark(file, "icmp", "frame.number", interface="A/late/eth0#2")) == 10
+        names = [container["name"] for container in _topology(file)["containers"]]
+        assert sorted(names) == ["late", "web"]
+        assert not any(CAPTURE in point["name"] for point in _topology(file)["points"])
+        assert "A/lo" not in {point["name"] for point in _topology(file)["points"]}
+    finally:
+        late.remove(force=True)
+
+
 def test_scenario_of_docker_group_meets_expectations(made: Lab, client: Any) -> None:
     urls = [made.hosts[name].docker_url for name in "AB"]
     done = run_as_user("scenario", "overlay", "--host", urls[0], "--peer", urls[1])

@@ -7,6 +7,7 @@ from typing import Any
 
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.remote.docker_host import DockerHost
+from capnet.record.run_id import MADE
 
 
 def ask_docker(host: DockerHost, facts: HostFacts) -> None:
@@ -25,16 +26,28 @@ def ask_docker(host: DockerHost, facts: HostFacts) -> None:
 
 
 def inspected_containers(api: Any) -> list[Entry]:
-    """Every running container as `docker inspect` prints it; one that ends meanwhile is left out."""
+    """Every running container as `docker inspect` prints it, but those by which capnet looks and captures.
+
+    One that ends meanwhile is left out.
+    """
     from docker.errors import NotFound
 
     containers = []
     for listed in api.containers():
         with suppress(NotFound):
             attributes = api.inspect_container(listed["Id"])
-            if attributes["State"]["Running"]:
+            if attributes["State"]["Running"] and not _is_capnets_own(attributes):
                 containers.append(attributes)
     return containers
+
+
+def _is_capnets_own(attributes: Entry) -> bool:
+    """Whether it is a capture container, or a task that leads to a node of a swarm. Scenarios make others."""
+    from capnet.record.remote.capture_container import NAME as CAPTURES
+    from capnet.record.remote.swarm_service import NAME as LEADS_TO_NODE
+
+    name = attributes["Name"].removeprefix("/")
+    return MADE in (attributes["Config"].get("Labels") or {}) and name.startswith((CAPTURES, LEADS_TO_NODE))
 
 
 def inspected_networks(api: Any) -> list[Entry]:
