@@ -6,39 +6,24 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from capnet.errors import EnvironmentLacks, UnreadableInput
+
 
 def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
     """Frame `number` of `file` as tshark dissects it: `heading` and a line for each field, or one line with an error.
 
     The lines are safe to print.
     """
-    import asyncio
+    from capnet.one_frame import pyshark_packet
 
-    import pyshark
-    from pyshark.capture.capture import TSharkCrashException
-    from pyshark.tshark.tshark import TSharkNotFoundException
-
-    # A loop of our own: the one pyshark would make needs what Python 3.12 deprecated and 3.14 removed.
-    loop = asyncio.new_event_loop()
     try:
-        capture = pyshark.FileCapture(
-            str(file),
-            eventloop=loop,
-            display_filter=f"frame.number=={number}",
-            custom_parameters=["-c", str(number)],  # read no further
-        )
-        try:
-            packet = capture[0]
-        finally:
-            capture.close()
-    except TSharkNotFoundException:
+        packet = pyshark_packet(file, number)
+    except EnvironmentLacks:
         yield "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
         return
-    except (TSharkCrashException, KeyError) as error:
-        yield _safe(f"tshark could not show this frame: {str(error).splitlines()[0]}")
+    except UnreadableInput as error:
+        yield _safe(str(error))
         return
-    finally:
-        loop.close()
     yield heading
     for layer in packet.layers:
         yield _safe(f"  {layer.layer_name}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from capnet.analysis.core import results
-from capnet.analysis.core.contract import outcomes, volume
+from capnet.analysis.core.contract import model, outcomes, volume
 from capnet.analysis.core.contract.report import Report
 from tests.conftest import PROJECT
 
@@ -45,8 +45,8 @@ SCHEMAS: dict[type, tuple[str, ...]] = {
     results.Input: ("$defs", "input"),
     results.Problem: ("$defs", "input", "properties", "problems", "items"),
     results.Point: ("$defs", "point"),
-    results.Model: ("$defs", "model"),
-    results.Weight: ("$defs", "weight"),
+    model.Model: ("$defs", "model"),
+    model.Weight: ("$defs", "weight"),
     results.Station: ("$defs", "station"),
     results.MacVerdict: ("$defs", "macVerdict"),
     results.Nat: ("$defs", "nat"),
@@ -159,7 +159,10 @@ def _report_meanings() -> dict[str, str]:
 
 def _field_comments() -> dict[str, dict[str, str]]:
     """Class → field → the comment behind it."""
-    return {**comments_in(results.__file__), **comments_in(outcomes.__file__), **comments_in(volume.__file__)}
+    comments: dict[str, dict[str, str]] = {}
+    for module in (results, outcomes, volume, model):
+        comments |= comments_in(module.__file__)
+    return comments
 
 
 def comments_in(file: str) -> dict[str, dict[str, str]]:

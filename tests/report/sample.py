@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
+from capnet.analysis.core.contract.model import Model, Weight
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, Neighbour, Proxy, QuotedPacket
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import (
@@ -20,7 +21,6 @@ from capnet.analysis.core.results import (
     Hop,
     Input,
     MacVerdict,
-    Model,
     Nat,
     Path,
     Point,
@@ -29,7 +29,6 @@ from capnet.analysis.core.results import (
     Station,
     Tunnel,
     TunnelRef,
-    Weight,
 )
 
 START = 1_795_472_043_000_000_001  # 2026-11-23 22:14:03.000000001 UTC

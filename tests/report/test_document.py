@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from capnet.analysis.core import results
-from capnet.analysis.core.contract import outcomes
+from capnet.analysis.core.contract import model, outcomes
 from capnet.analysis.core.contract.document import iso_time, short_names
 from capnet.analysis.core.contract.report import SECTIONS
 from capnet.report.formats import json as json_format
@@ -39,7 +39,7 @@ def test_schema_knows_every_field_of_the_facts():
         "flows": SCHEMA["properties"]["flows"],
     }
     pairs = {
-        "input": results.Input, "point": results.Point, "model": results.Model, "station": results.Station,
+        "input": results.Input, "point": results.Point, "model": model.Model, "station": results.Station,
         "macVerdict": results.MacVerdict, "nat": results.Nat, "side": results.Side, "proxy": outcomes.Proxy,
         "tunnel": results.Tunnel,
         "path": results.Path, "hop": results.Hop, "flow": results.Flow, "finding": results.Finding,

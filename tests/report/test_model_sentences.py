@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from capnet import language
-from capnet.analysis.core.results import Finding, MacVerdict, Model, Weight
+from capnet.analysis.core.contract.model import Model, Weight
+from capnet.analysis.core.results import Finding, MacVerdict
 from capnet.analysis.engine import analyze
 from capnet.report import summary
 from capnet.report.words import Words

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from capnet.analysis.core.contract.model import Model, Weight
 from capnet.analysis.core.contract.report import SECTIONS
-from capnet.analysis.core.results import Finding, Model, Nat, Side, Weight
+from capnet.analysis.core.results import Finding, Nat, Side
 from capnet.report.formats import json as json_format
 from capnet.report.formats import table
 from capnet.report.text import columns

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from capnet.one_frame import pyshark_packet, scapy_packet
 from capnet.quick_dataclass import fact, field
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
@@ -14,6 +17,14 @@ class Evidence:
     point: str  # where it was captured
     file: str  # the input that has it
     frame: int  # its number in this file, as in Wireshark
+
+    def packet(self) -> Any:
+        """The frame as a packet of scapy. The file is read again; raises UnreadableInput."""
+        return scapy_packet(self.file, self.frame)
+
+    def dissect(self) -> Any:
+        """The frame as a packet of pyshark, which tshark dissects. Raises EnvironmentLacks, UnreadableInput."""
+        return pyshark_packet(self.file, self.frame)
 
 
 @fact
@@ -63,26 +74,6 @@ class Point:
     vlans: list[int] = field(default_factory=list)  # outermost VLAN ids of its frames
     last_file: str | None = None  # the last of several inputs that follow each other
     peer: str | None = None  # the point at the other end of its veth pair, by the topology
-
-
-@fact
-class Weight:
-    """What one piece of evidence weighs for a model; docs/models.md lists them all."""
-
-    name: str  # the piece of evidence
-    log_odds: float  # its weight, added to the natural log-odds of the model
-    shows_containers: bool  # it is positive evidence of containers, without which no model reaches 0.5
-
-
-@fact
-class Model:
-    """One of Docker's network models that the capture shows."""
-
-    model: str  # the model
-    confidence: float  # how sure this is [0 to 1]
-    because: list[str]  # what shows it, in sentences
-    evidence: list[Evidence] = field(default_factory=list)  # frames that show it
-    weights: list[Weight] = field(default_factory=list)  # what was added up: the n-th is of the n-th sentence
 
 
 @fact

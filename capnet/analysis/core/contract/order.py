@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from capnet.analysis.core.contract.keys import FATES, LEVELS
+from capnet.analysis.core.contract.model import Model
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy, QuotedPacket
 from capnet.analysis.core.contract.volume import Conversation
-from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Model, Nat, Path, Tunnel
+from capnet.analysis.core.results import Finding, Flow, FlowKey, Hop, MacVerdict, Nat, Path, Tunnel
 
 
 def by_confidence(model: Model) -> tuple[Any, ...]:

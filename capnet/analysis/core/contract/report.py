@@ -11,21 +11,10 @@ from capnet import __version__
 from capnet.analysis.core.contract import order
 from capnet.analysis.core.contract.document import Document, Plain
 from capnet.analysis.core.contract.keys import ALWAYS, LEVELS, SCHEMA, SECTIONS
+from capnet.analysis.core.contract.model import Model
 from capnet.analysis.core.contract.outcomes import Fate, IcmpErrorMessage, KernelReason, Neighbour, Proxy
 from capnet.analysis.core.contract.volume import Conversation, ProtocolShare
-from capnet.analysis.core.results import (
-    Coverage,
-    Finding,
-    Flows,
-    Input,
-    MacVerdict,
-    Model,
-    Nat,
-    Path,
-    Point,
-    Station,
-    Tunnel,
-)
+from capnet.analysis.core.results import Coverage, Finding, Flows, Input, MacVerdict, Nat, Path, Point, Station, Tunnel
 from capnet.quick_dataclass import value
 
 MAX_REPR_INPUTS = 3  # files that a Report shows of itself

@@ -14,8 +14,9 @@ from dataclasses import replace
 from math import exp
 
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.contract.model import Model, Weight
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Model, Weight
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.models.sign import EvidenceRow, Sign
 from capnet.analysis.facts.models.weights import EVIDENCE, NAMES, PRIOR

@@ -1,0 +1,76 @@
+"""The pytest plugin captures real containers around a block, and keeps the capture of a test that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from capnet.lab import lab
+from capnet.record.remote.docker_host import DockerHost, connect
+from tests.live.captures import address, url
+from tests.testing.test_plugin import run_pytest
+
+pytestmark = pytest.mark.live
+
+TEST = """
+import subprocess
+
+def test_shop(capnet_capture):
+    with capnet_capture({target!r}, options={options!r}) as net:
+        subprocess.run({ask!r}, check=True)
+    flow = net.flow("web", "db:5432")
+    assert flow.delivered and flow.client_address_kept and not flow.translated
+    assert net.findings == []
+    assert {expected}
+"""
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHost]:
+    """A, with web and db on network shop, as Compose makes them; db serves port 5432."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("CAPNET_LAB_DIR", str(tmp_path_factory.mktemp("plugin") / "lab"))
+    try:
+        with lab.running(print) as made:
+            opened = connect(made.hosts["A"].docker_url, name="A")
+            opened.client.networks.create("shop")
+            serve = ["httpd", "-f", "-p", "5432", "-h", "/etc"]
+            opened.client.containers.run("busybox", serve, name="db", network="shop", detach=True)
+            opened.client.containers.run("busybox", ["sleep", "9999"], name="web", network="shop", detach=True)
+            yield opened
+            opened.close()
+    finally:
+        patch.undo()
+
+
+def inner(host: DockerHost, expected: str) -> str:
+    """A test that has web ask db."""
+    docker = [
+        "docker",
+        "-H",
+        host.url,
+        "exec",
+        "web",
+        "wget",
+        "-q",
+        "-O",
+        "-",
+        f"http://{address(host, 'db')}:5432/hosts",
+    ]
+    return TEST.format(target="shop", options=url(host), ask=docker, expected=expected)
+
+
+def test_block_is_captured(host: DockerHost, tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, inner(host, "True"))
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "capnet-failed").exists()
+
+
+def test_failing_test_keeps_its_capture(host: DockerHost, tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, inner(host, "False"))
+    assert done.returncode == 1
+    kept = {file.name for file in (tmp_path / "capnet-failed").iterdir()}
+    assert {"test_inner-test_shop.pcapng", "test_inner-test_shop.topology.json"} <= kept
+    assert "kept: " in done.stdout and "test_inner-test_shop.pcapng" in done.stdout

@@ -1,0 +1,1 @@
+"""Assertions on stored and live captures in the tests of others."""

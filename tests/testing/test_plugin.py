@@ -1,0 +1,75 @@
+"""The pytest plugin in test runs of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+
+
+def run_pytest(folder: Path, test: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on one file in `folder`, with this plugin and no other."""
+    (folder / "test_inner.py").write_text(test)
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "capnet.pytest_plugin", "-p", "no:cacheprovider", "-q", *options]
+    return subprocess.run(
+        [*command, "test_inner.py"], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the bridge capture."""
+    for file in (PROJECT / "pcaps").glob("bridge.*"):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+def test_stored_capture_is_asked(folder: Path) -> None:
+    done = run_pytest(folder, """
+def test_web(capnet_report):
+    net = capnet_report("bridge.pcapng")
+    assert net.flow("B", "A:8080").delivered
+    assert net.findings == []
+""")  # fmt: skip
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+
+
+def test_failed_assertion_shows_the_flow(folder: Path) -> None:
+    done = run_pytest(folder, """
+def test_web(capnet_report):
+    assert not capnet_report("bridge.pcapng").flow("B", "A:8080").delivered
+""")  # fmt: skip
+    assert done.returncode == 1
+    assert "<flow B → A:8080: tcp B:37218 → A:8080: delivered (B/ens33 → A/ens33 → A/docker0" in done.stdout
+
+
+def test_plugin_loads_nothing_before_it_is_needed(folder: Path) -> None:
+    done = run_pytest(folder, """
+import sys
+def test_nothing():
+    assert not {"numpy", "capnet.analysis", "docker", "scapy"} & set(sys.modules)
+""")  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_capture_that_cannot_begin_says_why(folder: Path) -> None:
+    done = run_pytest(folder, """
+def test_web(capnet_capture):
+    with capnet_capture("no-such-container", options=("--host", "A=unix:///nowhere.sock")) as net:
+        pass
+""")  # fmt: skip
+    assert done.returncode == 1
+    assert "CaptureFailed: capnet: " in done.stdout and "nowhere.sock" in done.stdout
+
+
+def test_wheel_registers_the_plugin() -> None:
+    """pytest finds it by this entry point."""
+    text = (PROJECT / "pyproject.toml").read_text()
+    assert '[project.entry-points.pytest11]\ncapnet = "capnet.pytest_plugin"\n' in text
