@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from capnet import language
 from capnet.cli.output import terminal_columns
 
 _INDENT = "  "
@@ -29,7 +30,12 @@ def title(name: str, path: Path) -> str:
     """What the scenario is, in a line: the first one of its docstring, without its name."""
     from capnet.scenario import library
 
-    return library.summary(path).removeprefix(f"{name}:").strip()
+    english = library.summary(path).removeprefix(f"{name}:").strip()
+    if language.is_chinese():
+        from capnet.cli.chinese.scenario_titles import FAULTS, SCENARIOS
+
+        return (FAULTS if path.parent.name == "faults" else SCENARIOS).get(name, english)
+    return english
 
 
 def layout(docstring: str, columns: int | None) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from capnet.cli import cli
+from capnet.cli.chinese import scenario_titles
 from capnet.cli.chinese.options import OPTIONS
 from capnet.cli.chinese.pages import PAGES
 from capnet.report.text import columns
@@ -70,6 +71,12 @@ def test_help_is_chinese_and_fits_the_terminal(path: str) -> None:
         whole = {line.strip() for line in PAGES[path][1].split("\n")}
         whole |= {line.strip() for line in text.split("\n") if line.startswith("  -")}  # names of options
         assert [line for line in text.split("\n") if columns(line) > 80 and line.strip() not in whole] == []
+
+
+def test_every_scenario_and_fault_has_a_chinese_title() -> None:
+    assert set(scenario_titles.SCENARIOS) == set(library.files())
+    assert set(scenario_titles.FAULTS) == set(library.files("faults"))
+    assert scenario_titles.FAULTS["routing-loop"] in CliRunner().invoke(cli, ["scenario", "list", "--lang=zh"]).stdout
 
 
 def test_help_in_english_is_as_before() -> None:

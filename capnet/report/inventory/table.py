@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from typing import Literal
 
+from capnet import language
+from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.drawing.text_table import GAP, INDENT, MAX_WHOLE_NAME, table_lines
 from capnet.report.escape import visible
@@ -62,26 +64,33 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
     choices = [choice for choice in choices if any(cells[choice.title])]
     shown, room = set(), width - len(INDENT) + GAP
     for choice in sorted(choices, key=lambda choice: choice.rank):
-        needed = max(columns(line) for cell in [choice.title, *cells[choice.title]] for line in cell.split("\n"))
+        needed = max(
+            columns(line) for cell in [language.term(choice.title), *cells[choice.title]] for line in cell.split("\n")
+        )
         room -= (min(needed, MAX_WHOLE_NAME) if choice.wrap == "anywhere" else needed) + GAP
         if room < 0:
             break
         shown.add(choice.title)
-    headings = [_Heading(choice.title, choice.wrap) for choice in choices if choice.title in shown]
+    kept = [choice for choice in choices if choice.title in shown]
+    headings = [_Heading(language.term(choice.title), choice.wrap) for choice in kept]
     lines = table_lines(
-        headings, [[cells[heading.title][number] for heading in headings] for number in range(len(rows))], width
+        headings, [[cells[choice.title][number] for choice in kept] for number in range(len(rows))], width
     )
     if any(cells[_PORTS]) and _PORTS not in shown:  # they are what others see of a container
         lines += ["", *port_lines(rows, width, several_hosts)]
     hidden = [choice.title for choice in choices if choice.title not in shown | {_PORTS}]
     if hidden:
-        lines += fill(f"not shown: {', '.join(hidden)} (for a wider terminal, or --format json)", width, INDENT, INDENT)
+        text = Text(
+            en="not shown: {columns} (for a wider terminal, or --format json)",
+            zh="未显示：{columns}（需要更宽的终端，或 --format json）",
+        ).fill(columns=language.pick(", ", "、").join(map(language.term, hidden)))
+        lines += fill(text, width, INDENT, INDENT)
     return lines
 
 
 def port_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
     """The table of published ports."""
-    headings = [_Heading("host"), _Heading("container"), _Heading(_PORTS)]
+    headings = [_Heading(language.term(title)) for title in ("host", "container", _PORTS)]
     cells = [
         [row.host if several_hosts else "", row.container, "\n".join(_shown_ports(row.ports))]
         for row in rows
@@ -100,8 +109,8 @@ def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[s
         and any(name == network.name and network.host in (None, host) for name, host in used)
     ]
     headings = [
-        _Heading("network", "anywhere"),
-        *(_Heading(title) for title in ("host", "model", "VNI", "subnet", "gateway", "bridge, parent")),
+        _Heading(language.term("network"), "anywhere"),
+        *(_Heading(language.term(title)) for title in ("host", "model", "VNI", "subnet", "gateway", "bridge, parent")),
     ]
     several_hosts = len(topology.hosts) > 1
     cells = [
@@ -121,7 +130,7 @@ def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[s
 
 def service_lines(services: Iterable[Service], width: int) -> list[str]:
     """The table of the swarm's services."""
-    headings = [_Heading(title) for title in ("service", "mode", "virtual IP", "published ports")]
+    headings = [_Heading(language.term(title)) for title in ("service", "mode", "virtual IP", "published ports")]
     cells = [
         [
             service.name,
