@@ -115,6 +115,17 @@ def test_container_that_is_not_covered_stays_out(host, guest, tmp_path):
     assert "late" in names
 
 
+def test_container_that_is_not_covered_has_its_name(host, guest, tmp_path):
+    """It has no points of its own; the bridge shows what it sends to one that is covered."""
+    address = host.client.containers.get("web").attrs["NetworkSettings"]["Networks"]["back"]["IPAddress"]
+    with capturing("web", *url(host), "-w", "b.pcapng", folder=tmp_path):
+        start(host, guest, project="other")
+        inside(host, guest, "ping", "-c", "20", "-i", "0.1", address)
+    assert not any("guest" in name for name in points(tmp_path / "b.pcapng"))
+    names = Topology.load(tmp_path / "b.topology.json").names()
+    assert names[host.client.containers.get(guest).attrs["NetworkSettings"]["Networks"]["back"]["IPAddress"]] == guest
+
+
 def test_restarted_container_has_new_points(host, tmp_path):
     """Its second life is another point, because nothing was listened at in between; both have the container's name."""
     with capturing("web", *url(host), "-w", "r.pcapng", folder=tmp_path) as capture:

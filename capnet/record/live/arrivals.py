@@ -38,7 +38,7 @@ Listener: TypeAlias = Callable[[Sequence[CapturePoint]], None]
 
 
 class Arrival(NamedTuple):
-    """New points of a host, with a program that was started at each, and the host's topology by then."""
+    """New points of a host, perhaps none, with a program that was started at each, and its topology by then."""
 
     processes: Sequence[CaptureProcess]
     topology: Topology
@@ -131,9 +131,7 @@ class Arrivals:
             points = [
                 point for point in self._coverage.points(topology, containers) if _key(point) not in self._captured
             ]
-            if not points:
-                return
-            room = MAX_POINTS - self._uses.total()
+            room = max(0, MAX_POINTS - self._uses.total())
             if len(points) > room and not self._is_full:
                 self._is_full = True
                 self._sentences.put(f"{MAX_POINTS} points have been captured; no others are added")

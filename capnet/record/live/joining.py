@@ -28,12 +28,7 @@ class Joining:
 
     def listening(self) -> list[Tap]:
         """The new points that listen since the last call, and whose link type is known."""
-        arrivals, sentences = self._arrivals.take()
-        for arrival in arrivals:
-            add_later(self._topology, arrival.topology)
-            self._starting += [Tap(process, 0) for process in arrival.processes]
-        for sentence in sentences:
-            self._say(sentence)
+        self._take()
         for tap in self._starting:
             if tap.look():
                 self._say(f"{tap.point.name} is left out: {tap.ended}")
@@ -41,6 +36,14 @@ class Joining:
         ready = [tap for tap in self._starting if tap.is_listening and tap.reader.peek_linktype() is not None]
         self._starting = [tap for tap in self._starting if tap.ended is None and tap not in ready]
         return ready
+
+    def _take(self) -> None:
+        arrivals, sentences = self._arrivals.take()
+        for arrival in arrivals:
+            add_later(self._topology, arrival.topology)
+            self._starting += [Tap(process, 0) for process in arrival.processes]
+        for sentence in sentences:
+            self._say(sentence)
 
     def blocks(self, tap: Tap) -> bytes:
         """What the output needs before the packets of the point: its interface, and names that are new.
@@ -76,7 +79,7 @@ class Joining:
     def close(self) -> None:
         """Nothing arrives any more; programs that do not listen yet are ended."""
         self._arrivals.close()
-        self._starting += [Tap(process, 0) for arrival in self._arrivals.take()[0] for process in arrival.processes]
+        self._take()
         for tap in self._starting:
             tap.process.request_stop()
         for tap in self._starting:
