@@ -6,7 +6,7 @@ A `Text` holds one statement in both languages, side by side. `term` translates 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 LANGUAGES = ("en", "zh")
@@ -88,6 +88,11 @@ def labelled(label: str, text: str) -> str:
 def joined(texts: list[str]) -> str:
     """Sentences one after the other."""
     return ("" if _current == "zh" else " ").join(texts)
+
+
+def items(texts: Iterable[str]) -> str:
+    """Things one after the other: `a, b`."""
+    return ("、" if _current == "zh" else ", ").join(texts)
 
 
 def clauses(texts: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from capnet import language
 from capnet.analysis.tables.names import TABLES
 from capnet.cli import completions, options
 from capnet.cli.files import is_folder, is_plain, is_there
@@ -57,6 +58,7 @@ def command(
     files = (*read, *files)
     if not files:
         raise UsageError("name a capture: capnet export FILES… -o FILE")
+    language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted

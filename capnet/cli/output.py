@@ -14,6 +14,7 @@ from capnet.errors import UsageError
 from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole
 
+FOR_PEOPLE = ("table", "html", "markdown", "text")  # formats whose sentences are in the reader's language
 MIN_COLUMNS, MAX_COLUMNS = 60, 200  # of a report: narrower tables cannot be read, wider ones have all their columns
 DEFAULT_COLUMNS = 100  # without a terminal
 
@@ -53,7 +54,7 @@ def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) 
     elif named not in (None, asked):
         raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
     chosen = asked or named or formats[0]
-    if chosen == "json":
+    if chosen not in FOR_PEOPLE:
         language.use_for_programs()
     return chosen
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from capnet import language
 from capnet.cli import completions, options
 from capnet.cli.files import is_there
 from capnet.errors import CapnetError, Exit, UsageError
@@ -51,6 +52,7 @@ def command(
     files, query = _split((*read, *arguments), query_file)
     if not files:
         raise UsageError('name a capture: capnet sql FILES… "select …"')
+    language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, topology_at
     from capnet.export.query import Database

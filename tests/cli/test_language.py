@@ -51,6 +51,12 @@ def test_json_is_english_unless_asked_otherwise() -> None:
     assert plain["findings"][0]["id"] == asked["findings"][0]["id"]
 
 
+@pytest.mark.parametrize("format_", ["junit", "sarif"])
+def test_formats_of_other_programs_are_english(format_: str) -> None:
+    path = "pcaps/faults/mtu-blackhole.pcapng"
+    assert "no ICMP error says so" in output("analyze", path, "--format", format_, CAPNET_LANG="zh")
+
+
 def test_unknown_language_is_refused() -> None:
     with pytest.raises(UsageError, match="--lang fr: choose from en, zh"):
         output("analyze", BRIDGE, "--lang", "fr")

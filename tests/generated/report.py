@@ -26,7 +26,8 @@ Made from the code by `python -m tests.generated`: do not edit.
 `report.to_dict()` returns it as Python dictionaries; the attributes of a `Report` have the same names.
 All keys below are always there, except where it says otherwise.
 The same input gives the same bytes: lists are sorted, and nothing comes from a clock.
-Sentences (`says`, `fix`, `because`, `facts.kernel`) are in English, also where the locale or CAPNET_LANG is Chinese.
+Sentences (`says`, `fix`, `because`, `facts.kernel`) are in English, also where the locale or CAPNET_LANG is Chinese;
+so are JUnit, SARIF, and what export and sql give.
 Only `--lang zh` makes them Chinese; keys, ids, names of findings and all other values are the same in both languages.
 Versions may add keys, so readers should ignore keys they do not know; no key changes its meaning.
 The schema is [schema.json](../capnet/report/schema.json).

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
@@ -112,7 +113,7 @@ def _behaviour(clock: Clock, steps_ns: list[float]) -> str:
     if clock.bound:
         return BOUND.fill(bound=clock.bound)
     if steps_ns:
-        steps = ", ".join(f"{'+' if step > 0 else '−'}{_duration(abs(step))}" for step in steps_ns[:MAX_STEPS])
+        steps = language.items(f"{'+' if step > 0 else '−'}{_duration(abs(step))}" for step in steps_ns[:MAX_STEPS])
         return SET.fill(times=len(steps_ns), steps=steps)
     if not clock.is_comparable:
         return UNEVEN.fill()

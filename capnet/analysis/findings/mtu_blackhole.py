@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
@@ -129,7 +130,9 @@ def _between_points(
     return Finding(
         NAME,
         "error",
-        text.fill(packets=packets, fails=fails, before=before, after=after, passes=passes, senders=", ".join(senders)),
+        text.fill(
+            packets=packets, fails=fails, before=before, after=after, passes=passes, senders=language.items(senders)
+        ),
         FIX.fill(passes=passes, fails=fails),
         {"from": before, "to": after, "passes": passes, "fails": fails, "packets": packets, "told_by": senders},
         sorted(frame for of_flow in of_flows for frame in of_flow.evidence)[:MAX_EVIDENCE],
@@ -150,7 +153,7 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
         smaller = _smaller_mss(context, worst)
         says = SEGMENTS.fill(
             octets=octets, full=worst.full, source=sender, destination=receiver, passed=worst.largest_passed,
-            mss=worst.mss, told=REPORTED.fill(senders=", ".join(senders)) if senders else NOT_REPORTED.fill(),
+            mss=worst.mss, told=REPORTED.fill(senders=language.items(senders)) if senders else NOT_REPORTED.fill(),
             smaller=SMALLER.fill(mss=smaller) if smaller else "",
         )  # fmt: skip
         facts: dict[str, object] = {

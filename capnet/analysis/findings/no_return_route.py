@@ -10,6 +10,7 @@ Verify: `ip route get SOURCE` on the destination.
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -68,7 +69,7 @@ def diagnose(context: Context) -> list[Finding]:
                 "error",
                 SAYS.fill(
                     connections=len(last_links),
-                    sources=", ".join(sources[:MAX_SENTENCE_SOURCES]),
+                    sources=language.items(sources[:MAX_SENTENCE_SOURCES]),
                     address=address,
                     point=point,
                 ),

@@ -11,6 +11,7 @@ because NAT rules see the first packet of a connection only.
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
@@ -65,7 +66,9 @@ def diagnose(context: Context) -> list[Finding]:
             Finding(
                 NAME,
                 "error",
-                SAYS.fill(connections=len(rows), addresses=", ".join(addresses[:MAX_SENTENCE_ADDRESSES]), point=point),
+                SAYS.fill(
+                    connections=len(rows), addresses=language.items(addresses[:MAX_SENTENCE_ADDRESSES]), point=point
+                ),
                 FIX.fill(),
                 {"point": point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows)},
                 sorted(evidence)[:MAX_EVIDENCE],

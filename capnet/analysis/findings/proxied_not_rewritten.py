@@ -9,6 +9,7 @@ Verify: `ss -ltnp | grep docker-proxy` lists no process for the port.
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name
@@ -62,7 +63,7 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             NAME,
             "info",
-            text.fill(connections=len(proxies), ports=", ".join(map(str, ports))),
+            text.fill(connections=len(proxies), ports=language.items(map(str, ports))),
             fix.fill(),
             {"connections": len(proxies), "ports": ports},
             [frame for proxy in proxies for frame in proxy.evidence][:MAX_EVIDENCE],

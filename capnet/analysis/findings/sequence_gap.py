@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_POINT
@@ -70,7 +71,7 @@ def _finding(context: Context, point: int, of_flows: list[SequenceGaps]) -> Find
     return Finding(
         NAME,
         "warning",
-        SAYS.fill(flows=len(of_flows), point=name, gaps=", ".join(sentences)),
+        SAYS.fill(flows=len(of_flows), point=name, gaps=language.items(sentences)),
         FIX.fill() + (CAPTURE_DROPPED.fill() if dropped else ""),
         {"point": name, "flows": len(of_flows), "late": late, "never": never, "captures_dropped": dropped},
         [context.flow_evidence(flow_gaps.flow, flow_gaps.frame) for flow_gaps in of_flows][:MAX_EVIDENCE],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
@@ -95,4 +96,4 @@ def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:
         shown.append(Text(en="out of {tunnel}", zh="解封装 {tunnel}").fill(tunnel=tunnel(before)))
     if hop["lost"]:
         shown.append(Text(en="{number} lost", zh="丢失 {number} 个").fill(number=number(hop["lost"])))
-    return f"─{', '.join(shown)}─▶" if shown else "─▶"
+    return f"─{language.items(shown)}─▶" if shown else "─▶"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
@@ -136,7 +137,7 @@ def _silent_servers(context: Context) -> list[Finding]:
                 NAME,
                 "warning",
                 (REFUSED if server in refusing else SILENT).fill(
-                    server=server, queries=questions, clients=", ".join(clients[:MAX_CLIENTS])
+                    server=server, queries=questions, clients=language.items(clients[:MAX_CLIENTS])
                 ),
                 SILENT_FIX.fill(),
                 {"server": server, "questions": questions, "code": None, "refused": server in refusing},

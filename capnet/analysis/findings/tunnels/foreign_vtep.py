@@ -12,6 +12,7 @@ overlay's namespace.
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FLOW_DPORT, FLOW_DST_HI, FLOW_DST_LO, FLOW_SRC_HI, FLOW_SRC_LO
@@ -67,7 +68,7 @@ def diagnose(context: Context) -> list[Finding]:
             Finding(
                 NAME,
                 "error",
-                SAYS.fill(vtep=vtep, vnis=", ".join(map(str, vnis)), reason=reason),
+                SAYS.fill(vtep=vtep, vnis=language.items(map(str, vnis)), reason=reason),
                 FIX.fill(),
                 {"vtep": vtep, "vnis": vnis},
                 sorted(frame for tunnel in of_vtep for frame in tunnel.evidence)[:MAX_EVIDENCE],
