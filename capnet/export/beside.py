@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from capnet.table.batch import Batch
 
-WAITING_BATCHES = 2
+WAITING_BATCHES = 1
 
 
 class ReadBeside:

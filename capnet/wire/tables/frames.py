@@ -27,7 +27,7 @@ from capnet.wire.tables.columns import FRAME_COLUMNS, REASONS, FrameColumn
 from capnet.wire.tables.columns_kernel import put_columns
 from capnet.wire.tables.layout import Layout, Memory
 
-MAX_BATCH = 1 << 16  # rows: 12 MB
+MAX_BATCH = 3 << 14  # rows: 9 MB
 MAX_BLOCK = 1 << 14  # rows of a block (block.MAX_ROWS)
 _ARP_CODE = 256  # behind the 256 protocols of IP
 
