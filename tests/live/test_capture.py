@@ -363,7 +363,8 @@ def test_container_that_goes_ends_its_points_alone(hosts, tmp_path):
         ping(hosts["A"], "web", "192.168.111.129", 3)
     counts = seen(tmp_path / "g.pcapng", REQUESTS)
     assert (counts["A/guest/eth0"], counts["A/docker0"], counts["A/ens33"]) == (5, 8, 8)
-    assert re.search(r"A/guest/eth0 ended at \S+: eth0 is gone, or was set down", capture.said)
+    assert re.search(r"A/guest/eth0 ended at \S+: container guest has stopped", capture.said)
+    assert re.search(r"A/(veth\w+) ended at \S+: \1 is gone, or was set down", capture.said)
 
 
 def test_nothing_left_to_capture_ends_it(hosts, tmp_path):

@@ -6,6 +6,7 @@ import contextlib
 import re
 import subprocess
 import time
+from pathlib import Path
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.live.blocks import PointCounts
@@ -109,7 +110,10 @@ class Tap:
         words = [line.strip() for line in lines if line.strip() and not _USUAL.search(line)]
         words = [line.removeprefix(f"{program}: ") for line in words]
         if any(_GONE.search(line) for line in words):
-            return f"{self.point.interface} is gone, or was set down"
+            point = self.point
+            if point.shell.is_direct and point.container and not Path(point.netns).exists():  # that of its process
+                return f"container {point.container} has stopped"
+            return f"{point.interface} is gone, or was set down"
         if words:
             return f"{program}: {words[0]}"
         # Behind sh, sudo or ssh a signal is 128 and its number.
