@@ -70,13 +70,26 @@ def _read_frame(file: Path, number: int, with_hex: bool) -> _Frame:
             has_comments = capture.format == "pcapng" and rows[0]["time"] >= 0
             comments = packet_comments(block.raw, at, length, capture.big) if has_comments else []
             point = interface.name or file.name.split(".")[0]
-            text = render(rows, str(file), point, names=_names(file, point), width=report_columns(), comments=comments)
             raw = bytes(block.raw[at : at + length])
+            names, rule = _names(file, point), _rule(rows[0], raw)
+            text = render(rows, str(file), point, report_columns(), names, comments, rule)
             if with_hex:
                 text += "\n" + hex_dump(raw)
             return _Frame(text, interface.linktype, rows[0], raw)
         damage = "".join(f"; {problem.says}" for problem in capture.problems)
     raise UsageError(f"{file}: there is no frame {number}; the last one is {last}{damage}")
+
+
+def _rule(row: dict[str, int], raw: bytes) -> str:
+    """The rule that logged this frame, in words; empty for other link types than NFLOG."""
+    from capnet.wire.fields import LAYER_NFLOG
+
+    if not row["layers"] & LAYER_NFLOG:
+        return ""
+    from capnet.analysis.aggregate.payload.headers.nflog import rule_of
+    from capnet.analysis.findings.logged_by_rule import rule_words
+
+    return rule_words(rule_of(raw))
 
 
 def _names(file: Path, point: str) -> dict[str, str]:

@@ -64,6 +64,14 @@ def diagnose(context: Context) -> list[Finding]:
     ]  # fmt: skip
 
 
+def rule_words(rule: LogRule) -> str:
+    """`prefix "DROP 8080" at FORWARD, from interface 2, to interface 3`: what the header of one packet says."""
+    prefix = f'prefix "{rule.prefix.strip()}"' if rule.prefix.strip() else "no prefix"
+    hook = f" at {_hook(rule)}" if _hook(rule) else ""
+    ways = ((rule.indev, ", from interface"), (rule.outdev, ", to interface"))
+    return prefix + hook + "".join(f"{words} {index}" for index, words in ways if index >= 0)
+
+
 def _hook(rule: LogRule) -> str:
     if rule.hook < 0:
         return ""

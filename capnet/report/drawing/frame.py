@@ -59,8 +59,12 @@ def render(
     width: int = 100,
     names: Mapping[str, str] | None = None,
     comments: Sequence[str] = (),
+    logged_by: str = "",
 ) -> str:
-    """Text of one frame. `rows`: the captured frame and what is inside it, outermost first."""
+    """Text of one frame. `rows`: the captured frame and what is inside it, outermost first.
+
+    `logged_by`: the rule of a firewall that logged it, in words.
+    """
     names = names or {}
     outermost = rows[0]
     when = iso_time(outermost["time"])[:-1].replace("T", " ") + " UTC" if outermost["time"] >= 0 else "no time"
@@ -69,6 +73,8 @@ def render(
         length += f", {number(outermost['caplen'])} captured"
     head = f"Frame {outermost['frame']} of {visible(file)} · {visible(point)} · {when} · {length}"
     lines = [*fill(head, width), ""]
+    if logged_by:
+        lines += fill(visible(f"{'rule':{LABEL_WIDTH}}{logged_by}"), width, "  ", "  " + " " * LABEL_WIDTH)
     for row in rows:
         indent = "  " * (row["depth"] + 1)
         for layer, text in _layers(row, names):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from click.testing import CliRunner
+
+from capnet.cli import cli
 from tests.analysis.findings.reported import of_capture
+from tests.conftest import PROJECT
 
 RECORDED = "tests/wire/nflog/nflog.pcap"
 
@@ -32,3 +36,13 @@ def test_rules_in_both_byte_orders_is_told() -> None:
 
 def test_interfaces_of_a_cooked_capture_is_silent() -> None:
     assert of_capture("tests/made/sll2.pcap", "logged-by-rule") == []
+
+
+def test_packet_names_the_rule_that_logged_it() -> None:
+    """As the rules of tests/wire/nflog/README.md, for frame 6, and for a header that is cut."""
+    shown = [
+        CliRunner().invoke(cli, ["packet", str(PROJECT / name), number]).output
+        for name, number in ((RECORDED, "6"), ("tests/made/nflog_le.pcap", "5"))
+    ]
+    assert '  rule      prefix "DROP 8080" at FORWARD, from interface 2, to interface 3\n' in shown[0]
+    assert "  rule      no prefix at FORWARD\n" in shown[1]

@@ -52,6 +52,14 @@ class NflogRules:
         return [_rule(np.frombuffer(key, dtype=np.int64), *counts) for key, counts in self._rules.items()]
 
 
+def rule_of(frame: bytes) -> LogRule:
+    """What the header of one captured frame says of the rule that logged it."""
+    octets = np.frombuffer(frame, dtype=np.uint8)
+    keys = _keys(octets, np.zeros(1, dtype=np.int64), np.array([len(frame)]))
+    keys[0, 0] = 0
+    return _rule(keys[0], 1, 1)
+
+
 def _rule(key: PerRow, packets: int, first_frame: int) -> LogRule:
     point, hook, indev, outdev = key[:4].tolist()
     prefix = bytes(key[4:].astype(np.uint8)).partition(b"\0")[0].decode("utf-8", "backslashreplace")
