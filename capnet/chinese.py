@@ -94,5 +94,6 @@ TERMS = {
     "Flows of one capture only, which the other may not have had": "只在一份抓包中的流，另一份可能没有这些流",
     "service": "服务", "address": "地址", "subnet": "子网", "bridge, parent": "网桥、父接口", "mode": "模式",
     "virtual IP": "虚拟地址", "host end": "主机端", "published ports": "端口映射", "namespace": "命名空间",
+    "captures": "抓包", "begins": "开始", "report": "报告",
     "level": "级别", "Try it": "试一试", "packets/s": "包/秒", "rate": "速率",
 }  # fmt: skip

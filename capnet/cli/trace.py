@@ -152,6 +152,8 @@ def _flows_text(
 
 def _no_flow_text(study: Study, asked: str, width: int) -> str:
     """That nothing matches, and the biggest flows that there are."""
+    from capnet import language
+    from capnet.analysis.core.wording import Text
     from capnet.report.escape import visible, visible_all
     from capnet.report.text import count, fill, listing
     from capnet.report.words import Words
@@ -159,14 +161,18 @@ def _no_flow_text(study: Study, asked: str, width: int) -> str:
     report = visible_all(study.report.to_dict(only=("flows",)))
     words = Words(report["names"])
     flows = report["flows"]
-    lines = fill(f"No flow matches: {visible(asked)}" if asked else "There are no flows in this capture.", width)
+    nothing = Text(en="There are no flows in this capture.", zh="这次抓包中没有流。").fill()
+    no_match = Text(en="No flow matches: {asked}", zh="没有流匹配：{asked}").fill(asked=visible(asked))
+    lines = fill(no_match if asked else nothing, width)
     if flows["count"]:
         biggest = dict.fromkeys(f"  {flow['proto']} {words.flow(flow)}" for flow in flows["top"])
-        lines += ["", f"There {'is' if flows['count'] == 1 else 'are'} {count(flows['count'], 'flow')}, the biggest:"]
+        verb = "is" if flows["count"] == 1 else "are"
+        total = Text(en="There {verb} {flows}, the biggest:", zh="共有 {flows}，最大的是：")
+        lines += ["", total.fill(verb=verb, flows=count(flows["count"], "flow"))]
         lines += list(biggest)[:MAX_LISTED_FLOWS]
         names = sorted(set(report["names"].values()))
         if names:
-            lines += fill("Names: " + listing(names, 12), width)
+            lines += fill(language.labelled("Names", listing(names, 12)), width)
     return "\n".join(lines) + "\n"
 
 

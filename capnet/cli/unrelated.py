@@ -12,6 +12,9 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from capnet import language
+from capnet.analysis.core.wording import Text
+
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Input, Point
@@ -26,10 +29,10 @@ def unrelated(report: Report) -> str:
     groups = groups_by_time(report)
     if len(groups) > 1:
         first, second = groups[0][-1], groups[1][0]
-        return (
-            f"{first.file} ends on {_day(first.last)}, and {second.file} begins on {_day(second.first)}: "
-            "they have no common time"
-        )
+        return Text(
+            en="{first} ends on {end}, and {second} begins on {begin}: they have no common time",
+            zh="{first} 结束于 {end}，而 {second} 开始于 {begin}：时间没有重叠",
+        ).fill(first=first.file, end=_day(first.last), second=second.file, begin=_day(second.first))
     return _other_macs(report)
 
 
@@ -78,7 +81,10 @@ def _other_macs(report: Report) -> str:
         first = seen.setdefault(name, point)
         is_again = name and first.file != point.file
         if is_again and macs[first.name] and macs[point.name] and not macs[first.name] & macs[point.name]:
-            return f"{first.file} and {point.file} both have {name}, with other MAC addresses"
+            return Text(
+                en="{first} and {second} both have {name}, with other MAC addresses",
+                zh="{first} 和 {second} 都有 {name}，而 MAC 地址不同",
+            ).fill(first=first.file, second=point.file, name=name)
     return ""
 
 
@@ -104,10 +110,10 @@ def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[S
     if len(groups) == 1:
         groups = [[source] for source in report.inputs]
     columns = [
-        Column("captures", lambda row: row[0], wrap="words"),
-        Column("packets", lambda row: number(row[1]), "right"),
-        Column("begins", lambda row: row[2]),
-        Column("report", lambda row: row[3], wrap="words"),
+        Column(language.term("captures"), lambda row: row[0], wrap="words"),
+        Column(language.term("packets"), lambda row: number(row[1]), "right"),
+        Column(language.term("begins"), lambda row: row[2]),
+        Column(language.term("report"), lambda row: row[3], wrap="words"),
     ]
     rows = []
     for group in groups:
@@ -119,11 +125,14 @@ def table(sources: Sequence[Source], report: Report, study_one: Callable[[list[S
         rows.append((files, sum(source.packets for source in group), moment(begins) if begins else "", first))
     cells = [[column.cell(row).text for column in columns] for row in rows]
     reason = visible(unrelated(report))
-    return "\n".join([
-        *fill(f"{number(len(groups))} captures that do not belong together: {reason}.", width), "",
-        *table_lines(columns, cells, width), "",
-        *fill("One report: capnet analyze FILES. All of them as one capture nevertheless: --together.", width),
-    ]) + "\n"  # fmt: skip
+    head = Text(
+        en="{number} captures that do not belong together: {reason}.", zh="{number} 份抓包不属于同一次：{reason}。"
+    ).fill(number=number(len(groups)), reason=reason)
+    hint = Text(
+        en="One report: capnet analyze FILES. All of them as one capture nevertheless: --together.",
+        zh="单独的报告：capnet analyze FILES。仍要视为一次抓包：--together。",
+    ).fill()
+    return "\n".join([*fill(head, width), "", *table_lines(columns, cells, width), "", *fill(hint, width)]) + "\n"
 
 
 def _day(nanoseconds: int | None) -> str:
