@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from capnet.analysis.aggregate.reader import SourceReader
 from capnet.analysis.core.options import MAX_OBSERVATIONS, Options
-from capnet.analysis.core.rings.frame_numbers import FramePlace
 from capnet.analysis.core.sources import AnySource, Progress, Source, as_sources, size_of
 from capnet.analysis.core.topologies import TopologyFile, topology_of
 from capnet.analysis.witness_files import witnesses_beside
@@ -82,6 +81,8 @@ class Study:
 
     def find_frame(self, file: str, frame: int) -> FrameIndex:
         """Where a frame of an input is; `file`: the label of the input. ValueError if there is no such input."""
+        from capnet.analysis.core.rings.frame_numbers import FramePlace
+
         for number, source in enumerate(self.sources):
             if file in [part.label for part in source.parts]:
                 numbers = self.context.series.get(source.label)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from capnet.analysis.aggregate.aggregator import Aggregator
 from capnet.analysis.aggregate.parallel import ParallelReader, default_threads
 from capnet.analysis.core.options import Options
-from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.sources import Progress, Source
 from capnet.topology import Topology
@@ -18,6 +17,7 @@ from capnet.wire.capture import Capture
 
 if TYPE_CHECKING:
     from capnet.analysis.core.results import Input, Point
+    from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 
 
 class SourceReader:
@@ -62,6 +62,7 @@ class SourceReader:
     def _part_ended(self, source: Source, part: Source, capture: Capture, first_number: int) -> None:
         """One of the files of a source was read."""
         from capnet.analysis.aggregate.inputs import input_of
+        from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 
         self.inputs.append(input_of(part, capture))
         numbers = self.series.setdefault(source.label, FrameNumbers([], []))

@@ -10,7 +10,6 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.payload import Checksums, DnsMessages, LogRule, Mirror
 from capnet.analysis.core.results import Evidence, Input, Point
-from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 from capnet.analysis.core.schema import (
     ArpTable,
     DhcpTable,
@@ -27,6 +26,7 @@ from capnet.quick_dataclass import state
 from capnet.topology import Topology
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.rings.frame_numbers import FrameNumbers
     from capnet.witnesses import Witnesses
 
 

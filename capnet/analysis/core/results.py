@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from capnet.one_frame import pyshark_packet, scapy_packet
 from capnet.quick_dataclass import fact, field
 
 MAX_EVIDENCE = 10  # frames that one fact names: a reader opens the first few
@@ -20,10 +19,14 @@ class Evidence:
 
     def packet(self) -> Any:
         """The frame as a packet of scapy. The file is read again; raises UnreadableInput."""
+        from capnet.one_frame import scapy_packet
+
         return scapy_packet(self.file, self.frame)
 
     def dissect(self) -> Any:
         """The frame as a packet of pyshark, which tshark dissects. Raises EnvironmentLacks, UnreadableInput."""
+        from capnet.one_frame import pyshark_packet
+
         return pyshark_packet(self.file, self.frame)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from capnet.quick_tuple import NamedTuple
 
 
@@ -22,6 +20,8 @@ class FrameNumbers(NamedTuple):
 
     def place(self, number: int) -> FramePlace:
         """Where frame `number` of all is."""
+        from bisect import bisect_right
+
         index = bisect_right(self.firsts, number) - 1
         return FramePlace(self.files[index], number - self.firsts[index] + 1)
 
