@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 1.0  # of redrawing
 _MIN_NAME = 12  # columns that a point's name keeps in the narrowest terminal
-_HEADS = ("point", "packets", "bytes", "dropped")
+_HEADS = (
+    Text(en="point", zh="抓包点"), Text(en="packets", zh="包数"), Text(en="bytes", zh="字节"),
+    Text(en="dropped", zh="丢弃"),
+)  # fmt: skip
 _CLEAR_LINE, _UP = "\x1b[K", "\x1b[{}A"
 
 
@@ -45,15 +48,18 @@ def table(points: Sequence[PointStatus], width: int, most: int | None = None) ->
         (number(point.packets), size(point.wire_bytes), "–" if point.dropped is None else number(point.dropped))
         for point in points
     ]
-    widths = [max(len(head), *(len(row[i]) for row in cells), 7) for i, head in enumerate(_HEADS[1:])]
-    names = [visible(point.name) + (" (ended)" if point.ended else "") for point in points]
+    first, *heads = (head.fill() for head in _HEADS)
+    widths = [max(columns(head), *(len(row[i]) for row in cells), 7) for i, head in enumerate(heads)]
+    ended = Text(en=" (ended)", zh="（已结束）").fill()
+    names = [visible(point.name) + (ended if point.ended else "") for point in points]
     room = max(_MIN_NAME, width - sum(widths) - 2 * len(widths))
-    name_width = min(room, max(map(columns, (*names, _HEADS[0]))))
-    rows = [_row(_HEADS[0], _HEADS[1:], name_width, widths)]
+    name_width = min(room, max(map(columns, (*names, first))))
+    rows = [_row(first, heads, name_width, widths)]
     rows += [_row(name, row, name_width, widths) for name, row in zip(names, cells, strict=True)]
     if most is not None and len(rows) > most:
         left_out = len(rows) - most + 1
-        rows = [*rows[: most - 1], f"… and {count(left_out, 'point')} more"]
+        more = Text(en="… and {points} more", zh="…… 另有 {points}").fill(points=count(left_out, "point"))
+        rows = [*rows[: most - 1], more]
     return rows
 
 
@@ -62,7 +68,8 @@ def _row(name: str, cells: Sequence[str], name_width: int, widths: Sequence[int]
     if columns(name) > name_width:
         name = "…" + name[len(name) - name_width + 1 :]
     padding = " " * (name_width - columns(name))
-    return name + padding + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+    numbers = (" " * (2 + width - columns(cell)) + cell for cell, width in zip(cells, widths, strict=True))
+    return name + padding + "".join(numbers)
 
 
 def total(points: Sequence[PointStatus], seconds: float, target: str, width: int) -> str:
@@ -70,7 +77,7 @@ def total(points: Sequence[PointStatus], seconds: float, target: str, width: int
     minutes, rest = divmod(int(seconds), 60)
     packets = count(sum(point.packets for point in points), "packet")
     text = f"{minutes}:{rest:02} · {packets}, {size(sum(point.wire_bytes for point in points))}"
-    for part in (f" → {visible(target)}", " · Ctrl-C ends the capture"):
+    for part in (f" → {visible(target)}", Text(en=" · Ctrl-C ends the capture", zh=" · Ctrl-C 结束抓包").fill()):
         if columns(text + part) <= width:
             text += part
     return text
