@@ -14,7 +14,7 @@ WAITING_BATCHES = 1
 
 
 class ReadBeside:
-    """Reading begins at once. Iterate once; leave the `with` block to end the thread, whatever was read."""
+    """Reading begins at once. Iterate once; the thread ends with the batches, or after the `with` block is left."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
         self._batches = batches
@@ -25,10 +25,18 @@ class ReadBeside:
         self._thread.start()
 
     def __iter__(self) -> Iterator[Batch]:
-        while (batch := self._waiting.get()) is not None:
+        while (batch := self._next()) is not None:
             yield batch
         if self._error:
             raise self._error
+
+    def _next(self) -> Batch | None:
+        """The next batch. An interruption is kept: where Arrow asks for the batch, it would become an OSError."""
+        try:
+            return self._waiting.get()
+        except BaseException as error:
+            self._error = error
+            raise
 
     def raising(self, reader: Any) -> Any:
         """A reader of these batches, which raises what reading raised."""
@@ -46,10 +54,11 @@ class ReadBeside:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_left.set()
-        while self._thread.is_alive():
-            if not self._waiting.empty():
-                self._waiting.get()
-            self._thread.join(0.01)
+        while not self._waiting.empty():  # so that the thread sees that it is left
+            self._waiting.get()
+        if error is None:
+            self._thread.join()
+        # After an error it may wait for a pipe for ever. It is a daemon: it ends with the process.
 
     def _read(self) -> None:
         try:

@@ -185,7 +185,7 @@ class _State:
             work()
         except BaseException as error:
             self.error = f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace")
-            return errno.EINTR if isinstance(error, KeyboardInterrupt) else errno.EIO
+            return errno.EIO  # EINTR would be tried again
         return 0
 
 
