@@ -142,6 +142,10 @@ def main() -> None:
         gc.disable()  # a report makes hardly any cycles, and looking for them takes as long as drawing it
         # numpy's library for matrices, which capnet has none of, starts a thread for each processor.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        if not {"-h", "--help"} & set(sys.argv):
+            # Here, not deep in the stack, where numpy's imports cross the end of a piece of Python's own stack: Python
+            # 3.11 then asks the kernel for memory, and gives it back, for each call. That took 3 ms.
+            import numpy  # noqa: F401
     try:
         result = cli.main(standalone_mode=False)
         code = result if isinstance(result, int) else Exit.OK
