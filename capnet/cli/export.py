@@ -61,15 +61,16 @@ def command(
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, topology_at
-    from capnet.cli.interrupts import terminated_is_interrupted
+    from capnet.cli.interrupts import second_interrupt_undoes, terminated_is_interrupted
 
     target = None if output == "-" else Path(output)
     format_ = format_for(format_, target)
     sources = list(named_sources(files))
-    if expression and table == "frames" and any(source.path is None for source in sources):
+    is_stream = any(source.path is None for source in sources)
+    if expression and table == "frames" and is_stream:
         raise UsageError("--flow with frames reads the capture twice, which standard input cannot be; save it first")
     tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression, addresses == "binary")
-    with terminated_is_interrupted():
+    with terminated_is_interrupted(), second_interrupt_undoes(is_stream):
         if target is None:
             if sys.stdout.isatty() and not FORMATS[format_].is_text:
                 raise UsageError(f"-o - would write {format_} to the terminal; name a file, or pipe it on")

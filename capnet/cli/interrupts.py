@@ -74,6 +74,25 @@ def terminated_is_interrupted() -> Iterator[None]:
 
 
 @contextmanager
+def second_interrupt_undoes(is_stream: bool) -> Iterator[None]:
+    """Ctrl-C ends the reading of a stream, and what was read is written. A second one undoes what was written.
+
+    For commands that write while they read: `interrupt_ends_stream` ends at the second one without undoing anything.
+    """
+
+    def end_stream(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        _tell_end()
+
+    def undo(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    has_come = signal.getsignal(signal.SIGINT) is _end_process  # while capnet loaded
+    with _handled((signal.SIGINT,), end_stream if is_stream and not has_come else undo):
+        yield
+
+
+@contextmanager
 def signals_set(event: Event) -> Iterator[None]:
     """Ctrl-C, SIGTERM and a closed terminal set `event`; further ones change nothing, so that nothing is lost.
 
