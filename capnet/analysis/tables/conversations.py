@@ -37,7 +37,7 @@ COLUMNS = (
     Column("depth", "uint8", "how many tunnels it is in"),
     Column("vlan", "uint16", "outermost VLAN id of its first packet"),
     Column("proto", "text", "tcp, udp, icmp, …"),
-    Column("src", "address", "who opened it"),
+    Column("src", "address", "who opened it, by SYN or SYN-ACK; else who sent the first packet"),
     Column("sport", "uint16", "its port"),
     Column("dst", "address", "the other side"),
     Column("dport", "uint16", "its port"),

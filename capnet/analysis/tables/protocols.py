@@ -1,4 +1,4 @@
-"""The table `protocols`: what share each protocol has (`facts.volume.protocols`)."""
+"""The table `protocols`: what share each protocol has (`facts.volume.protocols`); a packet counts at each point."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS = (
     Column("protocol", "text", "the layers, outermost first: ip/tcp/http, vxlan/ip/udp"),
     Column("level", "uint8", "how many layers that is"),
     Column("flows", "int64", "flows, each direction one"),
-    Column("packets", "int64", "their packets"),
+    Column("packets", "int64", "their packets; one counts at each point that it passes"),
     Column("bytes", "int64", "their lengths on the wire, the layers around them left out [octets]"),
 )
 

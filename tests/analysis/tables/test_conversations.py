@@ -106,6 +106,40 @@ def test_first_syn_tells_who_opened_it(tmp_path: Path) -> None:
     assert row["src"] == CLIENT
 
 
+def test_syn_ack_alone_tells_who_opened_it(tmp_path: Path) -> None:
+    """The capture begins behind the SYN: who accepts did not open, though its packet is the first."""
+    (row,) = rows(story(connection(sent(b"hello"))[1:]), tmp_path)
+    assert (row["src"], row["state"]) == (CLIENT, "midstream")
+
+
+def test_reset_of_an_open_connection_is_no_refusal(tmp_path: Path) -> None:
+    """The SYN-ACK is missing, but the client sent data: the connection was open."""
+    opening, _, *others = connection(sent(b"hello"), answered(flags=RST | ACK))
+    (row,) = rows(story([opening, *others]), tmp_path)
+    assert row["state"] == "reset"
+
+
+@pytest.mark.parametrize(
+    ("ends", "application"),
+    [
+        (("10.0.0.2:80", "10.0.0.1:50051"), "http"),  # an answer is the first packet: no gRPC
+        (("10.0.0.1:50051", "10.0.0.2:9999"), None),  # the port of a client
+        (("10.0.0.1:40000", "10.0.0.2:50051"), None),  # either may be the server
+    ],
+)
+def test_port_of_a_client_is_no_application(ends: tuple[str, str], application: str | None, tmp_path: Path) -> None:
+    """The handshake was not captured."""
+    packet = tcp(f"{ends[0]} > {ends[1]}", b"x", seq=100, ack=200)
+    back = tcp(f"{ends[1]} > {ends[0]}", seq=200, ack=101)
+    (row,) = rows(story([packet, back]), tmp_path)
+    assert row["application"] == application
+
+
+def test_handshake_names_a_server_with_a_high_port(tmp_path: Path) -> None:
+    (row,) = rows(story(connection(port=50051)), tmp_path)
+    assert (row["application"], row["application_by"]) == ("grpc", "port")
+
+
 @pytest.mark.parametrize(
     ("port", "first", "application", "by"),
     [
@@ -116,6 +150,8 @@ def test_first_syn_tells_who_opened_it(tmp_path: Path) -> None:
         (9999, b"PRI * HTTP/2.0\r\n", "http2", "bytes"),
         (9999, b"*2\r\n$3\r\nGET\r\n", "redis", "bytes"),
         (9999, b"\x00\x00\x00\x08\x04\xd2\x16\x2f", "postgresql", "bytes"),
+        (9999, b"\x4a\x00\x00\x00\x0a8.0.33\x00", "mysql", "bytes"),
+        (9999, b"\x4a\x12\x00\x00\x0a\xff\x00\x01", None, None),  # two octets of MySQL's greeting are in many streams
         (9999, b"no protocol at all", None, None),
     ],
 )

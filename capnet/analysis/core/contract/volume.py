@@ -13,12 +13,12 @@ class Conversation:
 
     point: str  # where it was seen
     proto: str  # protocol
-    src: str  # who opened it: the direction of the first SYN, else of the first packet
+    src: str  # who opened it, by SYN or SYN-ACK; else who sent the first packet
     sport: int | None  # its port
     dst: str  # the other side
     dport: int | None  # its port
-    application: str | None  # what is registered for its port; null if nothing is
-    state: str  # how it ended, or that nothing came back
+    application: str | None  # what its port is registered for, or commonly used for; null if nothing is
+    state: str  # how it ended, or that nothing came back: at this point, in what was captured
     packets: int  # packets, both directions
     bytes: int  # lengths of these frames on the wire [bytes]
     packets_back: int  # of these, packets of the other side
@@ -41,5 +41,5 @@ class ProtocolShare:
     protocol: str  # the layers, outermost first: `ip/tcp/http`, `vxlan/ip/udp`
     level: int  # how many layers that is
     flows: int  # flows, each direction one
-    packets: int  # their packets
+    packets: int  # their packets; one counts at each point that it passes
     bytes: int  # their lengths on the wire, without the layers around them [bytes]

@@ -1,4 +1,4 @@
-"""Which application a conversation is of: by its first bytes, else by the port of the side that did not open it.
+"""Which application a conversation is of: by its first bytes, else by a port.
 
 Ports are IANA's registrations, and those that container platforms use. First bytes are what servers and clients of
 these protocols send before anything else; a sentence of the specification stands behind each.
@@ -48,7 +48,7 @@ _BEGINNINGS = [
     ((0x00000000FFFFFFFF, 0x2112A442), "stun"),  # RFC 8489 section 5
     ((0x00000000FFFFFFFF, 0x00030000), "postgresql"), (_start(b"\0\0\0\x08\x04\xd2\x16\x2f"), "postgresql"),
     ((0x00000000FFFFFFFF, 0xFF534D42), "smb"), ((0x00000000FFFFFFFF, 0xFE534D42), "smb"),
-    ((0x000000FFFF000000, 0x000000000A000000), "mysql"),  # protocol 10 in packet 0
+    ((0x00FFFFFFFFF00000, 0x000000000A300000), "mysql"),  # short packet 0: protocol 10, version "5…"
     *((_start(b"*%d\r\n" % words), "redis") for words in range(1, 10)),
     ((0xFF00FFFFFFFFFFFF, 0x100000044D515454), "mqtt"),  # CONNECT with its protocol's name
     *((_start(word), "memcached") for word in (b"get ", b"set ", b"gets ", b"stats\r\n")),

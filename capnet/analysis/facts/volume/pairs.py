@@ -1,6 +1,7 @@
 """Which flows are one conversation at a point: forward and backward, how it ended, and of which application it is.
 
-Forward is the direction of the first SYN, else of the first packet.
+Forward is the direction of the first SYN, else towards who sends a SYN-ACK, else of the first packet.
+All is of one point: what comes back may pass another one.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from capnet.analysis.facts.volume import applications
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_FIN, TCP_RST
 
-# Of TCP: unanswered = SYNs alone; midstream = the capture begins later. one-way = what comes back passes elsewhere, or
-# nothing does. answered is of protocols that do not say how an exchange ends.
+# Of TCP: unanswered = SYNs alone; refused = SYNs alone, and RST; midstream = without a whole handshake, as in a capture
+# that begins later. one-way = what comes back passes elsewhere, or nothing does. answered is of protocols that do not
+# say how an exchange ends.
 STATES = ("unanswered", "one-way", "answered", "refused", "open", "closing", "closed", "reset", "midstream")
 (UNANSWERED, ONE_WAY, ANSWERED, REFUSED, OPEN, CLOSING, CLOSED, RESET, MIDSTREAM) = range(len(STATES))
+
+ACCEPTS, OPENS = -1, 1  # parts of a handshake: sends SYN-ACK, sends SYN
+FIRST_EPHEMERAL = 32768  # Linux gives clients ports from here on (net.ipv4.ip_local_port_range)
 
 
 class Pairs(NamedTuple):
@@ -47,13 +52,17 @@ def _all_pairs(context: Context) -> Pairs:
     begins = ~is_mutual | (rows <= answers)
     begin_rows = rows[begins]
     answer_rows = np.where(is_mutual[begin_rows] & (answers[begin_rows] != begin_rows), answers[begin_rows], -1)
-    has_syn, answer_has_syn = (
-        (flows[side, schema.FLOW_SYNS] > 0) & (flows[side, schema.FLOW_SYNACK_TIME] < 0)
-        for side in (begin_rows, answer_rows)
-    )
+    opens, answer_opens = (_handshake_part(context, side) for side in (begin_rows, answer_rows))
     is_later = flows[answer_rows, schema.FLOW_FIRST] < flows[begin_rows, schema.FLOW_FIRST]
-    is_swapped = (answer_rows >= 0) & ~has_syn & (answer_has_syn | is_later)
+    is_swapped = (answer_rows >= 0) & ((answer_opens > opens) | (answer_opens == opens) & (opens < OPENS) & is_later)
     return Pairs(np.where(is_swapped, answer_rows, begin_rows), np.where(is_swapped, begin_rows, answer_rows))
+
+
+def _handshake_part(context: Context, rows: FlowRows) -> Values:
+    """What each flow does in the handshake: ACCEPTS, OPENS, or 0."""
+    accepts = context.flows[rows, schema.FLOW_SYNACK_TIME] >= 0
+    opens = (context.flows[rows, schema.FLOW_SYNS] > 0) & ~accepts
+    return np.where(opens, OPENS, np.where(accepts, ACCEPTS, 0))
 
 
 def conversation_states(context: Context, pairs: Pairs) -> Values:
@@ -71,7 +80,7 @@ def conversation_states(context: Context, pairs: Pairs) -> Values:
     return np.select(
         [
             ~is_tcp & has_answer, is_tcp & ~has_answer & is_syn_alone, ~has_answer,
-            has_syn & ~has_syn_ack & (answer_flags & TCP_RST != 0),
+            is_syn_alone & ~has_syn_ack & (answer_flags & TCP_RST != 0),
             is_reset, fins == 2, fins == 1, has_syn & has_syn_ack,
         ],
         [ANSWERED, UNANSWERED, ONE_WAY, REFUSED, RESET, CLOSED, CLOSING, OPEN],
@@ -80,11 +89,18 @@ def conversation_states(context: Context, pairs: Pairs) -> Values:
 
 
 def application_numbers(context: Context, pairs: Pairs) -> Values:
-    """Numbers of `applications.NAMES` by port: that of the other side, else of the side that opened it."""
+    """Numbers of `applications.NAMES` by port: of TCP with a handshake, that of the side that did not open it.
+
+    Of others the lower port that has a name: the first packet may be an answer. A port from FIRST_EPHEMERAL on is then
+    that of a server only where both sides use it.
+    """
     flows = context.flows[pairs.forward]
     has_ports = ~is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
-    of_server, of_client = (
-        applications.by_port(np.where(has_ports, flows[:, column], -1))
-        for column in (schema.FLOW_DPORT, schema.FLOW_SPORT)
+    client, server = (np.where(has_ports, flows[:, column], -1) for column in (schema.FLOW_SPORT, schema.FLOW_DPORT))
+    lower, higher = (
+        applications.by_port(np.where((port < FIRST_EPHEMERAL) | (client == server), port, -1))
+        for port in (np.minimum(client, server), np.maximum(client, server))
     )
-    return np.where(of_server >= 0, of_server, of_client)
+    is_opened = (flows[:, schema.FLOW_PROTO] == TCP) & (_handshake_part(context, pairs.forward) == OPENS)
+    is_opened |= (pairs.backward >= 0) & (_handshake_part(context, pairs.backward) == ACCEPTS)
+    return np.where(is_opened, applications.by_port(server), np.where(lower >= 0, lower, higher))
