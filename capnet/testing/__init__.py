@@ -10,7 +10,8 @@ def test_saved(capnet_report):                       # a stored capture: without
     assert capnet_report("saved.pcapng").flow("client", "web:80").client_address_kept
 """
 
-from capnet.testing.flow import CannotTell, Flow
+from capnet.testing.encryption import CannotTell
+from capnet.testing.flow import Flow
 from capnet.testing.net import Net, NoSuchFlow, net_of
 
 __all__ = ["CannotTell", "Flow", "Net", "NoSuchFlow", "net_of"]

@@ -7,37 +7,65 @@ from functools import cached_property
 
 from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.contract.report import Report
-from capnet.analysis.core.point_names import name_of_point
-from capnet.analysis.core.results import Path
+from capnet.analysis.core.results import FlowKey, Hop, Path
+from capnet.quick_tuple import NamedTuple
 from capnet.report.words import ARROW, Words
+from capnet.testing.encryption import CannotTell, is_encrypted
+from capnet.topology import Topology
 
-UPLINKS = ("parent", "underlay")  # roles of points that lie between hosts
+DELIVERED = "delivered"
 MAX_SHOWN = 3  # connections in a message
 
 
-class CannotTell(LookupError):
-    """The capture does not show what is asked for; the message says which point is missing."""
+class Form(NamedTuple):
+    """Protocol, addresses and ports of a connection at one point, and the identifier of a ping."""
+
+    proto: str
+    src: str
+    sport: int | None
+    dst: str
+    dport: int | None
+    id: int | None
+
+    @property
+    def opposite(self) -> Form:
+        """That of its answers."""
+        return Form(self.proto, self.dst, self.dport, self.src, self.sport, self.id)
+
+
+def form_of(proto: str, key: Hop | FlowKey, echo_id: int | None) -> Form:
+    """The form of a hop, or of the flow of a fate."""
+    return Form(proto, key.src, key.sport, key.dst, key.dport, echo_id)
 
 
 class Flow:
     """Connections from one end to another. A failed `assert flow.delivered` shows what becomes of each.
 
-    `paths`: those that were seen at several points; `fates`: the others. The answers are not among them.
+    `paths`: those that were seen at several points. `fates`: what became of each connection, also of those with a path,
+    and of answers that lose packets.
     """
 
-    def __init__(self, name: str, report: Report, words: Words, paths: Sequence[Path], fates: Sequence[Fate]) -> None:
+    def __init__(
+        self,
+        name: str,
+        report: Report,
+        topology: Topology | None,
+        words: Words,
+        paths: Sequence[Path],
+        fates: Sequence[Fate],
+    ) -> None:
         self.name = name
         self.paths = list(paths)
         self.fates = list(fates)
-        self._report = report
-        self._words = words
+        self._report, self._topology, self._words = report, topology, words
 
     @property
     def delivered(self) -> bool:
-        """Did every connection arrive, and its answers too? False also where the capture does not show the end."""
-        return all(each.ends == "delivered" for each in self.paths) and all(
-            each.fate == "delivered" for each in self.fates
-        )
+        """Did every connection arrive, was it answered, and was nothing lost?
+
+        An answer by TCP reset or ICMP error does not count. False also where the capture does not show the end.
+        """
+        return all(path.ends == DELIVERED for path in self.paths) and all(fate.fate == DELIVERED for fate in self.fates)
 
     @property
     def translated(self) -> bool:
@@ -54,26 +82,35 @@ class Flow:
 
     @property
     def encrypted(self) -> bool:
-        """Is it encrypted (ESP, WireGuard) wherever hosts send it to each other?
+        """Does every connection cross between hosts in ESP, on a network that Docker encrypts? False: one is in clear.
 
-        Raises CannotTell if it does not go from host to host, or no point between hosts was captured.
+        Raises CannotTell if neither can be shown; `capnet.testing.encryption` says what it takes.
         """
-        hosts = {name_of_point(hop.point).host for path in self.paths for hop in path.hops}
-        if len(hosts) < 2:
-            raise CannotTell(f"{self.name} was not seen at points of two hosts")
-        uplinks = {point.name for point in self._report.points if point.role in UPLINKS and point.host in hosts}
-        if not uplinks:
-            raise CannotTell(f"no point between the hosts of {self.name} was captured: capture at their NICs, too")
-        is_hidden = not any(hop.point in uplinks for path in self.paths for hop in path.hops)
-        return is_hidden and any(tunnel.encrypted and tunnel.point in uplinks for tunnel in self._report.tunnels)
+        return is_encrypted(self.name, self.paths, self._report, self._topology)
 
     @cached_property
     def _texts(self) -> list[str]:
+        """A text for each connection, those that are not delivered first."""
+        failed = {form_of(fate.proto, fate.flow, fate.id): fate for fate in self.fates if fate.fate != DELIVERED}
+        forms_of_paths: set[Form] = set()
         texts = []
         for path in self.paths:
+            forms = {form_of(path.proto, hop, hop.id) for hop in path.hops}
+            forms_of_paths |= forms
+            fate = next((failed[form] for form in forms if form in failed), None)
+            ends = self._outcome(fate) if fate and path.ends == DELIVERED else path.ends.replace("-", " ", 1)
             route = ARROW.join(hop.point for hop in path.hops)
-            texts.append(f"{self._ends(path)} {path.ends.replace('-', ' ', 1)} ({route})")
-        return texts + [f"{self._ends(fate)} {fate.fate} at {fate.point}" for fate in self.fates]
+            texts.append((ends != DELIVERED, f"{self._ends(path)} {ends} ({route})"))
+        for fate in self.fates:
+            if form_of(fate.proto, fate.flow, fate.id) not in forms_of_paths:
+                texts.append((fate.fate != DELIVERED, f"{self._ends(fate)} {self._outcome(fate)}"))
+        return [text for _, text in sorted(texts, key=lambda text: not text[0])]
+
+    @staticmethod
+    def _outcome(fate: Fate) -> str:
+        """`answered-by none at A/web/eth0`: what became of it, and where."""
+        answers = dict.fromkeys(answer.kind for answer in fate.answers) if fate.fate == "answered-by" else ()
+        return f"{' '.join([fate.fate.removesuffix('-at'), *answers])} at {fate.point}"
 
     def _ends(self, row: Path | Fate) -> str:
         key = row.flow
@@ -81,7 +118,7 @@ class Flow:
         return f"{row.proto} {self._words.flow(side)}:"
 
     def __len__(self) -> int:
-        return len(self.paths) + len(self.fates)
+        return len(self._texts)
 
     def __repr__(self) -> str:
         more = [f"and {len(self._texts) - MAX_SHOWN} more"] if len(self._texts) > MAX_SHOWN else []

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from capnet.testing.net import Net, net_of
 
-READY = "Ctrl-C ends it"  # the last words of `capnet capture` before it captures
+READY = "Ctrl-C ends it"  # the last words, in English, of `capnet capture` before it captures
 MAX_START_S = 60.0
 MAX_END_S = 60.0
 
+# `capnet`, which is told to end (PR_SET_PDEATHSIG of prctl(2)) when the process of the test does, however that ends.
+_PROGRAM = "import ctypes; ctypes.CDLL(None).prctl(1, 2); from capnet.cli import main; main()"
+
 
 class CaptureFailed(RuntimeError):
-    """The capture did not begin, or ended before the test did; the message is what it lines."""
+    """The capture did not begin, or ended before the test did; the message is what it printed."""
 
 
 class LiveNet:
@@ -41,7 +44,7 @@ class LiveNet:
 @contextmanager
 def capturing(targets: tuple[str, ...], file: Path, options: tuple[str, ...] = ()) -> Iterator[LiveNet]:
     """Capture at the targets until the block ends. Raises CaptureFailed."""
-    command = [sys.executable, "-m", "capnet", "capture", *targets, "-w", str(file), *options]
+    command = [sys.executable, "-c", _PROGRAM, "--lang", "en", "capture", *targets, "-w", str(file), *options]
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, text=True)
     try:

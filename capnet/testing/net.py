@@ -11,11 +11,14 @@ from os import PathLike
 from capnet.analysis.core.contract.outcomes import Fate
 from capnet.analysis.core.results import Finding, FlowKey, Hop, Path
 from capnet.analysis.engine import Study, study
+from capnet.analysis.facts.outcomes.fates import every_fate
 from capnet.analysis.facts.paths import every_path
 from capnet.quick_tuple import NamedTuple
 from capnet.report.words import Words
-from capnet.testing.flow import Flow
+from capnet.testing.encryption import CannotTell
+from capnet.testing.flow import Flow, Form, form_of
 
+PARTIAL = "not-all-looked-at"  # the finding of a capture with more flows than are examined
 MAX_NAMED = 12  # flows in a message
 
 
@@ -45,8 +48,14 @@ class Net:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """The problems: findings of level error and warning that are no symptom of another one. Worst first."""
-        return [each for each in self.report.findings if each.level != "info" and not each.explained_by]
+        """The problems: findings of level error and warning that are no symptom of another one. Worst first.
+
+        `not-all-looked-at` is among them: without the rest of the capture, no other finding would say little.
+        Raises CannotTell if the capture has no packets.
+        """
+        if not any(point.packets for point in self.report.points):
+            raise CannotTell(f"{', '.join(self.files)}: no packet was captured, so nothing can be found")
+        return [each for each in self.report.findings if each.level != "info" or each.name == PARTIAL]
 
     def flow(self, source: str, destination: str) -> Flow:
         """The flow from one end to another, of those that opened it: `net.flow("web", "db:5432")`.
@@ -57,15 +66,22 @@ class Net:
         """
         ends = self._end(source), self._end(destination)
         paths = [path for path in self._paths if self._is_between(path.hops, *ends)]
-        fates = [] if paths else [fate for fate in self.report.fates if self._is_between([fate.flow], *ends)]
+        forms = {form_of(path.proto, hop, hop.id) for path in paths for hop in path.hops}
+        forms |= {form for form, fate in self._fates if self._is_between([fate.flow], *ends)}
+        answers = {form.opposite for form in forms}  # they have a fate of their own where packets of them are lost
+        fates = [fate for form, fate in self._fates if form in forms or form in answers]
         name = f"{source} → {destination}"
         if not paths and not fates:
             raise NoSuchFlow(f"no flow {name}; there are {self._named()}")
-        return Flow(name, self.report, self._words, paths, fates)
+        return Flow(name, self.report, self._study.context.topology, self._words, paths, fates)
 
     @cached_property
     def _paths(self) -> list[Path]:
         return [path for path in every_path(self._study.context) if not path.reply]
+
+    @cached_property
+    def _fates(self) -> list[tuple[Form, Fate]]:
+        return [(form_of(fate.proto, fate.flow, fate.id), fate) for fate in every_fate(self._study.context)]
 
     @staticmethod
     def _is_between(forms: Iterable[Hop | FlowKey], source: End, destination: End) -> bool:
@@ -91,14 +107,15 @@ class Net:
         return f"there are {', '.join(names)}" if names else "it has no names: no topology lies beside it"
 
     def _named(self) -> str:
-        rows: list[Path | Fate] = [*self._paths, *self.report.fates]
+        rows: list[Path | Fate] = [*self._paths, *(fate for _, fate in self._fates)]
         sides = [{"src": r.flow.src, "sport": None, "dst": r.flow.dst, "dport": r.flow.dport} for r in rows]
         names = list(dict.fromkeys(self._words.flow(side) for side in sides))
         more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
         return ", ".join(names[:MAX_NAMED]) + more if names else "none"
 
     def __repr__(self) -> str:
-        return f"<capture {', '.join(self.files)}: {len(self.report.points)} points, {len(self.findings)} problems>"
+        packets = sum(point.packets for point in self.report.points)
+        return f"<capture {', '.join(self.files)}: {packets} packets at {len(self.report.points)} points>"
 
 
 def net_of(*files: str | PathLike[str]) -> Net:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from capnet.lab import lab
 from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.scenario.wait import wait_until
 from tests.live.captures import address, url
 from tests.testing.test_plugin import run_pytest
 
@@ -74,3 +76,31 @@ def test_failing_test_keeps_its_capture(host: DockerHost, tmp_path: Path) -> Non
     kept = {file.name for file in (tmp_path / "capnet-failed").iterdir()}
     assert {"test_inner-test_shop.pcapng", "test_inner-test_shop.topology.json"} <= kept
     assert "kept: " in done.stdout and "test_inner-test_shop.pcapng" in done.stdout
+
+
+LOOPBACK = """
+import os, signal, subprocess
+
+def test_lo(capnet_capture):
+    with capnet_capture(options=("-i", "lo")) as net:
+        {act}
+    assert not net.report.points[0].dropped
+"""
+
+
+def test_capture_in_chinese_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPNET_LANG", "zh")
+    done = run_pytest(tmp_path, LOOPBACK.format(act="pass"))
+    assert done.returncode == 0, done.stdout
+
+
+def test_capture_ends_with_a_killed_pytest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells it, as Ctrl-C does: no process and no temporary folder stays."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    note = "open('children', 'w').write(open(f'/proc/self/task/{os.getpid()}/children').read())"
+    done = run_pytest(tmp_path, LOOPBACK.format(act=f"{note}; os.kill(os.getpid(), signal.SIGKILL)"))
+    assert done.returncode == -signal.SIGKILL
+    (capture,) = map(int, (tmp_path / "children").read_text().split())
+    wait_until(lambda: not Path(f"/proc/{capture}").exists(), "the capture has ended", within=15)
+    assert not list((tmp_path / "tmp").glob("capnet-*"))

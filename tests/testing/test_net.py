@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from capnet.analysis.findings import finding_modules
+from capnet.scenario.faults.library import load
 from capnet.testing import CannotTell, Net, NoSuchFlow, net_of
+from capnet.topology import topology_path
 from tests.conftest import PROJECT
 
 PCAPS = PROJECT / "pcaps"
@@ -44,20 +52,95 @@ def test_encryption_on_one_host_cannot_be_told() -> None:
         _ = net("bridge").flow("bbox", "web:80").encrypted
 
 
+def altered(name: str, folder: Path, alter: Callable[[dict[str, Any]], None]) -> Net:
+    """A stored capture with another topology beside it."""
+    path = Path(shutil.copy(PCAPS / f"{name}.pcapng", folder))
+    topology = json.loads(topology_path(PCAPS / f"{name}.pcapng").read_text(encoding="utf-8"))
+    alter(topology)
+    topology_path(path).write_text(json.dumps(topology), encoding="utf-8")
+    return net_of(path)
+
+
+def without_option(topology: dict[str, Any]) -> None:
+    for network in topology["networks"]:
+        network["options"].pop("encrypted", None)
+
+
+def with_other_hosts(topology: dict[str, Any]) -> None:
+    """The ESP is between others, as that of a VPN that is routed by the same NICs."""
+    for host in topology["hosts"]:
+        for interface in host["interfaces"]:
+            interface["addresses"] = [text.replace("192.168.111.", "192.168.112.") for text in interface["addresses"]]
+
+
+@pytest.mark.parametrize(
+    ("alter", "missing"), [(without_option, "Docker encrypts"), (with_other_hosts, "packets of ESP")]
+)
+def test_encryption_by_others_cannot_be_told(
+    alter: Callable[[dict[str, Any]], None], missing: str, tmp_path: Path
+) -> None:
+    """ESP between hosts may be of any VPN: it has to be of this flow's network and hosts."""
+    flow = altered("overlay-encrypted", tmp_path, alter).flow("10.0.1.2", "10.0.1.4:80")
+    with pytest.raises(CannotTell, match=missing):
+        _ = flow.encrypted
+
+
 @pytest.mark.parametrize(
     "fault", sorted(PCAPS.glob("faults/*.healthy.pcapng")), ids=lambda path: path.name.split(".")[0]
 )
 def test_findings_are_those_of_faults_alone(fault: Path) -> None:
-    healthy, broken = net_of(fault), net_of(fault.with_name(fault.name.replace(".healthy", "")))
-    assert [each for each in healthy.findings if each.level == "error"] == []
-    levels = {each.level for each in broken.report.findings}
-    assert bool(broken.findings) == bool(levels & {"error", "warning"})
+    """Truth: the finding that the fault's scenario names, unless that is one of level info alone."""
+    name = fault.name.removesuffix(".healthy.pcapng")
+    expected = load(name).finding
+    levels = {module.NAME: module.LEVELS for module in finding_modules()}[expected]
+    healthy, broken = net_of(fault), net_of(fault.with_name(f"{name}.pcapng"))
+    assert (expected in [each.name for each in broken.findings]) == (levels != ("info",))
+    assert expected not in [each.name for each in healthy.findings]
 
 
-def test_lost_flow_is_not_delivered() -> None:
-    flow = net("faults/published-port-blocked").flow("192.168.111.129", "192.168.111.128:8080")
+def test_findings_of_an_empty_capture_cannot_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "empty.pcap"
+    path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
+    with pytest.raises(CannotTell, match="no packet was captured"):
+        _ = net_of(path).findings
+
+
+@pytest.mark.parametrize(
+    ("fault", "source", "destination", "outcome"),
+    [
+        ("published-port-blocked", "B", "A:8080", "stops at A/ens33"),
+        ("docker-user-drop", "B", "A:8080", "repeated at A/ens33"),
+        ("stops-between", "app", "B:80", "stops at A/docker0"),
+        ("no-return-route", "client", "B:80", "answered-by none at B/ens33"),  # arrives, and is never answered
+        ("not-masqueraded", "app", "B:80", "answered-by none at B/ens33"),
+        ("hairpin-off", "web", "172.17.0.1:8080", "answered-by none at A/web/eth0"),
+        ("listen-queue-full", "B", "A:8080", "answered-by none at A/web/eth0"),
+        ("connection-refused", "B", "A:8080", "answered-by reset at A/web/eth0"),
+        ("dead-service", "app", "10.96.0.10:80", "answered-by icmp-error at A/app/eth0"),
+        ("mtu-blackhole", "client", "B:80", "tcp B:80 → client:46587: loses at B/ens33"),  # of the answers
+    ],
+)
+def test_flow_of_a_fault_is_not_delivered(fault: str, source: str, destination: str, outcome: str) -> None:
+    """Truth: scenarios/faults. The same flow is delivered where nothing is broken."""
+    flow = net(f"faults/{fault}").flow(source, destination)
     assert not flow.delivered
-    assert "stops at A/ens33" in repr(flow) or "A/ens33" in repr(flow)
+    assert outcome in repr(flow)
+    assert net(f"faults/{fault}.healthy").flow(source, destination).delivered
+
+
+def as_one_host(topology: dict[str, Any]) -> None:
+    """C's address is another one of B."""
+    host_b, host_c = topology["hosts"][1:]
+    host_b["interfaces"] += host_c["interfaces"][1:]
+    topology["hosts"].remove(host_c)
+
+
+def test_connection_that_stops_beside_others_is_not_hidden(tmp_path: Path) -> None:
+    """One stops at the first point, and so has no path; two from another address pass all points."""
+    flow = altered("faults/published-port-blocked", tmp_path, as_one_host).flow("B", "A:8080")
+    assert (len(flow.paths), len(flow)) == (2, 3)
+    assert not flow.delivered
+    assert repr(flow).startswith("<flow B → A:8080: tcp B:43449 → A:8080: stops at A/ens33; ")
 
 
 def test_missing_flow_names_those_there_are() -> None:

@@ -6,6 +6,8 @@ broadcast, ICMP messages that ask nothing, and carriers of tunnels of which noth
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from capnet.analysis.core import schema
@@ -53,14 +55,19 @@ _SHOWN_BY = {
 
 def fate_facts(context: Context) -> list[Fate]:
     """What became of flows, at most MAX_LISTED, the worst and busiest ones."""
+    return list(every_fate(context, MAX_LISTED))
+
+
+def every_fate(context: Context, most: int | None = None) -> Iterator[Fate]:
+    """What became of flows, the worst and busiest ones first, `most` of them or all; one is made at a time."""
     outcome = verdicts(context)
     listed = np.flatnonzero(_is_listed(context))
     badness = (outcome.verdict[listed] << 48) - context.flows[outcome.first[listed], schema.FLOW_PACKETS]
-    if len(listed) > MAX_LISTED:  # sorting a few takes less time
-        is_among_worst = badness <= np.partition(badness, MAX_LISTED)[MAX_LISTED]
+    if most is not None and len(listed) > most:  # sorting a few takes less time
+        is_among_worst = badness <= np.partition(badness, most)[most]
         listed, badness = listed[is_among_worst], badness[is_among_worst]
     order = np.lexsort((outcome.first[listed], badness))
-    return [_fate(context, outcome, number) for number in listed[order][:MAX_LISTED].tolist()]
+    return (_fate(context, outcome, number) for number in listed[order][:most].tolist())
 
 
 class Totals(NamedTuple):
