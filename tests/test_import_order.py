@@ -45,7 +45,7 @@ FLOORS = {
     "capnet.learn": (
         "captures sources", "marked_dump recording", "question", "lessons session",
     ),
-    "capnet.record": ("run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
+    "capnet.record": ("polling run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "session", "bundle preflight", "runner", "checks", "faults",

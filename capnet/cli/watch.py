@@ -143,7 +143,7 @@ def _pipe_filled_by(fill: Callable[[int], None], stop: Event) -> Iterator[Path]:
     def run() -> None:
         try:
             fill(writing)
-        except BaseException as error:
+        except BaseException as error:  # raised again in the thread that reads the pipe
             errors.append(error)
         finally:
             os.close(writing)

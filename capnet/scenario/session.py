@@ -171,7 +171,7 @@ class Session:
                 leftover.note(self.folder, self.captures, self.output, self.scenario)
             try:
                 yield
-            except BaseException:
+            except BaseException:  # Ctrl-C too: what was captured is kept, and its names are known only now
                 self.topology = self._survey_if_possible(chosen, connections)
                 raise
             self.topology = self._survey(chosen, connections)

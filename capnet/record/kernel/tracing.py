@@ -10,13 +10,13 @@ from __future__ import annotations
 import inspect
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from types import ModuleType
 
+from capnet.record.polling import poll_until
 from capnet.record.remote.shell import Shell
 
 _FIRST = '{"tracing"'  # how the first line begins
@@ -80,19 +80,18 @@ def start(
 
 def until_ready(watchers: Sequence[Watcher], say: Callable[[str], None]) -> list[Watcher]:
     """Those that are ready, in their order; says of the others why they are not, and ends them."""
-    deadline = time.monotonic() + _READY_WITHIN
-    ready: set[int] = set()
-    waiting = dict(enumerate(watchers))
-    while waiting:
-        for number, watcher in list(waiting.items()):
-            if watcher.is_ready():
-                ready.add(number)
-            elif watcher.process.poll() is not None or time.monotonic() > deadline:
-                say(f"{watcher.name} is not watched: {watcher.words()}")
-                watcher.stop()
-            else:
-                continue
-            del waiting[number]
-        if waiting:
-            time.sleep(0.02)  # they say it in a file, which can only be polled
-    return [watcher for number, watcher in enumerate(watchers) if number in ready]
+    waiting = list(watchers)
+
+    def have_begun_or_ended() -> bool:
+        waiting[:] = [each for each in waiting if not each.is_ready() and each.process.poll() is None]
+        return not waiting
+
+    poll_until(have_begun_or_ended, _READY_WITHIN)
+    ready = []
+    for watcher in watchers:
+        if watcher.is_ready():
+            ready.append(watcher)
+        else:
+            say(f"{watcher.name} is not watched: {watcher.words()}")
+            watcher.stop()
+    return ready

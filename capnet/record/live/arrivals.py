@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
@@ -20,6 +21,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.inventory import survey_host
+from capnet.record.polling import poll_until
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.targets.containers import without_bystanders
@@ -147,19 +149,25 @@ class Arrivals:
             self._sentences.put(f"host {host.name}: a container that started is not captured: {error}")
 
     def _listening(self, processes: Sequence[CaptureProcess]) -> list[CapturePoint]:
-        """Waits a moment for the programs, and returns the points of those that listen."""
-        deadline = time.monotonic() + _LISTEN_WITHIN_S
-        while True:
-            points = [process.point for process in processes if not process.has_ended() and process.is_listening()]
-            if len(points) == len(processes) or self._is_closed or time.monotonic() > deadline:
-                return points
-            time.sleep(0.02)  # they say it in a file, which can only be polled
+        """Waits a moment for the programs that run, and returns the points of those that listen."""
+
+        def have_begun() -> bool:
+            return self._is_closed or all(_is_listening(process) or process.has_ended() for process in processes)
+
+        poll_until(have_begun, _LISTEN_WITHIN_S)
+        return [process.point for process in processes if _is_listening(process)]
 
     def _named(self, point: CapturePoint) -> CapturePoint:
         self._captured.add(_key(point))
         self._uses[point.name] += 1
         uses = self._uses[point.name]
         return point if uses == 1 else replace(point, name=f"{point.name}#{uses}")
+
+
+def _is_listening(process: CaptureProcess) -> bool:
+    with suppress(EnvironmentLacks):  # it has ended: its container has stopped again
+        return process.is_listening()
+    return False
 
 
 def _key(point: CapturePoint) -> tuple[str, str, str]:

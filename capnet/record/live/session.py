@@ -22,6 +22,7 @@ from capnet.record.live.merge import Merge
 from capnet.record.live.outputs.output import Output
 from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
+from capnet.record.polling import poll_until
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN
 from capnet.record.taps.drain import Drain, let_go_on
@@ -74,12 +75,9 @@ class LiveCapture:
         """
         for process in start_captures(self.points, self.folder, self.snaplen, self.buffer_mib):
             self.taps.append(Tap(process, len(self.taps)))
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not self.stop.is_set() and self._starting():
-            if time.monotonic() > deadline:
-                tap = self._starting()[0]
-                raise EnvironmentLacks(f"{tap.point.name}: {tap.process.program.name} does not begin to capture")
-            self.stop.wait(0.02)  # programs say it in a file, which can only be polled
+        if not poll_until(lambda: not self._starting(), READY_WITHIN_S, self.stop) and not self.stop.is_set():
+            tap = self._starting()[0]
+            raise EnvironmentLacks(f"{tap.point.name}: {tap.process.program.name} does not begin to capture")
         if self.taps and all(tap.ended for tap in self.taps):
             reason = self.taps[0].ended
             error = UsageError if reason and _FILTER_ERROR.search(reason) else EnvironmentLacks
@@ -136,7 +134,7 @@ class LiveCapture:
             if output.is_behind:
                 output.flush(_TICK_S / 2)
             else:
-                time.sleep(_TICK_S / 2)  # the kernel wakes a program after that time, and nothing says that it has
+                drain.pause()
         for tap in self.taps:
             offset = self._clocks.get(tap.point.shell)
             tap.process.ended_ns = None if offset is None else stopped_ns + offset
@@ -163,10 +161,9 @@ class LiveCapture:
 
     def linktypes(self) -> list[int]:
         """Of each point. A program that has not written yet is waited for a moment: it writes its header at once."""
-        deadline = time.monotonic() + _HEADER_WITHIN_S
-        while (types := [tap.reader.peek_linktype() for tap in self.taps]).count(None):
-            if time.monotonic() > deadline or self.stop.wait(0.02):
-                break
+        readers = [tap.reader for tap in self.taps]
+        poll_until(lambda: all(reader.peek_linktype() is not None for reader in readers), _HEADER_WITHIN_S, self.stop)
+        types = [reader.peek_linktype() for reader in readers]
         return [LINKTYPE_ETHERNET if linktype is None else linktype for linktype in types]
 
     # -- the course of it ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from capnet.record.taps.capture_process import CaptureProcess
 
 WAKE_UP_S = 0.05  # beyond the read timeout, after which a program with packets in its ring buffer does not sleep
 
+_PAUSE_S = 0.05
 _MAX_DRAIN_S = 3.0  # beyond the read timeout, where traffic goes on that a program cannot keep up with
 
 
@@ -30,6 +31,10 @@ class Drain:
         if seconds > WAKE_UP_S:
             self._behind = still_reading(self._behind)
         return not self._behind or seconds >= _MAX_DRAIN_S
+
+    def pause(self) -> None:
+        """Waits a moment before `is_over` is asked again: a state of a process can only be polled."""
+        time.sleep(_PAUSE_S)
 
 
 def still_reading(captures: Sequence[CaptureProcess]) -> list[CaptureProcess]:

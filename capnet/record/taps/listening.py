@@ -14,6 +14,7 @@ from pathlib import Path
 
 from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.polling import poll_until
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.capture_program import BUFFER_MIB, SNAPLEN, find_program
@@ -82,16 +83,18 @@ def check_complete(captures: Sequence[CaptureProcess]) -> None:
 
 
 def _until_all_listen(captures: Sequence[CaptureProcess]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
     waiting = list(captures)
-    while waiting := [capture for capture in waiting if not capture.is_listening()]:
-        if time.monotonic() > deadline:
-            capture = waiting[0]
-            raise EnvironmentLacks(
-                f"{capture.program.name} at {capture.point.name} did not begin to capture within "
-                f"{READY_WITHIN_S:.0f} s: {capture.last_words()}"
-            )
-        time.sleep(0.02)  # programs say it in a file, which can only be polled
+
+    def all_listen() -> bool:
+        waiting[:] = [capture for capture in waiting if not capture.is_listening()]
+        return not waiting
+
+    if not poll_until(all_listen, READY_WITHIN_S):
+        capture = waiting[0]
+        raise EnvironmentLacks(
+            f"{capture.program.name} at {capture.point.name} did not begin to capture within "
+            f"{READY_WITHIN_S:.0f} s: {capture.last_words()}"
+        )
 
 
 def _note_start(captures: Sequence[CaptureProcess]) -> None:
@@ -145,7 +148,7 @@ def _until_drained(captures: Sequence[CaptureProcess], say: Say) -> None:
     let_go_on(captures, say)
     drain = Drain(captures)
     while not drain.is_over():
-        time.sleep(0.05)  # sleep is a state, which can only be polled
+        drain.pause()
 
 
 def _sizes(captures: Sequence[CaptureProcess]) -> list[int]:

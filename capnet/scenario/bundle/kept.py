@@ -25,7 +25,7 @@ def kept(path: Path, recording: Recording, hosts: Sequence[DockerHost], say: Cal
     """
     try:
         yield
-    except BaseException as error:
+    except BaseException as error:  # Ctrl-C too: what was captured until then is kept
         keeping = _keep(path, recording)
         reason = _in_words(error, hosts)
         failed = [sentence for sentence in failures(recording.captures) if sentence not in str(reason)]
