@@ -42,6 +42,8 @@ def headline(document: Document, words: Words) -> list[str]:
     sentences = list(_causes(causes))
     if has_fates and all(finding["name"] in VAGUE for finding in causes):
         sentences = [*_failed(document, words), *sentences]
+    if not sentences and "flows" in document and not document["flows"]["count"]:
+        return [_without_flows(document, words)]
     return sentences or (list(_state(document)) if has_fates else [])
 
 
@@ -113,6 +115,29 @@ def _failed(document: Document, words: Words) -> Iterator[str]:
         yield Text(
             en="{failed} of {flows} fail: see Flows that fail.", zh="{flows}中有 {failed} 条失败：见“失败的流”。"
         ).fill(failed=number(failed), flows=count(total, "flow"))
+
+
+def _without_flows(document: Document, words: Words) -> str:
+    """What there is instead of IP: nothing, ARP, or what is not decoded."""
+    coverage = document["coverage"]
+    if not coverage["frames"]:
+        return Text(en="The capture has no frames.", zh="没有抓到任何帧。").fill()
+    questions = [row for row in document.get("neighbours", []) if row["kind"] == "arp"]
+    if questions:
+        first = questions[0]
+        targets = dict.fromkeys(row["target"] for row in questions if row["asker"] == first["asker"])
+        return Text(
+            en="No IP packet was captured; of ARP, {asker} asks for {targets}.",
+            zh="没有抓到 IP 包；ARP 中，{asker} 在询问 {targets}。",
+        ).fill(
+            asker=words.address(first["asker"], first["point"]),
+            targets=listing([words.address(target, first["point"]) for target in targets], MAX_NAMED),
+        )
+    if coverage["undecoded"]:
+        return Text(
+            en="No IP packet was found; not decoded: {reasons}.", zh="没有找到 IP 包；未解码：{reasons}。"
+        ).fill(reasons=listing(sorted(coverage["undecoded"]), MAX_NAMED))
+    return Text(en="No IP packet was captured.", zh="没有抓到 IP 包。").fill()
 
 
 def _state(document: Document) -> Iterator[str]:

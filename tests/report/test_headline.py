@@ -126,9 +126,25 @@ def test_group_packets_missing_elsewhere_are_no_loss(destination: str, expected:
     assert headline(document, Words.of(document)) == [expected]
 
 
-def test_capture_without_packets_says_nothing() -> None:
-    empty = sample.empty().to_dict()
-    assert headline(empty, Words.of(empty)) == []
+ASKED = {"kind": "arp", "asker": "172.19.0.4", "point": "A/ens33"}
+ARP = [{**ASKED, "target": target} for target in ("172.19.0.3", "172.19.0.2", "172.19.0.3")]
+
+
+@pytest.mark.parametrize(
+    ("frames", "changes", "expected"),
+    [
+        (0, {}, "The capture has no frames."),
+        (3, {"neighbours": ARP}, "No IP packet was captured; of ARP, 172.19.0.4 asks for 172.19.0.3 and 172.19.0.2."),
+        (3, {"undecoded": {"ethertype 0x894f": 3}}, "No IP packet was found; not decoded: ethertype 0x894f."),
+        (3, {}, "No IP packet was captured."),
+    ],
+    ids=["nothing", "ARP", "not decoded", "decoded, without flows"],
+)
+def test_capture_without_flows_says_what_there_is(frames: int, changes: dict[str, Any], expected: str) -> None:
+    document = sample.empty().to_dict()
+    document["coverage"] |= {"frames": frames, "undecoded": changes.get("undecoded", {})}
+    document["neighbours"] = changes.get("neighbours", [])
+    assert headline(document, Words.of(document)) == [expected]
 
 
 def cause(name: str, level: str, count: int = 1, fix: str | None = "mend it") -> Finding:
