@@ -122,3 +122,20 @@ def test_every_name_on_the_first_screen_has_its_address_there(path: Path) -> Non
     without_points = re.sub(r"\S*/\S*", "", text)
     used = [name for name in addresses if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", without_points)]
     assert [name for name in used if not any(address in text for address in addresses[name])] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "drawn"),
+    [
+        (
+            "dead-backend",
+            ["tcp B:38780 → A:8080", "A/ens33 ─DNAT─▶ A/docker0 ─▶ A/web/eth0 ✗ web refuses (RST)"],
+        ),
+        ("tunnel-refused", ["udp A:45579 → B:4789", "A/ens33 ─▶ B/ens33 ✗ B answers 'port unreachable' (ICMP)"]),
+    ],
+)
+def test_first_screen_draws_what_was_refused(fault: str, drawn: list[str]) -> None:
+    """Not the refusal, which arrives."""
+    lines = [line.strip() for line in screen(document(PROJECT / "pcaps" / "faults" / f"{fault}.pcapng"))]
+    at = lines.index(drawn[0])
+    assert lines[at : at + 2] == drawn

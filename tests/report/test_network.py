@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -120,6 +121,24 @@ def test_blocked_port_is_marked_behind_the_nic() -> None:
     ]  # fmt: skip
     marks = [(place.outer.title, place.inner.title, text) for place, text in lost_at(scene) if isinstance(place, Edge)]
     assert marks == [("ens33", "routing", "8 packets not answered"), ("ens33", "routing", "published-port-blocked")]
+
+
+def test_way_that_nothing_captured_is_not_dashed() -> None:
+    """The same SYNs, captured at the NIC only: whether they reached web, nothing shows."""
+    path = ROOT / "pcaps" / "faults" / "docker-user-drop.pcapng"
+    document = copy.deepcopy(golden_documents.document(path))
+    document["points"] = [point for point in document["points"] if point["name"] == "A/ens33"]
+    problems = [row for row in document["findings"] if row["level"] != "info"]
+    scene = topology_scene(Topology.load(topology_path(path)), {"A/ens33"})
+    add_traffic(scene, document, main_row(document, problems), problems, lambda row: "finding-0")
+    assert edges(scene, DEAD) == []
+    marks = [(place.title, text) for place, text in lost_at(scene) if isinstance(place, Vertex)]
+    assert marks == [("ens33", "8 packets not answered"), ("ens33", "published-port-blocked")]
+
+
+def test_answer_from_another_address_is_one() -> None:
+    scene = scene_of(ROOT / "pcaps" / "faults" / "answer-from-other-address.pcapng")
+    assert "3 packets answered from another address" in [text for _, text in lost_at(scene)]
 
 
 def test_tunnel_leads_from_overlay_to_overlay() -> None:

@@ -12,7 +12,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
-from capnet.report.fate_words import FAILED, ending, fate, is_lost
+from capnet.report.fate_words import FAILED, answers, ending, fate, is_lost
 from capnet.report.text import fill, number
 from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
 
@@ -23,20 +23,21 @@ _SHOWN_CHANGES = ("snat", "dnat", "proxied")
 def main_path(document: Document, words: Words, problems: Sequence[Document], width: int) -> list[str]:
     """The drawing, broken at points if it is too long; [] without a path of two points.
 
-    Of the worst problem: the path that its frames are evidence of; else the fate of a flow that was seen at one point
-    only; else a path that loses packets where the problem was seen. Another path would not show an error: then [].
+    Of the worst problem: the path that its frames refuse, or are evidence of; else the fate of a flow that was seen at
+    one point only; else a path that loses packets where the problem was seen. Another path would not show an error:
+    then [].
     """
     row = main_row(document, problems)
     if row is None:
         return []
-    return _path(row, words, width) if "hops" in row else _fate(row, words, width)
+    return _path(row, words, width, _frames(problems)) if "hops" in row else _fate(row, words, width)
 
 
 def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
     """The path that `main_path` draws, or the fate; None where it draws nothing."""
     paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
-    frames = {(frame["point"], frame["frame"]) for row in problems[:1] for frame in row["evidence"]}
-    shown = [path for path in paths if _shows(path, frames)]
+    frames = _frames(problems)
+    shown = [path for path in paths if _refusals(path, frames)] or [path for path in paths if _shows(path, frames)]
     if not shown:
         for row in document.get("fates", []):
             if row["fate"] in FAILED and _shows(row, frames):
@@ -48,6 +49,11 @@ def main_row(document: Document, problems: Sequence[Document]) -> Document | Non
     return max(shown, key=_rank, default=None)
 
 
+def _frames(problems: Sequence[Document]) -> set[tuple[str, int]]:
+    """The evidence of the worst problem."""
+    return {(frame["point"], frame["frame"]) for row in problems[:1] for frame in row["evidence"]}
+
+
 def _rank(path: Document) -> tuple[bool, int, bool, int]:
     """Paths that end early first, then those with most changes, those of requests, those with most packets."""
     names = [change for hop in path["hops"] for change in hop["change"]]
@@ -56,7 +62,7 @@ def _rank(path: Document) -> tuple[bool, int, bool, int]:
     return is_lost(path["ends"]), changes, is_asking, packets(path)
 
 
-def _path(path: Document, words: Words, width: int) -> list[str]:
+def _path(path: Document, words: Words, width: int, frames: set[tuple[str, int]]) -> list[str]:
     hops = path["hops"]
     flow = f"{path['proto']} {words.flow(path['flow'], hops[0]['point'])}"
     steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
@@ -64,6 +70,8 @@ def _path(path: Document, words: Words, width: int) -> list[str]:
     if path["ends"] == "delivered" and any(hop["lost"] for hop in hops):
         end = Text(en="the rest delivered", zh="其余已送达").fill()
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
+    if mark != "✗" and (refusals := answers(_refusals(path, frames), words)):
+        mark, end = "✗", language.clauses(refusals)
     line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
     drawn = fill(line, width, "    ", "      ")
     return [*fill(flow, width, "  "), *(part.replace(TIE, " ") for part in drawn)]
@@ -77,6 +85,11 @@ def _fate(row: Document, words: Words, width: int) -> list[str]:
 def _shows(row: Document, frames: set[tuple[str, int]]) -> bool:
     """Is any of these frames evidence of the row?"""
     return any((frame["point"], frame["frame"]) in frames for frame in row["evidence"])
+
+
+def _refusals(path: Document, frames: set[tuple[str, int]]) -> list[Document]:
+    """The answers to a path, other than plain replies, of which any of these frames is evidence."""
+    return [answer for answer in path["answers"] if answer["kind"] != "reply" and _shows(answer, frames)]
 
 
 def _loses_at(path: Document, points: set[str]) -> bool:

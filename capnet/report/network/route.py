@@ -42,7 +42,7 @@ class Map:
         return point in self.vertex_of_point or point in self.edge_of_point
 
     def between(self, point: str, following: str) -> list[Step]:
-        """The steps from one point to another one; [] if no way is places."""
+        """The steps from one point to another one; [] if there is no way."""
         edge, following_edge = self.edge_of_point.get(point), self.edge_of_point.get(following)
         if edge and following in self.vertex_of_point:
             near = self.vertex_of_point[following]
@@ -61,7 +61,7 @@ class Map:
         return []
 
     def towards(self, point: str, vertex: Vertex) -> list[Step]:
-        """The steps from a point to a vertex; [] if no way is places."""
+        """The steps from a point to a vertex; [] if there is no way."""
         edge = self.edge_of_point.get(point)
         if edge:
             return [Step(edge, True)] if vertex is edge.inner else self.way(edge.outer, vertex)

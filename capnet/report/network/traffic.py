@@ -27,6 +27,7 @@ MAX_FATES = 12  # groups of flows that fail, of which each has a mark
 
 REFUSED = Text(en="{packets} refused", zh="{packets}被拒绝")
 UNANSWERED = Text(en="{packets} not answered", zh="{packets}无应答")
+OTHERWISE_ANSWERED = Text(en="{packets} answered from another address", zh="{packets}的应答来自另一个地址")
 IN_A_CIRCLE = Text(en="{packets} in a circle", zh="{packets}在循环")
 NOT_SEEN_ON = Text(en="{packets} not seen further on", zh="{packets}此后未见到")
 ANSWER_STOPS = Text(en="{packets} answered, but the answer stops here", zh="{packets}有应答，但应答止于此处")
@@ -215,8 +216,10 @@ def _add_fates(places: Map, document: Document) -> None:
 def _ending(row: Document) -> Text | None:
     """What becomes of packets, in few words; None where losses are marked by themselves."""
     if row["fate"] == "answered-by":
-        is_refused = any(answer["kind"] in ("reset", "icmp-error") for answer in row["answers"])
-        return REFUSED if is_refused else UNANSWERED
+        kinds = {answer["kind"] for answer in row["answers"]}
+        if kinds & {"reset", "icmp-error"}:
+            return REFUSED
+        return OTHERWISE_ANSWERED if "other-address" in kinds else UNANSWERED
     return {
         "looped": IN_A_CIRCLE, "stops-at": NOT_SEEN_ON, "answer-stops-at": ANSWER_STOPS, "repeated": UNANSWERED,
     }.get(row["fate"])  # fmt: skip
@@ -231,7 +234,7 @@ def _add_kernel(places: Map, document: Document) -> None:
 
 
 def _due(places: Map, document: Document, row: Document) -> list[Step]:
-    """From the last point that shows a failing flow to where it was due: the next point, or its destination."""
+    """From the last point that shows a failing flow to where it was due: the next point, or towards its destination."""
     if row.get("next") and places.has(row["next"]):
         return places.between(row["point"], row["next"])
     place = _place(places, row["point"])
@@ -241,7 +244,15 @@ def _due(places: Map, document: Document, row: Document) -> list[Step]:
     host = place.inner.host if isinstance(place, Edge) else place.host if place else ""
     flow = row["flow"]
     end = destination(places, document, flow["dst"], flow["dport"], host)
-    return places.towards(row["point"], end) if end else []
+    steps = places.towards(row["point"], end) if end else []
+    return steps if is_on_wire else _up_to_captured(document, steps)
+
+
+def _up_to_captured(document: Document, steps: list[Step]) -> list[Step]:
+    """The steps up to the last capture point among them: beyond it, nothing shows that packets are missing."""
+    points = {point["name"] for point in document["points"]}
+    captured = [number for number, step in enumerate(steps, 1) if points & {*step.end.points, *step.edge.points}]
+    return steps[: max(captured, default=0)]
 
 
 def _add_problem(places: Map, document: Document, problem: Document, link: str) -> None:
@@ -269,7 +280,7 @@ def _light(places: Map, document: Document, main: Document) -> None:
     else:
         row = _fate_of(document, main)
         dead = _due(places, document, row) if row else []
-    for step in dead:
+    for step in _up_to_captured(document, dead):
         if not step.edge.route:
             _pass(step, DEAD)
 
