@@ -34,8 +34,8 @@ FLOORS = {
         "coded names", "flows", "conversations", "protocols frames", "library",
     ),
     "capnet.analysis.correlate": (
-        "flow_similarity link_votes order", "clock_bounds duplicates flow_links translation_evidence",
-        "measured_clocks", "clocks tcp_gaps", "loss packet_matching", "link_building",
+        "flow_similarity link_votes order", "duplicates flow_links translation_evidence",
+        "clock_evidence", "clocks tcp_gaps", "pauses", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",

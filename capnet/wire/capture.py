@@ -23,6 +23,7 @@ from capnet.wire.block import MAX_ROWS, Batch, Block
 from capnet.wire.decode import decode
 from capnet.wire.formats import compression, pcap, pcapng
 from capnet.wire.formats.byte_source import ByteSource, open_source
+from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.pcapng_reader import BlockHandler, PcapngReader
 from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Record, Splitter
 
@@ -54,7 +55,7 @@ def open_capture(
     until: Event | None = None,
     split_any: bool = False,
     waiting: Callable[[], None] | None = None,
-) -> Capture:
+) -> FileReader:
     """Open a pcap or pcapng file, plain or compressed, or a binary stream of one.
 
     `name`: what problems and errors call it. `size`: bytes on disk, if the caller knows them.
@@ -102,7 +103,7 @@ def _is_large(size: int) -> bool:
     return size >= MIN_COMPILED_UNCACHED or (size >= MIN_COMPILED_CACHED and decode.is_cached())
 
 
-def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: BlockHandler | None) -> Capture:
+def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: BlockHandler | None) -> FileReader:
     """The reader of the source's format. UnreadableInput if it is no capture, or damaged where it begins."""
     source.ensure(pcap.HEADER)
     head = bytes(source.buffer[source.pos : min(source.end, source.pos + pcap.HEADER)])

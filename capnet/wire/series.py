@@ -14,8 +14,8 @@ from typing import Any
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.block import Batch
 from capnet.wire.formats import record
-from capnet.wire.formats.pcapng import Names
-from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Splitter
+from capnet.wire.formats.file_reader import FileReader
+from capnet.wire.formats.reader import Capture, CaptureInterface, Pause, Splitter
 
 MAX_OVERLAP_NS = 1_000_000_000  # frames of several processors are out of order by less
 MAX_PAUSE_NS = 2_000_000_000  # without a packet, between files whose names do not say that they are neighbours
@@ -28,17 +28,15 @@ class NotOneSeries(Exception):
 class Part(NamedTuple):
     """A file of a series. `is_next`: its name has the number behind that of the file before it."""
 
-    open: Callable[[], Capture]
+    open: Callable[[], FileReader]
     is_next: bool = False
 
 
 class Series(Capture):
     """Reads the parts in their order. `part_ended` is given each part at its end, and the number of its first frame."""
 
-    def __init__(self, parts: Sequence[Part], part_ended: Callable[[Capture, int], None] | None = None) -> None:
-        self.packets = 0
-        self.problems: list[CaptureProblem] = []
-        self.names = Names()
+    def __init__(self, parts: Sequence[Part], part_ended: Callable[[FileReader, int], None] | None = None) -> None:
+        super().__init__()
         self._parts = list(parts)
         self._part_ended = part_ended
         self._before: list[CaptureInterface] = []  # what interfaces captured in the parts before this one
@@ -47,7 +45,7 @@ class Series(Capture):
         self._shared_splitter: Splitter | None = None
         self._is_open = True
         self._open_next()
-        self.machine, self.decode, self.format = self._part.machine, self._part.decode, self._part.format  # type: ignore[misc]
+        self.machine, self.decode, self.format = self._part.machine, self._part.decode, self._part.format
 
     # -- reading -----------------------------------------------------------------------------
     def read_batch(self, batch: Batch) -> bool:
@@ -104,8 +102,10 @@ class Series(Capture):
         first = int(times.min())
         if first < self._last - MAX_OVERLAP_NS:
             raise NotOneSeries(f"{self._part.file} begins before the file before it ends")
-        if first > self._last + MAX_PAUSE_NS and not self._file.is_next:
-            raise NotOneSeries(f"{self._part.file} begins long after the file before it ends")
+        if not self._file.is_next:
+            if first > self._last + MAX_PAUSE_NS:
+                raise NotOneSeries(f"{self._part.file} begins long after the file before it ends")
+            self.pauses.append(Pause(self._last, first))
         self._merged_interfaces()
 
     # -- what was read -----------------------------------------------------------------------
@@ -146,16 +146,6 @@ class Series(Capture):
     def close(self) -> None:
         """Close the part that is open."""
         self._part.close()
-
-    # -- a part's own --------------------------------------------------------------------------
-    def _walk(self, records: Any, room: int, out: Any) -> None:
-        raise NotImplementedError
-
-    def _can_pass(self, status: int) -> bool:
-        raise NotImplementedError
-
-    def _pass(self, status: int) -> bool:
-        raise NotImplementedError
 
 
 def _both(before: CaptureInterface | None, after: CaptureInterface | None, file: str) -> CaptureInterface:

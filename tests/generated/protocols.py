@@ -11,8 +11,8 @@ from capnet.analysis.aggregate.decode_coverage import reason_words
 from capnet.analysis.filters import predicates
 from capnet.wire import fields, numbers, protocols
 from capnet.wire.capture import open_capture
-from capnet.wire.formats.linktypes import linktype_name
 from capnet.wire.protocols import TUNNEL_KINDS, ethernet, gre, gtpu, ipv6, mpls
+from capnet.wire.protocols.linktypes import linktype_name
 from capnet.wire.tunnel_kinds import TunnelKind
 from tests.made.build import pcap
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 from capnet.analysis.core.results import Coverage
 from capnet.wire import fields
-from capnet.wire.formats.linktypes import linktype_name
 from capnet.wire.numbers import PROTO_NAMES
 from capnet.wire.protocols import KIND_OF_NUMBER
+from capnet.wire.protocols.linktypes import linktype_name
 
 
 def decode_coverage(packets: int, undecoded: Counter[tuple[int, int]]) -> Coverage:

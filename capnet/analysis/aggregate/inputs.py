@@ -7,8 +7,8 @@ from capnet.analysis.core.results import Input, Point, Problem
 from capnet.analysis.core.sources import Source
 from capnet.topology import Topology, role_from_name
 from capnet.wire.capture import Capture
-from capnet.wire.formats.linktypes import linktype_name
 from capnet.wire.formats.reader import CaptureInterface
+from capnet.wire.protocols.linktypes import linktype_name
 
 MAX_STATISTICS_ERROR_NS = 1_000_000_000  # frames on the way through the kernel when the capture ends
 

@@ -63,6 +63,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         log_rules=aggregator.nflog.rules if aggregator.nflog else [],
         witnesses=witnesses,
         series=reader.series,
+        pauses=reader.pauses,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

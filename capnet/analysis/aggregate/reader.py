@@ -18,6 +18,7 @@ from capnet.wire.capture import Capture
 if TYPE_CHECKING:
     from capnet.analysis.core.results import Input, Point
     from capnet.analysis.core.rings.frame_numbers import FrameNumbers
+    from capnet.wire.formats.reader import Pause
 
 
 class SourceReader:
@@ -41,6 +42,7 @@ class SourceReader:
         self.points: list[Point] = []
         self.inputs: list[Input] = []
         self.series: dict[str, FrameNumbers] = {}  # by the first file of several that are one source
+        self.pauses: dict[int, list[Pause]] = {}  # by point, of several files that are one source
         self.names: dict[str, list[str]] = {}  # by address, of the captures' name resolution blocks
         self.packets = 0
         self.bases: list[int] = []  # per source, the index of its first point among all points
@@ -73,7 +75,7 @@ class SourceReader:
         """A reader that has read what this one has, of the capture that it reads now too."""
         twin = copy(self)
         twin.aggregator = self.aggregator.copy() if self.aggregator else None
-        twin.points, twin.inputs = list(self.points), list(self.inputs)
+        twin.points, twin.inputs, twin.pauses = list(self.points), list(self.inputs), dict(self.pauses)
         twin.names = {address: list(names) for address, names in self.names.items()}
         twin._describe(source, capture)
         return twin
@@ -104,6 +106,9 @@ class SourceReader:
         self._taken += capture.taken
         for address, names in capture.names.of.items():
             self.names.setdefault(address, []).extend(names)
+        base = len(self.points)
         self.points += points_of(source, capture, {point.name for point in self.points}, self._topology)
+        if capture.pauses:
+            self.pauses |= dict.fromkeys(range(base, len(self.points)), capture.pauses)
         if not source.later:
             self.inputs.append(input_of(source, capture))

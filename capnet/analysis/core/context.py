@@ -27,6 +27,7 @@ from capnet.topology import Topology
 
 if TYPE_CHECKING:
     from capnet.analysis.core.rings.frame_numbers import FrameNumbers
+    from capnet.wire.formats.reader import Pause
     from capnet.witnesses import Witnesses
 
 
@@ -58,6 +59,7 @@ class Context:
     log_rules: list[LogRule] = field(default_factory=list)
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
     series: dict[str, FrameNumbers] = field(default_factory=dict)  # by the first file of several that are one point
+    pauses: dict[int, list[Pause]] = field(default_factory=dict)  # by point: when it may not have listened
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

@@ -22,7 +22,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import Mask, Observations, PerFlow, PerObservation, Values
-from capnet.analysis.correlate.clock_bounds import (
+from capnet.analysis.correlate.clock_evidence.clock_bounds import (
     CLOCK_TOLERANCE_NS,
     ClockBounds,
     DistanceBounds,
@@ -30,7 +30,7 @@ from capnet.analysis.correlate.clock_bounds import (
     fit_line,
     split_at_steps,
 )
-from capnet.analysis.correlate.measured_clocks import with_measurements
+from capnet.analysis.correlate.clock_evidence.measured_clocks import with_measurements
 from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
 

@@ -19,6 +19,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, P
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
+from capnet.analysis.correlate.pauses import are_in_pauses
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
@@ -152,6 +153,9 @@ def _was_listening(context: Context, observations: Observations, crossings: _Cro
     time = observations[departures, schema.OBS_TIME]
     was_listening = time + np.maximum(ends.min_delays_ns[links], 0) >= first_ns[links]
     was_listening &= time + np.maximum(ends.max_delays_ns[links], 0) <= last_ns[links]
+    if context.pauses:
+        is_due = time + np.maximum(ends.min_delays_ns[links], 0)
+        was_listening &= ~are_in_pauses(context, points[links], is_due, is_due)
     return was_listening
 
 
@@ -209,8 +213,8 @@ def _count_values(values: Values) -> tuple[Values, Values]:
 def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     """Octets of payload that each link lost by the counters of its flows; -1 where these do not tell.
 
-    They do where each point listened as long as the flow lasted at the other one, neither recorded packets twice,
-    nothing but TCP was cut, and no flow forks or joins.
+    They do where each point listened as long as the flow lasted at the other one, and without a pause, neither recorded
+    packets twice, nothing but TCP was cut, and no flow forks or joins.
     """
     flows, source, target = context.flows, ends.source, ends.target
     max_delays_ns = np.maximum(ends.max_delays_ns, 0) + MAX_SEGMENT_DELAY_NS
@@ -222,6 +226,8 @@ def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     is_known |= flows[source, schema.FLOW_FIRST_DIGEST] == flows[target, schema.FLOW_FIRST_DIGEST]
     is_known &= end_ns[source] <= last_ns[target_point]
     is_known &= end_ns[target] - max_delays_ns <= last_ns[source_point]
+    paused = np.array(list(context.pauses), dtype=np.int64)
+    is_known &= ~is_among(source_point, paused) & ~is_among(target_point, paused)
     points_with_duplicates = distinct(flows[duplicates(context).flow_rows, schema.FLOW_POINT])
     is_known &= ~is_among(source_point, points_with_duplicates) & ~is_among(target_point, points_with_duplicates)
     is_uncut = (flows[:, schema.FLOW_PROTO] == TCP) | (flows[:, schema.FLOW_FRAGMENTS] == 0)

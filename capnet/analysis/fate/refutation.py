@@ -16,6 +16,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.correlate.pauses import are_in_pauses
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
@@ -79,6 +80,7 @@ def _is_deaf(context: Context, rows: FlowRows, due: Values) -> Mask:
         points.is_dropping[due] | misses_packets(context)[due] | ~points.hears[due, flows[:, schema.FLOW_PROTO] & 0xFF]
     )
     deaf |= (last[rows] < points.since[due]) | (first[rows] > points.until[due])
+    deaf |= are_in_pauses(context, due, first[rows], last[rows])
     for filters, ends in (
         (points.filter_port, [schema.FLOW_SPORT, schema.FLOW_DPORT]),
         (points.filter_address, [schema.FLOW_SRC_LO, schema.FLOW_DST_LO]),

@@ -18,7 +18,7 @@ from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
-from capnet.analysis.correlate.clock_bounds import CLOCK_TOLERANCE_NS
+from capnet.analysis.correlate.clock_evidence.clock_bounds import CLOCK_TOLERANCE_NS
 from capnet.analysis.correlate.clocks import Clock, clocks
 from capnet.analysis.correlate.link_building import flow_links
 

@@ -26,6 +26,7 @@ from capnet.record.bundle.previous_hop import PreviousHops
 from capnet.wire import fields
 from capnet.wire.capture import Capture
 from capnet.wire.formats import pcapng_emit
+from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.pcap import PcapReader
 
 EmitTable: TypeAlias = Annotated[np.ndarray, "(frames, pcapng_emit.WIDTH) int64"]
@@ -217,6 +218,7 @@ class _Annotation:
         assert named is not None
         capture, view = named.capture, self.packets.machine.view
         buf = self.packets.machine.bytes(named.block.raw)
+        assert isinstance(capture, FileReader)  # studies with `on_block` read each file for itself
         head = capture.header if isinstance(capture, PcapReader) else None
         big = capture.big
         self.packets.machine.run(pcapng_emit.emit)(

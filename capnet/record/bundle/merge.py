@@ -26,7 +26,7 @@ from capnet.record.bundle import merge_kernel as kernel
 from capnet.wire.block import Batch
 from capnet.wire.capture import open_capture, worth_compiling
 from capnet.wire.formats import record
-from capnet.wire.formats.reader import Capture
+from capnet.wire.formats.file_reader import FileReader
 
 MIN_LOOKAHEAD = 1024  # packets; queues of a card differ by what a processor handles in one go (net.core.netdev_budget)
 
@@ -44,7 +44,7 @@ class _Loaded:
 class _File:
     """One file: the batches of it that are in memory."""
 
-    def __init__(self, number: int, capture: Capture) -> None:
+    def __init__(self, number: int, capture: FileReader) -> None:
         self.loaded: deque[_Loaded] = deque()
         self.written = 0
         self._number = number

@@ -14,7 +14,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.wire.block import Batch
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcap
-from capnet.wire.formats.reader import Capture
+from capnet.wire.formats.file_reader import FileReader
 
 MAX_INTERPRETED = 100_000  # packets; loading or making machine code takes longer than to interpret so many
 
@@ -31,7 +31,7 @@ class FileCounters:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._capture: Capture | None = None
+        self._capture: FileReader | None = None
         self._batch: Batch | None = None
 
     def totals(self) -> FileTotals:
@@ -53,7 +53,7 @@ class FileCounters:
             self._capture.close()
             self._capture = None
 
-    def _opened(self) -> Capture | None:
+    def _opened(self) -> FileReader | None:
         """The file, or None while its header is not wholly written."""
         try:
             if self._path.stat().st_size < pcap.HEADER:

@@ -12,8 +12,8 @@ from capnet.report.text import count, fill, number
 from capnet.wire import fields, numbers
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
-from capnet.wire.formats.linktypes import linktype_name
 from capnet.wire.protocols import KIND_OF_NUMBER
+from capnet.wire.protocols.linktypes import linktype_name
 
 Row = Mapping[str, int]  # a row of wire.fields by its field names (Block.dicts)
 

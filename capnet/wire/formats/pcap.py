@@ -15,7 +15,8 @@ from capnet.quick_dataclass import value
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.formats import pcap_walk, record
 from capnet.wire.formats.byte_source import ByteSource
-from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
+from capnet.wire.formats.file_reader import FileReader
+from capnet.wire.formats.reader import CaptureInterface, Decoder
 
 HEADER = 24  # bytes of the file header
 _MAGIC = {0xA1B2C3D4: (1000, 16), 0xA1B23C4D: (1, 16), 0xA1B2CD34: (1000, 24)}  # (unit, record header)
@@ -51,7 +52,7 @@ class Resumption(NamedTuple):
     records: int
 
 
-class PcapReader(Capture):
+class PcapReader(FileReader):
     """Reads a pcap file. ValueError says what is wrong with its header."""
 
     format = "pcap"

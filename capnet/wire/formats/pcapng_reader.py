@@ -13,7 +13,8 @@ import numpy as np
 from capnet.jit.kernel import Machine
 from capnet.wire.formats import pcapng, pcapng_walk, record
 from capnet.wire.formats.byte_source import ByteSource
-from capnet.wire.formats.reader import Capture, CaptureInterface, Decoder
+from capnet.wire.formats.file_reader import FileReader
+from capnet.wire.formats.reader import CaptureInterface, Decoder
 
 # Every interface becomes a capture point: no capture of a network has thousands, only a file made to be slow.
 MAX_INTERFACES = 4096
@@ -26,7 +27,7 @@ MIN_SECTION = 28
 BlockHandler: TypeAlias = Callable[[bytes, bool], None]
 
 
-class PcapngReader(Capture):
+class PcapngReader(FileReader):
     """Reads a pcapng file. ValueError says what is wrong with its first section header.
 
     `on_block`: is given every block that is no packet, in its place among the packets.

@@ -5,8 +5,9 @@
     web-20261128-0930.pcap             tcpdump -G with a time in the name
     A=one.pcap A=two.pcap              what the user calls by one name
 
-Method: such files are put in the order of their first frames. Reading tells whether they follow each other
-(`wire.series`). Limits: a name with any other number in it may be another interface, so it is left alone.
+Method: such files are put in the order of their first frames. Where their numbers say that a file is missing, what
+follows is another source. Reading tells whether the others follow each other (`wire.series`).
+Limits: a name with any other number in it may be another interface, so it is left alone.
 """
 
 from __future__ import annotations
@@ -66,12 +67,24 @@ def ring_stem(path: Path) -> str:
     return path.name
 
 
-def is_next(before: Path, after: Path) -> bool:
-    """Do the names say that no file was between these two? tcpdump's first file has no number, and counts as 0."""
-    names = ring_name(before), ring_name(after)
-    if names[0] is None or names[1] is None or names[0].ring != names[1].ring or names[1].number < 0:
+def is_next(before: Path, after: Path, others: Iterable[Path] = ()) -> bool:
+    """Do the names say that no file was between these two but the others?"""
+    numbers = _numbers(before, after)
+    if numbers is None or numbers[1] <= numbers[0]:
         return False
-    return names[1].number == max(names[0].number, 0) + 1
+    given = {name.number for other in others if (name := ring_name(other))}
+    return given.issuperset(range(numbers[0] + 1, numbers[1]))
+
+
+def _numbers(before: Path, after: Path) -> tuple[int, int] | None:
+    """The numbers of two names; None if they do not tell what is between, as where a ring of tcpdump -W restarts at 0.
+
+    tcpdump's first file has no number, and counts as 0.
+    """
+    names = ring_name(before), ring_name(after)
+    if names[0] is None or names[1] is None or names[0].ring != names[1].ring or names[1].number <= 0:
+        return None
+    return max(names[0].number, 0), names[1].number
 
 
 def joined(sources: Iterable[Source]) -> list[Source]:
@@ -93,16 +106,25 @@ def _ring(source: Source) -> object:
 
 
 def _in_order(sources: list[Source]) -> list[Source]:
-    """The sources as one, in the order of their first frames; as they are if these do not tell an order."""
-    firsts = [_first_time(source.path) for source in sources if source.path]
-    timed = sorted((first, number) for number, first in enumerate(firsts) if isinstance(first, int))
-    is_ordered = len(timed) > 1 and len({first for first, _ in timed}) == len(timed)
-    if not is_ordered or None in firsts:
+    """The sources as one, in the order of their first frames; as several where one is missing.
+
+    As they are if their first frames do not tell an order.
+    """
+    paths = [source.path for source in sources if source.path]
+    firsts = {path: _first_time(path) for path in paths}
+    ordered = sorted((first, path) for path, first in firsts.items() if isinstance(first, int))
+    if len(firsts) < len(paths) or None in firsts.values() or len(ordered) < 2:
         return sources
-    empty = [number for number, first in enumerate(firsts) if first == EMPTY]
-    ordered = [sources[number] for number in [*(number for _, number in timed), *empty]]
-    later = tuple(source.path for source in ordered[1:] if source.path)
-    return [Source(ordered[0].path, ordered[0].point_name, later=later)]
+    if len({first for first, _ in ordered}) < len(ordered):
+        return sources
+    empty = [path for path, first in firsts.items() if first == EMPTY]
+    runs = [[ordered[0][1]]]
+    for _, path in ordered[1:]:
+        if _numbers(runs[-1][-1], path) and not is_next(runs[-1][-1], path, empty):
+            runs.append([])
+        runs[-1].append(path)
+    runs[-1] += empty
+    return [Source(run[0], sources[0].point_name, later=tuple(run[1:])) for run in runs]
 
 
 def _first_time(path: Path) -> int | str | None:

@@ -40,7 +40,7 @@ def open_source(
     if compiled is None:
         compiled = worth_compiling((file, file.stat().st_size) for file in files)
     parts = [
-        Part(partial(opened, file, name=str(file), compiled=compiled), bool(before and is_next(before, file)))
+        Part(partial(opened, file, name=str(file), compiled=compiled), bool(before and is_next(before, file, files)))
         for before, file in zip([None, *files], files, strict=False)
     ]
     ended = iter(source.parts)

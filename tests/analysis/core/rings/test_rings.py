@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from capnet.analysis.core.options import Options
 from capnet.analysis.core.rings.file_names import is_next, ring_name
+from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.engine import Source, analyze, study
 from capnet.analysis.tables.library import Tables
 from capnet.analysis.trace.packet_trace import follow_packet
 from capnet.cli import cli
+from tests.stories import Network, udp
 
 RINGS = Path(__file__).parent
 # Ring → its packets by file, as `capinfos -c` counts them.
@@ -108,6 +111,8 @@ def test_names_tell_rings(before: str, after: str, is_one_ring: bool) -> None:
         ("w_00001_20261128093000.pcapng", "w_00003_20261128093100.pcapng", False),
         ("w.pcap", "w.pcap1", True),
         ("w.pcap1", "w.pcap2", True),
+        ("w.pcap2", "w.pcap1", False),
+        ("w.pcap4", "w.pcap0", False),
         ("w-20261128-0930.pcap", "w-20261128-0931.pcap", False),
         ("v_00001_20261128093000.pcapng", "w_00002_20261128093100.pcapng", False),
     ],
@@ -126,6 +131,65 @@ def test_missing_file_ends_a_ring(tmp_path: Path) -> None:
     shutil.copy(files("tcpdump")[1], tmp_path / "lo-20261128-104034.pcap")
     shutil.copy(files("tcpdump")[4], tmp_path / "lo-20261128-104038.pcap")
     assert len(points(tmp_path)) == 2
+
+
+def test_missing_number_begins_another_point(tmp_path: Path) -> None:
+    """Of five files the third one is gone: what it held was captured, so nothing is said of that time."""
+    for number in (0, 1, 3, 4):
+        shutil.copy(files("dumpcap")[number], tmp_path)
+    report = analyze(sorted(tmp_path.iterdir()))
+    assert [point.packets for point in report.points] == [24, 21]
+    frames = list(Tables([Source(file) for file in sorted(tmp_path.iterdir())]).table("frames"))
+    names = [point.name for point in report.points]
+    assert [row["point"] for row in frames] == [names[0]] * 24 + [names[1]] * 21
+
+
+def test_empty_file_is_not_missing(tmp_path: Path) -> None:
+    """The third of four files has no frame: nothing passed."""
+    for number, file in zip((1, 2, 4), files("tcpdump")[1:4], strict=True):
+        shutil.copy(file, tmp_path / f"lo.pcap{number}")
+    shutil.copy(files("tcpdump")[0], tmp_path / "lo.pcap3")
+    assert points(tmp_path) == ["lo"]
+
+
+# Names of two files between which nothing was captured for 1.5 s, and what the user calls their point.
+PAUSED = {
+    "given": ("x.pcapng", "y.pcapng", "B/eth0"),
+    "timed": ("w-20261128-0930.pcap", "w-20261128-0931.pcap", None),
+    "neighbours": ("w.pcap1", "w.pcap2", None),
+}
+
+
+def paused(names: str, folder: Path) -> list[Source]:
+    """A sends 200 datagrams to B in ten seconds; B's two files do not have those of 1.5 s."""
+    sender, first, second = Network(["A/eth0"]), Network(["B/eth0"]), Network(["B/eth0"])
+    for number in range(200):
+        packet = udp("10.0.0.1:4000 > 10.0.0.2:5001", b"%d" % number, ident=number + 1)
+        sender.at(50_000.0 * number, "A/eth0", packet)
+        if not 80 <= number < 110:
+            (first if number < 80 else second).at(50_000.0 * number + 50, "B/eth0", packet)
+    sources = []
+    before, after, point_name = PAUSED[names]
+    for net, name, point in ((sender, "a.pcapng", None), (first, before, point_name), (second, after, point_name)):
+        (folder / f"{name}.d").mkdir()
+        (file,) = net.write(folder / f"{name}.d")
+        sources.append(Source(shutil.move(file, folder / name), point))
+    return sources
+
+
+@pytest.mark.parametrize(("names", "lost"), [("given", []), ("timed", []), ("neighbours", [30])])
+def test_packets_of_a_pause_are_not_lost(names: str, lost: list[int], tmp_path: Path) -> None:
+    """Only numbers that follow each other say that the capture went on."""
+    report = analyze(paused(names, tmp_path))
+    assert [(point.name, point.packets) for point in report.points] == [("A/eth0", 200), ("B/eth0", 170)]
+    assert [finding.facts["lost"] for finding in report.findings if finding.name == "packet-loss"] == lost
+
+
+def test_series_has_the_frames_of_its_files() -> None:
+    first, *later = files("dumpcap")
+    with open_source(Source(first, later=tuple(later)), Options()) as capture:
+        rows = list(capture.frames())
+    assert len(rows) == sum(PACKETS["dumpcap"]) and {row["point"] for row in rows} == {"lo"}
 
 
 def test_neighbours_with_a_pause_are_one_ring(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import Values
-from capnet.analysis.correlate.clock_bounds import ClockBounds
+from capnet.analysis.correlate.clock_evidence.clock_bounds import ClockBounds
 from capnet.quick_tuple import NamedTuple
 
 if TYPE_CHECKING:
