@@ -143,31 +143,8 @@ def digest_carriers(rows: Int64Array, outermost: int, end: int) -> None:
 @inline
 def decode_row(buf: ByteArray, at: int, end: int, wire: int, vxlan_port: int, rows: Int64Array, r: int) -> int:
     """Decode one frame into row `r`; the offset of a frame inside it, or -1."""
-    linktype = rows[r + fields.LINKTYPE]
     begin = at
-    if linktype == numbers.LINKTYPE_ETHERNET:
-        at = ethernet(buf, at, end, rows, r)
-    elif linktype == numbers.LINKTYPE_LINUX_SLL:
-        at = sll(buf, at, end, rows, r)
-    elif linktype == numbers.LINKTYPE_LINUX_SLL2:
-        at = sll2(buf, at, end, rows, r)
-    elif is_raw_ip(linktype):
-        announced = rows[r - fields.WIDTH + fields.DETAIL] if rows[r + fields.DEPTH] > 0 else 0
-        if announced > 0:
-            rows[r + fields.LAYERS] = fields.LAYER_RAW
-            at = skip_tags(buf, at, end, announced, rows, r)
-        else:
-            at = raw_ip(buf, at, end, rows, r)
-    elif linktype == numbers.LINKTYPE_NULL or linktype == numbers.LINKTYPE_LOOP:
-        at = null(buf, at, end, rows, r)
-    elif linktype == numbers.LINKTYPE_PPP:
-        at = ppp_link(buf, at, end, rows, r)
-    elif linktype == numbers.LINKTYPE_NFLOG:
-        at = nflog(buf, at, end, rows, r)
-    else:
-        rows[r + fields.REASON] = fields.REASON_LINKTYPE
-        rows[r + fields.DETAIL] = linktype
-        return -1
+    at = decode_link(buf, at, end, rows, r)
     if at < 0:
         return -1
 
@@ -204,6 +181,33 @@ def decode_row(buf: ByteArray, at: int, end: int, wire: int, vxlan_port: int, ro
     end = min(end, network + rows[r + fields.IP_LENGTH])
     left = max(rows[r + fields.IP_LENGTH] - (at - network), 0)
     return decode_transport(buf, at, end, left, vxlan_port, rows, r)
+
+
+@inline
+def decode_link(buf: ByteArray, at: int, end: int, rows: Int64Array, r: int) -> int:
+    """Decode the link layer into row `r`; the offset of what it carries, or -1."""
+    linktype = rows[r + fields.LINKTYPE]
+    if linktype == numbers.LINKTYPE_ETHERNET:
+        return ethernet(buf, at, end, rows, r)
+    if linktype == numbers.LINKTYPE_LINUX_SLL:
+        return sll(buf, at, end, rows, r)
+    if linktype == numbers.LINKTYPE_LINUX_SLL2:
+        return sll2(buf, at, end, rows, r)
+    if is_raw_ip(linktype):
+        announced = rows[r - fields.WIDTH + fields.DETAIL] if rows[r + fields.DEPTH] > 0 else 0
+        if announced > 0:
+            rows[r + fields.LAYERS] = fields.LAYER_RAW
+            return skip_tags(buf, at, end, announced, rows, r)
+        return raw_ip(buf, at, end, rows, r)
+    if linktype == numbers.LINKTYPE_NULL or linktype == numbers.LINKTYPE_LOOP:
+        return null(buf, at, end, rows, r)
+    if linktype == numbers.LINKTYPE_PPP:
+        return ppp_link(buf, at, end, rows, r)
+    if linktype == numbers.LINKTYPE_NFLOG:
+        return nflog(buf, at, end, rows, r)
+    rows[r + fields.REASON] = fields.REASON_LINKTYPE
+    rows[r + fields.DETAIL] = linktype
+    return -1
 
 
 @inline
