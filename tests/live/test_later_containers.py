@@ -115,6 +115,25 @@ def test_container_that_is_not_covered_stays_out(host, guest, tmp_path):
     assert "late" in names
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_container_that_ends_at_once_is_told(host, guest, tmp_path, is_removed):
+    """It has ended before capnet looks; one of another project is not told."""
+    with capturing("--project", "shop", *url(host), "-w", "e.pcapng", folder=tmp_path) as capture:
+        for name, project in (("stranger", "other"), (guest, "shop")):
+            labels = {"com.docker.compose.project": project}
+            host.client.containers.run("busybox", ["true"], name=name, network="back", labels=labels, remove=is_removed)
+        assert capture.process.stderr is not None
+        for line in capture.process.stderr:
+            capture.said += line
+            if "container A/guest started, and is not captured" in line:
+                break
+    assert not any("guest" in name for name in points(tmp_path / "e.pcapng"))
+    if not is_removed:
+        host.client.containers.get("stranger").remove()
+    assert capture.said.count("is not captured") == 1, capture.said
+    assert "stranger" not in capture.said
+
+
 def test_container_that_is_not_covered_has_its_name(host, guest, tmp_path):
     """It has no points of its own; the bridge shows what it sends to one that is covered."""
     address = host.client.containers.get("web").attrs["NetworkSettings"]["Networks"]["back"]["IPAddress"]

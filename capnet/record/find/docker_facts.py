@@ -36,12 +36,12 @@ def inspected_containers(api: Any) -> list[Entry]:
     for listed in api.containers():
         with suppress(NotFound):
             attributes = api.inspect_container(listed["Id"])
-            if attributes["State"]["Running"] and not _is_capnets_own(attributes):
+            if attributes["State"]["Running"] and not is_capnets_own(attributes):
                 containers.append(attributes)
     return containers
 
 
-def _is_capnets_own(attributes: Entry) -> bool:
+def is_capnets_own(attributes: Entry) -> bool:
     """Whether it is a capture container, or a task that leads to a node of a swarm. Scenarios make others."""
     from capnet.record.remote.capture_container import NAME as CAPTURES
     from capnet.record.remote.swarm_service import NAME as LEADS_TO_NODE

@@ -13,15 +13,11 @@ from typing import Any
 from capnet.record.find.capture_points import peer_of, shown_name
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.record.find.interfaces import addresses_of, interface_of
-from capnet.record.find.services import services_of
+from capnet.record.find.services import belonging, services_of
 from capnet.topology import Container, Endpoint, Host, Namespace, Network, PublishedPort, Topology
 
 _VNI_OPTION = "com.docker.network.driver.overlay.vxlanid_list"
 _BRIDGE_OPTION = "com.docker.network.bridge.name"
-_COMPOSE_PROJECT = "com.docker.compose.project"
-_COMPOSE_SERVICE = "com.docker.compose.service"
-_STACK = "com.docker.stack.namespace"
-_SWARM_SERVICE = "com.docker.swarm.service.name"
 
 
 def build_topology(facts: HostFacts) -> Topology:
@@ -111,13 +107,13 @@ def _network(facts: HostFacts, attributes: Entry) -> Network:
         gateways=gateways if len(gateways) > 1 else [],
         internal=attributes.get("Internal") or None,
         ingress=attributes.get("Ingress") or None,
-        project=labels.get(_COMPOSE_PROJECT) or labels.get(_STACK),
+        project=belonging(labels).project,
         peers=[peer["IP"] for peer in attributes.get("Peers") or []],
     )
 
 
 def _container(facts: HostFacts, attributes: Entry) -> Container:
-    labels = attributes["Config"].get("Labels") or {}
+    belongs = belonging(attributes["Config"].get("Labels") or {})
     full_name, name = attributes["Name"].removeprefix("/"), shown_name(attributes)
     mode = attributes["HostConfig"]["NetworkMode"]
     container = Container(
@@ -130,9 +126,9 @@ def _container(facts: HostFacts, attributes: Entry) -> Container:
         full_name=full_name if full_name != name else None,
         pid=attributes["State"]["Pid"] or None,
         netns=facts.container_netns.get(attributes["Id"]),
-        project=labels.get(_COMPOSE_PROJECT) or labels.get(_STACK),
-        compose_service=labels.get(_COMPOSE_SERVICE),
-        swarm_service=labels.get(_SWARM_SERVICE),
+        project=belongs.project,
+        compose_service=belongs.compose_service,
+        swarm_service=belongs.swarm_service,
     )
     if mode != "host" and not mode.startswith("container:"):  # else no interface is its own
         entries = facts.interfaces.get(container.netns or "")

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from capnet.quick_tuple import NamedTuple
 from capnet.record.find.host_facts import Entry, HostFacts
 from capnet.topology import Service, ServicePort, VirtualAddress
 
+_COMPOSE_PROJECT = "com.docker.compose.project"
+_COMPOSE_SERVICE = "com.docker.compose.service"
 _STACK = "com.docker.stack.namespace"
+_SWARM_SERVICE = "com.docker.swarm.service.name"
 _NO_VIP = "<nil>"  # what Docker prints for a service with endpoint mode dnsrr
 _PORT = re.compile(r"Target: (\d+), Publish: (\d+)")  # libnetwork, agent.go: PortConfig of ServiceInfo
+
+
+class Belonging(NamedTuple):
+    """What a container or network is a part of, by its labels."""
+
+    project: str | None
+    compose_service: str | None
+    swarm_service: str | None
+
+
+def belonging(labels: Mapping[str, str]) -> Belonging:
+    """The Compose project or stack, and the services, that these labels name."""
+    project = labels.get(_COMPOSE_PROJECT) or labels.get(_STACK)
+    return Belonging(project, labels.get(_COMPOSE_SERVICE), labels.get(_SWARM_SERVICE))
 
 
 def services_of(facts: HostFacts) -> list[Service]:

@@ -4,6 +4,7 @@ Method: one thread for each host reads Docker's events. Another one asks a host 
 beginning), and starts a capture program at each point that is new. A restarted container is in a new network
 namespace, so its points are new; the second one of a name is called `NAME#2`.
 Limits: what a container sends before the program listens, some tenths of a second after its start, is not captured.
+One that has ended by then is told.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from typing import Any, TypeAlias
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
+from capnet.record.find.host_facts import Entry
 from capnet.record.find.inventory import survey_host
 from capnet.record.polling import poll_until
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.targets.containers import without_bystanders
 from capnet.record.targets.coverage import Coverage
-from capnet.topology import Topology
+from capnet.record.targets.started import StartedContainers
+from capnet.topology import Container, Topology
 
 MAX_POINTS = 1024  # of a capture; capnet reads pcapng files with four times as many interfaces
 _EVENTS = {"type": ["container", "network"], "event": ["start", "connect"]}
@@ -46,6 +49,13 @@ class Arrival(NamedTuple):
     topology: Topology
 
 
+class _Event(NamedTuple):
+    """What Docker told of a host."""
+
+    host: str
+    content: Entry
+
+
 class Arrivals:
     """What arrives on `hosts`. `points` are captured already."""
 
@@ -60,7 +70,8 @@ class Arrivals:
         self._coverage, self._hosts, self._start, self._listens = coverage, hosts, start, listens
         self._captured = {_key(point) for point in points}  # and not ended yet
         self._uses = Counter(point.name for point in points)
-        self._told: SimpleQueue[DockerHost | None] = SimpleQueue()  # hosts to be asked; None ends it
+        self._told: SimpleQueue[_Event | None] = SimpleQueue()  # None ends it
+        self._started = {host.name: StartedContainers(host.name, coverage.surveyed_s) for host in hosts}
         self._arrived: SimpleQueue[Arrival] = SimpleQueue()
         self._sentences: SimpleQueue[str] = SimpleQueue()
         self._lock = Lock()  # of the two below
@@ -107,8 +118,8 @@ class Arrivals:
                     stream.close()
                     return
                 self._streams.append(stream)
-            for _ in stream:
-                self._told.put(host)
+            for event in stream:
+                self._told.put(_Event(host.name, event))
         except (docker.errors.DockerException, requests.RequestException, OSError, ValueError):
             pass
         if not self._is_closed:
@@ -118,17 +129,21 @@ class Arrivals:
             )
 
     def _work(self) -> None:
-        while (host := self._told.get()) is not None:
-            waiting = [host, *_drained(self._told)]
-            for each in self._hosts:
-                if not self._is_closed and any(each is other for other in waiting):
-                    self._ask(each)
+        while (event := self._told.get()) is not None:
+            waiting = [event, *_drained(self._told)]
+            events = [each for each in waiting if each is not None]
+            for each in events:
+                self._started[each.host].note(each.content)
+            for host in self._hosts:
+                if not self._is_closed and any(each.host == host.name for each in events):
+                    self._ask(host)
             if None in waiting:
                 break
 
     def _ask(self, host: DockerHost) -> None:
         try:
             topology = survey_host(host)
+            self._tell_missed(topology, self._started[host.name].missed(topology))
             containers = self._coverage.containers(topology)
             points = [
                 point for point in self._coverage.points(topology, containers) if _key(point) not in self._captured
@@ -147,6 +162,16 @@ class Arrivals:
             self._listens(self._listening(processes))
         except EnvironmentLacks as error:
             self._sentences.put(f"host {host.name}: a container that started is not captured: {error}")
+
+    def _tell_missed(self, topology: Topology, missed: Sequence[Container]) -> None:
+        ids = {container.id for container in missed}
+        others = [container for container in topology.containers if container.id not in ids]
+        for container in self._coverage.containers(replace(topology, containers=[*others, *missed])):
+            if container.id in ids:
+                name = f"{container.host}/{container.name}"
+                self._sentences.put(
+                    f"container {name} started, and is not captured: its process had ended, or cannot be seen"
+                )
 
     def _listening(self, processes: Sequence[CaptureProcess]) -> list[CapturePoint]:
         """Waits a moment for the programs that run, and returns the points of those that listen."""
