@@ -91,3 +91,11 @@ def test_nobody_has_no_card() -> None:
 def test_card_fits(width: int) -> None:
     for name in ("web", "bbox"):
         assert max(map(columns, render(card_of(BRIDGE, name), width).splitlines())) <= width
+
+
+def test_card_of_a_failing_flow_does_not_deny_it() -> None:
+    """B has no finding of its own, but its SYNs are not answered."""
+    made = card_of(PROJECT / "pcaps" / "faults" / "docker-user-drop.pcapng", "B")
+    assert made.fails == [] and "no answer" in made.reaches[0]
+    assert "fails" not in render(made)
+    assert "Nothing that was captured of it fails." in render(card_of(BRIDGE, "web"))

@@ -14,7 +14,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.escape import visible_all
-from capnet.report.fate_words import fate
+from capnet.report.fate_words import FAILED, fate
 from capnet.report.text import count, listing
 from capnet.report.words import Words
 from capnet.wire.numbers import PORT_DNS
@@ -36,6 +36,7 @@ class Card(NamedTuple):
     appears_as: list[str]
     ports: list[str]
     names_asked: list[str]
+    has_failing_flow: bool
 
 
 def card(document: Document, name: str) -> Card | None:
@@ -94,6 +95,7 @@ class _Subject:
             appears_as=list(dict.fromkeys(self._appearances())),
             ports=list(dict.fromkeys(self._ports(received))),
             names_asked=_lines(self._sent(row) for row in sent if row["flow"]["dport"] == PORT_DNS),
+            has_failing_flow=any(row["fate"] in FAILED for row in (*sent, *received)),
         )
 
     # -- rows ------------------------------------------------------------------------------------

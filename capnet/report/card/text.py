@@ -30,6 +30,6 @@ def render(card: Card, width: int = 100) -> str:
         if len(rows) > MAX_LINES:
             more = Text(en="… and {number} more", zh="…… 另有 {number} 条").fill(number=len(rows) - MAX_LINES)
             lines.append(f"  {more}")
-    if not card.fails:
+    if not card.fails and not card.has_failing_flow:
         lines += ["", Text(en="Nothing that was captured of it fails.", zh="抓到的与它有关的流量没有失败。").fill()]
     return "\n".join(lines) + "\n"
