@@ -39,39 +39,52 @@ def container_sentences(document: Document, words: Words) -> Iterator[str]:
                 en="The biggest flow is {proto} {flow}, {packets}.", zh="最大的流是 {proto} {flow}，{packets}。"
             ).fill(proto=flow["proto"], flow=words.flow(flow), packets=count(flow["packets"], "packet"))
         return
-    introduced, total = words.introduce(*addresses), len({words.address(ip) for ip in addresses})
-    subject = spelled(total) + (" container" if total == 1 else " containers")
-    if language.is_chinese():
-        subject = count(total, "container")
     between = _flows_between(document, set(addresses))
-    if between.has_tunnelled:
-        yield Text(
+    names = {words.address(ip) for ip in between.ends}
+    talking = [ip for ip in addresses if words.address(ip) in names]
+    if talking:
+        yield _talk(document, talking, between.has_tunnelled, words)
+    others = [ip for ip in addresses if ip not in talking]
+    if others:
+        seen = Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。")
+        also = Text(en="Also seen: {introduced}.", zh="还看到：{introduced}。")
+        verb = "was" if len({words.address(ip) for ip in others}) == 1 else "were"
+        yield (also if talking else seen).fill(
+            subject=_containers(others, words), verb=verb, introduced=words.introduce(*others)
+        )
+
+
+def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: Words) -> str:
+    """How containers talk to each other."""
+    values = {"subject": _containers(addresses, words), "introduced": words.introduce(*addresses)}
+    if has_tunnelled:
+        return Text(
             en="{subject}, {introduced}, talk to each other through a tunnel.",
             zh="{subject} {introduced} 通过隧道互相通信。",
-        ).fill(subject=subject, introduced=introduced)
-    elif between.has_any and _is_encrypted_overlay(document):
-        yield Text(
+        ).fill(**values)
+    if _is_encrypted_overlay(document):
+        return Text(
             en="{subject}, {introduced}, talk to each other through an encrypted tunnel (ESP).",
             zh="{subject} {introduced} 通过加密隧道（ESP）互相通信。",
-        ).fill(subject=subject, introduced=introduced)
-    elif between.has_any:
-        is_rewritten = any(
-            {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
-        )
-        is_direct = "nat" in document and not is_rewritten and not document.get("tunnels")  # some hide who is inside
-        if is_direct:
-            yield Text(
-                en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
-            ).fill(subject=subject, introduced=introduced, directly=DIRECTLY.fill())
-        else:
-            yield Text(en="{subject}, {introduced}, talk to each other.", zh="{subject} {introduced} 互相通信。").fill(
-                subject=subject, introduced=introduced
-            )
-    else:
-        verb = "was" if total == 1 else "were"
-        yield Text(en="{subject} {verb} seen: {introduced}.", zh="看到 {subject}：{introduced}。").fill(
-            subject=subject, verb=verb, introduced=introduced
-        )
+        ).fill(**values)
+    is_rewritten = any(
+        {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
+    )
+    if "nat" in document and not is_rewritten and not document.get("tunnels"):  # some hide who is inside
+        return Text(
+            en="{subject}, {introduced}, talk to each other {directly}.", zh="{subject} {introduced} {directly}。"
+        ).fill(**values, directly=DIRECTLY.fill())
+    return Text(en="{subject}, {introduced}, talk to each other.", zh="{subject} {introduced} 互相通信。").fill(
+        **values
+    )
+
+
+def _containers(addresses: list[str], words: Words) -> str:
+    """`Two containers`: how many there are."""
+    total = len({words.address(ip) for ip in addresses})
+    if language.is_chinese():
+        return count(total, "container")
+    return spelled(total) + (" container" if total == 1 else " containers")
 
 
 def unclear_model(document: Document) -> Iterator[str]:
@@ -194,7 +207,7 @@ def _owners(ips: list[str], words: Words) -> str:
 
 
 def _unchanged(document: Document) -> Iterator[str]:
-    if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).has_any:
+    if _flows_between(document, {ip for row in _verdicts(document, "shared", "distinct") for ip in row["ips"]}).ends:
         yield Text(en="They talk to each other {directly}.", zh="它们{directly}。").fill(directly=DIRECTLY.fill())
 
 
@@ -208,18 +221,19 @@ def _is_encrypted_overlay(document: Document) -> bool:
 
 
 class _FlowsBetween(NamedTuple):
-    has_any: bool
+    ends: set[str]
     has_tunnelled: bool
 
 
 def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
-    """Are there flows with both ends among `addresses`, and is any of them inside a tunnel?"""
+    """The ends of flows with both ends among `addresses`; and is any of these flows inside a tunnel?"""
     flows = [
         flow
         for flow in document.get("flows", {}).get("top", [])
         if flow["src"] in addresses and flow["dst"] in addresses and flow["src"] != flow["dst"]
     ]
-    return _FlowsBetween(bool(flows), any(flow["depth"] for flow in flows))
+    ends = {flow[end] for flow in flows for end in ("src", "dst")}
+    return _FlowsBetween(ends, any(flow["depth"] for flow in flows))
 
 
 def _container_addresses(document: Document, words: Words) -> list[str]:

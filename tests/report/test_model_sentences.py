@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from capnet.analysis.core.results import Finding, MacVerdict
 from capnet.analysis.engine import analyze
 from capnet.report import summary
 from capnet.report.words import Words
+from tests.conftest import PROJECT
 from tests.report import sample
 
 MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
@@ -111,3 +114,12 @@ def test_model_of_low_confidence_has_no_sentence(model: str) -> None:
     shared = verdict("shared", MACS[:1], [sample.WEB, sample.BBOX])
     text = sentences(model, shared, confidence=0.45)
     assert text.startswith("Two containers, web (172.17.0.2) and bbox (172.17.0.3), talk to each other")
+
+
+def test_container_that_talks_to_none_of_them_is_told_apart(tmp_path: Path) -> None:
+    """Without a topology 172.20.0.3, which two hosts use on docker_gwbridge, has no name; it is in no tunnel."""
+    capture = shutil.copy(PROJECT / "pcaps" / "overlay.pcapng", tmp_path)
+    plain = analyze(capture).to_dict()
+    text = " ".join(summary.sentences(plain, Words(plain["names"])))
+    assert "Two containers, left (10.0.1.2) and right (10.0.1.4), talk to each other through a tunnel." in text
+    assert "Also seen: 172.20.0.3." in text
