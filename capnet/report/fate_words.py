@@ -47,6 +47,23 @@ def fate(row: Document, words: Words) -> str:
     return NOT_SEEN.fill()
 
 
+def failing_fate(document: Document, path: Document) -> Document | None:
+    """The fate of a path's flow if it fails: the one between its ends that shares a frame of evidence with it."""
+    ends = {key: path["flow"][key] for key in ("src", "sport", "dst", "dport")}
+    frames = {(frame["point"], frame["frame"]) for frame in path["evidence"]}
+    return next(
+        (
+            row
+            for row in document.get("fates", [])
+            if row["fate"] in FAILED
+            and row["proto"] == path["proto"]
+            and row["flow"].items() >= ends.items()
+            and any((frame["point"], frame["frame"]) in frames for frame in row["evidence"])
+        ),
+        None,
+    )
+
+
 def flows_of(group: Sequence[Document], words: Words) -> str:
     """`tcp web and bbox → 192.168.111.129:80`: flows of one protocol to one destination."""
     row = group[0]

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
-from capnet.analysis.core.contract.keys import FILES_BESIDE
+from capnet.analysis.core.contract.keys import FILES_BESIDE, LEVELS
 from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import FAILED, fate, flows_of, together
 from capnet.report.grouping import same_fate
@@ -29,15 +29,22 @@ BY_DESIGN = ("by design; ", "设计如此；")
 MAX_NAMED = 4  # points, and names of findings, in one sentence
 
 
+def by_cause(row: Document) -> tuple[int, bool]:
+    """The order of findings for a reader: the worst first, and of one level those that name a cause."""
+    return LEVELS.index(row["level"]), row["name"] in VAGUE
+
+
+def problems(document: Document) -> list[Document]:
+    """The findings that need action and that no other one explains, by `by_cause`."""
+    rows = [row for row in document.get("findings", []) if row["level"] != "info" and not row["explained_by"]]
+    return sorted(rows, key=by_cause)
+
+
 def headline(document: Document, words: Words) -> list[str]:
     """The worst cause and the next step, or what the state of all flows allows to say."""
     if "findings" not in document:
         return []
-    causes = [
-        finding
-        for finding in document["findings"]
-        if finding["level"] != "info" and not finding["explained_by"] and finding["name"] not in NOTES
-    ]
+    causes = [finding for finding in problems(document) if finding["name"] not in NOTES]
     has_fates = "fates" in document and "paths" in document
     sentences = list(_causes(causes))
     if has_fates and all(finding["name"] in VAGUE for finding in causes):
@@ -63,13 +70,13 @@ def limits(document: Document) -> Iterator[str]:
             en="At least {packets} passed {points} unrecorded: loss cannot be told there.",
             zh="至少有 {packets}经过 {points} 而没有被记录：那里是否丢包无法判断。",
         ).fill(packets=packets, points=points)
-    problems = [problem for file in document["inputs"] for problem in file["problems"]]
-    if damaged := sum(problem["name"] not in FILES_BESIDE for problem in problems):
+    damage = [problem for file in document["inputs"] for problem in file["problems"]]
+    if damaged := sum(problem["name"] not in FILES_BESIDE for problem in damage):
         yield Text(
             en="The input is damaged in {places}; what could be read is reported.",
             zh="输入有 {places}损坏；本报告根据能读出的部分。",
         ).fill(places=count(damaged, "place"))
-    for problem in problems:
+    for problem in damage:
         if problem["name"] in FILES_BESIDE:
             yield Text(en="{file}: {problem}.", zh="{file}：{problem}。").fill(
                 file=FILES_BESIDE[problem["name"]], problem=problem["says"]
@@ -79,11 +86,10 @@ def limits(document: Document) -> Iterator[str]:
 def _causes(causes: list[Document]) -> Iterator[str]:
     if not causes:
         return
-    worst = min(causes, key=lambda finding: (finding["level"] != "error", finding["name"] in VAGUE))  # the first such
+    worst, *others = causes
     yield language.sentence(worst["says"])
     if worst["fix"]:
         yield Text(en="Next: {step}.", zh="下一步：{step}。").fill(step=first_step(worst["fix"]))
-    others = [finding for finding in causes if finding is not worst]
     counted = [
         count(len(of_level), f"more {level}")
         for level in ("error", "warning")

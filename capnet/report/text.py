@@ -56,12 +56,12 @@ def pieces(text: str, width: int) -> list[str]:
     return broken
 
 
-def fill(text: str, width: int, indent: str = "", hanging: str | None = None) -> list[str]:
+def fill(text: str, width: int, indent: str = "", hanging: str | None = None, breaks_chinese: bool = True) -> list[str]:
     """Lines of at most `width` columns, broken at spaces and in Chinese text; a longer word goes on behind ↳."""
     rest = indent if hanging is None else hanging
     lines: list[str] = []
     line, empty = indent, True
-    for space, word in _words(text):
+    for space, word in _words(text) if breaks_chinese else ((" ", word) for word in text.split(" ")):
         if not empty and columns(line) + len(space) + columns(word) > width:
             lines.append(line)
             line, empty = rest, True

@@ -118,3 +118,11 @@ def test_counted_things_have_measure_words() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("count", "plural"):
                 nouns |= {part.value for part in node.args[1:2] if isinstance(part, ast.Constant)}
     assert [noun for noun in nouns if chinese.counted(noun).isascii()] == []
+
+
+@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
+def test_drawing_in_chinese_breaks_at_points_only(path: Path) -> None:
+    """No arrow is cut in two by the end of a line."""
+    with language.used("zh"):
+        lines = load("table").render(document(path), 100, wanted=Wanted(full=False)).splitlines()
+    assert [line for line in lines if re.search("[─▶]", re.sub("─([^─▶]*─)?▶", "", line))] == []

@@ -131,6 +131,15 @@ def test_every_name_on_the_first_screen_has_its_address_there(path: Path) -> Non
             "dead-backend",
             ["tcp B:38780 → A:8080", "A/ens33 ─DNAT─▶ A/docker0 ─▶ A/web/eth0 ✗ web refuses (RST)"],
         ),
+        # The frames of the healthy flow are evidence too.
+        ("stale-conntrack", ["udp B:40000 → A:5060", "A/ens33 ✗ A answers 'host unreachable' (ICMP)"]),
+        (
+            "not-masqueraded",
+            [
+                "tcp app:39759 → B:80",
+                "A/app/eth0 ─▶ A/docker0 ─▶ A/ens33 ─▶ B/ens33 ✗ reaches B/ens33, nothing answers",
+            ],
+        ),
         ("tunnel-refused", ["udp A:45579 → B:4789", "A/ens33 ─▶ B/ens33 ✗ B answers 'port unreachable' (ICMP)"]),
     ],
 )

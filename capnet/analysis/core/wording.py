@@ -26,8 +26,8 @@ def several(words: Sequence[str]) -> str:
     return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
 
 
-# Spaces beside full-width marks, which have their own. Compiled when a Chinese sentence needs it.
-_SPACE = r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])"
+# Spaces beside full-width marks, which have their own, and between Chinese. Compiled when a Chinese sentence needs it.
+_SPACE = r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])|(?<=[一-鿿]) +(?=[一-鿿])"
 
 
 class Text(NamedTuple):

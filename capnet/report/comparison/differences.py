@@ -16,6 +16,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report.comparison.identity import FlowName, Identity, is_answer, is_to_one
 from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
+from capnet.report.headline import by_cause
 from capnet.report.text import listing
 
 SCHEMA = "capnet.comparison/1"
@@ -23,7 +24,6 @@ MIN_CONFIDENCE = 0.5  # of a model that is told
 MIN_SLOWDOWN = 5.0
 MIN_EXTRA_US = 5_000.0  # a busy machine delays packets by a millisecond or two
 LEVELS = ("error", "warning")  # of findings that are compared
-SYMPTOMS = ("packet-loss", "retransmissions")  # told behind other findings of their level
 
 
 def compare(good: Document, bad: Document) -> Document:
@@ -70,7 +70,7 @@ def _findings(good: Document, bad: Document) -> Document:
 
     def rows(own: dict[str, Document], other: dict[str, Document]) -> list[Document]:
         only = [row for name, row in own.items() if name not in other]
-        only.sort(key=lambda row: (LEVELS.index(row["level"]), row["name"] in SYMPTOMS))
+        only.sort(key=by_cause)
         return [{key: row[key] for key in ("name", "level", "says", "fix")} for row in only]
 
     return {"came": rows(after, before), "went": rows(before, after)}

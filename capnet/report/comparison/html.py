@@ -11,6 +11,7 @@ from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.comparison.text import first_sentence, sections
 from capnet.report.escape import visible_all
+from capnet.report.headline import problems
 from capnet.report.page import header
 from capnet.report.page.beside import Beside
 from capnet.report.page.markup import escape, labelled
@@ -49,9 +50,7 @@ def render(comparison: Document, good: Side, bad: Side) -> str:
 def _side(heading: str, side: Side, anchor: str) -> str:
     """The drawing of a capture, and which file it is."""
     document = visible_all(side.document)
-    rows = [row for row in document["findings"] if row["level"] != "info" and not row["explained_by"]]
-    rows.sort(key=lambda row: LEVELS.index(row["level"]))
-    figure = network_figure(document, Words.of(document), side.beside.topology, rows, lambda row: "")
+    figure = network_figure(document, Words.of(document), side.beside.topology, problems(document), lambda row: "")
     return _titled(heading, figure.replace('id="network"', f'id="{anchor}"') + header.origin(document, side.beside))
 
 

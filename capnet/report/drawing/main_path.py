@@ -12,7 +12,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
-from capnet.report.fate_words import FAILED, answers, ending, fate, is_lost
+from capnet.report.fate_words import FAILED, ending, failing_fate, fate, is_lost
 from capnet.report.text import fill, number
 from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
 
@@ -30,7 +30,7 @@ def main_path(document: Document, words: Words, problems: Sequence[Document], wi
     row = main_row(document, problems)
     if row is None:
         return []
-    return _path(row, words, width, _frames(problems)) if "hops" in row else _fate(row, words, width)
+    return _path(row, failing_fate(document, row), words, width) if "hops" in row else _fate(row, words, width)
 
 
 def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
@@ -38,10 +38,13 @@ def main_row(document: Document, problems: Sequence[Document]) -> Document | Non
     paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
     frames = _frames(problems)
     shown = [path for path in paths if _refusals(path, frames)] or [path for path in paths if _shows(path, frames)]
+    failing = [path for path in shown if is_lost(path["ends"]) or _loses(path) or failing_fate(document, path)]
+    if failing:
+        return max(failing, key=_rank)
+    for row in document.get("fates", []):
+        if row["fate"] in FAILED and _shows(row, frames):
+            return row
     if not shown:
-        for row in document.get("fates", []):
-            if row["fate"] in FAILED and _shows(row, frames):
-                return row
         points = {point for point, _ in frames}
         shown = [path for path in paths if _loses_at(path, points)]
     if not shown and not any(problem["level"] == "error" for problem in problems[:1]):
@@ -62,18 +65,19 @@ def _rank(path: Document) -> tuple[bool, int, bool, int]:
     return is_lost(path["ends"]), changes, is_asking, packets(path)
 
 
-def _path(path: Document, words: Words, width: int, frames: set[tuple[str, int]]) -> list[str]:
+def _path(path: Document, failing: Document | None, words: Words, width: int) -> list[str]:
+    """A path, and what became of its flow: `failing` is its fate, if it fails."""
     hops = path["hops"]
     flow = f"{path['proto']} {words.flow(path['flow'], hops[0]['point'])}"
     steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
     end = ending(path)
-    if path["ends"] == "delivered" and any(hop["lost"] for hop in hops):
+    if path["ends"] == "delivered" and _loses(path):
         end = Text(en="the rest delivered", zh="其余已送达").fill()
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
-    if mark != "✗" and (refusals := answers(_refusals(path, frames), words)):
-        mark, end = "✗", language.clauses(refusals)
+    if failing and mark != "✗" and not _loses(path):
+        mark, end = "✗", fate(failing, words)
     line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
-    drawn = fill(line, width, "    ", "      ")
+    drawn = fill(line, width, "    ", "      ", breaks_chinese=False)
     return [*fill(flow, width, "  "), *(part.replace(TIE, " ") for part in drawn)]
 
 
@@ -90,6 +94,11 @@ def _shows(row: Document, frames: set[tuple[str, int]]) -> bool:
 def _refusals(path: Document, frames: set[tuple[str, int]]) -> list[Document]:
     """The answers to a path, other than plain replies, of which any of these frames is evidence."""
     return [answer for answer in path["answers"] if answer["kind"] != "reply" and _shows(answer, frames)]
+
+
+def _loses(path: Document) -> bool:
+    """Are packets of the path lost between two of its points?"""
+    return any(hop["lost"] for hop in path["hops"])
 
 
 def _loses_at(path: Document, points: set[str]) -> bool:

@@ -16,7 +16,7 @@ from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
 from capnet.report.drawing import routes
 from capnet.report.fate_words import ending, is_lost
-from capnet.report.headline import VAGUE
+from capnet.report.headline import problems as problems_of
 from capnet.report.page import header
 from capnet.report.page.beside import Beside
 from capnet.report.page.conversations import Conversation, conversation_groups
@@ -63,7 +63,7 @@ def render(
     links = Links(shown.document, beside.frames)
     section = next((section for section in shown.sections if section.key == "findings"), None)
     anchors = finding_anchors(section) if section else {}
-    problems = _problems(shown.document)
+    problems = problems_of(shown.document)
     findings = _findings(section, anchors, shown.words, links) if section else ""
     evidence = figure = ""
     if not wanted.only:
@@ -87,12 +87,6 @@ def render(
         _next(shown.document),
     ]
     return page(shown.title.partition(" · ")[0], body)
-
-
-def _problems(document: Document) -> list[Document]:
-    """Findings above info that no other one explains, the worst first."""
-    rows = [row for row in document.get("findings", []) if row["level"] != "info" and not row["explained_by"]]
-    return sorted(rows, key=lambda row: (row["level"] != "error", row["name"] in VAGUE))
 
 
 def _contents(shown: Overview, has_evidence: bool) -> str:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
-from capnet.report.fate_words import FAILED, is_lost
+from capnet.report.fate_words import failing_fate, is_lost
 from capnet.report.grouping import same_fate
 from capnet.report.network.route import Map, Step, consecutive, destination
 from capnet.report.network.scene import DEAD, LIT, LOST, NOTE, REWRITTEN, WRAPPED, Box, Edge, Group, Mark, Scene, Vertex
@@ -278,7 +278,7 @@ def _light(places: Map, document: Document, main: Document) -> None:
     if "hops" in main and is_lost(main["ends"]) and main["due"]:
         dead = places.between(main["ends"].partition(" ")[2] or points[-1], main["due"])
     else:
-        row = _fate_of(document, main)
+        row = failing_fate(document, main)
         dead = _due(places, document, row) if row else []
     for step in _up_to_captured(document, dead):
         if not step.edge.route:
@@ -290,11 +290,3 @@ def _pass(step: Step, route: str) -> None:
     step.edge.is_inward = step.is_inward
     if route == LIT:
         step.edge.inner.is_lit = step.edge.outer.is_lit = True
-
-
-def _fate_of(document: Document, main: Document) -> Document | None:
-    """The failing fate of a path's flow."""
-    for row in document.get("fates", []):
-        if row["fate"] in FAILED and row["flow"] == {key: main["flow"][key] for key in row["flow"]}:
-            return row
-    return None

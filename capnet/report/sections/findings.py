@@ -7,7 +7,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.keys import SECTIONS
 from capnet.analysis.core.contract.order import LEVELS
 from capnet.analysis.core.wording import Text
-from capnet.report.headline import NOTES
+from capnet.report.headline import NOTES, by_cause
 from capnet.report.sections.section import Column, Section, View, section_of
 from capnet.report.text import count
 from capnet.report.words import Words
@@ -28,7 +28,7 @@ def findings(document: Document, words: Words, view: View) -> Section:
         Column("", lambda row: row["name"]),
         Column("", says, wrap="words"),
     ]
-    rows = [row for row in document.get("findings", []) if not row["explained_by"]]
+    rows = sorted((row for row in document.get("findings", []) if not row["explained_by"]), key=by_cause)
     if view is View.COMPACT:
         notes = [row for row in rows if row["level"] == "info" and row["name"] in NOTES and not _is_alone(document)]
         shown = [row for row in rows if row not in notes]

@@ -14,7 +14,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.main_path import main_path
 from capnet.report.escape import visible
-from capnet.report.headline import VAGUE, first_step
+from capnet.report.headline import by_cause, first_step
 from capnet.report.sections import Overview
 from capnet.report.text import columns, count, fill, listing, number, padded
 
@@ -44,7 +44,7 @@ def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> 
     notes = [row for row in findings if row["level"] == "info"]
     all_problems = [row for row in findings if row["level"] != "info"]
     problems = [row for row in all_problems if not row["in_baseline"]]
-    problems.sort(key=lambda row: (row["level"] != "error", row["name"] in VAGUE))
+    problems.sort(key=by_cause)
     lines = [*fill(shown.title, width), ""]
     for row in problems[:most]:
         lines += _problem(row, shown, width)

@@ -92,7 +92,7 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     head = "".join(f"<th>{escape(language.term(text))}</th>" for text in _HEADS)
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
-    path = _path_of(trace)
+    path = _path_of(trace, evidence)
     keys = [(frame["file"], frame["frame"]) for frame in frames]
     body = [
         "<header>", *header.head_line(title),
@@ -107,7 +107,7 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     return page(f"{language.term('Frame')} {asked['frame']}", body)
 
 
-def _path_of(trace: Document) -> Document:
+def _path_of(trace: Document, evidence: list[Document]) -> Document:
     """The frames of a packet as a path, for the drawing."""
     hops = [{**frame, "packets": 1, "lost": 0} for frame in trace["frames"]]
     flow = {key: hops[0][key] for key in ("src", "sport", "dst", "dport")}
@@ -117,6 +117,7 @@ def _path_of(trace: Document) -> Document:
         "hops": hops,
         "ends": "unknown",
         "due": None,
+        "evidence": evidence,
         "reply": trace["reply"],
     }
 
