@@ -190,9 +190,9 @@ def _hear_the_compiler() -> None:
 def _leave(code: int) -> NoReturn:
     """End the process. Commands that only read leave nothing that the interpreter would have to tidy up.
 
-    It would take every object apart, for twenty milliseconds and more.
+    It would take every object apart, for twenty milliseconds and more; and DuckDB may wait for a stream.
     """
-    if _only_reads():
+    if _only_reads() or "duckdb" in sys.modules:
         try:
             for stream in filter(None, (sys.stdout, sys.stderr)):
                 stream.flush()

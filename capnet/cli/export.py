@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from capnet.cli import completions, options
 from capnet.cli.files import is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
 from capnet.export.writers import FORMATS, format_for, write
+
+if TYPE_CHECKING:
+    from capnet.analysis.tables.library import Tables
 
 
 @click.command("export", short_help="Frames, flows or facts as Parquet, CSV, JSON lines or Arrow.")
@@ -80,11 +84,9 @@ def command(
     return Exit.OK
 
 
-def _write(tables: object, table: str, format_: str, target: Path, inputs: list[Path]) -> None:
-    from capnet.analysis.tables.library import Tables
+def _write(tables: Tables, table: str, format_: str, target: Path, inputs: list[Path]) -> None:
     from capnet.whole_file import kind_of, whole
 
-    assert isinstance(tables, Tables)
     if is_folder(target):
         raise UsageError(f"{target}: is a folder; name a file in it")
     if is_there(target) and any(target.samefile(path) for path in inputs if is_there(path)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from capnet import language
 from capnet.cli import completions, options
 from capnet.cli.files import is_there
 from capnet.errors import CapnetError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from capnet.export.query import Database
 
 FORMATS = ("table", "csv", "json")
 PROMPT = "capnet sql> "
@@ -55,6 +59,7 @@ def command(
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
     from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.interrupts import second_interrupt_undoes
     from capnet.export.query import Database
 
     sources = list(named_sources(files))
@@ -62,7 +67,8 @@ def command(
         raise UsageError("no query: write it behind the files, or name its file with -f")
     database = Database(Tables(sources, topology_at(topology), vxlan_port or 0, expression))
     if query is not None:
-        _answer(database, query, format_, output)
+        with second_interrupt_undoes(any(source.path is None for source in sources)):
+            _answer(database, query, format_, output)
     elif sys.stdin is not None and sys.stdin.isatty():
         _prompt(database, format_)
     else:
@@ -89,17 +95,15 @@ def _names_file(argument: str) -> bool:
     return True  # a file that is not there is told so; a query has a space
 
 
-def _answer(database: object, query: str, format_: str, output: Path | None) -> None:
+def _answer(database: Database, query: str, format_: str, output: Path | None) -> None:
     from capnet.cli.output import emit
     from capnet.export.answers import render
-    from capnet.export.query import Database
 
-    assert isinstance(database, Database)
     emit((piece for answer in database.ask(query) for piece in render(answer, format_)), output)
 
 
-def _prompt(database: object, format_: str) -> None:
-    """Ask for queries, each ended by a semicolon, until the end of input."""
+def _prompt(database: Database, format_: str) -> None:
+    """Ask for queries, each ended by a semicolon, until the end of input. Ctrl-C gives up the query, not the prompt."""
     import contextlib
 
     with contextlib.suppress(ImportError):
@@ -109,18 +113,16 @@ def _prompt(database: object, format_: str) -> None:
     while True:
         try:
             lines.append(input(PROMPT if not lines else "...> ".rjust(len(PROMPT))))
+            if lines[-1].rstrip().endswith(";"):
+                query, lines = "\n".join(lines), []
+                _answer(database, query, format_, None)
         except EOFError:
             click.echo()
             return
         except KeyboardInterrupt:
             click.echo()
             lines = []
-            continue
-        if lines[-1].rstrip().endswith(";"):
-            query, lines = "\n".join(lines), []
-            try:
-                _answer(database, query, format_, None)
-            except CapnetError as error:
-                from capnet.report.escape import visible
+        except CapnetError as error:
+            from capnet.report.escape import visible
 
-                click.echo(visible(str(error), "\n"), err=True)
+            click.echo(visible(str(error), "\n"), err=True)

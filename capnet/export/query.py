@@ -2,22 +2,31 @@
 
 A table is read when a query names it, again for each query: frames by reading the capture, the others by one analysis
 that is kept. DuckDB gets batches as it asks for them, so that frames need no memory of their own.
-DuckDB installs no extensions by itself here: a query reaches no other host.
+DuckDB works in a thread of its own, so that Ctrl-C is heard meanwhile. It installs no extensions by itself here: a
+query reaches another host only if it installs one (`install httpfs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from datetime import datetime
-from typing import Any
+from functools import partial
+from threading import Thread
+from typing import Any, TypeVar
 
 from capnet.analysis.tables.library import Tables
 from capnet.analysis.tables.names import TABLES
-from capnet.errors import RefusedQuery
+from capnet.errors import CapnetError, RefusedQuery
 from capnet.export.extras import library
 from capnet.quick_tuple import NamedTuple
+from capnet.table.batch import Batch
+from capnet.table.table import Table
 
 MAX_ROWS = 10_000  # fetched at a time
+MAX_INTERRUPTS = 20  # a second; where DuckDB waits for a stream, it stops with the process
+
+T = TypeVar("T")
 
 _ORDER = ("set autoinstall_known_extensions = false", "set timezone = 'UTC'")
 
@@ -37,15 +46,19 @@ class Database:
         self._connection = self._duckdb.connect()
         for setting in _ORDER:
             self._connection.execute(setting)
-        self._tables = {name: tables.lazy(name) for name in TABLES}
+        self._unread: CapnetError | None = None  # why the last query could not read a capture
+        self._tables = {name: self._watched(tables.lazy(name)) for name in TABLES}
         for name, table in self._tables.items():
             self._connection.register(name, table)
 
     def ask(self, text: str) -> Iterator[Answer]:
-        """The answers to the statements of a query, one after the other. RefusedQuery for what DuckDB refuses."""
+        """The answers to the statements of a query, one after the other. RefusedQuery for what DuckDB refuses.
+
+        Raises what reading the captures raises: UnreadableInput, UsageError for a stream that is read twice.
+        """
         try:
             for statement in self._connection.extract_statements(text):
-                cursor = self._connection.execute(statement)
+                cursor = self._beside(partial(self._connection.execute, statement))
                 if cursor.description:
                     yield Answer([column[0] for column in cursor.description], self._rows(cursor))
         except self._duckdb.Error as error:
@@ -53,12 +66,47 @@ class Database:
 
     def _rows(self, cursor: Any) -> Iterator[list[Any]]:
         try:
-            while rows := cursor.fetchmany(MAX_ROWS):
+            while rows := self._beside(partial(cursor.fetchmany, MAX_ROWS)):
                 yield from (list(map(_plain, row)) for row in rows)
         except self._duckdb.Error as error:
             raise self._refused(error) from error
 
-    def _refused(self, error: Exception) -> RefusedQuery:
+    def _beside(self, work: Callable[[], T]) -> T:
+        """What `work` returns, from a thread of its own. An interruption of the caller interrupts DuckDB."""
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(work())
+            except BaseException as error:  # raised again in the thread that asks
+                done.set_exception(error)
+
+        try:
+            Thread(target=run, daemon=True).start()
+            return done.result()
+        except KeyboardInterrupt:
+            for _ in range(MAX_INTERRUPTS):  # one that comes before DuckDB has begun is lost
+                self._connection.interrupt()
+                if wait([done], 0.05).done:
+                    break
+            raise
+
+    def _watched(self, table: Table) -> Table:
+        """The table; what reading it raises is kept, because DuckDB makes an error of its own of it."""
+
+        def batches() -> Iterator[Batch]:
+            try:
+                yield from table.batches()
+            except CapnetError as error:
+                self._unread = error
+                raise
+
+        return Table(table.name, table.fields, batches)
+
+    def _refused(self, error: Exception) -> CapnetError:
+        if self._unread is not None:
+            unread, self._unread = self._unread, None
+            return unread
         return RefusedQuery(f"{error}\nTables: {', '.join(TABLES)}; `describe frames` lists columns (docs/export.md)")
 
 

@@ -10,17 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from capnet.errors import Exit
+from capnet.export.writers import FORMATS
 from tests.conftest import PROJECT
 
 OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
 LAST_WORDS = b"Ctrl-C again stops that\n"
 
+in_formats = pytest.mark.parametrize("format_", ["csv", "parquet"])
+
 
 @contextmanager
-def exporting(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def exporting(folder: Path, format_: str) -> Iterator[subprocess.Popen[bytes]]:
     """A capture that does not end: a pipe whose first blocks are read. It has begun to write."""
-    command = [sys.executable, "-m", "capnet", "export", "-", "-o", str(folder / "x.csv")]
+    if not FORMATS[format_].is_text:
+        pytest.importorskip("pyarrow", reason="heavy, and optional: pip install 'capnet[export]'")
+    command = [sys.executable, "-m", "capnet", "export", "-", "-o", str(folder / f"x.{format_}")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(PROJECT)}
     ) as process:
@@ -32,8 +39,9 @@ def exporting(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def test_terminated_export_leaves_nothing(tmp_path: Path) -> None:
-    with exporting(tmp_path) as process:
+@in_formats
+def test_terminated_export_leaves_nothing(format_: str, tmp_path: Path) -> None:
+    with exporting(tmp_path, format_) as process:
         process.send_signal(signal.SIGTERM)
         error = process.stderr.read()  # type: ignore[union-attr]
     assert process.returncode == Exit.INTERRUPTED, error
@@ -41,8 +49,9 @@ def test_terminated_export_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_second_interrupt_leaves_nothing(tmp_path: Path) -> None:
-    with exporting(tmp_path) as process:
+@in_formats
+def test_second_interrupt_leaves_nothing(format_: str, tmp_path: Path) -> None:
+    with exporting(tmp_path, format_) as process:
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline().endswith(LAST_WORDS)  # type: ignore[union-attr]
         process.send_signal(signal.SIGINT)
@@ -52,16 +61,24 @@ def test_second_interrupt_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_first_interrupt_keeps_what_was_captured(tmp_path: Path) -> None:
+@in_formats
+def test_first_interrupt_keeps_what_was_captured(format_: str, tmp_path: Path) -> None:
     """As in `tcpdump -w - | capnet export -`, where Ctrl-C reaches both, and tcpdump ends the stream."""
-    with exporting(tmp_path) as process:
+    with exporting(tmp_path, format_) as process:
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline().endswith(LAST_WORDS)  # type: ignore[union-attr]
         process.stdin.close()  # type: ignore[union-attr]
         assert process.wait() == Exit.OK
-    assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
-    whole = subprocess.run(
-        [sys.executable, "-m", "capnet", "export", str(OVERLAY), "-o", "-", "--to", "csv"],
-        env=os.environ | {"PYTHONPATH": str(PROJECT)}, capture_output=True, check=True,
-    ).stdout  # fmt: skip
-    assert (tmp_path / "x.csv").read_bytes().count(b"\n") == whole.count(b"\n")
+    assert [file.name for file in tmp_path.iterdir()] == [f"x.{format_}"]
+    whole = tmp_path / f"whole.{format_}"
+    export = [sys.executable, "-m", "capnet", "export", str(OVERLAY), "-o", str(whole)]
+    subprocess.run(export, env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=True)
+    assert rows(tmp_path / f"x.{format_}") == rows(whole)
+
+
+def rows(file: Path) -> int:
+    if file.suffix == ".csv":
+        return file.read_bytes().count(b"\n")
+    from pyarrow.parquet import read_metadata  # type: ignore[import-untyped]
+
+    return int(read_metadata(file).num_rows)

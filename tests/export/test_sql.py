@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from capnet.cli import cli
-from capnet.errors import EnvironmentLacks, RefusedQuery, UsageError
+from capnet.cli.sql import PROMPT
+from capnet.errors import EnvironmentLacks, Exit, RefusedQuery, UnreadableInput, UsageError
 from tests.conftest import PROJECT
 
 OVERLAY = PROJECT / "pcaps" / "overlay.pcapng"
@@ -89,15 +94,13 @@ def test_unreadable_capture_is_told_in_a_query(tmp_path: Path) -> None:
     broken = tmp_path / "broken.pcap"
     broken.write_bytes(b"nothing")
     result = run(broken, "select count(*) from frames")
-    assert result.exit_code != 0
-    assert "broken.pcap" in str(result.exception)
+    assert isinstance(result.exception, UnreadableInput)
+    assert str(result.exception).startswith(f"{broken}: ")
 
 
 @needs_duckdb
 def test_prompt_answers_until_the_end_of_input() -> None:
     """On a terminal of its own: a query over two lines, one that is refused, and Ctrl-D."""
-    import pty
-
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "capnet", "sql", str(OVERLAY)]
     environment = os.environ | {"TERM": "dumb", "PYTHONPATH": str(PROJECT)}
@@ -111,6 +114,82 @@ def test_prompt_answers_until_the_end_of_input() -> None:
     assert process.returncode == 0
     assert "vxlan" in out and "seven" in out
     assert "Candidate bindings" in error and "Ctrl-D" in error
+
+
+# -- interruptions --------------------------------------------------------------------------------------
+ENDLESS = "select 1 as begun; select count(*) from range(1000000) a, range(1000000) b, range(1000000) c"
+
+
+@contextmanager
+def asking(*words: str, stdin: int) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`capnet sql` that prints to a terminal, whose other end is given."""
+    terminal, theirs = pty.openpty()
+    environment = os.environ | {"TERM": "dumb", "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "capnet", "sql", *words]
+    with subprocess.Popen(command, stdin=stdin, stdout=theirs, stderr=subprocess.PIPE, env=environment) as process:
+        os.close(theirs)
+        try:
+            yield process, terminal
+        finally:
+            process.kill()
+            os.close(terminal)
+
+
+def read_until(terminal: int, words: bytes) -> None:
+    text = b""
+    while words not in text:
+        text += os.read(terminal, 4096)
+
+
+@needs_duckdb
+def test_interrupted_query_of_a_file_says_so() -> None:
+    with asking(str(OVERLAY), ENDLESS, stdin=subprocess.DEVNULL) as (process, terminal):
+        read_until(terminal, b"-----\r\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == Exit.INTERRUPTED
+        assert process.stderr and process.stderr.read() == b"\ncapnet: interrupted\n"
+
+
+@needs_duckdb
+def test_second_interrupt_ends_a_query_of_a_stream() -> None:
+    """The stream does not end, and DuckDB waits for it."""
+    query = "select 1 as begun; select count(*) from frames"
+    with asking("-", query, stdin=subprocess.PIPE) as (process, terminal):
+        assert process.stdin and process.stderr
+        process.stdin.write(OVERLAY.read_bytes())
+        process.stdin.flush()
+        read_until(terminal, b"-----\r\n")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline().endswith(b"Ctrl-C again stops that\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == Exit.INTERRUPTED
+
+
+@needs_duckdb
+def test_interrupted_query_leaves_the_prompt() -> None:
+    ours, theirs = pty.openpty()
+    with asking(str(OVERLAY), stdin=theirs) as (process, terminal):
+        os.close(theirs)
+        os.write(ours, ENDLESS.encode() + b";\n")
+        read_until(terminal, b"-----\r\n")
+        process.send_signal(signal.SIGINT)
+        read_until(terminal, PROMPT.encode())
+        os.write(ours, b"select kind from tunnels limit 1;\n")
+        read_until(terminal, b"vxlan\r\n" + PROMPT.encode())
+        os.write(ours, b"\x04")
+        assert process.wait(30) == Exit.OK
+    os.close(ours)
+
+
+@needs_duckdb
+def test_stream_read_twice_is_refused() -> None:
+    query = "select count(*) from frames; select count(*) from flows"
+    done = subprocess.run(
+        [sys.executable, "-m", "capnet", "sql", "-", query], input=OVERLAY.read_bytes(), capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=False,
+    )  # fmt: skip
+    assert (done.returncode, b"449" in done.stdout) == (Exit.USAGE, True)
+    assert done.stderr == b"capnet: standard input can be read once, and this needs it twice; save it to a file first\n"
 
 
 def test_no_query_without_a_terminal_is_refused() -> None:

@@ -43,6 +43,7 @@ class Tables:
         self._vxlan_port = vxlan_port
         self._expression = expression
         self._is_binary = is_binary
+        self._is_read = False
 
     def table(self, name: str) -> Table:
         """A table by its name. Raises UnreadableInput for captures that cannot be read, UsageError for other names."""
@@ -91,8 +92,15 @@ class Tables:
     def _read(self, flows_only: bool) -> Study:
         from capnet.analysis.engine import Options, study
 
+        self._begin_reading()
         options = Options(vxlan_port=self._vxlan_port)
         return study(self.sources, self._topology, options, flows_only=flows_only)
+
+    def _begin_reading(self) -> None:
+        """Raises UsageError if a stream is read once more."""
+        if self._is_read and any(source.path is None for source in self.sources):
+            raise UsageError("standard input can be read once, and this needs it twice; save it to a file first")
+        self._is_read = True
 
     @property
     def _flow_study(self) -> Study:
@@ -108,8 +116,10 @@ class Tables:
     def _frames(self) -> Table:
         from capnet.analysis.tables.frames import chosen_frames, frame_table
 
-        if self._chosen is not None:
-            return chosen_frames(self._flow_study, self._chosen, self._is_binary)
+        chosen = self._chosen
+        self._begin_reading()
+        if chosen is not None:
+            return chosen_frames(self._flow_study, chosen, self._is_binary)
         return frame_table(self.sources, self._topology, self._vxlan_port, self._is_binary)
 
     def _flows(self) -> Table:
