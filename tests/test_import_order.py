@@ -19,8 +19,8 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
-        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "learn", "record", "scenario", "lab"),
-        *("wireshark", "cli", "extcap", "testing", "pytest_plugin"),
+        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "learn mcp", "record", "scenario"),
+        *("lab", "wireshark", "cli", "extcap", "testing", "pytest_plugin"),
     ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "icmp_names protocols", "tables", "block formats",

@@ -25,7 +25,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _READERS = ("analyze", "trace", "annotate", "packet", "export")
 COMMANDS = (
     *_READERS, "sql", "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario",
-    "lab", "doctor", "demo", "learn", "completion", "cache",
+    "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ OPTIONS = {
         "帧、流和会话的 IP 地址写成文本，或各 16 字节。",
     "Write FILE (atomically); - is stdout.": "写入 FILE（原子写入）；- 是标准输出。",
     "The query.": "查询语句。",
+    "Read captures below FOLDER only; may be given several times.": "只读取 FOLDER 之下的抓包；可多次给出。",
     # running hosts
     "Docker host: unix:///path, ssh://user@host or tcp://host:port (repeatable). Default: Docker's own environment and "
     "context.":

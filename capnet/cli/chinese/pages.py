@@ -112,6 +112,19 @@ capnet sql *.pcapng -f slow.sql --format json
 capnet sql overlay.pcapng
 """,
     ),
+    "mcp": (
+        "让智能体（agent）查询抓包（Model Context Protocol）。",
+        """在标准输入和标准输出上提供 Model Context Protocol，直到标准输入结束。
+
+这个命令由智能体启动；docs/mcp.md 说明如何登记。它的工具是 open、summary、trace、explain 和 compare。
+它们只读取 FOLDER 之下的抓包，不写任何内容。指向外面的符号链接会被拒绝。
+回答最多 2,000 个 token，指明帧，不含载荷，并把来自包的字符串标为数据。
+
+\b
+capnet mcp --folder captures
+claude mcp add capnet -- capnet mcp --folder /srv/captures
+""",
+    ),
     "compare": (
         "两次抓包之间什么坏了。",
         """比较同一网络的两次抓包，GOOD 在出问题之前，BAD 在之后。

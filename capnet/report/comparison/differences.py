@@ -48,11 +48,11 @@ def compare(good: Document, bad: Document) -> Document:
         "flows": _flows(*sides),
         "routes": _routes(*sides),
         "delays": _delays(*sides),
-        "translations": came_and_went(_translations),
-        "tunnels": came_and_went(_tunnels),
+        "translations": came_and_went(translation_lines),
+        "tunnels": came_and_went(tunnel_lines),
         "models": came_and_went(lambda document, _: _models(document)),
-        "icmp_errors": came_and_went(_icmp_errors),
-        "rules": came_and_went(lambda document, _: _rules(document)),
+        "icmp_errors": came_and_went(icmp_error_lines),
+        "rules": came_and_went(lambda document, _: rule_lines(document)),
         "points": came_and_went(
             lambda document, identity: (identity.point(each["name"]) for each in document["points"])
         ),
@@ -161,15 +161,16 @@ def _paths(document: Document) -> Iterable[Document]:
     return (path for path in document.get("paths", []) if is_to_one(path["flow"]))
 
 
-def _translations(document: Document, identity: Identity) -> Iterable[str]:
-    """`snat tcp: bbox → B:7000 becomes A → B:7000`."""
+def translation_lines(document: Document, identity: Identity) -> Iterable[str]:
+    """`snat tcp: bbox → B:7000 becomes A → B:7000`, a line for each row of `nat`."""
     for row in document.get("nat", []):
         before, after = row["before"], row["after"]
         forms = (identity.form(side, is_answer(before)) for side in (before, after))
         yield f"{row['kind']} {row['proto']}: {language.pick(' becomes ', ' → ').join(forms)}"
 
 
-def _tunnels(document: Document, identity: Identity) -> Iterable[str]:
+def tunnel_lines(document: Document, identity: Identity) -> Iterable[str]:
+    """`vxlan 4097 between A and B`, a line for each row of `tunnels`."""
     for row in document.get("tunnels", []):
         ends = listing(sorted(identity.words.address(address) for address in row["vteps"]))
         number = "" if row["encrypted"] or row["vni"] is None else f" {row['vni']}"
@@ -182,7 +183,8 @@ def _models(document: Document) -> Iterable[str]:
     return (row["model"] for row in document.get("models", []) if row["confidence"] >= MIN_CONFIDENCE)
 
 
-def _icmp_errors(document: Document, identity: Identity) -> Iterable[str]:
+def icmp_error_lines(document: Document, identity: Identity) -> Iterable[str]:
+    """`A answers B: port unreachable`, a line for each row of `icmp_errors`."""
     for row in document.get("icmp_errors", []):
         sender, receiver = (identity.words.address(row[end], row["point"]) for end in ("from", "to"))
         yield Text(en="{sender} answers {receiver}: {error}", zh="{sender} 应答 {receiver}：{error}").fill(
@@ -190,8 +192,8 @@ def _icmp_errors(document: Document, identity: Identity) -> Iterable[str]:
         )
 
 
-def _rules(document: Document) -> Iterable[str]:
-    """Rules and counters of the kernel that account for packets."""
+def rule_lines(document: Document) -> Iterable[str]:
+    """Rules and counters of the kernel that account for packets, a line for each row of `kernel`."""
     return (
         f"{row['name']} {row['action']}" + (f": {row['text']}" if row["text"] else "")
         for row in document.get("kernel", [])
