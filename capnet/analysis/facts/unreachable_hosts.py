@@ -3,8 +3,8 @@
 A router queues a packet while it asks for the destination's MAC, and says "host unreachable" when nobody has answered
 (RFC 1812 section 5.2.7.1, RFC 4861 section 7.2.2): seconds later. A rule or an `unreachable` route says so at once.
 
-Input: the ICMP error table, flows. Output: `Unreachable`s, one per sender, destination, port and message. Limits: the
-time is that of the first packet between the two addresses at the point of the message, whatever its ports.
+Input: the ICMP error table, flows. Output: `Unreachable`s, one per sender, destination, port and message. Limits: where
+the point does not show the quoted flow, the time is that of the first packet between the two addresses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of, row_hash
+from capnet.analysis.core.arrays import is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import Evidence
@@ -21,7 +21,7 @@ from capnet.analysis.fate.next_points import is_answered
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
-from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE
+from capnet.wire.numbers import ICMP_UNREACHABLE, ICMPV6_UNREACHABLE, TCP, UDP
 
 NETWORK, HOST = 0, 1  # codes of ICMP_UNREACHABLE
 NO_ROUTE_V6, ADDRESS_V6 = 0, 3  # codes of ICMPV6_UNREACHABLE
@@ -31,6 +31,11 @@ _ENDS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW
 _QUOTED_ENDS = [
     schema.ICMP_QUOTED_SRC_HI, schema.ICMP_QUOTED_SRC_LO, schema.ICMP_QUOTED_DST_HI, schema.ICMP_QUOTED_DST_LO,
 ]  # fmt: skip
+
+_SENDER = [schema.ICMP_SRC_HI, schema.ICMP_SRC_LO]
+_PORTS, _QUOTED_PORTS = [schema.FLOW_SPORT, schema.FLOW_DPORT], [schema.ICMP_QUOTED_SPORT, schema.ICMP_QUOTED_DPORT]
+_SERVICE = [schema.FLOW_PROTO, schema.FLOW_DPORT]
+_QUOTED_SERVICE = [schema.ICMP_QUOTED_PROTO, schema.ICMP_QUOTED_DPORT]
 
 
 class Unreachable(NamedTuple):
@@ -57,7 +62,7 @@ class Unreachable(NamedTuple):
 
 @derived
 def unreachable_hosts(context: Context) -> list[Unreachable]:
-    """All of them, but for destinations that answer later."""
+    """All of them, but for destinations that answer later; a sender's own address, on that port."""
     table = context.icmp_errors
     is_v6, code = table[:, schema.ICMP_IS_V6] > 0, table[:, schema.ICMP_CODE]
     is_wanted = table[:, schema.ICMP_TYPE] == np.where(is_v6, ICMPV6_UNREACHABLE, ICMP_UNREACHABLE)
@@ -105,23 +110,39 @@ def _unreachable(
 
 
 def _first_times(context: Context, errors: IcmpErrorTable) -> Values:
-    """Per message: time of the first packet with the quoted addresses and protocol at its point, -1 if none."""
-    flows = context.flows
-    keys = hash_of(flows, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS])
-    wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS]])
-    order = np.lexsort((flows[:, schema.FLOW_FIRST], keys))
-    at = np.minimum(np.searchsorted(keys[order], wanted), max(len(order) - 1, 0))
-    if not len(order):
-        return np.full(len(errors), -1)
-    return np.where(keys[order[at]] == wanted, flows[order[at], schema.FLOW_FIRST], -1)
+    """Per message: time of the first packet of the quoted flow at its point, of any between its addresses, or -1."""
+    is_tcp_or_udp = is_one_of(context.flows[:, schema.FLOW_PROTO], (TCP, UDP))
+    flows = context.flows.copy()
+    flows[~is_tcp_or_udp, schema.FLOW_SPORT : schema.FLOW_DPORT + 1] = -1
+    first = np.full(len(errors), -1)
+    for ports, quoted_ports in ((_PORTS, _QUOTED_PORTS), ([], [])):
+        keys = row_hash(flows[:, [schema.FLOW_POINT, schema.FLOW_PROTO, *_ENDS, *ports]])
+        wanted = row_hash(errors[:, [schema.ICMP_POINT, schema.ICMP_QUOTED_PROTO, *_QUOTED_ENDS, *quoted_ports]])
+        order = np.lexsort((flows[:, schema.FLOW_FIRST], keys))
+        at = np.minimum(np.searchsorted(keys[order], wanted), max(len(order) - 1, 0))
+        if len(order):
+            is_found = (keys[order[at]] == wanted) & (first < 0)
+            first = np.where(is_found, flows[order[at], schema.FLOW_FIRST], first)
+    return first
 
 
 def _answered_until(context: Context, errors: IcmpErrorTable) -> Values:
-    """Per message: time of the last packet of an answered flow to its destination, -1 if none."""
+    """Per message: time of the last packet of an answered flow to its destination, -1 if none.
+
+    A host answers on its own address whatever becomes of a port that it translates: there, the port counts too.
+    """
+    is_own = (errors[:, _SENDER] == errors[:, _QUOTED_ENDS[2:]]).all(axis=1)
+    to_address = _last_answered(context, _ENDS[2:], errors[:, _QUOTED_ENDS[2:]])
+    to_port = _last_answered(context, [*_ENDS[2:], *_SERVICE], errors[:, [*_QUOTED_ENDS[2:], *_QUOTED_SERVICE]])
+    return np.where(is_own, to_port, to_address)
+
+
+def _last_answered(context: Context, columns: list[int], wanted_values: IcmpErrorTable) -> Values:
+    """Per row of `wanted_values`: time of the last packet of an answered flow with these values, -1 if none."""
     flows = context.flows[is_answered(context)]
-    until = np.full(len(errors), -1)
+    until = np.full(len(wanted_values), -1)
     if len(flows):
-        keys, wanted = row_hash(flows[:, _ENDS[2:]]), row_hash(errors[:, _QUOTED_ENDS[2:]])
+        keys, wanted = row_hash(flows[:, columns]), row_hash(wanted_values)
         order = np.lexsort((-flows[:, schema.FLOW_LAST], keys))
         at = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
         until = np.where(keys[order[at]] == wanted, flows[order[at], schema.FLOW_LAST], until)

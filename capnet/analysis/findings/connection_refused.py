@@ -4,11 +4,15 @@ Looks at: TCP flows with a SYN whose opposite direction, at the same point, has 
 more than five ports of one address, or twenty addresses that do not accept, is a scan: an info. So is a port that
 accepts a later connection: the server was starting.
 Says: which address refused which ports, whether it accepted connections before, and whether the RST has another TTL
-than the address's other packets, so that a firewall sent it; more than five ports of one address are one sentence.
+than the address's other packets, so that a firewall sent it. Where the same port answered from behind the address
+before, by a smaller TTL, the address itself refuses: it no longer forwards the port. More than five ports of one
+address are one sentence.
 Wrong when: the SYN-ACK passed outside the capture.
 Fix: start the server, let it listen on 0.0.0.0 instead of 127.0.0.1, or publish the port that it listens on. A firewall
-rule that rejects with tcp-reset looks the same, but for the TTL.
-Verify: `ss -ltn` in the server's network namespace; `iptables -vnL` for rules with tcp-reset.
+rule that rejects with tcp-reset looks the same, but for the TTL. Where a host no longer forwards, its container has
+stopped, or something has flushed Docker's rules.
+Verify: `ss -ltn` in the server's network namespace; `iptables -t nat -vnL DOCKER`; `iptables -vnL` for rules with
+tcp-reset.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_RST
 
@@ -38,12 +43,12 @@ PAGE_ZH = """服务器用 RST 应答 SYN。
 
 检查：有 SYN 的 TCP 流，在同一抓包点上反方向有 RST 而没有 SYN-ACK。客户端尝试一个地址的五个以上端口，或二十个不接受
 的地址，是扫描：提示。端口后来接受了连接也是提示：服务器当时正在启动。
-结论：哪个地址拒绝了哪些端口，此前是否接受过连接，RST 的 TTL 是否与该地址的其他包不同（即由防火墙发出）；一个地址的
-五个以上端口合为一句。
+结论：哪个地址拒绝了哪些端口，此前是否接受过连接，RST 的 TTL 是否与该地址的其他包不同（即由防火墙发出）。如果此前该端口
+的应答 TTL 更小，即来自该地址后面，那么现在是该地址自己在拒绝：它不再转发该端口。一个地址的五个以上端口合为一句。
 误判：SYN-ACK 没有经过抓包点。
 处理：启动服务器，让它监听 0.0.0.0 而不是 127.0.0.1，或发布它所监听的端口。以 tcp-reset 拒绝的防火墙规则看起来一样，
-只是 TTL 不同。
-验证：在服务器的网络命名空间中 `ss -ltn`；用 `iptables -vnL` 查找带 tcp-reset 的规则。
+只是 TTL 不同。如果主机不再转发，则容器已停止，或 Docker 的规则被清空了。
+验证：在服务器的网络命名空间中 `ss -ltn`；`iptables -t nat -vnL DOCKER`；用 `iptables -vnL` 查找带 tcp-reset 的规则。
 """
 
 SAYS = Text(en="{address} refused connections to port {port}{more}", zh="{address} 拒绝了到端口 {port} 的连接{more}")
@@ -57,6 +62,12 @@ FORGED = Text(
     en="; the RST has TTL {ttl}, its other packets {usual}: a firewall refuses in its name",
     zh="；RST 的 TTL 是 {ttl}，它的其他包是 {usual}：有防火墙以它的名义拒绝",
 )
+NEARER = Text(
+    en="; the RST has TTL {ttl}, earlier answers of the port {usual}: they came from behind {address}{backend}, and "
+    "now it answers itself",
+    zh="；RST 的 TTL 是 {ttl}，该端口此前的应答是 {usual}：此前的应答来自 {address} 后面{backend}，现在由它自己应答",
+)
+BACKEND = Text(en=" ({backend})", zh="（{backend}）")
 SCAN = Text(en=", of a client that tries many", zh="，来自一个尝试许多端口的客户端")
 FIX = Text(en="start the server, or publish the port it really listens on", zh="启动服务器，或发布它实际监听的端口")
 ELSEWHERE_FIX = Text(
@@ -65,6 +76,13 @@ ELSEWHERE_FIX = Text(
 FIX_FORGED = Text(
     en="look for a rule with REJECT --reject-with tcp-reset, or a firewall, in front of {address}",
     zh="在 {address} 之前查找带 REJECT --reject-with tcp-reset 的规则或防火墙",
+)
+FIX_NEARER = Text(
+    en="check that the container still runs and that {address} still translates the port (`docker ps`, "
+    "`iptables -t nat -vnL DOCKER`): a firewall reload removes Docker's rules, `systemctl restart docker` brings them "
+    "back; a rule with REJECT --reject-with tcp-reset looks the same",
+    zh="检查容器是否还在运行，{address} 是否还在转换该端口（`docker ps`、`iptables -t nat -vnL DOCKER`）：重新加载防火"
+    "墙会去掉 Docker 的规则，`systemctl restart docker` 会恢复；带 REJECT --reject-with tcp-reset 的规则看起来一样",
 )
 
 MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
@@ -99,11 +117,18 @@ def _finding(
     facts: dict[str, object] = {"address": address, "port": group[0]}
     is_later = all(refused.accepted_later for refused in refusals)
     is_before = all(refused.accepted_before for refused in refusals)
-    forged = _foreign_ttl(context, rows)
+    nearer = _nearer_ttl(context, rows) if len(group) == 1 and is_before and not is_later else None
+    forged = None if nearer else _foreign_ttl(context, rows)
     more = SCAN.fill() if is_scan else LATER.fill() if is_later else BEFORE.fill() if is_before else ""
     if forged:
         more += FORGED.fill(ttl=forged[0], usual=forged[1])
         facts["ttl"], facts["usual_ttl"] = forged
+    if nearer:
+        backend = _backend(context, address, group[0])
+        more = NEARER.fill(
+            ttl=nearer[0], usual=nearer[1], address=address, backend=BACKEND.fill(backend=backend) if backend else ""
+        )
+        facts |= {"ttl": nearer[0], "usual_ttl": nearer[1], "backend": backend}
     says = SAYS.fill(address=address, port=group[0], more=more)
     if len(group) > 1:
         facts["ports"] = group[:MAX_LISTED_PORTS]
@@ -111,8 +136,8 @@ def _finding(
         says = SAYS_PORTS.fill(address=address, count=len(group), first=group[0], last=group[-1], more=more)
     evidence = sorted(context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)
     fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
-    if forged:
-        fix = FIX_FORGED.fill(address=address)
+    if forged or nearer:
+        fix = (FIX_NEARER if nearer else FIX_FORGED).fill(address=address)
     level = "info" if is_scan or is_later else "warning"
     return Finding(NAME, level, says, fix, facts, evidence[:MAX_EVIDENCE])
 
@@ -180,6 +205,28 @@ def _foreign_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
     usual = distinct(flows[is_sender, schema.FLOW_TTL])
     ttl = int(flows[row, schema.FLOW_TTL])
     return (ttl, int(usual[0])) if len(usual) == 1 and ttl != usual[0] else None
+
+
+def _nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
+    """TTL of these refusals, and of all SYN-ACKs of their port at the same point, if the refusals have one hop less."""
+    flows = context.flows
+    row = rows[0]
+    is_port = (flows[:, _CLIENT] == flows[row, _CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_port &= (flows[:, schema.FLOW_SPORT] == flows[row, schema.FLOW_SPORT]) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
+    usual, ttls = distinct(flows[is_port, schema.FLOW_TTL]), distinct(flows[rows, schema.FLOW_TTL])
+    is_nearer = len(usual) == 1 and int(ttls.min()) == int(usual[0]) + 1
+    return (int(ttls.min()), int(usual[0])) if is_nearer else None
+
+
+def _backend(context: Context, address: str, port: int | None) -> str | None:
+    """Address and port that the port of an address was translated to, if that is one and was seen."""
+    service = (address, port, "tcp")
+    backends = {
+        f"{nat.after.dst}:{nat.after.dport}"
+        for nat in nat_facts(context)
+        if "dnat" in nat.kind and (nat.before.dst, nat.before.dport, nat.proto) == service
+    }
+    return backends.pop() if len(backends) == 1 else None
 
 
 def _groups(ports_of: dict[tuple[str, bool], list[int | None]]) -> Iterator[tuple[str, list[int | None], bool]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.reported import of_story
 from tests.stories import ACK, RST, SYN, Network, tcp
 from tests.story_reports import A, B
@@ -107,3 +109,35 @@ def test_sweep_of_many_addresses_is_told(tmp_path: Path) -> None:
     net.pass_by(("A/ens33", tcp(f"10.0.0.7:80 > {A}:40000", ack=12_346, flags=RST | ACK)))
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert finding["level"] == "info" and finding["facts"]["address"] == "10.0.0.7"
+
+
+@pytest.mark.parametrize("ends", [(A, B), (V6_A, V6_B)], ids=["IPv4", "IPv6"])
+def test_port_forwarded_before_names_the_host(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """Docker's rules are flushed: the host itself answers where its container did (played with a real kernel)."""
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, ttl=63, ends=ends)
+    for sport in (40001, 40002):
+        connect(net, RST | ACK, sport=sport, ends=ends)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert "now it answers itself" in finding["says"] and "firewall refuses" not in finding["says"]
+    assert (finding["facts"]["ttl"], finding["facts"]["usual_ttl"], finding["facts"]["backend"]) == (64, 63, None)
+
+
+def test_port_translated_before_names_its_backend(tmp_path: Path) -> None:
+    net = Network(["A/ens33", "A/docker0"])
+    asked = tcp(f"{A}:40000 > {B}:8080", seq=12_345, flags=SYN)
+    answer = tcp("172.17.0.2:80 > 192.168.111.128:40000", seq=9, ack=12_346, flags=SYN | ACK).but(dst=A)
+    net.pass_by(("A/ens33", asked), ("A/docker0", asked.routed(dst="172.17.0.2", dport=80)), gap=1e6)
+    net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=B, sport=8080)), gap=1e6)
+    connect(net, RST | ACK, sport=40001)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["facts"]["backend"] == "172.17.0.2:80" and "(172.17.0.2:80)" in finding["says"]
+
+
+def test_far_firewall_that_refuses_is_told(tmp_path: Path) -> None:
+    """The RST comes with a TTL that no hop less explains: a middlebox sends it."""
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, sport=40000, ttl=50)
+    connect(net, RST | ACK, sport=40001, ttl=62)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert "a firewall refuses" in finding["says"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, of_story
-from tests.stories import SYN, Network, Packet, about, arp, solicit, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, about, arp, solicit, tcp, udp
 from tests.story_reports import A, B, read
 
 NAME = "dnat-to-dead-backend"
@@ -102,3 +102,32 @@ def test_port_that_serves_is_silent(tmp_path: Path, port: int) -> None:
             )
         net.now += 1e6
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_other_port_that_serves_does_not_hide_it(tmp_path: Path) -> None:
+    """Another published port of the host answers, before and later."""
+    net = Network(POINTS)
+    for _ in range(2):
+        other = ASKED.but(dport=8081, sport=40000)
+        net.at(net.now, "A/ens33", other)
+        net.at(net.now + 90, "A/ens33", other.but(ends=f"{A}:8081 > {B}:40000", flags=SYN | ACK, smac=CARD_A))
+        net.now += 1e6
+        attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert (finding["facts"]["port"], finding["facts"]["backend"]) == (8080, BACKEND)
+
+
+def test_backend_that_answered_before_is_told(tmp_path: Path) -> None:
+    """The container served, and has stopped: the rule still names its address."""
+    net = Network(POINTS)
+    net.at(0, "A/docker0", arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    net.at(20, "A/docker0", arp(2, "02:42:ac:11:00:09", BACKEND, GATEWAY, BRIDGE_MAC))
+    before = ASKED.but(sport=40000, ident=77)
+    net.pass_by(("A/ens33", before), ("A/docker0", before.routed(dst=BACKEND, dport=80)), gap=100)
+    answer = before.but(
+        ends=f"{BACKEND}:80 > {B}:40000", flags=SYN | ACK, seq=5, ident=78, smac="02:42:ac:11:00:09", dmac=BRIDGE_MAC
+    )
+    net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=A, sport=8080)), gap=1e6)
+    attempts(net, ASKED, arp(1, BRIDGE_MAC, GATEWAY, BACKEND))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["backend"] == BACKEND

@@ -126,3 +126,13 @@ def test_single_pair_of_questions_is_silent(tmp_path: Path) -> None:
     net.now += 3e6
     net.pass_by(("pod/eth0", ping("10.1.1.1 > 10.1.1.2", 1, 2)))
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_loopback_that_refuses_names_the_resolver(tmp_path: Path) -> None:
+    """A container with the host's systemd-resolved in resolv.conf; the capture ends at once."""
+    net = Network(["pod/lo"])
+    asked = question("api.example.com", ends="127.0.0.1:40000 > 127.0.0.53:53")
+    net.pass_by(("pod/lo", asked), gap=100)
+    net.pass_by(("pod/lo", about(ping("127.0.0.53 > 127.0.0.1", 0, 0, icmp=(3, 3)), asked)))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["refused"] is True and "own loopback" in finding["fix"]

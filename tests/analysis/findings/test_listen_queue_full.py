@@ -131,3 +131,39 @@ def test_refused_connections_is_silent(tmp_path: Path) -> None:
     played.accept()
     played.ignore(answer=RST | ACK)
     assert played.findings(tmp_path) == []
+
+
+def test_server_that_is_gone_is_silent(tmp_path: Path) -> None:
+    """It answered, closed, and accepts nothing from then on: its address may be elsewhere now."""
+    played = Server()
+    for _ in range(2):
+        played.accept()
+        played.put(tcp(played.ends()[1], b"HTTP/1.0 200 OK", seq=4, ack=8), is_answer=True)
+    for _ in range(3):
+        played.ignore()
+    assert played.findings(tmp_path) == []
+
+
+def test_server_that_answered_and_accepts_later_is_told(tmp_path: Path) -> None:
+    played = Server()
+    for ignored in (1, 0):
+        played.accept()
+        played.put(tcp(played.ends()[1], b"HTTP/1.0 200 OK", seq=4, ack=8), is_answer=True)
+        for _ in range(ignored):
+            played.ignore()
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["connections"] == 1
+
+
+def test_syns_that_ask_for_ecn_are_silent(tmp_path: Path) -> None:
+    """A firewall drops SYNs with ECE and CWR; the client's third SYN, without them, is accepted (RFC 3168)."""
+    played = Server()
+    played.accept()
+    played.port += 1
+    out, back = played.ends()
+    for flags in (SYN | 0xC0, SYN | 0xC0, SYN):
+        played.put(tcp(out, seq=7, flags=flags))
+        played.net.now += 1.02 * SECOND
+    played.put(tcp(back, seq=3, ack=8, flags=SYN | ACK), is_answer=True)
+    played.accept()
+    assert played.findings(tmp_path) == []

@@ -7,7 +7,8 @@ Says: which name, and what the name server answered; or which server does not an
 tried count with the name behind them (`dns-search-storm`).
 Wrong when: the answer took a way that was not captured, or the question was repeated over TCP.
 Fix: correct the name; put containers that use each other's names on a user-defined network; or repair the name server
-and the servers that it asks.
+and the servers that it asks. A resolver at 127.0.0.53 of the host (systemd-resolved) is not in the container: give it
+one by `--dns`.
 Verify: `nsenter -t PID -n dig @SERVER NAME`.
 """
 
@@ -42,7 +43,8 @@ PAGE_ZH = """一个名称没有解析成功。
 发送两次的查询；或被服务器所在主机用 ICMP 拒绝的查询。应答无论来自哪个地址，只要发到客户端的端口就算。
 结论：哪个名称，名称服务器应答了什么；或哪台服务器不应答。只由搜索域产生的名称计入其后的名称（`dns-search-storm`）。
 误判：应答走了没有抓包的路，或查询改用 TCP 重发。
-处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。
+处理：更正名称；把互相用名称访问的容器放到自定义网络上；或修复名称服务器及其上游。主机的 127.0.0.53（systemd-resolved）
+不在容器中：用 `--dns` 给容器指定一个。
 验证：`nsenter -t PID -n dig @SERVER NAME`。
 """
 
@@ -68,6 +70,12 @@ SILENT_FIX = Text(
     en="check that the name server is up and that UDP port 53 is open both ways",
     zh="检查名称服务器是否已启动，UDP 端口 53 是否双向开放",
 )
+LOOPBACK_FIX = Text(
+    en="{server} is the asker's own loopback, not the host's: give the container a name server that it reaches "
+    '(`--dns`, or "dns" in daemon.json)',
+    zh="{server} 是查询者自己的环回地址，不是主机的：给容器一个它能到达的名称服务器（`--dns`，或 daemon.json 中的 "
+    '"dns"）',
+)
 
 NO_NAME = Text(en="a name", zh="一个名称")
 TIMES = Text(en=" ({count} times)", zh="（{count} 次）")
@@ -77,6 +85,7 @@ MIN_RETRY_NS = 900_000_000  # between questions: resolvers wait 1 s or longer; t
 MAX_NAMES = 20  # that have a finding of their own
 MAX_FRAMES_AT_POINT = 3  # of one name and code
 MAX_CLIENTS = 3  # that the sentence lists
+LOOPBACK = "127."  # RFC 1122 section 3.2.1.3
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -126,7 +135,7 @@ def _silent_servers(context: Context) -> list[Finding]:
         error.sender for error in icmp_errors(context) if error.is_refused_datagram and error.quoted.dport == PORT_DNS
     }
     findings = []
-    for server, rows in sorted(_unanswered_questions(context).items()):
+    for server, rows in sorted(_unanswered_questions(context, refusing).items()):
         if server not in refusing and not _is_repeated(context, server):
             continue
         questions = sum(int(flows[row, schema.FLOW_PACKETS]) for row in rows)
@@ -139,7 +148,9 @@ def _silent_servers(context: Context) -> list[Finding]:
                 (REFUSED if server in refusing else SILENT).fill(
                     server=server, queries=questions, clients=language.items(clients[:MAX_CLIENTS])
                 ),
-                SILENT_FIX.fill(),
+                (LOOPBACK_FIX if server in refusing and server.startswith(LOOPBACK) else SILENT_FIX).fill(
+                    server=server
+                ),
                 {"server": server, "questions": questions, "code": None, "refused": server in refusing},
                 evidence[:MAX_EVIDENCE],
             )
@@ -153,8 +164,11 @@ def _is_repeated(context: Context, server: str) -> bool:
     return bool(times) and max(times) - min(times) >= MIN_RETRY_NS
 
 
-def _unanswered_questions(context: Context) -> dict[str, list[int]]:
-    """Server → flow rows of the first hops of questions to it, of servers that answer nobody."""
+def _unanswered_questions(context: Context, refusing: set[str]) -> dict[str, list[int]]:
+    """Server → flow rows of the first hops of questions to it, of servers that answer nobody.
+
+    A question to a server that is not among those that are `refusing` may get its answer after the capture.
+    """
     flows, links = context.flows, flow_links(context)
     is_udp = flows[:, schema.FLOW_PROTO] == UDP
     answers = np.flatnonzero(is_udp & (flows[:, schema.FLOW_SPORT] == PORT_DNS))
@@ -166,7 +180,8 @@ def _unanswered_questions(context: Context) -> dict[str, list[int]]:
     for row in np.flatnonzero(is_question).tolist():
         server = destination(flows[row])
         wait_ns = last_ns[int(flows[row, schema.FLOW_POINT])] - flows[row, schema.FLOW_FIRST]
-        if is_multicast(server) or server in answering or wait_ns < MIN_WAIT_NS:
+        is_open = wait_ns < MIN_WAIT_NS and server not in refusing
+        if is_multicast(server) or server in answering or is_open:
             continue
         if not _is_answered(row, links.after, links.target, is_answered):
             questions.setdefault(server, []).append(row)

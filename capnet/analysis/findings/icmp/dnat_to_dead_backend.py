@@ -2,7 +2,7 @@
 
 Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
 the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
-the one that is asked for without an answer at that time.
+the one that is asked for without an answer at that time, or to which the port was translated before.
 Not where packets of another client go on without such a message: `stale-conntrack`.
 Says: which port of which host, where it is translated to if that is seen, and how many messages say so.
 Wrong when: a rule rejects with that message and holds the packet back.
@@ -19,6 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.neighbours.exchanges import Exchange, neighbours
 from capnet.analysis.facts.unreachable_hosts import Unreachable, unreachable_hosts
 from capnet.analysis.fate.next_points import is_answered
@@ -35,7 +36,8 @@ PAGE_ZH = """主机把端口转换到一个没有主机拥有的地址。
 
 检查：ICMP “host unreachable” 在包发出数秒后引用了发送者自己的地址：主机在询问另一个地址的 MAC，是它的转换用那个地址
 代替了自己的（`facts.unreachable_hosts
-`）。该地址就是当时被询问而无应答的那个。如果另一个客户端的包没有收到这种消息而能通过，见 `stale-conntrack`。
+`）。该地址就是当时被询问而无应答的那个，或该端口此前转换到的那个。如果另一个客户端的包没有收到这种消息而能通过，
+见 `stale-conntrack`。
 结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息。
 误判：某条规则用该消息拒绝并拦下了包。
 处理：启动容器，或重新创建它，使规则指向它现在的地址。
@@ -76,6 +78,7 @@ def _serves_others(context: Context, failed: Unreachable) -> bool:
     flows, (high, low) = context.flows, address_value(failed.destination)
     is_to_port = (flows[:, schema.FLOW_DST_HI] == high) & (flows[:, schema.FLOW_DST_LO] == low)
     is_to_port &= (flows[:, schema.FLOW_DPORT] == failed.port) & (flows[:, schema.FLOW_PROTO] == failed.proto)
+    is_to_port &= flows[:, schema.FLOW_LAST] >= failed.asked
     is_spared = is_answered(context).copy()
     for number, point in enumerate(context.points):
         if point.last is not None:
@@ -86,7 +89,7 @@ def _serves_others(context: Context, failed: Unreachable) -> bool:
 
 
 def _finding(context: Context, failed: Unreachable) -> Finding:
-    lookups = _lookups(context, failed)
+    lookups = _lookups(context, failed) or _lookups_again(context, failed)
     targets = sorted({lookup.target for lookup in lookups})
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
@@ -118,3 +121,14 @@ def _lookups(context: Context, failed: Unreachable) -> list[Exchange]:
         if of.requests and not (of.replies or of.is_probe or of.is_announcement)
         and abs(of.first_request - failed.asked) <= MAX_LOOKUP_NS
     ]  # fmt: skip
+
+
+def _lookups_again(context: Context, failed: Unreachable) -> list[Exchange]:
+    """Questions for the address that the port was translated to, which go on after its last answer."""
+    service = (failed.destination, failed.port, proto_name(failed.proto))
+    backends = {nat.after.dst for nat in nat_facts(context) if (nat.before.dst, nat.before.dport, nat.proto) == service}
+    return [
+        of
+        for of in neighbours(context)
+        if of.target in backends and failed.asked < of.last_request and of.last_reply < of.last_request
+    ]
