@@ -75,6 +75,18 @@ def term(english: str) -> str:
     return TERMS.get(english, english)
 
 
+def message(english: str) -> str:
+    """An error or a line of progress in the current language; itself where the tables do not have it.
+
+    Code raises and reports in English, which programs compare; what shows it to a person calls this.
+    """
+    if _current == "en":
+        return english
+    from capnet.chinese.messages import translated
+
+    return translated(english)
+
+
 def sentence(text: str) -> str:
     """The text with one full stop at its end."""
     return text.rstrip("。.") + "。" if _current == "zh" else text.rstrip(".") + "."

@@ -154,13 +154,13 @@ def main() -> None:
 
         # What programs said (Docker, ip) may be several lines; a file's name or content must not make one.
         keep = "" if isinstance(error, UnreadableInput | UsageError) else "\n"
-        click.echo(f"capnet: {visible(str(error), keep)}", err=True)
+        click.echo(f"capnet: {visible(language.message(str(error)), keep)}", err=True)
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("capnet: interrupted", err=True)
+        _say("interrupted")
         code = Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
@@ -171,9 +171,23 @@ def main() -> None:
         from capnet.cli.output import let_go_of_stdout
 
         let_go_of_stdout()
-        click.echo(f"capnet: standard output cannot be written ({error.strerror})", err=True)
+        _say(f"standard output cannot be written ({error.strerror})")
         code = Exit.USAGE if error.errno == errno.EIO else Exit.LACKS
     _leave(int(code))
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"capnet: {language.message(sentence)}", err=True)
+
+
+def _show(error: click.ClickException) -> None:
+    """What click says of options and arguments, with the usage above it."""
+    if language.is_chinese():
+        from capnet.cli.chinese import shown_error
+
+        click.echo(shown_error(error), err=True)
+    else:
+        error.show()
 
 
 def _only_reads() -> bool:
@@ -184,7 +198,7 @@ def _hear_the_compiler() -> None:
     """Its sentences go to standard error, on a terminal and elsewhere: somebody may wait without knowing for what."""
     from capnet.jit import notices
 
-    notices.listener = lambda sentence: click.echo(f"capnet: {sentence}", err=True)
+    notices.listener = _say
 
 
 def _leave(code: int) -> NoReturn:

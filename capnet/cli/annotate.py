@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import click
 
+from capnet import language
 from capnet.cli import options
 from capnet.cli.files import is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
@@ -65,12 +66,12 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
             target.flush()
     tell_files_beside(result.report.inputs)
     one_in = result.report.correlation["one_in"]
-    click.echo(
+    done = (
         f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "
         f"{number(written.commented)} with a comment"
-        + (f"; 1 in {one_in} packets was compared, and the first one of every flow" if one_in != 1 else ""),
-        err=True,
     )
+    compared = f"; 1 in {one_in} packets was compared, and the first one of every flow" if one_in != 1 else ""
+    click.echo(language.message(done + compared), err=True)
     return Exit.OK
 
 

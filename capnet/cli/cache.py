@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from capnet import language
 from capnet.errors import EnvironmentLacks, Exit
 
 
@@ -38,7 +39,7 @@ def clear() -> int:
             file.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentLacks(f"{error.filename}: cannot be removed ({error.strerror})") from error
-    click.echo(f"{_shown(folder)}: removed {amount}")
+    click.echo(language.message(f"{_shown(folder)}: removed {amount}"))
     return Exit.OK
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.escape import visible
@@ -102,7 +103,7 @@ class Screen:
     def say(self, line: str) -> None:
         """Prints a line above the redrawn ones."""
         self._erase()
-        self._write(f"{visible(line, chr(10))}\n")
+        self._write(f"{visible(language.message(line), chr(10))}\n")
         self._due = 0.0
 
     def note(self, line: str) -> None:

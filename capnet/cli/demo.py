@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.errors import Exit
 from capnet.quick_tuple import NamedTuple
 
@@ -58,7 +59,7 @@ def _goes_on() -> bool:
     """Waits for Enter on a terminal. False for q and at the end of the input."""
     if sys.stdin is None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return True
-    click.echo("\n-- Enter goes on, q ends -- ", nl=False)
+    click.echo(language.message("\n-- Enter goes on, q ends -- "), nl=False)
     line = sys.stdin.readline()
     return line != "" and not line.strip().lower().startswith("q")
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
+
 if TYPE_CHECKING:
     from capnet.record.remote.docker_host import DockerHost
 
@@ -93,4 +95,4 @@ def _split(text: str) -> tuple[str | None, str]:
 def _say(line: str) -> None:
     from capnet.report.escape import visible
 
-    click.echo(f"capnet: {visible(line)}", err=True)
+    click.echo(f"capnet: {visible(language.message(line))}", err=True)

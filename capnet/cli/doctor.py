@@ -6,6 +6,8 @@ import json
 
 import click
 
+from capnet import language
+
 _WIDE = 155  # columns of the table, with a column for the commands
 
 
@@ -31,24 +33,35 @@ def command(form: str) -> None:
 
     from capnet.cli.output import terminal_columns
     from capnet.report.escape import visible
+    from capnet.report.text import columns
 
-    rows = [[check.part, check.what, check.state, visible(check.found), check.get or ""] for check in checks]
+    term = language.term
+    rows = [
+        [term(check.part), term(check.what), term(check.state), visible(language.message(check.found)), check.get or ""]
+        for check in checks
+    ]
     for row, above in reversed(list(zip(rows[1:], rows, strict=False))):
         if row[0] == above[0]:
             row[0] = ""
     rows += [
-        ["scenario" if play is plays[0] else "", play.scenario, play.state, play.found, _how(play.scenario, play.state)]
+        [
+            term("scenario") if play is plays[0] else "",
+            play.scenario,
+            term(play.state),
+            language.message(play.found),
+            _how(play.scenario, play.state),
+        ]
         for play in plays
     ]
-    headers = ["part", "what", "here", "found", "get it, or play it"]
-    columns = terminal_columns()
-    if columns is None or columns >= _WIDE:
+    headers = [term(head) for head in ("part", "what", "here", "found", "get it, or play it")]
+    width = terminal_columns()
+    if width is None or width >= _WIDE:
         click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]))
         return
-    headers = [*headers[:3], "found; get it"]
+    headers = [*headers[:3], term("found; get it")]
     rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in rows]
-    taken = sum(2 + max(len(row[i]) for row in [headers, *rows]) for i in range(3))
-    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, max(columns - taken, 16)]))
+    taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
+    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, max(width - taken, 16)]))
 
 
 def _how(scenario: str, state: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.cli.docker_hosts import hosts_option
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def save(output: Path | None) -> None:
         output.write_bytes(archive.data)
     except OSError as error:
         raise UsageError(f"{output}: cannot be written ({error.strerror})") from error
-    click.echo(f"{archive.tag}, {len(archive.data) / 1e6:.0f} MB in {output}", err=True)
+    click.echo(language.message(f"{archive.tag}, {len(archive.data) / 1e6:.0f} MB in {output}"), err=True)
 
 
 @command.command("load")
@@ -94,4 +95,4 @@ def remove(hosts: tuple[str, ...]) -> None:
     with open_docker_hosts(hosts) as opened:
         for host in opened:
             names: Sequence[str] = remove_images(host.client)
-            click.echo(f"{host.name}: {', '.join(names) or 'no capture image is there'}")
+            click.echo(language.message(f"{host.name}: {', '.join(names) or 'no capture image is there'}"))

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from capnet import language
 from capnet.errors import Exit
 
 _HOST = click.argument("host", type=click.Choice(["A", "B"]))
@@ -74,28 +75,29 @@ def status_() -> int:
     from capnet.lab.uml import client, inner, machine
 
     if lab.is_up() and (made := lab.current()).kernel is Kernel.UML:
-        click.echo(f"kernel uml, {machine.release()}: a process with the hosts inside; reach them with capnet lab exec")
+        up = f"kernel uml, {machine.release()}: a process with the hosts inside; reach them with capnet lab exec"
+        click.echo(language.message(up))
         return client.become(made.folder, inner.capnet("lab", "status"))
     hosts = host_status()
     if hosts is None:
-        click.echo("the lab is down")
+        click.echo(language.message("the lab is down"))
         return Exit.FINDING
     rows = [
         [
             status.host.name,
             status.host.address,
-            f"up, {status.version}" if status.version else "down",
+            f"{language.term('up')}, {status.version}" if status.version else language.term("down"),
             status.running_containers,
             status.swarm,
             status.host.docker_url,
         ]
         for status in hosts
     ]
-    headers = ["host", "address", "Docker", "containers", "swarm", "DOCKER_HOST"]
+    headers = [*map(language.term, ("host", "address", "Docker", "containers", "swarm")), "DOCKER_HOST"]
     click.echo(tabulate(rows, headers=headers, missingval="–"))
     if lab.is_up():
         return Exit.OK
-    click.echo("the lab is not whole; `capnet lab up` repairs it", err=True)
+    click.echo(language.message("the lab is not whole; `capnet lab up` repairs it"), err=True)
     return Exit.FINDING
 
 
@@ -144,8 +146,8 @@ def _ask(users: list[str]) -> None:
     uses = f"{' and '.join(users)} use{'s' * (len(users) == 1)} the lab"
     if not (sys.stdin and sys.stdin.isatty()):
         raise UsageError(f"{uses}: wait until it has ended, or end it with `capnet lab down --force`")
-    click.confirm(f"{uses}. Remove it all the same?", abort=True, err=True)
+    click.confirm(language.message(f"{uses}. Remove it all the same?"), abort=True, err=True)
 
 
 def _progress(line: str) -> None:
-    click.echo(f"lab: {line}", err=True)
+    click.echo(f"lab: {language.message(line)}", err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.cli.files import is_plain
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def without_repeats(sources: Iterable[Source]) -> Iterator[Source]:
         if first is not None and not (first.point_name and source.point_name):
             from capnet.report.escape import visible
 
-            click.echo(visible(f"capnet: {source.label} is {first.label} again, and is read once"), err=True)
+            repeated = f"{source.label} is {first.label} again, and is read once"
+            click.echo(visible(f"capnet: {language.message(repeated)}"), err=True)
             continue
         if contents is not None:
             earlier.setdefault(contents, source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from capnet import language
 from capnet.cli.scenario_help import title
 from capnet.cli.scenario_hosts import hosts_options, open_hosts, say
 
@@ -82,9 +83,9 @@ def clean(lab: bool, host: str | None, peer: str | None, everything: bool) -> No
     with open_hosts(lab, host, peer) as hosts, docker_errors():
         gone = run_labels.sweep(hosts, say, kept=True, unknown=everything)
     for line in gone:
-        click.echo(f"removed {line}")
+        click.echo(language.message(f"removed {line}"))
     if not gone:
-        click.echo("nothing was left")
+        click.echo(language.message("nothing was left"))
 
 
 @command.command("new", short_help="Write the file of a new scenario, to be edited.")
@@ -97,7 +98,7 @@ def new(name: str) -> None:
     from capnet.scenario import library, skeleton
 
     path = skeleton.write_skeleton(name, library.checkout())
-    click.echo(f"wrote {path}")
+    click.echo(language.message(f"wrote {path}"))
     click.echo(skeleton.NEXT_STEPS.format(path=path, name=name, neighbour=skeleton.NEIGHBOUR), nl=False)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from capnet import language
 from capnet.cli.scenario_hosts import check_kernel, hosts_options, kernel_option, open_hosts, tell_settings, the_lab
 from capnet.errors import CapnetError, Exit
 
@@ -145,12 +146,13 @@ class Rounds:
         """A step of a scenario: on a terminal each overwrites the one before."""
         if self._screen:
             width = shutil.get_terminal_size().columns
-            click.echo(f"\r\x1b[K        {line}"[: width + 2], err=True, nl=False)
+            click.echo(f"\r\x1b[K        {_cut(language.message(line), width - 10)}", err=True, nl=False)
         else:
-            click.echo(f"        {line}", err=True)
+            click.echo(f"        {language.message(line)}", err=True)
 
     def say(self, line: str) -> None:
         """Prints a line of progress."""
+        line = language.message(line)
         click.echo(f"\r\x1b[K{line}" if self._screen else line, err=True)
 
     def table(self) -> str:
@@ -159,13 +161,21 @@ class Rounds:
 
         from capnet.cli.output import table_columns
         from capnet.report.escape import visible
+        from capnet.report.text import columns
 
         rows = [
-            [outcome.name, outcome.model, outcome.packets, outcome.nat, outcome.tunnels, visible(outcome.verdict)]
+            [
+                outcome.name,
+                outcome.model,
+                outcome.packets,
+                outcome.nat,
+                outcome.tunnels,
+                visible(language.message(outcome.verdict)),
+            ]
             for outcome in sorted(self.outcomes, key=lambda outcome: outcome.name)
         ]
-        headers = ["scenario", "model", "packets", "NAT", "tunnels", "verdict"]
-        fixed = sum(max(len(str(cell)) for cell in column) for column in list(zip(headers, *rows, strict=True))[:3])
+        headers = [language.term(head) for head in ("scenario", "model", "packets", "NAT", "tunnels", "verdict")]
+        fixed = sum(max(columns(str(cell)) for cell in column) for column in list(zip(headers, *rows, strict=True))[:3])
         room = max(table_columns() - fixed - _GAP * (len(headers) - 1), _LEAST)
         widths = [None, None, None, room * 3 // 8, room * 2 // 8, room * 3 // 8]
         return tabulate(rows, headers, maxcolwidths=widths)
@@ -174,6 +184,15 @@ class Rounds:
         """The worst exit code: a broken claim is worse than something that the machine lacks."""
         codes = {outcome.code for outcome in self.outcomes}
         return int(next((code for code in _WORST_FIRST if code in codes), Exit.OK))
+
+
+def _cut(line: str, room: int) -> str:
+    """As much of the line as so many columns of a terminal hold."""
+    from capnet.report.text import columns
+
+    while columns(line) > room:
+        line = line[:-1]
+    return line
 
 
 def _outcome(name: str, capture: Path) -> Outcome:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capnet import language
+
 if TYPE_CHECKING:
     from capnet.scenario.faults.library import Fault
     from capnet.scenario.faults.play import Played
@@ -66,12 +68,13 @@ def group() -> None:
 @group.command("list")
 def list_() -> None:
     """Print the faults: what breaks each, what it needs, and which finding names it."""
+    from capnet.cli.scenario_help import title
     from capnet.scenario.faults import library
 
-    for name in library.files():
+    for name, path in library.files().items():
         fault = library.load(name)
-        click.echo(f"{name}\n    {fault.title}\n    breaks by  {fault.breaks}")
-        click.echo(f"    named by   {fault.finding}\n    needs      {fault.needs}")
+        click.echo(language.message(f"{name}\n    {title(name, path)}\n    breaks by  {fault.breaks}"))
+        click.echo(language.message(f"    named by   {fault.finding}\n    needs      {fault.needs}"))
 
 
 def _options(function: Any) -> Any:

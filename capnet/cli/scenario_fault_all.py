@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from capnet import language
 from capnet.cli.scenario_hosts import say
 from capnet.errors import CapnetError, Exit
 
@@ -62,10 +63,16 @@ class Plays:
         from capnet.report.escape import visible
 
         rows = [
-            [row.name, "\n".join(row.broken), "\n".join(row.healthy) or "nothing", row.seconds, visible(row.verdict)]
+            [
+                row.name,
+                "\n".join(row.broken),
+                "\n".join(row.healthy) or language.term("nothing"),
+                row.seconds,
+                visible(language.message(row.verdict)),
+            ]
             for row in self.rows
         ]
-        headers = ["fault", "told when broken", "told when healthy", "s", "verdict"]
+        headers = [language.term(head) for head in ("fault", "told when broken", "told when healthy", "s", "verdict")]
         room = max(table_columns() - 85, _LEAST)
         return tabulate(rows, headers, floatfmt=".1f", maxcolwidths=[None, None, None, None, room])
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from capnet import language
+
 _HOST_HELP = (
     "Docker host A: unix:///path, ssh://user@host or tcp://host:port. Default: Docker's own environment and context."
 )
@@ -109,4 +111,4 @@ def open_hosts(lab: bool, host: str | None, peer: str | None) -> Iterator[list[A
 def say(line: str) -> None:
     """Prints a line of progress; where the terminal is gone (SIGHUP), what goes on needs no reader."""
     with suppress(OSError):
-        click.echo(line, err=True)
+        click.echo(language.message(line), err=True)

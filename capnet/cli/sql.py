@@ -108,7 +108,7 @@ def _prompt(database: Database, format_: str) -> None:
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  (input() edits lines with it)
-    click.echo("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves.", err=True)
+    click.echo(language.message("A query ends with ; and `show tables;` lists tables. Ctrl-D leaves."), err=True)
     lines: list[str] = []
     while True:
         try:
@@ -125,4 +125,4 @@ def _prompt(database: Database, format_: str) -> None:
         except CapnetError as error:
             from capnet.report.escape import visible
 
-            click.echo(visible(str(error), "\n"), err=True)
+            click.echo(visible(language.message(str(error)), "\n"), err=True)

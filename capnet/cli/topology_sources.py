@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.cli.docker_hosts import open_docker_hosts
 
 if TYPE_CHECKING:
@@ -42,4 +43,4 @@ def read_topology(paths: Sequence[Path]) -> Topology:
 def _say(line: str) -> None:
     from capnet.report.escape import visible
 
-    click.echo(f"capnet: {visible(line)}", err=True)
+    click.echo(f"capnet: {visible(language.message(line))}", err=True)

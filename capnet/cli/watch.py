@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from capnet import language
 from capnet.cli import options
 from capnet.cli.capture_options import aim_options
 from capnet.cli.live_screen import DEFAULT_INTERVAL_S
@@ -131,7 +132,7 @@ def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Itera
                 yield path, target.topology, stop
         finally:
             for message in messages:
-                click.echo(visible(message), err=True)
+                click.echo(visible(language.message(message)), err=True)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.errors import Exit
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def install(system: bool) -> int:
     parts = system_parts(wireshark) if system else personal_parts(wireshark)
     for part in parts:
         if part.lacks:
-            click.echo(f"{part.name}: not installed: {part.lacks}", err=True)
+            click.echo(language.message(f"{part.name}: not installed: {part.lacks}"), err=True)
         _report(installation.install(part.files))
     return Exit.OK if any(part.files for part in parts) else Exit.LACKS
 
@@ -74,7 +75,7 @@ def uninstall(system: bool) -> int:
     parts = system_parts(wireshark) if system else personal_parts(wireshark)
     files = [file for part in parts for file in part.files] + ([] if system else former_extcap_files())
     if not _report(installation.uninstall(files)):
-        click.echo("nothing is installed")
+        click.echo(language.message("nothing is installed"))
     return Exit.OK
 
 

@@ -12,7 +12,7 @@ import click
 
 from capnet.cli.chinese.options import HEADINGS, OPTIONS
 from capnet.cli.chinese.pages import PAGES
-from capnet.language import unbroken
+from capnet.language import message, unbroken
 from capnet.report.text import columns, fill, padded
 
 VERBATIM = "\b"  # begins a paragraph that keeps its lines, as click has it
@@ -73,6 +73,19 @@ def translated(command: click.Command, path: tuple[str, ...]) -> click.Command:
     if isinstance(command, click.Group):
         _translate_group(shown, command, path)
     return shown
+
+
+def shown_error(error: click.ClickException) -> str:
+    """What `error.show()` prints, in Chinese: the usage, where the help is, and what is wrong."""
+    context = getattr(error, "ctx", None)
+    lines = []
+    if context is not None:
+        lines = [
+            context.get_usage(),
+            message(f"Try '{context.command_path} {context.help_option_names[0]}' for help."),
+            "",
+        ]
+    return "\n".join([*lines, message(f"Error: {error.format_message()}")])
 
 
 def _translate_group(shown: click.Command, group: click.Group, path: tuple[str, ...]) -> None:

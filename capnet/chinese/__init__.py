@@ -83,6 +83,14 @@ TERMS = {
     "IPVS balancers (Swarm, kube-proxy)": "IPVS 负载均衡（Swarm、kube-proxy）",
     "load balancers and NAT gateways of clouds": "云的负载均衡和 NAT 网关",
     "load balancers of clouds": "云的负载均衡", "many proxies": "许多代理",
+    # doctor, lab, scenarios
+    "scenario": "场景", "fault": "故障", "tunnels": "隧道", "verdict": "结果", "told when broken": "故障时报出",
+    "told when healthy": "正常时报出", "nothing": "无", "s": "秒", "part": "部分", "what": "内容", "here": "本机",
+    "found": "说明", "get it, or play it": "获取或运行", "found; get it": "说明；获取", "containers": "容器数",
+    "swarm": "swarm", "Docker": "Docker", "up": "运行中", "down": "未运行", "listening": "抓包", "kernel": "内核",
+    "lab": "实验环境", "lab, uml": "实验环境，uml", "daemon": "守护进程", "image busybox": "镜像 busybox",
+    "static busybox": "静态 busybox", "permission": "权限", "kernel modules": "内核模块", "processor": "处理器",
+    "root": "root", "uml": "uml",
     # cards, comparisons, traces and manual pages
     "The packet": "这个包",
     "Where it fails": "哪里失败", "Who reaches it": "谁访问它", "Ports that were asked": "被请求的端口",

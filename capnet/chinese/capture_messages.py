@@ -1,0 +1,117 @@
+"""Errors and lines of `capture`, `ps` and `topology`: what is captured, where, and what ends it."""
+
+from __future__ import annotations
+
+CAPTURE_MESSAGES = {
+    # options
+    "-w - writes packets to standard output: pipe it into a program": "-w - 把包写到标准输出：请用管道接上程序",
+    "-w needs the name of a file, or -": "-w 需要文件名，或 -",
+    "-w {path}: points have names in pcapng only; call it {better}":
+        "-w {path}：只有 pcapng 中抓包点才有名称；请命名为 {better}",
+    "-w {path}: this is a folder": "-w {path}：这是文件夹",
+    "-w {path}: no folder {folder}": "-w {path}：没有文件夹 {folder}",
+    "{path}: no permission to write there; name another place with -w": "{path}：没有写入权限；请用 -w 指定其他位置",
+    "-W keeps the newest files of a ring: say with -C how large one is":
+        "-W 保留最新的若干文件：请用 -C 指定每个文件多大",
+    "-C makes several files, and -w - is one stream": "-C 产生多个文件，而 -w - 是一个流",
+    "--report reads the file when it is whole; pipe a stream: … -w - | capnet analyze -":
+        "--report 在文件完整之后读取；流请用管道：… -w - | capnet analyze -",
+    "--why writes what the kernels say beside one file; leave out -w - and -C":
+        "--why 把内核的记录写在一个文件旁边；请去掉 -w - 和 -C",
+    "capture what? Name containers, --network, --project, --service, --all or -i IFACE":
+        "抓什么？请写出容器、--network、--project、--service、--all 或 -i IFACE",
+    "--all: no container is running": "--all：没有正在运行的容器",
+    # which container
+    "{name} is more than one container: write one of {names:list}": "{name} 是多个容器：请写其中之一：{names}",
+    "{name} is a container and a {kinds:word}: write {options:list}, or the container's id {id}":
+        "{name} 既是容器又是{kinds}：请写 {options}，或容器的 id {id}",
+    "{name} is a {first:word} and a {second:word}: write {option} or {other}":
+        "{name} 既是{first}又是{second}：请写 {option} 或 {other}",
+    "{name} is a {kinds}: write {options}": "{name} 是 {kinds}：请写 {options}",
+    "{name} is an interface of the host: write -i {interface}": "{name} 是主机的接口：请写 -i {interface}",
+    "no running container is called {name}": "没有名为 {name} 的正在运行的容器",
+    "no running container is called {name}; nearest: {names:list}":
+        "没有名为 {name} 的正在运行的容器；最接近的：{names}",
+    "no {kind:word} is called {name}": "没有名为 {name} 的{kind}",
+    "no {kind:word} is called {name}; nearest: {names:list}": "没有名为 {name} 的{kind}；最接近的：{names}",
+    "{kind:word} {name} has no running container here": "{kind} {name} 在这里没有正在运行的容器",
+    "service {name} is in the projects {names:list}: add --project with one of them":
+        "服务 {name} 属于多个项目 {names}：请用 --project 指定其中之一",
+    "nothing on {hosts} is called {name}": "{hosts} 上没有叫 {name} 的",
+    "nothing on {hosts} is called {name}; nearest: {names:list}": "{hosts} 上没有叫 {name} 的；最接近的：{names}",
+    "nothing on {hosts} has {address}": "{hosts} 上没有哪个拥有 {address}",
+    "nothing on {hosts} has {address}; nearest: {names:list}": "{hosts} 上没有哪个拥有 {address}；最接近的：{names}",
+    "nothing on {hosts} has {address}, an address of network {network} ({subnet}); in use there: {names:list}":
+        "{hosts} 上没有哪个拥有 {address}，它是网络 {network}（{subnet}）的地址；在用的：{names}",
+    "no network is called {name}; nearest: {names:list}": "没有名为 {name} 的网络；最接近的：{names}",
+    # which interface
+    "no interface {name}": "没有接口 {name}",
+    "host {host} has no interface {interface}; it has {names:list}": "主机 {host} 没有接口 {interface}；现有 {names}",
+    "{owner:text} has no interface {interface} (it has {names:list})": "{owner} 没有接口 {interface}（现有 {names}）",
+    "{interface} of {container} has no other end on host {host}":
+        "{container} 的 {interface} 在主机 {host} 上没有另一端",
+    "container {container} on host {host} is not running": "主机 {host} 上的容器 {container} 没有运行",
+    "host {host} keeps no load balancer for network {network} in {folder}":
+        "主机 {host} 在 {folder} 中没有网络 {network} 的负载均衡",
+    "host {host} keeps no namespace for overlay network {network} in {folder}":
+        "主机 {host} 在 {folder} 中没有 overlay 网络 {network} 的命名空间",
+    "nothing can capture on host {host}: {reason:text}": "无法在主机 {host} 上抓包：{reason}",
+    "host {host} cannot be captured at: {reason:text}": "无法在主机 {host} 上抓包：{reason}",
+    "no point of these containers can be seen": "看不到这些容器的任何抓包点",
+    # programs that capture
+    "no capture program: install tcpdump, or wireshark's dumpcap":
+        "没有抓包程序：请安装 tcpdump，或 wireshark 的 dumpcap",
+    "no capture program{place}: install tcpdump, or wireshark's dumpcap":
+        "没有抓包程序{place}：请安装 tcpdump，或 wireshark 的 dumpcap",
+    "{point}: {program} does not begin to capture": "{point}：{program} 没有开始抓包",
+    "{program} cannot capture at {point}: {reason:text}": "{program} 无法在 {point} 抓包：{reason}",
+    "{program} at {point} did not begin to capture within {seconds} s: {reason:text}":
+        "{point} 上的 {program} 在 {seconds} 秒内没有开始抓包：{reason}",
+    "{program} at {point} ended early: {reason:text}": "{point} 上的 {program} 提前结束：{reason}",
+    "{program} at {point} had been stopped and goes on now": "{point} 上的 {program} 曾被停住，现在继续",
+    "{program} at {point} {failure:text}; {number} packets of it are kept":
+        "{point} 上的 {program} {failure}；保留了其中 {number} 个包",
+    "{program} at {point} {failure:text}; {number} packet of it is kept":
+        "{point} 上的 {program} {failure}；保留了其中 {number} 个包",
+    "did not end within {seconds} s and was killed": "在 {seconds} 秒内没有结束，已被杀死",
+    "ended early: {reason:text}": "提前结束：{reason}",
+    "ended early at {time}: {reason:text}": "在 {time} 提前结束：{reason}",
+    "another program told it to end": "另一个程序让它结束",
+    "killed by {signal}": "被 {signal} 杀死",
+    "{program} was ended by signal {number}": "{program} 被信号 {number} 结束",
+    "{program} ended, exit status {status}": "{program} 已结束，退出码 {status}",
+    "container {name} has stopped": "容器 {name} 已停止",
+    "{interface} is gone, or was set down": "{interface} 不在了，或已被关闭",
+    "{point} cannot be captured: {reason:text}": "无法在 {point} 抓包：{reason}",
+    "{point} is left out: {reason:text}": "略过 {point}：{reason}",
+    "{point} ended at {time}: {reason:text}": "{point} 在 {time} 结束：{reason}",
+    "nothing is left to capture": "没有可以继续抓包的抓包点了",
+    "no space left in {folder}: what is captured from now on is lost": "{folder} 没有剩余空间：从现在起抓到的都会丢失",
+    "interrupted before anything was captured": "在抓到任何包之前中断",
+    "removed what a dead run left: {what:text}": "已移除上次被杀死的运行留下的：{what}",
+    "the packets that a dead run left in {folder} stay there: {reason:text}":
+        "上次被杀死的运行留在 {folder} 中的包仍在那里：{reason}",
+    "the output cannot be written ({reason:text})": "无法写入输出（{reason}）",
+    "the reader took nothing for {seconds} s; {number} bytes did not reach it":
+        "读取方 {seconds} 秒没有取走任何数据；有 {number} 字节没有到达它",
+    "{path} cannot be written any further ({reason:text})": "{path} 无法继续写入（{reason}）",
+    "no further file beside {path} ({reason:text})": "{path} 旁边无法再建文件（{reason}）",
+    "what the capture program wrote at offset {offset} is no packet": "抓包程序在偏移 {offset} 处写的不是包",
+    # what kernels say
+    "--why: {text:text}": "--why：{text}",
+    "{name} is not watched: {reason:text}": "不观察 {name}：{reason}",
+    "{name}: rules and counters are not kept: {reason:text}": "{name}：没有保存规则和计数器：{reason}",
+    "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
+    "{name}: its clock does not answer: how far it is off is known by the packets alone":
+        "{name}：时钟没有应答：它的偏差只能由包得知",
+    # Wireshark
+    "{name}: no lab with a host {host} is up (CAPNET_LAB_DIR)":
+        "{name}：没有含主机 {host} 的实验环境在运行（CAPNET_LAB_DIR）",
+    "snapshot length {value}: a number up to {most}": "抓取长度 {value}：应是不超过 {most} 的数",
+    "buffer {value}: MiB from 1 to {most}": "缓冲区 {value}：应是 1 到 {most} MiB",
+    "--capture needs --fifo": "--capture 需要 --fifo",
+    "Wireshark {version} ({path}), no Lua": "Wireshark {version}（{path}），没有 Lua",
+    "Wireshark {version} ({path}), {lua}": "Wireshark {version}（{path}），{lua}",
+    "nothing is installed": "没有安装任何内容",
+    "{part}: not installed: {reason:text}": "{part}：未安装：{reason}",
+}  # fmt: skip

@@ -1,0 +1,36 @@
+"""What `capnet doctor` says of this machine: what a thing is for, and why it is not there."""
+
+from __future__ import annotations
+
+DOCTOR_MESSAGES = {
+    "no daemon to ask": "没有可以询问的守护进程",
+    "Docker {version}, API {api}, at {url}": "Docker {version}，API {api}，位于 {url}",
+    "the image can be made of it, without a registry": "可用它制作镜像，不需要镜像仓库",
+    "makes the image where no registry answers": "在没有镜像仓库应答时用来制作镜像",
+    "a scenario pulls or makes it": "场景会拉取或制作它",
+    "captures, with nanoseconds": "抓包，精确到纳秒",
+    "captures where there is no dumpcap": "在没有 dumpcap 时抓包",
+    "the second opinion of capnet packet": "为 capnet packet 提供另一种解析",
+    "the kernel's own word on NAT, beside each capture": "内核自己的 NAT 记录，写在每份抓包旁边",
+    "sudo asks for no password": "sudo 不要求密码",
+    "namespaces and interfaces are root's": "命名空间和接口属于 root",
+    "bridges": "网桥",
+    "veth pairs": "veth 对",
+    "VXLAN, for overlay networks": "VXLAN，用于 overlay 网络",
+    "NAT, for masquerade and published ports": "NAT，用于 MASQUERADE 和端口映射",
+    "802.1q VLANs": "802.1q VLAN",
+    "IPVS, for service VIPs and the ingress port": "IPVS，用于服务的虚拟地址和 ingress 端口",
+    "ESP, for encrypted overlays": "ESP，用于加密的 overlay",
+    "netem, for made loss and delay": "netem，用于人为的丢包和时延",
+    "{feature:text}: needs root, iproute2 and kmod to be found out": "{feature}：需要 root、iproute2 和 kmod 才能得知",
+    "{feature:text}: in User-Mode Linux": "{feature}：在 User-Mode Linux 中",
+    "a lab is made of namespaces": "实验环境由命名空间构成",
+    "the lab's second kernel": "实验环境的第二个内核",
+    "Linux {release}, in {folder}": "Linux {release}，位于 {folder}",
+    "none in {folder}": "{folder} 中没有",
+    "this kernel lacks {names:list}": "这个内核缺少 {names}",
+    "this kernel lacks {names:list}, and {reason:text}": "这个内核缺少 {names}，而{reason}",
+    "this kernel lacks {names:list}, and there is no User-Mode Linux": "这个内核缺少 {names}，也没有 User-Mode Linux",
+    "needs {names:list}": "需要 {names}",
+    "does not run": "无法运行",
+}  # fmt: skip

@@ -1,0 +1,129 @@
+"""Errors and lines of progress in Chinese, by tables of `"English {value}": "中文 {value}"`.
+
+Code raises and reports in English, which programs and tests compare; only what a terminal shows is translated.
+Method: of all readings of the text, the one that leaves the fewest characters as they are. A value stays as it is, but
+for `{reason:text}`, which is a message itself, `{kind:word}`, a word of WORDS, and `{names:list}`: `a, b` of names and
+PHRASES. Limits: a text that no table has stays English.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from capnet.chinese.capture_messages import CAPTURE_MESSAGES
+from capnet.chinese.click_messages import CLICK_MESSAGES
+from capnet.chinese.docker_messages import DOCKER_MESSAGES
+from capnet.chinese.doctor_messages import DOCTOR_MESSAGES
+from capnet.chinese.input_messages import INPUT_MESSAGES
+from capnet.chinese.lab_messages import LAB_MESSAGES
+from capnet.chinese.option_messages import OPTION_MESSAGES
+from capnet.chinese.scenario_messages import SCENARIO_MESSAGES
+from capnet.chinese.system_messages import PHRASES, SYSTEM_MESSAGES, WORDS
+from capnet.quick_tuple import NamedTuple
+
+MESSAGES = {
+    **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
+    **DOCTOR_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
+}  # fmt: skip
+VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
+MAX_LENGTH = 4000  # characters of a text that is looked up; file names may be long, and look like messages
+MAX_PARTS = 12  # of a text, at each of which it may be two: `first; second`, `place: sentence`
+# Spaces beside full-width marks, which have their own, and between Chinese characters.
+_SPACE = re.compile(r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])|(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
+
+
+class Reading(NamedTuple):
+    """A text in Chinese, and how many of its characters are as they were."""
+
+    chinese: str
+    kept: int
+
+
+class Template(NamedTuple):
+    """A text with values: `literals` stand before, between and behind them; `kinds` by name (`list`, `word`, empty)."""
+
+    literals: tuple[str, ...]
+    kinds: dict[str, str]
+    chinese: str
+
+    def values(self, text: str) -> dict[str, str] | None:
+        """The values with which the template makes this text; None if it does not."""
+        if len(self.literals) == 1:
+            return {} if text == self.literals[0] else None
+        if not text.startswith(self.literals[0]) or not text.endswith(self.literals[-1]):
+            return None
+        if not all(literal in text for literal in self.literals):
+            return None
+        match = re.fullmatch("(.+?)".join(map(re.escape, self.literals)), text, re.DOTALL)
+        return match and dict(zip(self.kinds, match.groups(), strict=True))
+
+    def reading(self, text: str) -> Reading | None:
+        """The text by this template; None if it does not match."""
+        values = self.values(text)
+        if values is None:
+            return None
+        readings = {name: _value(values[name], kind) for name, kind in self.kinds.items()}
+        chinese = VALUE.sub(lambda value: readings[value[1]].chinese, self.chinese)
+        return Reading(_SPACE.sub("", chinese), sum(reading.kept for reading in readings.values()))
+
+
+def translated(text: str) -> str:
+    """The text in Chinese as far as the tables have it."""
+    return _reading(text).chinese if len(text) <= MAX_LENGTH else text
+
+
+def template(english: str, chinese: str = "") -> Template:
+    """The template of an entry of a table."""
+    parts = VALUE.split(english)  # text, name, kind, text, …
+    kinds = dict(zip(parts[1::3], (kind or "" for kind in parts[2::3]), strict=True))
+    return Template(tuple(parts[::3]), kinds, chinese)
+
+
+@cache
+def _templates() -> list[Template]:
+    return [template(english, chinese) for english, chinese in MESSAGES.items()]
+
+
+@cache
+def _reading(text: str) -> Reading:
+    readings = [reading for template in _templates() if (reading := template.reading(text)) is not None]
+    readings += _of_two(text, "; ", "；")
+    if not readings:
+        readings = [*_of_two(text, ": ", "："), *_of_lines(text)]
+    return min(readings, key=lambda reading: reading.kept, default=Reading(text, len(text)))
+
+
+def _value(text: str, kind: str) -> Reading:
+    if kind == "text":
+        return _reading(text)
+    if kind == "word":
+        return Reading(WORDS.get(text, text), len(text))
+    if kind == "list":
+        return Reading("、".join(PHRASES.get(item, item) for item in text.split(", ")), len(text))
+    return Reading(text, len(text))
+
+
+def _of_two(text: str, mark: str, chinese_mark: str) -> list[Reading]:
+    """Readings of `first; second` and `place: sentence`."""
+    parts = text.split(mark)
+    if len(parts) > MAX_PARTS:
+        return []
+    readings = []
+    for end in range(1, len(parts)):
+        first, second = _reading(mark.join(parts[:end])), _reading(mark.join(parts[end:]))
+        kept = first.kept + second.kept
+        if kept < len(text) - len(mark) * (len(parts) - 1):
+            readings.append(Reading(f"{first.chinese}{chinese_mark}{second.chinese}", kept))
+    return readings
+
+
+def _of_lines(text: str) -> list[Reading]:
+    """The reading line by line of a text that is several, or is indented."""
+    bare = text.lstrip(" ")
+    if "\n" in text:
+        lines = [_reading(line) for line in text.split("\n")]
+        return [Reading("\n".join(line.chinese for line in lines), sum(line.kept for line in lines))]
+    if bare and bare != text:
+        return [Reading(text.removesuffix(bare) + _reading(bare).chinese, _reading(bare).kept)]
+    return []

@@ -1,0 +1,117 @@
+"""Errors and lines of progress in Chinese: the tables have each that the code prints, and names stay as they are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from capnet import language
+from capnet.chinese.messages import MAX_LENGTH, MESSAGES, VALUE, template, translated
+from capnet.cli import cli
+from tests.message_shapes import messages, shapes_of
+
+BRIDGE = "pcaps/bridge.pcapng"
+
+
+def test_every_message_has_its_chinese() -> None:
+    shapes = {re.sub(r"(\{\})+", "{}", VALUE.sub("{}", english)) for english in MESSAGES}
+    listed = list(messages())
+    assert len(listed) > 400
+    assert [(place, shape) for place, shape in listed if shape not in shapes and shape.strip() not in shapes] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ('raise UsageError(f"{path}: no")', ["{}: no"]),
+        ('raise UsageError("none" + (f"; {b}" if b else ""))', ["none; {}", "none"]),
+        ('raise kind(error)("cannot")', ["cannot"]),
+        ('return UsageError("this")', ["this"]),
+        ('raise TypeError("of programmers")', []),
+        ('self.say(f"{name} is here")', ["{} is here"]),
+    ],
+)
+def test_messages_of_code_are_found(code: str, expected: list[str]) -> None:
+    assert [shape for _, shape in shapes_of(code)] == expected
+
+
+def test_chinese_has_the_values_of_the_english() -> None:
+    names = {
+        english: ({m[1] for m in VALUE.finditer(text)} for text in (english, MESSAGES[english])) for english in MESSAGES
+    }
+    assert [english for english, (one, other) in names.items() if one != other] == []
+
+
+def test_each_entry_is_read_as_itself() -> None:
+    """No other entry of the tables takes it for its own."""
+    for english, chinese in MESSAGES.items():
+        values = {name: f"x{i}" for i, name in enumerate(template(english).kinds)}
+        text = VALUE.sub(lambda value, values=values: values[value[1]], english)
+        shown = VALUE.sub(lambda value, values=values: values[value[1]], chinese)
+        assert translated(text).replace(" ", "") == shown.replace(" ", ""), english
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("a.pcap: cannot be written (Permission denied)", "a.pcap：无法写入（没有权限）"),
+        ("no network is called sho; nearest: shop, host", "没有名为 sho 的网络；最接近的：shop、host"),
+        ("network: cannot be read (Is a directory)", "network：无法读取（是文件夹）"),
+        ("bbox to host B: ping, HTTP", "bbox 到主机 B：ping、HTTP"),
+        ("A/x is left out: container web has stopped", "略过 A/x：容器 web 已停止"),
+        ("no root here (sudo); run capnet as root (sudo capnet …), or leave out --no-container",
+         "这里没有 root（sudo）；请以 root 运行 capnet（sudo capnet …），或去掉 --no-container"),
+        ("scenario x captured nowhere; 2 packets captured at 1 point are kept in x.pcapng",
+         "场景 x 没有在任何地方抓包；在 1 个抓包点上抓到的 2 个包保留在 x.pcapng"),
+        ("iptables: Bad rule", "iptables: Bad rule"),
+    ],
+)  # fmt: skip
+def test_message_in_chinese(english: str, chinese: str) -> None:
+    """Names of files, networks and hosts are as they were, also where they are words."""
+    assert translated(english) == chinese
+
+
+@pytest.mark.parametrize("text", ["a: b; " * 400, "x" * (MAX_LENGTH + 1), "{}: {" * 99, "", "; ", ": " * 50])
+def test_hostile_texts_are_left_alone(text: str) -> None:
+    assert translated(text) == text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("packet", BRIDGE, "9999"), f"capnet: {BRIDGE}：没有第 9999 帧；最后一帧是 272\n"),
+        (("analyse",), "capnet: 没有命令 'analyse'，也没有这个文件：是不是 analyze？\n"),
+        (("analyze", "--nope"), "错误：没有选项 '--nope'"),
+        (("packet", BRIDGE, "x"), "错误：'N' 的值无效：'x' 不是整数。\n"),
+        (("lab", "exec"), "用法： "),
+    ],
+)
+def test_command_line_says_it_in_chinese(words: tuple[str, ...], expected: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "capnet", "--lang", "zh", *words], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert expected in run.stderr
+
+
+def test_error_is_english_for_programs() -> None:
+    """The exception itself; only what is shown on a terminal is translated."""
+    with language.used("en"):
+        result = CliRunner().invoke(cli, ["--lang", "zh", "packet", BRIDGE, "9999"])
+    assert "there is no frame 9999" in str(result.exception)
+
+
+def test_list_of_faults_is_chinese() -> None:
+    shown = CliRunner().invoke(cli, ["--lang", "zh", "scenario", "fault", "list"]).stdout
+    assert "    破坏  B: ip link set dev ens33 down\n    诊断  arp-unanswered\n" in shown
+
+
+def test_doctor_is_chinese() -> None:
+    """But for names and commands."""
+    shown = CliRunner().invoke(cli, ["--lang", "zh", "doctor"]).stdout
+    assert "部分" in shown and "实验环境" in shown
+    assert re.findall(r"\b(?!sudo|service|capnet|apt)[a-z]{3,} [a-z]{2,} [a-z]{2,}\b(?! --| a| u| s)", shown) == []
