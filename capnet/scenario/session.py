@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,9 @@ from capnet.record.bundle import leftover
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, add_connections
-from capnet.record.kernel.snapshots import Place, Traces, places_of, witnessing
-from capnet.record.kernel.why import asking_why
+from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.snapshots import witnessing
+from capnet.record.kernel.why import AskingWhy
 from capnet.record.remote.clocks import measured_clocks
 from capnet.record.remote.docker_host import DockerHost, control_ports
 from capnet.record.taps.capture_process import CaptureProcess
@@ -163,7 +164,7 @@ class Session:
         own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
             listening(chosen, self.folder, buffer_mib=self.buffer_mib, say=self.say) as self.captures,
-            witnessing(places := places_of(chosen, own), self.say, self._tracing(places)) as witnessed,
+            witnessing(places_of(chosen, own), self.say, self._asking_why()) as witnessed,
             measured_clocks({point.host: point.shell for point in chosen}, self.say) as readings,
         ):
             self.witnesses = witnessed.witnesses
@@ -180,9 +181,9 @@ class Session:
         heard = sum(capture.received or 0 for capture in self.captures)
         self.say(f"captured {heard} packets")
 
-    def _tracing(self, places: Sequence[Place]) -> AbstractContextManager[Traces] | None:
-        """With --why: what traces the rules of these places."""
-        return asking_why(places, self.folder, self.say, control_ports(self.docker_hosts)) if self.why else None
+    def _asking_why(self) -> AskingWhy | None:
+        """With --why: what watches the kernels."""
+        return AskingWhy(self.folder, self.say, control_ports(self.docker_hosts)) if self.why else None
 
     def _captured(self, points: Sequence[CapturePoint | None]) -> list[CapturePoint]:
         """The interfaces of --capture on every host that has them, described as in the scenario where it has them."""

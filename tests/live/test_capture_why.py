@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,10 +17,14 @@ from capnet.lab import lab
 from capnet.record.find.inventory import survey_host
 from capnet.record.remote.docker_host import DockerHost, connect
 from capnet.scenario.docker.execute import execute
-from tests.live.captures import PROJECT, capturing
+from capnet.scenario.wait import wait_until
+from tests.live.captures import PROJECT, Capture, address, capturing
+from tests.live.test_later_containers import wait_until_joined
+from tests.live.test_why import nothing_stays, watchers
 
 pytestmark = pytest.mark.live
 
+LIST_RULES = "from capnet.record.kernel.rule_tracer import netlink, rule_numbers; print(rule_numbers(netlink()))"
 CLOSED = "-i ens33 -p tcp --dport 80 -m comment --comment 'closed today' -j DROP"
 
 
@@ -133,3 +140,89 @@ def test_filter_of_tc_is_named(hosts: dict[str, DockerHost], tmp_path: Path) -> 
         assert captured_reasons(a, tmp_path, "web", sends=lambda: execute(web, small)) == []
     finally:
         rules(a, f"tc qdisc del dev {veth} clsact")
+
+
+@pytest.fixture
+def start_later(hosts: dict[str, DockerHost]) -> Iterator[Callable[[], object]]:
+    """Starts the container later on A; it is removed afterwards."""
+    client = hosts["A"].client
+    yield lambda: client.containers.run("busybox", ["sleep", "600"], name="later", detach=True)
+    for container in client.containers.list(all=True, filters={"name": "^/?later$"}):
+        container.remove(force=True)
+
+
+def dropped_in(path: Path, namespace: str) -> list[tuple[str, str, str, str]]:
+    """What stopped packets there: name, how it is known, how well it matches, and the point."""
+    dropped = [each for each in analyze(path).kernel if each.namespace == namespace and each.action == "dropped"]
+    return [(each.name, each.known_by, each.match, each.point) for each in dropped]
+
+
+def tracing_programs() -> int:
+    """How many programs watch kernels, without the shells that end them."""
+    return sum(Path(f"/proc/{pid}/comm").read_text().startswith("python") for pid in watchers())
+
+
+def in_later(host: DockerHost, *command: str) -> str:
+    """What a program of this machine prints in the network namespace of the container later."""
+    assert host.shell is not None
+    pid = host.client.containers.get("later").attrs["State"]["Pid"]
+    return host.shell.run(command, netns=f"/proc/{pid}/ns/net")
+
+
+def is_later_traced(host: DockerHost) -> bool:
+    return "capnet" in in_later(host, sys.executable, "-c", LIST_RULES)
+
+
+def ping_into_drop(point: str, capture: Capture, host: DockerHost) -> None:
+    """Pings the container later when it has joined at this point, and a rule inside it drops pings."""
+    wait_until_joined(capture, point, count=2)
+    wait_until(lambda: is_later_traced(host), "its namespace is traced")
+    assert tracing_programs() == 4  # at A, web and later, and of the machine's drops
+    in_later(host, "iptables", "-A", "INPUT", "-p", "icmp", "-j", "DROP")
+    web = host.client.containers.get("web")
+    execute(web, ["ping", "-c", "4", "-i", "0.1", "-W", "1", address(host, "later")])
+
+
+def test_why_traces_a_container_that_starts_later(hosts, start_later, tmp_path):
+    """Its second life is another namespace; what watched the first one ends with it."""
+    a = hosts["A"]
+    with (
+        nothing_stays(),
+        capturing("--all", "--host", f"A={a.url}", "--why", "-w", "w.pcapng", folder=tmp_path) as capture,
+    ):
+        start_later()
+        ping_into_drop("A/later/eth0", capture, a)
+        a.client.containers.get("later").restart(timeout=0)
+        ping_into_drop("A/later/eth0#2", capture, a)
+    first, second = sorted(dropped_in(tmp_path / "w.pcapng", "A/later"), key=lambda each: each[-1])
+    assert first == ("nft ip filter INPUT rule 1", "trace", "equal", "A/later/eth0")  # the rule had gone at the end
+    assert second == ("iptables filter INPUT rule 1", "trace", "equal", "A/later/eth0#2")
+
+
+def test_why_tells_drops_at_a_later_veth(hosts, start_later, tmp_path):
+    """By tc, at an interface that was not there when the kernel's events were first filtered."""
+    a = hosts["A"]
+    with capturing("--all", "--host", f"A={a.url}", "--why", "-w", "w.pcapng", folder=tmp_path) as capture:
+        start_later()
+        wait_until_joined(capture, "A/later/eth0", count=2)
+        wait_until(lambda: is_later_traced(a), "its namespace is traced")
+        (veth,) = (end.veth for each in survey_host(a).containers if each.name == "later" for end in each.endpoints)
+        tc = f"{sys.executable} {PROJECT}/tests/live/tc_drop.py {veth} 500 ingress"
+        rules(a, f"unshare --mount --propagation private {tc}")
+        later = a.client.containers.get("later")
+        execute(later, ["ping", "-c", "4", "-i", "0.1", "-W", "1", "-s", "1000", "192.168.111.129"])
+    assert ("TC_INGRESS", "drop-reason", "equal", f"A/{veth}") in dropped_in(tmp_path / "w.pcapng", "A")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_ended_why_leaves_nothing_in_later_namespaces(hosts, start_later, tmp_path, how):
+    a, chance = hosts["A"], random.Random(how.value)
+    with nothing_stays():
+        for _ in range(3):
+            capture = Capture("--all", "--host", f"A={a.url}", "--why", "-w", "w.pcapng", folder=tmp_path)
+            capture.wait_until_ready()
+            start_later()
+            time.sleep(chance.uniform(0, 0.8))
+            capture.end(how)
+            assert not is_later_traced(a)
+            a.client.containers.get("later").remove(force=True)

@@ -1,10 +1,10 @@
 """Prints why the kernel of this machine drops packets: each `skb:kfree_skb` with its reason (Linux 5.17).
 
 A program of its own, which needs Python's standard library only: it is given to `python3 -c` on the machine that it
-watches, in a mount namespace of its own. Its arguments are a label and the interfaces that are captured at. It prints
-one JSON object in a line for each packet that was dropped: the reason, and where the packet was before.
+watches, in a mount namespace of its own. Its arguments are a label and the filter of `interface_filter`. It prints one
+JSON object in a line for each packet that was dropped: the reason, and where the packet was before.
 
-Method: an instance of tracefs, `capnet-LABEL`, records `net:netif_receive_skb` and `net:net_dev_queue` of these
+Method: an instance of tracefs, `capnet-LABEL`, records `net:netif_receive_skb` and `net:net_dev_queue` of the captured
 interfaces and `skb:kfree_skb`; events with one `skbaddr` are one packet, as long as it lives. Limits: an interface has
 no namespace here, so an equal name of another host is told apart by time; a reason that says nothing is left out.
 """
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 MAX_LINES = 50_000
@@ -26,7 +27,10 @@ MAX_PACKETS = 100_000  # whose last interface is remembered
 BUFFER_KIB = 8192  # of events, for each processor
 POLL_MS = 200
 FOLDER = Path("/sys/kernel/tracing")
-EVENTS = ("net/netif_receive_skb", "net/net_dev_queue", "skb/kfree_skb")
+FILTERED = ("net/netif_receive_skb", "net/net_dev_queue")  # by interface
+EVENTS = (*FILTERED, "skb/kfree_skb")
+MAX_FILTER_BYTES = 4096  # a page: what the kernel reads of a write to `filter`
+NO_FILTER = "0"  # removes one: all interfaces
 LEFT_OUT = ("NOT_SPECIFIED", "OTHERHOST", "UNHANDLED_PROTO", "PACKET_SOCK_ERROR", "TCP_OLD_DATA", "TCP_OLD_ACK")
 PASSED = re.compile(r" (\d+)\.(\d{6}): (netif_receive_skb|net_dev_queue): dev=(.*) skbaddr=(\w+) len=(\d+)$")
 DROPPED = re.compile(r" (\d+)\.(\d{6}): kfree_skb: skbaddr=(\w+) .*location=(\S+).* reason: (\w+)$")
@@ -69,14 +73,19 @@ class Drops:
         return int(seconds) * 1_000_000_000 + int(micros) * 1000 - self._offset_ns
 
 
-def prepare(instance: Path, interfaces: list[str]) -> None:
-    """Switches the events on. Raises OSError."""
+def interface_filter(interfaces: Collection[str]) -> str:
+    """The filter of an event that passes these interfaces; NO_FILTER where it is too long for the kernel."""
+    named = " || ".join(f'name == "{name}"' for name in sorted(interfaces) if '"' not in name)
+    return named if 0 < len(named.encode()) < MAX_FILTER_BYTES else NO_FILTER
+
+
+def prepare(instance: Path, interfaces: str) -> None:
+    """Switches the events on, with this filter. Raises OSError."""
     (instance / "buffer_size_kb").write_text(str(BUFFER_KIB))
     (instance / "trace_clock").write_text("tai")
-    named = " || ".join(f'name == "{name}"' for name in interfaces if '"' not in name)
     for event in EVENTS:
-        if event.startswith("net/") and named:
-            (instance / "events" / event / "filter").write_text(named)
+        if event in FILTERED:
+            (instance / "events" / event / "filter").write_text(interfaces)
         (instance / "events" / event / "enable").write_text("1")
 
 
@@ -112,7 +121,7 @@ def watch(instance: Path, pipe: int) -> None:
     print(json.dumps({"lost": lost}), flush=True)
 
 
-def main(label: str, interfaces: list[str]) -> None:
+def main(label: str, interfaces: str) -> None:
     """Makes the instance, watches, and removes it, also when SIGTERM comes before it watches."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     subprocess.run(["mount", "-t", "tracefs", "nodev", str(FOLDER)], check=True)
@@ -132,6 +141,6 @@ def main(label: str, interfaces: list[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        main(sys.argv[1], sys.argv[2:])
+        main(sys.argv[1], sys.argv[2])
     except (OSError, subprocess.CalledProcessError) as error:
         raise SystemExit(f"tracefs cannot be used: {error}") from error

@@ -10,27 +10,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from threading import Lock
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.remote.shell import Shell
-from capnet.witnesses import DroppedPackets, NamespaceWitness, Snapshot, Witnesses
-
-
-@dataclass
-class Traces:
-    """What --why has seen: place → lines of its trace and how many are lost; and what each machine dropped."""
-
-    rules: dict[str, tuple[list[str], int]] = field(default_factory=dict)
-    drops: list[DroppedPackets] = field(default_factory=list)
-
+from capnet.record.kernel.places import MAX_NAMESPACES, Place, places_of
+from capnet.record.kernel.why import AskingWhy
+from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
 
 MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
-MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers is asked for the first ones
 _THREADS = 4  # shells that run side by side
 _GONE = "No such file or directory"  # nsenter's words for a namespace whose container has stopped
 _WITHIN = 10.0  # seconds for one namespace
@@ -64,47 +55,36 @@ grep -sH '' net/ipv4/ip_forward net/ipv6/conf/all/forwarding net/ipv4/conf/*/rp_
 """
 
 
-@dataclass(frozen=True)
-class Place:
-    """A network namespace to ask: its name (`A`, `A/web`), the file that it is, and the capture points in it."""
-
-    name: str
-    shell: Shell
-    netns: str
-    points: tuple[str, ...] = ()
-
-
-def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> list[Place]:
-    """The namespaces of capture points, and further ones; each once, at most MAX_NAMESPACES."""
-    names: dict[tuple[Shell, str], str] = {(place.shell, place.netns): place.name for place in others}
-    inside: dict[tuple[Shell, str], list[str]] = {key: [] for key in names}
-    for point in points:
-        key = (point.shell, point.netns)
-        names.setdefault(key, point.name.rpartition("/")[0])
-        inside.setdefault(key, []).append(point.name)
-    places = [Place(names[key], *key, tuple(of_key)) for key, of_key in inside.items()]
-    return places[:MAX_NAMESPACES]
-
-
 class Witnessing:
-    """The witnesses of places, which are asked when this object is made, and when it is to finish."""
+    """The witnesses of places, which are asked when this object is made, and when it is to finish.
 
-    def __init__(self, places: Sequence[Place], say: Callable[[str], None]) -> None:
-        self._places, self._say = list(places), say
+    `why` is told which places and points come and go.
+    """
+
+    def __init__(self, places: Sequence[Place], say: Callable[[str], None], why: AskingWhy | None = None) -> None:
+        self._places, self._say, self._why = list(places), say, why
         self._turning, self._is_finished = Lock(), False
         self.witnesses = Witnesses({"capnet": __version__})
         self._ask_before(places)
 
     def add(self, points: Sequence[CapturePoint]) -> None:
         """Points that are captured from now on; a namespace that is new with them is asked now."""
-        number_of = {(place.shell, place.netns): number for number, place in enumerate(self._places)}
-        for point in points:
-            if (number := number_of.get((point.shell, point.netns))) is not None:
-                self.witnesses.namespaces[number].points.append(point.name)
-        others = places_of([point for point in points if (point.shell, point.netns) not in number_of])
+        number_of = {place.key: number for number, place in enumerate(self._places)}
+        places = places_of(points)
+        present = [place for place in places if place.key in number_of]
+        for place in present:
+            self.witnesses.namespaces[number_of[place.key]].points += place.point_names
+        others = [place for place in places if place.key not in number_of]
         others = others[: max(0, MAX_NAMESPACES - len(self._places))]
         self._places += others
         self._ask_before(others)
+        if self._why:
+            self._why.watch([*present, *others])
+
+    def leave(self, point: CapturePoint) -> None:
+        """This point has ended."""
+        if self._why:
+            self._why.leave(point)
 
     def turn(self) -> Witnesses | None:
         """Asks all of them; the witnesses since the last turn. The next ones begin now. None when it has finished."""
@@ -127,31 +107,37 @@ class Witnessing:
             for namespace, after in zip(self.witnesses.namespaces, _snapshots(self._places, self._say), strict=True):
                 namespace.after = after
 
+    def keep_traces(self) -> None:
+        """Adds what `why` has seen, which has ended."""
+        if self._why:
+            for place, namespace in zip(self._places, self.witnesses.namespaces, strict=True):
+                namespace.trace, namespace.lost = self._why.rules_at(place)
+            self.witnesses.drops = self._why.drops()
+
     def _ask_before(self, places: Sequence[Place]) -> None:
         self.witnesses.namespaces += [
-            NamespaceWitness(place.name, list(place.points), before)
+            NamespaceWitness(place.name, place.point_names, before)
             for place, before in zip(places, _snapshots(places, self._say), strict=True)
         ]
 
 
 @contextmanager
 def witnessing(
-    places: Sequence[Place], say: Callable[[str], None], tracing: AbstractContextManager[Traces] | None = None
+    places: Sequence[Place], say: Callable[[str], None], why: AskingWhy | None = None
 ) -> Iterator[Witnessing]:
     """Asks all places when the block begins and when it has ended well; each of `namespaces` has both moments then.
 
-    `tracing` (--why) is open in between, and tells what it has seen in each place.
+    `why` watches in between; what it has seen is in the witnesses then.
     """
-    witnessed = Witnessing(places, say)
-    witnesses, traces = witnessed.witnesses, Traces()
+    witnessed = Witnessing(places, say, why)
     try:
-        with tracing or nullcontext(traces) as traces:
+        with why or nullcontext():
+            if why:
+                why.watch(places)
             yield witnessed
         witnessed.finish()
     finally:  # what was interrupted has what was seen until then
-        for namespace in witnesses.namespaces:
-            namespace.trace, namespace.lost = traces.rules.get(namespace.name, ([], 0))
-        witnesses.drops = traces.drops
+        witnessed.keep_traces()
 
 
 def _snapshots(places: Sequence[Place], say: Callable[[str], None]) -> list[Snapshot | None]:

@@ -44,16 +44,22 @@ class Watcher:
         with self.output.open("rb") as file:
             return _FIRST.encode() in file.read(_MAX_BANNER_BYTES)
 
-    def stop(self) -> tuple[list[str], int]:
-        """Ends it; returns its lines behind the first one, without the last, and how many it did not print."""
+    def request_stop(self) -> None:
+        """Tells it to end, and returns at once."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+    def wait(self) -> None:
+        """Waits until it has ended, which it was told to."""
         try:
             self.process.wait(_STOP_WITHIN)
         except TimeoutExpired:
             self.process.kill()
             self.process.wait()
             self.was_killed = True
+
+    def printed(self) -> tuple[list[str], int]:
+        """Its lines behind the first one, without the last, and how many it did not print. It has ended."""
         lines = self.output.read_text(encoding="utf-8", errors="replace").splitlines()
         lost = 0
         if lines and '"lost"' in lines[-1]:
@@ -93,5 +99,6 @@ def until_ready(watchers: Sequence[Watcher], say: Callable[[str], None]) -> list
             ready.append(watcher)
         else:
             say(f"{watcher.name} is not watched: {watcher.words()}")
-            watcher.stop()
+            watcher.request_stop()
+            watcher.wait()
     return ready

@@ -70,6 +70,7 @@ class Recording:
             with ExitStack() as surroundings:
                 self.witnessed = surroundings.enter_context(self.around(captured))
                 live.note, live.max_unread = self.note, self.max_unread
+                live.left = self.witnessed.leave if self.witnessed else live.left
                 live.joining = self._joining(captured, folder)
                 output = open_output(live, blocks)
                 try:

@@ -59,6 +59,7 @@ class LiveCapture:
     buffer_mib: int = BUFFER_MIB  # of the kernel, for each point
     joining: Joining | None = None  # points that may come later
     note: Callable[[str], None] = lambda line: None  # is given what joins, in one line
+    left: Callable[[CapturePoint], None] = lambda point: None  # is told which point has ended by itself
     max_unread: int | None = None  # bytes of the programs' files that may wait; None: nothing is left out
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
@@ -237,6 +238,7 @@ class LiveCapture:
             if tap.look():
                 clock = time.strftime("%H:%M:%S")
                 self.say(f"{tap.point.name} ended at {clock}: {tap.ended}")
+                self.left(tap.point)
                 if self.joining:
                     self.joining.forget(tap)
         if not self._is_full and is_full(self.folder):

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, add_connections
-from capnet.record.kernel.snapshots import Place, Witnessing, places_of, witnessing
-from capnet.record.kernel.why import asking_why
+from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.snapshots import Witnessing, witnessing
+from capnet.record.kernel.why import AskingWhy
 from capnet.record.remote.clocks import measured_clocks
 from capnet.record.remote.docker_host import DockerHost, control_ports
 from capnet.record.run_id import temporary_folder
@@ -35,12 +36,14 @@ def surroundings(
     """
     shells = {point.host: point.shell for point in points}
     own = [Place(name, shell, shell.host_netns) for name, shell in shells.items()]
-    places = places_of(points, own)
-    tracing_without = control_ports(hosts)
+
+    def asking_why(folder: Path) -> AskingWhy | None:
+        return AskingWhy(folder, say, control_ports(hosts)) if why else None
+
     with (
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
         _folder() as folder,
-        witnessing(places, say, asking_why(places, folder, say, tracing_without) if why else None) as witnessed,
+        witnessing(places_of(points, own), say, asking_why(folder)) as witnessed,
         measured_clocks(shells, say) as readings,
     ):
         for host in topology.hosts:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.kernel.snapshots import Place, places_of, witnessing
-from capnet.record.kernel.why import asking_why
+from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.snapshots import witnessing
+from capnet.record.kernel.why import AskingWhy
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import listening
 from capnet.scenario.faults import Change, recorded
@@ -126,11 +127,10 @@ class Network:
         self.misses.clear()
         described = [node for node in self._shared.nodes.values() if node not in self._left_out]
         hosts = [Place(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host]
-        places = places_of(points, hosts)
-        tracing = asking_why(places, self.folder, self._say) if self._why else None
+        why = AskingWhy(self.folder, self._say) if self._why else None
         with (
             listening(points, self.folder, say=self._say) as self.captures,
-            witnessing(places, self._say, tracing) as witnessed,
+            witnessing(places_of(points, hosts), self._say, why) as witnessed,
         ):
             self.witnesses = witnessed.witnesses
             if self.output is not None:

@@ -43,8 +43,12 @@ class _Candidate(NamedTuple):
 def counted_causes(context: Context) -> list[Cause]:
     """What stopped packets, by namespace, rules before counters."""
     stopped: list[Cause] = []
-    missing = sorted(missing_packets(context), key=lambda each: (each.namespace.name, each.row))
-    for _, group in groupby(missing, key=lambda each: each.namespace.name):
+
+    def namespace(each: MissingPackets) -> tuple[str, tuple[str, ...]]:
+        return each.namespace.name, each.namespace.points  # a restarted container has two of one name
+
+    missing = sorted(missing_packets(context), key=lambda each: (*namespace(each), each.row))
+    for _, group in groupby(missing, key=namespace):
         of_namespace = list(group)
         for is_refused in (False, True):
             flows = [each for each in of_namespace if each.is_refused == is_refused]
@@ -54,7 +58,7 @@ def counted_causes(context: Context) -> list[Cause]:
 
 
 def _may_explain(namespace: Namespace) -> bool:
-    return bool(namespace.rises or namespace.counters or namespace.tables)
+    return namespace.is_compared and bool(namespace.rises or namespace.counters or namespace.tables)
 
 
 def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> Iterator[Cause]:
@@ -122,9 +126,9 @@ def _of_devices(context: Context, flows: Sequence[MissingPackets]) -> Iterator[K
     """Counters of the interfaces of this namespace where packets were due next."""
     points = flows[0].namespace.points
     for due in sorted({each.due for each in flows if each.due >= 0}):
-        name = context.points[due].name
-        if name in points:
-            yield from device_counters(name.rpartition("/")[2], lambda each, due=due: each.due == due)  # type: ignore[misc]
+        point = context.points[due]
+        if point.name in points and point.device:
+            yield from device_counters(point.device, lambda each, due=due: each.due == due)  # type: ignore[misc]
 
 
 def _equal(context: Context, candidate: _Candidate) -> Sequence[MissingPackets]:

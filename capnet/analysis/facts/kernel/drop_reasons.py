@@ -107,12 +107,12 @@ class _Frames:
         self._due: dict[str, list[int]] = {}  # interface → flow rows whose packets were due there, and are missing
         for each in missing:
             if each.due >= 0 and context.points[each.due].name in points:
-                self._due.setdefault(context.points[each.due].name.rpartition("/")[2], []).append(each.row)
+                self._due.setdefault(context.points[each.due].device or "", []).append(each.row)
         self._observations = context.observations
         self._points: dict[str, list[int]] = {}
         for number, point in enumerate(context.points):
             if point.name in points:
-                self._points.setdefault(point.name.rpartition("/")[2], []).append(number)
+                self._points.setdefault(point.device or "", []).append(number)
         self._at_point: Values = context.flows[context.observations[:, schema.OBS_FLOW], schema.FLOW_POINT]
         self._by_device: dict[str, Observations] = {}
 

@@ -19,6 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, destination, is_icmp_error, ports, proto_name, source
+from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
@@ -73,8 +74,8 @@ def missing_packets(context: Context) -> list[MissingPackets]:
     missing = []
     for each in sorted(busiest):
         flow = context.flows[each.row]
-        point = context.points[int(flow[schema.FLOW_POINT])].name
-        own = by_point.get(point)
+        point = context.points[int(flow[schema.FLOW_POINT])]
+        own = by_point.get(point.name)
         if own is None or flow[schema.FLOW_VIA]:
             continue
         for namespace in (own, *containers.get(own.name, [])):
@@ -86,13 +87,13 @@ def missing_packets(context: Context) -> list[MissingPackets]:
 
 def _inner_namespaces(context: Context) -> dict[str, list[Namespace]]:
     """Namespace → those that lie one veth away: of a container its host's, of a host its containers'."""
-    by_name = {namespace.name: namespace for namespace in namespaces(context)}
+    hosts = {namespace.name: namespace for namespace in namespaces(context) if "/" not in namespace.name}
     neighbours: dict[str, list[Namespace]] = {}
-    for name, namespace in by_name.items():
-        host = name.partition("/")[0]
-        if host != name and host in by_name:
-            neighbours.setdefault(name, []).append(by_name[host])
-            neighbours.setdefault(host, []).append(namespace)
+    for namespace in namespaces(context):
+        host = hosts.get(namespace.name.partition("/")[0])
+        if host is not None and host is not namespace:
+            neighbours.setdefault(namespace.name, []).append(host)
+            neighbours.setdefault(host.name, []).append(namespace)
     return neighbours
 
 
@@ -128,9 +129,9 @@ def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet
     )  # fmt: skip
 
 
-def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, own: Namespace) -> Packet | None:
+def _arrives(context: Context, flow: FlowRow, point: Point, namespace: Namespace, own: Namespace) -> Packet | None:
     """What arrives in a namespace; None if the packet does not enter it from this point. `own`: that of the point."""
-    interface = own.interfaces.get(point.rpartition("/")[2])
+    interface = own.interfaces.get(point.device or "")
     smac, dmac = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
     macs = {each.mac for each in namespace.interfaces.values() if each.mac}
     if dmac in _shared_macs(context) and destination(flow) not in _addresses(namespace.interfaces.values()):
@@ -141,7 +142,7 @@ def _arrives(context: Context, flow: FlowRow, point: str, namespace: Namespace, 
         in_ = (interface.name, *([interface.master] if interface.master else []))
         if dmac in macs:
             return _packet(context, flow, namespace, in_, False)
-        is_port = interface.master is not None or role_from_name(point) == "bridge"
+        is_port = interface.master is not None or role_from_name(point.name) == "bridge"
         is_ip_filtered = _filters_bridged(namespace, flow)
         if smac not in macs and is_port and (is_ip_filtered or _has_bridge_rules(namespace)):
             return _packet(context, flow, namespace, in_, True)._replace(is_ip_filtered=is_ip_filtered)

@@ -59,6 +59,7 @@ class Namespace(NamedTuple):
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
     interfaces: dict[str, Interface]
     trace: tuple[str, ...]  # lines of the netfilter trace
+    is_compared: bool  # both moments are kept: it had not ended before
 
     def rise(self, rule: Rule) -> Rise | None:
         """By how much a rule's counter rose: by 0 if it did not; None if it has no counter."""
@@ -67,9 +68,13 @@ class Namespace(NamedTuple):
 
 @derived
 def namespaces(context: Context) -> list[Namespace]:
-    """The namespaces of which both moments are kept."""
+    """The namespaces of which both moments are kept, and those that were traced until they ended."""
     witnesses = context.witnesses.namespaces if context.witnesses else []
-    return [_namespace(each, each.before, each.after) for each in witnesses if each.before and each.after]
+    return [
+        _namespace(each, each.before, each.after or each.before)
+        for each in witnesses
+        if each.before and (each.after or each.trace)
+    ]
 
 
 def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> Namespace:
@@ -89,6 +94,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
         dict(_settings(texts)),
         _interfaces(texts),
         tuple(witness.trace),
+        witness.after is not None,
     )
 
 
