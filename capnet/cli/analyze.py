@@ -231,6 +231,8 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
             return pieces(document)
         rows = wanted.top * len(report.points)  # a flow at several points is one row of a table
         report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
+    if wanted.top is None and format_ != "html":
+        result.context.derived.clear()  # no format but these asks for more than the report; a tenth of the memory
     document = report.to_dict(wanted.only if format_ == "json" else ())  # the words of a section depend on the others
     if format_ == "html":
         from capnet.cli.page_inputs import beside

@@ -90,6 +90,7 @@ def flow_key(row: FlowRow) -> FlowKey:
     return FlowKey(source(row), sport, destination(row), dport)
 
 
+@lru_cache(maxsize=1 << 10)
 def host_of(name: str) -> str | None:
     """Host of a point called `host/…`; None for other names: of a file, or of a container whose host is not known."""
     host, slash, _ = name.partition("/")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
@@ -60,22 +60,24 @@ class Plain:
         self.files = short_names(source.file for source in inputs)
 
     def __call__(self, value: Any) -> Any:
-        if type(value) in _AS_IT_IS:
+        value_class = type(value)
+        if value_class in _AS_IT_IS:
             return value
+        if value_class is float:
+            return _rounded(value)
+        if kind := _kind(value_class):  # type: ignore[arg-type]
+            return self._fact(value, kind)
         if isinstance(value, list | tuple):
             return [item if type(item) in _AS_IT_IS else self(item) for item in value]
         if isinstance(value, bool | str):
             return value
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._fact(value)
         if isinstance(value, dict):
             return {str(key): self(item) for key, item in sorted(value.items(), key=lambda pair: str(pair[0]))}
         if isinstance(value, set | frozenset):
             return sorted(self(item) for item in value)
         return _number(value)
 
-    def _fact(self, fact: Any) -> Document:
-        kind = _kind(type(fact))  # type: ignore[arg-type]
+    def _fact(self, fact: Any, kind: _Kind) -> Document:
         document: Document = dict(zip(kind.keys, kind.values(fact), strict=True))
         for key in kind.times:
             if document[key] is not None:
@@ -96,9 +98,14 @@ def _number(value: Any) -> Any:
     """A number as JSON has it, also one of numpy's; anything else as text."""
     if hasattr(value, "item"):  # a numpy scalar
         value = value.item()
-    if isinstance(value, float):  # nanoseconds are the finest thing measured: three decimals of a µs
-        return round(value, 3) if math.isfinite(value) else None
+    if isinstance(value, float):
+        return _rounded(value)
     return value if isinstance(value, bool | int) else str(value)
+
+
+def _rounded(value: float) -> float | None:
+    """Nanoseconds are the finest thing measured: three decimals of a µs."""
+    return round(value, 3) if math.isfinite(value) else None
 
 
 class _Kind(NamedTuple):
@@ -113,7 +120,10 @@ class _Kind(NamedTuple):
 
 
 @cache
-def _kind(fact_class: Any) -> _Kind:
+def _kind(fact_class: Any) -> _Kind | None:
+    """What a class of facts is; None for any other class."""
+    if not hasattr(fact_class, "__dataclass_fields__"):
+        return None
     names = tuple(field.name for field in fields(fact_class))
     times = tuple(name for name in names if name in _TIMES)
     keys = tuple(name.rstrip("_") for name in names)

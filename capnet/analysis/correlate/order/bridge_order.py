@@ -67,9 +67,13 @@ def _ingress_flows(context: Context) -> PerFlow:
     order = np.lexsort((first_ns, keys))
     sorted_keys = keys[order]
     starts = np.searchsorted(sorted_keys, keys[bridge_rows])
-    stops = np.searchsorted(sorted_keys, keys[bridge_rows], side="right")
-    for row, start, stop in zip(bridge_rows.tolist(), starts.tolist(), stops.tolist(), strict=True):
-        earlier = [other for other in order[start:stop].tolist() if first_ns[other] < first_ns[row]]
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    places = places[bridge_rows]
+    may_be_late = places - starts > 1  # behind a single port, the bridge comes next
+    columns = (values[may_be_late].tolist() for values in (bridge_rows, starts, places))
+    for row, start, place in zip(*columns, strict=True):
+        earlier = [other for other in order[start:place].tolist() if first_ns[other] < first_ns[row]]
         first_points = flows[earlier[:2], schema.FLOW_POINT].tolist()
         roles = [context.points[point].role for point in first_points]
         # A frame comes in from a container's end of a veth and then its host end, or from one port.

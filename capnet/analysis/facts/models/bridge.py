@@ -15,6 +15,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_private, source
 from capnet.analysis.core.results import Nat, Path
 from capnet.analysis.core.wording import Text, plural, several
@@ -200,6 +201,7 @@ def userland_proxy(context: Context) -> Iterator[Sign]:
                 return
 
 
+@derived
 def _translations(context: Context) -> list[Nat]:
     """Translations of one end that hide a private address behind one of another network, in one kernel.
 

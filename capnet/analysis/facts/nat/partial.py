@@ -22,9 +22,11 @@ class TupleIndex:
                 self._keys.setdefault((key.host, key.proto, form), []).append(key)
 
     def sharing_a_tuple(self, key: TranslationKey) -> Iterator[TranslationKey]:
-        """Translations with a tuple of this one: it can be a part of these only."""
+        """Other translations with a tuple of this one: it can be a part of these only."""
         for form in (key.before, key.after):
-            yield from self._keys.get((key.host, key.proto, form), ())
+            for other in self._keys.get((key.host, key.proto, form), ()):
+                if other is not key:
+                    yield other
 
 
 def is_part(part: TranslationKey, whole: TranslationKey) -> bool:

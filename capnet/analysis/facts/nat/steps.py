@@ -20,10 +20,8 @@ from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kin
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP, ICMP_REQUESTS, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP
 
-TUPLE_COLUMNS = [
-    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT,
-    schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT,
-]  # fmt: skip
+ADDRESS_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+TUPLE_COLUMNS = [*ADDRESS_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT]
 MAX_TTL_FALL = 1  # one translation happens in one network namespace, which routes a packet once
 _ICMP_REQUEST_TYPES = (*ICMP_REQUESTS, ICMPV6_ECHO_REQUEST)
 
@@ -47,14 +45,28 @@ def linked_steps(context: Context, links: Links, answers: PerFlow) -> list[Trans
     """The translations that flow links show, chain by chain; `answers` are the `replies` of the flows."""
     flows = context.flows
     rewrites = (flows[links.source[:, None], TUPLE_COLUMNS] != flows[links.target[:, None], TUPLE_COLUMNS]).any(axis=1)
+    is_to_itself = sends_to_itself(flows[links.target])
     point_hosts = [host_of(point.name) for point in context.points]
     steps = []
     for chain in links.chains(rewrites):
         if _is_tracked(flows[links.source[chain[0]]]):
-            runs = _rewriting_runs(context, links, chain, rewrites, point_hosts)
-            runs = (_without_half_rewritten_end(flows, links, run) for run in runs)
-            steps += [_linked_step(context, links, run, answers) for run in runs if run]
-    return [step for step in steps if flow_tuple(flows[step.first]) != flow_tuple(flows[step.last])]
+            for run in _rewriting_runs(context, links, chain, rewrites, point_hosts):
+                _drop_half_rewritten_end(run, is_to_itself)
+                if run:
+                    steps.append(_linked_step(context, links, run, answers))
+    return _with_rewrite(flows, steps)
+
+
+def _with_rewrite(flows: FlowTable, steps: list[TranslationStep]) -> list[TranslationStep]:
+    """The steps whose two ends have different tuples: within a run, one link can undo another."""
+    rows = np.array([(step.first, step.last) for step in steps], dtype=np.int64).reshape(-1, 2)
+    addresses = flows[rows[:, :, None], ADDRESS_COLUMNS]
+    has_other_address = (addresses[:, 0] != addresses[:, 1]).any(axis=1).tolist()
+    return [
+        step
+        for step, is_clear in zip(steps, has_other_address, strict=True)
+        if is_clear or flow_tuple(flows[step.first]) != flow_tuple(flows[step.last])
+    ]
 
 
 def _rewriting_runs(
@@ -83,13 +95,13 @@ def _rewriting_runs(
     yield run
 
 
-def _without_half_rewritten_end(flows: FlowTable, links: Links, run: list[int]) -> list[int]:
-    """The run up to the last flow that does not send to itself.
+def _drop_half_rewritten_end(run: list[int], is_to_itself: PerLink) -> None:
+    """Cut the run behind its last link to a flow that does not send to itself.
 
     A promiscuous bridge has a copy of the half-rewritten packet routed, behind the whole translation.
     """
-    whole = np.flatnonzero(~sends_to_itself(flows[links.target[run]]))
-    return run[: int(whole[-1]) + 1] if len(whole) else []
+    while run and is_to_itself[run[-1]]:
+        run.pop()
 
 
 def _linked_step(context: Context, links: Links, run: list[int], answers: PerFlow) -> TranslationStep:
@@ -100,7 +112,7 @@ def _linked_step(context: Context, links: Links, run: list[int], answers: PerFlo
         last,
         tuple(run),
         is_reply(context, first, last, answers),
-        int(links.ttl_delta[run].sum()),
+        sum(int(links.ttl_delta[link]) for link in run),
         min(links.confidence(link, tcp) for link in run),
     )
 
@@ -122,9 +134,9 @@ def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
     if flows[first, schema.FLOW_PROTO] in (ICMP, ICMPV6):
         return flows[first, schema.FLOW_KIND] >> 8 not in _ICMP_REQUEST_TYPES
     if flows[first, schema.FLOW_PROTO] == TCP:
-        if (flows[[first, last], schema.FLOW_SYN_TIME] >= 0).any():
+        if flows[first, schema.FLOW_SYN_TIME] >= 0 or flows[last, schema.FLOW_SYN_TIME] >= 0:
             return False
-        if (flows[[first, last], schema.FLOW_SYNACK_TIME] >= 0).any():
+        if flows[first, schema.FLOW_SYNACK_TIME] >= 0 or flows[last, schema.FLOW_SYNACK_TIME] >= 0:
             return True
     for row in (first, last):
         answer = int(answers[row])

@@ -163,7 +163,7 @@ def _fact(
         confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
         evidence += _evidence(context, links, translation.backward)
     # If a flow forks, its row also counts packets that were translated otherwise.
-    counted_row = step.last if links.leaves_fork[list(step.links)].any() else step.first
+    counted_row = step.last if any(links.leaves_fork[link] for link in step.links) else step.first
     return Nat(
         kind=nat_kind(before, after),
         proto=proto_name(key.proto),
@@ -176,7 +176,7 @@ def _fact(
         reply_seen=step.is_reply
         or not step.links
         or translation.backward is not None
-        or bool((answers[[step.first, step.last]] >= 0).any()),
+        or bool(answers[step.first] >= 0 or answers[step.last] >= 0),
         latency_us=links.delay(step.links[0]) if len(step.links) == 1 else None,
         method="same-packet" if step.links and not step.is_reply else "reply-pairing",
         confidence=round(confidence, 3),

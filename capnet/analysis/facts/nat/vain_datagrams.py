@@ -41,9 +41,8 @@ class VainFlow(NamedTuple):
 def vain_flows(context: Context) -> list[VainFlow]:
     """UDP flows of a service that is translated for others, of which datagrams went nowhere."""
     flows, links = context.flows, flow_links(context)
-    source_rows, target_rows = flows[links.source], flows[links.target]
-    is_dnat = (source_rows[:, _DESTINATION] != target_rows[:, _DESTINATION]).any(axis=1)
-    is_dnat &= source_rows[:, schema.FLOW_PROTO] == UDP
+    is_dnat = flows[links.source, schema.FLOW_PROTO] == UDP
+    is_dnat &= (flows[links.source[:, None], _DESTINATION] != flows[links.target[:, None], _DESTINATION]).any(axis=1)
     dnats = np.flatnonzero(is_dnat)
     if not len(dnats):
         return []
