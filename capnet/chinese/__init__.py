@@ -72,6 +72,12 @@ TERMS = {
     # fields that differ
     "source": "源地址", "destination": "目的地址", "source MAC": "源 MAC", "destination MAC": "目的 MAC",
     "source port": "源端口", "destination port": "目的端口",
+    # one frame
+    "no time": "无时间", "rule": "规则", "comment": "注释", "payload": "载荷", "stopped": "止于", "type": "类型",
+    "not captured": "未抓到", "authenticated": "已认证", "what it carries is encrypted": "所承载的内容已加密",
+    "to us": "发给本机", "broadcast": "广播", "multicast": "组播", "to someone else": "发给其他主机",
+    "sent by us": "本机发出", "session": "会话", "labels": "标签", "no link-layer addresses": "没有链路层地址",
+    "don't fragment": "禁止分片",
     # words in sentences of findings
     "dropped": "丢弃了", "refused": "拒绝了", "rewrote": "改写了", "ARP request": "ARP 请求", "ARP reply": "ARP 应答",
     "udp packet": "udp 包", "tcp packet": "tcp 包", "icmp packet": "icmp 包", "icmpv6 packet": "icmpv6 包",

@@ -13,6 +13,7 @@ from functools import cache
 
 from capnet.chinese.capture_messages import CAPTURE_MESSAGES
 from capnet.chinese.click_messages import CLICK_MESSAGES
+from capnet.chinese.decode_messages import DECODE_MESSAGES
 from capnet.chinese.docker_messages import DOCKER_MESSAGES
 from capnet.chinese.doctor_messages import DOCTOR_MESSAGES
 from capnet.chinese.input_messages import INPUT_MESSAGES
@@ -24,7 +25,7 @@ from capnet.quick_tuple import NamedTuple
 
 MESSAGES = {
     **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
-    **DOCTOR_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
+    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
 }  # fmt: skip
 VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 MAX_LENGTH = 4000  # characters of a text that is looked up; file names may be long, and look like messages

@@ -11,6 +11,7 @@ import click
 
 from capnet.cli.files import is_plain
 from capnet.errors import Exit, UsageError
+from capnet.language import message
 from capnet.quick_tuple import NamedTuple
 
 MAX_TSHARK_FRAMES = 50_000  # tshark dissects all frames before the one: about a second for these
@@ -107,13 +108,14 @@ def _as_wireshark_dissects(file: Path, number: int, frame: _Frame) -> Iterator[s
     from capnet.cli.tshark_view import dissected
 
     if number <= MAX_TSHARK_FRAMES and is_plain(file):
-        yield from dissected(file, number, "As Wireshark dissects it:")
+        yield from dissected(file, number, message("As Wireshark dissects it:"))
         return
     # A stream cannot be read again. And tshark dissects all frames before this one first: minutes and gigabytes.
     with NamedTemporaryFile(prefix="capnet-", suffix=".pcap") as alone:
         alone.write(_capture_of(frame))
         alone.flush()
-        yield from dissected(Path(alone.name), 1, "As Wireshark dissects it by itself, without the streams before it:")
+        heading = message("As Wireshark dissects it by itself, without the streams before it:")
+        yield from dissected(Path(alone.name), 1, heading)
 
 
 def _capture_of(frame: _Frame) -> bytes:

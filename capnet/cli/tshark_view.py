@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from capnet.errors import EnvironmentLacks, UnreadableInput
+from capnet.language import message
 
 
 def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
@@ -19,10 +20,12 @@ def dissected(file: Path, number: int, heading: str) -> Iterator[str]:
     try:
         packet = pyshark_packet(file, number)
     except EnvironmentLacks:
-        yield "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
+        yield message(
+            "tshark is not installed: no second opinion. It comes with Wireshark (Debian: apt install tshark)."
+        )
         return
     except UnreadableInput as error:
-        yield _safe(str(error))
+        yield _safe(message(str(error)))
         return
     yield heading
     for layer in packet.layers:

@@ -175,3 +175,28 @@ def test_address_of_both_hosts_is_named_by_host_of_point() -> None:
     """`docker inspect`: on docker_gwbridge 172.20.0.3 is left's on A, right's on B."""
     for frame, name in ((257, "left"), (325, "right")):
         assert f"172.20.0.3 ({name})" in packet("pcaps/overlay.pcapng", frame, "--no-tshark").stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "number", "lines"),
+    [
+        (VXLAN, 3, ["vxlan.pcap 的第 3 帧 · ", "，类型 IPv4 (0x0800)\n", "  VXLAN     VNI 4097\n", "  载荷      "]),
+        ("pcaps/bridge.pcapng", 1, ["  ARP       request，发送方 172.17.0.3 (bbox)，MAC 02:42:ac:11:00:03；目标 "]),
+        ("pcaps/bridge.pcapng", 40, ["，TTL 64，id 0xa6f8，禁止分片，协议 tcp，264 字节\n", "PSH ACK，seq 2714385253"]),
+    ],
+    ids=["tunnel", "arp", "tcp"],
+)
+def test_decode_in_chinese_keeps_names_of_fields(file, number, lines):
+    shown = packet(file, number, "--no-tshark", "--lang", "zh").stdout
+    assert [line for line in lines if line not in shown] == []
+
+
+def test_every_end_of_decoding_has_chinese() -> None:
+    from capnet.analysis.aggregate.decode_coverage import reason_words
+    from capnet.chinese.messages import translated
+    from capnet.wire import fields
+
+    reasons = {value for name, value in vars(fields).items() if name.startswith("REASON_")}
+    assert len(reasons) > 8
+    ends = [reason_words(reason, 1) for reason in sorted(reasons)]
+    assert [words for words in ends if words.islower() and translated(words) == words] == []

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from capnet.analysis.aggregate.decode_coverage import reason_words
 from capnet.analysis.core.contract.document import iso_time
 from capnet.analysis.core.flow_rows import proto_name
+from capnet.language import clauses, message, pick, term
 from capnet.report.escape import visible
-from capnet.report.text import count, fill, number
+from capnet.report.text import count, fill, number, padded
 from capnet.wire import fields, numbers
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
@@ -67,29 +68,36 @@ def render(
     """
     names = names or {}
     outermost = rows[0]
-    when = iso_time(outermost["time"])[:-1].replace("T", " ") + " UTC" if outermost["time"] >= 0 else "no time"
+    when = iso_time(outermost["time"])[:-1].replace("T", " ") + " UTC" if outermost["time"] >= 0 else term("no time")
     length = count(outermost["wirelen"], "byte")
     if outermost["caplen"] < outermost["wirelen"]:
-        length += f", {number(outermost['caplen'])} captured"
-    head = f"Frame {outermost['frame']} of {visible(file)} · {visible(point)} · {when} · {length}"
+        captured = number(outermost["caplen"])
+        length += pick(f", {captured} captured", f"，抓到 {captured} 字节")
+    index = outermost["frame"]
+    place = pick(f"Frame {index} of {visible(file)}", f"{visible(file)} 的第 {index} 帧")
+    head = f"{place} · {visible(point)} · {when} · {length}"
     lines = [*fill(head, width), ""]
     if logged_by:
-        lines += fill(visible(f"{'rule':{LABEL_WIDTH}}{logged_by}"), width, "  ", "  " + " " * LABEL_WIDTH)
+        lines += fill(
+            visible(padded(term("rule"), LABEL_WIDTH) + message(logged_by)), width, "  ", "  " + " " * LABEL_WIDTH
+        )
     for row in rows:
         indent = "  " * (row["depth"] + 1)
         for layer, text in _layers(row, names):
-            lines += fill(visible(f"{layer:{LABEL_WIDTH}}{text}"), width, indent, indent + " " * LABEL_WIDTH)
+            lines += fill(visible(padded(layer, LABEL_WIDTH) + text), width, indent, indent + " " * LABEL_WIDTH)
     return "\n".join(lines + _comments(comments, width)) + "\n"
 
 
 def _comments(comments: Sequence[str], width: int) -> list[str]:
     """Every line begins with the word `comment`, so that no comment can forge a line of the decoder."""
+    label = "  " + padded(term("comment"), LABEL_WIDTH)
     lines = [line for comment in comments for line in comment.splitlines() if line.strip()]
     shown: list[str] = []
     for line in lines:
-        filled = [f"  {'comment':{LABEL_WIDTH}}{part}" for part in fill(visible(line), width - 2 - LABEL_WIDTH)]
+        filled = [label + part for part in fill(visible(line), width - 2 - LABEL_WIDTH)]
         if len(shown) + len(filled) > MAX_COMMENT_LINES:
-            return [*shown, f"  {'comment':{LABEL_WIDTH}}… and more; {count(len(lines), 'line')} in all"]
+            total = count(len(lines), "line")
+            return [*shown, label + pick(f"… and more; {total} in all", f"…… 还有更多，共 {total}")]
         shown += filled
     return shown
 
@@ -102,7 +110,8 @@ def hex_dump(raw: bytes, most: int = 256) -> str:
         shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in chunk)
         lines.append(f"  {at:04x}  {chunk[:8].hex(' '):23}  {chunk[8:].hex(' '):23}  {shown}".rstrip())
     if len(raw) > most:
-        lines.append(f"  … and {count(len(raw) - most, 'more byte')}")
+        more = count(len(raw) - most, "more byte")
+        lines.append(pick(f"  … and {more}", f"  …… 还有 {more}"))
     return "\n".join(lines) + "\n"
 
 
@@ -111,59 +120,68 @@ def _layers(row: Row, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     yield from _link(row)
     if layers & fields.LAYER_ARP:
         sender, target = _ends(row, names)
+        operation = _ARP.get(row["arp_op"], f"operation {row['arp_op']}")
+        macs = _mac(row["arp_sha"]), _mac(row["arp_tha"])
         yield (
             "ARP",
-            (
-                f"{_ARP.get(row['arp_op'], 'operation ' + str(row['arp_op']))}, "
-                f"sender {sender} at {_mac(row['arp_sha'])}, target {target} at {_mac(row['arp_tha'])}"
+            pick(
+                f"{operation}, sender {sender} at {macs[0]}, target {target} at {macs[1]}",
+                f"{operation}，发送方 {sender}，MAC {macs[0]}；目标 {target}，MAC {macs[1]}",
             ),
         )
     if layers & fields.LAYER_IP:
         yield _network(row, names)
     if layers & fields.LAYER_AH:
-        yield "AH", f"SPI 0x{row['vni']:08x}" if row["vni"] != ABSENT and not row["tunnel"] else "authenticated"
+        yield "AH", f"SPI 0x{row['vni']:08x}" if row["vni"] != ABSENT and not row["tunnel"] else term("authenticated")
     yield from _transport(row)
     if row["layers"] & fields.LAYER_ESP:
-        number_of = f", number {row['seq']}" if row["seq"] != ABSENT else ""
-        yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}; what it carries is encrypted"
+        number_of = pick(f", number {row['seq']}", f"，序号 {row['seq']}") if row["seq"] != ABSENT else ""
+        yield "ESP", f"SPI 0x{row['vni']:08x}{number_of}" + pick("; ", "；") + term("what it carries is encrypted")
     elif row["tunnel"]:
         kind = KIND_OF_NUMBER[row["tunnel"]]
         ident = f"{kind.id_name} {row['vni']}" if row["vni"] != ABSENT else ""
-        yield kind.title, "; ".join(filter(None, (ident, "what it carries is encrypted" * kind.is_encrypted)))
+        yield kind.title, clauses([ident] * bool(ident) + [term("what it carries is encrypted")] * kind.is_encrypted)
     elif row["payload"] > 0:
-        where = "not captured" if row["payload_at"] == ABSENT else f"from byte {row['payload_at']} of the frame"
-        yield "payload", f"{count(row['payload'], 'byte')}, {where}"
+        at = row["payload_at"]
+        where = pick(f"from byte {at} of the frame", f"从帧的第 {at} 字节起") if at != ABSENT else term("not captured")
+        yield term("payload"), _listed(count(row["payload"], "byte"), where)
     if row["reason"]:
-        yield "stopped", f"{reason_words(row['reason'], row['detail'])}; the rest is not decoded"
+        reason = message(reason_words(row["reason"], row["detail"]))
+        yield term("stopped"), clauses([reason, pick("the rest is not decoded", "其余未解码")])
 
 
 def _link(row: Row) -> Iterator[tuple[str, str]]:
     layers = row["layers"]
-    kind = f"type {_ethertype(row['ethertype'])}" if row["ethertype"] != ABSENT else ""
+    kind = f"{term('type')} {_ethertype(row['ethertype'])}" if row["ethertype"] != ABSENT else ""
     if layers & fields.LAYER_ETHERNET:
         if 0 <= row["ethertype"] < 0x600:
-            kind = f"802.3 length {row['ethertype']}"
-        yield (
-            "Ethernet",
-            ", ".join(part for part in (f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind) if part),
-        )
+            kind = pick(f"802.3 length {row['ethertype']}", f"802.3 长度 {row['ethertype']}")
+        yield "Ethernet", _listed(f"{_mac(row['smac'])} → {_mac(row['dmac'])}", kind)
     for tag in (row["vlan"], row["vlan2"]):
         if layers & fields.LAYER_VLAN and tag != ABSENT:
             yield "VLAN", str(tag)
     if layers & (fields.LAYER_SLL | fields.LAYER_SLL2):
-        source = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
-        direction = _PACKET_TYPES[row["pkttype"]] if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
+        direction = term(_PACKET_TYPES[row["pkttype"]]) if 0 <= row["pkttype"] < len(_PACKET_TYPES) else ""
         version = "cooked v2" if layers & fields.LAYER_SLL2 else "cooked v1"
-        yield version, ", ".join(part for part in (direction, source, kind) if part)
+        yield version, _listed(direction, _from_mac(row), kind)
     if layers & fields.LAYER_PPPOE:
-        yield "PPPoE", "session"
+        yield "PPPoE", term("session")
     if layers & fields.LAYER_MPLS:
-        yield "MPLS", "labels"
+        yield "MPLS", term("labels")
     if layers & (fields.LAYER_RAW | fields.LAYER_NULL):
-        yield linktype_name(row["linktype"]), "no link-layer addresses"
+        yield linktype_name(row["linktype"]), term("no link-layer addresses")
     if layers & fields.LAYER_NFLOG:
-        sender = f"from {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
-        yield "NFLOG", ", ".join(part for part in (sender, kind) if part)
+        yield "NFLOG", _listed(_from_mac(row), kind)
+
+
+def _from_mac(row: Row) -> str:
+    """The sender's MAC of a link layer that has no other one."""
+    return f"{term('from')} {mac_text(row['smac'])}" if row["smac"] != ABSENT else ""
+
+
+def _listed(*parts: str) -> str:
+    """The parts that there are, one after the other."""
+    return pick(", ", "，").join(filter(None, parts))
 
 
 def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
@@ -174,14 +192,21 @@ def _network(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
         f"{'hop limit' if is_ipv6 else 'TTL'} {row['ttl']}" if row["ttl"] != ABSENT else "",
         f"{'traffic class' if is_ipv6 else 'TOS'} 0x{row['tos']:02x}" if row["tos"] > 0 else "",
         f"id 0x{row['ip_id']:04x}" if row["ip_id"] != ABSENT else "",
-        "don't fragment" if not is_ipv6 and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
-        f"fragment at {row['frag_offset']}{', more follow' if row['ip_flags'] & 1 else ', the last'}"
-        if row["layers"] & fields.LAYER_FRAGMENT
-        else "",
-        f"protocol {proto_name(row['proto'])}" if row["proto"] != ABSENT else "",
+        term("don't fragment") if not is_ipv6 and row["ip_flags"] > 0 and row["ip_flags"] & 2 else "",
+        _fragment(row) if row["layers"] & fields.LAYER_FRAGMENT else "",
+        f"{term('protocol')} {proto_name(row['proto'])}" if row["proto"] != ABSENT else "",
         count(row["ip_length"], "byte") if row["ip_length"] != ABSENT else "",
     ]
-    return "IPv6" if is_ipv6 else "IPv4", ", ".join(part for part in parts if part)
+    return "IPv6" if is_ipv6 else "IPv4", _listed(*parts)
+
+
+def _fragment(row: Row) -> str:
+    more = row["ip_flags"] & 1
+    offset = row["frag_offset"]
+    return pick(
+        f"fragment at {offset}, {'more follow' if more else 'the last'}",
+        f"分片，偏移 {offset}，{'后面还有' if more else '最后一个'}",
+    )
 
 
 def _transport(row: Row) -> Iterator[tuple[str, str]]:
@@ -196,7 +221,7 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
             f"window {row['window']}" if row["window"] != ABSENT else "",
             f"timestamps {row['tsval']} {row['tsecr']}" if row["tsval"] != ABSENT else "",
         ]
-        yield "TCP", ", ".join(part for part in parts if part)
+        yield "TCP", _listed(*parts)
     if layers & fields.LAYER_UDP:
         yield "UDP", f"{_port(row['sport'])} → {_port(row['dport'])}"
     if layers & fields.LAYER_SCTP:
@@ -209,7 +234,7 @@ def _transport(row: Row) -> Iterator[tuple[str, str]]:
             parts.append(f"id {row['icmp_id']}")
         if row["icmp_seq"] != ABSENT:
             parts.append(f"seq {row['icmp_seq']}")
-        yield "ICMPv6" if is_ipv6 else "ICMP", ", ".join(part for part in parts if part)
+        yield "ICMPv6" if is_ipv6 else "ICMP", _listed(*parts)
 
 
 def _ends(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
@@ -223,7 +248,7 @@ def _named(address: str, names: Mapping[str, str]) -> str:
 
 
 def _mac(value: int) -> str:
-    return "not captured" if value == ABSENT else mac_text(value)
+    return term("not captured") if value == ABSENT else mac_text(value)
 
 
 def _port(value: int) -> str:
