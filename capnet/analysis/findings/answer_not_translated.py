@@ -30,7 +30,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = None  # answers pass the translation in all scenarios
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
-EXPLAINS = ("retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session")
+EXPLAINS = (
+    "retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session",
+    "connection-unanswered",
+)  # fmt: skip
 
 PAGE_ZH = """客户端请求的是另一个地址，服务器却直接应答客户端。
 

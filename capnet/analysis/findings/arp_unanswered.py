@@ -29,7 +29,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault arp-unanswered"
 WITNESS = "pcaps/macvlan.pcapng"  # a host asks for its own macvlan child in vain
-EXPLAINS = ()
+EXPLAINS = ("connection-unanswered",)
 
 PAGE_ZH = """一台主机用 ARP 询问地址而没有应答。
 

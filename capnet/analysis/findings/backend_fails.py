@@ -28,7 +28,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = None  # all tasks of the scenarios serve
 WITNESS = "pcaps/overlay-service.pcapng"  # a service of several tasks that all serve
-EXPLAINS = ("retransmissions", "connection-refused")
+EXPLAINS = ("retransmissions", "connection-refused", "connection-unanswered")
 
 PAGE_ZH = """一个服务后面的一台服务器失败，其他的正常。
 

@@ -34,7 +34,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault broadcast-storm"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # a bridge that records packets twice
-EXPLAINS = ("arp-unanswered", "duplicate-observation", "packet-loss")
+EXPLAINS = ("arp-unanswered", "connection-unanswered", "duplicate-observation", "packet-loss")
 
 PAGE_ZH = """同一个广播或组播帧反复出现，像是网桥形成了环路。
 

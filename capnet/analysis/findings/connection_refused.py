@@ -22,12 +22,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, hash_of, is_among, row_hash
+from capnet.analysis.core.arrays import distinct, hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, replies, reply_values
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.schema import FlowMask, Values
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS, is_of_scan
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.quick_tuple import NamedTuple
@@ -85,8 +85,6 @@ FIX_NEARER = Text(
     "墙会去掉 Docker 的规则，`systemctl restart docker` 会恢复；带 REJECT --reject-with tcp-reset 的规则看起来一样",
 )
 
-MAX_SINGLE_PORTS = 5  # of one address: more are a scan, which is one finding
-MAX_ADDRESSES = 20  # of one client that do not accept: more are a scan
 MAX_LISTED_PORTS = 100  # that the facts list
 
 
@@ -152,7 +150,7 @@ def _refusals(context: Context) -> dict[tuple[str, int | None], _Refusals]:
     )
     if not is_refused.any():
         return {}
-    services, is_scan = hash_of(flows, _SERVICE), _is_scan(context, is_new, is_new & (accepted_at < 0))
+    services, is_scan = hash_of(flows, _SERVICE), is_of_scan(context, is_new, is_new & (accepted_at < 0))
     rows: dict[tuple[str, int | None], list[int]] = {}
     for row in np.flatnonzero(is_refused).tolist():
         rows.setdefault((destination(flows[row]), ports(flows[row])[1]), []).append(row)
@@ -167,40 +165,14 @@ def _refusals(context: Context) -> dict[tuple[str, int | None], _Refusals]:
     return refusals
 
 
-_CLIENT = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_SERVER = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
-
-
-def _is_scan(context: Context, is_new: FlowMask, is_closed: FlowMask) -> FlowMask:
-    """Per flow: does its client try many ports of its server, or many addresses that do not accept?"""
-    flows = context.flows
-    clients = hash_of(flows, _CLIENT).astype(np.int64)
-    pairs = row_hash(np.column_stack((clients, flows[:, _SERVER]))).astype(np.int64)
-    is_of_scan = np.zeros(len(flows), dtype=bool)
-    for chosen, keys, tried, limit in (
-        (is_new, pairs, flows[:, schema.FLOW_DPORT], MAX_SINGLE_PORTS),
-        (is_closed, clients, hash_of(flows, _SERVER).astype(np.int64), MAX_ADDRESSES),
-    ):
-        is_of_scan |= chosen & is_among(keys, _with_many(keys[chosen], tried[chosen], limit))
-    return is_of_scan
-
-
-def _with_many(keys: Values, values: Values, limit: int) -> Values:
-    """The keys that have more than `limit` different values."""
-    order = np.lexsort((values, keys))
-    keys, values = keys[order], values[order]
-    is_new = np.ones(len(keys), dtype=bool)
-    is_new[1:] = (keys[1:] != keys[:-1]) | (values[1:] != values[:-1])
-    keys = keys[is_new]
-    return distinct(keys[limit:][keys[limit:] == keys[:-limit]])
 
 
 def _foreign_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
     """TTL of these refusals, and of the other packets of their sender at the same point, if they never agree."""
     flows = context.flows
     row = rows[0]
-    is_sender = (flows[:, _CLIENT] == flows[row, _CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_sender = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
     is_sender &= flows[:, schema.FLOW_SYNACK_TIME] >= 0
     usual = distinct(flows[is_sender, schema.FLOW_TTL])
     ttl = int(flows[row, schema.FLOW_TTL])
@@ -211,7 +183,7 @@ def _nearer_ttl(context: Context, rows: list[int]) -> tuple[int, int] | None:
     """TTL of these refusals, and of all SYN-ACKs of their port at the same point, if the refusals have one hop less."""
     flows = context.flows
     row = rows[0]
-    is_port = (flows[:, _CLIENT] == flows[row, _CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_port = (flows[:, CLIENT] == flows[row, CLIENT]).all(axis=1) & (flows[:, schema.FLOW_PROTO] == TCP)
     is_port &= (flows[:, schema.FLOW_SPORT] == flows[row, schema.FLOW_SPORT]) & (flows[:, schema.FLOW_SYNACK_TIME] >= 0)
     usual, ttls = distinct(flows[is_port, schema.FLOW_TTL]), distinct(flows[rows, schema.FLOW_TTL])
     is_nearer = len(usual) == 1 and int(ttls.min()) == int(usual[0]) + 1

@@ -34,7 +34,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # Docker turns forwarding on in the lab
 WITNESS = "pcaps/bridge.pcapng"  # a host that forwards
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure")
+EXPLAINS = (
+    "stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure",
+    "connection-unanswered",
+)  # fmt: skip
 
 PAGE_ZH = """主机完全不转发，但自己的包能出去并有应答。
 

@@ -31,7 +31,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault hairpin-off"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # containers reach each other by published ports
-EXPLAINS = ("published-port-blocked", "retransmissions", "stops-between")
+EXPLAINS = ("connection-unanswered", "published-port-blocked", "retransmissions", "stops-between")
 
 PAGE_ZH = """站点用服务地址访问不到自己。
 

@@ -30,7 +30,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault listen-queue-full"
 WITNESS = "pcaps/bridge.pcapng"  # every SYN is answered
-EXPLAINS = ("retransmissions",)
+EXPLAINS = ("connection-unanswered", "retransmissions")
 
 PAGE_ZH = """服务器没有应答部分 SYN，因为它接受连接不够快。
 

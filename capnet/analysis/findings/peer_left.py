@@ -30,7 +30,9 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # no node of the lab leaves while others send to it
 WITNESS = "pcaps/overlay.pcapng"  # both nodes send until the end
-EXPLAINS = ("tunnel-one-way", "tunnel-refused", "stops-between", "retransmissions", "packet-loss")
+EXPLAINS = (
+    "tunnel-one-way", "tunnel-refused", "stops-between", "retransmissions", "packet-loss", "connection-unanswered",
+)  # fmt: skip
 
 PAGE_ZH = """隧道的端点或 Swarm 的节点从某个时刻起不再应答。
 

@@ -34,7 +34,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault published-port-blocked"
 WITNESS = "pcaps/bridge.pcapng"  # a published port that answers
-EXPLAINS = ("retransmissions",)
+EXPLAINS = ("connection-unanswered", "retransmissions")
 
 PAGE_ZH = """到端口映射的连接到达主机，没有应答。
 

@@ -37,3 +37,10 @@ def test_symptom_at_another_point_stays(monkeypatch: pytest.MonkeyPatch, points:
 
 def test_symptom_that_no_finding_explains_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stated(monkeypatch, module("cause", "A/ens33"), module("symptom", "A/ens33")) == ["cause", "symptom"]
+
+
+def test_symptom_of_flows_that_a_cause_shows_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SYNs are seen at more points than the cause needs."""
+    cause = module("cause", "A/ens33", explains=("connection-unanswered",))
+    assert stated(monkeypatch, cause, module("connection-unanswered", "A/ens33", "B/ens33")) == ["cause"]
+    assert len(stated(monkeypatch, cause, module("connection-unanswered", "B/ens33"))) == 2

@@ -23,6 +23,8 @@ ALIKE = Text(en="{number} times: {examples}; and {others} more", zh="{number} æ¬
 
 # Symptoms that stay in JSON when a cause explains them: other programs read the numbers in their facts.
 ALWAYS_LISTED = ("retransmissions",)
+# Symptoms of single flows, whose evidence is their frames: a cause that shows one of them is about these flows.
+OF_FLOWS = ("connection-unanswered",)
 
 # Facts that name what a finding is about; others are numbers that grow while a fault lasts.
 _NUMBERS_THAT_NAME = ("port", "vni", "id", "spi", "code", "type", "other_port")
@@ -45,10 +47,10 @@ def listed(statements: Iterable[Statement]) -> list[Finding]:
     """The findings of a report, in its order."""
     statements = list(statements)
     symptoms: dict[int, set[str]] = {}  # index of a cause â†’ names of what it explains here
-    causes = [(number, each.explains, _points(each.finding)) for number, each in enumerate(statements) if each.explains]
+    causes = [(number, each) for number, each in enumerate(statements) if each.explains]
     findings: list[tuple[int, Finding]] = []
     for number, (finding, _, verify) in enumerate(statements):
-        explaining = [cause for cause, names, points in causes if _is_explained(finding, names, points)]
+        explaining = [number for number, cause in causes if _is_explained(finding, cause)]
         for cause in explaining:
             symptoms.setdefault(cause, set()).add(finding.name)
         finding = replace(finding, id=_id(finding), count=_count(finding), verify=verify)
@@ -65,8 +67,11 @@ def _points(finding: Finding) -> set[str]:
     return {frame.point for frame in finding.evidence}
 
 
-def _is_explained(finding: Finding, names: tuple[str, ...], cause_points: set[str]) -> bool:
-    return finding.name in names and bool(finding.evidence) and _points(finding) <= cause_points
+def _is_explained(finding: Finding, cause: Statement) -> bool:
+    if finding.name not in cause.explains or not finding.evidence:
+        return False
+    shares_frame = finding.name in OF_FLOWS and not set(finding.evidence).isdisjoint(cause.finding.evidence)
+    return shares_frame or _points(finding) <= _points(cause.finding)
 
 
 def _id(finding: Finding) -> str:

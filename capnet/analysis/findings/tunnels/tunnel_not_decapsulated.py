@@ -24,7 +24,9 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault tunnel-not-decapsulated"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that comes out at both hosts
-EXPLAINS = ("stops-between", "packet-loss", "tunnel-one-way", "retransmissions", "arp-unanswered")
+EXPLAINS = (
+    "stops-between", "packet-loss", "tunnel-one-way", "retransmissions", "arp-unanswered", "connection-unanswered",
+)  # fmt: skip
 
 PAGE_ZH = """隧道的包到达主机，没有一个在那里解封装出来。
 

@@ -1,0 +1,163 @@
+"""SYNs that no packet answers, by server, and what else the capture shows of the server.
+
+Input: flows, answers, fates. Output: `UnansweredService`s, by address and port. Method: TCP flows of SYNs alone that
+are sent again after the timeout of RFC 6298, whose chain no packet answers and whose next point is not known. Limits:
+of the first hops, MAX_FLOWS; not clients that scan; not in a tunnel from which nothing comes back.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import destination, is_multicast, replies, reply_values, source
+from capnet.analysis.core.schema import FlowMask, FlowRows, Values
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.blocked_ports import blocked_ports
+from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.fate.answers import other_address_answers, quoting_errors
+from capnet.analysis.fate.fates import STOPS, fates
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.next_points import chain_of, is_answered
+from capnet.analysis.fate.speakers import speakers
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.numbers import (
+    ICMP,
+    ICMP_ECHO_REPLY,
+    ICMPV6,
+    ICMPV6_ECHO_REPLY,
+    TCP,
+    TCP_CWR,
+    TCP_ECE,
+    TCP_RST,
+    TCP_SYN,
+)
+
+MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
+MAX_FLOWS = 10_000
+_SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
+
+Shown = Literal["meanwhile", "before", "others", "port", "refusal", "ping", "nothing"]
+
+
+class UnansweredService(NamedTuple):
+    """An address and port that leaves SYNs unanswered."""
+
+    address: str
+    port: int
+    rows: list[int]  # first hops of the flows
+    last_rows: list[int]  # their last hops
+    syns: int
+    shown: Shown  # what does answer: connections to it, of these clients or of others; another port; or nothing
+    accepted: int  # connections to it
+    accepted_clients: list[str]  # whose they are
+    other_port: int  # of the address that answers, -1 if none
+    is_at_server: bool  # all were last seen at the own interface of a station with this address
+
+
+@derived
+def unanswered_services(context: Context) -> list[UnansweredService]:
+    """The services with unanswered SYNs, by address and port."""
+    by_service: dict[tuple[str, int], list[int]] = {}
+    for row in _unanswered_rows(context).tolist():
+        address = destination(context.flows[row])
+        if not is_multicast(address):
+            by_service.setdefault((address, int(context.flows[row, schema.FLOW_DPORT])), []).append(row)
+    order = sorted(by_service, key=lambda service: (address_value(service[0]), service[1]))
+    return [_service(context, *service, by_service[service]) for service in order]
+
+
+def _unanswered_rows(context: Context) -> FlowRows:
+    flows, links = context.flows, flow_links(context)
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    is_silent = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
+    is_silent &= flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    is_silent &= ~is_answered(context)
+    rows = np.flatnonzero(is_silent & (links.before < 0))
+    if not len(rows):
+        return rows
+    chain = chain_of(context)
+    is_told = (quoting_errors(context) >= 0) | (other_address_answers(context) >= 0)
+    outcome = fates(context)
+    is_told[outcome.last[outcome.state == STOPS]] = True
+    is_told[[row for blocked in blocked_ports(context) for row in blocked.last_rows]] = True
+    is_told |= _is_in_one_way_tunnel(context)
+    rows = rows[~is_among(rows, chain[is_told])]
+    is_closed = is_new & (reply_values(context, schema.FLOW_SYNACK_TIME) < 0 | (replies(context) < 0))
+    return rows[~is_of_scan(context, is_new, is_closed)[rows]][:MAX_FLOWS]
+
+
+def _is_in_one_way_tunnel(context: Context) -> FlowMask:
+    """Per flow: is it in a tunnel at a point where the station that it is sent to sends nothing into this tunnel?"""
+    flows = context.flows
+    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]
+    receivers, senders = (hash_of(flows, [*place, mac]) for mac in (schema.FLOW_DMAC, schema.FLOW_SMAC))
+    mask: FlowMask = (flows[:, schema.FLOW_VIA] != 0) & ~is_among(receivers, senders)
+    return mask
+
+
+def _service(context: Context, address: str, port: int, rows: list[int]) -> UnansweredService:
+    flows = context.flows
+    chain, services = chain_of(context), hash_of(flows, _SERVICE)
+    hops = np.flatnonzero(is_among(chain, np.array(rows)))
+    accepted = np.flatnonzero(_accepted(context) & is_among(services, services[hops]))
+    shown, other_port = _other_answer(context, address)
+    if len(accepted):
+        sources = hash_of(flows, _SOURCE)
+        of_client = accepted[is_among(sources[accepted], sources[hops])]
+        last_accepted = _synack_times(context)[of_client].max(initial=-1)
+        is_meanwhile = last_accepted >= flows[rows, schema.FLOW_FIRST].min()
+        shown = "others" if not len(of_client) else "meanwhile" if is_meanwhile else "before"
+    last_rows = hops[flow_links(context).after[hops] < 0].tolist()
+    clients = sorted({source(flows[row]) for row in accepted.tolist()}, key=address_value)
+    is_at_server = all(_is_at_server(context, address, row) for row in last_rows)
+    return UnansweredService(
+        address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
+        len(set(chain[accepted].tolist())), clients, other_port, is_at_server,
+    )  # fmt: skip
+
+
+def _accepted(context: Context) -> FlowMask:
+    mask: FlowMask = (context.flows[:, schema.FLOW_SYNS] > 0) & (_synack_times(context) >= 0)
+    return mask
+
+
+@derived
+def _synack_times(context: Context) -> Values:
+    """Per flow: when it was accepted at its point, -1 if it was not."""
+    return np.where(replies(context) >= 0, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
+
+
+def _other_answer(context: Context, address: str) -> tuple[Shown, int]:
+    """What an address answers to any client: a connection, or its refusal, with the port; or an echo request."""
+    flows, (high, low) = context.flows, address_value(address)
+    is_its = (flows[:, schema.FLOW_SRC_HI] == high) & (flows[:, schema.FLOW_SRC_LO] == low)
+    is_tcp, kind = flows[:, schema.FLOW_PROTO] == TCP, flows[:, schema.FLOW_KIND] >> 8
+    is_reset = is_tcp & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST != 0) & (flows[:, schema.FLOW_PAYLOAD] == 0)
+    is_reset &= reply_values(context, schema.FLOW_SYNS) > 0
+    is_ping = (flows[:, schema.FLOW_PROTO] == ICMP) & (kind == ICMP_ECHO_REPLY)
+    is_ping |= (flows[:, schema.FLOW_PROTO] == ICMPV6) & (kind == ICMPV6_ECHO_REPLY)
+    for shown, mask in (
+        ("port", flows[:, schema.FLOW_SYNACK_TIME] >= 0),
+        ("refusal", is_reset & (replies(context) >= 0)),
+    ):
+        answering = np.flatnonzero(is_its & mask)
+        if len(answering):
+            return shown, int(flows[answering[0], schema.FLOW_SPORT])  # type: ignore[return-value]
+    return ("ping", -1) if (is_its & is_ping).any() else ("nothing", -1)
+
+
+def _is_at_server(context: Context, address: str, row: int) -> bool:
+    """Is a row at the own interface of the station that it is sent to, and the address its own?"""
+    flow = context.flows[row]
+    mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
+    speaker = speakers(context, outside_tunnels=True).get(mac)
+    has_address = speaker is not None and (address in speaker.own or address in speaker.claimed)
+    return bool(has_address and not flow[schema.FLOW_VIA] and point in interface_points(context).get(mac, ()))

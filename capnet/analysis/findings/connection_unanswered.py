@@ -1,0 +1,147 @@
+"""connection-unanswered: SYNs to a server are sent again and again, and nothing answers.
+
+Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
+answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
+(`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
+Says: who asks which server in vain, where the SYNs were last seen, and what of the server does answer: other
+connections to the same port, another port, an echo request, or nothing. An error if the SYNs are at the server's own
+interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
+Wrong when: the answers took a way that was not captured.
+Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
+Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and `nft list ruleset` there count drops.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = "fault connection-unanswered"
+WITNESS = "pcaps/bridge.pcapng"  # every SYN is answered
+EXPLAINS = ("retransmissions",)
+
+PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
+
+检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
+（`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
+（`published-port-blocked`）和扫描的客户端。
+结论：谁访问哪个服务器而无应答，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，
+或什么都不应答。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
+误判：应答走了没有抓包的路。
+处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
+验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
+"""
+
+SAYS = Text(
+    en="{syns:SYN} of {clients} to {servers} got no answer; they were last seen at {point}{place}; {shown}",
+    zh="{clients} 到 {servers} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
+)
+AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
+SHOWN = {
+    "meanwhile": Text(
+        en="it accepted {accepted:other connection} before and since", zh="此前和此后它接受了另外 {accepted} 个连接"
+    ),
+    "before": Text(
+        en="it accepted {accepted:connection} before, and none since", zh="此前它接受了 {accepted} 个连接，此后没有"
+    ),
+    "others": Text(en="it accepted {accepted:connection} of {others}", zh="它接受了 {others} 的 {accepted} 个连接"),
+    "port": Text(en="it accepts connections to port {other}", zh="它接受到端口 {other} 的连接"),
+    "refusal": Text(
+        en="it refuses connections to port {other}, so it is up", zh="它拒绝到端口 {other} 的连接，所以它在线"
+    ),
+    "ping": Text(en="it answers pings", zh="它应答 ping"),
+    "nothing": Text(en="it answered nothing else either", zh="它也没有应答别的"),
+}
+FIX_AT_SERVER = Text(
+    en="look for what drops them on that host: a rule (`iptables -vnL` and `nft list ruleset` count: INPUT, for a "
+    "container FORWARD and DOCKER-USER), or no way back (`ip route get {client}`). A port where nothing listens would "
+    "be refused",
+    zh="在那台主机上查找是什么丢弃了它们：规则（`iptables -vnL` 和 `nft list ruleset` 有计数：INPUT，对容器是 FORWARD "
+    "和 DOCKER-USER），或没有回程路由（`ip route get {client}`）。没有程序监听的端口会拒绝连接",
+)
+FIX_FILTER = Text(
+    en="look for a filter at the server or on the way that drops this port (`iptables -vnL`, security groups). A port "
+    "where nothing listens would be refused",
+    zh="在服务器上或途中查找丢弃该端口的过滤规则（`iptables -vnL`、安全组）。没有程序监听的端口会拒绝连接",
+)
+FIX_OTHERS = Text(
+    en="look for what treats these packets unlike those that were accepted: a rule by source address, the server's "
+    "route back to {client}, rp_filter, a full listen queue",
+    zh="查找这些包与被接受的包在处理上有何不同：按源地址的规则、服务器到 {client} 的回程路由、rp_filter、"
+    "满了的监听队列",
+)
+FIX_GONE = Text(
+    en="check that the server still runs and still has this address, and what was changed at that time",
+    zh="检查服务器是否还在运行、是否还有该地址，以及当时改动了什么",
+)
+FIX_NOTHING = Text(
+    en="check that {server} is up, and the routes both ways; capture at the server or at the next hop to see whether "
+    "the SYNs arrive",
+    zh="检查 {server} 是否在线，以及双向路由；在服务器上或下一跳抓包，看 SYN 是否到达",
+)
+PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
+_FIXES = {"meanwhile": FIX_OTHERS, "others": FIX_OTHERS, "before": FIX_GONE, "nothing": FIX_NOTHING}
+
+
+def diagnose(context: Context) -> list[Finding]:
+    services = sorted(unanswered_services(context), key=lambda service: _key(context, service))
+    return [_finding(context, list(group)) for _, group in groupby(services, lambda service: _key(context, service))]
+
+
+def _key(context: Context, service: UnansweredService) -> tuple[object, ...]:
+    """What is one finding: a service; the ports of an address that answers otherwise; a client to whom nothing does."""
+    if service.shown in ("meanwhile", "before", "others"):
+        return (0, address_value(service.address), service.port, ())
+    if service.shown != "nothing":
+        return (1, address_value(service.address), 0, ())
+    clients = {address_value(client) for client in _clients(context, service)}
+    return (2, (0, 0), 0, tuple(sorted(clients)))
+
+
+def _clients(context: Context, service: UnansweredService) -> list[str]:
+    return sorted({source(context.flows[row]) for row in service.rows}, key=address_value)
+
+
+def _finding(context: Context, services: list[UnansweredService]) -> Finding:
+    flows, first = context.flows, services[0]
+    clients = sorted({client for of in services for client in _clients(context, of)}, key=address_value)
+    last_rows = [row for of in services for row in of.last_rows]
+    points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
+    is_at_server = all(of.is_at_server for of in services)
+    is_certain = is_at_server and first.shown not in ("before", "nothing")
+    fix = _FIXES.get(first.shown, FIX_AT_SERVER if is_at_server else FIX_FILTER)
+    return Finding(
+        NAME,
+        "error" if is_certain else "warning",
+        SAYS.fill(
+            syns=sum(of.syns for of in services), clients=several(clients), servers=_servers(services),
+            point=several(points), place=AT_SERVER.fill() if is_at_server else "",
+            shown=SHOWN[first.shown].fill(
+                accepted=first.accepted, other=first.other_port, others=several(first.accepted_clients)
+            ),
+        ),
+        fix.fill(client=clients[0], server=first.address),
+        {
+            "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
+            "connections": sum(len(of.rows) for of in services), "attempts": sum(of.syns for of in services),
+            "answers": first.shown, "is_at_server": is_at_server,
+        },
+        hop_evidence(context, last_rows),
+    )  # fmt: skip
+
+
+def _servers(services: list[UnansweredService]) -> str:
+    addresses = sorted({of.address for of in services}, key=address_value)
+    if len(addresses) == 1 and len(services) > 1:
+        return PORTS.fill(address=addresses[0], ports=several([str(of.port) for of in services]))
+    return several([f"[{of.address}]:{of.port}" if ":" in of.address else f"{of.address}:{of.port}" for of in services])

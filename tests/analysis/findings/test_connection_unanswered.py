@@ -1,0 +1,147 @@
+"""connection-unanswered: SYNs that nothing answers, and what else of the server is seen. Played with a real kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.stories import ACK, RST, SYN, Network, Packet, about, tcp, udp
+from tests.story_reports import A, B, read
+
+NAME = "connection-unanswered"
+V6_A, V6_B = "[fd00::128]", "[fd00::129]"
+SECOND = 1e6  # µs
+CARD_C = "02:00:c0:a8:6f:82"
+
+
+class Client:
+    """A calls B: at B's own interface, where C calls it too."""
+
+    def __init__(self, points: tuple[str, ...] = ("B/ens33",), ends: tuple[str, str] = (A, B)) -> None:
+        self.net = Network(list(points))
+        self.client, self.server = ends
+        self.port = 40000
+
+    def put(self, packet: Packet) -> None:
+        packet = packet.but(ident=len(self.net.recorded) + 1)
+        self.net.pass_by(*((point, packet) for point in self.net.points), gap=100)
+
+    def call(
+        self, port: int = 80, *, tries: int = 4, answer: int | None = None, flags: int = SYN, **ends: str
+    ) -> Packet:
+        self.port += 1
+        client = ends.get("client", self.client)
+        asked = tcp(f"{client}:{self.port} > {self.server}:{port}", seq=7, flags=flags, smac=CARD_A, dmac=CARD_B)
+        asked = asked.but(smac=ends.get("mac", CARD_A))
+        for _ in range(tries):
+            self.put(asked)
+            self.net.now += 1.02 * SECOND
+        if answer is not None:
+            back = asked.but(ends=f"{self.server}:{port} > {client}:{self.port}", flags=answer, seq=3, ack=8)
+            self.put(back.but(smac=CARD_B, dmac=asked.smac))
+        return asked
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, NAME)
+
+
+@pytest.mark.parametrize("ends", [(A, B), (V6_A, V6_B)], ids=["IPv4", "IPv6"])
+def test_silent_port_of_a_server_that_lives_is_told(tmp_path: Path, ends: tuple[str, str]) -> None:
+    played = Client(ends=ends)
+    played.call(22, tries=1, answer=SYN | ACK)
+    played.call(8080)
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (finding["level"], facts["answers"], facts["attempts"]) == ("warning", "port", 4)
+    assert "accepts connections to port 22" in finding["says"] and "would be refused" in finding["fix"]
+
+
+def test_silent_port_at_the_servers_interface_is_an_error(tmp_path: Path) -> None:
+    """Two clients show whose interface it is."""
+    played = Client()
+    played.call(22, tries=1, answer=SYN | ACK)
+    played.call(22, tries=1, answer=SYN | ACK, client="192.168.111.130", mac=CARD_C)
+    played.call(8080)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["is_at_server"]) == ("error", True)
+    assert "the server's own interface" in finding["says"]
+
+
+def test_server_that_says_nothing_at_all_is_told(tmp_path: Path) -> None:
+    """Two ports and two servers of one client: one cause, one finding."""
+    played = Client(("A/ens33",))
+    played.call(80)
+    played.call(443)
+    played.server = "192.168.111.131"
+    played.call(80)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["answers"], finding["facts"]["connections"]) == ("warning", "nothing", 3)
+
+
+def test_server_that_accepted_until_then_is_told(tmp_path: Path) -> None:
+    played = Client()
+    played.call(answer=SYN | ACK, tries=1)
+    played.call()
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["answers"] == "before" and "none since" in finding["says"]
+
+
+def test_other_client_that_is_accepted_is_named(tmp_path: Path) -> None:
+    played = Client()
+    played.call(answer=SYN | ACK, tries=1, client="192.168.111.130", mac=CARD_C)
+    played.call()
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["answers"] == "others" and "of 192.168.111.130" in finding["says"]
+
+
+def test_retransmissions_of_the_syns_are_explained(tmp_path: Path) -> None:
+    played = Client()
+    played.call()
+    report = read(played.net, tmp_path)
+    assert [finding["level"] for finding in named(report, "retransmissions")] == ["info"]
+
+
+@pytest.mark.parametrize("answer", [SYN | ACK, RST | ACK], ids=["accepted late", "refused"])
+def test_syn_that_is_answered_in_the_end_is_silent(tmp_path: Path, answer: int) -> None:
+    played = Client()
+    played.call(answer=answer)
+    assert played.findings(tmp_path) == []
+
+
+def test_syn_that_icmp_answers_is_silent(tmp_path: Path) -> None:
+    played = Client()
+    asked = played.call()
+    played.put(about(Packet("icmp", "192.168.111.1", A, icmp=(3, 13)), asked))
+    assert played.findings(tmp_path) == []
+
+
+def test_single_syn_is_silent(tmp_path: Path) -> None:
+    """Its answer may come after the capture."""
+    played = Client()
+    played.call(tries=1)
+    assert played.findings(tmp_path) == []
+
+
+def test_scan_is_silent(tmp_path: Path) -> None:
+    played = Client()
+    for port in range(1, 9):
+        played.call(port, tries=2)
+    assert played.findings(tmp_path) == []
+
+
+def test_one_direction_of_a_connection_is_silent(tmp_path: Path) -> None:
+    """The answers take another way: data follows the SYN."""
+    played = Client()
+    asked = played.call(tries=2)
+    played.put(asked.but(flags=ACK, seq=8, ack=4, payload=b"GET / HTTP/1.0\r\n\r\n"))
+    assert played.findings(tmp_path) == []
+
+
+def test_datagrams_without_an_answer_are_silent(tmp_path: Path) -> None:
+    played = Client()
+    for _ in range(4):
+        played.put(udp(f"{A}:40000 > {B}:514", b"log"))
+        played.net.now += SECOND
+    assert played.findings(tmp_path) == []
