@@ -19,8 +19,8 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
-        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "learn mcp", "record", "scenario"),
-        *("lab", "wireshark", "cli", "extcap", "testing", "pytest_plugin"),
+        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "fleet learn mcp", "record"),
+        *("scenario", "lab", "wireshark", "cli", "extcap", "testing", "pytest_plugin"),
     ),
     "capnet.wire": (
         "octets numbers fields addresses tunnel_kinds", "icmp_names protocols", "tables", "block formats",
@@ -42,6 +42,9 @@ FLOORS = {
         "headline model_sentences", "summary", "sections",
         "card comparison formats inventory live_view network page trace",
     ),
+    "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "pool", "run"),
+    "capnet.fleet.joined": ("connections", "joining", "table"),
+    "capnet.fleet.report": ("merge sections summary", "text"),
     "capnet.learn": (
         "captures sources", "marked_dump recording", "question", "lessons session",
     ),
@@ -67,7 +70,7 @@ FLOORS = {
     ),
 }  # fmt: skip
 
-EDGES = {"record", "scenario", "lab", "wireshark", "cli", "extcap", "testing", "one_frame"}
+EDGES = {"fleet", "record", "scenario", "lab", "wireshark", "cli", "extcap", "testing", "one_frame"}
 WORLD = {
     "docker",
     "click",

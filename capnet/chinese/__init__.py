@@ -8,7 +8,7 @@ _NOUNS = {
     "conversation": "个会话", "destination": "个目的地址", "source port": "个源端口", "ICMP id": "个 ICMP id",
     "time": "次", "note": "条说明", "place": "处", "line": "行", "row": "行", "file": "个文件", "error": "个错误",
     "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "problem": "个问题",
-    "other flow": "条其他流",
+    "other flow": "条其他流", "capture": "份抓包",
 }  # fmt: skip
 
 
@@ -57,6 +57,11 @@ TERMS = {
     "original, below it translated": "转换前，其下为转换后", "delay": "时延", "reply": "应答", "known by": "依据",
     "client's connection, below it the server's": "客户端的连接，其下为服务器端的",
     "VLAN": "VLAN", "RTT": "RTT", "VNI": "VNI", "TTL": "TTL", "Wireshark": "Wireshark",
+    "finding": "诊断", "capture": "抓包", "reason": "原因", "in": "所在",
+    "since (UTC)": "起始（UTC）", "until (UTC)": "终止（UTC）", "first in": "首见于",
+    "what was found first": "首次诊断", "earlier captures without it": "此前没有它的抓包数",
+    "Captures that were not read, or not to their end": "未读出或未读完的抓包",
+    "Containers": "容器", "Connections in several captures": "出现在多份抓包中的连接", "connections": "连接数",
     # cells
     "yes": "有", "no": "无", "no reply": "无应答", "one way": "单向", "encrypted": "已加密", "none": "无",
     "copy": "副本", "routed copy": "路由后的副本", "container": "容器", "host": "主机", "gateway": "网关",

@@ -24,8 +24,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet", "export")
 COMMANDS = (
-    *_READERS, "sql", "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark", "scenario",
-    "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
+    *_READERS, "sql", "fleet", "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark",
+    "scenario", "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
 )  # fmt: skip
 
 
@@ -131,6 +131,7 @@ def cli() -> None:
     capnet annotate saved.pcapng -o new.pcapng   mark the same packet everywhere
     capnet export saved.pcapng -o flows.parquet --table flows
     capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
+    capnet fleet captures/ -o fleet/             thousands of captures, one answer
     """
 
 

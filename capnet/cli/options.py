@@ -21,7 +21,7 @@ witnesses = click.option(
     metavar="FILE",
     help="What the kernels say: rules, counters. Default: NAME.witnesses.json beside NAME.pcapng, when it is there.",
 )
-_VXLAN_PORT = click.option(
+vxlan_port = click.option(
     "--vxlan-port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
@@ -84,7 +84,7 @@ read = click.option("-r", "--read", "read", multiple=True, metavar="FILE", help=
 
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
     """--topology and --vxlan-port, which decide how captures are read."""
-    return topology(_VXLAN_PORT(command))
+    return topology(vxlan_port(command))
 
 
 buffer_option = click.option(

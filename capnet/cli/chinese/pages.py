@@ -23,6 +23,7 @@ capnet explain stops-between                 一条诊断的含义和处理
 capnet annotate saved.pcapng -o new.pcapng   在各处标出同一个包
 capnet export saved.pcapng -o flows.parquet --table flows
 capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
+capnet fleet captures/ -o fleet/             成千上万份抓包，一个答案
 """,
     ),
     "analyze": (
@@ -123,6 +124,24 @@ capnet sql overlay.pcapng
 \b
 capnet mcp --folder captures
 claude mcp add capnet -- capnet mcp --folder /srv/captures
+""",
+    ),
+    "fleet": (
+        "成千上万份抓包，一个答案。",
+        """逐份分析许多抓包，每份只分析一次，并给出总的报告。
+
+CAPTURES 是文件夹、加引号的通配符、列表（.txt，或表示标准输入的 -：每行一项）和文件。同一个环的文件是一份抓包。
+中断或被终止后，同样的命令会接着做，只分析新的和改变了的抓包。读不了的抓包是报告中的一行。
+
+FOLDER 中有每份抓包的报告，所有流、地址转换、诊断和模型的表，以及总的报告：哪些诊断在哪里、从何时起，
+哪些容器在哪里，哪些抓包有共同的连接。
+
+\b
+capnet fleet captures/ -o fleet/
+capnet fleet '/var/captures/**/*.pcap.zst' -o fleet/ --jobs 8 --to parquet
+find /mnt -name '*.pcap' | capnet fleet - -o fleet/ --format json
+
+退出码：0 正常，1 见 --fail-on，2 用法错误，3 没有一份抓包可读，130 被中断。
 """,
     ),
     "compare": (

@@ -1,0 +1,1 @@
+"""Connections that several captures of a fleet show."""

@@ -1,0 +1,108 @@
+"""The connections of one capture, compactly: what says whether another capture has the same ones.
+
+Output: an array of CONNECTION, a row for each pair of ends, whatever the number of points and the direction.
+A row has the ends in the order of their values, both times, and the first sequence number of the opening SYN.
+Limits: left out is what other hosts have too without being the same: loopback, link-local and unspecified addresses,
+and protocols without ports or echo identifiers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
+from capnet.analysis.core.schema import FlowMask, FlowTable, Values
+from capnet.wire.addresses import MAPPED
+from capnet.wire.numbers import TCP
+
+KEY = ("low_hi", "low_lo", "high_hi", "high_lo", "ports")  # ports: protocol << 32 | port of low << 16 | of high
+CONNECTION = np.dtype(
+    [(name, "i8") for name in (*KEY, "first", "last", "packets", "bytes", "opening")]  # opening: 0 = not captured
+)
+Connections: TypeAlias = Annotated[np.ndarray, "(connections,) CONNECTION"]
+
+_LOOPBACK, _LINK_LOCAL_4 = 127, 0xA9FE  # 127.0.0.0/8, 169.254.0.0/16
+_ECHO_TYPES = (0, 8, 128, 129)
+_LINK_LOCAL_6 = 0xFE80 >> 6  # fe80::/10
+
+
+def connections_of(context: Context) -> Connections:
+    """The connections of a capture, in the order of their keys."""
+    flows = context.flows[_is_comparable(context.flows)]
+    rows = np.zeros(len(flows), dtype=CONNECTION)
+    source, target = ([flows[:, column] for column in columns] for columns in (_SOURCE, _TARGET))
+    is_swapped = _is_greater(source, target)
+    for name, index in (("hi", 0), ("lo", 1)):
+        rows[f"low_{name}"] = np.where(is_swapped, target[index], source[index])
+        rows[f"high_{name}"] = np.where(is_swapped, source[index], target[index])
+    low, high = np.where(is_swapped, target[2], source[2]), np.where(is_swapped, source[2], target[2])
+    rows["ports"] = flows[:, schema.FLOW_PROTO] << 32 | low << 16 | high
+    for name, column in _COPIED.items():
+        rows[name] = flows[:, column]
+    has_opening = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYN_TIME] == flows[:, schema.FLOW_FIRST])
+    rows["opening"] = np.where(has_opening, (flows[:, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1, 0)
+    return _merged(rows)
+
+
+def is_same_key(rows: Connections) -> FlowMask:
+    """Whether each row but the first has the key of the one before it."""
+    same = np.ones(max(len(rows) - 1, 0), dtype=bool)
+    for name in KEY:
+        same &= rows[name][1:] == rows[name][:-1]
+    return same
+
+
+def order_of(rows: Connections, *then: Values) -> Values:
+    """The order of rows by their keys, then by other values."""
+    return np.lexsort([*reversed(then), *(rows[name] for name in reversed(KEY))])
+
+
+_SOURCE = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT)
+_TARGET = (schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT)
+_COPIED = {
+    "first": schema.FLOW_FIRST, "last": schema.FLOW_LAST, "packets": schema.FLOW_PACKETS, "bytes": schema.FLOW_BYTES,
+}  # fmt: skip
+
+
+def _is_comparable(flows: FlowTable) -> FlowMask:
+    """Flows with ports or an identifier, between addresses that one host alone has."""
+    is_icmp = is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
+    is_echo = is_one_of(flows[:, schema.FLOW_KIND] >> 8, _ECHO_TYPES)
+    is_one = (flows[:, schema.FLOW_SPORT] >= 0) & (flows[:, schema.FLOW_DPORT] >= 0) & (~is_icmp | is_echo)
+    for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO)):
+        is_one &= ~_is_of_many(flows[:, high], flows[:, low])
+    return is_one
+
+
+def _is_of_many(high: Values, low: Values) -> FlowMask:
+    is_ipv4 = (high == 0) & (low >> 32 == MAPPED >> 32)
+    octets = low & 0xFFFFFFFF
+    of_many_4 = (octets >> 24 == _LOOPBACK) | (octets >> 16 == _LINK_LOCAL_4) | (octets == 0)
+    of_many_6 = (high == 0) & (low >= 0) & (low <= 1) | ((high >> 54) & 0x3FF == _LINK_LOCAL_6)
+    return np.where(is_ipv4, of_many_4, of_many_6)
+
+
+def _is_greater(source: list[Values], target: list[Values]) -> FlowMask:
+    """Whether the source comes behind the target, by address, then by port."""
+    is_greater = source[2] > target[2]
+    for index in (1, 0):
+        differs = source[index] != target[index]
+        is_greater = np.where(differs, source[index] > target[index], is_greater)
+    return is_greater
+
+
+def _merged(rows: Connections) -> Connections:
+    """One row for each key: all directions, and of several points the one with the most packets."""
+    rows = rows[order_of(rows)]
+    starts = np.flatnonzero(np.concatenate([[True], ~is_same_key(rows)])) if len(rows) else np.zeros(0, dtype=np.int64)
+    merged: Connections = rows[starts]
+    if len(rows):
+        merged["first"] = np.minimum.reduceat(rows["first"], starts)
+        for name in ("last", "packets", "bytes", "opening"):
+            merged[name] = np.maximum.reduceat(rows[name], starts)
+    return merged

@@ -1,0 +1,1 @@
+"""The merged report of a fleet."""

@@ -1,0 +1,1 @@
+"""`capnet fleet`: many captures, each analyzed once, and one report."""
