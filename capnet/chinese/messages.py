@@ -16,6 +16,7 @@ from capnet.chinese.click_messages import CLICK_MESSAGES
 from capnet.chinese.decode_messages import DECODE_MESSAGES
 from capnet.chinese.docker_messages import DOCKER_MESSAGES
 from capnet.chinese.doctor_messages import DOCTOR_MESSAGES
+from capnet.chinese.fleet_messages import FLEET_MESSAGES
 from capnet.chinese.input_messages import INPUT_MESSAGES
 from capnet.chinese.lab_messages import LAB_MESSAGES
 from capnet.chinese.option_messages import OPTION_MESSAGES
@@ -25,7 +26,7 @@ from capnet.quick_tuple import NamedTuple
 
 MESSAGES = {
     **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
-    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
+    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **FLEET_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
 }  # fmt: skip
 VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 MAX_LENGTH = 4000  # characters of a text that is looked up; file names may be long, and look like messages

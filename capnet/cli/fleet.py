@@ -87,7 +87,7 @@ def command(
         _check(wanted)
         run = Run(sources, folder, wanted)
         keep_options(folder, wanted)
-        _analyze(run, jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        _analyze(run, jobs or _processors())
         return _report(run, folder, format_ or FORMATS[0], fail_on)
 
 
@@ -97,6 +97,11 @@ def _check(wanted: FleetOptions) -> None:
         from capnet.export.extras import library
 
         library("pyarrow", "export", wanted.format_.capitalize())
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _analyze(run: Run, jobs: int) -> None:
@@ -111,7 +116,8 @@ def _analyze(run: Run, jobs: int) -> None:
 def _watch(run: Run, workers: Workers) -> None:
     """Analyze, with progress on a terminal. An interruption says how to go on."""
     if run.was_done:
-        click.echo(f"capnet: {run.was_done:,} of {len(run.jobs):,} captures are done already", err=True)
+        done = language.message(f"{run.was_done:,} of {len(run.jobs):,} captures are done already")
+        click.echo(f"capnet: {done}", err=True)
     try:
         with _shown() as show:
             run.analyze(workers, show)
