@@ -116,17 +116,18 @@ def _analyze(run: Run, jobs: int) -> None:
 def _watch(run: Run, workers: Workers) -> None:
     """Analyze, with progress on a terminal. An interruption says how to go on."""
     if run.was_done:
-        done = language.message(f"{run.was_done:,} of {len(run.jobs):,} captures are done already")
-        click.echo(f"capnet: {done}", err=True)
+        _say(f"{run.was_done:,} of {len(run.jobs):,} captures are done already")
     try:
         with _shown() as show:
             run.analyze(workers, show)
     except KeyboardInterrupt:
         state = run.state
-        click.echo(
-            f"capnet: {state.done:,} of {state.captures:,} captures are done; the same command goes on", err=True
-        )
+        _say(f"{state.done:,} of {state.captures:,} captures are done; the same command goes on")
         raise
+
+
+def _say(message: str) -> None:
+    click.echo(f"capnet: {language.message(message)}", err=True)
 
 
 @contextmanager

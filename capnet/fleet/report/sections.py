@@ -147,8 +147,7 @@ def _finding_columns() -> list[Column]:
 
 def _reasons() -> list[Column]:
     def reason(row: Document) -> str:
-        says: str = row["error"] or row["damage"][0]
-        return says
+        return language.message(row["error"] or row["damage"][0])
 
     return [Column("capture", lambda row: row["capture"], wrap="anywhere"), Column("reason", reason, wrap="words")]
 
