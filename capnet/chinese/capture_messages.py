@@ -37,13 +37,15 @@ CAPTURE_MESSAGES = {
     "{kind:word} {name} has no running container here": "{kind} {name} 在这里没有正在运行的容器",
     "service {name} is in the projects {names:list}: add --project with one of them":
         "服务 {name} 属于多个项目 {names}：请用 --project 指定其中之一",
-    "nothing on {hosts} is called {name}": "{hosts} 上没有叫 {name} 的",
-    "nothing on {hosts} is called {name}; nearest: {names:list}": "{hosts} 上没有叫 {name} 的；最接近的：{names}",
-    "nothing on {hosts} has {address}": "{hosts} 上没有哪个拥有 {address}",
-    "nothing on {hosts} has {address}; nearest: {names:list}": "{hosts} 上没有哪个拥有 {address}；最接近的：{names}",
-    "nothing on {hosts} has {address}, an address of network {network} ({subnet}); in use there: {names:list}":
+    "nothing on {hosts:list} is called {name}": "{hosts} 上没有叫 {name} 的",
+    "nothing on {hosts:list} is called {name}; nearest: {names:list}": "{hosts} 上没有叫 {name} 的；最接近的：{names}",
+    "nothing on {hosts:list} has {address}": "{hosts} 上没有哪个拥有 {address}",
+    "nothing on {hosts:list} has {address}; nearest: {names:list}":
+        "{hosts} 上没有哪个拥有 {address}；最接近的：{names}",
+    "nothing on {hosts:list} has {address}, an address of network {network} ({subnet}); in use there: {names:list}":
         "{hosts} 上没有哪个拥有 {address}，它是网络 {network}（{subnet}）的地址；在用的：{names}",
     "no network is called {name}; nearest: {names:list}": "没有名为 {name} 的网络；最接近的：{names}",
+    "no container is running": "没有正在运行的容器",
     # which interface
     "no interface {name}": "没有接口 {name}",
     "host {host} has no interface {interface}; it has {names:list}": "主机 {host} 没有接口 {interface}；现有 {names}",
@@ -99,6 +101,7 @@ CAPTURE_MESSAGES = {
     "what the capture program wrote at offset {offset} is no packet": "抓包程序在偏移 {offset} 处写的不是包",
     # what kernels say
     "--why: {text:text}": "--why：{text}",
+    "--why: {names:list} are not watched at {point}: {reason:text}": "--why：不在 {point} 观察 {names}：{reason}",
     "{name} is not watched: {reason:text}": "不观察 {name}：{reason}",
     "{name}: rules and counters are not kept: {reason:text}": "{name}：没有保存规则和计数器：{reason}",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",

@@ -102,7 +102,7 @@ def _value(text: str, kind: str) -> Reading:
     if kind == "word":
         return Reading(WORDS.get(text, text), len(text))
     if kind == "list":
-        return Reading("、".join(PHRASES.get(item, item) for item in text.split(", ")), len(text))
+        return Reading("、".join(PHRASES.get(item, item) for item in re.split(", | or | and ", text)), len(text))
     return Reading(text, len(text))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from capnet import language
 from capnet.cli.docker_hosts import hosts_option, no_container_option
 from capnet.cli.topology_sources import read_topology, survey
 
@@ -121,7 +122,7 @@ def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Seque
     blocks.append(table.container_lines(rows, width, several_hosts=len(topology.hosts) > 1))
     if not matches:
         if not rows:
-            blocks.append(["no container is running"])
+            blocks.append([language.message("no container is running")])
         blocks.append(table.network_lines(topology, rows, width))
         blocks.append(table.service_lines(topology.services, width))
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -133,6 +134,7 @@ def _json(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequen
     from capnet.report.inventory.answers import answer
     from capnet.report.inventory.document import inventory_json
 
+    language.use_for_programs()
     answers = [{"asked": text, "kind": match.kind, "says": answer(topology, text, match)} for text, match in matches]
     return json.dumps(inventory_json(topology, rows, answers), indent=2, ensure_ascii=False) + "\n"
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
 
 import pytest
 
+from capnet import language
 from capnet.record.saved.saved_outputs import topology_of_files
 from capnet.report.inventory import table
 from capnet.report.inventory.answers import answer, unknown
@@ -22,10 +25,11 @@ from capnet.report.inventory.svg import svg_text
 from capnet.report.inventory.tree import tree_text
 from capnet.report.text import columns
 from capnet.topology import Topology
-from capnet.topology.lookup import look_up
+from capnet.topology.lookup import Match, look_up, names
 from tests.conftest import PROJECT
 from tests.record.saved_hosts import ARCHIVE
 
+PCAPS = PROJECT / "pcaps"
 STORED = sorted((PROJECT / "pcaps").glob("*.topology.json"))
 EVIL = "\x1b[2J\u202e\n\t<script>&\"'|`\\"
 DRAWINGS = {"tree": tree_text, "dot": dot_text, "svg": svg_text}
@@ -233,3 +237,31 @@ def test_hostile_names_are_spelled_out(name: str) -> None:
     assert text.isprintable()
     if name in ("svg",):
         assert "<script" not in text
+
+
+def meanings(topology: Topology) -> Iterator[tuple[str, Match]]:
+    """(name, meaning) of all that a topology names."""
+    for name in sorted({*names(topology), *(subnet for network in topology.networks for subnet in network.subnets)}):
+        for match in look_up(topology, name):
+            yield name, match
+
+
+@pytest.mark.parametrize("name", ["bridge", "container", "macvlan", "none", "overlay-service"])
+def test_answers_in_chinese_have_no_english(name: str) -> None:
+    """Each meaning of each name, and the tree; the names themselves are as they were."""
+    topology = Topology.load(PCAPS / f"{name}.topology.json")
+    asked = list(meanings(topology))
+    with language.used("zh"):
+        sentences = [*(answer(topology, text, match) for text, match in asked), tree_text(topology)]
+    assert len(sentences) > 3
+    assert [text for text in sentences if re.search(r"\b(?!ipvlan|overlay)[a-z]{3,} [a-z]{2,} [a-z]{2,}\b", text)] == []
+    assert all(text in sentence for (text, _), sentence in zip(asked, sentences, strict=False))
+
+
+def test_answer_in_chinese_says_host_and_network() -> None:
+    topology = Topology.load(PCAPS / "bridge.topology.json")
+    with language.used("zh"):
+        said = {text: answer(topology, text, match) for text, match in meanings(topology)}
+    assert said["web"] == "web 是主机 A 上的容器（镜像 busybox）：eth0 在网络 bridge 上。"
+    assert said["vethb97d211"].startswith("vethb97d211 是主机 A 上的容器 web 的 eth0（172.17.0.2、")
+    assert said["172.17.0.0/16"].startswith("172.17.0.0/16 是主机 A 上的 bridge 网络 bridge 的子网")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from capnet import language
 from capnet.quick_tuple import NamedTuple
 from capnet.report.inventory.rows import host_end, model_of, published
 from capnet.topology import Container, Endpoint, Host, Network, Topology
@@ -79,7 +80,7 @@ def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> Group:
     endpoint = leaves[0].endpoint
     assert endpoint
     if network is None:
-        title = endpoint.bridge or endpoint.parent or "network that Docker does not know"
+        title = endpoint.bridge or endpoint.parent or language.term("network that Docker does not know")
         return Group("bridge", title, (), tuple(leaves), "")
     model = model_of(network)
     if network.driver == "overlay":
@@ -89,7 +90,11 @@ def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> Group:
     if parent:
         return Group("parent", parent, (f"{model} {network.name}", *network.subnets), tuple(leaves), "")
     return Group(
-        "bridge", network.bridge or network.name, (f"network {network.name}", *network.subnets), tuple(leaves), ""
+        "bridge",
+        network.bridge or network.name,
+        (f"{language.term('network')} {network.name}", *network.subnets),
+        tuple(leaves),
+        "",
     )
 
 
@@ -98,7 +103,7 @@ def _without_network(containers: list[Container]) -> Iterator[Group]:
     for mode, title in (("host", "interfaces of the host"), ("none", "loopback only")):
         leaves = [Leaf(each, None, "", ()) for each in containers if each.network_mode == mode and not each.endpoints]
         if leaves:
-            yield Group(mode, title, (f"network {mode}",), tuple(leaves), "")
+            yield Group(mode, language.term(title), (f"{language.term('network')} {mode}",), tuple(leaves), "")
 
 
 def shares(topology: Topology, container: Container) -> list[str]:

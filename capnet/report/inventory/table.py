@@ -48,11 +48,20 @@ _CHOICES = (
     _Choice(4, "inside", lambda row: row.interface or ""),
     _Choice(3, "address", lambda row: "\n".join(_shown_addresses(row.addresses))),
     _Choice(6, "MAC", lambda row: row.mac or ""),
-    _Choice(5, "host end", lambda row: row.host_end or (f"{row.parent} (parent)" if row.parent else "")),
+    _Choice(5, "host end", lambda row: row.host_end or (_of_parent(row.parent) if row.parent else "")),
     _Choice(7, "bridge", lambda row: row.bridge or ""),
     _Choice(7, _PORTS, lambda row: "\n".join(_shown_ports(row.ports))),
     _Choice(11, "namespace", lambda row: row.namespace or ""),
 )
+
+
+def _title(title: str) -> str:
+    """The title of a column; an interface is inside a container, not inside a tunnel as in reports."""
+    return language.pick(title, "接口") if title == "inside" else language.term(title)
+
+
+def _of_parent(name: str) -> str:
+    return language.pick(f"{name} (parent)", f"{name}（父接口）")
 
 
 def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
@@ -65,14 +74,14 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
     shown, room = set(), width - len(INDENT) + GAP
     for choice in sorted(choices, key=lambda choice: choice.rank):
         needed = max(
-            columns(line) for cell in [language.term(choice.title), *cells[choice.title]] for line in cell.split("\n")
+            columns(line) for cell in [_title(choice.title), *cells[choice.title]] for line in cell.split("\n")
         )
         room -= (min(needed, MAX_WHOLE_NAME) if choice.wrap == "anywhere" else needed) + GAP
         if room < 0:
             break
         shown.add(choice.title)
     kept = [choice for choice in choices if choice.title in shown]
-    headings = [_Heading(language.term(choice.title), choice.wrap) for choice in kept]
+    headings = [_Heading(_title(choice.title), choice.wrap) for choice in kept]
     lines = table_lines(
         headings, [[cells[choice.title][number] for choice in kept] for number in range(len(rows))], width
     )
@@ -83,7 +92,7 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
         text = Text(
             en="not shown: {columns} (for a wider terminal, or --format json)",
             zh="未显示：{columns}（需要更宽的终端，或 --format json）",
-        ).fill(columns=language.pick(", ", "、").join(map(language.term, hidden)))
+        ).fill(columns=language.pick(", ", "、").join(map(_title, hidden)))
         lines += fill(text, width, INDENT, INDENT)
     return lines
 

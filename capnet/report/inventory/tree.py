@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from capnet import language
 from capnet.report.escape import visible
 from capnet.report.inventory.groups import Group, host_groups, host_title, label, underlay
 from capnet.topology import Host, Topology
@@ -12,10 +13,14 @@ from capnet.topology import Host, Topology
 def tree_text(topology: Topology) -> str:
     """The tree; lines are as long as names and addresses are."""
     lines = [line for host in topology.hosts for line in _host_lines(topology, host)]
-    services = [f"{each.name} {vip.address} on {vip.network}" for each in topology.services for vip in each.vips]
+    services = [
+        language.pick(f"{each.name} {vip.address} on {vip.network}", f"{each.name} {vip.address}（{vip.network}）")
+        for each in topology.services
+        for vip in each.vips
+    ]
     if services:
-        lines += ["virtual IPs of services", *_branches([[service] for service in services])]
-    return "".join(visible(line) + "\n" for line in lines or ["no host"])
+        lines += [language.term("virtual IPs of services"), *_branches([[service] for service in services])]
+    return "".join(visible(line) + "\n" for line in lines or [language.term("no host")])
 
 
 def _host_lines(topology: Topology, host: Host) -> Iterator[str]:

@@ -1,0 +1,89 @@
+"""What a container is, and an interface of one: inside, or its end on the host."""
+
+from __future__ import annotations
+
+from capnet.language import clauses, items, pick
+from capnet.report.inventory.answers.words import listed, network_words
+from capnet.report.inventory.groups import without_link_local
+from capnet.report.inventory.rows import host_end as end_on_host
+from capnet.topology import Container, Endpoint, Topology
+from capnet.topology.lookup import Match, network_of
+
+
+def container(topology: Topology, asked: str, match: Match, on_host: str) -> str:
+    """`is a container (image busybox) on host A: eth0 on network bridge`."""
+    meant = match.container
+    assert meant
+    if meant.balances:
+        return pick(
+            f" is the load balancer of network {meant.balances}{on_host}",
+            f" 是{on_host}网络 {meant.balances} 的负载均衡",
+        )
+    services = [f"{meant.project}/{meant.compose_service}"] if meant.compose_service else []
+    services += [meant.swarm_service] if meant.swarm_service else []
+    details = items(
+        [*(pick("service ", "服务 ") + name for name in services), pick("image ", "镜像 ") + str(meant.image)]
+    )
+    is_asked = asked == meant.name
+    name = pick("a container" if is_asked else f"container {meant.name}", "容器" if is_asked else f"容器 {meant.name}")
+    where = _network_of(topology, meant)
+    return pick(f" is {name} ({details}){on_host}: {where}", f" 是{on_host}{name}（{details}）：{where}")
+
+
+def _network_of(topology: Topology, meant: Container) -> str:
+    if meant.shares_network_with:
+        owner = meant.shares_network_with
+        return pick(f"it uses the network namespace of container {owner}", f"它使用容器 {owner} 的网络命名空间")
+    if meant.network_mode == "host":
+        return pick("it uses the host's own interfaces", "它使用主机自己的接口")
+    if not meant.endpoints:
+        return pick("it has loopback only", "它只有 loopback")
+    return clauses([_attachment(topology, meant, endpoint) for endpoint in meant.endpoints])
+
+
+def _attachment(topology: Topology, meant: Container, endpoint: Endpoint) -> str:
+    words = network_words(topology, meant, endpoint)
+    interface = endpoint.interface or pick("an interface", "一个接口")
+    return pick(f"{interface} on network {words}", f"{interface} 在网络 {words} 上")
+
+
+def inside(topology: Topology, asked: str, match: Match, on_host: str) -> str:
+    """`is eth0 in container web on host A, on network bridge; its host end is veth1`."""
+    meant, endpoint = match.container, match.endpoint
+    assert meant and endpoint
+    kind = pick("load balancer", "负载均衡") if meant.balances else pick("container", "容器")
+    owner = f"{kind} {meant.name}"
+    interface = endpoint.interface or pick("an interface", "一个接口")
+    begin = (
+        pick(f" in {owner}{on_host} is on", f" 属于{on_host}{owner}，在")
+        if asked == interface
+        else pick(f" is {interface} in {owner}{on_host}, on", f" 是{on_host}{owner} 的 {interface}，在")
+    )
+    ends = end_on_host(endpoint)
+    network = network_of(topology, meant, endpoint)
+    parent = endpoint.parent or (network.parent if network else None)
+    details = [pick(f"its host end is {ends}", f"主机端是 {ends}")] if ends else []
+    details += [pick(f"its parent is {parent}", f"父接口是 {parent}")] if parent and not ends else []
+    shared = [each.name for each in topology.containers if each.shares_network_with == meant.name]
+    details += [pick("shared with ", "共享者：") + listed(shared)] if shared else []
+    words = network_words(topology, meant, endpoint)
+    return begin + clauses([pick(f" network {words}", f"网络 {words} 上"), *details])
+
+
+def host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str:
+    """`on host A is the host end of eth0 in container web (172.17.0.2, …), network bridge`."""
+    meant, endpoint = match.container, match.endpoint
+    assert meant and endpoint
+    owned = items(filter(None, [*without_link_local(endpoint.addresses), endpoint.mac]))
+    words = network_words(topology, meant, endpoint)
+    if match.namespace:
+        on_host = pick(
+            f" in the namespace of overlay network {endpoint.network}", f"overlay 网络 {endpoint.network} 的命名空间中"
+        )
+    sentence = pick(
+        f"{on_host} is the host end of {endpoint.interface} in container {meant.name} ({owned}), network {words}",
+        f" 是{on_host}容器 {meant.name} 的 {endpoint.interface}（{owned}）的主机端，网络 {words}",
+    )
+    if not endpoint.bridge:
+        return sentence
+    return clauses([sentence, pick(f"it is a port of bridge {endpoint.bridge}", f"是网桥 {endpoint.bridge} 的端口")])

@@ -1,0 +1,44 @@
+"""Words that several answers have: a network with its model, names one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from capnet.language import items, pick
+from capnet.report.inventory.rows import model_of
+from capnet.topology import Container, Endpoint, Network, Topology
+from capnet.topology.lookup import endpoints, network_of
+
+_MAX_LISTED = 8  # containers that a sentence names; the table below it has all
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Names, and how many more there are."""
+    texts = list(dict.fromkeys(texts))
+    rest = len(texts) - _MAX_LISTED
+    return items(texts[:_MAX_LISTED]) + (pick(f" and {rest} more", f" 等 {len(texts)} 个") if rest > 0 else "")
+
+
+def network_words(topology: Topology, container: Container, endpoint: Endpoint) -> str:
+    """Name and model of an endpoint's network; its VNI too."""
+    network = network_of(topology, container, endpoint)
+    if network is None:
+        return endpoint.network or pick("that Docker does not know", "（Docker 没有这个网络）")
+    vni = f", VNI {network.vni}" if network.vni is not None else ""
+    model = model_of(network)
+    return f"{network.name} ({model}{vni})" if vni or model != network.name else network.name
+
+
+def members(topology: Topology, network: Network) -> str:
+    """The containers on a network."""
+    attached = [
+        container.name
+        for container, endpoint in endpoints(topology)
+        if network_of(topology, container, endpoint) == network
+    ]
+    unattached = [
+        container.name
+        for container in topology.containers
+        if container.host == network.host and container.network_mode == network.name and not container.endpoints
+    ]
+    return listed(attached or unattached) or pick("no container", "没有容器")
