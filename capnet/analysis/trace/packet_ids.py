@@ -11,7 +11,7 @@ others get ids of their own. Repeats are told apart if no more than about MAX_SL
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from capnet.analysis.aggregate import hash_table
 from capnet.analysis.aggregate.hash_table import new_index, slots_for
 from capnet.analysis.aggregate.kernels.hash_table import reindex
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.schema import PerFlow, Values
@@ -39,6 +40,7 @@ from capnet.analysis.trace.packet_ids_kernels import (
 from capnet.analysis.trace.repeated_packets import moved_ranks
 from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
+from capnet.wire import fields
 from capnet.wire.block import Block
 from capnet.wire.capture import Capture
 
@@ -106,16 +108,39 @@ class PacketIds:
         return IdentifiedBlock(source, first_point, capture, block, ids, id_rows, flow_rows)
 
 
-def second_pass(study: Study) -> Iterator[IdentifiedBlock]:
+def second_pass(study: Study, digests: Sequence[int] | None = None) -> Iterator[IdentifiedBlock]:
     """All frames of a study's sources once more, source by source, with packet ids.
 
+    `digests`: only frames with one of these digests, and fragments, without which the others have no flow.
     UnreadableInput if a source cannot be read twice, or has changed.
     """
     packet_ids = PacketIds(study)
     for number, source in enumerate(study.sources):
         with open_again(study, source) as capture:
             for block in capture.blocks():
-                yield packet_ids.identify(number, study.bases[number], capture, block)
+                wanted = block if digests is None else _with_digests(block, digests)
+                if len(wanted):
+                    yield packet_ids.identify(number, study.bases[number], capture, wanted)
+
+
+def _with_digests(block: Block, digests: Sequence[int]) -> Block:
+    """The frames of a block that have a row with one of these digests, or a fragment."""
+    rows = block.rows
+    is_wanted = is_one_of(rows[:, fields.DIGEST], digests)
+    if block.layers & fields.LAYER_FRAGMENT:
+        is_wanted |= rows[:, fields.LAYERS] & fields.LAYER_FRAGMENT != 0
+    chosen = np.flatnonzero(is_wanted)
+    if len(chosen):  # all rows of their frames
+        starts = np.flatnonzero(rows[:, fields.DEPTH] == 0)
+        is_frame_wanted = np.logical_or.reduceat(is_wanted, starts)
+        chosen = np.flatnonzero(np.repeat(is_frame_wanted, np.diff(starts, append=len(rows))))
+    copy = rows[chosen]
+    outer = copy[:, fields.OUTER]
+    outer[:] = np.where(outer >= 0, np.searchsorted(chosen, outer), outer)
+    return Block(
+        copy.reshape(-1), None, len(copy), block.raw, block.record_at[chosen],
+        block.layers, block.odd, block.dns, block.icmp_errors, block.syns, block.dhcp,
+    )  # fmt: skip
 
 
 def open_again(study: Study, source: Source, on_block: Any = None) -> Capture:

@@ -1,6 +1,6 @@
 """One packet everywhere it went: the frames that it is in, by hop, and what differs from one to the next.
 
-Input: a study and the number of a frame; its sources are read once more (`packet_ids`).
+Input: a study and the number of a frame; its sources are read once more (`packet_search`).
 Output: a `PacketTrace`, whose fields are the keys of the JSON report.
 """
 
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.flow_rows import echo_id, ports, proto_name, replies
@@ -19,14 +17,10 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.nat.steps import is_reply
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
-from capnet.analysis.trace.packet_ids import IdentifiedBlock, second_pass
-from capnet.errors import UsageError
-from capnet.wire import fields
+from capnet.analysis.trace.packet_search import Frame, find_packet
 from capnet.wire.addresses import address_text, mac_text
-from capnet.wire.fields import ABSENT, NAMES
+from capnet.wire.fields import ABSENT
 from capnet.wire.protocols import KIND_OF_NUMBER
-
-MAX_ALIKE = 10  # frames with the same digest that are listed though they are other packets
 
 
 @dataclass
@@ -75,34 +69,12 @@ class PacketTrace:
     start: int = 0  # flow row with which its flow chain begins
 
 
-@dataclass
-class _Frame:
-    source: int
-    point: int  # among all points
-    flow: int
-    packet_id: int
-    outer_fields: dict[str, int]
-    fields: dict[str, int]  # of the row that the packet id comes from
-
-
 def follow_packet(study: Study, source: int, frame: int) -> PacketTrace:
     """The trace of the packet in frame number `frame` of a source. UsageError if it cannot be followed."""
-    target = _target(study, source, frame)
-    digest = target.fields["digest"]
+    target, frames, alike = find_packet(study, source, frame)
     context = study.context
-    frames: list[_Frame] = []
-    alike: list[Evidence] = []
-    for identified in second_pass(study):
-        has_digest = identified.block.rows[identified.id_rows, fields.DIGEST] == digest
-        for row in np.flatnonzero((identified.ids == target.packet_id) | (has_digest & (identified.ids > 0))).tolist():
-            candidate = _frame(identified, row)
-            if candidate.packet_id == target.packet_id:
-                frames.append(candidate)
-            elif len(alike) < MAX_ALIKE:
-                alike.append(context.evidence(candidate.point, candidate.fields["frame"]))
-
-    hops = _hops(study, {frame.flow for frame in frames})
-    frames.sort(key=lambda frame: (hops.index(frame.flow), frame.fields["time"], frame.source, frame.fields["frame"]))
+    hops = _hops(study, {seen.flow for seen in frames})
+    frames.sort(key=lambda seen: (hops.index(seen.flow), seen.fields["time"], seen.source, seen.fields["frame"]))
     return PacketTrace(
         proto=proto_name(target.fields["proto"]),
         asked=context.evidence(target.point, frame),
@@ -110,53 +82,9 @@ def follow_packet(study: Study, source: int, frame: int) -> PacketTrace:
             _sighting(study, previous, following) for previous, following in zip([None, *frames], frames, strict=False)
         ],
         missing=_missing_points(study, hops, frames),
-        alike=alike,
+        alike=[context.evidence(seen.point, seen.fields["frame"]) for seen in alike],
         reply=is_reply(context, target.flow, target.flow, replies(context)),
         start=int(flow_chains(flow_links(context), len(context.flows))[target.flow]),
-    )
-
-
-def _target(study: Study, source: int, number: int) -> _Frame:
-    """Frame `number` of a source. UsageError if there is none, or if it cannot be followed."""
-    label = study.sources[source].label
-    last = 0
-    for identified in second_pass(study):
-        if identified.source < source:
-            continue
-        if identified.source > source:
-            break
-        numbers = identified.block.rows[:, fields.FRAME]
-        rows = np.flatnonzero((numbers == number) & (identified.block.rows[:, fields.DEPTH] == 0))
-        if len(rows):
-            if identified.ids[rows[0]] == 0:
-                is_ip = identified.flow_rows[identified.id_rows[rows[0]]] >= 0
-                why = "too little of it was captured" if is_ip else "it is no IP packet"
-                raise UsageError(
-                    f"{label}: frame {number} cannot be followed: {why}; see capnet packet {label} {number}"
-                )
-            return _frame(identified, int(rows[0]))
-        if len(numbers):
-            last = int(numbers[-1])
-            if last > number:
-                raise UsageError(f"{label}: frame {number} is no packet, but a pcapng block of another kind")
-    raise UsageError(f"{label}: there is no frame {number}; the last one is {last}")
-
-
-def _frame(identified: IdentifiedBlock, row: int) -> _Frame:
-    rows = identified.block.rows
-    id_row = int(identified.id_rows[row])
-
-    def fields_of(number: int) -> dict[str, int]:
-        return dict(zip(NAMES, map(int, rows[number]), strict=True))
-
-    point = identified.first_point + int(rows[row, fields.POINT])
-    return _Frame(
-        identified.source,
-        point,
-        int(identified.flow_rows[id_row]),
-        int(identified.ids[row]),
-        fields_of(row),
-        fields_of(id_row),
     )
 
 
@@ -185,7 +113,7 @@ def _hops(study: Study, flows_seen: set[int]) -> list[int]:
     return hops + [flow for flow in by_depth if flow not in hops]
 
 
-def _missing_points(study: Study, hops: list[int], frames: list[_Frame]) -> list[str]:
+def _missing_points(study: Study, hops: list[int], frames: list[Frame]) -> list[str]:
     """Points of these hops that heard other packets before and after this one, but not this one."""
     flows_seen = {frame.flow for frame in frames}
     times = [frame.fields["time"] for frame in frames]
@@ -199,7 +127,7 @@ def _missing_points(study: Study, hops: list[int], frames: list[_Frame]) -> list
     return names
 
 
-def _sighting(study: Study, before: _Frame | None, frame: _Frame) -> Sighting:
+def _sighting(study: Study, before: Frame | None, frame: Frame) -> Sighting:
     context, values = study.context, frame.fields
     flow = context.flows[frame.flow]
     sport, dport = ports(flow)
