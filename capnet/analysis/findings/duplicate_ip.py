@@ -1,9 +1,10 @@
 """duplicate-ip: several stations claim one address.
 
 Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
-(`facts.layer2.rival_stations`).
-Says: which MACs claim which address. An error where they answer the same questions; a warning where their claims
-overlap otherwise, or where one began after the other had ended, as when a container is made anew with the same address.
+(`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers.
+Says: which MACs claim which address. An error where they answer the same questions, or where duplicate address
+detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, or where one began
+after the other had ended, as when a container is made anew with the same address, and about a probe by ARP.
 Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards of one host that answer for each other, a
 station that announced that it takes over. Hosts that share the address of a service are `vip-answered-by-many`.
 Wrong when: the point shows several VLANs at once.
@@ -19,6 +20,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.layer2.rival_stations import How, rival_stations
 from capnet.analysis.facts.models.container_signs import shows_containers
+from capnet.analysis.facts.neighbours.refused_probes import refused_probes
 from capnet.wire.addresses import mac_text
 
 NAME = finding_name(__name__)
@@ -29,9 +31,11 @@ EXPLAINS = ("connection-unanswered",)
 
 PAGE_ZH = """多个站点声称拥有同一地址。
 
-检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）。
-结论：哪些 MAC 声称拥有哪个地址。应答同样的询问时为错误；声称在时间上以其他方式重叠，或一个在另一个结束后开始（例如
-容器以同一地址重新创建）时为警告。不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网
+检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；使用
+地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答。
+结论：哪些 MAC 声称拥有哪个地址。应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
+重叠，或一个在另一个结束后开始（例如容器以同一地址重新创建）时，以及 ARP 探测，为警告。
+不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网
 卡、通告接管的站点。共享服务地址的主机见 `vip-answered-by-many`。
 误判：该抓包点同时显示多个 VLAN。
 处理：给其中一个站点换地址；用 `--ip-range` 或 `--aux-address` 让 Docker 避开已使用的地址。
@@ -51,7 +55,36 @@ MOVED_FIX = Text(
 )
 
 
+REFUSED = Text(
+    en="{address} belongs to {owner}: {prober} looked for another owner before it took the address, got an answer, "
+    "and does not use it",
+    zh="{address} 属于 {owner}：{prober} 在使用该地址前查找别的拥有者，得到了应答，因此不使用它",
+)
+
+
 def diagnose(context: Context) -> list[Finding]:
+    return [*_rival_claims(context), *_refused(context)]
+
+
+def _refused(context: Context) -> list[Finding]:
+    """Of stations that wanted an address which another one has."""
+    fix = AT_ONCE_FIX if shows_containers(context) else AT_ONCE_ELSEWHERE_FIX
+    claimed = {rivals.address for rivals in rival_stations(context)}
+    return [
+        Finding(
+            NAME,
+            "error" if ":" in of.address else "warning",
+            REFUSED.fill(address=of.address, owner=mac_text(of.owner), prober=mac_text(of.prober)),
+            fix.fill(),
+            {"address": of.address, "macs": [mac_text(of.owner), mac_text(of.prober)]},
+            of.evidence[:MAX_EVIDENCE],
+        )
+        for of in refused_probes(context)
+        if of.address not in claimed
+    ]
+
+
+def _rival_claims(context: Context) -> list[Finding]:
     at_once_fix = AT_ONCE_FIX if shows_containers(context) else AT_ONCE_ELSEWHERE_FIX
     findings = []
     for rivals in rival_stations(context):

@@ -1,6 +1,8 @@
 """duplicate-observation: one point recorded the same packet twice.
 
-Looks at: equal digests in one flow at one point within a millisecond.
+Looks at: equal digests in one flow at one point within a millisecond. Not: packets that a router sends on by the
+interface where they came in, with a smaller TTL; SYN-ACKs alone, of which TCP sends two at once when its timer and a
+second SYN meet.
 Says: how many packets of a point are recorded twice. They were captured twice, not sent twice.
 Wrong when: a host sends two identical packets within a millisecond, with the same IP identification.
 Fix: nothing; capture at `any` with `tcpdump -y LINUX_SLL2`, which tells its interfaces apart, or without promiscuous
@@ -10,11 +12,16 @@ Verify: the same capture with `-p`, or on a veth of the bridge, has each packet 
 
 from __future__ import annotations
 
+import numpy as np
+
+from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import destination
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
-from capnet.analysis.core.schema import FLOW_POINT
+from capnet.analysis.core.schema import FLOW_DMAC, FLOW_POINT, FLOW_SYNACK_TIME
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.fate.speakers import speakers
 
 NAME = finding_name(__name__)
 LEVELS = ("info",)
@@ -24,7 +31,8 @@ EXPLAINS = ()
 
 PAGE_ZH = """一个抓包点把同一个包记录了两次。
 
-检查：同一抓包点、同一条流中，一毫秒内摘要相同的包。
+检查：同一抓包点、同一条流中，一毫秒内摘要相同的包。不包括路由器从同一接口转发出去的包（TTL 更小），也不包括仅有的
+SYN-ACK：当定时器与第二个 SYN 相遇时，TCP 会一次发两个。
 结论：一个抓包点有多少个包记录了两次。是抓了两次，不是发了两次。
 误判：主机在一毫秒内发送了两个 IP identification 相同的同样的包。
 处理：无需处理；在 `any` 上用 `tcpdump -y LINUX_SLL2` 抓包可区分接口，在网桥上不用混杂模式（`tcpdump -p`）。
@@ -41,9 +49,21 @@ FIX = Text(
 
 def diagnose(context: Context) -> list[Finding]:
     per_flow = duplicates(context)
+    is_routed = (per_flow.ttl_deltas < 0).tolist()
+    is_sent_on = np.array(
+        [
+            routed and _is_at_router(context, row)
+            for row, routed in zip(per_flow.flow_rows.tolist(), is_routed, strict=True)
+        ],
+        dtype=bool,
+    )
+    points = context.flows[per_flow.flow_rows, FLOW_POINT]
+    is_other = ~is_sent_on & (context.flows[per_flow.flow_rows, FLOW_SYNACK_TIME] < 0)
+    is_told = ~is_sent_on & is_among(points, points[is_other])
     packets: dict[int, int] = {}
     evidence: dict[int, list[Evidence]] = {}
-    for row, count, frames in zip(per_flow.flow_rows, per_flow.counts.tolist(), per_flow.frames.tolist(), strict=True):
+    columns = (per_flow.flow_rows, per_flow.counts, per_flow.frames)
+    for row, count, frames in zip(*(column[is_told].tolist() for column in columns), strict=True):
         point = int(context.flows[row, FLOW_POINT])
         packets[point] = packets.get(point, 0) + count
         evidence.setdefault(point, []).extend(context.evidence(point, frame) for frame in frames)
@@ -58,3 +78,15 @@ def diagnose(context: Context) -> list[Finding]:
         )
         for point in sorted(packets)
     ]
+
+
+def _is_at_router(context: Context, row: int) -> bool:
+    """Is a flow at the interface of a station that it is not for, which may send it on by the same interface?
+
+    A bridge whose host routes copies of what it only bridges shows them too, and so do its ports.
+    """
+    flow = context.flows[row]
+    if context.points[int(flow[FLOW_POINT])].role in ("bridge", "veth", "any"):
+        return False
+    speaker = speakers(context).get(int(flow[FLOW_DMAC]))
+    return speaker is not None and destination(flow) not in (speaker.own.keys() | speaker.claimed)

@@ -15,6 +15,7 @@ from itertools import groupby
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.neighbours.on_link_lookups import Lookup, first_hop, is_missing_proxy, on_link_lookups
@@ -65,7 +66,7 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
     askers = sorted({lookup.exchange.asker for lookup in lookups}, key=address_value)
     requests = sum(lookup.exchange.requests for lookup in lookups)
     rows = sorted({first_hop(context, row) for lookup in lookups for row in lookup.rows})
-    arrivals = sorted({int(context.flows[row, schema.FLOW_POINT]) for row in rows}, key=lambda of: (of == point, of))
+    arrivals = _arrivals(context, point, lookups)
     evidence = {context.evidence(point, lookup.exchange.request_frame) for lookup in lookups}
     evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
     return Finding(
@@ -82,3 +83,18 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
         },
         sorted(evidence)[:MAX_EVIDENCE],
     )  # fmt: skip
+
+
+def _arrivals(context: Context, point: int, lookups: list[Lookup]) -> list[int]:
+    """Points where the clients' packets come in: of the host that looks for them, if it was captured there.
+
+    The clients' own interfaces may have been captured too.
+    """
+    firsts = {first_hop(context, row) for lookup in lookups for row in lookup.rows}
+    rows = sorted({row for lookup in lookups for row in lookup.rows} | firsts)
+    points = sorted({int(context.flows[row, schema.FLOW_POINT]) for row in rows})
+    host = host_of(context.points[point].name)
+    of_host = [of for of in points if of != point and host and host_of(context.points[of].name) == host]
+    if not of_host and all(lookup.is_on_one_link for lookup in lookups):
+        return [point]
+    return of_host or sorted({int(context.flows[row, schema.FLOW_POINT]) for row in firsts}, key=lambda of: of == point)

@@ -103,3 +103,42 @@ def test_damaged_claims_is_silent(tmp_path: Path) -> None:
         frame = arp(2, mac, ADDRESS, B)
         net.at(second * 1e6, "A/ens33", frame[:6] + bytes.fromhex(MAC_1.replace(":", "")) + frame[12:])
     assert of_story(net, tmp_path, "duplicate-ip") == []
+
+
+V6_TARGET, PROBER, OWNER = "2001:db8::5", "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+
+
+def probed(folder: Path, answers: dict[str, str], *, after: float = 100.0) -> Findings:
+    """Duplicate address detection, and what answers which targets: address → MAC."""
+    net = Network(["A/ens33"])
+    for number, (target, mac) in enumerate(answers.items()):
+        net.at(number * 5e6, "A/ens33", solicit(PROBER, "::", target))
+        net.at(number * 5e6 + after, "A/ens33", advertise(mac, target, "ff02::1", "33:33:00:00:00:01"))
+    return of_story(net, folder, "duplicate-ip")
+
+
+def test_probe_that_the_owner_answers_is_told(tmp_path: Path) -> None:
+    (finding,) = probed(tmp_path, {V6_TARGET: OWNER})
+    assert (finding["level"], finding["facts"]["macs"]) == ("error", [OWNER, PROBER])
+    assert "does not use it" in finding["says"]
+
+
+def test_arp_probe_that_the_owner_answers_is_told(tmp_path: Path) -> None:
+    net = Network(["A/ens33"])
+    net.at(0, "A/ens33", arp(1, PROBER, "0.0.0.0", B))
+    net.at(50, "A/ens33", arp(2, OWNER, B, "0.0.0.0", PROBER))
+    (finding,) = of_story(net, tmp_path, "duplicate-ip")
+    assert (finding["level"], finding["facts"]["macs"]) == ("warning", [OWNER, PROBER])
+
+
+def test_probe_that_only_its_sender_answers_is_silent(tmp_path: Path) -> None:
+    """It announces the address when it has taken it."""
+    assert probed(tmp_path, {V6_TARGET: PROBER}) == []
+
+
+def test_announcement_long_after_a_probe_is_silent(tmp_path: Path) -> None:
+    assert probed(tmp_path, {V6_TARGET: OWNER}, after=3e6) == []
+
+
+def test_proxy_that_answers_many_probes_is_silent(tmp_path: Path) -> None:
+    assert probed(tmp_path, {f"2001:db8::{number}": OWNER for number in range(1, 6)}) == []

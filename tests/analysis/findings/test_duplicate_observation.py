@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import of_story
-from tests.stories import Network, udp
+from tests.stories import ACK, SYN, Network, tcp, udp
 from tests.story_reports import A, B
 
 
@@ -27,4 +27,27 @@ def test_packet_sent_twice_by_its_host_is_silent(tmp_path: Path, gap_us: float, 
     packet = udp(f"{A}:5000 > {B}:7000", b"the same", ident=1)
     net.at(0.0, "A/ens33", packet)
     net.at(gap_us, "A/ens33", packet.but(ident=ident))
+    assert of_story(net, tmp_path, "duplicate-observation") == []
+
+
+@pytest.mark.parametrize("copies", [2, 0], ids=["others too", "alone"])
+def test_synacks_that_tcp_sent_twice_are_silent(tmp_path: Path, copies: int) -> None:
+    """Its timer and a second SYN meet: two equal SYN-ACKs with IP id 0 (seen of a kernel)."""
+    net = Network(["A/ens33"])
+    answer = tcp(f"{B}:80 > {A}:5000", seq=1, ack=2, flags=SYN | ACK, tsval=7)
+    net.at(0.0, "A/ens33", answer)
+    net.at(60.0, "A/ens33", answer)
+    for number in range(copies):
+        net.at(1e6 + 60 * number, "A/ens33", udp(f"{A}:5000 > {B}:7000", b"the same", ident=1))
+    findings = of_story(net, tmp_path, "duplicate-observation")
+    assert [finding["facts"]["packets"] for finding in findings] == ([2] if copies else [])
+
+
+def test_packets_that_a_router_sends_back_are_silent(tmp_path: Path) -> None:
+    """A balancer or router with one interface: each packet comes in and goes out there."""
+    net = Network(["lb/eth0"])
+    for number in range(3):
+        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1, smac="02:00:00:00:00:0a")
+        net.pass_by(("lb/eth0", packet), ("lb/eth0", packet.routed(smac="02:00:00:00:00:02", dmac="02:00:00:00:00:0b")))
+        net.now += 1e4
     assert of_story(net, tmp_path, "duplicate-observation") == []

@@ -128,3 +128,15 @@ def test_reset_after_a_long_pause_is_silent(tmp_path: Path) -> None:
     played.request()
     played.reset()
     assert played.findings(tmp_path) == []
+
+
+def test_reset_of_a_host_without_the_connection_says_so(tmp_path: Path) -> None:
+    """The container was made anew: its TCP answers the next request with RST and no ACK (RFC 9293 section 3.10.7.1)."""
+    played = Session()
+    played.request()
+    played.answer()
+    played.request()
+    played.put(tcp(played.back, seq=played.got, flags=RST, ttl=63))
+    (finding,) = played.findings(tmp_path)
+    assert finding["facts"]["why"] == "unknown" and "no such connection" in finding["says"]
+    assert "restarted" in finding["fix"]

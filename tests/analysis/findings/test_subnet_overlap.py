@@ -144,3 +144,17 @@ def test_prefix_behind_a_host_of_the_link_is_silent(tmp_path: Path) -> None:
         net.now += 1e6
     net.at(net.now, "A/ens33", advertise(CARD_A, "2001:db8::10", peer, to=CARD_B))
     assert of_story(net, tmp_path, NAME) == []
+
+
+def test_point_where_packets_come_in_is_that_of_the_host(tmp_path: Path) -> None:
+    """The client's own interface was captured too: its packets begin there, and come in by the router."""
+    net = Network(["far/eth0", "A/m1/eth0"])
+    asked = tcp("192.168.50.5:40000 > 192.168.111.10:80", flags=SYN, seq=1, smac=CARD_B, dmac="02:00:00:00:00:fe")
+    for number in range(4):
+        asked = asked.but(ident=number + 1)
+        come = asked.routed(smac="02:00:00:00:00:01", dmac=CARD_A)
+        net.pass_by(("far/eth0", asked), ("A/m1/eth0", come), gap=20)
+        net.at(net.now + 50, "A/m1/eth0", arp(1, CARD_A, "192.168.111.10", "192.168.50.5"))
+        net.now += 1.02e6
+    (finding,) = of_story(net, tmp_path, "subnet-overlap")
+    assert finding["facts"]["arrivals"] == ["A/m1/eth0"] and "by a router" in finding["says"]

@@ -25,9 +25,10 @@ from capnet.analysis.facts.transport.tcp_connections import (
     segments,
 )
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import TCP_FIN, TCP_PSH, TCP_RST
+from capnet.wire.numbers import TCP_ACK, TCP_FIN, TCP_PSH, TCP_RST
 
 UNANSWERED, UNFINISHED, FOREIGN = "unanswered", "unfinished", "foreign"  # what was still to be said
+UNKNOWN = "unknown"  # unanswered, and the host says that it has no such connection
 
 
 class Reset(NamedTuple):
@@ -81,7 +82,8 @@ def _why(reset: Segment, spoken: list[Segment], after: list[Segment], is_by_serv
     last = spoken[-1]
     if is_by_server:
         if last.is_reply:
-            return UNANSWERED
+            # RFC 9293 section 3.10.7.1: a segment of no connection gets a RST without ACK; a program's has one.
+            return UNANSWERED if reset.flags & TCP_ACK else UNKNOWN
         return "" if last.flags & TCP_PSH else UNFINISHED
     own = [s for s in spoken if s.is_reply]
     goes_on = own and any(s.is_reply and s.payload and ahead(s.end, own[-1].end) > 0 for s in after)

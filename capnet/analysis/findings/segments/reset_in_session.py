@@ -4,6 +4,7 @@ Looks at: TCP connections that carried bytes and that neither side closed, when 
 asked and has not answered; in the middle of an answer; or with another TTL than its sender's packets have, so that
 something between the hosts sent it.
 Says: which side reset how many connections of which service, after how many bytes, and where the reset appears first.
+A RST without ACK is that of a host that has no such connection: the server was restarted, or is another one.
 Wrong when: the program breaks off on purpose.
 Fix: read the log of the program that resets; if another host sends the reset, look at firewalls and balancers there.
 Verify: `nstat -az TcpExtTCPAbortOnData TcpExtTCPAbortOnClose` on the host that resets.
@@ -16,7 +17,14 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.transport.resets import FOREIGN, UNANSWERED, UNFINISHED, Reset, session_resets
+from capnet.analysis.facts.transport.resets import (
+    FOREIGN,
+    UNANSWERED,
+    UNFINISHED,
+    UNKNOWN,
+    Reset,
+    session_resets,
+)
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
@@ -28,7 +36,8 @@ PAGE_ZH = """连接在还有内容要传时被重置。
 
 检查：传过数据、双方都没有关闭、然后出现 reset 的 TCP 连接：来自已被请求而尚未应答的服务器；在应答中途；或 TTL 与其
 发送者的包不同，即由两台主机之间的设备发出。
-结论：哪一方重置了哪个服务的多少个连接，在多少字节之后，reset 最先出现在哪里。
+结论：哪一方重置了哪个服务的多少个连接，在多少字节之后，reset 最先出现在哪里。没有 ACK 标志的 RST 来自没有这个连接的
+主机：服务器重启过，或换了一个。
 误判：程序有意中断。
 处理：查看发出 reset 的程序的日志；如果由另一台主机发出，检查那里的防火墙和负载均衡。
 验证：在发出 reset 的主机上 `nstat -az TcpExtTCPAbortOnData TcpExtTCPAbortOnClose`。
@@ -40,6 +49,10 @@ SAYS = Text(
 )
 WHY = {
     UNANSWERED: Text(en="of the server before it answered", zh="服务器在应答之前发出"),
+    UNKNOWN: Text(
+        en="of the server's host before it answered: the RST has no ACK flag, so the host has no such connection",
+        zh="服务器所在主机在应答之前发出：RST 没有 ACK 标志，即该主机没有这个连接",
+    ),
     UNFINISHED: Text(en="of {side} in the middle of an answer", zh="{side}在应答中途发出"),
     FOREIGN: Text(
         en="that {side} did not send itself (TTL {ttl}, its packets have {usual})",
@@ -54,6 +67,12 @@ BIRTH = Text(
 FIX = Text(
     en="read the log of the program on {host} at that time: it aborted, was killed, or hit a limit",
     zh="查看 {host} 上的程序当时的日志：它中止了、被杀死了，或达到了限制",
+)
+FIX_UNKNOWN = Text(
+    en="check whether the server or its container was restarted, its address went to another one, or the connection "
+    "was reset on its side; let clients connect again. A rule with REJECT --reject-with tcp-reset looks the same",
+    zh="检查服务器或其容器是否重启过，地址是否给了别的容器，或连接在它那一侧是否已被重置；让客户端重新连接。带 REJECT "
+    "--reject-with tcp-reset 的规则看起来一样",
 )
 FIX_FOREIGN = Text(
     en="look for what resets between the hosts: REJECT --reject-with tcp-reset, a firewall's session table, a balancer",
@@ -85,6 +104,6 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
     if names:
         facts["first_at"], facts["not_at"] = names[1], names[0]
     evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
-    fix = FIX_FOREIGN.fill() if why == FOREIGN else FIX.fill(host=source(flow))
+    fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN}.get(why, FIX).fill(host=source(flow))
     says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
     return Finding(NAME, "warning", says, fix, facts, sorted(evidence)[:MAX_EVIDENCE])
