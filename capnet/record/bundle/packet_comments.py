@@ -20,6 +20,8 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 MAX_COMMENT_BYTES = 500  # without the frame number; far longer than any that capnet writes
 UNCOMMENTED = ("bridged", "wire")  # these happen to every packet
 
+_ADDRESSES = Words({})  # addresses stand for themselves
+
 
 class PacketComments:
     """The comments on frames, as bytes for the kernel: made when a flow is first met."""
@@ -76,11 +78,10 @@ def comment(context: Any, before: int, flow: int, ttl_delta: int, shape: str = "
 
 
 def _change(change: str, before: FlowRow, after: FlowRow) -> str:
-    words = Words({})
     if change == "dnat":
-        return f"DNAT {_destination(words, before)} → {_destination(words, after)}"
+        return f"DNAT {_destination(before)} → {_destination(after)}"
     if change == "snat":
-        return f"SNAT {_source(words, before)} → {_source(words, after)}"
+        return f"SNAT {_source(before)} → {_source(after)}"
     if change == "routed" and before[FLOW_TTL] >= 0 and after[FLOW_TTL] >= 0 and before[FLOW_TTL] != after[FLOW_TTL]:
         return f"routed, TTL {before[FLOW_TTL]} → {after[FLOW_TTL]}"
     if change == "encapsulated":
@@ -90,13 +91,13 @@ def _change(change: str, before: FlowRow, after: FlowRow) -> str:
     return change
 
 
-def _destination(words: Words, row: FlowRow) -> str:
-    return words.endpoint(destination(row), ports(row)[1])
+def _destination(row: FlowRow) -> str:
+    return _ADDRESSES.endpoint(destination(row), ports(row)[1])
 
 
-def _source(words: Words, row: FlowRow) -> str:
+def _source(row: FlowRow) -> str:
     ident = echo_id(row)
-    return words.endpoint(source(row), ports(row)[0]) + (f" id {ident}" if ident is not None else "")
+    return _ADDRESSES.endpoint(source(row), ports(row)[0]) + (f" id {ident}" if ident is not None else "")
 
 
 def _tunnel(row: FlowRow) -> str:

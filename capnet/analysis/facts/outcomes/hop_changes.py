@@ -11,8 +11,9 @@ from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, host_of, is_icmp_erro
 from capnet.analysis.core.schema import FlowRow
 
 _ROLES_ON_THE_WIRE = ("parent", "underlay")
-_SOURCE_ADDRESS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
-_DESTINATION_ADDRESS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+# Compared one by one: arrays of two numbers take ten times as long.
+_SOURCE_ADDRESS = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO)
+_DESTINATION_ADDRESS = (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
 
 
 def hop_changes(context: Context, before: FlowRow, after: FlowRow, ttl_delta: int) -> list[str]:
@@ -27,7 +28,7 @@ def hop_changes(context: Context, before: FlowRow, after: FlowRow, ttl_delta: in
         changes.append("vlan-untagged")
     if before[schema.FLOW_FRAGMENTS] and not after[schema.FLOW_FRAGMENTS]:
         changes.append("reassembled")
-    if (before[_DESTINATION_ADDRESS] != after[_DESTINATION_ADDRESS]).any() or ports(before)[1] != ports(after)[1]:
+    if _differ(before, after, _DESTINATION_ADDRESS) or ports(before)[1] != ports(after)[1]:
         changes.append("dnat")
     if ttl_delta < 0 or _has_new_source_mac(before, after):
         changes.append("routed")
@@ -49,11 +50,12 @@ def hop_changes(context: Context, before: FlowRow, after: FlowRow, ttl_delta: in
 
 def _has_new_source_mac(before: FlowRow, after: FlowRow) -> bool:
     """Is the source MAC another one, as behind a router? Hops without Ethernet headers have no MACs to compare."""
-    comparable = any(
+    if before[schema.FLOW_SMAC] == after[schema.FLOW_SMAC]:
+        return False
+    return any(
         before[column] >= 0 and after[column] >= 0 and before[column] != after[column]
         for column in (schema.FLOW_SMAC, schema.FLOW_DMAC)
     )
-    return comparable and bool(before[schema.FLOW_SMAC] != after[schema.FLOW_SMAC])
 
 
 def _has_new_source(before: FlowRow, after: FlowRow, dnat: bool) -> bool:
@@ -63,8 +65,13 @@ def _has_new_source(before: FlowRow, after: FlowRow, dnat: bool) -> bool:
     the packet that it is about.
     """
     address_only = is_icmp_error(before) or (before[schema.FLOW_PROTO] in ICMP_PROTOCOLS and dnat)
-    columns = _SOURCE_ADDRESS if address_only else [*_SOURCE_ADDRESS, schema.FLOW_SPORT]
-    return bool((before[columns] != after[columns]).any())
+    if _differ(before, after, _SOURCE_ADDRESS):
+        return True
+    return not address_only and bool(before[schema.FLOW_SPORT] != after[schema.FLOW_SPORT])
+
+
+def _differ(before: FlowRow, after: FlowRow, columns: tuple[int, ...]) -> bool:
+    return any(before[column] != after[column] for column in columns)
 
 
 def _ends_with(tags: list[int], inner: list[int]) -> bool:
