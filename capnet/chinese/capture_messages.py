@@ -101,8 +101,9 @@ CAPTURE_MESSAGES = {
     "what the capture program wrote at offset {offset} is no packet": "抓包程序在偏移 {offset} 处写的不是包",
     # what kernels say
     "--why: {text:text}": "--why：{text}",
-    "--why: {names:list} are not watched at {point}: {reason:text}": "--why：不在 {point} 观察 {names}：{reason}",
-    "{name} is not watched: {reason:text}": "不观察 {name}：{reason}",
+    "--why: {names:text} are not watched at {point}: {reason:text}": "--why：不在 {point} 观察 {names}：{reason}",
+    "drops on machine {number}": "机器 {number} 上的丢包",
+    "{name:text} is not watched: {reason:text}": "不观察 {name}：{reason}",
     "{name}: rules and counters are not kept: {reason:text}": "{name}：没有保存规则和计数器：{reason}",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 SCENARIO_MESSAGES = {
+    # help
+    "(The drawing is left out: it takes {width} columns.)": "（略去了图：它需要 {width} 列。）",
     # choosing one
     "no scenario {name}; there are: {names:list}": "没有场景 {name}；现有：{names}",
     "no fault {name}; there are: {names:list}": "没有故障 {name}；现有：{names}",

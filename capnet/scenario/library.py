@@ -35,8 +35,12 @@ def files(below: str = "") -> dict[str, Path]:
 
 def summary(path: Path) -> str:
     """First line of the file's docstring, read without running the file."""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    return docstring(path).partition("\n")[0]
+
+
+def docstring(path: Path) -> str:
+    """The file's docstring, read without running the file."""
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
 def second_host_missing(name: str) -> UsageError:

@@ -9,15 +9,19 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from capnet import language
 from capnet.cli import cli
-from capnet.cli.chinese import scenario_titles
+from capnet.cli.chinese import drawings, scenario_titles
+from capnet.cli.chinese.fault_sends import FAULT_SENDS
 from capnet.cli.chinese.options import OPTIONS
 from capnet.cli.chinese.pages import PAGES
+from capnet.cli.chinese.scenario_bodies import SCENARIO_BODIES
+from capnet.cli.chinese.scenario_pages import page
+from capnet.cli.scenario_help import layout
 from capnet.report.text import columns
 from capnet.scenario import library
 
 EXAMPLE = re.compile(r"^ *((?:sudo )?(?:capnet|tcpdump|tshark|printf) [^\n]*?)(?:  .*)?$", re.MULTILINE)
-# Not translated: the docstrings of scenarios and faults, which are the help of their commands.
 SCENARIOS = {*library.files(), *library.files("faults")}
 
 
@@ -77,6 +81,36 @@ def test_every_scenario_and_fault_has_a_chinese_title() -> None:
     assert set(scenario_titles.SCENARIOS) == set(library.files())
     assert set(scenario_titles.FAULTS) == set(library.files("faults"))
     assert scenario_titles.FAULTS["routing-loop"] in CliRunner().invoke(cli, ["scenario", "list", "--lang=zh"]).stdout
+
+
+def test_every_scenario_and_fault_has_a_chinese_page() -> None:
+    assert set(SCENARIO_BODIES) == set(library.files())
+    assert set(FAULT_SENDS) == set(library.files("faults"))
+
+
+@pytest.mark.parametrize("name", SCENARIO_BODIES)
+def test_scenario_page_has_the_names_of_the_english_one(name: str) -> None:
+    """Addresses, ports, networks and containers; three heads, and drawings whose lines meet."""
+    english = library.docstring(library.files()[name]).split("\n\n")
+    body = SCENARIO_BODIES[name]
+    assert re.findall(r"^\S+", body, re.MULTILINE) == ["建立", "发送", "抓包"]
+    names = re.findall(r"[\w.:/]*\d[\w.:/]*\d|--[a-z]+|\bv?x?lan[A-Z0-9]\w*|\beth\d|`[^`]+`", english[2])
+    assert len(names) > 2 and [word for word in names if word not in body] == []
+    widths = [columns(line.rstrip()) for line in english[1].split("\n")]
+    assert [columns(line.rstrip()) for line in drawings.in_chinese(english[1]).split("\n")][2:] == widths[2:]
+
+
+def test_drawing_in_chinese_is_no_wider() -> None:
+    assert [words for words, chinese in drawings.WORDS.items() if columns(chinese) > columns(words)] == []
+
+
+@pytest.mark.parametrize("width", [50, 70, 120])
+def test_scenario_page_fits_the_terminal(width: int) -> None:
+    docstring = page("macvlan", library.docstring(library.files()["macvlan"]))
+    with language.used("zh"):
+        lines = list(layout(docstring, width))
+    assert max(map(columns, lines)) <= width - 2
+    assert ("│" in "".join(lines)) == (width == 120)
 
 
 def test_help_in_english_is_as_before() -> None:
