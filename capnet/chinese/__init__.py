@@ -8,7 +8,7 @@ _NOUNS = {
     "conversation": "个会话", "destination": "个目的地址", "source port": "个源端口", "ICMP id": "个 ICMP id",
     "time": "次", "note": "条说明", "place": "处", "line": "行", "row": "行", "file": "个文件", "error": "个错误",
     "warning": "个警告", "info": "条提示", "finding": "条诊断", "question": "个问题", "problem": "个问题",
-    "other flow": "条其他流", "capture": "份抓包",
+    "other flow": "条其他流", "compiled kernel": "个编译好的 kernel", "capture": "份抓包",
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ TERMS = {
     "file": "文件", "damage": "损坏", "at byte": "字节位置", "flow": "流", "flows": "流数", "end": "终点",
     "route": "路线", "proto": "协议", "inside": "隧道内", "resent": "重传", "seen at": "位置", "kernel of": "内核",
     "counted by": "计数者",
-    "conversation": "会话", "application": "应用", "state": "状态", "lasted": "持续",
+    "conversation": "会话", "application": "应用", "state": "状态", "capnet": "capnet", "lasted": "持续",
     "packets, there / back": "包数，去程 / 返回", "protocol": "协议",
     "it": "动作", "model": "模型", "confidence": "置信度", "evidence": "证据", "tunnel": "隧道",
     "kind": "类型", "network": "网络", "between": "两端", "port": "端口", "frames": "帧数", "overhead": "开销",

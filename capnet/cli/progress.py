@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from capnet.language import message
+
 if TYPE_CHECKING:
     from capnet.analysis.engine import Progress
 
@@ -46,7 +48,7 @@ def line(progress: Progress, seconds: float) -> str:
     """`1,234,567 packets, 45 %, about 7 s left`; for a stream, which has no size, packets and bytes so far."""
     packets = f"{progress.packets:,} packets"
     if not progress.size:
-        return f"{packets}, {progress.taken / 1e6:,.0f} MB"
+        return message(f"{packets}, {progress.taken / 1e6:,.0f} MB")
     share = min(progress.taken / progress.size, 1.0)
     left = seconds * (1 - share) / share if share else 0.0
-    return f"{packets}, {100 * share:.0f} %, about {left:.0f} s left"
+    return message(f"{packets}, {100 * share:.0f} %, about {left:.0f} s left")

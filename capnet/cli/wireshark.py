@@ -141,15 +141,21 @@ def _print_status(wireshark: Wireshark, rows: list[dict[str, str]], form: str) -
         return
     from tabulate import tabulate
 
-    click.echo(f"Wireshark {visible(wireshark.version)} ({visible(wireshark.program)}), {reads}")
+    message = language.message
+    click.echo(message(f"Wireshark {visible(wireshark.version)} ({visible(wireshark.program)}), {reads}"))
     cells = [
-        [row["part"], row["state"], row["capnet"], visible(_with_tilde(row["file"])) or visible(row["note"])]
+        [
+            message(row["part"]),
+            message(row["state"]),
+            row["capnet"],
+            visible(_with_tilde(row["file"])) or visible(message(row["note"])),
+        ]
         for row in rows
     ]
     for cell, above in reversed(list(zip(cells[1:], cells, strict=False))):
         if cell[0] == above[0]:
             cell[0] = ""
-    click.echo(tabulate(cells, ["part", "state", "capnet", "file"]))
+    click.echo(tabulate(cells, [language.term(head) for head in ("part", "state", "capnet", "file")]))
 
 
 def _place(row: dict[str, str]) -> str:
@@ -171,5 +177,6 @@ def _report(outcomes: Iterable[Outcome]) -> bool:
     for outcome in outcomes:
         is_any = True
         separator = "" if outcome.kept or outcome.done.startswith("is ") else ":"
-        click.echo(f"{visible(_with_tilde(str(outcome.path)))}{separator} {outcome.done}", err=outcome.kept)
+        done = f"{visible(_with_tilde(str(outcome.path)))}{separator} {outcome.done}"
+        click.echo(language.message(done), err=outcome.kept)
     return is_any

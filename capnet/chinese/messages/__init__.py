@@ -11,22 +11,23 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from capnet.chinese.capture_messages import CAPTURE_MESSAGES
-from capnet.chinese.click_messages import CLICK_MESSAGES
-from capnet.chinese.decode_messages import DECODE_MESSAGES
-from capnet.chinese.docker_messages import DOCKER_MESSAGES
-from capnet.chinese.doctor_messages import DOCTOR_MESSAGES
-from capnet.chinese.fleet_messages import FLEET_MESSAGES
-from capnet.chinese.input_messages import INPUT_MESSAGES
-from capnet.chinese.lab_messages import LAB_MESSAGES
-from capnet.chinese.option_messages import OPTION_MESSAGES
-from capnet.chinese.scenario_messages import SCENARIO_MESSAGES
-from capnet.chinese.system_messages import PHRASES, SYSTEM_MESSAGES, WORDS
+from capnet.chinese.messages.capture import CAPTURE_MESSAGES
+from capnet.chinese.messages.click import CLICK_MESSAGES
+from capnet.chinese.messages.decode import DECODE_MESSAGES
+from capnet.chinese.messages.docker import DOCKER_MESSAGES
+from capnet.chinese.messages.doctor import DOCTOR_MESSAGES
+from capnet.chinese.messages.fleet import FLEET_MESSAGES
+from capnet.chinese.messages.inputs import INPUT_MESSAGES
+from capnet.chinese.messages.lab import LAB_MESSAGES
+from capnet.chinese.messages.options import OPTION_MESSAGES
+from capnet.chinese.messages.scenarios import SCENARIO_MESSAGES
+from capnet.chinese.messages.system import PHRASES, SYSTEM_MESSAGES, WORDS
+from capnet.chinese.messages.wireshark import WIRESHARK_MESSAGES
 from capnet.quick_tuple import NamedTuple
 
 MESSAGES = {
     **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
-    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **FLEET_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
+    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **WIRESHARK_MESSAGES, **FLEET_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
 }  # fmt: skip
 VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 MAX_LENGTH = 4000  # characters of a text that is looked up; file names may be long, and look like messages

@@ -114,8 +114,4 @@ CAPTURE_MESSAGES = {
     "snapshot length {value}: a number up to {most}": "抓取长度 {value}：应是不超过 {most} 的数",
     "buffer {value}: MiB from 1 to {most}": "缓冲区 {value}：应是 1 到 {most} MiB",
     "--capture needs --fifo": "--capture 需要 --fifo",
-    "Wireshark {version} ({path}), no Lua": "Wireshark {version}（{path}），没有 Lua",
-    "Wireshark {version} ({path}), {lua}": "Wireshark {version}（{path}），{lua}",
-    "nothing is installed": "没有安装任何内容",
-    "{part}: not installed: {reason:text}": "{part}：未安装：{reason}",
 }  # fmt: skip

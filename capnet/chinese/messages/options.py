@@ -55,6 +55,16 @@ OPTION_MESSAGES = {
     "there is no report format {name}; choose from {formats:list}": "没有报告格式 {name}；可选 {formats}",
     "there is no home folder, so no compiled kernels are kept; set HOME or XDG_CACHE_HOME":
         "没有主目录，因此不保存编译好的代码；请设置 HOME 或 XDG_CACHE_HOME",
+    "compiling the decoder, once per machine: some 20 s": "正在编译解码器，每台机器一次：约 20 秒",
+    "the compiled code cannot be kept in {folder} ({reason:text}), so each run compiles it again: set XDG_CACHE_HOME "
+    "to a folder that can be written":
+        "编译好的代码无法保存在 {folder}（{reason}），因此每次运行都重新编译：请把 XDG_CACHE_HOME 设为可写的文件夹",
+    "the compiled code cannot be kept ({reason:text}), so each run compiles it again: set XDG_CACHE_HOME to a folder "
+    "that can be written":
+        "编译好的代码无法保存（{reason}），因此每次运行都重新编译：请把 XDG_CACHE_HOME 设为可写的文件夹",
+    "there is no home folder": "没有主目录",
+    "{packets:text}, {size} MB": "{packets}，{size} MB",
+    "{packets:text}, {share} %, about {seconds} s left": "{packets}，{share} %，还需约 {seconds} 秒",
     "{folder}: removed {amount}": "{folder}：已移除 {amount}",
     # analyze, compare, explain, learn
     "name a capture: capnet analyze FILES…": "请写出抓包文件：capnet analyze FILES…",
