@@ -4,7 +4,8 @@ Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SY
 answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
 (`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
 Says: who asks which server in vain, where the SYNs were last seen, and what of the server does answer: other
-connections to the same port, another port, an echo request, or nothing. An error if the SYNs are at the server's own
+connections to the same port, another port, an echo request, or nothing; whether those were sent to another MAC, by
+another gateway; whether the client then connects by IPv4. An error if the SYNs are at the server's own
 interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
@@ -22,7 +23,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
-from capnet.wire.addresses import address_value
+from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -36,7 +37,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 （`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）和扫描的客户端。
 结论：谁访问哪个服务器而无应答，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，
-或什么都不应答。如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
+或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4 连接。
+如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
 验证：在服务器上抓包：`capnet capture HOST/IFACE`；那里的 `iptables -vnL` 和 `nft list ruleset` 有丢弃计数。
@@ -62,6 +64,25 @@ SHOWN = {
     "ping": Text(en="it answers pings", zh="它应答 ping"),
     "nothing": Text(en="it answered nothing else either", zh="它也没有应答别的"),
 }
+OTHER_MAC = Text(
+    en=", which were sent to {macs}, these to {mac}: by another gateway",
+    zh="，它们发往 {macs}，而这些发往 {mac}：网关不同",
+)
+INSTEAD = Text(
+    en="; each time the client then connected to {addresses} by IPv4: IPv6 does not work",
+    zh="；每次客户端随后都用 IPv4 连接到 {addresses}：IPv6 不通",
+)
+FIX_GATEWAY = Text(
+    en="compare the routes (`ip route get {server}` at {client} and at those who are accepted): {mac} does not pass "
+    "these packets on, or their answers come back another way",
+    zh="比较路由（在 {client} 和被接受的客户端上 `ip route get {server}`）：{mac} 没有转发这些包，或应答走了别的路",
+)
+FIX_IPV6 = Text(
+    en="repair IPv6 between {client} and {server} (route, forwarding, ip6tables), or take its AAAA record away: "
+    "clients that prefer IPv6 wait before each connection",
+    zh="修复 {client} 和 {server} 之间的 IPv6（路由、转发、ip6tables），或去掉它的 AAAA 记录：优先使用 IPv6 的客户端每"
+    "次连接前都要等待",
+)
 FIX_AT_SERVER = Text(
     en="look for what drops them on that host: a rule (`iptables -vnL` and `nft list ruleset` count: INPUT, for a "
     "container FORWARD and DOCKER-USER), or no way back (`ip route get {client}`). A port where nothing listens would "
@@ -105,7 +126,7 @@ def _key(context: Context, service: UnansweredService) -> tuple[object, ...]:
     if service.shown != "nothing":
         return (1, address_value(service.address), 0, ())
     clients = {address_value(client) for client in _clients(context, service)}
-    return (2, (0, 0), 0, tuple(sorted(clients)))
+    return (2 + bool(service.instead), (0, 0), 0, tuple(sorted(clients)))
 
 
 def _clients(context: Context, service: UnansweredService) -> list[str]:
@@ -119,18 +140,18 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
     points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
     is_at_server = all(of.is_at_server for of in services)
     is_certain = is_at_server and first.shown not in ("before", "nothing")
-    fix = _FIXES.get(first.shown, FIX_AT_SERVER if is_at_server else FIX_FILTER)
+    fix = FIX_AT_SERVER if is_at_server else FIX_FILTER
+    fix = FIX_GATEWAY if first.other_macs else FIX_IPV6 if first.instead else _FIXES.get(first.shown, fix)
+    mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
     return Finding(
         NAME,
         "error" if is_certain else "warning",
         SAYS.fill(
             syns=sum(of.syns for of in services), clients=several(clients), servers=_servers(services),
             point=several(points), place=AT_SERVER.fill() if is_at_server else "",
-            shown=SHOWN[first.shown].fill(
-                accepted=first.accepted, other=first.other_port, others=several(first.accepted_clients)
-            ),
+            shown=_shown(first, mac),
         ),
-        fix.fill(client=clients[0], server=first.address),
+        fix.fill(client=clients[0], server=first.address, mac=mac),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
             "connections": sum(len(of.rows) for of in services), "attempts": sum(of.syns for of in services),
@@ -138,6 +159,18 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
         },
         hop_evidence(context, last_rows),
     )  # fmt: skip
+
+
+def _shown(service: UnansweredService, mac: str) -> str:
+    """What does answer, and how it is reached; `mac`: where the SYNs were sent to."""
+    shown = SHOWN[service.shown].fill(
+        accepted=service.accepted, other=service.other_port, others=several(service.accepted_clients)
+    )
+    if service.other_macs:
+        shown += OTHER_MAC.fill(macs=several([mac_text(other) for other in service.other_macs]), mac=mac)
+    if service.instead:
+        shown += INSTEAD.fill(addresses=several(service.instead))
+    return shown
 
 
 def _servers(services: list[UnansweredService]) -> str:

@@ -21,6 +21,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FLOW_DMAC, FLOW_POINT, FLOW_SYNACK_TIME
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import duplicates
+from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.speakers import speakers
 
 NAME = finding_name(__name__)
@@ -58,7 +59,8 @@ def diagnose(context: Context) -> list[Finding]:
         dtype=bool,
     )
     points = context.flows[per_flow.flow_rows, FLOW_POINT]
-    is_other = ~is_sent_on & (context.flows[per_flow.flow_rows, FLOW_SYNACK_TIME] < 0)
+    is_synack = (context.flows[per_flow.flow_rows, FLOW_SYNACK_TIME] >= 0) & (per_flow.ttl_deltas == 0)
+    is_other = ~is_sent_on & ~is_synack
     is_told = ~is_sent_on & is_among(points, points[is_other])
     packets: dict[int, int] = {}
     evidence: dict[int, list[Evidence]] = {}
@@ -81,12 +83,12 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _is_at_router(context: Context, row: int) -> bool:
-    """Is a flow at the interface of a station that it is not for, which may send it on by the same interface?
+    """Is a flow at the own interface of a station that it is not for, which sends it on by the same interface?
 
     A bridge whose host routes copies of what it only bridges shows them too, and so do its ports.
     """
     flow = context.flows[row]
-    if context.points[int(flow[FLOW_POINT])].role in ("bridge", "veth", "any"):
+    if int(flow[FLOW_POINT]) not in interface_points(context).get(int(flow[FLOW_DMAC]), ()):
         return False
     speaker = speakers(context).get(int(flow[FLOW_DMAC]))
     return speaker is not None and destination(flow) not in (speaker.own.keys() | speaker.claimed)

@@ -34,13 +34,13 @@ class Client:
         self.port += 1
         client = ends.get("client", self.client)
         asked = tcp(f"{client}:{self.port} > {self.server}:{port}", seq=7, flags=flags, smac=CARD_A, dmac=CARD_B)
-        asked = asked.but(smac=ends.get("mac", CARD_A))
+        asked = asked.but(smac=ends.get("mac", CARD_A), dmac=ends.get("to", CARD_B))
         for _ in range(tries):
             self.put(asked)
             self.net.now += 1.02 * SECOND
         if answer is not None:
             back = asked.but(ends=f"{self.server}:{port} > {client}:{self.port}", flags=answer, seq=3, ack=8)
-            self.put(back.but(smac=CARD_B, dmac=asked.smac))
+            self.put(back.but(smac=asked.dmac, dmac=asked.smac))
         return asked
 
     def findings(self, folder: Path) -> Findings:
@@ -145,3 +145,24 @@ def test_datagrams_without_an_answer_are_silent(tmp_path: Path) -> None:
         played.put(udp(f"{A}:40000 > {B}:514", b"log"))
         played.net.now += SECOND
     assert played.findings(tmp_path) == []
+
+
+def test_other_gateway_of_those_accepted_is_told(tmp_path: Path) -> None:
+    """A container's default gateway is a host that forwards nothing; its own host has the right one."""
+    played = Client(("A/ens33",))
+    played.call(answer=SYN | ACK, tries=1, client="192.168.111.130", mac=CARD_C, to="02:00:00:00:00:fe")
+    played.call()
+    (finding,) = played.findings(tmp_path)
+    assert f"sent to 02:00:00:00:00:fe, these to {CARD_B}" in finding["says"] and "compare the routes" in finding["fix"]
+
+
+def test_ipv6_before_ipv4_that_works_is_told(tmp_path: Path) -> None:
+    """A client prefers IPv6, waits, and connects by IPv4."""
+    played = Client()
+    for _ in range(2):
+        played.client, played.server = V6_A, V6_B
+        played.call(443, tries=2)
+        played.client, played.server = A, B
+        played.call(443, tries=1, answer=SYN | ACK)
+    (finding,) = played.findings(tmp_path)
+    assert f"connected to {B} by IPv4" in finding["says"] and "AAAA" in finding["fix"]

@@ -47,7 +47,8 @@ def test_packets_that_a_router_sends_back_are_silent(tmp_path: Path) -> None:
     """A balancer or router with one interface: each packet comes in and goes out there."""
     net = Network(["lb/eth0"])
     for number in range(3):
-        packet = udp(f"{A}:5000 > {B}:7000", b"%d" % number, ident=number + 1, smac="02:00:00:00:00:0a")
+        client = f"02:00:00:00:00:a{number}"
+        packet = udp(f"10.0.0.{number}:5000 > {B}:7000", b"%d" % number, ident=number + 1, smac=client)
         net.pass_by(("lb/eth0", packet), ("lb/eth0", packet.routed(smac="02:00:00:00:00:02", dmac="02:00:00:00:00:0b")))
         net.now += 1e4
     assert of_story(net, tmp_path, "duplicate-observation") == []

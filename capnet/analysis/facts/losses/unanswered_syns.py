@@ -41,6 +41,9 @@ from capnet.wire.numbers import (
 
 MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
 MAX_FLOWS = 10_000
+MAX_FALLBACK_NS = 10_000_000_000  # clients that try one family after the other wait so long at most
+MAX_FALLBACKS = 100  # connections of which that is looked for
+_CLIENT_PORT = [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_DPORT]
 _SERVICE = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 
@@ -59,6 +62,8 @@ class UnansweredService(NamedTuple):
     accepted: int  # connections to it
     accepted_clients: list[str]  # whose they are
     other_port: int  # of the address that answers, -1 if none
+    other_macs: list[int]  # shown is `others`: the MACs that their SYNs were sent to, if these ones never were
+    instead: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
     is_at_server: bool  # all were last seen at the own interface of a station with this address
 
 
@@ -120,8 +125,36 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     is_at_server = all(_is_at_server(context, address, row) for row in last_rows)
     return UnansweredService(
         address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
-        len(set(chain[accepted].tolist())), clients, other_port, is_at_server,
+        len(set(chain[accepted].tolist())), clients, other_port,
+        _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
+        is_at_server,
     )  # fmt: skip
+
+
+def _other_macs(context: Context, hops: FlowRows, accepted: FlowRows) -> list[int]:
+    """Where the accepted SYNs went at the points that show both, if these went elsewhere there: another next hop."""
+    points, macs = context.flows[:, schema.FLOW_POINT], context.flows[:, schema.FLOW_DMAC]
+    shared = accepted[is_among(points[accepted], points[hops]) & (macs[accepted] > 0)]
+    if is_among(macs[shared], macs[hops[is_among(points[hops], points[shared])]]).any():
+        return []
+    return sorted(set(macs[shared].tolist()))
+
+
+def _instead(context: Context, address: str, rows: list[int]) -> list[str]:
+    """IPv4 addresses that accept the senders of these IPv6 SYNs, on the same port, soon after each of them."""
+    if ":" not in address:
+        return []
+    flows = context.flows
+    is_v4 = _accepted(context) & (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SMAC] > 0)
+    accepting: set[str] = set()
+    for row in rows[:MAX_FALLBACKS]:
+        delay = flows[:, schema.FLOW_FIRST] - flows[row, schema.FLOW_FIRST]
+        same = (flows[:, _CLIENT_PORT] == flows[row, _CLIENT_PORT]).all(axis=1) & (delay > 0)
+        answering = np.flatnonzero(is_v4 & same & (delay <= MAX_FALLBACK_NS))
+        if not len(answering):
+            return []
+        accepting |= {destination(flows[answer]) for answer in answering.tolist()}
+    return sorted(accepting, key=address_value)
 
 
 def _accepted(context: Context) -> FlowMask:
