@@ -42,7 +42,7 @@ FLOORS = {
         "headline model_sentences", "summary", "sections",
         "card comparison formats inventory live_view network page trace",
     ),
-    "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "pool", "run"),
+    "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "dask_workers pool", "run"),
     "capnet.fleet.joined": ("connections", "joining", "table"),
     "capnet.fleet.report": ("merge sections summary", "text"),
     "capnet.learn": (

@@ -34,6 +34,9 @@ _CLEAR = "\r\x1b[K"
 )  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 1024), metavar="N", help="Captures analyzed at a time (default: CPUs).")
 @click.option(
+    "--dask", metavar="ADDRESS", help="Scheduler of Dask: its workers analyze, and write results (tcp://host:8786)."
+)
+@click.option(
     "--to", "dataset", type=click.Choice(tuple(DATASET_FORMATS)),
     help="Format of the data set. Default: parquet where pyarrow is installed, else csv.",
 )  # fmt: skip
@@ -50,6 +53,7 @@ def command(
     captures: tuple[str, ...],
     folder: Path,
     jobs: int | None,
+    dask: str | None,
     dataset: str | None,
     vxlan_port: int | None,
     format_: str | None,
@@ -68,11 +72,14 @@ def command(
     capnet fleet captures/ -o fleet/
     capnet fleet '/var/captures/**/*.pcap.zst' -o fleet/ --jobs 8 --to parquet
     find /mnt -name '*.pcap' | capnet fleet - -o fleet/ --format json
+    capnet fleet /nfs/captures -o /nfs/fleet --dask tcp://head:8786
 
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 no capture can be read, 130 interrupted.
     """
     if not captures:
         raise UsageError("name captures: capnet fleet CAPTURES… -o FOLDER")
+    if dask and jobs:
+        raise UsageError("--jobs is for this machine, --dask for others: leave one of them out")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, in this process and in its workers
     from capnet.cli.interrupts import terminated_is_interrupted
     from capnet.fleet.captures import named_captures
@@ -87,7 +94,7 @@ def command(
         _check(wanted)
         run = Run(sources, folder, wanted)
         keep_options(folder, wanted)
-        _analyze(run, jobs or _processors())
+        _analyze(run, jobs or _processors(), dask)
         return _report(run, folder, format_ or FORMATS[0], fail_on)
 
 
@@ -104,8 +111,15 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _analyze(run: Run, jobs: int) -> None:
+def _analyze(run: Run, jobs: int, dask: str | None) -> None:
+    """Analyze what is not done, on workers of Dask or in processes of this machine."""
     if not run.waiting:
+        return
+    if dask:
+        from capnet.fleet.dask_workers import DaskWorkers
+
+        with DaskWorkers(dask, run.folder) as workers:
+            _watch(run, workers)
         return
     from capnet.fleet.pool import ProcessPool
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from os import urandom
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -16,7 +17,7 @@ from capnet.fleet.job import CONNECTIONS, RECORDS, REPORTS, TABLES, FleetOptions
 from capnet.whole_file import kind_of, make_folder, whole
 
 SCHEMA = "capnet.fleet.options/1"
-OPTIONS, LOCK = "options.json", ".lock"
+OPTIONS, LOCK, RUN = "options.json", ".lock", ".run"
 JOINED = "joined"  # connections of several captures: a table of all, of one file
 KINDS = (REPORTS, RECORDS, CONNECTIONS, *TABLES)
 LOCK_WAIT_S = 5.0  # processes of a run that was killed end within this
@@ -36,9 +37,33 @@ def fleet_folder(folder: Path) -> Iterator[None]:
     try:
         _lock(handle, folder)
         _remove_unfinished(folder)
-        yield
+        try:
+            yield
+        finally:
+            _remove_unfinished(folder)
     finally:
         os.close(handle)
+
+
+def begin_run(folder: Path) -> str:
+    """A name for this run, which workers of other hosts find in the folder as long as it goes on."""
+    name = urandom(8).hex()
+    with whole(folder / RUN) as file:
+        file.write(name.encode())
+    return name
+
+
+def current_run(folder: Path) -> str:
+    """The name of the run that goes on; empty if there is none."""
+    try:
+        return (folder / RUN).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+
+
+def end_run(folder: Path) -> None:
+    """Workers stop after the capture that they are analyzing."""
+    (folder / RUN).unlink(missing_ok=True)
 
 
 def options_of(folder: Path, format_: str | None, vxlan_port: int | None) -> FleetOptions:
@@ -105,7 +130,7 @@ def _lock(handle: int, folder: Path) -> None:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Files of a run that was killed while it wrote them: `whole` calls them .NAME.RANDOM."""
+    """Files that a killed process was writing: `whole` calls them .NAME.RANDOM. The name of a run that was killed."""
     for place in (folder, *(folder / kind for kind in (*KINDS, JOINED))):
         for file in place.glob(".*"):
             if file.name != LOCK:

@@ -20,4 +20,14 @@ FLEET_MESSAGES = {
     "{folder}: is damaged; remove the folder, or name another one": "{folder}：已损坏；请删除文件夹，或写另一个",
     "{folder}: another capnet fleet writes there; wait for its end":
         "{folder}：另一个 capnet fleet 正在写入；请等它结束",
+    "--jobs is for this machine, --dask for others: leave one of them out":
+        "--jobs 用于本机，--dask 用于其他机器：只能用一个",
+    "--dask {address}: no scheduler of Dask answers ({reason})": "--dask {address}：没有 Dask 调度器应答（{reason}）",
+    "--dask: the scheduler has no workers; start some: dask worker ADDRESS --nthreads 1":
+        "--dask：调度器没有 worker；请启动：dask worker ADDRESS --nthreads 1",
+    "--dask: worker {worker}: {problem:text}": "--dask：worker {worker}：{problem}",
+    "has capnet {version}, and this is {own}; install the same everywhere":
+        "装的是 capnet {version}，而这里是 {own}；请各处安装同一版本",
+    "cannot write to {folder}; mount captures and results at the same paths everywhere":
+        "无法写入 {folder}；请把抓包和结果以相同路径挂载到各处",
 }  # fmt: skip

@@ -61,6 +61,8 @@ OPTIONS = {
     "Read captures below FOLDER only; may be given several times.": "只读取 FOLDER 之下的抓包；可多次给出。",
     "Where results go, and where the next run goes on.": "结果写在哪里；下次运行从那里继续。",
     "Captures analyzed at a time (default: CPUs).": "同时分析的抓包数（默认：CPU 数）。",
+    "Scheduler of Dask: its workers analyze, and write results (tcp://host:8786).":
+        "Dask 的调度器：由它的 worker 分析并写入结果（tcp://host:8786）。",
     "Format of the data set. Default: parquet where pyarrow is installed, else csv.":
         "数据集的格式。默认：装有 pyarrow 时为 parquet，否则为 csv。",
     # running hosts

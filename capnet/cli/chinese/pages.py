@@ -140,6 +140,7 @@ FOLDER 中有每份抓包的报告，所有流、地址转换、诊断和模型�
 capnet fleet captures/ -o fleet/
 capnet fleet '/var/captures/**/*.pcap.zst' -o fleet/ --jobs 8 --to parquet
 find /mnt -name '*.pcap' | capnet fleet - -o fleet/ --format json
+capnet fleet /nfs/captures -o /nfs/fleet --dask tcp://head:8786
 
 退出码：0 正常，1 见 --fail-on，2 用法错误，3 没有一份抓包可读，130 被中断。
 """,
