@@ -3,7 +3,7 @@
     sphinx-build -c docs -b html . OUT      # the site; its first page is OUT/docs/index.html
     sphinx-build -c docs -b man . OUT       # the guides as man pages of section 7; those of commands are in docs/man
 
-The lists of docs/index.md are the table of contents.
+The lists of docs/index.md, and of docs/zh/index.md for the pages in Chinese, are the table of contents.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ man_pages = [
 
 
 def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Makes a table of contents of each list of links below a heading of docs/index.md."""
-    if docname != root_doc:
+    """Makes a table of contents of each list of links below a heading of docs/index.md and docs/zh/index.md."""
+    if docname not in (root_doc, "docs/zh/index"):
         return
     for section in re.split(r"^## ", source[0], flags=re.MULTILINE)[1:]:
         heading = section.partition("\n")[0]

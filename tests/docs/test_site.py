@@ -13,17 +13,31 @@ import pytest
 from tests.conftest import PROJECT
 
 CONTENTS = PROJECT / "docs" / "index.md"
+CHINESE = PROJECT / "docs" / "zh" / "index.md"
 
 
-def entries() -> set[Path]:
-    """Pages that are an entry of a list in docs/index.md."""
-    links = re.findall(r"^- \[[^]]*\]\(([^)#]+)\)", CONTENTS.read_text(encoding="utf-8"), re.MULTILINE)
-    return {(CONTENTS.parent / link).resolve() for link in links}
+def entries(contents: Path) -> set[Path]:
+    """Pages that are an entry of a list in docs/index.md, or docs/zh/index.md."""
+    links = re.findall(r"^- \[[^]]*\]\(([^)#]+)\)", contents.read_text(encoding="utf-8"), re.MULTILINE)
+    return {(contents.parent / link).resolve() for link in links}
 
 
 def test_contents_name_every_page() -> None:
     pages = {page for page in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")] if page != CONTENTS}
-    assert pages - entries() == set()
+    assert pages - entries(CONTENTS) - entries(CHINESE) == set()
+
+
+def test_every_guide_is_in_chinese_with_its_commands() -> None:
+    """The same commands in the same order, as far as the Chinese page has them; only --lang zh is added."""
+    for page in sorted(PROJECT.glob("docs/howto/*.md")):
+        chinese = PROJECT / "docs" / "zh" / "howto" / page.name
+        assert chinese in entries(CHINESE)
+        calls = re.findall(
+            r"^ *(?:\$ )?((?:sudo )?capnet [ -~]*).*$", chinese.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        plain = [re.sub(r" --lang zh|  # *$", "", call) for call in calls]
+        english = page.read_text(encoding="utf-8")
+        assert plain and [call for call in plain if call not in english] == []
 
 
 def test_contents_are_ordered_by_what_a_reader_wants() -> None:

@@ -15,7 +15,11 @@ from capnet.cli import COMMANDS, cli
 from tests.conftest import PROJECT
 from tests.docs.transcripts import PAGES, blocks, commands, transcript
 
-TRANSCRIPTS = [pytest.param(block, id=f"{page.stem}-{at}") for page in PAGES for at, block in enumerate(blocks(page))]
+TRANSCRIPTS = [
+    pytest.param(block, id=f"{page.relative_to(PROJECT / 'docs').with_suffix('')}-{at}")
+    for page in PAGES
+    for at, block in enumerate(blocks(page))
+]
 SHELL = [PROJECT / "README.md", PROJECT / "SECURITY.md", *sorted(PROJECT.glob("docs/**/*.md"))]
 
 

@@ -23,7 +23,7 @@ PAGES = sorted(
     [
         *(PROJECT / "docs" / f"{name}.md" for name in _NAMES),
         *PROJECT.glob("docs/howto/*.md"),
-        *PROJECT.glob("docs/zh/*.md"),
+        *PROJECT.glob("docs/zh/**/*.md"),
     ]
 )
 
