@@ -14,16 +14,10 @@ Verify: `arping -I IFACE ADDRESS`, `ip neigh show ADDRESS` on the asking host.
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.neighbours.unanswered_neighbours import (
-    MAX_TARGETS,
-    MIN_SCANNED,
-    Place,
-    Unanswered,
-    unanswered_by_asker,
-)
-from capnet.wire.addresses import address_value, mac_text
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.neighbours.unanswered_findings import Wording, unanswered_findings
+from capnet.analysis.facts.neighbours.unanswered_neighbours import Place
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -47,69 +41,34 @@ SAYS = Text(
     en="{asker} asked for {target} {requests:time}, no answer{though}",
     zh="{asker} 询问 {target} 共 {requests} 次，没有应答{though}",
 )
-BROUGHT = Text(en=", though its packets come from {mac} at {point}", zh="，但它的包从 {mac} 发出，见于 {point}")
-AT_HOME = Text(en=", though its own interface {point} gets the requests", zh="，但它自己的接口 {point} 收到了这些请求")
-SEVERAL = Text(
+SAYS_OF_SEVERAL = Text(
     en="{asker} asked for {targets} {requests:time}, no answer", zh="{asker} 询问 {targets} 共 {requests} 次，没有应答"
 )
+THOUGH = {
+    Place.BROUGHT: Text(
+        en=", though its packets come from {mac} at {point}", zh="，但它的包从 {mac} 发出，见于 {point}"
+    ),
+    Place.HOME: Text(
+        en=", though its own interface {point} gets the requests", zh="，但它自己的接口 {point} 收到了这些请求"
+    ),
+}
 FIX = Text(
     en="check that {target} exists, on this network, and is up",
     zh="检查 {target} 是否存在、是否在这个网络上、是否已启动",
 )
-FIX_PROXY = Text(
-    en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} a "
-    "route to {target} by that host",
-    zh="让 MAC 为 {mac} 的主机代为应答（`sysctl net.ipv4.conf.CARD.proxy_arp=1`），或给 {asker} 加一条经过该主机到 "
-    "{target} 的路由",
-)
-FIX_FILTER = Text(
-    en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`",
-    zh="让 {target} 放行 ARP：检查 `arptables -vnL`、`nft list ruleset`、`sysctl net.ipv4.conf.all.arp_ignore`",
-)
+FIX_AT = {
+    Place.BROUGHT: Text(
+        en="let the host with the MAC {mac} answer for it (`sysctl net.ipv4.conf.CARD.proxy_arp=1`), or give {asker} "
+        "a route to {target} by that host",
+        zh="让 MAC 为 {mac} 的主机代为应答（`sysctl net.ipv4.conf.CARD.proxy_arp=1`），或给 {asker} 加一条经过该主机到 "
+        "{target} 的路由",
+    ),
+    Place.HOME: Text(
+        en="let ARP pass at {target}: `arptables -vnL`, `nft list ruleset`, `sysctl net.ipv4.conf.all.arp_ignore`",
+        zh="让 {target} 放行 ARP：检查 `arptables -vnL`、`nft list ruleset`、`sysctl net.ipv4.conf.all.arp_ignore`",
+    ),
+}
 
 
 def diagnose(context: Context) -> list[Finding]:
-    findings = []
-    for asker, questions in sorted(
-        unanswered_by_asker(context, "arp").items(), key=lambda item: address_value(item[0])
-    ):
-        lost = [question for question in questions if question.whereabouts is None]
-        findings += [_finding(context, question) for question in questions if question not in lost]
-        if MAX_TARGETS < len(lost) < MIN_SCANNED:  # more of them: `address-scan`
-            findings.append(_of_many(context, asker, lost))
-        elif len(lost) <= MAX_TARGETS:
-            findings += [_finding(context, question) for question in lost]
-    return findings
-
-
-def _finding(context: Context, question: Unanswered) -> Finding:
-    though, fix = "", FIX.fill(target=question.target)
-    if question.whereabouts:
-        point, mac, place = question.whereabouts
-        values = {
-            "point": point, "mac": mac_text(mac), "target": question.target,
-            "asker": question.asker,
-        }  # fmt: skip
-        though = (AT_HOME if place == Place.HOME else BROUGHT).fill(**values)
-        fix = (FIX_FILTER if place == Place.HOME else FIX_PROXY).fill(**values)
-    return Finding(
-        NAME,
-        "error" if question.whereabouts else "warning",
-        SAYS.fill(asker=question.asker, target=question.target, requests=question.requests, though=though),
-        fix,
-        {"asks": question.asker, "for": question.target, "requests": question.requests},
-        question.evidence(context)[:MAX_EVIDENCE],
-    )
-
-
-def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
-    targets = sorted((question.target for question in questions), key=address_value)
-    requests = sum(question.requests for question in questions)
-    return Finding(
-        NAME,
-        "warning",
-        SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
-        FIX.fill(target=targets[0]),
-        {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
-        sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
-    )
+    return unanswered_findings(context, NAME, "arp", Wording(SAYS, SAYS_OF_SEVERAL, FIX, THOUGH, FIX_AT))

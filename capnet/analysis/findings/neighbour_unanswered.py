@@ -12,16 +12,10 @@ Verify: `ip -6 neigh show ADDRESS` on the asking host; `ip -6 neigh show proxy` 
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.neighbours.unanswered_neighbours import (
-    MAX_TARGETS,
-    MIN_SCANNED,
-    Place,
-    Unanswered,
-    unanswered_by_asker,
-)
-from capnet.wire.addresses import address_value, mac_text
+from capnet.analysis.core.results import Finding
+from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.neighbours.unanswered_findings import Wording, unanswered_findings
+from capnet.analysis.facts.neighbours.unanswered_neighbours import Place
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -44,6 +38,10 @@ SAYS = Text(
     en="{asker} asked for {target} {requests:time} (neighbor solicitation), no answer{though}",
     zh="{asker} 询问 {target} 共 {requests} 次（neighbor solicitation），没有应答{though}",
 )
+SAYS_OF_SEVERAL = Text(
+    en="{asker} asked for {targets} {requests:time} (neighbor solicitation), no answer",
+    zh="{asker} 询问 {targets} 共 {requests} 次（neighbor solicitation），没有应答",
+)
 THOUGH = {
     Place.BROUGHT: Text(
         en=", though its packets come from {mac} at {point}", zh="，但它的包从 {mac} 发出，见于 {point}"
@@ -53,10 +51,6 @@ THOUGH = {
     ),
     Place.BEHIND: Text(en=", though {mac} has it at {point}", zh="，但 {mac} 在 {point} 上拥有它"),
 }
-SEVERAL = Text(
-    en="{asker} asked for {targets} {requests:time} (neighbor solicitation), no answer",
-    zh="{asker} 询问 {targets} 共 {requests} 次（neighbor solicitation），没有应答",
-)
 FIX = Text(
     en="check that {target} exists, on this network, and is up",
     zh="检查 {target} 是否存在、是否在这个网络上、是否已启动",
@@ -83,41 +77,4 @@ FIX_AT = {
 
 
 def diagnose(context: Context) -> list[Finding]:
-    findings = []
-    for asker, questions in sorted(unanswered_by_asker(context, "nd").items(), key=lambda item: address_value(item[0])):
-        lost = [question for question in questions if question.whereabouts is None]
-        findings += [_finding(context, question) for question in questions if question not in lost]
-        if MAX_TARGETS < len(lost) < MIN_SCANNED:  # more of them: `address-scan`
-            findings.append(_of_many(context, asker, lost))
-        elif len(lost) <= MAX_TARGETS:
-            findings += [_finding(context, question) for question in lost]
-    return findings
-
-
-def _finding(context: Context, question: Unanswered) -> Finding:
-    though, fix = "", FIX.fill(target=question.target)
-    if question.whereabouts:
-        point, mac, place = question.whereabouts
-        values = {"point": point, "mac": mac_text(mac), "target": question.target}
-        though, fix = (texts[place].fill(**values) for texts in (THOUGH, FIX_AT))
-    return Finding(
-        NAME,
-        "error" if question.whereabouts else "warning",
-        SAYS.fill(asker=question.asker, target=question.target, requests=question.requests, though=though),
-        fix,
-        {"asks": question.asker, "for": question.target, "requests": question.requests},
-        question.evidence(context)[:MAX_EVIDENCE],
-    )
-
-
-def _of_many(context: Context, asker: str, questions: list[Unanswered]) -> Finding:
-    targets = sorted((question.target for question in questions), key=address_value)
-    requests = sum(question.requests for question in questions)
-    return Finding(
-        NAME,
-        "warning",
-        SEVERAL.fill(asker=asker, targets=several(targets), requests=requests),
-        FIX.fill(target=targets[0]),
-        {"asks": asker, "targets": targets[:MAX_EVIDENCE], "addresses": len(targets), "requests": requests},
-        sorted(frame for question in questions for frame in question.evidence(context))[:MAX_EVIDENCE],
-    )
+    return unanswered_findings(context, NAME, "nd", Wording(SAYS, SAYS_OF_SEVERAL, FIX, THOUGH, FIX_AT))

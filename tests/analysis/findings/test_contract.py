@@ -73,6 +73,13 @@ def test_finding_constants_are_complete(module: ModuleType) -> None:
     assert (PROJECT / module.WITNESS).is_file()
 
 
+def texts_in(value: object) -> list[Text]:
+    """The sentences that a constant of a module is, or has as its values."""
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in texts_in(item)]
+    return [value] if isinstance(value, Text) else []
+
+
 @every_finding
 def test_finding_sentences_are_texts(module: ModuleType) -> None:
     """Each has English and Chinese, with the same values."""
@@ -80,11 +87,10 @@ def test_finding_sentences_are_texts(module: ModuleType) -> None:
     def values(text: str) -> set[str | None]:
         return {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
 
-    texts = {name: value for name, value in vars(module).items() if isinstance(value, Text)}
+    texts = [text for value in vars(module).values() for text in texts_in(value)]
     assert texts
-    for name, text in texts.items():
-        assert text.en, name
-        assert text.zh and values(text.zh) == values(text.en), name
+    for text in texts:
+        assert text.en and text.zh and values(text.zh) == values(text.en), text
 
 
 @every_finding
