@@ -21,8 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.lab import lab
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
 from tests.live import swarms
@@ -40,6 +39,7 @@ from tests.live.captures import (
     times,
     url,
 )  # fmt: skip
+from tests.live.labs import own_hosts
 from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
@@ -52,26 +52,16 @@ REQUESTS = "icmp.type == 8"
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[dict[str, DockerHost]]:
     """A: web and two on the default bridge, api and db of project shop on network back. B: client."""
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-capture-{os.getpid()}"
-    try:
-        with lab.running(print) as made:
-            opened = {name: connect(made.hosts[name].docker_url, name=name) for name in "AB"}
-            run = opened["A"].client.containers.run
-            for name in ("web", "two"):
-                run("busybox", BUSY, name=name, detach=True)
-            opened["A"].client.networks.create("back")
-            for name in ("api", "db"):
-                labels = {**SHOP, "com.docker.compose.service": name}
-                run("busybox", BUSY, name=f"shop-{name}-1", network="back", labels=labels, detach=True)
-            opened["B"].client.containers.run("busybox", BUSY, name="client", detach=True)
-            yield opened
-            for host in opened.values():
-                host.close()
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_hosts("capture") as opened:
+        run = opened["A"].client.containers.run
+        for name in ("web", "two"):
+            run("busybox", BUSY, name=name, detach=True)
+        opened["A"].client.networks.create("back")
+        for name in ("api", "db"):
+            labels = {**SHOP, "com.docker.compose.service": name}
+            run("busybox", BUSY, name=f"shop-{name}-1", network="back", labels=labels, detach=True)
+        opened["B"].client.containers.run("busybox", BUSY, name="client", detach=True)
+        yield opened
 
 
 # -- what is captured ----------------------------------------------------------------------------------

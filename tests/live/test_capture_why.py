@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import sys
@@ -13,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.lab import lab
 from capnet.record.find.inventory import survey_host
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.docker.execute import execute
 from capnet.scenario.wait import wait_until
 from tests.live.captures import PROJECT, Capture, address, capturing
+from tests.live.labs import own_hosts
 from tests.live.test_later_containers import wait_until_joined
 from tests.live.test_why import nothing_stays, watchers
 
@@ -29,21 +28,13 @@ CLOSED = "-i ens33 -p tcp --dport 80 -m comment --comment 'closed today' -j DROP
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DockerHost]]:
+def hosts() -> Iterator[dict[str, DockerHost]]:
     """A: web on port 80, published as 8080. B: client."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CAPNET_LAB_DIR", f"/run/capnet-why-{os.getpid()}")
-    try:
-        with lab.running(print) as made:
-            opened = {name: connect(made.hosts[name].docker_url, name=name) for name in "AB"}
-            serve = ["httpd", "-f", "-h", "/etc"]
-            opened["A"].client.containers.run("busybox", serve, name="web", ports={"80/tcp": 8080}, detach=True)
-            opened["B"].client.containers.run("busybox", ["sleep", "600"], name="client", detach=True)
-            yield opened
-            for host in opened.values():
-                host.close()
-    finally:
-        patch.undo()
+    with own_hosts("why") as opened:
+        serve = ["httpd", "-f", "-h", "/etc"]
+        opened["A"].client.containers.run("busybox", serve, name="web", ports={"80/tcp": 8080}, detach=True)
+        opened["B"].client.containers.run("busybox", ["sleep", "600"], name="client", detach=True)
+        yield opened
 
 
 def rules(host: DockerHost, command: str = "iptables-save; ip6tables-save") -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from capnet.lab import addressing, lab
+from capnet.lab import addressing
 from capnet.lab.daemon import processes, settings
 from capnet.record.find.listening_ports import listening_ports
 from capnet.record.remote.shell import Shell
@@ -26,6 +26,7 @@ from capnet.scenario.docker.swarm import enter
 from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
 from tests.live import swarms
+from tests.live.labs import own_clients
 from tests.live.swarms import Clients
 from tests.live.wait_for_output import wait_for_output
 
@@ -34,18 +35,8 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Clients]:
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-hosts-{os.getpid()}"
-    try:
-        with lab.running(print) as made:
-            clients = {name: docker.DockerClient(base_url=host.docker_url) for name, host in made.hosts.items()}
-            yield clients
-            for client in clients.values():
-                client.close()
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_clients("hosts") as clients:
+        yield clients
 
 
 @pytest.fixture(autouse=True)

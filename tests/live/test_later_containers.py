@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from capnet.lab import lab
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
 from tests.cli.test_watch import terminal
 from tests.live.captures import Capture, capturing, inside, ping, points, seen, times, url
+from tests.live.labs import own_hosts
 from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
@@ -32,19 +32,10 @@ JOINS = "captured from "
 @pytest.fixture(scope="module")
 def host() -> Iterator[DockerHost]:
     """Host A with the container web of the project shop, on the network back."""
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-later-{os.getpid()}"
-    try:
-        with lab.running(print) as made:
-            opened = connect(made.hosts["A"].docker_url, name="A")
-            opened.client.networks.create("back")
-            start(opened, "web")
-            yield opened
-            opened.close()
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_hosts("later") as opened:
+        opened["A"].client.networks.create("back")
+        start(opened["A"], "web")
+        yield opened["A"]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ import pytest
 
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
+from tests.live.labs import lab_folder
 from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
@@ -143,17 +144,13 @@ MOMENTS = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def folder() -> Iterator[None]:
     """A lab folder of this module's own; nothing of it is there afterwards."""
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-lost-{os.getpid()}"
-    try:
-        yield
-    finally:
-        lab.down(print)
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with lab_folder(Path(f"/run/capnet-lost-{os.getpid()}")):
+        try:
+            yield
+        finally:
+            lab.down(print)
 
 
 def machine() -> dict[str, object]:

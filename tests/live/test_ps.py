@@ -19,13 +19,13 @@ from typing import Any
 import docker
 import pytest
 
-from capnet.lab import lab
 from capnet.record.find.inventory import survey_host
 from capnet.record.remote.docker_host import connect
 from capnet.scenario.wait import wait_until
 from capnet.topology import Topology
 from tests.conftest import PROJECT
 from tests.live import swarms
+from tests.live.labs import own_clients
 from tests.live.swarms import Clients
 
 pytestmark = pytest.mark.live
@@ -39,19 +39,9 @@ MAX_SECONDS = 2.0
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[Clients]:
     """Two hosts of a swarm, with containers of all network models on A."""
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-ps-{os.getpid()}"
-    try:
-        with lab.running(print) as made:
-            clients = {name: docker.DockerClient(base_url=host.docker_url) for name, host in made.hosts.items()}
-            populate(clients)
-            yield clients
-            for client in clients.values():
-                client.close()
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_clients("ps") as clients:
+        populate(clients)
+        yield clients
 
 
 def populate(clients: Clients) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from capnet.lab import lab
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.wait import wait_until
 from tests.live.captures import address, url
+from tests.live.labs import own_hosts
 from tests.testing.test_plugin import run_pytest
 
 pytestmark = pytest.mark.live
@@ -30,21 +30,15 @@ def test_shop(capnet_capture):
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHost]:
+def host() -> Iterator[DockerHost]:
     """A, with web and db on network shop, as Compose makes them; db serves port 5432."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CAPNET_LAB_DIR", str(tmp_path_factory.mktemp("plugin") / "lab"))
-    try:
-        with lab.running(print) as made:
-            opened = connect(made.hosts["A"].docker_url, name="A")
-            opened.client.networks.create("shop")
-            serve = ["httpd", "-f", "-p", "5432", "-h", "/etc"]
-            opened.client.containers.run("busybox", serve, name="db", network="shop", detach=True)
-            opened.client.containers.run("busybox", ["sleep", "9999"], name="web", network="shop", detach=True)
-            yield opened
-            opened.close()
-    finally:
-        patch.undo()
+    with own_hosts("plugin") as opened:
+        client = opened["A"].client
+        client.networks.create("shop")
+        serve = ["httpd", "-f", "-p", "5432", "-h", "/etc"]
+        client.containers.run("busybox", serve, name="db", network="shop", detach=True)
+        client.containers.run("busybox", ["sleep", "9999"], name="web", network="shop", detach=True)
+        yield opened["A"]
 
 
 def inner(host: DockerHost, expected: str) -> str:

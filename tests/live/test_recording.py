@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from capnet.errors import EnvironmentLacks
-from capnet.lab import lab
 from capnet.record.find import capture_points
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_program import PROGRAMS, Program
 from capnet.record.taps.listening import listening
 from capnet.scenario.docker.execute import execute
 from tests.live import swarms
+from tests.live.labs import own_hosts
 
 pytestmark = pytest.mark.live
 
@@ -28,19 +28,10 @@ BUSY = ["sh", "-c", "while :; do sleep 1; done"]
 @pytest.fixture(scope="module")
 def host() -> Iterator[DockerHost]:
     """Host A of a lab of this module's own, with containers one and two on its default bridge."""
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-recording-{os.getpid()}"
-    try:
-        with lab.running(print) as made:
-            opened = connect(made.hosts["A"].docker_url, name="A")
-            for name in ("one", "two"):
-                opened.client.containers.run("busybox", BUSY, name=name, detach=True)
-            yield opened
-            opened.close()
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_hosts("recording") as opened:
+        for name in ("one", "two"):
+            opened["A"].client.containers.run("busybox", BUSY, name=name, detach=True)
+        yield opened["A"]
 
 
 def inside(host: DockerHost, container: str, *words: str) -> str:

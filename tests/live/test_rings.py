@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.lab import lab
-from capnet.record.remote.docker_host import DockerHost, connect
+from capnet.record.remote.docker_host import DockerHost
 from capnet.topology import Topology, topology_path, witnesses_path
 from capnet.witnesses import Witnesses
 from tests.live.captures import capturing, inside, seen, url
+from tests.live.labs import own_hosts
 
 pytestmark = pytest.mark.live
 
@@ -22,19 +22,11 @@ MUCH = ("-i", "0.002", "-s", "1400")
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, DockerHost]]:
+def hosts() -> Iterator[dict[str, DockerHost]]:
     """A: web."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CAPNET_LAB_DIR", str(tmp_path_factory.mktemp("ring") / "lab"))
-    try:
-        with lab.running(print) as made:
-            opened = {name: connect(made.hosts[name].docker_url, name=name) for name in "AB"}
-            opened["A"].client.containers.run("busybox", ["sleep", "9999"], name="web", detach=True)
-            yield opened
-            for host in opened.values():
-                host.close()
-    finally:
-        patch.undo()
+    with own_hosts("ring") as opened:
+        opened["A"].client.containers.run("busybox", ["sleep", "9999"], name="web", detach=True)
+        yield opened
 
 
 def on_host(host: DockerHost, command: str) -> None:

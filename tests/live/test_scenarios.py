@@ -26,6 +26,8 @@ from capnet.scenario.skeleton import write_skeleton
 from capnet.scenario.wait import wait_until
 from tests.conntrack import reported, translations
 from tests.live import swarms
+from tests.live.labs import own_clients
+from tests.live.swarms import Clients
 from tests.live.wait_for_output import wait_for_output
 
 pytestmark = pytest.mark.live
@@ -34,21 +36,10 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, docker.DockerClient]]:
+def hosts() -> Iterator[Clients]:
     """Both hosts of a running lab, by name."""
-    folder = Path("/run") / f"capnet-scenarios-{os.getpid()}"
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = str(folder)
-    try:
-        with lab.running(print) as made:
-            clients = {name: docker.DockerClient(base_url=host.docker_url) for name, host in made.hosts.items()}
-            yield clients
-            for client in clients.values():
-                client.close()
-    finally:
-        os.environ.pop("CAPNET_LAB_DIR")
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_clients("scenarios") as clients:
+        yield clients
 
 
 def start(*words: str) -> subprocess.Popen[str]:

@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from capnet.analysis.engine import analyze
-from capnet.lab import lab
 from capnet.lab.addressing import Lab
 from capnet.scenario.wait import wait_until
 from capnet.topology import Topology
 from tests.conftest import PROJECT
+from tests.live.labs import own_lab
 from tests.live.sshd import sshd
 from tests.live.tshark_view import tshark
 
@@ -35,15 +35,8 @@ PORT = 2222
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Lab]:
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-ssh-{os.getpid()}"
-    try:
-        with lab.running(print) as found:
-            yield found
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_lab("ssh") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

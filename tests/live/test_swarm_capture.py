@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -16,11 +15,11 @@ from typing import Any
 import docker
 import pytest
 
-from capnet.lab import lab
 from capnet.lab.addressing import Lab
 from capnet.lab.daemon import processes
 from capnet.scenario.wait import wait_until
 from tests.conftest import PROJECT
+from tests.live.labs import own_lab
 from tests.live.sshd import sshd
 from tests.live.swarms import Clients, attached, found, join
 from tests.live.tshark_view import tshark
@@ -32,15 +31,8 @@ NETWORK = "shop"
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Lab]:
-    before = os.environ.get("CAPNET_LAB_DIR")
-    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-nodes-{os.getpid()}"
-    try:
-        with lab.running(print) as running:
-            yield running
-    finally:
-        del os.environ["CAPNET_LAB_DIR"]
-        if before is not None:
-            os.environ["CAPNET_LAB_DIR"] = before
+    with own_lab("nodes") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
