@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -104,12 +105,8 @@ def topology_at(path: Path | None) -> Topology | None:
         return None
     from capnet.topology import Topology
 
-    try:
+    with _reading(path):
         return Topology.load(path)
-    except OSError as error:
-        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:  # its message has the path
-        raise UnreadableInput(str(error)) from error
 
 
 def witnesses_at(path: Path | None) -> Witnesses | None:
@@ -118,12 +115,8 @@ def witnesses_at(path: Path | None) -> Witnesses | None:
         return None
     from capnet.witnesses import Witnesses
 
-    try:
+    with _reading(path):
         return Witnesses.load(path)
-    except OSError as error:
-        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:  # its message has the path
-        raise UnreadableInput(str(error)) from error
 
 
 def baseline_marker(path: Path | None) -> Callable[[Report], Report]:
@@ -132,13 +125,20 @@ def baseline_marker(path: Path | None) -> Callable[[Report], Report]:
         return lambda report: report
     from capnet.report.comparison.baseline import read_baseline, with_baseline
 
-    try:
+    with _reading(path):
         baseline = read_baseline(path)
+    return lambda report: with_baseline(report, baseline)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """The errors of reading the file of an option, as UnreadableInput."""
+    try:
+        yield
     except OSError as error:
         raise UnreadableInput(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # its message has the path
         raise UnreadableInput(str(error)) from error
-    return lambda report: with_baseline(report, baseline)
 
 
 def tell_files_beside(inputs: list[Input]) -> None:

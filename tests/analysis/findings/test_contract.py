@@ -13,13 +13,17 @@ from types import ModuleType
 import pytest
 
 from capnet import language
+from capnet.analysis.core.contract import finding_list
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.engine import analyze, study
+from capnet.analysis.facts.kernel import explained_findings, settings
 from capnet.analysis.findings import finding_modules, folders, modules_of
+from capnet.report import headline
 from capnet.report.manual import CHINESE_HEADINGS, HEADINGS, manual
 from capnet.scenario import library
 from capnet.scenario.faults import library as fault_library
+from capnet.testing import net
 from tests.conftest import GOLDENS, MADE, PROJECT
 from tests.generated.findings import scenario
 
@@ -148,6 +152,16 @@ def test_folder_not_needed_has_nothing_to_say(capture: Path) -> None:
     for folder in folders():
         if not folder.is_needed(context):
             assert [module.NAME for module in modules_of(folder) if module.diagnose(context)] == []
+
+
+def test_findings_named_by_other_files_exist() -> None:
+    """A finding that is renamed must be renamed there too."""
+    named = {
+        *finding_list.ALWAYS_LISTED, *finding_list.OF_FLOWS, *headline.VAGUE, *headline.NOTES, net.PARTIAL,
+        *explained_findings.MENDED_BY_RULE, *explained_findings.NOT_ABOUT_LOSS, explained_findings.KERNEL_DROP,
+        explained_findings.UNANSWERED, *(setting.finding for setting in settings.EXPLAINING), settings.NOT_MASQUERADED,
+    }  # fmt: skip
+    assert named - NAMES == set()
 
 
 def test_no_finding_explains_what_explains_it() -> None:

@@ -35,6 +35,6 @@ def with_kernel_reasons(context: Context, findings: list[Finding]) -> list[Findi
     """
     if context.witnesses is None:
         return findings
-    from capnet.analysis.facts.kernel import reasons
+    from capnet.analysis.facts.kernel.explained_findings import with_reasons, without_explained_drops
 
-    return reasons.with_reasons(context, reasons.without_explained_drops(context, findings))
+    return with_reasons(context, without_explained_drops(context, findings))

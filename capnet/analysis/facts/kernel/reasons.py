@@ -1,49 +1,25 @@
-"""What kernels say of packets, in words: for the table of a report, and for the sentences of findings.
+"""What kernels say of packets, in words: the table `kernel` of a report.
 
-Input: `causes.causes`. Output: `KernelReason`s, and findings whose sentence ends in what the kernel says of their
-packets. A finding and a cause belong together if a frame of the finding's evidence is the first one of a flow that the
-cause stopped.
+Input: `causes.causes`, `traced.rewrites`. Output: `KernelReason`s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Iterable
 
 from capnet import language
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.contract.finding_list import ALWAYS_LISTED
 from capnet.analysis.core.contract.outcomes import KernelReason
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
-from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
-from capnet.analysis.facts.kernel.settings import settings_of
 from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
-from capnet.analysis.fate.answers import is_reset, quoting_errors
-from capnet.analysis.fate.next_points import chain_of
 
-KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
-UNANSWERED = "connection-unanswered"  # which kernel-drop explains
-MAX_REASONS = 3  # that a sentence names
-MAX_SENTENCES = 20  # that the facts list
-MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be about them
 MAX_RULE = 200  # characters of a rule in a sentence
 
-NOT_ABOUT_LOSS = ("network-slow", "server-slow", "dns-slow", "receiver-stalled")
-# Findings that ask for a rule that drops; others know what to do whatever the rule.
-MENDED_BY_RULE = (
-    "stops-between", "published-port-blocked", "packet-loss", "request-unanswered", "firewall-rejected",
-    "tunnel-not-decapsulated", "tunnel-one-way", "swarm-port-blocked", "esp-blocked", "new-connections-dropped",
-    "fragments-lost", "connection-unanswered",
-)  # fmt: skip
 DROPPED, REFUSED, REWROTE_ACTION = "dropped", "refused", "rewrote"
 RULE = {
     EQUAL: Text(
@@ -73,10 +49,6 @@ TRACED = {
         zh="{host} 上的 {name} {action}其中 {packets} 个（共缺 {missing} 个）：{text}（由跟踪得知）",
     ),
 }
-FIX = Text(
-    en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts",
-    zh="如果 {name} 不该拦截这些包，请修改它：`{command}` 列出它并显示计数",
-)
 REWROTE = Text(
     en="{name} on {host} rewrote {connections:flow}: {text} (traced)",
     zh="{host} 上的 {name} 改写了 {connections} 条流：{text}（由跟踪得知）",
@@ -201,87 +173,3 @@ def first_frames(context: Context, rows: Iterable[int]) -> list[Evidence]:
     """The first frame of each flow row, at most MAX_EVIDENCE."""
     frames = [context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows]
     return sorted(frames)[:MAX_EVIDENCE]
-
-
-def with_reasons(context: Context, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings; those above info say what the kernel says of their packets."""
-    frames_of = [(cause, _frames(context, cause)) for cause in causes(context)]
-    return [_with_reasons(context, finding, frames_of) for finding in findings]
-
-
-def without_explained_drops(context: Context, findings: Sequence[Finding]) -> list[Finding]:
-    """The findings, without each `kernel-drop` whose packets another one above info is about."""
-    symptoms = (KERNEL_DROP, UNANSWERED, *ALWAYS_LISTED)
-    others = [finding for finding in findings if finding.name not in symptoms and finding.level != "info"]
-    named = _explained_frames(context, others)
-    return [each for each in findings if each.name != KERNEL_DROP or not set(each.evidence) <= named]
-
-
-def _explained_frames(context: Context, findings: Iterable[Finding]) -> set[Evidence]:
-    """Frames of the flows of each cause that one of these findings names."""
-    named: set[Evidence] = set()
-    evidence = {frame for finding in findings for frame in finding.evidence}
-    for cause in causes(context):
-        frames = _frames(context, cause)
-        if frames & evidence:
-            named |= frames
-    return named
-
-
-def _with_reasons(context: Context, finding: Finding, frames_of: Sequence[tuple[Cause, set[Evidence]]]) -> Finding:
-    if finding.level == "info" or finding.name in (KERNEL_DROP, *ALWAYS_LISTED, *NOT_ABOUT_LOSS):
-        return finding
-    own = [cause for cause, frames in frames_of if frames & set(finding.evidence)]
-    sentences = [says(cause) for cause in own] + settings_of(context, finding)
-    if not sentences:
-        return finding
-    sentence = language.clauses([finding.says, *sentences[:MAX_REASONS]])
-    facts = {**finding.facts, "kernel": sentences[:MAX_SENTENCES]}
-    return replace(finding, says=sentence, facts=facts, fix=_fix(finding, own) or finding.fix)
-
-
-def _fix(finding: Finding, own: Sequence[Cause]) -> str:
-    """What to do about the one rule that stopped all packets; empty if it is not that simple."""
-    if finding.name not in MENDED_BY_RULE:
-        return ""
-    rules = {cause.rule for cause in own if cause.match == EQUAL and cause.rule is not None}
-    if len(own) != 1 or len(rules) != 1:
-        return ""
-    (rule,) = rules
-    assert rule is not None
-    if rule.tool == "nft":
-        return FIX.fill(name=rule.name, command=f"nft -a list chain {rule.table} {rule.chain}")
-    if rule.tool == EBTABLES:
-        return FIX.fill(name=rule.name, command=f"ebtables -t {rule.table} -L {rule.chain} --Lc --Ln")
-    return FIX.fill(name=rule.name, command=f"{rule.tool} -t {rule.table} -vnL {rule.chain} --line-numbers")
-
-
-@derived
-def _frames_of_chains(context: Context) -> dict[int, set[Evidence]]:
-    """First row of a flow chain → frames of its flows, and the first ones of what refuses it.
-
-    Only of chains with a cause. Of frames that are no first ones, the MAX_FRAMES earliest are known.
-    """
-    chain, flows = chain_of(context), context.flows
-    wanted = sorted({int(chain[row]) for cause in causes(context) for row in cause.rows})
-    rows = np.flatnonzero(is_among(chain, np.array(wanted, dtype=np.int64)))
-    frames: dict[int, set[Evidence]] = {first: set() for first in wanted}
-    for row in rows.tolist():
-        own = frames[int(chain[row])]
-        own.add(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])))
-        if (error := int(quoting_errors(context)[row])) >= 0:
-            point, frame = context.icmp_errors[error, [schema.ICMP_POINT, schema.ICMP_FIRST_FRAME]].tolist()
-            own.add(context.evidence(point, frame))
-        if is_reset(context)[row]:
-            answer = int(replies(context)[row])
-            own.add(context.flow_evidence(answer, int(flows[answer, schema.FLOW_FIRST_FRAME])))
-    of_chains = np.flatnonzero(is_among(context.observations[:, schema.OBS_FLOW], rows))[:MAX_FRAMES]
-    for row, frame in context.observations[of_chains][:, [schema.OBS_FLOW, schema.OBS_FRAME]].tolist():
-        frames[int(chain[row])].add(context.flow_evidence(row, frame))
-    return frames
-
-
-def _frames(context: Context, cause: Cause) -> set[Evidence]:
-    chain, frames = chain_of(context), _frames_of_chains(context)
-    own = {context.flow_evidence(row, frame) for row, frame in cause.frames}
-    return own.union(*(frames[int(chain[row])] for row in cause.rows))

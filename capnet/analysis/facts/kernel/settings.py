@@ -31,6 +31,7 @@ EXPLAINING = (
     Setting("isolated-on-bridge", "net.bridge.bridge-nf-call-iptables", ("1",)),
     Setting("hairpin-off", "net.bridge.bridge-nf-call-iptables", ("0", "1")),
 )
+NOT_MASQUERADED = "not-masqueraded"  # the finding that a missing rule explains
 SOURCE_NAT = ("MASQUERADE", "SNAT", "masquerade", "snat")
 MAX_ADDRESSES = 20
 
@@ -52,7 +53,7 @@ def settings_of(context: Context, finding: Finding) -> list[str]:
             value = namespace.settings.get(setting.key)
             if setting.finding == finding.name and value in setting.values:
                 sentences.append(IS_SET.fill(key=setting.key, value=value, host=namespace.name))
-        if finding.name == "not-masqueraded" and str(finding.facts.get("point")) in namespace.points:
+        if finding.name == NOT_MASQUERADED and str(finding.facts.get("point")) in namespace.points:
             sentences += _without_masquerade(namespace, finding)
     return sentences
 
