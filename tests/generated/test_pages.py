@@ -7,11 +7,12 @@ import pytest
 from tests.generated import DOCS, pages
 from tests.generated._man import MAN_FOLDER, man_pages
 
+AGAIN = "run: python -m tests.generated, and look at the difference"
+
 
 @pytest.mark.parametrize("name", pages())
 def test_page_is_what_the_code_says(name: str) -> None:
-    """Where this fails: python -m tests.generated, and look at the difference."""
-    assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == pages()[name]()
+    assert (DOCS / f"{name}.md").read_text(encoding="utf-8") == pages()[name](), AGAIN
 
 
 def test_pages_of_commands_and_report_exist() -> None:
@@ -19,9 +20,8 @@ def test_pages_of_commands_and_report_exist() -> None:
 
 
 def test_man_pages_are_what_the_code_says() -> None:
-    """Where this fails: python -m tests.generated, and look at the difference."""
     stored = {file.name: file.read_text(encoding="utf-8") for file in MAN_FOLDER.glob("*")}
-    assert stored == man_pages()
+    assert stored == man_pages(), AGAIN
 
 
 def test_man_pages_are_roff_that_man_can_show() -> None:

@@ -20,7 +20,9 @@ FOLDER = Path(__file__).parent / "expected"
 
 def stored(capture: Path) -> tuple[str, list[Row]]:
     """(tshark's version, its rows) for a capture."""
-    with gzip.open(FOLDER / f"{capture.name}.json.gz", "rt", encoding="utf-8") as file:
+    path = FOLDER / f"{capture.name}.json.gz"
+    assert path.is_file(), f"run, with tshark installed: python -m tests.wire.expected {capture.name.partition('.')[0]}"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         whole = json.load(file)
     return whole["tshark"], whole["rows"]
 

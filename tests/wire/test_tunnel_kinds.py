@@ -36,7 +36,11 @@ FRAGMENTED = {"vxlan_fragments.pcap"}
 
 
 def made(kind: TunnelKind) -> Path:
-    return PROJECT / "tests" / "made" / f"{kind.name}.pcap"
+    """The made capture of a kind; the failure says how it is made."""
+    capture = PROJECT / "tests" / "made" / f"{kind.name}.pcap"
+    if not capture.is_file():
+        pytest.fail(f"write tests/made/make_{kind.name}.py, then: python -m tests.made {kind.name}", pytrace=False)
+    return capture
 
 
 def test_kind_numbers_are_places_in_the_list() -> None:
@@ -70,8 +74,7 @@ def test_kind_makes_a_report_that_keeps_the_schema(kind: TunnelKind) -> None:
 
 
 def test_schema_names_all_kinds() -> None:
-    """Where this fails: python -m tests.generated."""
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m tests.generated"
 
 
 @every_kind
@@ -112,7 +115,7 @@ def test_id_word_chooses_tunnels_of_its_kind_only() -> None:
 def test_tunnel_filter_selects_the_frames_that_carry_it(name: str) -> None:
     capture = PROJECT / "tests" / "made" / name
     selected = tunnel_filters.stored()[1][name]
-    assert set(selected) == set(suggestions(capture)), "python -m tests.wire.expected"
+    assert set(selected) == set(suggestions(capture)), "run: python -m tests.wire.expected"
     for display_filter, suggestion in suggestions(capture).items():
         assert suggestion.frames
         if name not in FRAGMENTED:
