@@ -19,7 +19,7 @@ PACKAGE = ROOT / "capnet"
 FLOORS = {
     "capnet": (
         "chinese errors jit json_file quick_dataclass quick_import quick_tuple", "language table whole_file",
-        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "fleet learn mcp", "record"),
+        *("wire topology", "one_frame witnesses", "analysis", "report", "export", "fleet learn mcp reduce", "record"),
         *("scenario", "lab", "wireshark", "cli", "extcap", "testing", "pytest_plugin"),
     ),
     "capnet.wire": (

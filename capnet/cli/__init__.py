@@ -24,8 +24,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _READERS = ("analyze", "trace", "annotate", "packet", "export")
 COMMANDS = (
-    *_READERS, "sql", "fleet", "compare", "explain", "ps", "topology", "capture", "image", "watch", "wireshark",
-    "scenario", "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
+    *_READERS, "sql", "fleet", "compare", "reduce", "explain", "ps", "topology", "capture", "image", "watch",
+    "wireshark", "scenario", "lab", "doctor", "demo", "learn", "mcp", "completion", "cache",
 )  # fmt: skip
 
 

@@ -143,8 +143,9 @@ def tokens(text: str) -> int:
 
 def _cut(text: str, most: int) -> str:
     """The beginning of a text that has at most so many tokens."""
-    if tokens(text) <= most:
+    if len(text) <= 3 * most and tokens(text) <= most:
         return text
+    text = text[: 3 * most]  # which a token has at most, but for white space
     while tokens(text) > most - 6:  # an ellipsis and a mark are three bytes each
         text = text[: len(text) * 7 // 8]
     is_open = text.rfind("‹") > text.rfind("›")

@@ -161,6 +161,21 @@ capnet compare good.pcapng bad.pcapng -o broke.html
 退出码：0 没有新的失败，1 有新的失败，2 用法错误，3 输入不可读。
 """,
     ),
+    "reduce": (
+        "仍有某条诊断的最小抓包，已匿名。",
+        """写出 FILES 中仍能得出一条诊断的最小部分：用来附在错误报告中。
+
+只要分析仍然得出这条诊断，就去掉抓包点、会话和包。IP 地址、MAC 地址、名称和载荷都换成别的；
+子网、私有或全局地址、端口、长度和时间不变，正确的校验和仍然正确。每一步的结果都重新分析以证明。
+诊断需要拓扑时，在 FILE 旁边写一份。docs/howto/bug-report.md 说明保留了什么。
+
+\b
+capnet reduce fault.pcapng --finding published-port-blocked -o small.pcapng
+capnet reduce A=left.pcap B=right.pcap --finding stops-between -o small.pcapng --limit 300
+
+退出码：0 已写出，1 没有地址和名称就得不出这条诊断，2 用法错误，3 输入不可读。
+""",
+    ),
     "explain": (
         "一条诊断的含义；或一个容器的全部情况。",
         """输出 FINDING 的说明、CONTAINER 在抓包中的卡片，或所有诊断的列表。

@@ -1,0 +1,227 @@
+"""The smallest part of a capture that still has a finding, without what identifies.
+
+Method: of a large capture the conversations of the finding's evidence are read, or else all with its addresses. Then
+addresses, names and payload are replaced, so that every step from there on is tried on what will be written. Delta
+debugging leaves out points, then conversations, then packets. The topology and names of addresses are used only if the
+finding is not told without them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from capnet.analysis.core.contract.keys import LEVELS
+from capnet.analysis.core.results import Finding
+from capnet.analysis.engine import Study
+from capnet.errors import CapnetError, Exit, UsageError
+from capnet.quick_tuple import NamedTuple
+from capnet.reduce.anonymise.frames import Anonymiser
+from capnet.reduce.anonymise.topologies import addresses_in, anonymised
+from capnet.reduce.frames import MAX_FRAMES, Chosen, Frame, Loaded, PointFacts, TooMany, capture_of, ends_of, load
+from capnet.reduce.oracle import Names, Oracle
+from capnet.reduce.search import Budget, smallest
+from capnet.report.text import count
+from capnet.topology import Topology
+
+Points = Mapping[int, PointFacts]
+
+
+class NotTold(CapnetError):
+    """The finding is not told of the anonymised capture, or of what fits in memory."""
+
+    exit_code = Exit.FINDING
+
+
+class Reduced(NamedTuple):
+    """The small capture. `finding`: as it is told of it; `packets`, `points`: how many before and after."""
+
+    capture: bytes
+    topology: Topology | None
+    finding: Finding
+    packets: tuple[int, int]
+    points: tuple[int, int]
+    trials: int
+    is_smallest: bool
+    replaced: list[str]
+
+
+class _Parts(NamedTuple):
+    """What the finding is told of."""
+
+    frames: list[Frame]
+    points: dict[int, PointFacts]
+    topology: Topology | None
+    names: Names
+
+
+def reduce(study: Study, name: str, budget: Budget, keep: bool, tell: Callable[[str], None]) -> Reduced:
+    """The reduced capture. `keep`: addresses, names and payload stay. UsageError if the study has no such finding."""
+    finding = _wanted(study, name)
+    oracle = Oracle(name, finding.level, finding.explained_by is not None, study.options.vxlan_port)
+    parts, replaced = _beginning(study, finding, oracle, keep)
+    tell(f"{count(len(parts.frames), 'packet')} at {count(len(parts.points), 'point')} have the finding")
+    parts = _search(parts, oracle, budget, tell)
+    topology = _trimmed(parts, oracle)
+    last = oracle.finding(parts.frames, parts.points, topology, parts.names)
+    assert last is not None
+    return Reduced(
+        capture=capture_of(parts.frames, parts.points, parts.names),
+        topology=topology,
+        finding=last,
+        packets=(sum(source.packets for source in study.report.inputs), len(parts.frames)),
+        points=(len(study.report.points), len(parts.points)),
+        trials=budget.used,
+        is_smallest=not budget.is_spent,
+        replaced=replaced,
+    )
+
+
+def _wanted(study: Study, name: str) -> Finding:
+    """The worst finding of this name."""
+    own = [row for row in study.report.findings if row.name == name]
+    if not own:
+        names = ", ".join(dict.fromkeys(row.name for row in study.report.findings)) or "none"
+        raise UsageError(f"--finding {name}: the capture does not have it; its findings: {names}")
+    return min(own, key=lambda row: (row.explained_by is not None, LEVELS.index(row.level)))
+
+
+# -- what to begin with ---------------------------------------------------------------------------------
+def _beginning(study: Study, finding: Finding, oracle: Oracle, keep: bool) -> tuple[_Parts, list[str]]:
+    """The least of the capture, and of what is known beside it, with which the finding is told; and what was replaced.
+
+    Raises NotTold.
+    """
+    is_told_of_originals = False
+    for chosen in _choices(study, finding):
+        try:
+            loaded = load(study, chosen, study.options.vxlan_port)
+        except TooMany:
+            break
+        originals = _with_extras(loaded, study.context.topology, oracle)
+        if originals is None:
+            continue
+        is_told_of_originals = True
+        if keep:
+            return originals, []
+        new, topology, replaced = anonymous(loaded, study.context.topology)
+        parts = _with_extras(new, topology, oracle)
+        if parts is not None:
+            return parts, replaced
+    if is_told_of_originals:
+        raise NotTold(
+            f"{finding.name} is not told any more when addresses, names and payload are replaced; nothing was written. "
+            "--keep-addresses writes the small capture with all of them"
+        )
+    raise NotTold(
+        f"{finding.name} is not told of the packets alone; it may rest on witnesses (NAME.witnesses.json), which are "
+        f"not handed on. Of a capture with more than {MAX_FRAMES:,} packets, only those are tried that have an address "
+        "of its evidence, if they are fewer"
+    )
+
+
+def _choices(study: Study, finding: Finding) -> Iterable[Chosen]:
+    """What of the capture is tried: all of a small one; of a large one the evidence's conversations, then addresses."""
+    if sum(source.packets for source in study.report.inputs) <= MAX_FRAMES:
+        return [Chosen()]
+    numbers = frozenset((frame.file, frame.frame) for frame in finding.evidence)
+    if not numbers:
+        return []
+    shown = load(study, Chosen(numbers=numbers), study.options.vxlan_port).frames
+    rows = np.array([list(row.values()) for frame in shown for row in frame.rows], dtype=np.int64)
+    ends = frozenset(int(each) for end in ("src", "dst") for each in ends_of(rows, end))
+    return [Chosen(conversations=frozenset(frame.conversation for frame in shown)), Chosen(addresses=ends)]
+
+
+def _with_extras(loaded: Loaded, topology: Topology | None, oracle: Oracle) -> _Parts | None:
+    """The parts with which the finding is told: without topology and names if they are not needed."""
+    points = dict(enumerate(loaded.points))
+    names = [(address, name) for address, own in loaded.names.items() for name in own if _is_ip(address)]
+    variants: list[tuple[Topology | None, Names]] = [(None, ())]
+    variants += [(topology, ())] if topology else []
+    variants += [(topology, names)] if names else []
+    for used, pairs in variants:
+        if oracle.finding(loaded.frames, points, used, pairs):
+            return _Parts(loaded.frames, points, used, pairs)
+    return None
+
+
+def _is_ip(address: str) -> bool:
+    return not (address.count(":") == 5 and len(address) == 17)
+
+
+def anonymous(loaded: Loaded, topology: Topology | None) -> tuple[Loaded, Topology | None, list[str]]:
+    """The frames, points, names and topology with others in place of what identifies; and what was replaced."""
+    subnets = set(addresses_in(topology)) if topology else ()
+    anonymiser = Anonymiser(sorted(subnets))
+    _rewritten(loaded, topology, anonymiser)
+    anonymiser.assign()
+    new, new_topology = _rewritten(loaded, topology, anonymiser)
+    return new, new_topology, anonymiser.addresses.originals() + anonymiser.names.originals()
+
+
+def _rewritten(loaded: Loaded, topology: Topology | None, anonymiser: Anonymiser) -> tuple[Loaded, Topology | None]:
+    frames = [frame._replace(raw=anonymiser.frame(frame.raw, frame.rows)) for frame in loaded.frames]
+    points = [
+        facts._replace(
+            name=anonymiser.names.point(facts.name),
+            mac=anonymiser.addresses.mac(bytes.fromhex(facts.mac.replace(":", ""))).hex(":") if facts.mac else None,
+        )
+        for facts in loaded.points
+    ]
+    names = {
+        anonymiser.addresses.text(address): [anonymiser.names.text(name) for name in own]
+        for address, own in loaded.names.items()
+        if _is_ip(address)
+    }
+    return Loaded(frames, points, names), anonymised(topology, anonymiser) if topology else None
+
+
+# -- leaving out -------------------------------------------------------------------------------------------
+def _search(parts: _Parts, oracle: Oracle, budget: Budget, tell: Callable[[str], None]) -> _Parts:
+    """The parts without the points, conversations and packets that the finding does not need."""
+
+    def is_told(frames: Sequence[Frame], points: Points) -> bool:
+        return oracle.finding(frames, points, parts.topology, parts.names) is not None
+
+    points, frames = parts.points, parts.frames
+
+    def of_points(numbers: list[int]) -> tuple[list[Frame], Points]:
+        return [frame for frame in frames if frame.point in numbers], {number: points[number] for number in numbers}
+
+    kept = smallest(list(points), lambda numbers: is_told(*of_points(numbers)), budget)
+    frames, points = of_points(kept)[0], {number: points[number] for number in kept}
+    tell(f"{count(len(points), 'point')} with {count(len(frames), 'packet')} are enough")
+    conversations = list(dict.fromkeys(frame.conversation for frame in frames))
+
+    def of_conversations(chosen: list[int]) -> list[Frame]:
+        wanted = set(chosen)
+        return [frame for frame in frames if frame.conversation in wanted]
+
+    chosen = smallest(conversations, lambda part: is_told(of_conversations(part), points), budget)
+    frames = of_conversations(chosen)
+    tell(f"{count(len(chosen), 'conversation')} with {count(len(frames), 'packet')} are enough")
+    frames = smallest(frames, lambda part: is_told(part, points), budget)
+    kept = smallest(list(points), lambda numbers: is_told(*of_points(numbers)), budget)
+    frames, points = of_points(kept)[0], {number: points[number] for number in kept}
+    return parts._replace(frames=frames, points=points)
+
+
+def _trimmed(parts: _Parts, oracle: Oracle) -> Topology | None:
+    """The topology, without the containers, hosts and networks that the small capture shows nothing of, if possible."""
+    topology = parts.topology
+    if topology is None:
+        return None
+    names = {facts.name for facts in parts.points.values()}
+    points = [point for point in topology.points if point.name in names]
+    hosts = {point.host for point in points}
+    small = Topology(
+        hosts=[host for host in topology.hosts if host.name in hosts] or topology.hosts,
+        networks=topology.networks,
+        containers=[container for container in topology.containers if container.host in hosts],
+        points=points,
+        namespaces=[namespace for namespace in topology.namespaces if namespace.host in hosts],
+        services=topology.services,
+    )
+    return small if oracle.finding(parts.frames, parts.points, small, parts.names) else topology
