@@ -20,12 +20,22 @@ def sshd(host: LabHost, folder: Path, port: int, user: tuple[str, int, int] | No
 
     `user`: the name, user id and group id of another account, which exists in this sshd's own /etc/passwd only.
     """
+    inside = ["nsenter", f"--target={processes.listener(host)}", "--net", "--mount", "--uts", "--"]
+    with sshd_inside(inside, host.address, folder, port, user):
+        yield
+
+
+@contextmanager
+def sshd_inside(
+    inside: list[str], address: str, folder: Path, port: int, user: tuple[str, int, int] | None = None
+) -> Iterator[None]:
+    """The same in namespaces which `inside`, words before a command, enter; their /run is its own."""
     for name in ("server", "client"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     server_key = (folder / "server.pub").read_text()
-    (folder / "known").write_text(f"[{host.address}]:{port} {server_key}{host.address} {server_key}")
+    (folder / "known").write_text(f"[{address}]:{port} {server_key}{address} {server_key}")
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress {host.address}\nHostKey {folder}/server\nAuthorizedKeysFile /run/sshd/keys\n"
+        f"Port {port}\nListenAddress {address}\nHostKey {folder}/server\nAuthorizedKeysFile /run/sshd/keys\n"
         f"PidFile {folder}/pid\nUsePAM no\nStrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\n"
     )
     (folder / "ssh_config").write_text(
@@ -36,7 +46,6 @@ def sshd(host: LabHost, folder: Path, port: int, user: tuple[str, int, int] | No
     wrapper.parent.mkdir()
     wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/ssh_config "$@"\n')
     wrapper.chmod(0o755)
-    inside = ["nsenter", f"--target={processes.listener(host)}", "--net", "--mount", "--uts", "--"]
     subprocess.run([*inside, "mkdir", "-p", "/run/sshd"], check=True)  # in the host's own /run
     subprocess.run([*inside, "cp", folder / "client.pub", "/run/sshd/keys"], check=True)
     if user is not None:

@@ -1,6 +1,6 @@
 """Which way leads to root on a Docker host. What daemons say of themselves is recorded from GET /info.
 
-rootless: Docker 20.10.24 by dockerd-rootless.sh; Docker Desktop: its documented OperatingSystem.
+rootless: Docker 20.10.24 by dockerd-rootless.sh, and podman 4.3.1; Docker Desktop: its documented OperatingSystem.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.remote.host_shell import HostShell, Reached
 from capnet.record.remote.shell import Shell
 
+NSENTER = 'while [ "$1" != -- ]; do shift; done\nshift\nexec "$@"'
 HERE = {"Name": "vm", "KernelVersion": platform.release(), "OperatingSystem": "Debian GNU/Linux 12 (bookworm)"}
 ROOTLESS = {**HERE, "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]}
+PODMAN = {**HERE, "SecurityOptions": ["name=seccomp,profile=default"], "Rootless": True}
 DESKTOP = {**HERE, "Name": "docker-desktop", "OperatingSystem": "Docker Desktop"}
 ELSEWHERE = {**HERE, "KernelVersion": "5.10.0-other"}  # behind a forwarded socket
 
@@ -61,10 +63,38 @@ def test_user_without_sudo_is_told(url: str, tmp_path: Path, monkeypatch: pytest
         open_shell(url, HERE)
 
 
-def test_rootless_daemon_elsewhere_is_refused() -> None:
+@pytest.mark.parametrize("info", [ROOTLESS, PODMAN], ids=["Docker", "podman"])
+def test_rootless_daemon_elsewhere_is_refused(info: dict[str, Any]) -> None:
     """A container of it has the host's network of the daemon, and not its processes."""
-    with pytest.raises(EnvironmentLacks, match=r"the daemon is rootless, .*run capnet on that machine as root, or as"):
-        open_shell("tcp://127.0.0.1:9", ROOTLESS)
+    with pytest.raises(
+        EnvironmentLacks, match=r"the daemon is rootless, .*name it ssh://USER@HOST/run/user/UID/docker"
+    ):
+        open_shell("tcp://127.0.0.1:9", info)
+
+
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in PATH whose ssh runs the command on this machine, and whose nsenter enters nothing."""
+    for name, script in (("ssh", 'for last; do :; done; exec sh -c "$last"'), ("nsenter", NSENTER)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    (tmp_path / "id").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def test_rootless_daemon_behind_ssh_is_entered(ssh: Path) -> None:
+    """Its process is the one that docker.pid names, beside the socket."""
+    (ssh / "docker.pid").write_text(f"{os.getpid()}")
+    shell = open_shell(f"ssh://user@b{ssh}/docker.sock", ROOTLESS)
+    assert shell.host == str(os.getpid()) and f"--target={os.getpid()}" in shell.userns
+    assert shell.argv(["true"])[-2] == "user@b" and "sudo" not in shell.argv(["true"])[-1]
+
+
+def test_rootless_daemon_without_pid_is_refused(ssh: Path) -> None:
+    with pytest.raises(EnvironmentLacks, match=r"no docker.pid beside .*/docker.sock names its process; run capnet on"):
+        open_shell(f"ssh://user@b{ssh}/docker.sock", ROOTLESS)
 
 
 def test_rootless_daemon_of_another_user_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +110,7 @@ def test_user_of_rootless_daemon_enters_its_namespace(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """nsenter is replaced: it runs what is behind --, as the real one does in the namespace."""
-    (tmp_path / "nsenter").write_text('#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n')
+    (tmp_path / "nsenter").write_text(f"#!/bin/sh\n{NSENTER}\n")
     (tmp_path / "nsenter").chmod(0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -1,16 +1,15 @@
 """The way to root on a Docker host's machine, for everything that is not Docker's API.
 
-unix://   this machine, as root or by `sudo -n`; else a capture container. The user of a rootless daemon is root in
-          the daemon's user namespace, and needs neither
+unix://   this machine, as root or by `sudo -n`; else a capture container
 ssh://    that machine, as root or by `sudo -n`; else a capture container
 tcp://    a capture container
+With unix:// and ssh://, the user of a rootless daemon is root in the daemon's user namespace, and needs neither.
 A daemon behind a unix socket may be elsewhere: in Docker Desktop's virtual machine, or behind a forwarded socket. Its
 kernel tells.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import socket
 import struct
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.remote import ssh_forward
+from capnet.record.remote.rootless import no_root_words, open_rootless
 from capnet.record.remote.shell import Shell
 
 
@@ -53,17 +53,14 @@ class HostShell:
 
         Raises EnvironmentLacks with the reason where there is none.
         """
-        for direct in (self._in_user_namespace(), self._direct()):
-            if direct is not None and direct.is_root():
-                return direct
+        direct = self._direct()
+        if self._is_rootless:
+            return open_rootless(direct, urlsplit(self.url).path or ssh_forward.DOCKER_SOCKET)
+        if direct is not None and direct.is_root():
+            return direct
         from capnet.record.remote.capture_container import open_container
 
-        no_root = "" if direct is None else f"no root{' there' if direct.ssh else ' here'} (sudo); "
-        if self._is_rootless:
-            raise EnvironmentLacks(
-                f"{no_root}the daemon is rootless, and its containers do not see the host's processes; run capnet on "
-                "that machine as root, or as the user of the daemon"
-            )
+        no_root = no_root_words(direct) if direct else ""
         if not self.may_start:
             raise EnvironmentLacks(f"{no_root}run capnet as root (sudo capnet …), or leave out --no-container")
         name = self.info["Name"]
@@ -75,16 +72,9 @@ class HostShell:
 
     @property
     def _is_rootless(self) -> bool:
-        return any("name=rootless" in option for option in self.info.get("SecurityOptions") or ())
-
-    def _in_user_namespace(self) -> Shell | None:
-        """The shell of the user of a rootless daemon on this machine, who owns its namespaces."""
-        direct = self._direct() if self._is_rootless and os.geteuid() != 0 else None
-        if direct is None or direct.ssh:
-            return None
-        return Shell(
-            direct.host, userns=("nsenter", "--user", "--preserve-credentials", f"--target={direct.host}", "--")
-        )
+        """Docker names it among its security options; podman has a field of its own."""
+        options = self.info.get("SecurityOptions") or ()
+        return bool(self.info.get("Rootless")) or any("name=rootless" in option for option in options)
 
     def _direct(self) -> Shell | None:
         """The shell on the daemon's machine, which may not be root's; None where there is no other way than the API."""

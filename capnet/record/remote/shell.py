@@ -28,9 +28,8 @@ _UNTIL_STDIN_CLOSES = (
 # A root shell made by `su`, and a command run through ssh, may lack the administrator's folders.
 _ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
-_AS_ROOT = (
-    f'PATH="$PATH:{":".join(_ADMINISTRATORS)}"; export PATH; [ "$(id -u)" = 0 ] || exec sudo -n -- "$@"; exec "$@"'
-)
+_WITH_FOLDERS = f'PATH="$PATH:{":".join(_ADMINISTRATORS)}"; export PATH; exec "$@"'
+_AS_ROOT = '[ "$(id -u)" = 0 ] || set -- sudo -n -- "$@"; ' + _WITH_FOLDERS
 
 _BE_ROOT = "run capnet as root (sudo capnet …)"
 _SUDO_WITHIN = 30.0  # seconds; through ssh, the connection included
@@ -70,16 +69,25 @@ class Shell:
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """The words that run the command as root on the shell's machine."""
+        if self.ssh:
+            script = _WITH_FOLDERS if self.userns else _AS_ROOT
+            return [*self.ssh, shlex.join(["sh", "-c", script, "sh", *self.userns, *command])]
         if self.container or self.userns:
             return [*self.container, *self.userns, *command]
-        if self.ssh:
-            return [*self.ssh, shlex.join(["sh", "-c", _AS_ROOT, "sh", *command])]
         return list(command) if os.geteuid() == 0 else ["sudo", "-n", *command]
 
     def is_root(self) -> bool:
         """Whether its commands can be run as root, without a password."""
         try:
             self.run(["true"], timeout=_SUDO_WITHIN)
+        except EnvironmentLacks:
+            return False
+        return True
+
+    def may_enter(self, netns: str) -> bool:
+        """Whether its commands can be run in this network namespace."""
+        try:
+            self.run(["true"], netns=netns, timeout=_SUDO_WITHIN)
         except EnvironmentLacks:
             return False
         return True

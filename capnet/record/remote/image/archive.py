@@ -21,7 +21,7 @@ LABEL = "capnet.capture"  # = FORMAT on each image that a capture container can 
 FORMAT = "2"  # another number when capnet needs what older images lack
 
 # As Go's runtime.GOARCH calls what uname(2) calls otherwise.
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _FOLDERS = ("dev", "etc", "proc", "root", "run", "sys", "tmp")
 # tcpdump gives up root for a user of this name.
 _USERS = {
@@ -57,7 +57,7 @@ def pack(content: ImageFiles) -> ImageArchive:
     ]
     configuration = json.dumps(
         {
-            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": {"Env": environment, "Cmd": ["sh"], "Labels": {LABEL: FORMAT}},

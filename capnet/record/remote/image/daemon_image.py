@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from capnet.errors import EnvironmentLacks
-from capnet.record.remote.image.archive import FORMAT, LABEL, ImageArchive, make_archive
+from capnet.record.remote.image.archive import ARCHITECTURES, FORMAT, LABEL, ImageArchive, make_archive
 
 _LOAD = "make it on such a machine with `capnet image save -o capture.tar`, and bring it here: `capnet image load`"
 
@@ -29,12 +29,13 @@ def make_for(info: Mapping[str, Any]) -> ImageArchive:
 
     EnvironmentLacks, with what to do, if this machine's programs cannot run there.
     """
-    system, processor = info.get("OSType") or "linux", info.get("Architecture") or platform.machine()
+    machine = platform.machine()
+    system, processor = info.get("OSType") or "linux", info.get("Architecture") or machine
     if system != "linux":
         raise EnvironmentLacks(f"the daemon runs containers of {system}, which capnet cannot capture")
-    if processor != platform.machine():
+    if processor not in (machine, ARCHITECTURES.get(machine)):  # Docker says x86_64, podman amd64
         raise EnvironmentLacks(
-            f"the daemon has no capture image, and runs on {processor}, this machine on {platform.machine()}; {_LOAD}"
+            f"the daemon has no capture image, and runs on {processor}, this machine on {machine}; {_LOAD}"
         )
     try:
         return make_archive()

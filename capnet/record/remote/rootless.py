@@ -1,0 +1,108 @@
+"""The way into the namespaces of a rootless daemon, here or behind ssh: as its user, or as root.
+
+A rootless daemon and its containers live in a user namespace, in which the daemon's user is root.
+Method: its process is the one that listens on its socket, or, behind ssh and where systemd listens for it, the one that
+a file beside the socket names: `docker.pid` of Docker, `pause.pid` of podman.
+Limits: podman's bridges and the host ends of its veths are in a further namespace, and no points.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from capnet.errors import EnvironmentLacks
+from capnet.quick_tuple import NamedTuple
+from capnet.record.remote.shell import Shell
+
+_WITHIN_S = 30.0  # through ssh, the connection included
+
+# Prints the user's id, and the first of its arguments, files, that is there.
+_ASK = 'id -u; for file; do [ -r "$file" ] && exec cat "$file"; done'
+
+
+class _Answer(NamedTuple):
+    """Of the daemon's machine: who asks there, and the process that a file names, empty if none does."""
+
+    user: int
+    process: str
+
+
+def open_rootless(direct: Shell | None, socket: str) -> Shell:
+    """A shell in the namespaces of the daemon behind `socket`. EnvironmentLacks, with the reason, if none leads there.
+
+    `direct` is one on the daemon's machine; None where only the API leads there. A capture container of the daemon is
+    no way: runc refuses it the host's /proc.
+    """
+    if direct is None:
+        raise EnvironmentLacks(
+            "the daemon is rootless, and its containers do not see the host's processes; run capnet on that machine, "
+            "or name it ssh://USER@HOST/run/user/UID/docker.sock, with the daemon's user"
+        )
+    shells = _shells(direct, socket)
+    if not shells:
+        raise EnvironmentLacks(
+            f"the daemon is rootless, and no docker.pid beside {socket} names its process; run capnet on that machine, "
+            "as the daemon's user"
+        )
+    inside = [shell for shell in shells if shell.is_root()]
+    for shell in inside:
+        if shell.may_enter(shell.host_netns):
+            return shell
+    if inside:  # podman: its host is that of its user's other processes
+        raise EnvironmentLacks(
+            "the daemon is rootless, and its host's network is open to root only; run capnet as root"
+        )
+    raise EnvironmentLacks(
+        f"{no_root_words(direct)}the daemon is rootless, and its namespaces are open to root and to its user only; "
+        + ("name one of them: ssh://USER@HOST/…" if direct.ssh else "run capnet as one of them")
+    )
+
+
+def no_root_words(direct: Shell) -> str:
+    """How a message begins where this shell could not be root."""
+    return f"no root{' there' if direct.ssh else ' here'} (sudo); "
+
+
+def _shells(direct: Shell, socket: str) -> list[Shell]:
+    """Those that may lead into the daemon's namespaces, the best one first; none if its process is not known."""
+    folder = PurePosixPath(socket).parent
+    files = [str(folder / "docker.pid"), str(folder.parent / "libpod" / "tmp" / "pause.pid")]
+    listener = 0 if direct.ssh else int(direct.host)
+    if listener and not _is_in_this_userns(listener):
+        answer = _Answer(os.geteuid(), str(listener))
+    else:
+        answer = _ask(direct.ssh, files)
+    process = answer.process or str(listener or "")
+    if not process:
+        return []
+    as_root = Shell(process, direct.ssh)
+    if answer.user == 0:
+        return [as_root]
+    enter = ("nsenter", "--user", "--preserve-credentials", f"--target={process}", "--")
+    return [replace(as_root, userns=enter), as_root]
+
+
+def _is_in_this_userns(process: int) -> bool:
+    """Does systemd listen for the daemon? A process of another user does not tell."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
+    return False
+
+
+def _ask(ssh: tuple[str, ...], files: Sequence[str]) -> _Answer:
+    words = ["sh", "-c", _ASK, "sh", *files]
+    command = [*ssh, shlex.join(words)] if ssh else words
+    printed = ""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN_S)
+        printed = done.stdout
+    user, _, process = (word.strip() for word in printed.partition("\n"))
+    if not ssh or not user.isdecimal():
+        user = str(os.geteuid())
+    return _Answer(int(user), process if process.isdecimal() else "")
