@@ -157,6 +157,43 @@ def test_child_and_parent_with_equal_times_are_linked(tmp_path: Path, order: int
     assert points(path_of(report, B, "192.168.111.10")) == places[::-1]
 
 
+TUNNEL = ["A/flannel.1", "A/ens33", "B/ens33", "B/flannel.1"]
+NODES = ["A/p1/eth0", "A/cni0", *TUNNEL, "B/cni0", "B/p2/eth0"]
+POD_1, POD_2 = "10.244.1.2", "10.244.2.2"
+DEVICE_A, DEVICE_B, GATE_A, GATE_B, MAC_1, MAC_2 = (f"02:f1:00:00:00:{of:02x}" for of in range(1, 7))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("places", [NODES, TUNNEL], ids=["all", "devices-and-cards"])
+def test_equal_times_behind_a_routed_tunnel_keep_the_order(tmp_path: Path, places: list[str], order: int) -> None:
+    """Each host routes into its own end of a tunnel, as flannel does, and the frames inside are between these ends.
+
+    Behind the sender's device, all points have one time.
+    """
+    net = Network(places[::order])
+    for number in range(4):
+        request = ping(f"{POD_1} > {POD_2}", 9, number, ident=number + 1)
+        answer = request.but(ends=f"{POD_2} > {POD_1}", icmp=(0, 0), ident=number + 50)
+        ways = (
+            (request, A, B, [MAC_1, GATE_A, DEVICE_A, DEVICE_B, GATE_B, MAC_2], places),
+            (answer, B, A, [MAC_2, GATE_B, DEVICE_B, DEVICE_A, GATE_A, MAC_1], places[::-1]),
+        )
+        for packet, near, far, macs, way in ways:
+            inside = packet.but(smac=macs[0], dmac=macs[1])
+            carried = packet.routed(smac=macs[2], dmac=macs[3])
+            wrapped = carried.but(tunnel=(1, near, far, 50_000))
+            forms = [carried, wrapped, wrapped, carried]
+            if places == NODES:
+                forms = [inside, inside, *forms, *[carried.routed(smac=macs[4], dmac=macs[5])] * 2]
+            sent = way.index(TUNNEL[0] if packet is request else TUNNEL[-1])
+            for place, (at, form) in enumerate(zip(way, forms, strict=True)):
+                net.at(net.now + (place > sent) * 2, at, form)
+            net.now += 1000
+    report = read(net, tmp_path)
+    assert points(path_of(report, POD_1, POD_2)) == places
+    assert points(path_of(report, POD_2, POD_1)) == places[::-1]
+
+
 def pass_at_once(net: Network, forms: list[Packet], places: list[str] = POINTS) -> None:
     """One packet at all places at one time."""
     for place, form in zip(places, forms, strict=True):

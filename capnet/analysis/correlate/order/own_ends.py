@@ -67,6 +67,8 @@ def own_ends(context: Context) -> OwnEnds:
     for number, mac in enumerate(macs):
         if mac >= 0:
             host_of_mac.setdefault(mac, hosts[number])
+    for mac, host in _homes_by_tunnel_devices(context, hosts).items():
+        host_of_mac.setdefault(mac, host)
     return OwnEnds(macs, addresses, hosts, host_of_mac)
 
 
@@ -179,14 +181,44 @@ def _votes(context: Context, point: int, rows: FlowRows, hosts: list[str]) -> Co
         votes.update(flows[rows[docker], schema.FLOW_SMAC].tolist())
         docker = flows[rows, schema.FLOW_DMAC] == DOCKER_MAC | (flows[rows, schema.FLOW_DST_LO] & 0xFFFFFFFF)
         votes.update(flows[rows[docker], schema.FLOW_DMAC].tolist())
-    observations = context.observations
+    own, others, of_host = _observed(context, point, hosts)
+    for vote in (_routed(own, of_host, is_inner), _passed(own, others)):
+        votes += _macs_voted_for(context, own, vote)
+    return votes
+
+
+def _homes_by_tunnel_devices(context: Context, hosts: list[str]) -> dict[int, str]:
+    """The hosts of MACs that tunnel devices carry packets between, such as those of the devices themselves.
+
+    What leaves a host by its tunnel device was routed or seen there before, and what enters it is so afterwards.
+    """
+    votes: dict[int, Counter[str]] = {}
+    for number, point in enumerate(context.points):
+        if place_of(point) == "overlay":
+            own, _, of_host = _observed(context, number, hosts)
+            for vote in (_routed(own, of_host, False), _passed(own, of_host)):
+                for mac, count in _macs_voted_for(context, own, vote).items():
+                    votes.setdefault(mac, Counter())[hosts[number]] += count
+    leading = {mac: of_mac.most_common(1)[0] for mac, of_mac in votes.items()}
+    return {mac: host for mac, (host, count) in leading.items() if count >= MIN_MAJORITY * votes[mac].total()}
+
+
+def _observed(context: Context, point: int, hosts: list[str]) -> tuple[Observations, Observations, Observations]:
+    """Observations at a point outside of tunnels, those at all others, and of these those at others of its host."""
+    observations, flows = context.observations, context.flows
     at = observations[:, schema.OBS_FLOW]
     own = observations[(flows[at, schema.FLOW_POINT] == point) & (flows[at, schema.FLOW_VIA] == 0)][:MAX_VOTERS]
     others = observations[flows[at, schema.FLOW_POINT] != point]
-    host = np.array([of == hosts[point] for of in hosts])[flows[others[:, schema.OBS_FLOW], schema.FLOW_POINT]]
-    for vote in (_routed(own, others[host], is_inner), _passed(own, others)):
-        for column, direction in ((schema.FLOW_SMAC, 1), (schema.FLOW_DMAC, -1)):
-            votes.update(flows[own[vote == direction, schema.OBS_FLOW], column].tolist())
+    is_of_host = np.array([of == hosts[point] for of in hosts])[flows[others[:, schema.OBS_FLOW], schema.FLOW_POINT]]
+    return own, others, others[is_of_host]
+
+
+def _macs_voted_for(context: Context, own: Observations, vote: Values) -> Counter[int]:
+    """Source MACs of what leaves a host by a vote (1), and destination MACs of what enters it (-1); no groups."""
+    votes: Counter[int] = Counter()
+    for column, direction in ((schema.FLOW_SMAC, 1), (schema.FLOW_DMAC, -1)):
+        macs = context.flows[own[vote == direction, schema.OBS_FLOW], column]
+        votes.update(macs[(macs > 0) & (macs >> 40 & 1 == 0)].tolist())
     return votes
 
 
