@@ -226,14 +226,19 @@ class _FlowsBetween(NamedTuple):
 
 
 def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
-    """The ends of flows with both ends among `addresses`; and is any of these flows inside a tunnel?"""
-    flows = [
-        flow
-        for flow in document.get("flows", {}).get("top", [])
-        if flow["src"] in addresses and flow["dst"] in addresses and flow["src"] != flow["dst"]
+    """The ends of flows with both ends among `addresses`; and is any of these flows inside a tunnel?
+
+    Of many flows a report has the biggest ones, and paths of others.
+    """
+    rows = [(flow, bool(flow["depth"])) for flow in document.get("flows", {}).get("top", [])]
+    rows += [(hop, bool(hop["tunnel"])) for path in document.get("paths", []) for hop in path["hops"]]
+    between = [
+        (row, is_inside)
+        for row, is_inside in rows
+        if row["src"] in addresses and row["dst"] in addresses and row["src"] != row["dst"]
     ]
-    ends = {flow[end] for flow in flows for end in ("src", "dst")}
-    return _FlowsBetween(ends, any(flow["depth"] for flow in flows))
+    ends = {row[end] for row, _ in between for end in ("src", "dst")}
+    return _FlowsBetween(ends, any(is_inside for _, is_inside in between))
 
 
 def _container_addresses(document: Document, words: Words) -> list[str]:
