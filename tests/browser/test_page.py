@@ -107,6 +107,20 @@ def test_page_evidence_link_shows_the_frame(browser: Any, pages: Path) -> None:
     assert browser.find_element("css selector", ":target").get_attribute("id") == "finding-1"
 
 
+def test_page_frame_leads_back_to_its_row(browser: Any, pages: Path) -> None:
+    """From a row of the translations to its frame and back to that row, also where the filter had left it out."""
+    open_page(browser, pages / "overlay-service.html")
+    row = browser.find_element("css selector", "#nat-2")
+    row.find_element("css selector", "a[href^='#frame-']").click()
+    back = browser.find_element("css selector", ":target a[href='#nat-2']")
+    browser.find_element("css selector", "#nat input[type=search]").send_keys("no such row")
+    assert not row.is_displayed()
+    back.click()
+    assert row.is_displayed()
+    assert browser.find_element("css selector", ":target").get_attribute("id") == "nat-2"
+    assert browser.execute_script("return getComputedStyle(document.querySelector(':target')).outlineStyle") == "solid"
+
+
 def test_page_drawing_links_to_its_problem(browser: Any, pages: Path) -> None:
     open_page(browser, pages / "docker-user-drop.html")
     link = browser.find_element("css selector", "figure svg a")  # of the wide one, the first

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -200,6 +201,25 @@ def test_html_evidence_is_linked_both_ways(path):
     assert findings <= links
     for picture in re.findall(r"<svg .*?</svg>", text, re.S):
         ElementTree.fromstring(picture)
+
+
+@pytest.mark.parametrize("path", [*GOLDEN[::4], *FAULTS[::12]], ids=lambda path: path.stem)
+def test_html_frame_leads_back_to_the_row(path):
+    """Each row that names a frame of the page is the target of that frame, which names few: the first six of them."""
+    text = whole_page(path)
+    back = {frame: re.findall(r'href="#([^"]+)"', after) for frame, after in backs(text)}
+    rows = re.findall(r'<(?:tr|details class="path")( id="([a-z_]+-\d+)")?[ >](.*?)</(?:tr|details)>', text, re.S)
+    assert back and rows
+    for _, anchor, row in rows:
+        named = set(re.findall(r'href="#(frame-[\d-]+)"', row))
+        assert bool(anchor) == bool(named)
+        assert [frame for frame in named if anchor not in back[frame] and len(back[frame]) < 6] == []
+
+
+def backs(text: str) -> Iterator[tuple[str, str]]:
+    """(frame, the paragraph of what it is evidence of)."""
+    for match in re.finditer(r'<article class="frame" id="([^"]+)"><h3>.*?</h3>(<p>.*?</p>)?', text):
+        yield match[1], match[2] or ""
 
 
 def test_html_evidence_marks_fields_in_the_bytes():

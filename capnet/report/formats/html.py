@@ -65,13 +65,13 @@ def render(
     anchors = finding_anchors(section) if section else {}
     problems = problems_of(shown.document)
     findings = _findings(section, anchors, shown.words, links) if section else ""
+    others = [_section(each, shown, links, wanted) for each in shown.sections if each.key != "findings"]
     evidence = figure = ""
-    if not wanted.only:
+    if not wanted.only:  # behind the rows, to which its frames link back
         evidence = evidence_section(shown.document, shown.sections, beside, links)
         figure = network_figure(
             shown.document, shown.words, beside.topology, problems, lambda row: anchors.get(id(row), "findings")
         )
-    others = [section for section in shown.sections if section.key != "findings"]
     body = [
         "<header>",
         *header.head_line(shown.title),
@@ -82,7 +82,7 @@ def render(
         header.names(shown.names, shown.names_left_out),
         header.origin(shown.document, beside),
         _contents(shown, bool(evidence)),
-        *(_section(section, shown, links, wanted) for section in others),
+        *others,
         evidence,
         _next(shown.document),
     ]
@@ -105,6 +105,7 @@ def _findings(section: Section, anchors: Mapping[int, str], words: Words, links:
     """Problems, and folded those that need no action."""
     rows = {level: [row for row in section.rows if row["level"] == level] for level in LEVELS}
     problems = [row for level in LEVELS if level != "info" for row in rows[level]]
+    links.anchors |= anchors
     parts = [_finding(row, anchors[id(row)], words, links) for row in problems]
     notes = "".join(_finding(row, anchors[id(row)], words, links) for row in rows["info"])
     verb = "needs" if len(rows["info"]) == 1 else "need"
@@ -146,14 +147,14 @@ def _section(section: Section, shown: Overview, links: Links, wanted: Wanted) ->
         return _titled(section, table_section(section, shown.words, links))
     groups = conversation_groups(shown.document.get("paths", []))
     most = wanted.top if wanted.top is not None else MAX_LADDERS
-    ladders = [_path(group, shown.words, links, i < MAX_OPEN_PATHS) for i, group in enumerate(groups[:most])]
+    ladders = [_path(group, shown.words, links, number) for number, group in enumerate(groups[:most], start=1)]
     left_out = sum(map(len, groups[most:]))
     more = MORE_CONVERSATIONS.fill(conversations=count(left_out, "more conversation"))
     rest = f'<p class="soft small">{escape(more)}</p>' if left_out else ""
     return _titled(section, "".join(ladders) + rest)
 
 
-def _path(group: Sequence[Conversation], words: Words, links: Links, is_open: bool) -> str:
+def _path(group: Sequence[Conversation], words: Words, links: Links, number: int) -> str:
     """The ladder of conversations of one route, below a line that says what they are."""
     paths = [path for conversation in group for path in conversation if path]
     shown = [conversation.forward for conversation in group]
@@ -165,8 +166,9 @@ def _path(group: Sequence[Conversation], words: Words, links: Links, is_open: bo
     evidence = [frame for path in (shown[0], group[0].backward) if path for frame in path["evidence"]]
     evidence += [frame for path in paths for frame in path["evidence"] if links.is_shown(frame)]
     evidence = list({(frame["file"], frame["frame"]): frame for frame in evidence}.values())
+    target = links.target(paths, f"paths-{number}")
     return (
-        f'<details class="path"{" open" if is_open else ""}><summary>'
+        f'<details class="path"{target}{" open" * (number <= MAX_OPEN_PATHS)}><summary>'
         f"<b>{escape(' · '.join(routes.flows(shown, words)))}</b> "
         f'<span class="{style}">{escape(f"{total}, {ends}")}</span></summary>'
         f"{ladder(group, words)}{evidence_list(evidence, words, links)}"

@@ -6,6 +6,7 @@ Each claim gives its first frames, then claims with more give further ones, up t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from capnet.analysis.core.contract.document import Document
@@ -22,23 +23,30 @@ MAX_CLAIMS = 400  # that are looked at
 
 
 class Claim(NamedTuple):
-    """A statement of the report, and where it stands on the page."""
+    """A statement of the report, and where it stands on the page: the row that makes it, or its section."""
 
     label: str
     anchor: str
     evidence: Sequence[Document]
 
 
-def claims(sections: Sequence[Section]) -> Iterator[Claim]:
-    """All statements of a page that have frames as evidence, in the order of its sections; problems first."""
+def claims(sections: Sequence[Section], anchors: Mapping[int, str] | None = None) -> Iterator[Claim]:
+    """All statements of a page that have frames as evidence, in the order of its sections; problems first.
+
+    `anchors`: `id` of a fact → the id of the element that shows it; of others, the section's is taken.
+    """
+    anchors = anchors or {}
     for section in sorted(sections, key=lambda section: section.key != "findings"):
-        anchors = finding_anchors(section) if section.key == "findings" else {}
         for row in section.rows:
-            group = row if isinstance(row, list) else [row]
-            for fact in group:
-                if isinstance(fact, dict) and fact.get("evidence"):
-                    label = fact["name"] if anchors else section.heading
+            for fact in facts_of(row):
+                if fact.get("evidence"):
+                    label = fact["name"] if section.key == "findings" else section.heading
                     yield Claim(label, anchors.get(id(fact), section.key), fact["evidence"])
+
+
+def facts_of(row: object) -> list[Document]:
+    """The facts of a row: one, or those of a group."""
+    return [fact for fact in (row if isinstance(row, list) else [row]) if isinstance(fact, dict)]
 
 
 def finding_anchors(section: Section) -> dict[int, str]:
@@ -62,11 +70,19 @@ def wanted_frames(document: Document, wanted: Wanted = ALL) -> list[FrameKey]:
 
 
 class Links:
-    """Links from evidence to the frames that the page shows."""
+    """Links from evidence to the frames that the page shows, and from the frames back to the rows that name them."""
 
     def __init__(self, document: Document, shown: Mapping[FrameKey, object]) -> None:
         self.files = {source["file"]: index for index, source in enumerate(document["inputs"])}
         self.shown = shown
+        self.anchors: dict[int, str] = {}  # `id` of a fact → the id of the element that shows it
+
+    def target(self, facts: Sequence[Document], anchor: str) -> str:
+        """The attribute `id` of the element that shows these facts; empty if the page has no frame of theirs."""
+        if not any(self.is_shown(frame) for fact in facts for frame in fact.get("evidence", [])):
+            return ""
+        self.anchors |= {id(fact): anchor for fact in facts}
+        return f' id="{escape(anchor)}"'
 
     def anchor(self, key: FrameKey) -> str:
         """The id of a frame's element."""
@@ -109,10 +125,19 @@ class Links:
         return "".join([*parts, escape(text[end:])])
 
 
-def claims_of(sections: Sequence[Section]) -> dict[FrameKey, list[Claim]]:
-    """Frame → what it is evidence of, each section once."""
+def claims_of(sections: Sequence[Section], anchors: Mapping[int, str]) -> dict[FrameKey, list[Claim]]:
+    """Frame → what it is evidence of, each row once; several rows of a section are told apart by their number."""
     by_frame: dict[FrameKey, dict[str, Claim]] = {}
-    for claim in claims(sections):
+    for claim in claims(sections, anchors):
         for frame in claim.evidence:
             by_frame.setdefault((frame["file"], frame["frame"]), {}).setdefault(claim.anchor, claim)
-    return {key: list(by_anchor.values()) for key, by_anchor in by_frame.items()}
+    return {key: _numbered(list(by_anchor.values())) for key, by_anchor in by_frame.items()}
+
+
+def _numbered(several: list[Claim]) -> list[Claim]:
+    """`Paths 2`, `Paths 5` of claims with the same label."""
+    labels = Counter(claim.label for claim in several)
+    return [
+        claim._replace(label=f"{claim.label} {claim.anchor.rpartition('-')[2]}") if labels[claim.label] > 1 else claim
+        for claim in several
+    ]

@@ -40,7 +40,7 @@ def evidence_section(
     """
     if not beside.frames:
         return ""
-    by_frame = claims_of(sections)
+    by_frame = claims_of(sections, links.anchors)
     points = {(frame["file"], frame["frame"]): frame["point"] for claim in claims(sections) for frame in claim.evidence}
     before = dict(zip(way[1:], way, strict=False))
     keys = [key for key in way if key in beside.frames]
@@ -78,7 +78,7 @@ def _article(
     head, _, decoded = render(frame.rows, file, point, DECODE_COLUMNS, names).partition("\n\n")
     head = " ".join(line.strip() for line in head.splitlines())
     shown = [link(claim.anchor, claim.label) for claim in claims[:MAX_SHOWN_CLAIMS]]
-    proves = f"<p>{escape(language.term('Evidence of'))} {', '.join(shown)}</p>" if shown else ""
+    proves = f"<p>{escape(language.term('Evidence of'))} {language.pick(', ', '、').join(shown)}</p>" if shown else ""
     rules = "".join(
         f"<p><b>{escape(language.term('Kernel'))}:</b> {escape(row['says'])}</p>" for row in _rules(document, key)
     )

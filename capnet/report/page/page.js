@@ -101,7 +101,11 @@
   const open = (element) => {
     for (let each = element; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
   };
-  const reveal = () => open(document.getElementById(decodeURIComponent(location.hash.slice(1))));
+  const reveal = () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target?.hidden) target.hidden = false; // a row that the filter of its table left out
+    open(target);
+  };
   addEventListener("hashchange", reveal);
   reveal();
   addEventListener("beforeprint", () => {

@@ -9,7 +9,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
-from capnet.report.page.evidence import Links
+from capnet.report.page.evidence import Links, facts_of
 from capnet.report.page.markup import code, escape
 from capnet.report.sections.section import Cell, Column, Section, Span
 from capnet.report.text import count
@@ -54,11 +54,12 @@ def _table(section: Section, words: Words, links: Links) -> str:
     kinds = [_column_class(column) for column in columns]
     labels = [f' data-label="{escape(column.title)}"' if column.title else "" for column in columns]
     head = "".join(f"<th{kind}>{escape(column.title)}</th>" for column, kind in zip(columns, kinds, strict=True))
+    ids = [links.target(facts_of(row), f"{section.key}-{number}") for number, row in enumerate(shown, start=1)]
     body = "".join(
-        "<tr>"
+        f"<tr{target}>"
         + "".join(f"<td{kind}{label}>{row[i]}</td>" for i, kind, label in zip(used, kinds, labels, strict=True))
         + "</tr>"
-        for row in rows
+        for target, row in zip(ids, rows, strict=True)
     )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -70,7 +71,8 @@ def _cells(section: Section, row: Any, words: Words, links: Links) -> list[str]:
     text = "".join(cells)
     further = [frame for frame in evidence if links.is_shown(frame) and f'"#{links.anchor_of(frame)}"' not in text]
     if further:
-        last = max((i for i, cell in enumerate(cells) if cell), default=len(cells) - 1)
+        is_text = [column.align != "right" for column in section.columns]
+        last = max((i for i, cell in enumerate(cells) if cell and is_text[i]), default=len(cells) - 1)
         unique = list({links.anchor_of(frame): frame for frame in further}.values())
         cells[last] += (
             f'<div class="small soft">{escape(language.term("also"))} {links.frames(unique, words.one_point)}</div>'
@@ -80,8 +82,7 @@ def _cells(section: Section, row: Any, words: Words, links: Links) -> list[str]:
 
 def _evidence_of(row: Any) -> list[Document]:
     """The frames that a row, or a group of rows, is concluded from."""
-    group = row if isinstance(row, list) else [row]
-    return [frame for each in group if isinstance(each, dict) for frame in each.get("evidence", [])]
+    return [frame for fact in facts_of(row) for frame in fact.get("evidence", [])]
 
 
 def _column_class(column: Column) -> str:

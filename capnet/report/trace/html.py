@@ -5,7 +5,8 @@ Input: the documents that the text of `drawing` is made from. Output: HTML, as `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import zip_longest
 
 from capnet import language
@@ -47,7 +48,11 @@ def flows_page(document: Document, conversations: Sequence[Directions], total: i
     links = Links(safe, beside.frames)
     title = " · ".join(filter(None, [visible(asked) or language.term("All flows"), count(total, "flow")]))
     main = next((path for path in paths if len(path["hops"]) > 1), None)
-    ladders = [text for directions in shown for text in _conversation(directions, words, links)]
+    pieces = [piece for directions in shown for piece in zip_longest(*directions)]
+    ladders = [
+        _conversation(forward, backward, number, words, links)
+        for number, (forward, backward) in enumerate(pieces, start=1)
+    ]
     rest = MORE_FLOWS.fill(flows=count(total - len(shown), "more flow"), total=total) if total > len(shown) else ""
     body = [
         "<header>", *header.head_line(title), "</header>",
@@ -61,21 +66,22 @@ def flows_page(document: Document, conversations: Sequence[Directions], total: i
     return page(title, body)
 
 
-def _conversation(directions: Directions, words: Words, links: Links) -> Iterator[str]:
-    """A ladder for each piece of a conversation."""
-    for forward, backward in zip_longest(*directions):
-        conversation = Conversation(forward or backward, backward if forward else None)
-        path = conversation.forward
-        ends = " / ".join(dict.fromkeys(ending(each) for each in conversation if each))
-        silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"
-        evidence = [frame for each in conversation if each for frame in each["evidence"]]
-        yield (
-            '<div class="path"><h3>'
-            f"{escape(path['proto'])} {escape(words.flow(path['flow'], path['hops'][0]['point']))} "
-            f'<small class="soft">{escape(count(conversation.packets, "packet"))}, {escape(ends)}{silent}</small></h3>'
-            f"{ladder([conversation], words)}{evidence_list(evidence, words, links)}"
-            f'<p class="small soft">Wireshark {code(wireshark.paths([path]).text, copy=True)}</p></div>'
-        )
+def _conversation(forward: Document | None, backward: Document | None, number: int, words: Words, links: Links) -> str:
+    """The ladder of a piece of a conversation, which may have one direction only."""
+    path = forward or backward
+    assert path is not None
+    conversation = Conversation(path, backward if forward else None)
+    both = [each for each in conversation if each]
+    ends = " / ".join(dict.fromkeys(ending(each) for each in both))
+    silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"
+    evidence = [frame for each in both for frame in each["evidence"]]
+    return (
+        f'<div class="path"{links.target(both, f"paths-{number}")}><h3>'
+        f"{escape(path['proto'])} {escape(words.flow(path['flow'], path['hops'][0]['point']))} "
+        f'<small class="soft">{escape(count(conversation.packets, "packet"))}, {escape(ends)}{silent}</small></h3>'
+        f"{ladder([conversation], words)}{evidence_list(evidence, words, links)}"
+        f'<p class="small soft">Wireshark {code(wireshark.paths([path]).text, copy=True)}</p></div>'
+    )
 
 
 def packet_page(document: Document, journey: Document, beside: Beside) -> str:
@@ -86,9 +92,11 @@ def packet_page(document: Document, journey: Document, beside: Beside) -> str:
     links = Links(safe, beside.frames)
     asked = trace["asked"]
     evidence = [{"point": frame["point"], "file": frame["file"], "frame": frame["frame"]} for frame in frames]
-    section = Section("packet", language.term("Packet"), rows=[{"evidence": evidence}])
+    facts = [{"evidence": [each]} for each in evidence]
+    section = Section("packet", language.term("Packet"), rows=facts)
     changes = sighting_changes(frames, trace["reply"], words)
-    rows = "".join(_sighting(frame, change, words, links) for frame, change in zip(frames, changes, strict=True))
+    targets = [links.target([fact], f"packet-{number}") for number, fact in enumerate(facts, start=1)]
+    rows = "".join(map(partial(_sighting, words=words, links=links), frames, changes, targets))
     head = "".join(f"<th>{escape(language.term(text))}</th>" for text in _HEADS)
     table = f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     title = f"{language.term('Frame')} {asked['frame']} · {asked['file']} · {asked['point']} · {trace['proto']}"
@@ -122,7 +130,7 @@ def _path_of(trace: Document, evidence: list[Document]) -> Document:
     }
 
 
-def _sighting(frame: Document, change: Sequence[str], words: Words, links: Links) -> str:
+def _sighting(frame: Document, change: Sequence[str], target: str, words: Words, links: Links) -> str:
     delay = "" if frame["delta_us"] is None else signed(frame["delta_us"])
     cells = (
         f"<b>{escape(frame['point'])}</b>", links.frame(frame), escape(delay),
@@ -130,7 +138,9 @@ def _sighting(frame: Document, change: Sequence[str], words: Words, links: Links
         escape(" · ".join(change)), escape(difference_text(frame)),
     )  # fmt: skip
     kinds = (' class="k"' if head in ("delay", "flow") else "" for head in _HEADS)
-    return "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+    return (
+        f"<tr{target}>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+    )
 
 
 def no_match_page(text: str) -> str:
