@@ -17,7 +17,6 @@ from capnet.errors import Exit
 from tests.conftest import PROJECT
 from tests.fleet.inline import GOLDENS, copies, results, run_fleet
 
-COPIES = int(os.environ.get("CAPNET_FLEET_COPIES", "8"))
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT)}
 
 
@@ -39,19 +38,23 @@ def end_after(captures: Path, folder: Path, done: int, number: signal.Signals) -
 
 
 def test_fleet_killed_three_times_is_finished(tmp_path: Path) -> None:
+    kill_three_times(tmp_path, 8)
+
+
+def kill_three_times(tmp_path: Path, count: int) -> None:
     """A pipe without a writer keeps the runs from finishing too early; then a capture takes its place."""
-    captures, folder = copies(tmp_path / "captures", COPIES - 1), tmp_path / "fleet"
+    captures, folder = copies(tmp_path / "captures", count - 1), tmp_path / "fleet"
     os.mkfifo(captures / "pipe.pcapng")
-    assert end_after(captures, folder, COPIES // 8, signal.SIGKILL)[0] == -signal.SIGKILL
-    assert end_after(captures, folder, COPIES // 4, signal.SIGKILL)[0] == -signal.SIGKILL
-    code, error = end_after(captures, folder, COPIES // 2, signal.SIGTERM)
+    assert end_after(captures, folder, count // 8, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert end_after(captures, folder, count // 4, signal.SIGKILL)[0] == -signal.SIGKILL
+    code, error = end_after(captures, folder, count // 2, signal.SIGTERM)
     assert code == Exit.INTERRUPTED
-    assert f"of {COPIES} captures are done; the same command goes on" in error
+    assert f"of {count} captures are done; the same command goes on" in error
     (captures / "pipe.pcapng").unlink()
     shutil.copy(GOLDENS / "none.pcapng", captures / "pipe.pcapng")
     before = {file: file.stat().st_mtime_ns for file in folder.glob("done/*.json")}
     finished = subprocess.run(command(captures, folder), env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    assert f"{len(before)} of {COPIES} captures are done already" in finished.stderr
+    assert f"{len(before)} of {count} captures are done already" in finished.stderr
     assert {file: file.stat().st_mtime_ns for file in before} == before
     document, _ = run_fleet([captures], tmp_path / "at_once")
     assert results(folder) == results(tmp_path / "at_once")
