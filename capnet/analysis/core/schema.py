@@ -269,7 +269,8 @@ SYN_SPORT = 7
 SYN_DPORT = 8
 SYN_FRAME = 9
 SYN_MSS = 10  # octets, 0 without the option
-SYN_WIDTH = 11
+SYN_CHECKSUM = 11  # the verdict on its checksum, RIGHT to WRONG below; ABSENT where the header cannot be read
+SYN_WIDTH = 12
 
 # -- checksums in tunnels: of the packets of one inner flow and of what carries them, at one point, in a sample -------
 CHECKSUM_POINT = 0

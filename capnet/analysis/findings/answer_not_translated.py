@@ -32,7 +32,7 @@ SCENARIO = None  # answers pass the translation in all scenarios
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
 EXPLAINS = (
     "retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session",
-    "connection-unanswered",
+    "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """客户端请求的是另一个地址，服务器却直接应答客户端。

@@ -26,7 +26,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault asymmetric-path"
 WITNESS = "pcaps/overlay-service.pcapng"  # both directions pass several interfaces of each host
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """一个连接的两个方向经过同一主机的不同接口。
 

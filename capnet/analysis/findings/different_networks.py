@@ -30,7 +30,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault different-networks"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks, of which each container calls its own
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """容器用同一主机上另一个网络的容器自己的地址访问它。
 

@@ -32,7 +32,10 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault direct-access-dropped"
 WITNESS = "pcaps/bridge.pcapng"  # the published port alone is called
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "no-return-route", "connection-unanswered")
+EXPLAINS = (
+    "stops-between", "packet-loss", "retransmissions", "no-return-route", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """另一台主机用容器自己的地址访问容器，而容器所在主机丢弃了这些包。
 

@@ -24,8 +24,8 @@ LEVELS = ("error", "warning")
 SCENARIO = "fault foreign-mac-refused"
 WITNESS = "pcaps/macvlan.pcapng"  # children that other hosts reach, and their own host does not
 EXPLAINS = (
-    "arp-unanswered", "connection-unanswered", "macvlan-host-isolation", "neighbour-unanswered", "packet-loss",
-    "stops-between",
+    "arp-unanswered", "connection-unanswered", "handshake-unfinished", "macvlan-host-isolation",
+    "neighbour-unanswered", "packet-loss", "stops-between",
 )  # fmt: skip
 
 PAGE_ZH = """有自己 MAC 的容器被其主机网卡所在的交换机端口隔断。

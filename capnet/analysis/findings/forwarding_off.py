@@ -36,7 +36,7 @@ SCENARIO = None  # Docker turns forwarding on in the lab
 WITNESS = "pcaps/bridge.pcapng"  # a host that forwards
 EXPLAINS = (
     "stops-between", "packet-loss", "retransmissions", "published-port-blocked", "dns-failure",
-    "connection-unanswered",
+    "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """主机完全不转发，但自己的包能出去并有应答。

@@ -26,7 +26,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault gateway-mac-changed"
 WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
-EXPLAINS = ("connection-unanswered", "duplicate-ip", "packet-loss", "stops-between")
+EXPLAINS = ("connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss", "stops-between")
 
 PAGE_ZH = """网关换了 MAC，而主机继续发往旧的 MAC。
 

@@ -31,7 +31,9 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault hairpin-off"
 WITNESS = "pcaps/bridge-hairpin-noproxy.pcapng"  # containers reach each other by published ports
-EXPLAINS = ("connection-unanswered", "published-port-blocked", "retransmissions", "stops-between")
+EXPLAINS = (
+    "connection-unanswered", "handshake-unfinished", "published-port-blocked", "retransmissions", "stops-between",
+)  # fmt: skip
 
 PAGE_ZH = """站点用服务地址访问不到自己。
 

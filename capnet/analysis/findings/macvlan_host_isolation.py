@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "macvlan"
 WITNESS = "pcaps/ipvlan-l2.pcapng"  # children of a parent that answers their host
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """主机到不了自己接口上的 macvlan 子接口。
 

@@ -37,7 +37,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault mtu-blackhole"
 WITNESS = "pcaps/overlay.pcapng"  # large and small packets that all arrive, offload segments among them
-EXPLAINS = ("connection-unanswered", "packet-loss", "retransmissions", "sequence-gap")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "packet-loss", "retransmissions", "sequence-gap")
 
 PAGE_ZH = """大包消失，小包能通过。
 

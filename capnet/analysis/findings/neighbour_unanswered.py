@@ -21,7 +21,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault neighbour-unanswered"
 WITNESS = "pcaps/overlay-two.pcapng"  # stations that probe and announce their link-local addresses
-EXPLAINS = ("connection-unanswered", "no-return-route", "stops-between")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "no-return-route", "stops-between")
 
 PAGE_ZH = """主机询问 IPv6 邻居而没有得到通告。
 

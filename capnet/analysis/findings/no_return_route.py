@@ -23,7 +23,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault no-return-route"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers of another network, answered once there is a route
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """容器的包到达另一台主机，而那台主机没有返回容器地址的路由。
 

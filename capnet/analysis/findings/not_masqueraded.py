@@ -24,7 +24,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault not-masqueraded"
 WITNESS = "pcaps/ipvlan-l3.pcapng"  # containers' own addresses on the wire, by design
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """容器的包以容器自己的地址离开主机，没有应答。
 

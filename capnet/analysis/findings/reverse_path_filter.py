@@ -33,7 +33,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault reverse-path-filter"
 WITNESS = "pcaps/bridge.pcapng"  # clients on the host's own network only
-EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = (
+    "stops-between", "published-port-blocked", "packet-loss", "retransmissions", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """主机丢弃路由器后面的客户端的包，因为它到客户端的路由走另一个接口。
 

@@ -34,7 +34,7 @@ SCENARIO = "fault stale-conntrack"
 WITNESS = "pcaps/bridge.pcapng"  # datagrams to a container that lives
 EXPLAINS = (
     "packet-loss", "stops-between", "arp-unanswered", "published-port-blocked", "dnat-to-dead-backend",
-    "host-unreachable", "connection-unanswered",
+    "host-unreachable", "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """主机仍把一个发送者的数据报转换到已经不存在的地址。

@@ -26,8 +26,8 @@ LEVELS = ("error",)
 SCENARIO = "fault subnet-overlap"
 WITNESS = "pcaps/bridge.pcapng"  # clients of another network, whom the host reaches by its route
 EXPLAINS = (
-    "arp-unanswered", "connection-unanswered", "host-unreachable", "no-return-route", "published-port-blocked",
-    "retransmissions", "stops-between",
+    "arp-unanswered", "connection-unanswered", "handshake-unfinished", "host-unreachable", "no-return-route",
+    "published-port-blocked", "retransmissions", "stops-between",
 )  # fmt: skip
 
 PAGE_ZH = """外部客户端的地址属于主机认为是自己的网络。

@@ -21,7 +21,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault vip-answered-by-many"
 WITNESS = "pcaps/overlay-service.pcapng"  # a service whose tasks have addresses of their own
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """多台主机应答一个服务的地址，客户端会到达其中任意一台。
 

@@ -44,6 +44,27 @@ def test_syns_of_both_ends_tell_their_mss(tmp_path: Path, before: Packet) -> Non
     assert table[:, [schema.SYN_FRAME, schema.SYN_MSS]].tolist() == [[1, 1460], [2, 1240], [4, 0]]
 
 
+@pytest.mark.parametrize("before", [LINK / V4, LINK / V6, TUNNEL / LINK / V4], ids=["IPv4", "IPv6", "VXLAN"])
+def test_syns_tell_whether_their_checksums_are_right(tmp_path: Path, before: Packet) -> None:
+    right = Ether(bytes(before / syn()))  # scapy fills it in
+    packets = []
+    for change in (0, 1):
+        packet = right.copy()
+        packet[TCP].chksum ^= change
+        packets.append(packet)
+    unfilled, without = right.copy(), right.copy()
+    without[TCP].chksum = 0
+    segment = bytes(without[TCP])
+    # What the rest of the segment does not add to the complement is the sum of the pseudo-header.
+    unfilled[TCP].chksum = (0xFFFF - right[TCP].chksum - _ones_complement_sum(segment)) % 0xFFFF
+    table = context_of(tmp_path, *packets, unfilled).syns
+    assert table[:, schema.SYN_CHECKSUM].tolist() == [schema.RIGHT, schema.WRONG, schema.UNFILLED]
+
+
+def _ones_complement_sum(data: bytes) -> int:
+    return sum(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)) % 0xFFFF
+
+
 def test_dns_messages_have_names_types_and_codes(tmp_path: Path) -> None:
     asked = DNS(id=7, qd=DNSQR(qname="Web.Example.COM", qtype="AAAA"))
     failed = DNS(id=7, qr=1, tc=1, rcode=2, qd=DNSQR(qname="web.example.com", qtype="AAAA"))

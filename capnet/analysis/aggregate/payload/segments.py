@@ -10,6 +10,7 @@ import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
 from capnet.analysis.aggregate.payload.octets import be16_at
+from capnet.analysis.core import schema
 from capnet.analysis.core.schema import Mask, Values
 from capnet.quick_tuple import NamedTuple
 from capnet.wire import fields, numbers
@@ -118,6 +119,22 @@ def word_sums(block: Block, segments: Segments) -> Values:
     is_odd = length % 2 == 1
     sums[is_odd] += raw[at[is_odd] + length[is_odd] - 1].astype(np.int64) << 8
     return sums
+
+
+def checksum_verdicts(block: Block, rows: Values) -> Values:
+    """Per row, of rows that do not overlap: the verdict on its checksum (`core.schema`), ABSENT if it was cut."""
+    segments = segments_of(block, rows)
+    whole = segments.take(is_captured(block, segments))
+    stored, pseudo = stored_checksums(block, whole), pseudo_header_sums(block, whole)
+    is_right = (pseudo + word_sums(block, whole)) % 0xFFFF == 0
+    verdicts = np.select(
+        [is_right, ~whole.is_tcp & (stored == 0), stored == pseudo],
+        [schema.RIGHT, schema.NO_CHECKSUM, schema.UNFILLED],
+        schema.WRONG,
+    )
+    by_row = np.full(len(block), fields.ABSENT)
+    by_row[whole.rows] = verdicts
+    return by_row[rows]
 
 
 def _headers(block: Block, rows: Values) -> Segments:

@@ -1,4 +1,6 @@
-"""Maximum segment sizes that both ends of TCP connections announce (RFC 9293 section 3.7.1).
+"""SYNs: the maximum segment size that each end of a TCP connection announces, and whether the checksum is right.
+
+Sources: RFC 9293 sections 3.7.1 and 3.1.
 
 Input: blocks of rows with their bytes. Output: `table`, one row for each SYN (columns: `core.schema`, SYN_).
 Limits: the first MAX_SYNS; later blocks are not looked at.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
+from capnet.analysis.aggregate.payload.segments import checksum_verdicts
 from capnet.analysis.core import schema
 from capnet.analysis.core.schema import SynTable, Values
 from capnet.wire import fields
@@ -48,6 +51,7 @@ class Syns:
         at, _ = payload_span(block, chosen)
         lowest = block.record_at[chosen] + block.rows[chosen, fields.START]
         table[:, schema.SYN_MSS] = _maximum_segment_sizes(block, table, lowest, at)
+        table[:, schema.SYN_CHECKSUM] = checksum_verdicts(block, chosen)
         self._tables.append(table)
         self._count += len(table)
 

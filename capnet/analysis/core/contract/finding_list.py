@@ -24,7 +24,7 @@ ALIKE = Text(en="{number} times: {examples}; and {others} more", zh="{number} æ¬
 # Symptoms that stay in JSON when a cause explains them: other programs read the numbers in their facts.
 ALWAYS_LISTED = ("retransmissions",)
 # Symptoms of single flows, whose evidence is their frames: a cause that shows one of them is about these flows.
-OF_FLOWS = ("connection-unanswered",)
+OF_FLOWS = ("connection-unanswered", "handshake-unfinished")
 
 # Facts that name what a finding is about; others are numbers that grow while a fault lasts.
 _NUMBERS_THAT_NAME = ("port", "vni", "id", "spi", "code", "type", "other_port")

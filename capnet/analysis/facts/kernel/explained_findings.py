@@ -29,7 +29,7 @@ from capnet.analysis.fate.answers import is_reset, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 
 KERNEL_DROP = "kernel-drop"  # whose sentence is made of the reason itself
-UNANSWERED = "connection-unanswered"  # which kernel-drop explains
+EXPLAINED = ("connection-unanswered", "handshake-unfinished")  # by kernel-drop
 MAX_REASONS = 3  # that a sentence names
 MAX_SENTENCES = 20  # that the facts list
 MAX_FRAMES = 20_000  # of flows with a cause, by which findings are told to be about them
@@ -38,7 +38,7 @@ NOT_ABOUT_LOSS = ("network-slow", "server-slow", "dns-slow", "receiver-stalled")
 MENDED_BY_RULE = (
     "stops-between", "published-port-blocked", "packet-loss", "request-unanswered", "firewall-rejected",
     "tunnel-not-decapsulated", "tunnel-one-way", "swarm-port-blocked", "esp-blocked", "new-connections-dropped",
-    "fragments-lost", "connection-unanswered",
+    "fragments-lost", "connection-unanswered", "handshake-unfinished",
 )  # fmt: skip
 FIX = Text(
     en="change {name}, if it is not meant to stop them: `{command}` lists it, and counts",
@@ -54,7 +54,7 @@ def with_reasons(context: Context, findings: Sequence[Finding]) -> list[Finding]
 
 def without_explained_drops(context: Context, findings: Sequence[Finding]) -> list[Finding]:
     """The findings, without each `kernel-drop` whose packets another one above info is about."""
-    symptoms = (KERNEL_DROP, UNANSWERED, *ALWAYS_LISTED)
+    symptoms = (KERNEL_DROP, *EXPLAINED, *ALWAYS_LISTED)
     others = [finding for finding in findings if finding.name not in symptoms and finding.level != "info"]
     named = _explained_frames(context, others)
     return [each for each in findings if each.name != KERNEL_DROP or not set(each.evidence) <= named]

@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault dns-truncated-no-tcp"
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # short answers
-EXPLAINS = ("connection-unanswered", "retransmissions")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions")
 
 PAGE_ZH = """应答对 UDP 来说太长，而用 TCP 到不了名称服务器。
 

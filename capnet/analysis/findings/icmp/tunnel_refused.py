@@ -23,7 +23,9 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault tunnel-refused"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
-EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "connection-unanswered")
+EXPLAINS = (
+    "tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "connection-unanswered", "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """隧道的一端用“port unreachable”应答另一端的数据报。
 

@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault port-reused"
 WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
-EXPLAINS = ("connection-unanswered", "retransmissions")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions")
 
 PAGE_ZH = """服务器上还有来自同一地址和端口的旧连接。
 

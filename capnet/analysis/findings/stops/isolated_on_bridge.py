@@ -37,7 +37,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault isolated-on-bridge"
 WITNESS = "pcaps/bridge.pcapng"  # containers that talk to each other on one bridge
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """同一网桥上的两个站点能用 ARP 找到对方，但没有 IP 包通过。
 

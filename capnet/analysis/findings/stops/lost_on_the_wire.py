@@ -24,7 +24,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault lost-on-the-wire"
 WITNESS = "pcaps/overlay.pcapng"  # two hosts whose packets all arrive
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "published-port-blocked", "connection-unanswered")
+EXPLAINS = (
+    "stops-between", "packet-loss", "retransmissions", "published-port-blocked", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """包离开一台主机的接口，没有到达另一台主机的接口。
 

@@ -30,7 +30,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # the limit of connection tracking is the machine's, which the lab does not change
 WITNESS = "pcaps/bridge.pcapng"  # new connections until the end
-EXPLAINS = ("stops-between", "published-port-blocked", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = (
+    "stops-between", "published-port-blocked", "packet-loss", "retransmissions", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """从某个时刻起主机不再通过新连接，而旧连接继续。
 

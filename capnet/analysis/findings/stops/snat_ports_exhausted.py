@@ -32,7 +32,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # Docker's own rule has no range of ports
 WITNESS = "pcaps/bridge.pcapng"  # few connections, each with its own port
-EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """主机没有空闲的源端口可用于到一台服务器的新连接。
 

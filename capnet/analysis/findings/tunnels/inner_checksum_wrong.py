@@ -33,7 +33,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # the kernel of the lab computes checksums right
 WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
-EXPLAINS = ("retransmissions", "stops-between", "packet-loss", "connection-unanswered")
+EXPLAINS = ("retransmissions", "stops-between", "packet-loss", "connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """接收方因内层校验和而丢弃从隧道出来的 TCP 或 UDP 包。
 

@@ -34,7 +34,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = None  # the kernel of the lab computes checksums right
 WITNESS = "pcaps/overlay.pcapng"  # checksums left to a card, on links that carry them so
-EXPLAINS = ("stops-between", "tunnel-not-decapsulated", "packet-loss", "retransmissions", "connection-unanswered")
+EXPLAINS = (
+    "stops-between", "tunnel-not-decapsulated", "packet-loss", "retransmissions", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """接收方丢弃 UDP 校验和错误的隧道数据报。
 

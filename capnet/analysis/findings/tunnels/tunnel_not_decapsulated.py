@@ -26,6 +26,7 @@ SCENARIO = "fault tunnel-not-decapsulated"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that comes out at both hosts
 EXPLAINS = (
     "stops-between", "packet-loss", "tunnel-one-way", "retransmissions", "arp-unanswered", "connection-unanswered",
+    "handshake-unfinished",
 )  # fmt: skip
 
 PAGE_ZH = """隧道的包到达主机，没有一个在那里解封装出来。

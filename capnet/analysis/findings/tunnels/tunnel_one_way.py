@@ -45,7 +45,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
-EXPLAINS = ("connection-unanswered",)
+EXPLAINS = ("connection-unanswered", "handshake-unfinished")
 
 PAGE_ZH = """隧道只有一个方向有帧。
 

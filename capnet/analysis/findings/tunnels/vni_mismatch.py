@@ -28,7 +28,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault vni-mismatch"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks between the same hosts, each with an id of its own
-EXPLAINS = ("tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered", "connection-unanswered")
+EXPLAINS = (
+    "tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """两台主机用不同的 id 在隧道中互发同一网络的包。
 

@@ -29,7 +29,10 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = None  # each host of the lab has one address
 WITNESS = "pcaps/overlay.pcapng"  # both hosts use one address each
-EXPLAINS = ("tunnel-not-decapsulated", "tunnel-one-way", "stops-between", "packet-loss", "connection-unanswered")
+EXPLAINS = (
+    "tunnel-not-decapsulated", "tunnel-one-way", "stops-between", "packet-loss", "connection-unanswered",
+    "handshake-unfinished",
+)  # fmt: skip
 
 PAGE_ZH = """主机从一个地址发送隧道的包，而对端发往它的另一个地址。
 

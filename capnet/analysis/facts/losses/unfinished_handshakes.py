@@ -1,0 +1,152 @@
+"""Handshakes that stop after the SYN-ACK: the server answers again and again, and the client goes on sending SYNs.
+
+Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
+SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them. Where the
+client's first point lacks them, they stop before it, if it shows other packets to the client. Limits: MAX_FLOWS; not
+clients that scan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among, row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import destination, replies, reply_values
+from capnet.analysis.core.schema import FlowMask, FlowRows
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.losses.scanning_clients import is_of_scan
+from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.listening import listening
+from capnet.analysis.fate.next_points import chain_of
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import address_value
+from capnet.wire.fields import ABSENT
+from capnet.wire.numbers import TCP, TCP_CWR, TCP_ECE, TCP_SYN
+
+MIN_RETRY_NS = 900_000_000  # a SYN is sent again after 1 s (RFC 6298), timers come early
+MIN_SYNACKS = 2
+MAX_FLOWS = 10_000
+_ENDS = [
+    schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO,
+    schema.FLOW_SPORT, schema.FLOW_DPORT,
+]  # fmt: skip
+_SYN_ENDS = [
+    schema.SYN_POINT, schema.SYN_SRC_HI, schema.SYN_SRC_LO, schema.SYN_DST_HI, schema.SYN_DST_LO, schema.SYN_SPORT,
+    schema.SYN_DPORT,
+]  # fmt: skip
+
+
+class UnfinishedHandshake(NamedTuple):
+    """Handshakes with one server, whose SYN-ACKs the clients do not take."""
+
+    server: str
+    port: int
+    rows: list[int]  # SYNs at the clients' first points
+    last_rows: list[int]  # and at their last ones
+    answers: list[int]  # rows of the SYN-ACKs where they were last seen
+    due: int  # point that lacks them; -1: the clients' first point shows them
+    is_at_client: bool  # that is the client's own interface
+    verdict: int  # on the checksums of all of them: UNFILLED or WRONG where they differ from others', else RIGHT
+
+
+@derived
+def unfinished_handshakes(context: Context) -> list[UnfinishedHandshake]:
+    """All of them, by server and place."""
+    flows = context.flows
+    groups: dict[tuple[tuple[int, int], int, int, int], tuple[list[int], list[int]]] = {}
+    for row in _candidates(context).tolist():
+        place = _last_seen(context, row)
+        if place is not None:
+            answer, due = place
+            key = (address_value(destination(flows[row])), int(flows[row, schema.FLOW_DPORT]),
+                   int(flows[answer, schema.FLOW_POINT]), due)  # fmt: skip
+            rows, answers = groups.setdefault(key, ([], []))
+            rows.append(row)
+            answers.append(answer)
+    return [_handshake(context, due, *groups[_, port, point, due]) for _, port, point, due in sorted(groups)]
+
+
+def _candidates(context: Context) -> FlowRows:
+    """First hops of flows of SYNs alone that are sent again and that no scan explains."""
+    flows, links = context.flows, flow_links(context)
+    is_new = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0)
+    is_open = is_new & (flows[:, schema.FLOW_TCP_FLAGS] & ~(TCP_SYN | TCP_ECE | TCP_CWR) == 0)
+    is_open &= flows[:, schema.FLOW_SYN_TIME] - flows[:, schema.FLOW_FIRST] >= MIN_RETRY_NS
+    if not is_open.any():
+        return np.zeros(0, dtype=np.int64)
+    is_closed = is_new & (_synack_times(context) < 0)
+    return np.flatnonzero(is_open & (links.before < 0) & ~is_of_scan(context, is_new, is_closed))[:MAX_FLOWS]
+
+
+def _synack_times(context: Context) -> np.ndarray:
+    return np.where(replies(context) >= 0, reply_values(context, schema.FLOW_SYNACK_TIME), -1)
+
+
+def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
+    """The SYN-ACKs' row where they come nearest to the client, and the point before it that lacks them, -1 if none."""
+    flows, links, answers = context.flows, flow_links(context), replies(context)
+    hop, before = row, -1
+    while answers[hop] < 0:
+        if links.after[hop] < 0:
+            return None
+        before, hop = hop, int(links.target[links.after[hop]])
+    answer = int(answers[hop])
+    is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
+    is_vain = flows[hop, schema.FLOW_SYN_TIME] - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
+    if not (is_answered and is_vain) or (before >= 0 and not _lacks_answers(context, before)):
+        return None
+    return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
+
+
+def _lacks_answers(context: Context, row: int) -> bool:
+    """Would the point of these SYNs show answers to them? It shows packets to their sender, and none to their port."""
+    flows, flow = context.flows, context.flows[row]
+    at_point = flows[:, schema.FLOW_POINT] == flow[schema.FLOW_POINT]
+    is_to_mac = at_point & (flows[:, schema.FLOW_DMAC] == flow[schema.FLOW_SMAC]) & (flow[schema.FLOW_SMAC] > 0)
+    is_to_address = at_point & (flows[:, schema.FLOW_DST_HI] == flow[schema.FLOW_SRC_HI])
+    is_to_address &= flows[:, schema.FLOW_DST_LO] == flow[schema.FLOW_SRC_LO]
+    is_to_port = is_to_address & (flows[:, schema.FLOW_PROTO] == TCP)
+    is_to_port &= flows[:, schema.FLOW_DPORT] == flow[schema.FLOW_SPORT]
+    is_dropping = bool(listening(context).is_dropping[int(flow[schema.FLOW_POINT])])
+    return bool((is_to_mac | is_to_address).any() and not is_to_port.any() and not is_dropping)
+
+
+def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) -> UnfinishedHandshake:
+    flows, flow = context.flows, context.flows[rows[0]]
+    is_at_client = due < 0 and all(
+        int(flows[row, schema.FLOW_POINT]) in interface_points(context).get(int(flows[row, schema.FLOW_SMAC]), ())
+        for row in rows
+    )
+    verdict = _verdict(context, answers, is_at_client) if due < 0 else schema.RIGHT
+    server, port = destination(flow), int(flow[schema.FLOW_DPORT])
+    last_rows = np.flatnonzero(is_among(chain_of(context), np.array(rows)) & (flow_links(context).after < 0)).tolist()
+    return UnfinishedHandshake(server, port, rows, last_rows, answers, due, is_at_client, verdict)
+
+
+def _verdict(context: Context, answers: list[int], is_at_client: bool) -> int:
+    """UNFILLED or WRONG if all of these SYN-ACKs are so and that sets them apart, else RIGHT.
+
+    Before a card, unfilled checksums are usual. At the client's own interface they are not, nor where all SYN-ACKs that
+    clients take have right ones.
+    """
+    syns = context.syns[context.syns[:, schema.SYN_POINT] == context.flows[answers[0], schema.FLOW_POINT]]
+    keys, verdicts = row_hash(syns[:, _SYN_ENDS]), syns[:, schema.SYN_CHECKSUM]
+    own, taken = (
+        set(verdicts[is_among(keys, hash_of(context.flows, _ENDS, rows))].tolist()) - {ABSENT}
+        for rows in (np.array(answers), np.flatnonzero(_taken(context)))
+    )
+    if len(own) != 1 or not own <= {schema.UNFILLED, schema.WRONG}:
+        return schema.RIGHT
+    (verdict,) = own
+    return int(verdict) if is_at_client or taken == {schema.RIGHT} else schema.RIGHT
+
+
+def _taken(context: Context) -> FlowMask:
+    """Per flow: SYN-ACKs after which the client went on."""
+    flows = context.flows
+    mask: FlowMask = (flows[:, schema.FLOW_SYNACK_TIME] >= 0) & (replies(context) >= 0)
+    mask &= reply_values(context, schema.FLOW_TCP_FLAGS) & ~(TCP_SYN | TCP_ECE | TCP_CWR) != 0
+    return mask

@@ -1,0 +1,124 @@
+"""handshake-unfinished: a server answers SYNs, and its client never goes on.
+
+Looks at: TCP flows of SYNs alone that are sent again a second or more after the first SYN-ACK, of which two or more
+came (`facts.losses.unfinished_handshakes`): the answers are lost on their way back, or the client drops them. Not
+clients that scan.
+Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
+client, and whether their checksums are wrong, while those that clients take are right. An error if the next point lacks
+them, or they are at the client's own interface, or the checksum is the cause; else a warning.
+Wrong when: the client's ACK took a way that was not captured.
+Fix: look for what drops answers between the two points, or at the client: a firewall without state of the connection, a
+wrong checksum, rp_filter.
+Verify: `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` and `iptables -vnL` at the client; `ethtool -k IFACE` at
+the server's host.
+"""
+
+from __future__ import annotations
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
+from capnet.wire.addresses import address_value
+
+NAME = finding_name(__name__)
+LEVELS = ("error", "warning")
+SCENARIO = "fault handshake-unfinished"
+WITNESS = "pcaps/bridge.pcapng"  # every handshake is finished
+EXPLAINS = ("packet-loss", "retransmissions", "stops-between")
+
+PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
+
+检查：只有 SYN 的 TCP 流，在第一个 SYN-ACK 之后一秒或更久又重发，且 SYN-ACK 来了两个以上
+（`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。不包括扫描的客户端。
+结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
+接受的那些是正确的。如果下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，为错误；否则为警告。
+误判：客户端的 ACK 走了没有抓包的路。
+处理：查找两个抓包点之间或客户端上是什么丢弃了应答：没有连接状态的防火墙、错误的校验和、rp_filter。
+验证：在客户端上 `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` 和 `iptables -vnL`；在服务器所在主机上
+`ethtool -k IFACE`。
+"""
+
+STOPS = Text(
+    en="{server} answers the SYNs of {clients}, and the answers are lost: {answers:SYN-ACK} reach {point}, none "
+    "reaches {next}, and both sides repeat",
+    zh="{server} 应答了 {clients} 的 SYN，但应答丢失了：{answers} 个 SYN-ACK 到达 {point}，没有一个到达 {next}，"
+    "双方都在重发",
+)
+CHECKSUM = Text(
+    en="{server} answers the SYNs of {clients}, and the answers are damaged: {answers:SYN-ACK} at {point} have a "
+    "checksum that is {verdict}, so the receiver drops them, and both sides repeat",
+    zh="{server} 应答了 {clients} 的 SYN，但应答已损坏：{point} 上的 {answers} 个 SYN-ACK 的校验和{verdict}，因此接收方"
+    "丢弃它们，双方都在重发",
+)
+UNFILLED = Text(en="not filled in", zh="没有填写")
+WRONG = Text(en="wrong", zh="错误")
+IGNORED = Text(
+    en="{server} answers the SYNs of {clients} in vain: {answers:SYN-ACK} are seen at {point}{place}, and the SYNs go "
+    "on",
+    zh="{server} 徒然应答了 {clients} 的 SYN：在 {point}{place} 看到 {answers} 个 SYN-ACK，而 SYN 仍在继续",
+)
+AT_CLIENT = Text(en=", the client's own interface", zh="（客户端自己的接口）")
+FIX_STOPS = Text(
+    en="look for what drops between {point} and {next} on the way back: a firewall that did not see the SYN, a filter "
+    "by source port, the route to {client}",
+    zh="查找回程上 {point} 和 {next} 之间是什么丢弃了它们：没有看到 SYN 的防火墙、按源端口的过滤、到 {client} 的路由",
+)
+FIX_CHECKSUM = Text(
+    en="turn checksum offload off where the answers leave: `ethtool -K IFACE tx off` on the card of the server's host, "
+    "or of the virtual machine; update its driver",
+    zh="在应答离开的地方关闭校验和卸载：在服务器所在主机（或虚拟机）的网卡上执行 `ethtool -K IFACE tx off`；更新其驱动",
+)
+FIX_BEHIND = Text(
+    en="capture nearer to {client}: the answers are lost behind {point}, or {client} drops them (`iptables -vnL "
+    "INPUT`, `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter`)",
+    zh="在离 {client} 更近处抓包：应答在 {point} 之后丢失，或被 {client} 丢弃（`iptables -vnL INPUT`、`nstat -az "
+    "TcpInCsumErrors TcpExtIPReversePathFilter`）",
+)
+FIX_IGNORED = Text(
+    en="look at {client} for what drops answers that arrive: `iptables -vnL INPUT`, rp_filter, wrong checksums "
+    "(`nstat -az TcpInCsumErrors TcpExtIPReversePathFilter`)",
+    zh="在 {client} 上查找是什么丢弃了到达的应答：`iptables -vnL INPUT`、rp_filter、错误的校验和（`nstat -az "
+    "TcpInCsumErrors TcpExtIPReversePathFilter`）",
+)
+
+MAX_CHAINS = 2  # whose frames at all hops are evidence
+
+
+def diagnose(context: Context) -> list[Finding]:
+    return [_finding(context, handshake) for handshake in unfinished_handshakes(context)]
+
+
+def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
+    flows = context.flows
+    clients = sorted({source(flows[row]) for row in handshake.rows}, key=address_value)
+    point = context.points[int(flows[handshake.answers[0], schema.FLOW_POINT])].name
+    next_point = context.points[handshake.due].name if handshake.due >= 0 else None
+    answers = int(flows[handshake.answers, schema.FLOW_PACKETS].sum())
+    is_bad = handshake.verdict != schema.RIGHT
+    text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
+    fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
+    address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
+    syns = hop_evidence(context, handshake.last_rows[:MAX_CHAINS])
+    answer_rows = handshake.answers[:MAX_CHAINS]
+    return Finding(
+        NAME,
+        "error" if next_point or is_bad or handshake.is_at_client else "warning",
+        text.fill(
+            server=f"{address}:{handshake.port}", clients=several(clients), answers=answers, point=point,
+            next=next_point, place=AT_CLIENT.fill() if handshake.is_at_client else "",
+            verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
+        ),
+        fix.fill(point=point, next=next_point, client=clients[0]),
+        {
+            "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
+            "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,
+            "is_checksum_bad": is_bad,
+        },
+        sorted({*syns, *(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in answer_rows)})[
+            :MAX_EVIDENCE
+        ],
+    )  # fmt: skip

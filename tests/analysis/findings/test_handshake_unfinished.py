@@ -1,0 +1,149 @@
+"""handshake-unfinished: SYN-ACKs that no client takes. Played with a real kernel, a filter and a card without sums."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
+from tests.stories import ACK, SYN, Network, Packet, tcp
+from tests.story_reports import A, B, read
+
+NAME = "handshake-unfinished"
+V6_A, V6_B = "[fd00::128]", "[fd00::129]"
+SECOND = 1e6  # µs
+BOTH = ("A/ens33", "B/ens33")
+
+
+def total(data: bytes) -> int:
+    """Words added up in ones' complement (RFC 1071)."""
+    value = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while value >> 16:
+        value = (value & 0xFFFF) + (value >> 16)
+    return value
+
+
+def summed(packet: Packet, *, is_filled: bool = True) -> Packet:
+    """The packet with a right checksum, or with that of the pseudo-header, which a card should have filled in."""
+    body = packet.but(checksum=0).body()
+    pseudo = total(ip_address(packet.src).packed + ip_address(packet.dst).packed + struct.pack(">HH", 6, len(body)))
+    return packet.but(checksum=0xFFFF - total(body + struct.pack(">H", pseudo)) if is_filled else pseudo)
+
+
+class Server:
+    """B answers A's SYNs; both repeat. The answers are seen at `seen` only."""
+
+    def __init__(self, points: tuple[str, ...] = BOTH, ends: tuple[str, str] = (A, B)) -> None:
+        self.net = Network(list(points))
+        self.client, self.server = ends
+        self.port = 40000
+
+    def put(self, packet: Packet, points: tuple[str, ...]) -> None:
+        packet = packet.but(ident=len(self.net.recorded) + 1)
+        self.net.pass_by(*((point, packet) for point in points if point in self.net.points), gap=100)
+
+    def call(self, seen: tuple[str, ...], *, tries: int = 3, filled: bool = True, port: int = 80) -> None:
+        self.port += 1
+        out, back = (
+            f"{self.client}:{self.port} > {self.server}:{port}",
+            f"{self.server}:{port} > {self.client}:{self.port}",
+        )
+        for _ in range(tries):
+            self.put(summed(tcp(out, seq=7, flags=SYN, smac=CARD_A, dmac=CARD_B)), BOTH)
+            answer = tcp(back, seq=3, ack=8, flags=SYN | ACK, smac=CARD_B, dmac=CARD_A)
+            self.put(summed(answer, is_filled=filled), seen)
+            self.net.now += 1.02 * SECOND
+
+    def serve(self, client: str = "", mac: str = CARD_A, port: int = 22) -> None:
+        """A handshake that is finished."""
+        self.port += 1
+        client = client or self.client
+        asked = tcp(f"{client}:{self.port} > {self.server}:{port}", seq=7, flags=SYN, smac=mac, dmac=CARD_B)
+        back = f"{self.server}:{port} > {client}:{self.port}"
+        answer = tcp(back, seq=3, ack=8, flags=SYN | ACK, smac=CARD_B, dmac=mac)
+        self.put(summed(asked), BOTH)
+        self.put(summed(answer), BOTH[::-1])
+        self.put(summed(asked.but(seq=8, ack=4, flags=ACK)), BOTH)
+
+    def findings(self, folder: Path) -> Findings:
+        return of_story(self.net, folder, NAME)
+
+
+@pytest.mark.parametrize("ends", [(A, B), (V6_A, V6_B)], ids=["IPv4", "IPv6"])
+def test_answers_lost_between_two_points_is_told(tmp_path: Path, ends: tuple[str, str]) -> None:
+    played = Server(ends=ends)
+    played.serve()
+    played.call(("B/ens33",))
+    (finding,) = played.findings(tmp_path)
+    facts = finding["facts"]
+    assert (finding["level"], facts["point"], facts["next"], facts["answers"]) == ("error", "B/ens33", "A/ens33", 3)
+    assert "none reaches A/ens33" in finding["says"]
+
+
+def test_answers_the_client_ignores_is_told(tmp_path: Path) -> None:
+    played = Server()
+    played.call(BOTH[::-1])
+    report = read(played.net, tmp_path)
+    (finding,) = named(report, NAME)
+    assert finding["facts"]["next"] is None and "the SYNs go on" in finding["says"]
+    assert [other["level"] for other in named(report, "retransmissions")] == ["info"]
+
+
+def test_unfilled_checksum_of_the_answers_is_told(tmp_path: Path) -> None:
+    """A virtual card does not fill in what the container's host leaves to it; the host's own answers are right."""
+    played = Server(("A/ens33",))
+    played.serve()
+    played.call(("A/ens33",), filled=False)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["is_checksum_bad"]) == ("error", True)
+    assert "not filled in" in finding["says"] and "ethtool -K" in finding["fix"]
+
+
+def test_unfilled_checksum_where_all_are_is_no_cause(tmp_path: Path) -> None:
+    """Before the card that fills them in: the answers are lost behind it for another reason."""
+    played = Server(("B/ens33",))
+    played.call(("B/ens33",), filled=False)
+    (finding,) = played.findings(tmp_path)
+    assert (finding["level"], finding["facts"]["is_checksum_bad"]) == ("warning", False)
+
+
+def test_client_that_goes_on_is_silent(tmp_path: Path) -> None:
+    played = Server()
+    for _ in range(3):
+        played.serve()
+    assert played.findings(tmp_path) == []
+
+
+def test_point_that_shows_one_direction_is_silent(tmp_path: Path) -> None:
+    """The answers come in by another interface: this point shows nothing to the client."""
+    played = Server()
+    played.call(("B/ens33",))
+    assert played.findings(tmp_path) == []
+
+
+def test_answers_seen_under_another_address_are_silent(tmp_path: Path) -> None:
+    """answer-not-translated: they come to the client's port, from the server behind."""
+    played = Server()
+    played.serve()
+    played.call(("B/ens33",))
+    other = tcp(f"10.0.0.9:80 > {A}:{played.port}", seq=3, ack=8, flags=SYN | ACK, smac=CARD_B, dmac=CARD_A)
+    played.put(other, ("A/ens33",))
+    assert played.findings(tmp_path) == []
+
+
+def test_capture_that_ends_early_is_silent(tmp_path: Path) -> None:
+    """One SYN and its answer: the client's ACK may come behind the end."""
+    played = Server()
+    played.call(BOTH[::-1], tries=1)
+    assert played.findings(tmp_path) == []
+
+
+def test_scan_is_silent(tmp_path: Path) -> None:
+    """A scanner without a socket: its kernel would reset, and a firewall drops the resets."""
+    played = Server()
+    for port in range(1, 9):
+        played.call(BOTH[::-1], port=port)
+    assert played.findings(tmp_path) == []
