@@ -11,6 +11,8 @@ from capnet.report.text import count, listing, number
 from capnet.report.words import ARROW, Words
 
 DELIVERED = Text(en="delivered", zh="已送达")
+REST_DELIVERED = Text(en="the rest delivered", zh="其余已送达")
+SOME_LOST = Text(en="{lost} lost, the rest delivered", zh="丢失 {lost} 个，其余已送达")
 NOT_SEEN = Text(en="end not seen", zh="没有看到终点")
 FAILED = ("looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated")  # fates to look into
 
@@ -101,13 +103,20 @@ def is_lost(ends: str) -> bool:
     return ends not in ("delivered", "unknown")
 
 
-def ending(path: Document) -> str:
-    """How a path ends: `delivered`, `stops at A/ens33, due at A/docker0`, `end not seen`."""
+def packets_lost(*paths: Document) -> int:
+    """Packets of these paths that are lost between two of their points."""
+    return sum(hop["lost"] or 0 for path in paths for hop in path["hops"])
+
+
+def ending(*paths: Document) -> str:
+    """How paths of one route end: `delivered`, `2 lost, the rest delivered`, `stops at A/ens33`, `end not seen`."""
+    path = paths[0]
     kind, _, point = path["ends"].partition(" ")
     due = Text(en=", due at {due}", zh="，下一处应是 {due}").fill(due=path["due"]) if path["due"] else ""
     match kind:
         case "delivered":
-            return DELIVERED.fill()
+            lost = packets_lost(*paths)
+            return SOME_LOST.fill(lost=number(lost)) if lost else DELIVERED.fill()
         case "lost-after":
             return Text(en="lost after {point}", zh="在 {point} 之后丢失").fill(point=point)
         case "stops-at":

@@ -19,6 +19,7 @@ _UNRESOLVED = Text(en="that is not resolved by ARP: others need a route", zh="�
 _ON_PARENT_NETWORK = Text(en="on the network of the parent interface", zh="位于父接口的网络上")
 _SHARE_MAC = Text(en="share one MAC", zh="共享同一个 MAC")
 _HAS_PARENT_MAC = Text(en="has the MAC of the parent interface", zh="使用父接口的 MAC")
+UNANSWERED = ("looped", "stops-at", "answer-stops-at", "repeated")  # fates of flows that get no answer
 MAX_MAC_SENTENCES = 2  # further networks of one model are in the table of MACs
 
 
@@ -226,19 +227,28 @@ class _FlowsBetween(NamedTuple):
 
 
 def _flows_between(document: Document, addresses: set[str]) -> _FlowsBetween:
-    """The ends of flows with both ends among `addresses`; and is any of these flows inside a tunnel?
+    """The ends of answered flows with both ends among `addresses`; and is any of these flows inside a tunnel?
 
     Of many flows a report has the biggest ones, and paths of others.
     """
     rows = [(flow, bool(flow["depth"])) for flow in document.get("flows", {}).get("top", [])]
     rows += [(hop, bool(hop["tunnel"])) for path in document.get("paths", []) for hop in path["hops"]]
-    between = [
-        (row, is_inside)
-        for row, is_inside in rows
+    inside = {
+        (row["src"], row["dst"]): is_inside
+        for row, is_inside in sorted(rows, key=lambda each: each[1])
         if row["src"] in addresses and row["dst"] in addresses and row["src"] != row["dst"]
-    ]
-    ends = {row[end] for row, _ in between for end in ("src", "dst")}
-    return _FlowsBetween(ends, any(is_inside for _, is_inside in between))
+    }
+    ways = inside.keys() - _unanswered(document)
+    answered = {(source, to) for source, to in ways if (to, source) in ways}
+    return _FlowsBetween({end for way in answered for end in way}, any(inside[way] for way in answered))
+
+
+def _unanswered(document: Document) -> set[tuple[str, str]]:
+    """Source and destination of flows that fail, where none succeeds."""
+    ways: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for row in document.get("fates", []):
+        ways[row["fate"] in UNANSWERED].add((row["flow"]["src"], row["flow"]["dst"]))
+    return ways[True] - ways[False]
 
 
 def _container_addresses(document: Document, words: Words) -> list[str]:

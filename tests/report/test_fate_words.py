@@ -115,3 +115,10 @@ def test_flows_of_one_fate_to_one_port_are_one_row() -> None:
     row = next(line for line in text.splitlines() if f"{A}:80" in line)
     assert f"tcp {WEB} and {BBOX} → {A}:80" in row
     assert "6 of 15 packets lost between A/ens33 and A/docker0" in row
+
+
+def test_ending_of_a_path_that_loses_packets_counts_them() -> None:
+    lossy = sample.changed(sample.bridge(), {}).to_dict()["paths"][0]
+    lossy = {**lossy, "ends": "delivered", "hops": [*lossy["hops"][:-1], {**lossy["hops"][-1], "lost": 2}]}
+    assert fate_words.ending(lossy) == "2 lost, the rest delivered"
+    assert fate_words.ending(lossy, lossy) == "4 lost, the rest delivered"

@@ -111,6 +111,25 @@ def test_first_screen_draws_the_direction_that_loses() -> None:
     assert "    B/ens33 ─4 lost─▶ client/eth0 ◆ the rest delivered" in lines
 
 
+def test_first_screen_says_that_what_arrived_got_no_answer() -> None:
+    lines = screen(document(PROJECT / "pcaps" / "faults" / "dns-failure.pcapng"))
+    assert "    A/app/eth0 ─▶ A/docker0 ─SNAT─▶ A/ens33 ◆ delivered, no answer seen" in lines
+
+
+def test_icmp_error_is_not_the_flow_that_fails() -> None:
+    """Neighbour solicitations and ICMP errors arrive; what they tell of is another flow."""
+    lines = screen(document(PROJECT / "pcaps" / "faults" / "neighbour-unanswered.pcapng"))
+    assert not any(line.startswith("  icmpv6") or "end not seen" in line for line in lines)
+
+
+@pytest.mark.parametrize("fault", ["isolated-on-bridge", "tunnel-one-way", "vni-mismatch", "different-networks"])
+def test_containers_without_answers_are_not_said_to_talk(fault: str) -> None:
+    shown = document(PROJECT / "pcaps" / "faults" / f"{fault}.pcapng")
+    text = " ".join(" ".join(screen(shown)).split())
+    assert ("Two containers, app (10.20.1.2) and web (10.20.1.3), talk" in text) == (fault == "different-networks")
+    assert text.count("talk to each other") == (fault == "different-networks")
+
+
 @pytest.mark.parametrize("path", sorted((PROJECT / "pcaps").rglob("*.pcapng")), ids=lambda path: path.stem)
 def test_every_name_on_the_first_screen_has_its_address_there(path: Path) -> None:
     shown = document(path)

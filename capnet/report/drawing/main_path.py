@@ -12,10 +12,11 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
-from capnet.report.fate_words import FAILED, ending, failing_fate, fate, is_lost
+from capnet.report.fate_words import FAILED, REST_DELIVERED, ending, failing_fate, fate, is_lost, packets_lost
 from capnet.report.text import fill, number
 from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
 
+NO_ANSWER = Text(en="delivered, no answer seen", zh="已送达，没有看到应答")
 TIE = "╳"  # stands for a space at which a line is not broken
 _SHOWN_CHANGES = ("snat", "dnat", "proxied")
 
@@ -30,15 +31,18 @@ def main_path(document: Document, words: Words, problems: Sequence[Document], wi
     row = main_row(document, problems)
     if row is None:
         return []
-    return _path(row, failing_fate(document, row), words, width) if "hops" in row else _fate(row, words, width)
+    if "hops" not in row:
+        return _fate(row, words, width)
+    is_evidence = _shows(row, _frames(problems))
+    return _path(row, failing_fate(document, row), is_evidence, words, width)
 
 
 def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
     """The path that `main_path` draws, or the fate; None where it draws nothing."""
-    paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1]
+    paths = [path for path in document.get("paths", []) if len(path["hops"]) > 1 and not _is_message(path)]
     frames = _frames(problems)
     shown = [path for path in paths if _refusals(path, frames)] or [path for path in paths if _shows(path, frames)]
-    failing = [path for path in shown if is_lost(path["ends"]) or _loses(path) or failing_fate(document, path)]
+    failing = [path for path in shown if is_lost(path["ends"]) or packets_lost(path) or failing_fate(document, path)]
     if failing:
         return max(failing, key=_rank)
     for row in document.get("fates", []):
@@ -46,7 +50,7 @@ def main_row(document: Document, problems: Sequence[Document]) -> Document | Non
             return row
     if not shown:
         points = {point for point, _ in frames}
-        shown = [path for path in paths if _loses_at(path, points)]
+        shown = [path for path in paths if _fails_at(document, path, points)]
     if not shown and not any(problem["level"] == "error" for problem in problems[:1]):
         shown = paths
     return max(shown, key=_rank, default=None)
@@ -65,16 +69,18 @@ def _rank(path: Document) -> tuple[bool, int, bool, int]:
     return is_lost(path["ends"]), changes, is_asking, packets(path)
 
 
-def _path(path: Document, failing: Document | None, words: Words, width: int) -> list[str]:
-    """A path, and what became of its flow: `failing` is its fate, if it fails."""
+def _path(path: Document, failing: Document | None, is_evidence: bool, words: Words, width: int) -> list[str]:
+    """A path, and what became of its flow: `failing` is its fate, if it fails; `is_evidence`: a problem names it."""
     hops = path["hops"]
     flow = f"{path['proto']} {words.flow(path['flow'], hops[0]['point'])}"
     steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
     end = ending(path)
-    if path["ends"] == "delivered" and _loses(path):
-        end = Text(en="the rest delivered", zh="其余已送达").fill()
+    if path["ends"] == "delivered" and packets_lost(path):
+        end = REST_DELIVERED.fill()  # an arrow says how many are lost
+    elif path["ends"] == "delivered" and is_evidence and not path["answers"] and not path["reply"]:
+        end = NO_ANSWER.fill()
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
-    if failing and mark != "✗" and not _loses(path):
+    if failing and mark != "✗" and not packets_lost(path):
         mark, end = "✗", fate(failing, words)
     line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
     drawn = fill(line, width, "    ", "      ", breaks_chinese=False)
@@ -96,16 +102,17 @@ def _refusals(path: Document, frames: set[tuple[str, int]]) -> list[Document]:
     return [answer for answer in path["answers"] if answer["kind"] != "reply" and _shows(answer, frames)]
 
 
-def _loses(path: Document) -> bool:
-    """Are packets of the path lost between two of its points?"""
-    return any(hop["lost"] for hop in path["hops"])
-
-
-def _loses_at(path: Document, points: set[str]) -> bool:
-    """Do packets of the path end at one of these points?"""
+def _fails_at(document: Document, path: Document, points: set[str]) -> bool:
+    """Do packets of the path, or its flow, end at one of these points?"""
     hops = path["hops"]
     is_lossy = any(hop["lost"] and before["point"] in points for before, hop in pairwise(hops))
-    return is_lossy or (is_lost(path["ends"]) and hops[-1]["point"] in points)
+    is_failing = is_lost(path["ends"]) or failing_fate(document, path) is not None
+    return is_lossy or (is_failing and hops[-1]["point"] in points)
+
+
+def _is_message(path: Document) -> bool:
+    """ICMP errors and neighbour discovery tell of another flow; they are none that fails."""
+    return path["proto"] in ("icmp", "icmpv6") and path["reply"] and path["flow"].get("id") is None
 
 
 def _arrow(before: Document, hop: Document, reply: bool, words: Words) -> str:

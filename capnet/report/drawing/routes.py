@@ -49,7 +49,7 @@ def lines(group: Sequence[Document], words: Words, width: int) -> list[str]:
     """One group of `same_route`: its flows, then the route."""
     total = count(sum(map(packets, group)), "packet")
     head = Text(en="{flows}: {packets}, {end}", zh="{flows}：{packets}，{end}").fill(
-        flows=" · ".join(flows(group, words)), packets=total, end=ending(group[0])
+        flows=" · ".join(flows(group, words)), packets=total, end=ending(*group)
     )
     return [*fill(head, width, "  "), *route(group, words, width)]
 

@@ -21,7 +21,7 @@ def paths(document: Document, words: Words, view: View) -> Section:
     columns = [
         Column("flow", lambda group: routes.flows(group, words), wrap="words", style="mono"),
         Column("packets", lambda group: number(sum(map(routes.packets, group))), "right"),
-        Column("end", lambda group: ending(group[0])),
+        Column("end", lambda group: ending(*group)),
         Column("route", lambda group: routes.one_line(group[0], words), wrap="words"),
     ]
     rows = document.get("paths", [])

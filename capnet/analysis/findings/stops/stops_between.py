@@ -1,6 +1,6 @@
 """stops-between: packets reach one point and none of them reaches the next one.
 
-Looks at: flows without an answer that that end at a point, where other packets show the next point: a flow to the
+Looks at: flows without an answer that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
 destination's packets came from there. Not SYNs to a published port: see `published-port-blocked`.
 Says: how many packets of whom stop, to which destination, between which two points, and what did pass. A warning where
