@@ -101,7 +101,8 @@ class ProcessPool:
 
     def _started(self) -> _Worker:
         own, its = self._context.Pipe()
-        others = [worker.connection for worker in self._workers] + [own]
+        # fork copies these ends too; a process that kept them would keep the others alive.
+        others = [*(worker.connection for worker in self._workers), own] if sys.platform == "linux" else []
         arguments = (its, others, os.getpid())
         process = self._context.Process(target=_work, args=arguments, daemon=True)  # type: ignore[attr-defined]
         process.start()
@@ -141,7 +142,7 @@ def _cause(exit_code: int) -> str:
 
 def _work(connection: Connection, others: list[Connection], parent: int) -> None:
     """Analyze what comes until the other end is closed."""
-    for each in others if sys.platform == "linux" else ():  # fork copied them: each would keep the others alive
+    for each in others:
         each.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C at the terminal; the parent decides
     signal.signal(signal.SIGTERM, _leave)

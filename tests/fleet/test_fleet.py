@@ -15,6 +15,7 @@ from capnet.cli import cli
 from capnet.cli.fleet import progress_line
 from capnet.errors import Exit, UnreadableInput, UsageError
 from capnet.fleet.captures import named_captures
+from capnet.fleet.report import merge
 from capnet.fleet.report.text import MAX_LINES, markdown, screen
 from capnet.fleet.run import State
 from tests.conftest import PROJECT
@@ -206,3 +207,28 @@ def test_parquet_parts_are_one_table_of_all_flows(tmp_path: Path) -> None:
     assert {host for host in hosts if host} == {"A", "B"}
     for table in ("nat", "findings", "models", "joined"):
         assert duckdb.sql(f"describe select * from '{tmp_path}/out/{table}/*.parquet'").fetchall()
+
+
+def test_file_name_that_is_no_text_is_kept(tmp_path: Path) -> None:
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    shutil.copy(GOLDENS / "none.pcapng", os.fsencode(captures) + b"/\xff.pcapng")
+    document, _ = run_fleet([captures], tmp_path / "out")
+    jsonschema.validate(document, SCHEMA)
+    assert [row["outcome"] for row in document["captures"]] == ["done"]
+    assert "\\udcff.pcapng" in markdown({**document, "findings": [{**document["findings"][0], "level": "error"}]})
+    assert run_fleet([captures], tmp_path / "out")[1] == []
+
+
+def test_merged_report_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is left out is counted; captures themselves are all there."""
+    captures = copies(tmp_path / "captures", 2)
+    whole, _ = run_fleet([captures], tmp_path / "out")
+    monkeypatch.setattr(merge, "MAX_MERGED", 2)
+    monkeypatch.setattr(merge, "MAX_ADDRESSES", 0)
+    document, _ = run_fleet([captures], tmp_path / "out")
+    kinds = ("findings", "containers", "stations")
+    assert [document["totals"][kind] for kind in kinds] == [2, 2, 2]
+    assert max(len(row["ips"]) for row in document["stations"]) == 0 < max(len(row["ips"]) for row in whole["stations"])
+    assert document["totals"]["left_out"] >= sum(whole["totals"][kind] - 2 for kind in kinds) > 0
+    assert len(document["captures"]) == 2

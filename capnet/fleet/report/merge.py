@@ -22,6 +22,8 @@ from capnet.fleet.joined.joining import Sharing
 
 SCHEMA = "capnet.fleet/1"
 MAX_LISTED = 10_000  # findings, containers, stations, sets of captures: those of most captures
+MAX_MERGED = 100_000  # different ones that are held in memory: hostile captures may have a new MAC in each packet
+MAX_ADDRESSES = 1_000  # of one container or station
 
 
 class MergedReport:
@@ -35,7 +37,7 @@ class MergedReport:
         self._models: dict[str, Document] = {}
         self._containers: dict[tuple[str, str], Document] = {}
         self._stations: dict[tuple[str, str], Document] = {}
-        self._stations_left_out = 0
+        self._left_out = 0
 
     def name(self, job: Job) -> str:
         """The capture as this report names it: its file, as seen from the folder that all captures lie in."""
@@ -66,12 +68,15 @@ class MergedReport:
         for row in record.get("models", []):
             self._models.setdefault(row["model"], {"model": row["model"], "captures": []})["captures"].append(name)
         for row in record.get("containers", []):
-            _add_to(self._containers, (row["name"], row["host"] or ""), row, name)
+            self._add_to(self._containers, (row["name"], row["host"] or ""), row, name)
         for row in record.get("stations", []):
-            _add_to(self._stations, (row["mac"], " ".join(row["names"])), row, name)
-        self._stations_left_out += record.get("stations_left_out", 0)
+            self._add_to(self._stations, (row["mac"], " ".join(row["names"])), row, name)
+        self._left_out += record.get("stations_left_out", 0)
 
     def _add_finding(self, name: str, row: Document, record: Record) -> None:
+        if row["key"] not in self._findings and len(self._findings) >= MAX_MERGED:
+            self._left_out += 1
+            return
         first, last = record["first"], record["last"]
         merged = self._findings.setdefault(
             row["key"],
@@ -86,6 +91,17 @@ class MergedReport:
             merged |= {"since": first, "says": row["says"], "fix": row["fix"], "first_capture": name}
         if last and (merged["until"] is None or last > merged["until"]):
             merged["until"] = last
+
+    def _add_to(self, rows: dict[tuple[str, str], Document], key: tuple[str, str], row: Document, capture: str) -> None:
+        """Add what a capture shows to the row with this key."""
+        if key not in rows and len(rows) >= MAX_MERGED:
+            self._left_out += 1
+            return
+        merged = rows.setdefault(key, {**row, "ips": [], "captures": []})
+        room = MAX_ADDRESSES - len(merged["ips"])
+        merged["ips"] += [value for value in row["ips"] if value not in merged["ips"]][:room]
+        if merged["captures"][-1:] != [capture]:
+            merged["captures"].append(capture)
 
     def document(self, format_: str, sharing: Sequence[Sharing], files: Sequence[str], connections: int) -> Document:
         """The document. `sharing`: captures with connections in common, by their index in `files`."""
@@ -134,16 +150,8 @@ class MergedReport:
             "first": min((row["first"] for row in rows if row["first"]), default=None),
             "last": max((row["last"] for row in rows if row["last"]), default=None),
             "hosts": sorted({host for row in rows for host in row["hosts"]}),
-            "stations_left_out": self._stations_left_out,
+            "left_out": self._left_out,
         }
-
-
-def _add_to(rows: dict[tuple[str, str], Document], key: tuple[str, str], row: Document, capture: str) -> None:
-    """Add what a capture shows to the row with this key."""
-    merged = rows.setdefault(key, {**row, "ips": [], "captures": []})
-    merged["ips"] += [value for value in row["ips"] if value not in merged["ips"]]
-    if merged["captures"][-1:] != [capture]:
-        merged["captures"].append(capture)
 
 
 def _by_captures(name: str) -> Any:
