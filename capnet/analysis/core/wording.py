@@ -26,6 +26,13 @@ def several(words: Sequence[str]) -> str:
     return " and ".join([*words[:3], f"{left_out} more"] if left_out else words)
 
 
+def endpoint_text(address: str, port: int | None) -> str:
+    """`172.17.0.2:80`, `[fd00::2]:80`; an address alone where there is no port."""
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 # Spaces beside full-width marks, which have their own, and between Chinese. Compiled when a Chinese sentence needs it.
 _SPACE = r"(?<=[，。；：、（）“”]) +| +(?=[，。；：、（）])|(?<=[一-鿿]) +(?=[一-鿿])"
 

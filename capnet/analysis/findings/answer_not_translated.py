@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
@@ -81,8 +81,8 @@ def diagnose(context: Context) -> list[Finding]:
     groups: dict[tuple[str, str], list[_Answer]] = {}
     for refused in _answers(context):
         asked, answer = context.flows[refused.asked], context.flows[refused.answer]
-        service = _end(destination(asked), int(asked[schema.FLOW_DPORT]))
-        groups.setdefault((service, _end(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(refused)
+        service = endpoint_text(destination(asked), int(asked[schema.FLOW_DPORT]))
+        groups.setdefault((service, endpoint_text(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(refused)
     return [_finding(context, *key, groups[key]) for key in sorted(groups)]
 
 
@@ -158,7 +158,3 @@ def _evidence(context: Context, refused: list[_Answer]) -> list[Evidence]:
         context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in refused for row in rows
     }
     return sorted(frames)[:MAX_EVIDENCE]
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

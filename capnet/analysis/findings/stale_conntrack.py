@@ -20,7 +20,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import ArpTable
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
 from capnet.analysis.facts.nat.vain_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
@@ -196,8 +196,8 @@ def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: st
     flows = context.flows
     row, other = flows[suspect.row], flows[suspect.other]
     sender, server, other_sender = (
-        _end(source(row), row[schema.FLOW_SPORT]), _end(destination(row), row[schema.FLOW_DPORT]),
-        _end(source(other), other[schema.FLOW_SPORT]),
+        endpoint_text(source(row), row[schema.FLOW_SPORT]), endpoint_text(destination(row), row[schema.FLOW_DPORT]),
+        endpoint_text(source(other), other[schema.FLOW_SPORT]),
     )  # fmt: skip
     new = destination(flows[suspect.other_inside])
     hops = [suspect.row, suspect.other_inside]
@@ -215,7 +215,3 @@ def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: st
         },
         sorted({*frames, *evidence})[:MAX_EVIDENCE],
     )  # fmt: skip
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

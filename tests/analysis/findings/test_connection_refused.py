@@ -79,14 +79,27 @@ def test_server_that_accepted_before_is_told(tmp_path: Path) -> None:
     assert finding["level"] == "warning" and "accepted connections before" in finding["says"]
 
 
-def test_firewall_that_refuses_is_told(tmp_path: Path) -> None:
-    """The RST has TTL 64; what the server itself sends has passed a router (measured: REJECT with tcp-reset)."""
+def test_refusal_from_nearer_is_told(tmp_path: Path) -> None:
+    """The RST has TTL 64; what the server itself sends has passed a router (measured: REJECT with tcp-reset).
+
+    A Docker host that refuses a port beside one that it publishes shows the same.
+    """
     net = Network(["A/ens33"])
     connect(net, SYN | ACK, port=22, ttl=63)
     connect(net, RST | ACK, port=8080, ttl=64)
     (finding,) = of_story(net, tmp_path, "connection-refused")
     assert (finding["facts"]["ttl"], finding["facts"]["usual_ttl"]) == (64, 63)
-    assert "a firewall refuses" in finding["says"]
+    assert "from a firewall or from 192.168.111.129 itself" in finding["says"]
+
+
+@pytest.mark.parametrize(("accepts", "refuses"), [(64, 62), (63, 63), (64, 255), (63, 128)])
+def test_refusal_from_elsewhere_names_no_place(tmp_path: Path, accepts: int, refuses: int) -> None:
+    """A backend farther away than the others, as behind kube-proxy; and another system's TTL, which tells nothing."""
+    net = Network(["A/ens33"])
+    connect(net, SYN | ACK, port=80, ttl=accepts)
+    connect(net, RST | ACK, port=80, sport=40001, ttl=refuses)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert "ttl" not in finding["facts"] and "from nearer" not in finding["says"]
 
 
 def test_scan_that_few_ports_refuse_is_told(tmp_path: Path) -> None:
@@ -119,7 +132,7 @@ def test_port_forwarded_before_names_the_host(tmp_path: Path, ends: tuple[str, s
     for sport in (40001, 40002):
         connect(net, RST | ACK, sport=sport, ends=ends)
     (finding,) = of_story(net, tmp_path, "connection-refused")
-    assert "now it answers itself" in finding["says"] and "firewall refuses" not in finding["says"]
+    assert "now it answers itself" in finding["says"] and "from nearer" not in finding["says"]
     assert (finding["facts"]["ttl"], finding["facts"]["usual_ttl"], finding["facts"]["backend"]) == (64, 63, None)
 
 
@@ -140,4 +153,16 @@ def test_far_firewall_that_refuses_is_told(tmp_path: Path) -> None:
     connect(net, SYN | ACK, sport=40000, ttl=50)
     connect(net, RST | ACK, sport=40001, ttl=62)
     (finding,) = of_story(net, tmp_path, "connection-refused")
-    assert "a firewall refuses" in finding["says"]
+    assert "it comes from nearer, from a firewall" in finding["says"]
+
+
+def test_refusal_behind_a_translation_is_told_once(tmp_path: Path) -> None:
+    """The server refuses; that the published port passes it on is no cause of its own."""
+    net = Network(["A/ens33", "A/docker0"])
+    for sport in (40000, 40001):
+        asked = tcp(f"{A}:{sport} > {B}:8080", seq=sport * 7, flags=SYN)
+        answer = tcp(f"172.17.0.2:80 > {A}:{sport}", seq=0, ack=sport * 7 + 1, flags=RST | ACK)
+        net.pass_by(("A/ens33", asked), ("A/docker0", asked.routed(dst="172.17.0.2", dport=80)), gap=1e6)
+        net.pass_by(("A/docker0", answer), ("A/ens33", answer.routed(src=B, sport=8080)), gap=1e6)
+    (finding,) = of_story(net, tmp_path, "connection-refused")
+    assert finding["says"].startswith("172.17.0.2 refused connections to port 80, to which 192.168.111.129:8080 is tr")

@@ -19,10 +19,10 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import is_among, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, replies, source
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, Observations, PerFlow, Values
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP, TCP_RST
@@ -172,7 +172,9 @@ def _octets_ahead(segments: Values) -> int:
 def _finding(context: Context, reset: _Reset) -> Finding:
     flows = context.flows
     row = flows[reset.row]
-    connection = f"{_end(source(row), row[schema.FLOW_SPORT])} → {_end(destination(row), row[schema.FLOW_DPORT])}"
+    sport, dport = ports(row)
+    client, server = endpoint_text(source(row), sport), endpoint_text(destination(row), dport)
+    connection = f"{client} → {server}"
     point = context.points[int(row[schema.FLOW_POINT])].name
     inside = context.points[int(flows[reset.inside, schema.FLOW_POINT])].name if reset.inside >= 0 else None
     evidence = [context.flow_evidence(reset.row, frame) for frame in (reset.segment_frame, reset.rst_frame)]
@@ -191,7 +193,3 @@ def _finding(context: Context, reset: _Reset) -> Finding:
         {"connection": connection, "point": point, "inside": inside, "octets_ahead": max(reset.ahead, 0)},
         sorted(evidence),
     )
-
-
-def _end(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
