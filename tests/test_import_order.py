@@ -35,7 +35,7 @@ FLOORS = {
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "duplicates flow_links translation_evidence",
-        "clock_evidence", "clocks tcp_gaps", "pauses", "loss packet_matching", "link_building",
+        "clock_evidence", "clocks tcp_gaps", "recording_pauses", "loss packet_matching", "link_building",
     ),
     "capnet.report": (
         "escape manual text wanted", "words", "fate_words wireshark", "grouping", "drawing",
@@ -46,14 +46,14 @@ FLOORS = {
     "capnet.fleet.joined": ("connections", "joining", "table"),
     "capnet.fleet.report": ("merge sections summary", "text"),
     "capnet.learn": (
-        "captures sources", "marked_dump recording", "question", "lessons session",
+        "captures truth_sources", "marked_dump recording", "question", "lessons session",
     ),
     "capnet.record": ("polling run_id", "remote", "find", "saved kernel taps", "bundle", "live targets"),
     "capnet.scenario": (
         "commands interrupts library skeleton undo wait", "docker name_server parent_nic", "container", "host",
         "session", "bundle preflight", "runner", "checks", "faults",
     ),
-    "capnet.scenario.bundle": ("write", "kept"),
+    "capnet.scenario.bundle": ("bundle_writer", "failed_run"),
     "capnet.scenario.preflight": ("plan running", "preflight"),
     "capnet.scenario.faults": (
         "dns namespace services", "clients", "node", "recorded", "docker_network network", "vxlan", "library",
@@ -61,7 +61,7 @@ FLOORS = {
     ),
     "capnet.scenario.checks": ("observed", "common_checks", "checks"),
     "capnet.extcap": (
-        "arguments capture_filter docker_hosts docker_socket", "interfaces", "capturing", "program",
+        "arguments capture_filter docker_hosts docker_socket", "interfaces", "capture", "program",
     ),
     "capnet.wireshark": ("sentences", "launcher mark program", "parts reading", "installation"),
     "capnet.lab": (

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from capnet import __version__, language, quick_import
-from capnet.cli.files import is_there
+from capnet.cli.path_tests import is_there
 from capnet.errors import CapnetError, Exit, UnreadableInput, UsageError
 
 # What a write to standard output may meet, from wherever in a command it comes.

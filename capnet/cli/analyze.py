@@ -190,7 +190,7 @@ def _of_each(
     result: Study, topology: TopologyFile | None, vxlan_port: int, format_: str, output: Path | None
 ) -> list[Report]:
     """Of captures that do not belong together, their reports, after a table of them; else []. Other formats fail."""
-    from capnet.cli.unrelated import table, unrelated
+    from capnet.cli.unrelated_captures import table, unrelated
 
     reason = unrelated(result.report)
     if not reason:

@@ -10,7 +10,7 @@ import click
 
 from capnet import language
 from capnet.cli import options
-from capnet.cli.files import is_folder, is_plain, is_there
+from capnet.cli.path_tests import is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.recording import Arrive
     from capnet.record.live.session import LiveCapture
-    from capnet.record.targets.aim import Aim
+    from capnet.record.targets.target_points import Aim
 
 
 @click.command("capture", short_help="Capture running containers.")
@@ -120,19 +120,19 @@ def arrivals_of(aim: Aim) -> Arrive | None:
 def open_aim(given: Given) -> Iterator[Aim]:
     """What to capture; Docker hosts are open while the block runs, and asked only if they are needed."""
     from capnet.cli.docker_hosts import open_docker_hosts, open_swarm
-    from capnet.record.targets import aim
-    from capnet.record.targets.words import split_words
+    from capnet.record.targets import target_points
+    from capnet.record.targets.target_words import split_words
     from capnet.scenario.interrupts import Interruptible
 
     networks = (*given.networks, given.swarm) if given.swarm else given.networks
-    selection = aim.Selection((), networks, given.projects, given.services, given.everything)
+    selection = target_points.Selection((), networks, given.projects, given.services, given.everything)
     words = split_words(given.words, given.capture_filter, lambda word: False)
-    needs_docker = words.targets or given.hosts or selection != aim.Selection()
+    needs_docker = words.targets or given.hosts or selection != target_points.Selection()
     if given.interfaces and not needs_docker:
-        yield aim.aim_at_interfaces(given.interfaces, words)
+        yield target_points.aim_at_interfaces(given.interfaces, words)
         return
     with Interruptible(), open_docker_hosts(given.hosts) as named, open_swarm(named, given.swarm) as hosts:
-        yield aim.aim_at_containers(hosts, given.words, selection, given.interfaces, given.capture_filter)
+        yield target_points.aim_at_containers(hosts, given.words, selection, given.interfaces, given.capture_filter)
 
 
 def _report(paths: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from capnet.errors import UsageError
-from capnet.record.kernel.beside import write_beside
+from capnet.record.kernel.witness_file import write_beside
 from capnet.record.live.outputs.files import MEGABYTE, Files, Ring
 from capnet.record.live.outputs.stream import Stream
 from capnet.record.live.ring_witnesses import RingWitnesses
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from capnet.record.kernel.snapshots import Witnessing
     from capnet.record.live.outputs.output import Output
     from capnet.record.live.session import LiveCapture
-    from capnet.record.targets.aim import Aim
+    from capnet.record.targets.target_points import Aim
     from capnet.witnesses import Witnesses
 
 _MAX_NAME = 60  # characters of a default file name's first part

@@ -11,7 +11,7 @@ import click
 from capnet import language
 from capnet.analysis.tables.names import TABLES
 from capnet.cli import completions, options
-from capnet.cli.files import is_folder, is_plain, is_there
+from capnet.cli.path_tests import is_folder, is_plain, is_there
 from capnet.errors import Exit, UsageError
 from capnet.export.writers import FORMATS, format_for, write
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from capnet.cli.files import is_folder, is_there
+from capnet.cli.path_tests import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
     """
     sources = _named(files)
     if len(files) > 1 or any(is_folder(Path(given)) for given in files):
-        from capnet.cli.repeats import without_repeats
+        from capnet.cli.repeated_files import without_repeats
 
         sources = without_repeats(sources)
     return sources

@@ -45,11 +45,11 @@ def command() -> None:
 def up(kernel: str) -> None:
     """Make the lab. Does nothing when it is up; repairs it when it is not whole."""
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
     from capnet.scenario.interrupts import Interruptible
 
     with Interruptible():
-        lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else Kernel(kernel))
+        lab.up(_progress, lab.kernel_for((), _progress) if kernel == "auto" else HostKernel(kernel))
 
 
 @command.command("down", short_help="Remove the lab, also what a killed daemon or a killed `up` left.")
@@ -70,11 +70,11 @@ def status_() -> int:
     from tabulate import tabulate
 
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
     from capnet.lab.host_status import host_status
     from capnet.lab.uml import client, inner, machine
 
-    if lab.is_up() and (made := lab.current()).kernel is Kernel.UML:
+    if lab.is_up() and (made := lab.current()).kernel is HostKernel.UML:
         up = f"kernel uml, {machine.release()}: a process with the hosts inside; reach them with capnet lab exec"
         click.echo(language.message(up))
         return client.become(made.folder, inner.capnet("lab", "status"))
@@ -125,12 +125,12 @@ def shell(host: str) -> None:
 
 def _enter(name: str, words: list[str]) -> NoReturn:
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
     from capnet.lab.netns import netns_exec
     from capnet.lab.uml import client, inner
 
     made = lab.current()
-    if made.kernel is Kernel.UML:
+    if made.kernel is HostKernel.UML:
         sys.exit(client.become(made.folder, inner.capnet("lab", "exec", name, *words)))
     netns_exec.replace_this_process(made.hosts[name], words)
 

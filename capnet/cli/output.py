@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from capnet import language
-from capnet.cli.files import is_plain, is_there
 from capnet.cli.interrupts import terminated_is_interrupted
+from capnet.cli.path_tests import is_plain, is_there
 from capnet.errors import UsageError
 from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole

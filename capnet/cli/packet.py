@@ -9,7 +9,7 @@ from tempfile import NamedTemporaryFile
 
 import click
 
-from capnet.cli.files import is_plain
+from capnet.cli.path_tests import is_plain
 from capnet.errors import Exit, UsageError
 from capnet.language import message
 from capnet.quick_tuple import NamedTuple

@@ -16,14 +16,14 @@ from capnet import language
 from capnet.analysis.core.contract.document import short_names
 from capnet.analysis.engine import Study
 from capnet.report.escape import visible
-from capnet.report.page.beside import Beside, FrameKey
 from capnet.report.page.frames import Frame, digests, read_frames
+from capnet.report.page.supplement import FrameKey, Supplement
 
 # Options that do not change what a report says.
 _OF_THE_OUTPUT = ("output", "format_", "color", "no_pager", "threads")
 
 
-def beside(study: Study, wanted: Sequence[FrameKey]) -> Beside:
+def beside(study: Study, wanted: Sequence[FrameKey]) -> Supplement:
     """All of it. `wanted`: the frames to show, with the names that files have in the report.
 
     Of standard input there are neither digest nor frames: it cannot be read again.
@@ -31,7 +31,7 @@ def beside(study: Study, wanted: Sequence[FrameKey]) -> Beside:
     files = [part for source in study.sources for part in source.parts]
     names = short_names(file.label for file in files)
     paths = {visible(names[file.label]): file.path for file in files if file.path is not None}
-    return Beside(
+    return Supplement(
         command=given_command(),
         topology=study.context.topology,
         digests={} if study.options.until else digests(paths),

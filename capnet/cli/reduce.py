@@ -86,7 +86,7 @@ def command(
 
 
 def _must_be_other(output: Path, inputs: list[Path]) -> None:
-    from capnet.cli.files import is_there
+    from capnet.cli.path_tests import is_there
 
     if is_there(output) and any(output.samefile(path) for path in inputs if is_there(path)):
         raise UsageError(f"{output}: is the input, which reduce never overwrites; choose another name")

@@ -104,6 +104,6 @@ def new(name: str) -> None:
 
 def _lab_in_uml() -> bool:
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
 
-    return lab.is_up() and lab.current().kernel is Kernel.UML
+    return lab.is_up() and lab.current().kernel is HostKernel.UML

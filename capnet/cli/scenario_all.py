@@ -68,17 +68,17 @@ def command(lab: bool, host: str | None, peer: str | None, image: str, output: P
 def _in_labs(rounds: Rounds, names: list[str], host: str | None, peer: str | None, kernel: str, **options: Any) -> None:
     """One lab for all that this machine's kernel can do, then one with another kernel for the rest."""
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
     from capnet.scenario import library
 
     def quietly(line: str) -> None:
         """The kernel is named once for all scenarios that have the same, below."""
 
-    groups: dict[Kernel, list[str]] = {kernel_: [] for kernel_ in Kernel}
+    groups: dict[HostKernel, list[str]] = {kernel_: [] for kernel_ in HostKernel}
     for name in names:
-        chosen = lab.kernel_for(library.kernel_needs(name), quietly) if kernel == "auto" else Kernel(kernel)
+        chosen = lab.kernel_for(library.kernel_needs(name), quietly) if kernel == "auto" else HostKernel(kernel)
         groups[chosen].append(name)
-    for chosen in (Kernel.NATIVE, Kernel.UML):
+    for chosen in (HostKernel.NATIVE, HostKernel.UML):
         group = groups[chosen]
         if not group:
             continue

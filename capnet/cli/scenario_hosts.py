@@ -46,13 +46,13 @@ def the_lab(
     """The lab, with a kernel that has what is needed. A lab that is started here is removed, unless `keep`."""
     from capnet.errors import UsageError
     from capnet.lab import lab
-    from capnet.lab.addressing import Kernel
+    from capnet.lab.addressing import HostKernel
     from capnet.scenario.interrupts import Interruptible
 
     if host or peer:
         raise UsageError("--lab brings its own hosts: leave --host and --peer out")
     with Interruptible():
-        chosen = lab.kernel_for(needed, say) if kernel == "auto" else Kernel(kernel)
+        chosen = lab.kernel_for(needed, say) if kernel == "auto" else HostKernel(kernel)
         if keep:
             yield lab.up(say, chosen)
         else:

@@ -10,7 +10,7 @@ import click
 
 from capnet import language
 from capnet.cli import completions, options
-from capnet.cli.files import is_there
+from capnet.cli.path_tests import is_there
 from capnet.errors import CapnetError, Exit, UsageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.document import Document
     from capnet.analysis.engine import Study
-    from capnet.report.page.beside import Beside
+    from capnet.report.page.supplement import Supplement
 
 MAX_FRAMES = 60  # of the evidence of a page: those of the first flows
 
@@ -66,7 +66,7 @@ def no_match(format_: str, text: str) -> str:
     return text
 
 
-def _beside(study: Study, evidence: Iterable[Document]) -> Beside:
+def _beside(study: Study, evidence: Iterable[Document]) -> Supplement:
     from capnet.cli.page_inputs import beside
     from capnet.report.escape import visible
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-from capnet.export.beside import ReadBeside
 from capnet.export.extras import library
+from capnet.export.prefetch import Prefetch
 from capnet.table.table import Table
 
 ROW_GROUP = 1 << 17  # rows: some 20 MB
@@ -19,7 +19,7 @@ _GROWING = ("frame", "time", "flow", "first", "last", "first_frame")
 
 def write_parquet(table: Table, file: BinaryIO) -> int:
     """Write a table into a file; how many rows there are. EnvironmentLacks without pyarrow."""
-    with ReadBeside(table.batches()) as batches:
+    with Prefetch(table.batches()) as batches:
         pyarrow = library("pyarrow", "export", "Parquet")
         parquet = library("pyarrow.parquet", "export", "Parquet")
         reader = _reader(pyarrow, table, batches)
@@ -45,7 +45,7 @@ def write_parquet(table: Table, file: BinaryIO) -> int:
 
 def write_arrow(table: Table, file: BinaryIO) -> int:
     """Write a table as a stream of Arrow's IPC format; how many rows there are. EnvironmentLacks without pyarrow."""
-    with ReadBeside(table.batches()) as batches:
+    with Prefetch(table.batches()) as batches:
         pyarrow = library("pyarrow", "export", "Arrow")
         reader = _reader(pyarrow, table, batches)
         rows = 0
@@ -57,6 +57,6 @@ def write_arrow(table: Table, file: BinaryIO) -> int:
     return rows
 
 
-def _reader(pyarrow: Any, table: Table, batches: ReadBeside) -> Any:
+def _reader(pyarrow: Any, table: Table, batches: Prefetch) -> Any:
     """The batches as pyarrow's. What reading them raises is raised as it is, not as an error of Arrow's."""
     return batches.raising(pyarrow.RecordBatchReader.from_stream(Table(table.name, table.fields, batches.__iter__)))

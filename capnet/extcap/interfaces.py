@@ -27,7 +27,7 @@ _SPOILS_SENTENCE = re.compile(r"[{}]")  # braces delimit the values of Wireshark
 _NOT_WIRED = ("host", "null")  # drivers of networks that have no wire of their own
 
 
-class Interface(NamedTuple):
+class OfferedInterface(NamedTuple):
     """`value` is what `tshark -i` takes, `display` what Wireshark shows."""
 
     value: str
@@ -42,12 +42,12 @@ class Target(NamedTuple):
     networks: list[str]
 
 
-def offered(hosts: Sequence[HostUrl]) -> list[Interface]:
+def offered(hosts: Sequence[HostUrl]) -> list[OfferedInterface]:
     """The interfaces of all hosts that answer; of a host that only ssh reaches, all its containers as one."""
     local = [host for host in hosts if host.socket_path]
     paths = ("/containers/json", "/networks")
     answers = ask([Question(host.socket_path, path) for host in local for path in paths])
-    interfaces: list[Interface] = []
+    interfaces: list[OfferedInterface] = []
     for host, containers, networks in zip(local, answers[::2], answers[1::2], strict=True):
         if isinstance(containers, list):
             interfaces += interfaces_of(host, containers, networks if isinstance(networks, list) else [])
@@ -70,7 +70,7 @@ def target_of(value: str) -> Target | None:
     return None
 
 
-def interfaces_of(host: HostUrl, containers: Sequence[Any], networks: Sequence[Any]) -> Iterator[Interface]:
+def interfaces_of(host: HostUrl, containers: Sequence[Any], networks: Sequence[Any]) -> Iterator[OfferedInterface]:
     """The interfaces of a host whose daemon lists these containers and networks; those without containers are none."""
     drivers = {_text(entry, "Name"): _text(entry, "Driver") for entry in networks}
     prefix = f"{host.name}/" if host.name else ""
@@ -87,16 +87,18 @@ def interfaces_of(host: HostUrl, containers: Sequence[Any], networks: Sequence[A
         described.append((name, f"container {name}{of_host}" + (f" ({where})" if where else "")))
     yield _whole_host(host, "")
     for name, text in sorted(described):
-        yield Interface(f"{CONTAINER}{prefix}{name}", _shown(text))
+        yield OfferedInterface(f"{CONTAINER}{prefix}{name}", _shown(text))
     for name in sorted(used):
         driver = drivers.get(name, "")
         if name and driver not in _NOT_WIRED:
-            yield Interface(f"{NETWORK}{prefix}{_coded(name)}", _shown(f"network {name}{of_host} ({driver or '?'})"))
+            yield OfferedInterface(
+                f"{NETWORK}{prefix}{_coded(name)}", _shown(f"network {name}{of_host} ({driver or '?'})")
+            )
 
 
-def _whole_host(host: HostUrl, where: str) -> Interface:
+def _whole_host(host: HostUrl, where: str) -> OfferedInterface:
     name = host.name or DEFAULT_HOST
-    return Interface(f"{HOST}{name}", _shown(f"all containers of {'Docker' if not host.name else name}{where}"))
+    return OfferedInterface(f"{HOST}{name}", _shown(f"all containers of {'Docker' if not host.name else name}{where}"))
 
 
 def _names(entry: Any) -> list[str]:

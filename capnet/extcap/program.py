@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     if request.question in ("--extcap-dlts", "--extcap-config"):
         return _about_interface(request)
     if request.question == "--capture":
-        from capnet.extcap.capturing import capture
+        from capnet.extcap.capture import capture
 
         return capture(request)
     if request.capture_filter:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from capnet.analysis.fact_tables.facts import fact_table
+from capnet.analysis.fact_tables.fact_table import fact_table
 from capnet.analysis.tables.flows import flow_table
 from capnet.quick_tuple import NamedTuple
 from capnet.table.batch import Batch, Codes, ColumnData, batch_of

@@ -35,7 +35,7 @@ IMAGE = "busybox:latest"
 _LONGEST_FOLDER = 60
 
 
-class Kernel(StrEnum):
+class HostKernel(StrEnum):
     """Which kernel the two hosts share."""
 
     NATIVE = "native"  # this machine's
@@ -88,7 +88,7 @@ class Lab:
     """The names of a lab, whether it is running or not. With UML, all but the folder are names inside."""
 
     folder: Path
-    kernel: Kernel = Kernel.NATIVE
+    kernel: HostKernel = HostKernel.NATIVE
 
     @property
     def suffix(self) -> str:

@@ -13,7 +13,7 @@ from capnet.lab.uml import inner, machine
 Progress = Callable[[str], None]
 
 
-def build_in_uml(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
+def build_in_uml(lab: Lab, made: record.LabRecord, lock: int, progress: Progress) -> None:
     """Boots User-Mode Linux and makes the lab inside. The caller holds the lab's lock."""
     made.will_make(record.Kind.MACHINE, machine.release() or "")
     progress(f"starting User-Mode Linux {machine.release()}: a process, with this machine's files, without a network")
@@ -24,7 +24,7 @@ def build_in_uml(lab: Lab, made: record.Record, lock: int, progress: Progress) -
     made.mark_ready()
 
 
-def build(lab: Lab, made: record.Record, lock: int, progress: Progress) -> None:
+def build(lab: Lab, made: record.LabRecord, lock: int, progress: Progress) -> None:
     """Makes the network, the daemons and the image. The caller holds the lab's lock, whose descriptor is `lock`."""
     progress(f"network {addressing.GATEWAY}/{addressing.PREFIX_LENGTH}: a bridge, hosts A and B on it, no route out")
     network.make(lab, made, lock)

@@ -21,7 +21,7 @@ from dataclasses import replace
 
 from capnet.errors import CapnetError, EnvironmentLacks, UsageError
 from capnet.lab import addressing, lab_lock, record, requirements, undo
-from capnet.lab.addressing import Kernel, Lab
+from capnet.lab.addressing import HostKernel, Lab
 from capnet.lab.build import build, build_in_uml
 from capnet.lab.daemon import dockerd
 from capnet.lab.uml import inner, machine, processor
@@ -35,7 +35,7 @@ from capnet.scenario.undo import docker_errors
 Progress = Callable[[str], None]
 
 
-def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
+def kernel_for(needed: Sequence[str], progress: Progress) -> HostKernel:
     """The kernel for a lab that needs these features: this machine's if it has them, else User-Mode Linux.
 
     `needed`: names of `kernel_features.FEATURES`; what every lab is made of is asked for too. `progress` is told which
@@ -44,19 +44,19 @@ def kernel_for(needed: Sequence[str], progress: Progress) -> Kernel:
     lab = addressing.chosen()
     requirements.root()
     made = record.read(lab.folder)
-    if made is not None and made.kernel is Kernel.UML and _is_whole(lab, made):
-        return Kernel.UML
+    if made is not None and made.kernel is HostKernel.UML and _is_whole(lab, made):
+        return HostKernel.UML
     missing = missing_features([*LAB_FEATURES, *needed])
     this = f"this kernel ({os.uname().release})"
     if missing:
         progress(f"kernel: uml (User-Mode Linux), because {this} lacks {', '.join(missing)}")
-        return Kernel.UML
+        return HostKernel.UML
     if needed or (made is None and not requirements.missing_programs()):  # else only what is missing is said
         progress(f"kernel: native, because {this} has {', '.join(needed or LAB_FEATURES)}")
-    return Kernel.NATIVE
+    return HostKernel.NATIVE
 
 
-def up(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Lab:
+def up(progress: Progress, kernel: HostKernel = HostKernel.NATIVE) -> Lab:
     """Makes the lab and returns it when both daemons answer; one that runs is returned as it is.
 
     `progress` gets one line per step. What is left of a lab that is not whole is removed first. When
@@ -81,7 +81,7 @@ def down(progress: Progress, may_take: Callable[[list[str]], None] = lambda user
                 may_take(users)
             with _undisturbed():
                 made = record.read(lab.folder)
-                undo.everything(lab, made or record.Record(lab.folder))
+                undo.everything(lab, made or record.LabRecord(lab.folder))
                 was_there = made is not None
     for line in leftover.sweep(is_dead, progress) + remove_instances(is_dead):
         progress(f"removed {line}")
@@ -89,7 +89,7 @@ def down(progress: Progress, may_take: Callable[[list[str]], None] = lambda user
 
 
 @contextmanager
-def running(progress: Progress, kernel: Kernel = Kernel.NATIVE) -> Iterator[Lab]:
+def running(progress: Progress, kernel: HostKernel = HostKernel.NATIVE) -> Iterator[Lab]:
     """The running lab; where there is none, one that is made here and removed at the end.
 
     If other runs use it by then, the last of them removes it. If `up` was called meanwhile, it stays.
@@ -123,13 +123,13 @@ def _leave(lab: Lab, user: int, progress: Progress) -> None:
         last = lab_lock.leave(lab.folder, user)
         made = record.read(lab.folder)
         if made is None:  # it has been removed; locking has made the folder anew
-            undo.everything(lab, record.Record(lab.folder))
+            undo.everything(lab, record.LabRecord(lab.folder))
         elif made.for_runs and last:
             progress("removing the lab")
             undo.everything(lab, made)
 
 
-def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, int]:
+def _up(progress: Progress, kernel: HostKernel, *, for_a_run: bool) -> tuple[Lab, int]:
     """The lab, and for a run the descriptor that tells of this user (see `users`)."""
     began = time.monotonic()
     lab = replace(addressing.chosen(), kernel=kernel)
@@ -142,9 +142,9 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
                 left = record.read(lab.folder)
                 if left is None:
                     begun = True
-                    make = build_in_uml if kernel is Kernel.UML else build
+                    make = build_in_uml if kernel is HostKernel.UML else build
                     with docker_errors():
-                        make(lab, record.Record(lab.folder, kernel=kernel, for_runs=for_a_run), lock, progress)
+                        make(lab, record.LabRecord(lab.folder, kernel=kernel, for_runs=for_a_run), lock, progress)
                     progress(f"up after {time.monotonic() - began:.1f} s")
                     return lab, lab_lock.enter(lab.folder) if for_a_run else -1
                 if _is_whole(lab, left):
@@ -153,7 +153,7 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
                             f"the lab that is up in {lab.folder} runs kernel {left.kernel}, not {kernel}: "
                             f"end it with `capnet lab down`, or choose another folder with {addressing.FOLDER_VARIABLE}"
                         )
-                    if kernel is Kernel.UML:
+                    if kernel is HostKernel.UML:
                         inner.up(lab.folder, progress)  # repairs what is not whole there
                     else:
                         progress("the lab is already up")
@@ -172,9 +172,9 @@ def _up(progress: Progress, kernel: Kernel, *, for_a_run: bool) -> tuple[Lab, in
         raise
 
 
-def _check_machine(kernel: Kernel) -> None:
+def _check_machine(kernel: HostKernel) -> None:
     """Raises EnvironmentLacks unless a lab with this kernel can be made on this machine."""
-    if kernel is Kernel.NATIVE:
+    if kernel is HostKernel.NATIVE:
         requirements.check()
         return
     if lack := processor.lack():
@@ -191,15 +191,15 @@ def _undo_unfinished(lab: Lab, progress: Progress) -> None:
     with lab_lock.locked(lab.folder, progress):
         left = record.read(lab.folder)
         if left is None or not left.ready or (left.for_runs and _nobody_uses(lab)):
-            undo.everything(lab, left or record.Record(lab.folder))
+            undo.everything(lab, left or record.LabRecord(lab.folder))
 
 
 def _nobody_uses(lab: Lab) -> bool:
     return lab_lock.leave(lab.folder, lab_lock.enter(lab.folder))
 
 
-def _is_whole(lab: Lab, made: record.Record) -> bool:
-    if made.kernel is Kernel.UML:
+def _is_whole(lab: Lab, made: record.LabRecord) -> bool:
+    if made.kernel is HostKernel.UML:
         return made.ready and machine.is_alive(lab.folder)
     return made.ready and all(dockerd.is_alive(host) for host in lab.hosts.values())
 

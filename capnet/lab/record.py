@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from capnet.errors import UsageError
-from capnet.lab.addressing import Kernel
+from capnet.lab.addressing import HostKernel
 from capnet.quick_tuple import NamedTuple
 
 RECORD = "lab.json"
@@ -36,7 +36,7 @@ class Thing(NamedTuple):
     name: str
 
 
-class Record:
+class LabRecord:
     """The things made so far, oldest first, and whether the lab was ever complete."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Record:
         folder: Path,
         made: list[Thing] | None = None,
         ready: bool = False,
-        kernel: Kernel = Kernel.NATIVE,
+        kernel: HostKernel = HostKernel.NATIVE,
         for_runs: bool = False,
     ) -> None:
         self.folder = folder
@@ -84,7 +84,7 @@ class Record:
         unfinished.rename(self.folder / RECORD)
 
 
-def read(folder: Path) -> Record | None:
+def read(folder: Path) -> LabRecord | None:
     """The record in `folder`; None where there is no lab. A folder that is not a lab's is an error.
 
     Also called without the lock, so another process may make or remove the lab meanwhile.
@@ -94,8 +94,8 @@ def read(folder: Path) -> Record | None:
         if content["made_by"] != _MADE_BY:
             raise KeyError("made_by")
         things = [Thing(Kind(kind), name) for kind, name in content["made"]]
-        kernel = Kernel(content.get("kernel", Kernel.NATIVE))
-        return Record(folder, things, bool(content["ready"]), kernel, bool(content.get("for_runs")))
+        kernel = HostKernel(content.get("kernel", HostKernel.NATIVE))
+        return LabRecord(folder, things, bool(content["ready"]), kernel, bool(content.get("for_runs")))
     except (FileNotFoundError, NotADirectoryError):
         names = _names_in(folder)
         if RECORD in names:  # it has just been made

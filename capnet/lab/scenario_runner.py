@@ -12,7 +12,7 @@ from typing import Any
 
 from capnet.errors import EnvironmentLacks
 from capnet.lab import lab_lock
-from capnet.lab.addressing import Kernel, Lab
+from capnet.lab.addressing import HostKernel, Lab
 from capnet.lab.daemon import settings
 from capnet.lab.uml import inner
 from capnet.record.remote.docker_host import connect
@@ -41,7 +41,7 @@ def run_scenario(
     """Like capnet.scenario.runner.run_scenario, on the hosts of a running lab, when no other scenario runs there."""
     options: dict[str, Any] = {"capture": capture, "image": image, "keep": keep, "why": why, "buffer_mib": buffer_mib}
     with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
-        if lab.kernel is Kernel.UML:
+        if lab.kernel is HostKernel.UML:
             path = bundle_path(output, name)
             inner.run_scenario(lab.folder, name, options, path, say)
             return path
@@ -56,7 +56,7 @@ def run_scenario(
 
 def play_fault(lab: Lab, fault: Fault, *, output: Path, say: Callable[[str], None], why: bool = False) -> Played:
     """Like capnet.scenario.faults.play.play, on the hosts of a running lab, when no scenario runs there."""
-    if lab.kernel is Kernel.UML:
+    if lab.kernel is HostKernel.UML:
         raise EnvironmentLacks(f"{fault.name} is played with this machine's kernel: capnet lab down, then again")
     with lab_lock.turn(lab.folder, say), docker_errors(), ExitStack() as stack:
         settings.mend(lab, say)

@@ -14,14 +14,14 @@ from capnet.errors import CapnetError
 from capnet.lab import requirements
 from capnet.lab.addressing import NETNS_FOLDER, Lab
 from capnet.lab.daemon import processes
-from capnet.lab.record import RECORD, Kind, Record, Thing
+from capnet.lab.record import RECORD, Kind, LabRecord, Thing
 from capnet.lab.uml import machine
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _DEADLINE = 60.0  # seconds
 
 
-def everything(lab: Lab, record: Record) -> None:
+def everything(lab: Lab, record: LabRecord) -> None:
     """Undoes the record, empties the folder and removes it; the record goes last."""
     if any(thing.kind is Kind.MACHINE for thing in record.made):
         machine.end(lab.folder)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.report.drawing.frame import hex_dump
-from capnet.report.page.field_places import Place
+from capnet.report.page.field_places import FieldPlace
 
 BYTES_A_LINE = 16
 _FIRST_COLUMN = 8  # of the first byte in a line of `hex_dump`
 
 
-def marked_dump(raw: bytes, marks: Sequence[Place]) -> list[str]:
+def marked_dump(raw: bytes, marks: Sequence[FieldPlace]) -> list[str]:
     """Lines of the dump down to the last marked byte; below a line, its marks with name and value."""
     lines = []
     last = max(mark.end for mark in marks)

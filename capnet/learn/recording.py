@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capnet.learn.captures import stored
 from capnet.quick_tuple import NamedTuple
-from capnet.report.page.field_places import Place, places
+from capnet.report.page.field_places import FieldPlace, places
 from capnet.topology import Endpoint, Interface, Network, Topology, topology_path
 from capnet.wire import numbers
 from capnet.wire.addresses import address_text
@@ -25,7 +25,7 @@ class Frame(NamedTuple):
     rows: list[dict[str, int]]
     raw: bytes
 
-    def mark(self, name: str, depth: int = 0) -> Place:
+    def mark(self, name: str, depth: int = 0) -> FieldPlace:
         """Where a field is, and its value, by Wireshark's name; at depth 1, in what a tunnel carries."""
         return next(place for place in places(self.raw, self.rows[depth:]) if place.name == name)
 

@@ -77,28 +77,28 @@ def _summary(captures: Captures, arguments: Arguments) -> list[str]:
 
 
 def _trace(captures: Captures, arguments: Arguments) -> list[str]:
-    from capnet.mcp.answers import tracing
+    from capnet.mcp.answers import trace
 
     capture = captures.get(arguments["capture"])
     most = arguments.get("most", 3)
     if sum(key in arguments for key in ("flow", "container", "frame")) > 1:
         raise UsageError("choose one of flow, container and frame")
     if "frame" in arguments:
-        return tracing.trace_frame(capture, arguments.get("file", ""), arguments["frame"])
+        return trace.trace_frame(capture, arguments.get("file", ""), arguments["frame"])
     if "container" in arguments:
-        return tracing.trace_container(capture, arguments["container"], most)
-    return tracing.trace_flows(capture, arguments.get("flow", ""), most)
+        return trace.trace_container(capture, arguments["container"], most)
+    return trace.trace_flows(capture, arguments.get("flow", ""), most)
 
 
 def _explain(captures: Captures, arguments: Arguments) -> list[str]:
-    from capnet.mcp.answers.explaining import explain
+    from capnet.mcp.answers.explanation import explain
 
     capture = captures.get(arguments["capture"]) if "capture" in arguments else None
     return explain(arguments["name"], capture)
 
 
 def _compare(captures: Captures, arguments: Arguments) -> list[str]:
-    from capnet.mcp.answers.comparing import comparison
+    from capnet.mcp.answers.comparison import comparison
 
     return comparison(captures.get(arguments["good"]), captures.get(arguments["bad"]))
 

@@ -11,8 +11,8 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.record.run_id import temporary_folder, this_run
 from capnet.record.taps.capture_program import BUFFER_MIB
 from capnet.scenario import library
-from capnet.scenario.bundle.kept import kept
-from capnet.scenario.bundle.write import versions, write, writing
+from capnet.scenario.bundle.bundle_writer import versions, write, writing
+from capnet.scenario.bundle.failed_run import kept
 from capnet.scenario.docker import run_labels
 from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 from capnet.scenario.interrupts import Interruptible

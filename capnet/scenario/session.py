@@ -19,7 +19,7 @@ from capnet.record.bundle import leftover
 from capnet.record.find import capture_points, inventory
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, add_connections
-from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.asked_namespaces import AskedNamespace, asked_namespaces
 from capnet.record.kernel.snapshots import witnessing
 from capnet.record.kernel.why import AskingWhy
 from capnet.record.remote.clocks import measured_clocks
@@ -161,10 +161,10 @@ class Session:
             )
         self.say(f"capture at {len(chosen)} points: {', '.join(point.name for point in chosen)}")
         connections = Connections(self.docker_hosts, chosen)
-        own = [Place(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
+        own = [AskedNamespace(each.name, each.shell, each.shell.host_netns) for each in self.docker_hosts if each.shell]
         with (
             listening(chosen, self.folder, buffer_mib=self.buffer_mib, say=self.say) as self.captures,
-            witnessing(places_of(chosen, own), self.say, self._asking_why()) as witnessed,
+            witnessing(asked_namespaces(chosen, own), self.say, self._asking_why()) as witnessed,
             measured_clocks({point.host: point.shell for point in chosen}, self.say) as readings,
         ):
             self.witnesses = witnessed.witnesses

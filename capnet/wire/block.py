@@ -14,7 +14,7 @@ from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.formats import record
 
 if TYPE_CHECKING:
-    from capnet.table.batch import Batch as TableBatch
+    from capnet.table.batch import Batch
 
 MAX_RECORDS = 8192  # per batch
 MAX_ROWS = 16384  # per block
@@ -27,7 +27,7 @@ RowValues: TypeAlias = Annotated[np.ndarray, "(n,) int64, one value for each row
 _NO_BYTES = Buffer(0)
 
 
-class Batch:
+class RecordBatch:
     """Records that were read and not yet decoded, and the memory to decode them in. Reused: see `Capture.read_batch`.
 
     Batches share no memory, so each may be decoded in a thread of its own.
@@ -140,7 +140,7 @@ class Block:
 
         return array_capsules(self._table_batch())
 
-    def _table_batch(self) -> TableBatch:
+    def _table_batch(self) -> Batch:
         from capnet.jit.kernel import Machine
         from capnet.wire.tables.frames import FrameColumns
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
-from capnet.wire.block import MAX_ROWS, Batch, Block
+from capnet.wire.block import MAX_ROWS, Block, RecordBatch
 from capnet.wire.decode import decode
 from capnet.wire.formats import compression, pcap, pcapng
 from capnet.wire.formats.byte_source import ByteSource, open_source
@@ -29,11 +29,11 @@ from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem
 
 __all__ = [
     "MAX_ROWS",
-    "Batch",
     "Capture",
     "CaptureInterface",
     "CaptureProblem",
     "Record",
+    "RecordBatch",
     "open_capture",
     "worth_compiling",
 ]
@@ -134,7 +134,7 @@ def _why_empty(source: ByteSource) -> str:
     return source.failure or "the file is empty"
 
 
-def _decode_batch(machine: Machine, vxlan_port: int, batch: Batch) -> Block | None:
+def _decode_batch(machine: Machine, vxlan_port: int, batch: RecordBatch) -> Block | None:
     """The next block of rows of a batch, valid until the batch is decoded further or read again; None at its end.
 
     Several threads may decode, each a batch of its own.

@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.block import Batch
+from capnet.wire.block import RecordBatch
 from capnet.wire.formats import record
 from capnet.wire.formats.file_reader import FileReader
 from capnet.wire.formats.reader import Capture, CaptureInterface, Pause, Splitter
@@ -48,7 +48,7 @@ class Series(Capture):
         self.machine, self.decode, self.format = self._part.machine, self._part.decode, self._part.format
 
     # -- reading -----------------------------------------------------------------------------
-    def read_batch(self, batch: Batch) -> bool:
+    def read_batch(self, batch: RecordBatch) -> bool:
         """As of a capture, from part to part."""
         while not self._part.read_batch(batch):
             if not self._go_on():

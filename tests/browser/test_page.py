@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from capnet.cli import cli
 from capnet.report.formats.html import render
-from capnet.report.page.beside import Beside
 from capnet.report.page.frames import read_frames
+from capnet.report.page.supplement import Supplement
 from capnet.report.wanted import Wanted
 from tests.browser.conftest import open_page, requested
 from tests.report import sample
@@ -43,7 +43,7 @@ def hostile_page() -> str:
     frames = read_frames(ROOT / "pcaps" / "bridge.pcapng", range(1, 60))
     file = document["inputs"][0]["file"]
     keys = [(frame["file"], frame["frame"]) for row in document["findings"] for frame in row["evidence"]]
-    beside = Beside(
+    beside = Supplement(
         command=EVIL,
         topology=hostile_topology(),
         frames={key: frames[key[1]] for key in keys if key[1] in frames},

@@ -13,7 +13,7 @@ import pytest
 
 from capnet.errors import UsageError
 from capnet.extcap.arguments import parse
-from capnet.extcap.capturing import given_of
+from capnet.extcap.capture import given_of
 from capnet.wireshark.launcher import launcher
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -40,7 +40,7 @@ def test_lab_made_during_the_look_is_found(folder: Path, monkeypatch: pytest.Mon
     folder.mkdir()
 
     def make() -> None:
-        record.Record(folder).mark_ready()
+        record.LabRecord(folder).mark_ready()
         (folder / "A").mkdir()
 
     just_before(monkeypatch, Path, "iterdir", make)

@@ -8,15 +8,15 @@ import pytest
 
 from capnet.record.remote.shell import Shell
 from capnet.record.targets.containers import Selection
-from capnet.record.targets.coverage import Coverage
+from capnet.record.targets.coverage import TargetCoverage
 from capnet.topology import Topology
 
 HOSTS = Path(__file__).with_name("hosts.topology.json")
 
 
-def coverage(selection: Selection, ids: set[str] = frozenset()) -> Coverage:
+def coverage(selection: Selection, ids: set[str] = frozenset()) -> TargetCoverage:
     shell = Shell("self")
-    return Coverage(
+    return TargetCoverage(
         selection, {"A": shell, "B": shell}, "icmp", "icmp and not port 22", {"A": ["ens33"]}, set(ids), 0.0
     )
 

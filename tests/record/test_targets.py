@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from capnet.errors import UsageError
+from capnet.record.targets.container_points import ContainerPoint, container_points
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
-from capnet.record.targets.places import Place, places
-from capnet.record.targets.words import split_words
+from capnet.record.targets.target_words import split_words
 from capnet.topology import Topology
 
 HOSTS = Path(__file__).with_name("hosts.topology.json")
@@ -35,8 +35,8 @@ def points(hosts: Topology, *targets: str) -> list[str]:
     return [place.name for place in found(hosts, *targets)]
 
 
-def found(hosts: Topology, *targets: str) -> list[Place]:
-    return places(hosts, selected(hosts, Selection(targets)), UPLINKS)
+def found(hosts: Topology, *targets: str) -> list[ContainerPoint]:
+    return container_points(hosts, selected(hosts, Selection(targets)), UPLINKS)
 
 
 def veths(hosts: Topology, container: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from capnet import chinese, language
 from capnet.analysis.engine import analyze
 from capnet.report.formats import load
-from capnet.report.page.beside import Beside
+from capnet.report.page.supplement import Supplement
 from capnet.report.text import columns
 from capnet.report.wanted import Wanted
 from capnet.topology import Topology, topology_path
@@ -102,7 +102,7 @@ def test_reports_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest
 def test_pages_in_chinese_have_no_english_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for what capnet decoded of a frame, and what Docker and interfaces are called."""
     monkeypatch.setattr(language, "term", lambda english: chinese.TERMS[english] if english else "")
-    beside = Beside(topology=Topology.load(topology_path(path)))
+    beside = Supplement(topology=Topology.load(topology_path(path)))
     with language.used("zh"):
         page = load("html").render(analyze(path).to_dict(), beside=beside)  # type: ignore[call-arg]
     assert '<html lang="zh">' in page

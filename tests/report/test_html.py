@@ -18,9 +18,9 @@ import pytest
 
 from capnet.analysis.engine import analyze
 from capnet.report.formats.html import render
-from capnet.report.page.beside import Beside
 from capnet.report.page.evidence import MAX_FRAMES, wanted_frames
 from capnet.report.page.frames import read_frames
+from capnet.report.page.supplement import Supplement
 from capnet.report.wanted import Wanted
 from capnet.topology import Topology, topology_path
 from tests.report import sample
@@ -83,7 +83,7 @@ def whole_page(path: Path) -> str:
     names = {number: file for file, number in wanted}
     return render(
         document,
-        beside=Beside(
+        beside=Supplement(
             command=f"capnet analyze {path.name}",
             topology=Topology.load(topology_path(path)),
             digests={source["file"]: "00" * 32 for source in document["inputs"]},
@@ -270,7 +270,7 @@ def test_html_hostile_frames_stay_text():
     """Names of points and files are hostile in evidence, drawing and ladders too."""
     document = sample.hostile(EVIL).to_dict()
     frames = read_frames(BRIDGE, range(1, 40))
-    beside = Beside(
+    beside = Supplement(
         command=EVIL,
         topology=hostile_topology(),
         frames={(frame["file"], number): frames[number] for row in document["findings"] for frame in row["evidence"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from capnet.report.page.beside import Beside
+from capnet.report.page.supplement import Supplement
 from capnet.report.trace import html, markdown
 from tests.report import sample
 from tests.report.test_html import EVIL, Page, all_ids, internal_links
@@ -86,7 +86,7 @@ def hostile() -> tuple[dict[str, Any], list[Any]]:
 
 def test_trace_page_of_hostile_names_is_inert() -> None:
     document, conversations = hostile()
-    text = html.flows_page(document, conversations, 3, EVIL, Beside(command=EVIL))
+    text = html.flows_page(document, conversations, 3, EVIL, Supplement(command=EVIL))
     page = Page(text)
     assert [tag for tag, _ in page.elements].count("script") == 1
     assert "\x1b" not in text and "\u202e" not in text

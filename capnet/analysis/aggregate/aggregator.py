@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from capnet.analysis.aggregate import hash_table
-from capnet.analysis.aggregate.hash_table import Table
+from capnet.analysis.aggregate.hash_table import HashTable
 from capnet.analysis.aggregate.kernels import flow_record
 from capnet.analysis.aggregate.kernels.arps import count_arps
 from capnet.analysis.aggregate.kernels.flows import FLOW_SCRATCH, count_rows, hash_flows
@@ -78,8 +78,8 @@ class Aggregator:
         self._excerpts = Excerpts()
         self._flows = _new_flows(machine)
         self._stations = _new_stations(machine)
-        self._arps = Table(machine, schema.ARP_WIDTH, schema.ARP_KEY)
-        self._carriers = Table(machine, schema.CARRIER_WIDTH, schema.CARRIER_KEY)
+        self._arps = HashTable(machine, schema.ARP_WIDTH, schema.ARP_KEY)
+        self._carriers = HashTable(machine, schema.CARRIER_WIDTH, schema.CARRIER_KEY)
         self._sample = ObservationSample(machine, budget, excluded)
         self._key = machine.view(np.zeros(flow_record.KEY, dtype=np.int64))
         self._hashes = np.zeros(0, dtype=np.int64)
@@ -91,7 +91,7 @@ class Aggregator:
         """The same tables, in memory of their own: for a report while the pass goes on."""
         twin = Aggregator(self.machine, self._sample.budget)
         for name, part in vars(self).items():
-            if isinstance(part, Table | ObservationSample):
+            if isinstance(part, HashTable | ObservationSample):
                 setattr(twin, name, part.copy())
             elif name in PYTHON_PARTS:
                 setattr(twin, name, deepcopy(part))
@@ -160,7 +160,7 @@ class Aggregator:
         return self._hashes_view
 
     @property
-    def hash_tables(self) -> tuple[Table, ...]:
+    def hash_tables(self) -> tuple[HashTable, ...]:
         """Flows, stations, ARP pairs and carriers, as the pass fills them."""
         return self._flows, self._stations, self._arps, self._carriers
 
@@ -236,12 +236,12 @@ class Aggregator:
         return count
 
 
-def _new_flows(machine: Machine) -> Table:
-    return Table(machine, flow_record.WIDTH, flow_record.KEY, scratch=FLOW_SCRATCH)
+def _new_flows(machine: Machine) -> HashTable:
+    return HashTable(machine, flow_record.WIDTH, flow_record.KEY, scratch=FLOW_SCRATCH)
 
 
-def _new_stations(machine: Machine) -> Table:
-    return Table(machine, schema.STATION_WIDTH, schema.STATION_KEY)
+def _new_stations(machine: Machine) -> HashTable:
+    return HashTable(machine, schema.STATION_WIDTH, schema.STATION_KEY)
 
 
 def hash_block(machine: Machine, block: Block, base: int, key: Int64Array, hashes: Int64Array) -> None:

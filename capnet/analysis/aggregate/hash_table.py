@@ -1,4 +1,4 @@
-"""The hash tables of one pass: `kernels.hash_table` looks keys up, `Table` owns the arrays and makes room.
+"""The hash tables of one pass: `kernels.hash_table` looks keys up, `HashTable` owns the arrays and makes room.
 
 The maker of a capture chooses the keys. If the hash were known, he could make keys that all begin at one slot, and a
 pass would take the square of their number. So each process draws a secret, and with it one hash of a family. For any
@@ -56,7 +56,7 @@ def slots_for(rows: int) -> int:
     return slots
 
 
-class Table:
+class HashTable:
     """Rows of `width` numbers; the first `keys` of them tell rows apart."""
 
     def __init__(self, machine: Machine, width: int, keys: int, scratch: int = 0) -> None:
@@ -72,9 +72,9 @@ class Table:
         view = self.machine.view
         self._arguments = (view(index), view(flat), self._scratch)
 
-    def copy(self) -> Table:
+    def copy(self) -> HashTable:
         """A table of the same rows, in memory of its own."""
-        twin = Table(self.machine, self.width, self.keys, self._scratch_size)
+        twin = HashTable(self.machine, self.width, self.keys, self._scratch_size)
         flat = _aligned_zeros(len(self.flat))
         flat[:] = self.flat
         twin._hold(flat, self.index.copy())

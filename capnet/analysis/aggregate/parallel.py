@@ -18,7 +18,7 @@ import numpy as np
 
 from capnet.analysis.aggregate.aggregator import Aggregator, hash_block
 from capnet.analysis.aggregate.kernels import flow_record
-from capnet.wire.capture import MAX_ROWS, Batch, Capture
+from capnet.wire.capture import MAX_ROWS, Capture, RecordBatch
 
 MAX_THREADS = 4  # reading and aggregating are not shared, so that more threads would wait
 SWITCH_INTERVAL = 1e-4  # seconds; see _switching_often
@@ -98,7 +98,7 @@ class ParallelReader:
     def _work(self) -> None:
         """One thread: take batches and aggregate them, until none is left."""
         machine = self.capture.machine
-        batch = Batch(machine)
+        batch = RecordBatch(machine)
         # A cache line and more apart from what other threads write.
         sizes = (flow_record.KEY + 16, MAX_ROWS)
         key, hashes = (machine.view(np.zeros(size, dtype=np.int64)) for size in sizes)
@@ -123,7 +123,7 @@ class ParallelReader:
         except BaseException as error:
             self._stop(error)
 
-    def _take(self, batch: Batch) -> int | None:
+    def _take(self, batch: RecordBatch) -> int | None:
         """Read the next batch; its number, None at the end."""
         with self._reading:
             if self._error or not self.capture.read_batch(batch):

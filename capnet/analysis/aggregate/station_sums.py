@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from capnet.analysis.aggregate.hash_table import Table
+from capnet.analysis.aggregate.hash_table import HashTable
 from capnet.analysis.aggregate.kernels.stations import IN_ARP, add_flow_sides, add_stations
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import by_first_sight
@@ -13,7 +13,7 @@ from capnet.analysis.core.schema import ArpTable, StationTable
 MAX_FLOWS_AT_ONCE = 4096  # flows are many more than stations: room is made for the stations of so many
 
 
-def sum_stations(stations: Table, flows: Table, arps: ArpTable) -> StationTable:
+def sum_stations(stations: HashTable, flows: HashTable, arps: ArpTable) -> StationTable:
     """Add flow records and ARP pairs to a table of stations; its rows in order of first sight."""
     run, view = stations.machine.run, stations.machine.view
     flow_records = view(flows.flat)

@@ -19,7 +19,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, P
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
-from capnet.analysis.correlate.pauses import are_in_pauses
+from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP

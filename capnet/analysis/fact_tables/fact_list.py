@@ -30,7 +30,7 @@ class FactList(list[Any]):
     @property
     def table(self) -> Table:
         """The facts as a table of typed columns."""
-        from capnet.analysis.fact_tables.facts import fact_table
+        from capnet.analysis.fact_tables.fact_table import fact_table
 
         return fact_table(self.name, self)
 

@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import FlowRow, FlowRows, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links, flow_chains
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.nat.steps import is_reply
+from capnet.analysis.facts.nat.translation_steps import is_reply
 from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.facts.outcomes.path_ends import path_end

@@ -14,7 +14,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_to_group
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.fate.unrecorded import misses_packets, most_lost
+from capnet.analysis.fate.unrecorded_packets import misses_packets, most_lost
 from capnet.wire.numbers import TCP
 
 ETHERNET_MTU = 1500  # octets: larger IP packets are offload segments, not yet cut or joined again

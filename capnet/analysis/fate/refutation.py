@@ -16,11 +16,11 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.correlate.pauses import are_in_pauses
+from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.analysis.fate.answers import quoting_errors
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of, is_answered
-from capnet.analysis.fate.unrecorded import misses_packets
+from capnet.analysis.fate.unrecorded_packets import misses_packets
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import MAPPED
 

@@ -23,7 +23,7 @@ from capnet.analysis.core.schema import ArpTable
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.facts.icmp_errors import IcmpError, icmp_errors
-from capnet.analysis.facts.nat.vain_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
+from capnet.analysis.facts.nat.untranslated_datagrams import MIN_IN_VAIN, MIN_QUIET_NS, VainFlow, vain_flows
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
 from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST, UDP

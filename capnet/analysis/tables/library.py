@@ -55,7 +55,7 @@ class Tables:
             return makers[name]()
         if name not in TABLES:
             raise UsageError(f"there is no table {name!r}: {', '.join(TABLES)}")
-        from capnet.analysis.fact_tables.facts import fact_table, path_table
+        from capnet.analysis.fact_tables.fact_table import fact_table, path_table
         from capnet.analysis.facts.paths import every_path
 
         if self._expression:
@@ -150,6 +150,6 @@ def columns_of(name: str) -> Sequence[Column]:
         from capnet.analysis.tables import conversations, flows, protocols
 
         return {"flows": flows, "conversations": conversations, "protocols": protocols}[name].COLUMNS
-    from capnet.analysis.fact_tables.facts import FACT_COLUMNS
+    from capnet.analysis.fact_tables.fact_table import FACT_COLUMNS
 
     return [column for column, _ in FACT_COLUMNS[name]]

@@ -19,7 +19,7 @@ from capnet.analysis.trace.packet_ids import IdentifiedBlock, open_again, second
 from capnet.errors import UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.wire import fields
-from capnet.wire.block import Batch
+from capnet.wire.block import RecordBatch
 from capnet.wire.fields import NAMES
 from capnet.wire.formats import record
 
@@ -81,7 +81,7 @@ def _asked(study: Study, source: int, number: int) -> _Asked:
     """What identifies a frame. UsageError if the source has no such frame."""
     label, last = study.sources[source].label, 0
     with open_again(study, study.sources[source]) as capture:
-        batch = Batch(capture.machine)
+        batch = RecordBatch(capture.machine)
         while last < number and capture.read_batch(batch):
             last = int(batch.records[batch.count * record.WIDTH - record.WIDTH + record.NUMBER])
         if last < number:

@@ -15,7 +15,7 @@ from capnet.analysis.core.results import Evidence, TunnelRef
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
-from capnet.analysis.facts.nat.steps import is_reply
+from capnet.analysis.facts.nat.translation_steps import is_reply
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
 from capnet.analysis.trace.packet_search import Frame, find_packet
 from capnet.wire.addresses import address_text, mac_text

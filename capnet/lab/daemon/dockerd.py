@@ -16,7 +16,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.lab import commands, requirements
 from capnet.lab.addressing import GATEWAY, LabHost
 from capnet.lab.daemon import processes
-from capnet.lab.record import Kind, Record
+from capnet.lab.record import Kind, LabRecord
 from capnet.record.remote.docker_host import docker_client, ping
 
 READY_WITHIN = 120.0  # seconds; a daemon answers after 2 to 8 on an idle machine
@@ -53,7 +53,7 @@ exec "$@" {_LOCK}>&-
 """
 
 
-def start(host: LabHost, record: Record, lock: int, settings: Mapping[str, Any] = MappingProxyType({})) -> int:
+def start(host: LabHost, record: LabRecord, lock: int, settings: Mapping[str, Any] = MappingProxyType({})) -> int:
     """Starts the host's dockerd in a session of its own and returns its pid; `wait` until it answers.
 
     `settings` are keys of daemon.json beyond what the lab needs.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from capnet.errors import CapnetError
 from capnet.lab import commands
 from capnet.lab.addressing import GATEWAY, NETNS_FOLDER, PREFIX_LENGTH, UPLINK, Lab, mac
-from capnet.lab.record import Kind, Record
+from capnet.lab.record import Kind, LabRecord
 
 
-def make(lab: Lab, record: Record, lock: int) -> None:
+def make(lab: Lab, record: LabRecord, lock: int) -> None:
     """Makes the three namespaces, cabled and addressed. Nothing of it is in the caller's namespace."""
     # The first `ip netns add` since boot makes /run/netns and mounts it onto itself.
     if not NETNS_FOLDER.exists():
@@ -53,7 +53,7 @@ def make(lab: Lab, record: Record, lock: int) -> None:
         )
 
 
-def _namespace(name: str, record: Record, lock: int) -> None:
+def _namespace(name: str, record: LabRecord, lock: int) -> None:
     if (NETNS_FOLDER / name).exists():
         raise CapnetError(
             f"network namespace {name} exists already and is not in the lab's record; "

@@ -14,7 +14,7 @@ from capnet.lab import addressing
 from capnet.lab.record import RECORD
 from capnet.lab.uml import client, machine
 from capnet.record.bundle import leftover
-from capnet.scenario.bundle.write import writing
+from capnet.scenario.bundle.bundle_writer import writing
 from capnet.topology import topology_path, witnesses_path
 from capnet.whole_file import make_folder, whole
 

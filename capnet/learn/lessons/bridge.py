@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Frame, Recording
 
@@ -28,7 +28,7 @@ def _neighbour(recording: Recording) -> Question:
             Choice(recording.mac("bbox"), Text(en="{mac}, that of bbox", zh="{mac}，bbox 自己的 MAC")),
         ),
         truth=recording.mac("bbox"),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         before=Shown(at[0], (("eth.src", 0),)),
         after=Shown(at[1], (("eth.src", 0),)),
         because=Text(
@@ -64,7 +64,7 @@ def _masquerade(recording: Recording) -> Question:
             Choice(a, Text(en="{a}, that of host A", zh="{a}，主机 A 的地址")),
         ),
         truth=truth,
-        source=sources.CONNTRACK,
+        source=truth_sources.CONNTRACK,
         before=Shown(_ping(recording, "A/bbox/eth0", bbox), (("ip.src", 0),)),
         after=Shown(_ping(recording, "B/ens33", truth), (("ip.src", 0),)),
         because=Text(
@@ -96,7 +96,7 @@ def _ttl(recording: Recording) -> Question:
             Choice("62", Text(en="62: docker0 and ens33 take 1 each", zh="62：docker0 和 ens33 各减 1")),
         ),
         truth=after.mark("ip.ttl").value,
-        source=sources.FRAME,
+        source=truth_sources.FRAME,
         before=Shown(before, (("ip.ttl", 0),)),
         after=Shown(after, (("ip.ttl", 0),)),
         because=Text(
@@ -124,7 +124,7 @@ def _published(recording: Recording) -> Question:
             Choice(f"{web}:{LISTENING}", Text(en="{web}:{listening}", zh="{web}:{listening}")),
         ),
         truth=f"{connection.reply['src']}:{connection.reply['sport']}",
-        source=sources.CONNTRACK,
+        source=truth_sources.CONNTRACK,
         before=Shown(before, (("ip.dst", 0), ("tcp.dstport", 0))),
         after=Shown(after, (("ip.dst", 0), ("tcp.dstport", 0))),
         because=Text(
@@ -154,7 +154,7 @@ def _client(recording: Recording) -> Question:
             Choice(gateway, Text(en="{gateway}, that of docker0", zh="{gateway}，docker0 的地址")),
         ),
         truth=connection.reply["dst"],
-        source=sources.CONNTRACK,
+        source=truth_sources.CONNTRACK,
         after=Shown(recording.frame("A/web/eth0", "tcp", b, web), (("ip.src", 0),)),
         because=Text(
             en="DNAT rewrites the destination alone. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Recording
 
@@ -23,7 +23,7 @@ def _interfaces(recording: Recording) -> Question:
             Choice("2", Text(en="two, a veth pair from bbox to web", zh="两张，bbox 和 web 之间的一对 veth")),
         ),
         truth=str(len(bbox.endpoints)),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         because=Text(
             en="bbox joins the network namespace of web: interfaces, addresses, routes and ports are the same.",
             zh="bbox 加入 web 的网络命名空间：网卡、地址、路由和端口都是同一份。",
@@ -48,7 +48,7 @@ def _mac(recording: Recording) -> Question:
             ),
         ),
         truth=recording.mac("web"),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         after=Shown(recording.frame("A/other/eth0", "icmp", web, other, icmp_type=8), (("eth.src", 0), ("ip.src", 0))),
         because=Text(
             en="No packet shows which of the two sent it. "
@@ -79,7 +79,7 @@ def _own_address(recording: Recording) -> Question:
             Choice("A/web/lo", Text(en="on lo of web", zh="web 的 lo")),
         ),
         truth="+".join(point for point in points if counts[point]),
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="Linux delivers over lo what a namespace sends to one of its own addresses.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Frame, Recording
 
@@ -25,7 +25,7 @@ def _mac(recording: Recording) -> Question:
             Choice(docker0, Text(en="{docker0}, that of docker0", zh="{docker0}，docker0 的 MAC")),
         ),
         truth=nic,
-        source=sources.IP,
+        source=truth_sources.IP,
         after=Shown(_ping(recording, "B/ens33"), (("eth.src", 0), ("ip.src", 0))),
         because=Text(
             en="web has no interface of its own. It uses the host's NIC, with the host's MAC and address.",
@@ -53,7 +53,7 @@ def _where(recording: Recording) -> Question:
             Choice("no", Text(en="no, it leaves directly by ens33", zh="不会，它直接从 ens33 出去")),
         ),
         truth="yes" if counts["A/docker0"] else "no",
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="docker0 is a bridge for containers with a veth pair. web has none.",
@@ -75,7 +75,7 @@ def _ttl(recording: Recording) -> Question:
             Choice("62", Text(en="62", zh="62")),
         ),
         truth=after.mark("ip.ttl").value,
-        source=sources.FRAME,
+        source=truth_sources.FRAME,
         before=Shown(_ping(recording, "A/ens33"), (("ip.ttl", 0),)),
         after=Shown(after, (("ip.ttl", 0),)),
         because=Text(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Recording
 
@@ -25,7 +25,7 @@ def _mac(recording: Recording) -> Question:
             Choice(parent, Text(en="{parent}, that of A's NIC", zh="{parent}，A 的网卡（父接口）的 MAC")),
         ),
         truth=recording.mac("one"),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         before=Shown(at[0], (("eth.src", 0), ("ip.src", 0))),
         after=Shown(at[1], (("eth.src", 0), ("ip.src", 0))),
         because=Text(
@@ -56,7 +56,7 @@ def _reply(recording: Recording) -> Question:
             Choice("conntrack", Text(en="by an entry of conntrack", zh="conntrack 的记录")),
         ),
         truth="ip.dst" if recording.mac("one") == recording.mac("two") else "eth.dst",
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         after=Shown(frame, (("eth.dst", 0), ("ip.dst", 0))),
         because=Text(
             en="All have the same MAC, so the MAC cannot decide. ipvlan looks up the IP address. "
@@ -83,7 +83,7 @@ def _between(recording: Recording) -> Question:
             Choice("no", Text(en="no, at the containers' own interfaces alone", zh="不能，只在容器自己的接口上")),
         ),
         truth="yes" if counts["A/ens33"] else "no",
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="The driver hands the packet over before it reaches the parent. "

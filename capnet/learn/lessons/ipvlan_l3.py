@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Recording
 
@@ -22,7 +22,7 @@ def _arp(recording: Recording) -> Question:
             Choice("0", Text(en="0", zh="0 个")),
         ),
         truth=str(counts[f"{point}, ARP"]),
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="In mode L3 the interface has the flag NOARP. "
@@ -50,7 +50,7 @@ def _ttl(recording: Recording) -> Question:
             Choice("62", Text(en="62: once out, once in", zh="62：出去一次，进来一次")),
         ),
         truth=at[1].mark("ip.ttl").value,
-        source=sources.FRAME,
+        source=truth_sources.FRAME,
         before=Shown(at[0], (("ip.ttl", 0),)),
         after=Shown(at[1], (("ip.ttl", 0),)),
         because=Text(
@@ -92,7 +92,7 @@ def _way_back(recording: Recording) -> Question:
         else "reply"
         if counts["A/one/eth0, echo reply"]
         else "no-reply",
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         before=Shown(recording.frame("A/one/eth0", "icmp", address, b, icmp_type=8), (("ip.src", 0),)),
         after=Shown(
             recording.frame("B/ens33", "icmp", b, address, icmp_type=0, icmp_id=ping),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Recording
 
@@ -23,7 +23,7 @@ def _mac(recording: Recording) -> Question:
             Choice(own, Text(en="{own}, one of bbox's own", zh="{own}，bbox 自己的 MAC")),
         ),
         truth=own,
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         before=Shown(at[0], (("eth.src", 0), ("ip.src", 0))),
         after=Shown(at[1], (("eth.src", 0), ("ip.src", 0))),
         because=Text(
@@ -55,7 +55,7 @@ def _between(recording: Recording) -> Question:
             Choice("no", Text(en="no, it stays on host A", zh="不会，它留在主机 A 上")),
         ),
         truth="yes" if counts["B/ens33"] else "no",
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="In bridge mode, the one that Docker uses, the parent hands frames from child to child. "
@@ -84,7 +84,7 @@ def _own_host(recording: Recording) -> Question:
             Choice("silence", Text(en="none: not even ARP is answered", zh="没有应答：连 ARP 也没有应答")),
         ),
         truth="silence" if "[UNREPLIED]" in connection.line else "answered",
-        source=sources.CONNTRACK,
+        source=truth_sources.CONNTRACK,
         counts=counts,
         because=Text(
             en="macvlan keeps the parent apart from its children. To reach them, give the host a macvlan interface of "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Recording
 
@@ -23,7 +23,7 @@ def _interfaces(recording: Recording) -> Question:
             Choice("2", Text(en="two, eth0 and ens33", zh="两张，eth0 和 ens33")),
         ),
         truth=str(len(container.endpoints)),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         because=Text(
             en="Docker makes a network namespace for the container and puts nothing into it. A new namespace has lo.",
             zh="Docker 为容器新建一个网络命名空间，不再放任何网卡进去。新的命名空间自带 lo。",
@@ -48,7 +48,7 @@ def _where(recording: Recording) -> Question:
             Choice(LO, Text(en="on lo of bbox alone", zh="只在 bbox 的 lo 上")),
         ),
         truth=seen,
-        source=sources.COUNTED,
+        source=truth_sources.COUNTED,
         counts=counts,
         because=Text(
             en="Each network namespace has a loopback interface of its own. "
@@ -75,7 +75,7 @@ def _mac(recording: Recording) -> Question:
             ),
         ),
         truth=recording.interface("A", "lo").mac or "",
-        source=sources.IP,
+        source=truth_sources.IP,
         after=Shown(frame, (("eth.src", 0),)),
         because=Text(
             en="lo delivers to its own namespace and resolves no address, so it needs no MAC. "

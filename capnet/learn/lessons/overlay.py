@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.analysis.core.wording import Text
-from capnet.learn import sources
+from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
 from capnet.learn.recording import Frame, Recording
 
@@ -32,7 +32,7 @@ def _outer_address(recording: Recording) -> Question:
             ),
         ),
         truth=a,
-        source=sources.IP,
+        source=truth_sources.IP,
         before=Shown(_ping(recording, "A/left/eth0"), (("ip.src", OUTER),)),
         after=Shown(_ping(recording, "B/ens33"), (("ip.src", OUTER), ("ip.src", INNER))),
         because=Text(
@@ -63,7 +63,7 @@ def _vni(recording: Recording) -> Question:
             Choice(str(vni), Text(en="{vni}", zh="{vni}")),
         ),
         truth=str(vni),
-        source=sources.INSPECT,
+        source=truth_sources.INSPECT,
         after=Shown(_ping(recording, "B/ens33"), (("udp.dstport", OUTER), ("vxlan.vni", OUTER))),
         because=Text(
             en="It is the VNI. 4789 is the UDP port of VXLAN. Docker counts VNIs from 4096, which is the network "
@@ -91,7 +91,7 @@ def _ttl(recording: Recording) -> Question:
             Choice("62", Text(en="62: host A and host B route", zh="62：主机 A 和主机 B 各做一次路由")),
         ),
         truth=after.mark("ip.ttl").value,
-        source=sources.FRAME,
+        source=truth_sources.FRAME,
         before=Shown(_ping(recording, "A/left/eth0"), (("ip.ttl", 0),)),
         after=Shown(after, (("ip.ttl", 0),)),
         because=Text(
@@ -121,7 +121,7 @@ def _length(recording: Recording) -> Question:
             ),
         ),
         truth=str(after.rows[0]["wirelen"]),
-        source=sources.FRAME,
+        source=truth_sources.FRAME,
         after=Shown(after, (("ip.src", OUTER), ("vxlan.vni", OUTER), ("ip.src", INNER))),
         because=Text(
             en="That is why an overlay network has MTU 1450 where the wire has 1500. "

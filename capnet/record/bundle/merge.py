@@ -23,7 +23,7 @@ from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import mutable
 from capnet.record.bundle import merge_kernel as kernel
-from capnet.wire.block import Batch
+from capnet.wire.block import RecordBatch
 from capnet.wire.capture import open_capture, worth_compiling
 from capnet.wire.formats import record
 from capnet.wire.formats.file_reader import FileReader
@@ -37,7 +37,7 @@ Frames: TypeAlias = Annotated[np.ndarray, "(n, merge_kernel.WIDTH) int64"]
 class _Loaded:
     """Frames of one batch that are not written yet, in time order, and the batch whose memory they lie in."""
 
-    batch: Batch
+    batch: RecordBatch
     frames: Frames
 
 
@@ -50,14 +50,14 @@ class _File:
         self._number = number
         self._capture = capture
         self._is_read = False
-        self._spare: list[Batch] = []
+        self._spare: list[RecordBatch] = []
 
     def load(self) -> None:
         """Reads on until enough of it is known behind the first batch."""
         while self.loaded and not len(self.loaded[0].frames):
             self._spare.append(self.loaded.popleft().batch)
         while not self._is_read and sum(len(each.frames) for each in list(self.loaded)[1:]) < MIN_LOOKAHEAD:
-            batch = self._spare.pop() if self._spare else Batch(self._capture.machine)
+            batch = self._spare.pop() if self._spare else RecordBatch(self._capture.machine)
             if not self._capture.read_batch(batch):
                 self._is_read = True
                 return
@@ -68,7 +68,7 @@ class _File:
         """All its packets up to this time are in memory; None: simply all."""
         return None if self._is_read else int(self.loaded[0].frames[-1, kernel.TIME])
 
-    def take(self, until: int | None) -> Iterator[tuple[Batch, Frames]]:
+    def take(self, until: int | None) -> Iterator[tuple[RecordBatch, Frames]]:
         """The frames in memory up to a time (None: all), by batch. They are not kept."""
         for each in self.loaded:
             times = each.frames[:, kernel.TIME]
@@ -78,7 +78,7 @@ class _File:
                 self.written += stop
                 yield each.batch, taken
 
-    def _frames(self, batch: Batch) -> Frames:
+    def _frames(self, batch: RecordBatch) -> Frames:
         records = batch.records[: batch.count * record.WIDTH].reshape(batch.count, record.WIDTH)
         frames = np.zeros((batch.count, kernel.WIDTH), dtype=np.int64)
         frames[:, kernel.AT] = records[:, record.AT]
@@ -131,7 +131,7 @@ class Merge:
             parts = [part for file in live for part in file.take(min(bounds, default=None))]
             yield self._piece(parts)
 
-    def _piece(self, parts: list[tuple[Batch, Frames]]) -> memoryview:
+    def _piece(self, parts: list[tuple[RecordBatch, Frames]]) -> memoryview:
         times: Values = np.concatenate([frames[:, kernel.TIME] for _, frames in parts])
         sizes = np.concatenate([frames[:, kernel.CAPLEN] for _, frames in parts]) + 3 & ~3
         order = np.argsort(times, kind="stable")

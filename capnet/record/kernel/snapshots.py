@@ -1,6 +1,6 @@
 """Witnesses of a recording: what each network namespace's rules, counters and settings are before and after it.
 
-Input: places, each a network namespace. Output: `Witnesses`. Method: one shell per namespace and moment runs the
+Input: the namespaces that are asked. Output: `Witnesses`. Method: one shell per namespace and moment runs the
 programs that are there and reads files of /proc; some 20 ms. Limits: MAX_OUTPUT_BYTES of each text; a namespace that
 cannot be asked is said, and has no snapshot.
 """
@@ -17,7 +17,7 @@ from threading import Lock
 from capnet import __version__
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.kernel.places import MAX_NAMESPACES, Place, places_of
+from capnet.record.kernel.asked_namespaces import MAX_NAMESPACES, AskedNamespace, asked_namespaces
 from capnet.record.kernel.why import AskingWhy
 from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
 
@@ -61,7 +61,9 @@ class Witnessing:
     `why` is told which places and points come and go.
     """
 
-    def __init__(self, places: Sequence[Place], say: Callable[[str], None], why: AskingWhy | None = None) -> None:
+    def __init__(
+        self, places: Sequence[AskedNamespace], say: Callable[[str], None], why: AskingWhy | None = None
+    ) -> None:
         self._places, self._say, self._why = list(places), say, why
         self._turning, self._is_finished = Lock(), False
         self.witnesses = Witnesses({"capnet": __version__})
@@ -70,7 +72,7 @@ class Witnessing:
     def add(self, points: Sequence[CapturePoint]) -> None:
         """Points that are captured from now on; a namespace that is new with them is asked now."""
         number_of = {place.key: number for number, place in enumerate(self._places)}
-        places = places_of(points)
+        places = asked_namespaces(points)
         present = [place for place in places if place.key in number_of]
         for place in present:
             self.witnesses.namespaces[number_of[place.key]].points += place.point_names
@@ -114,7 +116,7 @@ class Witnessing:
                 namespace.trace, namespace.lost = self._why.rules_at(place)
             self.witnesses.drops = self._why.drops()
 
-    def _ask_before(self, places: Sequence[Place]) -> None:
+    def _ask_before(self, places: Sequence[AskedNamespace]) -> None:
         self.witnesses.namespaces += [
             NamespaceWitness(place.name, place.point_names, before)
             for place, before in zip(places, _snapshots(places, self._say), strict=True)
@@ -123,7 +125,7 @@ class Witnessing:
 
 @contextmanager
 def witnessing(
-    places: Sequence[Place], say: Callable[[str], None], why: AskingWhy | None = None
+    places: Sequence[AskedNamespace], say: Callable[[str], None], why: AskingWhy | None = None
 ) -> Iterator[Witnessing]:
     """Asks all places when the block begins and when it has ended well; each of `namespaces` has both moments then.
 
@@ -140,12 +142,12 @@ def witnessing(
         witnessed.keep_traces()
 
 
-def _snapshots(places: Sequence[Place], say: Callable[[str], None]) -> list[Snapshot | None]:
+def _snapshots(places: Sequence[AskedNamespace], say: Callable[[str], None]) -> list[Snapshot | None]:
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(lambda place: _snapshot(place, say), places))
 
 
-def _snapshot(place: Place, say: Callable[[str], None]) -> Snapshot | None:
+def _snapshot(place: AskedNamespace, say: Callable[[str], None]) -> Snapshot | None:
     mark = secrets.token_hex(16)
     command = ["sh", "-c", f"cd /proc/sys\n{_ASK}", "sh", mark, str(MAX_OUTPUT_BYTES + 1)]
     try:

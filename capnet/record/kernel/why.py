@@ -14,7 +14,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.quick_dataclass import state
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.kernel import drop_tracer, rule_tracer
-from capnet.record.kernel.places import NetnsKey, Place
+from capnet.record.kernel.asked_namespaces import AskedNamespace, NetnsKey
 from capnet.record.kernel.trace_instances import remove_instances, set_interfaces
 from capnet.record.kernel.tracing import Watcher, start, until_ready
 from capnet.record.remote.shell import Shell
@@ -69,7 +69,7 @@ class AskingWhy:
             if any(watcher.was_killed for watcher in watchers):
                 remove_instances(lambda run: run == self._label)
 
-    def watch(self, places: Sequence[Place]) -> None:
+    def watch(self, places: Sequence[AskedNamespace]) -> None:
         """Watches these too, or further points of them. Returns when what can watch does."""
         with self._lock:
             if self._is_closed:
@@ -90,7 +90,7 @@ class AskingWhy:
             if not watched.points:
                 watched.watcher.request_stop()
 
-    def rules_at(self, place: Place) -> tuple[list[str], int]:
+    def rules_at(self, place: AskedNamespace) -> tuple[list[str], int]:
         """Lines of a place's trace, and how many are lost. All has ended."""
         watched = self._places.get(place.key)
         return watched.watcher.printed() if watched and watched.watcher in self._ready else ([], 0)
@@ -103,7 +103,7 @@ class AskingWhy:
             if machine.watcher in self._ready
         ]
 
-    def _start_at_places(self, places: Iterable[Place]) -> list[Watcher]:
+    def _start_at_places(self, places: Iterable[AskedNamespace]) -> list[Watcher]:
         """At those that are new; the others have further points."""
         started = []
         for place in places:
@@ -116,7 +116,7 @@ class AskingWhy:
             started.append(watcher)
         return started
 
-    def _start_at_machines(self, places: Iterable[Place]) -> list[Watcher]:
+    def _start_at_machines(self, places: Iterable[AskedNamespace]) -> list[Watcher]:
         """On those that are new; the others have further points."""
         started = []
         for key, points in _points_by_machine(places).items():
@@ -143,7 +143,7 @@ class AskingWhy:
             self._say(f"--why: {machine.watcher.name} are not watched at {', '.join(sorted(interfaces))}: {error}")
 
 
-def _points_by_machine(places: Iterable[Place]) -> dict[tuple[str, ...], list[CapturePoint]]:
+def _points_by_machine(places: Iterable[AskedNamespace]) -> dict[tuple[str, ...], list[CapturePoint]]:
     """The capture points of each machine: several hosts of a lab are one machine."""
     by_machine: dict[tuple[str, ...], list[CapturePoint]] = {}
     for place in places:

@@ -27,8 +27,8 @@ from capnet.record.polling import poll_until
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.targets.containers import without_bystanders
-from capnet.record.targets.coverage import Coverage
-from capnet.record.targets.started import StartedContainers
+from capnet.record.targets.coverage import TargetCoverage
+from capnet.record.targets.started_containers import StartedContainers
 from capnet.topology import Container, Topology
 
 MAX_POINTS = 1024  # of a capture; capnet reads pcapng files with four times as many interfaces
@@ -61,7 +61,7 @@ class Arrivals:
 
     def __init__(
         self,
-        coverage: Coverage,
+        coverage: TargetCoverage,
         hosts: Sequence[DockerHost],
         points: Sequence[CapturePoint],
         start: Starter,

@@ -21,7 +21,7 @@ _TIME = itemgetter(0)
 _FAR = 1 << 62
 
 
-class Merge:
+class LiveMerge:
     """The packets of `readers`, in order. `clock_skew_ns` is how far the slowest clock of their machines lags.
 
     `max_unread`: bytes of all files together that may wait to be read; what is more is passed over. None: any number.

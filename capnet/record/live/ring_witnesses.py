@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-from capnet.record.kernel.beside import write_beside
 from capnet.record.kernel.snapshots import Witnessing
+from capnet.record.kernel.witness_file import write_beside
 from capnet.witnesses import Witnesses
 
 MAX_LATE_S = 1.0  # packets of so long are in the next file, and were counted for this one

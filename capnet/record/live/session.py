@@ -18,7 +18,7 @@ from capnet.errors import EnvironmentLacks, UsageError
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.live.blocks import PointCounts
 from capnet.record.live.joining import Joining
-from capnet.record.live.merge import Merge
+from capnet.record.live.merge import LiveMerge
 from capnet.record.live.outputs.output import Output
 from capnet.record.live.tap import Tap
 from capnet.record.live.tap_reader import interface_of
@@ -65,7 +65,7 @@ class LiveCapture:
     written: int = 0  # packets in the output
     began_ns: int = 0
     _clocks: dict[Shell, int | None] = field(default_factory=dict)  # how far a machine's clock is ahead of ours, in ns
-    _merge: Merge | None = None
+    _merge: LiveMerge | None = None
     _last_ns: int = 0  # time of the last packet in the output
     _is_full: bool = False  # the file system of `folder`
 
@@ -102,7 +102,7 @@ class LiveCapture:
 
     def _run(self, output: Output, show: Callable[[LiveCapture], None]) -> None:
         delay_s = max(tap.delay_s for tap in self.taps)
-        merge = self._merge = Merge([tap.reader for tap in self.taps], delay_s, self._skew_ns(), self.max_unread)
+        merge = self._merge = LiveMerge([tap.reader for tap in self.taps], delay_s, self._skew_ns(), self.max_unread)
         ends = None if self.limits.seconds is None else time.monotonic() + self.limits.seconds
         while not self.stop.is_set() and output.is_open and not self._has_enough():
             for reader in merge.bound():
@@ -184,7 +184,7 @@ class LiveCapture:
             offset = self._clocks[shell]
             tap.process.started_ns = None if offset is None else self.began_ns + offset
 
-    def _join(self, merge: Merge, output: Output) -> None:
+    def _join(self, merge: LiveMerge, output: Output) -> None:
         """Takes in the new points that listen by now."""
         if self.joining is None:
             return
@@ -206,7 +206,7 @@ class LiveCapture:
         lag = max(lags, default=0)
         return lag if 0 < lag <= _MAX_SKEW_NS else 0
 
-    def _write(self, merge: Merge, output: Output) -> None:
+    def _write(self, merge: LiveMerge, output: Output) -> None:
         if output.has_room:
             merge.read(_TICK_S)
             self._pass_on(merge.take(), output)

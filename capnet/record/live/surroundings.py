@@ -12,7 +12,7 @@ from pathlib import Path
 
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.find.connections import Connections, add_connections
-from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.asked_namespaces import AskedNamespace, asked_namespaces
 from capnet.record.kernel.snapshots import Witnessing, witnessing
 from capnet.record.kernel.why import AskingWhy
 from capnet.record.remote.clocks import measured_clocks
@@ -35,7 +35,7 @@ def surroundings(
     were apart. `say` is told what cannot be asked. `why` traces in between which rule decides about each packet.
     """
     shells = {point.host: point.shell for point in points}
-    own = [Place(name, shell, shell.host_netns) for name, shell in shells.items()]
+    own = [AskedNamespace(name, shell, shell.host_netns) for name, shell in shells.items()]
 
     def asking_why(folder: Path) -> AskingWhy | None:
         return AskingWhy(folder, say, control_ports(hosts)) if why else None
@@ -43,7 +43,7 @@ def surroundings(
     with (
         _connection_tables([host for host in hosts if host.name in shells], topology, points, say),
         _folder() as folder,
-        witnessing(places_of(points, own), say, asking_why(folder)) as witnessed,
+        witnessing(asked_namespaces(points, own), say, asking_why(folder)) as witnessed,
         measured_clocks(shells, say) as readings,
     ):
         for host in topology.hosts:

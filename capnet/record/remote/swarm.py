@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from capnet.errors import EnvironmentLacks, UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.record.remote.docker_host import DockerHost, connect
-from capnet.record.remote.swarm_service import Node, dialled_in
+from capnet.record.remote.swarm_service import SwarmNode, dialled_in
 
 _NO_ADDRESS = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # what a manager may say of itself
 _NO_MANAGER = (404, 406, 503)  # what a node answers that is no manager; podman 404
@@ -23,7 +23,7 @@ _NO_MANAGER = (404, 406, 503)  # what a node answers that is no manager; podman 
 class _Found(NamedTuple):
     """The nodes of a swarm that are ready, without the manager, and words about those that are not."""
 
-    nodes: list[Node]
+    nodes: list[SwarmNode]
     missing: list[str]
 
 
@@ -40,7 +40,7 @@ def swarm_hosts(manager: DockerHost, network: str, say: Callable[[str], None]) -
         say(words)
     with ExitStack() as stack:
         hosts = [manager]
-        unreached: list[Node] = []
+        unreached: list[SwarmNode] = []
         for node in nodes.nodes:
             try:
                 host = connect(_ssh_url(manager, node), say=say)
@@ -79,7 +79,7 @@ def _nodes(manager: DockerHost) -> _Found:
         address = node["Status"].get("Addr", "")
         if address in _NO_ADDRESS:
             address = (node.get("ManagerStatus") or {}).get("Addr", "").rpartition(":")[0].strip("[]")
-        nodes.append(Node(node["ID"], name, address))
+        nodes.append(SwarmNode(node["ID"], name, address))
     return _Found(nodes, missing)
 
 
@@ -89,7 +89,7 @@ def _check_network(manager: DockerHost, name: str) -> None:
         raise UsageError(f"--swarm {name}: the swarm has no overlay network of that name; it has {', '.join(overlays)}")
 
 
-def _ssh_url(manager: DockerHost, node: Node) -> str:
+def _ssh_url(manager: DockerHost, node: SwarmNode) -> str:
     parts = urlsplit(manager.url)
     is_ssh = parts.scheme == "ssh"
     user = f"{parts.username}@" if is_ssh and parts.username else ""

@@ -36,7 +36,7 @@ _FAILED = ("rejected", "failed", "complete", "shutdown", "orphaned")  # states o
 _TASK = "/run/docker.sock"  # the node's socket, in the task
 
 
-class Node(NamedTuple):
+class SwarmNode(NamedTuple):
     """A node of a swarm: its id, its host name, and the address by which others reach it."""
 
     id: str
@@ -45,7 +45,9 @@ class Node(NamedTuple):
 
 
 @contextmanager
-def dialled_in(manager: DockerHost, nodes: Sequence[Node], say: Callable[[str], None]) -> Iterator[list[DockerHost]]:
+def dialled_in(
+    manager: DockerHost, nodes: Sequence[SwarmNode], say: Callable[[str], None]
+) -> Iterator[list[DockerHost]]:
     """These nodes as Docker hosts, in their order, while the block runs; what it takes is removed behind it.
 
     Raises EnvironmentLacks, with what to do, where one does not dial in.
@@ -91,7 +93,7 @@ def _image(manager: DockerHost, say: Callable[[str], None]) -> str:
     return tag
 
 
-def _own_address(node: Node) -> str:
+def _own_address(node: SwarmNode) -> str:
     """The address of this machine that the node can reach: the one by which the node is reached from here."""
     family = socket.AF_INET6 if ":" in node.address else socket.AF_INET
     try:
@@ -118,7 +120,7 @@ def _make_certificate(folder: Path) -> None:
         raise EnvironmentLacks(f"openssl makes no certificate: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
 
 
-def _start_gate(folder: Path, address: str, password: str, nodes: Sequence[Node], undo: ExitStack) -> int:
+def _start_gate(folder: Path, address: str, password: str, nodes: Sequence[SwarmNode], undo: ExitStack) -> int:
     """Starts the program to which the nodes dial in; its TCP port."""
     configuration = {
         "address": address,
@@ -156,7 +158,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _start_service(
-    manager: DockerHost, image: str, nodes: Sequence[Node], environment: dict[str, str], undo: ExitStack
+    manager: DockerHost, image: str, nodes: Sequence[SwarmNode], environment: dict[str, str], undo: ExitStack
 ) -> Any:
     """One task on each of the nodes."""
     from docker.errors import APIError
@@ -195,7 +197,7 @@ def _remove(manager: DockerHost, name: str) -> None:
         manager.client.api.remove_service(name)
 
 
-def _until_all_dialled(folder: Path, service: Any, nodes: Sequence[Node], gate: str, image: str) -> None:
+def _until_all_dialled(folder: Path, service: Any, nodes: Sequence[SwarmNode], gate: str, image: str) -> None:
     deadline = time.monotonic() + _WITHIN
     while missing := [node for node in nodes if not (folder / f"{node.id}.sock").exists()]:
         for task in service.tasks():
@@ -221,7 +223,7 @@ def _last_words(service: Any) -> str:
     return ""
 
 
-def _why(node: Node, status: dict[str, Any], last_words: str, gate: str, image: str) -> str:
+def _why(node: SwarmNode, status: dict[str, Any], last_words: str, gate: str, image: str) -> str:
     """Why the task of a node does not run, and what to do."""
     words = status.get("Err") or status.get("Message") or status["State"]
     words = f"{words}, {last_words}" if last_words else words

@@ -23,7 +23,7 @@ _IPTABLES = re.compile(r"^(?:\*[a-z]+|:\S+ \S+ \[\d+:\d+\])$", re.MULTILINE)
 _PLAIN_IP = re.compile(r"^\d+: \S+: <", re.MULTILINE)
 
 
-class Output(NamedTuple):
+class SavedOutput(NamedTuple):
     """What a program printed. `value` is a list of JSON objects, a text or lines, as `kind` says.
 
     containers, networks, services, info  of docker
@@ -42,7 +42,7 @@ class Unrecognised(ValueError):
     """The text is nothing that helps; the message says why."""
 
 
-def recognise(text: str) -> list[Output]:
+def recognise(text: str) -> list[SavedOutput]:
     """The outputs in a text; none of an empty list. Raises Unrecognised for what helps nothing."""
     stripped = text.strip()
     if not stripped:
@@ -65,15 +65,15 @@ def _values(text: str) -> Iterator[Any]:
         raise Unrecognised(f"not JSON ({error})") from error
 
 
-def _of_json(value: Any) -> Iterator[Output]:
+def _of_json(value: Any) -> Iterator[SavedOutput]:
     if isinstance(value, dict) and value.get("schema") == SCHEMA:
         try:
-            yield Output("topology", build(Topology, value))
+            yield SavedOutput("topology", build(Topology, value))
         except (TypeError, KeyError, AttributeError, ValueError) as error:
             raise Unrecognised(f"a damaged topology ({error})") from error
         return
     if isinstance(value, dict) and "nftables" in value:
-        yield Output("tables", json.dumps(value), "nft -j list ruleset")
+        yield SavedOutput("tables", json.dumps(value), "nft -j list ruleset")
         return
     entries = value if isinstance(value, list) else [value]
     if not all(isinstance(entry, dict) for entry in entries):
@@ -83,7 +83,7 @@ def _of_json(value: Any) -> Iterator[Output]:
         if entry:  # ip -j prints {} for what a filter left out
             kinds.setdefault(_kind(entry), []).append(entry)
     for kind, of_kind in kinds.items():
-        yield Output(kind, of_kind)
+        yield SavedOutput(kind, of_kind)
 
 
 def _kind(entry: Entry) -> str:
@@ -110,15 +110,15 @@ _KINDS: dict[str, Callable[[Entry], bool]] = {
 }
 
 
-def _of_text(text: str) -> Output:
+def _of_text(text: str) -> SavedOutput:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     sample = lines[:_SAMPLE]
     if len(_IPTABLES.findall(text[: 1 << 16])) > 1:
-        return Output("tables", text, "ip6tables-save -c" if _is_ipv6(text) else "iptables-save -c")
+        return SavedOutput("tables", text, "ip6tables-save -c" if _is_ipv6(text) else "iptables-save -c")
     if _most(_CONNTRACK, sample):
-        return Output("conntrack", [" ".join(line.split()) for line in lines if _CONNTRACK.match(line)])
+        return SavedOutput("conntrack", [" ".join(line.split()) for line in lines if _CONNTRACK.match(line)])
     if _most(_SYSCTL, sample):
-        return Output("tables", text, "sysctl -a")
+        return SavedOutput("tables", text, "sysctl -a")
     if _PLAIN_IP.search(text[: 1 << 16]):
         raise Unrecognised("output of ip without -j: save `ip -j -d address`")
     raise Unrecognised("a text of an unknown kind")

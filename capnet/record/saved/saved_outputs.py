@@ -18,7 +18,7 @@ from capnet.record.find.inventory import merged
 from capnet.record.saved.files import saved_files
 from capnet.record.saved.host_folders import DOCKER_KINDS, Folder, host_folders, host_of
 from capnet.record.saved.namespaces import HOST, place
-from capnet.record.saved.recognition import Output, Unrecognised, recognise
+from capnet.record.saved.recognition import SavedOutput, Unrecognised, recognise
 from capnet.topology import Namespace, Neighbour, Route, Topology
 from capnet.topology.file import as_json, build
 
@@ -35,7 +35,7 @@ class Skipped(NamedTuple):
 class _Read(NamedTuple):
     folder: Folder
     path: str
-    output: Output
+    output: SavedOutput
 
 
 def topology_of_files(paths: Sequence[Path]) -> tuple[Topology, list[Skipped]]:
@@ -81,7 +81,7 @@ def _host_topology(host: Folder, outputs: Sequence[_Read], skipped: list[Skipped
     return checked
 
 
-def _take_docker(facts: HostFacts, output: Output) -> None:
+def _take_docker(facts: HostFacts, output: SavedOutput) -> None:
     if output.kind == "containers":
         facts.containers += [entry for entry in output.value if entry["State"].get("Running")]
     elif output.kind == "networks":

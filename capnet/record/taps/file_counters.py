@@ -11,7 +11,7 @@ from pathlib import Path
 from capnet.errors import UnreadableInput
 from capnet.jit.kernel import Machine
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.block import Batch
+from capnet.wire.block import RecordBatch
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcap
 from capnet.wire.formats.file_reader import FileReader
@@ -32,7 +32,7 @@ class FileCounters:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._capture: FileReader | None = None
-        self._batch: Batch | None = None
+        self._batch: RecordBatch | None = None
 
     def totals(self) -> FileTotals:
         """What whole records the file holds by now; zeros while it has no header."""
@@ -42,7 +42,7 @@ class FileCounters:
         capture.read_on()
         if self._batch is None or (capture.packets > MAX_INTERPRETED and not capture.machine.compiled):
             capture.machine = Machine(compiled=capture.packets > MAX_INTERPRETED)
-            self._batch = Batch(capture.machine)
+            self._batch = RecordBatch(capture.machine)
         while capture.read_batch(self._batch):
             pass
         return FileTotals(capture.packets, sum(interface.bytes for interface in capture.interfaces))

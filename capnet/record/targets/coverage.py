@@ -9,13 +9,13 @@ from capnet.errors import UsageError
 from capnet.quick_dataclass import mutable
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
+from capnet.record.targets.container_points import ContainerPoint, container_points
 from capnet.record.targets.containers import Selection, selected
-from capnet.record.targets.places import Place, places
 from capnet.topology import Container, Topology
 
 
 @mutable
-class Coverage:
+class TargetCoverage:
     """A selection on hosts, with the filter inside containers, and that of the hosts' own namespaces.
 
     `uplinks`: NICs of each host's default routes. `ids`: containers that were chosen when the capture began.
@@ -32,7 +32,7 @@ class Coverage:
 
     def points(self, topology: Topology, containers: Sequence[Container]) -> list[CapturePoint]:
         """All points that packets of these containers pass."""
-        return [self._point(place) for place in places(topology, containers, self.uplinks)]
+        return [self._point(place) for place in container_points(topology, containers, self.uplinks)]
 
     def containers(self, topology: Topology) -> list[Container]:
         """Those that are covered by now: chosen at the beginning, or meant by a word of the selection."""
@@ -42,7 +42,7 @@ class Coverage:
                 chosen.update((container.id, container) for container in selected(topology, part))
         return list(chosen.values())
 
-    def _point(self, place: Place) -> CapturePoint:
+    def _point(self, place: ContainerPoint) -> CapturePoint:
         shell = self.shells[place.host]
         netns = place.netns or shell.host_netns
         return CapturePoint(

@@ -13,10 +13,10 @@ from capnet.report.comparison.text import first_sentence, sections
 from capnet.report.escape import visible_all
 from capnet.report.headline import problems
 from capnet.report.page import header
-from capnet.report.page.beside import Beside
 from capnet.report.page.markup import escape, labelled
 from capnet.report.page.network_figure import network_figure
 from capnet.report.page.shell import page
+from capnet.report.page.supplement import Supplement
 from capnet.report.text import count
 from capnet.report.words import Words
 
@@ -29,7 +29,7 @@ class Side(NamedTuple):
     """One of the captures: its report, and what a page shows beside it."""
 
     document: Document
-    beside: Beside
+    beside: Supplement
 
 
 def render(comparison: Document, good: Side, bad: Side) -> str:

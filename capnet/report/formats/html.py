@@ -18,14 +18,14 @@ from capnet.report.drawing import routes
 from capnet.report.fate_words import ending, is_lost
 from capnet.report.headline import problems as problems_of
 from capnet.report.page import header
-from capnet.report.page.beside import Beside
 from capnet.report.page.conversations import Conversation, conversation_groups
-from capnet.report.page.evidence import Links, finding_anchors
+from capnet.report.page.evidence import EvidenceLinks, finding_anchors
 from capnet.report.page.frame_article import evidence_section
 from capnet.report.page.ladder import ladder
 from capnet.report.page.markup import code, escape, labelled, prose
 from capnet.report.page.network_figure import network_figure
 from capnet.report.page.shell import page
+from capnet.report.page.supplement import Supplement
 from capnet.report.page.tables import evidence_list, table_section
 from capnet.report.sections import Overview, overview
 from capnet.report.sections.findings import next_step
@@ -52,15 +52,15 @@ def render(
     width: int = 0,
     where: Mapping[str, str] | None = None,
     wanted: Wanted = ALL,
-    beside: Beside | None = None,
+    beside: Supplement | None = None,
 ) -> str:
     """The whole page. Deterministic: same arguments, same bytes. `width` changes nothing.
 
     `beside`: the topology, the frames of the evidence, and who made the page; without it they are left out.
     """
-    beside = beside or Beside()
+    beside = beside or Supplement()
     shown = overview(document, View.DETAILED, wanted)
-    links = Links(shown.document, beside.frames)
+    links = EvidenceLinks(shown.document, beside.frames)
     section = next((section for section in shown.sections if section.key == "findings"), None)
     anchors = finding_anchors(section) if section else {}
     problems = problems_of(shown.document)
@@ -101,7 +101,7 @@ def _next(document: Document) -> str:
 
 
 # -- findings ---------------------------------------------------------------------------------------
-def _findings(section: Section, anchors: Mapping[int, str], words: Words, links: Links) -> str:
+def _findings(section: Section, anchors: Mapping[int, str], words: Words, links: EvidenceLinks) -> str:
     """Problems, and folded those that need no action."""
     rows = {level: [row for row in section.rows if row["level"] == level] for level in LEVELS}
     problems = [row for level in LEVELS if level != "info" for row in rows[level]]
@@ -115,7 +115,7 @@ def _findings(section: Section, anchors: Mapping[int, str], words: Words, links:
     return _titled(section, "".join(parts) + folded + rest)
 
 
-def _finding(row: Document, anchor: str, words: Words, links: Links) -> str:
+def _finding(row: Document, anchor: str, words: Words, links: EvidenceLinks) -> str:
     level = row["level"] if row["level"] in LEVELS else "info"
     return (
         f'<div class="finding" id="{anchor}"><span class="tag {level}">{escape(language.term(row["level"]))}</span>'
@@ -142,7 +142,7 @@ def _titled(section: Section, body: str) -> str:
     return f'<section id="{section.key}"><h2>{escape(section.heading)}{note}</h2>{body}</section>'
 
 
-def _section(section: Section, shown: Overview, links: Links, wanted: Wanted) -> str:
+def _section(section: Section, shown: Overview, links: EvidenceLinks, wanted: Wanted) -> str:
     if section.key != "paths":
         return _titled(section, table_section(section, shown.words, links))
     groups = conversation_groups(shown.document.get("paths", []))
@@ -154,7 +154,7 @@ def _section(section: Section, shown: Overview, links: Links, wanted: Wanted) ->
     return _titled(section, "".join(ladders) + rest)
 
 
-def _path(group: Sequence[Conversation], words: Words, links: Links, number: int) -> str:
+def _path(group: Sequence[Conversation], words: Words, links: EvidenceLinks, number: int) -> str:
     """The ladder of conversations of one route, below a line that says what they are."""
     paths = [path for conversation in group for path in conversation if path]
     shown = [conversation.forward for conversation in group]

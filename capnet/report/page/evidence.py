@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from capnet.analysis.core.contract.document import Document
 from capnet.quick_tuple import NamedTuple
-from capnet.report.page.beside import FrameKey
 from capnet.report.page.markup import escape, link
+from capnet.report.page.supplement import FrameKey
 from capnet.report.sections import overview
 from capnet.report.sections.section import Section, View
 from capnet.report.wanted import ALL, Wanted
@@ -69,7 +69,7 @@ def wanted_frames(document: Document, wanted: Wanted = ALL) -> list[FrameKey]:
     return list(chosen)
 
 
-class Links:
+class EvidenceLinks:
     """Links from evidence to the frames that the page shows, and from the frames back to the rows that name them."""
 
     def __init__(self, document: Document, shown: Mapping[FrameKey, object]) -> None:

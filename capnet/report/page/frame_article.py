@@ -10,11 +10,11 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.frame import render
 from capnet.report.escape import visible
-from capnet.report.page.beside import Beside, FrameKey
-from capnet.report.page.evidence import Claim, Links, claims, claims_of
-from capnet.report.page.field_places import Place, places
+from capnet.report.page.evidence import Claim, EvidenceLinks, claims, claims_of
+from capnet.report.page.field_places import FieldPlace, places
 from capnet.report.page.frames import Frame
 from capnet.report.page.markup import code, escape, link
+from capnet.report.page.supplement import FrameKey, Supplement
 from capnet.report.sections.section import Section
 from capnet.report.text import count
 
@@ -30,8 +30,8 @@ BYTES_AND_FIELDS = Text(en="{frames}, bytes and fields", zh="{frames}，字节�
 def evidence_section(
     document: Document,
     sections: Sequence[Section],
-    beside: Beside,
-    links: Links,
+    beside: Supplement,
+    links: EvidenceLinks,
     way: Sequence[FrameKey] = (),
 ) -> str:
     """The section of all frames; empty if there are none.
@@ -68,8 +68,8 @@ def _article(
     point: str,
     claims: Sequence[Claim],
     document: Document,
-    beside: Beside,
-    links: Links,
+    beside: Supplement,
+    links: EvidenceLinks,
 ) -> str:
     (file, number), frame = key, beside.frames[key]
     earlier = beside.frames.get(before) if before else None
@@ -107,21 +107,21 @@ def _fields(frame: Frame) -> str:
     return f'<details><summary>{label}</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
 
 
-def _different(frame: Frame, earlier: Frame) -> list[Place]:
+def _different(frame: Frame, earlier: Frame) -> list[FieldPlace]:
     """The fields of the packet itself, inside any tunnel, that had another value in the earlier frame."""
     values = {place.name: place.value for place in places(earlier.raw, earlier.rows)}
     own = {place.name: place for place in places(frame.raw, frame.rows)}  # of two of a name, the inner one
     return [place for name, place in own.items() if place.value and values.get(name, place.value) != place.value]
 
 
-def hex_lines(frame: Frame, different: Collection[Place] = ()) -> str:
+def hex_lines(frame: Frame, different: Collection[FieldPlace] = ()) -> str:
     """The bytes as hex, 16 a line; a field is a span with its name and value as title.
 
     `different`: fields to mark, because they were rewritten.
     """
     raw = frame.raw[:MAX_BYTES]
     spans = sorted(places(frame.raw, frame.rows))
-    by_byte: dict[int, Place] = {}
+    by_byte: dict[int, FieldPlace] = {}
     for place in sorted(spans, key=lambda place: place.at):
         by_byte.update(dict.fromkeys(range(place.at, min(place.end, len(raw))), place))
     lines = []
@@ -133,7 +133,7 @@ def hex_lines(frame: Frame, different: Collection[Place] = ()) -> str:
     return "\n".join(lines)
 
 
-def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place], different: Collection[Place]) -> str:
+def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, FieldPlace], different: Collection[FieldPlace]) -> str:
     """One line: runs of bytes of one field."""
     parts: list[str] = []
     start = offsets.start
@@ -148,7 +148,7 @@ def _runs(raw: bytes, offsets: range, by_byte: Mapping[int, Place], different: C
     return " ".join(parts)
 
 
-def _span(place: Place, text: str, is_different: bool) -> str:
+def _span(place: FieldPlace, text: str, is_different: bool) -> str:
     key = " key" * place.is_key + " differs" * is_different
     title = f"{place.name} {place.value}".strip()
     return f'<span class="{place.layer}{key}" title="{escape(title)}">{text}</span>'

@@ -14,7 +14,7 @@ import numpy as np
 from capnet.errors import CapnetError
 from capnet.quick_tuple import NamedTuple
 from capnet.wire import fields
-from capnet.wire.block import Batch
+from capnet.wire.block import RecordBatch
 from capnet.wire.capture import Capture, open_capture
 from capnet.wire.formats import record
 
@@ -37,7 +37,7 @@ def read_frames(path: Path, wanted: Collection[int], vxlan_port: int = 0) -> dic
         return frames
     try:
         with open_capture(path, vxlan_port=vxlan_port) as capture:
-            batch = Batch(capture.machine)
+            batch = RecordBatch(capture.machine)
             while capture.read_batch(batch) and capture.taken <= MAX_READ_BYTES:
                 table = batch.records[: batch.count * record.WIDTH].reshape(batch.count, record.WIDTH)
                 last = int(table[-1, record.NUMBER])
@@ -50,7 +50,7 @@ def read_frames(path: Path, wanted: Collection[int], vxlan_port: int = 0) -> dic
     return frames
 
 
-def _keep_wanted(capture: Capture, batch: Batch, numbers: np.ndarray, frames: dict[int, Frame]) -> None:
+def _keep_wanted(capture: Capture, batch: RecordBatch, numbers: np.ndarray, frames: dict[int, Frame]) -> None:
     """Decode a batch, and keep the wanted frames of it."""
     while (block := capture.decode(batch)) is not None:
         is_wanted = np.isin(block["frame"], numbers)

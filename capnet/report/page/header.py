@@ -8,8 +8,8 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.escape import visible
-from capnet.report.page.beside import Beside
 from capnet.report.page.markup import code, escape
+from capnet.report.page.supplement import Supplement
 from capnet.report.text import count, moment, number
 
 MORE = Text(en="… and {rest} more", zh="…… 另有 {rest}")
@@ -22,7 +22,7 @@ def head_line(title: str) -> list[str]:
     return [f"<h1>{escape(head)}</h1>", f'<p class="meta">{escape(rest)}</p>' if rest else ""]
 
 
-def origin(document: Document, beside: Beside) -> str:
+def origin(document: Document, beside: Supplement) -> str:
     """File, size, SHA-256, command, version and time zone."""
     files = document["inputs"]
     rows = "".join(_file(source, beside) for source in files[:MAX_FILES])
@@ -38,7 +38,7 @@ def _line(label: str, text: str) -> str:
     return f"<dt>{escape(language.term(label))}</dt><dd>{text}</dd>"
 
 
-def _file(source: Document, beside: Beside) -> str:
+def _file(source: Document, beside: Supplement) -> str:
     details = [source["format"], count(source["bytes"], "byte")]
     details += [source["compression"]] if source["compression"] else []
     details.append(count(source["packets"], "packet"))

@@ -9,7 +9,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report import wireshark
-from capnet.report.page.evidence import Links, facts_of
+from capnet.report.page.evidence import EvidenceLinks, facts_of
 from capnet.report.page.markup import code, escape
 from capnet.report.sections.section import Cell, Column, Section, Span
 from capnet.report.text import count
@@ -22,7 +22,7 @@ MORE_ROWS = Text(
 )
 
 
-def table_section(section: Section, words: Words, links: Links) -> str:
+def table_section(section: Section, words: Words, links: EvidenceLinks) -> str:
     """The table of a section, what it leaves out, its filters and its text."""
     folded = "".join(f"<p>{code(text, copy=True)}</p>" for text in section.filters)
     label = escape(language.term("Wireshark filters"))
@@ -43,7 +43,7 @@ def _rest(section: Section) -> Iterator[str]:
         yield MORE_ROWS.fill(rows=count(len(section.rows) - MAX_ROWS, "more row"))
 
 
-def _table(section: Section, words: Words, links: Links) -> str:
+def _table(section: Section, words: Words, links: EvidenceLinks) -> str:
     """The table, without the columns that are empty; empty itself if there are no rows."""
     shown = section.rows[:MAX_ROWS]
     rows = [_cells(section, row, words, links) for row in shown]
@@ -64,7 +64,7 @@ def _table(section: Section, words: Words, links: Links) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cells(section: Section, row: Any, words: Words, links: Links) -> list[str]:
+def _cells(section: Section, row: Any, words: Words, links: EvidenceLinks) -> list[str]:
     """The cells of a row; frames of its evidence that no cell names stand below the last text."""
     evidence = _evidence_of(row)
     cells = [_cell(column.cell(row), evidence, words, links) for column in section.columns]
@@ -91,12 +91,12 @@ def _column_class(column: Column) -> str:
     return f' class="{kind}"' if kind else ""
 
 
-def _cell(cell: Cell, evidence: Sequence[Document], words: Words, links: Links) -> str:
+def _cell(cell: Cell, evidence: Sequence[Document], words: Words, links: EvidenceLinks) -> str:
     lines = "<br>".join("".join(_span(span, evidence, links) for span in line) for line in cell.lines)
     return lines + evidence_list(cell.evidence, words, links)
 
 
-def _span(span: Span, evidence: Sequence[Document], links: Links) -> str:
+def _span(span: Span, evidence: Sequence[Document], links: EvidenceLinks) -> str:
     text = links.linked(span.text, evidence)
     if not span.style or not text:
         return text
@@ -104,7 +104,7 @@ def _span(span: Span, evidence: Sequence[Document], links: Links) -> str:
     return f"<{tag}>{text}</{tag}>" if tag else f'<span class="{span.style}">{text}</span>'
 
 
-def evidence_list(evidence: Sequence[Document], words: Words, links: Links) -> str:
+def evidence_list(evidence: Sequence[Document], words: Words, links: EvidenceLinks) -> str:
     """Links to the frames, and folded the Wireshark filter that shows those of each file; empty without evidence."""
     if not evidence:
         return ""

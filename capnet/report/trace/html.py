@@ -18,14 +18,14 @@ from capnet.report.drawing.routes import carried, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import ending
 from capnet.report.page import header
-from capnet.report.page.beside import Beside
 from capnet.report.page.conversations import Conversation
-from capnet.report.page.evidence import Links
+from capnet.report.page.evidence import EvidenceLinks
 from capnet.report.page.frame_article import evidence_section
 from capnet.report.page.ladder import ladder
 from capnet.report.page.markup import code, escape
 from capnet.report.page.network_figure import network_figure
 from capnet.report.page.shell import page
+from capnet.report.page.supplement import Supplement
 from capnet.report.page.tables import evidence_list
 from capnet.report.sections.section import Section
 from capnet.report.text import count
@@ -38,14 +38,16 @@ _HEADS = ("point", "frame", "delay", "flow", "TTL", "bytes", "change", "what dif
 Directions = Sequence[Sequence[Document]]  # paths there, paths back
 
 
-def flows_page(document: Document, conversations: Sequence[Directions], total: int, asked: str, beside: Beside) -> str:
+def flows_page(
+    document: Document, conversations: Sequence[Directions], total: int, asked: str, beside: Supplement
+) -> str:
     """Conversations hop by hop. As `drawing.text_path.render_flows`."""
     safe, shown = visible_all(document), visible_all(conversations)
     words = Words.of(safe)
     paths = [path for directions in shown for direction in directions for path in direction]
     with_paths = {**safe, "paths": paths}
     section = Section("paths", language.term("Paths"), rows=[paths])
-    links = Links(safe, beside.frames)
+    links = EvidenceLinks(safe, beside.frames)
     title = " · ".join(filter(None, [visible(asked) or language.term("All flows"), count(total, "flow")]))
     main = next((path for path in paths if len(path["hops"]) > 1), None)
     pieces = [piece for directions in shown for piece in zip_longest(*directions)]
@@ -66,7 +68,9 @@ def flows_page(document: Document, conversations: Sequence[Directions], total: i
     return page(title, body)
 
 
-def _conversation(forward: Document | None, backward: Document | None, number: int, words: Words, links: Links) -> str:
+def _conversation(
+    forward: Document | None, backward: Document | None, number: int, words: Words, links: EvidenceLinks
+) -> str:
     """The ladder of a piece of a conversation, which may have one direction only."""
     path = forward or backward
     assert path is not None
@@ -84,12 +88,12 @@ def _conversation(forward: Document | None, backward: Document | None, number: i
     )
 
 
-def packet_page(document: Document, journey: Document, beside: Beside) -> str:
+def packet_page(document: Document, journey: Document, beside: Supplement) -> str:
     """One packet at every point. As `drawing.packet_path.render_packet`."""
     safe, trace = visible_all(document), visible_all(journey)
     words = Words.of(safe)
     frames = trace["frames"]
-    links = Links(safe, beside.frames)
+    links = EvidenceLinks(safe, beside.frames)
     asked = trace["asked"]
     evidence = [{"point": frame["point"], "file": frame["file"], "frame": frame["frame"]} for frame in frames]
     facts = [{"evidence": [each]} for each in evidence]
@@ -130,7 +134,7 @@ def _path_of(trace: Document, evidence: list[Document]) -> Document:
     }
 
 
-def _sighting(frame: Document, change: Sequence[str], target: str, words: Words, links: Links) -> str:
+def _sighting(frame: Document, change: Sequence[str], target: str, words: Words, links: EvidenceLinks) -> str:
     delay = "" if frame["delta_us"] is None else signed(frame["delta_us"])
     cells = (
         f"<b>{escape(frame['point'])}</b>", links.frame(frame), escape(delay),

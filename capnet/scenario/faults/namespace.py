@@ -18,7 +18,7 @@ _CLONE_NEWNET = 0x40000000  # of setns(2), which Python has from 3.12 on only
 _HOLD = ["unshare", "--net", "sh", "-c", "echo held; exec sleep infinity"]
 
 
-class Namespace:
+class HeldNamespace:
     """A new network namespace; its loopback is up, and its interfaces have no IPv6 until one gets such an address."""
 
     def __init__(self) -> None:

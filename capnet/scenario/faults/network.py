@@ -16,7 +16,7 @@ from pathlib import Path
 
 from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.kernel.places import Place, places_of
+from capnet.record.kernel.asked_namespaces import AskedNamespace, asked_namespaces
 from capnet.record.kernel.snapshots import witnessing
 from capnet.record.kernel.why import AskingWhy
 from capnet.record.taps.capture_process import CaptureProcess
@@ -126,11 +126,13 @@ class Network:
             node.run(f"ip neigh flush all {_EVERY_STATE}")
         self.misses.clear()
         described = [node for node in self._shared.nodes.values() if node not in self._left_out]
-        hosts = [Place(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host]
+        hosts = [
+            AskedNamespace(node.name, node.namespace.shell, node.namespace.path) for node in described if node.is_host
+        ]
         why = AskingWhy(self.folder, self._say) if self._why else None
         with (
             listening(points, self.folder, say=self._say) as self.captures,
-            witnessing(places_of(points, hosts), self._say, why) as witnessed,
+            witnessing(asked_namespaces(points, hosts), self._say, why) as witnessed,
         ):
             self.witnesses = witnessed.witnesses
             if self.output is not None:

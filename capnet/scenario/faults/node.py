@@ -12,7 +12,7 @@ from typing import Any
 from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.record.find.capture_points import CapturePoint, interfaces
 from capnet.scenario.faults import clients
-from capnet.scenario.faults.namespace import Namespace
+from capnet.scenario.faults.namespace import HeldNamespace
 from capnet.scenario.faults.services import Answer, Services, echo, web_page
 from capnet.topology import PublishedPort, role_from_name
 
@@ -37,7 +37,7 @@ class Node:
     def __init__(self, name: str, shared: Shared) -> None:
         self.name = name
         self.host, _, self.container_name = name.partition("/")
-        self.namespace = Namespace()
+        self.namespace = HeldNamespace()
         shared.undo.callback(self.namespace.close)
         shared.nodes[name] = self
         self.ports: list[PublishedPort] = []

@@ -14,8 +14,8 @@ from capnet.record.find.kernel_features import missing_features
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import search_path
 from capnet.record.run_id import temporary_folder, this_run
-from capnet.scenario.bundle.kept import kept
-from capnet.scenario.bundle.write import write
+from capnet.scenario.bundle.bundle_writer import write
+from capnet.scenario.bundle.failed_run import kept
 from capnet.scenario.docker import run_labels
 from capnet.scenario.faults.docker_network import DockerNetwork
 from capnet.scenario.faults.library import Fault

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from capnet.jit.kernel import Machine
-from capnet.wire.block import MAX_RECORDS, Batch
+from capnet.wire.block import MAX_RECORDS, RecordBatch
 from capnet.wire.formats import record
 from capnet.wire.formats.byte_source import ByteSource
 from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem, Decoder, Splitter
@@ -42,7 +42,7 @@ class FileReader(Capture):
         self._splitter: Splitter | None = None  # made when it is needed
 
     # -- reading -----------------------------------------------------------------------------
-    def read_batch(self, batch: Batch) -> bool:
+    def read_batch(self, batch: RecordBatch) -> bool:
         """Fill `batch` with the next records, at least one. False at the end of the capture.
 
         Only one thread at a time may read. The bytes that the batch held before are given back.
@@ -79,7 +79,7 @@ class FileReader(Capture):
         batch.buffer, batch.count, batch.interfaces = source.lend(), n, len(self._tallies) // record.TALLY_WIDTH
         return True
 
-    def _split(self, batch: Batch, count: int) -> None:
+    def _split(self, batch: RecordBatch, count: int) -> None:
         """Replace the interfaces of the batch's records by points, if any interface is of several of the host."""
         linktypes = [interface.linktype for interface in self._interfaces]
         if self._splitter is None:

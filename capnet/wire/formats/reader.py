@@ -1,6 +1,6 @@
 """A capture being read, whether it is a file (`file_reader`) or several that follow each other (`wire.series`).
 
-Data goes one way: the reader fills a `Batch` with records, and `decode` makes blocks of rows of it.
+Data goes one way: the reader fills a `RecordBatch` with records, and `decode` makes blocks of rows of it.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 from capnet.jit.kernel import Machine
 from capnet.quick_dataclass import mutable, value
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.block import Batch, Block
+from capnet.wire.block import Block, RecordBatch
 from capnet.wire.formats import record
 from capnet.wire.formats.pcapng import Names
 
 if TYPE_CHECKING:
-    from capnet.table.batch import Batch as TableBatch
+    from capnet.table.batch import Batch
     from capnet.table.table import Table
 
 Records: TypeAlias = Annotated[np.ndarray, "(n, record.WIDTH) int64"]
 
 # Makes the next block of rows of a batch; None when all its records are decoded.
-Decoder: TypeAlias = Callable[[Batch], Block | None]
+Decoder: TypeAlias = Callable[[RecordBatch], Block | None]
 
 
 class Record(NamedTuple):
@@ -106,7 +106,7 @@ class Capture(ABC):
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:
         """The rows of all records that are left. A block is valid until the next one is asked for."""
-        batch = Batch(self.machine)
+        batch = RecordBatch(self.machine)
         while self.read_batch(batch):
             while (block := self.decode(batch)) is not None:
                 yield block
@@ -119,7 +119,7 @@ class Capture(ABC):
         from capnet.table.table import Table
         from capnet.wire.tables.frames import FrameColumns, frame_columns
 
-        def batches() -> Iterator[TableBatch]:
+        def batches() -> Iterator[Batch]:
             return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self._point_names)
 
         return Table("frames", frame_columns(binary), batches)
@@ -129,7 +129,7 @@ class Capture(ABC):
 
     def records(self) -> Iterator[Record]:
         """All records that are left, not decoded: for copying captures, not for analysis."""
-        batch = Batch(self.machine)
+        batch = RecordBatch(self.machine)
         while self.read_batch(batch):
             raw = memoryview(batch.buffer)
             table = batch.records[: batch.count * record.WIDTH].reshape(batch.count, record.WIDTH)
@@ -137,7 +137,7 @@ class Capture(ABC):
                 yield Record(number, point, time, caplen, wirelen, raw[at : at + caplen])
 
     @abstractmethod
-    def read_batch(self, batch: Batch) -> bool:
+    def read_batch(self, batch: RecordBatch) -> bool:
         """Fill `batch` with the next records, at least one. False at the end of the capture.
 
         Only one thread at a time may read. The bytes that the batch held before are given back.

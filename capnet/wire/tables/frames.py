@@ -15,8 +15,7 @@ from typing import Annotated, Protocol, TypeAlias
 import numpy as np
 
 from capnet.jit.kernel import Machine
-from capnet.table.batch import Batch as TableBatch
-from capnet.table.batch import Codes, ColumnData, Values, octets_of
+from capnet.table.batch import Batch, Codes, ColumnData, Values, octets_of
 from capnet.table.column import KINDS, Column
 from capnet.table.texts import Texts, texts_of
 from capnet.wire import fields
@@ -25,7 +24,7 @@ from capnet.wire.protocols import TUNNEL_KINDS
 from capnet.wire.tables.codes import ValueCodes, address_texts, mac_address_texts
 from capnet.wire.tables.columns import FRAME_COLUMNS, REASONS, FrameColumn
 from capnet.wire.tables.columns_kernel import put_columns
-from capnet.wire.tables.layout import Layout, Memory
+from capnet.wire.tables.layout import ColumnLayout, Memory
 
 MAX_BATCH = 3 << 14  # rows: 9 MB
 MAX_BLOCK = 1 << 14  # rows of a block (block.MAX_ROWS)
@@ -61,7 +60,7 @@ class FrameColumns:
         self.columns = frame_columns(is_binary)
         self._machine = machine
         self._is_binary = is_binary
-        self._layout = Layout(capacity)
+        self._layout = ColumnLayout(capacity)
         self._addresses = ValueCodes(machine, address_texts)
         self._macs = ValueCodes(machine, mac_address_texts)
         self._file = texts_of([file])
@@ -70,7 +69,7 @@ class FrameColumns:
         self._reasons = texts_of(REASONS)
         self._points: tuple[list[str], Texts] = [], texts_of([])
 
-    def batches(self, blocks: Iterable[AnyBlock], points: Callable[[], Sequence[str]]) -> Iterator[TableBatch]:
+    def batches(self, blocks: Iterable[AnyBlock], points: Callable[[], Sequence[str]]) -> Iterator[Batch]:
         """All blocks as batches. `points`: the names of the capture points, by number, so far."""
         memory = self._new_memory()
         for block in blocks:
@@ -81,7 +80,7 @@ class FrameColumns:
         if memory.rows:
             yield self._batch(memory, points())
 
-    def batch(self, block: AnyBlock, points: Sequence[str]) -> TableBatch:
+    def batch(self, block: AnyBlock, points: Sequence[str]) -> Batch:
         """One block as a batch."""
         memory = self._new_memory()
         self._add(memory, block)
@@ -115,10 +114,10 @@ class FrameColumns:
                 self._octets[number].append(octets_of(block.rows[:, field], block.rows[:, field + 1]))
         memory.rows += n
 
-    def _batch(self, memory: Memory, points: Sequence[str]) -> TableBatch:
+    def _batch(self, memory: Memory, points: Sequence[str]) -> Batch:
         if list(points) != self._points[0]:
             self._points = list(points), texts_of(points)
-        return TableBatch(self.columns, [self._data(column, memory) for column in FRAME_COLUMNS], memory.rows)
+        return Batch(self.columns, [self._data(column, memory) for column in FRAME_COLUMNS], memory.rows)
 
     def _data(self, column: FrameColumn, memory: Memory) -> ColumnData:
         if column.how in ("mac", "address"):

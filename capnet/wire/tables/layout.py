@@ -26,7 +26,7 @@ _ALWAYS = {fields.FRAME, fields.DEPTH, fields.CAPLEN, fields.WIRELEN, fields.STA
 _ALWAYS |= {fields.TUNNEL, fields.VIA, fields.REASON, fields.DETAIL, fields.DIGEST}  # 0 is "none"
 
 
-class Place(NamedTuple):
+class ColumnPlace(NamedTuple):
     """Of a column: where it begins among those of its size, and in `is_there`; NEVER if no value is missing."""
 
     size: int
@@ -41,12 +41,12 @@ class KernelColumns(NamedTuple):
     counts: tuple[int, ...]
 
 
-class Layout:
+class ColumnLayout:
     """The places of all columns of a batch of `capacity` rows."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, ColumnPlace] = {}
         octets = words = masks = 0
         for size in (8, 4, 2, 1):  # the largest first: each begins at a multiple of its size
             for column in FRAME_COLUMNS:
@@ -54,7 +54,7 @@ class Layout:
                     continue
                 mask_at = NEVER if column.field in _ALWAYS else masks
                 begin = words if size == 8 else octets // size
-                self.places[column.column.name] = Place(size, begin, mask_at)
+                self.places[column.column.name] = ColumnPlace(size, begin, mask_at)
                 masks += 0 if mask_at == NEVER else capacity
                 words += capacity if size == 8 else 0
                 octets += 0 if size == 8 else size * capacity
@@ -77,7 +77,7 @@ class Layout:
 class Memory:
     """What one batch is made of."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: ColumnLayout) -> None:
         self.layout = layout
         self.rows = 0
         self.octets = np.zeros(layout.octets, dtype=np.uint8)

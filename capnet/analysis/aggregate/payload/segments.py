@@ -29,7 +29,7 @@ STORED_CHECKSUMS = FrameSample(20_000, 256)
 SUMMED_CHECKSUMS = FrameSample(4096, 64)  # to add up all octets takes many times longer
 
 
-class Segments(NamedTuple):
+class SegmentHeaders(NamedTuple):
     """TCP and UDP headers of a block, one for each of `rows`, all arrays of one length."""
 
     rows: Values  # of the block
@@ -38,9 +38,9 @@ class Segments(NamedTuple):
     is_tcp: Mask
     is_ipv6: Mask
 
-    def take(self, chosen: Mask) -> Segments:
+    def take(self, chosen: Mask) -> SegmentHeaders:
         """Those that a mask chooses."""
-        return Segments(*(array[chosen] for array in self))
+        return SegmentHeaders(*(array[chosen] for array in self))
 
 
 def has_sampled_frames(block: Block, sample: FrameSample) -> bool:
@@ -59,7 +59,7 @@ def is_sampled(block: Block, sample: FrameSample) -> Mask:
     return mask
 
 
-def segments_of(block: Block, rows: Values) -> Segments:
+def segments_of(block: Block, rows: Values) -> SegmentHeaders:
     """The headers of those of these rows that are TCP or UDP, and no fragments."""
     layers = block.rows[rows, fields.LAYERS]
     is_whole = (layers & (fields.LAYER_TCP | fields.LAYER_UDP) != 0) & (layers & fields.LAYER_FRAGMENT == 0)
@@ -68,12 +68,12 @@ def segments_of(block: Block, rows: Values) -> Segments:
     return segments.take(_has_its_ports(block, segments))
 
 
-def stored_checksums(block: Block, segments: Segments) -> Values:
+def stored_checksums(block: Block, segments: SegmentHeaders) -> Values:
     """What the checksum fields hold."""
     return be16_at(_raw(block), segments.at + np.where(segments.is_tcp, 16, 6))
 
 
-def pseudo_header_sums(block: Block, segments: Segments) -> Values:
+def pseudo_header_sums(block: Block, segments: SegmentHeaders) -> Values:
     """What a sender leaves in the checksum field: addresses, protocol and length, added up in ones' complement."""
     table, is_ipv6 = block.rows, segments.is_ipv6
     total = np.where(segments.is_tcp, numbers.TCP, numbers.UDP) + segments.length
@@ -94,7 +94,7 @@ def pseudo_header_sums(block: Block, segments: Segments) -> Values:
     return total
 
 
-def is_captured(block: Block, segments: Segments) -> Mask:
+def is_captured(block: Block, segments: SegmentHeaders) -> Mask:
     """Per segment: was all of it captured?"""
     table, rows = block.rows, segments.rows
     end = block.record_at[rows] + table[rows, fields.START] + table[rows, fields.CAPLEN]
@@ -102,7 +102,7 @@ def is_captured(block: Block, segments: Segments) -> Mask:
     return mask
 
 
-def word_sums(block: Block, segments: Segments) -> Values:
+def word_sums(block: Block, segments: SegmentHeaders) -> Values:
     """Sums of the 16-bit words of segments that do not overlap; an odd last octet is the high half of a word."""
     at, length, raw = segments.at, segments.length, _raw(block)
     sums = np.zeros(len(at), dtype=np.int64)
@@ -137,7 +137,7 @@ def checksum_verdicts(block: Block, rows: Values) -> Values:
     return by_row[rows]
 
 
-def _headers(block: Block, rows: Values) -> Segments:
+def _headers(block: Block, rows: Values) -> SegmentHeaders:
     """Where the headers of these rows begin, if there are neither IP options nor extension headers (else elsewhere)."""
     table = block.rows
     layers = table[rows, fields.LAYERS]
@@ -148,10 +148,10 @@ def _headers(block: Block, rows: Values) -> Segments:
     is_captured = (at >= 0) & (at < payload_at) & (at + 18 <= end)
     is_captured &= (table[rows, fields.PROTO] == numbers.TCP) == is_tcp
     is_captured |= (at >= 0) & (at + 8 == payload_at) & ~is_tcp & (payload_at <= end)
-    return Segments(*(array[is_captured] for array in (rows, at, length, is_tcp, ~is_ipv4)))
+    return SegmentHeaders(*(array[is_captured] for array in (rows, at, length, is_tcp, ~is_ipv4)))
 
 
-def _has_its_ports(block: Block, segments: Segments) -> Mask:
+def _has_its_ports(block: Block, segments: SegmentHeaders) -> Mask:
     """Whether the ports stand where the header should begin: else it begins elsewhere."""
     sports = block.rows[segments.rows, fields.SPORT]
     dports = block.rows[segments.rows, fields.DPORT]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from capnet.analysis.facts.kernel.namespaces import Namespace
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
 from capnet.analysis.facts.kernel.netfilter.rules import Rule
 from capnet.quick_tuple import NamedTuple
 
@@ -15,7 +15,7 @@ COUNTERS, RULES, TRACE, DROP_REASON = "counters", "rules", "trace", "drop-reason
 class Cause(NamedTuple):
     """What stopped packets of some flow rows."""
 
-    namespace: Namespace
+    namespace: NamespaceChanges
     rows: tuple[int, ...]  # flow rows where the packets were last seen
     rule: Rule | None
     counter: str  # its name, or a drop reason, if it is no rule

@@ -1,6 +1,6 @@
 """What stopped packets, from all that is known: a trace says more than a counter.
 
-Input: `traced`, `drop_reasons`, `counted`. Output: `Cause`s. A flow row that a trace explains has no counter;
+Input: `trace_causes`, `drop_reasons`, `counter_causes`. Output: `Cause`s. A flow row that a trace explains has no counter;
 it has a drop reason beside it only if it is another one than that a rule dropped it.
 """
 
@@ -11,9 +11,9 @@ from itertools import groupby
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.cause import EQUAL, PART, TRACE, Cause
-from capnet.analysis.facts.kernel.counted import counted_causes
+from capnet.analysis.facts.kernel.counter_causes import counted_causes
 from capnet.analysis.facts.kernel.drop_reasons import drop_reasons
-from capnet.analysis.facts.kernel.traced import Dropped, dropped_frames
+from capnet.analysis.facts.kernel.trace_causes import Dropped, dropped_frames
 
 NETFILTER_DROP = "NETFILTER_DROP"  # the reason that a rule gives
 

@@ -23,7 +23,7 @@ from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRow
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.facts.kernel.namespaces import Interface, Namespace, namespaces
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, NamespaceInterface, namespaces
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet
 from capnet.analysis.facts.kernel.netfilter.rules import EBTABLES
 from capnet.analysis.fate.answers import is_reset, quoting_errors
@@ -48,7 +48,7 @@ class MissingPackets(NamedTuple):
     """Packets of one flow row that did not get on, or were refused."""
 
     row: int  # where they were last seen
-    namespace: Namespace
+    namespace: NamespaceChanges
     packets: int
     octets: int | None  # of their IP packets; None if not known
     is_padded: bool  # `octets` may count padding
@@ -85,10 +85,10 @@ def missing_packets(context: Context) -> list[MissingPackets]:
     return missing
 
 
-def _inner_namespaces(context: Context) -> dict[str, list[Namespace]]:
+def _inner_namespaces(context: Context) -> dict[str, list[NamespaceChanges]]:
     """Namespace → those that lie one veth away: of a container its host's, of a host its containers'."""
     hosts = {namespace.name: namespace for namespace in namespaces(context) if "/" not in namespace.name}
-    neighbours: dict[str, list[Namespace]] = {}
+    neighbours: dict[str, list[NamespaceChanges]] = {}
     for namespace in namespaces(context):
         host = hosts.get(namespace.name.partition("/")[0])
         if host is not None and host is not namespace:
@@ -116,7 +116,7 @@ def _lost(context: Context) -> Iterator[_Lost]:
             yield _Lost(int(links.source[link]), lost, False, due_point)
 
 
-def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet) -> MissingPackets:
+def _missing(context: Context, lost: _Lost, namespace: NamespaceChanges, packet: Packet) -> MissingPackets:
     flow = context.flows[lost.row]
     header = LINK_HEADERS.get(context.points[int(flow[schema.FLOW_POINT])].linktype)
     all_packets, octets = int(flow[schema.FLOW_PACKETS]), None
@@ -129,7 +129,9 @@ def _missing(context: Context, lost: _Lost, namespace: Namespace, packet: Packet
     )  # fmt: skip
 
 
-def _arrives(context: Context, flow: FlowRow, point: Point, namespace: Namespace, own: Namespace) -> Packet | None:
+def _arrives(
+    context: Context, flow: FlowRow, point: Point, namespace: NamespaceChanges, own: NamespaceChanges
+) -> Packet | None:
     """What arrives in a namespace; None if the packet does not enter it from this point. `own`: that of the point."""
     interface = own.interfaces.get(point.device or "")
     smac, dmac = int(flow[schema.FLOW_SMAC]), int(flow[schema.FLOW_DMAC])
@@ -166,13 +168,13 @@ def _shared_macs(context: Context) -> frozenset[int]:
     return frozenset(mac for mac, number in numbers.items() if number > 1)
 
 
-def _filters_bridged(namespace: Namespace, flow: FlowRow) -> bool:
+def _filters_bridged(namespace: NamespaceChanges, flow: FlowRow) -> bool:
     """Do packets that a bridge forwards pass the rules (br_netfilter)?"""
     version = "iptables" if _family(flow) == "ip" else "ip6tables"
     return namespace.settings.get(f"net.bridge.bridge-nf-call-{version}") == "1"
 
 
-def _has_bridge_rules(namespace: Namespace) -> bool:
+def _has_bridge_rules(namespace: NamespaceChanges) -> bool:
     return any(table.tool == EBTABLES for table in namespace.tables)
 
 
@@ -181,7 +183,7 @@ def _family(flow: FlowRow) -> str:
 
 
 def _packet(
-    context: Context, flow: FlowRow, namespace: Namespace, in_: tuple[str, ...] | None, bridged: bool
+    context: Context, flow: FlowRow, namespace: NamespaceChanges, in_: tuple[str, ...] | None, bridged: bool
 ) -> Packet:
     proto = proto_name(int(flow[schema.FLOW_PROTO]))
     kind, icmp = int(flow[schema.FLOW_KIND]) >> 8, None
@@ -198,5 +200,5 @@ def _packet(
     )  # fmt: skip
 
 
-def _addresses(interfaces: Iterable[Interface]) -> frozenset[str]:
+def _addresses(interfaces: Iterable[NamespaceInterface]) -> frozenset[str]:
     return frozenset().union(*(interface.addresses for interface in interfaces))

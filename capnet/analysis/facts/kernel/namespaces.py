@@ -1,6 +1,6 @@
 """What changed in a network namespace while it was recorded: rules and counters that rose, settings, interfaces.
 
-Input: its witness, two snapshots of text. Output: a `Namespace`. Counters that were set back in between count from 0.
+Input: its witness, two snapshots of text. Output: `NamespaceChanges`. Counters that were set back count from 0.
 Limits: a text that was cut in one of the snapshots is left out of both. What the cut left out cannot be compared.
 """
 
@@ -39,7 +39,7 @@ class Rise(NamedTuple):
     octets: int
 
 
-class Interface(NamedTuple):
+class NamespaceInterface(NamedTuple):
     """An interface of a namespace."""
 
     name: str
@@ -48,7 +48,7 @@ class Interface(NamedTuple):
     addresses: frozenset[str]
 
 
-class Namespace(NamedTuple):
+class NamespaceChanges(NamedTuple):
     """A network namespace, and what changed in it."""
 
     name: str
@@ -57,7 +57,7 @@ class Namespace(NamedTuple):
     rises: dict[Rule, Rise]  # of rules whose counter rose
     counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 tx dropped` … → by how much it rose
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
-    interfaces: dict[str, Interface]
+    interfaces: dict[str, NamespaceInterface]
     trace: tuple[str, ...]  # lines of the netfilter trace
     is_compared: bool  # both moments are kept: it had not ended before
 
@@ -67,7 +67,7 @@ class Namespace(NamedTuple):
 
 
 @derived
-def namespaces(context: Context) -> list[Namespace]:
+def namespaces(context: Context) -> list[NamespaceChanges]:
     """The namespaces of which both moments are kept, and those that were traced until they ended."""
     witnesses = context.witnesses.namespaces if context.witnesses else []
     return [
@@ -77,7 +77,7 @@ def namespaces(context: Context) -> list[Namespace]:
     ]
 
 
-def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> Namespace:
+def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> NamespaceChanges:
     cut = {*before.cut, *after.cut}
     earlier_texts, texts = (
         {name: text for name, text in snapshot.outputs.items() if name not in cut} for snapshot in (before, after)
@@ -85,7 +85,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
     tables = _tables(texts)
     earlier, later = _counters(earlier_texts), _counters(texts)
     rises = {name: value - _base(earlier.get(name, 0), value) for name, value in later.items()}
-    return Namespace(
+    return NamespaceChanges(
         witness.name,
         tuple(witness.points),
         tables,
@@ -175,14 +175,14 @@ def _settings(outputs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield path.replace(".", "/").replace("/", "."), value
 
 
-def _interfaces(outputs: Mapping[str, str]) -> dict[str, Interface]:
+def _interfaces(outputs: Mapping[str, str]) -> dict[str, NamespaceInterface]:
     result = {}
     for entry in _objects(outputs.get("ip -s -j address", "")):
         name, mac = str(entry.get("ifname")), None
         with suppress(ValueError):  # of a tunnel, an IP address
             mac = mac_value(str(entry.get("address")))
         addresses = frozenset(str(each["local"]) for each in entry.get("addr_info", []) if "local" in each)
-        result[name] = Interface(name, mac, entry.get("master"), addresses)
+        result[name] = NamespaceInterface(name, mac, entry.get("master"), addresses)
     return result
 
 

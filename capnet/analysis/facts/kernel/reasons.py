@@ -1,6 +1,6 @@
 """What kernels say of packets, in words: the table `kernel` of a report.
 
-Input: `causes.causes`, `traced.rewrites`. Output: `KernelReason`s.
+Input: `causes.causes`, `trace_causes.rewrites`. Output: `KernelReason`s.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
 from capnet.analysis.core.wording import Text
 from capnet.analysis.facts.kernel.cause import DROP_REASON, EQUAL, IMPLIED, PART, POSSIBLE, TRACE, Cause
 from capnet.analysis.facts.kernel.causes import causes
-from capnet.analysis.facts.kernel.traced import Rewrite, rewrites
+from capnet.analysis.facts.kernel.trace_causes import Rewrite, rewrites
 
 MAX_RULE = 200  # characters of a rule in a sentence
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, several
-from capnet.analysis.facts.kernel.namespaces import Namespace, namespaces
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Packet, all_pass
 from capnet.analysis.facts.kernel.netfilter.rules import POSTROUTING, Rule
 from capnet.quick_tuple import NamedTuple
@@ -58,7 +58,7 @@ def settings_of(context: Context, finding: Finding) -> list[str]:
     return sentences
 
 
-def _without_masquerade(namespace: Namespace, finding: Finding) -> Iterator[str]:
+def _without_masquerade(namespace: NamespaceChanges, finding: Finding) -> Iterator[str]:
     """That no rule can translate the addresses: of each rule, a test fails."""
     listed = finding.facts.get("addresses")
     addresses = [str(address) for address in listed][:MAX_ADDRESSES] if isinstance(listed, list) else []
@@ -69,7 +69,7 @@ def _without_masquerade(namespace: Namespace, finding: Finding) -> Iterator[str]
         yield NO_RULE.fill(host=namespace.name, addresses=several(addresses), rules=len(rules))
 
 
-def _source_nat_rules(namespace: Namespace) -> Iterator[Rule]:
+def _source_nat_rules(namespace: NamespaceChanges) -> Iterator[Rule]:
     for table in namespace.tables:
         if table.base_chains(POSTROUTING):
             for chain in table.chains.values():

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from capnet.analysis.facts.kernel.namespaces import Namespace
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
 from capnet.analysis.facts.kernel.netfilter.rules import Rule
 from capnet.quick_tuple import NamedTuple
 
@@ -82,7 +82,7 @@ def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def rule_of(namespace: Namespace, step: Step) -> Rule:
+def rule_of(namespace: NamespaceChanges, step: Step) -> Rule:
     """The rule or the policy that a step names; one without text if the namespace's rules do not list it."""
     return _listed(namespace, step) or Rule(
         "nft", f"{step.family} {step.table}", step.chain, max(step.number, 0), UNLISTED, (), step.verdict, step.verdict,
@@ -90,7 +90,7 @@ def rule_of(namespace: Namespace, step: Step) -> Rule:
     )  # fmt: skip
 
 
-def _listed(namespace: Namespace, step: Step) -> Rule | None:
+def _listed(namespace: NamespaceChanges, step: Step) -> Rule | None:
     for table in namespace.tables:
         is_iptables = table.tool == _TOOLS.get(step.family) and table.name == step.table
         if not is_iptables and not (table.tool == "nft" and (table.family, table.name) == (step.family, step.table)):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _ROLES_INSIDE = ("container", "veth", "overlay", "bridge")
 
 
-class Interface(NamedTuple):
+class HostInterface(NamedTuple):
     """A host's own interface: the point at which it was captured, its MAC and its address."""
 
     point: int
@@ -83,7 +83,7 @@ def containers_on_the_host(context: Context) -> list[Container]:
 
 
 @derived
-def own_interface(context: Context) -> Interface | None:
+def own_interface(context: Context) -> HostInterface | None:
     """The first interface with one address, of a host with such containers if any; None beside NAT and tunnels."""
     if nat_facts(context) or tunnel_facts(context):
         return None
@@ -95,12 +95,12 @@ def own_interface(context: Context) -> Interface | None:
             speaker = segments.speakers.get(point, {}).get(mac)
             is_outside = context.points[point].role not in _ROLES_INSIDE
             if is_outside and speaker is not None and len(speaker.own_ips) == 1:
-                interfaces.append(Interface(point, mac, speaker.own_ips[0]))
+                interfaces.append(HostInterface(point, mac, speaker.own_ips[0]))
     of_hosts = [own for own in interfaces if context.points[own.point].name.split("/")[0] in hosts]
     return min(of_hosts or interfaces, default=None)
 
 
-def interface_frames(context: Context, interface: Interface) -> list[Evidence]:
+def interface_frames(context: Context, interface: HostInterface) -> list[Evidence]:
     """Frames from the interface's own address."""
     flows = context.flows
     is_from_it = (flows[:, schema.FLOW_POINT] == interface.point) & (flows[:, schema.FLOW_SMAC] == interface.mac)

@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_loopback
 from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
-from capnet.analysis.facts.nat.steps import TranslationStep
+from capnet.analysis.facts.nat.translation_steps import TranslationStep
 from capnet.wire.addresses import address_key
 from capnet.wire.numbers import TCP, UDP
 

@@ -21,8 +21,8 @@ from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.conntrack import Entries
 from capnet.analysis.facts.nat.half_translated import half_translated
-from capnet.analysis.facts.nat.partial import TupleIndex, is_half_rewritten, is_part
-from capnet.analysis.facts.nat.steps import TranslationStep, linked_steps, translation_key
+from capnet.analysis.facts.nat.partial_translations import TupleIndex, is_half_rewritten, is_part
+from capnet.analysis.facts.nat.translation_steps import TranslationStep, linked_steps, translation_key
 from capnet.analysis.facts.nat.tuples import FlowTuple, TranslationKey, nat_kind
 from capnet.quick_tuple import NamedTuple
 

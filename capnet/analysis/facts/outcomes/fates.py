@@ -26,7 +26,7 @@ from capnet.analysis.facts.outcomes.answers import chain_answers
 from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.analysis.fate import fates, refutation
 from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, chain_of
-from capnet.analysis.fate.unrecorded import unrecorded_packets
+from capnet.analysis.fate.unrecorded_packets import unrecorded_packets
 from capnet.analysis.fate.verdict import verdicts as verdict
 from capnet.analysis.fate.verdict.loops import looping_flows
 from capnet.analysis.fate.verdict.verdicts import Verdicts, verdicts

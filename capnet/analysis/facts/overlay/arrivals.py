@@ -1,7 +1,7 @@
 """Packets that stay in their tunnel: they arrive at a host, and nothing comes out at the point inside.
 
-Input: the insides of tunnels, flows and ARP messages in tunnels, when points listened. Output: `Arrivals` per inside of
-which nothing was seen to come out, though its own stations send into the tunnel there.
+Input: the insides of tunnels, flows and ARP messages in tunnels, when points listened. Output: `TunnelArrivals` per
+inside of which nothing was seen to come out, though its own stations send into the tunnel there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 
 
-class Arrivals(NamedTuple):
+class TunnelArrivals(NamedTuple):
     """Packets of a tunnel to stations inside: arrays of one entry per flow, or kind of ARP message."""
 
     packets: Values
@@ -53,7 +53,7 @@ class Arrivals(NamedTuple):
 
 
 @derived
-def undelivered(context: Context) -> dict[Inside, Arrivals]:
+def undelivered(context: Context) -> dict[Inside, TunnelArrivals]:
     """What arrived for tunnels of which nothing came out, in order of points: at one point inside of each host.
 
     This is the tunnel's own interface if it was captured, else the first one of the capture.
@@ -67,7 +67,7 @@ def undelivered(context: Context) -> dict[Inside, Arrivals]:
     return {inside: _arrivals(context, inside) for inside in sorted(silent.values())[:MAX_INSIDES]}
 
 
-def _arrivals(context: Context, inside: Inside) -> Arrivals:
+def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
     """What of the tunnel is for stations that send inside, at times when the point there listened."""
     flows, arps, points = context.flows, context.arps, listening(context)
     since, until = points.since[inside.inner], points.until[inside.inner]
@@ -79,7 +79,7 @@ def _arrivals(context: Context, inside: Inside) -> Arrivals:
     rows = rows[(last[rows] >= since) & (first[rows] <= until) & hears_ip]
     messages = arps[(arps[:, _ARP_TUNNEL] == inside[:3]).all(axis=1)]
     zeros = np.zeros(len(messages), dtype=np.int64)
-    all_packets = Arrivals(
+    all_packets = TunnelArrivals(
         np.concatenate((flows[rows, schema.FLOW_PACKETS], messages[:, schema.ARP_PACKETS])),
         np.concatenate((flows[rows[:, None], _SOURCE], np.stack((zeros, messages[:, schema.ARP_SENDER_LO]), axis=1))),
         np.concatenate(
@@ -97,7 +97,7 @@ def _arrivals(context: Context, inside: Inside) -> Arrivals:
     is_arrival = is_among(row_hash(all_packets.destinations), stations) & ~is_among(
         row_hash(all_packets.sources), stations
     )
-    return Arrivals(*(column[is_arrival] for column in all_packets))
+    return TunnelArrivals(*(column[is_arrival] for column in all_packets))
 
 
 def _stations_inside(context: Context, point: int) -> Values:

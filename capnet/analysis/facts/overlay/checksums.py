@@ -23,7 +23,7 @@ _FLOW_KEY = [
 ]  # fmt: skip
 
 
-class TunnelChecksums(NamedTuple):
+class FlowChecksums(NamedTuple):
     """Arrays of one length, one entry per inner flow."""
 
     rows: FlowRows  # in the flow table
@@ -49,14 +49,14 @@ class TunnelChecksums(NamedTuple):
 
 
 @derived
-def tunnel_checksums(context: Context) -> TunnelChecksums:
+def tunnel_checksums(context: Context) -> FlowChecksums:
     """The checksums of flows in tunnels, in order of the table of the pass."""
     table = context.tunnel_checksums
     inner = np.flatnonzero(context.flows[:, schema.FLOW_VIA] > 0)
     if not len(table) or not len(inner):
-        return TunnelChecksums(np.zeros(0, dtype=np.int64), table[:0])
+        return FlowChecksums(np.zeros(0, dtype=np.int64), table[:0])
     at = first_equal(hash_of(context.flows, _FLOW_KEY, inner), row_hash(table[:, : schema.CHECKSUM_KEY]))
-    return TunnelChecksums(inner[at[at >= 0]], table[at >= 0])
+    return FlowChecksums(inner[at[at >= 0]], table[at >= 0])
 
 
 @derived

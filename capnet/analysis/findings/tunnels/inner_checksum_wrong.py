@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.overlay.checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.analysis.facts.overlay.checksums import FlowChecksums, is_accepted, tunnel_checksums
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
@@ -106,7 +106,7 @@ def diagnose(context: Context) -> list[Finding]:
     return findings
 
 
-def _is_last_in_vain(context: Context, checksums: TunnelChecksums, bad_rows: FlowRows, answered: Mask) -> Mask:
+def _is_last_in_vain(context: Context, checksums: FlowChecksums, bad_rows: FlowRows, answered: Mask) -> Mask:
     """Per entry: a bad flow without an answer, whose next point does not show it in the tunnel with a bad checksum?"""
     flows, links, rows = context.flows, flow_links(context), checksums.rows
     after = links.after[rows]

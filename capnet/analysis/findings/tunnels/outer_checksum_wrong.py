@@ -25,7 +25,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, TunnelChecksumTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.losses.stopped_flows import are_of_one_host, hop_evidence, stopped_flows
-from capnet.analysis.facts.overlay.checksums import TunnelChecksums, is_accepted, tunnel_checksums
+from capnet.analysis.facts.overlay.checksums import FlowChecksums, is_accepted, tunnel_checksums
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_value
 from capnet.wire.protocols import KIND_OF_NUMBER
@@ -104,7 +104,7 @@ def diagnose(context: Context) -> list[Finding]:
     return findings
 
 
-def _lost_flows(context: Context, checksums: TunnelChecksums, answered: Mask) -> Iterator[tuple[int, _Group]]:
+def _lost_flows(context: Context, checksums: FlowChecksums, answered: Mask) -> Iterator[tuple[int, _Group]]:
     """Entries of flows in vain with bad carriers only, and their groups."""
     flows, rows, verdict = context.flows, checksums.rows, checksums.all_bad(schema.CHECKSUM_OUTER)
     is_lost = (verdict != schema.RIGHT) & ~answered & (flow_links(context).after[rows] < 0)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
-from capnet.analysis.facts.overlay.arrivals import Arrivals, undelivered
+from capnet.analysis.facts.overlay.arrivals import TunnelArrivals, undelivered
 from capnet.analysis.facts.overlay.insides import Inside
 from capnet.wire.protocols import KIND_OF_NUMBER
 
@@ -67,7 +67,7 @@ def diagnose(context: Context) -> list[Finding]:
     ]
 
 
-def _finding(context: Context, inside: Inside, arrivals: Arrivals) -> Finding:
+def _finding(context: Context, inside: Inside, arrivals: TunnelArrivals) -> Finding:
     sources, destinations = arrivals.source_addresses, arrivals.destination_addresses
     kind, vni = KIND_OF_NUMBER[inside.via], inside.vni if inside.vni >= 0 else None
     point, next_point = context.points[inside.outer].name, context.points[inside.inner].name

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import study
-from capnet.analysis.facts.nat.partial import is_part
+from capnet.analysis.facts.nat.partial_translations import is_part
 from capnet.analysis.facts.nat.tuples import FlowTuple, TranslationKey
 from tests.conntrack import translations
 from tests.points import merged_at_any, split

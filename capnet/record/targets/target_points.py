@@ -14,10 +14,10 @@ from capnet.record.remote.docker_host import DockerHost
 from capnet.record.remote.shell import Shell
 from capnet.record.targets import own_transport
 from capnet.record.targets.containers import Selection, is_container, selected, without_bystanders
-from capnet.record.targets.coverage import Coverage
+from capnet.record.targets.coverage import TargetCoverage
 from capnet.record.targets.host_interfaces import bare_topology, host_points, this_machine
+from capnet.record.targets.target_words import TargetWords, split_words
 from capnet.record.targets.uplinks import uplinks
-from capnet.record.targets.words import Words, split_words
 from capnet.topology import Topology
 
 
@@ -32,10 +32,10 @@ class Aim:
     topology: Topology
     name: str
     hosts: list[DockerHost] = field(default_factory=list)
-    coverage: Coverage | None = None
+    coverage: TargetCoverage | None = None
 
 
-def aim_at_interfaces(interfaces: Sequence[str], words: Words) -> Aim:
+def aim_at_interfaces(interfaces: Sequence[str], words: TargetWords) -> Aim:
     """Interfaces of this machine, without Docker. UsageError for one that is not there; EnvironmentLacks."""
     shell, name = Shell("self"), this_machine()
     whole = own_transport.joined(words.capture_filter, own_transport.session_filter())
@@ -62,7 +62,7 @@ def aim_at_containers(
         raise UsageError("capture what? Name containers, --network, --project, --service, --all or -i IFACE")
     shells = {host.name: host.shell for host in hosts if host.shell is not None}
     own = own_transport.joined(own_transport.control_filter(hosts), own_transport.session_filter())
-    coverage = Coverage(
+    coverage = TargetCoverage(
         selection,
         shells,
         chosen.capture_filter,

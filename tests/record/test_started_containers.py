@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from capnet.record.run_id import MADE
-from capnet.record.targets.started import StartedContainers
+from capnet.record.targets.started_containers import StartedContainers
 from capnet.topology import Container, Topology
 
 EVENTS = json.loads(Path(__file__).with_name("docker_events.json").read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
-from capnet.analysis.facts.kernel.namespaces import Namespace, namespaces
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.netfilter.rules import Rule
 from capnet.analysis.facts.kernel.trace_events import ACCEPT, DROP, SEEN, PacketKey, Step, rule_of, steps
 from capnet.quick_tuple import NamedTuple
@@ -35,7 +35,7 @@ FlowEnds = tuple[str, str, int | None, str, int | None]  # protocol, source and 
 class Dropped(NamedTuple):
     """Frames of one flow row that one rule dropped."""
 
-    namespace: Namespace
+    namespace: NamespaceChanges
     rule: Rule
     missing: MissingPackets
     frames: tuple[int, ...]
@@ -45,7 +45,7 @@ class Dropped(NamedTuple):
 class Rewrite(NamedTuple):
     """Connections that one rule rewrote."""
 
-    namespace: Namespace
+    namespace: NamespaceChanges
     rule: Rule
     rows: tuple[int, ...]  # flow rows where they came in, at each point of the namespace
     connections: int
@@ -88,7 +88,7 @@ def rewrites(context: Context) -> list[Rewrite]:
     return result
 
 
-def _drops(namespace: Namespace) -> dict[tuple[Rule, FlowEnds], list[Step]]:
+def _drops(namespace: NamespaceChanges) -> dict[tuple[Rule, FlowEnds], list[Step]]:
     """Rule and flow → the steps at which it dropped packets of the flow."""
     drops: dict[tuple[Rule, FlowEnds], list[Step]] = {}
     origin = _origins(namespace)
@@ -98,7 +98,7 @@ def _drops(namespace: Namespace) -> dict[tuple[Rule, FlowEnds], list[Step]]:
     return drops
 
 
-def _origins(namespace: Namespace) -> dict[PacketKey, tuple[str, int | None]]:
+def _origins(namespace: NamespaceChanges) -> dict[PacketKey, tuple[str, int | None]]:
     """Packet → the destination with which it came in. Of two with one key, the later one."""
     return {step.key: (step.dst, step.dport) for step in steps(namespace.trace) if step.verdict == SEEN}
 
@@ -133,7 +133,9 @@ def _frames(context: Context, row: int, verdicts: Sequence[Step]) -> tuple[int, 
     return tuple(sorted(set(frames)))
 
 
-def _rows_by_ends(context: Context, namespace: Namespace, wanted: Iterable[FlowEnds]) -> dict[FlowEnds, list[int]]:
+def _rows_by_ends(
+    context: Context, namespace: NamespaceChanges, wanted: Iterable[FlowEnds]
+) -> dict[FlowEnds, list[int]]:
     """Connection → the flow rows at the namespace's points with its addresses and ports."""
     numbers = [number for number, point in enumerate(context.points) if point.name in namespace.points]
     rows = np.flatnonzero(is_one_of(context.flows[:, schema.FLOW_POINT], numbers))[:MAX_FLOWS]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from capnet import language
-from capnet.cli.files import is_plain
+from capnet.cli.path_tests import is_plain
 
 if TYPE_CHECKING:
     from capnet.analysis.engine import Source

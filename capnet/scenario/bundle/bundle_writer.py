@@ -10,7 +10,7 @@ from typing import Protocol
 
 from capnet import __version__
 from capnet.record.bundle import bundle, leftover
-from capnet.record.kernel.beside import write_beside
+from capnet.record.kernel.witness_file import write_beside
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import check_complete
 from capnet.topology import Topology
@@ -18,7 +18,7 @@ from capnet.whole_file import kind_of
 from capnet.witnesses import Witnesses
 
 
-class Recording(Protocol):
+class RunRecording(Protocol):
     """What captures: a session, or the network of a fault. `folder` has the files of the capture programs."""
 
     @property
@@ -38,7 +38,7 @@ class Recording(Protocol):
         """Rules and counters from before and after, if those could be asked."""
 
 
-def write(path: Path, recording: Recording, recorded: dict[str, str]) -> None:
+def write(path: Path, recording: RunRecording, recorded: dict[str, str]) -> None:
     """Writes the bundle of a recording that ended well. Raises what `writing` and `check_complete` raise."""
     topology = recording.topology
     assert topology is not None
@@ -47,7 +47,7 @@ def write(path: Path, recording: Recording, recorded: dict[str, str]) -> None:
     check_complete(recording.captures)
 
 
-def write_files(path: Path, recording: Recording, topology: Topology) -> None:
+def write_files(path: Path, recording: RunRecording, topology: Topology) -> None:
     """Writes the capture with this topology, and rules and counters if they are known. Raises as `writing`."""
     with writing(path):
         bundle.write(path, recording.captures, topology)

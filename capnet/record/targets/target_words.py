@@ -20,14 +20,14 @@ _BEGINNINGS = frozenset(_QUALIFIERS.split())
 _SYMBOLS = ("!", "(")
 
 
-class Words(NamedTuple):
+class TargetWords(NamedTuple):
     """What the arguments of the command mean."""
 
     targets: list[str]
     capture_filter: str
 
 
-def split_words(words: Sequence[str], capture_filter: str | None, is_target: Callable[[str], bool]) -> Words:
+def split_words(words: Sequence[str], capture_filter: str | None, is_target: Callable[[str], bool]) -> TargetWords:
     """The targets and the filter; `capture_filter` is that of the option. UsageError if there are two filters."""
     count = next((i for i, word in enumerate(words) if _begins_filter(word) and not is_target(word)), len(words))
     trailing = " ".join(words[count:]).strip()
@@ -36,7 +36,7 @@ def split_words(words: Sequence[str], capture_filter: str | None, is_target: Cal
     chosen = trailing or (capture_filter or "").strip()
     if chosen.startswith("-"):
         raise UsageError(f"the filter {chosen!r} begins with -: options belong before the filter")
-    return Words(list(words[:count]), chosen)
+    return TargetWords(list(words[:count]), chosen)
 
 
 def _begins_filter(word: str) -> bool:

@@ -13,7 +13,7 @@ from capnet.table.batch import Batch
 WAITING_BATCHES = 1
 
 
-class ReadBeside:
+class Prefetch:
     """Reading begins at once. Iterate once; the thread ends with the batches, or after the `with` block is left."""
 
     def __init__(self, batches: Iterator[Batch]) -> None:
@@ -74,7 +74,7 @@ class ReadBeside:
 class _Raising:
     """A reader of Arrow's, whose errors are those of the batches."""
 
-    def __init__(self, reader: Any, batches: ReadBeside) -> None:
+    def __init__(self, reader: Any, batches: Prefetch) -> None:
         self.schema = reader.schema
         self._reader = reader
         self._batches = batches

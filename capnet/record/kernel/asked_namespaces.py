@@ -15,7 +15,7 @@ MAX_NAMESPACES = 64  # that are asked: a host of a hundred captured containers i
 
 
 @dataclass(frozen=True)
-class Place:
+class AskedNamespace:
     """A network namespace to ask: its name (`A`, `A/web`), the file that it is, and the capture points in it."""
 
     name: str
@@ -34,7 +34,7 @@ class Place:
         return [point.name for point in self.points]
 
 
-def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> list[Place]:
+def asked_namespaces(points: Sequence[CapturePoint], others: Sequence[AskedNamespace] = ()) -> list[AskedNamespace]:
     """The namespaces of capture points, and further ones; each once, at most MAX_NAMESPACES."""
     names: dict[NetnsKey, str] = {place.key: place.name for place in others}
     inside: dict[NetnsKey, list[CapturePoint]] = {key: [] for key in names}
@@ -42,5 +42,5 @@ def places_of(points: Sequence[CapturePoint], others: Sequence[Place] = ()) -> l
         key = point.shell, point.netns
         names.setdefault(key, point.name.rpartition("/")[0])
         inside.setdefault(key, []).append(point)
-    places = [Place(names[key], *key, tuple(of_key)) for key, of_key in inside.items()]
+    places = [AskedNamespace(names[key], *key, tuple(of_key)) for key, of_key in inside.items()]
     return places[:MAX_NAMESPACES]

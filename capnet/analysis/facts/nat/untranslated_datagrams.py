@@ -1,4 +1,4 @@
-"""Datagrams in vain: UDP flows to a translated service that go on without effect, while others' are translated.
+"""Untranslated datagrams: UDP flows to a translated service that go on in vain, while others' are translated.
 
 Input: flow links that rewrite the destination, replies. Output: one `VainFlow` per suspicious flow, at most MAX_FLOWS:
 datagrams of it are missing behind the translation, or it goes on though the other direction is quiet.

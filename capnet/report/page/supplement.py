@@ -13,7 +13,7 @@ FrameKey = tuple[str, int]  # name of the file in the report, number of the fram
 
 
 @value
-class Beside:
+class Supplement:
     """All of it is optional: a report that was made elsewhere has none of it."""
 
     command: str = ""  # that made the page

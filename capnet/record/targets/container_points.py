@@ -19,7 +19,7 @@ DEFAULT_BRIDGE = "bridge"  # Docker's network of containers that are given none;
 
 
 @value
-class Place:
+class ContainerPoint:
     """An interface in a network namespace of a host, to be captured. Fields as of a ListeningPoint."""
 
     name: str
@@ -33,13 +33,15 @@ class Place:
     network: str | None = None
 
 
-def places(topology: Topology, containers: Sequence[Container], uplinks: Mapping[str, Sequence[str]]) -> list[Place]:
+def container_points(
+    topology: Topology, containers: Sequence[Container], uplinks: Mapping[str, Sequence[str]]
+) -> list[ContainerPoint]:
     """The places of these containers: first what is theirs alone, then what they share. `uplinks`: NICs of each host.
 
     A container whose namespace could not be seen has none of its own.
     """
     planners = [_Planner(topology, container, uplinks.get(container.host, ())) for container in containers]
-    distinct: dict[tuple[str, str, str], Place] = {}
+    distinct: dict[tuple[str, str, str], ContainerPoint] = {}
     for place in (
         *(place for planner in planners for place in planner.own()),
         *(place for planner in planners for place in planner.shared()),
@@ -57,7 +59,7 @@ class _Planner:
         self._owner = self._same_host(lambda each: each.name == container.shares_network_with) or container
         self._is_host_mode = self._owner.network_mode == "host"
 
-    def own(self) -> Iterator[Place]:
+    def own(self) -> Iterator[ContainerPoint]:
         """Its interfaces, and the host ends of its veths."""
         owner = self._owner
         if self._is_host_mode or owner.netns is None:
@@ -72,7 +74,7 @@ class _Planner:
                     endpoint.veth, "veth", f"host end of {owner.name}'s {endpoint.interface}", owner.name
                 )
 
-    def shared(self) -> Iterator[Place]:
+    def shared(self) -> Iterator[ContainerPoint]:
         """What its packets pass behind that."""
         if self._is_host_mode:
             yield from self._of_host()
@@ -92,7 +94,7 @@ class _Planner:
             yield from self._of_uplinks()
 
     # -- kinds of places ---------------------------------------------------------------------------------
-    def _of_host(self) -> Iterator[Place]:
+    def _of_host(self) -> Iterator[ContainerPoint]:
         """A container in host mode: what the host itself sends and receives."""
         yield self._at_host("lo", "loopback", f"loopback of host {self._host.name}")
         yield from self._of_uplinks()
@@ -101,7 +103,7 @@ class _Planner:
                 role = "bridge" if interface.kind == "bridge" else "parent"
                 yield self._at_host(interface.name, role, f"{interface.name} of host {self._host.name}")
 
-    def _of_overlay(self, endpoint: Endpoint) -> Iterator[Place]:
+    def _of_overlay(self, endpoint: Endpoint) -> Iterator[ContainerPoint]:
         for namespace in self._topology.namespaces:
             if (namespace.host, namespace.netns) != (self._host.name, endpoint.veth_netns):
                 continue
@@ -109,7 +111,7 @@ class _Planner:
             for interface in namespace.interfaces:
                 if interface.kind in ("bridge", "vxlan"):
                     device = "bridge" if interface.kind == "bridge" else "VXLAN device"
-                    yield Place(
+                    yield ContainerPoint(
                         f"{self._host.name}/overlay:{network}/{interface.name}",
                         "overlay",
                         self._host.name,
@@ -120,7 +122,7 @@ class _Planner:
                         network=network,
                     )
 
-    def _of_balancer(self, endpoint: Endpoint) -> Iterator[Place]:
+    def _of_balancer(self, endpoint: Endpoint) -> Iterator[ContainerPoint]:
         """Where the swarm spreads what is sent to the service that the container is a task of."""
         if self._container.swarm_service is None:
             return
@@ -129,7 +131,7 @@ class _Planner:
             return
         for end in balancer.endpoints:
             if end.interface:
-                yield Place(
+                yield ContainerPoint(
                     f"{self._host.name}/balancer:{endpoint.network}/{end.interface}",
                     "overlay",
                     self._host.name,
@@ -140,22 +142,22 @@ class _Planner:
                     network=endpoint.network,
                 )
 
-    def _of_parent(self, parent: str, network: str) -> Iterator[Place]:
+    def _of_parent(self, parent: str, network: str) -> Iterator[ContainerPoint]:
         """The parent, and the NIC that a VLAN interface lies on."""
         yield self._at_host(parent, "parent", f"parent of network {network}")
         lower = self._interface(parent)
         if lower is not None and lower.parent and lower.parent != parent:
             yield self._at_host(lower.parent, "parent", f"{lower.parent} of host {self._host.name}")
 
-    def _of_uplinks(self) -> Iterator[Place]:
+    def _of_uplinks(self) -> Iterator[ContainerPoint]:
         for name in self._uplinks:
             yield self._at_host(name, "parent", f"{name} of host {self._host.name}, by which it reaches others")
 
     # -- parts -------------------------------------------------------------------------------------------
-    def _inside(self, interface: str, endpoint: Endpoint | None, describes: str) -> Place:
+    def _inside(self, interface: str, endpoint: Endpoint | None, describes: str) -> ContainerPoint:
         owner = self._owner
         assert owner.netns is not None
-        return Place(
+        return ContainerPoint(
             f"{owner.host}/{owner.name}/{interface}",
             "loopback" if interface == "lo" else "container",
             owner.host,
@@ -167,10 +169,10 @@ class _Planner:
             endpoint.network or None if endpoint else None,
         )
 
-    def _at_host(self, interface: str, role: str, describes: str, container: str | None = None) -> Place:
+    def _at_host(self, interface: str, role: str, describes: str, container: str | None = None) -> ContainerPoint:
         host = self._host
         described = self._interface(interface)
-        return Place(
+        return ContainerPoint(
             f"{host.name}/{interface}",
             role,
             host.name,

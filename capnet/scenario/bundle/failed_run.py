@@ -12,13 +12,15 @@ from capnet.record.bundle import leftover
 from capnet.record.remote.docker_host import DockerHost
 from capnet.record.taps.capture_process import CaptureProcess
 from capnet.record.taps.listening import failures
-from capnet.scenario.bundle.write import Recording, write_files
+from capnet.scenario.bundle.bundle_writer import RunRecording, write_files
 from capnet.scenario.undo import in_words, is_no_answer
 from capnet.topology import Topology
 
 
 @contextlib.contextmanager
-def kept(path: Path, recording: Recording, hosts: Sequence[DockerHost], say: Callable[[str], None]) -> Iterator[None]:
+def kept(
+    path: Path, recording: RunRecording, hosts: Sequence[DockerHost], say: Callable[[str], None]
+) -> Iterator[None]:
     """When the block fails, writes what was captured, beside `path` if that exists; the error then says where it is.
 
     An interrupt stays an interrupt, and `say` is told.
@@ -37,7 +39,7 @@ def kept(path: Path, recording: Recording, hosts: Sequence[DockerHost], say: Cal
         raise
 
 
-def _keep(path: Path, recording: Recording) -> list[str]:
+def _keep(path: Path, recording: RunRecording) -> list[str]:
     """Writes what was captured, if anything; sentences that say where it is."""
     captures = recording.captures
     for capture in captures:  # an interrupt may have come while they were ended

@@ -13,7 +13,7 @@ import requests
 from capnet.errors import EnvironmentLacks, ScenarioFailed
 from capnet.record.bundle import leftover
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.scenario.bundle.kept import kept
+from capnet.scenario.bundle.failed_run import kept
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
 from tests.record.test_bundle import capture

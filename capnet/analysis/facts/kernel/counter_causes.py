@@ -20,7 +20,7 @@ from capnet.analysis.facts.kernel.cause import COUNTERS as BY_COUNTERS
 from capnet.analysis.facts.kernel.cause import EQUAL, IMPLIED, PART, POSSIBLE, RULES, Cause
 from capnet.analysis.facts.kernel.counters import COUNTERS, KernelCounter, arrival_counters, device_counters
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
-from capnet.analysis.facts.kernel.namespaces import Namespace, Rise
+from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, Rise
 from capnet.analysis.facts.kernel.netfilter.rule_walk import Drop, Packet, possible_drops
 from capnet.analysis.facts.kernel.netfilter.rules import REJECT, Rule
 from capnet.quick_tuple import NamedTuple
@@ -57,7 +57,7 @@ def counted_causes(context: Context) -> list[Cause]:
     return stopped
 
 
-def _may_explain(namespace: Namespace) -> bool:
+def _may_explain(namespace: NamespaceChanges) -> bool:
     return namespace.is_compared and bool(namespace.rises or namespace.counters or namespace.tables)
 
 
@@ -77,7 +77,7 @@ def _causes(context: Context, flows: list[MissingPackets], is_refused: bool) -> 
 
 
 def _cause(
-    candidate: _Candidate, namespace: Namespace, flows: Sequence[MissingPackets], match: str, is_refused: bool
+    candidate: _Candidate, namespace: NamespaceChanges, flows: Sequence[MissingPackets], match: str, is_refused: bool
 ) -> Cause:
     counter = candidate.counter
     packets = candidate.rise.packets if candidate.rise else 0
@@ -106,7 +106,7 @@ def _rules(flows: Sequence[MissingPackets], is_refused: bool) -> Iterator[_Candi
         yield _Candidate(rule, None, namespace.rise(rule), [each for each, _ in pairs], is_certain)
 
 
-def _all_rules(namespace: Namespace) -> Iterator[Rule]:
+def _all_rules(namespace: NamespaceChanges) -> Iterator[Rule]:
     return (rule for table in namespace.tables for chain in table.chains.values() for rule in chain.rules)
 
 
