@@ -159,8 +159,7 @@ def _group_vertex(host: Host, connected: Connected, interface: Interface | None)
         name = connected.title.removeprefix("overlay ")
         points += [f"{host.name}/overlay:{name}/{device}" for device in ("br0", "vxlan0")]
         points += [f"{host.name}/{each.name}" for each in host.interfaces if each.kind == "vxlan"]
-    title = language.term(connected.title) if connected.kind in ("host", "none") else connected.title
-    return Vertex(kind, title, lines, points, addresses, host.name)
+    return Vertex(kind, connected.title, lines, points, addresses, host.name)
 
 
 def _carrier(interface: Interface | None, name: str, nics: dict[str, Vertex]) -> Vertex | None:

@@ -1,7 +1,7 @@
 """What stopped packets, from all that is known: a trace says more than a counter.
 
-Input: `trace_causes`, `drop_reasons`, `counter_causes`. Output: `Cause`s. A flow row that a trace explains has no counter;
-it has a drop reason beside it only if it is another one than that a rule dropped it.
+Input: `trace_causes`, `drop_reasons`, `counter_causes`. Output: `Cause`s. A flow row that a trace explains has no
+counter; it has a drop reason beside it only if it is another one than that a rule dropped it.
 """
 
 from __future__ import annotations
