@@ -25,6 +25,7 @@ NOTES = (
     "capture-damaged", "capture-dropped-packets", "checksum-offload", "clock-skew", "duplicate-observation",
     "not-all-looked-at", "offload-oversize-frames",
 )  # fmt: skip
+GROUP_FINDING = "multicast-not-carried"  # an info about packets that are missing
 BY_DESIGN = ("by design; ", "设计如此；")
 MAX_NAMED = 4  # points, and names of findings, in one sentence
 
@@ -166,7 +167,9 @@ def _state(document: Document) -> Iterator[str]:
             zh="没有发现问题；{flows}中有 {unknown} 条无法跟踪{reason}。",
         ).fill(unknown=number(unknown), flows=count(total, "flow"), reason=_reason(document))
     elif _is_complete(document):
-        yield Text(en="No packet lost between capture points.", zh="抓包点之间没有丢包。").fill()
+        yield Text(en="No packet lost between capture points{but}.", zh="抓包点之间没有丢包{but}。").fill(
+            but=_lost_groups(document)
+        )
     else:
         yield Text(en="No problem found ({answered}).", zh="没有发现问题（{answered}）。").fill(answered=answered)
 
@@ -196,6 +199,16 @@ def _is_complete(document: Document) -> bool:
     is_lossless = all(hop["lost"] == 0 for path in paths for hop in path["hops"][1:])
     has_dropped = _unrecorded(document) or any(point["dropped"] for point in document["points"])
     return bool(paths) and is_lossless and not is_sampled and not has_dropped
+
+
+def _lost_groups(document: Document) -> str:
+    """`, but for multicast to 239.1.2.3`: groups whose packets do not reach a point that shows their sender."""
+    groups = [row["facts"]["group"] for row in document["findings"] if row["name"] == GROUP_FINDING]
+    if not groups:
+        return ""
+    return Text(en=", but for multicast to {groups}", zh="，但发往 {groups} 的组播除外").fill(
+        groups=listing(sorted(set(groups)), MAX_NAMED)
+    )
 
 
 def _is_to_group(address: str) -> bool:

@@ -1,0 +1,126 @@
+"""Frames to a group, or to all, that pass one point and do not reach another one of the same Ethernet.
+
+Input: flows, flow links, the ARP table, when points listened. Output: `LostGroup`s of multicast and broadcast
+datagrams, `HeldBack`s of ARP requests. Method: two points are of one Ethernet for a MAC if its unicast frames go from
+one to the other with both MACs and the TTL kept; its frames to groups should go there too, but for a switch that looks
+into IGMP.
+Limits: outside of tunnels; not the groups of routing protocols (224.0.0.0/24), which come from the switch itself, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import is_multicast_mac
+from capnet.analysis.core.schema import FlowTable
+from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.fate.listening import Listening, listening
+from capnet.analysis.fate.refutation import are_to_groups
+from capnet.quick_tuple import NamedTuple
+from capnet.wire.addresses import MAPPED
+from capnet.wire.numbers import ARP_REQUEST, UDP
+
+MIN_PACKETS = 3  # one or two may be lost, or lie at the ends of a capture
+MIN_SPAN_NS = 1_000_000_000
+MIN_DELAY_NS = 2_000_000_000  # of the first request to arrive: clocks of two hosts differ by less
+MAX_ROWS = 1000
+
+_KEY = [
+    schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT,
+]  # fmt: skip
+_ARP_PAIR = [schema.ARP_SENDER_MAC, schema.ARP_SENDER_LO, schema.ARP_TARGET_LO]
+
+
+class LostGroup(NamedTuple):
+    """Datagrams of one sender to one group and port."""
+
+    row: int  # of the flow table, where they were seen
+    due: int  # point that shows none
+
+
+class HeldBack(NamedTuple):
+    """ARP requests of one station for one address."""
+
+    arp: int  # row of the ARP table, where they were seen
+    due: int  # point that lacks them
+    missing: int
+    arrived: int  # row of the ARP table at that point, of those that came later; -1: none came
+
+
+@derived
+def lost_groups(context: Context) -> list[LostGroup]:
+    """In order of flow rows."""
+    flows, ways = context.flows, _ways(context)
+    if not ways:
+        return []
+    is_wanted = (flows[:, schema.FLOW_PROTO] == UDP) & (flows[:, schema.FLOW_VIA] == 0)
+    is_wanted &= flows[:, schema.FLOW_PACKETS] >= MIN_PACKETS
+    is_wanted &= flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SPAN_NS
+    rows = np.flatnonzero(is_wanted)
+    rows = rows[are_to_groups(context, rows) & ~_is_control(flows[rows])][:MAX_ROWS]
+    seen = set(row_hash(flows[:, [schema.FLOW_POINT, *_KEY]]).tolist())
+    lost = []
+    for row in rows.tolist():
+        flow = flows[row]
+        for due in ways.get((int(flow[schema.FLOW_POINT]), int(flow[schema.FLOW_SMAC])), ()):
+            key = row_hash(np.array([[due, *flow[_KEY]]], dtype=np.int64))
+            if int(key[0]) not in seen and _heard(listening(context), due, flow):
+                lost.append(LostGroup(row, due))
+    return lost
+
+
+@derived
+def held_back(context: Context) -> list[HeldBack]:
+    """In order of rows of the ARP table."""
+    arps, ways = context.arps, _ways(context)
+    if not ways:
+        return []
+    is_request = (arps[:, schema.ARP_OPERATION] == ARP_REQUEST) & (arps[:, schema.ARP_VIA] == 0)
+    at = {(row[schema.ARP_POINT], *(row[of] for of in _ARP_PAIR)): number
+          for number, row in enumerate(arps.tolist()) if is_request[number]}  # fmt: skip
+    held = []
+    for number in np.flatnonzero(is_request & (arps[:, schema.ARP_PACKETS] >= MIN_PACKETS)).tolist()[:MAX_ROWS]:
+        arp = arps[number].tolist()
+        if not is_multicast_mac(arp[schema.ARP_ETH_DESTINATION]):
+            continue
+        for due in ways.get((arp[schema.ARP_POINT], arp[schema.ARP_SENDER_MAC]), ()):
+            arrived = at.get((due, *(arp[of] for of in _ARP_PAIR)), -1)
+            packets, first = arps[arrived, [schema.ARP_PACKETS, schema.ARP_FIRST]].tolist() if arrived >= 0 else (0, 0)
+            missing = arp[schema.ARP_PACKETS] - packets
+            is_late = arrived < 0 or first - arp[schema.ARP_FIRST] >= MIN_DELAY_NS
+            if missing >= MIN_PACKETS and is_late and not listening(context).is_dropping[due]:
+                held.append(HeldBack(number, due, missing, arrived))
+    return held
+
+
+@derived
+def _ways(context: Context) -> dict[tuple[int, int], list[int]]:
+    """(point, MAC) → points that show its unicast frames next, with MACs and TTL kept."""
+    flows, links = context.flows, flow_links(context)
+    source, target = flows[links.source], flows[links.target]
+    columns = [schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_TTL, schema.FLOW_VIA, schema.FLOW_VLAN]
+    is_kept = (source[:, columns] == target[:, columns]).all(axis=1) & (source[:, schema.FLOW_VIA] == 0)
+    is_kept &= (source[:, schema.FLOW_SMAC] > 0) & (source[:, schema.FLOW_DMAC] >> 40 & 1 == 0)
+    is_kept &= source[:, schema.FLOW_POINT] != target[:, schema.FLOW_POINT]
+    ways: dict[tuple[int, int], list[int]] = {}
+    pairs = np.column_stack((source[:, [schema.FLOW_POINT, schema.FLOW_SMAC]], target[:, schema.FLOW_POINT]))[is_kept]
+    for point, mac, due in np.unique(pairs, axis=0).tolist():
+        ways.setdefault((point, mac), []).append(due)
+    return ways
+
+
+def _is_control(flows: FlowTable) -> np.ndarray:
+    """Per flow: is it to 224.0.0.0/24 (RFC 5771), whose packets stay on the link of their sender?"""
+    is_v4 = (flows[:, schema.FLOW_DST_HI] == 0) & (flows[:, schema.FLOW_DST_LO] >> 32 == MAPPED >> 32)
+    return is_v4 & (flows[:, schema.FLOW_DST_LO] & 0xFFFFFF00 == 0xE0000000)
+
+
+def _heard(points: Listening, due: int, flow: np.ndarray) -> bool:
+    """Would a point have recorded these datagrams: while it listened, dropped nothing, and was not filtered?"""
+    is_unfiltered = points.filter_port[due] < 0 and points.filter_address[due] < 0
+    is_in_time = points.since[due] <= flow[schema.FLOW_FIRST] and flow[schema.FLOW_LAST] <= points.until[due]
+    return bool(is_unfiltered and is_in_time and points.hears[due, UDP] and not points.is_dropping[due])
