@@ -79,10 +79,14 @@ def command(
     tell_files_beside(result.report.inputs)
     begin = time.monotonic()
     budget = Budget(MAX_ANALYSES, lambda: time.monotonic() - begin > limit)
-    reduced = reduce(result, finding, budget, keep_addresses, lambda step: click.echo(f"capnet: {step}", err=True))
+    reduced = reduce(result, finding, budget, keep_addresses, _tell)
     _write(reduced, output)
     click.echo(_said(reduced, output, time.monotonic() - begin, limit, keep_addresses))
     return Exit.OK
+
+
+def _tell(step: str) -> None:
+    click.echo(f"capnet: {language.message(step)}", err=True)
 
 
 def _must_be_other(output: Path, inputs: list[Path]) -> None:

@@ -42,6 +42,20 @@ DOCKER_MESSAGES = {
     "the daemon is rootless, and its containers do not see the host's processes; run capnet on that machine as root, "
     "or as the user of the daemon":
         "守护进程是 rootless 的，其容器看不到主机的进程；请在那台机器上以 root 或守护进程的用户运行 capnet",
+    "the daemon is rootless, and its containers do not see the host's processes; run capnet on that machine, or name "
+    "it ssh://USER@HOST/run/user/UID/docker.sock, with the daemon's user":
+        "守护进程是 rootless 的，其容器看不到主机的进程；请在那台机器上运行 capnet，"
+        "或写 ssh://USER@HOST/run/user/UID/docker.sock，用守护进程的用户",
+    "the daemon is rootless, and no docker.pid beside {socket} names its process; run capnet on that machine, as the "
+    "daemon's user":
+        "守护进程是 rootless 的，{socket} 旁边没有 docker.pid 写明它的进程；请在那台机器上以守护进程的用户运行 capnet",
+    "the daemon is rootless, and its host's network is open to root only; run capnet as root":
+        "守护进程是 rootless 的，其主机的网络只对 root 开放；请以 root 运行 capnet",
+    "the daemon is rootless, and its namespaces are open to root and to its user only; name one of them: "
+    "ssh://USER@HOST/…":
+        "守护进程是 rootless 的，其命名空间只对 root 和它的用户开放；请写出其中一个用户：ssh://USER@HOST/…",
+    "the daemon is rootless, and its namespaces are open to root and to its user only; run capnet as one of them":
+        "守护进程是 rootless 的，其命名空间只对 root 和它的用户开放；请以其中之一运行 capnet",
     "run capnet as root (sudo capnet …), or leave out --no-container":
         "请以 root 运行 capnet（sudo capnet …），或去掉 --no-container",
     "{name}: a container runs what needs root, and is removed afterwards":

@@ -131,6 +131,27 @@ OPTION_MESSAGES = {
     "one of every flow":
         "写入 {written}，其中 {ids} 带有 id，{comments} 带有注释；每 {step} 个包比较一个，以及每条流的第一个",
     "{number} packet": "{number} 个包", "{number} packets": "{number} 个包",
+    "name a capture: capnet reduce FILES… --finding NAME -o FILE":
+        "请写出抓包文件：capnet reduce FILES… --finding NAME -o FILE",
+    "--output {path}: reduce writes pcapng; name it {stem}.pcapng":
+        "--output {path}：reduce 写出 pcapng；请命名为 {stem}.pcapng",
+    "{path}: is the input, which reduce never overwrites; choose another name":
+        "{path}：就是输入文件，reduce 从不覆盖它；请换一个名称",
+    "reduce reads the capture several times, which standard input cannot be; save it first":
+        "reduce 要读多遍抓包，标准输入做不到；请先保存",
+    "--finding {name}: the capture does not have it; its findings: {names:list}":
+        "--finding {name}：抓包中没有这条诊断；现有：{names}",
+    "{packets:text} at {points:text} have the finding": "{points}的{packets}有这条诊断",
+    "{points:text} with {packets:text} are enough": "{points}、{packets}就够了",
+    "{number} point": "{number} 个抓包点", "{number} points": "{number} 个抓包点",
+    "{name} is not told of the packets alone; it may rest on witnesses (NAME.witnesses.json), which are not handed "
+    "on. Of a capture with more than {most} packets, only those are tried that have an address of its evidence, if "
+    "they are fewer":
+        "仅凭包得不出 {name}；它可能依据见证（NAME.witnesses.json），而见证不转交。"
+        "抓包超过 {most} 个包时，如果含有证据地址的包更少，则只尝试这些包",
+    "{name} is not told any more when addresses, names and payload are replaced; nothing was written. --keep-addresses "
+    "writes the small capture with all of them":
+        "替换地址、名称和载荷之后不再得出 {name}；没有写出任何文件。--keep-addresses 写出保留这些内容的小抓包",
     "name a capture: capnet export FILES… -o FILE": "请写出抓包文件：capnet export FILES… -o FILE",
     "there is no table {name}: {names:list}": "没有表 {name}：{names}",
     "--flow does not go with the table {name}: it chooses frames, flows and conversations":
