@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,21 +97,34 @@ def compare(folder: Path, count: int, megabytes: int, runs: int, workers: int) -
             ways = {name: command for name, command in ways.items() if "--dask" not in command}
         base = 0.0
         for name, command in ways.items():
-            run = min(_fresh(command, out, keeps="again" in name) for _ in range(runs))
+            of_workers = scheduler if "--dask" in command else None
+            run = min(_fresh(command, out, "again" in name, of_workers) for _ in range(runs))
             base = base or run.seconds
-            cpu = "" if "--dask" in command else f"{run.cpu:.1f}"  # its workers are no children of the command
-            row = [f"{run.seconds:.1f}", cpu, f"{total / 1e6 / run.seconds:.0f}", f"{run.peak_mib:.0f}"]
+            row = [f"{run.seconds:.1f}", f"{run.cpu:.1f}", f"{total / 1e6 / run.seconds:.0f}", f"{run.peak_mib:.0f}"]
             print(LINE.format(name, *row, f"{run.others:.1f}", f"{run.seconds / base:.2f}"), flush=True)
     shutil.rmtree(captures)
     print()
 
 
-def _fresh(command: list[str], out: Path, keeps: bool) -> Measured:
-    """One run, with an empty folder for results unless it goes on with those that there are."""
+def _fresh(command: list[str], out: Path, keeps: bool, scheduler: str | None) -> Measured:
+    """One run, with an empty folder for results unless it goes on with those that there are.
+
+    Workers of Dask are no children of the command: what they take is added.
+    """
     if not keeps:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-    return measure(command)
+    before = _worker_seconds(scheduler) if scheduler else 0.0
+    run = measure(command)
+    return run._replace(cpu=run.cpu + _worker_seconds(scheduler) - before) if scheduler else run
+
+
+def _worker_seconds(scheduler: str) -> float:
+    """CPU seconds that the workers have taken so far."""
+    from distributed import Client
+
+    with Client(scheduler, set_as_default=False) as client:
+        return sum(client.run(time.process_time).values())
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from capnet.analysis.engine import study
 from capnet.fleet.joined import joining
-from capnet.fleet.joined.connections import CONNECTION, connections_of
+from capnet.fleet.joined.connections import CONNECTION, connections_of, in_hash_order
 from capnet.fleet.joined.joining import MAX_CLOCK_DIFFERENCE_NS, Observed, joined_rows, sharing_captures
 from tests.fleet.inline import GOLDENS
 
@@ -25,7 +25,7 @@ def observed(folder: Path, rows: list[list[tuple[int, int, int, int]]]) -> list[
             array[index]["ports"], array[index]["opening"] = key, opening
             array[index]["first"], array[index]["last"] = first * SECOND, last * SECOND
         file = folder / f"{number}.npy"
-        np.save(file, array)
+        np.save(file, in_hash_order(array))
         times = [time for row in own for time in row[1:3]] or [0]
         captures.append(Observed(file, len(own), min(times) * SECOND, max(times) * SECOND))
     return captures

@@ -21,8 +21,8 @@ from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import TCP
 
 KEY = ("low_hi", "low_lo", "high_hi", "high_lo", "ports")  # ports: protocol << 32 | port of low << 16 | of high
-CONNECTION = np.dtype(
-    [(name, "i8") for name in (*KEY, "first", "last", "packets", "bytes", "opening")]  # opening: 0 = not captured
+CONNECTION = np.dtype(  # hash: of the key; opening: 0 = not captured
+    [("hash", "u8"), *((name, "i8") for name in (*KEY, "first", "last", "packets", "bytes", "opening"))]
 )
 Connections: TypeAlias = Annotated[np.ndarray, "(connections,) CONNECTION"]
 
@@ -32,7 +32,7 @@ _LINK_LOCAL_6 = 0xFE80 >> 6  # fe80::/10
 
 
 def connections_of(context: Context) -> Connections:
-    """The connections of a capture, in the order of their keys."""
+    """The connections of a capture, in the order of their hashes."""
     flows = context.flows[_is_comparable(context.flows)]
     rows = np.zeros(len(flows), dtype=CONNECTION)
     source, target = ([flows[:, column] for column in columns] for columns in (_SOURCE, _TARGET))
@@ -46,7 +46,18 @@ def connections_of(context: Context) -> Connections:
         rows[name] = flows[:, column]
     has_opening = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYN_TIME] == flows[:, schema.FLOW_FIRST])
     rows["opening"] = np.where(has_opening, (flows[:, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31) + 1, 0)
-    return _merged(rows)
+    return in_hash_order(_merged(rows))
+
+
+def in_hash_order(rows: Connections) -> Connections:
+    """The rows with their hashes, in the order of these, so that a part of all keys is a piece of each file."""
+    value = np.zeros(len(rows), dtype=np.uint64)
+    for name in KEY:
+        value = (value ^ rows[name].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        value ^= value >> np.uint64(29)
+    rows["hash"] = value
+    ordered: Connections = rows[np.argsort(value, kind="stable")]
+    return ordered
 
 
 def is_same_key(rows: Connections) -> FlowMask:
@@ -55,11 +66,6 @@ def is_same_key(rows: Connections) -> FlowMask:
     for name in KEY:
         same &= rows[name][1:] == rows[name][:-1]
     return same
-
-
-def order_of(rows: Connections, *then: Values) -> Values:
-    """The order of rows by their keys, then by other values."""
-    return np.lexsort([*reversed(then), *(rows[name] for name in reversed(KEY))])
 
 
 _SOURCE = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT)
@@ -98,7 +104,7 @@ def _is_greater(source: list[Values], target: list[Values]) -> FlowMask:
 
 def _merged(rows: Connections) -> Connections:
     """One row for each key: all directions, and of several points the one with the most packets."""
-    rows = rows[order_of(rows)]
+    rows = rows[np.lexsort([rows[name] for name in reversed(KEY)])]
     starts = np.flatnonzero(np.concatenate([[True], ~is_same_key(rows)])) if len(rows) else np.zeros(0, dtype=np.int64)
     merged: Connections = rows[starts]
     if len(rows):

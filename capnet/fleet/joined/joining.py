@@ -2,26 +2,27 @@
 
 Input: of each capture its file, its time, and its connections (`connections.CONNECTION`). Output: rows of the captures
 that have a connection in common, and which captures have how many in common.
-Method: captures whose times meet no other one are left out. The others' rows are sorted by key and time; rows of a key
-belong together as long as each begins before the others have ended, give or take the difference of clocks. Openings
-with different sequence numbers (RFC 9293, 3.4.1) are different connections. More rows than memory may hold are compared
-in parts, by a hash of the key.
+Method: captures whose times meet no other one are left out. The others' rows are sorted by key (hash) and time; rows of
+a key belong together as long as each begins before the others have ended, give or take the difference of clocks.
+Openings with different sequence numbers (RFC 9293, 3.4.1) are different connections. More rows than memory may hold are
+compared in parts, by a hash of the key: files are in its order.
 Limits: a connection that is translated between two captures has other ends in each, and is two connections here.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import numpy as np
 
-from capnet.fleet.joined.connections import CONNECTION, KEY, is_same_key, order_of
+from capnet.fleet.joined.connections import CONNECTION, is_same_key
 from capnet.quick_tuple import NamedTuple
 
 MAX_CLOCK_DIFFERENCE_NS = 1_000_000_000  # between hosts with NTP it is less; a client's port comes again after more
-MAX_ROWS = 4_000_000  # compared at once: some 400 MB
+MAX_ROWS = 1_000_000  # compared at once: some 250 MB
 JOINED = np.dtype([*((name, CONNECTION[name]) for name in CONNECTION.names or ()), ("capture", "i8"), ("number", "i8")])
 
 JoinedRows: TypeAlias = Annotated[np.ndarray, "(rows,) JOINED; rows of one number are one connection, together"]
@@ -65,33 +66,29 @@ def _meeting(captures: Sequence[Observed]) -> list[int]:
 
 
 def _read(captures: Sequence[Observed], chosen: Sequence[int], part: int, parts: int) -> JoinedRows:
-    """The rows of one part of all keys."""
+    """The rows of one part of all keys: a piece of each file, so that all parts read each file once."""
     pieces = [np.zeros(0, dtype=JOINED)]
     for index in chosen:
         rows = np.load(captures[index].file, mmap_mode="r", allow_pickle=False)
-        if parts > 1:
-            rows = rows[_hash(rows) % np.uint64(parts) == part]
-        piece = np.zeros(len(rows), dtype=JOINED)
+        begin, end = (_place(rows["hash"], number, parts) for number in (part, part + 1))
+        piece = np.zeros(end - begin, dtype=JOINED)
         for name in CONNECTION.names or ():
-            piece[name] = rows[name]
+            piece[name] = rows[name][begin:end]
         piece["capture"] = index
         pieces.append(piece)
     return np.concatenate(pieces)
 
 
-def _hash(rows: np.ndarray) -> np.ndarray:
-    value = np.zeros(len(rows), dtype=np.uint64)
-    for name in KEY:
-        value = (value ^ rows[name].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        value ^= value >> np.uint64(29)
-    return value
+def _place(hashes: np.ndarray, part: int, parts: int) -> int:
+    """Where a part begins in a file. Not by numpy's `searchsorted`, which would copy all hashes."""
+    return bisect_left(hashes, np.uint64(part * 2**64 // parts)) if part < parts else len(hashes)
 
 
 def _together(rows: JoinedRows) -> JoinedRows:
     """Rows of connections that two captures or more have, numbered from 0."""
     if not len(rows):
         return rows
-    rows = rows[order_of(rows, rows["first"])]
+    rows = rows[np.lexsort([rows["first"], rows["hash"]])]
     same_key = np.concatenate([[False], is_same_key(rows)])
     has_other = same_key | np.concatenate([same_key[1:], [False]])
     rows, same_key = rows[has_other], same_key[has_other]
