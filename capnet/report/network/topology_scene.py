@@ -114,7 +114,7 @@ def _bridge(scene: Scene, box: Box, host: Host, bridge: Interface) -> Vertex:
     for port in host.interfaces:
         if port.master == bridge.name:
             leaf = _vertex("nic", port, host)
-            leaf.lines.append(f"port of {bridge.name}")
+            leaf.lines.append(language.pick(f"port of {bridge.name}", f"{bridge.name} 的端口"))
             group.leaves.append(leaf)
             scene.connect(vertex, leaf)
     box.groups.append(group)
