@@ -104,7 +104,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
                 target.write_witnesses(recording.witnessed.witnesses)
     if given.wants_report:
         _report(target.paths[-1:])
-    return Exit.OK
+    return Exit.LACKS if live.lacked_space else Exit.OK
 
 
 def arrivals_of(aim: Aim) -> Arrive | None:
@@ -136,9 +136,12 @@ def open_aim(given: Given) -> Iterator[Aim]:
 
 
 def _report(paths: Sequence[Path]) -> None:
+    """Prints the first screen, as `capnet analyze` does."""
     from capnet.analysis.engine import analyze
     from capnet.cli.output import emit, report_columns
     from capnet.report.formats.table import render
+    from capnet.report.wanted import Wanted
 
     document = analyze(list(paths)).to_dict()
-    emit(render(document, report_columns(), {source["file"]: str(source["file"]) for source in document["inputs"]}))
+    where = {source["file"]: str(source["file"]) for source in document["inputs"]}
+    emit(render(document, report_columns(), where, Wanted(full=False)))

@@ -260,6 +260,11 @@ def test_snaplen_cuts_packets(hosts, tmp_path):
 def test_report_follows_the_capture(hosts, tmp_path):
     with capturing("web", "--report", *url(hosts["A"]), "-w", "r.pcapng", folder=tmp_path) as capture:
         ping(hosts["A"], "web", "192.168.111.129")
+    analyzed = [sys.executable, "-m", "capnet", "analyze", "r.pcapng"]
+    again = subprocess.run(
+        analyzed, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE
+    )
+    assert capture.printed == again.stdout.decode()
     assert "SNAT (MASQUERADE)" in capture.printed
     assert "A/docker0" in capture.printed
 
@@ -383,6 +388,23 @@ def test_full_disk_is_said_and_the_file_stays(hosts, tmp_path):
         assert "f.pcapng cannot be written any further (No space left on device)" in capture.said
         shutil.copy(small / "f.pcapng", tmp_path / "copy.pcapng")
         assert seen(tmp_path / "copy.pcapng", REQUESTS).total() > 200
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_full_disk_of_the_programs_is_exit_4(hosts, tmp_path):
+    """Their folder has no room: the capture goes on, and what is in the file can be read."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "none", small], check=True)
+    try:
+        capture = Capture("web", *url(hosts["A"]), "-w", "f.pcapng", folder=tmp_path, env={"TMPDIR": str(small)})
+        capture.wait_until_ready()
+        inside(hosts["A"], "web", "ping", "-c", "400", "-i", "0.002", "-s", "1400", "192.168.111.129")
+        assert capture.end() == 4
+        assert f"no space left in {small}/" in capture.said and "packets in f.pcapng" in capture.said
+        assert seen(tmp_path / "f.pcapng", REQUESTS).total() > 100
+        assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", small], check=True)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +35,19 @@ def web_server() -> Iterator[int]:
 def test_url_of_a_web_server_is_refused(web_server: int) -> None:
     with pytest.raises(EnvironmentLacks, match=r"no Docker daemon answers .*something else"):
         connect(f"tcp://127.0.0.1:{web_server}")
+
+
+def test_closed_socket_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EACCES, as root never gets it from a file: connect(2) is replaced."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("docker.transport.unixconn.UnixHTTPConnection.connect", refuse)
+    with pytest.raises(
+        EnvironmentLacks, match=r"docker.sock is not open to this user \(Permission denied\); run capnet"
+    ):
+        connect(f"unix://{tmp_path}/docker.sock")
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "ssh"])

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from capnet.errors import EnvironmentLacks
+from capnet.record.remote import host_shell
 from capnet.record.remote.host_shell import HostShell, Reached
 from capnet.record.remote.shell import Shell
 
@@ -44,8 +45,16 @@ def open_shell(url: str, info: dict[str, Any], said: list[str] | None = None) ->
 
 def test_root_uses_no_container(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert open_shell(url, HERE) == Shell(str(os.getpid()))
+    assert open_shell(url, HERE) == Shell("self")
+    Path(url.removeprefix("unix://")).with_name("docker.pid").write_text(f"{os.getpid()}\n")
     assert open_shell(url, ROOTLESS) == Shell(str(os.getpid()))
+
+
+def test_daemon_in_other_namespaces_is_entered(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As that of a lab's host, and a rootless one, it is named by its process."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(host_shell, "_shares_our_namespaces", lambda process: False)
+    assert open_shell(url, HERE) == open_shell(url, ROOTLESS) == Shell(str(os.getpid()))
 
 
 @pytest.mark.parametrize("info", [DESKTOP, ELSEWHERE], ids=["Docker Desktop", "another kernel"])
@@ -114,6 +123,7 @@ def test_user_of_rootless_daemon_enters_its_namespace(
     (tmp_path / "nsenter").chmod(0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(host_shell, "_shares_our_namespaces", lambda process: False)
     shell = open_shell(url, ROOTLESS)
     assert shell.argv(["ip", "address"])[:3] == ["nsenter", "--user", "--preserve-credentials"]
     assert f"--target={os.getpid()}" in shell.argv(["true"]) and shell.host == str(os.getpid())

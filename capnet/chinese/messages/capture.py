@@ -23,8 +23,8 @@ CAPTURE_MESSAGES = {
     "--all: no container is running": "--all：没有正在运行的容器",
     # which container
     "{name} is more than one container: write one of {names:list}": "{name} 是多个容器：请写其中之一：{names}",
-    "{name} is a container and a {kinds:word}: write {options:list}, or the container's id {id}":
-        "{name} 既是容器又是{kinds}：请写 {options}，或容器的 id {id}",
+    "{name} is a container and a {kinds:word}: write {container} for the container, {options:list}":
+        "{name} 既是容器又是{kinds}：容器请写 {container}，否则写 {options}",
     "{name} is a {first:word} and a {second:word}: write {option} or {other}":
         "{name} 既是{first}又是{second}：请写 {option} 或 {other}",
     "{name} is a {kinds}: write {options}": "{name} 是 {kinds}：请写 {options}",

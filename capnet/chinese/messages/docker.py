@@ -22,6 +22,10 @@ DOCKER_MESSAGES = {
         "没有名为 {name} 的 Docker context：见 `docker context ls`",
     "no Docker daemon answers at {url} ({reason:text}); start Docker, name another host with --host, or use --lab":
         "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，用 --host 指定其他主机，或使用 --lab",
+    "{url} is not open to this user ({reason:text}); run capnet as root (sudo capnet …), or as a member of the "
+    "socket's group, usually docker":
+        "这个用户不能使用 {url}（{reason}）；请以 root 运行 capnet（sudo capnet …），"
+        "或以套接字所属组（通常是 docker）的成员运行",
     "what answers there is something else": "那里应答的不是它",
     "what answers there is no Docker": "那里应答的不是 Docker",
     "the daemon closed the connection": "守护进程关闭了连接",
@@ -39,9 +43,6 @@ DOCKER_MESSAGES = {
     "no answer after {seconds} s: {command}": "{seconds} 秒后仍无应答：{command}",
     "no root here (sudo); {rest:text}": "这里没有 root（sudo）；{rest}",
     "no root there (sudo); {rest:text}": "那里没有 root（sudo）；{rest}",
-    "the daemon is rootless, and its containers do not see the host's processes; run capnet on that machine as root, "
-    "or as the user of the daemon":
-        "守护进程是 rootless 的，其容器看不到主机的进程；请在那台机器上以 root 或守护进程的用户运行 capnet",
     "the daemon is rootless, and its containers do not see the host's processes; run capnet on that machine, or name "
     "it ssh://USER@HOST/run/user/UID/docker.sock, with the daemon's user":
         "守护进程是 rootless 的，其容器看不到主机的进程；请在那台机器上运行 capnet，"

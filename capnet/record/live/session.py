@@ -63,11 +63,11 @@ class LiveCapture:
     max_unread: int | None = None  # bytes of the programs' files that may wait; None: nothing is left out
     taps: list[Tap] = field(default_factory=list)
     written: int = 0  # packets in the output
+    lacked_space: bool = False  # in the file system of `folder`, for a moment at least: packets are lost
     began_ns: int = 0
     _clocks: dict[Shell, int | None] = field(default_factory=dict)  # how far a machine's clock is ahead of ours, in ns
     _merge: LiveMerge | None = None
     _last_ns: int = 0  # time of the last packet in the output
-    _is_full: bool = False  # the file system of `folder`
 
     def open(self) -> None:
         """Starts the programs; returns when all that can listen do. EnvironmentLacks if none can.
@@ -241,6 +241,6 @@ class LiveCapture:
                 self.left(tap.point)
                 if self.joining:
                     self.joining.forget(tap)
-        if not self._is_full and is_full(self.folder):
-            self._is_full = True
+        if not self.lacked_space and is_full(self.folder):
+            self.lacked_space = True
             self.say(f"no space left in {self.folder}: what is captured from now on is lost")

@@ -142,8 +142,14 @@ def connect(
             stack.callback(opened.close)
             info = opened.info()
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+            deepest = _deepest(error)
+            if isinstance(deepest, PermissionError):
+                raise EnvironmentLacks(
+                    f"{shown_url(url)} is not open to this user ({deepest.strerror}); run capnet as root "
+                    "(sudo capnet …), or as a member of the socket's group, usually docker"
+                ) from error
             raise EnvironmentLacks(
-                f"no Docker daemon answers at {shown_url(url)} ({shown_url(_reason(error))}); start Docker, "
+                f"no Docker daemon answers at {shown_url(url)} ({shown_url(_reason(deepest))}); start Docker, "
                 "name another host with --host, or use --lab"
             ) from error
         return DockerHost(
@@ -180,9 +186,13 @@ def _docker_default() -> tuple[str, Any]:
     return (context.Host or "unix:///var/run/docker.sock").replace("http+unix://", "unix://"), context.TLSConfig
 
 
-def _reason(error: Exception) -> str:
-    """The last, most concrete words of a chain of wrapped exceptions."""
+def _deepest(error: Exception) -> BaseException:
+    """The last, most concrete one of a chain of wrapped exceptions."""
     deepest: BaseException = error
     while (cause := deepest.__cause__ or deepest.__context__) is not None:
         deepest = cause
-    return getattr(deepest, "strerror", None) or str(deepest)
+    return deepest
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -15,8 +15,9 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,7 +86,19 @@ class HostShell:
         if parts.scheme != "unix" or not is_same_kernel or self.info.get("OperatingSystem") == "Docker Desktop":
             return None
         pid = _daemon_pid(parts.path)
+        if pid and _shares_our_namespaces(pid):
+            return Shell("self")  # which outlives the daemon
         return Shell(str(pid)) if pid else None  # 0: the daemon runs outside this process namespace
+
+
+def _shares_our_namespaces(process: int) -> bool:
+    """Whether its network and files are those that capnet has. A process of another user does not tell."""
+    with suppress(OSError):
+        return all(
+            Path(f"/proc/{process}/ns/{kind}").readlink() == Path(f"/proc/self/ns/{kind}").readlink()
+            for kind in ("net", "mnt", "user")
+        )
+    return False
 
 
 def _daemon_pid(path: str) -> int:

@@ -1,8 +1,8 @@
 """The way into the namespaces of a rootless daemon, here or behind ssh: as its user, or as root.
 
 A rootless daemon and its containers live in a user namespace, in which the daemon's user is root.
-Method: its process is the one that listens on its socket, or, behind ssh and where systemd listens for it, the one that
-a file beside the socket names: `docker.pid` of Docker, `pause.pid` of podman.
+Method: its process is the one that listens on its socket; behind ssh, and where systemd listens for it, the one that a
+file beside the socket names: `docker.pid` of Docker, `pause.pid` of podman.
 Limits: podman's bridges and the host ends of its veths are in a further namespace, and no points.
 """
 
@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
@@ -73,12 +73,11 @@ def _shells(direct: Shell, socket: str) -> list[Shell]:
     """Those that may lead into the daemon's namespaces, the best one first; none if its process is not known."""
     folder = PurePosixPath(socket).parent
     files = [str(folder / "docker.pid"), str(folder.parent / "libpod" / "tmp" / "pause.pid")]
-    listener = 0 if direct.ssh else int(direct.host)
-    if listener and not _is_in_this_userns(listener):
-        answer = _Answer(os.geteuid(), str(listener))
-    else:
+    if direct.host == "self":
         answer = _ask(direct.ssh, files)
-    process = answer.process or str(listener or "")
+        process = answer.process or ("" if direct.ssh else direct.host)  # capnet may be in its namespaces itself
+    else:
+        answer, process = _Answer(os.geteuid(), ""), direct.host
     if not process:
         return []
     as_root = Shell(process, direct.ssh)
@@ -86,13 +85,6 @@ def _shells(direct: Shell, socket: str) -> list[Shell]:
         return [as_root]
     enter = ("nsenter", "--user", "--preserve-credentials", f"--target={process}", "--")
     return [replace(as_root, userns=enter), as_root]
-
-
-def _is_in_this_userns(process: int) -> bool:
-    """Does systemd listen for the daemon? A process of another user does not tell."""
-    with suppress(OSError):
-        return Path(f"/proc/{process}/ns/user").readlink() == Path("/proc/self/ns/user").readlink()
-    return False
 
 
 def _ask(ssh: tuple[str, ...], files: Sequence[str]) -> _Answer:

@@ -87,9 +87,9 @@ def _meant(topology: Topology, running: Sequence[Container], target: str) -> lis
         differing = [kind for kind, group in groups.items() if _ids(group) != _ids(containers)]
         if differing:
             choice = ", ".join(f"--{kind} {target}" for kind in differing)
+            name = f"{containers[0].host}/{containers[0].name}"
             raise UsageError(
-                f"{target} is a container and a {' and a '.join(differing)}: write {choice}, "
-                f"or the container's id {containers[0].id[:12]}"
+                f"{target} is a container and a {' and a '.join(differing)}: write {name} for the container, {choice}"
             )
         return containers
     if not groups:
