@@ -37,10 +37,14 @@ SAYING = {
     "fail",
     "message",
     "next",
+    "not_seen",
+    "note",
+    "put",
 }  # `next`: the error at the end of input
 
 FRAMES = {"capnet: {}", "lab: {}", "root"}  # who says it, before a message; a name
-NOTES = {"Check": 3, "Play": 2, "_missing": 3, "tell": 0}  # called with this argument: what doctor and compiler say
+# Called with this argument: what doctor, the compiler, and readers of damaged files say.
+NOTES = {"Check": 3, "Play": 2, "Problem": 2, "_missing": 3, "_report": 1, "tell": 0}
 
 
 def shapes(node: ast.expr) -> list[str]:

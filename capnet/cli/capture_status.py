@@ -118,7 +118,7 @@ class Screen:
             en="capturing at {points}{names}\ninto {target}; Ctrl-C ends it",
             zh="在 {points}上抓包{names}\n写入 {target}；Ctrl-C 结束",
         )
-        self.say(began.fill(points=count(len(points), "point"), names=names, target=self.target))
+        self.say(began.fill(points=count(len(points), "point"), names=names, target=language.message(self.target)))
 
     def show(self, live: LiveCapture) -> None:
         """Redraws the lines, once a second."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from capnet import language
 from capnet.cli.path_tests import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
 
@@ -149,4 +150,6 @@ def tell_files_beside(inputs: list[Input]) -> None:
     from capnet.report.escape import visible
 
     for problem in (problem for each in inputs for problem in each.problems if problem.name in FILES_BESIDE):
-        click.echo(visible(f"capnet: {FILES_BESIDE[problem.name].lower()}: {problem.says}"), err=True)
+        kind, says = FILES_BESIDE[problem.name], language.message(problem.says)
+        beside = language.pick(f"{kind.lower()}: ", f"{language.term(kind)}：") + says
+        click.echo(visible(f"capnet: {beside}"), err=True)

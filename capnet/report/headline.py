@@ -80,7 +80,7 @@ def limits(document: Document) -> Iterator[str]:
     for problem in damage:
         if problem["name"] in FILES_BESIDE:
             yield Text(en="{file}: {problem}.", zh="{file}：{problem}。").fill(
-                file=FILES_BESIDE[problem["name"]], problem=problem["says"]
+                file=language.term(FILES_BESIDE[problem["name"]]), problem=language.message(problem["says"])
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -67,6 +68,10 @@ def test_each_entry_is_read_as_itself() -> None:
          "这里没有 root（sudo）；请以 root 运行 capnet（sudo capnet …），或去掉 --no-container"),
         ("scenario x captured nowhere; 2 packets captured at 1 point are kept in x.pcapng",
          "场景 x 没有在任何地方抓包；在 1 个抓包点上抓到的 2 个包保留在 x.pcapng"),
+        ("host A, 2 containers: no address or MAC in common with the capture; it is not used",
+         "主机 A，2 个容器：与抓包没有相同的地址或 MAC；不使用它"),
+        ("t.json: not JSON (bad); the report goes without names from it",
+         "t.json：不是 JSON（bad）；报告中没有它的名称"),
         ("iptables: Bad rule", "iptables: Bad rule"),
     ],
 )  # fmt: skip
@@ -115,3 +120,12 @@ def test_doctor_is_chinese() -> None:
     shown = CliRunner().invoke(cli, ["--lang", "zh", "doctor"]).stdout
     assert "部分" in shown and "实验环境" in shown
     assert re.findall(r"\b(?!sudo|service|capnet|apt)[a-z]{3,} [a-z]{2,} [a-z]{2,}\b(?! --| a| u| s)", shown) == []
+
+
+def test_damage_is_told_in_chinese(tmp_path: Path) -> None:
+    """In the sentence of the finding, and in the table of the whole report."""
+    path = tmp_path / "cut.pcapng"
+    path.write_bytes(Path(BRIDGE).read_bytes()[:5000])
+    shown = CliRunner().invoke(cli, ["--lang", "zh", "analyze", "--full", str(path)]).stdout.replace("\n", "")
+    assert re.sub(" +", "", shown).count("文件在一条记录的第156字节处结束") > 1
+    assert "into a record" not in shown

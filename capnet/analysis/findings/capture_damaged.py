@@ -10,6 +10,7 @@ Verify: `capinfos FILE` reports the same damage.
 
 from __future__ import annotations
 
+from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.document import short_names
 from capnet.analysis.core.results import Evidence, Finding, Input, Problem
@@ -57,7 +58,7 @@ def _finding(context: Context, source: Input, problems: list[Problem]) -> Findin
         places=len(problems),
         offset=f"{first.offset:,}",
         packets=source.packets,
-        damage=first.says.rstrip("."),
+        damage=language.message(first.says.rstrip(".")),
     )
     first_file = next((first for first, numbers in context.series.items() if source.file in numbers.files), source.file)
     points = [point.name for point in context.points if point.file == first_file]

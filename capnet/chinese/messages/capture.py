@@ -87,6 +87,30 @@ CAPTURE_MESSAGES = {
     "{point} cannot be captured: {reason:text}": "无法在 {point} 抓包：{reason}",
     "{point} is left out: {reason:text}": "略过 {point}：{reason}",
     "{point} ended at {time}: {reason:text}": "{point} 在 {time} 结束：{reason}",
+    "captured from {time} on: {names:list}": "从 {time} 起抓包：{names}",
+    "host {host}: since {time} Docker does not tell which containers start; they are not captured":
+        "主机 {host}：从 {time} 起 Docker 不再告知哪些容器启动；不对它们抓包",
+    "{number} points have been captured; no others are added": "已有 {number} 个抓包点；不再增加",
+    "host {host}: a container that started is not captured: {reason:text}":
+        "主机 {host}：没有对一个启动的容器抓包：{reason}",
+    "container {name} started, and is not captured: its process had ended, or cannot be seen":
+        "容器 {name} 已启动，没有对它抓包：它的进程已结束，或无法看到",
+    "standard output": "标准输出",
+    "{path} (files of {size} MB)": "{path}（每个文件 {size} MB）",
+    # what the topology lacks
+    "interfaces inside containers, namespaces of overlay networks, host ends of veth pairs without a packet in the "
+    "last minutes":
+        "容器内的接口、overlay 网络的命名空间、最近几分钟没有包的 veth 对的主机端",
+    "all interfaces; only what Docker says of networks and containers is known":
+        "所有接口；只知道 Docker 给出的网络和容器",
+    "interfaces of container {name}": "容器 {name} 的接口",
+    "it has no process that can be seen here; it ended meanwhile, restarts, or runs in a virtual machine":
+        "这里看不到它的进程；它已结束、正在重启，或在虚拟机中运行",
+    "interfaces of namespace {path}": "命名空间 {path} 的接口",
+    "interfaces of namespace {path} and {number} more": "命名空间 {path} 和另外 {number} 个的接口",
+    "no answer": "无应答",
+    "this ip is BusyBox's, which prints no JSON; install iproute2":
+        "这个 ip 是 BusyBox 的，不输出 JSON；请安装 iproute2",
     "nothing is left to capture": "没有可以继续抓包的抓包点了",
     "no space left in {folder}: what is captured from now on is lost": "{folder} 没有剩余空间：从现在起抓到的都会丢失",
     "interrupted before anything was captured": "在抓到任何包之前中断",

@@ -47,12 +47,48 @@ INPUT_MESSAGES = {
     "{key} of a {kind:word} is {value}": "{kind}的 {key} 是 {value}",
     "{name}.pcapng did not come with this capnet: install the wheel again, or use a checkout":
         "这个 capnet 没有带 {name}.pcapng：请重新安装 wheel，或使用代码库",
+    # damage
+    "the file ends {number} bytes into a record": "文件在一条记录的第 {number} 字节处结束",
+    "nothing behind this could be read: {reason:text}": "此后的内容都无法读取：{reason}",
+    "the compressed stream is damaged: {reason:text}": "压缩流已损坏：{reason}",
+    "another file has the name of the one that was followed; that one was not read":
+        "跟踪的文件名现在属于另一个文件；没有读取那个文件",
+    "an option, a name or a frame in this block is longer than what is left of the block. What there is of it was "
+    "read, and so was all behind the block; Wireshark reads no further":
+        "这个块中的选项、名称或帧超出了块的剩余部分。现有的部分已读取，块之后的内容也已读取；Wireshark 读到此为止",
+    "what begins here cannot be a record; nothing behind it was read": "从这里开始的不是记录；此后的内容没有读取",
+    "what begins here cannot be a record; {skipped} bytes further on, at offset {offset}, {number} records in a row "
+    "begin, and reading went on there. Wireshark does not: frames from number {frame} on have it here alone":
+        "从这里开始的不是记录；再往后 {skipped} 字节，在偏移 {offset} 处有连续 {number} 条记录，读取从那里继续。"
+        "Wireshark 不会继续：从第 {frame} 帧起的帧号只在这里有",
+    "names of more than {number} addresses, or too many of one, are left out":
+        "略去了 {number} 个以上地址的名称，或一个地址过多的名称",
+    "host {names:list}, {number} container": "主机 {names}，{number} 个容器",
+    "host {names:list}, {number} containers": "主机 {names}，{number} 个容器",
+    "{damage:text}; nothing behind it was read": "{damage}；此后的内容没有读取",
+    "section number {number}; nothing behind it was read": "第 {number} 个段；此后的内容没有读取",
+    "interface number {number}; nothing behind it was read": "第 {number} 个接口；此后的内容没有读取",
+    "a block of {number} bytes; nothing behind it was read": "一个 {number} 字节的块；此后的内容没有读取",
+    "a block whose two lengths differ; nothing behind it was read": "一个前后两个长度不一致的块；此后的内容没有读取",
+    "a section of pcapng version {major}.{minor} (1.0 is known)": "pcapng 版本为 {major}.{minor} 的段（已知的是 1.0）",
+    "{reason:text}; the report goes without names from it": "{reason}；报告中没有它的名称",
+    "{reason:text}; rules and counters are not compared": "{reason}；不比较规则和计数器",
+    "{described:text}: no address or MAC in common with the capture; it is not used":
+        "{described}：与抓包没有相同的地址或 MAC；不使用它",
+    "host {names:list} was surveyed {days} days {when:word} the capture: containers may have had other addresses":
+        "主机 {names} 是在抓包{when} {days} 天调查的：容器当时的地址可能不同",
+    "host {names:list} was surveyed {days} day {when:word} the capture: containers may have had other addresses":
+        "主机 {names} 是在抓包{when} {days} 天调查的：容器当时的地址可能不同",
+    "hosts {names:list} were surveyed {days} days {when:word} the capture: containers may have had other addresses":
+        "主机 {names} 是在抓包{when} {days} 天调查的：容器当时的地址可能不同",
+    "hosts {names:list} were surveyed {days} day {when:word} the capture: containers may have had other addresses":
+        "主机 {names} 是在抓包{when} {days} 天调查的：容器当时的地址可能不同",
     # outputs that were saved on other hosts
     "{path}: write --from before files to read; without it, running hosts are asked":
         "{path}：要读取文件请先写 --from；没有它则询问正在运行的主机",
     "--from reads files and --host asks hosts: leave one of them out": "--from 读取文件，--host 询问主机：只能用一个",
     "not used: {path}: {reason:text}": "未使用：{path}：{reason}",
-    "host {name}: not seen: {what}: {reason:text}": "主机 {name}：未能看到：{what}：{reason}",
+    "host {name}: not seen: {what:text}: {reason:text}": "主机 {name}：未能看到：{what}：{reason}",
     "{path}: not a tar archive ({reason:text})": "{path}：不是 tar 归档（{reason}）",
     "{path}: more than {number} files; name the folders of single hosts":
         "{path}：超过 {number} 个文件；请写出单个主机的文件夹",

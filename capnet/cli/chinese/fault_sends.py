@@ -35,6 +35,7 @@ FAULT_SENDS = {
     "lost-on-the-wire": "A 到 B：HTTP，两个端口各一次。",
     "macvlan-host-isolation": "A 和 B 到 web：ping。",
     "mtu-blackhole": "client 到 B：HTTP，一个 20,000 字节的页面。",
+    "multicast-not-carried": "A 到 B：ping，持续 10 秒。",
     "neighbour-unanswered": "B 到 A：ping；B 到 web：ping 和 HTTP。",
     "no-return-route": "client 到 B：ping 和 HTTP。",
     "not-masqueraded": "app 到 B：ping 和 HTTP。",

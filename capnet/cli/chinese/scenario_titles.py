@@ -55,6 +55,7 @@ FAULTS = {
     "lost-on-the-wire": "两台主机之间的过滤（如云的安全组）丢弃到一个端口的连接",
     "macvlan-host-isolation": "没有自己 macvlan 接口的主机到不了自己的 macvlan 子接口",
     "mtu-blackhole": "路由器的一条链路 MTU 较小，而它的 ICMP 错误被过滤",
+    "multicast-not-carried": "交换机启用生成树，新插上的端口 6 秒内什么都不转发",
     "neighbour-unanswered": "主机不再代其容器的 IPv6 地址应答，而邻居在查找它",
     "no-return-route": "主机丢失了返回客户端网络的路由",
     "not-masqueraded": "重新加载的防火墙丢失了 Docker 的规则，容器以自己的地址出去",

@@ -70,7 +70,7 @@ def inputs(document: Document, words: Words, view: View) -> Section:
         Column(titles[0], lambda row: row[0], wrap="words"),
         Column(titles[1], lambda row: row[1]["name"], wrap="last"),
         Column(titles[2], lambda row: "" if row[1]["name"] in FILES_BESIDE else at + number(row[1]["offset"]), "right"),
-        Column(titles[3], lambda row: row[1]["says"], wrap="words"),
+        Column(titles[3], lambda row: language.message(row[1]["says"]), wrap="words"),
     ]
     if view is View.COMPACT:
         rows = [row for row in rows if row[1]["name"] not in FILES_BESIDE]  # those are among the first sentences
@@ -95,7 +95,9 @@ def _undecoded(document: Document, most: int) -> str:
     reasons = sorted(coverage["undecoded"].items(), key=lambda reason: (-reason[1], reason[0]))
     if not reasons:
         return ""
-    frames = ", ".join(f"{_NAMED.get(reason, reason)} {number(frames)}" for reason, frames in reasons[:most])
+    frames = language.items(
+        f"{language.message(_NAMED.get(reason, reason))} {number(frames)}" for reason, frames in reasons[:most]
+    )
     return Text(en="{undecoded} of {frames}: {reasons}", zh="{frames}中有 {undecoded} 帧：{reasons}").fill(
         undecoded=number(coverage["frames"] - coverage["decoded"]), frames=count(coverage["frames"], "frame"),
         reasons=frames,
