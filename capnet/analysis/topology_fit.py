@@ -1,7 +1,8 @@
 """Whether a topology is that of a capture: has it an address or a MAC in common with it, and is it of its time?
 
-Every Docker host has 127.0.0.1 and fe80::1, so they are no evidence. A topology that names a point of the capture was
-recorded with it. Limits: hosts may use the same addresses (172.17.0.2), so a foreign topology can fit.
+Every Docker host has 127.0.0.1 and fe80::1, so they are no evidence. A topology that names all points of the capture
+was recorded with it; some of them, as a NIC, are in each one of the host.
+Limits: hosts may use the same addresses (172.17.0.2), so a foreign topology can fit.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def fitting_topology(
 
 def _fits(topology: Topology, flows: FlowTable, stations: StationTable, points: Sequence[Point]) -> bool:
     """True also where nothing can be compared."""
-    if any(topology.point(point.name) for point in points):
+    if points and all(topology.point(point.name) for point in points):
         return True
     addresses, macs = set(_addresses(topology)), set(_macs(topology))
     if not (len(flows) or len(stations)) or not (addresses or macs):

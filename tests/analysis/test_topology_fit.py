@@ -63,6 +63,19 @@ def test_topology_that_names_the_point_fits(tmp_path: Path) -> None:
     assert problems(capture(tmp_path), given) == []
 
 
+def test_topology_that_names_one_of_two_points_does_not(tmp_path: Path) -> None:
+    """Of the same host, and of other containers: its NIC is in each capture."""
+    from capnet.topology import ListeningPoint
+
+    story = Story(["A/eth7", "A/web/eth0"])
+    for point in ("A/eth7", "A/web/eth0"):
+        story.at(0, point, tcp("10.1.0.2:5555 > 10.1.0.3:80"))
+    given = topology("192.0.2.1")
+    given.points = [ListeningPoint("A/eth7", "parent", "A", "eth7", "NIC")]
+    report = analyze(story.write(tmp_path), given)
+    assert [problem.name for problem in report.inputs[0].problems] == [DOES_NOT_FIT]
+
+
 def test_topology_of_others_is_not_used(tmp_path: Path) -> None:
     file = capture(tmp_path)
     report = analyze(file, topology("192.0.2.1", mac="02:42:ac:11:00:02"))
