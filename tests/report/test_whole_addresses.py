@@ -37,7 +37,7 @@ def test_golden_report_is_cut_nowhere(path, width):
     assert [line for line in lines if columns(line) > width] == []
 
 
-@pytest.mark.parametrize("name", FORMATS[2:])
+@pytest.mark.parametrize("name", list(FORMATS)[2:])
 @pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
 def test_golden_page_is_cut_nowhere(path, name):
     assert not is_cut(load(name).render(document(path)))

@@ -14,29 +14,22 @@ from capnet.report.wanted import ALL, Wanted
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
 
-# In the order of `--format`, the default first.
-FORMATS = (
-    "table",
-    "json",
-    "html",
-    "markdown",
-    "junit",
-    "sarif",
-)
+# Name, also of the file → suffixes of what is written; in the order of `--format`, the default first.
+FORMATS = {
+    "table": (".txt",),
+    "json": (".json",),
+    "html": (".html", ".htm"),
+    "markdown": (".md", ".markdown"),
+    "junit": (".xml",),
+    "sarif": (".sarif",),
+}
 FINDINGS_ALONE = ("junit", "sarif")  # formats of other programs that hold nothing else
 TRACE_FORMATS = ("table", "json", "html", "markdown")  # those of flows and packets hop by hop
-# Suffix of a file → its format: SUFFIXES of each, so that none has to be loaded.
-_SUFFIXES = {
-    ".txt": "table", ".json": "json", ".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown",
-    ".xml": "junit", ".sarif": "sarif",
-}  # fmt: skip
 
 
 class Format(Protocol):
     """What the file of a format has."""
 
-    NAME: str  # as in FORMATS, and of the file
-    SUFFIXES: tuple[str, ...]  # of files in this format
     LITERAL: str  # those of the characters < | ` that have no meaning in this format, wherever they stand
 
     def escape(self, text: str, /) -> str:
@@ -58,7 +51,7 @@ class Format(Protocol):
 
 def format_of_suffix(suffix: str) -> str | None:
     """The format of files with this suffix (`.html`); None if it says nothing about a format."""
-    return _SUFFIXES.get(suffix)
+    return next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
 
 
 def load(name: str) -> Format:
@@ -68,7 +61,7 @@ def load(name: str) -> Format:
     return cast(Format, import_module(f"{__name__}.{name}"))
 
 
-def render(report: Report, format: str = FORMATS[0], width: int = 100) -> str:
+def render(report: Report, format: str = "table", width: int = 100) -> str:
     """The report as text. `format`: `table`, `json`, `html` or another of FORMATS; `width`: columns of a table.
 
     Raises ValueError for a format that there is not.

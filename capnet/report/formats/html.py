@@ -34,8 +34,6 @@ from capnet.report.text import count
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
-NAME = "html"
-SUFFIXES = (".html", ".htm")
 LITERAL = "|`"  # between backticks, `fix` of a finding is shown as code
 MAX_OPEN_PATHS = 6  # the ladders of further paths are folded
 MAX_LADDERS = 24  # of groups of conversations
@@ -44,7 +42,7 @@ NOTES = Text(en="{notes} that {verb} no action", zh="{notes}，无需处理")
 MORE_CONVERSATIONS = Text(en="… and {conversations} (--top all)", zh="…… 另有 {conversations}（--top all）")
 WIDER = Text(en="and other flows between these addresses", zh="也包括这些地址之间的其他流")
 
-__all__ = ["LITERAL", "NAME", "SUFFIXES", "escape", "render"]
+__all__ = ["LITERAL", "escape", "render"]
 
 
 def render(

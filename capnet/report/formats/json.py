@@ -8,8 +8,6 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.contract.json_text import json_pieces, json_text
 from capnet.report.wanted import ALL, Wanted
 
-NAME = "json"
-SUFFIXES = (".json",)
 LITERAL = "<|`"
 
 

@@ -16,8 +16,6 @@ from capnet.report.sections.findings import next_step
 from capnet.report.wanted import ALL, Wanted
 from capnet.report.words import Words
 
-NAME = "junit"
-SUFFIXES = (".xml",)
 LITERAL = "|`"
 
 MAX_FRAMES = 10

@@ -17,8 +17,6 @@ from capnet.report.sections import overview
 from capnet.report.sections.section import Cell, Section, View
 from capnet.report.wanted import ALL, Wanted
 
-NAME = "markdown"
-SUFFIXES = (".md", ".markdown")
 LITERAL = ""
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{char: f"\\{char}" for char in "\\`*_[]|~$"}})

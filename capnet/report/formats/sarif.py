@@ -17,8 +17,6 @@ from capnet.analysis.core.contract.json_text import json_text
 from capnet.report.sections.findings import next_step
 from capnet.report.wanted import ALL, Wanted
 
-NAME = "sarif"
-SUFFIXES = (".sarif",)
 LITERAL = "<|`"
 
 LEVELS = {"error": "error", "warning": "warning", "info": "note"}

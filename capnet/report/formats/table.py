@@ -21,8 +21,6 @@ from capnet.report.sections.section import Section, View
 from capnet.report.text import columns, fill, padded
 from capnet.report.wanted import ALL, Wanted
 
-NAME = "table"
-SUFFIXES = (".txt",)
 LITERAL = "<|`"
 WIDTH = 100
 
