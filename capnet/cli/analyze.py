@@ -31,7 +31,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
 @click.command("analyze", short_help="Explain a capture, offline.")
 @click.argument("files", nargs=-1, metavar="FILES...", shell_complete=completions.files)
 @options.read
-@options.format_(tuple(FORMATS))
+@options.format_(FORMATS)
 @click.option("--only", multiple=True, metavar="SECTION,...", help=f"Report only these: {_SECTION_LIST}.")
 @options.screen
 @click.option("--full", is_flag=True, help="Print all tables below the first screen.")
@@ -105,10 +105,7 @@ def command(
     from capnet.cli.inputs import baseline_marker, witnesses_at
     from capnet.cli.output import chosen_format
 
-    wanted, format_ = (
-        Wanted(_sections(only), full or top is not None, top),
-        chosen_format(format_, output, tuple(FORMATS)),
-    )
+    wanted, format_ = Wanted(_sections(only), full or top is not None, top), chosen_format(format_, output, FORMATS)
     sources = _sources((*read, *files), follow)
     hosts = TopologyFile(topology) if topology else None
     kernels, marked = witnesses_at(witnesses), baseline_marker(baseline)

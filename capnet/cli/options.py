@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,15 @@ vxlan_port = click.option(
 )
 
 
-def format_(formats: Sequence[str]) -> Callable[..., Any]:
+def format_(formats: Iterable[str]) -> Callable[..., Any]:
     """--format with these choices. None stands for what the name of the output says, or else the first of them."""
+    choices = tuple(formats)
     return click.option(
         "--format",
         "format_",
-        type=click.Choice(formats),
+        type=click.Choice(choices),
         default=None,
-        show_default=f"what the suffix of --output says, or {formats[0]}",
+        show_default=f"what the suffix of --output says, or {choices[0]}",
         help="How to print.",
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from capnet import language
@@ -42,7 +42,7 @@ def terminal_columns() -> int | None:
     return get_terminal_size().columns
 
 
-def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) -> str:
+def chosen_format(asked: str | None, path: Path | None, formats: Collection[str]) -> str:
     """The format that --format asks for, else that of the output's suffix, else the first of `formats`.
 
     Raises UsageError where the two contradict each other, and for a suffix of a format that the command does not have.
@@ -53,7 +53,7 @@ def chosen_format(asked: str | None, path: Path | None, formats: Sequence[str]) 
             raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {named}")
     elif named not in (None, asked):
         raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
-    chosen = asked or named or formats[0]
+    chosen = asked or named or next(iter(formats))
     if chosen not in FOR_PEOPLE:
         language.use_for_programs()
     return chosen
