@@ -173,7 +173,7 @@ class Session:
             try:
                 yield
             except BaseException:  # Ctrl-C too: what was captured is kept, and its names are known only now
-                self.topology = self._survey_if_possible(chosen, connections)
+                self.topology = self.survey_if_possible(chosen, connections)
                 raise
             self.topology = self._survey(chosen, connections)
         for host in self.topology.hosts:
@@ -205,7 +205,7 @@ class Session:
             chosen += [point.filtered("") for point in present if point]
         return chosen
 
-    def _survey_if_possible(self, points: Sequence[CapturePoint], connections: Connections) -> Topology | None:
+    def survey_if_possible(self, points: Sequence[CapturePoint], connections: Connections) -> Topology | None:
         """The topology after a step that failed; None, with a line why, where a daemon or a container has gone."""
         try:
             with docker_errors():

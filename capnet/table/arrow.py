@@ -1,7 +1,7 @@
 """Arrow's C data and stream interface, in memory: how pyarrow, pandas, Polars and DuckDB read tables without a copy.
 
 Source: arrow.apache.org/docs/format/CDataInterface.html, CStreamInterface.html, CDataInterface/PyCapsuleInterface.html.
-Method: ctypes structures. What a structure points to is kept in `_kept`, by a number that is its `private_data`, until
+Method: ctypes structures. What a structure points to is kept in `kept`, by a number that is its `private_data`, until
 its release callback is called: consumers move structures elsewhere, so their address says nothing.
 Texts are dictionaries: 32-bit numbers, and the texts that they stand for. A batch may have other texts than the last.
 """
@@ -22,7 +22,7 @@ from capnet.table.column import KINDS, Column
 from capnet.table.texts import Texts
 
 _NULLABLE = 2  # ARROW_FLAG_NULLABLE
-_kept: dict[int, Any] = {}
+kept: dict[int, Any] = {}  # what a consumer has not released yet, by its number
 _numbers = count(1)
 
 
@@ -151,7 +151,7 @@ def _pointers(kind: type[Any], children: Sequence[Any]) -> Any:
 # -- release ------------------------------------------------------------------------------------------
 def _keep(what: Any) -> int:
     number = next(_numbers)
-    _kept[number] = what
+    kept[number] = what
     return number
 
 
@@ -163,7 +163,7 @@ def _release(pointer: Any) -> None:
     if structure.dictionary and not is_released(structure.dictionary):
         _release(structure.dictionary)
     structure.release = None
-    _kept.pop(structure.private_data, None)
+    kept.pop(structure.private_data, None)
 
 
 _release_schema = ctypes.CFUNCTYPE(None, ctypes.POINTER(Schema))(_release)
@@ -191,13 +191,13 @@ class _State:
 
 @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Schema))
 def _get_schema(stream: Any, out: Any) -> int:
-    state = _kept[stream.contents.private_data]
+    state = kept[stream.contents.private_data]
     return int(state.attempt(lambda: _fill_schema(out.contents, state.columns)))
 
 
 @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Array))
 def _get_next(stream: Any, out: Any) -> int:
-    state = _kept[stream.contents.private_data]
+    state = kept[stream.contents.private_data]
 
     def fill() -> None:
         batch = next(state.batches, None)
@@ -210,7 +210,7 @@ def _get_next(stream: Any, out: Any) -> int:
 
 @ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(Stream))
 def _get_last_error(stream: Any) -> Any:
-    state = _kept[stream.contents.private_data]
+    state = kept[stream.contents.private_data]
     if not state.error:
         return None
     state.error_text = ctypes.create_string_buffer(state.error)
@@ -219,7 +219,7 @@ def _get_last_error(stream: Any) -> Any:
 
 @ctypes.CFUNCTYPE(None, ctypes.POINTER(Stream))
 def _release_stream(stream: Any) -> None:
-    state = _kept.pop(stream.contents.private_data, None)
+    state = kept.pop(stream.contents.private_data, None)
     stream.contents.release = None
     close = getattr(state.batches, "close", None) if state else None
     if close:

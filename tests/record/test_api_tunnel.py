@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from capnet.record.remote import api_tunnel
-from capnet.record.remote.swarm_service import _make_certificate
+from capnet.record.remote.swarm_service import make_certificate
 from capnet.scenario.wait import wait_until
 
 PASSWORD, NODE = "s3cret", "node1"
@@ -36,7 +36,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder with a certificate and a server at `docker.sock`."""
-    _make_certificate(tmp_path)
+    make_certificate(tmp_path)
     with _Server(str(tmp_path / "docker.sock"), _Shouts) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield tmp_path
@@ -107,7 +107,7 @@ def test_false_gate_is_not_told_the_password(
 ) -> None:
     """The machine knows the certificate of its own run only."""
     other = tmp_path_factory.mktemp("other")
-    _make_certificate(other)
+    make_certificate(other)
     with dialling(folder, gate[1], CAPNET_CERTIFICATE=(other / "cert.pem").read_text()) as task:
         assert task.wait(20) == 1
         assert task.stderr is not None and "certificate verify failed" in task.stderr.read()

@@ -38,7 +38,7 @@ def test_survey_of_a_gone_daemon_says_what_is_missing(session, said):
     """The capture is kept; that its hosts and containers have no names, and why, is said."""
     connections = Connections(session.docker_hosts, [])
     said.clear()
-    assert session._survey_if_possible([], connections) is None
+    assert session.survey_if_possible([], connections) is None
     (line,) = said
     assert line.startswith("the capture is kept without addresses and names of hosts and containers: ")
     assert "host A: Docker stopped answering" in line
@@ -47,4 +47,4 @@ def test_survey_of_a_gone_daemon_says_what_is_missing(session, said):
 def test_survey_with_a_bug_is_not_hidden(session):
     """Only what a gone daemon or container gives is expected; all else goes on."""
     with pytest.raises(AttributeError):
-        session._survey_if_possible([], None)
+        session.survey_if_possible([], None)

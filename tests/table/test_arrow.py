@@ -57,7 +57,7 @@ def test_frames_arrive_as_they_are_iterated(capture: object) -> None:
 def test_nothing_is_kept_after_release() -> None:
     """Read to its end, left in the middle, and never taken from its capsule."""
     gc.collect()
-    before = len(arrow._kept)
+    before = len(arrow.kept)
     table = Table("t", COLUMNS, lambda: iter([batch_of(COLUMNS, ROWS)] * 3))
     read(table)
     ArrowStream(table.__arrow_c_stream__()).close()
@@ -65,7 +65,7 @@ def test_nothing_is_kept_after_release() -> None:
     del capsule
     del table
     gc.collect()
-    assert len(arrow._kept) == before
+    assert len(arrow.kept) == before
 
 
 def test_error_while_reading_is_told_and_no_crash() -> None:

@@ -46,7 +46,7 @@ def test_frames_have_the_values_of_rows(capture: Path, compiled: bool) -> None:
         shown = list(opened.frames())
     with capnet.open_capture(capture, compiled=False) as opened:
         rows = [row for block in opened.blocks() for row in block.dicts()]
-        points = opened._point_names()
+        points = opened.point_names()
     assert shown == [expected(row, points, str(capture)) for row in rows]
 
 

@@ -51,7 +51,7 @@ def first_equal(keys: Values, wanted: Values, rounds: int = 2) -> Values:
     if not len(keys) or len(wanted) < MIN_HASHED or not rounds:
         return _first_equal_sorted(keys, wanted)
     bits = len(keys).bit_length() + 1  # half of the slots stay empty, or more
-    key_slots, slots = _slots(keys, bits), _slots(wanted, bits)
+    key_slots, slots = hash_slots(keys, bits), hash_slots(wanted, bits)
     first = np.zeros(1 << bits, dtype=np.int32)  # an empty slot leads to key 0, which tells that it is another one
     first[key_slots[::-1]] = np.arange(len(keys), dtype=np.int32)[::-1]
     index = first[slots]
@@ -67,7 +67,7 @@ def first_equal(keys: Values, wanted: Values, rounds: int = 2) -> Values:
     return result
 
 
-def _slots(values: Values, bits: int) -> Values:
+def hash_slots(values: Values, bits: int) -> Values:
     """A hash of so many bits for each value."""
     mixed = values.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     mixed >>= np.uint64(64 - bits)

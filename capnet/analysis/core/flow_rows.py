@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import Hashes, combined_hash, first_equal, is_o
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import FlowKey
-from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, Mask, PerFlow, Values
 from capnet.topology import CONTAINER_FILE
 from capnet.wire.addresses import MAPPED, address_text
 from capnet.wire.fields import ABSENT
@@ -142,6 +142,12 @@ def sends_to_itself(flows: FlowTable) -> FlowMask:
 def is_multicast_mac(value: int) -> bool:
     """Has a MAC address the group bit (IEEE 802), as broadcast and multicast destinations have?"""
     return bool(int(value) >> 40 & 1)
+
+
+def are_multicast_macs(values: Values) -> Mask:
+    """Per MAC address: has it the group bit?"""
+    mask: Mask = values >> 40 & 1 == 1
+    return mask
 
 
 @derived

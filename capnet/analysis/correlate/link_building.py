@@ -14,6 +14,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import clocks
 from capnet.analysis.correlate.flow_links import Links, first_link_of_flow, main_chains
@@ -185,7 +186,7 @@ def _side_pairs(context: Context, votes: PairVotes, counts: Values, clear_votes:
     source, target = pairs[:, 0], pairs[:, 1]
     clear_counts = np.bincount(clear_votes, minlength=len(pairs))
     is_multicast = is_group_address(flows[target, schema.FLOW_DST_HI], flows[target, schema.FLOW_DST_LO])
-    is_multicast |= flows[source, schema.FLOW_DMAC] >> 40 & 1 == 1
+    is_multicast |= are_multicast_macs(flows[source, schema.FLOW_DMAC])
     clear_counts[is_multicast] = 0
     return side_pairs(pairs, counts, clear_counts, main, len(flows))
 

@@ -13,6 +13,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, FlowTable
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
@@ -43,7 +44,7 @@ def _unicast_rows(flows: FlowTable, point: int) -> FlowRows:
     source_mac, destination_mac = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
     is_outside = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
     rows = np.flatnonzero(is_outside & (source_mac > 0) & (destination_mac > 0))
-    return rows[(destination_mac[rows] >> 40 & 1) == 0]
+    return rows[~are_multicast_macs(destination_mac[rows])]
 
 
 def _macs_in_all(flows: FlowTable, rows: FlowRows) -> list[int]:

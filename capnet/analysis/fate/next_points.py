@@ -20,6 +20,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowMask, FlowRows, PerFlow, Values
 from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
@@ -68,7 +69,7 @@ def is_answered(context: Context) -> FlowMask:
 def next_points(context: Context, rows: FlowRows) -> list[NextPoints]:
     """Where the packets of these flow rows are due after their point: for each rank, in order, what it says."""
     usable = context.flows[rows, schema.FLOW_DMAC] > 0
-    usable &= context.flows[rows, schema.FLOW_DMAC] >> 40 & 1 == 0
+    usable &= ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
     by_rank = []
     for rank, find in ((TWIN, _twins), (HOST, _hosts), (HOME, _homes), (REVERSE, _reverse), (REVERSE, _asked_from)):
         point, siblings = (np.full(len(rows), value) for value in (-1, 0))
@@ -163,7 +164,7 @@ def _asked_from(context: Context, rows: FlowRows) -> tuple[Values, Values]:
         if ask[schema.ARP_POINT] not in [point for _, point in seen]:
             seen.append((ask[schema.ARP_FIRST], ask[schema.ARP_POINT]))
     begins = flows[flow_links(context).before < 0]
-    begins = begins[(begins[:, schema.FLOW_VIA] == 0) & (begins[:, schema.FLOW_DMAC] >> 40 & 1 == 0)]
+    begins = begins[(begins[:, schema.FLOW_VIA] == 0) & ~are_multicast_macs(begins[:, schema.FLOW_DMAC])]
     do_begin = is_among(
         hash_of(flows, [schema.FLOW_POINT, schema.FLOW_DMAC], rows),
         row_hash(begins[:, [schema.FLOW_POINT, schema.FLOW_SMAC]]),

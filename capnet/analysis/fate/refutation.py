@@ -13,6 +13,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.correlate.link_building import flow_links
@@ -49,7 +50,7 @@ def are_to_groups(context: Context, rows: FlowRows) -> Mask:
     """Were the packets of each row sent to a group: by the destination MAC, or by a multicast or broadcast address?"""
     mac, high, low = (context.flows[rows, column] for column in (schema.FLOW_DMAC, *_RECEIVER[:2]))
     v4, address = (high == 0) & (low >> 32 == MAPPED >> 32), low & 0xFFFFFFFF
-    is_group = (mac > 0) & (mac >> 40 & 1 == 1)
+    is_group = (mac > 0) & are_multicast_macs(mac)
     is_group |= v4 & ((address >> 28 == 14) | (address == 0xFFFFFFFF))
     return is_group | (~v4 & (high >> 56 & 0xFF == 0xFF))
 

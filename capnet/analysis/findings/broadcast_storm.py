@@ -20,7 +20,7 @@ import numpy as np
 from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import proto_name, source
+from capnet.analysis.core.flow_rows import are_multicast_macs, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name
@@ -116,7 +116,7 @@ def _lasts(storm: _Storm) -> bool:
 def _of_arp(context: Context) -> Iterator[_Storm]:
     table = context.arps
     mac = table[:, schema.ARP_ETH_DESTINATION]  # replies go to one station: as many as there are copies of the request
-    rows = table[(table[:, schema.ARP_BURST] >= MIN_COPIES) & (mac > 0) & (mac >> 40 & 1 == 1)]
+    rows = table[(table[:, schema.ARP_BURST] >= MIN_COPIES) & (mac > 0) & are_multicast_macs(mac)]
     for row in rows[:MAX_STORMS].tolist():
         yield _Storm(
             row[schema.ARP_BURST], row[schema.ARP_POINT], row[schema.ARP_BURST_FIRST], row[schema.ARP_BURST_LAST],
@@ -156,7 +156,7 @@ def _of_ip(context: Context) -> Iterator[_Storm]:
 
 def _is_to_group(context: Context) -> FlowMask:
     mac = context.flows[:, schema.FLOW_DMAC]
-    return (mac > 0) & (mac >> 40 & 1 == 1)
+    return (mac > 0) & are_multicast_macs(mac)
 
 
 def _is_broadcast(context: Context) -> FlowMask:

@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import host_of
+from capnet.analysis.core.flow_rows import are_multicast_macs, host_of
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name
@@ -106,7 +106,7 @@ def _sent(context: Context, mac: int, point: int) -> FlowRows:
     """Flows that a MAC sends at a point, outside of tunnels, but for those of resets only: they answer a stranger."""
     flows = context.flows
     is_sent = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_SMAC] == mac)
-    is_sent &= (flows[:, schema.FLOW_VIA] == 0) & (flows[:, schema.FLOW_DMAC] >> 40 & 1 == 0)
+    is_sent &= (flows[:, schema.FLOW_VIA] == 0) & ~are_multicast_macs(flows[:, schema.FLOW_DMAC])
     return np.flatnonzero(is_sent & (flows[:, schema.FLOW_TCP_FLAGS] & TCP_RST == 0))
 
 

@@ -32,6 +32,10 @@ class RingWitnesses:
         """This file is full. Returns at once."""
         self._thread.submit(self._turn, path, monotonic())
 
+    def wait(self) -> None:
+        """Returns when the kernels have been asked for every file that was full before."""
+        self._thread.submit(lambda: None).result()
+
     def finish(self, path: Path, witnesses: Witnesses) -> None:
         """Writes those of the last file, which is `path` unless the rest of the packets needed further ones."""
         self._thread.shutdown()

@@ -57,7 +57,7 @@ def dialled_in(
         folder = temporary_folder("swarm")
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         address = _own_address(nodes[0])
-        _make_certificate(folder)
+        make_certificate(folder)
         password = secrets.token_hex(32)
         port = _start_gate(folder, address, password, nodes, stack)
         say(f"{', '.join(node.name for node in nodes)}: a task of service {NAME} leads there (to {address}:{port})")
@@ -108,7 +108,7 @@ def _own_address(node: SwarmNode) -> str:
         ) from error
 
 
-def _make_certificate(folder: Path) -> None:
+def make_certificate(folder: Path) -> None:
     """cert.pem and key.pem in the folder, for this run."""
     new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30")
     words = ["openssl", *new, "-subj", "/CN=capnet", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"]

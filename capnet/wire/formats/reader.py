@@ -120,11 +120,12 @@ class Capture(ABC):
         from capnet.wire.tables.frames import FrameColumns, frame_columns
 
         def batches() -> Iterator[Batch]:
-            return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self._point_names)
+            return FrameColumns(self.machine, self.file, binary).batches(self.blocks(), self.point_names)
 
         return Table("frames", frame_columns(binary), batches)
 
-    def _point_names(self) -> list[str]:
+    def point_names(self) -> list[str]:
+        """The name of each interface as a capture point, by its number; the number where it has none."""
         return [interface.name or str(interface.number) for interface in self.interfaces]
 
     def records(self) -> Iterator[Record]:

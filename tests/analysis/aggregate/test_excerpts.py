@@ -46,7 +46,7 @@ def test_excerpt_of_a_block_keeps_its_frames() -> None:
         block = next(capture.blocks())
         begins = [row for row in range(200, len(block)) if block["depth"][row] == 0]
         first, end = begins[0], begins[100]
-        excerpt = excerpts._joined([excerpts._excerpt(block, 5, first, end)])
+        excerpt = excerpts.joined([excerpts.excerpt_of(block, 5, first, end)])
         assert excerpt["frame"].tolist() == block["frame"][first:end].tolist()
         assert excerpt["point"].tolist() == (block["point"][first:end] + 5).tolist()
         for number, row in enumerate(range(first, end)):

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 
-from capnet.analysis.aggregate.payload.syns import _mss_options
+from capnet.analysis.aggregate.payload.syns import mss_options
 
 SACK, TIMESTAMPS, SCALE = bytes.fromhex("0402"), bytes.fromhex("080a0000000100000000"), bytes.fromhex("030307")
 MSS, PADDING, END = bytes.fromhex("020405b4"), b"\1", b"\0"
@@ -15,7 +15,7 @@ MSS, PADDING, END = bytes.fromhex("020405b4"), b"\1", b"\0"
 def sizes(*lists: bytes) -> list[int]:
     ends = np.cumsum([len(options) for options in lists])
     starts = ends - np.array([len(options) for options in lists])
-    return _mss_options(np.frombuffer(b"".join(lists), dtype=np.uint8), starts, ends).tolist()
+    return mss_options(np.frombuffer(b"".join(lists), dtype=np.uint8), starts, ends).tolist()
 
 
 def in_words(options: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from capnet.analysis.core.arrays import _slots, first_equal, hash_of, row_hash
+from capnet.analysis.core.arrays import first_equal, hash_of, hash_slots, row_hash
 
 
 @pytest.mark.parametrize("key_count, wanted_count", [(0, 5), (5, 0), (40, 40), (3000, 40), (40, 3000), (3000, 3000)])
@@ -26,7 +26,7 @@ def test_first_equal_finds_keys_of_one_hash() -> None:
     """Keys that differ in bits which the hash does not look at."""
     inverse = pow(0x9E3779B97F4A7C15, -1, 1 << 64)
     keys = np.array([inverse * low % (1 << 64) for low in range(3000)], dtype=np.uint64)
-    assert len(set(_slots(keys, 12).tolist())) == 1
+    assert len(set(hash_slots(keys, 12).tolist())) == 1
     assert first_equal(keys, keys[::-1]).tolist() == list(range(3000))[::-1]
 
 

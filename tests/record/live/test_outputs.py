@@ -265,7 +265,7 @@ def test_reader_that_keeps_up_is_waited_for(has_nowait):
     """Megabytes pass in one call: each time the reader has made room, the next part follows at once."""
     reader, writer = os.pipe()
     stream = Stream(writer, HEADING, 2)
-    stream._has_nowait = has_nowait
+    stream.has_nowait = has_nowait
     received = []
 
     def read() -> None:

@@ -53,7 +53,7 @@ def test_each_file_has_its_own_moments(tmp_path):
     ring = RingWitnesses(asked)
     for path in paths[:2]:
         ring.full(path)
-    ring._thread.submit(lambda: None).result()
+    ring.wait()
     ring.finish(paths[2], asked.end())
     assert [moments(path) for path in paths] == [(0, 1), (1, 2), (2, 3)]
 
@@ -69,9 +69,9 @@ def test_files_around_a_late_moment_have_none(tmp_path, monkeypatch):
     asked.is_asked.wait(10)
     ring.full(paths[1])  # full at 0.2, asked at 5.0
     asked.may_answer.set()
-    ring._thread.submit(lambda: None).result()
+    ring.wait()
     ring.full(paths[2])  # full at 6.0, asked at 6.1: in time, but it began with the late moment
-    ring._thread.submit(lambda: None).result()
+    ring.wait()
     ring.finish(paths[3], asked.end())
     assert [witnesses_path(path).exists() for path in paths] == [True, False, False, True]
 
@@ -93,6 +93,6 @@ def test_file_that_has_gone_gets_none(tmp_path):
     paths[0].unlink()
     ring = RingWitnesses(asked)
     ring.full(paths[0])
+    ring.wait()
     ring.close()
-    ring._thread.shutdown()
     assert not witnesses_path(paths[0]).exists()

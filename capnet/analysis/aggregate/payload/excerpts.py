@@ -23,7 +23,7 @@ MAX_ROWS = 2048  # that are joined: 1 MB
 MAX_BYTES = 1 << 20  # of their frames
 
 
-class _Excerpt(NamedTuple):
+class Excerpt(NamedTuple):
     """Some rows of a block, one after the other. POINT counts all captures' points; OUTER, from the first row on."""
 
     rows: Rows
@@ -35,7 +35,7 @@ class Excerpts:
     """Give blocks to `add`, and call `rest` at the end; both yield blocks, and the number of their first point."""
 
     def __init__(self) -> None:
-        self._excerpts: list[_Excerpt] = []
+        self._excerpts: list[Excerpt] = []
         self._rows = self._bytes = 0  # in them
 
     def add(self, block: Block, base: int) -> Iterator[tuple[Block, int]]:
@@ -53,14 +53,14 @@ class Excerpts:
         if is_large:
             yield block, base
         else:
-            self._excerpts.append(_excerpt(block, base, first, end))
+            self._excerpts.append(excerpt_of(block, base, first, end))
             self._rows += end - first
             self._bytes += stop - begin
 
     def rest(self) -> Iterator[tuple[Block, int]]:
         """What was not yet yielded."""
         if self._excerpts:
-            yield _joined(self._excerpts), 0
+            yield joined(self._excerpts), 0
             self._excerpts, self._rows, self._bytes = [], 0, 0
 
 
@@ -71,16 +71,17 @@ def _span(block: Block, first: int, end: int) -> tuple[int, int]:
     return int(frame_at.min()), int((frame_at + rows[:, fields.CAPLEN]).max())
 
 
-def _excerpt(block: Block, base: int, first: int, end: int) -> _Excerpt:
+def excerpt_of(block: Block, base: int, first: int, end: int) -> Excerpt:
     """Copies of rows `first` to `end`, which are whole frames, and of their bytes."""
     rows = block.rows[first:end].copy()
     begin, stop = _span(block, first, end)
     rows[:, fields.POINT] += base
     rows[:, fields.OUTER] -= np.where(rows[:, fields.OUTER] >= 0, first, 0)
-    return _Excerpt(rows, block.record_at[first:end] - begin, bytes(block.raw[begin:stop]))
+    return Excerpt(rows, block.record_at[first:end] - begin, bytes(block.raw[begin:stop]))
 
 
-def _joined(excerpts: list[_Excerpt]) -> Block:
+def joined(excerpts: list[Excerpt]) -> Block:
+    """The rows of all excerpts as one block, over the octets of all of them."""
     row, octet = 0, 0
     for excerpt in excerpts:
         outer = excerpt.rows[:, fields.OUTER]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.aggregate.payload.dns import payload_span
+from capnet.analysis.aggregate.payload.octets import Octets, be32_at
 from capnet.analysis.aggregate.payload.segments import checksum_verdicts
 from capnet.analysis.core import schema
 from capnet.analysis.core.schema import SynTable, Values
@@ -73,24 +74,18 @@ def _maximum_segment_sizes(block: Block, table: SynTable, lowest: Values, ends: 
         rows = np.flatnonzero((ends - length >= lowest) & (sizes == 0))
         start = ends[rows] - length
         rows, start = (values[raw[start + 12] >> 4 == length // 4] for values in (rows, start))
-        rows, start = (values[_be32(raw, start) == ports[rows]] for values in (rows, start))
+        rows, start = (values[be32_at(raw, start) == ports[rows]] for values in (rows, start))
         if length == TCP_HEADER or not len(rows):
             continue
         option = start + TCP_HEADER
         is_first = (raw[option] == OPTION_MSS) & (raw[option + 1] == 4)  # as most systems write it
-        sizes[rows[is_first]] = _be32(raw, option[is_first]) & 0xFFFF
+        sizes[rows[is_first]] = be32_at(raw, option[is_first]) & 0xFFFF
         others = rows[~is_first]
-        sizes[others] = _mss_options(raw, option[~is_first], ends[others])
+        sizes[others] = mss_options(raw, option[~is_first], ends[others])
     return sizes
 
 
-def _be32(raw: np.ndarray, at: Values) -> Values:
-    octets = (raw[at + number].astype(np.int64) << 24 - 8 * number for number in range(4))
-    total: Values = sum(octets, np.zeros(len(at), dtype=np.int64))
-    return total
-
-
-def _mss_options(raw: np.ndarray, option: Values, ends: Values) -> Values:
+def mss_options(raw: Octets, option: Values, ends: Values) -> Values:
     """The MSS in each list of options, which begin at `option` and end before `ends`; 0 without one.
 
     Of an option that its list cuts, the octets that are there.
@@ -112,7 +107,7 @@ def _mss_options(raw: np.ndarray, option: Values, ends: Values) -> Values:
         lists, option, ends = lists[goes_on], (option + step)[goes_on], ends[goes_on]
 
 
-def _octet(raw: np.ndarray, at: Values, ends: Values) -> Values:
+def _octet(raw: Octets, at: Values, ends: Values) -> Values:
     """The octet at each place, 0 from `ends` on."""
     octets: Values = np.where(at < ends, raw[np.minimum(at, ends - 1)], 0).astype(np.int64)
     return octets

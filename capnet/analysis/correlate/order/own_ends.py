@@ -16,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import host_of
+from capnet.analysis.core.flow_rows import are_multicast_macs, host_of
 from capnet.analysis.core.results import Point
 from capnet.analysis.core.schema import FlowRows, Observations, Values
 from capnet.quick_tuple import NamedTuple
@@ -109,7 +109,7 @@ def _unicast_rows(context: Context, point: int) -> FlowRows:
     source, destination = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
     is_outside = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
     rows = np.flatnonzero(is_outside & (source > 0) & (destination > 0))
-    return rows[(destination[rows] >> 40 & 1) == 0]
+    return rows[~are_multicast_macs(destination[rows])]
 
 
 def _macs_of_all(context: Context, rows: FlowRows) -> list[int]:
@@ -218,7 +218,7 @@ def _macs_voted_for(context: Context, own: Observations, vote: Values) -> Counte
     votes: Counter[int] = Counter()
     for column, direction in ((schema.FLOW_SMAC, 1), (schema.FLOW_DMAC, -1)):
         macs = context.flows[own[vote == direction, schema.OBS_FLOW], column]
-        votes.update(macs[(macs > 0) & (macs >> 40 & 1 == 0)].tolist())
+        votes.update(macs[(macs > 0) & ~are_multicast_macs(macs)].tolist())
     return votes
 
 

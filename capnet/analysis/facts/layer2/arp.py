@@ -10,6 +10,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.facts.layer2.model import Claims, ClaimSpan
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text, address_value
@@ -63,7 +64,7 @@ def last_broadcasts(context: Context) -> dict[int, dict[int, int]]:
         note(*row)
     source_mac, destination_mac = flows[:, schema.FLOW_SMAC], flows[:, schema.FLOW_DMAC]
     to_group = (flows[:, schema.FLOW_VIA] == 0) & (source_mac > 0) & (destination_mac > 0)
-    to_group &= destination_mac >> 40 & 1 == 1
+    to_group &= are_multicast_macs(destination_mac)
     for row in flows[to_group][:, [schema.FLOW_POINT, schema.FLOW_SMAC, schema.FLOW_LAST]].tolist():
         note(*row)
     return times

@@ -13,7 +13,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import replies
+from capnet.analysis.core.flow_rows import is_multicast_mac, replies
 from capnet.analysis.core.schema import Values
 from capnet.analysis.fate.speakers import RECEIVED, SENT
 from capnet.quick_tuple import NamedTuple
@@ -78,13 +78,13 @@ def _add_arp(context: Context, words: dict[tuple[int, int, int], list[_Word]]) -
         if sender & 0xFFFFFFFF and row[schema.ARP_SENDER_MAC] > 0:
             word = _Word(*times, row[schema.ARP_SENDER_MAC], frame, sender == target or _is_group_reply(row), True)
             words.setdefault((point, 0, sender), []).append(word)
-        if row[schema.ARP_OPERATION] == ARP_REQUEST and to > 0 and to >> 40 & 1 == 0:
+        if row[schema.ARP_OPERATION] == ARP_REQUEST and to > 0 and not is_multicast_mac(to):
             word = _Word(times[0], times[0], to, frame, False, False)
             words.setdefault((point, 0, target), []).append(word)
 
 
 def _is_group_reply(row: list[int]) -> bool:
-    return row[schema.ARP_OPERATION] != ARP_REQUEST and row[schema.ARP_ETH_DESTINATION] >> 40 & 1 == 1
+    return row[schema.ARP_OPERATION] != ARP_REQUEST and is_multicast_mac(row[schema.ARP_ETH_DESTINATION])
 
 
 def _add_nd(context: Context, words: dict[tuple[int, int, int], list[_Word]]) -> None:
@@ -92,7 +92,7 @@ def _add_nd(context: Context, words: dict[tuple[int, int, int], list[_Word]]) ->
         times = row[schema.ND_FIRST], row[schema.ND_LAST]
         frame, point, to = row[schema.ND_FIRST_FRAME], row[schema.ND_POINT], row[schema.ND_ETH_DESTINATION]
         target = row[schema.ND_TARGET_HI], row[schema.ND_TARGET_LO]
-        is_to_group = to >> 40 & 1 == 1
+        is_to_group = is_multicast_mac(to)
         if row[schema.ND_TYPE] == ICMPV6_NEIGHBOR_ADVERTISEMENT:
             word = _Word(*times, row[schema.ND_ETH_SOURCE], frame, is_to_group, True)
         elif to > 0 and not is_to_group:

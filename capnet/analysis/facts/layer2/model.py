@@ -13,6 +13,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.fate.speakers import Speaker
@@ -132,7 +133,7 @@ def unicast(context: Context, point: int) -> FlowRows:
     flows = context.flows
     is_outside = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
     destination_mac = flows[:, schema.FLOW_DMAC]
-    to_group = (destination_mac > 0) & (destination_mac >> 40 & 1 == 1)
+    to_group = (destination_mac > 0) & are_multicast_macs(destination_mac)
     v4 = is_v4(flows[:, schema.FLOW_DST_HI], flows[:, schema.FLOW_DST_LO])
     v4_address = flows[:, schema.FLOW_DST_LO] & 0xFFFFFFFF
     to_group |= v4 & ((v4_address >> 28 == 14) | (v4_address == 0xFFFFFFFF))

@@ -11,6 +11,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
+from capnet.analysis.core.flow_rows import are_multicast_macs
 from capnet.analysis.core.schema import Values
 from capnet.analysis.facts.neighbours.exchanges import Exchange
 from capnet.analysis.fate.interface_points import interface_points
@@ -51,7 +52,7 @@ def unicast_frames(context: Context, point: int, via: int, vni: int) -> tuple[Va
     ):  # fmt: skip
         *place, source, destination = (table[:, column] for column in columns)
         is_there = (place[0] == point) & (place[1] == via) & (place[2] == vni)
-        is_there &= (destination > 0) & (destination >> 40 & 1 == 0)
+        is_there &= (destination > 0) & ~are_multicast_macs(destination)
         ends.append((source[is_there], destination[is_there]))
     sources, destinations = zip(*ends, strict=True)
     return np.concatenate(sources), np.concatenate(destinations)

@@ -14,7 +14,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import INITIAL_TTLS, replies
+from capnet.analysis.core.flow_rows import INITIAL_TTLS, are_multicast_macs, replies
 from capnet.analysis.core.schema import FlowMask, Mask
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
@@ -46,7 +46,7 @@ def _has_two_stations(context: Context) -> Mask:
     """Per point: do all unicast packets outside of tunnels go between the same two MACs?"""
     flows = context.flows
     macs = flows[:, [schema.FLOW_SMAC, schema.FLOW_DMAC]]
-    is_unicast = (macs > 0).all(axis=1) & (macs[:, 1] >> 40 & 1 == 0) & (flows[:, schema.FLOW_VIA] == 0)
+    is_unicast = (macs > 0).all(axis=1) & ~are_multicast_macs(macs[:, 1]) & (flows[:, schema.FLOW_VIA] == 0)
     points = flows[is_unicast, schema.FLOW_POINT]
     pairs = row_hash(np.sort(macs[is_unicast], axis=1))
     has_two = np.zeros(max(len(context.points), 1), dtype=bool)

@@ -32,7 +32,7 @@ class Stream:
         self._queue: deque[memoryview] = deque([memoryview(heading)])
         self._queued = len(heading)
         self._delivered = [0] * points
-        self._is_open = self._has_nowait = True
+        self._is_open = self.has_nowait = True
         self._taken_s = time.monotonic()  # when the reader took something, or was given something again
         with suppress(OSError):  # it is no pipe
             fcntl(descriptor, F_SETPIPE_SZ, _PIPE_BYTES)
@@ -122,7 +122,7 @@ class Stream:
 
         RWF_NOWAIT (Linux 6.4 for pipes) needs no O_NONBLOCK, which others who share the open file would get too.
         """
-        if self._has_nowait:
+        if self.has_nowait:
             try:
                 return os.pwritev(self._fd, [part], -1, os.RWF_NOWAIT)
             except BlockingIOError:
@@ -130,7 +130,7 @@ class Stream:
             except OSError as error:
                 if error.errno not in (EOPNOTSUPP, EINVAL, ESPIPE, ENOSYS):
                     raise
-                self._has_nowait = False
+                self.has_nowait = False
         return os.write(self._fd, part[:_ROOM])
 
     def _add(self, data: bytes) -> None:
