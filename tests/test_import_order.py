@@ -168,6 +168,12 @@ def test_every_part_has_its_floor(folder):
     assert parts == {part for parts in FLOORS[folder] for part in parts.split()}
 
 
+def test_every_folder_has_its_row_in_the_design() -> None:
+    table = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").partition("## The folders")[2]
+    folders = {file.parent.name for file in PACKAGE.glob("*/__init__.py")}
+    assert {folder for folder in folders if f"`capnet/{folder}`" not in table} == set()
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_only_edges_touch_the_world(module):
     if part_of(module, "capnet") in EDGES or module == "capnet.__main__":

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from capnet.topology import Topology
     from capnet.witnesses import Witnesses
 
-CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")  # of files in a folder; each may be compressed
-
 
 def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
     """The sources that the arguments FILES name, in their order; a folder is every capture in it.
@@ -84,11 +82,11 @@ def _split(given: str) -> tuple[str | None, Path]:
 
 def _captures(folder: Path) -> list[Path]:
     """The captures directly in a folder, by name."""
-    from capnet.wire.formats.compression import SUFFIXES
+    from capnet.wire.formats import CAPTURE_SUFFIXES
+    from capnet.wire.formats.compression import name_inside
 
     def is_capture(path: Path) -> bool:
-        inner = next((path.name.removesuffix(suffix) for suffix in SUFFIXES if path.name.endswith(suffix)), path.name)
-        return inner.endswith(CAPTURE_SUFFIXES) and path.is_file()
+        return name_inside(path.name).endswith(CAPTURE_SUFFIXES) and path.is_file()
 
     try:
         captures = sorted(filter(is_capture, folder.iterdir()))

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from capnet.errors import UsageError
-from capnet.wire.formats.compression import SUFFIXES
+from capnet.wire.formats import CAPTURE_SUFFIXES
+from capnet.wire.formats.compression import name_inside
 
-CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")
 BESIDE = (".topology.json", ".witnesses.json")  # files that are read with a capture
 MAX_WALKED = 20_000  # files that are looked at for captures
 MAX_PATH = 4096  # bytes of a path, as Linux has it
@@ -47,9 +47,7 @@ class Folders:
         for number, (root, path) in enumerate(self._walk()):
             if number >= MAX_WALKED:
                 break
-            name = path.name
-            inner = next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
-            if inner.endswith(CAPTURE_SUFFIXES):
+            if name_inside(path.name).endswith(CAPTURE_SUFFIXES):
                 names.append(str(path.relative_to(root)) if len(self.roots) == 1 else str(path))
         return sorted(names)
 

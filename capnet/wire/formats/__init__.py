@@ -1,1 +1,3 @@
 """Capture files: readers, walkers of records, writers. Internal."""
+
+CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".cap")  # of files in a folder; each may be compressed

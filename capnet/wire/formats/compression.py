@@ -15,6 +15,11 @@ CHUNK = 1 << 17  # compressed bytes read at once
 PIECE = 1 << 15  # bytes decompressed at once: at most so many are lost before damage; larger ones are no faster
 
 
+def name_inside(name: str) -> str:
+    """`bridge.pcap.gz` → `bridge.pcap`; the name itself if it has no suffix of a compressed file."""
+    return next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
+
+
 def detect(head: bytes) -> str | None:
     """`gzip` (RFC 1952), `zstd` (RFC 8878), `lz4` (its frame format), or None, by the first 4 bytes."""
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
