@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ DESCRIBED_BY_MODULE = {"diagnose", "judge", "run", "build", "send"}
 
 # Names that say nothing about what they hold.
 FILLERS = {"found", "known", "said", "told", "mine", "theirs", "here", "there", "some", "many", "again", "one", "two"}
+
+# Words for persons, where a host, a program or a user is meant. /etc/passwd has a user nobody.
+PERSONS = re.compile(r"(?<!/)\b(?:nobody|somebody|someone|whoever|everybody|anybody)\b(?!:)", re.IGNORECASE)
 
 # With an underscore, but documented: of NamedTuple, and what notebooks ask for.
 PUBLIC_ALL_THE_SAME = {"_replace", "_asdict", "_fields", "_make", "_field_defaults", "_repr_html_"}
@@ -107,6 +111,20 @@ def filler_names(tree: ast.AST, name: str) -> Iterator[str]:
             yield f"{name}:{node.lineno} parameter {node.arg}"
 
 
+def words_for_persons(tree: ast.Module, file: Path, name: str) -> Iterator[str]:
+    """In docstrings and comments: texts that people see are compared by other tests."""
+    if not PERSONS.search(file.read_text(encoding="utf-8")):
+        return
+    nodes = [tree, *(node for node in ast.walk(tree) if isinstance(node, Function | ast.ClassDef))]
+    texts = [(getattr(node, "lineno", 1), ast.get_docstring(node) or "") for node in nodes]
+    with file.open("rb") as source:
+        tokens = tokenize.tokenize(source.readline)
+        texts += [(token.start[0], token.string) for token in tokens if token.type == tokenize.COMMENT]
+    for line, text in texts:
+        for word in PERSONS.findall(text):
+            yield f"{name}:{line} {word}: say which host, program or user"
+
+
 def violations(below: str = "") -> list[str]:
     """Everything that is not so in files whose path begins with `below`."""
     result = [each for each in large_folders() if each.startswith(below)]
@@ -119,6 +137,7 @@ def violations(below: str = "") -> list[str]:
                 *missing_docstrings(tree, name),
                 *bare_types(tree, name),
                 *filler_names(tree, name),
+                *words_for_persons(tree, file, name),
             ]
     return result
 

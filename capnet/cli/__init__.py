@@ -196,7 +196,7 @@ def _only_reads() -> bool:
 
 
 def _hear_the_compiler() -> None:
-    """Its sentences go to standard error, on a terminal and elsewhere: somebody may wait without knowing for what."""
+    """Its sentences go to standard error, on a terminal and elsewhere: a wait without a reason looks like a hang."""
     from capnet.jit import notices
 
     notices.listener = _say

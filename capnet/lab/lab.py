@@ -69,7 +69,7 @@ def up(progress: Progress, kernel: HostKernel = HostKernel.NATIVE) -> Lab:
 def down(progress: Progress, may_take: Callable[[list[str]], None] = lambda users: None) -> bool:
     """Removes the lab, or whatever is left of one; False when there was nothing.
 
-    `may_take` is given who uses the lab, if anybody does, and raises what is to stop the removal. What dead runs have
+    `may_take` is given who uses the lab, if it is in use, and raises what is to stop the removal. What dead runs have
     captured becomes their bundles, and their folders go, too.
     """
     lab = addressing.chosen()
@@ -190,11 +190,11 @@ def _undo_unfinished(lab: Lab, progress: Progress) -> None:
     """
     with lab_lock.locked(lab.folder, progress):
         left = record.read(lab.folder)
-        if left is None or not left.ready or (left.for_runs and _nobody_uses(lab)):
+        if left is None or not left.ready or (left.for_runs and _is_unused(lab)):
             undo.everything(lab, left or record.LabRecord(lab.folder))
 
 
-def _nobody_uses(lab: Lab) -> bool:
+def _is_unused(lab: Lab) -> bool:
     return lab_lock.leave(lab.folder, lab_lock.enter(lab.folder))
 
 

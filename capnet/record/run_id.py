@@ -47,7 +47,7 @@ def temporary_folder(purpose: str) -> Path:
 def folders_of_runs(which: Callable[[str], bool]) -> Iterator[Path]:
     """This machine's temporary folders of the runs that `which` accepts.
 
-    Anybody can make a folder of such a name in /tmp: those of other users are left out.
+    Every user can make a folder of such a name in /tmp: those of other users are left out.
     """
     for path in sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*-*-*-*")):
         run = "-".join(path.name.removeprefix(_FOLDER).split("-")[:3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-_API = ctypes.PyDLL(None)  # of its own: the types of `ctypes.pythonapi` are everybody's
+_API = ctypes.PyDLL(None)  # of its own: the types of `ctypes.pythonapi` are shared by all libraries
 _API.PyCapsule_New.restype = ctypes.py_object
 _API.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 _API.PyCapsule_GetPointer.restype = ctypes.c_void_p

@@ -1,6 +1,6 @@
 """ICMP "host unreachable" and "network unreachable": who says so about whom, and how long after the packet.
 
-A router queues a packet while it asks for the destination's MAC, and says "host unreachable" when nobody has answered
+A router queues a packet while it asks for the destination's MAC, and says "host unreachable" when no host has answered
 (RFC 1812 section 5.2.7.1, RFC 4861 section 7.2.2): seconds later. A rule or an `unreachable` route says so at once.
 
 Input: the ICMP error table, flows. Output: `Unreachable`s, one per sender, destination, port and message. Limits: where

@@ -1,9 +1,9 @@
-"""arp-spoofing: a station tells everybody that it has the addresses of others.
+"""arp-spoofing: a station tells all others that it has their addresses.
 
 Looks at: ARP replies to the broadcast address, and the questions of the same MAC. A station never asks who has its own
 address. One that announces addresses, and then asks for them as another address, knows that others have them.
 Says: which MAC, the address that it asks as, and the addresses that it announces.
-Wrong when: a router answers everybody for hosts of its own link. Proxy ARP answers the asker alone (RFC 1027).
+Wrong when: a router answers all hosts for those of its own link. Proxy ARP answers the asker alone (RFC 1027).
 Fix: find the station and stop it; containers cannot send such frames without the capability NET_RAW.
 Verify: `bridge fdb show | grep MAC` names the port that it is behind; `ip neigh` shows its MAC for several addresses.
 """
@@ -24,7 +24,7 @@ from capnet.wire.numbers import ARP_REPLY, ARP_REQUEST
 
 NAME = finding_name(__name__)
 LEVELS = ("warning",)
-SCENARIO = None  # the lab attacks nobody
+SCENARIO = None  # the lab attacks no host
 WITNESS = "pcaps/faults/duplicate-ip.pcapng"  # two stations announce one address
 EXPLAINS = ("arp-unanswered", "connection-unanswered", "handshake-unfinished")
 
@@ -78,7 +78,7 @@ def diagnose(context: Context) -> list[Finding]:
 
 
 def _messages(context: Context) -> Iterator[tuple[tuple[int, int], int, _Message]]:
-    """(point and MAC, operation, message): announcements to everybody, and questions in an own name."""
+    """(point and MAC, operation, message): announcements to all, and questions in an own name."""
     columns = [
         schema.ARP_POINT, schema.ARP_OPERATION, schema.ARP_SENDER_MAC, schema.ARP_SENDER_LO, schema.ARP_TARGET_LO,
         schema.ARP_FIRST, schema.ARP_LAST, schema.ARP_FIRST_FRAME, schema.ARP_ETH_DESTINATION,

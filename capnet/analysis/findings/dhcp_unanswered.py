@@ -1,7 +1,7 @@
 """dhcp-unanswered: a host asks for an address by DHCP and gets none.
 
 Looks at: DISCOVER messages of one client, at least three, without an OFFER, and without a REQUEST by that client, which
-everybody on the link would see if an offer had come (RFC 2131 section 4.3.2 has it broadcast). Offers that a point
+every host on the link would see if an offer had come (RFC 2131 section 4.3.2 has it broadcast). Offers that a point
 shows while the client at another one asks on stop in between.
 Says: which client, how often and how long it asked; how many offers left which point, and where they did not arrive.
 An error where offers are seen, or the client's questions at several points or in a container; else a warning, as the

@@ -4,7 +4,7 @@ Looks at: TCP connections whose destination was translated to the address of the
 are equal, or the source was masqueraded as well; repeated and without an answer. Not: loopback interfaces, equal ports
 (a forged packet), a translated SYN that was seen at the client's own interface with another source.
 Says: who wants to reach itself, by which address, where the translated SYNs were seen, and how many.
-Wrong when: the server behind it hangs for everybody.
+Wrong when: the server behind it hangs for every client.
 Fix: the packets would have to leave a bridge by the port that they came in by, and to come from another address.
 Masquerade them, and let the port do so (hairpin mode).
 Verify: `sysctl net.bridge.bridge-nf-call-iptables`; `bridge -d link show dev VETH` shows `hairpin on`.

@@ -20,7 +20,7 @@ from capnet.analysis.facts.volume.pairs import (
     conversation_states,
 )
 from capnet.analysis.tables import coded
-from capnet.analysis.tables.flows import MAX_BATCH, columns_for, ends_of, icmp_of, round_trips
+from capnet.analysis.tables.flows import MAX_BATCH, WHERE_AND_WHAT, columns_for, ends_of, icmp_of, round_trips
 from capnet.table.batch import Batch, ColumnData
 from capnet.table.batch import Values as ColumnValues
 from capnet.table.column import Column
@@ -30,13 +30,7 @@ from capnet.wire.numbers import UDP
 COLUMNS = (
     Column("flow", "int64", "number of the forward flow in `flows`"),
     Column("reply", "int64", "number of the backward flow; missing if nothing came back"),
-    Column("file", "text", "the input"),
-    Column("point", "text", "capture point"),
-    Column("via", "text", "kind of tunnel that it is in"),
-    Column("via_vni", "uint32", "its VNI or key"),
-    Column("depth", "uint8", "how many tunnels it is in"),
-    Column("vlan", "uint16", "outermost VLAN id of its first packet"),
-    Column("proto", "text", "tcp, udp, icmp, …"),
+    *WHERE_AND_WHAT,
     Column("src", "address", "who opened it, by SYN or SYN-ACK; else who sent the first packet"),
     Column("sport", "uint16", "its port"),
     Column("dst", "address", "the other side"),

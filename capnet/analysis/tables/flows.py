@@ -20,9 +20,8 @@ from capnet.table.table import Table
 
 MAX_BATCH = 1 << 16  # flows
 
-COLUMNS = (
-    Column("flow", "int64", "its number, by which `reply` and `conversations` name it"),
-    Column("reply", "int64", "the flow of the other direction at this point"),
+# Of flows and of conversations.
+WHERE_AND_WHAT = (
     Column("file", "text", "the input"),
     Column("point", "text", "capture point"),
     Column("via", "text", "kind of tunnel that it is in"),
@@ -30,6 +29,11 @@ COLUMNS = (
     Column("depth", "uint8", "how many tunnels it is in"),
     Column("vlan", "uint16", "outermost VLAN id of its first packet"),
     Column("proto", "text", "tcp, udp, icmp, …"),
+)
+COLUMNS = (
+    Column("flow", "int64", "its number, by which `reply` and `conversations` name it"),
+    Column("reply", "int64", "the flow of the other direction at this point"),
+    *WHERE_AND_WHAT,
     Column("src", "address", "source address"),
     Column("sport", "uint16", "source port"),
     Column("dst", "address", "destination address"),

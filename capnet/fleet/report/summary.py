@@ -10,7 +10,7 @@ from capnet.fleet.job import Record
 from capnet.report.comparison.baseline import finding_key
 from capnet.report.comparison.identity import Identity
 
-_GROUPS = ("multicast",)  # kinds of stations that are nobody in particular
+_GROUPS = ("multicast",)  # kinds of stations that are no host
 
 
 def summary_of(document: Document, max_stations: int) -> Record:

@@ -92,7 +92,7 @@ def name_mounts(facts: HostFacts, files: dict[str, str]) -> None:
 
 def _network_named(facts: HostFacts, beginning: str) -> Entry | None:
     """The overlay network whose id begins so."""
-    if len(beginning) < 8:  # `1-` and 10 characters, `lb_` and 9: a shorter name is somebody else's
+    if len(beginning) < 8:  # `1-` and 10 characters, `lb_` and 9: a shorter name is of another program
         return None
     overlays = (network for network in facts.networks if network["Driver"] == "overlay")
     return next((network for network in overlays if network["Id"].startswith(beginning)), None)

@@ -12,7 +12,7 @@ from capnet.witnesses import Witnesses
 def write_beside(capture: Path, witnesses: Witnesses) -> Path:
     """Writes NAME.witnesses.json beside the capture NAME.pcapng and returns its path. Raises OSError.
 
-    Only its owner may read it: rules and connections are nobody else's business.
+    Only its owner may read it: rules and connections say much about a host.
     """
     final = witnesses_path(capture)
     with whole(final, private=True) as file:

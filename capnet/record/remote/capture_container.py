@@ -2,7 +2,7 @@
 
 It is on the host's network, and sees the host's processes and so their namespaces. It ends when the connection to its
 stdin does: also by the death of capnet, without a word. Its labels name the run, for `capnet scenario clean`.
-Limits: a daemon that allows it. Whoever may use Docker's API is root on its host anyway, by Docker's design.
+Limits: a daemon that allows it. A user of Docker's API is root on its host anyway, by Docker's design.
 """
 
 from __future__ import annotations

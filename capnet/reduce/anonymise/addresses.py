@@ -49,7 +49,7 @@ Draw = Callable[[int], int]  # below this number
 
 
 def drawn(below: int) -> int:
-    """A number from 0 on, below `below`, that nobody can foresee."""
+    """A number from 0 on, below `below`, that cannot be foreseen."""
     return int.from_bytes(os.urandom(16)) % below
 
 

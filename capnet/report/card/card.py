@@ -40,7 +40,7 @@ class Card(NamedTuple):
 
 
 def card(document: Document, name: str) -> Card | None:
-    """The card of who has this name or address in the report; None if nobody has it."""
+    """The card of who has this name or address in the report; None if no container or host has it."""
     document = visible_all(document)
     return _Subject(document, name).card() if names(document, name) else None
 

@@ -40,7 +40,7 @@ class HeldNamespace:
         return self.shell.run(["sh", "-c", command], netns=self.path)
 
     def new_socket(self, family: int, kind: int, protocol: int = 0) -> socket:
-        """A socket that belongs to this namespace, whoever uses it (setns(2))."""
+        """A socket that belongs to this namespace, whichever thread uses it (setns(2))."""
         made: list[socket] = []
         thread = Thread(target=self._make_socket, args=(made, family, kind, protocol))
         thread.start()

@@ -215,7 +215,7 @@ def _statistics_time(units: int, resolution: int, offset: int) -> int | None:
     """ns since 1970 of a time in interface statistics; None if `units` is below 0.
 
     The draft wants the units of the interface. dumpcap and tshark 4 count microseconds whatever these are: in
-    nanoseconds that is January 1970, when nobody captured.
+    nanoseconds that is January 1970, when there was no pcapng.
     """
     if units < 0:
         return None

@@ -36,7 +36,7 @@ class How(IntEnum):
     AT_ONCE = 0  # they answer the same questions
     IN_TURN = 1  # their claims overlap
     MOVED = 2  # one began when the other had ended
-    ANNOUNCED = 3  # so, and said so to everybody
+    ANNOUNCED = 3  # so, and said so to all stations
 
 
 class Rivals(NamedTuple):
@@ -55,13 +55,13 @@ class Rivals(NamedTuple):
 
 
 class _Claim(NamedTuple):
-    """One row of a table: a MAC says that it has an address, to somebody."""
+    """One row of a table: a MAC says to a station, or to all, that it has an address."""
 
     first: int
     last: int
     mac: int
     frame: int
-    to: str  # who asked; empty where nobody did
+    to: str  # who asked; empty for an announcement
     is_announcement: bool
 
 

@@ -19,7 +19,7 @@ from capnet.wire.addresses import mac_text
 def container_mac(context: Context) -> Iterator[Sign]:
     """A MAC is 02:42 and the four bytes of its own private address, as Docker made it until version 27.
 
-    Wrong when: somebody set it by hand. A MAC that claims other addresses as well is not counted: it may be forged.
+    Wrong when: it was set by hand. A MAC that claims other addresses as well is not counted: it may be forged.
     """
     for container in container_macs(context).values():
         if container.is_docker:

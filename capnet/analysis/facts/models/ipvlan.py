@@ -114,7 +114,7 @@ def sent_to_itself(context: Context) -> Iterator[Sign]:
 
 
 def never_resolved(context: Context) -> Iterator[Sign]:
-    """The addresses are of several networks, or send to each other, and nobody resolves them by ARP: L3.
+    """The addresses are of several networks, or send to each other, and no host resolves them by ARP: L3.
 
     Wrong when: the answers to ARP passed another point, or before the capture began.
     """

@@ -1,7 +1,7 @@
 """Who is looked for on a link though its packets come from behind a router: the netmask of that link is too wide.
 
 Input: neighbours, flows. Output: `Lookup`s, one per point, asker and address. Method: an address gets no answer to
-ARP or Neighbor Discovery at a point, and its own packets, which nobody answers either, come to the asker by another
+ARP or Neighbor Discovery at a point, and its own packets, which no host answers either, come to the asker by another
 interface, or at the same one with the MAC and the smaller TTL of a router. Limits: outside of tunnels.
 """
 

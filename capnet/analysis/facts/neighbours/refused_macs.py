@@ -5,8 +5,8 @@ this MAC send, unless forged transmits are. A container with a MAC of its own (m
 asks in vain, while the host beside it is answered.
 
 Input: neighbours, flows, clocks. Output: `RefusedMac`s. Method: the MAC is behind a card if its questions leave the
-card first, and arrive at the other one no sooner than other frames do. Limits: outside of tunnels; a MAC that asks
-nobody is not looked at.
+card first, and arrive at the other one no sooner than other frames do. Limits: outside of tunnels; a MAC
+without questions is not looked at.
 """
 
 from __future__ import annotations

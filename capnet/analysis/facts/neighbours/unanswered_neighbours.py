@@ -29,7 +29,7 @@ from capnet.wire.addresses import mac_value
 
 MIN_REPEATED = 2  # questions: a single one may have its answer behind the capture
 MAX_TARGETS = 3  # of one asker that are told one by one
-MIN_SCANNED = 20  # addresses: a host that asks for so many looks for whoever is there
+MIN_SCANNED = 20  # addresses: a host that asks for so many scans the network
 
 
 class Place(Enum):

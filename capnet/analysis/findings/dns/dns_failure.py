@@ -165,7 +165,7 @@ def _is_repeated(context: Context, server: str) -> bool:
 
 
 def _unanswered_questions(context: Context, refusing: set[str]) -> dict[str, list[int]]:
-    """Server → flow rows of the first hops of questions to it, of servers that answer nobody.
+    """Server → flow rows of the first hops of questions to it, of servers that answer no client.
 
     A question to a server that is not among those that are `refusing` may get its answer after the capture.
     """

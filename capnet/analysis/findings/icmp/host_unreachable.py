@@ -53,8 +53,8 @@ FIX = Text(
     "{destination}`）",
 )
 
-MIN_MESSAGES = 2  # a single one may be about a packet that nobody misses
-MAX_DESTINATIONS = 5  # of one receiver: who tries more looks for whoever is there
+MIN_MESSAGES = 2  # a single one may be about a packet that no program misses
+MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the network
 
 
 def diagnose(context: Context) -> list[Finding]:
