@@ -5,7 +5,7 @@
 `200x5`: 200 files of 5 MB. All are one made capture, each an hour after the one before, so that no two meet. Whole
 processes run in turn; the fastest of several runs counts, and ratios are to the loop of the same table. Workers of Dask
 are there before the clock starts. Dask is left out, and named, where `distributed` is missing.
-The loop writes reports alone; a fleet writes tables too (CSV, which needs no library), and merges.
+The loop writes reports alone; a fleet writes tables too (Parquet where pyarrow is installed, else CSV), and merges.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def compare(folder: Path, count: int, megabytes: int, runs: int, workers: int) -
     total = make_files(captures, count, megabytes)
     print(f"{count} captures, {total / 1e6:,.0f} MB, best of {runs}, {workers} workers, {os.cpu_count()} processors\n")
     print(LINE.format("way", "seconds", "CPU s", "MB/s", "peak MiB", "others", "of the loop's time"))
-    fleet = [*CAPNET, "fleet", str(captures), "-o", str(out), "--to", "csv"]
+    fleet = [*CAPNET, "fleet", str(captures), "-o", str(out)]
     shell = [sys.executable, str(captures), str(out)]
     with dask_cluster(workers) as scheduler:
         ways = {
