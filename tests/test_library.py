@@ -222,9 +222,9 @@ def test_help_shows_tables_and_no_bare_objects() -> None:
 
 
 def test_lists_of_facts_tell_their_columns() -> None:
-    """They stay lists, also after a copy and a pickle."""
+    """They are compared as lists, also after a copy and a pickle; to other programs they are tables."""
     nat = analyze(OVERLAY).nat
-    assert isinstance(nat, list) and nat.columns[:2] == ["kind", "proto"]  # type: ignore[attr-defined]
+    assert nat == list(nat) and nat.columns[:2] == ["kind", "proto"]  # type: ignore[attr-defined]
     for copied in (copy.copy(nat), copy.deepcopy(nat), pickle.loads(pickle.dumps(nat))):
         assert copied == nat and copied.columns == nat.columns  # type: ignore[attr-defined]
     assert repr(nat.table) == f"<capnet table nat of 4 rows; columns: {', '.join(nat.columns)}>"  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.report import Report
 from capnet.analysis.core.results import Flows
 from capnet.analysis.correlate.link_building import flow_links
-from capnet.analysis.fact_tables.fact_list import FactList, as_tables
+from capnet.analysis.fact_tables.fact_list import as_tables
 from capnet.analysis.facts.flows import flow_facts
 from capnet.analysis.facts.icmp_errors import icmp_error_facts
 from capnet.analysis.facts.kernel import ambiguous_drops, kernel_reasons
@@ -82,6 +82,7 @@ def conclude(
     context, coverage, correlation = pass_result(reader, topology, witnesses)
     flows = Flows(len(context.flows), []) if flows_only else _flows_while_linking(context)
     links_only |= flows_only
+    points = with_peers(points_with_vlans(context), context.topology)
     facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
     if not links_only:
         correlation["unanswered"] = unanswered_chains(context)
@@ -90,12 +91,11 @@ def conclude(
             correlation["ambiguous_drops"] = ambiguous
     report = Report(
         inputs=reader.inputs,
-        points=FactList("points", with_peers(points_with_vlans(context), context.topology)),
         flows=flows,
         coverage=coverage,
         names=context.names,
         correlation=correlation,
-        **as_tables(facts),
+        **as_tables({"points": points, **facts}),
     )
     return report, context
 

@@ -95,6 +95,27 @@ def test_flow_expression_chooses_frames_flows_and_conversations(tmp_path: Path) 
         assert chosen and len(chosen) < len(everything)
 
 
+def test_flow_expression_chooses_facts_of_its_flows() -> None:
+    """Of a golden with translations of both kinds, those to the published port, and what belongs to them."""
+    bridge = Source(OVERLAY.with_name("bridge.pcapng"))
+    chosen = {name: list(Tables([bridge], expression="port 8080").table(name)) for name in ("nat", "paths", "points")}
+    everything = {name: list(Tables([bridge]).table(name)) for name in chosen}
+    assert chosen["nat"] == [row for row in everything["nat"] if 8080 in (row["before_dport"], row["after_dport"])]
+    assert 0 < len(chosen["nat"]) < len(everything["nat"])
+    for name in ("paths", "points"):
+        assert 0 < len(chosen[name]) < len(everything[name])
+        assert all(row in everything[name] for row in chosen[name]) or name == "paths"
+    macs = {row["mac"] for row in Tables([bridge], expression="port 8080").table("stations")}
+    assert macs < {row["mac"] for row in Tables([bridge]).table("stations")}
+
+
+def test_flow_in_a_tunnel_chooses_its_tunnel() -> None:
+    service = Source(OVERLAY.with_name("overlay-two.pcapng"))
+    networks = {row["vni"] for row in Tables([service]).table("tunnels")}
+    vni = min(networks)
+    assert {row["vni"] for row in Tables([service], expression=f"vni {vni}").table("tunnels")} == {vni} < networks
+
+
 def test_file_on_stdout_and_name_of_its_format() -> None:
     result = run(OVERLAY, "--to", "csv", "-o", "-", "--table", "tunnels")
     assert result.exit_code == 0
@@ -106,7 +127,7 @@ def test_file_on_stdout_and_name_of_its_format() -> None:
     [
         (["-o", "x.txt"], "--to FORMAT: one of parquet, csv, jsonl, arrow"),
         (["--to", "csv", "-o", "x.parquet"], "contradict each other"),
-        (["--table", "nat", "--flow", "tcp", "-o", "x.csv"], "--flow does not go with the table nat"),
+        (["--table", "findings", "--flow", "tcp", "-o", "x.csv"], "--flow does not go with the table findings"),
         (["-o", str(OVERLAY.with_suffix(".csv")) + "/x.csv"], "cannot be written"),
     ],
 )

@@ -77,4 +77,8 @@ def test_facts_are_data_frames_and_arrow_tables(name: str) -> None:
     facts = getattr(capnet.analyze(next(path for path in GOLDENS if path.stem == "overlay")), name)
     frame = facts.to_pandas()
     assert list(frame.columns) == facts.columns == facts.to_arrow().column_names
-    assert len(frame) == pyarrow.table(facts.table).num_rows == len(list(facts.table)) >= 1
+    polars = pytest.importorskip("polars", reason=EXTRA)
+    duckdb = pytest.importorskip("duckdb", reason=EXTRA)
+    assert polars.DataFrame(facts).columns == facts.columns
+    assert duckdb.sql("select count(*) from facts").fetchall() == [(len(frame),)]
+    assert len(frame) == pyarrow.table(facts).num_rows == len(list(facts.table)) >= 1

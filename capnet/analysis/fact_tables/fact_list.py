@@ -1,11 +1,12 @@
 """Lists of facts in a report that other programs can read.
 
-report.nat.to_pandas(), report.nat.to_arrow(), polars.DataFrame(report.nat.table)
+report.nat[0].kind, len(report.nat), for nat in report.nat
+pyarrow.table(report.nat), polars.DataFrame(report.nat), duckdb.sql("from nat"), report.nat.to_pandas()
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,27 +18,80 @@ if TYPE_CHECKING:
 NAMES = ("nat", "tunnels", "stations", "paths", "findings", "points")  # fields of a report that are tables too
 
 
-class FactList(list[Any]):
-    """A list of facts, and the same as a table. `name`: of the table; docs/export.md has its columns."""
+class FactList:
+    """Facts in order, which are a table too. `name`: of the table; docs/export.md has its columns.
+
+    It is compared as a list. It is none, and no Sequence: pyarrow and Polars ask a list for its items, and everything
+    else for its columns.
+    """
 
     def __init__(self, name: str, facts: Iterable[Any] = ()) -> None:
-        super().__init__(facts)
         self.name = name
+        self._facts = list(facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._facts)
+
+    def __getitem__(self, index: Any) -> Any:
+        """A fact; of a slice, those facts, which are a table too."""
+        return FactList(self.name, self._facts[index]) if isinstance(index, slice) else self._facts[index]
+
+    def __contains__(self, fact: object) -> bool:
+        return fact in self._facts
+
+    def __reversed__(self) -> Iterator[Any]:
+        return reversed(self._facts)
+
+    def __add__(self, others: Iterable[Any]) -> list[Any]:
+        return [*self._facts, *others]
+
+    def __radd__(self, others: Iterable[Any]) -> list[Any]:
+        return [*others, *self._facts]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FactList):
+            return self._facts == other._facts
+        return self._facts == other if isinstance(other, list) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    def __repr__(self) -> str:
+        return repr(self._facts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FactList, (self.name, list(self))
+        return FactList, (self.name, self._facts)
 
+    def index(self, fact: object, *bounds: int) -> int:
+        """Where a fact is; ValueError if it is not there."""
+        return self._facts.index(fact, *bounds)
+
+    def count(self, fact: object) -> int:
+        """How often a fact is there."""
+        return self._facts.count(fact)
+
+    # -- other programs --------------------------------------------------------------------------------
     @property
     def table(self) -> Table:
         """The facts as a table of typed columns."""
         from capnet.analysis.fact_tables.fact_table import fact_table
 
-        return fact_table(self.name, self)
+        return fact_table(self.name, self._facts)
 
     @property
     def columns(self) -> list[str]:
         """The names of the table's columns."""
         return self.table.columns
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The table, for programs that read Arrow's C stream interface."""
+        return self.table.__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> object:
+        """Its columns, for such programs."""
+        return self.table.__arrow_c_schema__()
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a data frame of pandas, which must be installed."""

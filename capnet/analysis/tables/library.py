@@ -7,7 +7,7 @@ tables.table("nat")                     # a capture is analyzed when the first t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from capnet.analysis.tables.names import TABLES
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables of some captures. `expression`: flows of which frames, flows, conversations and protocols are shown.
+    """The tables of some captures. `expression`: only what belongs to these flows is shown; findings belong to none.
 
     A stream can be read once: it gives frames, or the other tables.
     """
@@ -55,14 +55,28 @@ class Tables:
             return makers[name]()
         if name not in TABLES:
             raise UsageError(f"there is no table {name!r}: {', '.join(TABLES)}")
+        return self._facts(name)
+
+    def _facts(self, name: str) -> Table:
+        """A table of facts; with an expression, those of the flows that it chooses."""
         from capnet.analysis.fact_tables.fact_table import fact_table, path_table
         from capnet.analysis.facts.paths import every_path
 
+        belongs: Callable[[object], bool] | None = None
         if self._expression:
-            raise UsageError(f"--flow does not go with the table {name}: it chooses frames, flows and conversations")
+            from capnet.analysis.tables import chosen_facts
+
+            if name not in chosen_facts.TABLES:
+                raise UsageError(f"--flow does not go with the table {name}, whose rows are about no flows alone")
+            if name != "paths":
+                self._full  # noqa: B018  the flows are chosen in the same study that the facts come from
+            facts = chosen_facts.ChosenFacts(self._flow_study.context, self._mask)
+            belongs = partial(facts.has, name)
         if name == "paths":
-            return path_table(lambda: every_path(self._flow_study.context))
-        return fact_table(name, list(getattr(self.report, name)))
+            return path_table(
+                lambda: (path for path in every_path(self._flow_study.context) if not belongs or belongs(path))
+            )
+        return fact_table(name, [fact for fact in getattr(self.report, name) if not belongs or belongs(fact)])
 
     def lazy(self, name: str) -> Table:
         """A table that is made when it is read: its columns are known before."""
@@ -109,9 +123,14 @@ class Tables:
 
     @cached_property
     def _chosen(self) -> FlowMask | None:
+        return self._mask if self._expression else None
+
+    @cached_property
+    def _mask(self) -> FlowMask:
+        """The flows that the expression chooses."""
         from capnet.analysis.tables.frames import flows_of
 
-        return flows_of(self._flow_study, self._expression) if self._expression else None
+        return flows_of(self._flow_study, self._expression)
 
     def _frames(self) -> Table:
         from capnet.analysis.tables.frames import chosen_frames, frame_table

@@ -79,7 +79,7 @@ class Report:
         plain = Plain(self.inputs)
         document: Document = {"schema": SCHEMA, "made_by": f"capnet {__version__}"}
         document["inputs"] = plain(self.inputs)
-        document["points"] = plain(self.points)
+        document["points"] = plain(list(self.points))
         for name, key in _ORDERS.items():
             document[name] = plain(sorted(getattr(self, name), key=key))
         top = sorted(self.flows.top, key=order.by_flow_bytes)
