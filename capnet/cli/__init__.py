@@ -132,6 +132,8 @@ def cli() -> None:
     capnet export saved.pcapng -o flows.parquet --table flows
     capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
     capnet fleet captures/ -o fleet/             thousands of captures, one answer
+    capnet reduce saved.pcapng --finding stops-between -o small.pcapng
+    capnet mcp --folder captures                 captures for an agent
     """
 
 

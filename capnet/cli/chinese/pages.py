@@ -24,6 +24,8 @@ capnet annotate saved.pcapng -o new.pcapng   在各处标出同一个包
 capnet export saved.pcapng -o flows.parquet --table flows
 capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
 capnet fleet captures/ -o fleet/             成千上万份抓包，一个答案
+capnet reduce saved.pcapng --finding stops-between -o small.pcapng
+capnet mcp --folder captures                 让智能体查询抓包
 """,
     ),
     "analyze": (
