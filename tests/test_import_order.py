@@ -31,7 +31,7 @@ FLOORS = {
         "fact_tables", "pipeline", "engine", "trace", "tables",
     ),
     "capnet.analysis.tables": (
-        "coded names", "flows", "conversations", "protocols frames", "library",
+        "coded names", "flows", "chosen_facts conversations", "protocols frames", "library",
     ),
     "capnet.analysis.correlate": (
         "flow_similarity link_votes order", "duplicates flow_links translation_evidence",
