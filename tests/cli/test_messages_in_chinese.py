@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_every_message_has_its_chinese() -> None:
 )
 def test_messages_of_code_are_found(code: str, expected: list[str]) -> None:
     assert [shape for _, shape in shapes_of(code)] == expected
+
+
+def test_steps_of_scenarios_are_chinese() -> None:
+    """With a name for each value; what is sent (ping, HTTP, DNS) is named as ever."""
+    english = re.compile(r"\b(to|from|and|with|through|over|by|its|while|has|no|on)\b(?![-.])")
+    steps = [shape for path in Path("scenarios").rglob("*.py") for _, shape in shapes_of(path.read_text())]
+    named = [
+        "".join(part + name for part, name in zip_longest(step.split("{}"), "ABCD"[: step.count("{}")], fillvalue=""))
+        for step in steps
+    ]
+    assert len(named) > 30
+    assert [step for step in named if english.search(translated(step).replace("ip route add", ""))] == []
 
 
 def test_chinese_has_the_values_of_the_english() -> None:

@@ -22,7 +22,7 @@ LAB_MESSAGES = {
     "kernel: uml (User-Mode Linux), because {kernel:text} lacks {names:list}":
         "内核：uml（User-Mode Linux），因为 {kernel} 缺少 {names}",
     "kernel: native, because {kernel:text} has {names:list}": "内核：native，因为 {kernel} 有 {names}",
-    "this machine's kernel": "本机的内核",
+    "this kernel ({release})": "本机的内核（{release}）",
     "starting User-Mode Linux {release}: a process, with this machine's files, without a network":
         "启动 User-Mode Linux {release}：一个进程，使用本机的文件，没有网络",
     "it answers; making the lab inside": "它已应答；在其中建立实验环境",

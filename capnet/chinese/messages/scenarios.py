@@ -115,6 +115,18 @@ SCENARIO_MESSAGES = {
     "{name} asks for {other}: DNS": "{name} 查询 {other}：DNS",
     "{name} asks {other} twice": "{name} 请求 {other} 两次",
     "{name} asks port {port} of {host} twice": "{name} 请求 {host} 的端口 {port} 两次",
+    "{sender:text} to {receiver:text} and back: ping, while host {host} has no route to {subnet}":
+        "{sender} 到 {receiver}，以及返回：ping，而主机 {host} 没有到 {subnet} 的路由",
+    "{sender:text} to {receiver:text}: HTTP over 127.0.0.1 and over their own address":
+        "{sender} 到 {receiver}：HTTP，经 127.0.0.1 和它们自己的地址",
+    "{name} through port {port}": "{name}（经端口 {port}）",
+    "{name:text} from port {port}": "{name}（源端口 {port}）",
+    "{name:text} with id {number}": "{name}（id {number}）",
+    "{name} on {network}": "{name}（网络 {network}）",
+    "{name}, by name": "{name}（按名称）",
+    "{name} by way of host {host}": "{name}（经主机 {host}）",
+    "{name} over 127.0.0.1": "{name}（经 127.0.0.1）",
+    "{address}, and to its own address": "{address} 和自己的地址",
     "host {name}": "主机 {name}",
     "host {name}, port {port}": "主机 {name} 的端口 {port}",
     "host {name}, port {port}, which is itself": "主机 {name} 的端口 {port}，即它自己",
