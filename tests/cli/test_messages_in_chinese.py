@@ -86,6 +86,9 @@ def test_each_entry_is_read_as_itself() -> None:
         ("t.json: not JSON (bad); the report goes without names from it",
          "t.json：不是 JSON（bad）；报告中没有它的名称"),
         ("iptables: Bad rule", "iptables: Bad rule"),
+        ("Docker: failed to create task: driver failed on endpoint web",
+         "Docker：failed to create task: driver failed on endpoint web"),
+        ("driver failed on endpoint web", "driver failed on endpoint web"),
     ],
 )  # fmt: skip
 def test_message_in_chinese(english: str, chinese: str) -> None:

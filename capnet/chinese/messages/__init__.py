@@ -20,7 +20,7 @@ from capnet.chinese.messages.fleet import FLEET_MESSAGES
 from capnet.chinese.messages.inputs import INPUT_MESSAGES
 from capnet.chinese.messages.lab import LAB_MESSAGES
 from capnet.chinese.messages.options import OPTION_MESSAGES
-from capnet.chinese.messages.scenarios import SCENARIO_MESSAGES
+from capnet.chinese.messages.scenarios import SCENARIO_MESSAGES, SCENARIO_PARTIES, SCENARIO_STEPS
 from capnet.chinese.messages.system import PHRASES, SYSTEM_MESSAGES, WORDS
 from capnet.chinese.messages.wireshark import WIRESHARK_MESSAGES
 from capnet.quick_tuple import NamedTuple
@@ -67,13 +67,21 @@ class Template(NamedTuple):
         if values is None:
             return None
         readings = {name: _value(values[name], kind) for name, kind in self.kinds.items()}
-        chinese = VALUE.sub(lambda value: readings[value[1]].chinese, self.chinese)
-        return Reading(_SPACE.sub("", chinese), sum(reading.kept for reading in readings.values()))
+        chinese = _filled(self.chinese, {name: reading.chinese for name, reading in readings.items()})
+        return Reading(chinese, sum(reading.kept for reading in readings.values()))
+
+
+def _filled(chinese: str, values: dict[str, str]) -> str:
+    return _SPACE.sub("", VALUE.sub(lambda value: values[value[1]], chinese))
 
 
 def translated(text: str) -> str:
     """The text in Chinese as far as the tables have it."""
-    return _reading(text).chinese if len(text) <= MAX_LENGTH else text
+    if len(text) > MAX_LENGTH:
+        return text
+    is_listed = any(template.values(text) is not None for template in _templates())
+    step = text if is_listed else _step(text)
+    return step if step != text else _reading(text).chinese
 
 
 def template(english: str, chinese: str = "") -> Template:
@@ -81,6 +89,28 @@ def template(english: str, chinese: str = "") -> Template:
     parts = VALUE.split(english)  # text, name, kind, text, …
     kinds = dict(zip(parts[1::3], (kind or "" for kind in parts[2::3]), strict=True))
     return Template(tuple(parts[::3]), kinds, chinese)
+
+
+def _step(text: str) -> str:
+    """A step of a scenario, `bbox to host B: ping; host B to web: HTTP`, in Chinese; itself if it is none."""
+    return _by_table(text, SCENARIO_STEPS)
+
+
+def _by_table(text: str, table: dict[str, str]) -> str:
+    """By the entry with most literal characters that makes the text; who sends and receives is a party."""
+    entries = (template(english, chinese) for english, chinese in table.items())
+    for entry in sorted(entries, key=lambda entry: -sum(map(len, entry.literals))):
+        values = entry.values(text)
+        if values is not None and not re.search("[:;] ", values.get("sender", "") + values.get("receiver", "")):
+            shown = {name: _part(value, name, entry.kinds[name]) for name, value in values.items()}
+            return _filled(entry.chinese, shown)
+    return text
+
+
+def _part(text: str, name: str, kind: str) -> str:
+    if kind == "text":
+        return _step(text) if name == "rest" else _by_table(text, SCENARIO_PARTIES)
+    return re.sub(", | and ", "、", text) if kind == "list" else text
 
 
 @cache

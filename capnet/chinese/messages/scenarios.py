@@ -42,7 +42,6 @@ SCENARIO_MESSAGES = {
     "--capture {name}: no host has an interface of that name ({listed:text}). Without --capture, all points of the "
     "scenario are captured at":
         "--capture {name}：没有主机有这个名称的接口（{listed}）。不写 --capture 则在场景的所有抓包点上抓包",
-    "{host} has {names:list}": "{host} 有 {names}",
     "--capture {name}: nothing can capture on these hosts": "--capture {name}：无法在这些主机上抓包",
     "--capture {name}: {reason:text}": "--capture {name}：{reason}",
     "host {host} already has a container named {name} (image {image}): {advice:text}":
@@ -103,34 +102,6 @@ SCENARIO_MESSAGES = {
     "remove everything again": "移除所建的一切",
     "break it: {command}": "破坏：{command}",
     "send, and capture at {names:list}": "发送，并在 {names} 抓包",
-    # what is sent
-    "{sender:text} to {receiver:text}: {what:list}": "{sender} 到 {receiver}：{what}",
-    "{sender:text} to {receiver:text}: {what:list}; {rest:text}": "{sender} 到 {receiver}：{what}；{rest}",
-    "{sender:text} to {receiver:text}: no answer": "{sender} 到 {receiver}：无应答",
-    "{sender:text} to {receiver:text}: ping, not answered": "{sender} 到 {receiver}：ping，无应答",
-    "{sender:text} to {receiver:text}: no route": "{sender} 到 {receiver}：没有路由",
-    "{sender:text} to {receiver:text}: refused": "{sender} 到 {receiver}：被拒绝",
-    "to {receiver:text}: {what:list}": "到 {receiver}：{what}",
-    "to its own child {name}: no answer": "到自己的子接口 {name}：无应答",
-    "{name} asks for {other}: DNS": "{name} 查询 {other}：DNS",
-    "{name} asks {other} twice": "{name} 请求 {other} 两次",
-    "{name} asks port {port} of {host} twice": "{name} 请求 {host} 的端口 {port} 两次",
-    "{sender:text} to {receiver:text} and back: ping, while host {host} has no route to {subnet}":
-        "{sender} 到 {receiver}，以及返回：ping，而主机 {host} 没有到 {subnet} 的路由",
-    "{sender:text} to {receiver:text}: HTTP over 127.0.0.1 and over their own address":
-        "{sender} 到 {receiver}：HTTP，经 127.0.0.1 和它们自己的地址",
-    "{name} through port {port}": "{name}（经端口 {port}）",
-    "{name:text} from port {port}": "{name}（源端口 {port}）",
-    "{name:text} with id {number}": "{name}（id {number}）",
-    "{name} on {network}": "{name}（网络 {network}）",
-    "{name}, by name": "{name}（按名称）",
-    "{name} by way of host {host}": "{name}（经主机 {host}）",
-    "{name} over 127.0.0.1": "{name}（经 127.0.0.1）",
-    "{address}, and to its own address": "{address} 和自己的地址",
-    "host {name}": "主机 {name}",
-    "host {name}, port {port}": "主机 {name} 的端口 {port}",
-    "host {name}, port {port}, which is itself": "主机 {name} 的端口 {port}，即它自己",
-    "its own child {name}": "自己的子接口 {name}",
     # what came of it
     "all {number} expectations are met": "{number} 条预期全部满足",
     "all {number} expectations are met; {left_out} could not be checked here:":
@@ -197,4 +168,41 @@ SCENARIO_MESSAGES = {
     "no socket can be made in a network namespace": "无法在网络命名空间中创建套接字",
     "the server closed the connection without an answer": "服务器没有应答就关闭了连接",
     "the server closed the connection before its page was complete": "服务器在页面完整之前关闭了连接",
+}  # fmt: skip
+
+# What is sent: the steps of scenarios, whole messages only. As a part of another message, such as the reason that a
+# program gives, "failed to open: …" would look like one.
+SCENARIO_STEPS = {
+    "{sender:text} to {receiver:text}: {what:list}": "{sender} 到 {receiver}：{what}",
+    "{sender:text} to {receiver:text}: {what:list}; {rest:text}": "{sender} 到 {receiver}：{what}；{rest}",
+    "{sender:text} to {receiver:text}: no answer": "{sender} 到 {receiver}：无应答",
+    "{sender:text} to {receiver:text}: ping, not answered": "{sender} 到 {receiver}：ping，无应答",
+    "{sender:text} to {receiver:text}: no route": "{sender} 到 {receiver}：没有路由",
+    "{sender:text} to {receiver:text}: refused": "{sender} 到 {receiver}：被拒绝",
+    "to {receiver:text}: {what:list}; {rest:text}": "到 {receiver}：{what}；{rest}",
+    "to {receiver:text}: {what:list}": "到 {receiver}：{what}",
+    "to its own child {name}: no answer": "到自己的子接口 {name}：无应答",
+    "{name} asks for {other}: DNS": "{name} 查询 {other}：DNS",
+    "{name} asks {other} twice": "{name} 请求 {other} 两次",
+    "{name} asks port {port} of {host} twice": "{name} 请求 {host} 的端口 {port} 两次",
+    "{sender:text} to {receiver:text} and back: ping, while host {host} has no route to {subnet}":
+        "{sender} 到 {receiver}，以及返回：ping，而主机 {host} 没有到 {subnet} 的路由",
+    "{sender:text} to {receiver:text}: HTTP over 127.0.0.1 and over their own address":
+        "{sender} 到 {receiver}：HTTP，经 127.0.0.1 和它们自己的地址",
+}  # fmt: skip
+
+# Who sends and receives.
+SCENARIO_PARTIES = {
+    "{name} through port {port}": "{name}（经端口 {port}）",
+    "{name:text} from port {port}": "{name}（源端口 {port}）",
+    "{name:text} with id {number}": "{name}（id {number}）",
+    "{name} on {network}": "{name}（网络 {network}）",
+    "{name}, by name": "{name}（按名称）",
+    "{name} by way of host {host}": "{name}（经主机 {host}）",
+    "{name} over 127.0.0.1": "{name}（经 127.0.0.1）",
+    "{address}, and to its own address": "{address} 和自己的地址",
+    "host {name}": "主机 {name}",
+    "host {name}, port {port}": "主机 {name} 的端口 {port}",
+    "host {name}, port {port}, which is itself": "主机 {name} 的端口 {port}，即它自己",
+    "its own child {name}": "自己的子接口 {name}",
 }  # fmt: skip
