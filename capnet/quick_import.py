@@ -41,7 +41,7 @@ class _Loader(SourceFileLoader):
         return code
 
 
-class _Finder:
+class Finder:
     """Finds what begins with `capnet.`; everything else is for those that follow it in `sys.meta_path`."""
 
     def __init__(self) -> None:
@@ -85,4 +85,4 @@ def _spec(name: str, folder: str, stem: str) -> ModuleSpec:
 def install() -> None:
     """Let this find modules in this process. Does nothing where bytecode lies elsewhere, or has other names."""
     if os.sep == "/" and sys.pycache_prefix is None and not sys.flags.optimize:
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, Finder())

@@ -11,6 +11,7 @@ import sys
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*ROOT.glob("capnet/**/*.py"), *ROOT.glob("scenarios/**/*.py")])
@@ -151,6 +152,10 @@ def long_test_names() -> list[str]:
     return names
 
 
+def is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def private_names() -> list[str]:
     """Private names of capnet that tests use: a change inside would fail them."""
     names = []
@@ -161,9 +166,11 @@ def private_names() -> list[str]:
                 used = [alias.name for alias in node.names]
             elif isinstance(node, ast.Attribute) and ast.unparse(node.value) not in ("self", "cls"):
                 used = [node.attr]
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "monkeypatch.setattr":
+                used = [text.value.rpartition(".")[2] for text in node.args[:2] if is_text(text)]
             where = f"{file.relative_to(ROOT).as_posix()}:{getattr(node, 'lineno', 0)}"
             names += [
-                f"{where} {name}" for name in used if re.match(r"_[a-z]", name) and name not in PUBLIC_ALL_THE_SAME
+                f"{where} {name}" for name in used if re.match(r"_[A-Za-z]", name) and name not in PUBLIC_ALL_THE_SAME
             ]
     return names
 

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from capnet.quick_import import _Finder
+from capnet.quick_import import Finder
 from tests.conftest import PROJECT
 
 # What Python knows of each module after a report. The second argument says whether this finds them.
@@ -50,7 +50,7 @@ def test_modules_are_as_python_finds_them() -> None:
 
 
 def load(folder: Path, name: str = "capnet.part") -> ModuleType:
-    spec = _Finder().find_spec(name, [str(folder)])
+    spec = Finder().find_spec(name, [str(folder)])
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -98,7 +98,7 @@ def test_bytecode_checked_by_hash_is_left_to_python(source: Path) -> None:
 def test_package_has_a_path(tmp_path: Path) -> None:
     package = tmp_path / "part"
     package.mkdir()
-    assert _Finder().find_spec("capnet.part", [str(tmp_path)]) is None  # a folder of data, or a namespace
+    assert Finder().find_spec("capnet.part", [str(tmp_path)]) is None  # a folder of data, or a namespace
     (package / "__init__.py").write_text("VALUE = 4\n")
     module = load(tmp_path)
     assert (module.VALUE, list(module.__path__)) == (4, [str(package)])
@@ -107,5 +107,5 @@ def test_package_has_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "path"), [("capnet.other", []), ("other.part", ["."]), ("capnet", None)])
 def test_what_is_not_ours_is_left_to_others(name: str, path: list[str] | None, tmp_path: Path) -> None:
     (tmp_path / "part.py").touch()
-    assert _Finder().find_spec(name, path and [str(tmp_path)]) is None
-    assert _Finder().find_spec("capnet.part", [str(tmp_path / "missing")]) is None
+    assert Finder().find_spec(name, path and [str(tmp_path)]) is None
+    assert Finder().find_spec("capnet.part", [str(tmp_path / "missing")]) is None

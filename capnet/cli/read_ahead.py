@@ -22,7 +22,7 @@ from typing import Any
 MAX_HELD = 512 << 20  # bytes
 _HELD_AT_ONCE = 4 << 20  # bytes
 _HELD_PER_S = 40 << 20  # bytes; 300,000 packets of 100 octets a second, 350 Mbit/s of large ones
-_MIN_TAKEN = 32 << 20  # bytes after which all kernels have been needed, and are loaded
+MIN_TAKEN = 32 << 20  # bytes after which all kernels have been needed, and are loaded
 _CHUNK = 1 << 20
 _F_SETPIPE_SZ = 1031  # linux/fcntl.h
 _PIPE_BYTES = 1 << 20  # more needs CAP_SYS_RESOURCE (pipe(7), pipe-max-size)
@@ -85,7 +85,7 @@ class ReadAhead(io.RawIOBase):
             with self._changed:
                 while not self._may_hold_more(time.monotonic() - began):
                     self._changed.wait(0.1)  # time alone allows more
-                if self._taken >= _MIN_TAKEN:
+                if self._taken >= MIN_TAKEN:
                     self._is_handed_over = self._has_ended = True
                     self._changed.notify()
                     return
@@ -98,7 +98,7 @@ class ReadAhead(io.RawIOBase):
                 self._changed.notify()
 
     def _may_hold_more(self, seconds: float) -> bool:
-        if self._taken >= _MIN_TAKEN:
+        if self._taken >= MIN_TAKEN:
             return not self._held
         return self._held < min(_HELD_AT_ONCE + _HELD_PER_S * seconds, MAX_HELD)
 

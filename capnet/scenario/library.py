@@ -15,20 +15,20 @@ import capnet
 from capnet.errors import UsageError
 
 _PACKAGE = Path(capnet.__file__).parent
-_CHECKOUT = _PACKAGE.parent / "scenarios"
-_FOLDERS = (_PACKAGE / "scenarios", _CHECKOUT)
+CHECKOUT = _PACKAGE.parent / "scenarios"
+FOLDERS = (_PACKAGE / "scenarios", CHECKOUT)
 
 
 def checkout() -> Path:
     """The folder of a checkout to which scenarios are added. UsageError in an installed capnet."""
-    if not _CHECKOUT.is_dir():
+    if not CHECKOUT.is_dir():
         raise UsageError("a scenario is added to a checkout of capnet, in its folder scenarios")
-    return _CHECKOUT
+    return CHECKOUT
 
 
 def files(below: str = "") -> dict[str, Path]:
     """Scenario name → its file, sorted by name; those in a folder below, if one is named."""
-    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    folder = next((folder for folder in FOLDERS if folder.is_dir()), None)
     paths = (folder / below).glob("[a-z]*.py") if folder else ()
     return {path.stem.replace("_", "-"): path for path in sorted(paths)}
 

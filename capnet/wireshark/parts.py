@@ -62,11 +62,11 @@ def _profile(wireshark: Wireshark) -> Part:
         return Part("profile", what, (), f"{wireshark.program} -G folders names no personal configuration")
     folder = wireshark.profiles / PROFILE
     texts = {name: (_HERE / "profile" / name).read_text(encoding="utf-8") for name in _PROFILE_FILES}
-    texts["colorfilters"] += "".join(_own_colors(wireshark.global_colors))
+    texts["colorfilters"] += "".join(own_colors(wireshark.global_colors))
     return Part("profile", what, tuple(File(folder / name, marked(text, "#")) for name, text in texts.items()))
 
 
-def _own_colors(path: Path | None) -> Iterator[str]:
+def own_colors(path: Path | None) -> Iterator[str]:
     """The lines of Wireshark's own colouring rules: a profile's file replaces them."""
     if path is None or not path.is_file():
         return

@@ -56,7 +56,7 @@ def test_writer_ends_before_the_reader_begins() -> None:
 
 def test_pipe_is_handed_over_when_all_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """From then on it is read directly; no byte is lost or doubled at that point."""
-    monkeypatch.setattr(module, "_MIN_TAKEN", 1 << 20)
+    monkeypatch.setattr(module, "MIN_TAKEN", 1 << 20)
     source, writer = piped(DATA)
     stream = ReadAhead(source)
     assert everything(stream, [1 << 16, 100_000]) == DATA

@@ -8,5 +8,5 @@ from capnet import cli
 from capnet.scenario import library
 
 if __name__ == "__main__":
-    library._FOLDERS = (Path(__file__).parent / "scenarios",)
+    library.FOLDERS = (Path(__file__).parent / "scenarios",)
     cli.main()

@@ -106,7 +106,7 @@ def test_new_scenario_runs_and_passes_its_checks(
 ) -> None:
     """What `capnet scenario new` writes, as it is."""
     write_skeleton("bridge-of-mine", tmp_path)
-    monkeypatch.setattr(library, "_FOLDERS", (tmp_path,))
+    monkeypatch.setattr(library, "FOLDERS", (tmp_path,))
     bundle = scenario_runner.run_scenario(lab.current(), "bridge-of-mine", output=tmp_path, say=print)
     results = checks.verify(library.load("bridge-of-mine"), bundle)
     assert [result for result in results if not result.passed] == []

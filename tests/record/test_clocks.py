@@ -51,7 +51,7 @@ def test_own_clock_is_not_ahead() -> None:
 def test_clock_without_nanoseconds_is_not_read(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """busybox's `date` may print %N as it is; one that prints nothing leaves the loop without an answer."""
     put_date(tmp_path, f"#!/bin/sh\n{line}\n", monkeypatch)
-    monkeypatch.setattr("capnet.record.remote.clocks._ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("capnet.record.remote.clocks.ANSWER_WITHIN", 0.5)
     assert read(THERE) is None
 
 

@@ -53,7 +53,7 @@ def test_root_uses_no_container(url: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_daemon_in_other_namespaces_is_entered(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As that of a lab's host, and a rootless one, it is named by its process."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(host_shell, "_shares_our_namespaces", lambda process: False)
+    monkeypatch.setattr(host_shell, "shares_our_namespaces", lambda process: False)
     assert open_shell(url, HERE) == open_shell(url, ROOTLESS) == Shell(str(os.getpid()))
 
 
@@ -110,7 +110,7 @@ def test_rootless_daemon_of_another_user_is_refused(url: str, tmp_path: Path, mo
     """Its user namespace cannot be entered; here for want of nsenter."""
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("capnet.record.remote.shell._ADMINISTRATORS", ())
+    monkeypatch.setattr("capnet.record.remote.shell.ADMINISTRATORS", ())
     with pytest.raises(EnvironmentLacks, match=r"no root here \(sudo\); the daemon is rootless"):
         open_shell(url, ROOTLESS)
 
@@ -123,7 +123,7 @@ def test_user_of_rootless_daemon_enters_its_namespace(
     (tmp_path / "nsenter").chmod(0o755)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(host_shell, "_shares_our_namespaces", lambda process: False)
+    monkeypatch.setattr(host_shell, "shares_our_namespaces", lambda process: False)
     shell = open_shell(url, ROOTLESS)
     assert shell.argv(["ip", "address"])[:3] == ["nsenter", "--user", "--preserve-credentials"]
     assert f"--target={os.getpid()}" in shell.argv(["true"]) and shell.host == str(os.getpid())

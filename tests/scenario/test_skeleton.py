@@ -17,7 +17,7 @@ from capnet.scenario.skeleton import RESERVED, write_skeleton
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for scenarios in place of the project's own."""
-    monkeypatch.setattr(library, "_CHECKOUT", tmp_path)
+    monkeypatch.setattr(library, "CHECKOUT", tmp_path)
     return tmp_path
 
 

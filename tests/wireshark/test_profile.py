@@ -97,6 +97,6 @@ def test_one_point_button_selects_dropped_packets(home_with_fields, tmp_path):
 
 
 def test_profile_without_global_colours_has_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "_own_colors", lambda path: iter(()))
+    monkeypatch.setattr(parts, "own_colors", lambda path: iter(()))
     done = capnet(tmp_path, "wireshark", "install")
     assert done.returncode == 0

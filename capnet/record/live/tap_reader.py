@@ -25,7 +25,7 @@ _HEAD, _TAIL = struct.Struct("<7I"), struct.Struct("<I")
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2  # linux/falloc.h
 _MIN_HOLE = 1 << 20  # bytes; a system call for less would cost more than the pages are worth
 _PAGE = 4096
-_SKIP_SIZE = 1 << 20  # bytes that are passed over at once
+SKIP_SIZE = 1 << 20  # bytes that are passed over at once
 
 
 class TapReader:
@@ -79,7 +79,7 @@ class TapReader:
         self._is_skipping = True
         end = self._taken + size
         while self._taken < end and self.unread() > 0:
-            self.read(_SKIP_SIZE)
+            self.read(SKIP_SIZE)
         self._is_skipping = False
 
     def peek_linktype(self) -> int | None:

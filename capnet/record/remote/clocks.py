@@ -22,7 +22,7 @@ from capnet.topology import ClockReading
 ROUND_TRIPS = 8  # of a reading; the first ones pay for what is not in a cache yet
 MAX_READINGS = 64  # of a host: where there are more, every other one is dropped, and the interval doubled
 _INTERVAL = 15.0  # seconds between readings at first
-_ANSWER_WITHIN = 10.0  # seconds; a host that is slower is asked no more
+ANSWER_WITHIN = 10.0  # seconds; a host that is slower is asked no more
 
 # An empty line ends it, as the end of its input does: behind TLS there is no such end.
 _ANSWER = 'while read -r word && [ -n "$word" ]; do date +%s%N; done'
@@ -119,7 +119,7 @@ class ClockProbe:
             assert process.stdin is not None
             process.stdin.close()
         try:
-            process.wait(_ANSWER_WITHIN)
+            process.wait(ANSWER_WITHIN)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -131,7 +131,7 @@ class ClockProbe:
         if self._process is None:
             return None
         assert self._process.stdin is not None and self._process.stdout is not None
-        descriptor, deadline, line = self._process.stdout.fileno(), time.monotonic() + _ANSWER_WITHIN, b""
+        descriptor, deadline, line = self._process.stdout.fileno(), time.monotonic() + ANSWER_WITHIN, b""
         try:
             os.write(self._process.stdin.fileno(), b"?\n")
             while not line.endswith(b"\n"):

@@ -86,12 +86,12 @@ class HostShell:
         if parts.scheme != "unix" or not is_same_kernel or self.info.get("OperatingSystem") == "Docker Desktop":
             return None
         pid = _daemon_pid(parts.path)
-        if pid and _shares_our_namespaces(pid):
+        if pid and shares_our_namespaces(pid):
             return Shell("self")  # which outlives the daemon
         return Shell(str(pid)) if pid else None  # 0: the daemon runs outside this process namespace
 
 
-def _shares_our_namespaces(process: int) -> bool:
+def shares_our_namespaces(process: int) -> bool:
     """Whether its network and files are those that capnet has. A process of another user does not tell."""
     with suppress(OSError):
         return all(

@@ -26,9 +26,9 @@ _UNTIL_STDIN_CLOSES = (
 )  # fmt: skip
 
 # A root shell made by `su`, and a command run through ssh, may lack the administrator's folders.
-_ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+ADMINISTRATORS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
-_WITH_FOLDERS = f'PATH="$PATH:{":".join(_ADMINISTRATORS)}"; export PATH; exec "$@"'
+_WITH_FOLDERS = f'PATH="$PATH:{":".join(ADMINISTRATORS)}"; export PATH; exec "$@"'
 _AS_ROOT = '[ "$(id -u)" = 0 ] || set -- sudo -n -- "$@"; ' + _WITH_FOLDERS
 
 _BE_ROOT = "run capnet as root (sudo capnet …)"
@@ -159,7 +159,7 @@ def start_tied_to_stdin(
 
 def search_path() -> str:
     """PATH, and the administrator's folders behind it."""
-    return os.pathsep.join(filter(None, (os.environ.get("PATH", os.defpath), *_ADMINISTRATORS)))
+    return os.pathsep.join(filter(None, (os.environ.get("PATH", os.defpath), *ADMINISTRATORS)))
 
 
 def program_environment() -> dict[str, str]:

@@ -200,4 +200,4 @@ def test_protocols_of_chosen_flows_are_theirs_alone() -> None:
 def test_applications_fit_the_keys_of_protocols() -> None:
     from capnet.analysis.facts.volume import protocols
 
-    assert len(NAMES) < protocols._APPLICATIONS
+    assert len(NAMES) < protocols.APPLICATIONS

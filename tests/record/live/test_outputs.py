@@ -190,7 +190,7 @@ def test_closed_pipe_ends_the_stream():
 
 
 def test_reader_that_stands_still_stops_nothing(monkeypatch):
-    monkeypatch.setattr(stream_module, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(stream_module, "PATIENCE_S", 0.2)
     _, writer = os.pipe()
     stream = Stream(writer, HEADING, 2)
     stream.write(packets(100, size=60000))
@@ -287,7 +287,7 @@ def test_reader_that_keeps_up_is_waited_for(has_nowait):
 
 def test_reader_without_packets_for_long_is_not_stuck(monkeypatch):
     """It counts from when there is something to take."""
-    monkeypatch.setattr(stream_module, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(stream_module, "PATIENCE_S", 0.2)
     reader, writer = os.pipe()
     stream = Stream(writer, HEADING, 2)
     assert os.read(reader, 10000) == HEADING

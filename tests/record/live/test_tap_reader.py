@@ -115,7 +115,7 @@ def test_skipped_packets_are_counted_and_the_next_is_whole(tmp_path, form):
 
 
 def test_skipping_takes_little_more_than_was_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr(tap_reader, "_SKIP_SIZE", 16)
+    monkeypatch.setattr(tap_reader, "SKIP_SIZE", 16)
     path = tmp_path / "00.capture"
     path.write_bytes(FORMS["pcap"])
     reader = TapReader(path, 3)

@@ -19,7 +19,7 @@ from capnet.wire.addresses import MAPPED
 from capnet.wire.numbers import proto_name
 from capnet.wire.protocols import KIND_OF_NUMBER
 
-_PROTOCOLS, _APPLICATIONS = 256, 128  # numbers of a key: IP's protocols; applications + 1, 0 = none
+_PROTOCOLS, APPLICATIONS = 256, 128  # numbers of a key: IP's protocols; applications + 1, 0 = none
 
 
 def protocol_facts(context: Context) -> list[ProtocolShare]:
@@ -39,7 +39,7 @@ def protocol_rows(context: Context, chosen: FlowMask | None = None) -> list[tupl
     application[pairs.backward[answered]] = application[pairs.forward[answered]]
     is_ipv4 = (flows[:, schema.FLOW_SRC_HI] == 0) & (flows[:, schema.FLOW_SRC_LO] >> 32 == MAPPED >> 32)
     kinds = (flows[:, schema.FLOW_VIA] * 2 + is_ipv4) * _PROTOCOLS + flows[:, schema.FLOW_PROTO]
-    keys = kinds * _APPLICATIONS + application + 1
+    keys = kinds * APPLICATIONS + application + 1
     rows = np.arange(len(flows)) if chosen is None else np.flatnonzero(chosen)
     groups = np.flatnonzero(np.bincount(keys[rows]))
     number = np.searchsorted(groups, keys[rows])
@@ -48,7 +48,7 @@ def protocol_rows(context: Context, chosen: FlowMask | None = None) -> list[tupl
         sums.append(np.bincount(number, flows[rows, column], len(groups)).astype(np.int64))
     totals: dict[tuple[str, ...], Counter[int]] = {}
     for key, *counts in zip(groups.tolist(), *(total.tolist() for total in sums), strict=True):
-        kind, application_number = divmod(key, _APPLICATIONS)
+        kind, application_number = divmod(key, APPLICATIONS)
         network, proto = divmod(kind, _PROTOCOLS)
         layers = _layers(network // 2, network % 2, proto, application_number - 1)
         for depth in range(1 if network < 2 else 2, len(layers) + 1):

@@ -20,7 +20,7 @@ from capnet.record.live.tap_reader import TimedBlock, interface_of
 _PIPE_BYTES = 1 << 20  # what every user may ask for (fs.pipe-max-size); a reader is woken less often than with 64 KiB
 _ROOM = select.PIPE_BUF  # a pipe that select(2) calls writable takes so many bytes at once
 _MAX_QUEUED = 1 << 22  # bytes; what more there is stays in the files of the capture programs
-_PATIENCE_S = 5.0  # at the end, for a reader that takes nothing any more
+PATIENCE_S = 5.0  # at the end, for a reader that takes nothing any more
 
 
 class Stream:
@@ -64,8 +64,8 @@ class Stream:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the reader has taken nothing for _PATIENCE_S."""
-        return self.is_behind and time.monotonic() - self._taken_s > _PATIENCE_S
+        """Whether the reader has taken nothing for PATIENCE_S."""
+        return self.is_behind and time.monotonic() - self._taken_s > PATIENCE_S
 
     def insert(self, blocks: bytes) -> None:
         """Queues the blocks."""
@@ -107,14 +107,14 @@ class Stream:
     def finish(self, counts: Sequence[PointCounts], now_ns: int) -> None:
         """Adds the counters and waits for the reader, but not for one that stands still."""
         self._add(counters(counts, self._delivered, now_ns))
-        left, deadline = self._queued, time.monotonic() + _PATIENCE_S
+        left, deadline = self._queued, time.monotonic() + PATIENCE_S
         while self._queue and self.is_open:
             self._poll.poll(100)
             self.flush()
             if self._queued < left:
-                left, deadline = self._queued, time.monotonic() + _PATIENCE_S
+                left, deadline = self._queued, time.monotonic() + PATIENCE_S
             elif time.monotonic() > deadline:
-                self.problem = f"the reader took nothing for {_PATIENCE_S:.0f} s; {left:,} bytes did not reach it"
+                self.problem = f"the reader took nothing for {PATIENCE_S:.0f} s; {left:,} bytes did not reach it"
                 return
 
     def _write_at_once(self, part: memoryview) -> int:
