@@ -1,4 +1,4 @@
-"""Kills a running `capnet capture` or one of its capture programs at random moments, and tells what is left.
+"""Kills a running `capnet capture`, one of its programs or dockerd at random moments, and tells what is left.
 
     CAPNET_LIVE=1 python -m tests.live.capture_kills [COUNT [SEED]]
 
@@ -25,6 +25,7 @@ from capnet.wire.capture import open_capture
 from tests.live.captures import Capture, is_running, taps_below
 
 PER_SECOND = 20
+DOCKERD = "SIGKILL to dockerd"
 UNWRITTEN_S = 2.0  # of packets that a kill -9 may take with it: the kernel's timeout, and a busy machine
 BUSY = ["sh", "-c", "while :; do sleep 1; done"]
 
@@ -57,6 +58,13 @@ def kill_tap(number: signal.Signals) -> Callable[[Capture], None]:
     return kill
 
 
+def kill_dockerd(capture: Capture) -> None:
+    """A kill of the daemon of host A; capnet goes on for a second, and gets Ctrl-C."""
+    os.kill(int(Path(os.environ["CAPNET_LAB_DIR"], "A", "dockerd.pid").read_text()), signal.SIGKILL)
+    time.sleep(1)
+    capture.process.send_signal(signal.SIGINT)
+
+
 KINDS: dict[str, Callable[[Capture], None]] = {
     "Ctrl-C": kill_capnet(signal.SIGINT),
     "SIGTERM": kill_capnet(signal.SIGTERM),
@@ -65,6 +73,7 @@ KINDS: dict[str, Callable[[Capture], None]] = {
     "SIGKILL to a capture program": kill_tap(signal.SIGKILL),
     "SIGTERM to a capture program": kill_tap(signal.SIGTERM),
     "SIGSTOP to a capture program": kill_tap(signal.SIGSTOP),
+    DOCKERD: kill_dockerd,
 }
 
 
@@ -79,7 +88,8 @@ def play(host: DockerHost, kind: str, seconds: float, folder: Path) -> Outcome:
     killed_ns = time.time_ns()
     KINDS[kind](capture)
     capture.printed, capture.said = capture.process.communicate(timeout=90)
-    container.exec_run(["killall", "ping"])
+    if kind != DOCKERD:  # the next daemon ends the container
+        container.exec_run(["killall", "ping"])
     time.sleep(0.5)  # what was tied to capnet ends by itself, when it is seen to be gone
     return judge(capture, kind, seconds, killed_ns, children, folder)
 
@@ -102,7 +112,7 @@ def judge(capture: Capture, kind: str, seconds: float, killed_ns: int, children:
     numbers = [number for _, number in packets]
     gap = numbers[-1] + 1 - len(set(numbers)) if numbers else 0
     lag_s = max(0.0, (killed_ns - packets[-1][0]) / 1e9) if packets else min(seconds, UNWRITTEN_S)
-    is_violent = "KILL" in kind or kind.startswith("SIGTERM to")
+    is_violent = ("KILL" in kind and kind != DOCKERD) or kind.startswith("SIGTERM to")
     if gap or lag_s > (UNWRITTEN_S if is_violent else 2 / PER_SECOND):
         problems.append(f"{gap} missing, ends {lag_s:.2f} s before the kill")
     return Outcome(kind, seconds, len(numbers), lag_s, gap, problems)
@@ -110,16 +120,21 @@ def judge(capture: Capture, kind: str, seconds: float, killed_ns: int, children:
 
 def main(count: int, seed: int) -> int:
     """Plays so many kills, prints the table, and returns how many went wrong."""
-    chance = random.Random(seed)
+    chance, kinds = random.Random(seed), list(KINDS)
     outcomes = []
-    with lab.running(lambda line: None) as made:
-        host = connect(made.hosts["A"].docker_url, name="A")
-        host.client.containers.run("busybox", BUSY, name="web", detach=True)
+    os.environ["CAPNET_LAB_DIR"] = f"/run/capnet-kills-{os.getpid()}"
+    try:
         for number in range(count):
-            kind = list(KINDS)[number % len(KINDS)]
+            made = lab.up(lambda line: None)  # makes it, or starts a daemon that was killed
+            host = connect(made.hosts["A"].docker_url, name="A")
+            for container in host.client.containers.list(all=True):
+                container.remove(force=True)
+            host.client.containers.run("busybox", BUSY, name="web", detach=True)
             with tempfile.TemporaryDirectory() as folder:
-                outcomes.append(play(host, kind, chance.uniform(0, 4), Path(folder)))
-        host.close()
+                outcomes.append(play(host, kinds[number % len(kinds)], chance.uniform(0, 4), Path(folder)))
+            host.close()
+    finally:
+        lab.down(lambda line: None)
     print("| signal | times | seconds after the first ping | packets kept | gaps | they end before it, s | problems |")
     print("|---|---|---|---|---|---|---|")
     for kind in KINDS:
