@@ -23,8 +23,19 @@ MACS = ["02:42:ac:11:00:02", "02:42:ac:11:00:03"]
 def sentences(model: str, *macs: MacVerdict, confidence: float = 0.97, findings: tuple[Finding, ...] = ()) -> str:
     reason = f"all that passes is from or to {sample.WEB}, with"
     models = [Model(model, confidence, [reason], sample.at("A/docker0", 1))]
+    bridge = sample.bridge()
+    answer = sample.flow("A/docker0", "tcp", (sample.WEB, 80, sample.BBOX, 40100), 40, 9_000)
+    flows = replace(bridge.flows, top=[*bridge.flows.top, answer])
     report = replace(
-        sample.bridge(), models=models, nat=[], proxies=[], paths=[], fates=[], macs=list(macs), findings=list(findings)
+        bridge,
+        flows=flows,
+        models=models,
+        nat=[],
+        proxies=[],
+        paths=[],
+        fates=[],
+        macs=list(macs),
+        findings=list(findings),
     )
     plain = report.to_dict()
     return " ".join(summary.sentences(plain, Words(plain["names"])))
