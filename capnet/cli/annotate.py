@@ -35,7 +35,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
     capnet annotate bridge.pcapng -o marked.pcapng && wireshark marked.pcapng
     tshark -r marked.pcapng -T fields -e frame.packet_id -e frame.comment
     """
-    from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
+    from capnet.cli.inputs import named_sources, problems_of, tell_problems, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted
     from capnet.whole_file import kind_of, whole
 
@@ -64,7 +64,7 @@ def command(files: tuple[str, ...], output: str, topology: Path | None, vxlan_po
         else:
             written = annotate(result, source_blocks, target.write)
             target.flush()
-    tell_files_beside(result.report.inputs)
+    tell_problems(problems_of(result.report.inputs))
     one_in = result.report.correlation["one_in"]
     done = (
         f"{count(written.frames, 'frame')} written, {number(written.named)} with an id, "

@@ -53,12 +53,14 @@ def command(name: str | None, files: tuple[str, ...]) -> int:
 
 def _card(name: str, files: tuple[str, ...], columns: int) -> str:
     from capnet.analysis.engine import analyze
-    from capnet.cli.inputs import named_sources
+    from capnet.cli.inputs import named_sources, problems_of, tell_problems
     from capnet.report.card.card import card
     from capnet.report.card.text import render
     from capnet.report.text import listing
 
-    document = analyze(list(named_sources(files))).to_dict()
+    report = analyze(list(named_sources(files)))
+    tell_problems(problems_of(report.inputs))
+    document = report.to_dict()
     made = card(document, name)
     if made is None:
         names = list(dict.fromkeys(document["names"].values()))

@@ -64,7 +64,7 @@ def command(
         raise UsageError("name a capture: capnet export FILES… -o FILE")
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
-    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.inputs import named_sources, tell_problems, topology_at
     from capnet.cli.interrupts import second_interrupt_undoes, terminated_is_interrupted
 
     target = None if output == "-" else Path(output)
@@ -81,6 +81,7 @@ def command(
             write(tables.table(table), format_, sys.stdout.buffer)
         else:
             _write(tables, table, format_, target, [source.path for source in sources if source.path])
+    tell_problems(tables.problems)
     return Exit.OK
 
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from capnet import language
+from capnet.analysis.core.wording import Text
 from capnet.cli.path_tests import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
-    from capnet.analysis.core.results import Input
+    from capnet.analysis.core.results import Input, Problem
     from capnet.analysis.engine import Source
     from capnet.topology import Topology
     from capnet.witnesses import Witnesses
+
+DAMAGED = Text(
+    en="{file} is damaged in {places:place}, first at byte {offset}: {damage}; what could be read is used",
+    zh="{file} 有 {places} 处损坏，第一处在第 {offset} 字节：{damage}；只用到能读出的部分",
+)
 
 
 def named_sources(files: tuple[str, ...]) -> Iterator[Source]:
@@ -140,14 +146,36 @@ def _reading(path: Path) -> Iterator[None]:
         raise UnreadableInput(str(error)) from error
 
 
-def tell_files_beside(inputs: list[Input]) -> None:
-    """Says on standard error what is wrong with the topology or the witnesses beside a capture."""
+def tell_problems(problems: Mapping[str, Sequence[Problem]]) -> None:
+    """Says on standard error which captures are damaged, and what is wrong with the files beside them.
+
+    `problems`: label of a capture → what is wrong. A report has the same as findings; other output has no place for it.
+    """
+    if not any(problems.values()):
+        return
     import click
 
     from capnet.analysis.core.contract.keys import FILES_BESIDE
+    from capnet.analysis.findings.capture_damaged import DAMAGE
     from capnet.report.escape import visible
 
-    for problem in (problem for each in inputs for problem in each.problems if problem.name in FILES_BESIDE):
-        kind, says = FILES_BESIDE[problem.name], language.message(problem.says)
-        beside = language.pick(f"{kind.lower()}: ", f"{language.term(kind)}：") + says
-        click.echo(visible(f"capnet: {beside}"), err=True)
+    for file, of_file in problems.items():
+        lines = [_beside(each) for each in of_file if each.name in FILES_BESIDE]
+        damage = [each for each in of_file if each.name in DAMAGE]
+        if damage:
+            values = {"file": file, "places": len(damage), "offset": f"{damage[0].offset:,}"}
+            lines.append(DAMAGED.fill(**values, damage=language.message(damage[0].says).rstrip(".")))
+        for line in lines:
+            click.echo(visible(f"capnet: {line}"), err=True)
+
+
+def _beside(problem: Problem) -> str:
+    from capnet.analysis.core.contract.keys import FILES_BESIDE
+
+    kind, says = FILES_BESIDE[problem.name], language.message(problem.says)
+    return language.pick(f"{kind.lower()}: ", f"{language.term(kind)}：") + says
+
+
+def problems_of(inputs: Sequence[Input]) -> dict[str, list[Problem]]:
+    """The problems of the inputs of a report, by their labels."""
+    return {each.file: each.problems for each in inputs}

@@ -15,8 +15,13 @@ from capnet.report.formats import format_of_suffix
 from capnet.whole_file import kind_of, whole
 
 FOR_PEOPLE = ("table", "html", "markdown", "text")  # formats whose sentences are in the reader's language
+NOT_TEXT = (  # suffixes of files that no report is in, and that a report as text would not open as
+    ".arrow", ".csv", ".doc", ".docx", ".parquet", ".pcap", ".pcapng", ".pdf", ".png", ".svg", ".tsv", ".xlsx", ".yaml",
+    ".yml",
+)  # fmt: skip
 MIN_COLUMNS, MAX_COLUMNS = 60, 200  # of a report: narrower tables cannot be read, wider ones have all their columns
 DEFAULT_COLUMNS = 100  # without a terminal
+UNWRAPPED = 10_000  # columns of a list that is piped: an entry is a line
 
 
 def report_columns(path: Path | None = None) -> int:
@@ -51,6 +56,8 @@ def chosen_format(asked: str | None, path: Path | None, formats: Collection[str]
     if asked is None:
         if named is not None and named not in formats:
             raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {named}")
+        if path is not None and path.suffix.lower() in NOT_TEXT:
+            raise UsageError(f"--output {path}: this command writes {', '.join(formats)}, not {path.suffix[1:]}")
     elif named not in (None, asked):
         raise UsageError(f"--format {asked} and --output {path} contradict each other: name the file otherwise")
     chosen = asked or named or next(iter(formats))

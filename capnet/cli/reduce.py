@@ -67,7 +67,7 @@ def command(
     if output.suffix != ".pcapng":
         raise UsageError(f"--output {output}: reduce writes pcapng; name it {output.stem}.pcapng")
     from capnet.analysis.engine import Options, study
-    from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
+    from capnet.cli.inputs import named_sources, problems_of, tell_problems, topology_at
     from capnet.reduce.frames import must_be_files
     from capnet.reduce.reduction import reduce
     from capnet.reduce.search import Budget
@@ -76,7 +76,7 @@ def command(
     must_be_files(sources)
     _must_be_other(output, [path for source in sources for path in (source.path, *source.later) if path])
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0))
-    tell_files_beside(result.report.inputs)
+    tell_problems(problems_of(result.report.inputs))
     begin = time.monotonic()
     budget = Budget(MAX_ANALYSES, lambda: time.monotonic() - begin > limit)
     reduced = reduce(result, finding, budget, keep_addresses, _tell)

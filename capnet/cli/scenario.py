@@ -55,6 +55,8 @@ def command() -> None:
 @command.command("list")
 def list_() -> None:
     """Print the scenarios, and below them the faults."""
+    from capnet.cli.output import UNWRAPPED, terminal_columns
+    from capnet.report.text import fill
     from capnet.scenario import library
 
     faults = library.files("faults")
@@ -62,7 +64,8 @@ def list_() -> None:
         click.echo(heading, nl=False)
         widest = max(map(len, files), default=0)
         for name, path in files.items():
-            click.echo(f"{name:{widest}}  {title(name, path)}")
+            line = f"{name:{widest}}  {title(name, path)}"
+            click.echo("\n".join(fill(line, terminal_columns() or UNWRAPPED, hanging=" " * (widest + 2))))
 
 
 @command.command("clean", short_help="Remove what killed runs, or runs with --keep, left behind.")

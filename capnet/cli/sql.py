@@ -58,17 +58,19 @@ def command(
         raise UsageError('name a capture: capnet sql FILES… "select …"')
     language.use_for_programs()
     from capnet.analysis.tables.library import Tables
-    from capnet.cli.inputs import named_sources, topology_at
+    from capnet.cli.inputs import named_sources, tell_problems, topology_at
     from capnet.cli.interrupts import second_interrupt_undoes
     from capnet.export.query import Database
 
     sources = list(named_sources(files))
     if query is None and any(source.path is None for source in sources):
         raise UsageError("no query: write it behind the files, or name its file with -f")
-    database = Database(Tables(sources, topology_at(topology), vxlan_port or 0, expression))
+    tables = Tables(sources, topology_at(topology), vxlan_port or 0, expression)
+    database = Database(tables)
     if query is not None:
         with second_interrupt_undoes(any(source.path is None for source in sources)):
             _answer(database, query, format_, output)
+        tell_problems(tables.problems)
     elif sys.stdin is not None and sys.stdin.isatty():
         _prompt(database, format_)
     else:

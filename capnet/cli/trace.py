@@ -76,7 +76,7 @@ def command(
     """
     files = (*read, *files)
     _must_name_one(files, expression, frame, container, point)
-    from capnet.cli.inputs import named_sources, tell_files_beside, topology_at
+    from capnet.cli.inputs import named_sources, problems_of, tell_problems, topology_at
     from capnet.cli.output import chosen_format, report_columns, show
 
     format_ = chosen_format(format_, output, TRACE_FORMATS)
@@ -86,7 +86,7 @@ def command(
     from capnet.analysis.engine import Options, study
 
     result = study(sources, topology_at(topology), Options(vxlan_port=vxlan_port or 0), links_only=True)
-    tell_files_beside(result.report.inputs)
+    tell_problems(problems_of(result.report.inputs))
     width, on_screen = report_columns(output), (color, not no_pager) if format_ == "table" else ("never", False)
     if place is not None:
         show(_packet_text(result, *result.find_frame(*place), format_, width), output, *on_screen)

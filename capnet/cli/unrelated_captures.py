@@ -45,17 +45,27 @@ def groups_by_time(report: Report) -> list[list[Input]]:
     timed = sorted((source for source in inputs if source.first is not None), key=lambda source: source.first or 0)
     groups: list[list[Input]] = []
     pauses = _pauses(report)
-    end, names = 0, {""}
+    end, earlier = 0, list[set[str]]()
     for source in timed:
-        is_one_clock = bool(names & interfaces[source.file] - {""})
-        if not groups or (source.first or 0) > end + (MAX_PAUSE_NS if is_one_clock else MAX_CLOCK_DIFFERENCE_NS):
+        if not groups or (source.first or 0) > end + _max_pause(interfaces[source.file], earlier):
             groups.append([])
-            end, names = 0, {""}
+            end, earlier = 0, []
         groups[-1].append(source)
         end = max(end, source.last or 0, pauses.get(source.file, 0))
-        names |= interfaces[source.file]
+        earlier.append(interfaces[source.file])
     empty = [source for source in inputs if source.first is None]
     return [[*empty, *groups[0]], *groups[1:]] if groups else [empty]
+
+
+def _max_pause(interfaces: set[str], earlier: list[set[str]]) -> int:
+    """How long after the earlier files of a group one with these interfaces may begin.
+
+    One that shares some of their interfaces was recorded by the same clock, and only the next file of a ring has the
+    same ones.
+    """
+    if interfaces - {""} and interfaces in earlier:
+        return MAX_PAUSE_NS
+    return 0 if interfaces & set().union(*earlier) - {""} else MAX_CLOCK_DIFFERENCE_NS
 
 
 def _pauses(report: Report) -> dict[str, int]:

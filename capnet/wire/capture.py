@@ -117,6 +117,8 @@ def _reader(source: ByteSource, machine: Machine, vxlan_port: int, on_block: Blo
             return PcapngReader(source, machine, decoder, on_block)
         if compression.detect(head):
             raise ValueError("compressed twice; unpack it once")
+        if unread := compression.unread(head):
+            raise ValueError(unread)
         raise ValueError("neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)")
     except ValueError as error:
         raise UnreadableInput(f"{source.name}: {error}") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -93,7 +95,7 @@ def test_file_given_twice_is_read_once(tmp_path):
     for other in (copy, tmp_path / "link.pcap", TCP):
         done = capnet("analyze", "--format", "json", TCP, other)
         assert len(json.loads(done.stdout)["inputs"]) == 1
-        assert done.stderr.decode() == f"capnet: {other} is {TCP} again, and is read once\n"
+        assert done.stderr.decode() == f"capnet: {other} is the same capture as {TCP}, and is read once\n"
     assert len(report(f"A={TCP}", f"B={copy}")["inputs"]) == 2
 
 
@@ -109,6 +111,15 @@ def test_folder_of_unrelated_captures_is_a_table(tmp_path):
     assert "--together" in error(2, tmp_path, "--format", "json")
     assert capnet("analyze", tmp_path, "--fail-on", "info").returncode == 1
     assert len(report(tmp_path, "--together")["inputs"]) == 3
+
+
+def test_captures_of_one_host_in_turn_are_unrelated(tmp_path):
+    """A pause of a second between them, some interfaces in common: no ring has others in its next file."""
+    for name in ("arp-unanswered", "asymmetric-path", "asymmetric-path.healthy", "broadcast-storm"):
+        path = ROOT / "pcaps" / "faults" / f"{name}.pcapng"
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    text = capnet("analyze", tmp_path).stdout.decode()
+    assert text.startswith("3 captures that do not belong together:")
 
 
 def test_same_interface_with_other_macs_is_unrelated(tmp_path):
@@ -207,6 +218,31 @@ def test_format_that_contradicts_the_suffix_is_an_error(tmp_path):
     assert capnet("analyze", BRIDGE, "--format", "html", "-o", path).returncode == 0
     assert capnet("analyze", BRIDGE, "--format", "json", "-o", tmp_path / "report.data").returncode == 0
     assert json.loads((tmp_path / "report.data").read_text())
+
+
+@pytest.mark.parametrize(("pack", "says"), [(bz2.compress, "bzip2 -dc FILE"), (lzma.compress, "xz -dc FILE")])
+def test_other_compression_says_how_to_unpack(tmp_path, pack, says):
+    path = tmp_path / "packed.pcap"
+    path.write_bytes(pack(BRIDGE.read_bytes()))
+    assert says in capnet("analyze", path).stderr.decode()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trace", "cut.pcapng"),
+        ("annotate", "cut.pcapng", "-o", "marked.pcapng"),
+        ("export", "cut.pcapng", "-o", "frames.csv"),
+        ("export", "cut.pcapng", "--table", "flows", "-o", "flows.csv"),
+        ("explain", "web", "cut.pcapng"),
+    ],
+)
+def test_damaged_input_is_said_where_no_report_says_it(tmp_path, words):
+    (tmp_path / "cut.pcapng").write_bytes(BRIDGE.read_bytes()[:3000])
+    done = capnet(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    says = "capnet: cut.pcapng is damaged in 1 place, first at byte 2,984: the file ends 16 bytes into a record;"
+    assert says in done.stderr.decode()
 
 
 def test_damaged_input_is_seen_by_fail_on(tmp_path):
@@ -455,6 +491,7 @@ def test_fail_on_level_of_finding_exits_one(level, code):
     [
         (["missing.pcap"], 3, "missing.pcap: No such file"),
         (["pyproject.toml"], 3, "neither pcap nor pcapng"),
+        ([BRIDGE, "-o", "x.csv"], 2, "this command writes table, json, html, markdown, junit, sarif, not csv"),
         (["x=missing.pcap"], 3, "missing.pcap: No such file"),
         (["=x.pcap"], 2, "write NAME=FILE"),
         (["x="], 2, "write NAME=FILE"),

@@ -36,6 +36,14 @@ def test_list_has_summaries_in_one_column() -> None:
         assert {line[widest : widest + 2] for line in listed.splitlines()} == {"  "}
 
 
+def test_lists_are_wrapped_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (("scenario", "list"), ("scenario", "fault", "list")):
+        lines = capnet(*words).stdout.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "packet-loss" in " ".join(lines)
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setattr("capnet.cli.output.terminal_columns", lambda: width)

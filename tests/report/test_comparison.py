@@ -56,7 +56,7 @@ def test_flow_that_stops_is_told_with_both_places() -> None:
     comparison = compare(document(FAULTS / f"{name}.healthy.pcapng"), document(FAULTS / f"{name}.pcapng"))
     (row,) = comparison["flows"]["broke"]
     assert row == {"flow": "tcp app → B:80", "good": "delivered", "bad": "stops at A/docker0, due at A/ens33"}
-    assert comparison["translations"]["went"] == ["snat tcp: app → B:80 becomes A → B:80"]
+    assert comparison["translations"]["went"] == ["SNAT tcp: app → B:80 becomes A → B:80"]
     (route,) = comparison["routes"]
     assert (route["good"][-1], route["bad"][-1]) == ("A/ens33", "A/docker0")
     lines = render(comparison, 60).splitlines()

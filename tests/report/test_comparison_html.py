@@ -30,7 +30,7 @@ def test_compare_page_shows_what_broke_in_both_drawings(tmp_path: Path) -> None:
     assert 'class="edge dead"' in second and 'class="edge lit"' not in second
     words_of_page = " ".join(page.text)
     assert words_of_page.index("published-port-blocked") < words_of_page.index("Flows that fail now")
-    assert "− dnat tcp: B → A:8080 becomes B → web:80" in words_of_page
+    assert "− DNAT tcp: B → A:8080 becomes B → web:80" in words_of_page
 
 
 def test_compare_page_of_hostile_names_is_inert() -> None:

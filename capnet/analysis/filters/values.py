@@ -83,7 +83,7 @@ def point_predicate(tokens: TokenStream, token: Token) -> Predicate:
         numbers = points_called(token.text, points)
         if len(numbers) != 1:
             names = [" ".join(points[number].name.split()) for number in numbers or range(len(points))]
-            why = "is several points" if numbers else "there is no such point; there are"
+            why = "is several points" if numbers else "names no point; there are"
             raise tokens.error(token, f"{why}{':' if numbers else ''} {', '.join(names[:MAX_POINT_NAMES])}")
         return flows.at_any_hop(flows.table[:, schema.FLOW_POINT] == numbers[0])
 

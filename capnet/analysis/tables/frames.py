@@ -15,6 +15,7 @@ from capnet.analysis.aggregate.inputs import points_of
 from capnet.analysis.aggregate.kernels.hash_table import reindex
 from capnet.analysis.core import schema
 from capnet.analysis.core.options import Options
+from capnet.analysis.core.results import Problem
 from capnet.analysis.core.rings.file_names import joined
 from capnet.analysis.core.rings.opening import open_source
 from capnet.analysis.core.schema import FlowMask, Values
@@ -35,9 +36,16 @@ from capnet.wire.tables.frames import FrameColumns, frame_columns
 
 
 def frame_table(
-    sources: list[Source], topology: Topology | None = None, vxlan_port: int = 0, is_binary: bool = False
+    sources: list[Source],
+    topology: Topology | None = None,
+    vxlan_port: int = 0,
+    is_binary: bool = False,
+    problems: dict[str, list[Problem]] | None = None,
 ) -> Table:
-    """All frames of these sources. Raises UnreadableInput when the table is read."""
+    """All frames of these sources. Raises UnreadableInput when the table is read.
+
+    `problems`: the table's reading adds to it what is wrong with each file, by its label.
+    """
 
     def batches() -> Iterator[Batch]:
         loaded = topology_of(sources, topology).topology
@@ -50,6 +58,8 @@ def frame_table(
                     columns = FrameColumns(capture.machine, part.label, is_binary)
                     yield from columns.batches(capture.blocks(), names_now)
                     names.update(names_now())
+                    if problems is not None:
+                        problems[part.label] = [Problem(each.name, each.offset, each.says) for each in capture.problems]
             taken |= names
 
     return Table("frames", frame_columns(is_binary), batches)

@@ -18,6 +18,7 @@ from capnet.table.table import Table
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
+    from capnet.analysis.core.results import Problem
     from capnet.analysis.core.schema import FlowMask
     from capnet.analysis.core.sources import Source
     from capnet.analysis.engine import Study
@@ -44,6 +45,13 @@ class Tables:
         self._expression = expression
         self._is_binary = is_binary
         self._is_read = False
+        self._problems: dict[str, list[Problem]] = {}
+
+    @property
+    def problems(self) -> dict[str, list[Problem]]:
+        """What is wrong with the files that were read, by their labels."""
+        studied = [vars(self)[name].report.inputs for name in ("_full", "study") if name in vars(self)]
+        return {**self._problems, **{each.file: each.problems for inputs in studied for each in inputs}}
 
     def table(self, name: str) -> Table:
         """A table by its name. Raises UnreadableInput for captures that cannot be read, UsageError for other names."""
@@ -139,7 +147,7 @@ class Tables:
         self._begin_reading()
         if chosen is not None:
             return chosen_frames(self._flow_study, chosen, self._is_binary)
-        return frame_table(self.sources, self._topology, self._vxlan_port, self._is_binary)
+        return frame_table(self.sources, self._topology, self._vxlan_port, self._is_binary, self._problems)
 
     def _flows(self) -> Table:
         from capnet.analysis.tables.flows import flow_table

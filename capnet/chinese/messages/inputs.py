@@ -11,6 +11,9 @@ INPUT_MESSAGES = {
     "the file is empty": "文件是空的",
     "the {method} stream is damaged where it begins: {reason:text}": "{method} 压缩流在开头就已损坏：{reason}",
     "compressed twice; unpack it once": "压缩了两次；请解压一次",
+    "compressed with {method}, which capnet does not read; unpack it: {program} -dc FILE | capnet analyze -":
+        "经 {method} 压缩，capnet 不能读取；请先解压：{program} -dc FILE | capnet analyze -",
+    "a zip archive; unpack it: unzip FILE": "是 zip 归档；请先解包：unzip FILE",
     "neither pcap nor pcapng (capnet reads these, plain or gzip, zstd, lz4)":
         "既不是 pcap 也不是 pcapng（capnet 读取这两种，可以是原样或经 gzip、zstd、lz4 压缩）",
     "{path}: is compressed with {method}; pip install {library}": "{path}：经 {method} 压缩；pip install {library}",
@@ -150,7 +153,7 @@ INPUT_MESSAGES = {
     "{word} is no word of flow expressions; put a name after host": "{word} 不是流表达式的词；名称请写在 host 之后",
     "{word} is no word of flow expressions; {similar}?": "{word} 不是流表达式的词；是不是 {similar}？",
     "{word} is several points: {names:list}": "{word} 可以是多个抓包点：{names}",
-    "{word} there is no such point; there are {names:list}": "没有抓包点 {word}；现有 {names}",
+    "{word} names no point; there are {names:list}": "没有抓包点 {word}；现有 {names}",
     "no station has this name; {hint:text}": "没有站点叫这个名称；{hint}",
     "the word {word}? {hint:text}": "是不是 {word} 这个词？{hint}",
     "known: {names:list}": "已知：{names}",

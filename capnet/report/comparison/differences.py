@@ -18,6 +18,7 @@ from capnet.report.escape import visible_all
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.headline import by_cause
 from capnet.report.text import listing
+from capnet.report.words import translation
 
 SCHEMA = "capnet.comparison/1"
 MIN_CONFIDENCE = 0.5  # of a model that is told
@@ -162,11 +163,11 @@ def _paths(document: Document) -> Iterable[Document]:
 
 
 def translation_lines(document: Document, identity: Identity) -> Iterable[str]:
-    """`snat tcp: bbox → B:7000 becomes A → B:7000`, a line for each row of `nat`."""
+    """`SNAT tcp: bbox → B:7000 becomes A → B:7000`, a line for each row of `nat`."""
     for row in document.get("nat", []):
         before, after = row["before"], row["after"]
         forms = (identity.form(side, is_answer(before)) for side in (before, after))
-        yield f"{row['kind']} {row['proto']}: {language.pick(' becomes ', ' → ').join(forms)}"
+        yield f"{translation(row['kind'])} {row['proto']}: {language.pick(' becomes ', ' → ').join(forms)}"
 
 
 def tunnel_lines(document: Document, identity: Identity) -> Iterable[str]:

@@ -25,6 +25,18 @@ def detect(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
+def unread(head: bytes) -> str:
+    """What is wrong with a file of another compression, and how to unpack it; empty for other files."""
+    if head.startswith(b"PK\x03\x04"):
+        return "a zip archive; unpack it: unzip FILE"
+    for magic, name, program in ((b"\xfd7zXZ\0", "xz", "xz"), (b"BZh", "bzip2", "bzip2")):
+        if head.startswith(magic):
+            return (
+                f"compressed with {name}, which capnet does not read; unpack it: {program} -dc FILE | capnet analyze -"
+            )
+    return ""
+
+
 def is_skippable(head: bytes) -> bool:
     """Whether a skippable frame begins with these 4 bytes (RFC 8878 section 3.1.2; lz4 has the same).
 

@@ -85,7 +85,7 @@ def test_display_filter_means_the_same_expression(expected: str, equivalent: str
         ("tcp.port in 80", "expected { after in"),
         ("host wbe", "host ▶wbe◀: no station has this name; known: web, "),
         ("tpc", "▶tpc◀: no station has this name; the word tcp? known: "),
-        ("point A/ens34", "there is no such point; there are A/web/eth0, "),
+        ("point A/ens34", "names no point; there are A/web/eth0, "),
     ],
 )
 def test_mistake_is_one_error_that_points_at_it(text: str, message: str) -> None:
