@@ -154,8 +154,8 @@ OPTION_MESSAGES = {
         "替换地址、名称和载荷之后不再得出 {name}；没有写出任何文件。--keep-addresses 写出保留这些内容的小抓包",
     "name a capture: capnet export FILES… -o FILE": "请写出抓包文件：capnet export FILES… -o FILE",
     "there is no table {name}: {names:list}": "没有表 {name}：{names}",
-    "--flow does not go with the table {name}: it chooses frames, flows and conversations":
-        "--flow 不适用于表 {name}：它选择帧、流和会话",
+    "--flow does not go with the table {name}, whose rows are about no flows alone":
+        "--flow 不适用于表 {name}，它的行不只关于流",
     "{purpose} needs {library}: pip install 'capnet[{extra}]'; csv and jsonl need nothing (capnet export --to csv)":
         "{purpose} 需要 {library}：pip install 'capnet[{extra}]'；csv 和 jsonl 什么都不需要（capnet export --to csv）",
     'name a capture: capnet sql FILES… "select …"': '请写出抓包文件：capnet sql FILES… "select …"',

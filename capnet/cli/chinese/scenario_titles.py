@@ -40,6 +40,7 @@ FAULTS = {
     "docker-masquerade-lost": "Docker 的 MASQUERADE 规则没有了（例如防火墙重新加载之后），容器得不到应答",
     "docker-user-drop": "DOCKER-USER 中的规则丢弃从外部到端口映射的包",
     "duplicate-ip": "第二台主机使用了已被占用的地址",
+    "ecn-blocked": "防火墙丢弃要求显式拥塞通知（ECN）的 SYN",
     "firewall-rejected": "主机的防火墙拒绝其容器发往另一台主机的包",
     "firewall-rejected-ipv6": "主机的防火墙拒绝其容器的 IPv6 连接",
     "foreign-mac-refused": "交换机端口只送达网卡自己的 MAC 的帧，macvlan 子接口收不到",
