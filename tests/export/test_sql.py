@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -126,7 +127,10 @@ def asking(*words: str, stdin: int) -> Iterator[tuple[subprocess.Popen[bytes], i
     terminal, theirs = pty.openpty()
     environment = os.environ | {"TERM": "dumb", "PYTHONPATH": str(PROJECT)}
     command = [sys.executable, "-m", "capnet", "sql", *words]
-    with subprocess.Popen(command, stdin=stdin, stdout=theirs, stderr=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        command, stdin=stdin, stdout=theirs, stderr=subprocess.PIPE, env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background have it ignored
+    ) as process:  # fmt: skip
         os.close(theirs)
         try:
             yield process, terminal
@@ -138,6 +142,7 @@ def asking(*words: str, stdin: int) -> Iterator[tuple[subprocess.Popen[bytes], i
 def read_until(terminal: int, words: bytes) -> None:
     text = b""
     while words not in text:
+        assert select.select([terminal], [], [], 60)[0], text
         text += os.read(terminal, 4096)
 
 
