@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct, is_among
+from capnet.analysis.core.arrays import combined_hash, distinct, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, PerObservation, Values
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
@@ -89,6 +89,7 @@ def measure_loss(
     has_arrived = _has_arrived(observations, rank, crossings, link_count)
     was_listening = _was_listening(context, observations, crossings, ends)
     is_lost = ~has_arrived & was_listening
+    is_lost[is_lost] = ~_came_otherwise(context, observations, crossings, ends, np.flatnonzero(is_lost))
     if context.sample_share == 1.0:
         missing_bytes = _compare_octets(context, observations, crossings, ends, has_arrived, was_listening, is_lost)
     else:
@@ -157,6 +158,24 @@ def _was_listening(context: Context, observations: Observations, crossings: _Cro
         is_due = time + np.maximum(ends.min_delays_ns[links], 0)
         was_listening &= ~are_in_pauses(context, points[links], is_due, is_due)
     return was_listening
+
+
+def _came_otherwise(
+    context: Context, observations: Observations, crossings: _Crossings, ends: LinkEnds, rows: Values
+) -> Mask:
+    """For each of these departures: has the next point a TCP packet with its digest that no link explains?
+
+    As of a SYN that a rule drops behind DNAT: each time it is sent again, another server may be chosen for it.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    departures, links, _, arrivals, _ = crossings
+    flows, flow = context.flows, observations[:, schema.OBS_FLOW]
+    is_stray = flows[flow, schema.FLOW_PROTO] == TCP
+    is_stray[arrivals] = False
+    strays = combined_hash([observations[is_stray, schema.OBS_DIGEST], flows[flow[is_stray], schema.FLOW_POINT]])
+    points = flows[ends.target[links[rows]], schema.FLOW_POINT]
+    return is_among(combined_hash([observations[departures[rows], schema.OBS_DIGEST], points]), strays)
 
 
 def _compare_octets(

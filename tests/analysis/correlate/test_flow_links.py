@@ -69,6 +69,16 @@ def test_reused_port_reaches_another_server(tmp_path: Path) -> None:
     assert not findings_named(report, "packet-loss")
 
 
+def test_syn_translated_anew_each_time_is_not_lost(tmp_path: Path) -> None:
+    """A rule drops the SYN behind DNAT, so the connection is not kept: each try may get another server (measured)."""
+    net = Network(["A/app/eth0", "A/cni0"])
+    for server in (C1, C2, C2):
+        asked = tcp("10.244.1.3:48354 > 10.96.0.10:80", seq=77_000, flags=SYN, ident=1)
+        net.pass_by(("A/app/eth0", asked), ("A/cni0", asked.but(ends=f"10.244.1.3:48354 > {server}:80")), gap=1e6)
+    report = read(net, tmp_path)
+    assert not findings_named(report, "packet-loss")
+
+
 def test_bond_round_robin_loses_nothing(tmp_path: Path) -> None:
     """Round robin over the two ports of a bond."""
     net = Network(["A/bond0", "A/eth0", "A/eth1"])
