@@ -34,7 +34,7 @@ FLOORS = {
         "coded names", "flows", "chosen_facts conversations", "protocols frames", "library",
     ),
     "capnet.analysis.correlate": (
-        "flow_similarity link_votes order", "duplicates flow_links translation_evidence",
+        "flow_similarity link_votes lost_octets order", "duplicates flow_links translation_evidence",
         "clock_evidence", "clocks tcp_gaps", "recording_pauses", "loss packet_matching", "link_building",
     ),
     "capnet.report": (

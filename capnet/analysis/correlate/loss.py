@@ -19,15 +19,13 @@ from capnet.analysis.core.schema import FlowRows, Mask, Observations, PerLink, P
 from capnet.analysis.correlate.clocks import flow_spans, listening_times
 from capnet.analysis.correlate.duplicates import duplicates
 from capnet.analysis.correlate.flow_links import first_link_of_flow
+from capnet.analysis.correlate.lost_octets import octet_ranges, subtract_ranges
 from capnet.analysis.correlate.recording_pauses import are_in_pauses
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
 MAX_SEGMENT_DELAY_NS = 1_000_000  # by which the last segment that a packet was cut into follows the first one
-
-_SEQUENCE_SPACE = 1 << 32  # TCP's sequence numbers
-_LINK_STRETCH = 1 << 34  # between the positions of two links: no packet reaches from one to the next
 
 
 @frozen
@@ -204,10 +202,10 @@ def _compare_octets(
     is_compared = is_odd[departure_mains] & was_listening
     if not is_compared.any():
         return np.zeros(link_count, dtype=np.int64)
-    sent = _octet_ranges(context, observations[departures[is_compared]], departure_mains[is_compared], ends)
+    sent = octet_ranges(context, observations[departures[is_compared]], departure_mains[is_compared], ends.source)
     is_odd_arrival = is_odd[arrival_mains]
-    received = _octet_ranges(context, observations[arrivals[is_odd_arrival]], arrival_mains[is_odd_arrival], ends)
-    is_lost[is_compared], lost_bytes = _subtract_ranges(sent, received, is_lost[is_compared], link_count)
+    received = octet_ranges(context, observations[arrivals[is_odd_arrival]], arrival_mains[is_odd_arrival], ends.source)
+    is_lost[is_compared], lost_bytes = subtract_ranges(sent, received, is_lost[is_compared], link_count)
     return lost_bytes
 
 
@@ -255,55 +253,3 @@ def _bytes_by_counters(context: Context, ends: LinkEnds) -> PerLink:
     lost_bytes = np.where(is_known & (lost_bytes >= 0), lost_bytes, -1)
     lost_bytes[ends.side_links] = lost_bytes[ends.main[ends.side_links]] = -1
     return lost_bytes
-
-
-class _OctetRanges(NamedTuple):
-    """The octets of each packet as positions on one line, on which every link has a stretch of its own."""
-
-    starts: Values
-    stops: Values
-    is_known: Mask  # has octets, and their position is known
-
-
-def _octet_ranges(context: Context, observations: Observations, links: Values, ends: LinkEnds) -> _OctetRanges:
-    flow = ends.source[links]
-    starts = observations[:, schema.OBS_FROM].copy()
-    is_tcp = context.flows[flow, schema.FLOW_PROTO] == TCP
-    # Sequence numbers are turned so that half of their circle lies on each side of where the flow began.
-    begin = (context.flows[flow, schema.FLOW_FIRST_SEQ] >> 32) + (1 << 31)
-    starts[is_tcp] = (starts[is_tcp] - begin[is_tcp] + (1 << 31)) % _SEQUENCE_SPACE
-    sizes = observations[:, schema.OBS_BYTES]
-    starts = starts + links * _LINK_STRETCH
-    return _OctetRanges(starts, starts + sizes, (observations[:, schema.OBS_FROM] >= 0) & (sizes > 0))
-
-
-def _subtract_ranges(
-    sent: _OctetRanges, received: _OctetRanges, is_lost: Mask, link_count: int
-) -> tuple[Mask, PerLink]:
-    """For each packet sent, whether it is lost in whole or in part; and the octets that each link lost.
-
-    `is_lost`: whether its digest is missing, for each packet sent.
-    """
-    sent_starts, sent_stops = sent.starts[sent.is_known], sent.stops[sent.is_known]
-    received_starts, received_stops = received.starts[received.is_known], received.stops[received.is_known]
-    positions = np.concatenate([sent_starts, sent_stops, received_starts, received_stops])
-    order = np.argsort(positions, kind="stable")
-    kinds = [len(sent_starts), len(sent_stops), len(received_starts), len(received_stops)]
-    sent_times = np.cumsum(np.repeat([1, -1, 0, 0], kinds)[order])  # how often the octets from a position on were sent
-    received_times = np.cumsum(np.repeat([0, 0, 1, -1], kinds)[order])
-    positions = positions[order]
-    lengths = np.append(np.diff(positions), 0)
-    missing_octets = np.maximum(sent_times - received_times, 0) * lengths
-    absent_octets = np.where((sent_times > 0) & (received_times == 0), lengths, 0)
-
-    def sum_inside(octets: Values) -> Values:
-        """Sum of `octets` within each packet sent."""
-        sums = np.append(0, np.cumsum(octets))
-        return sums[np.searchsorted(positions, sent.stops)] - sums[np.searchsorted(positions, sent.starts)]
-
-    # A packet whose digest arrived is damaged if some of its octets never arrived. One whose digest is missing is lost
-    # if some of its octets arrived less often than they were sent.
-    is_short = np.where(is_lost, sum_inside(missing_octets) > 0, sum_inside(absent_octets) > 0)
-    lost_bytes = np.zeros(link_count, dtype=np.int64)
-    np.add.at(lost_bytes, np.minimum(positions // _LINK_STRETCH, link_count - 1), missing_octets)
-    return np.where(sent.is_known, is_short, is_lost), lost_bytes
