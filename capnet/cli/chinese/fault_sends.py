@@ -23,6 +23,7 @@ FAULT_SENDS = {
     "ecn-blocked": "app（要求 ECN）到服务器：HTTP。",
     "firewall-rejected": "app 到 B：HTTP 两次，以及 ping。",
     "firewall-rejected-ipv6": "app 到 B：HTTP 两次，以及 ping。",
+    "flannel-port-blocked": "left 到 right：ping 和 HTTP；right 到 left：ping。",
     "foreign-mac-refused": "B 到 web：ping；B 到 A：ping。",
     "foreign-vtep": "left 到 right：ping；那台陌生主机以 10.0.1.66 到 left：ping。",
     "fragments-lost": "A 到 B：UDP，3000 字节，以及 100 字节。",

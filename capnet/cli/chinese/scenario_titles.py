@@ -43,6 +43,7 @@ FAULTS = {
     "ecn-blocked": "防火墙丢弃要求显式拥塞通知（ECN）的 SYN",
     "firewall-rejected": "主机的防火墙拒绝其容器发往另一台主机的包",
     "firewall-rejected-ipv6": "主机的防火墙拒绝其容器的 IPv6 连接",
+    "flannel-port-blocked": "节点的防火墙丢弃 flannel 的数据报，其 Pod 收不到其他节点的任何包",
     "foreign-mac-refused": "交换机端口只送达网卡自己的 MAC 的帧，macvlan 子接口收不到",
     "foreign-vtep": "不是 overlay 网络节点的主机向其中发送帧",
     "fragments-lost": "防火墙丢弃没有端口的后续分片，接收方等不到它们",

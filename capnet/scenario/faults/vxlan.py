@@ -1,4 +1,4 @@
-"""A VXLAN tunnel between two hosts, with a bridge on each: an overlay network."""
+"""VXLAN tunnels between hosts: an overlay network, bridged as Docker does it, and pods, routed as flannel does it."""
 
 from __future__ import annotations
 
@@ -37,3 +37,38 @@ def introduce(first: Node, second: Node) -> None:
     for node, other in ((first, second), (second, first)):
         address = other.addresses("eth0")[0].partition("/")[0]
         node.run(f"ip neigh add {address} lladdr {other.mac('eth0')} dev eth0 nud permanent")
+
+
+FLANNEL, FLANNEL_VNI, FLANNEL_PORT = "flannel.1", 1, 8472  # Linux's own VXLAN port, older than IANA's
+POD_BRIDGE = "cni0"
+
+
+def pod_network(*hosts: Node) -> None:
+    """Routes between the hosts' pods, 10.244.1.0/24 on the first, as flannel does: into a VXLAN device of each host.
+
+    Frames in the tunnel are between these devices; the other hosts' subnets lie behind them, one hop away.
+    """
+    addresses = [host.addresses(NIC)[0].partition("/")[0] for host in hosts]
+    macs = [f"02:f1:00:00:00:{number:02x}" for number in range(1, len(hosts) + 1)]
+    for number, host in enumerate(hosts):
+        host.bridge(POD_BRIDGE, f"10.244.{number + 1}.1/24")
+        host.run(
+            f"ip link add name {FLANNEL} address {macs[number]} type vxlan id {FLANNEL_VNI} dstport {FLANNEL_PORT} "
+            f"local {addresses[number]} dev {NIC} nolearning && ip link set dev {FLANNEL} mtu {INNER_MTU} up"
+        )
+        host.run(f"ip address add 10.244.{number + 1}.0/32 dev {FLANNEL}")
+        for other, (mac, address) in enumerate(zip(macs, addresses, strict=True)):
+            if other != number:
+                device = f"10.244.{other + 1}.0"
+                host.run(
+                    f"ip neigh add {device} lladdr {mac} dev {FLANNEL} nud permanent && "
+                    f"bridge fdb append {mac} dev {FLANNEL} dst {address} && "
+                    f"ip route add {device}/24 via {device} dev {FLANNEL} onlink"
+                )
+
+
+def pod(host: Node, name: str, address: str) -> Node:
+    """A pod on a host of a pod network."""
+    container = host.container(name, address, bridge=POD_BRIDGE)
+    container.run(f"ip link set dev eth0 mtu {INNER_MTU}")
+    return container

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.analysis.findings.overlays import (
     A_CARD,
     A_INSIDE,
@@ -96,3 +98,21 @@ def test_inside_that_was_heard_later_is_told(tmp_path: Path) -> None:
     from_y(net, B_INSIDE, B_CARD)
     (finding,) = lost(net, tmp_path)
     assert finding["level"] == "warning"
+
+
+DEVICES = ["A/flannel.1", "A/ens33", "B/ens33", "B/flannel.1"]
+DEVICE_A, DEVICE_B = "02:f1:00:00:00:01", "02:f1:00:00:00:02"
+
+
+@pytest.mark.parametrize(("sender", "is_told"), [(DEVICE_B, True), ("02:f1:00:00:00:03", False)])
+def test_device_that_frames_are_for_is_told(tmp_path: Path, sender: str, is_told: bool) -> None:
+    """No pod of B sends: all that its tunnel device says is multicast of its own. Another device proves nothing."""
+    net = Network(DEVICES)
+    for seq in range(6):
+        net.at(net.now, "B/flannel.1", ping("10.244.2.0 > 224.0.0.22", 1, seq, ident=seq + 1, smac=sender))
+        inside = ping("10.244.1.2 > 10.244.2.2", 7, seq, ident=seq + 100, smac=DEVICE_A, dmac=DEVICE_B, ttl=63)
+        wrapped = inside.but(tunnel=(1, "192.168.111.128", "192.168.111.129", 50_000))
+        net.pass_by(("A/flannel.1", inside), ("A/ens33", wrapped), ("B/ens33", wrapped), gap=1e6)
+    told = lost(net, tmp_path)
+    assert [finding["facts"]["next"] for finding in told] == ["B/flannel.1"] * is_told
+    assert all("the device whose MAC the frames inside are for" in finding["says"] for finding in told)

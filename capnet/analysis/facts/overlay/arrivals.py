@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
-from capnet.analysis.core.schema import Mask, Values
+from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.facts.overlay.insides import Inside, tunnel_insides
 from capnet.analysis.fate.listening import listening
@@ -36,6 +36,7 @@ class TunnelArrivals(NamedTuple):
     destinations: Values
     frames: Values  # their first frames
     is_heard: Mask  # came between the first and the last frame of the point inside
+    is_for_device: Mask  # for the tunnel device by their MAC, not for an address that sends there
 
     @property
     def source_addresses(self) -> list[str]:
@@ -92,12 +93,27 @@ def _arrivals(context: Context, inside: Inside) -> TunnelArrivals:
                 (messages[:, schema.ARP_LAST] >= heard_from) & (messages[:, schema.ARP_FIRST] <= heard_to),
             )
         ),
+        np.zeros(len(rows) + len(messages), dtype=bool),
     )
     stations = _stations_inside(context, inside.inner)
     is_arrival = is_among(row_hash(all_packets.destinations), stations) & ~is_among(
         row_hash(all_packets.sources), stations
     )
+    all_packets.is_for_device[: len(rows)] = _are_for_device(context, inside.inner, rows)
+    all_packets.is_for_device[is_arrival] = False
+    is_arrival |= all_packets.is_for_device
     return TunnelArrivals(*(column[is_arrival] for column in all_packets))
+
+
+def _are_for_device(context: Context, point: int, rows: FlowRows) -> Mask:
+    """For each of these flows in a tunnel: is the tunnel device at a point their destination, by its MAC?"""
+    flows = context.flows
+    if not len(rows) or context.points[point].role != "overlay":
+        return np.zeros(len(rows), dtype=bool)
+    own = flows[(flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0), schema.FLOW_SMAC]
+    own = distinct(own[own > 0])
+    target, source = flows[rows, schema.FLOW_DMAC], flows[rows, schema.FLOW_SMAC]
+    return is_among(target, own) & ~is_among(source, own)
 
 
 def _stations_inside(context: Context, point: int) -> Values:

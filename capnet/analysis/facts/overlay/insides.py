@@ -1,7 +1,8 @@
 """Insides of tunnels: at which points of a host its packets enter a tunnel, and packets come out of it.
 
-Input: flow links and ARP messages that lead from outside of a tunnel into it, or back. Output: `Inside`s: a point at
-the host's interface, a tunnel there by kind and id, and a point of the same host where frames are not in the tunnel.
+Input: flow links and ARP messages that lead from outside of a tunnel into it, or back; and MACs that send at a tunnel
+device and that frames in the tunnel are for. Output: `Inside`s: a point at the host's interface, a tunnel there by kind
+and id, and a point of the same host where frames are not in the tunnel.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import hash_of
+from capnet.analysis.core.arrays import distinct, hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import Values
@@ -41,7 +42,7 @@ _ARP_MESSAGE = [schema.ARP_OPERATION, schema.ARP_SENDER_MAC, schema.ARP_SENDER_L
 def tunnel_insides(context: Context) -> TunnelInsides:
     """The insides of all tunnels that the capture shows from both sides."""
     insides = TunnelInsides(set(), set())
-    for outer, inner, is_entry in (*_of_links(context), *_of_arps(context)):
+    for outer, inner, is_entry in (*_of_links(context), *_of_arps(context), *_of_devices(context)):
         for (point, via, vni), within in zip(outer.tolist(), inner.tolist(), strict=True):
             if point != within and are_of_one_host(context, point, within):
                 (insides.entered if is_entry else insides.left).add(Inside(point, via, vni, within))
@@ -62,6 +63,36 @@ def _of_links(context: Context) -> list[_Side]:
         both = np.unique(both, axis=0, return_index=True)[0] if len(both) else both
         sides.append((both[:, :3], both[:, 3], is_entry))
     return sides
+
+
+def _of_devices(context: Context) -> list[_Side]:
+    """Tunnel devices whose MAC frames in the tunnel are for, though nothing of the device was seen in it.
+
+    As of flannel's device, from which nothing but multicast of the device itself comes while no pod behind it answers.
+    """
+    flows = context.flows
+    is_device = np.array([point.role == "overlay" for point in context.points] or [False])
+    is_inside, has_macs = (
+        flows[:, schema.FLOW_VIA] > 0,
+        (flows[:, schema.FLOW_SMAC] > 0) & (flows[:, schema.FLOW_DMAC] > 0),
+    )
+    sent = np.flatnonzero(is_device[flows[:, schema.FLOW_POINT]] & ~is_inside & has_macs)
+    carried = np.flatnonzero(is_inside & has_macs)
+    silent = distinct(flows[sent, schema.FLOW_SMAC])
+    silent = silent[~is_among(silent, flows[carried, schema.FLOW_SMAC])] if len(silent) else silent
+    if not len(silent):
+        return []
+    carried = carried[is_among(flows[carried, schema.FLOW_DMAC], silent)]
+    sent = sent[is_among(flows[sent, schema.FLOW_SMAC], silent)]
+    place = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
+    pairs = [
+        (*outer[:3], inner[0])
+        for outer in {tuple(row) for row in flows[carried][:, place].tolist()}
+        for inner in {tuple(row) for row in flows[sent][:, [schema.FLOW_POINT, schema.FLOW_SMAC]].tolist()}
+        if outer[3] == inner[1]
+    ]
+    table = np.array(sorted(set(pairs)), dtype=np.int64).reshape(-1, 4)
+    return [(table[:, :3], table[:, 3], True)]
 
 
 def _of_arps(context: Context) -> list[_Side]:

@@ -1,7 +1,7 @@
 """tunnel-not-decapsulated: packets of a tunnel arrive at a host, and none of them comes out of the tunnel there.
 
 Looks at: packets in a tunnel at a host's interface to a station that sends into this tunnel at another point of the
-host, where nothing at all comes out of the tunnel while it is captured.
+host, or to the MAC of a tunnel device there, where nothing at all comes out of the tunnel while it is captured.
 Says: how many packets of which tunnel, at which interface they arrive, and at which point none comes out. A warning if
 all of them came before the first frame of the point inside, or after its last one.
 Wrong when: the inside was captured with a filter, or only before or behind the time of the packets.
@@ -31,8 +31,8 @@ EXPLAINS = (
 
 PAGE_ZH = """隧道的包到达主机，没有一个在那里解封装出来。
 
-检查：主机接口上、发往某站点的隧道包，该站点在主机的另一个抓包点上向这个隧道发送，而那里抓包期间没有任何包从隧道出
-来。
+检查：主机接口上、发往某站点的隧道包，该站点在主机的另一个抓包点上向这个隧道发送（或者是那里隧道设备的 MAC），而那里
+抓包期间没有任何包从隧道出来。
 结论：哪个隧道的多少个包，到达哪个接口，在哪个抓包点一个也没有出来。全部在内侧抓包点的第一帧之前或最后一帧之后到达时
 为警告。
 误判：内侧抓包用了过滤器，或只在这些包之前或之后抓。
@@ -43,10 +43,12 @@ PAGE_ZH = """隧道的包到达主机，没有一个在那里解封装出来。
 
 SAYS = Text(
     en="{tunnel}: {packets:packet} from {sources} to {destinations} reach {point}, and none comes out of the tunnel at "
-    "{next}, where {destinations} sends into it",
-    zh="{tunnel}：从 {sources} 到 {destinations} 的 {packets} 个包到达 {point}，没有一个在 {next} 解封装出来，而 "
-    "{destinations} 从那里向隧道发送",
+    "{next}, {where}",
+    zh="{tunnel}：从 {sources} 到 {destinations} 的 {packets} 个包到达 {point}，没有一个在 {next} 解封装出来，"
+    "而{where}",
 )
+WHERE_SENT = Text(en="where {destinations} sends into it", zh=" {destinations} 从那里向隧道发送")
+DEVICE = Text(en="the device whose MAC the frames inside are for", zh="隧道内的帧正是发给该设备的 MAC")
 FIX = Text(
     en="look for a rule in the INPUT chain of this host that drops {kind}: `iptables -vnL INPUT; iptables-legacy -vnL "
     "INPUT; iptables -t raw -vnL PREROUTING; nft list ruleset`. If none counts, check that the tunnel interface is up "
@@ -82,6 +84,7 @@ def _finding(context: Context, inside: Inside, arrivals: TunnelArrivals) -> Find
             destinations=several(destinations),
             point=point,
             next=next_point,
+            where=(DEVICE if arrivals.is_for_device.all() else WHERE_SENT).fill(destinations=several(destinations)),
         ),
         FIX.fill(kind=kind.title, device=kind.name),
         {
