@@ -4,7 +4,8 @@ Looks at: TCP connections to one address and port that are translated to several
 leave unanswered all of its connections, at least two, while at least two others of the service are accepted elsewhere.
 Says: which server fails how many connections of which service, and how many the others accepted.
 Wrong when: the answers of this server take a way that was not captured.
-Fix: restart or remove this task, and give the service a health check, so that a balancer leaves it out by itself.
+Fix: restart or remove this task, and give the service a health check, so that a balancer leaves it out by itself. If
+it is silent, its packets may end on their way: look at where they were last seen.
 Verify: `docker service ps SERVICE`, `kubectl get endpointslices`; `nsenter -t PID -n ss -ltn` in the task.
 """
 
@@ -36,7 +37,8 @@ PAGE_ZH = """一个服务后面的一台服务器失败，其他的正常。
 至少另外两台在别处接受连接。
 结论：哪台服务器让哪个服务的多少个连接失败，其他服务器接受了多少个。
 误判：这台服务器的应答走了没有抓包的路。
-处理：重启或移除这个任务，并给服务配置健康检查，使负载均衡自动摘除它。
+处理：重启或移除这个任务，并给服务配置健康检查，使负载均衡自动摘除它。如果它没有应答，包也可能停在路上：查看最后看到
+它们的抓包点。
 验证：`docker service ps SERVICE`、`kubectl get endpointslices`；在任务中 `nsenter -t PID -n ss -ltn`。
 """
 
@@ -51,6 +53,13 @@ FIX = Text(
     "such a task out of the balancer by itself",
     zh="重启或移除 {backend}（`docker service ps`、`docker service update --force`）；配置健康检查后，负载均衡会自动"
     "摘除这样的任务",
+)
+FIX_SILENT = Text(
+    en="check first whether {backend} can be reached: what is for it was last seen at {point}; then restart or remove "
+    "it (`docker service ps`, `docker service update --force`); a health check takes such a task out of the balancer "
+    "by itself",
+    zh="先检查能否到达 {backend}：发给它的包最后在 {point} 看到；然后重启或移除它（`docker service ps`、"
+    "`docker service update --force`）；配置健康检查后，负载均衡会自动摘除这样的任务",
 )
 
 MIN_FAILED, MIN_ACCEPTED = 2, 2  # connections: one alone may fail by chance
@@ -120,6 +129,7 @@ def _finding(
     names = [f"{address}:{port}" for address, port in (service, backend)]
     refused, silent = (int(mask[numbers].sum()) for mask in (connections.is_refused, connections.is_silent))
     rows = [*connections.last[numbers].tolist(), *connections.first[numbers].tolist()]
+    point = context.points[int(flows[rows[0], schema.FLOW_POINT])].name
     return Finding(
         NAME,
         "error",
@@ -127,7 +137,7 @@ def _finding(
             backend=names[1], failed=len(numbers), service=names[0], refused=refused, silent=silent,
             others=len(others), accepted=sum(others.values()),
         ),
-        FIX.fill(backend=names[1]),
+        (FIX if refused else FIX_SILENT).fill(backend=names[1], point=point),
         {
             "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
             "silent": silent, "accepted_by": {f"{address}:{port}": count for (address, port), count in others.items()},
