@@ -10,6 +10,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast, is_multicast_mac
 from capnet.analysis.core.results import Station
+from capnet.analysis.facts.layer2.model import same_network
 from capnet.analysis.facts.layer2.vlans import vlans_of_macs
 from capnet.analysis.facts.models.container_signs import (
     container_macs,
@@ -97,9 +98,20 @@ def _kind(context: Context, speaker: Speaker, interfaces: list[_TopologyInterfac
     if roles & _ON_A_HOST:
         if forwards:
             return "bridge"  # on a bridge, only the bridge's own interface forwards
+        if _is_gateway(speaker):
+            return "bridge"
         is_container = speaker.own and "overlay" not in roles and _is_at_an_engine(context, speaker)
         return "container" if is_container else "unknown"
     return "router" if forwards else "unknown"
+
+
+def _is_gateway(speaker: Speaker) -> bool:
+    """Do others send it packets for networks that none of its own addresses is in? Nothing of these need come back."""
+    own = [ip for ip in speaker.own if ":" not in ip]
+    return bool(own) and any(
+        ":" not in ip and not is_multicast(ip) and not any(same_network([ip, each]) for each in own)
+        for ip in speaker.received
+    )
 
 
 def _is_at_an_engine(context: Context, speaker: Speaker) -> bool:
