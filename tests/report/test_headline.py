@@ -93,15 +93,14 @@ def test_one_point_tells_what_it_cannot_see(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("points", [["A/ens33"], POINTS], ids=["one point", "two points"])
 def test_unanswered_and_repeated_flow_is_no_good_news(tmp_path: Path, points: list[str]) -> None:
+    """Of SYNs a finding says so, first of all."""
     net = Network(points)
     exchange(net)
     for number in range(4):
         syn = tcp(f"{A}:6000 > 192.0.2.9:443", flags=SYN, seq=7, ident=number + 1)
         net.pass_by((points[0], syn), gap=SECOND)
-    assert first_sentences(net, tmp_path)[:2] == [
-        f"tcp {A} → 192.0.2.9:443: no answer, sent again 3 times; last seen at A/ens33.",
-        "TCP sent 3 segments again at A/ens33.",
-    ]
+    first = first_sentences(net, tmp_path)[0]
+    assert first.startswith(f"4 SYNs of {A} to 192.0.2.9:443 got no answer; they were last seen at A/ens33")
 
 
 def test_sampled_capture_does_not_claim_completeness(tmp_path: Path) -> None:

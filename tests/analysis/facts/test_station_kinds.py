@@ -14,7 +14,7 @@ POD_MAC, GATEWAY_MAC = "8e:b6:cb:66:54:22", "ea:ac:98:c4:44:5c"
 
 
 @pytest.mark.parametrize(("target", "kind"), [("10.96.0.10", "bridge"), ("10.244.1.9", "container")])
-def test_station_that_gets_packets_for_other_networks_is_a_gateway(tmp_path: Path, target: str, kind: str) -> None:
+def test_station_asked_to_forward_is_a_gateway(tmp_path: Path, target: str, kind: str) -> None:
     """Nothing comes back through it. Of packets for its own network, it may have had the address before."""
     net = Network(["A/cni0"])
     for number in range(3):
