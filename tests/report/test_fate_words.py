@@ -70,7 +70,7 @@ def test_failed_fates_are_fates() -> None:
     ],
 )
 def test_end_of_a_path_in_words(ends: str, due: str | None, text: str) -> None:
-    assert fate_words.ending({"ends": ends, "due": due}) == text
+    assert fate_words.ending({"ends": ends, "due": due, "hops": []}) == text
     assert fate_words.is_lost(ends) == (ends not in ("delivered", "unknown"))
 
 

@@ -268,14 +268,14 @@ def test_growing_file_cut_or_replaced_is_reported(tmp_path: Path, meanwhile: str
 
 def test_lent_buffer_read_ahead_stays_unchanged() -> None:
     """Batches that were read ahead keep their bytes while reading goes on."""
-    from capnet.wire.capture import Batch
+    from capnet.wire.block import RecordBatch
 
     data = b"".join(
         [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)]
         + [struct.pack("<IIII", i, 0, 1000, 1000) + struct.pack("<I", i) * 250 for i in range(9000)]
     )
     with open_capture(io.BytesIO(data), compiled=False) as capture:
-        batches = [Batch(capture.machine) for _ in range(5)]
+        batches = [RecordBatch(capture.machine) for _ in range(5)]
         filled = [batch for batch in batches if capture.read_batch(batch)]
         assert len(filled) == 5
         for batch in filled:
