@@ -26,20 +26,17 @@ def whole(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
 
     `private`: only its owner can read it, see above; else it has the mode of the file that it replaces.
     """
-    from tempfile import mkstemp
-
     path = _replaceable(path)
-    # 40 characters of the name leave room for what mkstemp adds: a name has 255 bytes, a character up to 4.
-    handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    half = _half_file(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(_made(half), "wb") as file:
             yield file
             if private:
                 give_to_caller(file.fileno())
-        Path(name).chmod(_PRIVATE if private else _mode_like(path))
-        Path(name).replace(path)
+        half.chmod(_PRIVATE if private else _mode_like(path))
+        half.replace(path)
     except BaseException:  # Ctrl-C too: no half file stays behind
-        Path(name).unlink(missing_ok=True)
+        half.unlink(missing_ok=True)
         raise
 
 
@@ -99,19 +96,31 @@ def caller() -> tuple[int | None, int | None]:
 
 def check_writable(path: Path) -> None:
     """Raises OSError where `whole` could not write `path`. It tries to, and removes what it makes for that."""
-    from tempfile import mkstemp
-
     folders: list[Path] = []
     try:
         folders = make_folder(path.absolute().parent)
-        target = _replaceable(path)
-        handle, name = mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-        os.close(handle)
-        Path(name).unlink()
+        half = _half_file(_replaceable(path))
+        try:
+            os.close(_made(half))
+        finally:
+            half.unlink(missing_ok=True)
     finally:
         for folder in reversed(folders):
             with suppress(OSError):  # another process has put something there meanwhile
                 folder.rmdir()
+
+
+def _half_file(path: Path) -> Path:
+    """The name of a file that is not whole yet, chosen before it is made: Ctrl-C may come as soon as it is there.
+
+    40 characters of the name leave room: a name has 255 bytes, a character up to 4. No other file has the rest.
+    """
+    return path.parent / f".{path.name[:40]}.{os.urandom(8).hex()}"
+
+
+def _made(half: Path) -> int:
+    """A descriptor of the new file, which its owner alone can read."""
+    return os.open(half, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
 
 
 def _replaceable(path: Path) -> Path:
