@@ -143,7 +143,9 @@ def test_restarted_container_has_new_points(host, tmp_path):
         host.client.containers.get("web").restart(timeout=0)
         wait_until_joined(capture, "A/web/eth0#2")
         ping(host, "web", PEER, 3)
-    assert re.search(r"A/web/eth0 ended at \d\d:\d\d:\d\d: container web has stopped", capture.said)
+    assert re.search(r"A/web/eth0 ended at \d\d:\d\d:\d\d: container web has stopped", capture.said), (
+        capture.said.splitlines()
+    )
     path = tmp_path / "r.pcapng"
     assert seen(path, REQUESTS)["A/web/eth0#2"] == 3
     assert seen(path, REQUESTS)["A/ens33"] == 8
