@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def interrupt_ends_stream(is_stream: bool, until: Event | None) -> Iterator[None
         for number in signals:
             signal.signal(number, _end_process)
         if until:
-            until.set()
+            _set_beside(until)
         _tell_end()
 
     is_ending = signal.getsignal(signal.SIGINT) is _end_process  # Ctrl-C has come while capnet loaded
@@ -101,8 +102,16 @@ def signals_set(event: Event) -> Iterator[None]:
     signals = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signals.append(signal.SIGHUP)
-    with _handled(tuple(signals), lambda *_: event.set()):
+    with _handled(tuple(signals), lambda *_: _set_beside(event)):
         yield
+
+
+def _set_beside(event: Event) -> None:
+    """Sets an event from a thread of its own: the thread that a signal interrupts may hold the event's lock.
+
+    It does so while it waits, for moments, and while it handles the signal before this one.
+    """
+    start_new_thread(event.set, ())
 
 
 @contextmanager

@@ -16,8 +16,9 @@ READY = "Ctrl-C ends it"  # the last words, in English, of `capnet capture` befo
 MAX_START_S = 60.0
 MAX_END_S = 60.0
 
-# `capnet`, which is told to end (PR_SET_PDEATHSIG of prctl(2)) when the process of the test does, however that ends.
-_PROGRAM = "import ctypes; ctypes.CDLL(None).prctl(1, 2); from capnet.cli import main; main()"
+# `capnet`, which is told to end (PR_SET_PDEATHSIG of prctl(2)) when the process of the test does, however that ends: by
+# SIGTERM, because programs in the background of a shell begin with SIGINT ignored.
+_PROGRAM = "import ctypes; ctypes.CDLL(None).prctl(1, 15); from capnet.cli import main; main()"
 
 
 class CaptureFailed(RuntimeError):
