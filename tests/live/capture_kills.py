@@ -23,6 +23,7 @@ from capnet.record.remote.docker_host import DockerHost, connect
 from capnet.topology import Topology
 from capnet.wire.capture import open_capture
 from tests.live.captures import Capture, is_running, taps_below
+from tests.live.wait_for_output import rest_of_output
 
 PER_SECOND = 20
 DOCKERD = "SIGKILL to dockerd"
@@ -87,7 +88,7 @@ def play(host: DockerHost, kind: str, seconds: float, folder: Path) -> Outcome:
     children = capture.children()
     killed_ns = time.time_ns()
     KINDS[kind](capture)
-    capture.printed, capture.said = capture.process.communicate(timeout=90)
+    capture.printed, capture.said = rest_of_output(capture.process, 90)
     if kind != DOCKERD:  # the next daemon ends the container
         container.exec_run(["killall", "ping"])
     time.sleep(0.5)  # what was tied to capnet ends by itself, when it is seen to be gone

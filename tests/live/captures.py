@@ -15,7 +15,7 @@ from pathlib import Path
 from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.docker.execute import execute
 from capnet.topology import Topology
-from tests.live.wait_for_output import wait_for_output
+from tests.live.wait_for_output import rest_of_output, wait_for_output
 
 PROJECT = Path(__file__).parents[2]
 READY = "Ctrl-C ends it"
@@ -48,7 +48,7 @@ class Capture:
         started = self.children()
         if number is not None:
             self.process.send_signal(number)
-        self.printed, rest = self.process.communicate(timeout=within)
+        self.printed, rest = rest_of_output(self.process, within)
         self.said += rest
         deadline = time.monotonic() + 10
         while left := {pid for pid in started if is_running(pid)}:

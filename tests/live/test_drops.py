@@ -19,7 +19,7 @@ import pytest
 from capnet.analysis.engine import analyze
 from capnet.wire.capture import open_capture
 from tests.live.captures import PROJECT, READY, taps_below
-from tests.live.wait_for_output import wait_for_output
+from tests.live.wait_for_output import rest_of_output, wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -63,7 +63,7 @@ class Namespace:
     def end(self) -> str:
         """What the capture says when it has ended by Ctrl-C."""
         self.capture.send_signal(signal.SIGINT)
-        said = self.capture.communicate(timeout=60)[1]
+        said = rest_of_output(self.capture, 60)[1]
         assert self.capture.returncode == 0, said
         return said
 

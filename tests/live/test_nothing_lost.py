@@ -25,7 +25,7 @@ import pytest
 from capnet.lab import lab
 from capnet.lab.addressing import Lab
 from tests.live.labs import lab_folder
-from tests.live.wait_for_output import wait_for_output
+from tests.live.wait_for_output import rest_of_output, wait_for_output
 
 pytestmark = pytest.mark.live
 
@@ -55,7 +55,7 @@ class Run:
 
     def finish(self) -> None:
         """Waits for its end; `said` has all that it said."""
-        out, err = self.process.communicate(timeout=300)
+        out, err = rest_of_output(self.process, 300)
         self.said += out + err
 
 

@@ -84,8 +84,11 @@ class Tap:
     def counts(self) -> PointCounts:
         """Its counters; those of the kernel once the program has ended."""
         process = self.process
+        started_ns = process.started_ns  # seen to listen, which it may have done before
+        if started_ns is not None and self.reader.oldest_ns is not None:
+            started_ns = min(started_ns, self.reader.oldest_ns)
         return PointCounts(
-            process.started_ns,
+            started_ns,
             self.ended_ns or process.ended_ns,
             process.received,
             process.dropped if not self.reader.left_out else (process.dropped or 0) + self.reader.left_out,

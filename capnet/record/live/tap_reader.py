@@ -35,6 +35,7 @@ class TapReader:
         self.interface = interface
         self.packets = 0
         self.wire_bytes = 0
+        self.oldest_ns: int | None = None  # time of the first packet
         self.newest_ns = 0  # time of the last packet
         self.linktype = LINKTYPE_ETHERNET
         self.problem: str | None = None
@@ -71,6 +72,7 @@ class TapReader:
         self._rest = data[at:]
         self.packets += len(blocks)
         if blocks:
+            self.oldest_ns = blocks[0][0] if self.oldest_ns is None else self.oldest_ns
             self.newest_ns = blocks[-1][0]
         return blocks
 

@@ -37,7 +37,7 @@ def test_growing_file_is_read_as_it_grows(tmp_path, form, step):
             blocks += reader.read(5)
     assert blocks == expected(3)
     assert (reader.packets, reader.wire_bytes) == (9, sum(len(frame) + 1 for _, frame in PACKETS))
-    assert reader.newest_ns == PACKETS[-1][0]
+    assert (reader.oldest_ns, reader.newest_ns) == (PACKETS[0][0], PACKETS[-1][0])
     reader.close()
 
 
