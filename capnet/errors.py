@@ -6,6 +6,9 @@ A message says what is wrong, where, and what to do about it.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
+
+_MAX_LOOKED_AT = 1000  # files of a folder, for a name that is alike: some milliseconds
 
 
 class Exit(IntEnum):
@@ -37,6 +40,25 @@ class UnreadableInput(CapnetError):
     """An input is missing, cannot be read, or is no capture."""
 
     exit_code = Exit.UNREADABLE
+
+
+def unreadable(path: Path, error: OSError) -> UnreadableInput:
+    """The error of a file that cannot be opened; of one that is missing, with the files beside it called alike."""
+    reason = error.strerror or str(error)
+    if isinstance(error, FileNotFoundError) and (similar := _similar_files(path)):
+        return UnreadableInput(f"{path}: {reason}; nearest: {', '.join(similar)}")
+    return UnreadableInput(f"{path}: {reason}")
+
+
+def _similar_files(path: Path) -> list[str]:
+    from difflib import get_close_matches
+    from itertools import islice
+
+    try:
+        names = [entry.name for entry in islice(path.parent.iterdir(), _MAX_LOOKED_AT)]
+    except OSError:
+        return []
+    return [str(path.with_name(name)) for name in get_close_matches(path.name, names, 2, 0.8)]
 
 
 class EnvironmentLacks(CapnetError):

@@ -65,10 +65,9 @@ class _OneFilePerCommand(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is called; raises UsageError with similar names for one that there is not."""
         if args and args[0] not in COMMANDS:
-            from difflib import get_close_matches
+            from capnet.cli.similar_names import did_you_mean
 
-            similar = get_close_matches(args[0], COMMANDS, 3, 0.6)
-            hint = f"did you mean {' or '.join(similar)}?" if similar else "`capnet --help` lists them"
+            hint = did_you_mean(args[0], COMMANDS, "`capnet --help` lists them")
             raise UsageError(f"there is no command {args[0]!r}, nor a file: {hint}")
         return super().resolve_command(ctx, args)
 

@@ -137,7 +137,10 @@ def _sections(only: tuple[str, ...]) -> list[str]:
     sections = [word.strip() for value in only for word in value.split(",") if word.strip()]
     for word in sections:
         if word not in SECTIONS:
-            raise UsageError(f"--only {word}: there is no such section; choose from {_SECTION_LIST}")
+            from capnet.cli.similar_names import did_you_mean
+
+            hint = did_you_mean(word, SECTIONS, f"choose from {_SECTION_LIST}")
+            raise UsageError(f"--only {word}: there is no such section; {hint}")
     if not sections:
         raise UsageError(f"--only needs at least one of {_SECTION_LIST}")
     return sections

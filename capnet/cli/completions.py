@@ -25,6 +25,14 @@ def findings(context: click.Context, parameter: click.Parameter, incomplete: str
     return [module.NAME for module in finding_modules() if module.NAME.startswith(incomplete)]
 
 
+def explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of findings and of faults."""
+    from capnet.scenario.faults import library
+
+    faults = [name for name in library.files() if name.startswith(incomplete)]
+    return sorted({*findings(context, parameter, incomplete), *faults})
+
+
 def lessons(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of lessons."""
     from capnet.learn.lessons import NAMES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -12,16 +11,23 @@ from capnet.cli import completions
 from capnet.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import ModuleType
+
+    from capnet.scenario.faults.library import Fault
 
 INDENT = "  "
 
 
 @click.command("explain", short_help="What a finding means; or all that is known of a container.")
-@click.argument("name", required=False, metavar="[FINDING | CONTAINER FILES...]", shell_complete=completions.findings)
+@click.argument(
+    "name", required=False, metavar="[FINDING | FAULT | CONTAINER FILES...]", shell_complete=completions.explained
+)
 @click.argument("files", nargs=-1, metavar="")
 def command(name: str | None, files: tuple[str, ...]) -> int:
     """Print the manual page of FINDING, the card of CONTAINER in captures, or the list of all findings.
+
+    FAULT is one that `capnet scenario fault list` prints: its page is that of the finding that names it.
 
     A page says what the finding looks at and says, when it is wrong, what to do, and which commands on the host show
     that it is so. A card says where a container fails, who reaches it at which port, whom it reaches, as whom it
@@ -43,12 +49,43 @@ def command(name: str | None, files: tuple[str, ...]) -> int:
         text = _list(list(modules.values()), report_columns())
     elif name in modules:
         text = _page(modules[name], report_columns())
+    elif fault := _fault(name):
+        text = _fault_lines(fault, report_columns()) + "\n" + _page(modules[fault.finding], report_columns())
     else:
-        similar = get_close_matches(name, modules, 3)
-        hint = f"did you mean {' or '.join(similar)}?" if similar else "`capnet explain` lists them"
-        raise UsageError(f"there is no finding {name!r}: {hint}; of a container, name the capture too")
+        raise UsageError(f"there is no finding {name!r}: {_hint(name, modules)}")
     emit(text)
     return Exit.OK
+
+
+def _fault(name: str) -> Fault | None:
+    from capnet.scenario.faults import library
+
+    return library.load(name) if name in library.files() else None
+
+
+def _hint(name: str, modules: Iterable[str]) -> str:
+    """What may have been meant: a scenario, a finding or fault that is written alike, or a container."""
+    from capnet.cli.similar_names import did_you_mean
+    from capnet.learn.lessons import NAMES
+    from capnet.scenario import library
+
+    if name in library.files():
+        lesson = f"`capnet learn {name}` or " if name in NAMES else ""
+        return f"it is a network model; see {lesson}`capnet scenario {name} --help`"
+    container = f"for a container, add its capture: capnet explain {name} FILE"
+    return did_you_mean(name, [*modules, *library.files("faults")], container)
+
+
+def _fault_lines(fault: Fault, columns: int) -> str:
+    """What the fault is, and how to see it."""
+    from capnet.cli.scenario_help import title
+    from capnet.report.text import fill
+    from capnet.scenario.faults import library
+
+    what = title(fault.name, library.files()[fault.name])
+    lines = language.message(f"{fault.name}\n    {what}\n    breaks by  {fault.breaks}").splitlines()
+    lines += language.message(f"    named by   {fault.finding}\n    needs      {fault.needs}").splitlines()
+    return "\n".join(row for line in lines for row in fill(line, columns, hanging=" " * 15)) + "\n"
 
 
 def _card(name: str, files: tuple[str, ...], columns: int) -> str:
@@ -64,7 +101,9 @@ def _card(name: str, files: tuple[str, ...], columns: int) -> str:
     made = card(document, name)
     if made is None:
         names = list(dict.fromkeys(document["names"].values()))
-        hint = f"nearest: {', '.join(similar)}" if (similar := get_close_matches(name, names, 3)) else listing(names, 8)
+        from capnet.cli.similar_names import did_you_mean
+
+        hint = did_you_mean(name, names, listing(names, 8))
         raise UsageError(f"no station is called {name} in these captures" + (f"; {hint}" if hint else ""))
     return render(made, columns)
 
@@ -93,6 +132,10 @@ def _page(module: ModuleType, columns: int) -> str:
     lines = [*fill(language.labelled(page.name, page.title), columns), INDENT + language.labelled("level", levels)]
     for heading, text in page.sections.items():
         lines += ["", heading, *fill(text[:1].upper() + text[1:], columns, INDENT)]
-    if module.SCENARIO:
-        lines += ["", language.term("Try it"), f"{INDENT}capnet scenario {module.SCENARIO} --lab"]
+    from capnet.scenario.faults.library import faults_named_by
+
+    own = [module.SCENARIO] if module.SCENARIO else []
+    faults = [f"fault {name}" for name in faults_named_by(module.NAME)]
+    if shown := list(dict.fromkeys(own + faults)):
+        lines += ["", language.term("Try it"), *(f"{INDENT}capnet scenario {name} --lab" for name in shown)]
     return "\n".join(lines) + "\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from capnet import language
 from capnet.analysis.core.wording import Text
 from capnet.cli.path_tests import is_folder, is_there
-from capnet.errors import UnreadableInput, UsageError
+from capnet.errors import UnreadableInput, UsageError, unreadable
 
 if TYPE_CHECKING:
     from capnet.analysis.core.contract.report import Report
@@ -141,7 +141,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+        raise unreadable(path, error) from error
     except ValueError as error:  # its message has the path
         raise UnreadableInput(str(error)) from error
 

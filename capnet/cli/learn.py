@@ -44,7 +44,10 @@ def command(model: str | None, answers: str | None) -> int:
     from capnet.learn.session import Score, play
 
     if model not in NAMES:
-        raise UsageError(f"there is no lesson {model!r}; there are: {', '.join(NAMES)}")
+        from capnet.cli.similar_names import did_you_mean
+
+        hint = did_you_mean(model, NAMES, "`capnet learn` lists them")
+        raise UsageError(f"there is no lesson {model!r}: {hint}")
     taught, score = lesson(model), Score()
     answer = _asked if answers is None else _given(answers, len(taught.questions))
     is_colored = colors.is_wanted("auto", goes_to_file=False)

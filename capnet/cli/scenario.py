@@ -33,6 +33,22 @@ class _Scenarios(click.Group):
             return run_command(cmd_name, files[cmd_name])
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The scenario that is called; raises UsageError with similar names for one that there is not."""
+        names = self.list_commands(ctx)
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in names:
+            from capnet.cli.similar_names import did_you_mean
+            from capnet.errors import UsageError
+            from capnet.scenario import library
+
+            faults = library.files("faults")
+            names = [f"fault {args[0]}"] if args[0] in faults else [*names, *(f"fault {name}" for name in faults)]
+            hint = did_you_mean(args[0], names, "`capnet scenario list` lists them")
+            raise UsageError(f"there is no scenario {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from capnet.scenario import library
 

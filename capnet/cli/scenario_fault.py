@@ -43,6 +43,19 @@ class _Faults(click.Group):
         files = library.files()
         return _command(cmd_name, files[cmd_name]) if cmd_name in files else super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The fault that is called; raises UsageError with similar names for one that there is not."""
+        names = self.list_commands(ctx)
+        if not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in names:
+            from capnet.cli.similar_names import did_you_mean
+            from capnet.errors import UsageError
+
+            hint = did_you_mean(args[0], names, "`capnet scenario fault list` lists them")
+            raise UsageError(f"there is no fault {args[0]!r}: {hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from capnet.scenario.faults import library
 

@@ -501,6 +501,8 @@ def test_fail_on_level_of_finding_exits_one(level, code):
         (["-", "--follow"], 2, "--follow reads one file"),
         ([TCP, TCP, "--follow"], 2, "--follow reads one file"),
         ([TCP, "--only", "nat,nonsense"], 2, "--only nonsense: there is no such section; choose from models"),
+        ([TCP, "--only", "finding"], 2, "--only finding: there is no such section; did you mean findings?"),
+        (["pcaps/brigde.pcapng"], 3, "brigde.pcapng: No such file or directory; nearest: pcaps/bridge.pcapng"),
         ([TCP, "--only", ","], 2, "--only needs at least one"),
         ([TCP, "--topology", "missing.json"], 3, "missing.json: No such file"),
     ],

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
+from click.testing import CliRunner
 
 from capnet.cli import cli
+from capnet.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 BRIDGE = "pcaps/bridge.pcapng"
@@ -35,6 +37,22 @@ def test_misspelt_command_names_the_one_meant(given, meant):
 
 def test_unknown_command_names_the_help():
     assert capnet("xyzzy").stderr.endswith("nor a file: `capnet --help` lists them\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["scenario", "brigde"], "there is no scenario 'brigde': did you mean bridge?"),
+        (["scenario", "routing-loop"], "there is no scenario 'routing-loop': did you mean fault routing-loop?"),
+        (["scenario", "xyzzy"], "`capnet scenario list` lists them"),
+        (["scenario", "fault", "rooting-loop"], "there is no fault 'rooting-loop': did you mean routing-loop?"),
+        (["scenario", "fault", "dnat-to-dead-backend"], "did you mean dead-backend"),
+        (["scenario", "fault", "xyzzy"], "`capnet scenario fault list` lists them"),
+    ],
+)
+def test_misspelt_scenario_names_the_one_meant(given, says):
+    error = CliRunner().invoke(cli, given).exception
+    assert isinstance(error, UsageError) and says in str(error)
 
 
 @pytest.mark.parametrize("words", [[BRIDGE], ["-r", BRIDGE], ["analyze", "-r", BRIDGE]])

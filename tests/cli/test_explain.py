@@ -9,6 +9,7 @@ from capnet.analysis.findings import finding_modules
 from capnet.cli import cli
 from capnet.errors import UsageError
 from capnet.report.manual import HEADINGS
+from capnet.scenario.faults.library import faults_named_by, files, load
 
 
 @pytest.mark.parametrize("module", finding_modules(), ids=lambda module: module.NAME)
@@ -25,7 +26,30 @@ def test_list_names_every_finding() -> None:
     assert names == {module.NAME for module in finding_modules()}
 
 
-@pytest.mark.parametrize(("given", "hint"), [("stop-between", "stops-between"), ("xyzzy", "`capnet explain`")])
+@pytest.mark.parametrize("fault", files(), ids=str)
+def test_page_of_a_finding_names_its_faults(fault: str) -> None:
+    assert fault in faults_named_by(load(fault).finding)
+
+
+def test_fault_has_the_page_of_the_finding_that_names_it() -> None:
+    page = CliRunner().invoke(cli, ["explain", "docker-user-drop"]).output
+    fault, _, finding = page.partition("\n\n")
+    assert fault.startswith("docker-user-drop\n    a rule in DOCKER-USER drops what comes from outside")
+    assert "breaks by  A: iptables -I DOCKER-USER" in fault and "named by   published-port-blocked" in fault
+    assert finding == CliRunner().invoke(cli, ["explain", "published-port-blocked"]).output
+    tries = finding.partition("Try it\n")[2].split("\n")
+    assert "  capnet scenario fault docker-user-drop --lab" in tries
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("stop-between", "did you mean stops-between?"),
+        ("dead-backen", "did you mean dead-backend or dnat-to-dead-backend?"),
+        ("bridge", "it is a network model; see `capnet learn bridge` or `capnet scenario bridge --help`"),
+        ("xyzzy", "for a container, add its capture: capnet explain xyzzy FILE"),
+    ],
+)
 def test_unknown_name_is_an_error_with_a_hint(given: str, hint: str) -> None:
     error = CliRunner().invoke(cli, ["explain", given]).exception
     assert isinstance(error, UsageError) and hint in str(error)

@@ -87,7 +87,7 @@ def test_list_names_every_lesson_in_the_language_of_the_locale() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["brigde"], "there is no lesson 'brigde'"),
+        (["brigde"], "there is no lesson 'brigde': did you mean bridge"),
         (["bridge", "--answers", "1"], "--answers has 1, and the lesson has 5 questions"),
         (["none", "--answers", "1,b,1"], "'b' is no number of a choice"),
         (["none", "--answers", "1,9,1"], "9 is none of the choices, which are 1 to 3"),

@@ -78,8 +78,21 @@ def test_first_screen_folds_what_needs_no_action():
 
 def test_full_report_begins_with_the_first_screen():
     shown = document(PROJECT / "pcaps" / "bridge.pcapng")
-    assert render(shown).splitlines()[: len(screen(shown))] == screen(shown)
-    assert "NAT" in render(shown).splitlines() and "NAT" not in screen(shown)
+    *first, rest = screen(shown)
+    full = render(shown).splitlines()
+    assert full[: len(first)] == first
+    assert "NAT" in full and "NAT" not in first
+    assert rest.startswith("All tables: --full · a page: ")
+    assert full[len(first)].startswith("A page: "), "the tables follow: no option is needed to see them"
+
+
+def test_first_screen_names_the_command_to_copy():
+    """A file with a long name has the command on a line of its own, with its name; without room for it, FILE."""
+    shown = document(PROJECT / "pcaps" / "faults" / "dns-truncated-no-tcp.pcapng")
+    name = "captures/of/a/long/night/dns-truncated-no-tcp.pcapng"
+    shown = {**shown, "inputs": [{**shown["inputs"][0], "file": name}]}
+    assert screen(shown)[-2:] == ["All tables: --full · a page: -o report.html", f"Hop by hop: capnet trace {name}"]
+    assert screen(shown, 60)[-1] == "Hop by hop: capnet trace FILE"
 
 
 def test_encrypted_overlay_is_no_direct_network():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from capnet.analysis.core.results import Problem
 from capnet.analysis.core.sources import Source
-from capnet.errors import UnreadableInput
+from capnet.errors import unreadable
 from capnet.quick_tuple import NamedTuple
 from capnet.topology import Topology, topology_path
 
@@ -48,7 +48,7 @@ def _load(paths: dict[int, Path]) -> LoadedTopology:
         try:
             topologies.append(Topology.load(path))
         except OSError as error:
-            raise UnreadableInput(f"{path}: {error.strerror or error}") from error
+            raise unreadable(path, error) from error
         except ValueError as error:  # its message has the path
             problems[number] = Problem(UNREADABLE_TOPOLOGY, 0, f"{error}; the report goes without names from it")
     return LoadedTopology(reduce(Topology.joined, topologies) if topologies else None, problems)

@@ -5,6 +5,7 @@ from __future__ import annotations
 INPUT_MESSAGES = {
     # captures
     "{folder}: no capture in this folder ({patterns})": "{folder}：文件夹中没有抓包文件（{patterns}）",
+    "{path}: {reason:text}; nearest: {names:list}": "{path}：{reason}；最接近的：{names}",
     "{path}: there is no such file": "{path}：没有这个文件",
     "{path}: has no frame {number}": "{path}：没有第 {number} 帧",
     "{name} is none of the inputs": "{name} 不在输入文件之中",

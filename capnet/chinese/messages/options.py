@@ -72,8 +72,8 @@ OPTION_MESSAGES = {
     "--follow reads one file; what is piped in is read to its end without it":
         "--follow 只读一个文件；管道送入的内容不用它也会读到末尾",
     "--only needs at least one of {sections:list}": "--only 至少需要其中之一：{sections}",
-    "--only {word}: there is no such section; choose from {sections:list}":
-        "--only {word}：没有这个部分；可选 {sections}",
+    "--only {word}: there is no such section; {hint:text}": "--only {word}：没有这个部分；{hint}",
+    "choose from {sections:list}": "可选 {sections}",
     "{reason:text}; analyze them one by one, or take them for one capture by --together":
         "{reason}；请逐个分析，或用 --together 视为一次抓包",
     "{path}: a report without findings; write it with `capnet analyze --format json`, whole":
@@ -81,9 +81,13 @@ OPTION_MESSAGES = {
     "no station is called {name} in these captures": "这些抓包中没有名为 {name} 的站点",
     "no station is called {name} in these captures; {hint:text}": "这些抓包中没有名为 {name} 的站点；{hint}",
     "nearest: {names:list}": "最接近的：{names}",
-    "there is no finding {name}: {hint:text}; of a container, name the capture too":
-        "没有诊断 {name}：{hint}；如果指容器，请同时写出抓包文件",
-    "there is no lesson {name}; there are: {names:list}": "没有课程 {name}；现有：{names}",
+    "there is no finding {name}: {hint:text}": "没有诊断 {name}：{hint}",
+    "it is a network model; see {lesson}`capnet scenario {model} --help`":
+        "它是一种网络模型；参见 {lesson}`capnet scenario {model} --help`",
+    "for a container, add its capture: capnet explain {name} FILE":
+        "如果指容器，请同时写出抓包文件：capnet explain {name} FILE",
+    "there is no lesson {name}: {hint:text}": "没有课程 {name}：{hint}",
+    "`capnet learn` lists them": "`capnet learn` 会列出",
     "--answers has {given}, and the lesson has {number} questions":
         "--answers 中有 {given} 个回答，而课程有 {number} 个问题",
     "--answers: {word} is no number of a choice; - is no answer": "--answers：{word} 不是选项的编号；- 表示不回答",

@@ -123,6 +123,11 @@ SCENARIO_MESSAGES = {
     "expected: {claim}; {difference}": "预期：{claim}；{difference}",
     "{name}\n    {title}\n    breaks by  {command}": "{name}\n    {title}\n    破坏  {command}",
     "    named by   {finding}\n    needs      {needs}": "    诊断  {finding}\n    需要  {needs}",
+    # names
+    "there is no scenario {name}: {hint:text}": "没有场景 {name}：{hint}",
+    "`capnet scenario list` lists them": "`capnet scenario list` 会列出",
+    "there is no fault {name}: {hint:text}": "没有故障 {name}：{hint}",
+    "`capnet scenario fault list` lists them": "`capnet scenario fault list` 会列出",
     # what failed
     "scenario {name} captured nowhere": "场景 {name} 没有在任何地方抓包",
     "there is no host to capture on: {reason:text}": "没有可以抓包的主机：{reason}",

@@ -34,7 +34,7 @@ def render(document: Document, width: int = WIDTH, where: Mapping[str, str] | No
     """
     shown = overview(document, View.COMPACT, wanted)
     if not wanted.only:
-        lines = first_screen(shown, width, where or {})
+        lines = first_screen(shown, width, where or {}, has_tables=wanted.full)
         if not wanted.full:
             return "\n".join(lines) + "\n"
     else:

@@ -29,17 +29,25 @@ _KNOWN = Text(
 )
 _MORE_NAMES = Text(en="{number} more (--full)", zh="另有 {number} 个（--full）")
 
+_ALL_TABLES = Text(en="All tables: --full · a page: -o report.html", zh="全部表格：--full · 网页：-o report.html")
+_PAGE = Text(en="A page: -o report.html", zh="网页：-o report.html")
+_HOP_BY_HOP = Text(en="hop by hop: capnet trace {files}", zh="逐跳：capnet trace {files}")
 
-def first_screen(shown: Overview, width: int, where: Mapping[str, str]) -> list[str]:
-    """The lines. Of many problems, as many as leave room for the rest, and how many there are."""
+
+def first_screen(shown: Overview, width: int, where: Mapping[str, str], has_tables: bool = False) -> list[str]:
+    """The lines. Of many problems, as many as leave room for the rest, and how many there are.
+
+    `has_tables`: all tables follow, so that the last lines do not name the option that prints them.
+    """
     for most in range(MAX_PROBLEMS, 0, -1):
-        lines = _lines(shown, width, where, most)
+        lines = [*_lines(shown, width, most), "", *_rest(shown, where, width, has_tables)]
         if len(lines) <= MAX_LINES:
             return lines
     return lines
 
 
-def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> list[str]:
+def _lines(shown: Overview, width: int, most: int) -> list[str]:
+    """All but how to see the rest, with `most` problems."""
     findings = [row for row in shown.document.get("findings", []) if not row["explained_by"]]
     notes = [row for row in findings if row["level"] == "info"]
     all_problems = [row for row in findings if row["level"] != "info"]
@@ -57,7 +65,7 @@ def _lines(shown: Overview, width: int, where: Mapping[str, str], most: int) -> 
     body = [line for label, texts in shown.topics for line in _labelled(label, language.joined(texts), width)]
     body += _names(shown, width)
     lines += ["", *body] if body else []
-    return [*lines, *_notes(notes, width), "", *_rest(shown, where, width)]
+    return [*lines, *_notes(notes, width)]
 
 
 def _problem(row: Document, shown: Overview, width: int) -> list[str]:
@@ -134,13 +142,18 @@ def _notes(rows: Sequence[Document], width: int) -> list[str]:
     return fill(text.fill(notes=count(len(rows), "note"), verb=verb, names=names), width)
 
 
-def _rest(shown: Overview, where: Mapping[str, str], width: int) -> list[str]:
-    """How to see the rest. The names of files are quoted for a shell, then made visible."""
+def _rest(shown: Overview, where: Mapping[str, str], width: int, has_tables: bool) -> list[str]:
+    """How to see the rest, on one line if it fits, else the command on its own: it is to be copied.
+
+    The names of files are quoted for a shell, then made visible.
+    """
     files = [source["file"] for source in shown.document["inputs"]]
     given = visible(" ".join(shlex.quote(where.get(file, file)) for file in files))
-    line = Text(
-        en="All tables: --full · a page: -o report.html · hop by hop: capnet trace {files}",
-        zh="全部表格：--full · 网页：-o report.html · 逐跳：capnet trace {files}",
-    ).fill(files=given)
-    is_usable = "-" not in files and columns(line) <= width
-    return fill(line if is_usable else line.removesuffix(given) + "FILE", width)
+    command = _HOP_BY_HOP.fill(files=given)
+    if "-" in files or columns(command) > width:
+        command = _HOP_BY_HOP.fill(files="FILE")
+    hints = (_PAGE if has_tables else _ALL_TABLES).fill()
+    line = f"{hints} · {command}"
+    if columns(line) <= width:
+        return [line]
+    return [*fill(hints, width), *fill(command[:1].upper() + command[1:], width)]

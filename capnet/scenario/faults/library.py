@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,12 @@ class Fault:
 def files() -> dict[str, Path]:
     """Fault name → its file, sorted by name."""
     return library.files("faults")
+
+
+def faults_named_by(finding: str) -> list[str]:
+    """The faults that a finding must name, by name; read without running their files."""
+    line = re.compile(rf'^FINDING = "{re.escape(finding)}"', re.MULTILINE)
+    return [name for name, path in files().items() if line.search(path.read_text(encoding="utf-8"))]
 
 
 def load(name: str) -> Fault:

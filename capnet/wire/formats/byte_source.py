@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
-from capnet.errors import UnreadableInput
+from capnet.errors import UnreadableInput, unreadable
 from capnet.jit.arrays import Buffer
 from capnet.wire.formats import compression
 
@@ -172,7 +172,7 @@ def open_source(
             if size is None:
                 size = os.fstat(stream.fileno()).st_size
         except OSError as error:
-            raise UnreadableInput(f"{where}: {error.strerror or error}") from error
+            raise unreadable(where, error) from error
     name = name or (str(where) if isinstance(where, Path) else "-")
     if until is not None:
         size = None
