@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from capnet.analysis.aggregate.pass_result import pass_result
 from capnet.analysis.aggregate.reader import SourceReader
@@ -36,6 +36,7 @@ from capnet.analysis.facts.tunnels import tunnel_facts
 from capnet.analysis.facts.volume.conversations import conversation_facts
 from capnet.analysis.facts.volume.protocols import protocol_facts
 from capnet.analysis.fate.fates import unanswered_chains
+from capnet.analysis.fate.verdict.verdicts import verdicts
 from capnet.analysis.findings import common_modules, findings, folders
 from capnet.topology import Topology
 
@@ -44,13 +45,12 @@ if TYPE_CHECKING:
 
 common_modules(), folders()  # are imported with this module, which happens while the first blocks are read
 
-MIN_FLOWS_BESIDE = 2000  # of fewer, both are done before a thread has started
+MIN_FLOWS_BESIDE = 2000  # of fewer, all is done before a thread has started
 
-# Field of the report → what computes it. Those of the first table are in every report.
-BASIC_STEPS: dict[str, Callable[[Context], Any]] = {
-    "names_at": names_at,
-}
-STEPS: dict[str, Callable[[Context], Any]] = {
+Step: TypeAlias = Callable[[Context], Any]
+
+# Field of the report → what computes it.
+STEPS: dict[str, Step] = {
     "tunnels": tunnel_facts,
     "paths": path_facts,
     "nat": nat_facts,
@@ -63,9 +63,9 @@ STEPS: dict[str, Callable[[Context], Any]] = {
     "models": models,
     "findings": findings,
     "kernel": kernel_reasons,
-    "conversations": conversation_facts,
-    "protocols": protocol_facts,
 }
+FLOW_STEPS: dict[str, Step] = {"flows": flow_facts}
+VOLUME_STEPS: dict[str, Step] = {"conversations": conversation_facts, "protocols": protocol_facts}
 
 
 def conclude(
@@ -77,13 +77,14 @@ def conclude(
 ) -> tuple[Report, Context]:
     """The report on what was read, and the context that it was derived from.
 
-    `links_only`: leave out STEPS. `flows_only`: leave out the links and the list of flows too.
+    `links_only`: leave out STEPS and VOLUME_STEPS. `flows_only`: leave out the links and the list of flows too.
     """
     context, coverage, correlation = pass_result(reader, topology, witnesses)
-    flows = Flows(len(context.flows), []) if flows_only else _flows_while_linking(context)
     links_only |= flows_only
-    points = with_peers(points_with_vlans(context), context.topology)
-    facts = run_steps(BASIC_STEPS if links_only else BASIC_STEPS | STEPS, context)
+    facts: dict[str, Any]
+    facts = {"flows": Flows(len(context.flows), [])} if flows_only else _facts(context, links_only)
+    facts["names_at"] = names_at(context)
+    facts["points"] = with_peers(points_with_vlans(context), context.topology)
     if not links_only:
         correlation["unanswered"] = unanswered_chains(context)
         correlation |= outcome_totals(context)._asdict()
@@ -91,32 +92,48 @@ def conclude(
             correlation["ambiguous_drops"] = ambiguous
     report = Report(
         inputs=reader.inputs,
-        flows=flows,
         coverage=coverage,
         names=context.names,
         correlation=correlation,
-        **as_tables({"points": points, **facts}),
+        **as_tables(facts),
     )
     return report, context
 
 
-def run_steps(steps: dict[str, Callable[[Context], Any]], context: Context) -> dict[str, Any]:
+def _facts(context: Context, links_only: bool) -> dict[str, Any]:
+    """What the steps compute.
+
+    Of many flows, two more threads compute what the steps ask for later: what needs no flow links while these are
+    derived, and then the verdicts. Large arrays are computed without the GIL.
+    """
+    steps, counts = ({}, FLOW_STEPS) if links_only else (STEPS, FLOW_STEPS | VOLUME_STEPS)
+    threads = [_start(context, *counts.values())]
+    with suppress(Exception):  # the step that asks for links raises it again
+        flow_links(context)  # in this thread, in the memory that reading has left
+    if not links_only:
+        threads.append(_start(context, verdicts))
+    facts = run_steps(steps, context)
+    for thread in threads:
+        if thread:
+            thread.join()
+    return facts | run_steps(counts, context)
+
+
+def run_steps(steps: dict[str, Step], context: Context) -> dict[str, Any]:
     """Field of the report → what its step computes."""
     return {name: compute(context) for name, compute in steps.items()}
 
 
-def _flows_while_linking(context: Context) -> Flows:
-    """The list of flows; flow links, which most steps wait for, are derived meanwhile.
-
-    Links are computed in this thread, in the memory that reading has left, and flows in another one. Large arrays are
-    computed without the GIL.
-    """
+def _start(context: Context, *computations: Step) -> Thread | None:
+    """A thread that derives these results; None for few flows."""
     if len(context.flows) < MIN_FLOWS_BESIDE:
-        return flow_facts(context)
-    listed: list[Flows] = []
-    thread = Thread(target=lambda: listed.append(flow_facts(context)))
+        return None
+
+    def derive() -> None:
+        with suppress(Exception):  # the step that asks for the result raises it again
+            for compute in computations:
+                compute(context)
+
+    thread = Thread(target=derive)
     thread.start()
-    with suppress(Exception):  # the step that asks for links raises it again
-        flow_links(context)
-    thread.join()
-    return listed[0] if listed else flow_facts(context)
+    return thread

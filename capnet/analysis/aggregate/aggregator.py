@@ -86,6 +86,7 @@ class Aggregator:
         self._hashes_view: Int64Array = None
         self._unpacked_flows: FlowTable | None = None
         self._summed_stations: StationTable | None = None  # when finished
+        self._summed_tunnels: TunnelTable | None = None  # when finished
 
     def copy(self) -> Aggregator:
         """The same tables, in memory of their own: for a report while the pass goes on."""
@@ -194,6 +195,8 @@ class Aggregator:
     @property
     def tunnels(self) -> TunnelTable:
         """In order of first sight."""
+        if self._summed_tunnels is not None:
+            return self._summed_tunnels
         return sum_tunnels(self.flows, self._carriers.rows)
 
     @property
@@ -218,7 +221,7 @@ class Aggregator:
         """
         for excerpt in self._excerpts.rest():
             self._look_into(*excerpt)
-        unpacking = Thread(target=lambda: self.flows)
+        unpacking = Thread(target=self._sum_tunnels)
         beside = self._flows.count <= MAX_FLOWS_UNPACKED_BESIDE
         if beside:  # both wait for memory most of the time
             unpacking.start()
@@ -234,6 +237,10 @@ class Aggregator:
         self._flows = _new_flows(self.machine)
         self._unpacked_flows = flows
         return count
+
+    def _sum_tunnels(self) -> None:
+        """Unpack the flows and sum up what they carry."""
+        self._summed_tunnels = self.tunnels
 
 
 def _new_flows(machine: Machine) -> HashTable:

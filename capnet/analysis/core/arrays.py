@@ -24,6 +24,14 @@ def distinct(values: Values) -> Values:
     return values[is_new]
 
 
+def distinct_rows(rows: Rows) -> Rows:
+    """The different rows, sorted by their first column, then by the next ones."""
+    rows = rows[np.lexsort(rows.T[::-1])]
+    is_new = np.ones(len(rows), dtype=bool)
+    is_new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+    return rows[is_new]
+
+
 def is_one_of(values: Values, candidates: Iterable[int]) -> Mask:
     """Per value: is it one of a few? numpy's `isin` sorts, and imports masked arrays first."""
     mask = np.zeros(len(values), dtype=bool)

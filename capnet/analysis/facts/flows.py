@@ -8,6 +8,7 @@ import numpy as np
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, replies, source, vlan_tags
 from capnet.analysis.core.results import Flow, Flows
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
@@ -15,6 +16,7 @@ from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 MAX_FLOWS = 100  # in a report: the largest by bytes
 
 
+@derived
 def flow_facts(context: Context) -> Flows:
     """The number of flows, and the MAX_FLOWS with the most bytes."""
     return Flows(len(context.flows), list(largest_flows(context, MAX_FLOWS)))

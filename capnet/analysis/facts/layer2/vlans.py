@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct_rows
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import vlan_ids
 from capnet.analysis.core.results import Point
@@ -36,7 +37,8 @@ def points_with_vlans(context: Context) -> list[Point]:
     is_tagged = flows[:, schema.FLOW_VLAN] >= 0
     if not is_tagged.any():
         return context.points
-    tagged = np.unique(flows[is_tagged][:, [schema.FLOW_POINT, schema.FLOW_VLAN]], axis=0)
+    rows = np.flatnonzero(is_tagged)
+    tagged = distinct_rows(np.column_stack([flows[rows, schema.FLOW_POINT], flows[rows, schema.FLOW_VLAN]]))
     vlans: dict[int, set[int]] = {}
     for point, vlan in tagged.tolist():
         vlans.setdefault(point, set()).add(vlan_ids(vlan)[0])

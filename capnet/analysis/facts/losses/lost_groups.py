@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import row_hash
+from capnet.analysis.core.arrays import distinct_rows, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
@@ -101,14 +101,16 @@ def held_back(context: Context) -> list[HeldBack]:
 def _ways(context: Context) -> dict[tuple[int, int], list[int]]:
     """(point, MAC) → points that show its unicast frames next, with MACs and TTL kept."""
     flows, links = context.flows, flow_links(context)
-    source, target = flows[links.source], flows[links.target]
-    columns = [schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_TTL, schema.FLOW_VIA, schema.FLOW_VLAN]
-    is_kept = (source[:, columns] == target[:, columns]).all(axis=1) & (source[:, schema.FLOW_VIA] == 0)
-    is_kept &= (source[:, schema.FLOW_SMAC] > 0) & (source[:, schema.FLOW_DMAC] >> 40 & 1 == 0)
-    is_kept &= source[:, schema.FLOW_POINT] != target[:, schema.FLOW_POINT]
+    source, target = links.source, links.target
+    is_kept = (flows[source, schema.FLOW_VIA] == 0) & (flows[source, schema.FLOW_SMAC] > 0)
+    is_kept &= flows[source, schema.FLOW_DMAC] >> 40 & 1 == 0
+    is_kept &= flows[source, schema.FLOW_POINT] != flows[target, schema.FLOW_POINT]
+    for column in (schema.FLOW_SMAC, schema.FLOW_DMAC, schema.FLOW_TTL, schema.FLOW_VIA, schema.FLOW_VLAN):
+        is_kept &= flows[source, column] == flows[target, column]
+    source, target = source[is_kept], target[is_kept]
+    pairs = (flows[source, schema.FLOW_POINT], flows[source, schema.FLOW_SMAC], flows[target, schema.FLOW_POINT])
     ways: dict[tuple[int, int], list[int]] = {}
-    pairs = np.column_stack((source[:, [schema.FLOW_POINT, schema.FLOW_SMAC]], target[:, schema.FLOW_POINT]))[is_kept]
-    for point, mac, due in np.unique(pairs, axis=0).tolist():
+    for point, mac, due in distinct_rows(np.column_stack(pairs)).tolist():
         ways.setdefault((point, mac), []).append(due)
     return ways
 

@@ -7,6 +7,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.volume import Conversation
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, echo_id, ports, proto_name, source, vlan_tags
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.analysis.facts.flows import round_trip
@@ -22,6 +23,7 @@ from capnet.analysis.facts.volume.pairs import (
 MAX_CONVERSATIONS = 100  # in a report: the largest by bytes; `capnet export --table conversations` has all
 
 
+@derived
 def conversation_facts(context: Context) -> list[Conversation]:
     """The MAX_CONVERSATIONS with the most bytes."""
     pairs = conversation_pairs(context)

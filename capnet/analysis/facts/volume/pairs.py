@@ -94,13 +94,15 @@ def application_numbers(context: Context, pairs: Pairs) -> Values:
     Of others the lower port that has a name: the first packet may be an answer. A port from FIRST_EPHEMERAL on is then
     that of a server only where both sides use it.
     """
-    flows = context.flows[pairs.forward]
-    has_ports = ~is_one_of(flows[:, schema.FLOW_PROTO], ICMP_PROTOCOLS)
-    client, server = (np.where(has_ports, flows[:, column], -1) for column in (schema.FLOW_SPORT, schema.FLOW_DPORT))
+    proto, sport, dport = (
+        context.flows[pairs.forward, column] for column in (schema.FLOW_PROTO, schema.FLOW_SPORT, schema.FLOW_DPORT)
+    )
+    has_ports = ~is_one_of(proto, ICMP_PROTOCOLS)
+    client, server = (np.where(has_ports, port, -1) for port in (sport, dport))
     lower, higher = (
         applications.by_port(np.where((port < FIRST_EPHEMERAL) | (client == server), port, -1))
         for port in (np.minimum(client, server), np.maximum(client, server))
     )
-    is_opened = (flows[:, schema.FLOW_PROTO] == TCP) & (_handshake_part(context, pairs.forward) == OPENS)
+    is_opened = (proto == TCP) & (_handshake_part(context, pairs.forward) == OPENS)
     is_opened |= (pairs.backward >= 0) & (_handshake_part(context, pairs.backward) == ACCEPTS)
     return np.where(is_opened, applications.by_port(server), np.where(lower >= 0, lower, higher))

@@ -12,6 +12,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.contract.volume import ProtocolShare
+from capnet.analysis.core.derived import derived
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.facts.volume import applications
 from capnet.analysis.facts.volume.pairs import application_numbers, conversation_pairs
@@ -22,6 +23,7 @@ from capnet.wire.protocols import KIND_OF_NUMBER
 _PROTOCOLS, APPLICATIONS = 256, 128  # numbers of a key: IP's protocols; applications + 1, 0 = none
 
 
+@derived
 def protocol_facts(context: Context) -> list[ProtocolShare]:
     """A row for each layer."""
     return [ProtocolShare(*row) for row in protocol_rows(context)]
