@@ -16,7 +16,7 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
-from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, PerLink, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, Observations, PerFlow, PerLink, PerObservation
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
@@ -24,6 +24,7 @@ from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
 from capnet.wire.numbers import ICMP, ICMP_ECHO_REQUEST, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, TCP_FIN
 
 MAX_LINKS = 1000
+_HALF_CIRCLE = 1 << 31
 
 
 @derived
@@ -39,9 +40,9 @@ def unrecorded_packets(context: Context) -> PerLink:
     is_complete = _is_closed(context)[sources] | _is_echo_request(context)[sources]
     arrived = np.maximum(links.missing[lossy] - most_lost(context)[sources], 0)
     counts[lossy] = np.where(is_complete & (most_lost(context)[sources] >= 0), arrived, 0)
-    rows_by_flow = _ObservationsByFlow(context)
+    observations = _ObservationsByFlow(context)
     for link in lossy.tolist():
-        counts[link] = max(int(counts[link]), _seen_later(links, link, rows_by_flow))
+        counts[link] = max(int(counts[link]), _seen_later(context, links, link, observations))
     return counts
 
 
@@ -83,25 +84,44 @@ def _is_echo_request(context: Context) -> FlowMask:
 
 
 class _ObservationsByFlow:
-    """Digests of the packets of single flows."""
+    """The observations of single flows."""
 
     def __init__(self, context: Context) -> None:
-        flow = context.observations[:, schema.OBS_FLOW]
-        order = np.argsort(flow, kind="stable")
-        self._flow, self._digests = flow[order], context.observations[order, schema.OBS_DIGEST]
+        order = np.argsort(context.observations[:, schema.OBS_FLOW], kind="stable")
+        self._observations = context.observations[order]
+        self._flow = self._observations[:, schema.OBS_FLOW]
 
-    def digests(self, rows: FlowRows) -> Values:
-        """Of all packets of these flows."""
+    def of(self, rows: FlowRows) -> Observations:
+        """Those of all packets of these flows."""
         spans = zip(np.searchsorted(self._flow, rows), np.searchsorted(self._flow, rows, side="right"), strict=True)
-        parts = [self._digests[start:stop] for start, stop in spans]
-        return np.concatenate(parts) if parts else self._digests[:0]
+        parts = [self._observations[start:stop] for start, stop in spans]
+        return np.concatenate(parts) if parts else self._observations[:0]
 
 
-def _seen_later(links: Links, link: int, observations: _ObservationsByFlow) -> int:
+def _seen_later(context: Context, links: Links, link: int, observations: _ObservationsByFlow) -> int:
     """Packets of the hop before a link that are missing behind it, and that a later hop of its path has."""
     later = links.target[links.chain(link)[1:]]
     if not len(later):
         return 0
-    sent, seen = observations.digests(links.source[[link]]), observations.digests(links.target[[link]])
-    missing = sent[~is_among(sent, seen)]
-    return int(is_among(missing, observations.digests(later)).sum())
+    sent, seen = observations.of(links.source[[link]]), observations.of(links.target[[link]])
+    missing = sent[~is_among(sent[:, schema.OBS_DIGEST], seen[:, schema.OBS_DIGEST])]
+    if context.flows[links.source[link], schema.FLOW_PROTO] == TCP:
+        missing = missing[~_begin_in_segments(missing, seen)]
+    return int(is_among(missing[:, schema.OBS_DIGEST], observations.of(later)[:, schema.OBS_DIGEST]).sum())
+
+
+def _begin_in_segments(packets: Observations, segments: Observations) -> PerObservation:
+    """Per packet: is its first octet in one of the segments, as of a packet that offload joined with its neighbours?"""
+    segments = segments[segments[:, schema.OBS_BYTES] > 0]
+    has_octets = (packets[:, schema.OBS_BYTES] > 0) & (packets[:, schema.OBS_FROM] >= 0)
+    if not len(segments):
+        return np.zeros(len(packets), dtype=bool)
+    base = int(segments[0, schema.OBS_FROM])
+    starts, first = (  # RFC 1982: sequence numbers wrap around
+        ((of[:, schema.OBS_FROM] - base + _HALF_CIRCLE) & 0xFFFFFFFF) - _HALF_CIRCLE for of in (segments, packets)
+    )
+    order = np.argsort(starts, kind="stable")
+    ends = np.maximum.accumulate(starts[order] + segments[order, schema.OBS_BYTES])
+    before = np.searchsorted(starts[order], first, side="right") - 1
+    inside: PerObservation = has_octets & (before >= 0) & (ends[before] > first)
+    return inside

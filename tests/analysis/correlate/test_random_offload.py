@@ -8,9 +8,10 @@ from __future__ import annotations
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from capnet.analysis.engine import analyze
@@ -55,6 +56,7 @@ def sent(form: dict[str, Any], piece: Piece, ident: int) -> Packet:
     losses=st.dictionaries(st.tuples(st.integers(1, 5), st.integers(1, 3)), st.integers(0, 7), max_size=2),
     order=st.randoms(use_true_random=False),
 )
+@example(["cut", "join", "cut"], [1, 1, 1, 2], {(1, 2): 0}, Random(0))  # joined in the middle: recorded, in another cut
 def test_random_offload_counts_the_lost_octets(
     line: list[str], segments: list[int], losses: dict[tuple[int, int], int], order: Any
 ) -> None:
