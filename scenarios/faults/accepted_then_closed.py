@@ -11,7 +11,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "accepted-then-closed"
-ALSO = ("connection-refused", "reset-in-session")
 BREAKS = Change("A/web", "killall httpd")
 NEEDS_DOCKERD = True
 

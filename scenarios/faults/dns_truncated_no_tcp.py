@@ -9,7 +9,6 @@ from capnet.scenario.faults import Change, dns
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "dns-truncated-no-tcp"
-ALSO = ("retransmissions",)
 BREAKS = Change("B", "iptables -A INPUT -p tcp --dport 53 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 

@@ -9,7 +9,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "not-masqueraded"
-ALSO = ("retransmissions",)
 _RULE = "POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE"
 BREAKS = Change("A", f"iptables -t nat -D {_RULE}", undo=f"iptables -t nat -I {_RULE}")
 NEEDS_DOCKERD = True

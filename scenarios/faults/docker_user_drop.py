@@ -10,7 +10,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "published-port-blocked"
-ALSO = ("stops-between", "retransmissions")
 BREAKS = Change(
     "A", "iptables -I DOCKER-USER -i ens33 -p tcp -j DROP", undo="iptables -D DOCKER-USER -i ens33 -p tcp -j DROP"
 )

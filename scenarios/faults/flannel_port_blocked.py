@@ -10,7 +10,6 @@ from capnet.scenario.faults.network import Network, Points
 from capnet.scenario.faults.vxlan import pod, pod_network
 
 FINDING = "tunnel-not-decapsulated"
-ALSO = ("retransmissions",)
 BREAKS = Change("B", "iptables -I INPUT -p udp --dport 8472 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 NEEDS_KERNEL = ("vxlan",)

@@ -10,7 +10,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "listen-queue-full"
-ALSO = ("retransmissions",)
 BREAKS = Change("A/web", "killall -STOP httpd")
 NEEDS_DOCKERD = True
 

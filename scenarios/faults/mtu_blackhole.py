@@ -12,7 +12,6 @@ from capnet.scenario.faults.network import HOST_B, ROUTER, Network, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "mtu-blackhole"
-ALSO = ("packet-loss", "retransmissions")
 BREAKS = Change("router", "ip link set dev eth1 mtu 1300")
 NEEDS_PROGRAMS = ("iptables",)
 

@@ -9,7 +9,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, ROUTER, Network, Points
 
 FINDING = "no-return-route"
-ALSO = ("retransmissions",)
 BREAKS = Change("B", "ip route del 10.9.0.0/24")
 
 

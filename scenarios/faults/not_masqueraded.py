@@ -9,7 +9,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "not-masqueraded"
-ALSO = ("retransmissions",)
 BREAKS = Change("A", "iptables -t nat -F POSTROUTING")
 NEEDS_PROGRAMS = ("iptables",)
 

@@ -13,7 +13,6 @@ from capnet.scenario.faults.services import web_page
 from capnet.scenario.faults.vxlan import member, overlay
 
 FINDING = "overlay-mtu-exceeded"
-ALSO = ("packet-loss", "retransmissions")  # what was too large
 BREAKS = Change("B", "ip link set dev ens33 mtu 1400")
 NEEDS_KERNEL = ("vxlan",)
 

@@ -10,7 +10,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.docker_network import DockerNetwork, Points, pick
 
 FINDING = "tunnel-not-decapsulated"
-ALSO = ("retransmissions",)
 BREAKS = Change(
     "B", "iptables -I INPUT -p udp --dport 4789 -j DROP", undo="iptables -D INPUT -p udp --dport 4789 -j DROP"
 )

@@ -12,7 +12,6 @@ from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "pmtu-icmp-lost"
-ALSO = ("stops-between",)  # the ICMP errors
 BREAKS = Change("router", "ip link set dev eth1 mtu 1300")
 NEEDS_PROGRAMS = ("iptables",)
 

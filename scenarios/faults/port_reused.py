@@ -9,7 +9,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "port-reused"
-ALSO = ("packet-loss", "retransmissions")  # the RSTs
 BREAKS = Change("A", "iptables -I FORWARD -p tcp --tcp-flags RST RST -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 

@@ -10,7 +10,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 
 FINDING = "published-port-blocked"
-ALSO = ("stops-between",)
 BREAKS = Change("A", f"iptables -t raw -I PREROUTING -s {HOST_B} -p tcp --dport 8080 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 

@@ -12,7 +12,6 @@ from capnet.scenario.faults.network import HOST_A, Network, Points
 from capnet.scenario.faults.services import web_page
 
 FINDING = "sequence-gap"
-ALSO = ("retransmissions",)
 BREAKS = Change(
     "A", "iptables -A FORWARD -p tcp -m length --length 1000: -m statistic --mode nth --every 4 --packet 1 -j DROP"
 )

@@ -10,7 +10,6 @@ from capnet.scenario.faults import Change
 from capnet.scenario.faults.network import HOST_B, Network, Points
 
 FINDING = "stops-between"
-ALSO = ("retransmissions",)
 BREAKS = Change("A", "iptables -I FORWARD -s 172.17.0.2 -p tcp --dport 80 -j DROP")
 NEEDS_PROGRAMS = ("iptables",)
 

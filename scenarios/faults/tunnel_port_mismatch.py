@@ -10,7 +10,6 @@ from capnet.scenario.faults.network import HOST_A, HOST_B, Network, Points
 from capnet.scenario.faults.vxlan import member, overlay
 
 FINDING = "tunnel-refused"
-ALSO = ("arp-unanswered",)
 BREAKS = Change(
     "B",
     f"ip link del vxlan0; ip link add vxlan0 type vxlan id 4097 dstport 8472 local {HOST_B} remote {HOST_A} dev ens33; "

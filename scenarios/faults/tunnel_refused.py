@@ -10,7 +10,6 @@ from capnet.scenario.faults.network import Network, Points
 from capnet.scenario.faults.vxlan import member, overlay
 
 FINDING = "tunnel-refused"
-ALSO = ("arp-unanswered",)
 BREAKS = Change("B", "ip link set dev vxlan0 down")
 NEEDS_KERNEL = ("vxlan",)
 

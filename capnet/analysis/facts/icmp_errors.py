@@ -140,6 +140,6 @@ def _quoted(row: list[int]) -> Quoted:
     )
 
 
-def first_evidence(errors: Iterable[IcmpError], limit: int) -> list[Evidence]:
-    """Frames of several errors, at most `limit`."""
-    return sorted({frame for error in errors for frame in error.evidence})[:limit]
+def first_evidence(errors: Iterable[IcmpError]) -> list[Evidence]:
+    """The first frame of each of several errors at each point."""
+    return sorted({frame for error in errors for frame in error.evidence})

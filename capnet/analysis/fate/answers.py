@@ -15,7 +15,7 @@ from capnet.analysis.core.arrays import hash_of, is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, replies
-from capnet.analysis.core.schema import FlowMask, FlowRows, Mask, PerFlow, Values
+from capnet.analysis.core.schema import FlowMask, FlowRows, IcmpErrorTable, Mask, PerFlow, Values
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import (
     ICMP_FRAGMENTATION_NEEDED,
@@ -101,6 +101,14 @@ def quoting_errors(context: Context) -> PerFlow:
     is_quoted = keys[order][position] == wanted
     by_flow[candidates[is_quoted]] = rows[order[position[is_quoted]]]
     return by_flow
+
+
+def quoted_rows(context: Context, errors: IcmpErrorTable) -> FlowRows:
+    """Flow rows with the addresses and ports that these rows of the ICMP error table quote, at any point."""
+    if not len(errors):
+        return np.zeros(0, dtype=np.int64)
+    ends = np.hstack((context.flows[:, _FLOW_ENDS], _quoted_ports(context, np.arange(len(context.flows)))))
+    return np.flatnonzero(is_among(row_hash(ends), hash_of(errors, _QUOTED_ENDS)))
 
 
 def _quoted_ports(context: Context, rows: FlowRows) -> Values:

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from capnet import language
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.contract.finding_list import Statement, listed
+from capnet.analysis.core.contract.finding_list import Statement, Subjects, listed
 from capnet.analysis.core.results import Finding
 from capnet.analysis.facts.kernel import with_kernel_reasons
 
@@ -68,10 +68,18 @@ def findings(context: Context) -> list[Finding]:
     stated = [(module, finding) for module in needed_modules(context) for finding in module.diagnose(context)]
     modules = {finding.name: module for module, finding in stated}
     stated_findings = with_kernel_reasons(context, [finding for _, finding in stated])
-    return listed(
-        Statement(finding, modules[finding.name].EXPLAINS, _verify(modules[finding.name]))
-        for finding in stated_findings
-    )
+    statements = [_statement(modules[finding.name], finding) for finding in stated_findings]
+    return listed(statements, lambda statement: _subjects(context, statement))
+
+
+def _statement(module: ModuleType, finding: Finding) -> Statement:
+    return Statement(finding, module.EXPLAINS, _verify(module), getattr(module, "IS_OF_TUNNEL", False))
+
+
+def _subjects(context: Context, statement: Statement) -> Subjects:
+    from capnet.analysis.facts.outcomes.evidence_subjects import evidence_subjects  # most captures explain nothing
+
+    return evidence_subjects(context, statement.finding.evidence, statement.is_of_tunnel)
 
 
 def _verify(module: ModuleType) -> str | None:

@@ -157,4 +157,4 @@ def _evidence(context: Context, refused: list[_Answer]) -> list[Evidence]:
     frames = {
         context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for rows in refused for row in rows
     }
-    return sorted(frames)[:MAX_EVIDENCE]
+    return sorted(frames)

@@ -15,7 +15,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Path
+from capnet.analysis.core.results import Finding, Path
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.paths import path_facts
 from capnet.quick_tuple import NamedTuple
@@ -96,7 +96,7 @@ def _finding(context: Context, host: str, forward: str, back: str, paths: list[P
             "connections": len(paths),
             **({"broken": broken} if broken else {}),
         },
-        [frame for path in paths for frame in path.evidence[:2]][:MAX_EVIDENCE],
+        [frame for path in paths for frame in path.evidence[:2]],
     )
 
 

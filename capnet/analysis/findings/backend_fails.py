@@ -16,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, reply_values
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
@@ -142,5 +142,5 @@ def _finding(
             "service": names[0], "backend": names[1], "connections": len(numbers), "refused": refused,
             "silent": silent, "accepted_by": {f"{address}:{port}": count for (address, port), count in others.items()},
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)[:MAX_EVIDENCE],
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
     )  # fmt: skip

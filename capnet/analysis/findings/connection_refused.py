@@ -25,7 +25,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, hash_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import INITIAL_TTLS, destination, ports, replies, reply_values
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.scanning_clients import CLIENT, MAX_SINGLE_PORTS, is_of_scan
 from capnet.analysis.facts.models.container_signs import shows_containers
@@ -152,7 +152,7 @@ def _finding(
     if from_nearer or nearer:
         fix = (FIX_NEARER if nearer else FIX_FROM_NEARER).fill(address=address)
     level = "info" if is_scan or is_later else "warning"
-    return Finding(NAME, level, says, fix, facts, evidence[:MAX_EVIDENCE])
+    return Finding(NAME, level, says, fix, facts, evidence)
 
 
 def _refusals(context: Context) -> dict[_Server, _Refusals]:

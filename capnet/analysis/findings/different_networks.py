@@ -22,7 +22,7 @@ from capnet.analysis.core.flow_rows import destination, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.inner_destinations import InnerDestination, inner_destinations, passed
-from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence, stop_level, with_same_ends
 from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 
@@ -88,5 +88,5 @@ def _finding(context: Context, group: list[InnerDestination]) -> Finding:
             "point": point, "home": home, "destination": destination(flows[rows[0]]), "sources": sources[:MAX_EVIDENCE],
             "protos": protos, "packets": packets,
         },
-        hop_evidence(context, rows),
+        hop_evidence(context, with_same_ends(context, rows)),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import are_multicast_macs, host_of
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.fate.interface_points import interface_points
@@ -91,7 +91,7 @@ def _finding(context: Context, mac: int, points: tuple[int, int], torn: list[_To
         SAYS.fill(mac=mac_text(mac), first=first, second=second, torn=count),
         FIX.fill(),
         {"mac": mac_text(mac), "points": [first, second], "conversations": count},
-        sorted(evidence)[:MAX_EVIDENCE],
+        sorted(evidence),
     )
 
 

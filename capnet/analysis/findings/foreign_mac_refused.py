@@ -14,7 +14,7 @@ Verify: `tcpdump -e -n -i CARD ether host MAC` on the host of the container show
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.neighbours.refused_macs import IN, OUT, UNKNOWN, RefusedMac, refused_macs
 from capnet.wire.addresses import mac_text
@@ -99,4 +99,4 @@ def _evidence(context: Context, refused: RefusedMac) -> list[Evidence]:
         for frame in (of.request_frame, of.reply_frame)
         if frame > 0
     }
-    return sorted(frames)[:MAX_EVIDENCE]
+    return sorted(frames)

@@ -85,5 +85,5 @@ def _finding(context: Context, changes: list[MacChange]) -> Finding:
             "gateway": worst.address, "old": old, "new": new, "hosts": hosts[:MAX_EVIDENCE], "seconds": seconds,
             "packets": worst.packets, "points": [context.points[change.point].name for change in changes],
         },
-        sorted(frames)[:MAX_EVIDENCE],
+        sorted(frames),
     )  # fmt: skip

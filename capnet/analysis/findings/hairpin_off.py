@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_private, ports, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask, FlowTable, Mask
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
@@ -116,7 +116,7 @@ def _finding(context: Context, attempts: list[_Attempt]) -> Finding | None:
             "client": client, "port": port, "attempts": count, "masqueraded": is_masqueraded,
             "service": None if before is None else destination(before),
         },
-        evidence[:MAX_EVIDENCE],
+        evidence,
     )  # fmt: skip
 
 

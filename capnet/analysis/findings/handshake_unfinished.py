@@ -102,8 +102,8 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
     fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
-    syns = hop_evidence(context, handshake.last_rows[:MAX_CHAINS])
-    answer_rows = handshake.answers[:MAX_CHAINS]
+    syns = hop_evidence(context, handshake.last_rows)
+    answer_rows = handshake.answers
     return Finding(
         NAME,
         "error" if next_point or is_bad or handshake.is_at_client else "warning",
@@ -118,7 +118,5 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,
             "is_checksum_bad": is_bad,
         },
-        sorted({*syns, *(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in answer_rows)})[
-            :MAX_EVIDENCE
-        ],
+        sorted({*syns, *(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in answer_rows)}),
     )  # fmt: skip

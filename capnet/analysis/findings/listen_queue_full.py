@@ -105,7 +105,10 @@ def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     point = context.points[int(flow[schema.FLOW_POINT])].name
     syns = int(flows[silent, schema.FLOW_SYNS].sum())
-    rows = [*silent.tolist()[: MAX_EVIDENCE - 2], *accepted.tolist()[:2]]
+    silent_frames, accepted_frames = (
+        [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()]
+        for rows in (silent, accepted[:2])
+    )
     return Finding(
         NAME,
         "warning",
@@ -117,5 +120,5 @@ def _finding(context: Context, silent: FlowRows, accepted: FlowRows) -> Finding:
             "server": server, "port": port, "point": point, "connections": len(silent), "syns": syns,
             "accepted": len(accepted),
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
+        [*sorted((*silent_frames[: MAX_EVIDENCE - 2], *accepted_frames)), *silent_frames],
     )  # fmt: skip

@@ -20,7 +20,7 @@ from capnet import language
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.models.container_signs import shows_containers
 from capnet.analysis.facts.transport.full_segments import LostFullSegments, announced_mss, lost_full_segments
@@ -135,7 +135,7 @@ def _between_points(
         ),
         FIX.fill(passes=passes, fails=fails),
         {"from": before, "to": after, "passes": passes, "fails": fails, "packets": packets, "told_by": senders},
-        sorted(frame for of_flow in of_flows for frame in of_flow.evidence)[:MAX_EVIDENCE],
+        sorted(frame for of_flow in of_flows for frame in of_flow.evidence),
     )
 
 
@@ -161,7 +161,7 @@ def _between_hosts(context: Context, lost: list[LostFullSegments]) -> list[Findi
             "passed": worst.largest_passed, "connections": len(of_hosts), "smaller_mss": smaller, "told_by": senders,
         }  # fmt: skip
         evidence = [context.flow_evidence(each.flow, frame) for each in of_hosts for frame in each.frames]
-        findings.append(Finding(NAME, "error", says, fix.fill(), facts, sorted(evidence)[:MAX_EVIDENCE]))
+        findings.append(Finding(NAME, "error", says, fix.fill(), facts, sorted(evidence)))
     return findings
 
 

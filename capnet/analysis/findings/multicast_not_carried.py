@@ -20,7 +20,7 @@ from itertools import groupby
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.lost_groups import HeldBack, LostGroup, held_back, lost_groups
 from capnet.wire.addresses import address_text
@@ -102,7 +102,7 @@ def _of_group(context: Context, lost: list[LostGroup]) -> Finding:
         GROUP.fill(packets=packets, senders=several(senders), group=group, point=point, next=next_point),
         GROUP_FIX.fill(next=next_point, address=address),
         {"group": address, "port": ports(flow)[1], "point": point, "next": next_point, "packets": packets},
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows)[:MAX_EVIDENCE],
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows),
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, host_of, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
@@ -80,7 +80,7 @@ def diagnose(context: Context) -> list[Finding]:
                     "sources": sources[:MAX_SOURCES],
                     "connections": len(last_links),
                 },
-                sorted(evidence)[:MAX_EVIDENCE],
+                sorted(evidence),
             )
         )
     return findings

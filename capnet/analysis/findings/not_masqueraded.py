@@ -14,7 +14,7 @@ from __future__ import annotations
 from capnet import language
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
@@ -71,7 +71,7 @@ def diagnose(context: Context) -> list[Finding]:
                 ),
                 FIX.fill(),
                 {"point": point, "addresses": addresses[:MAX_ADDRESSES], "connections": len(rows)},
-                sorted(evidence)[:MAX_EVIDENCE],
+                sorted(evidence),
             )
         )
     return findings

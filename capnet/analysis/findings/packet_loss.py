@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
@@ -26,7 +26,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault packet-loss"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer that is cut differently at each point
-EXPLAINS = ()
+EXPLAINS = ("retransmissions", "sequence-gap")
 
 PAGE_ZH = """一条流的包在途中的下一个抓包点缺失。
 
@@ -82,5 +82,5 @@ def _finding(context: Context, points: tuple[int, int], lossy_links: list[int]) 
         SAYS.fill(lost=count, packets=packets, flows=len(lossy_links), before=before.name, after=after.name),
         FIX.fill(before=before.name, after=after.name) + (CAPTURE_DROPPED.fill() if after.dropped else ""),
         facts,
-        sorted(evidence)[:MAX_EVIDENCE],
+        sorted(evidence),
     )

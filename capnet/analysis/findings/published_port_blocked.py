@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, ports, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import (
     FLOW_DPORT,
     FLOW_FIRST_FRAME,
@@ -94,7 +94,7 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
         text.fill(attempts=blocked.attempts, address=blocked.address, port=blocked.port, server=server, **values),
         FIX.fill(),
         facts,
-        sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in blocked.rows)[:MAX_EVIDENCE],
+        sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in blocked.rows),
     )
 
 

@@ -13,7 +13,7 @@ Verify: `nstat -az TcpRetransSegs` on the sender, `ss -ti` for one connection.
 from __future__ import annotations
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_FIRST_FRAME, FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.tcp_gaps import retransmitted_segments
@@ -58,6 +58,6 @@ def diagnose(context: Context) -> list[Finding]:
             SAYS.fill(segments=segments[worst], point=worst),
             FIX.fill(),
             {"segments": segments},
-            sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows)[:MAX_EVIDENCE],
+            sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in rows),
         )
     ]

@@ -162,7 +162,7 @@ def _inferred(context: Context, errors: list[_TimeExceeded]) -> list[Finding]:
             "time_exceeded_by": [sender],
         }
         fix = INFERRED_FIX.fill(destination=destinations[0], senders=sender)
-        evidence = sorted(_error_frame(context, error) for error in of_sender)[:MAX_EVIDENCE]
+        evidence = sorted(_error_frame(context, error) for error in of_sender)
         findings.append(Finding(NAME, "warning", says, fix, facts, evidence))
     return findings
 
@@ -230,7 +230,8 @@ def _evidence(context: Context, loops: list[Loop], errors: list[_TimeExceeded]) 
     of_point = {int(context.flows[loop.row, schema.FLOW_POINT]): loop for loop in reversed(loops)}
     share = max(1, (MAX_EVIDENCE - len(error_frames)) // len(of_point))
     passes = [context.evidence(point, frame) for point, loop in of_point.items() for frame in loop.frames[:share]]
-    return sorted([*passes, *error_frames])[:MAX_EVIDENCE]
+    others = [context.flow_evidence(loop.row, loop.frames[0]) for loop in loops]
+    return [*sorted([*passes, *error_frames])[:MAX_EVIDENCE], *others]
 
 
 def _error_frame(context: Context, error: _TimeExceeded) -> Evidence:

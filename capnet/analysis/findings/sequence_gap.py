@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from capnet import language
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FLOW_POINT
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault sequence-gap"
 WITNESS = "pcaps/overlay.pcapng"  # a bulk transfer without gaps
-EXPLAINS = ()
+EXPLAINS = ("retransmissions",)
 
 PAGE_ZH = """一个 TCP 连接的字节在最先看到它的抓包点就缺失。
 
@@ -74,5 +74,5 @@ def _finding(context: Context, point: int, of_flows: list[SequenceGaps]) -> Find
         SAYS.fill(flows=len(of_flows), point=name, gaps=language.items(sentences)),
         FIX.fill() + (CAPTURE_DROPPED.fill() if dropped else ""),
         {"point": name, "flows": len(of_flows), "late": late, "never": never, "captures_dropped": dropped},
-        [context.flow_evidence(flow_gaps.flow, flow_gaps.frame) for flow_gaps in of_flows][:MAX_EVIDENCE],
+        [context.flow_evidence(flow_gaps.flow, flow_gaps.frame) for flow_gaps in of_flows],
     )

@@ -213,5 +213,5 @@ def _finding(context: Context, suspect: VainFlow, text: Text, old: str, gone: st
             "sender": sender, "server": server, "translated_to": old or None, "packets": suspect.packets,
             "other_sender": other_sender, "others_translated_to": new,
         },
-        sorted({*frames, *evidence})[:MAX_EVIDENCE],
+        sorted({*frames, *evidence}),
     )  # fmt: skip

@@ -81,7 +81,7 @@ def _finding(context: Context, point: int, lookups: list[Lookup]) -> Finding:
             "clients": clients[:MAX_EVIDENCE], "askers": askers[:MAX_EVIDENCE], "requests": requests,
             "point": context.points[point].name, "arrivals": [context.points[arrival].name for arrival in arrivals],
         },
-        sorted(evidence)[:MAX_EVIDENCE],
+        sorted(evidence),
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ LEVELS = ("error", "warning")
 SCENARIO = "fault swarm-port-blocked"
 WITNESS = "pcaps/overlay.pcapng"  # gossip in both directions
 EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way")
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """Swarm 的节点互相可达，但所需的端口没有全部放行。
 

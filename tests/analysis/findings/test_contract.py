@@ -158,7 +158,7 @@ def test_folder_not_needed_has_nothing_to_say(capture: Path) -> None:
 def test_findings_named_by_other_files_exist() -> None:
     """A finding that is renamed must be renamed there too."""
     named = {
-        *finding_list.ALWAYS_LISTED, *finding_list.OF_FLOWS, *headline.VAGUE, *headline.NOTES, net.PARTIAL,
+        *finding_list.ALWAYS_LISTED, *headline.VAGUE, *headline.NOTES, net.PARTIAL,
         *explained_findings.MENDED_BY_RULE, *explained_findings.NOT_ABOUT_LOSS, explained_findings.KERNEL_DROP,
         *explained_findings.EXPLAINED, *(setting.finding for setting in settings.EXPLAINING), settings.NOT_MASQUERADED,
     }  # fmt: skip

@@ -30,10 +30,21 @@ def test_endpoints_with_different_ports_is_told(tmp_path: Path) -> None:
     for seq in range(3):
         refuse(net, carried(LEFT, RIGHT, (A, B), 4789, seq))
         refuse(net, carried(RIGHT, LEFT, (B, A), 8472, 100 + seq))
-    by_port = {finding["facts"]["port"]: finding for finding in of_story(net, tmp_path, "tunnel-refused")}
-    assert set(by_port) == {4789, 8472}
-    assert by_port[4789]["level"] == "error" and by_port[4789]["facts"]["other_port"] == 8472
-    assert by_port[4789]["facts"]["refused_by"] == B and by_port[4789]["facts"]["messages"] == 3
+    (finding,) = of_story(net, tmp_path, "tunnel-refused")
+    assert finding["level"] == "error" and finding["facts"]["messages"] == 6 and finding["facts"]["refused_by_both"]
+    assert (finding["facts"]["refused_by"], finding["facts"]["port"], finding["facts"]["other_port"]) == (A, 8472, 4789)
+    assert f"{B} sends to port 8472, {A} to port 4789" in finding["says"]
+
+
+def test_endpoint_that_alone_refuses_is_told(tmp_path: Path) -> None:
+    """B refuses what A sends to 4789, and its own to 8472 are accepted: its fault, not that of both."""
+    net = Network(["A/ens33"])
+    for seq in range(3):
+        refuse(net, carried(LEFT, RIGHT, (A, B), 4789, seq))
+        net.pass_by(("A/ens33", carried(RIGHT, LEFT, (B, A), 8472, 100 + seq)))
+    (finding,) = of_story(net, tmp_path, "tunnel-refused")
+    assert finding["facts"]["refused_by"] == B and finding["facts"]["messages"] == 3
+    assert "refused_by_both" not in finding["facts"] and "it sends its own to port 8472" in finding["says"]
 
 
 def test_accepted_tunnel_is_silent(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """Findings as a report lists them: a cause without its symptoms, many alike as one, each with an id and a count.
 
 Input: what each finding states about a capture. Output: `Finding`s, the worst level first, then those that concern the
-most packets. Method: a finding explains those of the names in its EXPLAINS whose evidence lies at points of its own
-evidence only; these are left out. Of more than MAX_OF_ONE_NAME of one name and level, one remains.
+most packets. Method: a finding explains those of the names in its EXPLAINS that are about its own conversations only,
+or about those of several such causes; these are left out. Where one of the two is about more than single conversations
+(a broadcast storm, a MAC), or is of too many to show all, the points decide: a symptom has none that its cause lacks.
+Of more than MAX_OF_ONE_NAME of one name and level, one remains.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from capnet import language
 from capnet.analysis.core.contract.order import by_level
@@ -23,8 +26,6 @@ ALIKE = Text(en="{number} times: {examples}; and {others} more", zh="{number} �
 
 # Symptoms that stay in JSON when a cause explains them: other programs read the numbers in their facts.
 ALWAYS_LISTED = ("retransmissions",)
-# Symptoms of single flows, whose evidence is their frames: a cause that shows one of them is about these flows.
-OF_FLOWS = ("connection-unanswered", "handshake-unfinished")
 
 # Facts that name what a finding is about; others are numbers that grow while a fault lasts.
 _NUMBERS_THAT_NAME = ("port", "vni", "id", "spi", "code", "type", "other_port")
@@ -35,43 +36,81 @@ _COUNTED = (
 )  # fmt: skip
 
 
+class Subjects(NamedTuple):
+    """What the evidence of a finding is about."""
+
+    names: frozenset[Hashable] = frozenset()  # of conversations, and of questions for a MAC
+    is_of_flows: bool = False  # each frame was found, and is of a conversation between two hosts
+
+
 class Statement(NamedTuple):
     """What a finding states, and what its module says of all of them."""
 
     finding: Finding
     explains: tuple[str, ...] = ()
     verify: str | None = None
+    is_of_tunnel: bool = False  # it is about all that the tunnels of its evidence carry
 
 
-def listed(statements: Iterable[Statement]) -> list[Finding]:
-    """The findings of a report, in its order."""
+def listed(statements: Iterable[Statement], subjects: Callable[[Statement], Subjects]) -> list[Finding]:
+    """The findings of a report, in its order; `subjects` says what the evidence of one is about."""
     statements = list(statements)
-    symptoms: dict[int, set[str]] = {}  # index of a cause → names of what it explains here
-    causes = [(number, each) for number, each in enumerate(statements) if each.explains]
+    subjects_at = cache(lambda number: subjects(statements[number]))
+    causes = [_explaining(number, statements, subjects_at) for number in range(len(statements))]
+    symptoms: dict[int, set[str]] = {}  # index of a cause that nothing explains → names of what it explains here
     findings: list[tuple[int, Finding]] = []
-    for number, (finding, _, verify) in enumerate(statements):
-        explaining = [number for number, cause in causes if _is_explained(finding, cause)]
-        for cause in explaining:
-            symptoms.setdefault(cause, set()).add(finding.name)
-        finding = replace(finding, id=_id(finding), count=_count(finding), verify=verify)
-        if not explaining:
+    for number, (finding, _, verify, _) in enumerate(statements):
+        evidence = list(dict.fromkeys(finding.evidence))[:MAX_EVIDENCE]
+        finding = replace(finding, id=_id(finding), count=_count(finding), verify=verify, evidence=evidence)
+        roots = _roots(causes, number)
+        for root in roots if causes[number] else ():
+            symptoms.setdefault(root, set()).add(finding.name)
+        if not causes[number]:
             findings.append((number, finding))
         elif finding.name in ALWAYS_LISTED:
-            cause_id = _id(statements[explaining[0]].finding)
+            cause_id = _id(statements[roots[0]].finding)
             findings.append((number, replace(finding, level="info", fix=None, explained_by=cause_id)))
     listed_findings = [replace(each, explains=sorted(symptoms.get(number, ()))) for number, each in findings]
     return _with_unique_ids(_joined(sorted(listed_findings, key=by_level)))
+
+
+def _roots(causes: Sequence[Sequence[int]], number: int) -> list[int]:
+    """Indexes of what explains a statement and is explained by nothing itself; the statement, if that is nothing."""
+    roots, waiting, seen = [], [number], {number}
+    while waiting:
+        number = waiting.pop(0)
+        if not causes[number]:
+            roots.append(number)
+        waiting += [cause for cause in causes[number] if cause not in seen]
+        seen.update(causes[number])
+    return roots
 
 
 def _points(finding: Finding) -> set[str]:
     return {frame.point for frame in finding.evidence}
 
 
-def _is_explained(finding: Finding, cause: Statement) -> bool:
-    if finding.name not in cause.explains or not finding.evidence:
-        return False
-    shares_frame = finding.name in OF_FLOWS and not set(finding.evidence).isdisjoint(cause.finding.evidence)
-    return shares_frame or _points(finding) <= _points(cause.finding)
+def _explaining(number: int, statements: Sequence[Statement], subjects: Callable[[int], Subjects]) -> list[int]:
+    """Indexes of the causes of which statement `number` is a symptom; empty if something of it remains."""
+    finding = statements[number].finding
+    causes = [index for index, cause in enumerate(statements) if finding.name in cause.explains]
+    if not causes or not finding.evidence:
+        return []
+    own = subjects(number)
+    sharing = [cause for cause in causes if own.names & subjects(cause).names]
+    if own.names and own.names <= frozenset().union(*(subjects(cause).names for cause in sharing)):
+        return sharing
+    return [
+        cause
+        for cause in causes
+        if _points(finding) <= _points(statements[cause].finding)
+        and not (own.is_of_flows and subjects(cause).is_of_flows and _shows_all(statements[cause].finding))
+    ]
+
+
+def _shows_all(finding: Finding) -> bool:
+    """Is its evidence all that it is about? Of many flows it is the first ones, or some of each point."""
+    return len(finding.evidence) < MAX_EVIDENCE
 
 
 def _id(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import host_of
@@ -19,7 +20,7 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.listening import is_assumed
-from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN
+from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, is_answered
 from capnet.quick_tuple import NamedTuple
 
 KNOWN = {  # rank → how the next point is known
@@ -76,8 +77,18 @@ def are_of_one_host(context: Context, point: int, other: int) -> bool:
     return host is None or other_host is None or host == other_host
 
 
+def with_same_ends(context: Context, rows: Iterable[int]) -> list[int]:
+    """These last hops of flows, and after them those between the same addresses at their points without an answer."""
+    flows, rows = context.flows, list(rows)
+    is_unanswered = (flow_links(context).after < 0) & ~is_answered(context)
+    keys = [schema.FLOW_POINT, schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
+    others = np.flatnonzero(is_unanswered)
+    others = others[is_among(hash_of(flows, keys, others), hash_of(flows, keys, np.array(rows, dtype=np.int64)))]
+    return list(dict.fromkeys([*rows, *others.tolist()]))
+
+
 def hop_evidence(context: Context, rows: Iterable[int]) -> list[Evidence]:
-    """First frames of flows at each of their hops, given by their last one; at most MAX_EVIDENCE, each point first."""
+    """First frames of flows at each of their hops, given by their last one: some of each point, then all."""
     flows, links = context.flows, flow_links(context)
     frames: dict[str, list[Evidence]] = {}
     for last in rows:
@@ -90,4 +101,5 @@ def hop_evidence(context: Context, rows: Iterable[int]) -> list[Evidence]:
             row = int(links.source[link])
             link = int(links.before[row])
     share = max(1, MAX_EVIDENCE // max(len(frames), 1))
-    return sorted(frame for of_point in frames.values() for frame in of_point[:share])[:MAX_EVIDENCE]
+    shown = sorted(frame for of_point in frames.values() for frame in of_point[:share])[:MAX_EVIDENCE]
+    return [*shown, *(frame for of_point in frames.values() for frame in of_point)]

@@ -12,7 +12,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct, is_among, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence
+from capnet.analysis.core.results import Evidence
 from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.facts.overlay.insides import Inside, tunnel_insides
@@ -49,8 +49,8 @@ class TunnelArrivals(NamedTuple):
         return _addresses(self.destinations)
 
     def evidence(self, context: Context, inside: Inside) -> list[Evidence]:
-        """Their first frames at the host's interface, at most MAX_EVIDENCE."""
-        return [context.evidence(inside.outer, frame) for frame in sorted(self.frames.tolist())[:MAX_EVIDENCE]]
+        """Their first frames at the host's interface, in order."""
+        return [context.evidence(inside.outer, frame) for frame in sorted(self.frames.tolist())]
 
 
 @derived

@@ -21,7 +21,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, is_multicast, replies, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowMask
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.link_building import flow_links
@@ -124,7 +124,7 @@ def _failed_name(context: Context, code: int, name: str, answers: list[FailedAns
         ANSWERED.fill(servers=several(servers[:2]), code=words, query=query),
         (no_such_name_fix if code == NO_SUCH_NAME else ANSWERED_FIX).fill(),
         {"name": name, "code": code, "said": words, "answers": count, "servers": servers},
-        evidence[:MAX_EVIDENCE],
+        evidence,
     )
 
 
@@ -152,7 +152,7 @@ def _silent_servers(context: Context) -> list[Finding]:
                     server=server
                 ),
                 {"server": server, "questions": questions, "code": None, "refused": server in refusing},
-                evidence[:MAX_EVIDENCE],
+                evidence,
             )
         )
     return findings

@@ -26,7 +26,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = None  # the lab's name server is asked over no NAT
 WITNESS = "pcaps/bridge-user-defined.pcapng"  # A and AAAA at once, both answered
-EXPLAINS = ()
+EXPLAINS = ("packet-loss", "dns-failure")
 
 PAGE_ZH = """客户端从同一端口同时发出两个 DNS 查询，其中一个丢失。
 

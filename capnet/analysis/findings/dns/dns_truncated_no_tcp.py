@@ -119,5 +119,5 @@ def _finding(context: Context, server: str, client: str, lookups: list[DnsLookup
             "server": server, "client": client, "names": names[:MAX_EVIDENCE], "attempts": syns,
             "refused": tries.is_refused,
         },
-        sorted(evidence)[:MAX_EVIDENCE],
+        sorted(evidence),
     )  # fmt: skip

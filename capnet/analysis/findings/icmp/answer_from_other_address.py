@@ -85,5 +85,5 @@ def _finding(asked: str, port: int, answered: str, errors: list[IcmpError]) -> F
         SAYS.fill(clients=several(clients), asked=asked, port=port, answered=answered, count=count),
         FIX.fill(asked=asked),
         {"asked": asked, "port": port, "answered_from": answered, "clients": clients[:MAX_EVIDENCE], "refused": count},
-        first_evidence(errors, MAX_EVIDENCE),
+        first_evidence(errors),
     )

@@ -109,7 +109,7 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
             "host": failed.destination, "port": failed.port, "proto": proto_name(failed.proto), "backend": backend,
             "clients": failed.receivers[:MAX_EVIDENCE], "messages": failed.messages,
         },
-        sorted([*failed.evidence, *asked])[:MAX_EVIDENCE],
+        sorted([*failed.evidence, *asked]),
     )  # fmt: skip
 
 

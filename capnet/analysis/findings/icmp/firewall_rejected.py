@@ -109,5 +109,5 @@ def _finding(sender: str, dst: str, dport: int, proto: int, message: str, errors
             "message": message,
             "messages": count,
         },
-        first_evidence(errors, MAX_EVIDENCE),
+        first_evidence(errors),
     )

@@ -92,5 +92,5 @@ def _finding(group: list[Unreachable]) -> Finding:
             "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,
             "unresolved": first.is_unresolved,
         },
-        sorted(frame for of in group for frame in of.evidence)[:MAX_EVIDENCE],
+        sorted(frame for of in group for frame in of.evidence),
     )  # fmt: skip

@@ -16,7 +16,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, Segment, ahead, segments
@@ -35,7 +35,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error",)
 SCENARIO = "fault pmtu-icmp-lost"
 WITNESS = "pcaps/overlay.pcapng"  # large packets, and no router that refuses them
-EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions")
+EXPLAINS = ("mtu-blackhole", "sequence-gap", "packet-loss", "retransmissions", "stops-between")
 
 PAGE_ZH = """路由器的“packet too big”经过一个抓包点，没有到达发送者。
 
@@ -166,4 +166,4 @@ def _finding(context: Context, losses: list[_Lost]) -> Finding:
     origins = [_origin(context, each.rows[1]) for each in losses]  # where the symptoms are shown first
     evidence |= {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in origins}
     fix = FIX.fill(before=before, after=after)
-    return Finding(NAME, "error", says, fix, facts, sorted(evidence)[:MAX_EVIDENCE])
+    return Finding(NAME, "error", says, fix, facts, sorted(evidence))

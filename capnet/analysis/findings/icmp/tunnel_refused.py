@@ -2,7 +2,8 @@
 
 Looks at: ICMP "port unreachable" (IPv4 3/3, IPv6 1/4) that quotes a datagram of a UDP tunnel which the capture shows
 between the two, and the port of the tunnel in the other direction.
-Says: who refuses which tunnel on which port, how often, and on which port the other direction sends.
+Says: who refuses which tunnel on which port, how often, and on which port the other direction sends. Two endpoints that
+refuse each other's are one finding.
 Wrong when: the endpoint was starting; then the messages end.
 Fix: use the same port on both endpoints (Linux's default is 8472, IANA's and Docker's 4789, `--data-path-port` changes
 Swarm's), and check that the tunnel interface exists on the endpoint that refuses.
@@ -14,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Tunnel
+from capnet.analysis.core.results import Finding, Tunnel
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.facts.icmp_errors import IcmpError, first_evidence, icmp_errors
 from capnet.analysis.facts.tunnels import tunnel_facts
+from capnet.quick_tuple import NamedTuple
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -25,13 +27,15 @@ SCENARIO = "fault tunnel-refused"
 WITNESS = "pcaps/overlay.pcapng"  # VXLAN that is accepted
 EXPLAINS = (
     "tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "connection-unanswered", "handshake-unfinished",
+    "arp-unanswered", "neighbour-unanswered", "packet-loss", "retransmissions",
 )  # fmt: skip
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """隧道的一端用“port unreachable”应答另一端的数据报。
 
 检查：引用 UDP 隧道数据报的 ICMP “port unreachable”（IPv4 3/3、IPv6 1/4），抓包中有这两端之间的该隧道，以及另一个方
 向上隧道的端口。
-结论：谁在哪个端口上拒绝哪个隧道，多少次，另一个方向发往哪个端口。
+结论：谁在哪个端口上拒绝哪个隧道，多少次，另一个方向发往哪个端口。互相拒绝的两端是一条诊断。
 误判：端点正在启动；这时消息会停止。
 处理：两端使用同一端口（Linux 默认 8472，IANA 和 Docker 为 4789，`--data-path-port` 可改变 Swarm 的），并检查拒绝的
 一端是否有隧道接口。
@@ -43,13 +47,35 @@ SAYS = Text(
     zh="{sender} 在 UDP 端口 {port} 上拒绝来自 {peer} 的 {kind}（“port unreachable”，{count} 次）",
 )
 OTHER_PORT = Text(en="; it sends its own to port {port}", zh="；它自己发往端口 {port}")
+MISMATCH = Text(
+    en="{sender} and {peer} use different UDP ports for {kind}: {peer} sends to port {port}, {sender} to port {other}, "
+    "and each refuses the other one's ('port unreachable', {count:time})",
+    zh="{sender} 和 {peer} 的 {kind} 使用不同的 UDP 端口：{peer} 发往端口 {port}，{sender} 发往端口 {other}，双方互相"
+    "拒绝（“port unreachable”，{count} 次）",
+)
 FIX = Text(
     en="use one port on both endpoints (`ip -d link show type vxlan` shows dstport), and check that the tunnel "
     "interface on {sender} is up",
     zh="两端使用同一端口（`ip -d link show type vxlan` 显示 dstport），并检查 {sender} 上的隧道接口是否已启动",
 )
 
+FIX_MISMATCH = Text(
+    en="use one port on both endpoints: `ip -d link show type vxlan` shows dstport (Linux's default is 8472, Docker's "
+    "4789)",
+    zh="两端使用同一端口：`ip -d link show type vxlan` 显示 dstport（Linux 默认 8472，Docker 为 4789）",
+)
+
 MIN_REPEATED = 2  # messages: one alone may fall into the start of an endpoint
+
+
+class _Refusal(NamedTuple):
+    """Who refuses whose datagrams, and the errors in the other direction, if they are refused too."""
+
+    sender: str
+    peer: str
+    errors: list[IcmpError]
+    other_port: int | None
+    opposite: list[IcmpError]
 
 
 def diagnose(context: Context) -> list[Finding]:
@@ -58,11 +84,15 @@ def diagnose(context: Context) -> list[Finding]:
         if error.is_refused_datagram:
             groups.setdefault((error.sender, error.quoted.src, error.quoted.dport), []).append(error)
     findings = []
-    for (sender, peer, port), errors in sorted(groups.items()):
+    while groups:
+        sender, peer, port = min(groups)
+        errors = groups.pop((sender, peer, port))
         between = [tunnel for tunnel in tunnel_facts(context) if set(tunnel.vteps) == {sender, peer}]
         refused = next((tunnel for tunnel in between if tunnel.port == port), None)
         if refused is not None:
-            findings.append(_finding(refused, sender, peer, errors, _other_port(between, port)))
+            other_port = _other_port(between, port)
+            opposite = groups.pop((peer, sender, other_port), []) if other_port else []
+            findings.append(_finding(refused, _Refusal(sender, peer, errors, other_port, opposite)))
     return findings
 
 
@@ -71,14 +101,19 @@ def _other_port(tunnels: Iterable[Tunnel], port: int) -> int | None:
     return next((tunnel.port for tunnel in tunnels if tunnel.port not in (None, port)), None)
 
 
-def _finding(tunnel: Tunnel, sender: str, peer: str, errors: list[IcmpError], other_port: int | None) -> Finding:
-    count = sum(error.packets for error in errors)
-    says = SAYS.fill(sender=sender, kind=tunnel.kind.upper(), peer=peer, port=tunnel.port, count=count)
+def _finding(tunnel: Tunnel, refusal: _Refusal) -> Finding:
+    sender, peer, errors, other_port, opposite = refusal
+    kind, count = tunnel.kind.upper(), sum(error.packets for error in (*errors, *opposite))
+    if opposite:
+        says = MISMATCH.fill(sender=sender, peer=peer, kind=kind, port=tunnel.port, other=other_port, count=count)
+    else:
+        says = SAYS.fill(sender=sender, kind=kind, peer=peer, port=tunnel.port, count=count)
+        says += OTHER_PORT.fill(port=other_port) if other_port else ""
     return Finding(
         NAME,
         "error" if count >= MIN_REPEATED else "warning",
-        says + (OTHER_PORT.fill(port=other_port) if other_port else ""),
-        FIX.fill(sender=sender),
+        says,
+        (FIX_MISMATCH if opposite else FIX).fill(sender=sender),
         {
             "refused_by": sender,
             "peer": peer,
@@ -86,6 +121,7 @@ def _finding(tunnel: Tunnel, sender: str, peer: str, errors: list[IcmpError], ot
             "port": tunnel.port,
             "other_port": other_port,
             "messages": count,
+            **({"refused_by_both": True} if opposite else {}),
         },
-        first_evidence(errors, MAX_EVIDENCE),
+        first_evidence([*errors, *opposite]),
     )

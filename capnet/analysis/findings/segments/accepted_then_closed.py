@@ -18,6 +18,7 @@ from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, reply_values, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.models.container_signs import shows_containers
@@ -35,7 +36,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault accepted-then-closed"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections through docker-proxy that carry data
-EXPLAINS = ("reset-in-session",)
+EXPLAINS = ("reset-in-session", "connection-refused")
 
 PAGE_ZH = """连接被接受，随后一个字节也没有发送就关闭。
 
@@ -103,13 +104,14 @@ def diagnose(context: Context) -> list[Finding]:
     for (_, server, port), of_service in sorted(by_service.items()):
         closed = [_closed(context, row) for row in of_service]
         ended = [each for each in closed if each]
-        refusal = _refusal_meanwhile(context, ended)
-        if len(ended) == len(closed) and (len(ended) >= MIN_CONNECTIONS or refusal):
-            findings.append(_finding(context, server, port, ended, refusal))
+        refusals = _refusals_meanwhile(context, ended)
+        if len(ended) == len(closed) and (len(ended) >= MIN_CONNECTIONS or refusals):
+            findings.append(_finding(context, server, port, ended, refusals))
     return findings
 
 
-_SERVICE = [schema.FLOW_POINT, schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVER = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
+_SERVICE = [schema.FLOW_POINT, *_SERVER]
 
 
 def _closed(context: Context, row: int) -> _Closed | None:
@@ -131,35 +133,39 @@ def _is_completed(passed: list[Segment], accepted: Segment) -> bool:
     return any(not s.is_reply and not s.is_reset and s.ack == accepted.end for s in passed)
 
 
-def _refusal_meanwhile(context: Context, closed: list[_Closed]) -> int | None:
-    """The flow row of a connection to another address that was refused while one of these was open."""
+def _refusals_meanwhile(context: Context, closed: list[_Closed]) -> list[int]:
+    """Flow rows of the connections to one other service that were refused, each while one of these was open."""
     flows, answers = context.flows, replies(context)
     is_refused = is_tcp_with(context, TCP_SYN) & (answers >= 0) & (flows[:, schema.FLOW_SYNS] > 0)
     is_refused &= (reply_values(context, schema.FLOW_TCP_FLAGS) & TCP_RST != 0) & (
         reply_values(context, schema.FLOW_SYNACK_TIME) < 0
     )
-    for row in np.flatnonzero(is_refused).tolist()[:MAX_CONNECTIONS]:
-        time = flows[row, schema.FLOW_FIRST]
-        for each in closed:
-            is_other = destination(flows[row]) != destination(flows[each.row])
-            if is_other and each.accepted <= time <= each.closed and source(flows[row]) != source(flows[each.row]):
-                return row
-    return None
+    rows = np.flatnonzero(is_refused)[:MAX_CONNECTIONS]
+    meanwhile = [row for row in rows.tolist() if any(_is_meanwhile(flows, row, each) for each in closed)]
+    return [row for row in meanwhile if (flows[row, _SERVER] == flows[meanwhile[0], _SERVER]).all()]
 
 
-def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusal: int | None) -> Finding:
+def _is_meanwhile(flows: FlowTable, row: int, closed: _Closed) -> bool:
+    """Did a flow between other hosts begin while this connection was open?"""
+    is_other = destination(flows[row]) != destination(flows[closed.row])
+    is_other &= source(flows[row]) != source(flows[closed.row])
+    return is_other and bool(closed.accepted <= flows[row, schema.FLOW_FIRST] <= closed.closed)
+
+
+def _finding(context: Context, server: str, port: int, closed: list[_Closed], refusals: list[int]) -> Finding:
     flows = context.flows
     evidence = [context.flow_evidence(each.row, frame) for each in closed for frame in each.frames]
-    evidence = evidence[: MAX_EVIDENCE - 1]
+    shown = evidence[: MAX_EVIDENCE - 1]
     refused = ""
     facts: dict[str, object] = {"server": server, "port": port, "connections": len(closed)}
-    if refusal is not None:
-        address, refused_port = destination(flows[refusal]), int(flows[refusal, schema.FLOW_DPORT])
+    if refusals:
+        address, refused_port = destination(flows[refusals[0]]), int(flows[refusals[0], schema.FLOW_DPORT])
         refused = REFUSED.fill(address=address, port=refused_port)
         facts |= {"refused_by": address, "refused_port": refused_port}
-        evidence.append(context.flow_evidence(refusal, int(flows[refusal, schema.FLOW_FIRST_FRAME])))
+        refused_frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in refusals]
+        shown, evidence = [*shown, refused_frames[0]], [*evidence, *refused_frames]
     resets = sum(each.is_reset for each in closed)
     how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
     says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
     fix = FIX if shows_containers(context) else ELSEWHERE_FIX
-    return Finding(NAME, "warning", says, fix.fill(), facts, sorted(evidence))
+    return Finding(NAME, "warning", says, fix.fill(), facts, [*sorted(shown), *evidence])

@@ -17,7 +17,7 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, replies, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
+from capnet.analysis.core.results import Evidence, Finding
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.transport.tcp_connections import MAX_CONNECTIONS, is_tcp_with, segments
@@ -122,5 +122,5 @@ def _finding(context: Context, client: str, server: str, port: int, fallbacks: l
         SAYS.fill(connections=len(fallbacks), client=client, server=address, seconds=f"{delay / 1e9:.1f}"),
         FIX.fill(server=address),
         {"client": client, "server": server, "port": port, "connections": len(fallbacks), "delay_ns": delay},
-        sorted({frame for fallback in fallbacks[:MAX_SHOWN] for frame in fallback.evidence})[:MAX_EVIDENCE],
+        sorted({frame for fallback in fallbacks for frame in fallback.evidence}),
     )

@@ -27,7 +27,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault port-reused"
 WITNESS = "pcaps/bridge.pcapng"  # connections one after the other, each from a new port
-EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions")
+EXPLAINS = ("connection-unanswered", "handshake-unfinished", "retransmissions", "packet-loss")
 
 PAGE_ZH = """服务器上还有来自同一地址和端口的旧连接。
 
@@ -124,5 +124,5 @@ def _finding(context: Context, ends: tuple[str, str, int], reuses: list[_Reuse])
         ),
         FIX.fill(),
         {"client": client, "server": server, "port": port, "ports": ports[:MAX_EVIDENCE], "connections": len(reuses)},
-        sorted({frame for reuse in reuses for frame in reuse.evidence})[:MAX_EVIDENCE],
+        sorted({frame for reuse in reuses for frame in reuse.evidence}),
     )  # fmt: skip

@@ -126,5 +126,5 @@ def _finding(context: Context, ends: tuple[str, str], stalls: list[tuple[int, _S
             "receiver": receiver, "sender": sender, "ports": ports[:MAX_EVIDENCE], "stalls": len(stalls),
             "longest_s": longest, "total_s": total, "reopened": is_open,
         },
-        sorted(evidence)[:MAX_EVIDENCE],
+        sorted(evidence),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from __future__ import annotations
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.resets import (
     FOREIGN,
@@ -30,7 +30,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault reset-in-session"
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # connections that end by FIN
-EXPLAINS = ()
+EXPLAINS = ("packet-loss", "retransmissions")
 
 PAGE_ZH = """连接在还有内容要传时被重置。
 
@@ -106,4 +106,4 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
     evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
     fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN}.get(why, FIX).fill(host=source(flow))
     says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
-    return Finding(NAME, "warning", says, fix, facts, sorted(evidence)[:MAX_EVIDENCE])
+    return Finding(NAME, "warning", says, fix, facts, sorted(evidence))

@@ -22,6 +22,7 @@ LEVELS = ("error", "warning")
 SCENARIO = None  # the wire of the lab drops nothing
 WITNESS = "pcaps/overlay-encrypted.pcapng"  # ESP that arrives at both hosts
 EXPLAINS = ("lost-on-the-wire", "stops-between", "packet-loss", "tunnel-one-way", "encrypted-overlay")
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """隧道的加密包离开一台主机，没有到达另一台。
 

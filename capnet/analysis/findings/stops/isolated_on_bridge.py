@@ -26,6 +26,7 @@ from capnet.analysis.facts.losses.stopped_flows import (
     hop_evidence,
     stop_level,
     stopped_flows,
+    with_same_ends,
 )
 from capnet.analysis.facts.neighbours.exchanges import neighbours
 from capnet.analysis.fate.next_points import is_answered
@@ -145,5 +146,5 @@ def _finding(context: Context, pair: _Pair, stopped: list[StoppedFlow], packets:
             "source": pair.source, "destination": pair.destination, "point": point, "next": next_point,
             "protos": protos, "packets": packets,
         },
-        hop_evidence(context, rows),
+        hop_evidence(context, with_same_ends(context, rows)),
     )  # fmt: skip

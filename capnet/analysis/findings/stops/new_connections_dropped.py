@@ -104,7 +104,8 @@ def _finding(context: Context, point: int, due: int, rows: FlowRows, older: Flow
     flows = context.flows
     clients, servers = (sorted({end(flows[row]) for row in rows}, key=address_value) for end in (source, destination))
     since = rows[np.argsort(flows[rows, schema.FLOW_FIRST], kind="stable")]
-    shown = [*since[: MAX_EVIDENCE - 1].tolist(), int(older[0])]
+    first_frames = [context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in since.tolist()]
+    older_frame = context.flow_evidence(int(older[0]), int(flows[older[0], schema.FLOW_FIRST_FRAME]))
     name, next_name = context.points[point].name, context.points[due].name
     return Finding(
         NAME,
@@ -118,5 +119,5 @@ def _finding(context: Context, point: int, due: int, rows: FlowRows, older: Flow
             "point": name, "next": next_name, "flows": len(rows), "clients": clients[:MAX_EVIDENCE],
             "servers": servers[:MAX_EVIDENCE], "older_flows": len(older),
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in shown),
+        [*sorted((*first_frames[: MAX_EVIDENCE - 1], older_frame)), *first_frames],
     )  # fmt: skip

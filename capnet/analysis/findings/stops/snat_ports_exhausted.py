@@ -19,7 +19,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import distinct
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, proto_name, source
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import PerLink, Values
 from capnet.analysis.core.wording import Text, finding_name
 from capnet.analysis.correlate.clocks import flow_spans
@@ -145,5 +145,5 @@ def _finding(context: Context, point: int, due: int, rows: list[int], ports: _Po
             "flows": len(rows), "address": ports.address, "ports": ports.used, "lowest": ports.low,
             "highest": ports.high,
         },
-        hop_evidence(context, rows)[:MAX_EVIDENCE],
+        hop_evidence(context, rows),
     )  # fmt: skip

@@ -35,7 +35,7 @@ NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
 SCENARIO = "fault stops-between"
 WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
-EXPLAINS = ()
+EXPLAINS = ("packet-loss", "retransmissions")
 
 PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 
@@ -121,9 +121,7 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
             "point": point, "next": next_point, "proto": proto, "destination": destination(flow),
             "port": ports(flow)[1], "sources": sources[:MAX_EVIDENCE], "packets": packets, "flows": len(numbers),
         },
-        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist())[
-            :MAX_EVIDENCE
-        ],
+        sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()),
     )  # fmt: skip
 
 

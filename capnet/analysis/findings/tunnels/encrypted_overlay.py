@@ -99,7 +99,7 @@ def _encrypted(context: Context) -> list[Finding]:
                 text.fill(vteps=several(vteps), packets=packets, vni=clear_vni),
                 ENCRYPTED_FIX.fill(),
                 {"hosts": list(vteps), "packets": packets, "encrypted": True, "clear_vni": clear_vni},
-                sorted(frame for tunnel in tunnels for frame in tunnel.evidence)[:MAX_EVIDENCE],
+                sorted(frame for tunnel in tunnels for frame in tunnel.evidence),
             )
         )
     return findings

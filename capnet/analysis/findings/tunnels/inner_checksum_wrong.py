@@ -130,6 +130,7 @@ def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, grou
     frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_INNER_FRAME].tolist()]
     behind = flow_links(context).after[rows]
     last_rows = flow_links(context).target[behind[behind >= 0]] if group.came_out else rows
+    hops = hop_evidence(context, last_rows.tolist())
     return Finding(
         NAME,
         "error" if is_certain else "warning",
@@ -149,5 +150,5 @@ def _finding(context: Context, rows: FlowRows, counts: TunnelChecksumTable, grou
             "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
             "checksum": "wrong" if group.bad == schema.WRONG else "unfilled",
         },
-        sorted({*frames[:MAX_EVIDENCE], *hop_evidence(context, last_rows.tolist())})[:MAX_EVIDENCE],
+        [*sorted({*frames[:MAX_EVIDENCE], *hops[:MAX_EVIDENCE]}), *frames, *hops],
     )  # fmt: skip

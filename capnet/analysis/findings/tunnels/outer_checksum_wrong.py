@@ -125,6 +125,7 @@ def _finding(
     next_point = context.points[due].name if due >= 0 else None
     has_arrived = bool((flow_links(context).before[rows] >= 0).any())
     kind = KIND_OF_NUMBER[via]
+    hops = hop_evidence(context, rows.tolist())
     frames = [context.evidence(point, frame) for frame in counts[:, schema.CHECKSUM_OUTER_FRAME].tolist()]
     return Finding(
         NAME,
@@ -146,5 +147,5 @@ def _finding(
             "sources": sources[:MAX_EVIDENCE], "destinations": destinations[:MAX_EVIDENCE], "packets": packets,
             "checksum": "wrong" if group.bad == schema.WRONG else "unfilled",
         },
-        sorted({*frames[:MAX_EVIDENCE], *hop_evidence(context, rows.tolist())})[:MAX_EVIDENCE],
+        [*sorted({*frames[:MAX_EVIDENCE], *hops[:MAX_EVIDENCE]}), *frames, *hops],
     )  # fmt: skip

@@ -40,7 +40,7 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault overlay-mtu-exceeded"
 WITNESS = "tests/made/vxlan_offload.pcap"  # offload segments of 64 KiB in one outer datagram
-EXPLAINS = ()
+EXPLAINS = ("mtu-blackhole", "packet-loss", "retransmissions", "sequence-gap")
 
 PAGE_ZH = """overlay 网络的包大于底层网络所能承载的。
 

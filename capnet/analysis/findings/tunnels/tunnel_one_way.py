@@ -45,7 +45,11 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault tunnel-one-way"
 WITNESS = "tests/made/erspan.pcap"  # a mirror, which carries both directions one way
-EXPLAINS = ("connection-unanswered", "handshake-unfinished")
+EXPLAINS = (
+    "connection-unanswered", "handshake-unfinished", "arp-unanswered", "neighbour-unanswered", "packet-loss",
+    "retransmissions",
+)  # fmt: skip
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """隧道只有一个方向有帧。
 

@@ -30,8 +30,9 @@ SCENARIO = "fault vni-mismatch"
 WITNESS = "pcaps/overlay-two.pcapng"  # two networks between the same hosts, each with an id of its own
 EXPLAINS = (
     "tunnel-one-way", "tunnel-not-decapsulated", "stops-between", "arp-unanswered", "connection-unanswered",
-    "handshake-unfinished",
+    "handshake-unfinished", "packet-loss", "retransmissions",
 )  # fmt: skip
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """两台主机用不同的 id 在隧道中互发同一网络的包。
 
@@ -174,7 +175,7 @@ def _finding(context: Context, outward: _OneWay, back: _OneWay) -> Finding | Non
             "kind": kind.name, "hosts": [outward.src, outward.dst], "vni": outward.vni, "other_vni": back.vni,
             "stations": stations[:MAX_EVIDENCE], "packets": sum(packets),
         },
-        sorted(frames)[:MAX_EVIDENCE],
+        sorted(frames),
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ EXPLAINS = (
     "tunnel-not-decapsulated", "tunnel-one-way", "stops-between", "packet-loss", "connection-unanswered",
     "handshake-unfinished",
 )  # fmt: skip
+IS_OF_TUNNEL = True
 
 PAGE_ZH = """主机从一个地址发送隧道的包，而对端发往它的另一个地址。
 
