@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 from capnet import language
 from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.wording import Text
 from capnet.report.text import listing
 
 ARROW = " → "
 _CHANGES = {"dnat": "DNAT", "snat": "SNAT", "snat+dnat": "SNAT + DNAT"}  # value in JSON → in text
 _REPLY_CHANGES = {"dnat": "un-SNAT (reply)", "snat": "un-DNAT (reply)"}  # as conntrack has original and reply
 TUNNEL_CHANGES = ("encapsulated", "decapsulated")
+MAC_LENGTH = len("02:42:ac:11:00:02")
 MAX_NAME_LENGTH = 64  # characters of a name (a DNS label has 63); of a longer one, both ends are shown
 
 
@@ -114,17 +116,27 @@ class Words:
         return frames if self.one_point else f"{point} {frames}".rstrip()
 
     def places(self, points: Sequence[str]) -> str:
-        """`A/docker0 +3`: one of several points, and how many more."""
+        """`A/docker0 and 3 more`: one of several points, and how many more."""
         if self.one_point or not points:
             return ""
-        return points[0] if len(points) == 1 else f"{points[0]} +{len(points) - 1}"
+        more = Text(en="{point} and {number} more", zh="{point} 及另外 {number} 处")
+        return points[0] if len(points) == 1 else more.fill(point=points[0], number=len(points) - 1)
 
     def legend(self, used: Iterable[str]) -> list[tuple[str, str]]:
         """(`web`, `172.17.0.2, fd00::2`) for every name with an address in `used` that was not introduced, by name."""
-        addresses: dict[str, list[str]] = {}
         shown = dict.fromkeys(used)
-        for address in shown:
-            if address in self.names and address not in self._introduced:
+        return self._with_addresses(shown, (address for address in shown if address not in self._introduced))
+
+    def all_names(self) -> list[tuple[str, str]]:
+        """As `legend`, of every name but those of MACs and of addresses that hold on one link only."""
+        addresses = dict.fromkeys([*self.names, *(address for own in self.names_at.values() for address in own)])
+        shown = [address for address in addresses if not address.startswith("fe80:") and len(address) != MAC_LENGTH]
+        return self._with_addresses(shown, shown)
+
+    def _with_addresses(self, shown: Collection[str], named: Iterable[str]) -> list[tuple[str, str]]:
+        addresses: dict[str, list[str]] = {}
+        for address in named:
+            if address in self.names:
                 addresses.setdefault(self.names[address], []).append(address)
         for (name, address), host in self._names_on_hosts(shown).items():
             on_host = language.pick("{} (on {})", "{}（{} 上）").format(name, host)

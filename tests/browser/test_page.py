@@ -248,3 +248,32 @@ def test_page_printed_without_scripts_opens_what_is_folded(make_driver: Callable
     assert all(each.size["height"] > 0 for each in folded)
     assert len(plain.find_elements("css selector", "article.frame")) > 20
     assert all(each.size["height"] > 0 for each in plain.find_elements("css selector", "article.frame"))
+
+
+PAPER = 680  # CSS pixels of an A4 page between its margins
+
+
+@pytest.mark.parametrize("name", ["bridge", "overlay", "overlay-service", "trace"])
+def test_page_printed_fits_paper(name: str, browser: Any, pages: Path) -> None:
+    """With a dark screen: dark ink on white, the tables' headings, nothing beyond the paper, no MAC on two lines."""
+    metrics = {"width": PAPER, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    try:
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": dark})
+        open_page(browser, pages / f"{name}.html")
+        assert browser.execute_script("return getComputedStyle(document.body).color") == "rgb(27, 35, 48)"
+        headings = browser.find_elements("css selector", "th")
+        assert [each.get_attribute("textContent") for each in headings if each.get_attribute("textContent")] == [
+            each.text.removesuffix(" ▲").removesuffix(" ▼") for each in headings if each.get_attribute("textContent")
+        ]
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= PAPER
+        broken = browser.execute_script(
+            "return [...document.querySelectorAll('td code')]"
+            ".filter((each) => /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(each.textContent))"
+            ".filter((each) => each.getClientRects().length > 1).map((each) => each.textContent)"
+        )
+        assert broken == []
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**metrics, "width": 1280})

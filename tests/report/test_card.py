@@ -84,7 +84,7 @@ def test_nobody_has_no_card() -> None:
     assert card(analyze(BRIDGE).to_dict(), "nobody") is None
     command = [sys.executable, "-m", "capnet", "explain", "wbe", str(BRIDGE)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
-    assert done.returncode == 2 and "nearest: web" in done.stderr
+    assert done.returncode == 2 and "did you mean web?" in done.stderr
 
 
 @pytest.mark.parametrize("width", [60, 100])

@@ -170,7 +170,7 @@ def test_seen_at_takes_earliest_frame_of_each_point():
     assert Words({}).seen_at(evidence, ["a", "b", "c"]) == ["a #3", "b #2", "c"]
     assert Words({}).frames(evidence, 3) == ["b #2", "a #3 #9"]
     assert Words({}, one_point=True).frames(evidence[1:], 3) == ["#3 #9"]
-    assert Words({}).places(["a", "b", "c"]) == "a +2"
+    assert Words({}).places(["a", "b", "c"]) == "a and 2 more"
 
 
 def test_narrow_characters_take_one_column():

@@ -10,7 +10,7 @@ from capnet.report.network.topology_scene import topology_scene
 from capnet.topology import Topology
 
 _BACKGROUND = """svg.network { background: #fff; }
-@media (prefers-color-scheme: dark) { svg.network { background: #14181e; } }
+@media screen and (prefers-color-scheme: dark) { svg.network { background: #14181e; } }
 """
 
 

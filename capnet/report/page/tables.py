@@ -65,14 +65,15 @@ def _table(section: Section, words: Words, links: EvidenceLinks) -> str:
 
 
 def _cells(section: Section, row: Any, words: Words, links: EvidenceLinks) -> list[str]:
-    """The cells of a row; frames of its evidence that no cell names stand below the last text."""
+    """The cells of a row; frames of its evidence that no cell names stand below `seen at`, or the last text."""
     evidence = _evidence_of(row)
     cells = [_cell(column.cell(row), evidence, words, links) for column in section.columns]
     text = "".join(cells)
     further = [frame for frame in evidence if links.is_shown(frame) and f'"#{links.anchor_of(frame)}"' not in text]
     if further:
-        is_text = [column.align != "right" for column in section.columns]
-        last = max((i for i, cell in enumerate(cells) if cell and is_text[i]), default=len(cells) - 1)
+        columns = section.columns
+        texts = [i for i, cell in enumerate(cells) if cell and columns[i].align != "right"] or [len(cells) - 1]
+        last = next((i for i in texts if columns[i].title == language.term("seen at")), texts[-1])
         unique = list({links.anchor_of(frame): frame for frame in further}.values())
         cells[last] += (
             f'<div class="small soft">{escape(language.term("also"))} {links.frames(unique, words.one_point)}</div>'

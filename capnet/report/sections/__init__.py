@@ -30,7 +30,6 @@ from capnet.report.words import Words
 
 MAX_COMPACT_NAMES = 12  # two or three lines of a terminal
 MAX_DETAILED_NAMES = 24
-MAC_LENGTH = len("02:42:ac:11:00:02")
 
 _ORDER: dict[View, Sequence[Callable[[Document, Words, View], Section]]] = {
     View.COMPACT: (
@@ -86,8 +85,8 @@ def overview(document: Document, view: View, wanted: Wanted = ALL) -> Overview:
 def _names(document: Document, words: Words, view: View) -> tuple[list[tuple[str, str]], int]:
     """The names to list and how many are left out: compact, those that the sentences did not introduce."""
     if view is View.DETAILED:
-        named = sorted((name, address) for address, name in words.names.items())[:MAX_DETAILED_NAMES]
-        return [(name, ip) for name, ip in named if not ip.startswith("fe80:") and len(ip) != MAC_LENGTH], 0
+        named = words.all_names()
+        return named[:MAX_DETAILED_NAMES], len(named[MAX_DETAILED_NAMES:])
     legend = words.legend(address for address in _addresses(document) if not address.startswith("fe80:"))
     return legend[:MAX_COMPACT_NAMES], len(legend[MAX_COMPACT_NAMES:])
 
