@@ -32,6 +32,9 @@ def _visible_part(value: Any) -> Any:
     """Tests the value as one text first: mostly all of it is printable, and a test of each string takes six times as
     long.
     """
+    texts = getattr(value, "texts", None)  # of `PrintedRows`: nothing else in them can be unprintable
+    if texts is not None and all(map(str.isprintable, texts)):
+        return value
     text = json.dumps(value, ensure_ascii=False)
     # JSON writes control characters with a backslash, and all other unprintable characters as they are.
     return value if "\\" not in text and text.isprintable() else _spell_out(value)

@@ -116,6 +116,31 @@ def combined_hash(columns: Sequence[Values]) -> Hashes:
     return state
 
 
+def equal_rows(columns: Sequence[Values]) -> Values:
+    """For each row of these columns the index of the first row that is equal to it."""
+    hashes = combined_hash(columns)
+    order = np.argsort(hashes, kind="stable")
+    is_equal = _are_as_before(columns, order)
+    ordered = hashes[order]
+    if (~is_equal[1:] & (ordered[1:] == ordered[:-1])).any():  # other rows have the same hash: by all columns, then
+        order = np.lexsort(tuple(columns))
+        is_equal = _are_as_before(columns, order)
+    starts = np.flatnonzero(~is_equal)
+    first = np.empty(len(order), dtype=np.int64)
+    first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
+    return first
+
+
+def _are_as_before(columns: Sequence[Values], order: Values) -> Mask:
+    """For each row in this order: is it equal to the one before?"""
+    is_equal = np.ones(len(order), dtype=bool)
+    is_equal[:1] = False
+    for column in columns:
+        ordered = column[order]
+        is_equal[1:] &= ordered[1:] == ordered[:-1]
+    return is_equal
+
+
 @frozen
 class ByDigest:
     """Observations in order of their digests, equal ones in any order."""

@@ -6,7 +6,7 @@ pyarrow.table(report.nat), polars.DataFrame(report.nat), duckdb.sql("from nat"),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class FactList:
 
     def __init__(self, name: str, facts: Iterable[Any] = ()) -> None:
         self.name = name
-        self._facts = list(facts)
+        # What is neither a list nor an iterator makes its facts when they are asked for.
+        self._facts = facts if isinstance(facts, Sequence) and not isinstance(facts, list) else list(facts)
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -53,16 +54,16 @@ class FactList:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, FactList):
-            return self._facts == other._facts
-        return self._facts == other if isinstance(other, list) else NotImplemented
+            return list(self) == list(other)
+        return list(self) == other if isinstance(other, list) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # as of a list
 
     def __repr__(self) -> str:
-        return repr(self._facts)
+        return repr(list(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return FactList, (self.name, self._facts)
+        return FactList, (self.name, list(self))
 
     def index(self, fact: object, *bounds: int) -> int:
         """Where a fact is; ValueError if it is not there."""
@@ -71,6 +72,11 @@ class FactList:
     def count(self, fact: object) -> int:
         """How often a fact is there."""
         return self._facts.count(fact)
+
+    @property
+    def documents(self) -> Callable[[dict[str, str]], list[dict[str, Any]]] | None:
+        """What makes the rows of a report's document from file names, where facts are columns; None elsewhere."""
+        return getattr(self._facts, "documents", None)
 
     # -- other programs --------------------------------------------------------------------------------
     @property

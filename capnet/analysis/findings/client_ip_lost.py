@@ -59,8 +59,8 @@ def diagnose(context: Context) -> list[Finding]:
     for proxy in proxy_facts(context):
         if proxy.client_side.src != proxy.server_side.src:
             note(proxy.server_side.src, proxy.client_side.src, proxy.evidence)
-    for translation in nat_facts(context):
-        if translation.kind == "snat+dnat" and translation.before.src != translation.after.src:
+    for translation in nat_facts(context).of_kinds("snat+dnat"):
+        if translation.before.src != translation.after.src:
             note(translation.after.src, translation.before.src, translation.evidence[:2])
     return [
         Finding(

@@ -187,7 +187,8 @@ def _without_translated(context: Context, rows: dict[_Server, list[int]]) -> dic
     Such a connection is refused once, by the server that it is translated to.
     """
     chain, services_of = chain_of(context), dict[_Server, list[str]]()
-    translated = {((nat.before.dst, nat.before.dport), (nat.after.dst, nat.after.dport)) for nat in nat_facts(context)}
+    translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
+    translated = {((nat.before.dst, nat.before.dport), (nat.after.dst, nat.after.dport)) for nat in translations}
     for asked, server in sorted((asked, server) for asked, server in translated if {asked, server} <= rows.keys()):
         if asked == server or asked not in rows:
             continue
@@ -235,8 +236,8 @@ def _backend(context: Context, address: str, port: int | None) -> str | None:
     service = (address, port, "tcp")
     backends = {
         f"{nat.after.dst}:{nat.after.dport}"
-        for nat in nat_facts(context)
-        if "dnat" in nat.kind and (nat.before.dst, nat.before.dport, nat.proto) == service
+        for nat in nat_facts(context).of_kinds("dnat", "snat+dnat")
+        if (nat.before.dst, nat.before.dport, nat.proto) == service
     }
     return backends.pop() if len(backends) == 1 else None
 

@@ -9,9 +9,14 @@ Verify: `conntrack -L -n` lists original and reply port of each connection.
 
 from __future__ import annotations
 
+import numpy as np
+
+from capnet.analysis.core.arrays import distinct, equal_rows
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.results import MAX_EVIDENCE, Finding, Nat
+from capnet.analysis.core.results import MAX_EVIDENCE, Finding
+from capnet.analysis.core.schema import Values
 from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.facts.nat.translation_rows import Translations
 from capnet.analysis.facts.nat.translations import nat_facts
 
 NAME = finding_name(__name__)
@@ -42,7 +47,7 @@ ICMP_ID = Text(
 def diagnose(context: Context) -> list[Finding]:
     findings = []
     for (proto, address), translations in sorted(_collisions(context).items()):
-        rewritten = [translation for translation in translations if _is_source_rewritten(translation)]
+        rewritten = _with_new_source(translations)
         if not rewritten:
             continue
         text = ICMP_ID if proto.startswith("icmp") else PORT
@@ -56,36 +61,40 @@ def diagnose(context: Context) -> list[Finding]:
                     "proto": proto,
                     "address": address,
                     "rewritten": len(rewritten),
-                    "wanted": sorted({_original_number(translation) for translation in rewritten}),
+                    "wanted": distinct(_original_numbers(rewritten)).tolist(),
                 },
-                [frame for translation in translations for frame in translation.evidence[:2]][:MAX_EVIDENCE],
+                [frame for translation in translations[:MAX_EVIDENCE] for frame in translation.evidence[:2]][
+                    :MAX_EVIDENCE
+                ],
             )
         )
     return findings
 
 
-def _collisions(context: Context) -> dict[tuple[str, str], list[Nat]]:
+def _collisions(context: Context) -> dict[tuple[str, str], Translations]:
     """(protocol, translated source) → translations to the same destination whose original numbers are equal."""
-    by_number: dict[tuple[object, ...], list[Nat]] = {}
-    for translation in nat_facts(context):
-        if "snat" in translation.kind:
-            after = translation.after
-            key = (translation.proto, after.src, after.dst, after.dport, _original_number(translation))
-            by_number.setdefault(key, []).append(translation)
-    collisions: dict[tuple[str, str], list[Nat]] = {}
-    for translations in by_number.values():
-        if len({(nat.before.src, nat.before.sport, nat.before.id) for nat in translations}) > 1:
-            first = translations[0]
-            collisions.setdefault((first.proto, first.after.src), []).extend(translations)
+    translations = nat_facts(context).of_kinds("snat", "snat+dnat")
+    before, after = translations.before, translations.after
+    target = [translations.proto, after.src_hi, after.src_lo, after.dst_hi, after.dst_lo, after.dport]
+    wanted = equal_rows([*target, _original_numbers(translations)])
+    sender = equal_rows([wanted, before.src_hi, before.src_lo, before.sport, before.id])
+    is_taken = np.bincount(wanted[distinct(sender)], minlength=len(wanted))[wanted] > 1
+    order = np.flatnonzero(is_taken)
+    order = order[np.argsort(wanted[order], kind="stable")]
+    colliding = translations.take(order)
+    of_source = equal_rows([colliding.proto, colliding.after.src_hi, colliding.after.src_lo])
+    collisions = {}
+    for first in distinct(of_source).tolist():
+        nat = colliding[first]
+        collisions[nat.proto, nat.after.src] = colliding.take(np.flatnonzero(of_source == first))
     return collisions
 
 
-def _original_number(translation: Nat) -> int:
-    """The source port, or the ICMP identifier, that the sender chose; -1 if it is not known."""
-    number = translation.before.sport if translation.before.id is None else translation.before.id
-    return -1 if number is None else number
+def _original_numbers(translations: Translations) -> Values:
+    """The source port, or the ICMP identifier, that each sender chose; -1 if it is not known."""
+    return np.where(translations.before.id < 0, translations.before.sport, translations.before.id)
 
 
-def _is_source_rewritten(translation: Nat) -> bool:
-    before, after = translation.before, translation.after
-    return (before.sport, before.id) != (after.sport, after.id)
+def _with_new_source(translations: Translations) -> Translations:
+    before, after = translations.before, translations.after
+    return translations.take(np.flatnonzero((before.sport != after.sport) | (before.id != after.id)))

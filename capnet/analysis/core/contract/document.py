@@ -7,7 +7,7 @@ that tells it from the others; times are ISO 8601; of evidence the first MAX_EVI
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
@@ -22,7 +22,7 @@ from capnet.quick_tuple import NamedTuple
 Document: TypeAlias = dict[str, Any]
 
 _TIMES = ("first", "last", "started", "ended", "time")
-_PORTLESS = ("icmp", "icmpv6")  # told apart by the echo identifier instead
+PORTLESS = ("icmp", "icmpv6")  # told apart by the echo identifier instead
 
 
 def plain(facts: Any, inputs: Iterable[Input]) -> Any:
@@ -37,6 +37,17 @@ def short_names(files: Iterable[str]) -> dict[str, str]:
     """
     given = list(dict.fromkeys(files))
     return {file: _shortest_tail(file, given) if PurePath(file).is_absolute() else file for file in given}
+
+
+def file_name(names: Mapping[str, str], file: str) -> str:
+    """A file as the report names it; `names`: as of `short_names`."""
+    return names.get(file) or PurePath(file).name
+
+
+class PrintedRows(list[Document]):
+    """Rows of a document whose strings are `texts` or capnet's own, such as addresses: only `texts` may hold others."""
+
+    texts: Sequence[str] = ()
 
 
 def iso_time(nanoseconds: int) -> str:
@@ -83,7 +94,7 @@ class Plain:
             if document[key] is not None:
                 document[key] = iso_time(document[key])
         if kind.has_file:
-            document["file"] = self.files.get(document["file"]) or PurePath(document["file"]).name
+            document["file"] = file_name(self.files, document["file"])
         if kind.has_evidence:
             document["evidence"] = _earliest(document["evidence"])
         for key, value in document.items():
@@ -143,14 +154,14 @@ def _identify(fact: Any, document: Document) -> None:
         for side in (document["flow"], *document["hops"]):
             _only_portless(side, fact.proto)
     elif isinstance(fact, Fate):
-        if fact.proto not in _PORTLESS:
+        if fact.proto not in PORTLESS:
             del document["id"]
     elif isinstance(fact, Flow):
         _only_portless(document, fact.proto)
 
 
 def _only_portless(document: Document, proto: str) -> None:
-    if proto in _PORTLESS:
+    if proto in PORTLESS:
         document["sport"] = document["dport"] = None
     else:
         document.pop("id", None)

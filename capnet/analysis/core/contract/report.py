@@ -81,7 +81,9 @@ class Report:
         document["inputs"] = plain(self.inputs)
         document["points"] = plain(list(self.points))
         for name, key in _ORDERS.items():
-            document[name] = plain(sorted(getattr(self, name), key=key))
+            rows = getattr(self, name)
+            make = getattr(rows, "documents", None)  # of facts that are columns
+            document[name] = make(plain.files) if make else plain(sorted(rows, key=key))
         top = sorted(self.flows.top, key=order.by_flow_bytes)
         document["flows"] = {"count": plain(self.flows.count), "top": plain(top)}
         for name, key in _LATER_ORDERS.items():

@@ -17,7 +17,7 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, is_private, source
-from capnet.analysis.core.results import Nat, Path
+from capnet.analysis.core.results import Path
 from capnet.analysis.core.wording import Text, plural, several
 from capnet.analysis.facts.layer2.model import network_of, same_network
 from capnet.analysis.facts.layer2.segments import layer2_segments
@@ -29,6 +29,7 @@ from capnet.analysis.facts.models.container_signs import (
     is_engine_point,
 )
 from capnet.analysis.facts.models.sign import Sign, station_frames
+from capnet.analysis.facts.nat.translation_rows import KINDS, Translations
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.analysis.facts.paths import path_facts
 from capnet.analysis.facts.proxies import proxy_facts
@@ -142,9 +143,9 @@ def masquerade(context: Context) -> Iterator[Sign]:
 
     Wrong when: a fast NAT router beside the host does it, or a cloud's gateway one to one.
     """
-    rows = [row for row in _translations(context) if row.kind == "snat"]
+    rows = _translations(context).of_kinds("snat")
     if rows:
-        hosts = sorted({row.after.src for row in rows})
+        hosts = rows.addresses("after", "src")
         says = Text(
             en="{connections} left as {hosts} (source NAT)", zh="{connections}以 {hosts} 发出（源地址转换）"
         ).fill(connections=plural(len(rows), "connection"), hosts=", ".join(hosts[:4]))
@@ -156,7 +157,7 @@ def published_port(context: Context) -> Iterator[Sign]:
 
     Wrong when: a fast router with port forwarding does it.
     """
-    rows = [row for row in _translations(context) if row.kind == "dnat"]
+    rows = _translations(context).of_kinds("dnat")
     if rows:
         servers = sorted({f"{row.before.dst}:{row.before.dport}" for row in rows if row.before.dport})
         says = Text(
@@ -169,16 +170,18 @@ def container_behind_nat(context: Context) -> Iterator[Sign]:
     """The address behind that translation is a container's, by its MAC or by the name of the point."""
     ips = {container.ip for container in container_macs(context).values()}
     engine_points = {point.name for point in context.points if is_engine_point(point.name, point.role)}
-    for row in _translations(context):
-        inner, point = (row.before.src, row.before.point) if "snat" in row.kind else (row.after.dst, row.after.point)
-        if inner in ips or point in engine_points:
-            yield Sign(
-                Text(
-                    en="{inner}, which is translated, is a container's address", zh="被转换的 {inner} 是容器的地址"
-                ).fill(inner=inner),
-                row.evidence[:2],
-            )
-            return
+    translations = _translations(context)
+    is_of_container = np.zeros(len(translations), dtype=bool)
+    for kind, side, end in (("snat", "before", "src"), ("dnat", "after", "dst")):
+        pairs, pair = translations.address_pairs((side, end), (side, end))
+        is_inner = np.array([inner in ips for inner, _ in pairs] or [False])[pair]
+        points = translations.before_point if side == "before" else translations.after_point
+        is_inner |= np.array([point.name in engine_points for point in context.points] or [False])[points]
+        is_of_container |= (translations.kind == KINDS.index(kind)) & is_inner
+    for row in translations.take(np.flatnonzero(is_of_container)[:1]):
+        inner = row.before.src if row.kind == "snat" else row.after.dst
+        says = Text(en="{inner}, which is translated, is a container's address", zh="被转换的 {inner} 是容器的地址")
+        yield Sign(says.fill(inner=inner), row.evidence[:2])
 
 
 def userland_proxy(context: Context) -> Iterator[Sign]:
@@ -202,22 +205,24 @@ def userland_proxy(context: Context) -> Iterator[Sign]:
 
 
 @derived
-def _translations(context: Context) -> list[Nat]:
+def _translations(context: Context) -> Translations:
     """Translations of one end that hide a private address behind one of another network, in one kernel.
 
     Within one network, or of both ends, it is a load balancer's (IPVS), or a cloud's. Loopback is not private.
     """
-    rows = [row for row in nat_facts(context) if row.kind in ("snat", "dnat")]
-    return [row for row in rows if _hides_a_network(row) and _is_in_one_kernel(row)]
+    translations = nat_facts(context)
+    is_wanted = ~translations.is_timed | (translations.delays_ns[:, 0] < 1000 * MAX_KERNEL_DELAY_US)
+    hides_network = np.zeros(len(translations), dtype=bool)
+    for kind, inner, outer in (("snat", "before", "after"), ("dnat", "after", "before")):
+        end = "src" if kind == "snat" else "dst"
+        pairs, pair = translations.address_pairs((inner, end), (outer, end))
+        hides = np.array([_hides_a_network(*ends) for ends in pairs] or [False])
+        hides_network |= (translations.kind == KINDS.index(kind)) & hides[pair]
+    return translations.take(np.flatnonzero(is_wanted & hides_network))
 
 
-def _hides_a_network(row: Nat) -> bool:
-    inner, outer = (row.before.src, row.after.src) if "snat" in row.kind else (row.after.dst, row.before.dst)
+def _hides_a_network(inner: str, outer: str) -> bool:
     return is_private(inner) and (":" in inner or ":" in outer or not same_network([inner, outer]))
-
-
-def _is_in_one_kernel(row: Nat) -> bool:
-    return row.latency_us is None or row.latency_us.min < MAX_KERNEL_DELAY_US
 
 
 # -- paths ------------------------------------------------------------------------------------------

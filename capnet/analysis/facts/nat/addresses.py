@@ -10,12 +10,12 @@ from capnet.analysis.facts.nat.translations import nat_facts
 @derived
 def addresses_behind_nat(context: Context) -> set[str]:
     """Addresses of stations behind a NAT host: sources before SNAT, destinations after DNAT."""
-    sources = {row.before.src for row in nat_facts(context) if "snat" in row.kind}
-    return sources | {row.after.dst for row in nat_facts(context) if "dnat" in row.kind}
+    sources = nat_facts(context).of_kinds("snat", "snat+dnat").addresses("before", "src")
+    return {*sources, *nat_facts(context).of_kinds("dnat", "snat+dnat").addresses("after", "dst")}
 
 
 @derived
 def addresses_set_by_nat(context: Context) -> set[str]:
     """Addresses that stand for others: sources after SNAT, destinations before DNAT."""
-    sources = {row.after.src for row in nat_facts(context) if "snat" in row.kind}
-    return sources | {row.before.dst for row in nat_facts(context) if "dnat" in row.kind}
+    sources = nat_facts(context).of_kinds("snat", "snat+dnat").addresses("after", "src")
+    return {*sources, *nat_facts(context).of_kinds("dnat", "snat+dnat").addresses("before", "dst")}

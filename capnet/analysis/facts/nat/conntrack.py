@@ -60,6 +60,9 @@ class Entries:
         for proto, before, after in sorted(self._entries):
             self._befores.setdefault((proto, after), []).append(before)
 
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
     def has(self, proto: str, before: FlowTuple, after: FlowTuple) -> bool:
         """Is there an entry with just these tuples?"""
         return (proto, before, after) in self._entries

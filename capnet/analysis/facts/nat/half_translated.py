@@ -16,7 +16,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import repeated_positions, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import is_loopback
-from capnet.analysis.core.schema import FlowMask, FlowRow, FlowTable, PerFlow
+from capnet.analysis.core.schema import FlowMask, FlowRow, FlowRows, FlowTable, PerFlow
 from capnet.analysis.facts.nat.translation_steps import TranslationStep
 from capnet.wire.addresses import address_key
 from capnet.wire.numbers import TCP, UDP
@@ -30,14 +30,14 @@ _SOURCE = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 _DESTINATION = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
 
 
-def half_translated(context: Context, answers: PerFlow, linked_rows: set[int]) -> Iterator[TranslationStep]:
+def half_translated(context: Context, answers: PerFlow, linked_rows: FlowRows) -> Iterator[TranslationStep]:
     """One step without links per connection; two candidates for one answer give none.
 
     `answers` are the `replies` of the flows, `linked_rows` the flow rows whose translation links have shown.
     """
     flows = context.flows
     unpaired = (answers < 0) & (flows[:, schema.FLOW_PACKETS] > 0) & _may_be_half(flows)
-    unpaired[list(linked_rows)] = False
+    unpaired[linked_rows] = False
     unpaired_rows = np.flatnonzero(unpaired)
     is_answer = (flows[unpaired_rows, schema.FLOW_SYNACK_TIME] >= 0) | (flows[unpaired_rows, schema.FLOW_PROTO] == UDP)
     if not is_answer.any():
@@ -62,7 +62,7 @@ def half_translated(context: Context, answers: PerFlow, linked_rows: set[int]) -
         ]
         if len(candidates) == 1:
             confidence = TCP_CONFIDENCE if key[0] == TCP else UDP_CONFIDENCE
-            yield TranslationStep(candidates[0], answer, (), False, 0, confidence)
+            yield TranslationStep(candidates[0], answer, (), 0, confidence)
 
 
 def _shared_numbers(flows: FlowTable) -> set[int]:

@@ -1,24 +1,26 @@
 """Translation steps: runs of flow links that rewrite addresses, ports or ICMP identifiers on one host.
 
-Input: the flow links, whose two flows have the same packets. Output: one `TranslationStep` per run.
+Input: the flow links, whose two flows have the same packets. Output: one row of `Steps` per run.
 Method: netfilter rewrites destination and source one after the other. A point between them (a bridge with
 br_netfilter) shows the half-rewritten packet, so links of one host with at most one router between them are one step.
+Nearly all paths have one link that rewrites: these are taken together, by columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import distinct, is_among, is_one_of
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import echo_id, host_of, ports, sends_to_itself
-from capnet.analysis.core.schema import FlowRow, FlowTable, PerFlow, PerLink
+from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, has_icmp_errors, host_of, sends_to_itself
+from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.facts.nat.tuples import TranslationKey, flow_tuple, nat_kind, reply_tuple
+from capnet.analysis.facts.nat.flow_tuples import tuples_of
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.numbers import ICMP, ICMP_REQUESTS, ICMPV6, ICMPV6_ECHO_REQUEST, TCP, UDP
+from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, TCP, UDP
 
 ADDRESS_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_DST_HI, schema.FLOW_DST_LO]
 TUPLE_COLUMNS = [*ADDRESS_COLUMNS, schema.FLOW_SPORT, schema.FLOW_DPORT]
@@ -36,37 +38,106 @@ class TranslationStep(NamedTuple):
     first: int
     last: int
     links: tuple[int, ...]
-    is_reply: bool
     ttl_delta: int
     confidence: float
 
 
-def linked_steps(context: Context, links: Links, answers: PerFlow) -> list[TranslationStep]:
-    """The translations that flow links show, chain by chain; `answers` are the `replies` of the flows."""
+class Steps(NamedTuple):
+    """Translation steps by columns, -1 for links where there are none."""
+
+    first: FlowRows
+    last: FlowRows
+    first_link: Values
+    last_link: Values
+    is_one_link: Mask
+    leaves_fork: Mask  # some packets of the flow that a link leaves take another link
+    is_reply: Mask
+    ttl_delta: Values
+    confidence: Values
+
+    def __add__(self, more: Steps) -> Steps:  # type: ignore[override]
+        return Steps(*(np.concatenate(pair) for pair in zip(self, more, strict=True)))
+
+    def take(self, rows: Values) -> Steps:
+        """The steps of these rows."""
+        return Steps(*(column[rows] for column in self))
+
+
+def steps_of(steps: Iterable[TranslationStep], links: Links) -> Steps:
+    """Steps that were made one by one, none of which is a reply yet."""
+    steps = list(steps)
+    first, last, ttl_delta = (
+        np.array([getattr(step, name) for step in steps], dtype=np.int64) for name in ("first", "last", "ttl_delta")
+    )
+    return Steps(
+        first,
+        last,
+        np.array([step.links[0] if step.links else -1 for step in steps], dtype=np.int64),
+        np.array([step.links[-1] if step.links else -1 for step in steps], dtype=np.int64),
+        np.array([len(step.links) == 1 for step in steps], dtype=bool),
+        np.array([any(links.leaves_fork[link] for link in step.links) for step in steps], dtype=bool),
+        np.zeros(len(steps), dtype=bool),
+        ttl_delta,
+        np.array([step.confidence for step in steps], dtype=np.float64),
+    )
+
+
+def linked_steps(context: Context, links: Links, answers: PerFlow) -> Steps:
+    """The translations that flow links show, path by path; `answers` are the `replies` of the flows."""
     flows = context.flows
-    rewrites = (flows[links.source[:, None], TUPLE_COLUMNS] != flows[links.target[:, None], TUPLE_COLUMNS]).any(axis=1)
-    is_to_itself = sends_to_itself(flows[links.target])
+    rewrites = np.zeros(len(links), dtype=bool)
+    for column in TUPLE_COLUMNS:
+        rewrites |= flows[links.source, column] != flows[links.target, column]
+    is_to_itself = sends_to_itself_at(context, links.target)
+    of_rewriting = links.first_links[rewrites]
+    rewriting = np.flatnonzero(rewrites)
+    is_alone = np.bincount(of_rewriting, minlength=len(links))[of_rewriting] == 1
+    is_alone &= ~is_among(of_rewriting, links.first_links[links.is_join])
+    is_kept = is_alone & ~is_to_itself[rewriting]
+    is_kept[is_kept] = _are_tracked(context, links.source[of_rewriting[is_kept]])
+    singles = _single_link_steps(context, links, rewriting[is_kept])
     point_hosts = [host_of(point.name) for point in context.points]
-    steps = []
-    for chain in links.chains(rewrites):
-        if _is_tracked(flows[links.source[chain[0]]]):
-            for run in _rewriting_runs(context, links, chain, rewrites, point_hosts):
-                _drop_half_rewritten_end(run, is_to_itself)
-                if run:
-                    steps.append(_linked_step(context, links, run, answers))
-    return _with_rewrite(flows, steps)
+    runs, run_paths = list[list[int]](), list[int]()
+    for path in distinct(of_rewriting[~is_alone]).tolist():
+        if not _are_tracked(context, links.source[[path]])[0]:
+            continue
+        for run in _rewriting_runs(context, links, links.chain(path), rewrites, point_hosts):
+            _drop_half_rewritten_end(run, is_to_itself)
+            if run:
+                runs.append(run)
+                run_paths.append(path)
+    steps = singles + steps_of([_linked_step(context, links, run) for run in runs], links)
+    paths = np.append(of_rewriting[is_kept], np.array(run_paths, dtype=np.int64))
+    steps = steps.take(np.argsort(paths, kind="stable"))
+    steps = steps.take(np.flatnonzero(_rewrite(context, steps)))
+    return steps._replace(is_reply=_are_replies(context, steps.first, steps.last, answers))
 
 
-def _with_rewrite(flows: FlowTable, steps: list[TranslationStep]) -> list[TranslationStep]:
-    """The steps whose two ends have different tuples: within a run, one link can undo another."""
-    rows = np.array([(step.first, step.last) for step in steps], dtype=np.int64).reshape(-1, 2)
-    addresses = flows[rows[:, :, None], ADDRESS_COLUMNS]
-    has_other_address = (addresses[:, 0] != addresses[:, 1]).any(axis=1).tolist()
-    return [
-        step
-        for step, is_clear in zip(steps, has_other_address, strict=True)
-        if is_clear or flow_tuple(flows[step.first]) != flow_tuple(flows[step.last])
-    ]
+def sends_to_itself_at(context: Context, rows: FlowRows) -> Mask:
+    """For each of these flows: is it a hairpin between its DNAT and its SNAT? See `sends_to_itself`."""
+    flows = context.flows
+    is_equal = flows[rows, schema.FLOW_SRC_LO] == flows[rows, schema.FLOW_DST_LO]
+    is_equal[is_equal] = sends_to_itself(flows[rows[is_equal]])
+    return is_equal
+
+
+def _single_link_steps(context: Context, links: Links, chosen: Values) -> Steps:
+    """A step for each of these links."""
+    first, last = links.source[chosen], links.target[chosen]
+    is_tcp = (context.flows[first, schema.FLOW_PROTO] == TCP).tolist()
+    confidence = [links.confidence(link, tcp) for link, tcp in zip(chosen.tolist(), is_tcp, strict=True)]
+    return Steps(
+        first, last, chosen, chosen, np.ones(len(chosen), dtype=bool), links.leaves_fork[chosen],
+        np.zeros(len(chosen), dtype=bool), links.ttl_delta[chosen], np.array(confidence, dtype=np.float64),
+    )  # fmt: skip
+
+
+def _rewrite(context: Context, steps: Steps) -> Mask:
+    """For each step: have its two ends different tuples? Within a run, one link can undo another."""
+    result = np.zeros(len(steps.first), dtype=bool)
+    for before, after in zip(tuples_of(context, steps.first), tuples_of(context, steps.last), strict=True):
+        result |= before != after
+    return result
 
 
 def _rewriting_runs(
@@ -104,63 +175,49 @@ def _drop_half_rewritten_end(run: list[int], is_to_itself: PerLink) -> None:
         run.pop()
 
 
-def _linked_step(context: Context, links: Links, run: list[int], answers: PerFlow) -> TranslationStep:
+def _linked_step(context: Context, links: Links, run: list[int]) -> TranslationStep:
     first, last = int(links.source[run[0]]), int(links.target[run[-1]])
     tcp = bool(context.flows[first, schema.FLOW_PROTO] == TCP)
     return TranslationStep(
         first,
         last,
         tuple(run),
-        is_reply(context, first, last, answers),
         sum(int(links.ttl_delta[link]) for link in run),
         min(links.confidence(link, tcp) for link in run),
     )
 
 
-def _is_tracked(row: FlowRow) -> bool:
-    """Can a flow have a conntrack entry of its own?
+def _are_tracked(context: Context, rows: FlowRows) -> Mask:
+    """For each of these flows: can it have a conntrack entry of its own?
 
     An ICMP error belongs to the connection that it is about, and later fragments show no ports.
     """
-    proto = int(row[schema.FLOW_PROTO])
-    if proto in (ICMP, ICMPV6):
-        return echo_id(row) is not None
-    return proto not in (TCP, UDP) or ports(row)[0] is not None
+    proto, has_numbers = context.flows[rows, schema.FLOW_PROTO], context.flows[rows, schema.FLOW_SPORT] >= 0
+    is_icmp = is_one_of(proto, ICMP_PROTOCOLS)
+    is_error = is_icmp & has_numbers
+    is_error[is_error] = has_icmp_errors(context.flows[rows[is_error]])
+    result: Mask = np.where(is_icmp | is_one_of(proto, (TCP, UDP)), has_numbers & ~is_error, True)
+    return result
+
+
+def _are_replies(context: Context, first: FlowRows, last: FlowRows, answers: PerFlow) -> Mask:
+    """For each two hops: do they carry the replies of a connection that the other side opened?"""
+    flows = context.flows
+    result = np.zeros(len(first), dtype=bool)
+    for row in (last, first):  # what the first hop says counts more
+        answer = answers[row]
+        is_later = flows[answer, schema.FLOW_FIRST] < flows[row, schema.FLOW_FIRST]
+        result = np.where(answer >= 0, is_later, result)
+    is_tcp = flows[first, schema.FLOW_PROTO] == TCP
+    for column, is_reply_then in ((schema.FLOW_SYNACK_TIME, True), (schema.FLOW_SYN_TIME, False)):  # a SYN counts more
+        has_time = (flows[first, column] >= 0) | (flows[last, column] >= 0)
+        result = np.where(is_tcp & has_time, is_reply_then, result)
+    is_icmp = is_one_of(flows[first, schema.FLOW_PROTO], ICMP_PROTOCOLS)
+    is_request = is_one_of(flows[first, schema.FLOW_KIND] >> 8, _ICMP_REQUEST_TYPES)
+    result = np.where(is_icmp, ~is_request, result)
+    return result
 
 
 def is_reply(context: Context, first: int, last: int, answers: PerFlow) -> bool:
     """Do these two hops carry the replies of a connection that the other side opened? `answers`: `replies`."""
-    flows = context.flows
-    if flows[first, schema.FLOW_PROTO] in (ICMP, ICMPV6):
-        return flows[first, schema.FLOW_KIND] >> 8 not in _ICMP_REQUEST_TYPES
-    if flows[first, schema.FLOW_PROTO] == TCP:
-        if flows[first, schema.FLOW_SYN_TIME] >= 0 or flows[last, schema.FLOW_SYN_TIME] >= 0:
-            return False
-        if flows[first, schema.FLOW_SYNACK_TIME] >= 0 or flows[last, schema.FLOW_SYNACK_TIME] >= 0:
-            return True
-    for row in (first, last):
-        answer = int(answers[row])
-        if answer >= 0:
-            return bool(flows[answer, schema.FLOW_FIRST] < flows[row, schema.FLOW_FIRST])
-    return False
-
-
-def translation_key(context: Context, step: TranslationStep) -> TranslationKey:
-    """Where a translation happens, and between which tuples, in original direction."""
-    first, last = context.flows[step.first], context.flows[step.last]
-    if not step.links:
-        # The request shows the translated tuple, the reply the original one.
-        before, after = reply_tuple(last), flow_tuple(first)
-    elif step.is_reply:
-        before, after = reply_tuple(last), reply_tuple(first)
-    else:
-        before, after = flow_tuple(first), flow_tuple(last)
-    # If the two points are on two hosts: SNAT happens on the source's side, a port is published on the server's side.
-    source_side, destination_side = (
-        host_of(context.points[row[schema.FLOW_POINT]].name) or "" for row in (first, last)
-    )
-    if step.is_reply:
-        source_side, destination_side = destination_side, source_side
-    dnat = nat_kind(before, after) == "dnat"
-    host = destination_side or source_side if dnat else source_side or destination_side
-    return TranslationKey(host, int(first[schema.FLOW_PROTO]), before, after)
+    return bool(_are_replies(context, np.array([first]), np.array([last]), answers)[0])

@@ -7,27 +7,28 @@ Replies show the inverse translation; they confirm the row and do not become one
 
 from __future__ import annotations
 
-from dataclasses import replace
+import numpy as np
 
 from capnet.analysis.aggregate import limits
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import proto_name, replies
-from capnet.analysis.core.results import Evidence, Nat, Side
-from capnet.analysis.core.schema import PerFlow
+from capnet.analysis.core.schema import FlowRows, PerFlow, Values
 from capnet.analysis.correlate.duplicates import packets_without_duplicates
 from capnet.analysis.correlate.flow_links import Links
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.facts.nat.conntrack import Entries
+from capnet.analysis.facts.nat.grouping import StepKeys, directions, step_keys, whole
 from capnet.analysis.facts.nat.half_translated import half_translated
-from capnet.analysis.facts.nat.partial_translations import TupleIndex, is_half_rewritten, is_part
-from capnet.analysis.facts.nat.translation_steps import TranslationStep, linked_steps, translation_key
-from capnet.analysis.facts.nat.tuples import FlowTuple, TranslationKey, nat_kind
+from capnet.analysis.facts.nat.partial_translations import TupleIndex, is_part
+from capnet.analysis.facts.nat.translation_rows import Places, Translations, evidence_columns
+from capnet.analysis.facts.nat.translation_steps import Steps, linked_steps, steps_of
+from capnet.analysis.facts.nat.tuples import TranslationKey
 from capnet.quick_tuple import NamedTuple
 
 
-def nat_facts(context: Context) -> list[Nat]:
+def nat_facts(context: Context) -> Translations:
     """Translations by time of the first packet."""
     return _nat_facts(context).translations
 
@@ -38,97 +39,125 @@ def half_translations(context: Context) -> int:
 
 
 class _NatFacts(NamedTuple):
-    translations: list[Nat]
+    translations: Translations
     halves: int
 
 
-class _Translation:
-    """The first step of each direction of one translated connection on one host."""
+class _Directions(NamedTuple):
+    """For each translation its first step of each direction, -1 where a direction was not seen."""
 
-    def __init__(self, forward: TranslationStep | None = None) -> None:
-        self.forward = forward
-        self.backward: TranslationStep | None = None
-
-    def add(self, context: Context, step: TranslationStep) -> None:
-        """Keep a step if it is the earliest of its direction."""
-        earliest = self.backward if step.is_reply else self.forward
-        if earliest is None or _start(context, step) < _start(context, earliest):
-            if step.is_reply:
-                self.backward = step
-            else:
-                self.forward = step
+    forward: Values
+    backward: Values
 
     @property
-    def step(self) -> TranslationStep:
+    def leading(self) -> Values:
         """The step that describes the translation: of the original direction, if that was seen."""
-        step = self.forward or self.backward
-        assert step is not None  # a translation is made with one of its steps
-        return step
-
-
-_Translations = dict[TranslationKey, _Translation]
+        leading: Values = np.where(self.forward >= 0, self.forward, self.backward)
+        return leading
 
 
 @derived
 def _nat_facts(context: Context) -> _NatFacts:
-    links = flow_links(context)
-    answers = replies(context)
+    links, answers = flow_links(context), replies(context)
     steps = linked_steps(context, links, answers)
-    translations = _whole_translations(context, steps)
-    linked_rows = {row for step in steps for row in (step.first, step.last)}
-    halves = _add_half_translations(context, translations, answers, linked_rows)
-    entries = Entries(context.topology)
-    packets = packets_without_duplicates(context)
-    facts = []
-    for key in sorted(translations, key=lambda key: _start(context, translations[key].step)):
-        entry = _conntrack_entry(key, entries)
-        fact = _fact(context, links, translations[key], entry or key, packets, answers)
-        if entry is not None:
-            fact = replace(fact, confidence=1.0, method=fact.method if entry == key else "conntrack")
-        facts.append(fact)
-    return _NatFacts(facts, halves)
+    keys = step_keys(context, steps)
+    both = _Directions(*directions(context, steps, keys))
+    both = _Directions(*(column[whole(keys, both.leading)] for column in both))
+    halves, count = _half_translations(context, keys, both, answers, np.append(steps.first, steps.last))
+    if len(halves.first):
+        added = np.arange(len(halves.first)) + len(steps.first)
+        steps = steps + halves
+        keys = step_keys(context, steps)
+        both = _Directions(np.append(both.forward, added), np.append(both.backward, np.full(len(added), -1)))
+    leading = both.leading
+    start = context.flows[steps.first[leading], schema.FLOW_FIRST]
+    order = np.lexsort((steps.first[leading], start))
+    both = _Directions(both.forward[order], both.backward[order])
+    return _NatFacts(_rows(context, links, steps, keys, both), count)
 
 
-def _start(context: Context, step: TranslationStep) -> tuple[int, int]:
-    """Time of the first packet of a step, ns, and its flow row."""
-    return int(context.flows[step.first, schema.FLOW_FIRST]), step.first
-
-
-def _whole_translations(context: Context, steps: list[TranslationStep]) -> _Translations:
-    """Translations of linked steps, without those that are part of another one: their packets are in that one too."""
-    translations: _Translations = {}
-    for step in steps:
-        translations.setdefault(translation_key(context, step), _Translation()).add(context, step)
-    index = TupleIndex(translations)
-    for key in list(translations):
-        if any(other in translations and is_part(key, other) for other in index.sharing_a_tuple(key)):
-            del translations[key]
-    for key in [key for key in translations if is_half_rewritten(key)]:
-        del translations[key]
-    return translations
-
-
-def _add_half_translations(
-    context: Context, translations: _Translations, answers: PerFlow, linked_rows: set[int]
-) -> int:
-    """Add what `half_translated` shows beyond these translations; return how many there are.
+def _half_translations(
+    context: Context, keys: StepKeys, both: _Directions, answers: PerFlow, linked_rows: FlowRows
+) -> tuple[Steps, int]:
+    """What `half_translated` shows beyond the translations of both directions, and how many there are of it.
 
     At most `limits.MAX_HALF_TRANSLATIONS` are added.
 
     A sender can invent any number of such connections, so the rest is counted only.
     """
+    links = flow_links(context)
+    steps = list(half_translated(context, answers, linked_rows))
+    if not steps:
+        return steps_of([], links), 0
+    translations = [keys.key(step) for step in both.leading.tolist()]
     index = TupleIndex(translations)
     present = {key[1:] for key in translations}  # without the host, which links may place elsewhere
+    candidates = step_keys(context, steps_of(steps, links))
+    added = []
     halves = 0
-    for step in half_translated(context, answers, linked_rows):
-        key = translation_key(context, step)
+    for number, step in enumerate(steps):
+        key = candidates.key(number)
         if key[1:] in present or any(is_part(key, other) for other in index.sharing_a_tuple(key)):
             continue
         halves += 1
         if halves <= limits.MAX_HALF_TRANSLATIONS:
             present.add(key[1:])
-            translations[key] = _Translation(forward=step)
-    return halves
+            added.append(step)
+    return steps_of(added, links), halves
+
+
+def _rows(context: Context, links: Links, steps: Steps, keys: StepKeys, both: _Directions) -> Translations:
+    """The rows of the report."""
+    flows, answers = context.flows, replies(context)
+    leading = both.leading
+    own = steps.take(leading)
+    is_pair = own.first_link < 0
+    is_turned = own.is_reply | is_pair
+    before_row, after_row = np.where(is_turned, own.last, own.first), np.where(is_turned, own.first, own.last)
+    has_both = (both.forward >= 0) & (both.backward >= 0)
+    confidence = own.confidence
+    confidence = np.where(has_both, 1 - (1 - confidence) * (1 - steps.confidence[both.backward]), confidence)
+    # If a flow forks, its row also counts packets that were translated otherwise.
+    counted_row = np.where(own.leaves_fork, own.last, own.first)
+    seen, inverse = (evidence_columns(context, links, steps.take(rows)) for rows in (leading, both.backward))
+    is_timed = own.is_one_link.copy()
+    is_timed[is_timed] = links.is_timed[own.first_link[is_timed]]
+    delays_ns = np.full((len(leading), 4), -1)
+    delays_ns[is_timed] = links.delays_ns[own.first_link[is_timed]]
+    rows = Translations(
+        places=Places(context.points, context.series),
+        proto=keys.proto[leading],
+        before=keys.before.take(leading),
+        after=keys.after.take(leading),
+        before_point=flows[before_row, schema.FLOW_POINT],
+        after_point=flows[after_row, schema.FLOW_POINT],
+        ttl_delta=own.ttl_delta,
+        packets=packets_without_duplicates(context)[counted_row],
+        bytes=flows[counted_row, schema.FLOW_BYTES],
+        reply_seen=is_turned | has_both | (answers[own.first] >= 0) | (answers[own.last] >= 0),
+        is_timed=is_timed,
+        delays_ns=delays_ns,
+        method=np.where(is_turned, 1, 0),
+        confidence=confidence,
+        evidence=np.column_stack([seen, np.where(has_both[:, None], inverse, -1)]),
+    )
+    _take_from_conntrack(context, rows, keys, leading)
+    return rows
+
+
+def _take_from_conntrack(context: Context, rows: Translations, keys: StepKeys, leading: Values) -> None:
+    """What the kernel says itself of a translation: it is sure, and the whole of what a part shows."""
+    entries = Entries(context.topology)
+    if not entries:
+        return
+    for number, step in enumerate(leading.tolist()):
+        key = keys.key(step)
+        entry = _conntrack_entry(key, entries)
+        if entry is not None:
+            rows.confidence[number] = 1.0
+            if entry != key:
+                rows.before.put(number, entry.before)
+                rows.method[number] = 2
 
 
 def _conntrack_entry(key: TranslationKey, entries: Entries) -> TranslationKey | None:
@@ -137,64 +166,7 @@ def _conntrack_entry(key: TranslationKey, entries: Entries) -> TranslationKey | 
     if entries.has(proto, key.before, key.after):
         return key
     for before in entries.befores(proto, key.after):
-        whole = key._replace(before=before)
-        if is_part(key, whole):
-            return whole
+        whole_key = key._replace(before=before)
+        if is_part(key, whole_key):
+            return whole_key
     return None
-
-
-def _fact(
-    context: Context,
-    links: Links,
-    translation: _Translation,
-    key: TranslationKey,
-    packets: PerFlow,
-    answers: PerFlow,
-) -> Nat:
-    """The row of the report; `packets` are those of `packets_without_duplicates`."""
-    step = translation.step
-    before, after = key.before, key.after
-    before_row, after_row = step.first, step.last
-    if step.is_reply or not step.links:
-        before_row, after_row = after_row, before_row
-    confidence = step.confidence
-    evidence = _evidence(context, links, step)
-    if translation.forward is not None and translation.backward is not None:
-        confidence = 1 - (1 - confidence) * (1 - translation.backward.confidence)
-        evidence += _evidence(context, links, translation.backward)
-    # If a flow forks, its row also counts packets that were translated otherwise.
-    counted_row = step.last if any(links.leaves_fork[link] for link in step.links) else step.first
-    return Nat(
-        kind=nat_kind(before, after),
-        proto=proto_name(key.proto),
-        before=_side(context, before, before_row),
-        after=_side(context, after, after_row),
-        port_rewritten=(before.sport, before.dport, before.id) != (after.sport, after.dport, after.id),
-        ttl_delta=step.ttl_delta,
-        packets=int(packets[counted_row]),
-        bytes=int(context.flows[counted_row, schema.FLOW_BYTES]),
-        reply_seen=step.is_reply
-        or not step.links
-        or translation.backward is not None
-        or bool(answers[step.first] >= 0 or answers[step.last] >= 0),
-        latency_us=links.delay(step.links[0]) if len(step.links) == 1 else None,
-        method="same-packet" if step.links and not step.is_reply else "reply-pairing",
-        confidence=round(confidence, 3),
-        evidence=evidence,
-    )
-
-
-def _evidence(context: Context, links: Links, step: TranslationStep) -> list[Evidence]:
-    """The first packet of the step in both tuples."""
-    if not step.links:
-        frames = context.flows[:, schema.FLOW_FIRST_FRAME]
-        return [context.flow_evidence(row, int(frames[row])) for row in (step.first, step.last)]
-    return [
-        context.flow_evidence(step.first, int(links.frames[step.links[0], 0])),
-        context.flow_evidence(step.last, int(links.frames[step.links[-1], 1])),
-    ]
-
-
-def _side(context: Context, form: FlowTuple, row: int) -> Side:
-    point = context.points[context.flows[row, schema.FLOW_POINT]].name
-    return Side(form.src, form.sport, form.dst, form.dport, point, form.id)

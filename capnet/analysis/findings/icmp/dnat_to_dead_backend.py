@@ -126,7 +126,8 @@ def _lookups(context: Context, failed: Unreachable) -> list[Exchange]:
 def _lookups_again(context: Context, failed: Unreachable) -> list[Exchange]:
     """Questions for the address that the port was translated to, which go on after its last answer."""
     service = (failed.destination, failed.port, proto_name(failed.proto))
-    backends = {nat.after.dst for nat in nat_facts(context) if (nat.before.dst, nat.before.dport, nat.proto) == service}
+    translations = nat_facts(context).of_kinds("dnat", "snat+dnat")
+    backends = {nat.after.dst for nat in translations if (nat.before.dst, nat.before.dport, nat.proto) == service}
     return [
         of
         for of in neighbours(context)
