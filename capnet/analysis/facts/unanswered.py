@@ -8,11 +8,12 @@ another point behind that (`fate.fates`).
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import pairwise
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import destination, is_at_roles, is_multicast, is_private, replies, source
+from capnet.analysis.core.flow_rows import destination, host_of, is_at_roles, is_multicast, is_private, replies, source
 from capnet.analysis.core.schema import FlowRow, FlowTable
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
@@ -70,12 +71,12 @@ def unanswered_questions(context: Context) -> list[UnansweredQuestion]:
 def left_untranslated(context: Context, rows: list[int]) -> int | None:
     """Position in `rows`, the hops of a question, of the host's own interface if the hop before is inside its bridge.
 
-    None if the question did not leave by a bridge.
+    None if the question did not leave by a bridge, or if the hop before is not known to be on that host.
     """
-    roles = [context.points[context.flows[row, schema.FLOW_POINT]].role for row in rows]
-    for position in range(1, len(roles)):
-        if roles[position] in ("parent", "underlay") and roles[position - 1] in ("bridge", "veth", "container"):
-            return position
+    points = [context.points[context.flows[row, schema.FLOW_POINT]] for row in rows]
+    for position, (before, point) in enumerate(pairwise(points), 1):
+        if point.role in ("parent", "underlay") and before.role in ("bridge", "veth", "container"):
+            return position if host_of(before.name) == host_of(point.name) else None
     return None
 
 

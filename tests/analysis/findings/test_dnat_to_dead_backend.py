@@ -87,6 +87,20 @@ def test_router_that_does_not_reach_another_host_is_silent(tmp_path: Path) -> No
     assert of_attempts(tmp_path, error=error) == []
 
 
+@pytest.mark.parametrize("is_on_bridge", [False, True], ids=["no lookup", "same address"])
+def test_router_with_proxy_arp_is_silent(tmp_path: Path, is_on_bridge: bool) -> None:
+    """A router answers for an address that is behind it and down; it asks for that address itself, if that is seen."""
+    net = Network(POINTS)
+    router, mac = "192.168.111.1", "00:50:56:c0:00:08"
+    net.at(0, "B/ens33", arp(1, CARD_B, B, A))
+    net.at(20, "B/ens33", arp(2, mac, A, B, to=CARD_B))
+    net.now = 100
+    error = Packet("icmp", router, B, icmp=(3, 1), smac=mac, dmac=CARD_B)
+    lookup = arp(1, BRIDGE_MAC, GATEWAY, A) if is_on_bridge else None
+    attempts(net, ASKED.but(dmac=mac), lookup, error=error)
+    assert of_story(net, tmp_path, NAME) == []
+
+
 @pytest.mark.parametrize("port", [40001, 33893], ids=["other client", "later"])
 def test_port_that_serves_is_silent(tmp_path: Path, port: int) -> None:
     """Another client's datagrams go on without a message; or the container has come up."""

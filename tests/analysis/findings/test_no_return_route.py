@@ -8,7 +8,7 @@ import pytest
 
 from tests.analysis.findings.reported import named
 from tests.analysis.findings.routes import CARD, route_findings
-from tests.stories import SYN, Network, Packet, ping, tcp
+from tests.stories import ACK, SYN, Network, Packet, ping, tcp
 from tests.story_reports import B, read
 
 L3 = ["A/one/eth0", "A/ens33", "B/ens33"]
@@ -46,6 +46,31 @@ def test_route_neighbour_or_one_side_alone_is_silent(tmp_path: Path, story: str)
         if story == "answered":
             answer = ping(f"{B} > {source}", 9, number, ident=number + 90, icmp=(0, 0))
             net.pass_by(*((point, answer) for point in L3[::-1]), gap=1e5)
+    assert route_findings(read(net, tmp_path)) == set()
+
+
+@pytest.mark.parametrize("story", ["one port", "another port is answered"])
+def test_port_that_a_filter_may_drop_is_silent(tmp_path: Path, story: str) -> None:
+    """A node without a backend drops connections to a node port; it may have a route to all clients."""
+    net = Network(L3)
+    routed_without_nat(net, tcp(f"10.0.2.2:4000 > {B}:32204", flags=SYN, seq=1, ident=40))
+    if story == "another port is answered":
+        routed_without_nat(net, tcp(f"10.0.2.2:4001 > {B}:32205", flags=SYN, seq=1, ident=50))
+        net.pass_by(*((point, tcp(f"10.0.2.2:4002 > {B}:22", flags=SYN, seq=5, ident=60, smac=CARD)) for point in L3))
+        answer = tcp(f"{B}:22 > 10.0.2.2:4002", flags=SYN | ACK, seq=9, ack=6, ident=7)
+        net.pass_by(*((point, answer) for point in L3[::-1]))
+    assert route_findings(read(net, tmp_path)) == set()
+
+
+def test_client_on_another_host_is_silent(tmp_path: Path) -> None:
+    """A client's own interface was captured, as one of a container; its SYNs come in at the host's card."""
+    net = Network(["container-client/eth0", "A/ens33"])
+    for number in range(3):
+        syn = tcp("10.9.0.5:4000 > 192.168.111.128:32204", flags=SYN, seq=1, ident=number + 1, dmac="02:00:00:00:00:09")
+        hops = [("container-client/eth0", syn), ("A/ens33", syn.routed(smac=CARD, dmac="00:0c:29:5a:00:80"))]
+        net.pass_by(*hops, gap=1e6)
+        own = tcp("192.168.111.128:50000 > 192.168.111.1:53", flags=SYN, seq=1, ident=90 + number, dmac=CARD)
+        net.pass_by(("A/ens33", own.but(smac="00:0c:29:5a:00:80")))
     assert route_findings(read(net, tmp_path)) == set()
 
 

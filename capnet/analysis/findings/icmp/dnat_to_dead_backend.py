@@ -3,7 +3,9 @@
 Looks at: ICMP "host unreachable" that quotes an address of its own sender, seconds after the packet: the host asked for
 the MAC of another address, which its translation put in place of its own (`facts.unreachable_hosts`). The address is
 the one that is asked for without an answer at that time, or to which the port was translated before.
-Not where packets of another client go on without such a message: `stale-conntrack`.
+Not where packets of another client go on without such a message: `stale-conntrack`. A sender that answers by ARP for
+the quoted address, and has another one, may be a proxy for it (RFC 1027): there, the question for the backend must be
+seen.
 Says: which port of which host, where it is translated to if that is seen, and how many messages say so.
 Wrong when: a rule rejects with that message and holds the packet back.
 Fix: start the container, or make it anew so that the rule names its present address.
@@ -37,7 +39,8 @@ PAGE_ZH = """主机把端口转换到一个没有主机拥有的地址。
 检查：ICMP “host unreachable” 在包发出数秒后引用了发送者自己的地址：主机在询问另一个地址的 MAC，是它的转换用那个地址
 代替了自己的（`facts.unreachable_hosts
 `）。该地址就是当时被询问而无应答的那个，或该端口此前转换到的那个。如果另一个客户端的包没有收到这种消息而能通过，
-见 `stale-conntrack`。
+见 `stale-conntrack`。若发送者用 ARP 为被引用的地址应答，而自己另有地址，它可能只是代理（RFC 1027）：此时必须看到对后
+端地址的询问。
 结论：哪台主机的哪个端口，如果看得到则转换到哪里，有多少条消息。
 误判：某条规则用该消息拒绝并拦下了包。
 处理：启动容器，或重新创建它，使规则指向它现在的地址。
@@ -70,7 +73,8 @@ def diagnose(context: Context) -> list[Finding]:
         _finding(context, failed)
         for failed in unreachable_hosts(context)
         if failed.is_own and failed.is_unresolved and failed.proto in (TCP, UDP) and not _serves_others(context, failed)
-    ]
+        and (failed.sender == failed.destination or _backends(context, failed))
+    ]  # fmt: skip
 
 
 def _serves_others(context: Context, failed: Unreachable) -> bool:
@@ -89,7 +93,7 @@ def _serves_others(context: Context, failed: Unreachable) -> bool:
 
 
 def _finding(context: Context, failed: Unreachable) -> Finding:
-    lookups = _lookups(context, failed) or _lookups_again(context, failed)
+    lookups = _backends(context, failed)
     targets = sorted({lookup.target for lookup in lookups})
     backend = targets[0] if len(targets) == 1 else None
     asked = [context.evidence(lookup.point, lookup.request_frame) for lookup in lookups] if backend else []
@@ -113,12 +117,17 @@ def _finding(context: Context, failed: Unreachable) -> Finding:
     )  # fmt: skip
 
 
+def _backends(context: Context, failed: Unreachable) -> list[Exchange]:
+    """The host's questions for the address that it translates to, as far as they are seen."""
+    return _lookups(context, failed) or _lookups_again(context, failed)
+
+
 def _lookups(context: Context, failed: Unreachable) -> list[Exchange]:
-    """Questions for a MAC without an answer that began with the first packet to the host."""
+    """Questions for a MAC of another address, without an answer, that began with the first packet to the host."""
     return [
         of
         for of in neighbours(context)
-        if of.requests and not (of.replies or of.is_probe or of.is_announcement)
+        if of.requests and not (of.replies or of.is_probe or of.is_announcement) and of.target != failed.destination
         and abs(of.first_request - failed.asked) <= MAX_LOOKUP_NS
     ]  # fmt: skip
 
