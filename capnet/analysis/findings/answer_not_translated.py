@@ -2,6 +2,8 @@
 
 Looks at: SYNs to one address, and SYN-ACKs for the same client and sequence number from another address or port, at one
 point, which the client answers with RST only. The request was translated, and the answer went past the translation.
+Likewise datagrams that the client refuses with ICMP, such as the answers of a cluster's name server
+(`facts.nat.refused_answers`).
 Says: which service was asked, which server answered instead, for which clients, how often.
 Wrong when: a load balancer with direct server return lost its address on the server.
 Fix: let answers pass the host that translated the request. On one bridge: `net.bridge.bridge-nf-call-iptables` = 1.
@@ -20,6 +22,8 @@ from capnet.analysis.core.flow_rows import destination, replies, reply_values, s
 from capnet.analysis.core.results import MAX_EVIDENCE, Evidence, Finding
 from capnet.analysis.core.schema import FlowMask, FlowRow
 from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
+from capnet.analysis.facts.icmp_errors import first_evidence
+from capnet.analysis.facts.nat.refused_answers import RefusedAnswer, refused_answers
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
@@ -32,13 +36,14 @@ SCENARIO = None  # answers pass the translation in all scenarios
 WITNESS = "pcaps/bridge-hairpin.pcapng"  # a published port called from the server's own bridge, translated both ways
 EXPLAINS = (
     "retransmissions", "published-port-blocked", "packet-loss", "connection-refused", "reset-in-session",
-    "connection-unanswered", "handshake-unfinished",
+    "connection-unanswered", "handshake-unfinished", "dns-failure",
 )  # fmt: skip
 
 PAGE_ZH = """客户端请求的是另一个地址，服务器却直接应答客户端。
 
 检查：在一个抓包点上，发往一个地址的 SYN，以及对同一客户端、同一序列号、来自另一个地址或端口的 SYN-ACK，客户端对它只
-回 RST。请求经过了地址转换，应答绕过了转换。
+回 RST。请求经过了地址转换，应答绕过了转换。同样，客户端用 ICMP 拒绝的数据报，例如集群名称服务器的应答
+（`facts.nat.refused_answers`）。
 结论：请求了哪个服务，由哪台服务器应答，涉及哪些客户端，多少次。
 误判：采用 direct server return 的负载均衡在服务器上丢了它的地址。
 处理：让应答经过转换请求的主机。同一网桥上：`net.bridge.bridge-nf-call-iptables` = 1。同一局域网中：对转换的连接做
@@ -51,6 +56,12 @@ SAYS = Text(
     "answer was not, and the clients refuse it with RST",
     zh="{clients} 请求 {service}，而 {server} 直接以自己的地址应答了 {answers} 次：请求经过了地址转换，应答没有，客"
     "户端用 RST 拒绝",
+)
+REFUSED_DATAGRAMS = Text(
+    en="{clients} asked {service}, and {server} answered from its own address, {answers:time}: the request was "
+    "translated, the answer was not, and the clients refuse it ('port unreachable')",
+    zh="{clients} 请求 {service}，而 {server} 直接以自己的地址应答了 {answers} 次：请求经过了地址转换，应答没有，客"
+    "户端拒绝它（“port unreachable”）",
 )
 BRIDGED_FIX = Text(
     en="client and server are neighbours, so answers go past the host that translates: on a bridge of the host "
@@ -83,7 +94,25 @@ def diagnose(context: Context) -> list[Finding]:
         asked, answer = context.flows[refused.asked], context.flows[refused.answer]
         service = endpoint_text(destination(asked), int(asked[schema.FLOW_DPORT]))
         groups.setdefault((service, endpoint_text(source(answer), int(answer[schema.FLOW_SPORT]))), []).append(refused)
-    return [_finding(context, *key, groups[key]) for key in sorted(groups)]
+    connections = [_finding(context, *key, groups[key]) for key in sorted(groups)]
+    return connections + [_of_datagrams(refused) for refused in refused_answers(context) if refused.is_translated]
+
+
+def _of_datagrams(of: RefusedAnswer) -> Finding:
+    text = BRIDGED_FIX if of.are_neighbours else ROUTED_FIX
+    service, server = endpoint_text(of.asked, of.port), endpoint_text(of.answered, of.port)
+    evidence = first_evidence(of.errors)
+    return Finding(
+        NAME,
+        "error",
+        REFUSED_DATAGRAMS.fill(clients=several(of.clients), service=service, server=server, answers=of.refusals),
+        text.fill(address=of.answered),
+        {
+            "service": service, "server": server, "clients": of.clients[:MAX_EVIDENCE],
+            "points": sorted({frame.point for frame in evidence}), "answers": of.refusals,
+        },
+        evidence,
+    )  # fmt: skip
 
 
 def _answers(context: Context) -> list[_Answer]:

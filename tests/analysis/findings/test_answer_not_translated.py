@@ -8,8 +8,8 @@ import pytest
 
 from tests.analysis.findings.bridges import APP, APP_MAC, BRIDGE, BRIDGE_MAC, WEB, WEB_MAC
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, of_story
-from tests.stories import ACK, RST, SYN, Network, Packet, tcp
-from tests.story_reports import A, B
+from tests.stories import ACK, RST, SYN, Network, Packet, about, arp, ping, tcp, udp
+from tests.story_reports import A, B, read
 
 SERVICE = "10.96.0.10"
 CLIENT_POINT = "A/app/eth0"
@@ -46,6 +46,46 @@ def test_answer_of_the_server_itself_is_told(tmp_path: Path, point: str) -> None
     assert finding["level"] == "error"
     assert (finding["facts"]["service"], finding["facts"]["server"]) == (f"{SERVICE}:80", f"{WEB}:80")
     assert "bridge-nf-call" in finding["fix"]
+
+
+def look_up(net: Network, point: str, *, asked_mac: str = BRIDGE_MAC) -> None:
+    """Three questions to a cluster's name server, which answers on the bridge from its own address."""
+    net.at(net.now, point, arp(1, WEB_MAC, WEB, APP))
+    net.at(net.now + 20, point, arp(2, APP_MAC, APP, WEB, to=WEB_MAC))
+    for port in range(42000, 42003):
+        net.now += 1e5
+        question = udp(f"{APP}:{port} > {SERVICE}:53", b"question", ident=port, smac=APP_MAC, dmac=asked_mac)
+        reply = udp(f"{WEB}:53 > {APP}:{port}", b"answer", ident=port + 50, smac=WEB_MAC, dmac=APP_MAC)
+        refusal = ping(f"{APP} > {WEB}", 0, 0, icmp=(3, 3), smac=APP_MAC, dmac=WEB_MAC)
+        net.pass_by((point, question))
+        if point == BRIDGE:
+            net.pass_by((point, question.routed(dst=WEB, smac=BRIDGE_MAC, dmac=WEB_MAC)), gap=20)
+        net.pass_by((point, reply))
+        net.pass_by((point, about(refusal, reply)))
+
+
+@pytest.mark.parametrize("point", [CLIENT_POINT, BRIDGE])
+def test_answer_of_a_name_server_itself_is_told(tmp_path: Path, point: str) -> None:
+    """`reply from unexpected source: 172.17.0.3#53, expected 10.96.0.10#53`."""
+    net = Network([point])
+    look_up(net, point)
+    (finding,) = [of for of in read(net, tmp_path)["findings"] if of["level"] != "info"]
+    assert (finding["name"], finding["level"]) == ("answer-not-translated", "error")
+    assert finding["says"] == (
+        f"{APP} asked {SERVICE}:53, and {WEB}:53 answered from its own address, 3 times: the request was translated, "
+        "the answer was not, and the clients refuse it ('port unreachable')"
+    )
+    assert "bridge-nf-call" in finding["fix"]
+
+
+def test_datagrams_of_a_server_with_two_cards_is_silent(tmp_path: Path) -> None:
+    """The asked address is that of one card, which says so by ARP; the other one answers."""
+    net = Network([CLIENT_POINT])
+    net.at(0, CLIENT_POINT, arp(1, APP_MAC, APP, SERVICE))
+    net.at(20, CLIENT_POINT, arp(2, BRIDGE_MAC, SERVICE, APP, to=APP_MAC))
+    net.now = 100
+    look_up(net, CLIENT_POINT)
+    assert untranslated(net, tmp_path) == []
 
 
 def test_answer_of_a_server_behind_a_router_is_told(tmp_path: Path) -> None:
