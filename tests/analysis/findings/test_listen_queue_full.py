@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import Findings, of_story
-from tests.stories import ACK, RST, SYN, Network, Packet, tcp
+from tests.stories import ACK, FIN, RST, SYN, Network, Packet, tcp
 
 SECOND = 1e6  # µs
 ROUTER, SERVER = "02:00:00:00:00:99", "02:00:00:00:00:80"
@@ -153,6 +153,19 @@ def test_server_that_answered_and_accepts_later_is_told(tmp_path: Path) -> None:
             played.ignore()
     (finding,) = played.findings(tmp_path)
     assert finding["facts"]["connections"] == 1
+
+
+def test_connections_that_were_all_closed_is_silent(tmp_path: Path) -> None:
+    """An old kernel drops SYNs with earlier timestamps, as of another client behind one NAT. Its queue is empty."""
+    played = Server()
+    for _ in range(3):
+        played.accept()
+        out, back = played.ends()
+        for number, (ends, flags) in enumerate(((back, FIN | ACK), (out, FIN | ACK), (back, ACK))):
+            played.put(tcp(ends, seq=4 + number // 2, ack=8 + number // 2, flags=flags), is_answer=ends == back)
+        played.net.now += 0.1 * SECOND
+        played.ignore()
+    assert played.findings(tmp_path) == []
 
 
 def test_syns_that_ask_for_ecn_are_silent(tmp_path: Path) -> None:
