@@ -3,10 +3,10 @@
 Looks at: ARP and Neighbor Discovery messages that claim one address for different MACs, at one point and in one VNI
 (`facts.layer2.rival_stations`); probes for an address before it is taken (RFC 4862, RFC 5227) that its owner answers.
 Says: which MACs claim which address. An error where they answer the same questions, or where duplicate address
-detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, or where one began
-after the other had ended, as when a container is made anew with the same address, and about a probe by ARP.
-Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards of one host that answer for each other, a
-station that announced that it takes over. Hosts that share the address of a service are `vip-answered-by-many`.
+detection keeps an IPv6 address from being used; a warning where their claims overlap otherwise, and about a probe by
+ARP. Not: virtual routers (VRRP, HSRP), a proxy that answers for many, two cards of one host that answer for each other.
+Where one began after the other had ended, it is `address-moved`. Hosts that share the address of a service are
+`vip-answered-by-many`.
 Wrong when: the point shows several VLANs at once.
 Fix: give one of the stations another address; keep Docker away from addresses in use with `--ip-range` or
 `--aux-address`.
@@ -34,9 +34,9 @@ PAGE_ZH = """多个站点声称拥有同一地址。
 检查：在同一抓包点、同一 VNI 中，为同一地址声称不同 MAC 的 ARP 和邻居发现消息（`facts.layer2.rival_stations`）；使用
 地址前的探测（RFC 4862、RFC 5227）得到了拥有者的应答。
 结论：哪些 MAC 声称拥有哪个地址。应答同样的询问时，或重复地址检测使 IPv6 地址不能使用时为错误；声称在时间上以其他方式
-重叠，或一个在另一个结束后开始（例如容器以同一地址重新创建）时，以及 ARP 探测，为警告。
-不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网
-卡、通告接管的站点。共享服务地址的主机见 `vip-answered-by-many`。
+重叠时，以及 ARP 探测，为警告。
+不包括：虚拟路由器（VRRP、HSRP）、为许多地址应答的代理、同一主机上互相代答的两块网卡。一个在另一个结束后开始时，见
+`address-moved`。共享服务地址的主机见 `vip-answered-by-many`。
 误判：该抓包点同时显示多个 VLAN。
 处理：给其中一个站点换地址；用 `--ip-range` 或 `--aux-address` 让 Docker 避开已使用的地址。
 验证：`arping -D -I IFACE ADDRESS` 没有来自第二个 MAC 的应答。
@@ -48,13 +48,6 @@ AT_ONCE_FIX = Text(
     zh="给其中一个换地址：用 --ip-range 或 --aux-address 保留 Docker 之外的地址",
 )
 AT_ONCE_ELSEWHERE_FIX = Text(en="give one of them another address", zh="给其中一个换地址")
-MOVED = Text(en="{address} is claimed by {macs}, one after the other", zh="{macs} 先后声称拥有 {address}")
-MOVED_FIX = Text(
-    en="check that {address} was given away anew and is not used twice",
-    zh="检查 {address} 是重新分配的，还是被两方同时使用",
-)
-
-
 REFUSED = Text(
     en="{address} belongs to {owner}: {prober} looked for another owner before it took the address, got an answer, "
     "and does not use it",
@@ -88,16 +81,15 @@ def _rival_claims(context: Context) -> list[Finding]:
     at_once_fix = AT_ONCE_FIX if shows_containers(context) else AT_ONCE_ELSEWHERE_FIX
     findings = []
     for rivals in rival_stations(context):
-        if rivals.how == How.ANNOUNCED or rivals.is_service:
+        if rivals.how not in (How.AT_ONCE, How.IN_TURN) or rivals.is_service:
             continue
-        says, fix = (MOVED, MOVED_FIX) if rivals.how == How.MOVED else (AT_ONCE, at_once_fix)
         macs = [mac_text(mac) for mac in rivals.macs]
         findings.append(
             Finding(
                 NAME,
                 "error" if rivals.how == How.AT_ONCE else "warning",
-                says.fill(address=rivals.address, macs=several(macs)),
-                fix.fill(address=rivals.address),
+                AT_ONCE.fill(address=rivals.address, macs=several(macs)),
+                at_once_fix.fill(),
                 {"address": rivals.address, "macs": macs},
                 sorted(rivals.evidence)[:MAX_EVIDENCE],
             )

@@ -26,7 +26,9 @@ NAME = finding_name(__name__)
 LEVELS = ("warning",)
 SCENARIO = "fault gateway-mac-changed"
 WITNESS = "pcaps/bridge-clash.pcapng"  # two hosts with the same container addresses
-EXPLAINS = ("connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss", "stops-between")
+EXPLAINS = (
+    "address-moved", "connection-unanswered", "duplicate-ip", "handshake-unfinished", "packet-loss", "stops-between",
+)  # fmt: skip
 
 PAGE_ZH = """网关换了 MAC，而主机继续发往旧的 MAC。
 

@@ -74,6 +74,7 @@ FAULTS = {
     "sequence-gap": "主机在抓包位置之前丢弃其容器每四个大段中的一个",
     "server-slow": "Web 服务器等待被防火墙隔断的数据库，之后不用它而应答",
     "stale-conntrack": "容器已被替换，而一个从不停顿的发送者仍被转换到旧地址",
+    "stale-neighbour": "容器以同一地址、另一个 MAC 重新创建，而邻居仍发往旧的 MAC",
     "stops-between": "主机的规则丢弃它两个容器中一个的连接",
     "subnet-overlap": "Docker 的网络扩大后包含了办公室的地址，主机无法应答它们",
     "swarm-port-blocked": "节点的防火墙丢弃 gossip，另一个节点只能经 TCP 得知它",

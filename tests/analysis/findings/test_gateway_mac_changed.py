@@ -132,7 +132,7 @@ def test_one_way_datagrams_to_a_quiet_gateway_is_silent(tmp_path: Path) -> None:
 
 
 def test_station_that_moved_is_silent(tmp_path: Path) -> None:
-    """A container made anew with the same address: nobody sent through it. It is duplicate-ip."""
+    """A container made anew with the same address: nobody sent through it. It is address-moved."""
     net = Network([POINT])
     for mac in (OLD, NEW):
         lookup(net, mac)
@@ -140,4 +140,4 @@ def test_station_that_moved_is_silent(tmp_path: Path) -> None:
             net.at(net.now, POINT, ping(f"{HOST} > {GATEWAY}", 4, number, smac=HOST_MAC, dmac=mac))
             net.now += 1e6
     assert of_story(net, tmp_path, NAME) == []
-    assert of_story(net, tmp_path, "duplicate-ip") != []
+    assert of_story(net, tmp_path, "address-moved") != []

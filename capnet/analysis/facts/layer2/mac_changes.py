@@ -1,9 +1,10 @@
-"""Gateways that changed their MAC, while hosts went on sending to the old one.
+"""Addresses that changed their MAC, while hosts went on sending to the old one.
 
-Input: ARP and ND tables, stations, flows, observations. Output: `MacChange`s, one per point and address. Method: the
-address was at one MAC by ARP or Neighbor Discovery, or was probed there, and later at another one that answered a
-question. Packets to the old MAC count that were sent after its last sign of life, up to the first answer. Limits: one
-change per address; a new MAC that announces itself is a failover and is left out, as hosts follow it at once.
+Input: ARP and ND tables, stations, flows, observations. Output: `MacChange`s, one per point and address, of gateways
+and of the stations themselves. Method: the address was at one MAC by ARP or Neighbor Discovery, or was probed there,
+and later at another one. Packets to the old MAC count up to the first answer: those through a gateway after the old
+MAC's last sign of life, those to the station itself after the new one's first. Limits: one change per address. A
+gateway whose new MAC announces itself is a failover and is left out, as hosts follow it at once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from capnet.wire.numbers import (
 )
 
 MAX_CHANGES = 256
+MIN_ANSWER_NS = 500_000_000  # what is answered before is not lost: SYNs are sent again after 1 s (RFC 6298)
 MAX_ROWS = 1000  # flows through one gateway that are looked at
 
 
@@ -38,7 +40,7 @@ class MacChange(NamedTuple):
     address: str
     old: int
     new: int
-    since: int  # last sign of life of the old MAC, or the first packet to it
+    since: int  # last sign of life of the old MAC, or the first packet to it; of a station the new MAC's first sign
     until: int  # last packet to the old MAC
     frames: list[int]  # the last word of the old MAC, the first answer of the new one
     rows: list[int]  # flows whose packets went to the old MAC after its end
@@ -57,17 +59,32 @@ class _Word(NamedTuple):
 
 
 def mac_changes(context: Context) -> list[MacChange]:
-    """All changes, by point and address."""
-    words: dict[tuple[int, int, int], list[_Word]] = {}
-    _add_arp(context, words)
-    _add_nd(context, words)
+    """All changes of gateways, by point and address; packets through them to other addresses."""
+    return _changes(context, of_gateways=True)
+
+
+def moved_stations(context: Context) -> list[MacChange]:
+    """All changes of stations, by point and address; packets to the address itself."""
+    return _changes(context, of_gateways=False)
+
+
+def _changes(context: Context, *, of_gateways: bool) -> list[MacChange]:
     changes: list[MacChange] = []
-    for (point, high, low), spoken in sorted(words.items()):
-        if len({word.mac for word in spoken}) > 1 and len(changes) < MAX_CHANGES:
-            change = _change(context, point, (high, low), spoken)
+    for (point, high, low), spoken in _renamed(context):
+        if len(changes) < MAX_CHANGES:
+            change = _change(context, point, (high, low), spoken, of_gateways)
             if change is not None:
                 changes.append(change)
     return changes
+
+
+@derived
+def _renamed(context: Context) -> list[tuple[tuple[int, int, int], list[_Word]]]:
+    """Point and address, and what is said of it, for addresses of several MACs."""
+    words: dict[tuple[int, int, int], list[_Word]] = {}
+    _add_arp(context, words)
+    _add_nd(context, words)
+    return sorted((place, spoken) for place, spoken in words.items() if len({word.mac for word in spoken}) > 1)
 
 
 def _add_arp(context: Context, words: dict[tuple[int, int, int], list[_Word]]) -> None:
@@ -102,27 +119,31 @@ def _add_nd(context: Context, words: dict[tuple[int, int, int], list[_Word]]) ->
         words.setdefault((point, *target), []).append(word)
 
 
-def _change(context: Context, point: int, address: tuple[int, int], spoken: list[_Word]) -> MacChange | None:
+def _change(
+    context: Context, point: int, address: tuple[int, int], spoken: list[_Word], is_gateway: bool
+) -> MacChange | None:
     """The change from the MAC that was named first to the one that was named last, if hosts missed it."""
     named: dict[int, int] = {}  # MAC → first time
     for word in sorted(spoken):
         named.setdefault(word.mac, word.time)
     old, new = next(iter(named)), next(reversed(named))
     first_of_new = min((word for word in spoken if word.mac == new and word.is_own), default=None)
-    if first_of_new is None or first_of_new.is_announcement or len(named) > 2:
+    if first_of_new is None or (is_gateway and first_of_new.is_announcement) or len(named) > 2:
         return None
     died = max((word.last for word in spoken if word.mac == old and word.is_own), default=-1)
     died = max([died, *(_last_time(context, row, new) for row in _rows_of(context, point, schema.FLOW_SMAC, old))])
     if died >= first_of_new.time:
         return None
-    stale = [_stale_times(context, row, new, died) for row in _questions_to(context, point, old, address)]
+    begin = died if is_gateway else first_of_new.time
+    questions = _questions_to(context, point, old, address, is_gateway)
+    stale = [_stale_times(context, row, new, begin) for row in questions]
     rows = [row for row, times in stale if len(times)]
     if not rows:
         return None
     times = np.concatenate([times for _, times in stale])
     before = max((word for word in spoken if word.mac == old), key=lambda word: word.time)
     return MacChange(
-        point, address_text(*address), old, new, died if died >= 0 else int(times.min()), int(times.max()),
+        point, address_text(*address), old, new, begin if begin >= 0 else int(times.min()), int(times.max()),
         [before.frame, first_of_new.frame], rows, int(len(times) / context.sample_share),
     )  # fmt: skip
 
@@ -134,24 +155,28 @@ def _rows_of(context: Context, point: int, column: int, mac: int) -> Values:
     return np.flatnonzero(is_of_mac)[:MAX_ROWS]
 
 
-def _questions_to(context: Context, point: int, mac: int, gateway: tuple[int, int]) -> list[int]:
-    """Flows that began with packets to a MAC, to other addresses than its own, and that expect answers."""
+def _questions_to(context: Context, point: int, mac: int, address: tuple[int, int], is_gateway: bool) -> list[int]:
+    """Flows that began with packets to a MAC and that expect answers: of others than its address, or of that one."""
     rows = _rows_of(context, point, schema.FLOW_DMAC, mac)
     flows = context.flows[rows]
     is_question = (replies(context)[rows] >= 0) | (flows[:, schema.FLOW_SYNS] > 0)
     for proto, kind in ((ICMP, ICMP_ECHO_REQUEST), (ICMPV6, ICMPV6_ECHO_REQUEST)):
         is_question |= (flows[:, schema.FLOW_PROTO] == proto) & (flows[:, schema.FLOW_KIND] == kind * 256)
-    questions: list[int] = rows[is_question & (flows[:, schema.FLOW_DST_LO] != gateway[1])].tolist()
+    is_to_address = flows[:, schema.FLOW_DST_LO] == address[1]
+    if not is_gateway:
+        is_to_address &= flows[:, schema.FLOW_DST_HI] == address[0]
+    questions: list[int] = rows[is_question & (is_to_address != is_gateway)].tolist()
     return questions
 
 
-def _stale_times(context: Context, row: int, new: int, died: int) -> tuple[int, Values]:
-    """The row; times of its packets to a MAC that is gone, up to the first answer or packet to the new MAC."""
+def _stale_times(context: Context, row: int, new: int, begin: int) -> tuple[int, Values]:
+    """The row; times of its packets after `begin`, up to the first answer or packet to the new MAC."""
     to_new = _first_time(context, row, new, RECEIVED, [schema.FLOW_DST_HI, schema.FLOW_DST_LO])
     answers = _times_of(context, int(replies(context)[row]))
-    end = answers[answers > died].min(initial=to_new)
+    end = answers[answers > begin].min(initial=to_new)
     times = _times_of(context, row)
-    return row, times[(times > died) & (times < end)]
+    times = times[(times > begin) & (times < end)]
+    return row, times[:0] if len(times) and end - times[0] < MIN_ANSWER_NS else times
 
 
 def _last_time(context: Context, row: int, new: int) -> int:

@@ -24,6 +24,7 @@ from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import ARP_REPLY, ICMPV6_NEIGHBOR_ADVERTISEMENT
 
 MAX_ROUND_NS = 1_000_000_000  # a question is sent again after a second, so later replies answer another one
+MIN_RESTART_NS = 300_000_000  # a container is made anew in half a second; all answer a question sooner
 MAX_ANSWERS = 16  # rows of answers to one asker that are compared
 MIN_PROXIED = 4  # addresses that a MAC answers for: a station has few of its own on one link
 # VRRP and CARP (RFC 9568 section 7.3), HSRP, HSRP version 2, GLBP: the first octets of their MACs.
@@ -107,10 +108,15 @@ def _is_only(spoken: list[_Claim]) -> bool:
 
 def _are_no_rivals(macs: tuple[int, ...], addresses_of: dict[int, set[str]]) -> bool:
     """Virtual routers, a proxy, or cards of one host that answer for all of its addresses (arp_ignore 0)."""
-    is_virtual = any(mac >> bits == prefix for mac in macs for prefix, bits in _VIRTUAL_ROUTERS)
+    is_virtual = any(is_virtual_router(mac) for mac in macs)
     is_proxy = any(len(addresses_of[mac]) >= MIN_PROXIED for mac in macs)
     are_cards = any(len(addresses_of[mac] & addresses_of[other]) > 1 for mac, other in combinations(macs, 2))
     return is_virtual or is_proxy or are_cards
+
+
+def is_virtual_router(mac: int) -> bool:
+    """Is a MAC one that routers share, of VRRP, CARP, HSRP or GLBP?"""
+    return any(mac >> bits == prefix for prefix, bits in _VIRTUAL_ROUTERS)
 
 
 def _how(spoken: list[_Claim]) -> How:
@@ -122,7 +128,8 @@ def _how(spoken: list[_Claim]) -> How:
     for answers in by_asker.values():
         for claim, other in combinations(answers[:MAX_ANSWERS], 2):
             apart_ns = min(abs(claim.first - other.first), abs(claim.last - other.last))
-            if claim.mac != other.mac and apart_ns <= MAX_ROUND_NS:
+            is_over = claim.last < other.first or other.last < claim.first
+            if claim.mac != other.mac and apart_ns <= (MIN_RESTART_NS if is_over else MAX_ROUND_NS):
                 return How.AT_ONCE
     spans: dict[int, tuple[int, int]] = {}
     for claim in spoken:
