@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from capnet.errors import UsageError
 from capnet.record.kernel.witness_file import write_beside
 from capnet.record.live.outputs.files import MEGABYTE, Files, Ring
-from capnet.record.live.outputs.stream import Stream
+from capnet.record.live.outputs.stream import StreamOutput
 from capnet.record.live.ring_witnesses import RingWitnesses
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class CaptureTarget:
         points = len(live.taps)
         try:
             if self.path is None:
-                return Stream(sys.stdout.fileno(), heading, points)
+                return StreamOutput(sys.stdout.fileno(), heading, points)
             if self._is_no_file(self.path):
-                return Stream(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC), heading, points)
+                return StreamOutput(os.open(self.path, os.O_WRONLY | os.O_CLOEXEC), heading, points)
             ring = None
             if self._given.file_size:
                 ring = Ring(self._given.file_size * MEGABYTE, self._given.file_count or 0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from capnet.analysis.core.wording import Text
 
 
-class Step(NamedTuple):
+class DemoStep(NamedTuple):
     """A sentence and the command that it is about; {0} in an argument stands for the capture of that name."""
 
     says: Text
@@ -64,11 +64,11 @@ def _goes_on() -> bool:
     return line != "" and not line.strip().lower().startswith("q")
 
 
-def _steps() -> tuple[Step, ...]:
+def _steps() -> tuple[DemoStep, ...]:
     from capnet.analysis.core.wording import Text
 
     return (
-        Step(
+        DemoStep(
             Text(
                 en="Two containers on docker0, recorded at seven points at once. What happened in this capture?",
                 zh="docker0 上的两个容器，同时在七个抓包点记录。这个抓包里发生了什么？",
@@ -76,7 +76,7 @@ def _steps() -> tuple[Step, ...]:
             "bridge",
             ("analyze", "{0}"),
         ),
-        Step(
+        DemoStep(
             Text(
                 en="Host B reached web through the published port 8080. Follow that flow from point to point: where "
                 "its address, its MACs and its TTL change, and how long each hop takes.",
@@ -85,7 +85,7 @@ def _steps() -> tuple[Step, ...]:
             "bridge",
             ("trace", "{0}", "--flow", "port 8080"),
         ),
-        Step(
+        DemoStep(
             Text(
                 en="The same port on a network that a firewall rule broke. Why is there no answer?",
                 zh="同样的端口，但网络被一条防火墙规则弄坏了。为什么没有应答？",
@@ -93,7 +93,7 @@ def _steps() -> tuple[Step, ...]:
             "faults/published-port-blocked",
             ("analyze", "{0}"),
         ),
-        Step(
+        DemoStep(
             Text(
                 en="What this finding means, when it is wrong, and what to do.",
                 zh="这条诊断是什么意思，什么时候不准，该怎么办。",

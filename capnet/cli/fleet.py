@@ -19,7 +19,7 @@ from capnet.export.writers import FORMATS as DATASET_FORMATS
 
 if TYPE_CHECKING:
     from capnet.fleet.job import FleetOptions
-    from capnet.fleet.run import Run, State, Workers
+    from capnet.fleet.run import Run, RunState, Workers
 
 FORMATS = ("table", "json", "markdown")
 LINE_INTERVAL_S = 0.5  # between lines of progress
@@ -145,14 +145,14 @@ def _say(message: str) -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[Callable[[State], None]]:
+def _shown() -> Iterator[Callable[[RunState], None]]:
     """A function that shows progress in one line on standard error, if that is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda state: None
         return
     began, due = monotonic(), 0.0
 
-    def show(state: State) -> None:
+    def show(state: RunState) -> None:
         nonlocal due
         now = monotonic()
         if now >= due:
@@ -167,7 +167,7 @@ def _shown() -> Iterator[Callable[[State], None]]:
         sys.stderr.flush()
 
 
-def progress_line(state: State, seconds: float) -> str:
+def progress_line(state: RunState, seconds: float) -> str:
     """`120 of 320 captures, 45 %, about 7 s left, 2 failed`."""
     share = state.done_bytes / state.bytes if state.bytes else 1.0
     left = f", about {seconds * (1 - share) / share:.0f} s left" if share else ""

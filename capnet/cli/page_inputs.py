@@ -16,7 +16,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import short_names
 from capnet.analysis.engine import Study
 from capnet.report.escape import visible
-from capnet.report.page.frames import Frame, digests, read_frames
+from capnet.report.page.frames import EvidenceFrame, digests, read_frames
 from capnet.report.page.supplement import FrameKey, Supplement
 
 # Options that do not change what a report says.
@@ -40,7 +40,7 @@ def beside(study: Study, wanted: Sequence[FrameKey]) -> Supplement:
     )
 
 
-def _frames(paths: Mapping[str, Path], wanted: Sequence[FrameKey], vxlan_port: int) -> dict[FrameKey, Frame]:
+def _frames(paths: Mapping[str, Path], wanted: Sequence[FrameKey], vxlan_port: int) -> dict[FrameKey, EvidenceFrame]:
     numbers: dict[str, list[int]] = {}
     for file, number in wanted:
         numbers.setdefault(file, []).append(number)

@@ -13,7 +13,7 @@ from capnet.cli.docker_hosts import hosts_option, no_container_option
 from capnet.cli.topology_sources import read_topology, survey
 
 if TYPE_CHECKING:
-    from capnet.report.inventory.rows import Row
+    from capnet.report.inventory.rows import InventoryRow
     from capnet.topology import Topology
     from capnet.topology.lookup import Match
 
@@ -94,7 +94,7 @@ def _matches(topology: Topology, asked: Sequence[str]) -> list[tuple[str, Match]
     return matches
 
 
-def _rows(topology: Topology, matches: Sequence[Match] | None, network: str | None) -> list[Row]:
+def _rows(topology: Topology, matches: Sequence[Match] | None, network: str | None) -> list[InventoryRow]:
     from capnet.errors import UsageError
     from capnet.report.inventory.answers import nearest
     from capnet.report.inventory.rows import inventory_rows
@@ -109,7 +109,7 @@ def _rows(topology: Topology, matches: Sequence[Match] | None, network: str | No
     return [row for row in rows if row.network == network]
 
 
-def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequence[Row]) -> str:
+def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequence[InventoryRow]) -> str:
     from capnet.cli.output import table_columns
     from capnet.report.escape import visible
     from capnet.report.inventory import table
@@ -128,7 +128,7 @@ def _table(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Seque
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _json(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequence[Row]) -> str:
+def _json(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequence[InventoryRow]) -> str:
     import json
 
     from capnet.report.inventory.answers import answer
@@ -139,7 +139,7 @@ def _json(topology: Topology, matches: Sequence[tuple[str, Match]], rows: Sequen
     return json.dumps(inventory_json(topology, rows, answers), indent=2, ensure_ascii=False) + "\n"
 
 
-def _csv(_: Topology, __: Sequence[tuple[str, Match]], rows: Sequence[Row]) -> str:
+def _csv(_: Topology, __: Sequence[tuple[str, Match]], rows: Sequence[InventoryRow]) -> str:
     from capnet.report.inventory.document import inventory_csv
 
     return inventory_csv(rows)

@@ -98,7 +98,7 @@ def _run(running_lab: Any, name: str, say: Callable[[str], None], **options: Any
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScenarioResult:
     """How one scenario went; the columns of the table, and its exit code."""
 
     name: str
@@ -116,7 +116,7 @@ class Rounds:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[ScenarioResult] = []
         self._screen = sys.stderr.isatty()
 
     def run(self, names: Iterable[str], run: Run) -> None:
@@ -127,7 +127,7 @@ class Rounds:
             try:
                 outcome = _outcome(name, run(name, self.step))
             except CapnetError as error:
-                outcome = Outcome(name, int(error.exit_code), str(error))
+                outcome = ScenarioResult(name, int(error.exit_code), str(error))
             self.outcomes.append(outcome)
             self.say(f"        {outcome.verdict} ({time.monotonic() - began:.1f} s)")
             for line in outcome.details:
@@ -135,7 +135,7 @@ class Rounds:
 
     def without(self, names: Iterable[str], error: CapnetError) -> None:
         """Records that none of these could run, for the same reason."""
-        self.outcomes += [Outcome(name, int(error.exit_code), str(error)) for name in names]
+        self.outcomes += [ScenarioResult(name, int(error.exit_code), str(error)) for name in names]
 
     @property
     def finished(self) -> set[str]:
@@ -195,7 +195,7 @@ def _cut(line: str, room: int) -> str:
     return line
 
 
-def _outcome(name: str, capture: Path) -> Outcome:
+def _outcome(name: str, capture: Path) -> ScenarioResult:
     """The scenario's row: what the report says of the capture, and whether its packets pass the checks."""
     from capnet.analysis.engine import analyze
     from capnet.scenario import library
@@ -206,7 +206,7 @@ def _outcome(name: str, capture: Path) -> Outcome:
     failed = [result for result in results if result.passed is False]
     passed = sum(result.passed is True for result in results)
     verdict = f"ok, {passed} expectations" if not failed else f"failed {len(failed)} of {len(results)} expectations"
-    return Outcome(
+    return ScenarioResult(
         name,
         int(Exit.FINDING if failed else Exit.OK),
         verdict,

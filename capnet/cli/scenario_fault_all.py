@@ -21,7 +21,7 @@ _LEAST = 30  # columns for what went wrong, however narrow the terminal is
 
 
 @dataclass(frozen=True)
-class Row:
+class FaultResult:
     """How one fault went; the columns of the table, and its exit code."""
 
     name: str
@@ -36,7 +36,7 @@ class Plays:
     """Plays faults, shows the progress, and keeps how each went."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[FaultResult] = []
 
     def add(self, fault: Fault, play: Play) -> None:
         """Plays one fault. An error that the user can fix becomes its row."""
@@ -47,11 +47,13 @@ class Plays:
         try:
             verdict = judge(fault, play(fault, lambda line: say(f"    {line}")))
         except CapnetError as error:
-            row = Row(fault.name, (), (), time.monotonic() - began, str(error), Exit(error.exit_code))
+            row = FaultResult(fault.name, (), (), time.monotonic() - began, str(error), Exit(error.exit_code))
         else:
             code = Exit.OK if verdict.is_ok else Exit.FINDING
             seconds = time.monotonic() - began
-            row = Row(fault.name, verdict.broken, verdict.healthy, seconds, "; ".join(verdict.wrong) or "ok", code)
+            row = FaultResult(
+                fault.name, verdict.broken, verdict.healthy, seconds, "; ".join(verdict.wrong) or "ok", code
+            )
         self.rows.append(row)
         say(f"    {row.verdict} ({row.seconds:.1f} s)")
 

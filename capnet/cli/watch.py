@@ -112,7 +112,7 @@ def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Itera
     from capnet.cli.capture import arrivals_of, open_aim
     from capnet.cli.capture_options import aimed
     from capnet.cli.interrupts import signals_set
-    from capnet.record.live.outputs.stream import Stream
+    from capnet.record.live.outputs.stream import StreamOutput
     from capnet.record.live.recording import Recording, check_root
     from capnet.record.live.session import Limits
 
@@ -125,7 +125,7 @@ def _captured(words: tuple[str, ...], aim: dict[str, Any], stop: Event) -> Itera
         )  # fmt: skip
 
         def record(descriptor: int) -> None:
-            recording.record(lambda live, heading: Stream(descriptor, heading, len(live.taps)))
+            recording.record(lambda live, heading: StreamOutput(descriptor, heading, len(live.taps)))
 
         try:
             with _pipe_filled_by(record, stop) as path:

@@ -13,8 +13,8 @@ from capnet.errors import Exit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from capnet.wireshark.installation import Outcome
-    from capnet.wireshark.parts import Part
+    from capnet.wireshark.installation import FileOutcome
+    from capnet.wireshark.parts import WiresharkPart
     from capnet.wireshark.program import Wireshark
 
 _SYSTEM = click.option(
@@ -116,7 +116,7 @@ def _note_what_is_read(wireshark: Wireshark, rows: list[dict[str, str]]) -> None
                 row["note"] = f"interfaces now: {count or 'none, no Docker daemon answers'}"
 
 
-def _rows(part: Part) -> list[dict[str, str]]:
+def _rows(part: WiresharkPart) -> list[dict[str, str]]:
     from capnet.wireshark.installation import examine
 
     if part.lacks:
@@ -169,7 +169,7 @@ def _with_tilde(path: str) -> str:
     return f"~/{path.removeprefix(home)}" if path.startswith(home) and len(home) > 2 else path
 
 
-def _report(outcomes: Iterable[Outcome]) -> bool:
+def _report(outcomes: Iterable[FileOutcome]) -> bool:
     """Prints what was done with each file; False if there was none."""
     from capnet.report.escape import visible
 

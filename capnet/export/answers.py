@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
-from capnet.export.query import Answer
+from capnet.export.query import QueryResult
 from capnet.export.text_rows import spreadsheet_text
 from capnet.report.escape import visible
 
 MAX_ALIGNED = 1_000  # rows whose widths are known before the first is shown; later ones may be wider
 
 
-def render(answer: Answer, format_: str) -> Iterator[str]:
+def render(answer: QueryResult, format_: str) -> Iterator[str]:
     """The answer in pieces of text. `format_`: a key of FORMATS."""
     return FORMATS[format_](answer)
 
 
-def _table(answer: Answer) -> Iterator[str]:
+def _table(answer: QueryResult) -> Iterator[str]:
     from wcwidth import wcswidth
 
     def width(text: str) -> int:
@@ -55,7 +55,7 @@ def _shown(value: Any) -> str:
     return visible(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
-def _csv(answer: Answer) -> Iterator[str]:
+def _csv(answer: QueryResult) -> Iterator[str]:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row in ([str(name) for name in answer.columns], *answer.rows):
@@ -65,7 +65,7 @@ def _csv(answer: Answer) -> Iterator[str]:
         text.truncate()
 
 
-def _json(answer: Answer) -> Iterator[str]:
+def _json(answer: QueryResult) -> Iterator[str]:
     separator = "[\n"
     for row in answer.rows:
         yield separator + json.dumps(dict(zip(answer.columns, row, strict=True)), ensure_ascii=True)
@@ -73,4 +73,4 @@ def _json(answer: Answer) -> Iterator[str]:
     yield "[]\n" if separator == "[\n" else "\n]\n"
 
 
-FORMATS: dict[str, Callable[[Answer], Iterator[str]]] = {"table": _table, "csv": _csv, "json": _json}
+FORMATS: dict[str, Callable[[QueryResult], Iterator[str]]] = {"table": _table, "csv": _csv, "json": _json}

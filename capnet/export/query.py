@@ -31,7 +31,7 @@ T = TypeVar("T")
 _ORDER = ("set autoinstall_known_extensions = false", "set timezone = 'UTC'")
 
 
-class Answer(NamedTuple):
+class QueryResult(NamedTuple):
     """What a statement returns: names of columns, and rows in pieces."""
 
     columns: list[str]
@@ -51,7 +51,7 @@ class Database:
         for name, table in self._tables.items():
             self._connection.register(name, table)
 
-    def ask(self, text: str) -> Iterator[Answer]:
+    def ask(self, text: str) -> Iterator[QueryResult]:
         """The answers to the statements of a query, one after the other. RefusedQuery for what DuckDB refuses.
 
         Raises what reading the captures raises: UnreadableInput, UsageError for a stream that is read twice.
@@ -60,7 +60,7 @@ class Database:
             for statement in self._connection.extract_statements(text):
                 cursor = self._beside(partial(self._connection.execute, statement))
                 if cursor.description:
-                    yield Answer([column[0] for column in cursor.description], self._rows(cursor))
+                    yield QueryResult([column[0] for column in cursor.description], self._rows(cursor))
         except self._duckdb.Error as error:
             raise self._refused(error) from error
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from capnet.table.table import Table
 
 
-class Format(NamedTuple):
+class FileFormat(NamedTuple):
     """A format: endings of its files' names, and whether it is text."""
 
     suffixes: tuple[str, ...]
@@ -22,10 +22,10 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "parquet": Format((".parquet", ".pq"), False),
-    "csv": Format((".csv",), True),
-    "jsonl": Format((".jsonl", ".ndjson"), True),
-    "arrow": Format((".arrow", ".arrows"), False),
+    "parquet": FileFormat((".parquet", ".pq"), False),
+    "csv": FileFormat((".csv",), True),
+    "jsonl": FileFormat((".jsonl", ".ndjson"), True),
+    "arrow": FileFormat((".arrow", ".arrows"), False),
 }
 
 

@@ -20,14 +20,14 @@ ANSWERS_WITHIN = 0.2  # seconds for all questions: a list of interfaces must not
 MAX_ANSWER = 1 << 24  # bytes; a container takes about 2,000
 
 
-class Question(NamedTuple):
+class ApiRequest(NamedTuple):
     """A path of Docker's API, such as /networks, and the socket of the daemon that is asked."""
 
     socket_path: str
     path: str
 
 
-def ask(questions: Sequence[Question], within: float = ANSWERS_WITHIN) -> list[Any]:
+def ask(questions: Sequence[ApiRequest], within: float = ANSWERS_WITHIN) -> list[Any]:
     """The JSON answers in the order of the questions; None where none came in time, or an error did."""
     deadline = monotonic() + within
     poll = select.poll()
@@ -54,7 +54,7 @@ def ask(questions: Sequence[Question], within: float = ANSWERS_WITHIN) -> list[A
     return [_answer(bytes(data)) if done else None for data, done in zip(received, is_complete, strict=True)]
 
 
-def _connected(question: Question) -> socket.socket | None:
+def _connected(question: ApiRequest) -> socket.socket | None:
     """A connection on which the question is sent; None where no daemon listens, or it may not be asked."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.setblocking(False)  # a full queue of a daemon that hangs is no answer either

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from capnet.extcap.docker_hosts import HostUrl
-from capnet.extcap.docker_socket import Question, ask
+from capnet.extcap.docker_socket import ApiRequest, ask
 from capnet.quick_tuple import NamedTuple
 from capnet.report.escape import visible
 
@@ -46,7 +46,7 @@ def offered(hosts: Sequence[HostUrl]) -> list[OfferedInterface]:
     """The interfaces of all hosts that answer; of a host that only ssh reaches, all its containers as one."""
     local = [host for host in hosts if host.socket_path]
     paths = ("/containers/json", "/networks")
-    answers = ask([Question(host.socket_path, path) for host in local for path in paths])
+    answers = ask([ApiRequest(host.socket_path, path) for host in local for path in paths])
     interfaces: list[OfferedInterface] = []
     for host, containers, networks in zip(local, answers[::2], answers[1::2], strict=True):
         if isinstance(containers, list):

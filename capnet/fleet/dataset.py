@@ -34,7 +34,7 @@ MODEL_COLUMNS = (
 )
 
 
-class Part(NamedTuple):
+class CapturePart(NamedTuple):
     """Of one capture: its file, and point → host."""
 
     file: str
@@ -44,7 +44,7 @@ class Part(NamedTuple):
 def part_tables(study: Study, file: str) -> dict[str, Table]:
     """Name → the part of each table that a capture has."""
     report = study.report
-    part = Part(file, {point.name: point.host for point in report.points})
+    part = CapturePart(file, {point.name: point.host for point in report.points})
     return {
         "flows": _of_capture(flow_table(study.context), part, "point"),
         "nat": _of_capture(fact_table("nat", list(report.nat)), part, "before_point"),
@@ -63,7 +63,7 @@ def _model_table(report: Report) -> Table:
     return Table("models", MODEL_COLUMNS, lambda: iter([batch_of(MODEL_COLUMNS, rows)]), len(rows))
 
 
-def _of_capture(table: Table, part: Part, point: str) -> Table:
+def _of_capture(table: Table, part: CapturePart, point: str) -> Table:
     """The table with the columns in front. `point`: the column whose point names the host; empty if it has none."""
     names = [column.name for column in table.fields]
     kept = [index for index, name in enumerate(names) if name != "file"]
@@ -78,7 +78,7 @@ def _of_capture(table: Table, part: Part, point: str) -> Table:
     return Table(table.name, columns, batches)
 
 
-def _hosts(points: ColumnData, part: Part) -> Codes:
+def _hosts(points: ColumnData, part: CapturePart) -> Codes:
     """The host of each row, by its point."""
     assert isinstance(points, Codes)
     of_point = [part.hosts.get(name) for name in points.texts.to_list()]
@@ -86,7 +86,7 @@ def _hosts(points: ColumnData, part: Part) -> Codes:
     return Codes(numbers[points.codes], texts_of(hosts))
 
 
-def _only_host(part: Part, rows: int) -> Codes:
+def _only_host(part: CapturePart, rows: int) -> Codes:
     """The host of all points, if they have one in common."""
     hosts = {host for host in part.hosts.values() if host}
     _, texts = _numbered(list(hosts) if len(hosts) == 1 else [])

@@ -23,7 +23,7 @@ from capnet.fleet.job import (
     read_record,
     valid_record,
 )
-from capnet.fleet.joined.joining import JoinedRows, Observed, Sharing, in_order, joined_rows, sharing_captures
+from capnet.fleet.joined.joining import CaptureConnections, JoinedRows, Sharing, in_order, joined_rows, sharing_captures
 from capnet.fleet.joined.table import joined_table
 from capnet.fleet.report.merge import MergedReport
 from capnet.quick_tuple import NamedTuple
@@ -39,7 +39,7 @@ class Workers(Protocol):
         """Each capture with its record, as they come."""
 
 
-class State(NamedTuple):
+class RunState(NamedTuple):
     """How far a run is: captures of all, bytes of those that were not done before."""
 
     done: int
@@ -68,12 +68,12 @@ class Run:
         self.outdated = other_results(folder, self._kept)
 
     @property
-    def state(self) -> State:
+    def state(self) -> RunState:
         """How far it is."""
         done = len(self.jobs) - len(self.waiting) - len(self.failed)
-        return State(done, len(self.failed), len(self.jobs), self._done_bytes, sum(self._sizes.values()))
+        return RunState(done, len(self.failed), len(self.jobs), self._done_bytes, sum(self._sizes.values()))
 
-    def analyze(self, workers: Workers, after: Callable[[State], None]) -> None:
+    def analyze(self, workers: Workers, after: Callable[[RunState], None]) -> None:
         """Analyze what is not done; `after` is called after each capture."""
         # The largest first, so that none of them is the last one.
         for job in sorted(self.waiting.values(), key=lambda job: -self._sizes[job.id]):
@@ -97,7 +97,7 @@ class Run:
             with suppress(FileNotFoundError):
                 file.unlink()
         report = MergedReport(self.jobs.values())
-        observed: list[Observed] = []
+        observed: list[CaptureConnections] = []
         files: list[str] = []
         for job in sorted(self.jobs.values(), key=lambda job: job.files):
             record = self.failed.get(job.id) or read_record(job.result(RECORDS))
@@ -106,7 +106,7 @@ class Run:
             report.add(job, record)
             if record["outcome"] == DONE:
                 files.append(job.label)
-                observed.append(Observed(job.result(CONNECTIONS), **record["connections"]))
+                observed.append(CaptureConnections(job.result(CONNECTIONS), **record["connections"]))
         sharing, connections = self._join(observed, files)
         return report.document(self._options.format_, sharing, files, connections)
 
@@ -137,7 +137,7 @@ class Run:
         for file in job.files:
             self._add(job_of(Source(Path(file)), self.folder, self._options))
 
-    def _join(self, observed: Sequence[Observed], files: Sequence[str]) -> tuple[list[Sharing], int]:
+    def _join(self, observed: Sequence[CaptureConnections], files: Sequence[str]) -> tuple[list[Sharing], int]:
         """Write the table of joined connections; captures that share them, and how many connections there are."""
         from capnet.export.writers import write
         from capnet.whole_file import make_folder, whole

@@ -15,7 +15,7 @@ Progress = Callable[[str], None]
 
 def build_in_uml(lab: Lab, made: record.LabRecord, lock: int, progress: Progress) -> None:
     """Boots User-Mode Linux and makes the lab inside. The caller holds the lab's lock."""
-    made.will_make(record.Kind.MACHINE, machine.release() or "")
+    made.will_make(record.ResourceKind.MACHINE, machine.release() or "")
     progress(f"starting User-Mode Linux {machine.release()}: a process, with this machine's files, without a network")
     machine.wait(lab.folder, machine.start(lab.folder))
     progress("it answers; making the lab inside")

@@ -27,7 +27,7 @@ from capnet.scenario.docker.image import DEFAULT as DEFAULT_IMAGE
 _SYSTEMD = Path("/run/systemd/system")  # there where systemd is process 1, sd_booted(3)
 
 
-class State(StrEnum):
+class Presence(StrEnum):
     """Whether a thing is there."""
 
     YES = "yes"
@@ -42,7 +42,7 @@ class Check:
 
     part: str
     what: str
-    state: State
+    state: Presence
     found: str = ""
     get: str | None = None
 
@@ -52,7 +52,7 @@ class Play:
     """How a scenario can be played in a lab on this machine: with its kernel, in User-Mode Linux, or not."""
 
     scenario: str
-    state: State
+    state: Presence
     found: str = ""
 
 
@@ -97,15 +97,15 @@ def _docker() -> Iterator[Check]:
     try:
         host = connect()
     except CapnetError as error:
-        yield Check("Docker", "daemon", State.NO, str(error), _cure(str(error)))
-        yield Check("Docker", f"image {DEFAULT_IMAGE}", State.UNKNOWN, "no daemon to ask")
+        yield Check("Docker", "daemon", Presence.NO, str(error), _cure(str(error)))
+        yield Check("Docker", f"image {DEFAULT_IMAGE}", Presence.UNKNOWN, "no daemon to ask")
     else:
         with closing(host):
             api = host.client.version()["ApiVersion"]
-            yield Check("Docker", "daemon", State.YES, f"Docker {host.version}, API {api}, at {host.shown_url}")
+            yield Check("Docker", "daemon", Presence.YES, f"Docker {host.version}, API {api}, at {host.shown_url}")
             yield _image(host.client)
     if requirements.static_busybox():
-        yield Check("Docker", "static busybox", State.YES, "the image can be made of it, without a registry")
+        yield Check("Docker", "static busybox", Presence.YES, "the image can be made of it, without a registry")
     else:
         yield _missing("Docker", "static busybox", "busybox-static", "makes the image where no registry answers")
 
@@ -128,23 +128,23 @@ def _image(client: Any) -> Check:
         client.images.get(DEFAULT_IMAGE)
     except ImageNotFound:
         return Check(
-            "Docker", f"image {DEFAULT_IMAGE}", State.NO, "a scenario pulls or makes it", "docker pull busybox"
+            "Docker", f"image {DEFAULT_IMAGE}", Presence.NO, "a scenario pulls or makes it", "docker pull busybox"
         )
-    return Check("Docker", f"image {DEFAULT_IMAGE}", State.YES)
+    return Check("Docker", f"image {DEFAULT_IMAGE}", Presence.YES)
 
 
 def _listening() -> Iterator[Check]:
     for program, (purpose, package) in _LISTENING.items():
         if requirements.find(program):
-            yield Check("listening", program, State.YES, _version(program))
+            yield Check("listening", program, Presence.YES, _version(program))
         else:
             yield _missing("listening", program, package, purpose)
     if os.geteuid() == 0:
-        yield Check("listening", "permission", State.YES, "root")
+        yield Check("listening", "permission", Presence.YES, "root")
     elif _succeeds(["sudo", "-n", "true"]):
-        yield Check("listening", "permission", State.YES, "sudo asks for no password")
+        yield Check("listening", "permission", Presence.YES, "sudo asks for no password")
     else:
-        yield Check("listening", "permission", State.NO, "namespaces and interfaces are root's", "sudo capnet …")
+        yield Check("listening", "permission", Presence.NO, "namespaces and interfaces are root's", "sudo capnet …")
 
 
 def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
@@ -153,14 +153,14 @@ def _kernel(features: dict[str, bool | None]) -> Iterator[Check]:
     for name, has in features.items():
         words, module = _FEATURES[name]
         if has:
-            yield Check("kernel", name, State.YES, words)
+            yield Check("kernel", name, Presence.YES, words)
         elif has is None:
-            yield Check("kernel", name, State.UNKNOWN, f"{words}: needs root, iproute2 and kmod to be found out")
+            yield Check("kernel", name, Presence.UNKNOWN, f"{words}: needs root, iproute2 and kmod to be found out")
         elif offers_more:
-            yield Check("kernel", name, State.UML, f"{words}: in User-Mode Linux", "sudo capnet lab up --kernel uml")
+            yield Check("kernel", name, Presence.UML, f"{words}: in User-Mode Linux", "sudo capnet lab up --kernel uml")
         else:
             get = f"sudo modprobe -a {module}" + ("" if cannot_run else " || sudo apt-get install user-mode-linux")
-            yield Check("kernel", name, State.NO, words, get)
+            yield Check("kernel", name, Presence.NO, words, get)
 
 
 def _lab() -> Iterator[Check]:
@@ -169,11 +169,11 @@ def _lab() -> Iterator[Check]:
         if program in absent:
             yield _missing("lab", program, package, "")
         else:
-            yield Check("lab", program, State.YES, requirements.find(program) or "")
+            yield Check("lab", program, Presence.YES, requirements.find(program) or "")
     if os.geteuid() == 0:
-        yield Check("lab", "root", State.YES)
+        yield Check("lab", "root", Presence.YES)
     else:
-        yield Check("lab", "root", State.NO, "a lab is made of namespaces", "sudo capnet lab up")
+        yield Check("lab", "root", Presence.NO, "a lab is made of namespaces", "sudo capnet lab up")
 
 
 def _uml() -> Iterator[Check]:
@@ -182,13 +182,13 @@ def _uml() -> Iterator[Check]:
         if program in absent:
             yield _missing("lab, uml", program, package, "the lab's second kernel")
         else:
-            yield Check("lab, uml", program, State.YES, requirements.find(program) or "")
+            yield Check("lab, uml", program, Presence.YES, requirements.find(program) or "")
     if release := machine.release():
-        yield Check("lab, uml", "kernel modules", State.YES, f"Linux {release}, in {machine.MODULES}")
+        yield Check("lab, uml", "kernel modules", Presence.YES, f"Linux {release}, in {machine.MODULES}")
     else:
         yield _missing("lab, uml", "kernel modules", "user-mode-linux", f"none in {machine.MODULES}")
     if processor.lack():
-        yield Check("lab, uml", "processor", State.NO, processor.REASON, "sudo capnet lab up --kernel native")
+        yield Check("lab, uml", "processor", Presence.NO, processor.REASON, "sudo capnet lab up --kernel native")
 
 
 def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Play]:
@@ -197,7 +197,9 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
     Root is not among it: the command that plays one begins with sudo.
     """
     parts = [
-        check.what for check in checks if check.part == "lab" and check.state is not State.YES and check.what != "root"
+        check.what
+        for check in checks
+        if check.part == "lab" and check.state is not Presence.YES and check.what != "root"
     ]
     cannot_run = processor.lack() is not None
     for name in library.files():
@@ -205,17 +207,17 @@ def _plays(features: dict[str, bool | None], checks: list[Check]) -> Iterator[Pl
         lacking = [feature for feature in needed if features[feature] is False]
         unknown = [feature for feature in needed if features[feature] is None]
         if parts:
-            yield Play(name, State.NO, f"the lab lacks {', '.join(parts)}")
+            yield Play(name, Presence.NO, f"the lab lacks {', '.join(parts)}")
         elif lacking and cannot_run:
-            yield Play(name, State.NO, f"this kernel lacks {', '.join(lacking)}, and {processor.REASON}")
+            yield Play(name, Presence.NO, f"this kernel lacks {', '.join(lacking)}, and {processor.REASON}")
         elif lacking and machine.missing():
-            yield Play(name, State.NO, f"this kernel lacks {', '.join(lacking)}, and there is no User-Mode Linux")
+            yield Play(name, Presence.NO, f"this kernel lacks {', '.join(lacking)}, and there is no User-Mode Linux")
         elif lacking:
-            yield Play(name, State.UML, f"this kernel lacks {', '.join(lacking)}")
+            yield Play(name, Presence.UML, f"this kernel lacks {', '.join(lacking)}")
         elif unknown:
-            yield Play(name, State.UNKNOWN, f"needs {', '.join(unknown)}")
+            yield Play(name, Presence.UNKNOWN, f"needs {', '.join(unknown)}")
         else:
-            yield Play(name, State.YES)
+            yield Play(name, Presence.YES)
 
 
 def _features() -> dict[str, bool | None]:
@@ -228,7 +230,7 @@ def _features() -> dict[str, bool | None]:
 
 
 def _missing(part: str, what: str, package: str, purpose: str) -> Check:
-    return Check(part, what, State.NO, purpose, f"sudo apt-get install {package}")
+    return Check(part, what, Presence.NO, purpose, f"sudo apt-get install {package}")
 
 
 def _version(program: str) -> str:

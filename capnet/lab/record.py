@@ -18,7 +18,7 @@ _UNFINISHED = "lab.json.new"
 _MADE_BY = "capnet lab"
 
 
-class Kind(StrEnum):
+class ResourceKind(StrEnum):
     """What a lab makes outside its folder."""
 
     MOUNT = "mount onto itself"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 class Thing(NamedTuple):
     """One thing outside the lab's folder that must be undone."""
 
-    kind: Kind
+    kind: ResourceKind
     name: str
 
 
@@ -53,7 +53,7 @@ class LabRecord:
         self.ready = ready
         self.for_runs = for_runs  # it goes with the last run that uses it
 
-    def will_make(self, kind: Kind, name: str) -> None:
+    def will_make(self, kind: ResourceKind, name: str) -> None:
         """Records a thing that is made next."""
         if (thing := Thing(kind, name)) not in self.made:  # a daemon that starts again is there already
             self.made.append(thing)
@@ -93,7 +93,7 @@ def read(folder: Path) -> LabRecord | None:
         content = json.loads((folder / RECORD).read_text())
         if content["made_by"] != _MADE_BY:
             raise KeyError("made_by")
-        things = [Thing(Kind(kind), name) for kind, name in content["made"]]
+        things = [Thing(ResourceKind(kind), name) for kind, name in content["made"]]
         kernel = HostKernel(content.get("kernel", HostKernel.NATIVE))
         return LabRecord(folder, things, bool(content["ready"]), kernel, bool(content.get("for_runs")))
     except (FileNotFoundError, NotADirectoryError):

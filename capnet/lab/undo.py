@@ -14,7 +14,7 @@ from capnet.errors import CapnetError
 from capnet.lab import requirements
 from capnet.lab.addressing import NETNS_FOLDER, Lab
 from capnet.lab.daemon import processes
-from capnet.lab.record import RECORD, Kind, LabRecord, Thing
+from capnet.lab.record import RECORD, LabRecord, ResourceKind, Thing
 from capnet.lab.uml import machine
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -23,9 +23,9 @@ _DEADLINE = 60.0  # seconds
 
 def everything(lab: Lab, record: LabRecord) -> None:
     """Undoes the record, empties the folder and removes it; the record goes last."""
-    if any(thing.kind is Kind.MACHINE for thing in record.made):
+    if any(thing.kind is ResourceKind.MACHINE for thing in record.made):
         machine.end(lab.folder)
-    processes.end([lab.hosts[thing.name] for thing in record.made if thing.kind is Kind.DAEMON])
+    processes.end([lab.hosts[thing.name] for thing in record.made if thing.kind is ResourceKind.DAEMON])
     for thing in reversed(record.made):
         _undo(thing)
     for point in _mounts_below(lab.folder):
@@ -43,15 +43,15 @@ def everything(lab: Lab, record: LabRecord) -> None:
 
 def _undo(thing: Thing) -> None:
     match thing.kind:
-        case Kind.CGROUP:
+        case ResourceKind.CGROUP:
             _remove_cgroup(thing.name)
-        case Kind.NAMESPACE:
+        case ResourceKind.NAMESPACE:
             _unmount(NETNS_FOLDER / thing.name, "--lazy")
             (NETNS_FOLDER / thing.name).unlink(missing_ok=True)
-        case Kind.MOUNT:
+        case ResourceKind.MOUNT:
             if not _has_entries(Path(thing.name)):  # other namespaces keep it
                 _unmount(Path(thing.name))  # not lazily: the kernel refuses if one was made just now
-        case Kind.FOLDER:
+        case ResourceKind.FOLDER:
             with suppress(OSError):  # another process put something there: leave it
                 Path(thing.name).rmdir()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from capnet.analysis.core.wording import Text
-from capnet.learn.recording import Frame, Recording
+from capnet.learn.recording import LessonFrame, LessonRecording
 from capnet.quick_tuple import NamedTuple
 
 
@@ -22,7 +22,7 @@ class Shown(NamedTuple):
     `is_same`: with the answer, whether it is the packet that was shown with the question.
     """
 
-    frame: Frame
+    frame: LessonFrame
     marks: tuple[tuple[str, int], ...]
     is_same: bool = True
 
@@ -41,7 +41,7 @@ class Question(NamedTuple):
     values: Mapping[str, object]  # what {name} in the texts stands for
 
 
-Maker = Callable[[Recording], Question]
+Maker = Callable[[LessonRecording], Question]
 
 
 class Lesson(NamedTuple):

@@ -17,7 +17,7 @@ PROTOCOLS = {"icmp": numbers.ICMP, "tcp": numbers.TCP, "udp": numbers.UDP}
 NIC = "ens33"  # of both hosts of the lab
 
 
-class Frame(NamedTuple):
+class LessonFrame(NamedTuple):
     """A captured frame: its number, its point, its rows (outermost first) and its bytes."""
 
     number: int
@@ -38,7 +38,7 @@ class Connection(NamedTuple):
     reply: dict[str, str]
 
 
-class Recording:
+class LessonRecording:
     """The frames of a capture in memory, and its topology. For captures of a lesson: some hundred frames."""
 
     def __init__(self, name: str) -> None:
@@ -80,7 +80,7 @@ class Recording:
         raise LookupError(f"{self.path}: no {protocol} connection with {original} in conntrack of {host}")
 
     # -- what was captured -------------------------------------------------------------------------------
-    def frame(self, point: str, protocol: str, source: str = "", target: str = "", **fields: int) -> Frame:
+    def frame(self, point: str, protocol: str, source: str = "", target: str = "", **fields: int) -> LessonFrame:
         """The first frame at a point whose innermost packet is this one."""
         return next(self._select(point, protocol, source, target, fields))
 
@@ -88,7 +88,9 @@ class Recording:
         """How many frames there are of that kind."""
         return sum(1 for _ in self._select(point, protocol, source, target, fields))
 
-    def _select(self, point: str, protocol: str, source: str, target: str, fields: dict[str, int]) -> Iterator[Frame]:
+    def _select(
+        self, point: str, protocol: str, source: str, target: str, fields: dict[str, int]
+    ) -> Iterator[LessonFrame]:
         for frame in self.frames:
             row = frame.rows[-1]
             is_protocol = not protocol or row["proto"] == PROTOCOLS.get(protocol) or _is_arp(row, protocol)
@@ -102,10 +104,10 @@ def _is_arp(row: dict[str, int], protocol: str) -> bool:
     return protocol == "arp" and row["arp_op"] > 0
 
 
-def _frames(path: Path) -> list[Frame]:
+def _frames(path: Path) -> list[LessonFrame]:
     from capnet.wire.capture import open_capture
 
-    frames: list[Frame] = []
+    frames: list[LessonFrame] = []
     with open_capture(path) as capture:
         for block in capture.blocks():
             for number, row in enumerate(block.dicts()):
@@ -114,7 +116,7 @@ def _frames(path: Path) -> list[Frame]:
                     continue
                 at = int(block.record_at[number])
                 raw = bytes(block.raw[at : at + row["caplen"]])
-                frames.append(Frame(row["frame"], capture.interfaces[row["point"]].name or "", [row], raw))
+                frames.append(LessonFrame(row["frame"], capture.interfaces[row["point"]].name or "", [row], raw))
     return frames
 
 

@@ -10,7 +10,7 @@ from capnet.analysis.core.wording import Text
 from capnet.learn.captures import shown
 from capnet.learn.marked_dump import marked_dump
 from capnet.learn.question import Lesson, Question, Shown
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 from capnet.report.drawing.frame import render
 from capnet.report.text import fill
 
@@ -42,7 +42,7 @@ class Score:
 
 def play(lesson: Lesson, answer: Callable[[str, int], int | None], width: int, score: Score) -> Iterator[str]:
     """Text of the lesson, piece by piece. `answer(prompt, count)` returns a number from 1, or None for no answer."""
-    recording = Recording(lesson.name)
+    recording = LessonRecording(lesson.name)
     yield "\n".join([lesson.chapter.fill(), "", *_filled(lesson.story, width)]) + "\n"
     questions = [make(recording) for make in lesson.questions]
     for number, question in enumerate(questions, 1):
@@ -61,7 +61,7 @@ def play(lesson: Lesson, answer: Callable[[str, int], int | None], width: int, s
     yield f"\n{result}\n{_NEXT.fill()}\n{INDENT}{command}\n"
 
 
-def _asked(question: Question, recording: Recording, width: int) -> str:
+def _asked(question: Question, recording: LessonRecording, width: int) -> str:
     lines = _filled(question.ask, width, question.values)
     if question.before:
         lines += ["", *_frame(question.before, _FRAME, recording, width)]
@@ -71,7 +71,7 @@ def _asked(question: Question, recording: Recording, width: int) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _answered(question: Question, recording: Recording, width: int, given: int | None) -> str:
+def _answered(question: Question, recording: LessonRecording, width: int, given: int | None) -> str:
     right = next(number for number, choice in enumerate(question.choices, 1) if choice.value == question.truth)
     verdict = _UNANSWERED if given is None else _RIGHT if given == right else _WRONG
     words = question.choices[right - 1].words.fill(**question.values)
@@ -87,7 +87,7 @@ def _answered(question: Question, recording: Recording, width: int, given: int |
     return "\n".join(lines) + "\n"
 
 
-def _frame(part: Shown, heading: Text, recording: Recording, width: int) -> list[str]:
+def _frame(part: Shown, heading: Text, recording: LessonRecording, width: int) -> list[str]:
     """What capnet decodes of the frame, and its bytes with the fields marked."""
     frame = part.frame
     names = recording.topology.names_at(frame.point)

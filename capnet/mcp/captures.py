@@ -20,7 +20,7 @@ MAX_NUMBERS = 10_000  # captures that were opened: their names are kept, to be r
 _Stamp = tuple[tuple[str, int, int], ...]
 
 
-class Capture(NamedTuple):
+class OpenedCapture(NamedTuple):
     """A capture that was read. Strings of the document are stripped of control characters."""
 
     number: str
@@ -36,9 +36,9 @@ class Captures:
     def __init__(self, folders: Folders) -> None:
         self.folders = folders
         self._files: dict[str, tuple[str, ...]] = {}
-        self._kept: OrderedDict[tuple[str, _Stamp], Capture] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, _Stamp], OpenedCapture] = OrderedDict()
 
-    def open(self, files: list[str]) -> Capture:
+    def open(self, files: list[str]) -> OpenedCapture:
         """The capture of these files; several are one capture at several points. UsageError, UnreadableInput."""
         if not 0 < len(files) <= MAX_FILES:
             raise UsageError(f"files: name 1 to {MAX_FILES} captures")
@@ -49,7 +49,7 @@ class Captures:
             self._files[number] = names
         return capture
 
-    def get(self, number: str) -> Capture:
+    def get(self, number: str) -> OpenedCapture:
         """The capture with this number; UsageError if none has it."""
         if number not in self._files:
             have = ", ".join(list(self._files)[-8:]) or "none yet"
@@ -60,7 +60,7 @@ class Captures:
         """Marks the strings of all captures that are in memory, for messages that may name any of them."""
         return Fence(*(capture.document for capture in self._kept.values()))
 
-    def _read(self, number: str, names: tuple[str, ...]) -> Capture:
+    def _read(self, number: str, names: tuple[str, ...]) -> OpenedCapture:
         paths = [self.folders.file(name) for name in names]
         key = number, tuple(_stamp(path) for path in paths)
         if key in self._kept:
@@ -68,7 +68,7 @@ class Captures:
             return self._kept[key]
         result = study([Source(path) for path in dict.fromkeys(paths)])
         document = stripped_all(result.report.to_dict())
-        capture = Capture(number, result, document, Words.of(document), Fence(document))
+        capture = OpenedCapture(number, result, document, Words.of(document), Fence(document))
         self._kept[key] = capture
         while len(self._kept) > MAX_OPEN:
             self._kept.popitem(last=False)

@@ -29,7 +29,7 @@ MAX_CAPTURE = 64 << 20  # bytes of these frames
 Hashes: TypeAlias = Annotated[np.ndarray, "uint64[n]"]
 
 
-class Frame(NamedTuple):
+class CandidateFrame(NamedTuple):
     """A frame. `rows`: as decoded, the outermost first; `conversation`: a hash of its innermost ends."""
 
     point: int
@@ -57,7 +57,7 @@ class PointFacts(NamedTuple):
 class Loaded(NamedTuple):
     """Frames in the order of their file, of several files by time; their points, and names of addresses."""
 
-    frames: list[Frame]
+    frames: list[CandidateFrame]
     points: list[PointFacts]
     names: dict[str, list[str]]
 
@@ -87,7 +87,7 @@ class TooMany(Exception):
 
 def load(study: Study, chosen: Chosen, vxlan_port: int) -> Loaded:
     """The chosen frames of a study's files, read again. TooMany if they do not fit in memory."""
-    frames: list[Frame] = []
+    frames: list[CandidateFrame] = []
     points: list[PointFacts] = []
     names: dict[str, list[str]] = {}
     size = 0
@@ -131,7 +131,7 @@ def _facts(study: Study, number: int, source: Source, interface: CaptureInterfac
     )
 
 
-def _frames(block: Block, chosen: Chosen, file: str, first: int) -> Iterable[Frame]:
+def _frames(block: Block, chosen: Chosen, file: str, first: int) -> Iterable[CandidateFrame]:
     """The frames of a block of which any row was chosen."""
     if not len(block):
         return
@@ -145,7 +145,7 @@ def _frames(block: Block, chosen: Chosen, file: str, first: int) -> Iterable[Fra
         raw = bytes(block.raw[at : at + outer["caplen"]])
         inner = start + max(range(len(rows)), key=lambda index: rows[index]["depth"])
         place = first + outer["point"], outer["time"], outer["wirelen"]
-        yield Frame(*place, raw, rows, int(conversations[inner]), file, outer["frame"])
+        yield CandidateFrame(*place, raw, rows, int(conversations[inner]), file, outer["frame"])
 
 
 # -- hashes, for masks of many rows: numbers of 64 bits that wrap around -----------------------------------
@@ -181,7 +181,7 @@ def _hashes(values: frozenset[int]) -> Hashes:
 
 
 def capture_of(
-    frames: Sequence[Frame], points: Mapping[int, PointFacts], names: Iterable[tuple[str, str]] = ()
+    frames: Sequence[CandidateFrame], points: Mapping[int, PointFacts], names: Iterable[tuple[str, str]] = ()
 ) -> bytes:
     """A pcapng file with these frames and points; a point may have none of the frames."""
     number_of = {point: number for number, point in enumerate(points)}

@@ -9,7 +9,7 @@ from capnet.analysis.core.contract.keys import LEVELS
 from capnet.analysis.core.results import Finding
 from capnet.analysis.engine import Options, Source, study
 from capnet.errors import CapnetError
-from capnet.reduce.frames import Frame, PointFacts, capture_of
+from capnet.reduce.frames import CandidateFrame, PointFacts, capture_of
 from capnet.topology import Topology
 
 MIN_COMPILED = 1 << 20  # bytes of a capture: a smaller one is read faster interpreted
@@ -27,7 +27,11 @@ class Oracle:
         self._vxlan_port = vxlan_port
 
     def finding(
-        self, frames: Sequence[Frame], points: Mapping[int, PointFacts], topology: Topology | None, names: Names
+        self,
+        frames: Sequence[CandidateFrame],
+        points: Mapping[int, PointFacts],
+        topology: Topology | None,
+        names: Names,
     ) -> Finding | None:
         """The finding, if these frames show it."""
         if not frames:
@@ -56,4 +60,4 @@ class Oracle:
         )
 
 
-Ask = Callable[[Sequence[Frame], Mapping[int, PointFacts]], Finding | None]
+Ask = Callable[[Sequence[CandidateFrame], Mapping[int, PointFacts]], Finding | None]

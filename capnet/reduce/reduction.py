@@ -19,7 +19,17 @@ from capnet.errors import CapnetError, Exit, UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.reduce.anonymise.frames import Anonymiser
 from capnet.reduce.anonymise.topologies import addresses_in, anonymised
-from capnet.reduce.frames import MAX_FRAMES, Chosen, Frame, Loaded, PointFacts, TooMany, capture_of, ends_of, load
+from capnet.reduce.frames import (
+    MAX_FRAMES,
+    CandidateFrame,
+    Chosen,
+    Loaded,
+    PointFacts,
+    TooMany,
+    capture_of,
+    ends_of,
+    load,
+)
 from capnet.reduce.oracle import Names, Oracle
 from capnet.reduce.search import Budget, smallest
 from capnet.report.text import count
@@ -50,7 +60,7 @@ class Reduced(NamedTuple):
 class _Parts(NamedTuple):
     """What the finding is told of."""
 
-    frames: list[Frame]
+    frames: list[CandidateFrame]
     points: dict[int, PointFacts]
     topology: Topology | None
     names: Names
@@ -182,12 +192,12 @@ def _rewritten(loaded: Loaded, topology: Topology | None, anonymiser: Anonymiser
 def _search(parts: _Parts, oracle: Oracle, budget: Budget, tell: Callable[[str], None]) -> _Parts:
     """The parts without the points, conversations and packets that the finding does not need."""
 
-    def is_told(frames: Sequence[Frame], points: Points) -> bool:
+    def is_told(frames: Sequence[CandidateFrame], points: Points) -> bool:
         return oracle.finding(frames, points, parts.topology, parts.names) is not None
 
     points, frames = parts.points, parts.frames
 
-    def of_points(numbers: list[int]) -> tuple[list[Frame], Points]:
+    def of_points(numbers: list[int]) -> tuple[list[CandidateFrame], Points]:
         return [frame for frame in frames if frame.point in numbers], {number: points[number] for number in numbers}
 
     kept = smallest(list(points), lambda numbers: is_told(*of_points(numbers)), budget)
@@ -195,7 +205,7 @@ def _search(parts: _Parts, oracle: Oracle, budget: Budget, tell: Callable[[str],
     tell(f"{count(len(points), 'point')} with {count(len(frames), 'packet')} are enough")
     conversations = list(dict.fromkeys(frame.conversation for frame in frames))
 
-    def of_conversations(chosen: list[int]) -> list[Frame]:
+    def of_conversations(chosen: list[int]) -> list[CandidateFrame]:
         wanted = set(chosen)
         return [frame for frame in frames if frame.conversation in wanted]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from capnet.table.arrow_structs import Array, Schema, Stream, capsule, is_released, pointer_to
+from capnet.table.arrow_structs import Array, ArrowArrayStream, Schema, capsule, is_released, pointer_to
 from capnet.table.batch import Batch, Codes, ColumnData, Values
 from capnet.table.column import KINDS, Column
 from capnet.table.texts import Texts
@@ -42,7 +42,7 @@ def array_capsules(batch: Batch) -> tuple[object, object]:
 
 def stream_capsule(columns: Sequence[Column], batches: Iterator[Batch]) -> object:
     """A capsule `arrow_array_stream` of batches with these columns."""
-    stream = Stream()
+    stream = ArrowArrayStream()
     stream.get_schema, stream.get_next = map(pointer_to, (_get_schema, _get_next))
     stream.get_last_error, stream.release = map(pointer_to, (_get_last_error, _release_stream))
     stream.private_data = _keep(_State(columns, batches))
@@ -189,13 +189,13 @@ class _State:
         return 0
 
 
-@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Schema))
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ArrowArrayStream), ctypes.POINTER(Schema))
 def _get_schema(stream: Any, out: Any) -> int:
     state = kept[stream.contents.private_data]
     return int(state.attempt(lambda: _fill_schema(out.contents, state.columns)))
 
 
-@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(Stream), ctypes.POINTER(Array))
+@ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ArrowArrayStream), ctypes.POINTER(Array))
 def _get_next(stream: Any, out: Any) -> int:
     state = kept[stream.contents.private_data]
 
@@ -208,7 +208,7 @@ def _get_next(stream: Any, out: Any) -> int:
     return int(state.attempt(fill))
 
 
-@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(Stream))
+@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.POINTER(ArrowArrayStream))
 def _get_last_error(stream: Any) -> Any:
     state = kept[stream.contents.private_data]
     if not state.error:
@@ -217,7 +217,7 @@ def _get_last_error(stream: Any) -> Any:
     return ctypes.addressof(state.error_text)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.POINTER(Stream))
+@ctypes.CFUNCTYPE(None, ctypes.POINTER(ArrowArrayStream))
 def _release_stream(stream: Any) -> None:
     state = kept.pop(stream.contents.private_data, None)
     stream.contents.release = None

@@ -24,7 +24,7 @@ class Array(ctypes.Structure):
     """`struct ArrowArray`."""
 
 
-class Stream(ctypes.Structure):
+class ArrowArrayStream(ctypes.Structure):
     """`struct ArrowArrayStream`."""
 
     _fields_ = [(name, ctypes.c_void_p) for name in "get_schema get_next get_last_error release private_data".split()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from capnet.quick_tuple import NamedTuple
 
 
-class Kind(NamedTuple):
+class ColumnType(NamedTuple):
     """A type of columns: as Arrow's C interface writes it, as numpy does, as Arrow names it, and in documentation."""
 
     format: str
@@ -18,18 +18,18 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "bool": Kind("b", "?", "bool", "true or false"),
-    "uint8": Kind("C", "u1", "uint8", "8 bits"),
-    "uint16": Kind("S", "u2", "uint16", "16 bits"),
-    "uint32": Kind("I", "u4", "uint32", "32 bits"),
-    "int32": Kind("i", "i4", "int32", "32 bits, signed"),
-    "int64": Kind("l", "i8", "int64", "64 bits, signed"),
-    "float64": Kind("g", "f8", "float64", "floating point"),
-    "time": Kind("tsn:UTC", "i8", "timestamp[ns, UTC]", "timestamp[ns, UTC]"),
-    "text": Kind("u", "i4", "string", "text"),
-    "texts": Kind("+l", "i4", "list<string>", "list of text"),
-    "address": Kind("u", "i4", "string", "text, or 16 octets (`--addresses binary`)"),
-    "octets": Kind(
+    "bool": ColumnType("b", "?", "bool", "true or false"),
+    "uint8": ColumnType("C", "u1", "uint8", "8 bits"),
+    "uint16": ColumnType("S", "u2", "uint16", "16 bits"),
+    "uint32": ColumnType("I", "u4", "uint32", "32 bits"),
+    "int32": ColumnType("i", "i4", "int32", "32 bits, signed"),
+    "int64": ColumnType("l", "i8", "int64", "64 bits, signed"),
+    "float64": ColumnType("g", "f8", "float64", "floating point"),
+    "time": ColumnType("tsn:UTC", "i8", "timestamp[ns, UTC]", "timestamp[ns, UTC]"),
+    "text": ColumnType("u", "i4", "string", "text"),
+    "texts": ColumnType("+l", "i4", "list<string>", "list of text"),
+    "address": ColumnType("u", "i4", "string", "text, or 16 octets (`--addresses binary`)"),
+    "octets": ColumnType(
         "w:16", "V16", "fixed_size_binary[16]", "16 octets"
     ),  # what an address is then: IPv6, IPv4 as ::ffff:a.b.c.d
 }

@@ -25,7 +25,7 @@ class NotOneSeries(Exception):
     """Files that are named like those of a ring do not follow each other."""
 
 
-class Part(NamedTuple):
+class SeriesFile(NamedTuple):
     """A file of a series. `is_next`: its name has the number behind that of the file before it."""
 
     open: Callable[[], FileReader]
@@ -35,7 +35,9 @@ class Part(NamedTuple):
 class Series(Capture):
     """Reads the parts in their order. `part_ended` is given each part at its end, and the number of its first frame."""
 
-    def __init__(self, parts: Sequence[Part], part_ended: Callable[[FileReader, int], None] | None = None) -> None:
+    def __init__(
+        self, parts: Sequence[SeriesFile], part_ended: Callable[[FileReader, int], None] | None = None
+    ) -> None:
         super().__init__()
         self._parts = list(parts)
         self._part_ended = part_ended

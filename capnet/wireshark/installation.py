@@ -12,17 +12,17 @@ from pathlib import Path
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.whole_file import whole
-from capnet.wireshark.mark import Installed, State, look_at
+from capnet.wireshark.mark import FileState, Installed, look_at
 from capnet.wireshark.parts import File
 
 _KEPT = {
-    State.EDITED: "was edited since capnet installed it",
-    State.FOREIGN: "is not capnet's, or Wireshark saved it since",
+    FileState.EDITED: "was edited since capnet installed it",
+    FileState.FOREIGN: "is not capnet's, or Wireshark saved it since",
 }
 _FOLDERS = ("capnet", "profiles", "extcap", "plugins", "wireshark")  # that may go when they are empty
 
 
-class Outcome(NamedTuple):
+class FileOutcome(NamedTuple):
     """What was done with a file: `installed`, `is up to date`, `removed`; or why it was kept as it is."""
 
     path: Path
@@ -38,14 +38,14 @@ def examine(file: File) -> Installed:
         raise EnvironmentLacks(f"{file.path}: cannot be read ({error.strerror})") from error
 
 
-def install(files: Iterable[File]) -> Iterator[Outcome]:
+def install(files: Iterable[File]) -> Iterator[FileOutcome]:
     """Writes the files, each whole or not at all. Raises EnvironmentLacks where one cannot be written."""
     for file in files:
         state = examine(file).state
         if state in _KEPT:
-            yield Outcome(file.path, f"{_KEPT[state]}; remove it to get capnet's", kept=True)
-        elif state is State.CURRENT:
-            yield Outcome(file.path, "is up to date")
+            yield FileOutcome(file.path, f"{_KEPT[state]}; remove it to get capnet's", kept=True)
+        elif state is FileState.CURRENT:
+            yield FileOutcome(file.path, "is up to date")
         else:
             try:
                 file.path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,21 +54,21 @@ def install(files: Iterable[File]) -> Iterator[Outcome]:
                 file.path.chmod(file.mode)
             except OSError as error:
                 raise EnvironmentLacks(f"{file.path}: cannot be written ({error.strerror})") from error
-            yield Outcome(file.path, "installed")
+            yield FileOutcome(file.path, "installed")
 
 
-def uninstall(files: Iterable[File]) -> Iterator[Outcome]:
+def uninstall(files: Iterable[File]) -> Iterator[FileOutcome]:
     """Removes those of the files that carry capnet's mark. Raises EnvironmentLacks where one cannot be removed."""
     for file in files:
         state = examine(file).state
         if state in _KEPT:
-            yield Outcome(file.path, f"{_KEPT[state]}; it is yours to remove", kept=True)
-        elif state is not State.ABSENT:
+            yield FileOutcome(file.path, f"{_KEPT[state]}; it is yours to remove", kept=True)
+        elif state is not FileState.ABSENT:
             try:
                 file.path.unlink()
             except OSError as error:
                 raise EnvironmentLacks(f"{file.path}: cannot be removed ({error.strerror})") from error
-            yield Outcome(file.path, "removed")
+            yield FileOutcome(file.path, "removed")
             _remove_empty_folders(file.path.parent)
 
 

@@ -18,7 +18,7 @@ _MARK = re.compile(r"(?s)(.*\n)(?:#|--) capnet-wireshark (\S+) sha256=([0-9a-f]{
 MAX_FILE = 1 << 20  # bytes; capnet's own have some thousand
 
 
-class State(StrEnum):
+class FileState(StrEnum):
     """What is at the place of a file."""
 
     ABSENT = "not installed"
@@ -31,7 +31,7 @@ class State(StrEnum):
 class Installed(NamedTuple):
     """A file's state, and the version of capnet that wrote it."""
 
-    state: State
+    state: FileState
     version: str | None = None
 
 
@@ -43,17 +43,17 @@ def marked(text: str, comment: str) -> str:
 def look_at(path: Path, text: str) -> Installed:
     """What is at `path`, where `text` would be installed. Raises OSError if it cannot be read."""
     if not path.exists() and not path.is_symlink():
-        return Installed(State.ABSENT)
+        return Installed(FileState.ABSENT)
     if not path.is_file():
-        return Installed(State.FOREIGN)
+        return Installed(FileState.FOREIGN)
     with path.open("rb") as file:
         present = file.read(MAX_FILE).decode("utf-8", "replace")
     mark = _MARK.fullmatch(present)
     if mark is None:
-        return Installed(State.FOREIGN)
+        return Installed(FileState.FOREIGN)
     if _digest(mark[1]) != mark[3]:
-        return Installed(State.EDITED, mark[2])
-    return Installed(State.CURRENT if present == text else State.OUTDATED, mark[2])
+        return Installed(FileState.EDITED, mark[2])
+    return Installed(FileState.CURRENT if present == text else FileState.OUTDATED, mark[2])
 
 
 def _digest(text: str) -> str:

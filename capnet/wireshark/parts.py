@@ -26,7 +26,7 @@ class File(NamedTuple):
     mode: int = 0o644
 
 
-class Part(NamedTuple):
+class WiresharkPart(NamedTuple):
     """A part: its files, or why it has none."""
 
     name: str
@@ -35,17 +35,17 @@ class Part(NamedTuple):
     lacks: str | None = None
 
 
-def personal_parts(wireshark: Wireshark) -> list[Part]:
+def personal_parts(wireshark: Wireshark) -> list[WiresharkPart]:
     """What is installed for one user: profile, Lua plugin, and extcap where this version has a personal folder."""
     return [_profile(wireshark), _fields(wireshark), _extcap(wireshark)]
 
 
-def system_parts(wireshark: Wireshark) -> list[Part]:
+def system_parts(wireshark: Wireshark) -> list[WiresharkPart]:
     """What is installed for all users: the extcap program, without the variables of the user who installs it."""
     folder = wireshark.global_extcap
     if folder is None:
         return [_no_extcap(wireshark, "has no extcap")]
-    return [Part("extcap", _EXTCAP, (File(folder / NAME, marked(launcher({}), "#"), 0o755),))]
+    return [WiresharkPart("extcap", _EXTCAP, (File(folder / NAME, marked(launcher({}), "#"), 0o755),))]
 
 
 def former_extcap_files() -> list[File]:
@@ -56,14 +56,14 @@ def former_extcap_files() -> list[File]:
     ]
 
 
-def _profile(wireshark: Wireshark) -> Part:
+def _profile(wireshark: Wireshark) -> WiresharkPart:
     what = f"profile {PROFILE}: columns, colours, filter buttons"
     if wireshark.profiles is None:
-        return Part("profile", what, (), f"{wireshark.program} -G folders names no personal configuration")
+        return WiresharkPart("profile", what, (), f"{wireshark.program} -G folders names no personal configuration")
     folder = wireshark.profiles / PROFILE
     texts = {name: (_HERE / "profile" / name).read_text(encoding="utf-8") for name in _PROFILE_FILES}
     texts["colorfilters"] += "".join(own_colors(wireshark.global_colors))
-    return Part("profile", what, tuple(File(folder / name, marked(text, "#")) for name, text in texts.items()))
+    return WiresharkPart("profile", what, tuple(File(folder / name, marked(text, "#")) for name, text in texts.items()))
 
 
 def own_colors(path: Path | None) -> Iterator[str]:
@@ -75,20 +75,20 @@ def own_colors(path: Path | None) -> Iterator[str]:
             yield f"{line}\n"
 
 
-def _fields(wireshark: Wireshark) -> Part:
+def _fields(wireshark: Wireshark) -> WiresharkPart:
     what = "fields capnet.id, capnet.change, capnet.delay, …"
     if wireshark.lua is None:
-        return Part("fields", what, (), f"Wireshark {wireshark.version} was built without Lua")
+        return WiresharkPart("fields", what, (), f"Wireshark {wireshark.version} was built without Lua")
     if wireshark.lua_plugins is None:
-        return Part("fields", what, (), f"{wireshark.program} -G folders names no folder of plugins")
+        return WiresharkPart("fields", what, (), f"{wireshark.program} -G folders names no folder of plugins")
     text = (_HERE / "capnet.lua").read_text(encoding="utf-8")
-    return Part("fields", what, (File(wireshark.lua_plugins / "capnet.lua", marked(text, "--")),))
+    return WiresharkPart("fields", what, (File(wireshark.lua_plugins / "capnet.lua", marked(text, "--")),))
 
 
-def _extcap(wireshark: Wireshark) -> Part:
+def _extcap(wireshark: Wireshark) -> WiresharkPart:
     folder = wireshark.personal_extcap
     if folder is not None:
-        return Part("extcap", _EXTCAP, (File(folder / NAME, marked(launcher(os.environ), "#"), 0o700),))
+        return WiresharkPart("extcap", _EXTCAP, (File(folder / NAME, marked(launcher(os.environ), "#"), 0o700),))
     if wireshark.global_extcap is None:
         return _no_extcap(wireshark, "has no extcap")
     return _no_extcap(
@@ -98,5 +98,5 @@ def _extcap(wireshark: Wireshark) -> Part:
     )
 
 
-def _no_extcap(wireshark: Wireshark, why: str) -> Part:
-    return Part("extcap", _EXTCAP, (), f"Wireshark {wireshark.version} {why}")
+def _no_extcap(wireshark: Wireshark, why: str) -> WiresharkPart:
+    return WiresharkPart("extcap", _EXTCAP, (), f"Wireshark {wireshark.version} {why}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from capnet.cli.scenario_all import Outcome, Rounds
+from capnet.cli.scenario_all import Rounds, ScenarioResult
 from capnet.scenario import library
 from tests.conftest import PROJECT
 
@@ -49,9 +49,13 @@ def test_table_of_all_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, width: 
     monkeypatch.setattr("capnet.cli.output.terminal_columns", lambda: width)
     rounds = Rounds(2)
     rounds.outcomes = [
-        Outcome("bridge-hairpin-noproxy", 0, "ok, 9 expectations", "bridge", 225, "snat 4 (2 ports), snat+dnat 3"),
-        Outcome("overlay-service", 1, "failed 2 of 9 expectations", "overlay", 314, "dnat 9", "vxlan 4096 4097 4098"),
-    ]  # fmt: skip
+        ScenarioResult(
+            "bridge-hairpin-noproxy", 0, "ok, 9 expectations", "bridge", 225, "snat 4 (2 ports), snat+dnat 3"
+        ),
+        ScenarioResult(
+            "overlay-service", 1, "failed 2 of 9 expectations", "overlay", 314, "dnat 9", "vxlan 4096 4097 4098"
+        ),
+    ]
     lines = rounds.table().splitlines()
     assert max(map(len, lines)) <= max(width, 90)  # names, models and counts are not cut
     assert {line.split()[0] for line in lines if not line.startswith((" ", "-"))} == {

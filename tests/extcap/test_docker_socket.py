@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from capnet.extcap.docker_socket import Question, ask
+from capnet.extcap.docker_socket import ApiRequest, ask
 
 OK = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
@@ -29,7 +29,7 @@ def listener(path, answers=(), backlog=8):
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield Question(str(path), "/containers/json")
+        yield ApiRequest(str(path), "/containers/json")
         thread.join()
 
 
@@ -59,7 +59,7 @@ def test_silent_daemon_does_not_delay_others(tmp_path):
             listener(tmp_path / "a", [OK + b"[]"]) as alive,
         ):
             gone = [
-                Question(str(tmp_path / name), "/networks") for name in ("dead", "file", "nowhere", "x" * 200, "\0")
+                ApiRequest(str(tmp_path / name), "/networks") for name in ("dead", "file", "nowhere", "x" * 200, "\0")
             ]
             assert ask([silent, full, full, full, *gone, alive], within=0.2) == [None] * 9 + [[]]
 

@@ -17,7 +17,7 @@ from capnet.errors import Exit, UnreadableInput, UsageError
 from capnet.fleet.captures import named_captures
 from capnet.fleet.report import merge
 from capnet.fleet.report.text import MAX_LINES, markdown, screen
-from capnet.fleet.run import State
+from capnet.fleet.run import RunState
 from tests.conftest import PROJECT
 from tests.fleet.inline import GOLDENS, copies, run_fleet
 
@@ -184,7 +184,7 @@ def test_fleet_without_a_capture_that_can_be_read_fails(tmp_path: Path) -> None:
 
 
 def test_progress_says_how_long_it_takes() -> None:
-    assert progress_line(State(120, 2, 320, 25, 100), 10.0) == "122 of 320 captures, 25 %, about 30 s left, 2 failed"
+    assert progress_line(RunState(120, 2, 320, 25, 100), 10.0) == "122 of 320 captures, 25 %, about 30 s left, 2 failed"
 
 
 def _pcap(second: int) -> bytes:

@@ -10,13 +10,13 @@ import pytest
 from capnet.analysis.engine import study
 from capnet.fleet.joined import joining
 from capnet.fleet.joined.connections import CONNECTION, connections_of, in_hash_order
-from capnet.fleet.joined.joining import MAX_CLOCK_DIFFERENCE_NS, Observed, joined_rows, sharing_captures
+from capnet.fleet.joined.joining import MAX_CLOCK_DIFFERENCE_NS, CaptureConnections, joined_rows, sharing_captures
 from tests.fleet.inline import GOLDENS
 
 SECOND = 1_000_000_000
 
 
-def observed(folder: Path, rows: list[list[tuple[int, int, int, int]]]) -> list[Observed]:
+def observed(folder: Path, rows: list[list[tuple[int, int, int, int]]]) -> list[CaptureConnections]:
     """Captures with connections (key, first, last in seconds, opening)."""
     captures = []
     for number, own in enumerate(rows):
@@ -27,11 +27,11 @@ def observed(folder: Path, rows: list[list[tuple[int, int, int, int]]]) -> list[
         file = folder / f"{number}.npy"
         np.save(file, in_hash_order(array))
         times = [time for row in own for time in row[1:3]] or [0]
-        captures.append(Observed(file, len(own), min(times) * SECOND, max(times) * SECOND))
+        captures.append(CaptureConnections(file, len(own), min(times) * SECOND, max(times) * SECOND))
     return captures
 
 
-def together(captures: list[Observed]) -> list[tuple[int, list[int]]]:
+def together(captures: list[CaptureConnections]) -> list[tuple[int, list[int]]]:
     """(key, captures) of each connection."""
     result = []
     for rows in joined_rows(captures):

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from capnet.lab.uml.agent import Session
+from capnet.lab.uml.agent import ProgramRun
 from capnet.lab.uml.protocol import WINDOW, Message, pack, unpack
 from capnet.scenario.wait import wait_until
 
@@ -23,9 +23,9 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleQueue[Message
     return SimpleQueue()
 
 
-def session(said: SimpleQueue[Message], command: str, terminal: list[int] | None = None) -> Session:
+def session(said: SimpleQueue[Message], command: str, terminal: list[int] | None = None) -> ProgramRun:
     asked = {"run": ["sh", "-c", command], "folder": "/", "environment": dict(os.environ), "terminal": terminal}
-    return Session(asked, said.put)
+    return ProgramRun(asked, said.put)
 
 
 def test_program_ends_after_its_output_is_taken(said: SimpleQueue[Message], tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from capnet.cli import cli
 from capnet.cli.learn import painted
 from capnet.errors import UsageError
 from capnet.learn.lessons import NAMES, lesson
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 
 def right_answers(name: str) -> list[int]:
-    made = [make(Recording(name)) for make in lesson(name).questions]
+    made = [make(LessonRecording(name)) for make in lesson(name).questions]
     return [[choice.value for choice in each.choices].index(each.truth) + 1 for each in made]
 
 

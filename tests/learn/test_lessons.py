@@ -11,7 +11,7 @@ from capnet.analysis.core.wording import Text
 from capnet.learn import captures, recording
 from capnet.learn.lessons import NAMES, lesson
 from capnet.learn.question import Question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 from tests.conftest import PROJECT
 from tests.learn.recorded_truth import COUNTED, TRUTHS, Recorded
 
@@ -23,7 +23,7 @@ _TSHARK = {
 
 
 def questions(name: str) -> list[Question]:
-    return [make(Recording(name)) for make in lesson(name).questions]
+    return [make(LessonRecording(name)) for make in lesson(name).questions]
 
 
 def texts(question: Question) -> list[Text]:
@@ -101,7 +101,7 @@ def test_truth_follows_the_recording_and_no_text(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(recording, "stored", lambda name: tmp_path / f"{name}.pcapng")
     with pytest.raises(StopIteration):  # no packet of that kind was captured at B
         questions("bridge")
-    assert Recording("bridge").connection("A", "icmp").reply["dst"] == "172.17.0.3"
+    assert LessonRecording("bridge").connection("A", "icmp").reply["dst"] == "172.17.0.3"
 
 
 def test_captures_that_lessons_need_are_shipped() -> None:

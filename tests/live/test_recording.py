@@ -14,7 +14,7 @@ import pytest
 from capnet.errors import EnvironmentLacks
 from capnet.record.find import capture_points
 from capnet.record.remote.docker_host import DockerHost
-from capnet.record.taps.capture_program import PROGRAMS, Program
+from capnet.record.taps.capture_program import PROGRAMS, CaptureProgram
 from capnet.record.taps.listening import listening
 from capnet.scenario.docker.execute import execute
 from tests.live import swarms
@@ -77,7 +77,7 @@ def test_missing_interface_lists_those_present(host: DockerHost) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_first_and_last_packet_are_captured(host: DockerHost, program: Program, tmp_path: Path) -> None:
+def test_first_and_last_packet_are_captured(host: DockerHost, program: CaptureProgram, tmp_path: Path) -> None:
     """Nothing but readiness and quiet decides when a tap begins and ends; what was sent is known by construction."""
     points = [
         capture_points.container_interface(host, "one", "eth0", ""),
@@ -102,7 +102,7 @@ def test_first_and_last_packet_are_captured(host: DockerHost, program: Program, 
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_stopped_capture_program_is_let_go_on(host: DockerHost, program: Program, tmp_path: Path) -> None:
+def test_stopped_capture_program_is_let_go_on(host: DockerHost, program: CaptureProgram, tmp_path: Path) -> None:
     """SIGSTOP before the first packet: what waits in the kernel's buffer is read in the end."""
     points = [capture_points.container_interface(host, name, "eth0", "") for name in ("one", "two")]
     with listening(points, tmp_path, find=lambda shell: program) as captures:
@@ -114,7 +114,7 @@ def test_stopped_capture_program_is_let_go_on(host: DockerHost, program: Program
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
-def test_failed_capture_program_is_quoted(host: DockerHost, program: Program, tmp_path: Path) -> None:
+def test_failed_capture_program_is_quoted(host: DockerHost, program: CaptureProgram, tmp_path: Path) -> None:
     point = capture_points.host_interface(host, "docker0", "bridge", "").filtered("no such filter")
     with (
         pytest.raises(EnvironmentLacks, match=f"{program.name} cannot capture at A/docker0: .*filter"),

@@ -15,7 +15,7 @@ import pytest
 
 from capnet.record.remote import exec_stream
 from capnet.record.remote.capture_container import endpoint_of
-from capnet.record.remote.exec_stream import Endpoint, Pieces
+from capnet.record.remote.exec_stream import DaemonAddress, Pieces
 
 # "Attach to a container": stream (1 stdout, 2 stderr), three zeros, length in four bytes, content.
 STREAM = (
@@ -47,7 +47,7 @@ def test_streams_cut_at_each_byte_are_the_same(tmp_path: Path) -> None:
 
 def test_daemon_that_is_gone_is_told(tmp_path: Path) -> None:
     """As `docker exec`, exit status 125 where no program was started. It runs without capnet's folder and packages."""
-    (tmp_path / "endpoint").write_text(json.dumps(Endpoint("1.41", path=str(tmp_path / "none.sock"))._asdict()))
+    (tmp_path / "endpoint").write_text(json.dumps(DaemonAddress("1.41", path=str(tmp_path / "none.sock"))._asdict()))
     command = [sys.executable, "-I", "-S", exec_stream.__file__, tmp_path / "endpoint", "container", "true"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (125, "")
@@ -78,28 +78,28 @@ def test_answer_that_is_none_is_told(answer: bytes, words: str, tmp_path: Path) 
         thread = threading.Thread(target=serve)
         thread.start()
         with pytest.raises(ConnectionError, match=words):
-            exec_stream.request(Endpoint("1.41", path=str(tmp_path / "docker.sock")), "POST", "/containers/f/exec")
+            exec_stream.request(DaemonAddress("1.41", path=str(tmp_path / "docker.sock")), "POST", "/containers/f/exec")
         thread.join()
 
 
 @pytest.mark.parametrize(
     ("url", "tls", "endpoint"),
     [
-        ("unix:///run/docker.sock", None, Endpoint("1.41", path="/run/docker.sock")),
-        ("tcp://b", None, Endpoint("1.41", host="b", port=2375)),
-        ("tcp://ann:p%40ss@[::1]:99", None, Endpoint("1.41", host="::1", port=99, authorization="ann:p@ss")),
-        ("https://b:99", None, Endpoint("1.41", host="b", port=99, tls=True)),
+        ("unix:///run/docker.sock", None, DaemonAddress("1.41", path="/run/docker.sock")),
+        ("tcp://b", None, DaemonAddress("1.41", host="b", port=2375)),
+        ("tcp://ann:p%40ss@[::1]:99", None, DaemonAddress("1.41", host="::1", port=99, authorization="ann:p@ss")),
+        ("https://b:99", None, DaemonAddress("1.41", host="b", port=99, tls=True)),
         (
             "tcp://b",
             SimpleNamespace(cert=("cert.pem", "key.pem"), ca_cert="ca.pem", verify=True),
-            Endpoint("1.41", host="b", port=2376, tls=True, ca="ca.pem", certificate="cert.pem", key="key.pem"),
+            DaemonAddress("1.41", host="b", port=2376, tls=True, ca="ca.pem", certificate="cert.pem", key="key.pem"),
         ),
         (
             "tcp://b:99",
             SimpleNamespace(cert=None, ca_cert=None, verify=False),
-            Endpoint("1.41", host="b", port=99, tls=True, verify=False),
+            DaemonAddress("1.41", host="b", port=99, tls=True, verify=False),
         ),
     ],
 )
-def test_endpoint_is_where_docker_py_asks(url: str, tls: object, endpoint: Endpoint) -> None:
+def test_endpoint_is_where_docker_py_asks(url: str, tls: object, endpoint: DaemonAddress) -> None:
     assert endpoint_of(url, tls, "1.41") == endpoint

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from capnet.report.comparison.differences import compare
-from capnet.report.comparison.html import Side, render
+from capnet.report.comparison.html import ComparedSide, render
 from capnet.report.page.supplement import Supplement
 from tests.report import sample
 from tests.report.test_html import EVIL, Page, all_ids, hostile_topology
@@ -36,7 +36,7 @@ def test_compare_page_shows_what_broke_in_both_drawings(tmp_path: Path) -> None:
 def test_compare_page_of_hostile_names_is_inert() -> None:
     good, bad = sample.bridge().to_dict(), sample.hostile(EVIL).to_dict()
     beside = Supplement(command=EVIL, topology=hostile_topology())
-    text = render(compare(good, bad), Side(good, beside), Side(bad, beside))
+    text = render(compare(good, bad), ComparedSide(good, beside), ComparedSide(bad, beside))
     page = Page(text)
     assert [tag for tag, _ in page.elements].count("script") == 1
     assert not any(name.startswith("on") for _, attributes in page.elements for name in attributes)

@@ -20,7 +20,7 @@ from capnet.report.inventory import table
 from capnet.report.inventory.answers import answer, unknown
 from capnet.report.inventory.document import inventory_csv, inventory_json
 from capnet.report.inventory.dot import dot_text
-from capnet.report.inventory.rows import Row, inventory_rows
+from capnet.report.inventory.rows import InventoryRow, inventory_rows
 from capnet.report.inventory.svg import svg_text
 from capnet.report.inventory.tree import tree_text
 from capnet.report.text import columns
@@ -61,7 +61,7 @@ def spoil(value: Any) -> None:
                 spoil(item)
 
 
-def rows(topology: Topology | None = None) -> list[Row]:
+def rows(topology: Topology | None = None) -> list[InventoryRow]:
     return list(inventory_rows(topology or hosts()))
 
 

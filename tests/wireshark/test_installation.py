@@ -10,7 +10,7 @@ import pytest
 
 from capnet.wireshark.installation import install, uninstall
 from capnet.wireshark.launcher import KEPT_VARIABLES, launcher
-from capnet.wireshark.mark import State, look_at, marked
+from capnet.wireshark.mark import FileState, look_at, marked
 from capnet.wireshark.parts import File, personal_parts, system_parts
 from capnet.wireshark.program import parse
 from capnet.wireshark.reading import offered_interfaces
@@ -97,7 +97,7 @@ def test_file_is_installed_once_and_removed_with_its_folders(tmp_path):
 def test_older_file_of_capnet_is_replaced(tmp_path):
     older, newer = (File(tmp_path / "capnet.lua", marked(text, "--")) for text in ("old()\n", "new()\n"))
     assert list(install([older]))
-    assert look_at(newer.path, newer.text).state is State.OUTDATED
+    assert look_at(newer.path, newer.text).state is FileState.OUTDATED
     assert [outcome.done for outcome in install([newer])] == ["installed"]
     assert newer.path.read_text() == newer.text
 

@@ -20,14 +20,14 @@ from capnet.analysis.facts.tunnels import carrier_flows
 from capnet.quick_tuple import NamedTuple
 
 
-class Conversation(NamedTuple):
+class ChainPair(NamedTuple):
     """The first flow rows of its flow chains, by direction, each by time of the first packet."""
 
     forward: list[int]
     backward: list[int]
 
 
-def conversations(context: Context, chosen: FlowMask | None = None, most: int = 10) -> tuple[list[Conversation], int]:
+def conversations(context: Context, chosen: FlowMask | None = None, most: int = 10) -> tuple[list[ChainPair], int]:
     """The `most` conversations with the most packets that have a chosen flow, and the number of all that have one.
 
     Carriers of tunnels are left out unless nothing else is chosen. If `chosen` is None, Swarm's own traffic and flows
@@ -85,7 +85,7 @@ def _busiest(context: Context, conversation_of: PerFlow, shown: FlowRows) -> Flo
     return shown[np.lexsort((shown, first[shown], -packets[shown]))]
 
 
-def _conversation(context: Context, rows: FlowRows, chains: PerFlow, answers: PerFlow) -> Conversation:
+def _conversation(context: Context, rows: FlowRows, chains: PerFlow, answers: PerFlow) -> ChainPair:
     """The conversation of these flows: what answers the first chain is backward, what answers that is forward."""
     flows = context.flows
     starts = distinct(chains[rows]).tolist()
@@ -108,7 +108,7 @@ def _conversation(context: Context, rows: FlowRows, chains: PerFlow, answers: Pe
             if other not in is_backward:
                 is_backward[other] = not is_backward[start]
                 open_starts.append(other)
-    return Conversation(
+    return ChainPair(
         [start for start in starts if not is_backward.get(start, False)],
         [start for start in starts if is_backward.get(start, False)],
     )

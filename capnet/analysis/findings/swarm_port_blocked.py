@@ -24,7 +24,7 @@ from capnet.analysis.core.schema import FlowTable
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.correlate.clocks import flow_spans
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
-from capnet.analysis.facts.losses.wire_losses import Service, WireLoss, wire_losses
+from capnet.analysis.facts.losses.wire_losses import LostService, WireLoss, wire_losses
 from capnet.analysis.facts.swarm_traffic import swarm_flows
 from capnet.analysis.fate.next_points import is_answered
 from capnet.wire.numbers import PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT, TCP, UDP
@@ -106,7 +106,7 @@ def _nodes(context: Context) -> dict[frozenset[str], int]:
     return nodes
 
 
-def _is_of_swarm(context: Context, service: Service, rows: FlowTable) -> bool:
+def _is_of_swarm(context: Context, service: LostService, rows: FlowTable) -> bool:
     """Is it one of Swarm's ports, or does it carry a tunnel?"""
     if service.port in (PORT_SWARM_GOSSIP, PORT_SWARM_MANAGEMENT):
         return True
@@ -129,7 +129,7 @@ def _one_way_rows(context: Context, nodes: dict[frozenset[str], int]) -> list[in
     ]  # fmt: skip
 
 
-def _stopped(context: Context, loss: WireLoss, blocked: list[Service]) -> Finding:
+def _stopped(context: Context, loss: WireLoss, blocked: list[LostService]) -> Finding:
     rows = [flow.row for flow in loss.flows]
     src = source(context.flows[rows[0]])
     point, next_point = context.points[loss.point].name, context.points[loss.due].name

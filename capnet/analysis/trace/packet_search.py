@@ -27,7 +27,7 @@ MAX_ALIKE = 10  # frames with the same digest that are listed though they are ot
 MAX_KEPT = 2000  # frames before the one that was asked for; with more of its digest, the sources are read twice
 
 
-class Frame(NamedTuple):
+class IdentifiedFrame(NamedTuple):
     """A frame with a packet id."""
 
     source: int
@@ -41,9 +41,9 @@ class Frame(NamedTuple):
 class FoundPacket(NamedTuple):
     """The frame that was asked for, the frames of its packet, and frames of equal packets."""
 
-    target: Frame
-    frames: list[Frame]
-    alike: list[Frame]
+    target: IdentifiedFrame
+    frames: list[IdentifiedFrame]
+    alike: list[IdentifiedFrame]
 
 
 class _Asked(NamedTuple):
@@ -55,7 +55,7 @@ def find_packet(study: Study, source: int, number: int) -> FoundPacket:
     """The frames of the packet in frame `number` of a source. UsageError if there is none, or it cannot be followed."""
     asked = _asked(study, source, number)
     candidates = _candidates(study, asked.digests)
-    before: list[Frame] = []
+    before: list[IdentifiedFrame] = []
     target, are_all_kept = None, True
     for frame in candidates:
         if (frame.source, frame.outer_fields["frame"]) == (source, number):
@@ -67,8 +67,8 @@ def find_packet(study: Study, source: int, number: int) -> FoundPacket:
     if target is None:
         raise _not_followed(study, source, number, asked.is_ip)
     every = chain(before, [target], candidates) if are_all_kept else _candidates(study, asked.digests)
-    frames: list[Frame] = []
-    alike: list[Frame] = []
+    frames: list[IdentifiedFrame] = []
+    alike: list[IdentifiedFrame] = []
     for frame in every:
         if frame.packet_id == target.packet_id:
             frames.append(frame)
@@ -100,7 +100,7 @@ def _not_followed(study: Study, source: int, number: int, is_ip: bool) -> UsageE
     return UsageError(f"{label}: frame {number} cannot be followed: {why}; see capnet packet {label} {number}")
 
 
-def _candidates(study: Study, digests: list[int]) -> Iterator[Frame]:
+def _candidates(study: Study, digests: list[int]) -> Iterator[IdentifiedFrame]:
     """All frames that have an id and one of these digests."""
     if not digests:
         return
@@ -110,7 +110,7 @@ def _candidates(study: Study, digests: list[int]) -> Iterator[Frame]:
             yield _frame(identified, row)
 
 
-def _frame(identified: IdentifiedBlock, row: int) -> Frame:
+def _frame(identified: IdentifiedBlock, row: int) -> IdentifiedFrame:
     rows = identified.block.rows
     id_row = int(identified.id_rows[row])
 
@@ -118,7 +118,7 @@ def _frame(identified: IdentifiedBlock, row: int) -> Frame:
         return dict(zip(NAMES, rows[number].tolist(), strict=True))
 
     point = identified.first_point + int(rows[row, fields.POINT])
-    return Frame(
+    return IdentifiedFrame(
         identified.source, point, int(identified.flow_rows[id_row]), int(identified.ids[row]),
         fields_of(row), fields_of(id_row),
     )  # fmt: skip

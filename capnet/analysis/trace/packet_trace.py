@@ -17,7 +17,7 @@ from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.engine import Study
 from capnet.analysis.facts.nat.translation_steps import is_reply
 from capnet.analysis.facts.outcomes.hop_changes import hop_changes
-from capnet.analysis.trace.packet_search import Frame, find_packet
+from capnet.analysis.trace.packet_search import IdentifiedFrame, find_packet
 from capnet.wire.addresses import address_text, mac_text
 from capnet.wire.fields import ABSENT
 from capnet.wire.protocols import KIND_OF_NUMBER
@@ -113,7 +113,7 @@ def _hops(study: Study, flows_seen: set[int]) -> list[int]:
     return hops + [flow for flow in by_depth if flow not in hops]
 
 
-def _missing_points(study: Study, hops: list[int], frames: list[Frame]) -> list[str]:
+def _missing_points(study: Study, hops: list[int], frames: list[IdentifiedFrame]) -> list[str]:
     """Points of these hops that heard other packets before and after this one, but not this one."""
     flows_seen = {frame.flow for frame in frames}
     times = [frame.fields["time"] for frame in frames]
@@ -127,7 +127,7 @@ def _missing_points(study: Study, hops: list[int], frames: list[Frame]) -> list[
     return names
 
 
-def _sighting(study: Study, before: Frame | None, frame: Frame) -> Sighting:
+def _sighting(study: Study, before: IdentifiedFrame | None, frame: IdentifiedFrame) -> Sighting:
     context, values = study.context, frame.fields
     flow = context.flows[frame.flow]
     sport, dport = ports(flow)

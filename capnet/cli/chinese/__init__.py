@@ -57,7 +57,7 @@ class Formatter(click.HelpFormatter):
             self.write("\n".join(line.rstrip() for line in lines) + "\n")
 
 
-class Context(click.Context):
+class ChineseContext(click.Context):
     """A context whose help is written by `Formatter`."""
 
     formatter_class = Formatter
@@ -66,7 +66,7 @@ class Context(click.Context):
 def translated(command: click.Command, path: tuple[str, ...]) -> click.Command:
     """A copy of the command `path` (`lab`, `up`) with Chinese help; of a group, with translated subcommands."""
     shown = copy.copy(command)
-    shown.context_class = Context
+    shown.context_class = ChineseContext
     short, text = PAGES.get(" ".join(path), (command.short_help or "", command.help))
     shown.short_help, shown.help = short, text
     shown.params = [_parameter(parameter) for parameter in command.params]

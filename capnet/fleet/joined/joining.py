@@ -30,7 +30,7 @@ Numbers: TypeAlias = Annotated[np.ndarray, "(n,) int64"]
 Mask: TypeAlias = Annotated[np.ndarray, "(n,) bool"]
 
 
-class Observed(NamedTuple):
+class CaptureConnections(NamedTuple):
     """The connections of a capture: in which file they are, how many, and their times, ns."""
 
     file: Path
@@ -39,7 +39,7 @@ class Observed(NamedTuple):
     last: int
 
 
-def joined_rows(captures: Sequence[Observed]) -> Iterator[JoinedRows]:
+def joined_rows(captures: Sequence[CaptureConnections]) -> Iterator[JoinedRows]:
     """The connections of several captures, part by part; `capture`: the index of one, `number`: of the connection."""
     meeting = [index for index in _meeting(captures) if captures[index].rows]
     parts = max(1, -(-sum(captures[index].rows for index in meeting) // MAX_ROWS))
@@ -52,7 +52,7 @@ def joined_rows(captures: Sequence[Observed]) -> Iterator[JoinedRows]:
             yield rows
 
 
-def _meeting(captures: Sequence[Observed]) -> list[int]:
+def _meeting(captures: Sequence[CaptureConnections]) -> list[int]:
     """The captures whose time meets that of another one."""
     order = sorted(range(len(captures)), key=lambda index: captures[index].first)
     meets: set[int] = set()
@@ -65,7 +65,7 @@ def _meeting(captures: Sequence[Observed]) -> list[int]:
     return sorted(meets)
 
 
-def _read(captures: Sequence[Observed], chosen: Sequence[int], part: int, parts: int) -> JoinedRows:
+def _read(captures: Sequence[CaptureConnections], chosen: Sequence[int], part: int, parts: int) -> JoinedRows:
     """The rows of one part of all keys: a piece of each file, so that all parts read each file once."""
     pieces = [np.zeros(0, dtype=JOINED)]
     for index in chosen:

@@ -16,7 +16,7 @@ from capnet.errors import EnvironmentLacks
 from capnet.lab import commands, requirements
 from capnet.lab.addressing import GATEWAY, LabHost
 from capnet.lab.daemon import processes
-from capnet.lab.record import Kind, LabRecord
+from capnet.lab.record import LabRecord, ResourceKind
 from capnet.record.remote.docker_host import docker_client, ping
 
 READY_WITHIN = 120.0  # seconds; a daemon answers after 2 to 8 on an idle machine
@@ -64,10 +64,10 @@ def start(host: LabHost, record: LabRecord, lock: int, settings: Mapping[str, An
     configuration.write_text(json.dumps(dict(settings)) + "\n")
     for folder in _MACHINE_FOLDERS:
         if not folder.exists():
-            record.will_make(Kind.FOLDER, str(folder))
+            record.will_make(ResourceKind.FOLDER, str(folder))
             folder.mkdir()
-    record.will_make(Kind.CGROUP, host.cgroup)
-    record.will_make(Kind.DAEMON, host.name)
+    record.will_make(ResourceKind.CGROUP, host.cgroup)
+    record.will_make(ResourceKind.DAEMON, host.name)
     dockerd = [
         "dockerd",
         f"--host={host.docker_url}",

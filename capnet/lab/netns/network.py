@@ -5,16 +5,16 @@ from __future__ import annotations
 from capnet.errors import CapnetError
 from capnet.lab import commands
 from capnet.lab.addressing import GATEWAY, NETNS_FOLDER, PREFIX_LENGTH, UPLINK, Lab, mac
-from capnet.lab.record import Kind, LabRecord
+from capnet.lab.record import LabRecord, ResourceKind
 
 
 def make(lab: Lab, record: LabRecord, lock: int) -> None:
     """Makes the three namespaces, cabled and addressed. Nothing of it is in the caller's namespace."""
     # The first `ip netns add` since boot makes /run/netns and mounts it onto itself.
     if not NETNS_FOLDER.exists():
-        record.will_make(Kind.FOLDER, str(NETNS_FOLDER))
+        record.will_make(ResourceKind.FOLDER, str(NETNS_FOLDER))
     if not NETNS_FOLDER.is_mount():
-        record.will_make(Kind.MOUNT, str(NETNS_FOLDER))
+        record.will_make(ResourceKind.MOUNT, str(NETNS_FOLDER))
     _namespace(lab.lan, record, lock)
     # The router refuses each question, not only six in a row and then one a second (icmp(7), icmp_ratelimit): dockerd
     # asks for a registry in several ways, and waits 5 s for each that is not refused.
@@ -59,7 +59,7 @@ def _namespace(name: str, record: LabRecord, lock: int) -> None:
             f"network namespace {name} exists already and is not in the lab's record; "
             f"if nothing uses it, remove it: ip netns delete {name}"
         )
-    record.will_make(Kind.NAMESPACE, name)
+    record.will_make(ResourceKind.NAMESPACE, name)
     commands.run(["ip", "netns", "add", name], lock)
     # Hosts forward for their containers. The router forwards too, so that what has no route here is
     # refused at once (ICMP network unreachable) instead of vanishing.

@@ -32,7 +32,7 @@ _OWN_PROGRAMS = os.environ.get("PATH", "").partition(":")[0]  # the first folder
 _SILENCE = 1000  # ms, of a terminal whose program has ended
 
 
-class Session:
+class ProgramRun:
     """One program, from its start to its exit code."""
 
     def __init__(self, asked: Message, say: Say) -> None:
@@ -161,7 +161,7 @@ def main(device: str) -> None:
             while view:
                 view = view[os.write(line, view) :]
 
-    sessions: dict[int, Session] = {}
+    sessions: dict[int, ProgramRun] = {}
     say({"ready": True})
 
     def heard() -> Iterator[bytes]:
@@ -184,7 +184,7 @@ def main(device: str) -> None:
 
         if "run" in message:
             try:
-                sessions[number] = Session(message, answer)
+                sessions[number] = ProgramRun(message, answer)
             except OSError as error:
                 answer({"err": pack(f"{message['run'][0]}: {error.strerror}\n".encode())})
                 answer({"ended": 127})

@@ -38,7 +38,7 @@ def main(folder: str, command: list[str]) -> int:
     )
     os.close(_LINE)
     threading.Thread(target=_put_first, args=(kernel,), daemon=True).start()
-    Exchange(supervisor_end, Path(folder) / CONTROL).serve()
+    SessionSwitch(supervisor_end, Path(folder) / CONTROL).serve()
     return kernel.wait()
 
 
@@ -59,7 +59,7 @@ def _put_first(launcher: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)  # nothing tells of another process's setsid(2)
 
 
-class Exchange:
+class SessionSwitch:
     """Gives each client a session number and passes on what it says, both ways."""
 
     def __init__(self, line: socket.socket, path: Path) -> None:

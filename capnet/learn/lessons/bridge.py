@@ -5,12 +5,12 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Frame, Recording
+from capnet.learn.recording import LessonFrame, LessonRecording
 
 PUBLISHED, LISTENING = "8080", "80"  # -p 8080:80
 
 
-def _neighbour(recording: Recording) -> Question:
+def _neighbour(recording: LessonRecording) -> Question:
     bbox, web = recording.address("bbox"), recording.address("web")
     docker0 = recording.interface("A", "docker0").mac or ""
     veth = recording.interface("A", recording.endpoint("bbox").veth or "").mac or ""
@@ -44,11 +44,11 @@ def _neighbour(recording: Recording) -> Question:
     )
 
 
-def _ping(recording: Recording, point: str, source: str) -> Frame:
+def _ping(recording: LessonRecording, point: str, source: str) -> LessonFrame:
     return recording.frame(point, "icmp", source, recording.address("B"), icmp_type=8)
 
 
-def _masquerade(recording: Recording) -> Question:
+def _masquerade(recording: LessonRecording) -> Question:
     bbox, a, b = recording.address("bbox"), recording.address("A"), recording.address("B")
     gateway = "172.17.0.1"
     connection = recording.connection("A", "icmp", src=bbox, dst=b)
@@ -82,7 +82,7 @@ def _masquerade(recording: Recording) -> Question:
     )
 
 
-def _ttl(recording: Recording) -> Question:
+def _ttl(recording: LessonRecording) -> Question:
     before = _ping(recording, "A/bbox/eth0", recording.address("bbox"))
     after = _ping(recording, "B/ens33", recording.address("A"))
     return question(
@@ -107,7 +107,7 @@ def _ttl(recording: Recording) -> Question:
     )
 
 
-def _published(recording: Recording) -> Question:
+def _published(recording: LessonRecording) -> Question:
     a, b, web = recording.address("A"), recording.address("B"), recording.address("web")
     connection = recording.connection("A", "tcp", src=b, dport=PUBLISHED)
     before = recording.frame("B/ens33", "tcp", b, a, dport=int(PUBLISHED))
@@ -139,7 +139,7 @@ def _published(recording: Recording) -> Question:
     )
 
 
-def _client(recording: Recording) -> Question:
+def _client(recording: LessonRecording) -> Question:
     a, b, web = recording.address("A"), recording.address("B"), recording.address("web")
     gateway = "172.17.0.1"
     connection = recording.connection("A", "tcp", src=b, dport=PUBLISHED)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 OWN_MAC, OWN_ADDRESS = "02:42:ac:11:00:04", "172.17.0.4"  # what Docker would have given bbox next
 
 
-def _interfaces(recording: Recording) -> Question:
+def _interfaces(recording: LessonRecording) -> Question:
     bbox = next(each for each in recording.topology.containers if each.name == "bbox")
     return question(
         ask=Text(
@@ -32,7 +32,7 @@ def _interfaces(recording: Recording) -> Question:
     )
 
 
-def _mac(recording: Recording) -> Question:
+def _mac(recording: LessonRecording) -> Question:
     web, other = recording.address("web"), recording.address("other")
     return question(
         ask=Text(
@@ -64,7 +64,7 @@ def _mac(recording: Recording) -> Question:
     )
 
 
-def _own_address(recording: Recording) -> Question:
+def _own_address(recording: LessonRecording) -> Question:
     web = recording.address("web")
     points = [point.name for point in recording.topology.points]
     counts = {point: recording.count(point, "tcp", web, web) for point in points}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Frame, Recording
+from capnet.learn.recording import LessonFrame, LessonRecording
 
 
-def _ping(recording: Recording, point: str) -> Frame:
+def _ping(recording: LessonRecording, point: str) -> LessonFrame:
     return recording.frame(point, "icmp", recording.address("A"), recording.address("B"), icmp_type=8)
 
 
-def _mac(recording: Recording) -> Question:
+def _mac(recording: LessonRecording) -> Question:
     nic, docker0 = recording.mac("A"), recording.interface("A", "docker0").mac or ""
     return question(
         ask=Text(
@@ -37,7 +37,7 @@ def _mac(recording: Recording) -> Question:
     )
 
 
-def _where(recording: Recording) -> Question:
+def _where(recording: LessonRecording) -> Question:
     points = [point.name for point in recording.topology.points]
     counts = {
         point: recording.count(point, "icmp", recording.address("A"), recording.address("B"), icmp_type=8)
@@ -62,7 +62,7 @@ def _where(recording: Recording) -> Question:
     )
 
 
-def _ttl(recording: Recording) -> Question:
+def _ttl(recording: LessonRecording) -> Question:
     after = _ping(recording, "B/ens33")
     return question(
         ask=Text(

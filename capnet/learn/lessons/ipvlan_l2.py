@@ -5,12 +5,12 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 OWN_MAC = "02:42:c0:a8:6f:0a"  # what macvlan would have given it
 
 
-def _mac(recording: Recording) -> Question:
+def _mac(recording: LessonRecording) -> Question:
     address, b, parent = recording.address("one"), recording.address("B"), recording.mac("A")
     at = [recording.frame(point, "icmp", address, b, icmp_type=8) for point in ("A/one/eth0", "B/ens33")]
     return question(
@@ -41,7 +41,7 @@ def _mac(recording: Recording) -> Question:
     )
 
 
-def _reply(recording: Recording) -> Question:
+def _reply(recording: LessonRecording) -> Question:
     first, second, b = recording.address("one"), recording.address("two"), recording.address("B")
     frame = recording.frame("A/ens33", "icmp", b, second, icmp_type=8)
     return question(
@@ -69,7 +69,7 @@ def _reply(recording: Recording) -> Question:
     )
 
 
-def _between(recording: Recording) -> Question:
+def _between(recording: LessonRecording) -> Question:
     first, second = recording.address("one"), recording.address("two")
     points = [point.name for point in recording.topology.points]
     counts = {point: recording.count(point, "icmp", first, second, icmp_type=8) for point in points}

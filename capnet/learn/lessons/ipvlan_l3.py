@@ -5,10 +5,10 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 
-def _arp(recording: Recording) -> Question:
+def _arp(recording: LessonRecording) -> Question:
     point = "A/one/eth0"
     counts = {f"{point}, ARP": recording.count(point, "arp"), f"{point}, ICMP": recording.count(point, "icmp")}
     return question(
@@ -34,7 +34,7 @@ def _arp(recording: Recording) -> Question:
     )
 
 
-def _ttl(recording: Recording) -> Question:
+def _ttl(recording: LessonRecording) -> Question:
     ends = recording.address("one"), recording.address("two")
     at = [recording.frame(point, "icmp", *ends, icmp_type=8) for point in ("A/one/eth0", "A/two/eth0")]
     return question(
@@ -63,7 +63,7 @@ def _ttl(recording: Recording) -> Question:
     )
 
 
-def _way_back(recording: Recording) -> Question:
+def _way_back(recording: LessonRecording) -> Question:
     address, b = recording.address("one"), recording.address("B")
     request = recording.frame("B/ens33", "icmp", address, b, icmp_type=8)
     ping = request.rows[0]["icmp_id"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 
-def _mac(recording: Recording) -> Question:
+def _mac(recording: LessonRecording) -> Question:
     bbox, b = recording.address("bbox"), recording.address("B")
     own, parent = recording.mac("bbox"), recording.mac("A")
     at = [recording.frame(point, "icmp", bbox, b, icmp_type=8) for point in ("A/bbox/eth0", "B/ens33")]
@@ -40,7 +40,7 @@ def _mac(recording: Recording) -> Question:
     )
 
 
-def _between(recording: Recording) -> Question:
+def _between(recording: LessonRecording) -> Question:
     bbox, web = recording.address("bbox"), recording.address("web")
     points = [point.name for point in recording.topology.points]
     counts = {point: recording.count(point, "icmp", bbox, web, icmp_type=8) for point in points}
@@ -66,7 +66,7 @@ def _between(recording: Recording) -> Question:
     )
 
 
-def _own_host(recording: Recording) -> Question:
+def _own_host(recording: LessonRecording) -> Question:
     a, web = recording.address("A"), recording.address("web")
     connection = recording.connection("A", "icmp", src=a, dst=web)
     counts = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Recording
+from capnet.learn.recording import LessonRecording
 
 LO = "A/bbox/lo"
 
 
-def _interfaces(recording: Recording) -> Question:
+def _interfaces(recording: LessonRecording) -> Question:
     container = next(each for each in recording.topology.containers if each.name == "bbox")
     return question(
         ask=Text(
@@ -32,7 +32,7 @@ def _interfaces(recording: Recording) -> Question:
     )
 
 
-def _where(recording: Recording) -> Question:
+def _where(recording: LessonRecording) -> Question:
     points = [point.name for point in recording.topology.points]
     counts = {point: recording.count(point, "icmp") for point in points}
     seen = "+".join(point for point in points if counts[point])
@@ -58,7 +58,7 @@ def _where(recording: Recording) -> Question:
     )
 
 
-def _mac(recording: Recording) -> Question:
+def _mac(recording: LessonRecording) -> Question:
     frame = recording.frame(LO, "icmp")
     docker0 = recording.interface("A", "docker0").mac or ""
     return question(

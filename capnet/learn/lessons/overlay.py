@@ -5,16 +5,16 @@ from __future__ import annotations
 from capnet.analysis.core.wording import Text
 from capnet.learn import truth_sources
 from capnet.learn.question import Choice, Lesson, Question, Shown, question
-from capnet.learn.recording import Frame, Recording
+from capnet.learn.recording import LessonFrame, LessonRecording
 
 OUTER, INNER = 0, 1  # depth
 
 
-def _ping(recording: Recording, point: str) -> Frame:
+def _ping(recording: LessonRecording, point: str) -> LessonFrame:
     return recording.frame(point, "icmp", recording.address("left"), recording.address("right"), icmp_type=8)
 
 
-def _outer_address(recording: Recording) -> Question:
+def _outer_address(recording: LessonRecording) -> Question:
     left, a = recording.address("left"), recording.address("A")
     gateway_leg = next(each for each in recording.topology.containers if each.name == "left").endpoints[1]
     leg = gateway_leg.addresses[0].partition("/")[0]
@@ -49,7 +49,7 @@ def _outer_address(recording: Recording) -> Question:
     )
 
 
-def _vni(recording: Recording) -> Question:
+def _vni(recording: LessonRecording) -> Question:
     vni = recording.network("vxlanA").vni
     return question(
         ask=Text(
@@ -76,7 +76,7 @@ def _vni(recording: Recording) -> Question:
     )
 
 
-def _ttl(recording: Recording) -> Question:
+def _ttl(recording: LessonRecording) -> Question:
     after = _ping(recording, "B/right/eth0")
     return question(
         ask=Text(
@@ -101,7 +101,7 @@ def _ttl(recording: Recording) -> Question:
     )
 
 
-def _length(recording: Recording) -> Question:
+def _length(recording: LessonRecording) -> Question:
     before, after = _ping(recording, "A/left/eth0"), _ping(recording, "B/ens33")
     length = len(before.raw)
     return question(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from capnet.analysis.core.contract.document import Document
 from capnet.mcp.answers.statement import statement
-from capnet.mcp.captures import Capture
+from capnet.mcp.captures import OpenedCapture
 from capnet.report.comparison.differences import compare, icmp_error_lines, rule_lines, translation_lines, tunnel_lines
 from capnet.report.comparison.identity import Identity
 from capnet.report.comparison.text import first_sentence
@@ -33,7 +33,7 @@ _LINES: dict[str, Callable[[Document, Identity], Iterable[str]]] = {
 class _Side:
     """A capture of both, and the frames of what it has, by the words of the comparison."""
 
-    def __init__(self, capture: Capture, label: str) -> None:
+    def __init__(self, capture: OpenedCapture, label: str) -> None:
         self.capture = capture
         self.label = label
         document = capture.document
@@ -49,7 +49,7 @@ class _Side:
         return f"{self.label}: {statement(self.capture, text, list(evidence or ()))}"
 
 
-def comparison(good: Capture, bad: Capture) -> list[str]:
+def comparison(good: OpenedCapture, bad: OpenedCapture) -> list[str]:
     """What broke first, then findings, flows, routes, delays and tables that only one capture has."""
     result = compare(good.document, bad.document)
     before, after = _Side(good, f"good {good.number}"), _Side(bad, f"bad {bad.number}")

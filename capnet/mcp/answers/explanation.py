@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from capnet.errors import UsageError
 from capnet.mcp.answers.statement import statement
-from capnet.mcp.captures import Capture
+from capnet.mcp.captures import OpenedCapture
 from capnet.mcp.fence import data
 from capnet.report.card.card import names
 from capnet.report.fate_words import fate
@@ -17,7 +17,7 @@ from capnet.report.words import translation
 MAX_SIMILAR = 3
 
 
-def explain(name: str, capture: Capture | None) -> list[str]:
+def explain(name: str, capture: OpenedCapture | None) -> list[str]:
     """The manual page of a finding, and where the capture has it; or all of a station. UsageError for neither."""
     from capnet.analysis.findings import finding_modules
 
@@ -36,7 +36,7 @@ def explain(name: str, capture: Capture | None) -> list[str]:
     raise UsageError(f"there is no finding {data(name)}, {where}{hint}")
 
 
-def _findings(capture: Capture, name: str) -> Iterator[str]:
+def _findings(capture: OpenedCapture, name: str) -> Iterator[str]:
     rows = [row for row in capture.document["findings"] if row["name"] == name]
     if not rows:
         yield f"capture {capture.number} does not have it"
@@ -47,7 +47,7 @@ def _findings(capture: Capture, name: str) -> Iterator[str]:
                 yield f"  {key}: {capture.fence.sentence(row[key])}"
 
 
-def _station(capture: Capture, name: str, addresses: list[str]) -> Iterator[str]:
+def _station(capture: OpenedCapture, name: str, addresses: list[str]) -> Iterator[str]:
     document, words = capture.document, capture.words
     yield f"{data(name)}: {', '.join(addresses)}"
     own = {name, *addresses}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.analysis.core.contract.document import Document
-from capnet.mcp.captures import Capture
+from capnet.mcp.captures import OpenedCapture
 from capnet.mcp.fence import data
 
 MAX_POINTS = 3  # of the evidence of a statement
 MAX_FRAMES = 2  # of each point
 
 
-def statement(capture: Capture, text: str, evidence: Sequence[Document]) -> str:
+def statement(capture: OpenedCapture, text: str, evidence: Sequence[Document]) -> str:
     """`SENTENCE [‹A/docker0› frame 12, 40; ‹A/ens33› frame 7]`; of several inputs, frames are of a file."""
     return f"{capture.fence.sentence(text)} {frames(capture.document, evidence)}"
 

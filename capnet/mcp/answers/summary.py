@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from capnet.analysis.core.contract.document import Document
 from capnet.mcp.answers.statement import statement
-from capnet.mcp.captures import Capture
+from capnet.mcp.captures import OpenedCapture
 from capnet.mcp.fence import data
 from capnet.report.fate_words import FAILED, fate
 from capnet.report.grouping import same_fate
@@ -19,7 +19,7 @@ from capnet.wire.protocols import KIND_OF_NAME
 MAX_REASONS = 3  # sentences of a network model
 
 
-def opened(capture: Capture) -> list[str]:
+def opened(capture: OpenedCapture) -> list[str]:
     """What was read: a line for each file, and for each point."""
     document = capture.document
     lines = [f"capture {capture.number}: {count(len(document['points']), 'point')}"]
@@ -35,7 +35,7 @@ def opened(capture: Capture) -> list[str]:
     return [*lines, "next: `summary` says what fails and who talks to whom"]
 
 
-def summary(capture: Capture) -> list[str]:
+def summary(capture: OpenedCapture) -> list[str]:
     """Findings, failed flows, the network model, translations and tunnels; the worst first."""
     document = capture.document
     lines = [
@@ -57,14 +57,14 @@ def summary(capture: Capture) -> list[str]:
     return lines
 
 
-def _finding(capture: Capture, row: Document) -> Iterator[str]:
+def _finding(capture: OpenedCapture, row: Document) -> Iterator[str]:
     symptom = " (a symptom of another finding)" if row["explained_by"] else ""
     yield f"{row['level']} {row['name']}{symptom}: {statement(capture, row['says'], row['evidence'])}"
     if row["fix"] and row["level"] != "info":
         yield f"  next for {row['name']}: {capture.fence.sentence(first_step(row['fix']))}"
 
 
-def _failed(capture: Capture) -> Iterator[str]:
+def _failed(capture: OpenedCapture) -> Iterator[str]:
     for group in same_fate(capture.document):
         row = group[0]
         if row["fate"] in FAILED:
@@ -73,7 +73,7 @@ def _failed(capture: Capture) -> Iterator[str]:
             yield "flow fails: " + statement(capture, f"{flow}: {fate(row, capture.words)}", row["evidence"])
 
 
-def _translations(capture: Capture) -> Iterator[str]:
+def _translations(capture: OpenedCapture) -> Iterator[str]:
     for row in capture.document["nat"]:
         forms = " becomes ".join(capture.words.flow(row[side]) for side in ("before", "after"))
         known_by = f"{count(row['packets'], 'packet')}, known by {row['method']}"
@@ -81,7 +81,7 @@ def _translations(capture: Capture) -> Iterator[str]:
         yield statement(capture, text, row["evidence"])
 
 
-def _tunnels(capture: Capture) -> Iterator[str]:
+def _tunnels(capture: OpenedCapture) -> Iterator[str]:
     for row in capture.document["tunnels"]:
         kind = KIND_OF_NAME[row["kind"]].titled(row["vni"])
         ends = " and ".join(capture.words.address(vtep) for vtep in row["vteps"])

@@ -12,7 +12,7 @@ from capnet.analysis.filters.parser import Expression, at_host, parse
 from capnet.analysis.trace.packet_trace import follow_packet
 from capnet.errors import UsageError
 from capnet.mcp.answers.statement import statement
-from capnet.mcp.captures import Capture
+from capnet.mcp.captures import OpenedCapture
 from capnet.mcp.fence import stripped_all
 from capnet.report.drawing.packet_path import sighting_changes
 from capnet.report.fate_words import answers, ending
@@ -21,12 +21,12 @@ from capnet.report.text import count, delay
 MAX_CONVERSATIONS = 10
 
 
-def trace_flows(capture: Capture, expression: str, most: int) -> list[str]:
+def trace_flows(capture: OpenedCapture, expression: str, most: int) -> list[str]:
     """The conversations that a flow expression selects, there and back. UsageError for a wrong expression."""
     return _flows(capture, parse(expression) if expression else None, most)
 
 
-def trace_container(capture: Capture, name: str, most: int) -> list[str]:
+def trace_container(capture: OpenedCapture, name: str, most: int) -> list[str]:
     """The conversations of a container, host or address; UsageError if none has this name."""
     context = capture.study.context
     if addresses_of(context, name) is None:
@@ -34,7 +34,7 @@ def trace_container(capture: Capture, name: str, most: int) -> list[str]:
     return _flows(capture, at_host(name), most)
 
 
-def trace_frame(capture: Capture, file: str, frame: int) -> list[str]:
+def trace_frame(capture: OpenedCapture, file: str, frame: int) -> list[str]:
     """Where the packet of this frame was seen; `file` may be empty if there is one. UsageError."""
     study = capture.study
     labels = [part.label for source in study.sources for part in source.parts]
@@ -59,7 +59,7 @@ def _difference(row: Document) -> str:
     return f"{row['field']} {row['before']} → {row['after']}"
 
 
-def _flows(capture: Capture, expression: Expression | None, most: int) -> list[str]:
+def _flows(capture: OpenedCapture, expression: Expression | None, most: int) -> list[str]:
     context = capture.study.context
     mask = expression.flows(context) if expression else None
     chosen, total = conversations(context, mask, min(most, MAX_CONVERSATIONS))
@@ -76,7 +76,7 @@ def _flows(capture: Capture, expression: Expression | None, most: int) -> list[s
     return lines
 
 
-def _path(capture: Capture, direction: str, path: Document) -> Iterator[str]:
+def _path(capture: OpenedCapture, direction: str, path: Document) -> Iterator[str]:
     hops, words = path["hops"], capture.words
     flow = words.flow({**hops[0], **path["flow"]}, hops[0]["point"])
     outcome = "; ".join([ending(path), *answers(path["answers"], words)])
@@ -99,7 +99,7 @@ def _by_hop(path: Document) -> list[list[Document]]:
     return [[frame for frame in evidence if frame["point"] == hop["point"]] or evidence for hop in hops]
 
 
-def _hop(capture: Capture, hop: Document, steps: Sequence[str]) -> str:
+def _hop(capture: OpenedCapture, hop: Document, steps: Sequence[str]) -> str:
     ttl = "" if hop["ttl"] is None else f", TTL {hop['ttl']}"
     flow = capture.words.flow(hop)
     return f"at {hop['point']}: {flow}{ttl}" + "".join(f", {step}" for step in steps if step)

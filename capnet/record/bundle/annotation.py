@@ -20,7 +20,7 @@ from capnet.errors import UnreadableInput, UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import previous_hop_kernel as hop
 from capnet.record.bundle.file_interfaces import FileInterfaces
-from capnet.record.bundle.other_blocks import KeptBlocks, MergedBlocks, Output, SourceBlocks, merged_head
+from capnet.record.bundle.other_blocks import AnnotatedOutput, KeptBlocks, MergedBlocks, SourceBlocks, merged_head
 from capnet.record.bundle.packet_comments import MAX_COMMENT_BYTES, PacketComments
 from capnet.record.bundle.previous_hop import PreviousHops
 from capnet.wire import fields
@@ -93,7 +93,7 @@ class _Annotation:
     def __init__(self, study: Study, source_blocks: SourceBlocks, write: Callable[[Any], object]) -> None:
         self.study = study
         self.source_blocks = source_blocks
-        self.output = Output(write)
+        self.output = AnnotatedOutput(write)
         self.packets = PacketIds(study)
         self.comments = PacketComments(study)
         self.hops = PreviousHops(study, self.packets)

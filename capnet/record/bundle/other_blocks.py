@@ -38,7 +38,7 @@ class SourceBlocks:
 
     def __init__(self) -> None:
         self.interfaces: dict[int, list[tuple[bytes, bool]]] = {}
-        self.names = pcapng.Names()
+        self.names = pcapng.ResolvedNames()
 
     def see(self, source: int, block: bytes, big: bool) -> None:
         """Keeps the block of source number `source` if it describes an interface or names addresses."""
@@ -50,7 +50,7 @@ class SourceBlocks:
 
 
 @dataclass
-class Output:
+class AnnotatedOutput:
     """Where the annotated capture goes; `number` is that of the last frame, as Wireshark counts."""
 
     write: Callable[[Any], object]
@@ -60,7 +60,9 @@ class Output:
 class KeptBlocks:
     """`on_block` of a pcapng file that is annotated alone: its other blocks stay where they are."""
 
-    def __init__(self, study: Study, source_blocks: SourceBlocks, output: Output, interfaces: FileInterfaces) -> None:
+    def __init__(
+        self, study: Study, source_blocks: SourceBlocks, output: AnnotatedOutput, interfaces: FileInterfaces
+    ) -> None:
         self.first_interface = 0  # of the current section
         self._study = study
         self._source_blocks = source_blocks
@@ -90,7 +92,7 @@ class KeptBlocks:
 class MergedBlocks:
     """`on_block` of one of several sources: writes what keeps its meaning in the one section that they become."""
 
-    def __init__(self, output: Output, base: int) -> None:
+    def __init__(self, output: AnnotatedOutput, base: int) -> None:
         self._output = output
         self._interfaces = base  # so far, those of earlier sources included
         self._first = base  # of the current section
@@ -150,7 +152,7 @@ def named_interface(block: bytes, big: bool, name: str, big_out: bool) -> bytes:
     return made_block(pcapng.INTERFACE_DESCRIPTION, body, [(2, encodable(name).encode()), *turned], big_out)
 
 
-def name_block(report_names: Mapping[str, str], stored: pcapng.Names, big: bool) -> bytes:
+def name_block(report_names: Mapping[str, str], stored: pcapng.ResolvedNames, big: bool) -> bytes:
     """The report's names of addresses and MACs as a name resolution block; empty when the input has them all."""
     addresses: list[tuple[str, str]] = []
     macs: list[tuple[str, str]] = []

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.remote import exec_stream
-from capnet.record.remote.exec_stream import Endpoint
+from capnet.record.remote.exec_stream import DaemonAddress
 from capnet.record.remote.image.daemon_image import ensure_image
 from capnet.record.remote.shell import Shell
 from capnet.record.run_id import MADE, RUN, temporary_folder, this_run
@@ -70,14 +70,14 @@ def open_container(client: Any, url: str, tls: Any, undo: ExitStack, say: Callab
     return Shell(_daemon_pid(api, container, Shell("self", container=command)), container=command)
 
 
-def endpoint_of(url: str, tls: Any, version: str) -> Endpoint:
+def endpoint_of(url: str, tls: Any, version: str) -> DaemonAddress:
     """Where the daemon is reached, for the processes that carry streams."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return Endpoint(version, path=parts.path)
+        return DaemonAddress(version, path=parts.path)
     encrypted = tls is not None or parts.scheme == "https"
     certificate, key = (tls.cert if tls is not None else None) or ("", "")
-    return Endpoint(
+    return DaemonAddress(
         version,
         host=parts.hostname or "",
         port=parts.port or _PORTS[encrypted],

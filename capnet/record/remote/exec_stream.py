@@ -32,7 +32,7 @@ _ASK_AFTER = 1.0  # seconds of silence behind the end of stdin: Docker leaves st
 _NOT_RUN = 125  # exit status where Docker did not start the program, as of `docker exec`
 
 
-class Endpoint(NamedTuple):
+class DaemonAddress(NamedTuple):
     """Where a daemon answers: a unix socket, or a host and port, with TLS if it has `tls`."""
 
     version: str  # of the API
@@ -72,7 +72,7 @@ class Refused(Exception):
     """Docker answered with an error; its words."""
 
 
-def request(endpoint: Endpoint, method: str, path: str, body: object = None) -> Any:
+def request(endpoint: DaemonAddress, method: str, path: str, body: object = None) -> Any:
     """The JSON that the daemon answers; None where it has none. Raises Refused, OSError."""
     with endpoint.connect() as connection:
         _send(endpoint, connection, method, path, body, "Connection: close\r\n")
@@ -91,7 +91,7 @@ def request(endpoint: Endpoint, method: str, path: str, body: object = None) -> 
         raise ConnectionError("the daemon's answer is cut") from error
 
 
-def stream(endpoint: Endpoint, path: str, body: object = None) -> tuple[socket.socket, bytes]:
+def stream(endpoint: DaemonAddress, path: str, body: object = None) -> tuple[socket.socket, bytes]:
     """(a connection that carries streams from now on, what came after the header already). Raises Refused, OSError."""
     with ExitStack() as stack:
         connection = stack.enter_context(endpoint.connect())
@@ -111,7 +111,7 @@ def stream(endpoint: Endpoint, path: str, body: object = None) -> tuple[socket.s
 
 
 def _send(
-    endpoint: Endpoint, connection: socket.socket, method: str, path: str, body: object, connection_header: str
+    endpoint: DaemonAddress, connection: socket.socket, method: str, path: str, body: object, connection_header: str
 ) -> None:
     content = b"" if body is None else json.dumps(body).encode()
     authorization = ""
@@ -149,7 +149,7 @@ def _message(content: bytes) -> str:
 
 
 # -- the program --------------------------------------------------------------------------------------
-def run(endpoint: Endpoint, container: str, words: Sequence[str]) -> int:
+def run(endpoint: DaemonAddress, container: str, words: Sequence[str]) -> int:
     """Runs the words in the container with this process's standard streams; the exit status."""
     has_input = not _is_null(0)
     made = request(
@@ -249,7 +249,7 @@ def main(arguments: Sequence[str]) -> int:
     """What the module's docstring says."""
     file, container, *words = arguments
     with os.fdopen(os.open(file, os.O_RDONLY), encoding="utf-8") as opened:
-        endpoint = Endpoint(**json.load(opened))
+        endpoint = DaemonAddress(**json.load(opened))
     try:
         return run(endpoint, container, words)
     except (Refused, OSError) as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from capnet.errors import EnvironmentLacks
 from capnet.quick_tuple import NamedTuple
 from capnet.record.find.capture_points import CapturePoint
-from capnet.record.taps.capture_program import BUFFER_MIB, LOOPBACK, Program
+from capnet.record.taps.capture_program import BUFFER_MIB, LOOPBACK, CaptureProgram
 from capnet.record.taps.file_counters import FileCounters, FileTotals
 
 _STOP_WITHIN = 60.0  # seconds; a program that has not ended by then is killed
@@ -39,7 +39,7 @@ class CaptureProcess:
     """A running (later: finished) capture program; `path` holds its packets, with times in nanoseconds."""
 
     point: CapturePoint
-    program: Program
+    program: CaptureProgram
     path: Path
     messages: Path
     process: subprocess.Popen[bytes]
@@ -59,7 +59,7 @@ class CaptureProcess:
     def start(
         cls,
         point: CapturePoint,
-        program: Program,
+        program: CaptureProgram,
         folder: Path,
         number: int,
         snaplen: int,

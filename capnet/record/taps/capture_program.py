@@ -15,7 +15,7 @@ BUFFER_MIB = 64  # of the kernel, for each point; dumpcap has 2 MiB itself, whic
 
 
 @dataclass(frozen=True)
-class Program:
+class CaptureProgram:
     """A capture program; `listens`, `counts` and `drops` are regular expressions for what it prints on stderr.
 
     `read_timeout`: seconds that packets wait in the kernel's buffer at most before the program is woken.
@@ -47,7 +47,7 @@ class Program:
 # and the filter set (`Capturing on` comes before that). tcpdump writes pcap, each packet at once (-U). With
 # --immediate-mode it would be woken for each packet, and lose half of 300,000 a second.
 PROGRAMS = (
-    Program(
+    CaptureProgram(
         "dumpcap",
         ("-q",),
         buffer_unit=1024,
@@ -56,7 +56,7 @@ PROGRAMS = (
         counts=r"received/dropped on interface .*: (?P<received>\d+)/(?P<dropped>\d+)"
         r"(?: \(.*ps_ifdrop:(?P<interface_dropped>\d+)\))?",
     ),
-    Program(
+    CaptureProgram(
         "tcpdump",
         ("-n", "-U", "--time-stamp-precision=nano"),
         buffer_unit=1,
@@ -70,7 +70,7 @@ PROGRAMS = (
 )
 
 
-def find_program(shell: Shell) -> Program:
+def find_program(shell: Shell) -> CaptureProgram:
     """The best capture program on the shell's machine. EnvironmentLacks if there is none."""
     for program in PROGRAMS:
         with contextlib.suppress(EnvironmentLacks):

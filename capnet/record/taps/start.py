@@ -11,9 +11,9 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.shell import Shell
 from capnet.record.taps.capture_process import CaptureProcess
-from capnet.record.taps.capture_program import BUFFER_MIB, Program, find_program
+from capnet.record.taps.capture_program import BUFFER_MIB, CaptureProgram, find_program
 
-FindProgram: TypeAlias = Callable[[Shell], Program]
+FindProgram: TypeAlias = Callable[[Shell], CaptureProgram]
 
 READY_WITHIN_S = 60.0  # dozens of programs start side by side, in User-Mode Linux one after the other
 
@@ -30,7 +30,7 @@ def start_captures(
     first: int = 0,
 ) -> Iterator[CaptureProcess]:
     """Starts a program at each point and yields it at once; their files go to `folder`, numbered from `first` on."""
-    programs: dict[Shell, tuple[Program, int]] = {}
+    programs: dict[Shell, tuple[CaptureProgram, int]] = {}
     for number, point in enumerate(points, first):
         shell = point.shell
         if shell not in programs:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet.reduce.anonymise.addresses import Addresses
-from capnet.reduce.anonymise.names import Names
+from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
 
 _COOKIE_AT, _OPTIONS_AT = 236, 240
@@ -16,7 +16,7 @@ _CLIENT_ID, _PAD, _END = 61, 0, 255
 _KEPT = (1, 23, 26, 51, 52, 53, 55, 57, 58, 59)  # numbers: mask, TTL, MTU, times, kind of message
 
 
-def dhcp_message(message: bytes, addresses: Addresses, names: Names, key: bytes) -> bytes | None:
+def dhcp_message(message: bytes, addresses: Addresses, names: NameMap, key: bytes) -> bytes | None:
     """The new message, as long as the old one; None if this is none."""
     if len(message) < _OPTIONS_AT or message[_COOKIE_AT:_OPTIONS_AT] != _COOKIE or message[0] not in (1, 2):
         return None
@@ -37,7 +37,7 @@ def dhcp_message(message: bytes, addresses: Addresses, names: Names, key: bytes)
     return bytes(new)
 
 
-def _option(code: int, value: bytes, addresses: Addresses, names: Names, key: bytes) -> bytes:
+def _option(code: int, value: bytes, addresses: Addresses, names: NameMap, key: bytes) -> bytes:
     if code in _KEPT:
         return value
     if code in _OF_ADDRESSES and len(value) % 4 == 0:

@@ -7,7 +7,7 @@ DNS message from its first to its last octet gives None.
 from __future__ import annotations
 
 from capnet.reduce.anonymise.addresses import Addresses
-from capnet.reduce.anonymise.names import Names
+from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
 
 _HEADER = 12
@@ -23,7 +23,7 @@ class _NoMessage(Exception):
     """It is no DNS message."""
 
 
-def dns_message(message: bytes, addresses: Addresses, names: Names, key: bytes) -> bytes | None:
+def dns_message(message: bytes, addresses: Addresses, names: NameMap, key: bytes) -> bytes | None:
     """The new message; None if this is none."""
     if len(message) < _HEADER + 5:
         return None
@@ -40,7 +40,7 @@ def dns_message(message: bytes, addresses: Addresses, names: Names, key: bytes) 
 class _Message:
     """A message as it is rewritten."""
 
-    def __init__(self, message: bytes, addresses: Addresses, names: Names, key: bytes) -> None:
+    def __init__(self, message: bytes, addresses: Addresses, names: NameMap, key: bytes) -> None:
         self.old = message
         self.new = bytearray(message)
         self.addresses = addresses

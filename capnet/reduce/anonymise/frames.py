@@ -15,7 +15,7 @@ from capnet.reduce.anonymise import icmp, transport
 from capnet.reduce.anonymise.addresses import Addresses, Draw, drawn
 from capnet.reduce.anonymise.checksums import Repair
 from capnet.reduce.anonymise.link import arp, link, nflog
-from capnet.reduce.anonymise.names import Names
+from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
 from capnet.wire import fields, numbers
 from capnet.wire.protocols import KIND_OF_NUMBER
@@ -33,7 +33,7 @@ class Anonymiser:
     def __init__(self, subnets: Sequence[str] = (), draw: Draw = drawn) -> None:
         self.key = os.urandom(32)
         self.addresses = Addresses(subnets, draw)
-        self.names = Names(draw)
+        self.names = NameMap(draw)
 
     def assign(self) -> None:
         """Draw new addresses and names for those that were seen."""

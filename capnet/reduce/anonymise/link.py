@@ -6,7 +6,7 @@ from typing import Literal
 
 from capnet.analysis.core.contract.document import Document
 from capnet.reduce.anonymise.addresses import Addresses
-from capnet.reduce.anonymise.names import Names
+from capnet.reduce.anonymise.names import NameMap
 from capnet.wire import fields
 
 _TAGS = (0x8100, 0x88A8, 0x9100)
@@ -73,7 +73,7 @@ def arp(old: bytes, new: bytearray, at: int, end: int, addresses: Addresses) -> 
         new[ip : ip + 4] = addresses.ip(old[ip : ip + 4])
 
 
-def nflog(old: bytes, new: bytearray, end: int, addresses: Addresses, names: Names) -> int:
+def nflog(old: bytes, new: bytearray, end: int, addresses: Addresses, names: NameMap) -> int:
     """The attributes of a frame of NFLOG; the prefix of the rule gets a new name. Returns where the packet begins."""
     # No first attribute has 256 octets or more: its length tells the byte order.
     order: Literal["little", "big"] = "big" if old[4:5] == b"\0" else "little"

@@ -26,7 +26,7 @@ KEPT = frozenset(
 )
 
 
-class Names:
+class NameMap:
     """Maps names. While `is_noting`, words are collected and returned as they are."""
 
     def __init__(self, draw: Draw = drawn) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from capnet.reduce.anonymise.addresses import Addresses
 from capnet.reduce.anonymise.dhcp import dhcp_message
 from capnet.reduce.anonymise.dns import dns_message
-from capnet.reduce.anonymise.names import Names
+from capnet.reduce.anonymise.names import NameMap
 from capnet.reduce.anonymise.octets import replaced
 
 UDP_HEADER = 8
@@ -34,7 +34,7 @@ def tcp(old: bytes, new: bytearray, at: int, end: int, key: bytes) -> None:
     new[data:end] = replaced(old[data:end], key)
 
 
-def udp(old: bytes, new: bytearray, at: int, end: int, mapping: tuple[Addresses, Names, bytes]) -> None:
+def udp(old: bytes, new: bytearray, at: int, end: int, mapping: tuple[Addresses, NameMap, bytes]) -> None:
     """A datagram from `at` to `end`: the names and addresses of DNS and DHCP, all of any other payload."""
     data = min(at + UDP_HEADER, end)
     new[at:data] = old[at:data]

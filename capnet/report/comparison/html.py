@@ -25,14 +25,14 @@ MAX_LINES = 500  # of each kind
 _NEW_FINDINGS = "New findings"
 
 
-class Side(NamedTuple):
+class ComparedSide(NamedTuple):
     """One of the captures: its report, and what a page shows beside it."""
 
     document: Document
     beside: Supplement
 
 
-def render(comparison: Document, good: Side, bad: Side) -> str:
+def render(comparison: Document, good: ComparedSide, bad: ComparedSide) -> str:
     """The whole page."""
     title = " → ".join(", ".join(comparison[side]) for side in ("good", "bad"))
     came = comparison["findings"]["came"]
@@ -47,7 +47,7 @@ def render(comparison: Document, good: Side, bad: Side) -> str:
     return page(language.term("What broke"), body)
 
 
-def _side(heading: str, side: Side, anchor: str) -> str:
+def _side(heading: str, side: ComparedSide, anchor: str) -> str:
     """The drawing of a capture, and which file it is."""
     document = visible_all(side.document)
     figure = network_figure(document, Words.of(document), side.beside.topology, problems(document), lambda row: "")

@@ -18,7 +18,7 @@ from capnet.report.drawing import routes
 from capnet.report.fate_words import ending, is_lost
 from capnet.report.headline import problems as problems_of
 from capnet.report.page import header
-from capnet.report.page.conversations import Conversation, conversation_groups
+from capnet.report.page.conversations import PathPair, conversation_groups
 from capnet.report.page.evidence import EvidenceLinks, finding_anchors
 from capnet.report.page.frame_article import evidence_section
 from capnet.report.page.ladder import ladder
@@ -152,7 +152,7 @@ def _section(section: Section, shown: Overview, links: EvidenceLinks, wanted: Wa
     return _titled(section, "".join(ladders) + rest)
 
 
-def _path(group: Sequence[Conversation], words: Words, links: EvidenceLinks, number: int) -> str:
+def _path(group: Sequence[PathPair], words: Words, links: EvidenceLinks, number: int) -> str:
     """The ladder of conversations of one route, below a line that says what they are."""
     paths = [path for conversation in group for path in conversation if path]
     shown = [conversation.forward for conversation in group]

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from capnet.report.escape import visible, visible_all
-from capnet.report.inventory.rows import Row
+from capnet.report.inventory.rows import InventoryRow
 from capnet.topology import Topology
 from capnet.topology.file import as_json
 
 
-def inventory_json(topology: Topology, rows: Sequence[Row], answers: Sequence[dict[str, str]]) -> dict[str, Any]:
+def inventory_json(
+    topology: Topology, rows: Sequence[InventoryRow], answers: Sequence[dict[str, str]]
+) -> dict[str, Any]:
     """The rows, and networks and services as a topology has them.
 
     `answers`: what was asked, and what it is. Then only networks and services of the rows are there.
@@ -32,17 +34,17 @@ def inventory_json(topology: Topology, rows: Sequence[Row], answers: Sequence[di
     return printable
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: InventoryRow) -> dict[str, Any]:
     """The row as an object of JSON."""
-    values = dict(zip(Row._fields, row, strict=True))
+    values = dict(zip(InventoryRow._fields, row, strict=True))
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
-def inventory_csv(rows: Sequence[Row]) -> str:
+def inventory_csv(rows: Sequence[InventoryRow]) -> str:
     """A line of headings, and one for each row (RFC 4180); lists are separated by blanks."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(Row._fields)
+    writer.writerow(InventoryRow._fields)
     for row in rows:
         writer.writerow([visible(_cell(value)) for value in row])
     return text.getvalue()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from capnet.report.escape import visible
-from capnet.report.inventory.groups import Group, host_groups, host_title, label, underlay
+from capnet.report.inventory.groups import InventoryGroup, host_groups, host_title, label, underlay
 from capnet.topology import Topology
 
 _SHAPES = {"bridge": "box", "parent": "component", "overlay": "hexagon", "host": "plaintext", "none": "plaintext"}
@@ -32,7 +32,7 @@ def dot_text(topology: Topology) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _group_lines(topology: Topology, group: Group, node: str, containers: dict[str, str]) -> Iterator[str]:
+def _group_lines(topology: Topology, group: InventoryGroup, node: str, containers: dict[str, str]) -> Iterator[str]:
     """The node of a group, those of containers that have none yet, and the edges between them."""
     title = "\n".join([group.title, *group.details])
     yield f"{node} [shape={_SHAPES[group.kind]}, label={_quoted(title)}];"

@@ -21,7 +21,7 @@ class Leaf(NamedTuple):
     details: tuple[str, ...]  # interface inside, addresses, MAC address
 
 
-class Group(NamedTuple):
+class InventoryGroup(NamedTuple):
     """What connects containers on a host: a Linux bridge, a parent interface, the namespace of an overlay network."""
 
     kind: str  # bridge, parent, overlay, host or none
@@ -31,7 +31,7 @@ class Group(NamedTuple):
     network_id: str  # of an overlay network, which several hosts share; else empty
 
 
-def host_groups(topology: Topology, host: Host) -> list[Group]:
+def host_groups(topology: Topology, host: Host) -> list[InventoryGroup]:
     """The groups of a host: overlay networks, bridges, parents, then containers without a network."""
     groups: dict[str, list[Leaf]] = {}
     networks: dict[str, Network | None] = {}
@@ -76,20 +76,20 @@ def _leaf(container: Container, endpoint: Endpoint) -> Leaf:
     return Leaf(container, endpoint, link.rpartition("/")[2], tuple(filter(None, details)))
 
 
-def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> Group:
+def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> InventoryGroup:
     endpoint = leaves[0].endpoint
     assert endpoint
     if network is None:
         title = endpoint.bridge or endpoint.parent or language.term("network that Docker does not know")
-        return Group("bridge", title, (), tuple(leaves), "")
+        return InventoryGroup("bridge", title, (), tuple(leaves), "")
     model = model_of(network)
     if network.driver == "overlay":
         vni = (f"VNI {network.vni}",) if network.vni is not None else ()
-        return Group("overlay", f"overlay {network.name}", (*vni, *network.subnets), tuple(leaves), network.id)
+        return InventoryGroup("overlay", f"overlay {network.name}", (*vni, *network.subnets), tuple(leaves), network.id)
     parent = endpoint.parent or network.parent
     if parent:
-        return Group("parent", parent, (f"{model} {network.name}", *network.subnets), tuple(leaves), "")
-    return Group(
+        return InventoryGroup("parent", parent, (f"{model} {network.name}", *network.subnets), tuple(leaves), "")
+    return InventoryGroup(
         "bridge",
         network.bridge or network.name,
         (f"{language.term('network')} {network.name}", *network.subnets),
@@ -98,12 +98,12 @@ def _group(host: Host, network: Network | None, leaves: list[Leaf]) -> Group:
     )
 
 
-def _without_network(containers: list[Container]) -> Iterator[Group]:
+def _without_network(containers: list[Container]) -> Iterator[InventoryGroup]:
     """Groups of the containers that use the host's interfaces, or have loopback only."""
     for mode, title in (("host", "interfaces of the host"), ("none", "loopback only")):
         leaves = [Leaf(each, None, "", ()) for each in containers if each.network_mode == mode and not each.endpoints]
         if leaves:
-            yield Group(mode, language.term(title), (f"{language.term('network')} {mode}",), tuple(leaves), "")
+            yield InventoryGroup(mode, language.term(title), (f"{language.term('network')} {mode}",), tuple(leaves), "")
 
 
 def shares(topology: Topology, container: Container) -> list[str]:

@@ -12,7 +12,7 @@ from capnet.topology.lookup import Match, network_of
 ALL_ADDRESSES = ("0.0.0.0", "::")
 
 
-class Row(NamedTuple):
+class InventoryRow(NamedTuple):
     """Where one interface of a container is on the wire. What is not known, or does not exist, is None or empty."""
 
     host: str
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     namespace: str | None  # file, on the host
 
 
-def inventory_rows(topology: Topology, matches: Sequence[Match] | None = None) -> Iterator[Row]:
+def inventory_rows(topology: Topology, matches: Sequence[Match] | None = None) -> Iterator[InventoryRow]:
     """The rows of all containers, or of those that the matches are about: by host, then by name."""
     for container in sorted(topology.containers, key=lambda each: (each.host, bool(each.balances), each.name)):
         ports = tuple(published(port) for port in container.ports)
@@ -78,11 +78,11 @@ def host_end(endpoint: Endpoint) -> str | None:
     return endpoint.veth
 
 
-def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> Row:
+def _row(topology: Topology, container: Container, endpoint: Endpoint | None, ports: tuple[str, ...]) -> InventoryRow:
     network = network_of(topology, container, endpoint) if endpoint else None
     mode = mode_of(container)
     model = model_of(network) if network else (endpoint.kind if endpoint else mode.partition(":")[0])
-    return Row(
+    return InventoryRow(
         host=container.host,
         container=container.name,
         id=container.id,

@@ -12,7 +12,7 @@ from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.drawing.text_table import GAP, INDENT, MAX_WHOLE_NAME, table_lines
 from capnet.report.escape import visible
-from capnet.report.inventory.rows import Row, model_of
+from capnet.report.inventory.rows import InventoryRow, model_of
 from capnet.report.text import columns, fill
 from capnet.topology import Network, Service, Topology
 
@@ -32,7 +32,7 @@ class _Choice(NamedTuple):
 
     rank: int
     title: str
-    content: Callable[[Row], str]
+    content: Callable[[InventoryRow], str]
     wrap: Wrap = "never"
 
 
@@ -64,7 +64,7 @@ def _of_parent(name: str) -> str:
     return language.pick(f"{name} (parent)", f"{name}（父接口）")
 
 
-def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
+def container_lines(rows: Sequence[InventoryRow], width: int, several_hosts: bool) -> list[str]:
     """The table of containers, with as many columns as the width has room for."""
     if not rows:
         return []
@@ -97,7 +97,7 @@ def container_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> lis
     return lines
 
 
-def port_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str]:
+def port_lines(rows: Sequence[InventoryRow], width: int, several_hosts: bool) -> list[str]:
     """The table of published ports."""
     headings = [_Heading(language.term(title)) for title in ("host", "container", _PORTS)]
     cells = [
@@ -108,7 +108,7 @@ def port_lines(rows: Sequence[Row], width: int, several_hosts: bool) -> list[str
     return table_lines(headings, _visible(cells), width)
 
 
-def network_lines(topology: Topology, rows: Sequence[Row], width: int) -> list[str]:
+def network_lines(topology: Topology, rows: Sequence[InventoryRow], width: int) -> list[str]:
     """The table of the networks that the rows are on."""
     used = {(row.network, row.host) for row in rows}
     networks = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from capnet import language
 from capnet.report.escape import visible
-from capnet.report.inventory.groups import Group, host_groups, host_title, label, underlay
+from capnet.report.inventory.groups import InventoryGroup, host_groups, host_title, label, underlay
 from capnet.topology import Host, Topology
 
 
@@ -30,7 +30,7 @@ def _host_lines(topology: Topology, host: Host) -> Iterator[str]:
     yield from _branches(blocks)
 
 
-def _group_lines(topology: Topology, group: Group) -> list[str]:
+def _group_lines(topology: Topology, group: InventoryGroup) -> list[str]:
     leaves = []
     width = max((len(leaf.link) for leaf in group.leaves), default=0)
     for leaf in group.leaves:

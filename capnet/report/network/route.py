@@ -11,7 +11,7 @@ from capnet.quick_tuple import NamedTuple
 from capnet.report.network.scene import Edge, Scene, Vertex
 
 
-class Step(NamedTuple):
+class EdgeStep(NamedTuple):
     """An edge, passed from its outer end to its inner one or back."""
 
     edge: Edge
@@ -35,43 +35,43 @@ class Map:
             for address in sorted(vertex.addresses):
                 self.vertices_of_address.setdefault(address, []).append(vertex)
         self.marked: dict[str, Vertex | Edge] = {}  # point → where it is marked that packets end behind it
-        self._steps: dict[int, list[Step]] | None = None
+        self._steps: dict[int, list[EdgeStep]] | None = None
 
     def has(self, point: str) -> bool:
         """Is the point in the drawing?"""
         return point in self.vertex_of_point or point in self.edge_of_point
 
-    def between(self, point: str, following: str) -> list[Step]:
+    def between(self, point: str, following: str) -> list[EdgeStep]:
         """The steps from one point to another one; [] if there is no way."""
         edge, following_edge = self.edge_of_point.get(point), self.edge_of_point.get(following)
         if edge and following in self.vertex_of_point:
             near = self.vertex_of_point[following]
             if near is edge.inner:
-                return [Step(edge, True)]
+                return [EdgeStep(edge, True)]
             return self.way(edge.outer, near)
         if following_edge and point in self.vertex_of_point:
             near = self.vertex_of_point[point]
             if near is following_edge.inner:
-                return [Step(following_edge, False)]
-            return [*self.way(near, following_edge.outer), Step(following_edge, True)]
+                return [EdgeStep(following_edge, False)]
+            return [*self.way(near, following_edge.outer), EdgeStep(following_edge, True)]
         if edge and following_edge:
-            return [*self.way(edge.outer, following_edge.outer), Step(following_edge, True)]
+            return [*self.way(edge.outer, following_edge.outer), EdgeStep(following_edge, True)]
         if point in self.vertex_of_point and following in self.vertex_of_point:
             return self.way(self.vertex_of_point[point], self.vertex_of_point[following])
         return []
 
-    def towards(self, point: str, vertex: Vertex) -> list[Step]:
+    def towards(self, point: str, vertex: Vertex) -> list[EdgeStep]:
         """The steps from a point to a vertex; [] if there is no way."""
         edge = self.edge_of_point.get(point)
         if edge:
-            return [Step(edge, True)] if vertex is edge.inner else self.way(edge.outer, vertex)
+            return [EdgeStep(edge, True)] if vertex is edge.inner else self.way(edge.outer, vertex)
         return self.way(self.vertex_of_point[point], vertex) if point in self.vertex_of_point else []
 
-    def way(self, start: Vertex, end: Vertex) -> list[Step]:
+    def way(self, start: Vertex, end: Vertex) -> list[EdgeStep]:
         """The shortest way, by breadth-first search."""
         if start is end:
             return []
-        came: dict[int, tuple[Vertex, Step] | None] = {id(start): None}
+        came: dict[int, tuple[Vertex, EdgeStep] | None] = {id(start): None}
         queue = deque([start])
         while queue:
             vertex = queue.popleft()
@@ -79,19 +79,19 @@ class Map:
                 if id(step.end) not in came:
                     came[id(step.end)] = (vertex, step)
                     queue.append(step.end)
-        steps: list[Step] = []
+        steps: list[EdgeStep] = []
         last = came.get(id(end))
         while last:
             steps.append(last[1])
             last = came[id(last[0])]
         return steps[::-1]
 
-    def _leaving(self, vertex: Vertex) -> list[Step]:
+    def _leaving(self, vertex: Vertex) -> list[EdgeStep]:
         if self._steps is None:
             self._steps = {}
             for edge in self.scene.edges:
-                self._steps.setdefault(id(edge.outer), []).append(Step(edge, True))
-                self._steps.setdefault(id(edge.inner), []).append(Step(edge, False))
+                self._steps.setdefault(id(edge.outer), []).append(EdgeStep(edge, True))
+                self._steps.setdefault(id(edge.inner), []).append(EdgeStep(edge, False))
         return self._steps.get(id(vertex), [])
 
     def forget(self) -> None:

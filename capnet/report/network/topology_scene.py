@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator
 from ipaddress import ip_address, ip_interface
 
 from capnet import language
-from capnet.report.inventory.groups import Group as Connected
-from capnet.report.inventory.groups import Leaf, host_groups, host_title, label, without_link_local
+from capnet.report.inventory.groups import InventoryGroup, Leaf, host_groups, host_title, label, without_link_local
 from capnet.report.network.scene import Box, Group, Scene, Vertex
 from capnet.topology import Host, Interface, Topology
 
@@ -56,7 +55,7 @@ def _box(scene: Scene, topology: Topology, host: Host, used: Collection[str]) ->
     return box
 
 
-def _attached(host: Host, groups: list[Connected]) -> Iterator[Connected]:
+def _attached(host: Host, groups: list[InventoryGroup]) -> Iterator[InventoryGroup]:
     """The groups; containers on a network that Docker does not know, by the bridge that they are a port of."""
     bridges = [each for each in host.interfaces if each.kind == "bridge"]
     for group in groups:
@@ -70,7 +69,7 @@ def _attached(host: Host, groups: list[Connected]) -> Iterator[Connected]:
         for bridge, leaves in members.items():
             kind, title = ("bridge", bridge) if bridge else ("none", "")
             has_tunnel = any(each.kind == "vxlan" and each.master == bridge for each in host.interfaces)
-            yield Connected("overlay" if has_tunnel else kind, title, (), tuple(leaves), "")
+            yield InventoryGroup("overlay" if has_tunnel else kind, title, (), tuple(leaves), "")
 
 
 def _is_port(host: Host, bridge: Interface, leaf: Leaf) -> bool:
@@ -121,7 +120,7 @@ def _bridge(scene: Scene, box: Box, host: Host, bridge: Interface) -> Vertex:
     return vertex
 
 
-def _group(scene: Scene, topology: Topology, host: Host, connected: Connected, nics: dict[str, Vertex]) -> Group:
+def _group(scene: Scene, topology: Topology, host: Host, connected: InventoryGroup, nics: dict[str, Vertex]) -> Group:
     """A group with its containers; on the NIC itself if that is the parent."""
     interface = next((each for each in host.interfaces if each.name == connected.title), None)
     nic = nics.get(connected.title)
@@ -146,7 +145,7 @@ def _group(scene: Scene, topology: Topology, host: Host, connected: Connected, n
     return group
 
 
-def _group_vertex(host: Host, connected: Connected, interface: Interface | None) -> Vertex:
+def _group_vertex(host: Host, connected: InventoryGroup, interface: Interface | None) -> Vertex:
     kind = "vlan" if interface and interface.kind == "vlan" else connected.kind
     lines = list(connected.details)
     points = [f"{host.name}/{connected.title}"]

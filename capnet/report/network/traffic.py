@@ -14,7 +14,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.fate_words import failing_fate, is_lost
 from capnet.report.grouping import same_fate
-from capnet.report.network.route import Map, Step, consecutive, destination
+from capnet.report.network.route import EdgeStep, Map, consecutive, destination
 from capnet.report.network.scene import DEAD, LIT, LOST, NOTE, REWRITTEN, WRAPPED, Box, Edge, Group, Mark, Scene, Vertex
 from capnet.report.text import count, listing, number
 from capnet.report.words import translation, vlan_text
@@ -164,7 +164,7 @@ def _add_tunnels(places: Map, document: Document) -> None:
             edge.marks.append(Mark(WRAPPED, count(len(titles) - MAX_TUNNELS, "more tunnel")))
 
 
-def _overlay_steps(places: Map, document: Document, nic: Vertex, network: str | None) -> list[Step]:
+def _overlay_steps(places: Map, document: Document, nic: Vertex, network: str | None) -> list[EdgeStep]:
     """From the NIC of a tunnel's end to the overlay network's namespace on that host."""
     overlays = [
         vertex
@@ -185,7 +185,7 @@ def _add_losses(places: Map, paths: list[Document]) -> None:
         _mark_behind(places, pair[0], places.between(*pair), Mark(LOST, PACKETS_LOST.fill(packets=number(packets))))
 
 
-def _mark_behind(places: Map, point: str, steps: list[Step], mark: Mark) -> None:
+def _mark_behind(places: Map, point: str, steps: list[EdgeStep], mark: Mark) -> None:
     """A mark on the first of these steps, or on the point itself; later marks of the point are put there too."""
     place: Vertex | Edge | None = steps[0].edge if steps else _place(places, point)
     if place is not None and mark not in place.marks:
@@ -200,7 +200,7 @@ def _place(places: Map, point: str) -> Vertex | Edge | None:
 def _add_fates(places: Map, document: Document) -> None:
     """Where flows end that fail: behind the last point that shows them."""
     packets: dict[tuple[str, Text | None, int], int] = {}  # of one ending at one point, on one way
-    ways: dict[tuple[str, Text | None, int], list[Step]] = {}
+    ways: dict[tuple[str, Text | None, int], list[EdgeStep]] = {}
     for group in same_fate(document)[:MAX_FATES]:
         row = group[0]
         steps = _due(places, document, row)
@@ -233,7 +233,7 @@ def _add_kernel(places: Map, document: Document) -> None:
             place.marks.append(Mark(LOST, row["name"]))
 
 
-def _due(places: Map, document: Document, row: Document) -> list[Step]:
+def _due(places: Map, document: Document, row: Document) -> list[EdgeStep]:
     """From the last point that shows a failing flow to where it was due: the next point, or towards its destination."""
     if row.get("next") and places.has(row["next"]):
         return places.between(row["point"], row["next"])
@@ -248,7 +248,7 @@ def _due(places: Map, document: Document, row: Document) -> list[Step]:
     return steps if is_on_wire else _up_to_captured(document, steps)
 
 
-def _up_to_captured(document: Document, steps: list[Step]) -> list[Step]:
+def _up_to_captured(document: Document, steps: list[EdgeStep]) -> list[EdgeStep]:
     """The steps up to the last capture point among them: beyond it, nothing shows that packets are missing."""
     points = {point["name"] for point in document["points"]}
     captured = [number for number, step in enumerate(steps, 1) if points & {*step.end.points, *step.edge.points}]
@@ -285,7 +285,7 @@ def _light(places: Map, document: Document, main: Document) -> None:
             _pass(step, DEAD)
 
 
-def _pass(step: Step, route: str) -> None:
+def _pass(step: EdgeStep, route: str) -> None:
     step.edge.route = route
     step.edge.is_inward = step.is_inward
     if route == LIT:

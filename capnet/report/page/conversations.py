@@ -17,7 +17,7 @@ from capnet.report.words import tunnel
 Key = tuple[object, ...]
 
 
-class Conversation(NamedTuple):
+class PathPair(NamedTuple):
     """A path, and that of its answers if it has any."""
 
     forward: Document
@@ -34,15 +34,15 @@ class Conversation(NamedTuple):
         return tuple(_route(path) if path else None for path in self)
 
 
-def conversation_groups(paths: Sequence[Document]) -> list[list[Conversation]]:
+def conversation_groups(paths: Sequence[Document]) -> list[list[PathPair]]:
     """Conversations of paths with two points and more, grouped by their route; most packets first."""
-    groups: dict[Key, list[Conversation]] = {}
+    groups: dict[Key, list[PathPair]] = {}
     for conversation in conversations([path for path in paths if len(path["hops"]) > 1]):
         groups.setdefault(conversation.route, []).append(conversation)
     return sorted(groups.values(), key=lambda group: -sum(each.packets for each in group))
 
 
-def conversations(paths: Sequence[Document]) -> list[Conversation]:
+def conversations(paths: Sequence[Document]) -> list[PathPair]:
     """Each path once, those of requests with their answers first."""
     by_end: dict[Key, list[Document]] = {}
     for path in paths:
@@ -58,7 +58,7 @@ def conversations(paths: Sequence[Document]) -> list[Conversation]:
         answer = next((each for each in answers if id(each) not in used), None)
         if answer is not None:
             used.add(id(answer))
-        result.append(Conversation(path, answer))
+        result.append(PathPair(path, answer))
     return result
 
 
@@ -82,7 +82,7 @@ class Rung(NamedTuple):
     backward: int | None
 
 
-def rungs(conversation: Conversation) -> list[Rung]:
+def rungs(conversation: PathPair) -> list[Rung]:
     """The points in the order of the forward path; those that only the answers pass, where they pass them."""
     down = [hop["point"] for hop in conversation.forward["hops"]]
     up = [hop["point"] for hop in conversation.backward["hops"]][::-1] if conversation.backward else []

@@ -12,7 +12,7 @@ from capnet.report.drawing.frame import render
 from capnet.report.escape import visible
 from capnet.report.page.evidence import Claim, EvidenceLinks, claims, claims_of
 from capnet.report.page.field_places import FieldPlace, places
-from capnet.report.page.frames import Frame
+from capnet.report.page.frames import EvidenceFrame
 from capnet.report.page.markup import code, escape, link
 from capnet.report.page.supplement import FrameKey, Supplement
 from capnet.report.sections.section import Section
@@ -98,7 +98,7 @@ def _rules(document: Document, key: FrameKey) -> Iterator[Document]:
             yield row
 
 
-def _fields(frame: Frame) -> str:
+def _fields(frame: EvidenceFrame) -> str:
     """The marked fields by name, with offset and value."""
     shown = [f"{place.at} {place.name} {place.value}" for place in places(frame.raw, frame.rows) if place.is_key]
     if not shown:
@@ -107,14 +107,14 @@ def _fields(frame: Frame) -> str:
     return f'<details><summary>{label}</summary><p class="small mono">{escape(" · ".join(shown))}</p></details>'
 
 
-def _different(frame: Frame, earlier: Frame) -> list[FieldPlace]:
+def _different(frame: EvidenceFrame, earlier: EvidenceFrame) -> list[FieldPlace]:
     """The fields of the packet itself, inside any tunnel, that had another value in the earlier frame."""
     values = {place.name: place.value for place in places(earlier.raw, earlier.rows)}
     own = {place.name: place for place in places(frame.raw, frame.rows)}  # of two of a name, the inner one
     return [place for name, place in own.items() if place.value and values.get(name, place.value) != place.value]
 
 
-def hex_lines(frame: Frame, different: Collection[FieldPlace] = ()) -> str:
+def hex_lines(frame: EvidenceFrame, different: Collection[FieldPlace] = ()) -> str:
     """The bytes as hex, 16 a line; a field is a span with its name and value as title.
 
     `different`: fields to mark, because they were rewritten.

@@ -22,16 +22,16 @@ MAX_READ_BYTES = 2 << 30  # of a file: some seconds
 MAX_FRAME_BYTES = 1 << 16  # kept of a frame
 
 
-class Frame(NamedTuple):
+class EvidenceFrame(NamedTuple):
     """A frame: its rows, outermost first, and its captured bytes."""
 
     rows: list[dict[str, int]]
     raw: bytes
 
 
-def read_frames(path: Path, wanted: Collection[int], vxlan_port: int = 0) -> dict[int, Frame]:
+def read_frames(path: Path, wanted: Collection[int], vxlan_port: int = 0) -> dict[int, EvidenceFrame]:
     """The frames of a file by their numbers; those that cannot be read are left out."""
-    frames: dict[int, Frame] = {}
+    frames: dict[int, EvidenceFrame] = {}
     numbers = np.array(sorted(wanted), dtype=np.int64)
     if not len(numbers):
         return frames
@@ -50,7 +50,7 @@ def read_frames(path: Path, wanted: Collection[int], vxlan_port: int = 0) -> dic
     return frames
 
 
-def _keep_wanted(capture: Capture, batch: RecordBatch, numbers: np.ndarray, frames: dict[int, Frame]) -> None:
+def _keep_wanted(capture: Capture, batch: RecordBatch, numbers: np.ndarray, frames: dict[int, EvidenceFrame]) -> None:
     """Decode a batch, and keep the wanted frames of it."""
     while (block := capture.decode(batch)) is not None:
         is_wanted = np.isin(block["frame"], numbers)
@@ -59,7 +59,7 @@ def _keep_wanted(capture: Capture, batch: RecordBatch, numbers: np.ndarray, fram
             if row["depth"] == 0:
                 at = int(block.record_at[index])
                 raw = bytes(block.raw[at : at + min(row["caplen"], MAX_FRAME_BYTES)])
-                frames[row["frame"]] = Frame([row], raw)
+                frames[row["frame"]] = EvidenceFrame([row], raw)
             elif row["frame"] in frames:
                 frames[row["frame"]].rows.append(row)
 

@@ -14,7 +14,7 @@ from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import carried, note
 from capnet.report.fate_words import answers, ending, is_lost
-from capnet.report.page.conversations import Conversation, Rung, rungs
+from capnet.report.page.conversations import PathPair, Rung, rungs
 from capnet.report.page.markup import escape
 from capnet.report.text import count, number
 from capnet.report.words import ARROW, TUNNEL_CHANGES, Words, tunnel
@@ -23,7 +23,7 @@ AND_MORE = Text(en="and {flows} more", zh="另有 {flows} 条")
 DOWN, UP = "↓", "↑"
 
 
-def ladder(group: Sequence[Conversation], words: Words) -> str:
+def ladder(group: Sequence[PathPair], words: Words) -> str:
     """The ladder of conversations of one route."""
     first = group[0]
     lanes = [_Lane(group, index, words) for index, path in enumerate(first) if path]
@@ -41,7 +41,7 @@ def ladder(group: Sequence[Conversation], words: Words) -> str:
 class _Lane:
     """One direction of a group of conversations."""
 
-    def __init__(self, group: Sequence[Conversation], index: int, words: Words) -> None:
+    def __init__(self, group: Sequence[PathPair], index: int, words: Words) -> None:
         self.paths: list[Document] = [path for each in group if (path := each[index])]
         self.path = self.paths[0]
         self.is_down = index == 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from capnet.quick_dataclass import value
-from capnet.report.page.frames import Frame
+from capnet.report.page.frames import EvidenceFrame
 from capnet.topology import Topology
 
 FrameKey = tuple[str, int]  # name of the file in the report, number of the frame
@@ -19,5 +19,5 @@ class Supplement:
     command: str = ""  # that made the page
     topology: Topology | None = None
     digests: Mapping[str, str] = field(default_factory=dict)  # file → SHA-256
-    frames: Mapping[FrameKey, Frame] = field(default_factory=dict)
+    frames: Mapping[FrameKey, EvidenceFrame] = field(default_factory=dict)
     where: Mapping[str, str] = field(default_factory=dict)  # file → how it was given on the command line

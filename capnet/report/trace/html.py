@@ -18,7 +18,7 @@ from capnet.report.drawing.routes import carried, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import ending
 from capnet.report.page import header
-from capnet.report.page.conversations import Conversation
+from capnet.report.page.conversations import PathPair
 from capnet.report.page.evidence import EvidenceLinks
 from capnet.report.page.frame_article import evidence_section
 from capnet.report.page.ladder import ladder
@@ -74,7 +74,7 @@ def _conversation(
     """The ladder of a piece of a conversation, which may have one direction only."""
     path = forward or backward
     assert path is not None
-    conversation = Conversation(path, backward if forward else None)
+    conversation = PathPair(path, backward if forward else None)
     both = [each for each in conversation if each]
     ends = " / ".join(dict.fromkeys(ending(each) for each in both))
     silent = "" if conversation.backward else f" {NOTHING_BACK.fill()}"

@@ -13,7 +13,7 @@ from capnet.report.drawing.routes import carried, note, signed
 from capnet.report.escape import visible, visible_all
 from capnet.report.fate_words import answers, ending
 from capnet.report.formats.markdown import escape
-from capnet.report.page.conversations import Conversation, rungs
+from capnet.report.page.conversations import PathPair, rungs
 from capnet.report.text import count
 from capnet.report.words import Words
 
@@ -32,7 +32,7 @@ def flows_text(document: Document, conversations: Sequence[Directions], total: i
     blocks = [f"# {escape(title)}", *_names(words, shown)]
     for directions in shown:
         for forward, backward in zip_longest(*directions):
-            blocks += _conversation(Conversation(forward or backward, backward if forward else None), words)
+            blocks += _conversation(PathPair(forward or backward, backward if forward else None), words)
     if total > len(shown):
         blocks.append(escape(MORE_FLOWS.fill(flows=count(total - len(shown), "more flow"), total=total)))
     return "\n\n".join(blocks) + "\n"
@@ -45,7 +45,7 @@ def _names(words: Words, shown: Sequence[Directions]) -> Iterator[str]:
         yield escape(language.labelled("Names", " · ".join(map(" ".join, legend))))
 
 
-def _conversation(conversation: Conversation, words: Words) -> Iterator[str]:
+def _conversation(conversation: PathPair, words: Words) -> Iterator[str]:
     """A heading, a table with a row for each point, and how each direction ends."""
     path, back = conversation
     yield f"## {escape(path['proto'] + ' ' + words.flow(path['flow'], path['hops'][0]['point']))}"

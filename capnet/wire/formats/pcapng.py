@@ -66,7 +66,7 @@ class InterfaceBlock:
 
 
 @mutable
-class Names:
+class ResolvedNames:
     """Name resolution: address (IPv4, IPv6 or MAC text) → its names, in the order of the file.
 
     `left_out`: how often a limit left out a name. `records`: name records and blocks read so far.
@@ -152,7 +152,7 @@ def parse_interface(block: bytes, big: bool) -> InterfaceBlock:
     return interface
 
 
-def parse_names(block: bytes, big: bool, names: Names) -> int:
+def parse_names(block: bytes, big: bool, names: ResolvedNames) -> int:
     """Add the records of a name resolution block to `names`; the offset where its options begin.
 
     -1 if the last record exceeds the block. The end of the block's body if records end there or `names` is full.

@@ -16,7 +16,7 @@ from capnet.quick_dataclass import mutable, value
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.block import Block, RecordBatch
 from capnet.wire.formats import record
-from capnet.wire.formats.pcapng import Names
+from capnet.wire.formats.pcapng import ResolvedNames
 
 if TYPE_CHECKING:
     from capnet.table.batch import Batch
@@ -101,7 +101,7 @@ class Capture(ABC):
         self.packets = 0
         self.problems: list[CaptureProblem] = []
         self.pauses: list[Pause] = []
-        self.names = Names()
+        self.names = ResolvedNames()
 
     # -- reading -----------------------------------------------------------------------------
     def blocks(self) -> Iterator[Block]:

@@ -15,7 +15,7 @@ import pytest
 from capnet.record.live.blocks import PointCounts
 from capnet.record.live.outputs import stream as stream_module
 from capnet.record.live.outputs.files import Files, Ring, ring_name
-from capnet.record.live.outputs.stream import Stream
+from capnet.record.live.outputs.stream import StreamOutput
 from capnet.topology import Host, Topology, topology_path
 from capnet.wire.capture import open_capture
 from capnet.wire.formats import pcapng_writer
@@ -171,7 +171,7 @@ def test_full_disk_leaves_whole_packets(tmp_path):
 
 def test_stream_is_in_the_pipe_at_once():
     reader, writer = os.pipe()
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     assert os.read(reader, 10000) == HEADING
     stream.write(packets(2))
     assert os.read(reader, 10000) == b"".join(block for _, block in packets(2))
@@ -181,7 +181,7 @@ def test_stream_is_in_the_pipe_at_once():
 
 def test_closed_pipe_ends_the_stream():
     reader, writer = os.pipe()
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     os.close(reader)
     assert not stream.is_open  # also when no packet comes
     stream.write(packets(2))
@@ -192,7 +192,7 @@ def test_closed_pipe_ends_the_stream():
 def test_reader_that_stands_still_stops_nothing(monkeypatch):
     monkeypatch.setattr(stream_module, "PATIENCE_S", 0.2)
     _, writer = os.pipe()
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     stream.write(packets(100, size=60000))
     assert not stream.has_room
     stream.finish(COUNTS, BEGAN)
@@ -210,7 +210,7 @@ def test_slow_reader_gets_everything(tmp_path):
                 file.write(data)
 
     thread = threading.Thread(target=read_slowly)
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     stream.write(packets(200, size=10000))
     thread.start()
     stream.finish(COUNTS, BEGAN)
@@ -249,7 +249,7 @@ def test_interface_that_joins_is_in_all_further_files(tmp_path):
 
 def test_stream_describes_what_joins(tmp_path):
     path = tmp_path / "s.pcapng"
-    output = Stream(os.open(path, os.O_WRONLY | os.O_CREAT), HEADING, 2)
+    output = StreamOutput(os.open(path, os.O_WRONLY | os.O_CREAT), HEADING, 2)
     output.write(packets(2))
     output.add_interface(LATER)
     output.write([(BEGAN + 2, pcapng_writer.packet(2, BEGAN + 2, bytes(100)))])
@@ -264,7 +264,7 @@ def test_stream_describes_what_joins(tmp_path):
 def test_reader_that_keeps_up_is_waited_for(has_nowait):
     """Megabytes pass in one call: each time the reader has made room, the next part follows at once."""
     reader, writer = os.pipe()
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     stream.has_nowait = has_nowait
     received = []
 
@@ -289,7 +289,7 @@ def test_reader_without_packets_for_long_is_not_stuck(monkeypatch):
     """It counts from when there is something to take."""
     monkeypatch.setattr(stream_module, "PATIENCE_S", 0.2)
     reader, writer = os.pipe()
-    stream = Stream(writer, HEADING, 2)
+    stream = StreamOutput(writer, HEADING, 2)
     assert os.read(reader, 10000) == HEADING
     time.sleep(0.3)  # patience is a length of time
     stream.write(packets(100, size=60000))

@@ -33,14 +33,16 @@ def open_source(
             until=options.until, waiting=options.waiting,
         )  # fmt: skip
     from capnet.analysis.core.rings.file_names import is_next
-    from capnet.wire.series import Part, Series
+    from capnet.wire.series import Series, SeriesFile
 
     files = [part.path for part in source.parts if part.path]
     compiled = options.compiled  # the same for all files: they share the memory that rows are decoded in
     if compiled is None:
         compiled = worth_compiling((file, file.stat().st_size) for file in files)
     parts = [
-        Part(partial(opened, file, name=str(file), compiled=compiled), bool(before and is_next(before, file, files)))
+        SeriesFile(
+            partial(opened, file, name=str(file), compiled=compiled), bool(before and is_next(before, file, files))
+        )
         for before, file in zip([None, *files], files, strict=False)
     ]
     ended = iter(source.parts)

@@ -17,7 +17,7 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.facts.kernel.netfilter.ebtables_save import ebtables_tables
 from capnet.analysis.facts.kernel.netfilter.iptables_save import iptables_tables
 from capnet.analysis.facts.kernel.netfilter.nft_ruleset import nft_tables
-from capnet.analysis.facts.kernel.netfilter.rules import Rule, Table
+from capnet.analysis.facts.kernel.netfilter.rules import Rule, RuleTable
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import mac_value
 from capnet.witnesses import NamespaceWitness, Snapshot
@@ -53,7 +53,7 @@ class NamespaceChanges(NamedTuple):
 
     name: str
     points: tuple[str, ...]
-    tables: list[Table]  # after the recording
+    tables: list[RuleTable]  # after the recording
     rises: dict[Rule, Rise]  # of rules whose counter rose
     counters: dict[str, int]  # `TcpExtListenDrops`, `conntrack drop`, `ens33 tx dropped` … → by how much it rose
     settings: dict[str, str]  # `net.ipv4.ip_forward` → its value
@@ -98,7 +98,7 @@ def _namespace(witness: NamespaceWitness, before: Snapshot, after: Snapshot) -> 
     )
 
 
-def _tables(outputs: Mapping[str, str]) -> list[Table]:
+def _tables(outputs: Mapping[str, str]) -> list[RuleTable]:
     tables = [
         table for command, tool, family in _SAVES for table in iptables_tables(outputs.get(command, ""), tool, family)
     ]
@@ -107,7 +107,7 @@ def _tables(outputs: Mapping[str, str]) -> list[Table]:
     return tables + nft_tables(outputs.get("nft -j list ruleset", ""), listed)
 
 
-def _rises(before: list[Table], after: list[Table]) -> dict[Rule, Rise]:
+def _rises(before: list[RuleTable], after: list[RuleTable]) -> dict[Rule, Rise]:
     """A rule is the same one if it is the n-th of its text in its chain."""
     earlier = dict(_numbered(before))
     rises = {}
@@ -127,7 +127,7 @@ def _base(earlier: int, later: int) -> int:
     return earlier if earlier <= later else 0
 
 
-def _numbered(tables: list[Table]) -> Iterator[tuple[tuple[str, str, str, str, int], Rule]]:
+def _numbered(tables: list[RuleTable]) -> Iterator[tuple[tuple[str, str, str, str, int], Rule]]:
     times: Counter[tuple[str, str, str, str]] = Counter()
     for table in tables:
         for chain in table.chains.values():

@@ -21,7 +21,7 @@ from capnet.analysis.core.flow_rows import destination, ports, proto_name, sourc
 from capnet.analysis.facts.kernel.missing_packets import MissingPackets, missing_packets
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges, namespaces
 from capnet.analysis.facts.kernel.netfilter.rules import Rule
-from capnet.analysis.facts.kernel.trace_events import ACCEPT, DROP, SEEN, PacketKey, Step, rule_of, steps
+from capnet.analysis.facts.kernel.trace_events import ACCEPT, DROP, SEEN, PacketKey, TraceVerdict, rule_of, steps
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import TCP
 
@@ -88,9 +88,9 @@ def rewrites(context: Context) -> list[Rewrite]:
     return result
 
 
-def _drops(namespace: NamespaceChanges) -> dict[tuple[Rule, FlowEnds], list[Step]]:
+def _drops(namespace: NamespaceChanges) -> dict[tuple[Rule, FlowEnds], list[TraceVerdict]]:
     """Rule and flow → the steps at which it dropped packets of the flow."""
-    drops: dict[tuple[Rule, FlowEnds], list[Step]] = {}
+    drops: dict[tuple[Rule, FlowEnds], list[TraceVerdict]] = {}
     origin = _origins(namespace)
     for step in steps(namespace.trace):
         if step.verdict == DROP:
@@ -103,7 +103,7 @@ def _origins(namespace: NamespaceChanges) -> dict[PacketKey, tuple[str, int | No
     return {step.key: (step.dst, step.dport) for step in steps(namespace.trace) if step.verdict == SEEN}
 
 
-def _ends(step: Step, origin: dict[PacketKey, tuple[str, int | None]]) -> FlowEnds:
+def _ends(step: TraceVerdict, origin: dict[PacketKey, tuple[str, int | None]]) -> FlowEnds:
     key = step.key
     dst, dport = origin.get(key, (step.dst, step.dport))
     return key.proto, key.src, key.sport if dport is not None else None, dst, dport
@@ -114,7 +114,7 @@ def _ends_of_packet(missing: MissingPackets) -> FlowEnds:
     return packet.proto, packet.src, packet.sport, packet.dst, packet.dport
 
 
-def _frames(context: Context, row: int, verdicts: Sequence[Step]) -> tuple[int, ...]:
+def _frames(context: Context, row: int, verdicts: Sequence[TraceVerdict]) -> tuple[int, ...]:
     """Frame numbers of the packets that the steps are about, as far as each has one frame."""
     seen = context.observations[context.observations[:, schema.OBS_FLOW] == row]
     is_tcp = context.flows[row, schema.FLOW_PROTO] == TCP

@@ -30,7 +30,7 @@ class PacketKey(NamedTuple):
     length: int
 
 
-class Step(NamedTuple):
+class TraceVerdict(NamedTuple):
     """One verdict on one packet."""
 
     time: int
@@ -44,7 +44,7 @@ class Step(NamedTuple):
     number: int  # of the rule in its chain, 0 for a policy, -1 for one that is not listed any more
 
 
-def steps(lines: Sequence[str]) -> Iterator[Step]:
+def steps(lines: Sequence[str]) -> Iterator[TraceVerdict]:
     """The steps in the lines, with rules as they are numbered at the end, as in the rules that are kept."""
     numbers = _numbers(lines[-1]) if lines else {}
     for line in lines:
@@ -66,13 +66,13 @@ def _numbers(line: str) -> dict[tuple[str, str, str, int], int]:
         return {}
 
 
-def _step(event: dict[str, Any], number: int) -> Step:
+def _step(event: dict[str, Any], number: int) -> TraceVerdict:
     ident = event["icmp"] << 16 | event["echo"] if "icmp" in event else None
     key = PacketKey(
         str(event["proto"]), str(event["src"]), _whole(event.get("sport", ident)), _whole(event["ident"]),
         _whole(event.get("seq")), int(event["length"]),
     )  # fmt: skip
-    return Step(
+    return TraceVerdict(
         int(event["time"]), key, str(event["dst"]), _whole(event.get("dport")),
         str(event["verdict"]), str(event["family"]), str(event["table"]), str(event["chain"]), number,
     )  # fmt: skip
@@ -82,7 +82,7 @@ def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
 
 
-def rule_of(namespace: NamespaceChanges, step: Step) -> Rule:
+def rule_of(namespace: NamespaceChanges, step: TraceVerdict) -> Rule:
     """The rule or the policy that a step names; one without text if the namespace's rules do not list it."""
     return _listed(namespace, step) or Rule(
         "nft", f"{step.family} {step.table}", step.chain, max(step.number, 0), UNLISTED, (), step.verdict, step.verdict,
@@ -90,7 +90,7 @@ def rule_of(namespace: NamespaceChanges, step: Step) -> Rule:
     )  # fmt: skip
 
 
-def _listed(namespace: NamespaceChanges, step: Step) -> Rule | None:
+def _listed(namespace: NamespaceChanges, step: TraceVerdict) -> Rule | None:
     for table in namespace.tables:
         is_iptables = table.tool == _TOOLS.get(step.family) and table.name == step.table
         if not is_iptables and not (table.tool == "nft" and (table.family, table.name) == (step.family, step.table)):

@@ -24,7 +24,7 @@ from capnet.wire.numbers import ESP
 CARD_ROLES = ("parent", "underlay", "unknown")  # of interfaces to other hosts
 
 
-class Service(NamedTuple):
+class LostService(NamedTuple):
     """What packets are for."""
 
     proto: str
@@ -41,7 +41,7 @@ class WireLoss(NamedTuple):
     due: int  # where they do not arrive
     destination: str
     flows: list[StoppedFlow]
-    services: list[Service]
+    services: list[LostService]
     packets: int
     siblings: int  # flows of others that arrive there
     is_on_link: bool  # no router lies between, as far as the MACs tell
@@ -72,7 +72,9 @@ def _loss(context: Context, point: int, due: int, address: str, stopped: list[St
     macs = {int(mac) for mac in context.flows[rows, schema.FLOW_DMAC].tolist()}
     is_on_link = all(due in interface_points(context).get(mac, []) or _owns(context, mac, address) for mac in macs)
     services = {
-        Service(proto_name(int(row[schema.FLOW_PROTO])), -1 if ports(row)[1] is None else int(row[schema.FLOW_DPORT]))
+        LostService(
+            proto_name(int(row[schema.FLOW_PROTO])), -1 if ports(row)[1] is None else int(row[schema.FLOW_DPORT])
+        )
         for row in context.flows[rows]
     }
     siblings = max((flow.siblings for flow in stopped if flow.rank in (TWIN, HOST)), default=0)

@@ -23,7 +23,7 @@ _MAX_QUEUED = 1 << 22  # bytes; what more there is stays in the files of the cap
 PATIENCE_S = 5.0  # at the end, for a reader that takes nothing any more
 
 
-class Stream:
+class StreamOutput:
     """The output that is the open file `descriptor`."""
 
     def __init__(self, descriptor: int, heading: bytes, points: int) -> None:

@@ -24,7 +24,7 @@ from capnet.analysis.facts.kernel.netfilter.rules import (
     UNCLEAR,
     Chain,
     Rule,
-    Table,
+    RuleTable,
     Test,
 )
 
@@ -46,13 +46,13 @@ _TESTS = {
 }  # fmt: skip
 
 
-def ebtables_tables(text: str) -> list[Table]:
+def ebtables_tables(text: str) -> list[RuleTable]:
     """The tables, each of which the text begins with a line `*NAME`."""
-    tables: list[Table] = []
+    tables: list[RuleTable] = []
     policies: dict[tuple[int, str], str] = {}  # of chains of one's own, by number of the table
     for line in text.splitlines()[:MAX_RULES]:
         if line.startswith("*"):
-            tables.append(Table(EBTABLES, FAMILY, line[1:].strip()))
+            tables.append(RuleTable(EBTABLES, FAMILY, line[1:].strip()))
         elif tables and (declared := _CHAIN.match(line)):
             chain = _chain(tables[-1], declared[1], declared[2])
             tables[-1].chains[chain.name] = chain
@@ -67,7 +67,7 @@ def ebtables_tables(text: str) -> list[Table]:
     return tables
 
 
-def _chain(table: Table, name: str, policy: str) -> Chain:
+def _chain(table: RuleTable, name: str, policy: str) -> Chain:
     hook = _HOOKS.get(name, "")
     chain = Chain(name, hook, _PRIORITIES.get(table.name, 0))
     if hook:
@@ -75,14 +75,14 @@ def _chain(table: Table, name: str, policy: str) -> Chain:
     return chain
 
 
-def _policy(table: Table, chain: str, policy: str) -> Rule:
+def _policy(table: RuleTable, chain: str, policy: str) -> Rule:
     """Policies are not counted."""
     return Rule(
         EBTABLES, table.name, chain, 0, f"-P {chain} {policy}", (), _VERDICTS.get(policy, ACCEPT), policy, None, None
     )
 
 
-def _rule(table: Table, chain: Chain, packets: int, octets: int, text: str) -> Rule:
+def _rule(table: RuleTable, chain: Chain, packets: int, octets: int, text: str) -> Rule:
     words = text.split()[2:]
     target = words[words.index("-j") + 1] if "-j" in words[:-1] else "CONTINUE"
     verdict = JUMP if target in table.chains else _VERDICTS.get(target, CONTINUE)

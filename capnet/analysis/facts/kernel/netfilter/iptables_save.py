@@ -26,7 +26,7 @@ from capnet.analysis.facts.kernel.netfilter.rules import (
     UNCLEAR,
     Chain,
     Rule,
-    Table,
+    RuleTable,
     Test,
 )
 
@@ -49,12 +49,12 @@ _IGNORED = ("--comment",)
 MAX_RULES = 50_000  # of one text
 
 
-def iptables_tables(text: str, tool: str, family: str) -> list[Table]:
+def iptables_tables(text: str, tool: str, family: str) -> list[RuleTable]:
     """The tables of `iptables-save -c` or `ip6tables-save -c`; `tool` is how a person lists them."""
-    tables: list[Table] = []
+    tables: list[RuleTable] = []
     for line in text.splitlines()[:MAX_RULES]:
         if line.startswith("*"):
-            tables.append(Table(tool, family, line[1:].strip()))
+            tables.append(RuleTable(tool, family, line[1:].strip()))
         elif tables and (declared := _CHAIN.match(line)):
             tables[-1].chains[declared[1]] = _chain(tables[-1], *declared.groups())
         elif tables and (parts := _RULE.match(line)) and (chain := tables[-1].chains.get(parts[4])):
@@ -62,7 +62,7 @@ def iptables_tables(text: str, tool: str, family: str) -> list[Table]:
     return tables
 
 
-def _chain(table: Table, name: str, policy: str, packets: str, octets: str) -> Chain:
+def _chain(table: RuleTable, name: str, policy: str, packets: str, octets: str) -> Chain:
     chain = Chain(name, HOOKS.get(name, "") if policy != "-" else "", PRIORITIES.get(table.name, 0))
     if chain.hook:
         # The nft backend prints 0 for the counters of policies, which it does not count.
@@ -72,7 +72,7 @@ def _chain(table: Table, name: str, policy: str, packets: str, octets: str) -> C
     return chain
 
 
-def _rule(table: Table, chain: Chain, packets: int, octets: int, text: str) -> Rule:
+def _rule(table: RuleTable, chain: Chain, packets: int, octets: int, text: str) -> Rule:
     try:
         words = shlex.split(text)[2:]
     except ValueError:  # quotes that do not close

@@ -21,7 +21,7 @@ from capnet.analysis.facts.kernel.netfilter.rules import (
     UNCLEAR,
     Chain,
     Rule,
-    Table,
+    RuleTable,
     Test,
 )
 
@@ -40,11 +40,11 @@ _FAMILIES = ("ip", "ip6", "inet", "bridge")
 MAX_TEXT = 300  # characters of a rule in words
 
 
-def nft_tables(text: str, listed: Collection[tuple[str, str]]) -> list[Table]:
+def nft_tables(text: str, listed: Collection[tuple[str, str]]) -> list[RuleTable]:
     """The tables that are not in `listed` (family, name)."""
     try:
         objects = json.loads(text)["nftables"]
-        tables: dict[tuple[str, str], Table] = {}
+        tables: dict[tuple[str, str], RuleTable] = {}
         for entry in objects:
             _add(tables, entry, listed)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -52,14 +52,14 @@ def nft_tables(text: str, listed: Collection[tuple[str, str]]) -> list[Table]:
     return list(tables.values())
 
 
-def _add(tables: dict[tuple[str, str], Table], entry: dict[str, Any], listed: Collection[tuple[str, str]]) -> None:
+def _add(tables: dict[tuple[str, str], RuleTable], entry: dict[str, Any], listed: Collection[tuple[str, str]]) -> None:
     kind, about = next(iter(entry.items()))
     if kind not in ("chain", "rule") or about["family"] not in _FAMILIES:
         return
     key = (about["family"], about["table"])
     if key in listed:
         return
-    table = tables.setdefault(key, Table("nft", *key))
+    table = tables.setdefault(key, RuleTable("nft", *key))
     if kind == "chain":
         chain = Chain(about["name"], about.get("hook", ""), _priority(about.get("prio", 0)))
         if chain.hook:
@@ -77,11 +77,11 @@ def _priority(priority: Any) -> int:
     return priority if isinstance(priority, int) else 0
 
 
-def _table_name(table: Table) -> str:
+def _table_name(table: RuleTable) -> str:
     return f"{table.family} {table.name}"
 
 
-def _rule(table: Table, chain: Chain, about: dict[str, Any]) -> Rule:
+def _rule(table: RuleTable, chain: Chain, about: dict[str, Any]) -> Rule:
     tests: list[Test] = []
     words: list[str] = []
     verdict, target, packets, octets, to = CONTINUE, "", None, None, ""

@@ -26,7 +26,7 @@ from capnet.analysis.facts.kernel.netfilter.rules import (
     UNCLEAR,
     Chain,
     Rule,
-    Table,
+    RuleTable,
     Test,
 )
 from capnet.quick_tuple import NamedTuple
@@ -63,7 +63,7 @@ class Drop(NamedTuple):
     is_certain: bool  # no open test comes before it: the packet ends there, if it comes that far
 
 
-def possible_drops(tables: Sequence[Table], packet: Packet) -> list[Drop]:
+def possible_drops(tables: Sequence[RuleTable], packet: Packet) -> list[Drop]:
     """The rules where packets like this can end, in the order in which they come to them."""
     walk = _Walk(packet, tables)
     of_bridges = [table for table in tables if table.tool == EBTABLES]  # tests of nft's own may be of unknown ports
@@ -91,13 +91,13 @@ def possible_drops(tables: Sequence[Table], packet: Packet) -> list[Drop]:
 class _Walk:
     """`drops` so far; `is_open`: a packet may have gone another way already; `is_over`: each has ended."""
 
-    def __init__(self, packet: Packet, tables: Sequence[Table]) -> None:
+    def __init__(self, packet: Packet, tables: Sequence[RuleTable]) -> None:
         self.packets = [packet]
         self.drops: list[Drop] = []
         self.is_open = self.is_over = False
         self._steps = 0
 
-    def hook(self, tables: Sequence[Table], hook: str, families: tuple[str, ...]) -> None:
+    def hook(self, tables: Sequence[RuleTable], hook: str, families: tuple[str, ...]) -> None:
         """Walks the base chains of a hook in order of their priorities."""
         of_families = (table for table in tables if table.family in families)
         bases = [(chain.priority, table, chain) for table in of_families for chain in table.base_chains(hook)]
@@ -105,13 +105,13 @@ class _Walk:
             if not self.is_over:
                 self._base(table, chain)
 
-    def _base(self, table: Table, chain: Chain) -> None:
+    def _base(self, table: RuleTable, chain: Chain) -> None:
         """Walks a base chain to its policy."""
         ended = self._chain(table, chain, 0)
         if not ended and chain.policy is not None and chain.policy.verdict == DROP:
             self._drop(chain.policy, True)
 
-    def _chain(self, table: Table, chain: Chain, depth: int) -> bool:
+    def _chain(self, table: RuleTable, chain: Chain, depth: int) -> bool:
         """Does each packet end in the chain, or leave the table there?"""
         for rule in chain.rules:
             self._steps += 1
@@ -164,7 +164,7 @@ def all_pass(tests: Iterable[Test], packet: Packet) -> bool | None:
     return None if is_open else True
 
 
-def _translated(tables: Sequence[Table], packet: Packet) -> list[tuple[str, int | None]]:
+def _translated(tables: Sequence[RuleTable], packet: Packet) -> list[tuple[str, int | None]]:
     """Destinations that DNAT rules of the namespace may give to packets."""
     destinations = []
     for table in tables:

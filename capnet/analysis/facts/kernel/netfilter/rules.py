@@ -62,7 +62,7 @@ class Chain:
 
 
 @mutable
-class Table:
+class RuleTable:
     """A table of one address family: ip, ip6, inet or bridge."""
 
     tool: str
