@@ -39,6 +39,10 @@ class _OneFilePerCommand(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"capnet.cli.{cmd_name}").command
+        if self.context_class is not click.Context:
+            from capnet.cli.help_text import with_wrapped_help
+
+            return with_wrapped_help(command)
         return command
 
     def make_context(
@@ -46,6 +50,10 @@ class _OneFilePerCommand(click.Group):
     ) -> click.Context:
         """The context of the whole command line; where the language is Chinese, that of the translated group."""
         args = _without_language(args)
+        if not args or args[0] not in _READERS or {"-h", "--help"} & set(args):
+            from capnet.cli import help_text
+
+            self.context_class = help_text.Context
         if language.is_chinese():
             from capnet.cli.chinese import translated
 
@@ -123,16 +131,8 @@ def cli() -> None:
     capnet analyze saved.pcapng                  explain a capture, offline
     capnet ps                                    whose veth, address, MAC is this
     capnet capture web --report                  what a running container sends, and where it ends
-    capnet scenario overlay --lab                build it, send, capture, explain
     capnet trace saved.pcapng --container web    flows hop by hop, there and back
-    capnet packet saved.pcapng 41                one frame, layer by layer
     capnet explain stops-between                 what a finding means, and what to do
-    capnet annotate saved.pcapng -o new.pcapng   mark the same packet everywhere
-    capnet export saved.pcapng -o flows.parquet --table flows
-    capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
-    capnet fleet captures/ -o fleet/             thousands of captures, one answer
-    capnet reduce saved.pcapng --finding stops-between -o small.pcapng
-    capnet mcp --folder captures                 captures for an agent
     """
 
 

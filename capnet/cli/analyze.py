@@ -51,7 +51,7 @@ _SECTION_LIST = ", ".join(SECTIONS)
     "--baseline",
     type=click.Path(path_type=Path),
     metavar="OLD.json",
-    help="A report of before, by --format json: what it has too is no reason to --fail-on.",
+    help="A report of an earlier run (--format json); --fail-on counts only findings that it lacks.",
 )
 @click.option(
     "--follow",
@@ -86,13 +86,13 @@ def command(
 ) -> int:
     """Explain captures: who talks to whom, what was rewritten, wrapped, shared or lost.
 
-    FILES are pcap or pcapng, plain or gzip, zstd, lz4. Several are one capture at several points; of captures
-    that do not belong together, a table has a line each. Each may be:
+    FILES are pcap or pcapng, plain or compressed by gzip, zstd or lz4. Several files are one capture at several
+    points. Captures that do not belong together get a line each of one table. A file may be given as:
 
     \b
     saved.pcapng         a file; its points are its interfaces, or its name
     A/ens33=one.pcap     a file and the name of its point
-    web.pcap web.pcap1   files of a ring (tcpdump -C, -W, -G, dumpcap -b, capnet capture -C): one point, in time order
+    web.pcap web.pcap1   files of a ring (tcpdump -C, -W, -G, dumpcap -b): one point, in time order
     captures/            a folder: every capture in it
     -                    standard input
 

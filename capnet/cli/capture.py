@@ -33,7 +33,7 @@ def command(**options: Any) -> int:
 
     \b
     capnet capture web                      web's eth0, its veth, its bridge, the NIC behind it
-    capnet capture web db port 5432         a filter as of tcpdump, at every point
+    capnet capture web db port 5432         a filter as for tcpdump, at every point
     capnet capture --project shop --report  a Compose project; Ctrl-C ends it, the report follows
     capnet capture web -w - | wireshark -k -i -
     capnet capture -i eth0 -i docker0       interfaces, with Docker or without
@@ -44,10 +44,10 @@ def command(**options: Any) -> int:
     and the load balancer of a service. Loopback is a point on networks with Docker's DNS server, in a namespace that
     containers share, and where there is nothing else.
 
-    A container that starts or restarts meanwhile, and that the same words mean, joins the capture.
+    A container that starts or restarts during the capture joins it, if TARGET or an option names it.
 
-    Bridges and NICs show packets of others too: NAT changes addresses there, so capnet does not choose by them.
-    FILTER is used at every point. At a NIC that carries VXLAN it sees outer addresses only.
+    Bridges and NICs also show packets of other containers: NAT changes addresses there, so capnet does not leave them
+    out. FILTER is used at every point. At a NIC that carries VXLAN it sees outer addresses only.
 
     Needs root, or access to Docker's socket. Exit codes: 0 fine, 2 wrong usage, 4 something is missing.
     """

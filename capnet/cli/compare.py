@@ -24,9 +24,10 @@ FORMATS = ("table", "json", "html")
 def command(good: str, bad: str, format_: str | None, output: Path | None) -> int:
     """Compare two captures of the same network, GOOD before and BAD after something broke.
 
-    Addresses are compared by their names, veths by their containers, flows by the service that is asked, since Docker
-    draws the rest anew. The first sentence says what broke. Then come findings, flows, routes, delays, translations,
-    tunnels, models, ICMP errors and the kernel's rules that are in one of both only.
+    Addresses are compared by their names, veths by their containers, flows by the service that is asked, because
+    Docker gives new MACs, ports and veth names each time. The first sentence says what broke. Then come findings,
+    flows, routes, delays, translations, tunnels, models, ICMP errors and the kernel's rules that only one of the
+    two has.
     GOOD and BAD are captures, or folders whose captures are one.
 
     \b

@@ -18,8 +18,8 @@ _WIDE = 155  # columns of the table, with a column for the commands
 def command(form: str) -> None:
     """What this machine can do, and the command that gets each missing thing.
 
-    Docker, capture programs and permissions, what the kernel has of that which scenarios need, and the
-    parts of the lab. Changes nothing; works without root and without Docker. Reading saved captures needs
+    Looks at Docker, capture programs and permissions, the kernel features that scenarios need, and the parts
+    of the lab. Changes nothing; works without root and without Docker. Reading saved captures needs
     none of it.
     """
     from capnet.lab import doctor

@@ -26,9 +26,20 @@ if TYPE_CHECKING:
     "--to", "format_", type=click.Choice(tuple(FORMATS)), help="The format. Default: what the name of --output says."
 )
 @click.option(
-    "--table", type=click.Choice(tuple(TABLES)), default="frames", show_default=True, help="What the rows are."
+    "--table",
+    type=click.Choice(tuple(TABLES)),
+    metavar="TABLE",
+    default="frames",
+    show_default=True,
+    help=f"What the rows are: {', '.join(TABLES)}.",
 )
-@click.option("--flow", "expression", metavar="EXPRESSION", default="", help="Which flows, as of `capnet trace`.")
+@click.option(
+    "--flow",
+    "expression",
+    metavar="EXPRESSION",
+    default="",
+    help="Only these flows; EXPRESSION is that of `capnet trace`.",
+)
 @click.option(
     "--addresses",
     type=click.Choice(("text", "binary")),

@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-@command.command("build")
+@command.command("build", short_help="Make the image and load it into the daemon.")
 @hosts_option
 def build(hosts: tuple[str, ...]) -> None:
     """Make the image of this machine's programs, and load it into the daemon."""
@@ -85,7 +85,7 @@ def load(archive: Path, hosts: tuple[str, ...]) -> None:
             click.echo(f"{host.name}: {load_image(host.client, data)}")
 
 
-@command.command("rm")
+@command.command("rm", short_help="Remove the image from the daemon.")
 @hosts_option
 def remove(hosts: tuple[str, ...]) -> None:
     """Remove the image from the daemon, and what older versions of capnet left of it."""

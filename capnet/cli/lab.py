@@ -23,8 +23,8 @@ def command() -> None:
         ens33 ────────────┴──────────── ens33
         A 192.168.111.128               B 192.168.111.129
 
-    Each has network, mount and UTS namespaces of its own, and a Docker daemon with nothing of the
-    machine's own Docker in sight. Needs root. The state is kept in /run/capnet-lab, or in the folder
+    Each has network, mount and UTS namespaces of its own, and a Docker daemon that does not see
+    the machine's own Docker. Needs root. The state is kept in /run/capnet-lab, or in the folder
     that CAPNET_LAB_DIR names.
 
     With `--kernel uml` both hosts are inside User-Mode Linux, a second kernel that runs as a process,
@@ -57,7 +57,7 @@ def up(kernel: str) -> None:
 def down(force: bool) -> None:
     """Remove the lab, also what a killed daemon or a killed `up` left.
 
-    If a scenario uses the lab, ask, or without a terminal say which and do nothing.
+    If a scenario uses the lab, capnet asks first; without a terminal it names the scenario and does nothing.
     """
     from capnet.lab import lab
 
@@ -103,13 +103,13 @@ def status_() -> int:
 
 @command.command(
     "exec",
-    short_help="Run a command inside a host; its exit code is ours.",
+    short_help="Run a command inside a host, and exit with its exit code.",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @_HOST
 @click.argument("words", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(host: str, words: tuple[str, ...]) -> None:
-    """Run a command inside a host; its exit code is ours.
+    """Run a command inside a host, and exit with its exit code.
 
     DOCKER_HOST is set to the host's daemon: `capnet lab exec A docker ps` asks A.
     """

@@ -59,7 +59,7 @@ top = click.option(
     "--top",
     type=_Top(),
     metavar="N|all",
-    help="List N rows of each table, and N flows in JSON. Default: as many as one reads; 100 flows in JSON.",
+    help="List N rows of each table, and N flows in JSON. Default: a screen or so of each; 100 flows in JSON.",
 )
 
 
@@ -80,7 +80,9 @@ output = click.option(
 )
 
 
-read = click.option("-r", "--read", "read", multiple=True, metavar="FILE", help="A capture, as of tcpdump and tshark.")
+read = click.option(
+    "-r", "--read", "read", multiple=True, metavar="FILE", help="A capture, named as for tcpdump -r and tshark -r."
+)
 
 
 def how_to_read(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,5 +97,5 @@ buffer_option = click.option(
     type=click.IntRange(1, 4096),
     default=64,
     show_default=True,
-    help="Kernel buffer of each point: what a busy machine has not read yet. Less where memory is short.",
+    help="Kernel buffer of each point, for packets that are not read yet; smaller where memory is short.",
 )

@@ -50,7 +50,7 @@ def command(
     """List containers, networks and services of running Docker hosts, and where they are on the wire.
 
     \b
-    capnet ps                     every interface of every container: address, MAC, host end of the veth
+    capnet ps                     each interface of each container: address, MAC, host end of the veth
     capnet ps vethb97d211         whose it is, and what it is connected to
     capnet ps 172.17.0.2          who has this address
     capnet ps 02:42:ac:11:00:02   who has this MAC address
@@ -59,8 +59,8 @@ def command(
 
     An argument is a name or id of Docker, an interface, an address, a MAC, a capture point, a VNI, a published port
     or what `ip link` prints after @ (if8).
-    Interfaces and host ends need root, here or where ssh:// leads. Without, a container of the daemon looks, and is
-    removed afterwards; with --no-container, Docker and bridges tell what they tell every user.
+    Interfaces and host ends need root, here or where ssh:// leads. Without root, capnet
+    starts a container that looks, and removes it afterwards; with --no-container it shows what any user may see.
     The table has as many columns as there is room for; json and csv have all.
     """
     from capnet.cli.output import emit

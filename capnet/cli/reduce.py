@@ -34,7 +34,7 @@ MAX_ANALYSES = 20_000  # a bound beside the time limit
     default=60,
     show_default=True,
     metavar="SECONDS",
-    help="Search no longer; what is smallest then is written.",
+    help="End the search then, and write the smallest capture so far.",
 )
 @click.option("--keep-addresses", is_flag=True, help="Replace no addresses, names and payload.")
 @options.how_to_read
@@ -50,7 +50,7 @@ def command(
 ) -> int:
     """Write the least of FILES that still gives a finding: what to attach to a bug report.
 
-    Points, conversations and packets are left out as long as the analysis still tells the finding. IP and MAC
+    Points, conversations and packets are left out as long as the analysis still reports the finding. IP and MAC
     addresses, names and payload are replaced by others; subnets, private and global addresses, ports, lengths and times
     stay what they are, and right checksums stay right. Each step is proven by analyzing its result. A topology is
     written beside FILE if the finding needs one. docs/howto/bug-report.md says what stays.
@@ -59,7 +59,7 @@ def command(
     capnet reduce fault.pcapng --finding published-port-blocked -o small.pcapng
     capnet reduce A=left.pcap B=right.pcap --finding stops-between -o small.pcapng --limit 300
 
-    Exit codes: 0 written, 1 the finding is not told without addresses and names, 2 wrong usage, 3 unreadable input.
+    Exit codes: 0 written, 1 the finding is lost without addresses and names, 2 wrong usage, 3 unreadable input.
     """
     files = (*read, *files)
     if not files:

@@ -68,7 +68,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command("list", short_help="Print the scenarios, and below them the faults.")
 def list_() -> None:
     """Print the scenarios, and below them the faults."""
     from capnet.cli.output import UNWRAPPED, terminal_columns

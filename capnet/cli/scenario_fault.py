@@ -78,7 +78,7 @@ def group() -> None:
     """
 
 
-@group.command("list")
+@group.command("list", short_help="Print the faults, what breaks each and what it needs.")
 def list_() -> None:
     """Print the faults: what breaks each, what it needs, and which finding names it."""
     from capnet.cli.output import UNWRAPPED, terminal_columns
@@ -127,12 +127,12 @@ def _command(name: str, path: Path) -> click.Command:
     return click.command(name, cls=ScenarioCommand, help=docstring, short_help=title(name, path))(run)
 
 
-@group.command("all")
+@group.command("all", short_help="Play all faults, one after the other.")
 @_options
 def all_(lab: bool, output: Path, why: bool) -> int:
     """Play all faults, one after the other; ends with one table.
 
-    Exit code: 1 if one of them is not named, or is said of the healthy network; 4 if one cannot be played here.
+    Exit code: 1 if one of them is not named, or is reported for the healthy network; 4 if one cannot be played here.
     """
     _check(lab)
     from capnet.cli.scenario_fault_all import Plays

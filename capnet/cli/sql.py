@@ -27,7 +27,13 @@ PROMPT = "capnet sql> "
 @click.option(
     "--format", "format_", type=click.Choice(FORMATS), default="table", show_default=True, help="How to print."
 )
-@click.option("--flow", "expression", metavar="EXPRESSION", default="", help="Which flows, as of `capnet trace`.")
+@click.option(
+    "--flow",
+    "expression",
+    metavar="EXPRESSION",
+    default="",
+    help="Only these flows; EXPRESSION is that of `capnet trace`.",
+)
 @options.output
 @options.how_to_read
 def command(
@@ -40,7 +46,7 @@ def command(
     topology: Path | None,
     vxlan_port: int | None,
 ) -> int:
-    """Ask FILES in SQL.
+    """Query FILES in SQL.
 
     Tables: frames, flows, conversations, protocols, nat, tunnels, stations, paths, findings, points. docs/sql.md has
     queries to begin with, docs/export.md the columns.

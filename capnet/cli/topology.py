@@ -49,9 +49,9 @@ def command(
     capnet topology --from support.tar.gz          from what was saved on other hosts
 
     --from takes outputs of docker inspect, docker network inspect, docker service inspect, docker info --format json,
-    ip -j -d address, ip -j route, ip -j neigh, iptables-save -c, nft -j list ruleset, conntrack -L and sysctl -a, told
-    by their content; a folder for each host, and in it one for each network namespace. Files that are none of these are
-    listed. Topologies of capnet can be read as well.
+    ip -j -d address, ip -j route, ip -j neigh, iptables-save -c, nft -j list ruleset, conntrack -L and sysctl -a, which
+    are recognised by their content; a folder for each host, and in it one for each network namespace. Files that are
+    none of these are listed. Topologies of capnet can be read as well.
     """
     from capnet.cli.output import emit
     from capnet.errors import UsageError

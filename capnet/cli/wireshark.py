@@ -27,9 +27,9 @@ def command() -> None:
     """Docker hosts, containers and networks as interfaces of Wireshark, and what capnet says of a packet.
 
     \b
-    extcap    interfaces capnet:web, capnet-network:shop, capnet-host:docker in Wireshark and `tshark -D`
+    extcap    interfaces of Wireshark and `tshark -D`: capnet:web, capnet-network:shop, capnet-host:docker
     profile   capnet: columns for point, packet id and comment; colours; filter buttons
-    fields    capnet.id, capnet.change, capnet.delay and others, from the comments of `capnet annotate`
+    fields    capnet.id, capnet.change, capnet.delay, …, from the comments of `capnet annotate`
 
     \b
     capnet wireshark install && wireshark -C capnet
@@ -37,7 +37,7 @@ def command() -> None:
     """
 
 
-@command.command("install")
+@command.command("install", short_help="Install what this version of Wireshark reads.")
 @_SYSTEM
 def install(system: bool) -> int:
     """Install what this version of Wireshark reads, for you alone; files of others stay as they are.
@@ -57,7 +57,7 @@ def install(system: bool) -> int:
     return Exit.OK if any(part.files for part in parts) else Exit.LACKS
 
 
-@command.command("uninstall")
+@command.command("uninstall", short_help="Remove the files that `install` wrote.")
 @_SYSTEM
 def uninstall(system: bool) -> int:
     """Remove the files that `install` wrote, unless they were edited since."""
@@ -79,7 +79,7 @@ def uninstall(system: bool) -> int:
     return Exit.OK
 
 
-@command.command("status")
+@command.command("status", short_help="Show what is installed where.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True, help="How to print."
 )

@@ -7,9 +7,11 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from capnet.cli import COMMANDS, cli
 from capnet.cli.scenario_help import layout
+from capnet.report.text import columns
 from capnet.scenario import library
 
 HEAVY = ("numpy", "numba", "docker", "scapy", "pyshark", "tabulate", "dask")
@@ -87,3 +89,18 @@ def test_open_capture_loads_no_edge_module(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 100])
+def test_help_fits_the_terminal(width, lang):
+    """No line is wider, but for a command to copy or a drawing; what a subcommand does is not cut."""
+    lines = []
+    for path in [path for path in ALL if path[:1] != ("scenario",) or path[-1] in ("scenario", "list", "fault", "all")]:
+        help_text = CliRunner().invoke(cli, [*path, "--help", "--lang", lang], terminal_width=width).output
+        lines += [(path, line) for line in help_text.splitlines()]
+    wide = [line for path, line in lines if columns(line) > width and not line.startswith("  capnet ")]
+    assert wide == []
+    assert [line for _, line in lines if line.endswith("...") and not line.startswith(("Usage", "用法"))] == []
+    copied = [line for _, line in lines if columns(line) > width]
+    assert all("   " not in line.strip() for line in copied), "what stands right of a command is wrapped"

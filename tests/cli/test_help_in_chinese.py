@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 
@@ -65,6 +66,13 @@ def test_page_has_the_examples_of_the_english_one(path: str) -> None:
     if path in PAGES:
         text = PAGES[path][1]
         assert [example for example in EXAMPLE.findall(ALL[path].help or "") if example.strip() not in text] == []
+        assert first_words(text) == first_words(ALL[path].help or "")
+
+
+def first_words(text: str) -> list[str]:
+    """Of each line of the paragraphs that keep their lines."""
+    paragraphs = [part for part in inspect.cleandoc(text).split("\n\n") if part.startswith("\b")]
+    return [line.split()[0] for part in paragraphs for line in part.splitlines()[1:]]
 
 
 @every_command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import click
 
@@ -14,7 +15,7 @@ from capnet.scenario.faults import library as faults
 
 HEAD = """# Commands
 
-Made from the help texts of the commands by `python -m tests.generated`: do not edit.
+<!-- Made from the help texts of the commands by `python -m tests.generated`: do not edit. -->
 """
 
 
@@ -27,10 +28,23 @@ EXITS = {
     Exit.INTERRUPTED: "Interrupted, after a complete clean-up.",
 }
 
-_PLAYS = {
+PLAYS = {
     "scenario": "Plays one scenario. [Scenarios](scenarios.md) says what each of them does and shows.",
     "fault": "Plays one fault. [Findings](findings.md#faults) says what breaks each of them, and what names it.",
 }
+
+
+class PageWords(NamedTuple):
+    """What the page says beside the help texts, in its language."""
+
+    head: str
+    plays: dict[str, str]  # by the group: what its commands NAME do
+    columns: str  # the heading of the tables of options
+    exits: str  # the heading of the exit codes, and that of their table
+    codes: dict[Exit, str]
+
+
+ENGLISH = PageWords(HEAD, PLAYS, "| option | meaning | default |", "## Exit codes\n\n| code | meaning |", EXITS)
 
 # Groups with one command for each scenario or fault; all of a group have the same options.
 PLAYED_BY_NAME = {("capnet", "scenario"): library.files, ("capnet", "scenario", "fault"): faults.files}
@@ -38,9 +52,14 @@ PLAYED_BY_NAME = {("capnet", "scenario"): library.files, ("capnet", "scenario", 
 
 def cli_page() -> str:
     """The page, a section for each command in the order of `capnet --help`."""
-    sections = "".join(_section(path, command) for path, command in _commands(cli, ("capnet",)))
-    codes = "".join(f"| {code} | {EXITS[code]} |\n" for code in Exit)
-    return f"{HEAD}{sections}\n## Exit codes\n\n| code | meaning |\n|---|---|\n{codes}"
+    return commands_page(cli, ENGLISH)
+
+
+def commands_page(group: click.Command, words: PageWords) -> str:
+    """The page of `group`, which has the help of its language."""
+    sections = "".join(_section(path, command, words) for path, command in _commands(group, ("capnet",)))
+    codes = "".join(f"| {code} | {words.codes[code]} |\n" for code in Exit)
+    return f"{words.head}{sections}\n{words.exits}\n|---|---|\n{codes}"
 
 
 def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -59,15 +78,15 @@ def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[t
             yield (*path, "NAME"), child
 
 
-def _section(path: tuple[str, ...], command: click.Command) -> str:
+def _section(path: tuple[str, ...], command: click.Command, words: PageWords) -> str:
     options = [each for each in command.params if isinstance(each, click.Option)]
     lines = ["", f"{'#' * (1 + len(path))} {' '.join(path)}", "", f"    {usage(path, command)}", ""]
     if path[-1] == "NAME":
-        lines += [_PLAYS[path[-2]], ""]
+        lines += [words.plays[path[-2]], ""]
     else:
         lines += ["```text", *inspect.cleandoc(command.help or "").replace("\b\n", "").splitlines(), "```", ""]
     if options:
-        lines += ["| option | meaning | default |", "|---|---|---|", *map(_option, options)]
+        lines += [words.columns, "|---|---|---|", *map(_option, options)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -75,7 +94,8 @@ def usage(path: tuple[str, ...], command: click.Command) -> str:
     """The line of usage: `capnet packet [OPTIONS] FILE N`."""
     arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
     options = [each for each in command.params if isinstance(each, click.Option)]
-    return " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments)])
+    command_name = ["COMMAND …"] * isinstance(command, click.Group)
+    return " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments), *command_name])
 
 
 def _argument(argument: click.Argument) -> str:

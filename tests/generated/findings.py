@@ -12,7 +12,8 @@ from capnet.scenario.faults import library
 
 HEAD = """# Findings
 
-Made by `python -m tests.generated`: do not edit.
+<!-- Made by `python -m tests.generated`: do not edit. -->
+
 The text is that of the files in [capnet/analysis/findings](../capnet/analysis/findings).
 
 A finding is a judgement with a name, a level, one sentence, the frames that prove it, and the next step.

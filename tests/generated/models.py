@@ -21,7 +21,7 @@ from tests.calibration import bins, repository, told
 
 HEAD = f"""# Network models
 
-Made from the code by `python -m tests.generated`: do not edit.
+<!-- Made from the code by `python -m tests.generated`: do not edit. -->
 
 A report says which of Docker's network models a capture shows, how confidently, and why.
 Each model begins with the log-odds {PRIOR:.1f}, that is {1 / (1 + exp(-PRIOR)):.2f}.

@@ -18,7 +18,8 @@ from tests.made.build import pcap
 
 HEAD = """# Protocols
 
-Made from the code by `python -m tests.generated`: do not edit.
+<!-- Made from the code by `python -m tests.generated`: do not edit. -->
+
 [CONTRIBUTING.md](../CONTRIBUTING.md) says how to add one.
 """
 

@@ -14,7 +14,7 @@ from capnet.wire.formats.reader import Capture, CaptureInterface, CaptureProblem
 
 HEAD = """# Python
 
-Made from the code by `python -m tests.generated`: do not edit.
+<!-- Made from the code by `python -m tests.generated`: do not edit. -->
 
 What stands here is the public API. Everything else in the package may change.
 

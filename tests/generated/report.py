@@ -20,7 +20,7 @@ from tests.conftest import PROJECT
 
 HEAD = """# The JSON report
 
-Made from the code by `python -m tests.generated`: do not edit.
+<!-- Made from the code by `python -m tests.generated`: do not edit. -->
 
 `capnet analyze --format json` prints this object, and `report.to_json()` returns it.
 `report.to_dict()` returns it as Python dictionaries; the attributes of a `Report` have the same names.

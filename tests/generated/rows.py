@@ -10,7 +10,7 @@ from capnet.wire import fields
 
 HEAD = """# Rows: the columns of `capture.blocks()`
 
-Made from the code by `python -m tests.generated`: do not edit.
+<!-- Made from the code by `python -m tests.generated`: do not edit. -->
 
 `capnet.open_capture` yields blocks of rows. A row is a captured frame, or a frame inside a tunnel.
 `block["ttl"]` is a column: an int64 array with a value for each row.

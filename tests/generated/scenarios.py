@@ -12,7 +12,8 @@ from tests.conftest import PROJECT
 
 HEAD = """# Scenarios
 
-Made by `python -m tests.generated`: do not edit.
+<!-- Made by `python -m tests.generated`: do not edit. -->
+
 The descriptions are those of the files in [scenarios/](../scenarios).
 The reports are the first screens of `capnet analyze` on the stored capture of each, in [pcaps/](../pcaps/README.md).
 

@@ -12,10 +12,10 @@ import click
 
 from capnet.cli.chinese.options import HEADINGS, OPTIONS
 from capnet.cli.chinese.pages import PAGES
+from capnet.cli.help_text import VERBATIM, verbatim_lines
 from capnet.language import message, unbroken
 from capnet.report.text import columns, fill, padded
 
-VERBATIM = "\b"  # begins a paragraph that keeps its lines, as click has it
 MAX_LEFT = 30  # columns of the names of options; longer ones have a line of their own
 
 
@@ -36,7 +36,7 @@ class Formatter(click.HelpFormatter):
         paragraphs = []
         for paragraph in text.strip("\n").split("\n\n"):
             if paragraph.startswith(VERBATIM):
-                lines = [indent + line for line in paragraph.split("\n")[1:]]
+                lines = list(verbatim_lines(paragraph, self.width, indent))
             else:
                 lines = fill(unbroken(paragraph), self.width, indent)
             paragraphs.append("\n".join(lines))

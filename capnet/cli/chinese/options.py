@@ -16,13 +16,13 @@ OPTIONS = {
         for first in ("table", "json", "csv", "parquet", "text")
     },
     # reading captures, and reports
-    "A capture, as of tcpdump and tshark.": "抓包文件，用法同 tcpdump 和 tshark。",
+    "A capture, named as for tcpdump -r and tshark -r.": "抓包文件，用法同 tcpdump 和 tshark。",
     "How to print.": "输出格式。",
     f"Report only these: {', '.join(SECTIONS)}.": f"只报告这些部分：{'、'.join(SECTIONS)}。",
     "Colours; auto: on a terminal, unless NO_COLOR is set.": "颜色；auto：在终端上使用，除非设置了 NO_COLOR。",
     "Do not start a pager (CAPNET_PAGER, PAGER).": "不启动分页程序（CAPNET_PAGER、PAGER）。",
     "Print all tables below the first screen.": "在第一屏之下输出全部表格。",
-    "List N rows of each table, and N flows in JSON. Default: as many as one reads; 100 flows in JSON.":
+    "List N rows of each table, and N flows in JSON. Default: a screen or so of each; 100 flows in JSON.":
         "每个表格列出 N 行，JSON 中列出 N 条流。默认：便于阅读的行数；JSON 中 100 条流。",
     "Take FILES for one capture, also if they have no common time.": "把 FILES 视为一次抓包，即使时间没有重叠。",
     "Write the report to FILE (atomically).": "把报告写入 FILE（原子写入）。",
@@ -33,7 +33,7 @@ OPTIONS = {
     "What the kernels say: rules, counters. Default: NAME.witnesses.json beside NAME.pcapng, when it is there.":
         "内核的记录：规则、计数器。默认：NAME.pcapng 旁边的 NAME.witnesses.json（如果有）。",
     "Exit with code 1 when there is a finding of this level or worse.": "有这一级别或更严重的诊断时，以退出码 1 结束。",
-    "A report of before, by --format json: what it has too is no reason to --fail-on.":
+    "A report of an earlier run (--format json); --fail-on counts only findings that it lacks.":
         "以前用 --format json 得到的报告：其中已有的诊断不触发 --fail-on。",
     "The file is still being written: read on until Ctrl-C or SIGTERM, then report. On a terminal, tables of what it "
     "holds so far are shown meanwhile; `q` ends too.":
@@ -52,15 +52,16 @@ OPTIONS = {
     "Also dump the first 256 bytes.": "同时输出前 256 字节。",
     "Leave out Wireshark's dissection.": "省略 Wireshark 的解析。",
     "The format. Default: what the name of --output says.": "格式。默认：由 --output 的名称决定。",
-    "What the rows are.": "每一行是什么。",
-    "Which flows, as of `capnet trace`.": "选择哪些流，写法同 `capnet trace`。",
+    "What the rows are: frames, flows, conversations, protocols, nat, tunnels, stations, paths, findings, points.":
+        "每一行是什么：frames、flows、conversations、protocols、nat、tunnels、stations、paths、findings、points。",
+    "Only these flows; EXPRESSION is that of `capnet trace`.": "选择哪些流，写法同 `capnet trace`。",
     "IP addresses of frames, flows and conversations as text, or as 16 bytes each.":
         "帧、流和会话的 IP 地址写成文本，或各 16 字节。",
     "Write FILE (atomically); - is stdout.": "写入 FILE（原子写入）；- 是标准输出。",
     "The query.": "查询语句。",
     "Which finding must stay.": "必须保留的诊断。",
     "Write this pcapng file.": "写入这个 pcapng 文件。",
-    "Search no longer; what is smallest then is written.": "搜索不超过这个时间；写出到那时最小的结果。",
+    "End the search then, and write the smallest capture so far.": "搜索不超过这个时间；写出到那时最小的结果。",
     "Replace no addresses, names and payload.": "不替换地址、名称和载荷。",
     "Read captures below FOLDER only; may be given several times.": "只读取 FOLDER 之下的抓包；可多次给出。",
     "Where results go, and where the next run goes on.": "结果写在哪里；下次运行从那里继续。",
@@ -97,7 +98,7 @@ OPTIONS = {
         "包写到哪里；- 是标准输出，旁边没有规则和计数器。默认：当前文件夹中以时间命名的文件。",
     "End after N packets of all points together.": "所有抓包点合计 N 个包后结束。",
     "Keep at most N bytes of each packet. Default: all.": "每个包最多保留 N 字节。默认：全部。",
-    "Kernel buffer of each point: what a busy machine has not read yet. Less where memory is short.":
+    "Kernel buffer of each point, for packets that are not read yet; smaller where memory is short.":
         "每个抓包点的内核缓冲区：繁忙的机器尚未读取的部分。内存不足时减小。",
     "End after 90, 90s, 5m, 2h.": "在此时间之后结束：90、90s、5m、2h。",
     "Begin another file after N million bytes: NAME_00001_TIME.pcapng, …":

@@ -16,16 +16,8 @@ capnet learn bridge                          以提问了解网络模型对包�
 capnet analyze saved.pcapng                  离线解读一次抓包
 capnet ps                                    这个 veth、地址、MAC 是谁的
 capnet capture web --report                  正在运行的容器发送了什么，止于哪里
-capnet scenario overlay --lab                建网络、发送、抓包、解读
 capnet trace saved.pcapng --container web    逐跳查看流，去程和返回
-capnet packet saved.pcapng 41                一帧，逐层
 capnet explain stops-between                 一条诊断的含义和处理
-capnet annotate saved.pcapng -o new.pcapng   在各处标出同一个包
-capnet export saved.pcapng -o flows.parquet --table flows
-capnet sql saved.pcapng 'select vni, count(*) from frames group by 1'
-capnet fleet captures/ -o fleet/             成千上万份抓包，一个答案
-capnet reduce saved.pcapng --finding stops-between -o small.pcapng
-capnet mcp --folder captures                 让智能体查询抓包
 """,
     ),
     "analyze": (
@@ -38,6 +30,7 @@ FILES 是 pcap 或 pcapng，可以是原样或经 gzip、zstd、lz4 压缩。多
 \b
 saved.pcapng         一个文件；抓包点是其中的接口，或文件名
 A/ens33=one.pcap     一个文件及其抓包点的名称
+web.pcap web.pcap1   循环文件（tcpdump -C、-W、-G，dumpcap -b）：一个抓包点，按时间顺序
 captures/            一个文件夹：其中的每个抓包
 -                    标准输入
 
@@ -60,7 +53,7 @@ capnet trace --frame bridge.pcapng:205
 
 EXPRESSION：host、net、port、portrange，之前可加 src 或 dst；tcp、udp、icmp 和其他协议；ether host MAC；vni N；
 point NAME；id N（ICMP）；and、or、not 和括号。容器和主机的名称可作 host。
-一个条件在任何一跳成立即为成立，转换前后都算。Wireshark 的 ip.addr == … 和 tcp.port == … 也可以。
+EXPRESSION 在路径的任何一点成立，流就匹配，转换前后都算。Wireshark 的 ip.addr == … 和 tcp.port == … 也可以。
 
 退出码：0 有流匹配，1 没有，2 用法错误，3 输入不可读。
 """,
