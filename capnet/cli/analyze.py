@@ -228,7 +228,7 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
         if format_ == "json":
             from capnet.report.formats.json import pieces
 
-            document = report.to_dict(wanted.only)
+            document = report.to_dict(wanted.only, lazily=True)
             if "flows" in document:
                 document["flows"]["top"] = map(Plain(report.inputs), largest_flows(result.context, wanted.top))
             return pieces(document)
@@ -236,7 +236,12 @@ def _text(result: Study, wanted: Wanted, format_: str, output: Path | None) -> s
         report = replace(report, flows=Flows(report.flows.count, list(largest_flows(result.context, rows))))
     if wanted.top is None and format_ != "html":
         result.context.derived.clear()  # no format but these asks for more than the report; a tenth of the memory
-    document = report.to_dict(wanted.only if format_ == "json" else ())  # the words of a section depend on the others
+    # The words of a section depend on the others.
+    document = report.to_dict(wanted.only if format_ == "json" else (), lazily=format_ != "html")
+    if format_ == "json":
+        from capnet.report.formats.json import pieces
+
+        return pieces(document)
     if format_ == "html":
         from capnet.cli.page_inputs import beside
         from capnet.report.formats.html import render

@@ -33,8 +33,10 @@ def _visible_part(value: Any) -> Any:
     long.
     """
     texts = getattr(value, "texts", None)  # of `PrintedRows`: nothing else in them can be unprintable
-    if texts is not None and all(map(str.isprintable, texts)):
-        return value
+    if texts is not None:
+        if all(map(str.isprintable, texts)):
+            return value
+        value = list(value)
     text = json.dumps(value, ensure_ascii=False)
     # JSON writes control characters with a backslash, and all other unprintable characters as they are.
     return value if "\\" not in text and text.isprintable() else _spell_out(value)

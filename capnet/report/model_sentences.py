@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from capnet import language
-from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.text import count, listing, spelled
@@ -69,7 +69,7 @@ def _talk(document: Document, addresses: list[str], has_tunnelled: bool, words: 
             zh="{subject} {introduced} 通过加密隧道（ESP）互相通信。",
         ).fill(**values)
     is_rewritten = any(
-        {row["before"]["src"], row["before"]["dst"]} <= set(addresses) for row in document.get("nat", [])
+        set(ends) <= set(addresses) for ends in row_values(document.get("nat", []), "before.src", "before.dst")
     )
     if "nat" in document and not is_rewritten and not document.get("tunnels"):  # some hide who is inside
         return Text(

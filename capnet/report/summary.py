@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from capnet import language
-from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
 from capnet.report.headline import headline, limits
@@ -66,7 +66,7 @@ class _Masquerade(NamedTuple):
     insides: str
     is_one: bool  # one host
     outsides: str
-    rows: list[Document]
+    rows: list[tuple[bool, str]]  # was the port rewritten; protocol
 
 
 def _source_nat(document: Document, words: Words) -> Iterator[str]:
@@ -84,9 +84,9 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
             else Text(en="SNAT", zh="源地址转换")
         )
         details = [method.fill(), count(len(rows), "flow")]
-        rewritten = [row for row in rows if row["port_rewritten"]]
+        rewritten = [proto for is_rewritten, proto in rows if is_rewritten]
         if rewritten:
-            noun = "ICMP id" if all(row["proto"] == "icmp" for row in rewritten) else "source port"
+            noun = "ICMP id" if all(proto == "icmp" for proto in rewritten) else "source port"
             details.append(Text(en="{ports} rewritten", zh="改写了 {ports}").fill(ports=count(len(rewritten), noun)))
         verbs = [" appears" if group[0].is_one else " appear", *([""] * (len(group) - 1))]
         clauses = [
@@ -102,13 +102,16 @@ def _source_nat(document: Document, words: Words) -> Iterator[str]:
 
 def _masquerades(document: Document, words: Words) -> list[_Masquerade]:
     """Source NAT by the hosts behind it, in the order of their names."""
-    rows_of_outside: dict[str, list[Document]] = {}
-    for row in document.get("nat", []):
-        if row["kind"] == "snat":
-            rows_of_outside.setdefault(row["after"]["src"], []).append(row)
+    rows_of_outside: dict[str, list[tuple[bool, str]]] = {}
+    insides_of_outside: dict[str, dict[tuple[str, str], None]] = {}
+    paths = ("kind", "after.src", "before.src", "before.point", "port_rewritten", "proto")
+    for kind, outside, *inside, is_rewritten, proto in row_values(document.get("nat", []), *paths):
+        if kind == "snat":
+            rows_of_outside.setdefault(outside, []).append((is_rewritten, proto))
+            insides_of_outside.setdefault(outside, {})[inside[0], inside[1]] = None
     outsides_of_insides: dict[tuple[str, ...], list[str]] = {}
-    for outside, rows in rows_of_outside.items():
-        insides = tuple(dict.fromkeys(words.address(row["before"]["src"], row["before"]["point"]) for row in rows))
+    for outside, sources in insides_of_outside.items():
+        insides = tuple(dict.fromkeys(words.address(*source) for source in sources))
         outsides_of_insides.setdefault(insides, []).append(outside)
     return [
         _Masquerade(
@@ -124,14 +127,14 @@ def _masquerades(document: Document, words: Words) -> list[_Masquerade]:
 def _destination_nat(document: Document, words: Words) -> Iterator[str]:
     clients_of: dict[tuple[str, str], list[str]] = {}  # (destination after translation, before it) → sources
     asking: list[str] = []
-    for row in document.get("nat", []):
-        before, after = row["before"], row["after"]
-        if row["kind"] != "snat" and row["reply_seen"] and before["dst"] == DOCKER_DNS:
-            asking.append(_asker(document, words, before))
-        elif row["kind"] != "snat" and row["reply_seen"]:
-            outside = words.endpoint(before["dst"], before["dport"])
-            inside = words.endpoint(after["dst"], after["dport"], point=after["point"])
-            clients_of.setdefault((inside, outside), []).append(before["src"])
+    paths = ("kind", "reply_seen", "before.src", "before.point", "before.dst", "before.dport")
+    rows = row_values(document.get("nat", []), *paths, "after.dst", "after.dport", "after.point")
+    for kind, reply_seen, client, point, destination, port, *server in rows:
+        if kind != "snat" and reply_seen and destination == DOCKER_DNS:
+            asking.append(_asker(document, words, client, point))
+        elif kind != "snat" and reply_seen:
+            outside, inside = words.endpoint(destination, port), words.endpoint(*server)
+            clients_of.setdefault((inside, outside), []).append(client)
     if asking:
         yield Text(
             en="Docker's DNS ({server}) answered {clients}.", zh="Docker 的 DNS（{server}）应答了 {clients}。"
@@ -152,10 +155,10 @@ def _destination_nat(document: Document, words: Words) -> Iterator[str]:
         ).fill(subject=subject, verb=verb, inside=inside, outside=outside)
 
 
-def _asker(document: Document, words: Words, side: Document) -> str:
+def _asker(document: Document, words: Words, address: str, at_point: str) -> str:
     """Who asks Docker's DNS: the container of the point; loopback addresses name none."""
-    containers = [point["container"] for point in document["points"] if point["name"] == side["point"]]
-    return next(filter(None, containers), words.address(side["src"], side["point"]))
+    containers = [point["container"] for point in document["points"] if point["name"] == at_point]
+    return next(filter(None, containers), words.address(address, at_point))
 
 
 def _proxies(document: Document) -> Iterator[str]:

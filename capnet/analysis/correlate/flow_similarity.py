@@ -21,6 +21,8 @@ ROUTED_NAT = 3  # one end kept, TTL lower: what a router's NAT leaves
 BRIDGED_NAT = 2  # one end kept, TTL equal: NAT on a bridge
 BOTH_REWRITTEN = 1  # neither end kept
 
+MAX_PAIRS = 1 << 14  # that are compared at once: two rows of the flow table each, 1 KiB
+
 PLACE_COLUMNS = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DEPTH]
 SOURCE_COLUMNS = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO]
 TARGET_COLUMNS = [schema.FLOW_DST_HI, schema.FLOW_DST_LO]
@@ -32,7 +34,12 @@ def flow_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, ttl_de
     codes = (earlier * len(flows) + later) * 2 + (ttl_deltas < 0)
     codes, index = np.unique(codes, return_inverse=True)
     pairs, is_lower = np.divmod(codes, 2)
-    return _pair_similarity(flows, *np.divmod(pairs, len(flows)), is_lower == 1)[index.reshape(-1)]
+    earlier, later = np.divmod(pairs, len(flows))
+    similarity = np.zeros(len(pairs), dtype=np.int64)
+    for start in range(0, len(pairs), MAX_PAIRS):
+        of = slice(start, start + MAX_PAIRS)
+        similarity[of] = _pair_similarity(flows, earlier[of], later[of], is_lower[of] == 1)
+    return similarity[index.reshape(-1)]
 
 
 def _pair_similarity(flows: FlowTable, earlier: FlowRows, later: FlowRows, is_ttl_lower: Mask) -> Values:

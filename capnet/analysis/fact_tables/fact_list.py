@@ -6,8 +6,12 @@ pyarrow.table(report.nat), polars.DataFrame(report.nat), duckdb.sql("from nat"),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+
+from capnet.analysis.core.contract.document import PrintedRows
+from capnet.analysis.facts.nat.translation_documents import TranslationDocuments
+from capnet.analysis.facts.nat.translation_rows import Translations
 
 if TYPE_CHECKING:
     import pandas
@@ -25,10 +29,9 @@ class FactList:
     else for its columns.
     """
 
-    def __init__(self, name: str, facts: Iterable[Any] = ()) -> None:
+    def __init__(self, name: str, facts: Iterable[Any] | Translations = ()) -> None:
         self.name = name
-        # What is neither a list nor an iterator makes its facts when they are asked for.
-        self._facts = facts if isinstance(facts, Sequence) and not isinstance(facts, list) else list(facts)
+        self._facts = facts if isinstance(facts, Translations) else list(facts)
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -73,10 +76,12 @@ class FactList:
         """How often a fact is there."""
         return self._facts.count(fact)
 
-    @property
-    def documents(self) -> Callable[[dict[str, str]], list[dict[str, Any]]] | None:
-        """What makes the rows of a report's document from file names, where facts are columns; None elsewhere."""
-        return getattr(self._facts, "documents", None)
+    def documents(self, files: Mapping[str, str]) -> PrintedRows | None:
+        """The rows of a report's document, where facts are columns; None elsewhere. `files`: as the report names them.
+
+        A row is made when it is asked for.
+        """
+        return TranslationDocuments(self._facts, files) if isinstance(self._facts, Translations) else None
 
     # -- other programs --------------------------------------------------------------------------------
     @property

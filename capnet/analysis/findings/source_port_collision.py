@@ -84,9 +84,11 @@ def _collisions(context: Context) -> dict[tuple[str, str], Translations]:
     colliding = translations.take(order)
     of_source = equal_rows([colliding.proto, colliding.after.src_hi, colliding.after.src_lo])
     collisions = {}
-    for first in distinct(of_source).tolist():
+    sources = distinct(of_source).tolist()
+    for first in sources:
         nat = colliding[first]
-        collisions[nat.proto, nat.after.src] = colliding.take(np.flatnonzero(of_source == first))
+        is_own = of_source == first
+        collisions[nat.proto, nat.after.src] = colliding.take(np.flatnonzero(is_own)) if len(sources) > 1 else colliding
     return collisions
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.document import Document, row_values
 from capnet.analysis.core.contract.keys import ALWAYS
 from capnet.analysis.core.wording import Text
 from capnet.quick_tuple import NamedTuple
@@ -93,8 +93,8 @@ def _names(document: Document, words: Words, view: View) -> tuple[list[tuple[str
 
 def _addresses(document: Document) -> Iterable[str]:
     """Every address of the tables, so that the names listed are those that are there and no others."""
-    for row in document.get("nat", []):
-        yield from (row["before"]["src"], row["before"]["dst"], row["after"]["src"], row["after"]["dst"])
+    for ends in row_values(document.get("nat", []), "before.src", "before.dst", "after.src", "after.dst"):
+        yield from ends
     for row in document.get("proxies", []):
         yield from (row[side][end] for side in ("client_side", "server_side") for end in ("src", "dst"))
     for row in document.get("tunnels", []):

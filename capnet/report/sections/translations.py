@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capnet import language
-from capnet.analysis.core.contract.document import Document
+from capnet.analysis.core.contract.document import Document, row_values
 from capnet.report import wireshark
 from capnet.report.sections.section import Cell, Column, Section, Span, View, concluded, section_of
 from capnet.report.text import count, delay, number, percent
@@ -15,8 +15,8 @@ MAX_FILTERS = 12  # display filters below the table of translations
 def nat(document: Document, words: Words, view: View) -> Section:
     """Translated flows. The columns on replies and methods are shown where a row differs from the usual."""
     rows, limits = document.get("nat", []), (16, 60)
-    has_silent = any(not row["reply_seen"] for row in rows)
-    has_methods = any(row["method"] != "same-packet" for row in rows)
+    has_silent = any(not reply_seen for (reply_seen,) in row_values(rows, "reply_seen"))
+    has_methods = any(method != "same-packet" for (method,) in row_values(rows, "method"))
 
     def kind(row: Document) -> str:
         return translation(row["kind"])

@@ -7,11 +7,11 @@ that tells it from the others; times are ISO 8601; of evidence the first MAX_EVI
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cache
-from operator import attrgetter
+from functools import cache, reduce
+from operator import attrgetter, getitem
 from pathlib import PurePath
 from typing import Any, TypeAlias
 
@@ -44,10 +44,28 @@ def file_name(names: Mapping[str, str], file: str) -> str:
     return names.get(file) or PurePath(file).name
 
 
-class PrintedRows(list[Document]):
-    """Rows of a document whose strings are `texts` or capnet's own, such as addresses: only `texts` may hold others."""
+class PrintedRows(Sequence[Document]):
+    """Rows of a document that are made when they are asked for.
 
-    texts: Sequence[str] = ()
+    Their strings are `texts` or capnet's own, such as addresses: nothing but `texts` can be unprintable.
+    """
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Strings of the capture in these rows."""
+        raise NotImplementedError
+
+    def columns(self, *paths: str) -> Iterator[tuple[Any, ...]]:
+        """The values at these paths, such as `before.src`, of each row, none of which is made."""
+        raise NotImplementedError
+
+
+def row_values(rows: Sequence[Document], *paths: str) -> Iterator[tuple[Any, ...]]:
+    """The values at these paths of each row of a document."""
+    if isinstance(rows, PrintedRows):
+        return rows.columns(*paths)
+    keys = [path.split(".") for path in paths]
+    return (tuple([reduce(getitem, path, row) for path in keys]) for row in rows)
 
 
 def iso_time(nanoseconds: int) -> str:

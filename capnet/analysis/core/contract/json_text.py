@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from capnet.analysis.core.contract.document import PrintedRows
+
 
 def json_text(document: dict[str, Any] | str) -> str:
     r"""One object, one line for each fact, keys in the contract's order, ending in a newline.
@@ -31,7 +33,9 @@ def _pieces(value: Any, indent: str) -> Iterator[str]:
             yield from _pieces(item, inner)
             before = ",\n"
         yield f"\n{indent}}}"
-    elif isinstance(value, Iterator) or (isinstance(value, list) and value and isinstance(value[0], dict | list)):
+    elif isinstance(value, Iterator | PrintedRows) or (
+        isinstance(value, list) and value and isinstance(value[0], dict | list)
+    ):
         before = "[\n"
         for item in value:
             yield f"{before}{inner}{_line(item)}"

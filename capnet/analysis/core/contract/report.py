@@ -71,10 +71,11 @@ class Report:
     names_at: dict[str, dict[str, str]] = field(default_factory=dict)
     correlation: dict[str, object] = field(default_factory=dict)
 
-    def to_dict(self, only: Collection[str] = ()) -> Document:
+    def to_dict(self, only: Collection[str] = (), *, lazily: bool = False) -> Document:
         """The report as plain dictionaries, in the form of the JSON contract (docs/report.md).
 
-        `only`: the sections to keep, beside those that every report has; () = all.
+        `only`: the sections to keep, beside those that every report has; () = all. `lazily`: rows that are many may be
+        `PrintedRows` instead of a list.
         """
         plain = Plain(self.inputs)
         document: Document = {"schema": SCHEMA, "made_by": f"capnet {__version__}"}
@@ -82,8 +83,11 @@ class Report:
         document["points"] = plain(list(self.points))
         for name, key in _ORDERS.items():
             rows = getattr(self, name)
-            make = getattr(rows, "documents", None)  # of facts that are columns
-            document[name] = make(plain.files) if make else plain(sorted(rows, key=key))
+            made = None if isinstance(rows, list) else rows.documents(plain.files)
+            if made is None:
+                document[name] = plain(sorted(rows, key=key))
+            else:
+                document[name] = made if lazily else list(made)
         top = sorted(self.flows.top, key=order.by_flow_bytes)
         document["flows"] = {"count": plain(self.flows.count), "top": plain(top)}
         for name, key in _LATER_ORDERS.items():

@@ -25,6 +25,7 @@ DEPTHS = {"container": 0, "loopback": 0, "veth": 1, "bridge": 2, "overlay": 3, "
 UNKNOWN_DEPTH = 5
 MAX_POINTS_OF_STATION = 2  # a container and its veth; of ipvlan, all children have the MAC of the card
 OUT, BETWEEN, IN = 0, 1, 2
+MAX_GROUPS_A_ROW = 64  # of numbered groups, for which a mask of all numbers is quicker than looking them up
 SOURCE = (schema.FLOW_SRC_HI, schema.FLOW_SRC_LO)
 TARGET = (schema.FLOW_DST_HI, schema.FLOW_DST_LO)
 
@@ -51,14 +52,15 @@ def order_ties(context: Context, observations: Observations) -> Observations:
     if not len(index):
         return observations
     tie = tie[index]
-    tied = observations[index]
-    of_flow, flow = flow_order(context), tied[:, schema.OBS_FLOW]
+    of_flow, flow = flow_order(context), observations[index, schema.OBS_FLOW]
     leg = _complete_legs(tie, of_flow.host[flow], of_flow.leg[flow])
     depth = of_flow.depth[flow] * np.where(_goes_inwards(tie, leg), -1, 1)
-    order = np.lexsort((np.arange(len(tie)), depth, leg, -tied[:, schema.OBS_TTL], tie))
-    observations = observations.copy()
-    observations[index] = _with_rising_times(tied[order], tie)
-    return observations
+    in_order = index[np.lexsort((depth, leg, -observations[index, schema.OBS_TTL], tie))]
+    rows = np.arange(len(observations))
+    rows[index] = in_order
+    ordered = observations.take(rows, axis=0)  # copies whole rows, which indexing does not
+    ordered[index, schema.OBS_TIME] = _rising_times(observations[in_order, schema.OBS_TIME], tie)
+    return ordered
 
 
 def _is_of_one_capture(context: Context, observations: Observations, tie: Values) -> Mask:
@@ -91,19 +93,21 @@ def _goes_inwards(tie: Values, leg: Values) -> Mask:
 
 def _any_of(groups: Values, mask: Mask) -> Mask:
     """For each entry: does the mask hold for any entry of its group?"""
-    return is_among(groups, groups[mask])
+    if int(groups.max()) > MAX_GROUPS_A_ROW * len(groups):
+        return is_among(groups, groups[mask])
+    has_one = np.zeros(int(groups.max()) + 1, dtype=bool)
+    has_one[groups[mask]] = True
+    return has_one[groups]
 
 
-def _with_rising_times(tied: Observations, tie: Values) -> Observations:
-    """The observations with times that do not fall within a tie."""
-    time = tied[:, schema.OBS_TIME]
+def _rising_times(time: Values, tie: Values) -> Values:
+    """These times, raised where they fall within a tie."""
     # Each tie has a stretch of numbers of its own, so that one running maximum serves all.
     base = np.minimum.reduceat(time, np.flatnonzero(np.append(True, tie[1:] != tie[:-1])))
     number = np.cumsum(np.append(False, tie[1:] != tie[:-1]))
     stretch = int((time - base[number]).max()) + 1
-    tied[:, schema.OBS_TIME] = np.maximum.accumulate(time - base[number] + number * stretch)
-    tied[:, schema.OBS_TIME] += base[number] - number * stretch
-    return tied
+    result: Values = np.maximum.accumulate(time - base[number] + number * stretch) + base[number] - number * stretch
+    return result
 
 
 @derived

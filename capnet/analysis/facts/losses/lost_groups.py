@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import distinct_rows, row_hash
+from capnet.analysis.core.arrays import distinct_rows, hash_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import is_multicast_mac
@@ -62,7 +62,9 @@ def lost_groups(context: Context) -> list[LostGroup]:
     is_wanted &= flows[:, schema.FLOW_LAST] - flows[:, schema.FLOW_FIRST] >= MIN_SPAN_NS
     rows = np.flatnonzero(is_wanted)
     rows = rows[are_to_groups(context, rows) & ~_is_control(flows[rows])][:MAX_ROWS]
-    seen = set(row_hash(flows[:, [schema.FLOW_POINT, *_KEY]]).tolist())
+    if not len(rows):
+        return []
+    seen = set(hash_of(flows, [schema.FLOW_POINT, *_KEY]).tolist())
     lost = []
     for row in rows.tolist():
         flow = flows[row]

@@ -15,10 +15,9 @@ from capnet.analysis.core.arrays import distinct, equal_rows
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import host_of
 from capnet.analysis.core.schema import Mask, Values
-from capnet.analysis.facts.nat.flow_tuples import TupleColumns, chosen, kinds_of, tuples_of
 from capnet.analysis.facts.nat.partial_translations import TupleIndex, is_part
 from capnet.analysis.facts.nat.translation_steps import Steps
-from capnet.analysis.facts.nat.tuples import TranslationKey
+from capnet.analysis.facts.nat.tuples import TranslationKey, TupleColumns, chosen, kinds_of, tuples_of
 from capnet.quick_dataclass import frozen
 
 

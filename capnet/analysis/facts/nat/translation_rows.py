@@ -16,14 +16,13 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import Rows, distinct, equal_rows
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.contract.document import PORTLESS, Document, PrintedRows, file_name
 from capnet.analysis.core.flow_rows import proto_name
 from capnet.analysis.core.results import Delay, Evidence, Nat, Point, Side
 from capnet.analysis.core.rings.frame_numbers import FrameNumbers
 from capnet.analysis.core.schema import Mask, Values
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.facts.nat.flow_tuples import TupleColumns, kinds_of
 from capnet.analysis.facts.nat.translation_steps import Steps
+from capnet.analysis.facts.nat.tuples import TupleColumns, kinds_of
 from capnet.quick_dataclass import frozen
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.addresses import address_text
@@ -91,7 +90,7 @@ class Translations(Sequence[Nat]):
         return next(iter(self.take(np.arange(len(self))[[index]])))
 
     def __iter__(self) -> Iterator[Nat]:
-        for row in self._rows():
+        for row in self.values():
             latency = None if row.delays is None else Delay(*row.delays)
             evidence = [Evidence(*self.places.frame(point, frame)) for point, frame in row.frames]
             yield Nat(
@@ -123,7 +122,7 @@ class Translations(Sequence[Nat]):
         return np.where(is_source, np.where(is_destination, 2, 1), 0)
 
     @cached_property
-    def _addresses(self) -> tuple[list[str], Rows]:
+    def address_numbers(self) -> tuple[list[str], Rows]:
         """Addresses in order of their text, and for each row the index of source and destination before and after."""
         sides = (self.before, self.after)
         high = np.concatenate([half for side in sides for half in (side.src_hi, side.dst_hi)])
@@ -138,63 +137,45 @@ class Translations(Sequence[Nat]):
 
     def addresses(self, side: str, end: str) -> list[str]:
         """The different addresses at `src` or `dst`, `before` or `after` translation, sorted."""
-        texts, numbers = self._addresses
+        texts, numbers = self.address_numbers
         return [texts[number] for number in distinct(numbers[2 * (side == "after") + (end == "dst")]).tolist()]
 
     def address_pairs(self, first: tuple[str, str], second: tuple[str, str]) -> tuple[list[tuple[str, str]], Values]:
         """The different pairs of two addresses of a row, named by side and end, and for each row the index of its."""
-        texts, numbers = self._addresses
+        texts, numbers = self.address_numbers
         columns = [numbers[2 * (side == "after") + (end == "dst")] for side, end in (first, second)]
         first_equal = equal_rows(columns)
         used = distinct(first_equal)
         pairs = [(texts[a], texts[b]) for a, b in zip(*(column[used].tolist() for column in columns), strict=True)]
         return pairs, np.searchsorted(used, first_equal)
 
-    def documents(self, files: dict[str, str]) -> PrintedRows:
-        """The rows as `Plain` makes them, by packets (`contract.order`). `files`: file → as the report names it."""
-        file_names: dict[str, str] = {}
-        rows = PrintedRows()
-        for row in self.take(self._by_packets())._rows():
-            evidence = []
-            for place in dict.fromkeys(row.frames):
-                point, file, frame = self.places.frame(*place)
-                name = file_names.get(file) or file_names.setdefault(file, file_name(files, file))
-                evidence.append({"point": point, "file": name, "frame": frame})
-            keys = ("min", "median", "p99", "max")
-            delays = None if row.delays is None else {
-                key: round(delay, 3) for key, delay in zip(keys, row.delays, strict=True)
-            }  # fmt: skip
-            rows.append({
-                "kind": row.kind, "proto": row.proto, "before": _side(row.proto, row.before),
-                "after": _side(row.proto, row.after), "port_rewritten": row.port_rewritten,
-                "ttl_delta": row.ttl_delta, "packets": row.packets, "bytes": row.bytes, "reply_seen": row.reply_seen,
-                "latency_us": delays, "method": row.method, "confidence": row.confidence, "evidence": evidence,
-            })  # fmt: skip
-        rows.texts = [*file_names.values(), *(point.name for point in self.places.points)]
-        return rows
-
-    def _by_packets(self) -> Values:
+    def by_packets(self) -> Translations:
         """The rows in the order of `contract.order.by_translated_packets`."""
         names = sorted({point.name for point in self.places.points})
         rank = np.array([names.index(point.name) for point in self.places.points] or [0])
         protocols = distinct(self.proto).tolist()
         by_name = sorted(protocols, key=proto_name)
         proto = np.array([by_name.index(number) for number in protocols] or [0])[np.searchsorted(protocols, self.proto)]
-        _, (source, destination, new_source, new_destination) = self._addresses
+        _, (source, destination, new_source, new_destination) = self.address_numbers
         keys = (
             -self.packets, self.kind, proto,
             source, self.before.sport, destination, self.before.dport, self.before.id, rank[self.before_point],
             new_source, self.after.sport, new_destination, self.after.dport, self.after.id, rank[self.after_point],
         )  # fmt: skip
-        return np.lexsort(keys[::-1])
+        return self.take(np.lexsort(keys[::-1]))
 
-    def _rows(self) -> Iterator[_Row]:
-        """The values of each row."""
+    @property
+    def port_rewritten(self) -> Mask:
+        """For each row: was a port, or the echo identifier, rewritten as well?"""
         before, after = self.before, self.after
-        is_rewritten = (before.sport != after.sport) | (before.dport != after.dport) | (before.id != after.id)
+        is_rewritten: Mask = (before.sport != after.sport) | (before.dport != after.dport) | (before.id != after.id)
+        return is_rewritten
+
+    def values(self) -> Iterator[Row]:
+        """The values of each row."""
         points = [point.name for point in self.places.points]
         columns = (
-            self.kind, self.proto, is_rewritten, self.ttl_delta, self.packets, self.bytes, self.reply_seen,
+            self.kind, self.proto, self.port_rewritten, self.ttl_delta, self.packets, self.bytes, self.reply_seen,
             self.is_timed, self.delays_ns / 1000, self.method, self.confidence, self.evidence,
         )  # fmt: skip
         sides = (self._side_values(0, self.before_point, points), self._side_values(1, self.after_point, points))
@@ -215,16 +196,16 @@ class Translations(Sequence[Nat]):
                 confidence,
                 frames,
             ) = values
-            yield _Row(
+            yield Row(
                 KINDS[kind], proto_name(proto), own, translated, is_port_rewritten, ttl_delta, packets, size,
                 reply_seen,
                 delays if is_timed else None, METHODS[method], round(confidence, 3),
                 [(frames[at], frames[at + 1]) for at in (0, 2, 4, 6) if frames[at] >= 0],
             )  # fmt: skip
 
-    def _side_values(self, side: int, at: Values, points: list[str]) -> Iterator[_Side]:
+    def _side_values(self, side: int, at: Values, points: list[str]) -> Iterator[SideValues]:
         """The fields of a `Side` of each row."""
-        texts, numbers = self._addresses
+        texts, numbers = self.address_numbers
         form = (self.before, self.after)[side]
         columns = (numbers[2 * side], form.sport, numbers[2 * side + 1], form.dport, at, form.id)
         for src, sport, dst, dport, point, echo_id in zip(*(column.tolist() for column in columns), strict=True):
@@ -234,16 +215,16 @@ class Translations(Sequence[Nat]):
             )  # fmt: skip
 
 
-_Side = tuple[str, int | None, str, int | None, str, int | None]
+SideValues = tuple[str, int | None, str, int | None, str, int | None]
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """What a row has, as plain values."""
 
     kind: str
     proto: str
-    before: _Side
-    after: _Side
+    before: SideValues
+    after: SideValues
     port_rewritten: bool
     ttl_delta: int
     packets: int
@@ -253,11 +234,3 @@ class _Row(NamedTuple):
     method: str
     confidence: float
     frames: list[tuple[int, int]]
-
-
-def _side(proto: str, values: _Side) -> Document:
-    src, sport, dst, dport, point, echo_id = values
-    document: dict[str, Any] = {"src": src, "sport": sport, "dst": dst, "dport": dport, "point": point}
-    if proto in PORTLESS:
-        document["id"] = echo_id
-    return document

@@ -18,7 +18,7 @@ from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS, has_icmp_errors, host_of, sends_to_itself
 from capnet.analysis.core.schema import FlowRows, Mask, PerFlow, PerLink, Values
 from capnet.analysis.correlate.flow_links import Links
-from capnet.analysis.facts.nat.flow_tuples import tuples_of
+from capnet.analysis.facts.nat.tuples import tuples_of
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ICMP_REQUESTS, ICMPV6_ECHO_REQUEST, TCP, UDP
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 
 from capnet.analysis.core.arrays import equal_rows
 from capnet.analysis.core.contract import order
-from capnet.analysis.core.contract.document import Plain
+from capnet.analysis.core.contract.document import Plain, row_values
+from capnet.analysis.core.results import Point
 from capnet.analysis.engine import study
+from capnet.analysis.fact_tables.fact_list import FactList
+from capnet.analysis.facts.nat.translation_rows import Translations
 from capnet.analysis.facts.nat.translations import nat_facts
 from capnet.report.escape import visible_all
 
@@ -20,7 +24,7 @@ PCAPS = Path(__file__).resolve().parents[4] / "pcaps"
 CAPTURES = ("bridge", "bridge-hairpin-noproxy", "overlay-service", "bridge-clash")
 
 
-@pytest.mark.parametrize("name", [name for name in CAPTURES if (PCAPS / f"{name}.pcapng").exists()])
+@pytest.mark.parametrize("name", CAPTURES)
 def test_documents_equal_those_of_facts(name: str) -> None:
     """The quick way to a document gives what `Plain` gives for each fact, in the same order."""
     result = study([PCAPS / f"{name}.pcapng"])
@@ -44,15 +48,31 @@ def test_slices_and_items_are_those_of_a_list() -> None:
         result.report.nat[len(rows)]
 
 
-def test_point_with_an_escape_is_spelled_out() -> None:
-    """Rows are passed on unseen only if none of their texts can repaint a screen."""
+def test_rows_with_an_escape_are_spelled_out() -> None:
+    """Rows are passed on as they are only if none of their texts can repaint a screen."""
     result = study([PCAPS / "bridge.pcapng"])
-    document = result.report.to_dict()
-    rows = document["nat"]
+    rows = result.report.to_dict(lazily=True)["nat"]
     assert visible_all({"nat": rows})["nat"] is rows
-    rows[0]["before"]["point"] = "A/\x1b[2J"
-    rows.texts = [*rows.texts, "A/\x1b[2J"]
-    assert visible_all({"nat": rows})["nat"][0]["before"]["point"] == "A/\\x1b[2J"
+    named = [replace(point, name="A/\x1b[2J" + point.name) for point in result.report.points]
+    hostile = replace(result.report, nat=_with_points(nat_facts(result.context), named))
+    shown = visible_all(hostile.to_dict(lazily=True))["nat"]
+    assert shown[0]["before"]["point"].startswith("A/\\x1b[2J")
+
+
+def _with_points(translations: Translations, points: list[Point]) -> FactList:
+    places = translations.places._replace(points=points)
+    return FactList("nat", replace(translations, places=places))
+
+
+@pytest.mark.parametrize("name", CAPTURES)
+def test_values_of_columns_are_those_of_rows(name: str) -> None:
+    """What sentences take from columns stands in the rows."""
+    report = study([PCAPS / f"{name}.pcapng"]).report
+    paths = [f"{side}.{key}" for side in ("before", "after") for key in ("src", "sport", "dst", "dport", "point")]
+    paths += ["kind", "proto", "method", "reply_seen", "port_rewritten", "packets"]
+    lazy, rows = report.to_dict(lazily=True)["nat"], report.to_dict()["nat"]
+    assert list(row_values(lazy, *paths)) == list(row_values(rows, *paths))
+    assert (lazy[0], lazy[-1], lazy[1:3]) == (rows[0], rows[-1], rows[1:3])
 
 
 def test_equal_rows_with_one_hash_are_told_apart() -> None:
