@@ -54,7 +54,7 @@ def command(
     capnet ps vethb97d211         whose it is, and what it is connected to
     capnet ps 172.17.0.2          who has this address
     capnet ps 02:42:ac:11:00:02   who has this MAC address
-    capnet ps docker0 web 8080    a bridge, a container, a published port
+    capnet ps docker0 web 8080    a bridge, a container, a published port (also 8080/tcp, 127.0.0.1:8080)
     capnet ps --from a.topology.json veth1   of hosts that were saved
 
     An argument is a name or id of Docker, an interface, an address, a MAC, a capture point, a VNI, a published port

@@ -1,7 +1,7 @@
 """What a name, address, MAC address or number means in a topology: the reverse question of an inventory.
 
 `look_up` takes what other programs print: names and ids of Docker, interfaces of `ip link` (`eth0@if8` too), addresses
-and MACs of tcpdump, points of capnet (`A/web/eth0`), a VNI or a published port.
+and MACs of tcpdump, points of capnet (`A/web/eth0`), a VNI, and ports as `port_lookup` reads them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,30 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 
 from capnet.quick_tuple import NamedTuple
-from capnet.topology import Container, Endpoint, Host, Interface, Namespace, Network, Service, Topology
+from capnet.topology import (
+    Container,
+    Endpoint,
+    Host,
+    Interface,
+    Namespace,
+    Network,
+    PublishedPort,
+    Service,
+    ServicePort,
+    Topology,
+)
+from capnet.topology.port_lookup import (
+    AskedPort,
+    asked_port,
+    is_reached_at,
+    ports_inside,
+    ports_of_service,
+    ports_published,
+)
 
+DOCKER_DNS = "127.0.0.11"  # the resolver in each container's network namespace
 MIN_ID_LENGTH = 3  # characters of an id that is begun, as `docker` takes them; shorter ones are names
+_WITHOUT_NAMES = ("bridge", "docker_gwbridge")  # Docker's default bridge, and the one beside overlay networks
 _MAC = re.compile(r"[0-9a-f]{12}")
 _PEER = re.compile(r"(?:(.+))?@?if(\d+)")  # `eth0@if8`, as `ip` prints the other end of a veth
 
@@ -31,7 +52,10 @@ class Match(NamedTuple):
     vip         network, service
     service     service of a swarm
     project     name of a Compose project or stack, in `text`
-    port        container or service that publishes it, in `text`
+    port        container or service, and `ports` by which it publishes it
+    port-elsewhere  container, and `ports` by which it publishes it at other addresses than the one asked for
+    port-inside container, and `ports` by which it publishes what is its own port
+    name-server Docker's, which answers on lo of every container on a network with names
     """
 
     kind: str
@@ -43,6 +67,7 @@ class Match(NamedTuple):
     namespace: Namespace | None = None
     service: Service | None = None
     text: str = ""
+    ports: tuple[PublishedPort | ServicePort, ...] = ()
 
 
 def look_up(topology: Topology, asked: str) -> list[Match]:
@@ -56,7 +81,9 @@ def look_up(topology: Topology, asked: str) -> list[Match]:
         return subnets
     if (address := _address(asked)) is not None:
         return list(_by_address(topology, address))
-    matches = [*_by_name(topology, asked), *_by_point(topology, asked), *_by_number(topology, asked)]
+    matches = [*_by_name(topology, asked), *_by_point(topology, asked), *_by_vni(topology, asked)]
+    if port := asked_port(asked):
+        matches += _by_port(topology, port)
     if not matches and (peer := _PEER.fullmatch(asked)):
         matches = list(_by_ifindex(topology, int(peer[2])))
     return matches
@@ -90,6 +117,12 @@ def network_of(topology: Topology, container: Container, endpoint: Endpoint) -> 
             return network
     named = (network for network in topology.networks if network.name == endpoint.network)
     return next((network for network in named if network.host in (None, container.host)), None)
+
+
+def has_name_server(topology: Topology, container: Container) -> bool:
+    """Whether Docker's name server is on its lo: it is on any network but the default bridge."""
+    attached = [network_of(topology, container, endpoint) for endpoint in container.endpoints]
+    return any(network is not None and network.name not in _WITHOUT_NAMES for network in attached)
 
 
 def subnets_with(topology: Topology, asked: str) -> list[tuple[Network, str]]:
@@ -136,6 +169,8 @@ def _by_address(topology: Topology, address: str) -> Iterator[Match]:
             yield _interface(topology, host, namespace, interface)
     if owners:
         return
+    if address == DOCKER_DNS and any(has_name_server(topology, container) for container in topology.containers):
+        yield Match("name-server")
     for network in topology.networks:
         if address in (network.gateway, *network.gateways):
             yield Match("gateway", network.host, network=network)
@@ -186,20 +221,29 @@ def _by_point(topology: Topology, name: str) -> Iterator[Match]:
             yield _interface(topology, host, namespace, interface)
 
 
-def _by_number(topology: Topology, text: str) -> Iterator[Match]:
-    digits = text.removeprefix(":")
-    if not digits.isdecimal():
-        return
-    value = int(digits)
+def _by_vni(topology: Topology, text: str) -> Iterator[Match]:
     for network in topology.networks:
-        if network.vni == value and digits == text:
+        if network.vni is not None and text == str(network.vni):
             yield Match("network", network.host, network=network)
+
+
+def _by_port(topology: Topology, asked: AskedPort) -> Iterator[Match]:
+    published, others, inside = [], [], []
     for container in topology.containers:
-        if any(port.host_port == value for port in container.ports):
-            yield Match("port", container.host, container, text=digits)
+        ports = ports_published(container, asked)
+        reached = tuple(port for port in ports if is_reached_at(port, asked.address))
+        if reached:
+            published.append(Match("port", container.host, container, ports=reached))
+        elif ports:
+            others.append(Match("port-elsewhere", container.host, container, ports=tuple(ports)))
+        elif asked.address is None and (own := ports_inside(container, asked)):
+            inside.append(Match("port-inside", container.host, container, ports=tuple(own)))
     for service in topology.services:
-        if any(port.published_port == value for port in service.ports):
-            yield Match("port", service=service, text=digits)
+        if of_service := ports_of_service(service.ports, asked):
+            published.append(Match("port", service=service, ports=tuple(of_service)))
+    owners = _by_address(topology, asked.address) if asked.address else ()
+    owned = [match for match in owners if match.kind in ("inside", "vip")]
+    yield from owned or published or others or inside
 
 
 def _by_ifindex(topology: Topology, ifindex: int) -> Iterator[Match]:

@@ -189,6 +189,20 @@ def test_ps_answers_for_every_address_mac_and_veth(hosts: Clients) -> None:
         assert any(word in sentence for word in words for sentence in sentences), (text, sentences)
 
 
+def test_ps_answers_for_every_port_that_docker_prints(hosts: Clients) -> None:
+    """`docker port` prints `53/udp -> 127.0.0.1:5353`: both of its sides are asked for."""
+    daemon = url("A").partition("=")[2]
+    words = ["docker", "-H", daemon, "port", "web"]
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(printed) >= 2
+    for line in printed:
+        inside, _, outside = line.partition(" -> ")
+        assert f"{outside} is published by container web" in capnet("ps", "--host", url("A"), outside).stdout
+        assert f"{inside} is a port inside container web" in capnet("ps", "--host", url("A"), inside).stdout
+    refused = capnet("ps", "--host", url("A"), "9999/tcp", code=2)
+    assert "publishes port 9999/tcp; published: " in refused.stderr and "8080/tcp (web)" in refused.stderr
+
+
 def test_ps_of_both_hosts_has_the_swarm_once(hosts: Clients) -> None:
     document = json.loads(capnet("ps", "--host", url("A"), "--host", url("B"), "--format", "json").stdout)
     assert {row["host"] for row in document["containers"]} == {"A", "B"}

@@ -160,3 +160,50 @@ def test_interface_that_docker_does_not_know_is_told() -> None:
     endpoint = Endpoint("", "wg0", None, ["10.9.0.2/32"])
     topology = Topology(hosts=[Host("A", "", "")], containers=[Container("A", "vpn", "f", "i", "bridge", [endpoint])])
     assert answers("10.9.0.2", topology) == ["is wg0 in container vpn, on network that Docker does not know."]
+
+
+WEB = "is published by container web on host A: 0.0.0.0:8080->80/tcp"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("8080", WEB),
+        (":8080", WEB),
+        ("8080/tcp", WEB),
+        ("*:8080", WEB),
+        ("127.0.0.1:8080", WEB),
+        ("0.0.0.0:8080->80/tcp", WEB),
+        ("[::]:8080/TCP", WEB),
+        ("5353/udp", "is published by container web on host A: 127.0.0.1:5353->53/udp"),
+        ("192.168.111.128:5353", "is not published: container web on host A publishes 127.0.0.1:5353->53/udp"),
+        ("53/udp", "is a port inside container web on host A, published as 127.0.0.1:5353->53/udp"),
+        ("172.17.0.2:80", "is eth0 in container web on host A"),
+        ("8088/tcp", "is published by service svc: 8088->80/tcp on every node"),
+    ],
+)
+def test_port_as_programs_write_it_is_its_publisher(asked: str, expected: str) -> None:
+    """As ss, docker ps, docker port and a client's error write ports."""
+    (sentence,) = answers(asked)
+    assert sentence.startswith(expected)
+
+
+@pytest.mark.parametrize("asked", ["9999", "9999/tcp", "8080/udp", "192.168.111.128:9999", "8080->81/tcp"])
+def test_port_of_none_names_those_that_are_published(asked: str) -> None:
+    assert look_up(hosts(), asked) == []
+    assert unknown(hosts(), asked).endswith(
+        f"publishes port {asked}; published: 5353/udp (web), 8080/tcp (web), 8088/tcp (svc)"
+    )
+
+
+@pytest.mark.parametrize("asked", ["0", "70000", "300.1.1.1:80", "[web]:80", "8080/icmp", "80:80"])
+def test_what_is_no_port_means_nothing(asked: str) -> None:
+    assert look_up(hosts(), asked) == []
+    assert "publishes port" not in unknown(hosts(), asked)
+
+
+def test_docker_dns_is_on_lo_of_networks_with_names() -> None:
+    (sentence,) = answers("127.0.0.11")
+    assert sentence.startswith("is Docker's name server.")
+    named = sentence.rpartition(": ")[2]
+    assert "multi" in named and "web" not in named and "alone" not in named

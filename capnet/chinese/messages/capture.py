@@ -44,6 +44,8 @@ CAPTURE_MESSAGES = {
         "{hosts} 上没有哪个拥有 {address}；最接近的：{names}",
     "nothing on {hosts:list} has {address}, an address of network {network} ({subnet}); in use there: {names:list}":
         "{hosts} 上没有哪个拥有 {address}，它是网络 {network}（{subnet}）的地址；在用的：{names}",
+    "nothing on {hosts:list} publishes port {port}; published: {ports:text}":
+        "{hosts} 上没有映射端口 {port}；已映射的：{ports}",
     "no network is called {name}; nearest: {names:list}": "没有名为 {name} 的网络；最接近的：{names}",
     "no container is running": "没有正在运行的容器",
     # which interface

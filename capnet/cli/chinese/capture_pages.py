@@ -12,7 +12,7 @@ capnet ps                     每个容器的每个接口：地址、MAC、veth 
 capnet ps vethb97d211         它是谁的，连接到哪里
 capnet ps 172.17.0.2          谁拥有这个地址
 capnet ps 02:42:ac:11:00:02   谁拥有这个 MAC
-capnet ps docker0 web 8080    网桥、容器、端口映射
+capnet ps docker0 web 8080    网桥、容器、端口映射（也可写 8080/tcp、127.0.0.1:8080）
 capnet ps --from a.topology.json veth1   保存的主机
 
 参数可以是 Docker 的名称或 id、接口、地址、MAC、抓包点、VNI、发布的端口，或 `ip link` 在 @ 之后输出的内容（if8）。

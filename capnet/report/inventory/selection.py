@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from capnet.topology import Container, Endpoint, Topology
-from capnet.topology.lookup import Match, network_of
+from capnet.topology.lookup import Match, has_name_server, network_of
 
 
 def is_selected(topology: Topology, matches: Sequence[Match], container: Container, endpoint: Endpoint | None) -> bool:
@@ -16,6 +16,8 @@ def is_selected(topology: Topology, matches: Sequence[Match], container: Contain
 def _is_about(topology: Topology, match: Match, container: Container, endpoint: Endpoint | None) -> bool:
     if match.kind in ("service", "vip") or (match.kind == "port" and match.service):
         return match.service is not None and container.swarm_service == match.service.name
+    if match.kind == "name-server":
+        return has_name_server(topology, container) and endpoint is container.endpoints[0]
     if match.kind == "project":
         return container.project == match.text
     if match.endpoint:

@@ -7,12 +7,14 @@ from functools import partial
 from ipaddress import ip_address
 
 from capnet.language import in_english, pick, sentence
-from capnet.report.inventory.answers import containers, networks, services
+from capnet.report.inventory.answers import containers, networks, ports, services
 from capnet.report.inventory.answers.words import listed
 from capnet.topology import Topology
 from capnet.topology.lookup import Match, endpoints, names, subnets_with
+from capnet.topology.port_lookup import asked_port, published_ports
 
 _MAX_NEAREST = 4
+_MAX_PORTS = 12  # published ones that an error lists
 
 _ANSWERS = {
     "container": containers.container,
@@ -25,7 +27,10 @@ _ANSWERS = {
     "vip": services.vip,
     "service": services.service,
     "project": services.project,
-    "port": services.port,
+    "port": ports.port,
+    "port-elsewhere": ports.port_elsewhere,
+    "port-inside": ports.port_inside,
+    "name-server": ports.name_server,
 }
 
 
@@ -47,6 +52,10 @@ def unknown(topology: Topology, asked: str) -> str:
         )  # fmt: skip
         used = in_english(partial(listed, in_use)) or "none"
         return f"nothing on {hosts} has {asked}, an address of network {network.name} ({subnet}); in use there: {used}"
+    if asked_port(asked):
+        published = [f"{number} ({owner})" for number, owner in published_ports(topology)]
+        first = ", ".join([*published[:_MAX_PORTS], *(["…"] if len(published) > _MAX_PORTS else [])]) or "none"
+        return f"nothing on {hosts} publishes port {asked.removeprefix(':')}; published: {first}"
     near = nearest(asked, names(topology), topology)
     verb = "has" if _is_address(asked) else "is called"
     return f"nothing on {hosts} {verb} {asked}" + (f"; nearest: {', '.join(near)}" if near else "")

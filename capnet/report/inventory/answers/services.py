@@ -1,10 +1,9 @@
-"""What a service, its virtual IP, a published port and a project are."""
+"""What a service, its virtual IP and a project are."""
 
 from __future__ import annotations
 
 from capnet.language import clauses, items, pick
 from capnet.report.inventory.answers.words import listed
-from capnet.report.inventory.rows import published
 from capnet.report.text import count
 from capnet.topology import Topology
 from capnet.topology.lookup import Match
@@ -53,18 +52,3 @@ def project(topology: Topology, asked: str, match: Match, __: str) -> str:
     return pick(f" is a Compose project or stack of {total}: ", f" 是 Compose 项目或 stack，有 {total}：") + listed(
         members
     )
-
-
-def port(_: Topology, asked: str, match: Match, on_host: str) -> str:
-    """`is published by container web on host A: 0.0.0.0:8080->80/tcp`."""
-    if match.service:
-        meant = next(port for port in match.service.ports if str(port.published_port) == match.text)
-        mapping = f"{meant.published_port}->{meant.target_port}/{meant.proto}"
-        return pick(
-            f" is published by service {match.service.name}: {mapping} on every node",
-            f" 是服务 {match.service.name} 映射的端口：{mapping}，每个节点上都有",
-        )
-    assert match.container
-    ports = items(published(port) for port in match.container.ports if str(port.host_port) == match.text)
-    name = match.container.name
-    return pick(f" is published by container {name}{on_host}: {ports}", f" 是{on_host}容器 {name} 映射的端口：{ports}")
