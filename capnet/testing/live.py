@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -17,8 +18,12 @@ MAX_START_S = 60.0
 MAX_END_S = 60.0
 
 # `capnet`, which is told to end (PR_SET_PDEATHSIG of prctl(2)) when the process of the test does, however that ends: by
-# SIGTERM, because programs in the background of a shell begin with SIGINT ignored.
-_PROGRAM = "import ctypes; ctypes.CDLL(None).prctl(1, 15); from capnet.cli import main; main()"
+# SIGTERM, because programs in the background of a shell begin with SIGINT ignored. Its argument is that process, which
+# may have ended before: the kernel tells nothing then, and the parent is another one.
+_PROGRAM = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); "
+    "os.getppid() == int(sys.argv.pop(1)) or sys.exit(); from capnet.cli import main; main()"
+)
 
 
 class CaptureFailed(RuntimeError):
@@ -45,7 +50,8 @@ class LiveNet:
 @contextmanager
 def capturing(targets: tuple[str, ...], file: Path, options: tuple[str, ...] = ()) -> Iterator[LiveNet]:
     """Capture at the targets until the block ends. Raises CaptureFailed."""
-    command = [sys.executable, "-c", _PROGRAM, "--lang", "en", "capture", *targets, "-w", str(file), *options]
+    begin = [sys.executable, "-c", _PROGRAM, str(os.getpid())]
+    command = [*begin, "--lang", "en", "capture", *targets, "-w", str(file), *options]
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE, text=True)
     try:

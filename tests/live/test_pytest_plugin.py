@@ -88,6 +88,36 @@ def test_capture_in_chinese_is_waited_for(tmp_path: Path, monkeypatch: pytest.Mo
     assert done.returncode == 0, done.stdout
 
 
+# Its process of the test ends between fork and exec, before the capture can ask the kernel to be told of that.
+ORPHAN = """
+import os, signal, subprocess
+
+def test_lo(capnet_capture, monkeypatch):
+    started = subprocess._fork_exec
+
+    def fork_and_end(*words):
+        child = started(*words)
+        open("child", "w").write(str(child))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(subprocess, "_fork_exec", fork_and_end)
+    with capnet_capture(options=("-i", "lo")):
+        pass
+"""
+
+
+def test_capture_that_a_killed_pytest_just_started_ends(tmp_path: Path) -> None:
+    """Also where Ctrl-C is ignored, as in the background of a shell."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done = run_pytest(tmp_path, ORPHAN)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert done.returncode == -signal.SIGKILL
+    capture = int((tmp_path / "child").read_text())
+    wait_until(lambda: not Path(f"/proc/{capture}").exists(), "the capture has ended", within=15)
+
+
 def test_capture_ends_with_a_killed_pytest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel tells it, as Ctrl-C does: no process and no temporary folder stays."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
