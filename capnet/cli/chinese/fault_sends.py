@@ -17,6 +17,7 @@ FAULT_SENDS = {
     "dns-failure": "app 到 B：查询三个名称，再加一次 ping。",
     "dns-slow": "app 到 B：查询四个名称。",
     "dns-truncated-no-tcp": "app 到 B：经 UDP 的一次查询，其应答被截断；以及经 TCP 的同一查询。",
+    "dns-type-unanswered": "app 到 B：两个名称的 IPv4 和 IPv6 地址查询，各两次。",
     "docker-masquerade-lost": "bbox 到 B：ping 和 HTTP。",
     "docker-user-drop": "B 到 A:8080：HTTP，两次。",
     "duplicate-ip": "C 到 192.168.111.128：ping，两次。",

@@ -37,6 +37,7 @@ FAULTS = {
     "dns-failure": "防火墙丢弃发给名称服务器的查询",
     "dns-slow": "名称服务器的应答在其主机的队列中等待一秒以上",
     "dns-truncated-no-tcp": "防火墙放行 UDP 端口 53 而不放行 TCP，较长的应答只能走 TCP",
+    "dns-type-unanswered": "防火墙丢弃 IPv6 地址的查询，同时查询两种地址的客户端每个名称都要等待",
     "docker-masquerade-lost": "Docker 的 MASQUERADE 规则没有了（例如防火墙重新加载之后），容器得不到应答",
     "docker-user-drop": "DOCKER-USER 中的规则丢弃从外部到端口映射的包",
     "duplicate-ip": "第二台主机使用了已被占用的地址",
