@@ -31,6 +31,7 @@ FAULT_SENDS = {
     "gateway-mac-changed": "app 到 B：ping，30 次。",
     "hairpin-off": "web 和 other 到 172.17.0.1:8080：HTTP，它映射到 web。",
     "handshake-unfinished": "app 到服务器：HTTP，两个端口各一次。",
+    "host-blocks-containers": "app 到 172.17.0.1:5432：TCP；app 到 B：HTTP。",
     "idle-connection-forgotten": "B 到 A:5432：一个连接，先一次查询，静默 6 秒，再一次查询。",
     "isolated-on-bridge": "app 到 web：ping 和 HTTP；两者到 A：ping。",
     "kernel-drop": "B 和 C 到 A：HTTP。",

@@ -51,6 +51,7 @@ FAULTS = {
     "gateway-mac-changed": "没有自己 MAC 的网桥用的是容器 veth 的 MAC，而容器不在了",
     "hairpin-off": "网桥端口不把帧送回来处，容器到不了自己",
     "handshake-unfinished": "途中的防火墙丢弃服务器的应答，它不知道那是应答",
+    "host-blocks-containers": "主机防火墙丢弃容器发给主机自己的包，ufw 就是这样",
     "idle-connection-forgotten": "主机忘记静默三秒的连接",
     "isolated-on-bridge": "桥接的帧经过主机的防火墙，它丢弃容器之间的包",
     "kernel-drop": "INPUT 中的规则丢弃一个客户端对主机自己服务的请求",
