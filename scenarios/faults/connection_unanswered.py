@@ -6,7 +6,7 @@ Sends   app to the server by HTTP, on both ports.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
+from capnet.scenario.faults.network import Network, Points
 
 FINDING = "connection-unanswered"
 BREAKS = Change("router", "iptables -A FORWARD -p tcp --dport 8443 -j DROP")
@@ -16,12 +16,7 @@ SERVER = "10.9.0.5"
 
 
 def build(network: Network) -> Points:
-    lan = network.switch()
-    a, router = network.host("A", lan, HOST_A), network.host("router", lan, ROUTER)
-    server = network.routed("server", SERVER, router)
-    a.run(f"ip route add default via {ROUTER}")
-    app = a.container("app", "172.17.0.2")
-    a.masquerade()
+    app, a, router, server = network.far_server(SERVER)
     for port in (80, 8443):
         server.serve_tcp(port)
     for machine in (router, server):

@@ -6,7 +6,7 @@ Sends   app, which asks for ECN, to the server by HTTP.
 """
 
 from capnet.scenario.faults import Change
-from capnet.scenario.faults.network import HOST_A, ROUTER, Network, Points
+from capnet.scenario.faults.network import Network, Points
 
 FINDING = "ecn-blocked"
 BREAKS = Change("router", "iptables -A FORWARD -p tcp --syn -m ecn --ecn-tcp-ece -j DROP")
@@ -16,13 +16,8 @@ SERVER = "10.9.0.5"
 
 
 def build(network: Network) -> Points:
-    lan = network.switch()
-    a, router = network.host("A", lan, HOST_A), network.host("router", lan, ROUTER)
-    server = network.routed("server", SERVER, router)
-    a.run(f"ip route add default via {ROUTER}")
-    app = a.container("app", "172.17.0.2")
+    app, a, router, server = network.far_server(SERVER)
     app.set("net/ipv4/tcp_ecn", 1)
-    a.masquerade()
     server.serve_tcp(80)
     for machine in (router, server):
         network.leave_out(machine)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from ipaddress import ip_address
 from pathlib import Path
 
+from capnet.quick_tuple import NamedTuple
 from capnet.record.bundle import leftover
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.kernel.asked_namespaces import AskedNamespace, asked_namespaces
@@ -33,6 +34,15 @@ NIC = "ens33"
 HOST_A, HOST_B, ROUTER = "192.168.111.128", "192.168.111.129", "192.168.111.1"
 _PREFIX_LENGTHS = {4: 24, 6: 64}
 _EVERY_STATE = "nud reachable nud stale nud delay nud probe nud failed nud incomplete"  # but not permanent
+
+
+class FarServer(NamedTuple):
+    """The nodes on the way from a container to a server behind a router."""
+
+    app: Node
+    a: Node
+    router: Node
+    server: Node
 
 
 class Network:
@@ -107,6 +117,16 @@ class Network:
         router.address("eth1", f"{gateway}/24")
         machine.run(f"ip route add default via {gateway}")
         return machine
+
+    def far_server(self, address: str) -> FarServer:
+        """A server behind a router, and a container on host A, which masquerades it."""
+        lan = self.switch()
+        a, router = self.host("A", lan, HOST_A), self.host("router", lan, ROUTER)
+        server = self.routed("server", address, router)
+        a.run(f"ip route add default via {ROUTER}")
+        app = a.container("app", "172.17.0.2")
+        a.masquerade()
+        return FarServer(app, a, router, server)
 
     def leave_out(self, node: Node) -> None:
         """The topology does not name this node."""
