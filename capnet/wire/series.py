@@ -163,7 +163,7 @@ def _both(before: CaptureInterface | None, after: CaptureInterface | None, file:
         before.linktype, max(before.snaplen, after.snaplen), before.name, before.description, before.mac, before.number,
         before.ifindex, _known_sum(before.dropped, after.dropped), _sum(before.received, after.received),
         _sum(before.delivered, after.delivered), before.started, after.ended, before.packets + after.packets,
-        before.bytes + after.bytes, min(times, default=None), max(times, default=None),
+        before.bytes + after.bytes, min(times, default=None), max(times, default=None), before.filter or after.filter,
     )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ def pass_result(reader: SourceReader, topology: Topology | None, witnesses: Witn
         witnesses=witnesses,
         series=reader.series,
         pauses=reader.pauses,
+        unfiltered=reader.unfiltered,
     )
     correlation: dict[str, object] = {
         "packets_compared": "all" if aggregator.sample_share == 1.0 else "sampled",

@@ -43,6 +43,7 @@ class SourceReader:
         self.inputs: list[Input] = []
         self.series: dict[str, FrameNumbers] = {}  # by the first file of several that are one source
         self.pauses: dict[int, list[Pause]] = {}  # by point, of several files that are one source
+        self.unfiltered: set[int] = set()  # points whose recording says that it had no filter
         self.names: dict[str, list[str]] = {}  # by address, of the captures' name resolution blocks
         self.packets = 0
         self.bases: list[int] = []  # per source, the index of its first point among all points
@@ -76,6 +77,7 @@ class SourceReader:
         twin = copy(self)
         twin.aggregator = self.aggregator.copy() if self.aggregator else None
         twin.points, twin.inputs, twin.pauses = list(self.points), list(self.inputs), dict(self.pauses)
+        twin.unfiltered = set(self.unfiltered)
         twin.names = {address: list(names) for address, names in self.names.items()}
         twin._describe(source, capture)
         return twin
@@ -108,6 +110,12 @@ class SourceReader:
             self.names.setdefault(address, []).extend(names)
         base = len(self.points)
         self.points += points_of(source, capture, {point.name for point in self.points}, self._topology)
+        # Programs that write when a capture began and ended write its filter too.
+        self.unfiltered |= {
+            base + number
+            for number, interface in enumerate(capture.interfaces)
+            if self.points[base + number].started is not None and not interface.filter
+        }
         if capture.pauses:
             self.pauses |= dict.fromkeys(range(base, len(self.points)), capture.pauses)
         if not source.later:

@@ -60,6 +60,7 @@ class Context:
     witnesses: Witnesses | None = None  # what the kernels say of the packets themselves
     series: dict[str, FrameNumbers] = field(default_factory=dict)  # by the first file of several that are one point
     pauses: dict[int, list[Pause]] = field(default_factory=dict)  # by point: when it may not have listened
+    unfiltered: set[int] = field(default_factory=set)  # points whose recording is whole, and says that it had no filter
     derived: dict[Any, Any] = field(default_factory=dict, repr=False)  # results, by function and arguments
 
     def evidence(self, point: int, frame: int) -> Evidence:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_among, row_hash
+from capnet.analysis.core.arrays import is_among, is_one_of, row_hash
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import replies
@@ -18,7 +18,7 @@ from capnet.analysis.core.schema import FlowRows, Mask, Values
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import is_assumed
-from capnet.analysis.fate.next_points import TWIN, chain_of, is_answered, next_points
+from capnet.analysis.fate.next_points import NETWORK, TWIN, chain_of, is_answered, next_points
 from capnet.analysis.fate.refutation import GROUP, MIN_PACKETS, NOTHING, are_to_groups, refutations
 from capnet.quick_tuple import NamedTuple
 
@@ -61,8 +61,10 @@ def fates(context: Context) -> Fates:
         chains = np.sort(chains[busiest])
         reason[chains] = np.where(is_home[chains], NOTHING, NEXT_UNKNOWN)
     for ranked in next_points(context, last[chains]):
-        # A host's own interface is also where packets for its containers arrive: a twin that went on counts more.
-        is_due = (ranked.point >= 0) & (~is_home[chains] | (ranked.rank == TWIN)) & (state[chains] != STOPS)
+        # A host's own interface is also where packets arrive for its containers, and those that it forwards: a twin
+        # that went on, or the network of another interface, counts more.
+        counts_more = is_one_of(ranked.rank, (TWIN, NETWORK))
+        is_due = (ranked.point >= 0) & (~is_home[chains] | counts_more) & (state[chains] != STOPS)
         if not is_due.any():
             continue  # refuting goes through all flows
         rows, points = last[chains[is_due]], ranked.point[is_due]

@@ -5,7 +5,8 @@ dropping any.
 
 Output: arrays of one entry per point. Times are ns under the reference clock.
 Method: a recording says when each capture began and ended. Other captures show their first and last frame only; those
-that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain.
+that overlap in time are assumed to have been started and stopped together, and what rests on that is less certain. A
+recording also says whether it had a filter; of other captures, what all packets have in common may be one.
 """
 
 from __future__ import annotations
@@ -72,7 +73,10 @@ def listening(context: Context) -> Listening:
     kinds = hears.sum(axis=1)
     kinds[distinct(context.arps[:, ARP_POINT])] += 1
     hears[kinds >= MIN_UNFILTERED_KINDS] = True
+    unfiltered = sorted(context.unfiltered)
+    hears[unfiltered] = True
     filters = np.array([_common(context, point) for point in range(count)], dtype=np.int64)
+    filters[unfiltered] = -1
     return Listening(since, until, heard_from, heard_to, is_dropping, hears, filters[:, 0], filters[:, 1])
 
 

@@ -9,7 +9,8 @@ Ranks, the most certain first:
 1. another flow to the same MAC, address, port and protocol went there;
 2. an answered flow to the same MAC and address went there, its destination kept;
 3. the MAC's own interface is there, and the destination speaks there;
-4. packets of the destination with that MAC came from there.
+4. packets of the destination with that MAC came from there;
+5. the host has another interface there, whose network has the destination.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from capnet.analysis.correlate.flow_links import flow_chains
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.answers import answering_replies
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.other_interface import other_interface
 from capnet.analysis.fate.speakers import RECEIVED, speakers
 from capnet.quick_tuple import NamedTuple
 from capnet.wire.numbers import ARP_REQUEST
 
-TWIN, HOST, HOME, REVERSE = 1, 2, 3, 4  # ranks
+TWIN, HOST, HOME, REVERSE, NETWORK = 1, 2, 3, 4, 5  # ranks
 MIN_AGREEMENT = 0.9  # share of siblings that went to one and the same point
 
 _PLACE = [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI, schema.FLOW_DMAC]
@@ -71,7 +73,10 @@ def next_points(context: Context, rows: FlowRows) -> list[NextPoints]:
     usable = context.flows[rows, schema.FLOW_DMAC] > 0
     usable &= ~are_multicast_macs(context.flows[rows, schema.FLOW_DMAC])
     by_rank = []
-    for rank, find in ((TWIN, _twins), (HOST, _hosts), (HOME, _homes), (REVERSE, _reverse), (REVERSE, _asked_from)):
+    for rank, find in (
+        (TWIN, _twins), (HOST, _hosts), (HOME, _homes), (REVERSE, _reverse), (REVERSE, _asked_from),
+        (NETWORK, other_interface),
+    ):  # fmt: skip
         point, siblings = (np.full(len(rows), value) for value in (-1, 0))
         point[usable], siblings[usable] = find(context, rows[usable])
         by_rank.append(NextPoints(point, np.where(point >= 0, rank, 0), siblings))

@@ -52,6 +52,7 @@ FAULT_SENDS = {
     "reset-in-session": "app 到 B：HTTP，三次。",
     "retransmissions": "A 到 B：HTTP，五次。",
     "reverse-path-filter": "B 和 client 到 A:8080：HTTP。",
+    "router-drop": "client 到 B：端口 22 和 80。",
     "routing-loop": "client 到 web：ping。",
     "sequence-gap": "B 到 A：HTTP，一个 20,000 字节的页面。",
     "server-slow": "app 到 web：HTTP，三次。",

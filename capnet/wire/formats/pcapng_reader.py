@@ -180,7 +180,11 @@ class PcapngReader(FileReader):
             block.linktype, block.snaplen, block.resolution, block.offset, len(self._interfaces),
         )  # fmt: skip
         self.interface_table = np.concatenate([self.interface_table, np.array(row, dtype=np.int64)])
-        self._add_interface(CaptureInterface(block.linktype, block.snaplen, block.name, block.description, block.mac))
+        self._add_interface(
+            CaptureInterface(
+                block.linktype, block.snaplen, block.name, block.description, block.mac, filter=block.filter
+            )
+        )
 
     def _keep_names(self, block: bytes) -> int:
         was_complete = not self.names.left_out

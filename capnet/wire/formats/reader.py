@@ -68,6 +68,7 @@ class CaptureInterface:
     bytes: int = 0  # on the wire
     first: int | None = None  # ns
     last: int | None = None
+    filter: str | None = None  # of the capture, as its interface block says it: pcap-filter(7)
 
 
 class Splitter(Protocol):

@@ -20,7 +20,7 @@ from capnet.analysis.core.wording import Text
 from capnet.analysis.correlate.link_building import flow_links
 from capnet.analysis.fate.fates import STOPS, fates
 from capnet.analysis.fate.listening import is_assumed
-from capnet.analysis.fate.next_points import HOME, HOST, REVERSE, TWIN, is_answered
+from capnet.analysis.fate.next_points import HOME, HOST, NETWORK, REVERSE, TWIN, is_answered
 from capnet.quick_tuple import NamedTuple
 
 KNOWN = {  # rank → how the next point is known
@@ -33,6 +33,7 @@ KNOWN = {  # rank → how the next point is known
     ),
     HOME: Text(en="the destination's own interface is there", zh="目的地址自己的接口就在那里"),
     REVERSE: Text(en="the destination's own packets come from there", zh="目的地址自己的包来自那里"),
+    NETWORK: Text(en="the destination's network is behind that interface", zh="目的地址的网络在那个接口后面"),
 }
 
 

@@ -2,10 +2,11 @@
 
 Looks at: flows without an answer that end at a point, where other packets show the next point: a flow to the
 same service went on there, or an answered flow to the same host did, or it is the destination's own interface, or the
-destination's packets came from there. Not SYNs to a published port: see `published-port-blocked`.
-Says: how many packets of whom stop, to which destination, between which two points, and what did pass. A warning where
-it is only assumed that the next point was capturing then: no recording says so, and it shows no packets before or
-after.
+destination's packets came from there, or it is another interface of the same host, whose network has the destination
+(by the topology, or because the destination speaks there). Not SYNs to a published port: see `published-port-blocked`.
+Says: how many packets of whom stop, to which destination, between which two points, and what did pass. For information
+where the topology says that Docker made the network with `--internal`. A warning where it is only assumed that the next
+point was capturing then: no recording says so, and it shows no packets before or after.
 Wrong when: the packets take another path that was not captured, as with two uplinks or a load balancer.
 Fix: look for what drops between the two points: a rule of the host's firewall, routing, or the network in between.
 Verify: the counters of `iptables -vnL`, `iptables -t raw -vnL PREROUTING` and `nft list ruleset`, and `ip -s link` of
@@ -24,15 +25,15 @@ from capnet.analysis.core.arrays import is_among
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import destination, ports, proto_name, source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.blocked_ports import blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
 from capnet.analysis.fate.fates import STOPS, Fates, fates
-from capnet.analysis.fate.next_points import HOME
+from capnet.analysis.fate.next_points import HOME, NETWORK
 from capnet.wire.addresses import address_value
 
 NAME = finding_name(__name__)
-LEVELS = ("error", "warning")
+LEVELS = ("error", "warning", "info")  # info: the network is internal, as it was made
 SCENARIO = "fault stops-between"
 WITNESS = "pcaps/bridge.pcapng"  # every packet reaches the next point
 EXPLAINS = ("packet-loss", "retransmissions")
@@ -40,10 +41,11 @@ EXPLAINS = ("packet-loss", "retransmissions")
 PAGE_ZH = """包到达一个抓包点，没有一个到达下一个。
 
 检查：没有应答、止于一个抓包点的流，其他包显示了下一个抓包点：到同一服务的流从那里通过了，或到同一主机、有应答的流从
-那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里。不包括发往端口映射的 SYN：见
+那里通过了，或那里是目的地址自己的接口，或目的地址的包来自那里，或那里是同一主机的另一个接口，其网络包含目的地址（根据拓
+扑，或目的地址在那里发包）。不包括发往端口映射的 SYN：见
 `published-port-blocked`。
-结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过。只是推测下一个抓包点当时在抓时为警告：没有记录说
-明，并且它此前此后都没有包。
+结论：谁的多少个包停住，发往哪里，在哪两个抓包点之间，什么能通过。拓扑说明该网络以 `--internal` 创建时仅供参考。只是
+推测下一个抓包点当时在抓时为警告：没有记录说明，并且它此前此后都没有包。
 误判：包走了另一条没有抓包的路，例如有两条上行链路或负载均衡。
 处理：检查两个抓包点之间是什么在丢：主机防火墙的规则、路由，或中间的网络。
 验证：每次尝试时 `iptables -vnL`、`iptables -t raw -vnL PREROUTING` 和 `nft list ruleset` 的计数，以及接口的
@@ -55,6 +57,15 @@ SAYS = Text(
     "{known}",
     zh="从 {sources} 到 {server} 的 {packets} 个包（{proto}）到达 {point}，没有一个到达 {next}，也没有应答；{known}",
 )
+INTERNAL = Text(
+    en="the network {network} is internal, and Docker keeps it apart from others",
+    zh="网络 {network} 是 internal 的，Docker 把它与其他网络隔开",
+)
+FIX_INTERNAL = Text(
+    en="nothing, if that is meant; else connect the container to a second network, which is not internal",
+    zh="如果本意如此则无需处理；否则把容器再接入一个不是 internal 的网络",
+)
+PORTS = Text(en="ports {ports} of {address}", zh="{address} 的端口 {ports}")
 FIX = Text(
     en="look for what drops between {point} and {next}: the counters of `iptables -vnL` and `nft list ruleset`, "
     "routing (`ip route get {destination}`), or the network between them",
@@ -82,17 +93,15 @@ def diagnose(context: Context) -> list[Finding]:
     return findings[:MAX_FINDINGS]
 
 
-def _key(context: Context, outcome: Fates, number: int) -> tuple[int, int, int, tuple[int, int], int]:
-    """Point, next point, protocol, destination and its port: flows that are one finding."""
+def _key(context: Context, outcome: Fates, number: int) -> tuple[int, int, int, tuple[int, int]]:
+    """Point, next point, protocol and destination: flows that are one finding, whatever their ports."""
     flow = context.flows[outcome.last[number]]
     address = (int(flow[schema.FLOW_DST_HI]), int(flow[schema.FLOW_DST_LO]))
-    port = ports(flow)[1]
     return (
         int(flow[schema.FLOW_POINT]),
         int(outcome.due[number]),
         int(flow[schema.FLOW_PROTO]),
         address,
-        -1 if port is None else port,
     )
 
 
@@ -105,24 +114,43 @@ def _finding(context: Context, outcome: Fates, numbers: list[int]) -> Finding:
     rank, siblings = int(outcome.rank[best]), int(outcome.siblings[best])
     packets = int(flows[rows, schema.FLOW_PACKETS].sum())
     proto = proto_name(int(flow[schema.FLOW_PROTO]))
-    server = destination(flow) if ports(flow)[1] is None else f"{destination(flow)}:{ports(flow)[1]}"
+    services = sorted({port for row in rows.tolist() if (port := ports(flows[row])[1]) is not None})
     sources = _addresses(source(flows[row]) for row in rows.tolist())
-    is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank == HOME)
+    is_certain = packets >= MIN_REPEATED and (proto != "udp" or siblings >= MIN_SIBLINGS or rank in (HOME, NETWORK))
     is_certain &= not outcome.is_assumed[numbers].all()
+    internal = _internal_network(context, int(flow[schema.FLOW_POINT]), int(outcome.due[best]))
     return Finding(
         NAME,
-        "error" if is_certain else "warning",
+        "info" if internal else "error" if is_certain else "warning",
         SAYS.fill(
-            packets=packets, proto=proto, sources=several(sources), server=server, point=point, next=next_point,
-            known=known_by(rank, siblings),
+            packets=packets, proto=proto, sources=several(sources), server=_server(destination(flow), services),
+            point=point, next=next_point,
+            known=INTERNAL.fill(network=internal) if internal else known_by(rank, siblings),
         ),
-        FIX.fill(point=point, next=next_point, destination=destination(flow)),
+        FIX_INTERNAL.fill() if internal else FIX.fill(point=point, next=next_point, destination=destination(flow)),
         {
             "point": point, "next": next_point, "proto": proto, "destination": destination(flow),
-            "port": ports(flow)[1], "sources": sources[:MAX_EVIDENCE], "packets": packets, "flows": len(numbers),
+            "port": services[0] if len(services) == 1 else None, "sources": sources[:MAX_EVIDENCE],
+            "packets": packets, "flows": len(numbers), **({"ports": services[:MAX_EVIDENCE]} if services[1:] else {}),
         },
         sorted(context.flow_evidence(row, int(flows[row, schema.FLOW_FIRST_FRAME])) for row in rows.tolist()),
     )  # fmt: skip
+
+
+def _internal_network(context: Context, *points: int) -> str | None:
+    """The name of the internal Docker network whose bridge one of these points is; None if there is none."""
+    for network in context.topology.networks if context.topology else ():
+        for point in (context.points[number] for number in points):
+            if network.internal and network.bridge == point.device and network.host in (None, point.host):
+                return network.name
+    return None
+
+
+def _server(address: str, services: list[int]) -> str:
+    """`10.9.0.5:80`, or `ports 22 and 80 of 10.9.0.5`; the address alone where there are no ports."""
+    if len(services) < 2:
+        return endpoint_text(address, services[0] if services else None)
+    return PORTS.fill(ports=several([str(port) for port in services]), address=address)
 
 
 def _addresses(addresses: Iterable[str]) -> list[str]:
