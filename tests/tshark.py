@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from capnet.wire.protocols import wireguard
+from capnet.wire.protocols import etherip, wireguard
 from capnet.wire.tunnel_kinds import TunnelKind
 from tests.tshark_fields import (
     EXTENSIONS,
@@ -231,7 +231,7 @@ def belongs(name: str, seen: set[str]) -> bool:
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
     if name in ("mpls", "pppoes", "ppp"):
         return seen <= {*LINKS, *TAGS, "mpls", "pppoes", "ppp"}
-    if name == "gre":
+    if name in ("gre", "etherip"):
         return bool(seen & {"ip", "ipv6"}) and not seen & set(TRANSPORTS)
     return name in TUNNELS and TUNNELS[name][0].udp_port is not None and "udp" in seen
 
@@ -248,6 +248,10 @@ def fill(row: Row, name: str, fields: dict[str, Field]) -> None:
                 row["vni"] = number(fields[wanted].show)
     if kind and kind.name == "eoip" and "gre.key" in fields:  # length, and the id with its octets swapped
         row["vni"] = str(int.from_bytes((int(fields["gre.key"].show, 0) & 0xFFFF).to_bytes(2, "little"), "big"))
+    if kind and kind.name == "etherip":  # of EoIPv6, version and reserved bits are the id, its halves swapped
+        header = int(fields["etherip.ver"].show) << 12 | int(fields["etherip.reserved"].show, 0)
+        if header >> 8 & 15 == etherip.VERSION:
+            row["vni"] = str((header >> 12) << 8 | header & 0xFF)
     if kind and kind.name == "erspan":
         row.pop("vni", None)  # GRE's key is not the session
     if kind and kind.is_encrypted:

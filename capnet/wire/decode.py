@@ -19,6 +19,7 @@ from capnet.wire.octets import mix, u8
 from capnet.wire.protocols import decode_udp_payload
 from capnet.wire.protocols.arp import arp
 from capnet.wire.protocols.cooked import is_raw_ip, null, raw_ip, sll, sll2
+from capnet.wire.protocols.etherip import etherip
 from capnet.wire.protocols.ethernet import ethernet, skip_tags
 from capnet.wire.protocols.gre import gre
 from capnet.wire.protocols.icmp import icmp
@@ -250,6 +251,8 @@ def decode_transport(buf: ByteArray, at: int, end: int, left: int, vxlan_port: i
         inside = ipip(buf, at, end, left, proto == numbers.IPV6_IN_IP, rows, r)
     elif proto == numbers.GRE:
         inside = gre(buf, at, end, left, rows, r)
+    elif proto == numbers.ETHERIP:
+        inside = etherip(buf, at, end, left, rows, r)
     elif proto == numbers.SCTP:
         sctp(buf, at, end, left, rows, r)
     else:

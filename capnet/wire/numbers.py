@@ -20,13 +20,14 @@ AH = 51
 ICMPV6 = 58
 EIGRP = 88
 OSPF = 89
+ETHERIP = 97
 PIM = 103
 VRRP = 112
 SCTP = 132
 
 PROTO_NAMES = {
     ICMP: "icmp", IGMP: "igmp", TCP: "tcp", UDP: "udp", GRE: "gre", ESP: "esp", AH: "ah", ICMPV6: "icmpv6",
-    EIGRP: "eigrp", OSPF: "ospf", PIM: "pim", VRRP: "vrrp", SCTP: "sctp",
+    EIGRP: "eigrp", OSPF: "ospf", ETHERIP: "etherip", PIM: "pim", VRRP: "vrrp", SCTP: "sctp",
 }  # fmt: skip
 
 # IPv6 extension headers (RFC 8200 section 4; 135 RFC 6275, 139 RFC 7401, 140 RFC 5533)

@@ -19,7 +19,7 @@ KIND = TunnelKind(
     title="EoIP",
     specification="MikroTik RouterOS, Interface/EoIP",
     inside="Ethernet",
-    limits="EoIPv6, in IP protocol 97, is not decoded. "
+    limits="EoIPv6 is EtherIP: see there. "
     "Wireshark shows length and tunnel-id as one GRE key: its filter selects all tunnels between the two hosts.",
     id_name="tunnel-id",
     other_id_bits=16,
