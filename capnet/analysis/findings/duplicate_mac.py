@@ -1,10 +1,14 @@
-"""duplicate-mac: two stations on different hosts send with one MAC, and the switch delivers to either of them.
+"""duplicate-mac: two stations send with one MAC, and the switch or the bridge delivers to either of them.
 
 Looks at: MACs whose own interface, in a container, is a point of two hosts; both send at the same time, each in
-conversations that the other one does not. Packets of such a conversation arrive at the other one.
-Says: which MAC, at which two points, how many conversations were torn apart.
-Wrong when: one station has two cards with one MAC, and its points are named as those of two hosts.
-Fix: give one of them another MAC. Docker derives it from the address, so give each host its own range of addresses.
+conversations that the other one does not. Packets of such a conversation arrive at the other one. Or two containers of
+one host, each with addresses of its own: SYNs for one arrive at the other. At a bridge alone, a MAC that answers by ARP
+for two addresses, of which one leaves SYNs unanswered that it accepts at other times.
+Says: which MAC, at which two points, how many conversations were torn apart. A warning at a bridge alone.
+Wrong when: one station has two cards with one MAC, and its points are named as those of two hosts; at a bridge alone,
+one container has two addresses, and a server that is overloaded.
+Fix: give one of them another MAC. Docker derives it from the address, so give each host its own range of addresses. On
+one host, make the container anew without the MAC that a tool copied (moby#48082).
 Verify: `bridge fdb show | grep MAC`, or the switch's table, names one port and then another one.
 """
 
@@ -17,17 +21,21 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.arrays import hash_of, is_among
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import are_multicast_macs, host_of
+from capnet.analysis.core.flow_rows import are_multicast_macs, destination, host_of, is_private
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.schema import FlowRows
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.facts.losses.stopped_flows import hop_evidence
+from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.analysis.fate.interface_points import interface_points
+from capnet.analysis.fate.next_points import is_answered
+from capnet.analysis.fate.speakers import speakers
 from capnet.quick_tuple import NamedTuple
-from capnet.wire.addresses import mac_text
-from capnet.wire.numbers import TCP_RST
+from capnet.wire.addresses import address_value, mac_text
+from capnet.wire.numbers import TCP, TCP_RST
 
 NAME = finding_name(__name__)
-LEVELS = ("error",)
+LEVELS = ("error", "warning")
 SCENARIO = None  # Docker gives the containers of the lab's hosts different addresses
 WITNESS = "pcaps/bridge-clash.pcapng"  # containers of two hosts with the same address and MAC, on bridges of their own
 EXPLAINS = ("connection-unanswered", "duplicate-ip", "handshake-unfinished", "retransmissions")
@@ -35,9 +43,12 @@ EXPLAINS = ("connection-unanswered", "duplicate-ip", "handshake-unfinished", "re
 PAGE_ZH = """不同主机上的两个站点用同一个 MAC 发送，交换机有时送给这个，有时送给那个。
 
 检查：MAC 自己的接口（在容器中）是两台主机上的抓包点；两者同时发送，各有对方没有的会话。这种会话的包到了另一个站点。
-结论：哪个 MAC，在哪两个抓包点，多少个会话被打断。
-误判：一个站点有两块 MAC 相同的网卡，其抓包点被命名为两台主机的。
-处理：给其中一个换 MAC。Docker 由地址推算 MAC，因此给每台主机各自的地址段。
+或同一主机的两个容器，各有自己的地址：发往一个的 SYN 到了另一个。只有网桥时：一个 MAC 用 ARP 为两个地址应答，其中一个地
+址的 SYN 时而被接受，时而没有应答。
+结论：哪个 MAC，在哪两个抓包点，多少个会话被打断。只有网桥时为警告。
+误判：一个站点有两块 MAC 相同的网卡，其抓包点被命名为两台主机的；只有网桥时：一个容器有两个地址，而其服务器过载。
+处理：给其中一个换 MAC。Docker 由地址推算 MAC，因此给每台主机各自的地址段。在同一主机上，不带工具所复制的 MAC 重新创建
+容器（moby#48082）。
 验证：`bridge fdb show | grep MAC` 或交换机的表先后显示不同的端口。
 """
 
@@ -52,8 +63,21 @@ FIX = Text(
     "network create --ip-range`）",
 )
 
+ON_BRIDGE = Text(
+    en="{mac} answers for {addresses} at {point}, and SYNs to {silent} are now accepted, now not: two containers seem "
+    "to have this MAC",
+    zh="{mac} 在 {point} 为 {addresses} 应答，而到 {silent} 的 SYN 时而被接受，时而没有应答：似乎有两个容器使用该 MAC",
+)
+FIX_ON_HOST = Text(
+    en="compare the MACs of the network's containers (`docker network inspect NETWORK | grep -i mac`), and make one of "
+    "two equal ones anew without `--mac-address` or `mac_address:`; tools that copy a container keep its MAC",
+    zh="比较该网络中各容器的 MAC（`docker network inspect NETWORK | grep -i mac`），对相同的两个之一，不带 "
+    "`--mac-address` 或 `mac_address:` 重新创建；复制容器的工具会保留 MAC",
+)
+
 MIN_PACKETS = 2  # that went astray
 MAX_MACS = 256
+MAX_SHOWN = 100  # conversations that went astray, whose symptoms are left out
 
 _FROM = [schema.FLOW_SRC_HI, schema.FLOW_SRC_LO, schema.FLOW_SPORT]
 _TO = [schema.FLOW_DST_HI, schema.FLOW_DST_LO, schema.FLOW_DPORT]
@@ -70,26 +94,87 @@ def diagnose(context: Context) -> list[Finding]:
     findings = []
     shared = [(mac, points) for mac, points in interface_points(context).items() if len(points) > 1 and mac > 0]
     for mac, points in sorted(shared)[:MAX_MACS]:
-        pair = next((pair for pair in combinations(points, 2) if _are_two_hosts(context, *pair)), None)
-        if pair is None or not _send_at_once(context, mac, *pair):
-            continue
-        torn = [_torn(context, mac, *pair), _torn(context, mac, *pair[::-1])]
-        astray = [row for of in torn for row in of.astray.tolist()]
-        if int(context.flows[astray, schema.FLOW_PACKETS].sum()) >= MIN_PACKETS:
-            findings.append(_finding(context, mac, pair, torn))
-    return findings
+        for pair in combinations(points, 2):
+            are_two_hosts = _are_two_hosts(context, *pair)
+            if are_two_hosts and _send_at_once(context, mac, *pair):
+                torn = [_torn(context, mac, *pair), _torn(context, mac, *pair[::-1])]
+            elif not are_two_hosts and all(context.points[point].role == "container" for point in pair):
+                torn = [_misled(context, mac, *pair), _misled(context, mac, *pair[::-1])]
+            else:
+                continue
+            astray = [row for of in torn for row in of.astray.tolist()]
+            if int(context.flows[astray, schema.FLOW_PACKETS].sum()) >= MIN_PACKETS:
+                findings.append(_finding(context, mac, pair, torn, (FIX if are_two_hosts else FIX_ON_HOST).fill()))
+                break
+    return findings or _on_bridges(context)
 
 
-def _finding(context: Context, mac: int, points: tuple[int, int], torn: list[_Torn]) -> Finding:
-    rows = [row for of in torn for row in (*of.astray.tolist()[:2], *of.rows.tolist()[:2])]
+def _misled(context: Context, mac: int, own: int, other: int) -> _Torn:
+    """SYNs for an address that the MAC has at one container only, and that arrive at another one, unanswered."""
+    flows = context.flows
+    at_own, at_other = (_addresses(context, mac, point) for point in (own, other))
+    is_syn = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYNS] > 0) & ~is_answered(context)
+    rows = np.flatnonzero(is_syn & (flows[:, schema.FLOW_DMAC] == mac) & (flows[:, schema.FLOW_VIA] == 0))
+    at_point = flows[rows, schema.FLOW_POINT]
+    keys = hash_of(flows, [schema.FLOW_PROTO, *_FROM, *_TO], rows)
+    arrived, astray = rows[at_point == own], rows[(at_point == other) & ~is_among(keys, keys[at_point == own])]
+    is_misled = [destination(flow) in at_own - at_other for flow in flows[astray]]
+    return _Torn(arrived, astray[np.array(is_misled, dtype=bool)])
+
+
+def _addresses(context: Context, mac: int, point: int) -> set[str]:
+    """What a MAC has at one point."""
+    speaker = speakers(context, point).get(mac)
+    return set() if speaker is None else {*speaker.own, *speaker.claimed}
+
+
+def _on_bridges(context: Context) -> list[Finding]:
+    """MACs of two addresses at a bridge, of which one answers some SYNs and others not."""
+    silent: dict[tuple[int, int], list[UnansweredService]] = {}
+    for service in unanswered_services(context):
+        flow = context.flows[service.last_rows[0]]
+        mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
+        is_at_bridge = context.points[point].role == "bridge" and service.shown in ("meanwhile", "before")
+        if is_at_bridge and service.address in _claimed_alone(context, mac, point):
+            silent.setdefault((mac, point), []).append(service)
+    return [_on_bridge(context, *key, services) for key, services in sorted(silent.items())]
+
+
+def _claimed_alone(context: Context, mac: int, point: int) -> list[str]:
+    """The private addresses of a MAC that passes nothing on, if they are several."""
+    speaker = speakers(context, point).get(mac)
+    if speaker is None or speaker.forwarded_ips:
+        return []
+    addresses = sorted(filter(is_private, speaker.claimed & speaker.own.keys()), key=address_value)
+    return addresses if len(addresses) > 1 else []
+
+
+def _on_bridge(context: Context, mac: int, point: int, services: list[UnansweredService]) -> Finding:
+    addresses, name = _claimed_alone(context, mac, point), context.points[point].name
+    silent = sorted({service.address for service in services}, key=address_value)
+    return Finding(
+        NAME,
+        "warning",
+        ON_BRIDGE.fill(mac=mac_text(mac), addresses=several(addresses), point=name, silent=several(silent)),
+        FIX_ON_HOST.fill(),
+        {
+            "mac": mac_text(mac), "points": [name], "addresses": addresses,
+            "attempts": sum(service.syns for service in services),
+        },
+        hop_evidence(context, [row for service in services for row in service.last_rows]),
+    )  # fmt: skip
+
+
+def _finding(context: Context, mac: int, pair: tuple[int, int], torn: list[_Torn], fix: str) -> Finding:
+    rows = [row for of in torn for row in (*of.astray.tolist()[:MAX_SHOWN], *of.rows.tolist()[:2])]
     count = sum(len(of.astray) for of in torn)
-    first, second = (context.points[point].name for point in points)
+    first, second = (context.points[point].name for point in pair)
     evidence = {context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in rows}
     return Finding(
         NAME,
         "error",
         SAYS.fill(mac=mac_text(mac), first=first, second=second, torn=count),
-        FIX.fill(),
+        fix,
         {"mac": mac_text(mac), "points": [first, second], "conversations": count},
         sorted(evidence),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.analysis.findings.reported import of_capture, of_story
-from tests.stories import ACK, RST, SYN, Network, tcp
+from tests.stories import ACK, RST, SYN, Network, arp, tcp
 
 NAME = "duplicate-mac"
 MAC, SERVER_MAC = "02:42:c0:a8:6f:0a", "00:0c:29:5c:00:82"
@@ -64,4 +64,47 @@ def test_two_interfaces_of_one_host_is_silent(tmp_path: Path) -> None:
     net = Network([*points, CARD])
     for own, port, last in ((points[0], 4001, points[1]), (points[1], 4002, points[0]), (points[0], 4003, points[0])):
         connect(net, own, port, last=last)
+    assert of_story(net, tmp_path, NAME) == []
+
+
+WEB, DB, APP = "172.17.0.3", "172.17.0.9", "172.17.0.2"
+WEB_POINT, DB_POINT, BRIDGE = "A/web/eth0", "A/db/eth0", "A/docker0"
+COPIED, APP_MAC = "02:42:ac:11:00:03", "02:42:ac:11:00:02"
+
+
+def on_one_bridge(points: list[str], *, other_mac: str = COPIED) -> Network:
+    """app asks web twice, which answers; then the bridge has learned the other port, and SYNs for web come to db."""
+    net = Network(points)
+    for address, mac, own in ((WEB, COPIED, WEB_POINT), (DB, other_mac, DB_POINT)):
+        for point in {own, BRIDGE} & set(points):
+            net.at(net.now, point, arp(1, APP_MAC, APP, address))
+            net.at(net.now + 20, point, arp(2, mac, address, APP, to=APP_MAC))
+        net.now += 1000
+        port = 4000 + len(net.recorded)
+        syn = tcp(f"{APP}:{port} > {address}:80", flags=SYN, seq=7, smac=APP_MAC, dmac=mac)
+        back = syn.but(src=address, dst=APP, sport=80, dport=port, flags=SYN | ACK, ack=8, smac=mac, dmac=APP_MAC)
+        for packet in (syn, back):
+            net.pass_by(*((point, packet) for point in (BRIDGE, own) if point in points))
+    lost = tcp(f"{APP}:5000 > {WEB}:80", flags=SYN, seq=9, smac=APP_MAC, dmac=COPIED)
+    for number in range(4):
+        net.pass_by(*((point, lost.but(ident=number)) for point in (BRIDGE, DB_POINT) if point in points), gap=1e6)
+    return net
+
+
+def test_two_containers_of_one_host_is_told(tmp_path: Path) -> None:
+    (finding,) = of_story(on_one_bridge([WEB_POINT, DB_POINT, BRIDGE]), tmp_path, NAME)
+    assert finding["level"] == "error" and "--mac-address" in finding["fix"]
+    assert finding["facts"]["points"] == [WEB_POINT, DB_POINT]
+
+
+def test_two_addresses_of_one_mac_on_a_bridge_is_told(tmp_path: Path) -> None:
+    (finding,) = of_story(on_one_bridge([BRIDGE]), tmp_path, NAME)
+    assert finding["level"] == "warning"
+    assert finding["facts"]["addresses"] == [WEB, DB] and finding["facts"]["mac"] == COPIED
+
+
+def test_containers_with_macs_of_their_own_is_silent(tmp_path: Path) -> None:
+    """The server is busy; a flood shows its SYNs at the neighbour."""
+    assert of_story(on_one_bridge([BRIDGE], other_mac="02:42:ac:11:00:09"), tmp_path, NAME) == []
+    net = on_one_bridge([WEB_POINT, DB_POINT, BRIDGE], other_mac="02:42:ac:11:00:09")
     assert of_story(net, tmp_path, NAME) == []

@@ -188,9 +188,12 @@ def _other_answer(context: Context, address: str) -> tuple[Shown, int]:
 
 
 def _is_at_server(context: Context, address: str, row: int) -> bool:
-    """Is a row at the own interface of the station that it is sent to, and the address its own?"""
+    """Is a row at the own interface of the station that it is sent to, and is the address its own there?
+
+    Two stations of one bridge may have one MAC: then either gets what is for the other one.
+    """
     flow = context.flows[row]
     mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
-    speaker = speakers(context, outside_tunnels=True).get(mac)
+    speaker = speakers(context, point, outside_tunnels=True).get(mac)
     has_address = speaker is not None and (address in speaker.own or address in speaker.claimed)
     return bool(has_address and not flow[schema.FLOW_VIA] and point in interface_points(context).get(mac, ()))
