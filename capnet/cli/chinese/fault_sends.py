@@ -36,6 +36,7 @@ FAULT_SENDS = {
     "isolated-on-bridge": "app 到 web：ping 和 HTTP；两者到 A：ping。",
     "kernel-drop": "B 和 C 到 A：HTTP。",
     "listen-queue-full": "B 到 A:8080：HTTP，16 次，每次八个同时。",
+    "loopback-not-masqueraded": "A 到 127.0.0.1:8080，B 到 A:8080：HTTP。",
     "lost-on-the-wire": "A 到 B：HTTP，两个端口各一次。",
     "macvlan-host-isolation": "A 和 B 到 web：ping。",
     "mtu-blackhole": "client 到 B：HTTP，一个 20,000 字节的页面。",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_B, of_capture, of_story
-from tests.stories import Network, Packet, about, ping
+from tests.stories import SYN, Network, Packet, about, ping, tcp
 from tests.story_reports import B
 
 NAME = "host-unreachable"
@@ -59,6 +59,28 @@ def test_ipv6_host_that_nobody_answers_for_is_told(tmp_path: Path) -> None:
         net.at(3.1e6 + number, POINT, error)
     (finding,) = of_story(net, tmp_path, NAME)
     assert finding["facts"]["destinations"] == ["2001:db8:2::77"] and finding["facts"]["messages"] == 3
+
+
+def test_ipv6_network_without_a_route_is_told(tmp_path: Path) -> None:
+    """Docker made the host a router, and its route came from a router advertisement."""
+    net = Network([POINT])
+    for number in range(3):
+        asked = Packet("icmp", "fd00:d0c::2", "2001:db8:fe::1", icmp=(128, 0), echo=7, seq=number)
+        error = Packet("icmp", "fd00:d0c::1", "fd00:d0c::2", icmp=(1, 0), payload=asked.ip()[:60])
+        net.at(number * 1e6, POINT, asked)
+        net.at(number * 1e6 + 40, POINT, error)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert finding["facts"]["no_route"] and "accept_ra" in finding["fix"]
+
+
+def test_own_loopback_that_is_sent_on_is_told(tmp_path: Path) -> None:
+    """A rule sends connections to 127.0.0.1 on to a container; the loopback shows the host's own complaint."""
+    net = Network(["A/lo"])
+    for number in range(3):
+        asked = tcp("127.0.0.1:40000 > 127.0.0.1:8080", flags=SYN, seq=7, ident=number)
+        net.at(number * 1e6, "A/lo", about(Packet("icmp", "127.0.0.1", "127.0.0.1", icmp=(3, 1)), asked))
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert "sends these connections on to another address" in finding["fix"]
 
 
 def test_scan_through_a_router_is_told(tmp_path: Path) -> None:

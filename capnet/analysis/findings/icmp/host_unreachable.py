@@ -53,7 +53,20 @@ FIX = Text(
     "{destination}`）",
 )
 
+FIX_LOOPBACK = Text(
+    en="{destination} is the host itself, so it sends these connections on to another address, which does not answer: "
+    "capture at the bridges, too, and look for the rule (`iptables -t nat -vnL OUTPUT`)",
+    zh="{destination} 就是主机自己，所以它把这些连接转发给另一个地址，而那个地址没有应答：同时在网桥上抓包，并查找规则"
+    "（`iptables -t nat -vnL OUTPUT`）",
+)
+ACCEPT_RA = Text(
+    en=". A host that forwards IPv6, as one with Docker does, takes no route from router advertisements unless "
+    "`net.ipv6.conf.IFACE.accept_ra` is 2",
+    zh="。转发 IPv6 的主机（运行 Docker 的主机就是）不从路由器通告取得路由，除非 `net.ipv6.conf.IFACE.accept_ra` 为 2",
+)
+
 MIN_MESSAGES = 2  # a single one may be about a packet that no program misses
+LOOPBACK = "127."
 MAX_DESTINATIONS = 5  # of one receiver: a receiver that tries more scans the network
 
 
@@ -86,7 +99,7 @@ def _finding(group: list[Unreachable]) -> Finding:
             sender=first.sender, destinations=several(destinations), why=_why(first), messages=messages,
             receivers=several(first.receivers),
         ),
-        None if is_scan else FIX.fill(sender=first.sender, destination=destinations[0]),
+        None if is_scan else _fix(first, destinations[0]),
         {
             "sender": first.sender, "destinations": destinations[:MAX_EVIDENCE], "addresses": len(destinations),
             "receivers": first.receivers[:MAX_EVIDENCE], "messages": messages, "no_route": first.is_network,
@@ -94,3 +107,10 @@ def _finding(group: list[Unreachable]) -> Finding:
         },
         sorted(frame for of in group for frame in of.evidence),
     )  # fmt: skip
+
+
+def _fix(report: Unreachable, destination: str) -> str:
+    if report.is_own and report.sender.startswith(LOOPBACK):
+        return FIX_LOOPBACK.fill(destination=destination)
+    fix = FIX.fill(sender=report.sender, destination=destination)
+    return fix + ACCEPT_RA.fill() if report.is_network and ":" in destination else fix
