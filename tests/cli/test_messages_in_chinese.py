@@ -13,7 +13,11 @@ from click.testing import CliRunner
 
 from capnet import language
 from capnet.chinese.messages import MAX_LENGTH, MESSAGES, VALUE, template, translated
+from capnet.chinese.messages.claims import CLAIM_MESSAGES
 from capnet.cli import cli
+from capnet.scenario import library
+from capnet.scenario.checks.checks import scenario_checks
+from capnet.scenario.checks.common_checks import COMMON_CHECKS
 from tests.message_shapes import messages, shapes_of
 
 BRIDGE = "pcaps/bridge.pcapng"
@@ -145,3 +149,19 @@ def test_damage_is_told_in_chinese(tmp_path: Path) -> None:
     shown = CliRunner().invoke(cli, ["--lang", "zh", "analyze", "--full", str(path)]).stdout.replace("\n", "")
     assert re.sub(" +", "", shown).count("文件在一条记录的第156字节处结束") > 1
     assert "into a record" not in shown
+
+
+def test_claims_of_scenarios_are_chinese() -> None:
+    """Each check of a scenario, and those that all scenarios share, also where one is not met."""
+    claims = {" ".join((check.__doc__ or "").split()) for check in COMMON_CHECKS}
+    for name in library.files():
+        claims |= set(scenario_checks(library.load(name)))
+    assert claims == set(CLAIM_MESSAGES)
+    shown = translated("  expected: the model is bridge; found {'host'}, not {'bridge'}")
+    assert shown == "  预期：网络模型是 bridge；得到 {'host'}，而不是 {'bridge'}"
+    failed = "bridge: its packets do not show what it claims (see a.pcapng):"
+    lines = "\n  expected: nothing is translated; no web", "\n  expected: the model is bridge; found 1, not 2"
+    chinese = "\n  预期：没有地址转换；没有 web", "\n  预期：网络模型是 bridge；得到 1，而不是 2"
+    for most in (1, 2):
+        shown = translated(failed + "".join(lines[:most]))
+        assert shown == "bridge：它的包不符合所述（见 a.pcapng）：" + "".join(chinese[:most])

@@ -12,6 +12,7 @@ import re
 from functools import cache
 
 from capnet.chinese.messages.capture import CAPTURE_MESSAGES
+from capnet.chinese.messages.claims import CLAIM_MESSAGES
 from capnet.chinese.messages.click import CLICK_MESSAGES
 from capnet.chinese.messages.decode import DECODE_MESSAGES
 from capnet.chinese.messages.docker import DOCKER_MESSAGES
@@ -27,7 +28,8 @@ from capnet.quick_tuple import NamedTuple
 
 MESSAGES = {
     **OPTION_MESSAGES, **INPUT_MESSAGES, **CAPTURE_MESSAGES, **DOCKER_MESSAGES, **SCENARIO_MESSAGES, **LAB_MESSAGES,
-    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **WIRESHARK_MESSAGES, **FLEET_MESSAGES, **CLICK_MESSAGES, **SYSTEM_MESSAGES,
+    **DOCTOR_MESSAGES, **DECODE_MESSAGES, **WIRESHARK_MESSAGES, **FLEET_MESSAGES, **CLAIM_MESSAGES,
+    **CLICK_MESSAGES, **SYSTEM_MESSAGES,
 }  # fmt: skip
 VALUE = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}")
 MAX_LENGTH = 4000  # characters of a text that is looked up; file names may be long, and look like messages

@@ -106,10 +106,10 @@ SCENARIO_MESSAGES = {
     "all {number} expectations are met": "{number} 条预期全部满足",
     "all {number} expectations are met; {left_out} could not be checked here:":
         "{number} 条预期全部满足；{left_out} 条在这里无法检查：",
-    "  left out: {claim}": "  略去：{claim}",
+    "  left out: {claim:text}": "  略去：{claim}",
     "{name}: its packets do not show what it claims (see {path}):{lines:text}":
         "{name}：它的包不符合所述（见 {path}）：{lines}",
-    "  expected: {claim}; {difference}": "  预期：{claim}；{difference}",
+    "  expected: {claim:text}; {difference:text}": "  预期：{claim}；{difference}",
     "{finding} is told of the broken network, and nothing above info of the healthy one":
         "故障网络报出 {finding}，正常网络没有高于“提示”的诊断",
     "{name}: {reason:text} (see {broken}, {healthy})": "{name}：{reason}（见 {broken}、{healthy}）",
@@ -120,7 +120,11 @@ SCENARIO_MESSAGES = {
     "failed {number} of {total} expectations": "{total} 条预期中 {number} 条不符",
     "{verdict:text} ({seconds} s)": "{verdict}（{seconds} 秒）",
     "see {path}": "见 {path}",
-    "expected: {claim}; {difference}": "预期：{claim}；{difference}",
+    "\n  expected: {claim:text}; {difference:text}": "\n  预期：{claim}；{difference}",
+    "{difference:text}\n  expected: {claim:text}; {rest:text}": "{difference}\n  预期：{claim}；{rest}",
+    "found {actual}, not {expected}": "得到 {actual}，而不是 {expected}",
+    "no {name}": "没有 {name}",
+    "expected: {claim:text}; {difference:text}": "预期：{claim}；{difference}",
     "{name}\n    {title}\n    breaks by  {command}": "{name}\n    {title}\n    破坏  {command}",
     "    named by   {finding}\n    needs      {needs}": "    诊断  {finding}\n    需要  {needs}",
     # names
