@@ -37,7 +37,7 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
 
     Exit codes: 0 nothing fails that did not before, 1 something does, 2 wrong usage, 3 unreadable input.
     """
-    from capnet.cli.output import chosen_format, emit, report_columns
+    from capnet.cli.output import chosen_format, report_columns, show
     from capnet.report.comparison.differences import compare
 
     format_ = chosen_format(format_, output, FORMATS)
@@ -59,7 +59,7 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
         from capnet.report.comparison.text import render
 
         text = render(comparison, report_columns(output))
-    emit(text, output)
+    show(text, output, is_paged=format_ == "table")
     fails = comparison["findings"]["came"] or comparison["flows"]["broke"]
     return Exit.FINDING if fails else Exit.OK
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from capnet import language
 
+if TYPE_CHECKING:
+    from capnet.lab.doctor import Play
+
 _WIDE = 155  # columns of the table, with a column for the commands
+_MAX_NAMES = 50  # columns of the names of scenarios on a line, as of a table on 100 columns
 
 
 @click.command("doctor", short_help="What this machine can do, and how to get what is missing.")
@@ -31,7 +37,7 @@ def command(form: str) -> None:
 
     from tabulate import tabulate
 
-    from capnet.cli.output import terminal_columns
+    from capnet.cli.output import show, terminal_columns
     from capnet.report.escape import visible
     from capnet.report.text import columns
 
@@ -43,26 +49,31 @@ def command(form: str) -> None:
     for row, above in reversed(list(zip(rows[1:], rows, strict=False))):
         if row[0] == above[0]:
             row[0] = ""
-    rows += [
-        [
-            term("scenario") if play is plays[0] else "",
-            play.scenario,
-            term(play.state),
-            language.message(play.found),
-            _how(play.scenario, play.state),
-        ]
-        for play in plays
-    ]
+    rows += _scenarios(plays)
     headers = [term(head) for head in ("part", "what", "here", "found", "get it, or play it")]
     width = terminal_columns()
     if width is None or width >= _WIDE:
-        click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]))
+        show(tabulate(rows, headers, maxcolwidths=[None, None, None, 60, None]) + "\n", is_paged=True)
         return
     headers = [*headers[:3], term("found; get it")]
     rows = [[*row[:3], "\n".join(filter(None, row[3:]))] for row in rows]
     taken = sum(2 + max(columns(row[i]) for row in [headers, *rows]) for i in range(3))
-    click.echo(tabulate(rows, headers, maxcolwidths=[None, None, None, max(width - taken, 16)]))
+    table = tabulate(rows, headers, maxcolwidths=[None, None, None, max(width - taken, 16)])
+    show(table + "\n", is_paged=True)
 
 
-def _how(scenario: str, state: str) -> str:
-    return "" if state == "no" else f"sudo capnet scenario {scenario} --lab"
+def _scenarios(plays: Sequence[Play]) -> list[list[str]]:
+    """Rows of the table: a row for all scenarios of which the same is to be said."""
+    from capnet.report.text import fill
+
+    groups: dict[tuple[str, str], list[str]] = {}
+    for play in plays:
+        groups.setdefault((play.state, play.found), []).append(play.scenario)
+    rows = []
+    for (state, found), names in groups.items():
+        lines = fill(language.pick(", ", "、").join(names), _MAX_NAMES)
+        lines += [language.message(found)] if found else []
+        how = "" if state == "no" else f"sudo capnet scenario {names[0] if len(names) == 1 else 'NAME'} --lab"
+        rows.append(["", f"{len(names)} / {len(plays)}", language.term(state), "\n".join(lines), how])
+    rows[0][0] = language.term("scenario")
+    return rows

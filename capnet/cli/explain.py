@@ -37,10 +37,10 @@ def command(name: str | None, files: tuple[str, ...]) -> int:
     capnet explain stops-between
     capnet explain web saved.pcapng
     """
-    from capnet.cli.output import emit, report_columns
+    from capnet.cli.output import report_columns, show
 
     if name is not None and files:
-        emit(_card(name, files, report_columns()))
+        show(_card(name, files, report_columns()), is_paged=True)
         return Exit.OK
     from capnet.analysis.findings import finding_modules
 
@@ -53,7 +53,7 @@ def command(name: str | None, files: tuple[str, ...]) -> int:
         text = _fault_lines(fault, report_columns()) + "\n" + _page(modules[fault.finding], report_columns())
     else:
         raise UsageError(f"there is no finding {name!r}: {_hint(name, modules)}")
-    emit(text)
+    show(text, is_paged=True)
     return Exit.OK
 
 

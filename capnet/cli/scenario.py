@@ -71,17 +71,22 @@ def command() -> None:
 @command.command("list", short_help="Print the scenarios, and below them the faults.")
 def list_() -> None:
     """Print the scenarios, and below them the faults."""
-    from capnet.cli.output import UNWRAPPED, terminal_columns
+    from capnet.cli.output import UNWRAPPED, show, terminal_columns
     from capnet.report.text import fill
     from capnet.scenario import library
 
+    lines = []
     faults = library.files("faults")
-    for heading, files in (("", library.files()), ("\nFaults: capnet scenario fault NAME\n", faults)):
-        click.echo(heading, nl=False)
+    for heading, files in (
+        ([], library.files()),
+        (["", language.pick("Faults: capnet scenario fault NAME", "故障：capnet scenario fault NAME")], faults),
+    ):
+        lines += heading
         widest = max(map(len, files), default=0)
         for name, path in files.items():
             line = f"{name:{widest}}  {title(name, path)}"
-            click.echo("\n".join(fill(line, terminal_columns() or UNWRAPPED, hanging=" " * (widest + 2))))
+            lines += fill(line, terminal_columns() or UNWRAPPED, hanging=" " * (widest + 2))
+    show("\n".join(lines) + "\n", is_paged=True)
 
 
 @command.command("clean", short_help="Remove what killed runs, or runs with --keep, left behind.")

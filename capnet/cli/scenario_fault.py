@@ -81,18 +81,20 @@ def group() -> None:
 @group.command("list", short_help="Print the faults, what breaks each and what it needs.")
 def list_() -> None:
     """Print the faults: what breaks each, what it needs, and which finding names it."""
-    from capnet.cli.output import UNWRAPPED, terminal_columns
+    from capnet.cli.output import UNWRAPPED, show, terminal_columns
     from capnet.cli.scenario_help import title
     from capnet.report.text import fill
     from capnet.scenario.faults import library
 
+    lines = []
     for name, path in library.files().items():
         fault = library.load(name)
         text = language.message(f"{name}\n    {title(name, path)}\n    breaks by  {fault.breaks}")
         text += "\n" + language.message(f"    named by   {fault.finding}\n    needs      {fault.needs}")
         for line in text.splitlines():
             hanging = " " * (15 if "  " in line.strip() else 4)  # below the value, below the title
-            click.echo("\n".join(fill(line, terminal_columns() or UNWRAPPED, hanging=hanging)))
+            lines += fill(line, terminal_columns() or UNWRAPPED, hanging=hanging)
+    show("\n".join(lines) + "\n", is_paged=True)
 
 
 def _options(function: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,13 @@ def test_doctor_table_has_a_row_for_each_check(said: dict[str, Any]) -> None:
         assert check["what"] in table
     for play in said["scenarios"]:
         assert play["scenario"] in table
+
+
+def test_doctor_tells_of_scenarios_alike_in_one_row(said: dict[str, Any]) -> None:
+    reasons = {(play["state"], play["found"]) for play in said["scenarios"]}
+    counts = re.findall(rf"^\S* +(\d+) / {len(said['scenarios'])}  ", doctor(), re.MULTILINE)
+    assert len(counts) == len(reasons)
+    assert sum(map(int, counts)) == len(said["scenarios"])
 
 
 def test_command_for_wrong_docker_host_helps(said: dict[str, Any]) -> None:

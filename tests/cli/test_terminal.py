@@ -72,6 +72,11 @@ def test_color_always_is_obeyed_on_a_pipe():
     assert not ESCAPE.search(piped([*BRIDGE, "--color", "always", "--format", "json"]))
 
 
+@pytest.mark.parametrize("words", [["explain"], ["doctor"], ["scenario", "list"], ["scenario", "fault", "list"]])
+def test_pager_gets_long_lists(words):
+    assert "paged:" in on_terminal(words, lines=20, PAGER="sed s/^/paged:/")
+
+
 def test_pager_gets_what_is_longer_than_the_screen():
     pager = "sed s/^/paged:/"
     assert "paged:" in on_terminal([*BRIDGE, "--full"], PAGER=pager)
