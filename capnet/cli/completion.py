@@ -6,6 +6,9 @@ import click
 
 from capnet.errors import Exit
 
+# zsh without `compinit` in ~/.zshrc has no `compdef`, which click's script calls.
+_BEFORE = {"zsh": "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"}
+
 
 @click.command("completion", short_help="Complete commands, files and findings with Tab.")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
@@ -25,5 +28,8 @@ def command(shell: str) -> int:
     maker = get_completion_class(shell)
     assert maker is not None  # click has these three
     script = maker(cli, {}, "capnet", "_CAPNET_COMPLETE")
-    emit(script.source_template % script.source_vars() + "\n")
+    text = script.source_template % script.source_vars()
+    if shell == "fish":
+        text = text.replace('string split "," $completion', 'string split -m 1 "," $completion')
+    emit(_BEFORE.get(shell, "") + text + "\n")
     return Exit.OK

@@ -70,9 +70,9 @@ def _scenarios(plays: Sequence[Play]) -> list[list[str]]:
     for play in plays:
         groups.setdefault((play.state, play.found), []).append(play.scenario)
     rows = []
-    for (state, found), names in groups.items():
+    for (state, reason), names in groups.items():
         lines = fill(language.pick(", ", "、").join(names), _MAX_NAMES)
-        lines += [language.message(found)] if found else []
+        lines += [language.message(reason)] if reason else []
         how = "" if state == "no" else f"sudo capnet scenario {names[0] if len(names) == 1 else 'NAME'} --lab"
         rows.append(["", f"{len(names)} / {len(plays)}", language.term(state), "\n".join(lines), how])
     rows[0][0] = language.term("scenario")

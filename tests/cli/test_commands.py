@@ -85,6 +85,29 @@ def test_shell_completes_what_there_is(monkeypatch, words, incomplete, offered):
     assert {item.type for item in items} == {"file" if words == ["analyze"] else "plain"}
 
 
+@pytest.mark.parametrize(
+    ("shell", "arguments", "script"),
+    [
+        ("zsh", ["-f"], 'eval "$(python -m capnet completion zsh)"; print $_comps[capnet]'),
+        ("fish", ["-N"], "python -m capnet completion fish | source; complete --do-complete 'capnet exp'"),
+    ],
+)
+def test_completion_works_in_a_shell_without_settings(shell, arguments, script, tmp_path):
+    """zsh loads its completion, and a description with a comma is whole in fish."""
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed: apt-get install {shell}")
+    program = tmp_path / "capnet"
+    program.write_text(f"#!{sys.executable}\nfrom capnet.cli import main\nmain()\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, *arguments, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": path},
+    )  # fmt: skip
+    expected = {"zsh": "_capnet_completion", "fish": "Frames, flows or facts as Parquet, CSV, JSON lines or Arrow"}
+    assert expected[shell] in done.stdout, done.stderr
+
+
 def test_completion_script_is_printed_for_each_shell():
     for shell in ("bash", "zsh", "fish"):
         done = capnet("completion", shell)

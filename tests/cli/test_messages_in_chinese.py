@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from capnet import language
+from capnet.chinese.claims import CLAIM_MESSAGES
 from capnet.chinese.messages import MAX_LENGTH, MESSAGES, VALUE, template, translated
-from capnet.chinese.messages.claims import CLAIM_MESSAGES
 from capnet.cli import cli
 from capnet.scenario import library
 from capnet.scenario.checks.checks import scenario_checks

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from capnet.chinese.claims import CLAIM_MESSAGES
 from capnet.chinese.messages.capture import CAPTURE_MESSAGES
-from capnet.chinese.messages.claims import CLAIM_MESSAGES
 from capnet.chinese.messages.click import CLICK_MESSAGES
 from capnet.chinese.messages.decode import DECODE_MESSAGES
 from capnet.chinese.messages.docker import DOCKER_MESSAGES
