@@ -3,10 +3,10 @@
 Looks at: TCP flows of SYNs alone, sent again after a second or more, that no SYN-ACK, RST, ICMP error or other address
 answers at any point (`facts.losses.unanswered_syns`). Not where the captures show the next point on their way
 (`stops-between`), nor published ports (`published-port-blocked`), nor clients that scan.
-Says: who asks which server in vain, where the SYNs were last seen, and what of the server does answer: other
-connections to the same port, another port, an echo request, or nothing; whether those were sent to another MAC, by
-another gateway; whether the client then connects by IPv4. An error if the SYNs are at the server's own
-interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
+Says: who asks which server in vain, to which backend DNAT sends the SYNs, where they were last seen, and what of the
+server does answer: other connections to the same port, another port, an echo request, or nothing; whether those were
+sent to another MAC, by another gateway; whether the client then connects by IPv4. An error if the SYNs are at the
+server's own interface and the server answers others meanwhile; else a warning: what lies behind the point is not known.
 Wrong when: the answers took a way that was not captured.
 Fix: a port where nothing listens is refused. Silence is a filter, a missing route, or a server that is down.
 Verify: capture at the server: `capnet capture HOST/IFACE`; `iptables -vnL` and `nft list ruleset` there count drops.
@@ -20,7 +20,7 @@ from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import source
 from capnet.analysis.core.results import MAX_EVIDENCE, Finding
-from capnet.analysis.core.wording import Text, finding_name, several
+from capnet.analysis.core.wording import Text, endpoint_text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unanswered_syns import UnansweredService, unanswered_services
 from capnet.wire.addresses import address_value, mac_text
@@ -36,8 +36,8 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 检查：只有 SYN、一秒以上之后重发的 TCP 流，在任何抓包点上都没有 SYN-ACK、RST、ICMP 错误或别的地址应答
 （`facts.losses.unanswered_syns`）。不包括抓包显示了其下一个抓包点的流（`stops-between`）、端口映射
 （`published-port-blocked`）和扫描的客户端。
-结论：谁访问哪个服务器而无应答，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他连接、另一个端口、回显请求，
-或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4 连接。
+结论：谁访问哪个服务器而无应答，DNAT 把 SYN 送往哪个后端，SYN 最后见于哪里，以及该服务器还应答什么：到同一端口的其他
+连接、另一个端口、回显请求，或什么都不应答；那些连接是否发往另一个 MAC，即经另一个网关；客户端是否随后改用 IPv4 连接。
 如果 SYN 已在服务器自己的接口上，而服务器同时应答别的，为错误；否则为警告：抓包点后面的情况不得而知。
 误判：应答走了没有抓包的路。
 处理：没有程序监听的端口会拒绝连接。不作声的是过滤规则、缺少的路由，或停机的服务器。
@@ -45,9 +45,10 @@ PAGE_ZH = """到服务器的 SYN 一再重发，没有任何应答。
 """
 
 SAYS = Text(
-    en="{syns:SYN} of {clients} to {servers} got no answer; they were last seen at {point}{place}; {shown}",
-    zh="{clients} 到 {servers} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
+    en="{syns:SYN} of {clients} to {servers}{translated} got no answer; they were last seen at {point}{place}; {shown}",
+    zh="{clients} 到 {servers}{translated} 的 {syns} 个 SYN 没有应答；最后见于 {point}{place}；{shown}",
 )
+TRANSLATED = Text(en=", which DNAT sends to {backends},", zh="（DNAT 转换到 {backends}）")
 AT_SERVER = Text(en=", the server's own interface", zh="，即服务器自己的接口")
 SHOWN = {
     "meanwhile": Text(
@@ -89,6 +90,12 @@ FIX_AT_SERVER = Text(
     "be refused",
     zh="在那台主机上查找是什么丢弃了它们：规则（`iptables -vnL` 和 `nft list ruleset` 有计数：INPUT，对容器是 FORWARD "
     "和 DOCKER-USER），或没有回程路由（`ip route get {client}`）。没有程序监听的端口会拒绝连接",
+)
+FIX_BACKEND = Text(
+    en="look at {server} itself, behind {point}: a rule in the container (`nsenter -t PID -n iptables -vnL` counts), a "
+    "filter of the bridge, or no way back to {client}. A port where nothing listens would be refused",
+    zh="检查 {point} 后面的 {server} 本身：容器内的规则（`nsenter -t PID -n iptables -vnL` 有计数）、网桥的过滤，或没有"
+    "返回 {client} 的路由。没有程序监听的端口会拒绝连接",
 )
 FIX_FILTER = Text(
     en="look for a filter at the server or on the way that drops this port (`iptables -vnL`, security groups). A port "
@@ -140,25 +147,41 @@ def _finding(context: Context, services: list[UnansweredService]) -> Finding:
     points = sorted({context.points[int(flows[row, schema.FLOW_POINT])].name for row in last_rows})
     is_at_server = all(of.is_at_server for of in services)
     is_certain = is_at_server and first.shown not in ("before", "nothing")
-    fix = FIX_AT_SERVER if is_at_server else FIX_FILTER
-    fix = FIX_GATEWAY if first.other_macs else FIX_IPV6 if first.instead else _FIXES.get(first.shown, fix)
+    behind = sorted({backend for of in services for backend in of.backends})
+    fix = FIX_AT_SERVER if is_at_server else FIX_BACKEND if behind else FIX_FILTER
+    fix = (
+        FIX_GATEWAY
+        if first.other_macs
+        else FIX_IPV6
+        if first.instead
+        else fix
+        if behind
+        else _FIXES.get(first.shown, fix)
+    )
     mac = mac_text(int(flows[last_rows[0], schema.FLOW_DMAC]))
+    backends = [_named(context, *backend) for backend in behind]
     return Finding(
         NAME,
         "error" if is_certain else "warning",
         SAYS.fill(
             syns=sum(of.syns for of in services), clients=several(clients), servers=_servers(services),
-            point=several(points), place=AT_SERVER.fill() if is_at_server else "",
-            shown=_shown(first, mac),
+            translated=TRANSLATED.fill(backends=several(backends)) if backends else "", point=several(points),
+            place=AT_SERVER.fill() if is_at_server else "", shown=_shown(first, mac),
         ),
-        fix.fill(client=clients[0], server=first.address, mac=mac),
+        fix.fill(client=clients[0], server=behind[0][0] if behind else first.address, mac=mac, point=points[0]),
         {
             "server": first.address, "port": first.port, "clients": clients[:MAX_EVIDENCE], "point": points[0],
             "connections": sum(len(of.rows) for of in services), "attempts": sum(of.syns for of in services),
-            "answers": first.shown, "is_at_server": is_at_server,
+            "answers": first.shown, "is_at_server": is_at_server, **({"backends": backends} if backends else {}),
         },
         hop_evidence(context, last_rows),
     )  # fmt: skip
+
+
+def _named(context: Context, address: str, port: int) -> str:
+    """`172.17.0.2:80 (web)`."""
+    name = context.names.get(address)
+    return endpoint_text(address, port) + (f" ({name})" if name else "")
 
 
 def _shown(service: UnansweredService, mac: str) -> str:

@@ -10,6 +10,7 @@ FAULT_SENDS = {
     "broadcast-storm": "A 到 B：ping。然后取下第二条链路。",
     "connection-refused": "B 到 A:8080：HTTP，两次。",
     "connection-unanswered": "app 到服务器：HTTP，两个端口各一次。",
+    "container-firewall": "B 到 A:8080（HTTP）和 A:5432。",
     "dead-backend": "B 到 A:8080：HTTP，两次。",
     "dead-service": "app 到 10.96.0.10：HTTP，两次。",
     "different-networks": "app 到 db：ping 和 HTTP；app 到 web：HTTP。",

@@ -30,6 +30,7 @@ FAULTS = {
     "broadcast-storm": "两个交换机之间的第二条链路没有生成树，广播绕圈",
     "connection-refused": "端口映射指向容器的一个没有服务器监听的端口",
     "connection-unanswered": "抓包点之后的防火墙丢弃到服务器一个端口的连接",
+    "container-firewall": "容器内的一条规则丢弃端口映射送来的包",
     "dead-backend": "端口映射后面的服务器已结束，而容器仍在运行",
     "dead-service": "虚拟地址的最后一个后端不在了，节点拒绝到它的连接",
     "different-networks": "规则隔开主机的两个网桥，而容器访问另一个网桥上的容器",

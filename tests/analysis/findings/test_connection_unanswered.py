@@ -166,3 +166,47 @@ def test_ipv6_before_ipv4_that_works_is_told(tmp_path: Path) -> None:
         played.call(443, tries=1, answer=SYN | ACK)
     (finding,) = played.findings(tmp_path)
     assert f"connected to {B} by IPv4" in finding["says"] and "AAAA" in finding["fix"]
+
+
+def behind_dnat(*servers: str, answers: bool = False) -> Network:
+    """Clients call A:8080 by its card; behind DNAT, at docker0, the SYNs go to these servers in turn."""
+    net = Network(["A/ens33", "A/docker0"])
+    for number, server in enumerate(servers):
+        syn = tcp(f"{B}:{41000 + number} > {A}:8080", flags=SYN, seq=7, smac=CARD_B, dmac=CARD_A)
+        for attempt in range(4):
+            syn = syn.but(ident=100 * number + attempt)
+            inside = syn.routed(ends=f"{B}:{41000 + number} > {server}:80", smac=BRIDGE, dmac=CONTAINER)
+            net.pass_by(("A/ens33", syn), ("A/docker0", inside), gap=1.02 * SECOND)
+    if answers:
+        hello = tcp(f"{B}:50000 > {A}:22", flags=SYN, seq=1, ident=900, smac=CARD_B, dmac=CARD_A)
+        back = tcp(f"{A}:22 > {B}:50000", flags=SYN | ACK, seq=1, ack=2, ident=901, smac=CARD_A, dmac=CARD_B)
+        net.pass_by(("A/ens33", hello))
+        net.pass_by(("A/ens33", back))
+    return net
+
+
+BRIDGE, CONTAINER = "02:42:00:00:00:01", "02:42:ac:11:00:02"
+
+
+def test_backend_behind_dnat_that_is_silent_is_told(tmp_path: Path) -> None:
+    """Host A answers on another port itself: that says nothing of the container behind the published port."""
+    (finding,) = of_story(behind_dnat("172.17.0.2", answers=True), tmp_path, NAME)
+    facts = finding["facts"]
+    assert (facts["server"], facts["backends"], facts["point"]) == (A, ["172.17.0.2:80"], "A/docker0")
+    assert facts["answers"] == "nothing"
+    assert f"{A}:8080, which DNAT sends to 172.17.0.2:80, got no answer" in finding["says"]
+    assert finding["fix"].startswith("look at 172.17.0.2 itself, behind A/docker0")
+
+
+def test_backends_of_one_service_are_all_named(tmp_path: Path) -> None:
+    """A service with two servers, and both are silent."""
+    (finding,) = of_story(behind_dnat("172.17.0.2", "172.17.0.3"), tmp_path, NAME)
+    assert finding["facts"]["backends"] == ["172.17.0.2:80", "172.17.0.3:80"]
+    assert finding["facts"]["attempts"] == 8
+
+
+def test_server_without_dnat_names_no_backend(tmp_path: Path) -> None:
+    played = Client()
+    played.call(8080)
+    (finding,) = played.findings(tmp_path)
+    assert "backends" not in finding["facts"] and "DNAT" not in finding["says"]

@@ -58,13 +58,15 @@ class UnansweredService(NamedTuple):
     rows: list[int]  # first hops of the flows
     last_rows: list[int]  # their last hops
     syns: int
-    shown: Shown  # what does answer: connections to it, of these clients or of others; another port; or nothing
+    shown: Shown  # what does answer: connections to it, of these clients or of others; another port; or nothing. Of one
+    # backend, what that one answers
     accepted: int  # connections to it
     accepted_clients: list[str]  # whose they are
     other_port: int  # of the address that answers, -1 if none
     other_macs: list[int]  # shown is `others`: the MACs that their SYNs were sent to, if these ones never were
     instead: list[str]  # of IPv6: IPv4 addresses that accepted the same client on this port right afterwards
-    is_at_server: bool  # all were last seen at the own interface of a station with this address
+    is_at_server: bool  # all were last seen at the own interface of the station that they are for there
+    backends: list[tuple[str, int]]  # address and port that DNAT gave them on their way, in order
 
 
 @derived
@@ -112,22 +114,25 @@ def _service(context: Context, address: str, port: int, rows: list[int]) -> Unan
     flows = context.flows
     chain, services = chain_of(context), hash_of(flows, _SERVICE)
     hops = np.flatnonzero(is_among(chain, np.array(rows)))
+    last_rows = hops[flow_links(context).after[hops] < 0].tolist()
+    ends = {(destination(flows[row]), int(flows[row, schema.FLOW_DPORT])) for row in last_rows}
+    backends = sorted(ends - {(address, port)}, key=lambda end: (address_value(end[0]), end[1]))
+    # Other ports of an address may lead to other backends.
+    shown, other_port = _other_answer(context, backends[0][0] if len(backends) == 1 else address)
     accepted = np.flatnonzero(_accepted(context) & is_among(services, services[hops]))
-    shown, other_port = _other_answer(context, address)
     if len(accepted):
         sources = hash_of(flows, _SOURCE)
         of_client = accepted[is_among(sources[accepted], sources[hops])]
         last_accepted = _synack_times(context)[of_client].max(initial=-1)
         is_meanwhile = last_accepted >= flows[rows, schema.FLOW_FIRST].min()
         shown = "others" if not len(of_client) else "meanwhile" if is_meanwhile else "before"
-    last_rows = hops[flow_links(context).after[hops] < 0].tolist()
     clients = sorted({source(flows[row]) for row in accepted.tolist()}, key=address_value)
-    is_at_server = all(_is_at_server(context, address, row) for row in last_rows)
+    is_at_server = all(_is_at_server(context, row) for row in last_rows)
     return UnansweredService(
         address, port, rows, last_rows, int(flows[rows, schema.FLOW_SYNS].sum()), shown,
         len(set(chain[accepted].tolist())), clients, other_port,
         _other_macs(context, hops, accepted) if shown == "others" else [], _instead(context, address, rows),
-        is_at_server,
+        is_at_server, backends,
     )  # fmt: skip
 
 
@@ -187,12 +192,13 @@ def _other_answer(context: Context, address: str) -> tuple[Shown, int]:
     return ("ping", -1) if (is_its & is_ping).any() else ("nothing", -1)
 
 
-def _is_at_server(context: Context, address: str, row: int) -> bool:
-    """Is a row at the own interface of the station that it is sent to, and is the address its own there?
+def _is_at_server(context: Context, row: int) -> bool:
+    """Is a row at the own interface of the station that it is sent to, and is its destination the station's own there?
 
     Two stations of one bridge may have one MAC: then either gets what is for the other one.
     """
     flow = context.flows[row]
+    address = destination(flow)
     mac, point = int(flow[schema.FLOW_DMAC]), int(flow[schema.FLOW_POINT])
     speaker = speakers(context, point, outside_tunnels=True).get(mac)
     has_address = speaker is not None and (address in speaker.own or address in speaker.claimed)
