@@ -52,8 +52,8 @@ def command(
 
     Points, conversations and packets are left out as long as the analysis still reports the finding. IP and MAC
     addresses, names and payload are replaced by others; subnets, private and global addresses, ports, lengths and times
-    stay what they are, and right checksums stay right. Each step is proven by analyzing its result. A topology is
-    written beside FILE if the finding needs one. docs/howto/bug-report.md says what stays.
+    stay what they are, and right checksums stay right. Each step is proven by analyzing its result. A topology and
+    witnesses are written beside FILE if the finding needs them. docs/howto/bug-report.md says what stays.
 
     \b
     capnet reduce fault.pcapng --finding published-port-blocked -o small.pcapng
@@ -80,7 +80,7 @@ def command(
     begin = time.monotonic()
     budget = Budget(MAX_ANALYSES, lambda: time.monotonic() - begin > limit)
     reduced = reduce(result, finding, budget, keep_addresses, _tell)
-    _write(reduced, output)
+    write(reduced, output)
     click.echo(_said(reduced, output, time.monotonic() - begin, limit, keep_addresses))
     return Exit.OK
 
@@ -96,19 +96,23 @@ def _must_be_other(output: Path, inputs: list[Path]) -> None:
         raise UsageError(f"{output}: is the input, which reduce never overwrites; choose another name")
 
 
-def _write(reduced: Reduced, output: Path) -> None:
-    from capnet.topology import topology_path
+def write(reduced: Reduced, output: Path) -> None:
+    """Write the capture, and beside it the topology and the witnesses that its finding needs."""
+    from capnet.topology import topology_path, witnesses_path
     from capnet.whole_file import kind_of, whole
 
-    beside = topology_path(output)
     try:
         with whole(output, private=True) as file:
             file.write(reduced.capture)
-        if reduced.topology:
-            with whole(beside, private=True) as file:
-                file.write(reduced.topology.to_json().encode())
-        else:
-            beside.unlink(missing_ok=True)  # of another capture of this name: it would be read with this one
+        for beside, part in (
+            (topology_path(output), reduced.topology),
+            (witnesses_path(output), reduced.witnesses),
+        ):
+            if part:
+                with whole(beside, private=True) as file:
+                    file.write(part.to_json().encode())
+            else:
+                beside.unlink(missing_ok=True)  # of another capture of this name: it would be read with this one
     except OSError as error:
         raise kind_of(error)(f"{output}: cannot be written ({error.strerror or error})") from error
 
@@ -132,6 +136,12 @@ def _said(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool
     lines = [written, finding]
     if reduced.topology:
         lines.append(Text(en="A topology lies beside it.", zh="旁边有一份拓扑。").fill())
+    if reduced.witnesses:
+        beside = Text(
+            en="Witnesses lie beside it: what the kernels' rules and counters said of these packets.",
+            zh="旁边有一份见证文件：内核的规则和计数器对这些数据包的记录。",
+        )
+        lines.append(beside.fill())
     if not reduced.is_smallest:
         late = Text(
             en="The search stopped after {limit} s: it may get smaller with --limit.",

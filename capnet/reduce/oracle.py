@@ -11,6 +11,7 @@ from capnet.analysis.engine import Options, Source, study
 from capnet.errors import CapnetError
 from capnet.reduce.frames import CandidateFrame, PointFacts, capture_of
 from capnet.topology import Topology
+from capnet.witnesses import Witnesses
 
 MIN_COMPILED = 1 << 20  # bytes of a capture: a smaller one is read faster interpreted
 
@@ -32,6 +33,7 @@ class Oracle:
         points: Mapping[int, PointFacts],
         topology: Topology | None,
         names: Names,
+        witnesses: Witnesses | None = None,
     ) -> Finding | None:
         """The finding, if these frames show it."""
         if not frames:
@@ -40,7 +42,7 @@ class Oracle:
         compiled = None if len(capture) > MIN_COMPILED else False
         options = Options(vxlan_port=self._vxlan_port, compiled=compiled, threads=1)
         try:
-            report = study([Source(None, stream=BytesIO(capture))], topology, options).report
+            report = study([Source(None, stream=BytesIO(capture))], topology, options, witnesses=witnesses).report
         except CapnetError:
             return None
         return self.told(report.findings)

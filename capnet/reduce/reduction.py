@@ -2,8 +2,8 @@
 
 Method: of a large capture the conversations of the finding's evidence are read, or else all with its addresses. Then
 addresses, names and payload are replaced, so that every step from there on is tried on what will be written. Delta
-debugging leaves out points, then conversations, then packets. The topology and names of addresses are used only if the
-finding is not told without them.
+debugging leaves out points, then conversations, then packets. The topology, names of addresses and witnesses are used
+only if the finding is not told without them; of witnesses, the texts that it rests on stay.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from capnet.errors import CapnetError, Exit, UsageError
 from capnet.quick_tuple import NamedTuple
 from capnet.reduce.anonymise.frames import Anonymiser
 from capnet.reduce.anonymise.topologies import addresses_in, anonymised
+from capnet.reduce.anonymise.witnesses import anonymised as witnesses_anonymised
+from capnet.reduce.anonymise.witnesses import without_remaining
 from capnet.reduce.frames import (
     MAX_FRAMES,
     CandidateFrame,
@@ -32,8 +34,10 @@ from capnet.reduce.frames import (
 )
 from capnet.reduce.oracle import Names, Oracle
 from capnet.reduce.search import Budget, smallest
+from capnet.reduce.statements import Statement, of_statements, statements
 from capnet.report.text import count
 from capnet.topology import Topology
+from capnet.witnesses import Witnesses
 
 Points = Mapping[int, PointFacts]
 
@@ -49,6 +53,7 @@ class Reduced(NamedTuple):
 
     capture: bytes
     topology: Topology | None
+    witnesses: Witnesses | None
     finding: Finding
     packets: tuple[int, int]
     points: tuple[int, int]
@@ -64,6 +69,14 @@ class _Parts(NamedTuple):
     points: dict[int, PointFacts]
     topology: Topology | None
     names: Names
+    witnesses: Witnesses | None
+
+    def told(
+        self, oracle: Oracle, frames: Sequence[CandidateFrame] | None = None, points: Points | None = None
+    ) -> Finding | None:
+        """The finding of these parts; of `frames` and `points` in place of theirs."""
+        frames, points = self.frames if frames is None else frames, self.points if points is None else points
+        return oracle.finding(frames, points, self.topology, self.names, self.witnesses)
 
 
 def reduce(study: Study, name: str, budget: Budget, keep: bool, tell: Callable[[str], None]) -> Reduced:
@@ -73,12 +86,14 @@ def reduce(study: Study, name: str, budget: Budget, keep: bool, tell: Callable[[
     parts, replaced = _beginning(study, finding, oracle, keep)
     tell(f"{count(len(parts.frames), 'packet')} at {count(len(parts.points), 'point')} have the finding")
     parts = _search(parts, oracle, budget, tell)
-    topology = _trimmed(parts, oracle)
-    last = oracle.finding(parts.frames, parts.points, topology, parts.names)
+    parts = _with_least_witnesses(parts, oracle, budget)
+    parts = parts._replace(topology=_trimmed(parts, oracle))
+    last = parts.told(oracle)
     assert last is not None
     return Reduced(
         capture=capture_of(parts.frames, parts.points, parts.names),
-        topology=topology,
+        topology=parts.topology,
+        witnesses=parts.witnesses,
         finding=last,
         packets=(sum(source.packets for source in study.report.inputs), len(parts.frames)),
         points=(len(study.report.points), len(parts.points)),
@@ -109,14 +124,14 @@ def _beginning(study: Study, finding: Finding, oracle: Oracle, keep: bool) -> tu
             loaded = load(study, chosen, study.options.vxlan_port)
         except TooMany:
             break
-        originals = _with_extras(loaded, study.context.topology, oracle)
+        originals = _with_extras(loaded, study.context.topology, study.context.witnesses, oracle)
         if originals is None:
             continue
         is_told_of_originals = True
         if keep:
             return originals, []
-        new, topology, replaced = anonymous(loaded, study.context.topology)
-        parts = _with_extras(new, topology, oracle)
+        new, topology, witnesses, replaced = anonymous(loaded, study.context.topology, study.context.witnesses)
+        parts = _with_extras(new, topology, witnesses, oracle)
         if parts is not None:
             return parts, replaced
     if is_told_of_originals:
@@ -125,9 +140,8 @@ def _beginning(study: Study, finding: Finding, oracle: Oracle, keep: bool) -> tu
             "--keep-addresses writes the small capture with all of them"
         )
     raise NotTold(
-        f"{finding.name} is not told of the packets alone; it may rest on witnesses (NAME.witnesses.json), which are "
-        f"not handed on. Of a capture with more than {MAX_FRAMES:,} packets, only those are tried that have an address "
-        "of its evidence, if they are fewer"
+        f"{finding.name} is not told of the packets that were tried: of a capture with more than {MAX_FRAMES:,}, only "
+        "those that have an address of its evidence, if they are fewer"
     )
 
 
@@ -144,16 +158,20 @@ def _choices(study: Study, finding: Finding) -> Iterable[Chosen]:
     return [Chosen(conversations=frozenset(frame.conversation for frame in shown)), Chosen(addresses=ends)]
 
 
-def _with_extras(loaded: Loaded, topology: Topology | None, oracle: Oracle) -> _Parts | None:
-    """The parts with which the finding is told: without topology and names if they are not needed."""
+def _with_extras(
+    loaded: Loaded, topology: Topology | None, witnesses: Witnesses | None, oracle: Oracle
+) -> _Parts | None:
+    """The parts with which the finding is told: without topology, names and witnesses if they are not needed."""
     points = dict(enumerate(loaded.points))
     names = [(address, name) for address, own in loaded.names.items() for name in own if _is_ip(address)]
     variants: list[tuple[Topology | None, Names]] = [(None, ())]
     variants += [(topology, ())] if topology else []
     variants += [(topology, names)] if names else []
-    for used, pairs in variants:
-        if oracle.finding(loaded.frames, points, used, pairs):
-            return _Parts(loaded.frames, points, used, pairs)
+    for testimony in (None, witnesses) if witnesses else (None,):
+        for used, pairs in variants:
+            parts = _Parts(loaded.frames, points, used, pairs, testimony)
+            if parts.told(oracle):
+                return parts
     return None
 
 
@@ -161,14 +179,29 @@ def _is_ip(address: str) -> bool:
     return not (address.count(":") == 5 and len(address) == 17)
 
 
-def anonymous(loaded: Loaded, topology: Topology | None) -> tuple[Loaded, Topology | None, list[str]]:
-    """The frames, points, names and topology with others in place of what identifies; and what was replaced."""
+class _Anonymous(NamedTuple):
+    """What is known beside a capture, with others in place of what identifies; and what was replaced."""
+
+    loaded: Loaded
+    topology: Topology | None
+    witnesses: Witnesses | None
+    replaced: list[str]
+
+
+def anonymous(loaded: Loaded, topology: Topology | None, witnesses: Witnesses | None = None) -> _Anonymous:
+    """The frames, points, names, topology and witnesses with others in place of what identifies."""
     subnets = set(addresses_in(topology)) if topology else ()
     anonymiser = Anonymiser(sorted(subnets))
     _rewritten(loaded, topology, anonymiser)
+    if witnesses:
+        witnesses_anonymised(witnesses, anonymiser)
     anonymiser.assign()
     new, new_topology = _rewritten(loaded, topology, anonymiser)
-    return new, new_topology, anonymiser.addresses.originals() + anonymiser.names.originals()
+    new_witnesses = witnesses_anonymised(witnesses, anonymiser) if witnesses else None
+    replaced = anonymiser.addresses.originals() + anonymiser.names.originals()
+    if new_witnesses:
+        new_witnesses = without_remaining(new_witnesses, replaced)
+    return _Anonymous(new, new_topology, new_witnesses, replaced)
 
 
 def _rewritten(loaded: Loaded, topology: Topology | None, anonymiser: Anonymiser) -> tuple[Loaded, Topology | None]:
@@ -193,7 +226,7 @@ def _search(parts: _Parts, oracle: Oracle, budget: Budget, tell: Callable[[str],
     """The parts without the points, conversations and packets that the finding does not need."""
 
     def is_told(frames: Sequence[CandidateFrame], points: Points) -> bool:
-        return oracle.finding(frames, points, parts.topology, parts.names) is not None
+        return parts.told(oracle, frames, points) is not None
 
     points, frames = parts.points, parts.frames
 
@@ -234,4 +267,17 @@ def _trimmed(parts: _Parts, oracle: Oracle) -> Topology | None:
         namespaces=[namespace for namespace in topology.namespaces if namespace.host in hosts],
         services=topology.services,
     )
-    return small if oracle.finding(parts.frames, parts.points, small, parts.names) else topology
+    return small if parts._replace(topology=small).told(oracle) else topology
+
+
+def _with_least_witnesses(parts: _Parts, oracle: Oracle, budget: Budget) -> _Parts:
+    """The parts without the texts of kernels that the finding does not rest on."""
+    witnesses = parts.witnesses
+    if witnesses is None:
+        return parts
+
+    def is_told(chosen: list[Statement]) -> bool:
+        return parts._replace(witnesses=of_statements(witnesses, chosen)).told(oracle) is not None
+
+    kept = smallest(statements(witnesses), is_told, budget)
+    return parts._replace(witnesses=of_statements(witnesses, kept))

@@ -41,7 +41,7 @@ def made_anonymous(name: str) -> tuple[Loaded, Loaded, list[str], str]:
     """The frames, the new ones, what was replaced, and the text of the new topology."""
     result = study(ROOT / name)
     loaded = load(result, Chosen(), 0)
-    new, topology, replaced = anonymous(loaded, result.context.topology)
+    new, topology, _, replaced = anonymous(loaded, result.context.topology)
     return loaded, new, replaced, topology.to_json() if topology else ""
 
 

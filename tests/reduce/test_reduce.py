@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from capnet.analysis.engine import analyze, study
-from capnet.cli.reduce import command
+from capnet.cli.reduce import command, write
 from capnet.errors import UsageError
-from capnet.reduce.reduction import NotTold, reduce
+from capnet.reduce.reduction import reduce
 from capnet.reduce.search import Budget
 from capnet.topology import Topology
 from tests.reduce.test_anonymise import is_absent
 
 FAULTS = Path(__file__).resolve().parents[2] / "pcaps" / "faults"
+RECORDED = FAULTS.parents[1] / "tests" / "analysis" / "facts" / "kernel" / "recorded"
 # Fault, its finding, and how many packets are enough at most.
 CASES = [
     ("published-port-blocked", "published-port-blocked", 6),
@@ -62,9 +63,35 @@ def test_kept_addresses_stay_as_they_are():
     assert any(reduced.capture[at : at + 60] in original for at in range(0, len(reduced.capture), 4))
 
 
-def test_finding_of_witnesses_alone_is_told_and_not_written():
-    with pytest.raises(NotTold, match="witnesses"):
-        reduce(study(FAULTS / "kernel-drop.pcapng"), "kernel-drop", unlimited(), False, lambda step: None)
+# Bundles with a finding that is told with their witnesses alone: a rule, a counter of tc.
+WITNESSED = [
+    (FAULTS / "kernel-drop.pcapng", "kernel-drop"),
+    (RECORDED / "tc-filter.pcapng", "kernel-drop"),
+]
+
+
+@pytest.mark.parametrize(("capture", "finding"), WITNESSED, ids=[capture.stem for capture, _ in WITNESSED])
+def test_finding_of_witnesses_keeps_what_it_rests_on(capture, finding, tmp_path):
+    """The kernel's text lies beside the small capture, and nothing of the network is in it."""
+    output = tmp_path / "small.pcapng"
+    reduced = reduce(study(capture), finding, unlimited(), False, lambda step: None)
+    write(reduced, output)
+    assert finding in {row.name for row in analyze(output).findings}
+    texts = (tmp_path / "small.witnesses.json").read_bytes()
+    for text in reduced.replaced:
+        assert is_absent(text, texts), text
+    assert len(texts) < len(capture.with_suffix(".witnesses.json").read_bytes()) / 2
+    (tmp_path / "small.witnesses.json").unlink()
+    assert finding not in {row.name for row in analyze(output).findings}
+
+
+def test_other_witnesses_beside_the_output_are_removed(tmp_path):
+    """Those of another capture of this name would be read with the small one."""
+    output = tmp_path / "small.pcapng"
+    (tmp_path / "small.witnesses.json").write_text("{}")
+    reduced = reduce(study(FAULTS / "dns-failure.pcapng"), "dns-failure", unlimited(3), False, lambda step: None)
+    write(reduced, output)
+    assert not (tmp_path / "small.witnesses.json").exists()
 
 
 def test_large_capture_is_cut_to_the_evidence_first(monkeypatch):

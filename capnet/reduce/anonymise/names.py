@@ -55,8 +55,12 @@ class NameMap:
 
     def point(self, name: str) -> str:
         """The new name of a point: `A/web/eth0`, `A/overlay:shop/br0`, `ens33`."""
-        *owner, device = name.split("/")
-        return "/".join([*(self._owner(part) for part in owner), self.device(device)])
+        owner, slash, device = name.rpartition("/")
+        return (self.owners(owner) + slash if slash else "") + self.device(device)
+
+    def owners(self, name: str) -> str:
+        """The new name of a network namespace, as points in it begin: `A/web`, `A/overlay:shop`."""
+        return "/".join(map(self._owner, name.split("/")))
 
     def device(self, name: str) -> str:
         """The new name of an interface."""
