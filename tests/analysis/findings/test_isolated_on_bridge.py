@@ -99,3 +99,39 @@ def test_packets_of_the_host_that_stop_is_silent(tmp_path: Path) -> None:
         net.pass_by((BRIDGE, routed), gap=1e6)
     publish(net, 2)
     assert isolated(net, tmp_path) == []
+
+
+GUEST, GUEST_MAC = "192.168.111.50", "52:54:00:9d:47:8a"
+BRIDGED = ["A/br0", "A/ens33"]
+
+
+def guest_asks(net: Network, dmac: str) -> None:
+    """A virtual machine and the host itself, both on a bridge whose port is the host's card, connect to B."""
+    for point in BRIDGED:
+        net.at(net.now, point, arp(1, GUEST_MAC, GUEST, B))
+        net.at(net.now + 5, point, arp(2, CARD_B, B, GUEST, to=GUEST_MAC))
+    net.now += 1000
+    for port in range(42000, 42004):
+        syn = tcp(f"{A}:{port} > {B}:80", flags=SYN, seq=5, ident=port, smac=CARD_A, dmac=CARD_B)
+        back = syn.but(ends=f"{B}:80 > {A}:{port}", flags=SYN | ACK, seq=9, ack=6, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(*((point, syn) for point in BRIDGED))
+        net.pass_by(*((point, back) for point in BRIDGED[::-1]))
+    for number in range(4):
+        lost = tcp(f"{GUEST}:41000 > {B}:80", flags=SYN, seq=7, ident=7000 + number, smac=GUEST_MAC, dmac=dmac)
+        net.pass_by(("A/br0", lost), gap=1e6)
+
+
+def test_guest_whose_bridge_has_the_card_is_told(tmp_path: Path) -> None:
+    """Docker set the policy of FORWARD to DROP, which bridged frames pass, too (docker/for-linux#103)."""
+    net = Network(BRIDGED)
+    guest_asks(net, CARD_B)
+    (finding,) = isolated(net, tmp_path)
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == ("A/br0", "A/ens33")
+    assert "DOCKER-USER -i BRIDGE -o BRIDGE" in finding["fix"]
+
+
+def test_guest_that_is_routed_is_silent(tmp_path: Path) -> None:
+    """It sends to the bridge's own MAC: what drops is no filter between ports."""
+    net = Network(BRIDGED)
+    guest_asks(net, CARD_A)
+    assert isolated(net, tmp_path) == []

@@ -1,7 +1,8 @@
 """isolated-on-bridge: two stations on one bridge find each other by ARP, and no IP packet passes between them.
 
 Looks at: IP flows without an answer between two neighbours on a bridge, each with its own MAC, that stop between two
-points of the bridge's host, while ARP messages between the two pass there.
+points of the bridge's host, while ARP messages between the two pass there. One of the two may be behind the host's
+card, if that is a port of the bridge: the frames still have the MACs of both.
 Says: who cannot reach whom, on which bridge, how many packets, and that ARP passes.
 Wrong when: the receiver drops the packets behind the point, or the port of the bridge is flagged `isolated`.
 Fix: allow traffic between containers: Docker's `icc` option of the network. On bridges of libvirt, LXD and others,
@@ -43,7 +44,7 @@ EXPLAINS = ("stops-between", "packet-loss", "retransmissions", "connection-unans
 PAGE_ZH = """同一网桥上的两个站点能用 ARP 找到对方，但没有 IP 包通过。
 
 检查：网桥上各有自己 MAC 的两个邻居之间、没有应答、停在网桥所在主机的两个抓包点之间的 IP 流，而两者之间的 ARP 消息能
-通过。
+通过。如果主机的网卡是网桥的端口，其中一个可以在网卡之外：帧仍带有两者的 MAC。
 结论：谁到不了谁，在哪个网桥上，多少个包，而 ARP 能通过。
 误判：接收方在该抓包点之后丢弃了包，或网桥端口带有 `isolated` 标志。
 处理：允许容器之间的流量：Docker 网络的 `icc` 选项。在 libvirt、LXD 等的网桥上，`net.bridge.bridge-nf-call-iptables`
@@ -96,7 +97,9 @@ def _neighbours(context: Context, flow: StoppedFlow) -> _Pair | None:
     row = context.flows[flow.row]
     if row[schema.FLOW_VIA] or not are_of_one_host(context, flow.point, flow.due):
         return None
-    if any(context.points[point].role not in INNER_ROLES for point in (flow.point, flow.due)):
+    first, last = (context.points[point].role for point in (flow.point, flow.due))
+    is_through_card = first in ("bridge", "veth") and last == "parent"  # a bridge with the host's card as a port
+    if not is_through_card and not (first in INNER_ROLES and last in INNER_ROLES):
         return None
     by_mac = speakers(context, outside_tunnels=True)
     sender, receiver = (by_mac.get(int(row[column])) for column in (schema.FLOW_SMAC, schema.FLOW_DMAC))
