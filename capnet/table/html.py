@@ -18,7 +18,8 @@ def html_table(name: str, columns: Sequence[str], batches: Iterable[Batch], most
     head = "".join(f"<th>{_cell(column)}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in shown[:most])
     more = "<p>and more rows</p>" if len(shown) > most else ""
-    return f"<table><caption>{_cell(name)}</caption><tr>{head}</tr>{body}</table>{more}"
+    caption = f'<caption style="text-align: left">{_cell(name)}</caption>'
+    return f"<table>{caption}<tr>{head}</tr>{body}</table>{more}"
 
 
 def _cell(value: Any) -> str:

@@ -6,6 +6,7 @@ The wheel installs them below share/man/man1, where `man` finds them beside the 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import click
@@ -103,10 +104,19 @@ def _text(help_text: str) -> Iterator[str]:
         if number:
             yield ".PP"
         if paragraph.startswith("\b"):
-            lines = paragraph.removeprefix("\b").strip("\n").splitlines()
-            yield from (".nf", *map(_escaped, lines), ".fi")
+            yield from _lines(paragraph.removeprefix("\b").strip("\n").splitlines())
         else:
             yield from map(_escaped, paragraph.splitlines())
+
+
+def _lines(lines: list[str]) -> Iterator[str]:
+    """Lines as they are; of a list of commands and what each does, that stands below its command."""
+    columns = [re.fullmatch(r"(\S.*?)\s{2,}(\S.*)", line) for line in lines]
+    if any(columns) and not any("──" in line for line in lines):
+        for line, pair in zip(lines, columns, strict=True):
+            yield from (".TP", *map(_escaped, pair.groups() if pair else (line, "")))
+    else:
+        yield from (".nf", *map(_escaped, lines), ".fi")
 
 
 def _arguments(path: tuple[str, ...], command: click.Command) -> str:

@@ -92,16 +92,19 @@ def _section(path: tuple[str, ...], command: click.Command, words: PageWords) ->
 
 def usage(path: tuple[str, ...], command: click.Command) -> str:
     """The line of usage: `capnet packet [OPTIONS] FILE N`."""
-    arguments = " ".join(_argument(each) for each in command.params if isinstance(each, click.Argument))
+    arguments = " ".join(filter(None, map(_argument, command.params)))
     options = [each for each in command.params if isinstance(each, click.Option)]
     command_name = ["COMMAND …"] * isinstance(command, click.Group)
     return " ".join([*path, *["[OPTIONS]"] * bool(options), *[arguments] * bool(arguments), *command_name])
 
 
-def _argument(argument: click.Argument) -> str:
+def _argument(argument: click.Parameter) -> str:
+    """Empty for an option, and for an argument that the metavar of the one before it names."""
+    if not isinstance(argument, click.Argument):
+        return ""
     if isinstance(argument.type, click.Choice):
         return "|".join(argument.type.choices)
-    return argument.metavar or str(argument.name).upper()
+    return str(argument.name).upper() if argument.metavar is None else argument.metavar
 
 
 def _option(option: click.Option) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.generated import DOCS, pages
@@ -22,6 +24,14 @@ def test_pages_of_commands_and_report_exist() -> None:
 def test_man_pages_are_what_the_code_says() -> None:
     stored = {file.name: file.read_text(encoding="utf-8") for file in MAN_FOLDER.glob("*")}
     assert stored == man_pages(), AGAIN
+
+
+def test_man_pages_fit_80_columns() -> None:
+    """But for a line that is a command to copy, or a drawing."""
+    for name, text in man_pages().items():
+        kept = re.findall(r"^\.nf\n(.*?)^\.fi$", text, re.MULTILINE | re.DOTALL)
+        lines = [line.replace("\\-", "-").replace("\\e", "\\") for part in kept for line in part.splitlines()]
+        assert [line for line in lines if len(line) > 73 and not line.startswith("capnet ")] == [], name
 
 
 def test_man_pages_are_roff_that_man_can_show() -> None:

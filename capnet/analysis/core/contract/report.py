@@ -120,11 +120,23 @@ class Report:
         return "\n".join(lines) + ">"
 
     def _repr_html_(self) -> str:
-        """What `repr` says, and the findings, for notebooks."""
+        """For notebooks: the problems and what to do, below them what `repr` says; what needs no action is folded."""
         from html import escape
 
-        findings = "".join(f"<li>{escape(each.level)}: {escape(repr(each.says)[1:-1])}</li>" for each in self.findings)
-        return f"<pre>{escape(repr(self))}</pre>" + (f"<ul>{findings}</ul>" if findings else "")
+        def shown(text: str | None) -> str:
+            return escape(repr(text or "")[1:-1])
+
+        findings = [finding for finding in self.findings if finding.explained_by is None]
+        notes = [finding for finding in findings if finding.level == "info"]
+        problems = "".join(
+            f"<p><b>{escape(finding.level)}</b> {shown(finding.says)}"
+            + (f"<br><i>Fix:</i> {shown(finding.fix)}</p>" if finding.fix else "</p>")
+            for finding in findings
+            if finding.level != "info"
+        )
+        items = "".join(f"<li>{shown(finding.says)}</li>" for finding in notes)
+        folded = f"<details><summary>{len(notes)} that need no action</summary><ul>{items}</ul></details>"
+        return problems + f"<pre>{escape(repr(self))}</pre>" + folded * bool(notes)
 
     def _summary(self, name: str) -> str:
         """What a line of `repr` says of a section beside its count."""
