@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 from capnet.reduce.anonymise.frames import Anonymiser
 from capnet.reduce.anonymise.witnesses import anonymised, without_remaining
@@ -32,7 +33,7 @@ def witnesses() -> Witnesses:
 
 
 def made_new() -> tuple[Witnesses, list[str]]:
-    anonymiser = Anonymiser()
+    anonymiser = Anonymiser(draw=Random(17).randrange)
     anonymised(witnesses(), anonymiser)
     anonymiser.assign()
     new = anonymised(witnesses(), anonymiser)

@@ -148,11 +148,9 @@ OPTION_MESSAGES = {
     "{packets:text} at {points:text} have the finding": "{points}的{packets}有这条诊断",
     "{points:text} with {packets:text} are enough": "{points}、{packets}就够了",
     "{number} point": "{number} 个抓包点", "{number} points": "{number} 个抓包点",
-    "{name} is not told of the packets alone; it may rest on witnesses (NAME.witnesses.json), which are not handed "
-    "on. Of a capture with more than {most} packets, only those are tried that have an address of its evidence, if "
-    "they are fewer":
-        "仅凭包得不出 {name}；它可能依据见证（NAME.witnesses.json），而见证不转交。"
-        "抓包超过 {most} 个包时，如果含有证据地址的包更少，则只尝试这些包",
+    "{name} is not told of the packets that were tried: of a capture with more than {frames}, only those that have an "
+    "address of its evidence, if they are fewer":
+        "在试过的数据包中得不出 {name}：抓包超过 {frames} 个数据包时，只试带有其证据中地址的数据包，且这些数据包要更少",
     "{name} is not told any more when addresses, names and payload are replaced; nothing was written. --keep-addresses "
     "writes the small capture with all of them":
         "替换地址、名称和载荷之后不再得出 {name}；没有写出任何文件。--keep-addresses 写出保留这些内容的小抓包",

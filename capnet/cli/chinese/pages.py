@@ -162,7 +162,7 @@ capnet compare good.pcapng bad.pcapng -o broke.html
 
 只要分析仍然得出这条诊断，就去掉抓包点、会话和包。IP 地址、MAC 地址、名称和载荷都换成别的；
 子网、私有或全局地址、端口、长度和时间不变，正确的校验和仍然正确。每一步的结果都重新分析以证明。
-诊断需要拓扑时，在 FILE 旁边写一份。docs/howto/bug-report.md 说明保留了什么。
+诊断需要拓扑或见证文件时，在 FILE 旁边写一份。docs/howto/bug-report.md 说明保留了什么。
 
 \b
 capnet reduce fault.pcapng --finding published-port-blocked -o small.pcapng
