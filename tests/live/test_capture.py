@@ -411,9 +411,12 @@ def test_full_disk_of_the_programs_is_exit_4(hosts, tmp_path):
 
 def test_dead_daemon_ends_nothing(hosts, tmp_path):
     """The last test: host B has no daemon afterwards."""
-    with capturing("client", *url(hosts["B"]), "-w", "d.pcapng", folder=tmp_path):
+    with capturing("client", *url(hosts["B"]), "--why", "-w", "d.pcapng", folder=tmp_path) as capture:
         pid = int((Path(os.environ["CAPNET_LAB_DIR"]) / "B" / "dockerd.pid").read_text())
         os.kill(pid, signal.SIGKILL)
         ping(hosts["A"], "web", "192.168.111.129")
+    reasons = [line for line in capture.said.splitlines() if "has ended" in line]
+    assert reasons == ["B: connections, rules and counters of the end are not kept: the Docker daemon has ended"]
+    assert "nsenter" not in capture.said
     assert seen(tmp_path / "d.pcapng", REQUESTS)["B/ens33"] == 5
     assert json.loads((tmp_path / "d.topology.json").read_text())["containers"][0]["name"] == "client"

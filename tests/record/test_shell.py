@@ -11,7 +11,7 @@ import pytest
 
 from capnet.errors import EnvironmentLacks
 from capnet.record.remote import shell
-from capnet.record.remote.shell import Shell
+from capnet.record.remote.shell import NamespaceGone, Shell
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,15 @@ def test_user_without_sudo_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(EnvironmentLacks, match=r"needs root, .* run capnet as root"):
         Shell("self").run(["true"])
+
+
+def test_namespace_of_an_ended_process_is_gone() -> None:
+    """nsenter itself says so; the number is above any that Linux gives to a process (PID_MAX_LIMIT)."""
+    netns = f"/proc/{1 << 22}/ns/net"
+    with pytest.raises(NamespaceGone, match=r"^the container has ended$"):
+        Shell("self").run(["true"], netns=netns)
+    with pytest.raises(NamespaceGone, match=r"^the Docker daemon has ended$"):
+        Shell(str(1 << 22)).run(["true"], netns=netns)
 
 
 def test_path_without_sbin_is_extended(monkeypatch: pytest.MonkeyPatch) -> None:

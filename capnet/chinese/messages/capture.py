@@ -131,6 +131,9 @@ CAPTURE_MESSAGES = {
     "drops on machine {number}": "机器 {number} 上的丢包",
     "{name:text} is not watched: {reason:text}": "不观察 {name}：{reason}",
     "{name}: rules and counters are not kept: {reason:text}": "{name}：没有保存规则和计数器：{reason}",
+    "{name}: connections, rules and counters of the end are not kept: {reason:text}":
+        "{name}：没有保存结束时的连接、规则和计数器：{reason}",
+    "{owner:word} has ended": "{owner} 已经结束",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

@@ -31,6 +31,7 @@ SYSTEM_MESSAGES = {
 }
 
 WORDS = {
+    "the Docker daemon": "Docker 守护进程", "the container": "容器",
     "network": "网络", "project": "项目", "service": "服务", "container": "容器", "host": "主机", "interface": "接口",
     "topology": "拓扑", "point": "抓包点", "File": "文件", "Directory": "文件夹", "Path": "路径", "nothing": "无",
     "before": "之前", "after": "之后",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.remote.docker_host import DockerHost
+from capnet.record.remote.shell import NamespaceGone
 from capnet.topology import Topology
 
 _TUPLE = ("src", "dst", "sport", "dport", "type", "code", "id")  # as conntrack prints them
@@ -35,6 +36,8 @@ class Connections:
             lines = lines_by_host.setdefault(host.name, [])
             try:
                 lines += connection_table(host, netns).used_since(earlier)
+            except NamespaceGone:
+                continue  # who asks for rules and counters as well says so
             except EnvironmentLacks as error:
                 say(f"{host.name}: the topology goes without a connection table: {error}")
         return lines_by_host

@@ -19,11 +19,11 @@ from capnet.errors import EnvironmentLacks
 from capnet.record.find.capture_points import CapturePoint
 from capnet.record.kernel.asked_namespaces import MAX_NAMESPACES, AskedNamespace, asked_namespaces
 from capnet.record.kernel.why import AskingWhy
+from capnet.record.remote.shell import NamespaceGone
 from capnet.witnesses import NamespaceWitness, Snapshot, Witnesses
 
 MAX_OUTPUT_BYTES = 1 << 20  # of one text: the rules of some thousand services
 _THREADS = 4  # shells that run side by side
-_GONE = "No such file or directory"  # nsenter's words for a namespace whose container has stopped
 _WITHIN = 10.0  # seconds for one namespace
 
 # Prints each text behind a line with a mark of this call, which no text can know. A program that is missing prints
@@ -152,9 +152,12 @@ def _snapshot(place: AskedNamespace, say: Callable[[str], None]) -> Snapshot | N
     command = ["sh", "-c", f"cd /proc/sys\n{_ASK}", "sh", mark, str(MAX_OUTPUT_BYTES + 1)]
     try:
         printed = place.shell.run(command, netns=place.netns, timeout=_WITHIN, title="ask the kernel")
+    except NamespaceGone as error:
+        if place.netns == place.shell.host_netns:  # of others it was said that their points have ended
+            say(f"{place.name}: connections, rules and counters of the end are not kept: {error}")
+        return None
     except EnvironmentLacks as error:
-        if not (place.points and _GONE in str(error)):  # that its points have ended was said
-            say(f"{place.name}: rules and counters are not kept: {error}")
+        say(f"{place.name}: rules and counters are not kept: {error}")
         return None
     return parse(printed, mark)
 

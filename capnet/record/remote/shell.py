@@ -6,6 +6,7 @@ namespaces, running capture programs.
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import subprocess
@@ -33,6 +34,10 @@ _AS_ROOT = '[ "$(id -u)" = 0 ] || set -- sudo -n -- "$@"; ' + _WITH_FOLDERS
 
 _BE_ROOT = "run capnet as root (sudo capnet …)"
 _SUDO_WITHIN = 30.0  # seconds; through ssh, the connection included
+
+
+class NamespaceGone(EnvironmentLacks):
+    """A network namespace ended with the process that it is named by: a container's, or the daemon's."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Shell:
     ) -> str:
         """Standard output of the command, run inside the network namespace if one is given.
 
-        Raises EnvironmentLacks with the command, or its title, and the first line of its complaint.
+        Raises EnvironmentLacks with the command, or its title, and the first line of its complaint; NamespaceGone.
         """
         if netns:
             command = in_netns(netns, command)
@@ -119,6 +124,9 @@ class Shell:
             complaint = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[0]
             if complaint.startswith("sudo:"):
                 complaint += f"; {_BE_ROOT}"
+            if netns and complaint == f"nsenter: cannot open {netns}: {os.strerror(errno.ENOENT)}":
+                owner = "the Docker daemon" if netns == self.host_netns else "the container"
+                raise NamespaceGone(f"{owner} has ended")
             raise EnvironmentLacks(f"{title or shlex.join(command)}: {complaint}")
         return done.stdout
 
