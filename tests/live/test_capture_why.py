@@ -63,6 +63,19 @@ def test_why_names_the_rule_before_a_published_port(hosts: dict[str, DockerHost]
     rules(a, f"iptables -D DOCKER-USER {CLOSED}")
 
 
+def test_why_names_a_rule_that_came_and_went(hosts: dict[str, DockerHost], tmp_path: Path) -> None:
+    """It is in neither of the two lists of rules, of before and after."""
+    a, web = hosts["A"], hosts["A"].client.containers.get("web")
+    rule = "FORWARD -i docker0 -p icmp -m comment --comment 'for a moment' -j DROP"
+    with capturing("web", "--host", f"A={a.url}", "--why", "-w", "web.pcapng", folder=tmp_path):
+        rules(a, f"iptables -I {rule}")
+        execute(web, ["ping", "-c", "3", "-i", "0.1", "-W", "1", "192.168.111.129"])
+        rules(a, f"iptables -D {rule}")
+    (dropped,) = [reason for reason in analyze(tmp_path / "web.pcapng").kernel if reason.known_by == "trace"]
+    assert (dropped.name, dropped.packets) == ("iptables filter FORWARD rule 1", 3)
+    assert dropped.text == '-A FORWARD -i docker0 -p icmp -m comment --comment "for a moment" -j DROP'
+
+
 def test_why_of_a_working_port_names_no_drop(hosts: dict[str, DockerHost], tmp_path: Path) -> None:
     a, client = hosts["A"], hosts["B"].client.containers.get("client")
     with capturing("web", "--host", f"A={a.url}", "--why", "-w", "web.pcapng", folder=tmp_path):

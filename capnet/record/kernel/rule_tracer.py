@@ -1,12 +1,13 @@
 """Traces packets through the netfilter rules of the network namespace that this program runs in.
 
-A program of its own, which needs Python's standard library only: it is given to `python3 -c` on the machine that it
-traces, perhaps through ssh. Its arguments are a label and TCP ports that are left out. It prints one JSON object in a
-line for each verdict of a rule or a policy, with the packet's headers as they are at that moment.
+A program of its own, which needs Python's standard library and `nfnetlink` only: it is given to `python3 -c` on the
+machine that it traces, perhaps through ssh. Its arguments are a label and TCP ports that are left out. It prints one
+JSON object in a line for each verdict of a rule or a policy, with the packet's headers as they are at that moment.
 
 Method: a table of its own, `capnet-LABEL`, sets the trace mark (`meta nftrace set 1`) before all other rules, and the
 kernel sends each step of a marked packet (NFT_MSG_TRACE, linux/netfilter/nf_tables.h). The table belongs to this
 program's socket (NFT_TABLE_F_OWNER, Linux 5.12): the kernel removes it when this program ends, however it ends.
+The text of a rule that drops, or was added meanwhile, is asked for when it first decides: it may be gone at the end.
 Limits: MAX_RATE packets a second; rules of iptables-legacy are not traced.
 """
 
@@ -18,81 +19,47 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 
+from capnet.record.kernel.nfnetlink import (
+    attribute,
+    attributes,
+    message,
+    messages,
+    name_of,
+    nested,
+    netlink,
+    number,
+    text,
+)
+
 MAX_RATE = 5000  # packets a second that are marked: each makes about ten events
 MAX_IDS = 100_000  # packets whose headers are remembered
 MAX_LINES = 100_000  # of some 300 octets
+MAX_TEXTS = 100  # of rules: each is asked for by a program
 BUFFER_BYTES = 64 << 20
 POLL_S = 0.2  # after which a SIGTERM is seen that came just before the waiting
 
-NETLINK_NETFILTER, NFNLGRP_NFTRACE, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 12, 9, 270, 1
+NFNLGRP_NFTRACE, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 9, 270, 1
 NFTABLES = 10 << 8  # NFNL_SUBSYS_NFTABLES
 NEWTABLE, NEWCHAIN, NEWRULE, GETRULE, TRACE = (NFTABLES | number for number in (0, 3, 6, 7, 17))
 NLMSG_ERROR, NLMSG_DONE, BATCH_BEGIN, BATCH_END = 2, 3, 0x10, 0x11
 REQUEST, ACK, DUMP, CREATE, APPEND = 1, 4, 0x300, 0x400, 0x800
-INET, NESTED, OWNER = 1, 0x8000, 2
+INET, OWNER = 1, 2
 FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
 HOOKS = (("pre", 0), ("out", 3))  # prerouting, and output of the namespace itself
 PRIORITY = -401  # before conntrack's defragmentation (-400), and all tables of iptables
 META_NFTRACE, META_L4PROTO, TRANSPORT = 12, 16, 2
 VERDICTS = {0: "drop", 1: "accept", 2: "stolen", 3: "queue", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
 POLICY, RULE = 1, 3  # NFTA_TRACE_TYPE
+LISTERS = {"ip": "iptables-nft", "ip6": "ip6tables-nft"}
+TEXT_WITHIN_S = 2
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
-
-
-def attribute(kind: int, data: bytes) -> bytes:
-    """A netlink attribute, padded to four octets."""
-    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
-
-
-def nested(kind: int, *parts: bytes) -> bytes:
-    """An attribute that holds others."""
-    return attribute(kind | NESTED, b"".join(parts))
-
-
-def text(kind: int, value: str) -> bytes:
-    """An attribute that holds a string."""
-    return attribute(kind, value.encode() + b"\0")
-
-
-def number(kind: int, value: int, octets: int = 4) -> bytes:
-    """An attribute that holds a number in network order."""
-    return attribute(kind, value.to_bytes(octets, "big", signed=value < 0))
-
-
-def message(kind: int, flags: int, sequence: int, family: int, payload: bytes, subsystem: int = 0) -> bytes:
-    """A message of nfnetlink."""
-    body = struct.pack("=BBH", family, 0, socket.htons(subsystem)) + payload
-    return struct.pack("=IHHII", 16 + len(body), kind, flags, sequence, 0) + body
-
-
-def attributes(data: bytes) -> dict[int, bytes]:
-    """Kind → data of the attributes in a message."""
-    by_kind, at = {}, 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            break
-        by_kind[kind & 0x3FFF] = data[at + 4 : at + length]
-        at += length + (-length % 4)
-    return by_kind
-
-
-def messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """(kind, family, payload) of each message that was received."""
-    at = 0
-    while at + 16 <= len(data):
-        length, kind = struct.unpack_from("=IH", data, at)
-        if length < 16:
-            break
-        yield kind, data[at + 16] if length > 16 else 0, data[at + 16 : at + length]
-        at += length + (-length % 4)
 
 
 def expression(name: str, *parts: bytes) -> bytes:
@@ -160,9 +127,21 @@ def rule_numbers(link: socket.socket) -> dict[tuple[str, str, str, int], int]:
                 numbers[(*chain, int.from_bytes(values[3], "big"))] = seen[chain]
 
 
-def name_of(data: bytes) -> str:
-    """A string of netlink."""
-    return data.rstrip(b"\0").decode(errors="replace")
+def rule_text(family: str, table: str, chain: str, handle: int, number: int) -> str:
+    """A rule as iptables, else nft, writes it; empty where neither lists it."""
+    commands = [["nft", "-a", "list", "chain", family, table, chain]]
+    if family in LISTERS:
+        commands.insert(0, [LISTERS[family], "-w", "1", "-t", table, "-S", chain, str(number)])
+    for command in commands:
+        printed = ""
+        with suppress(OSError, subprocess.SubprocessError):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TEXT_WITHIN_S)
+            printed = done.stdout.decode(errors="replace")
+        for line in printed.splitlines():
+            rule, mark, written = line.strip().partition(" # handle ")
+            if command[0] != "nft" or (mark and written == str(handle)):
+                return rule
+    return ""
 
 
 def headers(values: dict[int, bytes]) -> dict[str, Any]:
@@ -199,6 +178,8 @@ class Tracer:
         self._packets: dict[bytes, dict[str, Any]] = {}
         self._interfaces: dict[int, str] = {}
         self.used: set[tuple[str, str, str, int]] = set()  # rules in the lines: family, table, chain, handle
+        self.texts: dict[tuple[str, str, str, int], str] = {}  # of rules that drop, or were added meanwhile
+        self._added: set[tuple[str, str, str, int]] = set()
 
     def line(self, family: int, payload: bytes) -> str | None:
         """The line for an event; None for a step that decides nothing."""
@@ -226,8 +207,10 @@ class Tracer:
             "table": "" if is_own else table, "chain": chain, "verdict": "seen" if is_own else VERDICTS[code],
             "rule": rule, "handle": handle,
         }  # fmt: skip
-        if not is_own:
+        if not is_own and key not in self.used:
             self.used.add(key)
+            if rule > 0 and (code == 0 or key in self._added) and len(self.texts) < MAX_TEXTS:
+                self.texts[key] = rule_text(*key, rule)
         return json.dumps(event | self._packets.get(identity, {}), separators=(",", ":"))
 
     def numbers_now(self) -> list[tuple[str, str, str, int, int]]:
@@ -239,6 +222,7 @@ class Tracer:
         """The number of an event's rule; -1 if it is not listed any more."""
         if key not in self._numbers:  # it was added meanwhile
             self._numbers = rule_numbers(self._rules)
+            self._added.add(key)
         return self._numbers.setdefault(key, -1)
 
     def _interface(self, index: bytes) -> str:
@@ -247,13 +231,6 @@ class Tracer:
             with suppress(OSError):  # it is gone
                 self._interfaces[key] = socket.if_indextoname(key)
         return self._interfaces.get(key, str(key))
-
-
-def netlink() -> socket.socket:
-    """A socket of nfnetlink."""
-    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-    link.bind((0, 0))
-    return link
 
 
 def main(label: str, ports: list[int]) -> None:
@@ -290,7 +267,8 @@ def main(label: str, ports: list[int]) -> None:
                 lines, lost = lines + 1, lost + (lines >= MAX_LINES)
                 if lines <= MAX_LINES:
                     print(line)
-    print(json.dumps({"rules": tracer.numbers_now()}), json.dumps({"lost": lost}), sep="\n", flush=True)
+    rules_now = {"rules": tracer.numbers_now(), "texts": [(*key, rule) for key, rule in tracer.texts.items() if rule]}
+    print(json.dumps(rules_now), json.dumps({"lost": lost}), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,12 @@ from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from types import ModuleType
 
+from capnet.record.kernel import nfnetlink
 from capnet.record.polling import poll_until
 from capnet.record.remote.shell import Shell
+
+# Makes a module of a source, so that what is behind it can import that; a parent package is not looked for then.
+_MODULE = "import sys, types; m = types.ModuleType({name!r}); exec({source!r}, m.__dict__); sys.modules[{name!r}] = m\n"
 
 _FIRST = '{"tracing"'  # how the first line begins
 _MAX_BANNER_BYTES = 1 << 16
@@ -68,6 +72,15 @@ class Watcher:
         return lines[first + 1 :], lost
 
 
+def source_of(program: ModuleType) -> str:
+    """The program, for `python3 -c` where no capnet is; in front of it what it takes from `nfnetlink`."""
+    source = inspect.getsource(program)
+    if nfnetlink.__name__ not in source:
+        return source
+    part = _MODULE.format(name=nfnetlink.__name__, source=inspect.getsource(nfnetlink))
+    return f"{part}exec({source!r}, {{'__name__': '__main__'}})"
+
+
 def start(
     program: ModuleType,
     arguments: Sequence[str],
@@ -79,7 +92,7 @@ def start(
 ) -> Watcher:
     """Starts a program in a network namespace; `prefix` are words before `python3`. It may not be ready yet."""
     python = sys.executable if shell.is_direct else "python3"
-    command = [*prefix, python, "-c", inspect.getsource(program), *arguments]
+    command = [*prefix, python, "-c", source_of(program), *arguments]
     with output.open("wb") as file:
         return Watcher(name, output, shell.start(command, netns=netns, stdout=file, stderr=file))
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from capnet.analysis.facts.kernel.namespaces import NamespaceChanges
+from capnet.analysis.facts.kernel.netfilter.iptables_save import iptables_tables
 from capnet.analysis.facts.kernel.netfilter.rules import Rule
 from capnet.quick_tuple import NamedTuple
 
@@ -41,32 +42,34 @@ class TraceVerdict(NamedTuple):
     family: str
     table: str
     chain: str
-    number: int  # of the rule in its chain, 0 for a policy, -1 for one that is not listed any more
+    number: int  # of the rule in its chain, 0 for a policy
+    text: str  # of the rule, where the trace has it
+    is_gone: bool  # the rule is not listed any more, and the number that it had then
 
 
 def steps(lines: Sequence[str]) -> Iterator[TraceVerdict]:
     """The steps in the lines, with rules as they are numbered at the end, as in the rules that are kept."""
-    numbers = _numbers(lines[-1]) if lines else {}
+    numbers = _by_rule(lines[-1], "rules") if lines else {}
+    texts = _by_rule(lines[-1], "texts") if lines else {}
     for line in lines:
         try:
             event = json.loads(line)
             key = (event["family"], event["table"], event["chain"], event.get("handle"))
-            yield _step(event, int(numbers.get(key, event["rule"])))
+            number = int(numbers.get(key, event["rule"]))
+            yield _step(event, number if number >= 0 else int(event["rule"]), str(texts.get(key, "")), number < 0)
         except _DAMAGE:
             continue
 
 
-def _numbers(line: str) -> dict[tuple[str, str, str, int], int]:
-    """(family, table, chain, handle) → number, of the last line."""
+def _by_rule(line: str, what: str) -> dict[tuple[str, str, str, int], Any]:
+    """(family, table, chain, handle) → number or text, of the last line."""
     try:
-        return {
-            (family, table, chain, handle): number for family, table, chain, handle, number in json.loads(line)["rules"]
-        }
+        return {(family, table, chain, handle): value for family, table, chain, handle, value in json.loads(line)[what]}
     except _DAMAGE:
         return {}
 
 
-def _step(event: dict[str, Any], number: int) -> TraceVerdict:
+def _step(event: dict[str, Any], number: int, text: str, is_gone: bool) -> TraceVerdict:
     ident = event["icmp"] << 16 | event["echo"] if "icmp" in event else None
     key = PacketKey(
         str(event["proto"]), str(event["src"]), _whole(event.get("sport", ident)), _whole(event["ident"]),
@@ -75,6 +78,7 @@ def _step(event: dict[str, Any], number: int) -> TraceVerdict:
     return TraceVerdict(
         int(event["time"]), key, str(event["dst"]), _whole(event.get("dport")),
         str(event["verdict"]), str(event["family"]), str(event["table"]), str(event["chain"]), number,
+        text, is_gone,
     )  # fmt: skip
 
 
@@ -83,9 +87,29 @@ def _whole(value: Any) -> int | None:
 
 
 def rule_of(namespace: NamespaceChanges, step: TraceVerdict) -> Rule:
-    """The rule or the policy that a step names; one without text if the namespace's rules do not list it."""
-    return _listed(namespace, step) or Rule(
-        "nft", f"{step.family} {step.table}", step.chain, max(step.number, 0), UNLISTED, (), step.verdict, step.verdict,
+    """The rule or the policy that a step names; one without text where neither the trace nor the namespace has it."""
+    return (
+        _traced(step)
+        or (None if step.is_gone else _listed(namespace, step))
+        or Rule(
+            "nft", f"{step.family} {step.table}", step.chain, max(step.number, 0), UNLISTED, (), step.verdict,
+            step.verdict, None, None,
+        )
+    )  # fmt: skip
+
+
+def _traced(step: TraceVerdict) -> Rule | None:
+    """A rule of which the trace has the text: it may have come and gone while packets were captured."""
+    if not step.text or step.number <= 0:
+        return None
+    tool = _TOOLS.get(step.family)
+    if tool and step.text.startswith(f"-A {step.chain} "):
+        saved = f"*{step.table}\n:{step.chain} - [0:0]\n[0:0] {step.text}\nCOMMIT"
+        for table in iptables_tables(saved, tool, step.family):
+            for rule in table.chains[step.chain].rules:
+                return rule._replace(number=step.number, packets=None, octets=None)
+    return Rule(
+        "nft", f"{step.family} {step.table}", step.chain, step.number, step.text, (), step.verdict, step.verdict,
         None, None,
     )  # fmt: skip
 

@@ -176,6 +176,31 @@ def test_rule_is_numbered_as_in_the_rules_that_are_kept(tmp_path: Path) -> None:
     assert "-s 172.17.0.2/32" in reason.text
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("-A FORWARD -s 172.17.0.2/32 -j DROP", "iptables filter FORWARD rule 1"),
+        ("ip saddr 172.17.0.2 drop", "nft ip filter FORWARD rule 1"),
+        ("", "nft ip filter FORWARD rule 1"),
+    ],
+)
+def test_rule_that_has_gone_has_the_text_of_the_trace(text: str, name: str, tmp_path: Path) -> None:
+    """It was removed while packets were captured; another one has its number now."""
+
+    def alter(data: dict[str, Any]) -> None:
+        host = of_host(data)
+        host["after"]["outputs"]["iptables-save -c"] = host["after"]["outputs"]["iptables-save -c"].replace(
+            "-s 172.17.0.2/32", "-s 1.2.3.4/32"
+        )
+        events = [json.loads(line) for line in host["trace"]]
+        host["trace"][:] = [json.dumps(event | {"handle": 7}) for event in events if "rules" not in event]
+        place = ["ip", "filter", "FORWARD", 7]
+        host["trace"].append(json.dumps({"rules": [[*place, -1]], "texts": [[*place, text]] if text else []}))
+
+    (reason,) = traced(altered("why-forward", tmp_path, alter))
+    assert (reason.name, reason.number, reason.text) == (name, 1, text or "its text is not known")
+
+
 def test_drops_at_another_time_are_not_attributed(tmp_path: Path) -> None:
     def alter(data: dict[str, Any]) -> None:
         for machine in data["drops"]:
