@@ -124,7 +124,7 @@ def _said(reduced: Reduced, output: Path, seconds: float, limit: int, keep: bool
 
     written = Text(
         en="{file}: {packets} of {all}, {points} of {all_points}; {trials} analyses in {time}.",
-        zh="{file}：{all}中的 {packets}，{all_points}中的 {points}；分析了 {trials} 次，用时 {time}。",
+        zh="{file}：{all}减到 {packets}，{all_points}减到 {points}；分析了 {trials} 次，用时 {time}。",
     ).fill(
         file=output, packets=count(reduced.packets[1], "packet"), all=count(reduced.packets[0], "packet"),
         points=count(reduced.points[1], "point"), all_points=count(reduced.points[0], "point"),

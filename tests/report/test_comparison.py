@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.engine import analyze
 from capnet.report.comparison.differences import compare
@@ -96,3 +97,12 @@ def test_hostile_names_are_printable(tmp_path: Path) -> None:
     hostile.write_bytes((FAULTS / "stops-between.pcapng").read_bytes())
     text = render(compare(document(hostile), document(FAULTS / "stops-between.pcapng")))
     assert all(line.isprintable() for line in text.splitlines())
+
+
+def test_comparison_in_chinese_tells_forms_and_outcomes_apart() -> None:
+    """An arrow is a flow's or an outcome's, never that of a translation, too."""
+    with language.used("zh"):
+        paths = (FAULTS / f"docker-user-drop{kind}.pcapng" for kind in (".healthy", ""))
+        lines = render(compare(*map(document, paths))).splitlines()
+    assert "  − 目的地址转换 tcp：B → A:8080 变为 B → web:80" in lines
+    assert "  tcp B → A:8080：已送达 → 无应答，重发了 3 次；最后见于 A/ens33" in lines

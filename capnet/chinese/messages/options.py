@@ -145,7 +145,7 @@ OPTION_MESSAGES = {
         "reduce 要读多遍抓包，标准输入做不到；请先保存",
     "--finding {name}: the capture does not have it; its findings: {names:list}":
         "--finding {name}：抓包中没有这条诊断；现有：{names}",
-    "{packets:text} at {points:text} have the finding": "{points}的{packets}有这条诊断",
+    "{packets:text} at {points:text} have the finding": "{points}的 {packets}有这条诊断",
     "{points:text} with {packets:text} are enough": "{points}、{packets}就够了",
     "{number} point": "{number} 个抓包点", "{number} points": "{number} 个抓包点",
     "{name} is not told of the packets that were tried: of a capture with more than {frames}, only those that have an "

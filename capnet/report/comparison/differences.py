@@ -167,7 +167,8 @@ def translation_lines(document: Document, identity: Identity) -> Iterable[str]:
     for row in document.get("nat", []):
         before, after = row["before"], row["after"]
         forms = (identity.form(side, is_answer(before)) for side in (before, after))
-        yield f"{translation(row['kind'])} {row['proto']}: {language.pick(' becomes ', ' → ').join(forms)}"
+        shown = language.pick(" becomes ", " 变为 ").join(forms)
+        yield language.labelled(f"{translation(row['kind'])} {row['proto']}", shown)
 
 
 def tunnel_lines(document: Document, identity: Identity) -> Iterable[str]:

@@ -68,7 +68,9 @@ def sections(comparison: Document) -> Iterator[tuple[str, Sequence[str]]]:
     yield from _with_rows("New findings", [_finding(row) for row in findings["came"]])
     yield from _with_rows("Findings of the first only", [_finding(row) for row in findings["went"]])
     for key, heading in (("broke", "Flows that fail now"), ("mended", "Flows that do not fail any more")):
-        yield from _with_rows(heading, [f"{row['flow']}: {row['good']} → {row['bad']}" for row in flows[key]])
+        yield from _with_rows(
+            heading, [language.labelled(row["flow"], f"{row['good']} → {row['bad']}") for row in flows[key]]
+        )
     routes = [
         Text(en="{flow}: {good}, now {bad}", zh="{flow}：{good}，现在 {bad}").fill(
             flow=row["flow"], good=_ROUTE.join(row["good"]), bad=_ROUTE.join(row["bad"])
