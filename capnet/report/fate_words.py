@@ -13,6 +13,11 @@ from capnet.report.words import ARROW, Words
 DELIVERED = Text(en="delivered", zh="已送达")
 REST_DELIVERED = Text(en="the rest delivered", zh="其余已送达")
 SOME_LOST = Text(en="{lost} lost, the rest delivered", zh="丢失 {lost} 个，其余已送达")
+SESSION_RESET = Text(en="{sender} resets the session (RST)", zh="{sender} 重置会话（RST）")
+FOREIGN_RESET = Text(
+    en="the session is reset in the name of {sender} (RST with {ttl}, its packets have another)",
+    zh="有人以 {sender} 的名义重置会话（RST 的 {ttl} 与它的包不同）",
+)
 NOT_SEEN = Text(en="end not seen", zh="没有看到终点")
 FAILED = ("looped", "stops-at", "answer-stops-at", "answered-by", "loses", "repeated")  # fates to look into
 
@@ -87,6 +92,12 @@ def answers(rows: Sequence[Document], words: Words) -> list[str]:
         match row["kind"]:
             case "reset":
                 texts.append(Text(en="{sender} refuses (RST)", zh="{sender} 拒绝（RST）").fill(sender=sender))
+            case "session-reset":
+                text = FOREIGN_RESET if row["says"] else SESSION_RESET
+                texts.append(text.fill(sender=sender, ttl=row["says"]))
+            case "reply" if row["says"]:
+                late = Text(en="{sender} answers after {time}", zh="{sender} 在 {time} 后才应答")
+                texts.append(late.fill(sender=sender, time=row["says"]))
             case "icmp-error":
                 error = Text(en="{sender} answers '{error}' (ICMP)", zh="{sender} 应答“{error}”（ICMP）")
                 texts.append(error.fill(sender=sender, error=row["says"]))

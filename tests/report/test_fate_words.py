@@ -54,6 +54,23 @@ def test_fate_in_words(name: str, more: dict[str, Any], text: str) -> None:
     assert fate_words.fate(row(name, **more), WORDS) == text
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (answer("session-reset"), [f"{B} resets the session (RST)"]),
+        (
+            answer("session-reset", says="TTL 64"),
+            [f"the session is reset in the name of {B} (RST with TTL 64, its packets have another)"],
+        ),
+        (answer("reply", says="1.7 s"), [f"{B} answers after 1.7 s"]),
+        (answer("reply"), []),
+    ],
+)
+def test_answers_of_a_session_in_words(given: Answer, text: list[str]) -> None:
+    """Beside a path that is delivered."""
+    assert fate_words.answers(row("delivered", answers=[given])["answers"], WORDS) == text
+
+
 def test_failed_fates_are_fates() -> None:
     assert set(fate_words.FAILED) < set(FATES)
 

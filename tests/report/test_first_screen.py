@@ -129,6 +129,26 @@ def test_first_screen_says_that_what_arrived_got_no_answer() -> None:
     assert "    A/app/eth0 ─▶ A/docker0 ─SNAT─▶ A/ens33 ◆ delivered, no answer seen" in lines
 
 
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        ("asymmetric-path", "◆ delivered, the answer leaves by A/ens34"),
+        ("dns-slow", "◆ delivered, answered after 1.7 s"),
+        ("dns-type-unanswered", "✗ delivered, AAAA never answered"),
+        ("ecn-blocked", "◆ delivered, accepted only without ECN"),
+        ("reset-in-session", "✗ delivered, then reset in the name of B"),
+        ("server-slow", "◆ delivered, answered after 1.5 s"),
+        ("accepted-then-closed", "✗ web refuses (RST)"),
+    ],
+)
+def test_first_screen_says_what_became_of_a_session(fault: str, end: str) -> None:
+    """Each packet arrives, and the session fails; the healthy network's arrives, and that is all."""
+    lines = screen(document(PROJECT / "pcaps" / "faults" / f"{fault}.pcapng"))
+    assert any(line.endswith(end) for line in lines)
+    healthy = screen(document(PROJECT / "pcaps" / "faults" / f"{fault}.healthy.pcapng"))
+    assert not any(line.endswith(end) for line in healthy)
+
+
 def test_icmp_error_is_not_the_flow_that_fails() -> None:
     """Neighbour solicitations and ICMP errors arrive; what they tell of is another flow."""
     lines = screen(document(PROJECT / "pcaps" / "faults" / "neighbour-unanswered.pcapng"))

@@ -215,10 +215,10 @@ class Hop:
 class Answer:
     """What came back to who sent a flow's packets."""
 
-    kind: str  # the other direction, a TCP reset, an ICMP error, a datagram from another address, or nothing
+    kind: str  # the other direction, a TCP reset at once or in the session, an ICMP error, another address, or nothing
     point: str  # where it was seen; where nothing came back, the receiver's own interface
     from_: str | None  # address that sent it
-    says: str | None  # of an ICMP error, its name
+    says: str | None  # of an ICMP error, its name; of another direction that is late, after which time it begins
     evidence: list[Evidence] = field(default_factory=list)  # its first frame
 
 

@@ -12,6 +12,7 @@ from capnet import language
 from capnet.analysis.core.contract.document import Document
 from capnet.analysis.core.wording import Text
 from capnet.report.drawing.routes import packets
+from capnet.report.drawing.session_end import session_end
 from capnet.report.fate_words import FAILED, REST_DELIVERED, ending, failing_fate, fate, is_lost, packets_lost
 from capnet.report.text import fill, number
 from capnet.report.words import TUNNEL_CHANGES, Words, tunnel
@@ -33,8 +34,8 @@ def main_path(document: Document, words: Words, problems: Sequence[Document], wi
         return []
     if "hops" not in row:
         return _fate(row, words, width)
-    is_evidence = _shows(row, _frames(problems))
-    return _path(row, failing_fate(document, row), is_evidence, words, width)
+    problem = problems[0] if _shows(row, _frames(problems)) else None
+    return _path(row, failing_fate(document, row), problem, words, width)
 
 
 def main_row(document: Document, problems: Sequence[Document]) -> Document | None:
@@ -69,19 +70,22 @@ def _rank(path: Document) -> tuple[bool, int, bool, int]:
     return is_lost(path["ends"]), changes, is_asking, packets(path)
 
 
-def _path(path: Document, failing: Document | None, is_evidence: bool, words: Words, width: int) -> list[str]:
-    """A path, and what became of its flow: `failing` is its fate, if it fails; `is_evidence`: a problem names it."""
+def _path(path: Document, failing: Document | None, problem: Document | None, words: Words, width: int) -> list[str]:
+    """A path, and what became of its flow: `failing` is its fate, if it fails; `problem` is what it is evidence of."""
     hops = path["hops"]
     flow = f"{path['proto']} {words.flow(path['flow'], hops[0]['point'])}"
     steps = [f"{_arrow(before, hop, path['reply'], words)} {hop['point']}" for before, hop in pairwise(hops)]
     end = ending(path)
     if path["ends"] == "delivered" and packets_lost(path):
         end = REST_DELIVERED.fill()  # an arrow says how many are lost
-    elif path["ends"] == "delivered" and is_evidence and not path["answers"] and not path["reply"]:
+    elif path["ends"] == "delivered" and problem and not path["answers"] and not path["reply"]:
         end = NO_ANSWER.fill()
     mark = "✗" if is_lost(path["ends"]) else "◆" if path["ends"] == "delivered" else "?"
     if failing and mark != "✗" and not packets_lost(path):
         mark, end = "✗", fate(failing, words)
+    elif problem and mark == "◆" and not packets_lost(path):
+        session = session_end(problem, hops[0]["point"], words)
+        mark, end = ("✗" if session.fails else mark, session.says) if session else (mark, end)
     line = " ".join([hops[0]["point"], *(step.replace(" ", TIE) for step in steps), f"{mark}{TIE}{end}"])
     drawn = fill(line, width, "    ", "      ", breaks_chinese=False)
     return [*fill(flow, width, "  "), *(part.replace(TIE, " ") for part in drawn)]

@@ -10,10 +10,11 @@ import numpy as np
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.derived import derived
-from capnet.analysis.core.flow_rows import source
+from capnet.analysis.core.flow_rows import replies, source
 from capnet.analysis.core.results import Answer
 from capnet.analysis.core.schema import FlowRows
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.transport.resets import FOREIGN, Reset, session_resets
 from capnet.analysis.fate.answers import answering_replies, is_reset, other_address_answers, quoting_errors
 from capnet.analysis.fate.next_points import chain_of
 from capnet.analysis.fate.verdict.verdicts import ANSWERED_BY, verdicts
@@ -21,20 +22,20 @@ from capnet.wire.addresses import address_text
 from capnet.wire.icmp_names import icmp_error_name
 
 MAX_ERRORS = 3  # ICMP errors that are listed of one flow
+MIN_LATE_NS = 1_000_000_000  # an answer that a user waits for: programs ask again after 1 s and more
 
 
 def chain_answers(context: Context, row: int) -> list[Answer]:
     """What answers the flow chain of a flow row: at most one of each kind, and MAX_ERRORS ICMP errors."""
     rows = chain_rows(context, row)
-    replies, resets, errors = (
-        values(context)[rows].tolist() for values in (answering_replies, is_reset, quoting_errors)
-    )
+    by, resets, errors = (values(context)[rows].tolist() for values in (answering_replies, is_reset, quoting_errors))
     answers = []
     for kind, is_reset_kind in (("reply", False), ("reset", True)):
-        of_kind = [row for row, reset in zip(replies, resets, strict=True) if row >= 0 and reset == is_reset_kind]
+        of_kind = [row for row, reset in zip(by, resets, strict=True) if row >= 0 and reset == is_reset_kind]
         answers += _of_flow(context, kind, of_kind)
+    answers += _of_session(context, int(chain_of(context)[row]))
     answers += [_of_error(context, error) for error in sorted({*errors} - {-1})[:MAX_ERRORS]]
-    if max(replies) < 0:
+    if max(by) < 0:
         others = other_address_answers(context)[rows].tolist()
         answers += _of_flow(context, "other-address", [other for other in others if other >= 0])
     return answers or _nothing(context, int(chain_of(context)[row]))
@@ -56,6 +57,23 @@ def _by_chain(context: Context) -> tuple[FlowRows, FlowRows]:
     return order, chain_of(context)[order]
 
 
+def _of_session(context: Context, chain: int) -> list[Answer]:
+    """The reset that ends the session of a flow chain while something is still to be said."""
+    reset = _resets_by_chain(context).get(chain)
+    if reset is None:
+        return []
+    frame = context.flow_evidence(reset.flow, reset.frames[-1])
+    says = f"TTL {reset.ttl}" if reset.why == FOREIGN else None
+    return [Answer("session-reset", frame.point, source(context.flows[reset.flow]), says, [frame])]
+
+
+@derived
+def _resets_by_chain(context: Context) -> dict[int, Reset]:
+    """First row of a flow chain → the reset that came back to it in its session."""
+    chain, answers = chain_of(context), replies(context)
+    return {int(chain[answers[reset.flow]]): reset for reset in session_resets(context)}
+
+
 def _of_flow(context: Context, kind: str, rows: list[int]) -> list[Answer]:
     """The answer that is the earliest of these flow rows; [] of none."""
     if not rows:
@@ -63,7 +81,10 @@ def _of_flow(context: Context, kind: str, rows: list[int]) -> list[Answer]:
     row = min(rows, key=lambda row: int(context.flows[row, schema.FLOW_FIRST]))
     flow = context.flows[row]
     evidence = context.flow_evidence(row, int(flow[schema.FLOW_FIRST_FRAME]))
-    return [Answer(kind, evidence.point, source(flow), None, [evidence])]
+    asked = int(replies(context)[row])
+    late_ns = flow[schema.FLOW_FIRST] - context.flows[asked, schema.FLOW_FIRST] if asked >= 0 and kind == "reply" else 0
+    says = f"{late_ns / 1e9:.1f} s" if late_ns >= MIN_LATE_NS else None
+    return [Answer(kind, evidence.point, source(flow), says, [evidence])]
 
 
 def _of_error(context: Context, row: int) -> Answer:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from capnet.analysis.core import schema
 from capnet.analysis.core.context import Context
-from capnet.analysis.core.flow_rows import destination, source
+from capnet.analysis.core.flow_rows import destination, replies, source
 from capnet.analysis.core.results import Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.transport.resets import (
@@ -104,6 +104,8 @@ def _finding(context: Context, server: str, port: int, why: str, resets: list[Re
     if names:
         facts["first_at"], facts["not_at"] = names[1], names[0]
     evidence = {context.flow_evidence(reset.flow, frame) for reset in resets for frame in reset.frames}
+    asked = [int(replies(context)[reset.flow]) if reset.is_by_server else reset.flow for reset in resets]
+    firsts = [context.flow_evidence(row, int(context.flows[row, schema.FLOW_FIRST_FRAME])) for row in asked]
     fix = {FOREIGN: FIX_FOREIGN, UNKNOWN: FIX_UNKNOWN}.get(why, FIX).fill(host=source(flow))
     says = SAYS.fill(connections=len(resets), server=f"{server}:{port}", why=words, octets=first.octets, birth=birth)
-    return Finding(NAME, "warning", says, fix, facts, sorted(evidence))
+    return Finding(NAME, "warning", says, fix, facts, [*sorted(evidence), *firsts])
