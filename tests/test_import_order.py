@@ -44,7 +44,7 @@ FLOORS = {
     ),
     "capnet.fleet": ("captures dataset joined job", "folder", "report", "one_capture", "dask_workers pool", "run"),
     "capnet.fleet.joined": ("connections", "joining", "table"),
-    "capnet.fleet.report": ("merge sections summary", "text"),
+    "capnet.fleet.report": ("baseline merge sections summary", "text", "html"),
     "capnet.learn": (
         "captures truth_sources", "marked_dump recording", "question", "lessons session",
     ),

@@ -29,7 +29,7 @@ TERMS = {
     "Proxied": "代理", "Proxied: two connections, not a rewrite": "代理：两个连接，不是改写",
     "two connections, not a rewrite": "两个连接，不是改写", "Tunnels": "隧道", "MACs": "MAC", "Stations": "站点",
     "Paths": "路径", "Biggest flows": "最大的流", "Conversations": "会话", "Protocols": "协议分布",
-    "Points": "抓包点", "Damaged input": "输入损坏", "Witnesses": "见证",
+    "Points": "抓包点", "new": "新", "Damaged input": "输入损坏", "Witnesses": "见证",
     "What could not be read": "未能读出的部分", "Not decoded further": "未进一步解码", "Flows now": "当前的流",
     # the page
     "File": "文件", "Command": "命令", "Made by": "生成者", "Times": "时间", "Evidence": "证据",

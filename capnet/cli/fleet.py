@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from capnet.fleet.job import FleetOptions
     from capnet.fleet.run import Run, RunState, Workers
 
-FORMATS = ("table", "json", "markdown")
+FORMATS = ("table", "json", "markdown", "html")
 LINE_INTERVAL_S = 0.5  # between lines of progress
 _CLEAR = "\r\x1b[K"
 
@@ -40,8 +40,18 @@ _CLEAR = "\r\x1b[K"
     "--to", "dataset", type=click.Choice(tuple(DATASET_FORMATS)),
     help="Format of the data set. Default: parquet where pyarrow is installed, else csv.",
 )  # fmt: skip
+@click.option(
+    "--topology", type=click.Path(path_type=Path), metavar="FILE",
+    help="Who owns which address in all captures. Default: NAME.topology.json beside each, when it is there.",
+)  # fmt: skip
 @options.vxlan_port
 @options.format_(FORMATS)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="OLD.json",
+    help="A fleet.json of before: what it has too is no reason to --fail-on.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(("error", "warning", "info", "none")),
@@ -55,8 +65,10 @@ def command(
     jobs: int | None,
     dask: str | None,
     dataset: str | None,
+    topology: Path | None,
     vxlan_port: int | None,
     format_: str | None,
+    baseline: Path | None,
     fail_on: str,
 ) -> int:
     """Analyze many captures, each of them once, and report on all.
@@ -71,31 +83,39 @@ def command(
     \b
     capnet fleet captures/ -o fleet/
     capnet fleet '/var/captures/**/*.pcap.zst' -o fleet/ --jobs 8 --to parquet
+    capnet fleet captures/ -o fleet/ --baseline last-week/fleet.json --fail-on error
     find /mnt -name '*.pcap' | capnet fleet - -o fleet/ --format json
     capnet fleet /nfs/captures -o /nfs/fleet --dask tcp://head:8786
 
     Exit codes: 0 fine, 1 see --fail-on, 2 wrong usage, 3 no capture can be read, 130 interrupted.
     """
-    if not captures:
-        raise UsageError("name captures: capnet fleet CAPTURES… -o FOLDER")
-    if dask and jobs:
-        raise UsageError("--jobs is for this machine, --dask for others: leave one of them out")
+    _must_be_usable(captures, jobs, dask)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, in this process and in its workers
+    from capnet.cli.inputs import fleet_baseline, topology_at
     from capnet.cli.interrupts import terminated_is_interrupted
     from capnet.fleet.captures import named_captures
     from capnet.fleet.folder import fleet_folder, keep_options, options_of
     from capnet.fleet.run import Run
 
+    old = fleet_baseline(baseline)
+    topology_at(topology)  # raises before anything is done
     sources = named_captures(captures, folder)
     if not sources:
         raise UnreadableInput(f"{', '.join(captures)}: no capture (*.pcap, *.pcapng, *.cap, compressed or not)")
     with terminated_is_interrupted(), fleet_folder(folder):
-        wanted = options_of(folder, dataset, vxlan_port)
+        wanted = options_of(folder, dataset, vxlan_port, topology)
         _check(wanted)
         run = Run(sources, folder, wanted)
         keep_options(folder, wanted)
         _analyze(run, jobs or _processors(), dask)
-        return _report(run, folder, format_ or FORMATS[0], fail_on)
+        return _report(run, folder, format_ or FORMATS[0], fail_on, old)
+
+
+def _must_be_usable(captures: tuple[str, ...], jobs: int | None, dask: str | None) -> None:
+    if not captures:
+        raise UsageError("name captures: capnet fleet CAPTURES… -o FOLDER")
+    if dask and jobs:
+        raise UsageError("--jobs is for this machine, --dask for others: leave one of them out")
 
 
 def _check(wanted: FleetOptions) -> None:
@@ -175,22 +195,25 @@ def progress_line(state: RunState, seconds: float) -> str:
     return f"{state.done + state.failed:,} of {state.captures:,} captures, {100 * share:.0f} %{left}{failed}"
 
 
-def _report(run: Run, folder: Path, format_: str, fail_on: str) -> int:
+def _report(run: Run, folder: Path, format_: str, fail_on: str, baseline: dict[str, Any] | None) -> int:
     """Write the merged report, and show it."""
     from capnet.analysis.core.contract.json_text import json_text
     from capnet.analysis.core.contract.keys import LEVELS
     from capnet.cli.output import emit, report_columns, show
+    from capnet.fleet.report.baseline import with_fleet_baseline
+    from capnet.fleet.report.html import render
     from capnet.fleet.report.text import markdown, screen
 
     if format_ == "json":
         language.use_for_programs()
-    document = run.merge()
-    texts: dict[str, Any] = {"json": json_text(document), "markdown": markdown(document)}
-    emit(texts["json"], folder / "fleet.json")
-    emit(texts["markdown"], folder / "fleet.md")
+    document = with_fleet_baseline(run.merge(), baseline)
+    texts = {"json": json_text(document), "markdown": markdown(document), "html": render(document)}
+    for name, ending in (("json", "json"), ("markdown", "md"), ("html", "html")):
+        emit(texts[name], folder / f"fleet.{ending}")
     show(texts.get(format_) or screen(document, str(folder), report_columns()))
     totals = document["totals"]
     if totals["failed"] == totals["captures"]:
         return Exit.UNREADABLE
-    worst = min((LEVELS.index(row["level"]) for row in document["findings"]), default=len(LEVELS))
+    new = (row for row in document["findings"] if not row["in_baseline"])
+    worst = min((LEVELS.index(row["level"]) for row in new), default=len(LEVELS))
     return Exit.FINDING if fail_on != "none" and worst <= LEVELS.index(fail_on) else Exit.OK

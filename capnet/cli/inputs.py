@@ -14,6 +14,7 @@ from capnet.cli.path_tests import is_folder, is_there
 from capnet.errors import UnreadableInput, UsageError, unreadable
 
 if TYPE_CHECKING:
+    from capnet.analysis.core.contract.document import Document
     from capnet.analysis.core.contract.report import Report
     from capnet.analysis.core.results import Input, Problem
     from capnet.analysis.engine import Source
@@ -133,6 +134,16 @@ def baseline_marker(path: Path | None) -> Callable[[Report], Report]:
     with _reading(path):
         baseline = read_baseline(path)
     return lambda report: with_baseline(report, baseline)
+
+
+def fleet_baseline(path: Path | None) -> Document | None:
+    """The report of a fleet that option --baseline names, None if it was not given; raises UnreadableInput."""
+    if path is None:
+        return None
+    from capnet.fleet.report.baseline import read_fleet_baseline
+
+    with _reading(path):
+        return read_fleet_baseline(path)
 
 
 @contextmanager

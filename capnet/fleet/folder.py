@@ -66,12 +66,19 @@ def end_run(folder: Path) -> None:
     (folder / RUN).unlink(missing_ok=True)
 
 
-def options_of(folder: Path, format_: str | None, vxlan_port: int | None) -> FleetOptions:
-    """The options of all runs in a folder: those of the first. UsageError where others are asked for."""
+def options_of(folder: Path, format_: str | None, vxlan_port: int | None, topology: Path | None = None) -> FleetOptions:
+    """The options of all runs in a folder: those of the first. UsageError where others are asked for.
+
+    Another topology is no other fleet: captures are analyzed anew with it.
+    """
     kept = _read_options(folder)
+    path = str(topology.absolute()) if topology else ""
     if kept is None:
-        return FleetOptions(format_ or _usual_format(), vxlan_port or 0)
-    asked = FleetOptions(format_ or kept.format_, kept.vxlan_port if vxlan_port is None else vxlan_port)
+        return FleetOptions(format_ or _usual_format(), vxlan_port or 0, path)
+    kept = kept._replace(topology=path or kept.topology)
+    asked = kept._replace(
+        format_=format_ or kept.format_, vxlan_port=kept.vxlan_port if vxlan_port is None else vxlan_port
+    )
     if asked != kept:
         raise UsageError(
             f"{folder}: was made with --to {kept.format_}, --vxlan-port {kept.vxlan_port or 'not given'}; "
@@ -104,7 +111,7 @@ def other_results(folder: Path, ids: Collection[str]) -> list[Path]:
 def _read_options(folder: Path) -> FleetOptions | None:
     try:
         kept = json.loads((folder / OPTIONS).read_bytes())
-        return FleetOptions(str(kept["format_"]), int(kept["vxlan_port"]))
+        return FleetOptions(str(kept["format_"]), int(kept["vxlan_port"]), str(kept.get("topology", "")))
     except OSError:
         return None
     except (ValueError, KeyError, TypeError) as error:

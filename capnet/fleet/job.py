@@ -32,10 +32,14 @@ Record: TypeAlias = dict[str, Any]
 
 
 class FleetOptions(NamedTuple):
-    """What changes results. `format_`: of the data set, a key of `export.writers.FORMATS`."""
+    """What changes results. `format_`: of the data set, a key of `export.writers.FORMATS`.
+
+    `topology`: a file for all captures in place of those beside them; empty: those beside them.
+    """
 
     format_: str
     vxlan_port: int = 0
+    topology: str = ""
 
 
 class Job(NamedTuple):
@@ -87,7 +91,7 @@ def record_head(job: Job) -> Record:
         "made_by": f"capnet {__version__}",
         "options": job.options._asdict(),
         "files": states(job.files),
-        "beside": states(_beside(job.files)),
+        "beside": states([*_beside(job.files), *([job.options.topology] if job.options.topology else [])]),
     }
 
 

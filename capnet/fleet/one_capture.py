@@ -62,6 +62,7 @@ def failed_record(job: Job, error: str) -> Record:
 
 
 def _analyzed(job: Job) -> Record:
+    from capnet.analysis.core.topologies import TopologyFile
     from capnet.analysis.engine import Options, study
     from capnet.wire.series import NotOneSeries
 
@@ -69,7 +70,8 @@ def _analyzed(job: Job) -> Record:
     first, *later = map(Path, job.files)
     source = Source(first, later=tuple(later))
     try:
-        result = study([source], options=Options(vxlan_port=job.options.vxlan_port, threads=1))
+        topology = TopologyFile(Path(job.options.topology)) if job.options.topology else None
+        result = study([source], topology, Options(vxlan_port=job.options.vxlan_port, threads=1))
         outputs, summary = _write_results(job, result)
     except NotOneSeries as error:
         return _written(job, head | {"outcome": APART, "error": str(error), "outputs": {}})

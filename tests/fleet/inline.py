@@ -32,10 +32,12 @@ class Inline:
             yield job, analyze_capture(job)
 
 
-def run_fleet(names: Iterable[Path | str], folder: Path, format_: str = "jsonl") -> tuple[dict[str, Any], list[Job]]:
+def run_fleet(
+    names: Iterable[Path | str], folder: Path, format_: str = "jsonl", topology: Path | None = None
+) -> tuple[dict[str, Any], list[Job]]:
     """The merged report, and the captures that this run analyzed."""
     with fleet_folder(folder):
-        options = options_of(folder, format_, None)
+        options = options_of(folder, format_, None, topology)
         run = Run(named_captures(map(str, names), folder), folder, options)
         keep_options(folder, options)
         analyzed = list(run.waiting.values())

@@ -16,6 +16,8 @@ from capnet.cli.fleet import progress_line
 from capnet.errors import Exit, UnreadableInput, UsageError
 from capnet.fleet.captures import named_captures
 from capnet.fleet.report import merge
+from capnet.fleet.report.baseline import read_fleet_baseline, with_fleet_baseline
+from capnet.fleet.report.html import render
 from capnet.fleet.report.text import MAX_LINES, markdown, screen
 from capnet.fleet.run import RunState
 from tests.conftest import PROJECT
@@ -232,3 +234,70 @@ def test_merged_report_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert max(len(row["ips"]) for row in document["stations"]) == 0 < max(len(row["ips"]) for row in whole["stations"])
     assert document["totals"]["left_out"] >= sum(whole["totals"][kind] - 2 for kind in kinds) > 0
     assert len(document["captures"]) == 2
+
+
+# -- options of users -----------------------------------------------------------------------------------
+def test_baseline_leaves_only_new_findings(tmp_path: Path) -> None:
+    """What the older fleet had is no reason to fail; what it had and is gone is named."""
+    captures, old, out = tmp_path / "captures", tmp_path / "old", tmp_path / "out"
+    captures.mkdir()
+    shutil.copy(FAULT, captures / "loop.pcapng")
+    run_fleet([captures], old)
+    document = run_fleet([captures], old)[0]
+    (old / "fleet.json").write_text(json.dumps(document))
+    same = with_fleet_baseline(document, read_fleet_baseline(old / "fleet.json"))
+    assert same["baseline"] == {"new": 0, "gone": []}
+    assert all(row["in_baseline"] for row in same["findings"])
+    shutil.copy(GOLDENS / "faults" / "dns-failure.pcapng", captures / "dns.pcapng")
+    (captures / "loop.pcapng").unlink()
+    other = with_fleet_baseline(run_fleet([captures], out)[0], read_fleet_baseline(old / "fleet.json"))
+    jsonschema.validate(other, SCHEMA)
+    assert "routing-loop" in {row["name"] for row in other["baseline"]["gone"]}
+    assert "dns-failure" in {row["name"] for row in other["findings"] if not row["in_baseline"]}
+    text = screen(other, "out", 100)
+    assert "of the baseline are gone" in text
+    assert " new " in text
+
+
+def test_worse_level_than_in_the_baseline_is_new(fleet: tuple[dict, Path]) -> None:
+    document = fleet[0]
+    old = {**document, "findings": [{**row, "level": "info"} for row in document["findings"]]}
+    levels = {row["level"] for row in with_fleet_baseline(document, old)["findings"] if not row["in_baseline"]}
+    assert levels == {row["level"] for row in document["findings"]} - {"info"}
+
+
+def test_other_file_is_no_baseline(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"schema": "capnet.report/1"}')
+    with pytest.raises(ValueError, match=r"x\.json"):
+        read_fleet_baseline(tmp_path / "x.json")
+
+
+def test_page_has_all_tables_and_no_markup_of_captures(fleet: tuple[dict, Path]) -> None:
+    """One file with its own policy; a name from a capture is text."""
+    document = json.loads(json.dumps(fleet[0]).replace("loop.pcapng", "<script>alert(1)<"))
+    text = render(document)
+    assert "Content-Security-Policy" in text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
+    for heading in ("Findings", "Captures that were not read", "Network models", "Connections in several captures"):
+        assert f"<h2>{heading}" in text
+
+
+def test_given_topology_names_addresses_in_all_captures(tmp_path: Path) -> None:
+    """It is used in place of what lies beside each capture, and another one makes all be analyzed again."""
+    (tmp_path / "captures").mkdir()
+    shutil.copy(GOLDENS / "bridge.pcapng", tmp_path / "captures" / "a.pcapng")
+    arguments = ([tmp_path / "captures"], tmp_path / "out")
+    assert "172.17.0.2" not in _addresses_of("shop", run_fleet(*arguments)[0])
+    given = tmp_path / "hosts.json"
+    given.write_text((GOLDENS / "bridge.topology.json").read_text().replace('"web"', '"shop"'))
+    document, analyzed = run_fleet(*arguments, topology=given)
+    assert len(analyzed) == 1
+    assert "172.17.0.2" in _addresses_of("shop", document)
+    assert run_fleet(*arguments)[1] == []
+    os.utime(given, ns=(1, 1))
+    assert len(run_fleet(*arguments)[1]) == 1
+
+
+def _addresses_of(name: str, document: dict) -> list[str]:
+    return [ip for row in document["containers"] if row["name"] == name for ip in row["ips"]]

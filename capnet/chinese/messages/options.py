@@ -76,6 +76,8 @@ OPTION_MESSAGES = {
     "choose from {sections:list}": "可选 {sections}",
     "{reason:text}; analyze them one by one, or take them for one capture by --together":
         "{reason}；请逐个分析，或用 --together 视为一次抓包",
+    "{path}: a report without findings; name the fleet.json that capnet fleet wrote, whole":
+        "{path}：报告中没有诊断；请给出 capnet fleet 写出的完整的 fleet.json",
     "{path}: a report without findings; write it with `capnet analyze --format json`, whole":
         "{path}：报告中没有诊断；请用 `capnet analyze --format json` 写出完整的报告",
     "no station is called {name} in these captures": "这些抓包中没有名为 {name} 的站点",

@@ -28,6 +28,10 @@ OPTIONS = {
     "Write the report to FILE (atomically).": "把报告写入 FILE（原子写入）。",
     "Who owns which address. Default: NAME.topology.json beside NAME.pcapng, when it is there.":
         "地址属于谁。默认：NAME.pcapng 旁边的 NAME.topology.json（如果有）。",
+    "Who owns which address in all captures. Default: NAME.topology.json beside each, when it is there.":
+        "所有抓包中地址属于谁。默认：每份抓包旁边的 NAME.topology.json（如果有）。",
+    "A fleet.json of before: what it has too is no reason to --fail-on.":
+        "以前的 fleet.json：其中已有的诊断不会触发 --fail-on。",
     "A UDP port that always is VXLAN; 4789 is, others are recognised by their contents.":
         "始终视为 VXLAN 的 UDP 端口；4789 本来就是，其他端口按内容识别。",
     "What the kernels say: rules, counters. Default: NAME.witnesses.json beside NAME.pcapng, when it is there.":

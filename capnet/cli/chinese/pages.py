@@ -134,6 +134,7 @@ FOLDER 中有每份抓包的报告，所有流、地址转换、诊断和模型�
 \b
 capnet fleet captures/ -o fleet/
 capnet fleet '/var/captures/**/*.pcap.zst' -o fleet/ --jobs 8 --to parquet
+capnet fleet captures/ -o fleet/ --baseline last-week/fleet.json --fail-on error
 find /mnt -name '*.pcap' | capnet fleet - -o fleet/ --format json
 capnet fleet /nfs/captures -o /nfs/fleet --dask tcp://head:8786
 

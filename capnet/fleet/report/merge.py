@@ -81,7 +81,8 @@ class MergedReport:
         merged = self._findings.setdefault(
             row["key"],
             {"name": row["name"], "level": row["level"], "about": row["key"], "says": row["says"], "fix": row["fix"],
-             "since": first, "until": last, "first_capture": name, "earlier_without": 0, "captures": []},
+             "since": first, "until": last, "first_capture": name, "earlier_without": 0, "captures": [],
+             "in_baseline": None},
         )  # fmt: skip
         if merged["captures"][-1:] != [name]:
             merged["captures"].append(name)
@@ -117,6 +118,7 @@ class MergedReport:
             "made_by": f"capnet {__version__}",
             "root": self.root,
             "dataset": format_,
+            "baseline": None,
             "totals": self._totals() | {key: len(rows) for key, rows in listed.items()},
             "captures": self.captures,
             **{key: rows[:MAX_LISTED] for key, rows in listed.items()},

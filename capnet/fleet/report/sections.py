@@ -48,6 +48,13 @@ def sentences(document: Document) -> list[str]:
                 flows=count(totals["flows"], "flow"),
             )
         ]
+    if baseline := document.get("baseline"):
+        says = Text(en="{new} new, {gone} of the baseline are gone.", zh="新出现 {new}，基线中的 {gone} 已消失。")
+        lines.append(
+            says.fill(
+                new=count(baseline["new"], "finding is", "findings are"), gone=count(len(baseline["gone"]), "finding")
+            )
+        )
     if not any(row["level"] != "info" for row in document["findings"]):
         lines.append(Text(en="No finding is worse than info.", zh="没有比提示更严重的诊断。").fill())
     return lines
@@ -58,7 +65,7 @@ def screen_sections(document: Document) -> Iterator[FleetSection]:
     by_name = _by_name(_bad(document))
     unread, joined = _unread(document), document["joined"]["captures"]
     tables = (
-        _table("Findings", _by_name_columns(), by_name, 10, len(by_name)),
+        _table("Findings", _by_name_columns(by_name), by_name, 10, len(by_name)),
         _table(_UNREAD, _reasons(), unread, 4, len(unread)),
         _table(_JOINED, _joined(), joined, 3, len(joined)),
     )
@@ -83,7 +90,7 @@ def all_sections(document: Document, most: int) -> Iterator[FleetSection]:
     totals, findings, unread = document["totals"], _bad(document), _unread(document)
     joined = document["joined"]["captures"]
     tables = (
-        _table("Findings", _finding_columns(), findings, most, len(findings)),
+        _table("Findings", _finding_columns(findings), findings, most, len(findings)),
         _table(_UNREAD, _reasons(), unread, most, len(unread)),
         _table("Network models", _named("model"), document["models"], most, totals["models"]),
         _table("Containers", _containers(), document["containers"], most, totals["containers"]),
@@ -118,25 +125,36 @@ def _by_name(findings: Sequence[Document]) -> list[Document]:
     for row in findings:
         merged = rows.setdefault(row["name"], {**row, "captures": []})
         merged["captures"] = list(dict.fromkeys([*merged["captures"], *row["captures"]]))
+        if row.get("in_baseline") is False:
+            merged["in_baseline"] = False
         if row["since"] and row["since"] < (merged["since"] or "9999"):
             merged |= {key: row[key] for key in ("since", "first_capture")}
     return sorted(rows.values(), key=lambda row: (LEVELS.index(row["level"]), -len(row["captures"])))
 
 
-def _by_name_columns() -> list[Column]:
+def _new(rows: Sequence[Document]) -> list[Column]:
+    """A column that says what the baseline does not have, where there is one."""
+    if all(row.get("in_baseline") is None for row in rows):
+        return []
+    return [Column("new", lambda row: "" if row["in_baseline"] else language.term("new"))]
+
+
+def _by_name_columns(rows: Sequence[Document]) -> list[Column]:
     return [
         Column("level", lambda row: language.term(row["level"])),
         Column("finding", lambda row: row["name"]),
+        *_new(rows),
         _number_of_captures(),
         Column("since (UTC)", _time("since")),
         Column("first in", lambda row: PurePath(row["first_capture"]).name, wrap="anywhere"),
     ]
 
 
-def _finding_columns() -> list[Column]:
+def _finding_columns(rows: Sequence[Document]) -> list[Column]:
     return [
         Column("level", lambda row: language.term(row["level"])),
         Column("finding", lambda row: row["name"]),
+        *_new(rows),
         Column("what was found first", lambda row: row["says"]),
         *_in_captures(),
         Column("since (UTC)", _time("since")),

@@ -40,7 +40,7 @@ def markdown(document: Document) -> str:
         dashes = ["--:" if column.align == "right" else "---" for column in table.columns]
         cells = [[escape(cell) for cell in row] for row in _cells(table)]
         rows = "\n".join(f"| {' | '.join(row)} |" for row in (titles, dashes, *cells))
-        blocks += [f"## {escape(table.heading)}", rows, *map(escape, _rest(table))]
+        blocks += [f"## {escape(table.heading)}", rows, *map(escape, left_out_lines(table))]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -51,15 +51,15 @@ def _lines(document: Document, tables: Sequence[FleetSection], folder: str, widt
         yield ""
         yield table.heading
         yield from table_lines(table.columns, _cells(table), width)
-        yield from (f"  {line}" for line in _rest(table))
+        yield from (f"  {line}" for line in left_out_lines(table))
     yield ""
     for line in screen_lines(document):
         yield from fill(line, width, "", "  ")
     says = Text(
-        en="More: {folder}/fleet.md, fleet.json, a report of each capture in reports, and tables in flows, nat, "
-        "findings, models, joined",
-        zh="更多：{folder}/fleet.md、fleet.json、reports 中每份抓包的报告，以及 flows、nat、findings、models、joined "
-        "中的表",
+        en="More: {folder}/fleet.html, fleet.md, fleet.json, a report of each capture in reports, and tables in flows, "
+        "nat, findings, models, joined",
+        zh="更多：{folder}/fleet.html、fleet.md、fleet.json、reports 中每份抓包的报告，以及 flows、nat、findings、"
+        "models、joined 中的表",
     )
     yield from fill(says.fill(folder=folder), width, "", "  ")
 
@@ -68,7 +68,7 @@ def _cells(table: FleetSection) -> Sequence[Sequence[str]]:
     return [[column.cell(row).text for column in table.columns] for row in table.rows[: table.most]]
 
 
-def _rest(table: FleetSection) -> Iterator[str]:
+def left_out_lines(table: FleetSection) -> Iterator[str]:
     """How many rows are left out."""
     left_out = table.total - min(table.most, len(table.rows))
     if left_out > 0:
