@@ -49,7 +49,7 @@ TERMS = {
     "counted by": "计数者",
     "conversation": "会话", "application": "应用", "state": "状态", "capnet": "capnet", "lasted": "持续",
     "packets, there / back": "包数，去程 / 返回", "protocol": "协议",
-    "it": "动作", "model": "模型", "confidence": "置信度", "evidence": "证据", "tunnel": "隧道",
+    "what it did": "动作", "model": "模型", "confidence": "置信度", "evidence": "证据", "tunnel": "隧道",
     "kind": "类型", "network": "网络", "between": "两端", "port": "端口", "frames": "帧数", "overhead": "开销",
     "largest": "最大", "note": "备注", "what becomes of it": "结果", "ICMP error": "ICMP 错误", "from": "来自",
     "to": "发往", "about": "关于", "messages": "消息数", "asker": "询问者", "target": "目标", "asked": "询问",

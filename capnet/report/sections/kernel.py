@@ -29,7 +29,10 @@ def kernel(document: Document, words: Words, view: View) -> Section:
         Column("kernel of", lambda row: row["namespace"]),
         Column("counted by", lambda row: [row["name"], *([row["text"]] if row["text"] else [])], wrap="words"),
         Column("packets", stopped, "right"),
-        Column("it", lambda row: Text(en="{action} them", zh="{action}它们").fill(action=language.term(row["action"]))),
+        Column(
+            "what it did",
+            lambda row: Text(en="{action} them", zh="{action}它们").fill(action=language.term(row["action"])),
+        ),
         Column("seen at", lambda row: words.frames(row["evidence"], 3), wrap="words"),
     ]
     return section_of("kernel", "What the kernels say", view, document.get("kernel", []), columns, (10, 60))
