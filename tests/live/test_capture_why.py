@@ -198,9 +198,11 @@ def test_why_traces_a_container_that_starts_later(hosts, start_later, tmp_path):
         ping_into_drop("A/later/eth0", capture, a)
         a.client.containers.get("later").restart(timeout=0)
         ping_into_drop("A/later/eth0#2", capture, a)
-    first, second = sorted(dropped_in(tmp_path / "w.pcapng", "A/later"), key=lambda each: each[-1])
-    assert first == ("nft ip filter INPUT rule 1", "trace", "equal", "A/later/eth0")  # the rule had gone at the end
-    assert second == ("iptables filter INPUT rule 1", "trace", "equal", "A/later/eth0#2")
+    (dropped,) = [each for each in analyze(tmp_path / "w.pcapng").kernel if each.action == "dropped"]
+    assert (dropped.name, dropped.text) == ("iptables filter INPUT rule 1", "-A INPUT -p icmp -j DROP")
+    assert (dropped.namespace, dropped.known_by, dropped.match) == ("A/later", "trace", "equal")
+    assert dropped.packets == dropped.missing == 8
+    assert {each.point for each in dropped.evidence} == {"A/later/eth0", "A/later/eth0#2"}
 
 
 def test_why_tells_drops_at_a_later_veth(hosts, start_later, tmp_path):
