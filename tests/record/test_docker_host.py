@@ -54,3 +54,10 @@ def test_closed_socket_is_told_with_what_to_do(tmp_path: Path, monkeypatch: pyte
 def test_url_with_bad_port_is_refused(scheme: str) -> None:
     with pytest.raises(UsageError, match="host:99999: Port out of range"):
         connect(f"{scheme}://host:99999")
+
+
+@pytest.mark.parametrize("folder", ["desktop", "run"])
+def test_docker_desktop_that_is_not_started_is_named(folder: str, tmp_path: Path) -> None:
+    """Its context has a socket of its own in the person's folder."""
+    with pytest.raises(EnvironmentLacks, match=r"^Docker Desktop does not answer at .*: --host unix:///var/run/docker"):
+        connect(f"unix://{tmp_path}/.docker/{folder}/docker.sock")

@@ -57,11 +57,20 @@ def test_daemon_in_other_namespaces_is_entered(url: str, monkeypatch: pytest.Mon
     assert open_shell(url, HERE) == open_shell(url, ROOTLESS) == Shell(str(os.getpid()))
 
 
-@pytest.mark.parametrize("info", [DESKTOP, ELSEWHERE], ids=["Docker Desktop", "another kernel"])
-def test_root_here_is_not_root_there(url: str, info: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("info", "reason"),
+    [
+        (DESKTOP, "Docker Desktop runs containers in a virtual machine; only a container"),
+        (ELSEWHERE, "the daemon is not on this machine; only a container"),
+    ],
+    ids=["Docker Desktop", "another kernel"],
+)
+def test_root_here_is_not_root_there(
+    url: str, info: dict[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process behind the socket is not the daemon: its namespaces would be the wrong ones."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    with pytest.raises(EnvironmentLacks, match=r"^run capnet as root .* leave out --no-container$"):
+    with pytest.raises(EnvironmentLacks, match=rf"^{reason} .* leave out --no-container$"):
         open_shell(url, info)
 
 
@@ -79,6 +88,21 @@ def test_rootless_daemon_elsewhere_is_refused(info: dict[str, Any]) -> None:
         EnvironmentLacks, match=r"the daemon is rootless, .*name it ssh://USER@HOST/run/user/UID/docker"
     ):
         open_shell("tcp://127.0.0.1:9", info)
+
+
+@pytest.mark.parametrize(
+    "file", ["netns/rootless-netns-5cb352ee0b", "containers/networks/rootless-netns/rootless-netns"]
+)
+def test_network_of_rootless_podman_is_that_of_its_bridges(
+    url: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file keeps it, in the folder of the user's runtime or above podman's own; here it holds nothing."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(host_shell, "shares_our_namespaces", lambda process: False)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    monkeypatch.setattr(Shell, "may_enter", lambda shell, netns: True)
+    assert open_shell(url, PODMAN).host_netns == f"/proc/{os.getpid()}/root{tmp_path / file}"
 
 
 @pytest.fixture

@@ -20,6 +20,10 @@ DOCKER_MESSAGES = {
     # the daemon
     "no Docker context named {name}: see `docker context ls`":
         "没有名为 {name} 的 Docker context：见 `docker context ls`",
+    "Docker Desktop does not answer at {url} ({reason:text}); start it, or name the Docker of this machine: "
+    "--host unix:///var/run/docker.sock (docker context use default)":
+        "{url} 上的 Docker Desktop 没有应答（{reason}）；请启动它，或指定本机的 Docker："
+        "--host unix:///var/run/docker.sock（docker context use default）",
     "no Docker daemon answers at {url} ({reason:text}); start Docker, name another host with --host, or use --lab":
         "{url} 没有 Docker 守护进程应答（{reason}）；请启动 Docker，用 --host 指定其他主机，或使用 --lab",
     "{url} is not open to this user ({reason:text}); run capnet as root (sudo capnet …), or as a member of the "
@@ -50,8 +54,14 @@ DOCKER_MESSAGES = {
     "the daemon is rootless, and no docker.pid beside {socket} names its process; run capnet on that machine, as the "
     "daemon's user":
         "守护进程是 rootless 的，{socket} 旁边没有 docker.pid 写明它的进程；请在那台机器上以守护进程的用户运行 capnet",
-    "the daemon is rootless, and its host's network is open to root only; run capnet as root":
-        "守护进程是 rootless 的，其主机的网络只对 root 开放；请以 root 运行 capnet",
+    "the daemon is rootless, and no container of it is on a bridge; elsewhere only root can capture: "
+    "run capnet as root, or start a container with --network NAME":
+        "守护进程是 rootless 的，且没有容器在网桥上；其他地方只有 root 能抓包：请以 root 运行 capnet，"
+        "或用 --network NAME 启动一个容器",
+    "only a container of the daemon can look there: leave out --no-container":
+        "只有该守护进程的容器能在那里查看：请去掉 --no-container",
+    "Docker Desktop runs containers in a virtual machine": "Docker Desktop 在虚拟机中运行容器",
+    "the daemon is not on this machine": "守护进程不在本机",
     "the daemon is rootless, and its namespaces are open to root and to its user only; name one of them: "
     "ssh://USER@HOST/…":
         "守护进程是 rootless 的，其命名空间只对 root 和它的用户开放；请写出其中一个用户：ssh://USER@HOST/…",

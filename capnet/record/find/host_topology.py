@@ -60,6 +60,9 @@ def build_topology(facts: HostFacts) -> Topology:
     )
 
 
+_OF_PROCESSES = ("slirp4netns", "pasta")  # of rootless podman: a process moves packets to sockets of the machine
+
+
 def bridge_name(attributes: Entry) -> str | None:
     """Name of a bridge network's Linux bridge: an option, else `br-` and twelve characters of the id (libnetwork)."""
     if attributes["Driver"] != "bridge":
@@ -137,6 +140,9 @@ def _container(facts: HostFacts, attributes: Entry) -> Container:
             if entries is None
             else [_endpoint(facts, entry, _attached(attributes)) for entry in entries if entry["ifname"] != "lo"]
         )
+        for endpoint in container.endpoints:
+            if not endpoint.network and mode.partition(":")[0] in _OF_PROCESSES:
+                endpoint.network = mode.partition(":")[0]
     return container
 
 

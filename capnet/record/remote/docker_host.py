@@ -7,6 +7,7 @@ container of the daemon.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from capnet.record.remote.docker_urls import parsed_url, shown_url
 from capnet.record.remote.host_shell import HostShell, Reached
 from capnet.record.remote.shell import Shell
 
+_DESKTOP_SOCKET = re.compile(r"^unix:.*/\.docker/(desktop|run)/docker\.sock$")  # of its context desktop-linux
 _ANY_VERSION = "1.24"  # of the API, for a request that has none: what docker-py takes
 
 TIMEOUT = 120  # seconds for one API call: creating a swarm or loading an image takes its time
@@ -142,16 +144,7 @@ def connect(
             stack.callback(opened.close)
             info = opened.info()
         except (docker.errors.DockerException, requests.RequestException, OSError) as error:
-            deepest = _deepest(error)
-            if isinstance(deepest, PermissionError):
-                raise EnvironmentLacks(
-                    f"{shown_url(url)} is not open to this user ({deepest.strerror}); run capnet as root "
-                    "(sudo capnet …), or as a member of the socket's group, usually docker"
-                ) from error
-            raise EnvironmentLacks(
-                f"no Docker daemon answers at {shown_url(url)} ({shown_url(_reason(deepest))}); start Docker, "
-                "name another host with --host, or use --lab"
-            ) from error
+            raise _no_answer(url, _deepest(error)) from error
         return DockerHost(
             name=name or info["Name"],
             url=url,
@@ -161,6 +154,24 @@ def connect(
             _open_shell=HostShell(url, Reached(opened, reached, tls), info, say, may_start).open,
             _open=stack.pop_all(),
         )
+
+
+def _no_answer(url: str, reason: BaseException) -> EnvironmentLacks:
+    """The error for a daemon that does not answer."""
+    shown, why = shown_url(url), shown_url(_reason(reason))
+    if isinstance(reason, PermissionError):
+        return EnvironmentLacks(
+            f"{shown} is not open to this user ({reason.strerror}); run capnet as root "
+            "(sudo capnet …), or as a member of the socket's group, usually docker"
+        )
+    if _DESKTOP_SOCKET.search(url):
+        return EnvironmentLacks(
+            f"Docker Desktop does not answer at {shown} ({why}); start it, or name the Docker of this machine: "
+            "--host unix:///var/run/docker.sock (docker context use default)"
+        )
+    return EnvironmentLacks(
+        f"no Docker daemon answers at {shown} ({why}); start Docker, name another host with --host, or use --lab"
+    )
 
 
 def _tls_for(url: str) -> Any:

@@ -61,8 +61,12 @@ class HostShell:
             return direct
         from capnet.record.remote.capture_container import open_container
 
-        no_root = no_root_words(direct) if direct else ""
+        no_root = no_root_words(direct) if direct else self._elsewhere
         if not self.may_start:
+            if direct is None:
+                raise EnvironmentLacks(
+                    f"{no_root}only a container of the daemon can look there: leave out --no-container"
+                )
             raise EnvironmentLacks(f"{no_root}run capnet as root (sudo capnet …), or leave out --no-container")
         name = self.info["Name"]
         self.say(f"{name}: {no_root}a container runs what needs root, and is removed afterwards")
@@ -76,6 +80,13 @@ class HostShell:
         """Docker names it among its security options; podman has a field of its own."""
         options = self.info.get("SecurityOptions") or ()
         return bool(self.info.get("Rootless")) or any("name=rootless" in option for option in options)
+
+    @property
+    def _elsewhere(self) -> str:
+        """How a message begins where root on this machine is of no use."""
+        if self.info.get("OperatingSystem") == "Docker Desktop":
+            return "Docker Desktop runs containers in a virtual machine; "
+        return "the daemon is not on this machine; "
 
     def _direct(self) -> Shell | None:
         """The shell on the daemon's machine, which may not be root's; None where there is no other way than the API."""

@@ -3,7 +3,9 @@
 A rootless daemon and its containers live in a user namespace, in which the daemon's user is root.
 Method: its process is the one that listens on its socket; behind ssh, and where systemd listens for it, the one that a
 file beside the socket names: `docker.pid` of Docker, `pause.pid` of podman.
-Limits: podman's bridges and the host ends of its veths are in a further namespace, and no points.
+podman's own process is in the network of the machine: its bridges and the host ends of its veths are in a further
+namespace, which a file in the folder of the user's runtime keeps. Limits: that file is there while a container is on
+a bridge; without one, only root captures.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ _WITHIN_S = 30.0  # through ssh, the connection included
 
 # Prints the user's id, and the first of its arguments, files, that is there.
 _ASK = 'id -u; for file; do [ -r "$file" ] && exec cat "$file"; done'
+
+
+# The network of podman's bridges, in XDG_RUNTIME_DIR: of podman 4, and of podman 5.
+_BRIDGES = ("netns/rootless-netns-*", "containers/networks/rootless-netns/rootless-netns")
+_FIND = 'for file in $*; do [ -e "$file" ] && exec echo "$file"; done; exit 0'
 
 
 class _Answer(NamedTuple):
@@ -50,18 +57,28 @@ def open_rootless(direct: Shell | None, socket: str) -> Shell:
             f"the daemon is rootless, and no docker.pid beside {socket} names its process; run capnet on that machine, "
             "as the daemon's user"
         )
-    inside = [shell for shell in shells if shell.is_root()]
+    inside = [_on_bridges(shell, socket) for shell in shells if shell.is_root()]
     for shell in inside:
         if shell.may_enter(shell.host_netns):
             return shell
     if inside:  # podman: its host is that of its user's other processes
         raise EnvironmentLacks(
-            "the daemon is rootless, and its host's network is open to root only; run capnet as root"
+            "the daemon is rootless, and no container of it is on a bridge; elsewhere only root can capture: "
+            "run capnet as root, or start a container with --network NAME"
         )
     raise EnvironmentLacks(
         f"{no_root_words(direct)}the daemon is rootless, and its namespaces are open to root and to its user only; "
         + ("name one of them: ssh://USER@HOST/…" if direct.ssh else "run capnet as one of them")
     )
+
+
+def _on_bridges(shell: Shell, socket: str) -> Shell:
+    """The shell, with the network of podman's bridges as that of its host, where there is one."""
+    folders = (PurePosixPath(socket).parent, PurePosixPath(socket).parent.parent)
+    files = [shell.host_path(f"{folder}/{pattern}") for folder in folders for pattern in _BRIDGES]
+    with suppress(EnvironmentLacks):
+        return replace(shell, netns=shell.run(["sh", "-c", _FIND, "sh", *files]).strip())
+    return shell
 
 
 def no_root_words(direct: Shell) -> str:

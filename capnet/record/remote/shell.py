@@ -45,13 +45,15 @@ class Shell:
     """`host` names in /proc a process in the host's own namespaces: the daemon, or `self` where ssh lands.
 
     `ssh` is the ssh command up to the remote machine's name. `container` are the words that run others in the capture
-    container, `userns` those that enter the user namespace of a rootless daemon. All are empty where root is here.
+    container, `userns` those that enter the user namespace of a rootless daemon. `netns` is the file of the host's
+    network where that process is not in it. All are empty where root is here.
     """
 
     host: str
     ssh: tuple[str, ...] = ()
     container: tuple[str, ...] = ()
     userns: tuple[str, ...] = ()
+    netns: str = ""
 
     @property
     def is_direct(self) -> bool:
@@ -66,7 +68,7 @@ class Shell:
     @property
     def host_netns(self) -> str:
         """The host's own network namespace, as a file."""
-        return f"/proc/{self.host}/ns/net"
+        return self.netns or f"/proc/{self.host}/ns/net"
 
     def host_path(self, path: str) -> str:
         """A path as the daemon sees it, which may be in a mount namespace of its own."""
