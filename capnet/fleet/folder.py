@@ -13,13 +13,13 @@ from time import monotonic, sleep
 
 from capnet import __version__
 from capnet.errors import EnvironmentLacks, UsageError
-from capnet.fleet.job import CONNECTIONS, RECORDS, REPORTS, TABLES, FleetOptions
+from capnet.fleet.job import CONNECTIONS, RECORDS, REPORTS, TABLES, TRANSLATIONS, FleetOptions
 from capnet.whole_file import kind_of, make_folder, whole
 
 SCHEMA = "capnet.fleet.options/1"
 OPTIONS, LOCK, RUN = "options.json", ".lock", ".run"
 JOINED = "joined"  # connections of several captures: a table of all, of one file
-KINDS = (REPORTS, RECORDS, CONNECTIONS, *TABLES)
+KINDS = (REPORTS, RECORDS, CONNECTIONS, TRANSLATIONS, *TABLES)
 LOCK_WAIT_S = 5.0  # processes of a run that was killed end within this
 
 

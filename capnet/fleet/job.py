@@ -5,6 +5,7 @@ Output of a capture, in the folder of the fleet:
     reports/ID.json             its report, as of `capnet analyze --format json`
     flows/ID.parquet, …         its part of each table of the data set
     connections/ID.npy          its connections, for joining them with those of other captures
+    translations/ID.npy         those of them that are translated, if there are any
     done/ID.json                its record: what was read, how, what came of it. Written last: it makes a capture done
 
 A record holds as long as files, version, options and results are what it says.
@@ -25,7 +26,7 @@ from capnet.topology import topology_path, witnesses_path
 
 SCHEMA = "capnet.fleet.capture/1"
 DONE, FAILED, APART = "done", "failed", "apart"  # outcomes; apart: the files of a ring do not follow each other
-REPORTS, RECORDS, CONNECTIONS = "reports", "done", "connections"
+REPORTS, RECORDS, CONNECTIONS, TRANSLATIONS = "reports", "done", "connections", "translations"
 TABLES = ("flows", "nat", "findings", "models")  # of the data set
 
 Record: TypeAlias = dict[str, Any]
@@ -81,7 +82,7 @@ def suffix_of(kind: str, format_: str) -> str:
     """The ending of results of a kind."""
     if kind in (REPORTS, RECORDS):
         return ".json"
-    return ".npy" if kind == CONNECTIONS else f".{format_}"
+    return ".npy" if kind in (CONNECTIONS, TRANSLATIONS) else f".{format_}"
 
 
 def record_head(job: Job) -> Record:

@@ -23,6 +23,7 @@ from capnet.fleet.job import (
     RECORDS,
     REPORTS,
     TABLES,
+    TRANSLATIONS,
     Job,
     Record,
     record_head,
@@ -101,6 +102,7 @@ def _write_results(job: Job, study: Study) -> tuple[dict[str, int], Record]:
     from capnet.export.writers import write
     from capnet.fleet.dataset import part_tables
     from capnet.fleet.joined.connections import connections_of
+    from capnet.fleet.joined.translations import translations_of
     from capnet.fleet.report.summary import summary_of
 
     document = study.report.to_dict()
@@ -118,6 +120,9 @@ def _write_results(job: Job, study: Study) -> tuple[dict[str, int], Record]:
         result(name, lambda file, table=tables[name]: write(table, job.options.format_, file))  # type: ignore[misc]
     connections = connections_of(study.context)
     result(CONNECTIONS, lambda file: np.save(file, connections, allow_pickle=False))
+    translations = translations_of(study.context, connections)
+    if len(translations):
+        result(TRANSLATIONS, lambda file: np.save(file, translations, allow_pickle=False))
     times = [int(connections["first"].min()), int(connections["last"].max())] if len(connections) else [0, 0]
     return outputs, summary | {"connections": {"rows": len(connections), "first": times[0], "last": times[1]}}
 

@@ -16,6 +16,7 @@ from capnet.fleet.job import (
     DONE,
     FAILED,
     RECORDS,
+    TRANSLATIONS,
     FleetOptions,
     Job,
     Record,
@@ -106,9 +107,12 @@ class Run:
             report.add(job, record)
             if record["outcome"] == DONE:
                 files.append(job.label)
-                observed.append(CaptureConnections(job.result(CONNECTIONS), **record["connections"]))
-        sharing, connections = self._join(observed, files)
-        return report.document(self._options.format_, sharing, files, connections)
+                file = job.result(TRANSLATIONS)
+                translations = file if f"{TRANSLATIONS}/{file.name}" in record["outputs"] else None
+                connections = CaptureConnections(job.result(CONNECTIONS), **record["connections"])
+                observed.append(connections._replace(translations=translations))
+        sharing, count = self._join(observed, files)
+        return report.document(self._options.format_, sharing, files, count)
 
     @property
     def _kept(self) -> set[str]:

@@ -8,12 +8,13 @@ and protocols without ports or echo identifiers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
 
 import numpy as np
 
 from capnet.analysis.core import schema
-from capnet.analysis.core.arrays import is_one_of
+from capnet.analysis.core.arrays import Hashes, is_one_of
 from capnet.analysis.core.context import Context
 from capnet.analysis.core.flow_rows import ICMP_PROTOCOLS
 from capnet.analysis.core.schema import FlowMask, FlowTable, Values
@@ -36,12 +37,8 @@ def connections_of(context: Context) -> Connections:
     flows = context.flows[_is_comparable(context.flows)]
     rows = np.zeros(len(flows), dtype=CONNECTION)
     source, target = ([flows[:, column] for column in columns] for columns in (_SOURCE, _TARGET))
-    is_swapped = _is_greater(source, target)
-    for name, index in (("hi", 0), ("lo", 1)):
-        rows[f"low_{name}"] = np.where(is_swapped, target[index], source[index])
-        rows[f"high_{name}"] = np.where(is_swapped, source[index], target[index])
-    low, high = np.where(is_swapped, target[2], source[2]), np.where(is_swapped, source[2], target[2])
-    rows["ports"] = flows[:, schema.FLOW_PROTO] << 32 | low << 16 | high
+    for name, values in keys_of(flows[:, schema.FLOW_PROTO], source, target).items():
+        rows[name] = values
     for name, column in _COPIED.items():
         rows[name] = flows[:, column]
     has_opening = (flows[:, schema.FLOW_PROTO] == TCP) & (flows[:, schema.FLOW_SYN_TIME] == flows[:, schema.FLOW_FIRST])
@@ -49,13 +46,35 @@ def connections_of(context: Context) -> Connections:
     return in_hash_order(_merged(rows))
 
 
+def keys_of(proto: Values, source: Sequence[Values], target: Sequence[Values]) -> dict[str, Values]:
+    """The columns of KEY; `source`, `target`: both halves of the address, and the port or identifier."""
+    is_swapped = _is_greater(source, target)
+    keys = {}
+    for name, index in (("hi", 0), ("lo", 1)):
+        keys[f"low_{name}"] = np.where(is_swapped, target[index], source[index])
+        keys[f"high_{name}"] = np.where(is_swapped, source[index], target[index])
+    low, high = np.where(is_swapped, target[2], source[2]), np.where(is_swapped, source[2], target[2])
+    return keys | {"ports": proto << 32 | low << 16 | high}
+
+
+def hashes_of(keys: Mapping[str, Values] | Connections) -> Hashes:
+    """A hash of each key."""
+    value = np.zeros(len(keys["ports"]), dtype=np.uint64)
+    for name in KEY:
+        value = (value ^ keys[name].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        value ^= value >> np.uint64(29)
+    return value
+
+
+def are_comparable(source: Sequence[Values], target: Sequence[Values]) -> FlowMask:
+    """Per connection: has it ports or an identifier, and are its addresses those of one host alone?"""
+    is_one: FlowMask = (source[2] >= 0) & (target[2] >= 0)
+    return is_one & ~_is_of_many(source[0], source[1]) & ~_is_of_many(target[0], target[1])
+
+
 def in_hash_order(rows: Connections) -> Connections:
     """The rows with their hashes, in the order of these, so that a part of all keys is a piece of each file."""
-    value = np.zeros(len(rows), dtype=np.uint64)
-    for name in KEY:
-        value = (value ^ rows[name].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        value ^= value >> np.uint64(29)
-    rows["hash"] = value
+    rows["hash"] = value = hashes_of(rows)
     ordered: Connections = rows[np.argsort(value, kind="stable")]
     return ordered
 
@@ -93,7 +112,7 @@ def _is_of_many(high: Values, low: Values) -> FlowMask:
     return np.where(is_ipv4, of_many_4, of_many_6)
 
 
-def _is_greater(source: list[Values], target: list[Values]) -> FlowMask:
+def _is_greater(source: Sequence[Values], target: Sequence[Values]) -> FlowMask:
     """Whether the source comes behind the target, by address, then by port."""
     is_greater = source[2] > target[2]
     for index in (1, 0):

@@ -6,7 +6,7 @@ Method: captures whose times meet no other one are left out. The others' rows ar
 a key belong together as long as each begins before the others have ended, give or take the difference of clocks.
 Openings with different sequence numbers (RFC 9293, 3.4.1) are different connections. More rows than memory may hold are
 compared in parts, by a hash of the key: files are in its order.
-Limits: a connection that is translated between two captures has other ends in each, and is two connections here.
+A connection behind a translation that a capture shows, or its topology, has the key of the one before it (`aliases`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,21 @@ from typing import Annotated, TypeAlias
 
 import numpy as np
 
-from capnet.fleet.joined.connections import CONNECTION, is_same_key
+from capnet.fleet.joined.aliases import Aliases
+from capnet.fleet.joined.connections import CONNECTION, KEY, Connections, is_same_key
+from capnet.fleet.joined.translations import AFTER, BEFORE
 from capnet.quick_tuple import NamedTuple
 
 MAX_CLOCK_DIFFERENCE_NS = 1_000_000_000  # between hosts with NTP it is less; a client's port comes again after more
 MAX_ROWS = 1_000_000  # compared at once: some 250 MB
-JOINED = np.dtype([*((name, CONNECTION[name]) for name in CONNECTION.names or ()), ("capture", "i8"), ("number", "i8")])
+JOINED = np.dtype(
+    [
+        *((name, CONNECTION[name]) for name in CONNECTION.names or ()),
+        ("capture", "i8"),
+        ("number", "i8"),
+        ("alias", "i8"),
+    ]
+)
 
 JoinedRows: TypeAlias = Annotated[np.ndarray, "(rows,) JOINED; rows of one number are one connection, together"]
 Numbers: TypeAlias = Annotated[np.ndarray, "(n,) int64"]
@@ -37,16 +46,23 @@ class CaptureConnections(NamedTuple):
     rows: int
     first: int
     last: int
+    translations: Path | None = None  # the file of what its NAT facts and its topology show
 
 
 def joined_rows(captures: Sequence[CaptureConnections]) -> Iterator[JoinedRows]:
-    """The connections of several captures, part by part; `capture`: the index of one, `number`: of the connection."""
+    """The connections of several captures, part by part; `capture`: the index of one, `number`: of the connection.
+
+    `alias`: of a connection behind a translation 0 or more, else -1.
+    """
     meeting = [index for index in _meeting(captures) if captures[index].rows]
+    files = [file for index in meeting if (file := captures[index].translations)]
+    aliases = Aliases(files, MAX_CLOCK_DIFFERENCE_NS)
     parts = max(1, -(-sum(captures[index].rows for index in meeting) // MAX_ROWS))
     numbered = 0
     for part in range(parts):
-        rows = _together(_read(captures, meeting, part, parts))
+        rows = _together(_read(captures, meeting, part, parts, aliases))
         if len(rows):
+            _with_own_keys(rows, aliases)
             rows["number"] += numbered
             numbered = int(rows["number"][-1]) + 1
             yield rows
@@ -65,18 +81,63 @@ def _meeting(captures: Sequence[CaptureConnections]) -> list[int]:
     return sorted(meets)
 
 
-def _read(captures: Sequence[CaptureConnections], chosen: Sequence[int], part: int, parts: int) -> JoinedRows:
-    """The rows of one part of all keys: a piece of each file, so that all parts read each file once."""
+def _read(
+    captures: Sequence[CaptureConnections], chosen: Sequence[int], part: int, parts: int, aliases: Aliases
+) -> JoinedRows:
+    """The rows of one part of all keys: a piece of each file, so that all parts read each file once.
+
+    Connections behind a translation are in the part of the key before it, and have that key.
+    """
     pieces = [np.zeros(0, dtype=JOINED)]
+    wanted = _made_in(aliases, part, parts)
     for index in chosen:
         rows = np.load(captures[index].file, mmap_mode="r", allow_pickle=False)
         begin, end = (_place(rows["hash"], number, parts) for number in (part, part + 1))
-        piece = np.zeros(end - begin, dtype=JOINED)
-        for name in CONNECTION.names or ():
-            piece[name] = rows[name][begin:end]
-        piece["capture"] = index
+        piece = _piece(rows[begin:end], index)
+        if aliases:
+            piece = piece[aliases.of(piece["hash"], piece) < 0]
         pieces.append(piece)
+        if len(wanted):
+            pieces.append(_translated(rows, index, wanted, aliases))
     return np.concatenate(pieces)
+
+
+def _piece(rows: Connections, capture: int) -> JoinedRows:
+    piece = np.zeros(len(rows), dtype=JOINED)
+    for name in CONNECTION.names or ():
+        piece[name] = rows[name]
+    piece["capture"], piece["alias"] = capture, -1
+    return piece
+
+
+def _made_in(aliases: Aliases, part: int, parts: int) -> np.ndarray:
+    """Hashes of the keys behind translations whose key before lies in this part, sorted."""
+    if not aliases:
+        return np.zeros(0, dtype=np.uint64)
+    before = aliases.rows[BEFORE + "hash"]
+    is_here = before >= np.uint64(part * 2**64 // parts)
+    if part + 1 < parts:
+        is_here &= before < np.uint64((part + 1) * 2**64 // parts)
+    return np.unique(aliases.rows[AFTER + "hash"][is_here])
+
+
+def _translated(rows: Connections, capture: int, wanted: np.ndarray, aliases: Aliases) -> JoinedRows:
+    """Of a capture the connections with these hashes that are other ones behind a translation, with their keys."""
+    hashes = np.array(rows["hash"])
+    place = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
+    piece = _piece(rows[np.flatnonzero(wanted[place] == hashes)], capture)
+    piece["alias"] = aliases.of(piece["hash"], piece)
+    piece = piece[piece["alias"] >= 0]
+    for name in ("hash", *KEY):
+        piece[name] = aliases.rows[BEFORE + name][piece["alias"]]
+    return piece
+
+
+def _with_own_keys(rows: JoinedRows, aliases: Aliases) -> None:
+    """Let rows have the keys that their captures show."""
+    is_alias = rows["alias"] >= 0
+    for name in ("hash", *KEY):
+        rows[name][is_alias] = aliases.rows[AFTER + name][rows["alias"][is_alias]]
 
 
 def _place(hashes: np.ndarray, part: int, parts: int) -> int:

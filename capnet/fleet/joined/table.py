@@ -21,6 +21,7 @@ COLUMNS = (
     Column("low_port", "uint16", "its port, or the identifier of an ICMP echo"),
     Column("high", "address", "the other address"),
     Column("high_port", "uint16", "its port, or the identifier"),
+    Column("translated", "bool", "whether the capture shows it behind a translation, with other ends than before it"),
     Column("first", "time", "time of the first packet in this capture"),
     Column("last", "time", "time of the last packet in this capture"),
     Column("packets", "int64", "packets at the point and in the direction that has most"),
@@ -52,6 +53,7 @@ def _data(rows: JoinedRows, files: Sequence[str]) -> list[ColumnData]:
         "high": coded.addresses(rows["high_hi"].copy(), rows["high_lo"].copy(), False),
         "high_port": coded.numbers(ports & 0xFFFF, "uint16"),
     }
+    data["translated"] = Values(rows["alias"] >= 0)
     for name in ("first", "last", "packets", "bytes"):
         data[name] = Values(rows[name].copy())
     return [data[column.name] for column in COLUMNS]

@@ -1,0 +1,108 @@
+"""A connection before and behind NAT, in captures of which none shows both ends of the way: joined only with evidence.
+
+The captures are points of the stored scenario `bridge`: a container asks B:7000, which sees the host's address.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from capnet.fleet.joined.aliases import Aliases
+from capnet.fleet.joined.connections import KEY
+from capnet.fleet.joined.translations import AFTER, BEFORE, TRANSLATION
+from tests.fleet.inline import GOLDENS, run_fleet
+from tests.points import split
+
+SERVER_PORT = 7000
+SECOND = 1_000_000_000
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A file for each point, by its name."""
+    files = split(GOLDENS / "bridge.pcapng", tmp_path_factory.mktemp("points") / "own", named=True)
+    return {file.name: file for file in files}
+
+
+def of_point(points: dict[str, Path], words: str) -> Path:
+    (file,) = [file for name, file in points.items() if words in name]
+    return file
+
+
+def joined(folder: Path) -> dict[int, list[tuple[str, bool]]]:
+    """Connection to the server → (file, translated) of each row, of the newest run."""
+    lines = (folder / "out" / "joined" / "joined.jsonl").read_text().splitlines()
+    rows: dict[int, list[tuple[str, bool]]] = {}
+    for row in map(json.loads, lines):
+        if SERVER_PORT in (row["low_port"], row["high_port"]) and row["proto"] == "tcp":
+            rows.setdefault(row["connection"], []).append((Path(row["file"]).name, row["translated"]))
+    return rows
+
+
+def test_capture_that_shows_both_forms_joins_two_others(points: dict[str, Path], tmp_path: Path) -> None:
+    """Container's point, server's point, and a host between them: one connection in three captures."""
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    shutil.copy(of_point(points, "bbox__eth0"), captures / "inside.pcap")
+    shutil.copy(of_point(points, "B__ens33"), captures / "outside.pcap")
+    run_fleet([captures], tmp_path / "out")
+    assert joined(tmp_path) == {}  # nothing says that these are one
+    shutil.copy(GOLDENS / "bridge.pcapng", captures / "host.pcapng")
+    run_fleet([captures], tmp_path / "out")
+    (rows,) = joined(tmp_path).values()
+    assert sorted(rows) == [("host.pcapng", False), ("host.pcapng", True), ("inside.pcap", False),
+                            ("outside.pcap", True)]  # fmt: skip
+
+
+def test_conntrack_of_a_topology_is_evidence(points: dict[str, Path], tmp_path: Path) -> None:
+    """The kernel's own entry says what the container's connection became."""
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    shutil.copy(of_point(points, "bbox__eth0"), captures / "inside.pcap")
+    shutil.copy(of_point(points, "B__ens33"), captures / "outside.pcap")
+    shutil.copy(GOLDENS / "bridge.topology.json", captures / "inside.topology.json")
+    run_fleet([captures], tmp_path / "out")
+    (rows,) = joined(tmp_path).values()
+    assert sorted(rows) == [("inside.pcap", False), ("outside.pcap", True)]
+
+
+def translations(tmp_path: Path, *rows: tuple[int, int, int, int]) -> Aliases:
+    """Of (key before, key after, first, last in seconds)."""
+    array = np.zeros(len(rows), dtype=TRANSLATION)
+    for number, (before, after, first, last) in enumerate(rows):
+        for side, key in ((BEFORE, before), (AFTER, after)):
+            array[number][side + "ports"] = array[number][side + "hash"] = key
+        array[number]["first"], array[number]["last"] = first * SECOND, last * SECOND
+    np.save(tmp_path / "t.npy", array)
+    return Aliases([tmp_path / "t.npy"], SECOND)
+
+
+def first_key(aliases: Aliases, key: int, first: int, last: int) -> int | None:
+    """The key before all translations of a connection; None if it is its own."""
+    row = np.zeros(1, dtype=[*((name, "i8") for name in KEY), ("first", "i8"), ("last", "i8")])
+    row["ports"], row["first"], row["last"] = key, first * SECOND, last * SECOND
+    (number,) = aliases.of(np.array([key], dtype=np.uint64), row).tolist()
+    return None if number < 0 else int(aliases.rows[BEFORE + "ports"][number])
+
+
+def test_translation_counts_while_it_lasts(tmp_path: Path) -> None:
+    """A port of the host is another connection's later; two at one time are no evidence for either."""
+    aliases = translations(tmp_path, (1, 9, 0, 10), (2, 9, 60, 70), (3, 8, 0, 10), (4, 8, 5, 10))
+    assert first_key(aliases, 9, 2, 3) == 1
+    assert first_key(aliases, 9, 61, 62) == 2
+    assert first_key(aliases, 9, 30, 31) is None
+    assert first_key(aliases, 9, 2, 65) is None
+    assert first_key(aliases, 8, 6, 7) is None
+    assert first_key(aliases, 7, 0, 9) is None
+
+
+def test_two_translators_lead_to_the_first_key(tmp_path: Path) -> None:
+    """A published port, and the masquerade of the host before it; a circle ends."""
+    aliases = translations(tmp_path, (1, 2, 0, 10), (2, 3, 0, 10), (3, 4, 0, 10))
+    assert first_key(aliases, 4, 1, 2) == 1
+    assert first_key(translations(tmp_path, (1, 2, 0, 9), (2, 1, 0, 9)), 1, 1, 2) is not None
