@@ -50,11 +50,13 @@ def command(good: str, bad: str, format_: str | None, output: Path | None) -> in
         text = json_text(comparison)
     elif format_ == "html":
         from capnet.cli.page_inputs import beside
-        from capnet.report.comparison.html import ComparedSide
+        from capnet.report.comparison.html import ComparedSide, wanted_frames
         from capnet.report.comparison.html import render as render_page
 
-        sides = zip((first, second), studies, strict=True)
-        text = render_page(comparison, *(ComparedSide(document, beside(study, ())) for document, study in sides))
+        sides = zip((first, second), studies, ((), wanted_frames(comparison, second)), strict=True)
+        text = render_page(
+            comparison, *(ComparedSide(document, beside(study, keys)) for document, study, keys in sides)
+        )
     else:
         from capnet.report.comparison.text import render
 

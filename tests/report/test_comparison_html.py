@@ -31,6 +31,10 @@ def test_compare_page_shows_what_broke_in_both_drawings(tmp_path: Path) -> None:
     words_of_page = " ".join(page.text)
     assert words_of_page.index("published-port-blocked") < words_of_page.index("Flows that fail now")
     assert "− DNAT tcp: B → A:8080 becomes B → web:80" in words_of_page
+    linked = {attributes.get("href") for tag, attributes in page.elements if tag == "a"}
+    assert {"#frame-1-1", "#finding-1"} <= linked, "the finding leads to its frame, and the frame back"
+    assert {"frame-1-1", "finding-1"} <= all_ids(page)
+    assert "capnet packet" in words_of_page and "Frame 1 of" in words_of_page
 
 
 def test_compare_page_of_hostile_names_is_inert() -> None:
