@@ -241,6 +241,6 @@ def test_notebook_shows_report_and_facts_escaped() -> None:
 
 def test_report_in_a_notebook_begins_with_the_problem() -> None:
     page = analyze(PROJECT / "pcaps" / "faults" / "published-port-blocked.pcapng")._repr_html_()
-    assert page.startswith("<p><b>error</b> 4 SYNs to 192.168.111.128:8080 (web:80) got no answer")
+    assert page.startswith("<p><b>error</b> 4 SYNs of 192.168.111.129 to 192.168.111.128:8080 (web:80) got no answer")
     assert "<i>Fix:</i> look for a rule in the DOCKER-USER or FORWARD chain" in page
     assert page.index("<pre>") < page.index("<details><summary>1 that need no action</summary>")

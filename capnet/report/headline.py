@@ -102,10 +102,17 @@ def _causes(causes: list[Document]) -> Iterator[str]:
 
 
 def first_step(fix: str) -> str:
-    """The first clause of a fix, up to a semicolon outside of `code`; that something is by design is no step."""
+    """The first clause of a fix, up to a semicolon outside of `code` and brackets; that it is by design is no step."""
     start = next((len(words) for words in BY_DESIGN if fix.startswith(words)), 0)
-    end = next((at for at in range(start, len(fix)) if fix[at] in ";；" and fix.count("`", 0, at) % 2 == 0), len(fix))
+    ends = (at for at in range(start, len(fix)) if fix[at] in ";；" and _is_outside(fix[:at]))
+    end = next(ends, len(fix))
     return fix[start:end].rstrip(".。")
+
+
+def _is_outside(before: str) -> bool:
+    """Is what follows this text outside of `code` and of brackets?"""
+    opened, closed = (sum(map(before.count, marks)) for marks in ("(（", ")）"))
+    return before.count("`") % 2 == 0 and opened == closed
 
 
 def _failed(document: Document, words: Words) -> Iterator[str]:

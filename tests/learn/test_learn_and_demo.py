@@ -121,7 +121,7 @@ def test_demo_runs_what_it_prints() -> None:
         check=True,
     )
     assert again.stdout.strip() in done.stdout
-    assert "SYNs to 192.168.111.128:8080 (web:80) got no answer" in done.stdout
+    assert "SYNs of 192.168.111.129 to 192.168.111.128:8080 (web:80) got no answer" in " ".join(done.stdout.split())
     assert done.stderr == ""
 
 

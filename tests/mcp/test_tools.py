@@ -50,7 +50,7 @@ def test_statements_about_packets_end_with_frames(session):
 
 
 def test_summary_names_the_fault_its_frame_and_a_step(session):
-    assert "error published-port-blocked: 4 SYNs to 192.168.111.128:8080" in session["summary"]
+    assert "error published-port-blocked: 4 SYNs of 192.168.111.129 to 192.168.111.128:8080" in session["summary"]
     assert "[‹A/ens33› frame 39]" in session["summary"]
     assert "DOCKER-USER" in session["summary"]
 

@@ -12,7 +12,7 @@ from capnet.analysis.core.results import Path as FlowPath
 from capnet.analysis.engine import analyze
 from capnet.analysis.findings import finding_modules
 from capnet.report.formats import html, markdown, table
-from capnet.report.headline import NOTES, VAGUE, headline, limits
+from capnet.report.headline import NOTES, VAGUE, first_step, headline, limits
 from capnet.report.words import Words
 from tests.conftest import GOLDENS
 from tests.report import sample
@@ -232,3 +232,15 @@ def test_golden_without_cause_claims_what_holds(capture: Path) -> None:
     assert sentences and lossless
     if sentences == [NO_LOSS]:
         assert set(report["correlation"]["fates"]) <= {"delivered", "answered-by"}
+
+
+@pytest.mark.parametrize(
+    ("fix", "step"),
+    [
+        ("call it; or wait", "call it"),
+        ("look (`a; b` counts; c too); then mend", "look (`a; b` counts; c too)"),
+        ("检查（甲；乙）；再修", "检查（甲；乙）"),
+    ],
+)
+def test_first_step_ends_outside_of_code_and_brackets(fix: str, step: str) -> None:
+    assert first_step(fix) == step

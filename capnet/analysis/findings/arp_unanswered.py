@@ -38,11 +38,12 @@ PAGE_ZH = """一台主机用 ARP 询问地址而没有应答。
 """
 
 SAYS = Text(
-    en="{asker} asked for {target} {requests:time}, no answer{though}",
-    zh="{asker} 询问 {target} 共 {requests} 次，没有应答{though}",
+    en="{asker} asked for {target} by ARP {requests:time}, no answer{though}",
+    zh="{asker} 用 ARP 询问 {target} 共 {requests} 次，没有应答{though}",
 )
 SAYS_OF_SEVERAL = Text(
-    en="{asker} asked for {targets} {requests:time}, no answer", zh="{asker} 询问 {targets} 共 {requests} 次，没有应答"
+    en="{asker} asked for {targets} by ARP {requests:time}, no answer",
+    zh="{asker} 用 ARP 询问 {targets} 共 {requests} 次，没有应答",
 )
 THOUGH = {
     Place.BROUGHT: Text(

@@ -46,8 +46,10 @@ SAYS = Text(
     zh="{sources} 的 {connections} 个连接到达了 {point} 上的 {address}，没有应答返回",
 )
 FIX = Text(
-    en="give {address} a route to the containers' network, by the host that has them",
-    zh="在 {address} 上加一条到容器网络的路由，下一跳是这些容器所在的主机",
+    en="give {address} a route back to {source} (`ip route get {source}` there shows which one it takes), by the "
+    "router or the host that the packets came through",
+    zh="给 {address} 加一条返回 {source} 的路由（在那里执行 `ip route get {source}` 显示它走哪条），下一跳是这些包经过"
+    "的路由器或主机",
 )
 
 MAX_SENTENCE_SOURCES = 3
@@ -83,7 +85,7 @@ def diagnose(context: Context) -> list[Finding]:
                     address=address,
                     point=point,
                 ),
-                FIX.fill(address=address),
+                FIX.fill(address=address, source=sources[0]),
                 {
                     "point": point,
                     "destination": address,

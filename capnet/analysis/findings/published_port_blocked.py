@@ -25,9 +25,10 @@ from capnet.analysis.core.schema import (
     FLOW_POINT,
     FLOW_PROTO,
 )
-from capnet.analysis.core.wording import Text, finding_name
+from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.blocked_ports import BlockedPort, blocked_ports
 from capnet.analysis.facts.losses.stopped_flows import known_by
+from capnet.wire.addresses import address_value
 from capnet.wire.numbers import ICMP, ICMP_UNREACHABLE
 
 NAME = finding_name(__name__)
@@ -48,16 +49,18 @@ PAGE_ZH = """到端口映射的连接到达主机，没有应答。
 """
 
 UNREACHABLE = Text(
-    en="{attempts:SYN} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",
-    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
+    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; {sender} answers 'unreachable'",
+    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；{sender} 以“unreachable”应答",
 )
 LAST_SEEN = Text(
-    en="{attempts:SYN} to {address}:{port}{server} got no answer; they were last seen at {point}",
-    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
+    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; they were last seen at {point}",
+    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；最后见于 {point}",
 )
 STOPS = Text(
-    en="{attempts:SYN} to {address}:{port}{server} got no answer; they reach {point}, none reaches {next}; {known}",
-    zh="到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；{known}",
+    en="{attempts:SYN} of {clients} to {address}:{port}{server} got no answer; they reach {point}, none reaches {next}"
+    "; {known}",
+    zh="{clients} 到 {address}:{port}{server} 的 {attempts} 个 SYN 无应答；它们到达 {point}，没有一个到达 {next}；"
+    "{known}",
 )
 FIX = Text(
     en="look for a rule in the DOCKER-USER or FORWARD chain, or the host's firewall, that drops them "
@@ -75,8 +78,9 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
     flows, stop = context.flows, blocked.stop
     point = context.points[int(flows[blocked.last_rows[0], FLOW_POINT])].name
     errors = _unreachable_errors(context)
-    clients = ((source(flows[row]), ports(flows[row])[1]) for row in blocked.rows)
-    error = min((errors[client] for client in clients if client in errors), default=-1)
+    ends = ((source(flows[row]), ports(flows[row])[1]) for row in blocked.rows)
+    error = min((errors[end] for end in ends if end in errors), default=-1)
+    clients = sorted({source(flows[row]) for row in blocked.rows}, key=address_value)
     facts: dict[str, object] = {
         "address": blocked.address, "port": blocked.port, "attempts": blocked.attempts, "last_seen": point,
     }  # fmt: skip
@@ -91,7 +95,14 @@ def _finding(context: Context, blocked: BlockedPort) -> Finding:
     return Finding(
         NAME,
         "error",
-        text.fill(attempts=blocked.attempts, address=blocked.address, port=blocked.port, server=server, **values),
+        text.fill(
+            clients=several(clients),
+            attempts=blocked.attempts,
+            address=blocked.address,
+            port=blocked.port,
+            server=server,
+            **values,
+        ),
         FIX.fill(),
         facts,
         sorted(context.flow_evidence(row, int(flows[row, FLOW_FIRST_FRAME])) for row in blocked.rows),

@@ -25,7 +25,7 @@ def test_arp_request_repeated_without_reply_is_told(tmp_path: Path) -> None:
     ask(net, SILENT, times=3)
     ask(net, "192.168.111.78", times=1)
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
-    assert finding["says"] == f"{A} asked for {SILENT} 3 times, no answer"
+    assert finding["says"] == f"{A} asked for {SILENT} by ARP 3 times, no answer"
     assert finding["facts"] == {"asks": A, "for": SILENT, "requests": 3}
     assert [frame["frame"] for frame in finding["evidence"]] == [1]
 
@@ -66,7 +66,7 @@ def test_several_addresses_without_reply_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, "arp-unanswered")
     assert finding["level"] == "warning"
     assert finding["says"] == (
-        f"{A} asked for 192.168.111.1 and 192.168.111.2 and 192.168.111.3 and 2 more 15 times, no answer"
+        f"{A} asked for 192.168.111.1 and 192.168.111.2 and 192.168.111.3 and 2 more by ARP 15 times, no answer"
     )
 
 

@@ -52,7 +52,7 @@ def test_answer_with_result_code_is_told(tmp_path: Path) -> None:
 def test_server_without_any_answer_is_told(tmp_path: Path) -> None:
     repeated = later(query("web.test", None, 7)[0], 2)
     (finding,) = of_packets(tmp_path, NAME, *query("web.test", None), repeated)
-    assert finding["says"] == f"{SERVER} did not answer 1 question of {CLIENT}"
+    assert finding["says"] == f"the name server {SERVER} did not answer 1 DNS question of {CLIENT}"
     assert finding["level"] == "warning"
 
 

@@ -100,14 +100,15 @@ def test_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:
     """B answers both of them."""
     (finding,) = talk(tmp_path, asks="child")
     assert finding["says"] == (
-        f"{CHILD_1} asked for {A} 3 times: it is a macvlan child of that host's own parent interface, out of its reach"
+        f"{CHILD_1} asked for {A} by ARP 3 times: it is a macvlan child of that host's own parent interface, out "
+        "of its reach"
     )
     assert finding["facts"] == {"host": A, "child": CHILD_1, "point": "A/ens33", "requests": 3}
 
 
 def test_host_and_child_that_others_answer_is_told(tmp_path: Path) -> None:
     (finding,) = talk(tmp_path, asks="host")
-    assert finding["says"].startswith(f"{A} asked for {CHILD_1} 3 times: a macvlan child")
+    assert finding["says"].startswith(f"{A} asked for {CHILD_1} by ARP 3 times: a macvlan child")
 
 
 def test_ipv6_child_asking_for_its_own_host_is_told(tmp_path: Path) -> None:

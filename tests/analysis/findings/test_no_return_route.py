@@ -30,7 +30,7 @@ def test_host_without_route_to_ipvlan_l3_is_told(tmp_path: Path) -> None:
     assert finding["facts"] == {
         "point": "B/ens33", "destination": B, "sources": ["10.0.1.2", "10.0.2.2"], "connections": 2,
     }  # fmt: skip
-    assert finding["level"] == "error" and B in finding["fix"]
+    assert finding["level"] == "error" and f"give {B} a route back to 10.0.1.2" in finding["fix"]
     assert {frame["point"] for frame in finding["evidence"]} == {"B/ens33"}
     assert route_findings(report) == {"no-return-route"}
 

@@ -20,6 +20,7 @@ def test_vxlan_without_answers_is_told(tmp_path: Path) -> None:
         net.pass_by(("B/ens33", request))
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert (finding["level"], finding["facts"]) == ("warning", {"vni": 7, "vteps": [A, B]})
+    assert finding["says"].endswith(f"from {A}, and none back")
 
 
 def test_mirror_of_both_directions_is_silent(tmp_path: Path) -> None:

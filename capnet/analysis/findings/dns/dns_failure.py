@@ -60,7 +60,8 @@ ANSWERED_FIX = Text(
     en="check the name server itself, and whom it asks in turn", zh="检查名称服务器本身，以及它向谁转发查询"
 )
 SILENT = Text(
-    en="{server} did not answer {queries:question} of {clients}", zh="{server} 没有应答 {clients} 的 {queries} 个查询"
+    en="the name server {server} did not answer {queries:DNS question} of {clients}",
+    zh="名称服务器 {server} 没有应答 {clients} 的 {queries} 个 DNS 查询",
 )
 REFUSED = Text(
     en="{server} has no name server: it refused {queries:question} of {clients} (ICMP port unreachable)",

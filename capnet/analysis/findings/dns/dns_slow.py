@@ -33,9 +33,10 @@ PAGE_ZH = """名称服务器用一秒以上才应答。
 """
 
 SAYS = Text(
-    en="{server} took more than 1 s for {slow} of {answers:answer} to {clients}: {median} s in the middle, {worst} s "
-    "at worst",
-    zh="{server} 给 {clients} 的 {answers} 个应答中，有 {slow} 个用了 1 秒以上：中位数 {median} 秒，最长 {worst} 秒",
+    en="the name server {server} took more than 1 s for {slow} of {answers:answer} to {clients}: median {median} s, "
+    "longest {worst} s",
+    zh="名称服务器 {server} 给 {clients} 的 {answers} 个应答中，有 {slow} 个用了 1 秒以上：中位数 {median} "
+    "秒，最长 {worst} 秒",
 )
 FIX = Text(
     en="look at the servers that {server} asks in turn (its forwarders), and cache names nearer to the clients "

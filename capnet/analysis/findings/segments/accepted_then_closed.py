@@ -64,6 +64,12 @@ FIX = Text(
     zh="查看接受连接的程序的日志；如果它是 docker-proxy 或负载均衡，它后面没有程序在监听：让程序在所发布的端口上监听"
     " 0.0.0.0，而不是 127.0.0.1",
 )
+BACKEND_FIX = Text(
+    en="let the program in {address} listen on port {port}, on 0.0.0.0 instead of 127.0.0.1, or publish the port it "
+    "really listens on: what accepts here (docker-proxy, a balancer) only passes connections on",
+    zh="让 {address} 中的程序在端口 {port} 上监听 0.0.0.0（而不是 127.0.0.1），或发布它实际监听的端口：这里接受连接的"
+    "（docker-proxy、负载均衡）只是转交连接",
+)
 ELSEWHERE_FIX = Text(
     en="look at the log of what accepts: it refuses these clients or requests, or nothing listens behind it",
     zh="查看接受连接的程序的日志：它拒绝这些客户端或请求，或者它后面没有程序在监听",
@@ -167,5 +173,7 @@ def _finding(context: Context, server: str, port: int, closed: list[_Closed], re
     resets = sum(each.is_reset for each in closed)
     how = OR.fill().join(words.fill() for words, count in ((RESET, resets), (CLOSED, len(closed) - resets)) if count)
     says = SAYS.fill(server=f"{server}:{port}", connections=len(closed), how=how, refused=refused)
-    fix = FIX if shows_containers(context) else ELSEWHERE_FIX
-    return Finding(NAME, "warning", says, fix.fill(), facts, [*sorted(shown), *evidence])
+    fix = (FIX if shows_containers(context) else ELSEWHERE_FIX).fill()
+    if refusals:
+        fix = BACKEND_FIX.fill(address=address, port=refused_port)
+    return Finding(NAME, "warning", says, fix, facts, [*sorted(shown), *evidence])

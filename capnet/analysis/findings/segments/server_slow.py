@@ -39,9 +39,9 @@ PAGE_ZH = """服务器立即确认请求，而应答很慢。
 """
 
 SAYS = Text(
-    en="{server} acknowledged requests at once and took more than 1 s to answer {slow} of {answers} ({clients}): "
-    "{median} s in the middle, {worst} s at worst",
-    zh="{server} 立即确认请求，但 {answers} 个应答中有 {slow} 个用了 1 秒以上（{clients}）：中位数 {median} 秒，最长"
+    en="{server} acknowledged the requests of {clients} at once, and took more than 1 s for {slow} of "
+    "{answers:answer}: median {median} s, longest {worst} s",
+    zh="{server} 立即确认 {clients} 的请求，但 {answers} 个应答中有 {slow} 个用了 1 秒以上：中位数 {median} 秒，最长"
     " {worst} 秒",
 )
 FIX = Text(

@@ -50,10 +50,10 @@ SAYS = Text(
 WHERE_SENT = Text(en="where {destinations} sends into it", zh=" {destinations} 从那里向隧道发送")
 DEVICE = Text(en="the device whose MAC the frames inside are for", zh="隧道内的帧正是发给该设备的 MAC")
 FIX = Text(
-    en="look for a rule in the INPUT chain of this host that drops {kind}: `iptables -vnL INPUT; iptables-legacy -vnL "
+    en="look for a rule in the INPUT chain of {host} that drops {kind}: `iptables -vnL INPUT; iptables-legacy -vnL "
     "INPUT; iptables -t raw -vnL PREROUTING; nft list ruleset`. If none counts, check that the tunnel interface is up "
     "and has this id and port (`ip -d -s link show type {device}`)",
-    zh="在该主机的 INPUT 链中查找丢弃 {kind} 的规则：`iptables -vnL INPUT; iptables-legacy -vnL INPUT; iptables -t "
+    zh="在 {host} 的 INPUT 链中查找丢弃 {kind} 的规则：`iptables -vnL INPUT; iptables-legacy -vnL INPUT; iptables -t "
     "raw -vnL PREROUTING; nft list ruleset`。如果都没有计数，检查隧道接口是否已启动，id 和端口是否一致（`ip -d "
     "-s link show type {device}`）",
 )
@@ -86,7 +86,7 @@ def _finding(context: Context, inside: Inside, arrivals: TunnelArrivals) -> Find
             next=next_point,
             where=(DEVICE if arrivals.is_for_device.all() else WHERE_SENT).fill(destinations=several(destinations)),
         ),
-        FIX.fill(kind=kind.title, device=kind.name),
+        FIX.fill(host=context.points[inside.outer].host or point, kind=kind.title, device=kind.name),
         {
             "point": point,
             "next": next_point,

@@ -62,7 +62,8 @@ PAGE_ZH = """隧道只有一个方向有帧。
 """
 
 SAYS = Text(
-    en="{tunnel} between {vteps} carries frames in one direction only", zh="{vteps} 之间的 {tunnel} 只有一个方向有帧"
+    en="{tunnel} between {vteps} carries frames in one direction only: from {sender}, and none back",
+    zh="{vteps} 之间的 {tunnel} 只有一个方向有帧：来自 {sender}，没有返回的",
 )
 ESP_FIX = Text(
     en="check that no firewall drops ESP (IP protocol 50, UDP port 4500) and that both hosts have the keys",
@@ -106,12 +107,12 @@ def diagnose(context: Context) -> list[Finding]:
         Finding(
             NAME,
             "warning",
-            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps)),
+            SAYS.fill(tunnel=_title(tunnel), vteps=several(tunnel.vteps), sender=several(sorted(senders[key]))),
             _fix(tunnel),
             {"vni": tunnel.vni, "vteps": tunnel.vteps},
             tunnel.evidence[:MAX_EVIDENCE],
         )
-        for tunnel in one_way.values()
+        for key, tunnel in one_way.items()
     ]
 
 
