@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import named, of_story
-from tests.stories import Network, Packet, tcp, udp
+from tests.stories import ACK, SYN, Network, Packet, tcp, udp
 from tests.story_reports import A, B, read
 
 LEFT, RIGHT = "10.0.1.2", "10.0.1.4"
@@ -21,6 +21,35 @@ def test_vxlan_without_answers_is_told(tmp_path: Path) -> None:
     (finding,) = of_story(net, tmp_path, "tunnel-one-way")
     assert (finding["level"], finding["facts"]) == ("warning", {"vni": 7, "vteps": [A, B]})
     assert finding["says"].endswith(f"from {A}, and none back")
+
+
+C = "192.168.111.130"
+GROUP = "01:00:5e:00:00:fb"
+
+
+def flooded(folder: Path, *, unicast: bool = False) -> list[dict[str, object]]:
+    """A station of A calls one of B, and asks a group, which A sends to B and to C; `unicast`: it calls C's, too."""
+    net = Network(["A/ens33"])
+    for number in range(3):
+        asked = tcp(f"{LEFT}:{4000 + number} > {RIGHT}:80", flags=SYN, seq=7, ident=number, tunnel=(7, A, B, 50_000))
+        back = asked.but(ends=f"{RIGHT}:80 > {LEFT}:{4000 + number}", flags=SYN | ACK, ack=8, tunnel=(7, B, A, 50_001))
+        query = udp(f"{LEFT}:5353 > 224.0.0.251:5353", b"q", ident=90 + number, dmac=GROUP)
+        copies = [query.but(tunnel=(7, A, to, 50_002)) for to in (B, C)]
+        lost = tcp(f"{LEFT}:6000 > 10.0.1.9:80", flags=SYN, seq=9, ident=50 + number, tunnel=(7, A, C, 50_003))
+        for packet in (asked, back, *copies, *([lost] if unicast else [])):
+            net.pass_by(("A/ens33", packet))
+        net.now += 1e6
+    return of_story(net, folder, "tunnel-one-way")
+
+
+def test_copies_for_all_hosts_is_silent(tmp_path: Path) -> None:
+    """Groups and broadcasts go to each host of the network, and need no answer."""
+    assert flooded(tmp_path) == []
+
+
+def test_calls_beside_copies_for_all_hosts_is_told(tmp_path: Path) -> None:
+    (finding,) = flooded(tmp_path, unicast=True)
+    assert finding["facts"] == {"vni": 7, "vteps": [A, C]}
 
 
 def test_mirror_of_both_directions_is_silent(tmp_path: Path) -> None:

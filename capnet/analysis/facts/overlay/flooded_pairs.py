@@ -1,0 +1,46 @@
+"""Pairs of tunnel ends of which one sends the other nothing but copies for the whole network.
+
+A host sends a broadcast, and a frame to a group, to all other ends of its network, and needs no answer of each of them.
+
+Input: tunnels, flows, observations, ARP and ND exchanges. Output: whether a tunnel in one direction carries only such
+frames. Method: an observation inside of the tunnel and that of its outer packet have one frame number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from capnet.analysis.core import schema
+from capnet.analysis.core.arrays import is_among
+from capnet.analysis.core.context import Context
+from capnet.analysis.core.flow_rows import are_multicast_macs
+from capnet.analysis.core.results import Tunnel
+from capnet.analysis.facts.neighbours.exchanges import neighbours
+from capnet.wire.addresses import address_value
+from capnet.wire.protocols import KIND_OF_NAME
+
+MIN_QUESTIONS = 2  # for a MAC, without an answer: a single one may be answered behind the capture
+
+
+def carries_groups_only(context: Context, tunnel: Tunnel) -> bool:
+    """Is all that a one-way tunnel carries for groups, and none of it a question for a MAC without an answer?"""
+    kind, vni = KIND_OF_NAME[tunnel.kind].number, -1 if tunnel.vni is None else tunnel.vni
+    point = next(number for number, of in enumerate(context.points) if of.name == tunnel.point)
+    flows = context.flows
+    is_outer = (flows[:, schema.FLOW_POINT] == point) & (flows[:, schema.FLOW_VIA] == 0)
+    ends = [address_value(end) for end in tunnel.vteps]
+    for high, low in ((schema.FLOW_SRC_HI, schema.FLOW_SRC_LO), (schema.FLOW_DST_HI, schema.FLOW_DST_LO)):
+        is_outer &= np.any([(flows[:, high] == end[0]) & (flows[:, low] == end[1]) for end in ends], axis=0)
+    is_inner = (flows[:, [schema.FLOW_POINT, schema.FLOW_VIA, schema.FLOW_VIA_VNI]] == (point, kind, vni)).all(axis=1)
+    rows, frames = context.observations[:, schema.OBS_FLOW], context.observations[:, schema.OBS_FRAME]
+    outer_frames = frames[is_outer[rows]]
+    carried = np.unique(rows[is_inner[rows] & is_among(frames, outer_frames)])
+    lookups = [
+        of
+        for of in neighbours(context)
+        if (of.point, of.via, of.vni) == (point, kind, vni) and of.request_frame in outer_frames
+    ]
+    if any(of.requests >= MIN_QUESTIONS and not of.replies and not of.is_announcement for of in lookups):
+        return False
+    macs = flows[carried, schema.FLOW_DMAC]
+    return bool((len(carried) or lookups) and (are_multicast_macs(macs) & (macs > 0)).all())
