@@ -4,7 +4,8 @@ Looks at: TCP flows of SYNs alone that are sent again a second or more after the
 came (`facts.losses.unfinished_handshakes`): the answers are lost on their way back, or the client drops them. Not
 clients that scan.
 Says: which server answers whom, where the answers were last seen, and which point lacks them; or that they reach the
-client, and whether their checksums are wrong, while those that clients take are right. An error if the next point lacks
+client, and whether their checksums are wrong, while those that clients take are right; or whether they go to another
+gateway than the one from which the SYNs came. An error if the next point lacks
 them, or they are at the client's own interface, or the checksum is the cause; else a warning.
 Wrong when: the client's ACK took a way that was not captured.
 Fix: look for what drops answers between the two points, or at the client: a firewall without state of the connection, a
@@ -22,7 +23,7 @@ from capnet.analysis.core.results import MAX_EVIDENCE, Finding
 from capnet.analysis.core.wording import Text, finding_name, several
 from capnet.analysis.facts.losses.stopped_flows import hop_evidence
 from capnet.analysis.facts.losses.unfinished_handshakes import UnfinishedHandshake, unfinished_handshakes
-from capnet.wire.addresses import address_value
+from capnet.wire.addresses import address_value, mac_text
 
 NAME = finding_name(__name__)
 LEVELS = ("error", "warning")
@@ -35,7 +36,8 @@ PAGE_ZH = """服务器应答了 SYN，而客户端一直没有继续。
 检查：只有 SYN 的 TCP 流，在第一个 SYN-ACK 之后一秒或更久又重发，且 SYN-ACK 来了两个以上
 （`facts.losses.unfinished_handshakes`）：应答在返回途中丢失，或被客户端丢弃。不包括扫描的客户端。
 结论：哪个服务器应答了谁，应答最后见于哪里，哪个抓包点没有它们；或者它们到达了客户端，以及它们的校验和是否有误而客户端
-接受的那些是正确的。如果下一个抓包点没有它们，或它们已在客户端自己的接口上，或原因是校验和，为错误；否则为警告。
+接受的那些是正确的；或者它们发往的网关不是 SYN 来的那个。如果下一个抓包点没有它们，或它们已在客户端自己的接口上，或原
+因是校验和，为错误；否则为警告。
 误判：客户端的 ACK 走了没有抓包的路。
 处理：查找两个抓包点之间或客户端上是什么丢弃了应答：没有连接状态的防火墙、错误的校验和、rp_filter。
 验证：在客户端上 `nstat -az TcpInCsumErrors TcpExtIPReversePathFilter` 和 `iptables -vnL`；在服务器所在主机上
@@ -61,11 +63,22 @@ IGNORED = Text(
     "on",
     zh="{server} 徒然应答了 {clients} 的 SYN：在 {point}{place} 看到 {answers} 个 SYN-ACK，而 SYN 仍在继续",
 )
+OTHER_WAY = Text(
+    en="; the SYNs came from {came_from} there, and the answers go to {goes_to}: by another gateway",
+    zh="；SYN 在那里来自 {came_from}，而应答发往 {goes_to}：网关不同",
+)
 AT_CLIENT = Text(en=", the client's own interface", zh="（客户端自己的接口）")
 FIX_STOPS = Text(
     en="look for what drops between {point} and {next} on the way back: a firewall that did not see the SYN, a filter "
     "by source port, the route to {client}",
     zh="查找回程上 {point} 和 {next} 之间是什么丢弃了它们：没有看到 SYN 的防火墙、按源端口的过滤、到 {client} 的路由",
+)
+FIX_OTHER_WAY = Text(
+    en="let the answers go back the way the SYNs came: a route to {client} by {came_from} on the host of {server} (`ip "
+    "route get {client}`), or masquerade at {came_from}. A firewall with state at {goes_to} drops answers to SYNs that "
+    "it did not see",
+    zh="让应答沿 SYN 来的路返回：在 {server} 所在主机上加一条经 {came_from} 到 {client} 的路由（`ip route get {client}`"
+    "），或在 {came_from} 上做 MASQUERADE；{goes_to} 上有状态的防火墙会丢弃它没有看到 SYN 的应答",
 )
 FIX_CHECKSUM = Text(
     en="turn checksum offload off where the answers leave: `ethtool -K IFACE tx off` on the card of the server's host, "
@@ -101,6 +114,8 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
     is_bad = handshake.verdict != schema.RIGHT
     text, fix = (STOPS, FIX_STOPS) if next_point else (CHECKSUM, FIX_CHECKSUM) if is_bad else (IGNORED, FIX_BEHIND)
     fix = FIX_IGNORED if handshake.is_at_client and not is_bad else fix
+    is_other_way = handshake.gateways[0] > 0 and not is_bad and not handshake.is_at_client
+    macs = dict(zip(("came_from", "goes_to"), map(mac_text, handshake.gateways), strict=True)) if is_other_way else {}
     address = f"[{handshake.server}]" if ":" in handshake.server else handshake.server
     syns = hop_evidence(context, handshake.last_rows)
     answer_rows = handshake.answers
@@ -111,8 +126,11 @@ def _finding(context: Context, handshake: UnfinishedHandshake) -> Finding:
             server=f"{address}:{handshake.port}", clients=several(clients), answers=answers, point=point,
             next=next_point, place=AT_CLIENT.fill() if handshake.is_at_client else "",
             verdict=(UNFILLED if handshake.verdict == schema.UNFILLED else WRONG).fill(),
-        ),
-        fix.fill(point=point, next=next_point, client=clients[0]),
+        )
+        + (OTHER_WAY.fill(**macs) if macs else ""),
+        FIX_OTHER_WAY.fill(client=clients[0], server=handshake.server, **macs)
+        if macs
+        else fix.fill(point=point, next=next_point, client=clients[0]),
         {
             "server": handshake.server, "port": handshake.port, "point": point, "next": next_point,
             "clients": clients[:MAX_EVIDENCE], "connections": len(handshake.rows), "answers": answers,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.findings.reported import CARD_A, CARD_B, Findings, named, of_story
-from tests.stories import ACK, SYN, Network, Packet, tcp
+from tests.stories import ACK, SYN, Network, Packet, arp, tcp
 from tests.story_reports import A, B, read
 
 NAME = "handshake-unfinished"
@@ -147,3 +147,46 @@ def test_scan_is_silent(tmp_path: Path) -> None:
     for port in range(1, 9):
         played.call(BOTH[::-1], port=port)
     assert played.findings(tmp_path) == []
+
+
+def test_answers_that_go_to_another_gateway_is_told(tmp_path: Path) -> None:
+    """A VPN's router brings the SYNs, and the default route leads the answers to a firewall that did not see them."""
+    vpn, router = "00:50:56:c0:00:09", "00:50:56:c0:00:08"
+    net = Network(["A/ens33"])
+    for number in range(3):
+        syn = tcp(f"10.8.0.6:40000 > {A}:8080", flags=SYN, seq=7, ident=number, ttl=63, smac=vpn, dmac=CARD_A)
+        back = syn.but(ends=f"{A}:8080 > 10.8.0.6:40000", flags=SYN | ACK, ack=8, ttl=64, smac=CARD_A, dmac=router)
+        net.pass_by(("A/ens33", syn), gap=100)
+        net.pass_by(("A/ens33", back), gap=1.02 * SECOND)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert f"the SYNs came from {vpn} there, and the answers go to {router}: by another gateway" in finding["says"]
+    assert f"a route to 10.8.0.6 by {vpn}" in finding["fix"]
+
+
+def test_answers_at_the_inside_of_a_balancer_is_told(tmp_path: Path) -> None:
+    """It forwards SYNs and not their answers; its outside shows nothing but ARP the other way."""
+    inside, outside = "A/lb/eth0", "A/lb/eth1"
+    net = Network([inside, outside])
+    net.at(0, outside, arp(1, CARD_A, A, "172.18.0.2"))
+    net.at(20, outside, arp(2, "02:42:ac:12:00:02", "172.18.0.2", A, to=CARD_A))
+    for number in range(4):
+        syn = tcp(f"{B}:40000 > 172.18.0.2:8080", flags=SYN, seq=7, ident=number, smac=CARD_A, dmac="02:42:ac:12:00:02")
+        handed_on = syn.routed(ends="10.0.0.2:40000 > 10.0.0.3:80", smac="02:42:0a:00:00:02", dmac="02:42:0a:00:00:03")
+        back = handed_on.but(ends="10.0.0.3:80 > 10.0.0.2:40000", flags=SYN | ACK, ack=8, smac="02:42:0a:00:00:03")
+        net.pass_by(
+            (outside, syn), (inside, handed_on), (inside, back.but(dmac="02:42:0a:00:00:02")), gap=1.02 * SECOND
+        )
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert (finding["facts"]["point"], finding["facts"]["next"]) == (inside, outside)
+
+
+def test_unfilled_checksums_on_veth_are_no_cause(tmp_path: Path) -> None:
+    """Frames between containers are not filled in; what stops the connection is something else."""
+    net = Network(["A/app/eth0"])
+    for number in range(3):
+        syn = tcp("172.17.0.2:40000 > 172.17.0.3:80", flags=SYN, seq=7, ident=number, smac=CARD_A, dmac=CARD_B)
+        back = syn.but(ends="172.17.0.3:80 > 172.17.0.2:40000", flags=SYN | ACK, ack=8, smac=CARD_B, dmac=CARD_A)
+        net.pass_by(("A/app/eth0", summed(syn, is_filled=False)), gap=100)
+        net.pass_by(("A/app/eth0", summed(back, is_filled=False)), gap=1.02 * SECOND)
+    (finding,) = of_story(net, tmp_path, NAME)
+    assert not finding["facts"]["is_checksum_bad"]

@@ -2,8 +2,8 @@
 
 Input: flows, flow chains, SYNs. Output: `UnfinishedHandshake`s, one per server, port and place. Method: TCP flows of
 SYNs alone, of which a hop shows SYN-ACKs; the client sends a SYN a second or more after the first of them. Where the
-client's first point lacks them, they stop before it, if it shows other packets to the client. Limits: MAX_FLOWS; not
-clients that scan.
+client's first point lacks them, they stop before it, if it shows other packets to the client, or would show these
+(`fate.verdict.stopped_answers`). Limits: MAX_FLOWS; not clients that scan.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from capnet.analysis.core.derived import derived
 from capnet.analysis.core.flow_rows import destination, replies, reply_values
 from capnet.analysis.core.schema import FlowMask, FlowRows
 from capnet.analysis.correlate.link_building import flow_links
+from capnet.analysis.facts.layer2.rival_stations import is_virtual_router
 from capnet.analysis.facts.losses.scanning_clients import is_of_scan
 from capnet.analysis.fate.interface_points import interface_points
 from capnet.analysis.fate.listening import listening
 from capnet.analysis.fate.next_points import chain_of
+from capnet.analysis.fate.verdict.stopped_answers import stopped_answers
 from capnet.quick_tuple import NamedTuple
+from capnet.topology import INNER_ROLES
 from capnet.wire.addresses import address_value
 from capnet.wire.fields import ABSENT
 from capnet.wire.numbers import TCP, TCP_CWR, TCP_ECE, TCP_SYN
@@ -49,6 +52,7 @@ class UnfinishedHandshake(NamedTuple):
     answers: list[int]  # rows of the SYN-ACKs where they were last seen
     due: int  # point that lacks them; -1: the clients' first point shows them
     is_at_client: bool  # that is the client's own interface
+    gateways: tuple[int, int]  # MACs where the answers were last seen: SYNs come from one, answers go to another; or -1
     verdict: int  # on the checksums of all of them: UNFILLED or WRONG where they differ from others', else RIGHT
 
 
@@ -96,13 +100,18 @@ def _last_seen(context: Context, row: int) -> tuple[int, int] | None:
     answer = int(answers[hop])
     is_answered = flows[answer, schema.FLOW_SYNACK_TIME] >= 0 and flows[answer, schema.FLOW_PACKETS] >= MIN_SYNACKS
     is_vain = flows[hop, schema.FLOW_SYN_TIME] - flows[answer, schema.FLOW_SYNACK_TIME] >= MIN_RETRY_NS
-    if not (is_answered and is_vain) or (before >= 0 and not _lacks_answers(context, before)):
+    if not (is_answered and is_vain):
+        return None
+    if before >= 0 and not _lacks_answers(context, before):
         return None
     return answer, int(flows[before, schema.FLOW_POINT]) if before >= 0 else -1
 
 
 def _lacks_answers(context: Context, row: int) -> bool:
-    """Would the point of these SYNs show answers to them? It shows packets to their sender, and none to their port."""
+    """Would the point of these SYNs show answers to them? It shows packets to their sender, and none to their port.
+
+    Or it shows packets of others than their sender, as replies to ARP.
+    """
     flows, flow = context.flows, context.flows[row]
     at_point = flows[:, schema.FLOW_POINT] == flow[schema.FLOW_POINT]
     is_to_mac = at_point & (flows[:, schema.FLOW_DMAC] == flow[schema.FLOW_SMAC]) & (flow[schema.FLOW_SMAC] > 0)
@@ -111,7 +120,8 @@ def _lacks_answers(context: Context, row: int) -> bool:
     is_to_port = is_to_address & (flows[:, schema.FLOW_PROTO] == TCP)
     is_to_port &= flows[:, schema.FLOW_DPORT] == flow[schema.FLOW_SPORT]
     is_dropping = bool(listening(context).is_dropping[int(flow[schema.FLOW_POINT])])
-    return bool((is_to_mac | is_to_address).any() and not is_to_port.any() and not is_dropping)
+    shows_answers = (is_to_mac | is_to_address).any() or row in stopped_answers(context).request
+    return bool(shows_answers and not is_to_port.any() and not is_dropping)
 
 
 def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) -> UnfinishedHandshake:
@@ -123,14 +133,26 @@ def _handshake(context: Context, due: int, rows: list[int], answers: list[int]) 
     verdict = _verdict(context, answers, is_at_client) if due < 0 else schema.RIGHT
     server, port = destination(flow), int(flow[schema.FLOW_DPORT])
     last_rows = np.flatnonzero(is_among(chain_of(context), np.array(rows)) & (flow_links(context).after < 0)).tolist()
-    return UnfinishedHandshake(server, port, rows, last_rows, answers, due, is_at_client, verdict)
+    gateways = _gateways(context, answers)
+    return UnfinishedHandshake(server, port, rows, last_rows, answers, due, is_at_client, gateways, verdict)
+
+
+def _gateways(context: Context, answers: list[int]) -> tuple[int, int]:
+    """The MACs from which SYNs come and to which answers go, where these are last seen; -1 if they are the same."""
+    flows = context.flows
+    pairs = {
+        (int(flows[int(replies(context)[row]), schema.FLOW_SMAC]), int(flows[row, schema.FLOW_DMAC])) for row in answers
+    }
+    (came_from, goes_to), *others = pairs
+    is_other_way = not others and came_from > 0 and goes_to > 0 and came_from != goes_to
+    return (came_from, goes_to) if is_other_way and not is_virtual_router(goes_to) else (-1, -1)
 
 
 def _verdict(context: Context, answers: list[int], is_at_client: bool) -> int:
     """UNFILLED or WRONG if all of these SYN-ACKs are so and that sets them apart, else RIGHT.
 
-    Before a card, unfilled checksums are usual. At the client's own interface they are not, nor where all SYN-ACKs that
-    clients take have right ones.
+    Before a card and on veth, unfilled checksums are usual. At the own interface of a client with a card they are not,
+    nor where all SYN-ACKs that clients take have right ones.
     """
     syns = context.syns[context.syns[:, schema.SYN_POINT] == context.flows[answers[0], schema.FLOW_POINT]]
     keys, verdicts = row_hash(syns[:, _SYN_ENDS]), syns[:, schema.SYN_CHECKSUM]
@@ -141,7 +163,9 @@ def _verdict(context: Context, answers: list[int], is_at_client: bool) -> int:
     if len(own) != 1 or not own <= {schema.UNFILLED, schema.WRONG}:
         return schema.RIGHT
     (verdict,) = own
-    return int(verdict) if is_at_client or taken == {schema.RIGHT} else schema.RIGHT
+    is_on_veth = context.points[int(context.flows[answers[0], schema.FLOW_POINT])].role in INNER_ROLES
+    is_unusual = is_at_client and not (is_on_veth and verdict == schema.UNFILLED)
+    return int(verdict) if is_unusual or taken == {schema.RIGHT} else schema.RIGHT
 
 
 def _taken(context: Context) -> FlowMask:
