@@ -75,6 +75,7 @@ def run(given: Given, screen: Screen | None = None) -> int:
         screen = screen or capture_status.Screen(target.shown, is_reported=given.wants_report)
         limits = Limits(given.packets, given.seconds)
         target.check()
+        _warn(aim, screen)
 
         def open_output(live: LiveCapture, heading: bytes) -> Output:
             output = target.open(heading, live, recording.witnessed)
@@ -105,6 +106,14 @@ def run(given: Given, screen: Screen | None = None) -> int:
     if given.wants_report:
         _report(target.paths[-1:])
     return Exit.LACKS if live.lacked_space else Exit.OK
+
+
+def _warn(aim: Aim, screen: Screen) -> None:
+    """Says what the points do not show, before they are listened at."""
+    from capnet.record.targets.xdp_programs import xdp_warnings
+
+    for warning in xdp_warnings(aim.points, aim.topology):
+        screen.say(warning)
 
 
 def arrivals_of(aim: Aim) -> Arrive | None:

@@ -30,6 +30,7 @@ class Interface:
     vni: int | None = None  # of a VXLAN device
     vtep: str | None = None  # the address that a VXLAN device sends from
     udp_port: int | None = None  # of a VXLAN device
+    xdp: str | None = None  # name of the XDP program there, which sees what comes in before any capture does
 
 
 @mutable

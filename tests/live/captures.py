@@ -37,7 +37,7 @@ class Capture:
 
     def wait_until_ready(self) -> None:
         """All its points are listened at."""
-        wait_for_output(self.process, READY)
+        self.said += wait_for_output(self.process, READY)
 
     def children(self) -> set[int]:
         """Its capture programs and whatever else it has started."""

@@ -16,7 +16,7 @@ from capnet.record.find.inventory import survey_host
 from capnet.record.remote.docker_host import DockerHost
 from capnet.scenario.docker.execute import execute
 from capnet.scenario.wait import wait_until
-from tests.live.captures import PROJECT, Capture, address, capturing
+from tests.live.captures import PROJECT, Capture, address, capturing, seen
 from tests.live.labs import own_hosts
 from tests.live.test_later_containers import wait_until_joined
 from tests.live.test_why import nothing_stays, watchers
@@ -144,6 +144,25 @@ def test_filter_of_tc_is_named(hosts: dict[str, DockerHost], tmp_path: Path) -> 
         assert captured_reasons(a, tmp_path, "web", sends=lambda: execute(web, small)) == []
     finally:
         rules(a, f"tc qdisc del dev {veth} clsact")
+
+
+def test_xdp_before_the_capture_is_told(hosts: dict[str, DockerHost], tmp_path: Path) -> None:
+    """Its program drops all that web sends, before the capture at the host end of the veth."""
+    a, web = hosts["A"], hosts["A"].client.containers.get("web")
+    (veth,) = (end.veth for each in survey_host(a).containers if each.name == "web" for end in each.endpoints)
+    words = f"unshare --mount --propagation private {sys.executable} {PROJECT}/tests/live/tc_drop.py {veth} 0 xdp"
+    rules(a, words)
+    try:
+        with capturing("web", "--host", f"A={a.url}", "-w", "x.pcapng", folder=tmp_path) as capture:
+            execute(web, ["ping", "-c", "2", "-i", "0.1", "-W", "1", "192.168.111.129"])
+    finally:
+        rules(a, f"ip link set dev {veth} xdp off")
+    (warning,) = [line for line in capture.said.splitlines() if "XDP" in line]
+    assert warning.startswith(f"A/{veth}: the XDP program id ")
+    assert {name.rpartition("/")[2] for name in seen(tmp_path / "x.pcapng", "arp or icmp")} == {"eth0"}
+    with capturing("web", "--host", f"A={a.url}", "-w", "y.pcapng", folder=tmp_path) as capture:
+        pass
+    assert "XDP" not in capture.said
 
 
 @pytest.fixture

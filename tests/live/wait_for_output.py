@@ -8,13 +8,13 @@ from threading import Thread
 import pytest
 
 
-def wait_for_output(process: subprocess.Popen[str], words: str) -> None:
-    """Returns when a line of its stderr has these words. The test fails, with all that it said, if it ends before."""
+def wait_for_output(process: subprocess.Popen[str], words: str) -> str:
+    """What it said before a line of its stderr with these words. The test fails, with all of it, if it ends before."""
     assert process.stderr is not None
     said = []
     for line in process.stderr:
         if words in line:
-            return
+            return "".join(said)
         said.append(line)
     pytest.fail(f"it never said {words!r}:\n{''.join(said)}")
 

@@ -134,6 +134,8 @@ CAPTURE_MESSAGES = {
     "{name}: connections, rules and counters of the end are not kept: {reason:text}":
         "{name}：没有保存结束时的连接、规则和计数器：{reason}",
     "{owner:word} has ended": "{owner} 已经结束",
+    "{name}: the XDP program {program:text} is there; what it drops or redirects is not captured":
+        "{name}：那里有 XDP 程序 {program}；它丢弃或重定向的包抓不到",
     "{name}: the topology goes without a connection table: {reason:text}": "{name}：拓扑中没有连接表：{reason}",
     "{name}: its clock does not answer: how far it is off is known by the packets alone":
         "{name}：时钟没有应答：它的偏差只能由包得知",

@@ -30,7 +30,14 @@ def interface_of(entry: Entry, neighbours: Iterable[Entry] = ()) -> Interface:
         vni=data.get("id") if is_vxlan else None,
         vtep=(data.get("local") or data.get("local6")) if is_vxlan else None,
         udp_port=data.get("port") if is_vxlan else None,
+        xdp=_xdp(entry),
     )
+
+
+def _xdp(entry: Entry) -> str | None:
+    """The name of the XDP program at the interface, else its number."""
+    program = entry.get("xdp", {}).get("prog", {})
+    return program.get("name") or (f"id {program['id']}" if "id" in program else None)
 
 
 def addresses_of(entry: Entry) -> list[str]:

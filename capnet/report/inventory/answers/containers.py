@@ -84,6 +84,9 @@ def host_end(topology: Topology, asked: str, match: Match, on_host: str) -> str:
         f"{on_host} is the host end of {endpoint.interface} in container {meant.name} ({owned}), network {words}",
         f" 是{on_host}容器 {meant.name} 的 {endpoint.interface}（{owned}）的主机端，网络 {words}",
     )
-    if not endpoint.bridge:
-        return sentence
-    return clauses([sentence, pick(f"it is a port of bridge {endpoint.bridge}", f"是网桥 {endpoint.bridge} 的端口")])
+    details = []
+    if endpoint.bridge:
+        details.append(pick(f"it is a port of bridge {endpoint.bridge}", f"是网桥 {endpoint.bridge} 的端口"))
+    if match.interface and match.interface.xdp:
+        details.append(pick(f"XDP program {match.interface.xdp} is there", f"有 XDP 程序 {match.interface.xdp}"))
+    return clauses([sentence, *details])

@@ -56,7 +56,8 @@ def _described(meant: Interface) -> str:
         kind = pick(f"VXLAN device, VNI {meant.vni}", f"VXLAN 设备，VNI {meant.vni}")
     addresses = meant.addresses or [pick("no address", "没有地址")]
     port = [pick(f"a port of {meant.master}", f"{meant.master} 的端口")] if meant.master else []
-    return items([kind, str(meant.mac), *addresses, *port])
+    xdp = [pick(f"XDP program {meant.xdp}", f"XDP 程序 {meant.xdp}")] if meant.xdp else []
+    return items([kind, str(meant.mac), *addresses, *port, *xdp])
 
 
 def network(topology: Topology, asked: str, match: Match, on_host: str) -> str:
