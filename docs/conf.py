@@ -60,6 +60,8 @@ man_pages = [
     ("docs/topology", "capnet-topology-file", "who owns which address, as JSON", author, 5),
 ]
 
+_CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef\u201c\u201d]")  # characters and their marks
+
 
 def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
     """Makes a table of contents of each list of links below a heading of docs/index.md and docs/zh/index.md."""
@@ -70,6 +72,15 @@ def add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
         pages = re.findall(r"^- \[([^]]*)\]\(([^)#]+)\.md\)", section, re.MULTILINE)
         entries = "\n".join(f"{title} <{page}>" for title, page in pages)
         source[0] += f"\n\n```{{toctree}}\n:hidden:\n:caption: {heading}\n\n{entries}\n```\n"
+
+
+def join_chinese_lines(app: Sphinx, doctree: nodes.document) -> None:
+    """Leaves out ends of lines between Chinese characters, for which a browser would show a space."""
+    for paragraph in {end.parent for end in doctree.findall(nodes.Text) if end == "\n"}:
+        for place in range(len(paragraph) - 2, 0, -1):
+            before, end, behind = (node.astext() for node in paragraph[place - 1 : place + 2])
+            if end == "\n" and _CHINESE.match(before[-1:]) and _CHINESE.match(behind[:1]):
+                del paragraph[place]
 
 
 def drop_links_to_folders(app: Sphinx, doctree: nodes.document) -> None:
@@ -84,3 +95,4 @@ def setup(app: Sphinx) -> None:
     """Connects the functions above."""
     app.connect("source-read", add_contents)
     app.connect("doctree-read", drop_links_to_folders)
+    app.connect("doctree-read", join_chinese_lines)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from capnet.cli import cli
 from capnet.errors import UsageError
+from tests.mcp.client import HELLO, call, request
 
 BRIDGE = "pcaps/bridge.pcapng"
 CHINESE = "抓包点之间没有丢包"
@@ -89,3 +90,10 @@ def test_labels_are_coloured_in_both_languages() -> None:
     for language, level, label in (("en", "error", "Fix"), ("zh", "错误", "处理")):
         text = output("analyze", path, "--color", "always", "--lang", language)
         assert f"\x1b[1;31m{level}\x1b[0m" in text and f"\x1b[1m         {label}\x1b[0m" in text
+
+
+def test_agents_get_english_in_every_locale() -> None:
+    calls = [request("initialize", **HELLO), call("open", files=["bridge.pcapng"]), call("summary", capture="c1")]
+    runner = CliRunner(env={"LC_ALL": "zh_CN.UTF-8"})
+    shown = runner.invoke(cli, ["mcp", "--folder", "pcaps"], input=b"\n".join(calls) + b"\n", standalone_mode=False)
+    assert "No error and no warning" in shown.stdout and "网络" not in shown.stdout

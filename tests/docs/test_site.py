@@ -55,3 +55,7 @@ def test_site_is_built_without_a_warning(tmp_path: Path, builder: str, page: str
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / page).stat().st_size > 1000
+    if builder == "html":
+        chinese = "[\u3001\u3002\u4e00-\u9fff\uff0c]"
+        text = (tmp_path / "docs/zh/tutorial.html").read_text(encoding="utf-8")
+        assert re.findall(rf"^(?!<span).*{chinese}\n{chinese}", text, re.MULTILINE) == []
